@@ -1,0 +1,26 @@
+//! The binary behind `cargo xtask bench NAME`.
+
+use clap::{Parser, ValueEnum};
+use system::bench::{detect, latency, report};
+
+/// Measures one thing.
+#[derive(Parser)]
+struct Arguments {
+    /// What to measure.
+    name: Name,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Name {
+    /// Swap logs per second through the EVM plugin, WASM and native.
+    Detect,
+    /// From block to Kafka record and WebSocket message.
+    Latency,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().name {
+        Name::Detect => report("detect", detect::measure()?),
+        Name::Latency => report("latency", latency::measure()?),
+    }
+}

@@ -1,0 +1,154 @@
+//! A node that misbehaves costs time and nothing else: the tape ends as it would with a well-behaved one.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use environment::{Problems, Shutdown};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+use system::line::plugins_dir;
+use system::replay::{Fault, Faults, Node, blocks_dir};
+use tape::Status;
+use tape_log::{Log, Target, topics};
+
+const LAST: u64 = 14_000_004;
+
+/// A log with an ingestor that follows a node.
+struct Ingest {
+    log: Log,
+    shutdown: Shutdown,
+    running: tokio::task::JoinHandle<anyhow::Result<()>>,
+    _chains: tempfile::TempDir,
+}
+
+fn ingest(log: &Log, endpoints: &str) -> Ingest {
+    let chains = tempfile::tempdir().unwrap();
+    let file = format!(
+        "id = \"eth\"\nplugin = \"evm\"\nendpoints = {endpoints}\nstart = 14000000\npoll_ms = 20\n\
+         [limits]\nanswer_ms = 3000\nanswer_bytes = 33554432\n"
+    );
+    std::fs::write(chains.path().join("eth.toml"), file).unwrap();
+    let strings: HashMap<String, String> = [
+        ("PLUGINS_DIR".to_owned(), plugins_dir().unwrap().display().to_string()),
+        ("CHAINS_DIR".to_owned(), chains.path().display().to_string()),
+    ]
+    .into();
+    let mut problems = Problems::default();
+    let settings = chain_ingestor::Settings::read(&strings, &mut problems);
+    problems.finish().unwrap();
+    let (shutdown, running_log) = (Shutdown::default(), log.clone());
+    let wish = shutdown.clone();
+    let running = tokio::spawn(async move { chain_ingestor::run(settings, &strings, running_log, wish).await });
+    Ingest { log: log.clone(), shutdown, running, _chains: chains }
+}
+
+impl Ingest {
+    async fn until(&self, height: u64) {
+        let there = async {
+            while published(&self.log).await < height {
+                assert!(!self.running.is_finished(), "the ingestor stays up");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), there).await.expect("the last block within two minutes");
+    }
+
+    async fn stop(self) {
+        self.shutdown.trigger();
+        self.running.await.unwrap().unwrap();
+    }
+}
+
+async fn published(log: &Log) -> u64 {
+    let records = log.read_all(&topics::PROGRESS.share(0)).await.unwrap();
+    let newest = records.last().and_then(|record| record.value.as_deref());
+    let progress = newest.map(|value| wire::v1::progress::decode(value).unwrap());
+    progress.and_then(|progress| progress.published).map_or(0, |block| block.height)
+}
+
+/// Every live trade with its JSON but for the event's own number; nothing may come twice.
+async fn tape_of(log: &Log) -> BTreeMap<String, String> {
+    let mut live = BTreeMap::new();
+    for share in topics::TRADES.shares() {
+        for record in log.read_all(&share).await.unwrap() {
+            let event = wire::v1::trade::decode(&record.value.unwrap()).unwrap();
+            let id = event.trade.id();
+            match event.status {
+                Status::Reverted => assert!(live.remove(&id).is_some(), "reverted without being there: {id}"),
+                Status::Observed | Status::Finalized => {
+                    let told = format!("{:?} {:?} {:?}", event.trade.sold, event.trade.bought, event.trade.legs);
+                    assert!(live.insert(id.clone(), told).is_none(), "published twice: {id}");
+                }
+            }
+        }
+    }
+    live
+}
+
+async fn clean() -> BTreeMap<String, String> {
+    let node = Node::load(&blocks_dir()).unwrap();
+    let (address, _server) = node.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let log = Log::open(&Target::Memory).await.unwrap();
+    let ingest = ingest(&log, &format!("[\"http://{address}\"]"));
+    ingest.until(LAST).await;
+    let tape = tape_of(&ingest.log).await;
+    ingest.stop().await;
+    assert!(tape.len() > 50, "the recorded blocks hold trades: {}", tape.len());
+    tape
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_a_node_does_loses_or_doubles_a_trade() {
+    let expected = clean().await;
+    let scripts = [
+        ("429 with Retry-After", Faults::list((0..3).map(|_| Some(Fault::RetryAfter(0))))),
+        ("500", Faults::list((0..6).map(|_| Some(Fault::Status(500))))),
+        ("a body cut off", Faults::list((0..4).map(|_| Some(Fault::CutOff)))),
+        ("half of the JSON", Faults::list((0..4).map(|_| Some(Fault::HalfJson)))),
+        ("no JSON", Faults::list((0..4).map(|_| Some(Fault::NotJson)))),
+        ("a JSON-RPC error", Faults::list((0..4).map(|_| Some(Fault::RpcError(-32000, "later".into()))))),
+        ("a body of 200 MB", Faults::list([None, Some(Fault::Huge(200_000_000))])),
+        ("a head that goes backwards", Faults::seeded(3, 3, vec![Fault::StaleHead(2)])),
+        ("logs left out", Faults::seeded(5, 4, vec![Fault::MissingLog])),
+        (
+            "everything at once",
+            Faults::seeded(11, 4, vec![Fault::Status(502), Fault::CutOff, Fault::NotJson, Fault::MissingLog]),
+        ),
+    ];
+    for (name, faults) in scripts {
+        let node = Node::load(&blocks_dir()).unwrap();
+        let (address, _server) = node.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        node.faults(faults);
+        let log = Log::open(&Target::Memory).await.unwrap();
+        let ingest = ingest(&log, &format!("[\"http://{address}\"]"));
+        ingest.until(LAST).await;
+        assert_eq!(tape_of(&ingest.log).await, expected, "{name}");
+        ingest.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_down_is_waited_for_or_passed_over() {
+    let expected = clean().await;
+    let node = Node::load(&blocks_dir()).unwrap();
+    let (address, _server) = node.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let log = Log::open(&Target::Memory).await.unwrap();
+    // Nothing listens on the discard port.
+    let ingest = ingest(&log, &format!("[\"http://127.0.0.1:9\", \"http://{address}\"]"));
+    ingest.until(LAST).await;
+    assert_eq!(tape_of(&ingest.log).await, expected);
+    ingest.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_goes_on_where_the_tape_ends() {
+    let expected = clean().await;
+    let node = Node::load(&blocks_dir()).unwrap();
+    let (address, _server) = node.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let log = Log::open(&Target::Memory).await.unwrap();
+    for head in 14_000_000..=LAST {
+        node.set_head(head);
+        let ingest = ingest(&log, &format!("[\"http://{address}\"]"));
+        ingest.until(head).await;
+        ingest.stop().await;
+    }
+    assert_eq!(tape_of(&log).await, expected);
+}

@@ -1,0 +1,195 @@
+//! One journey: swaps on a real node, through every hop, to REST, WebSocket and a user's metrics; then a reorg takes
+//! them back everywhere.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use std::time::Duration;
+use system::anvil::{self, Anvil, Venues};
+use system::line::{Ground, Line};
+use tape_log::Target;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Ten dollars in the test dollar's smallest unit.
+const TEN: u128 = 10_000_000_000_000_000_000;
+
+struct Client {
+    base: String,
+    http: reqwest::Client,
+}
+
+impl Client {
+    async fn get(&self, path: &str) -> Value {
+        let answer = self.http.get(format!("{}{path}", self.base)).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.unwrap()
+    }
+
+    /// Asks until the answer is as wanted.
+    async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let asked = async {
+            loop {
+                let answer = self.http.get(format!("{}{path}", self.base)).send().await;
+                if let Ok(answer) = answer
+                    && answer.status().is_success()
+                    && let Ok(answer) = answer.json().await
+                    && wanted(&answer)
+                {
+                    return answer;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(answer) => answer,
+            Err(_) => unreachable!("{path} still answers {}", self.get(path).await),
+        }
+    }
+}
+
+struct Stream(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Stream {
+    async fn trades(address: std::net::SocketAddr) -> Self {
+        let (mut socket, _) = connect_async(format!("ws://{address}/v1/stream")).await.unwrap();
+        let subscribe = json!({"op": "subscribe", "channel": "trades"}).to_string();
+        socket.send(Message::text(subscribe)).await.unwrap();
+        let mut stream = Self(socket);
+        stream.next("snapshot").await;
+        stream
+    }
+
+    /// The next message of a type.
+    async fn next(&mut self, kind: &str) -> Value {
+        let wanted = async {
+            loop {
+                let message = self.0.next().await.expect("an open socket").unwrap();
+                if let Message::Text(text) = message {
+                    let value: Value = serde_json::from_str(&text).unwrap();
+                    if value["type"] == kind {
+                        return value;
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, wanted).await.expect("the message within a minute")
+    }
+}
+
+fn chain_file(node: &Anvil, venues: &Venues) -> String {
+    format!(
+        "id = \"anvil\"\nplugin = \"evm\"\nendpoints = [\"{}\"]\nstart = 0\npoll_ms = 25\n\
+         [settings.stables]\n\"{}\" = 18\n[display]\nname = \"Anvil\"\n",
+        node.url, venues.dollar
+    )
+}
+
+/// The whole journey on one log and one database.
+async fn journey(target: Target, database: String) {
+    let Some(folder) = anvil::installed() else {
+        let required = std::env::var("CHAINTAPE_REQUIRE").unwrap_or_default();
+        assert!(!required.contains("anvil"), "anvil is required: run `cargo xtask anvil`");
+        println!("skipped: anvil is not installed; run `cargo xtask anvil`");
+        return;
+    };
+    environment::install_crypto();
+    let node = Anvil::start(&folder).await.unwrap();
+    let venues = node.deploy_venues().await.unwrap();
+    let accounts = node.accounts().await.unwrap();
+    let (alice, bob) = (accounts[1].to_lowercase(), accounts[2].to_lowercase());
+    let ground = Ground { target, database, chains: vec![chain_file(&node, &venues)] };
+    let line = Line::start(&ground).await.unwrap();
+    let client = Client { base: format!("http://{}", line.api), http: reqwest::Client::new() };
+    client.until("/v1/chains", |chains| chains["items"][0]["state"] == "live").await;
+    let mut stream = Stream::trades(line.api).await;
+
+    let bought = node.swap_v2(&venues, &alice, [&venues.dollar, &venues.token], TEN).await.unwrap();
+    let event = stream.next("apply").await;
+    assert_trade(&event["data"], &bought, &alice, &venues.v2_pair);
+    node.swap_v3(&venues, &bob, 2 * TEN).await.unwrap();
+    let event = stream.next("apply").await;
+    assert_eq!(event["data"]["trader"]["address"], bob.as_str());
+    assert_eq!(event["data"]["legs"][0]["pool"], venues.v3_pool.to_lowercase().as_str());
+    let sold = node.swap_v2(&venues, &alice, [&venues.token, &venues.dollar], TEN / 2).await.unwrap();
+    let event = stream.next("apply").await;
+    assert_eq!(event["data"]["transaction"]["hash"], sold["transactionHash"]);
+
+    let trades = client.until("/v1/trades", |page| page["items"].as_array().unwrap().len() == 3).await;
+    assert_eq!(trades["items"][0]["tradeId"], event["data"]["tradeId"], "newest first");
+    assert_metrics(&client, &alice, 2, 1).await;
+    assert_metrics(&client, &bob, 1, 1).await;
+    let page = client.get(&format!("/v1/users/{alice}/trades")).await;
+    assert_eq!(page["items"].as_array().unwrap().len(), 2);
+    let chains = client.get("/v1/chains").await;
+    assert_eq!(chains["items"][0]["proof"], "receipts", "{chains}");
+    client.until(&format!("/v1/users/{alice}/portfolio"), |held| !held["items"].as_array().unwrap().is_empty()).await;
+
+    node.reorg(3).await.unwrap();
+    let mut reverted = vec![];
+    for _ in 0..3 {
+        reverted.push(stream.next("revert").await["data"]["tradeId"].clone());
+    }
+    assert_eq!(reverted[0], event["data"]["tradeId"], "newest first");
+    client.until("/v1/trades", |page| page["items"].as_array().unwrap().is_empty()).await;
+    let all = client.get("/v1/trades?status=all").await;
+    assert_eq!(all["items"].as_array().unwrap().len(), 3, "what was taken back can still be looked at");
+    for user in [&alice, &bob] {
+        let path = format!("/v1/users/{user}/metrics");
+        client.until(&path, |metrics| metrics["total"]["swaps"] == 0 && metrics["total"]["volumeUsd"] == "0").await;
+    }
+
+    node.swap_v2(&venues, &bob, [&venues.dollar, &venues.token], TEN).await.unwrap();
+    let again = stream.next("apply").await;
+    assert_eq!(again["data"]["trader"]["address"], bob.as_str(), "the line goes on after a reorg");
+    line.stop().await.unwrap();
+}
+
+fn assert_trade(trade: &Value, receipt: &Value, trader: &str, pool: &str) {
+    assert_eq!(trade["transaction"]["hash"], receipt["transactionHash"]);
+    assert_eq!(trade["block"]["hash"], receipt["blockHash"]);
+    assert_eq!(trade["trader"], json!({"address": trader, "evidence": "tx-sender"}));
+    assert_eq!(trade["sold"]["raw"], TEN.to_string());
+    assert_eq!(trade["valuation"]["notionalUsd"], "10");
+    assert_eq!(trade["legs"].as_array().unwrap().len(), 1);
+    assert_eq!(trade["legs"][0]["pool"], pool.to_lowercase().as_str());
+    assert_eq!(trade["status"], "observed");
+}
+
+async fn assert_metrics(client: &Client, user: &str, swaps: u64, positions: usize) {
+    let metrics = client.until(&format!("/v1/users/{user}/metrics"), |m| m["total"]["swaps"] == swaps).await;
+    assert_ne!(metrics["total"]["volumeUsd"], "0");
+    let held = client.get(&format!("/v1/users/{user}/positions")).await;
+    assert_eq!(held["items"].as_array().unwrap().len(), positions, "{held}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite:{}", folder.path().display());
+    journey(Target::Sqlite(folder.path().join("tape.db")), database).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_kafka_and_postgres() {
+    let (Ok(brokers), Ok(database)) = (std::env::var("KAFKA_BROKERS"), std::env::var("DATABASE_URL")) else {
+        println!("skipped: KAFKA_BROKERS and DATABASE_URL are not set");
+        return;
+    };
+    let unique = format!("journey_{}_{}", std::process::id(), environment::now_ms());
+    let server = sqlx::PgPool::connect(&database).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("create database {unique}"))).execute(&server).await.unwrap();
+    let (base, _) = database.rsplit_once('/').unwrap();
+    let target = Target::Kafka {
+        brokers,
+        prefix: format!("{unique}."),
+        environment: unique.clone(),
+        replication: 1,
+        min_insync: 1,
+    };
+    journey(target, format!("{base}/{unique}")).await;
+    sqlx::query(sqlx::AssertSqlSafe(format!("drop database {unique} with (force)"))).execute(&server).await.unwrap();
+}

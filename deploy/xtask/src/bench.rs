@@ -1,0 +1,32 @@
+//! Measurements: the benchmarks of `deploy/system`, built for speed, told which machine they run on.
+
+use std::fs::read_to_string;
+
+use crate::process::{cargo, output, program, run, target};
+use crate::{check, plugins};
+
+/// Runs one benchmark; it prints a table and writes `target/bench/NAME.json`.
+pub(crate) fn measure(name: &str, rest: &[String]) -> anyhow::Result<()> {
+    plugins::build()?;
+    std::fs::create_dir_all(target("bench"))?;
+    let mut command = cargo(&["run", "--quiet", "--release", "-p", "system", "--bin", "bench", "--", name]);
+    check::surroundings(&mut command);
+    run(command.args(rest).env("CHAINTAPE_MACHINE", machine()))
+}
+
+/// The machine in one line: processor, memory, system, compiler.
+fn machine() -> String {
+    let field = |file: &str, name: &str| -> Option<String> {
+        let text = read_to_string(file).ok()?;
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let processor = field("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+    let memory = field("/proc/meminfo", "MemTotal").unwrap_or_default();
+    let kibibytes: u64 = memory.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default();
+    let system = output(&mut program("uname", &["-sr"])).unwrap_or_default();
+    let compiler = output(&mut program("rustc", &["--version"])).unwrap_or_default();
+    let compiler = compiler.split(" (").next().unwrap_or_default();
+    format!("{cores} × {processor}, {} GiB, {system}, {compiler}", kibibytes >> 20)
+}

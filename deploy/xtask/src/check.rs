@@ -1,0 +1,79 @@
+//! Everything that must hold before a change is one: format, lints, documentation, plugins, tests.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{bail, ensure};
+
+use crate::process::{cargo, note, root, run};
+use crate::{anvil, plugins};
+
+/// What some tests want from the machine: its name in `CHAINTAPE_REQUIRE`, and what is not tested without it.
+const WANTS: [(&str, &str); 5] = [
+    ("component", "cargo-component is not installed: plugins are built the other way only"),
+    ("kafka", "KAFKA_BROKERS is not set: nothing runs against a real Kafka"),
+    ("postgres", "DATABASE_URL names no PostgreSQL: nothing runs against a real one"),
+    ("anvil", "anvil is not installed (`cargo xtask anvil`): no trade is followed from a live node"),
+    ("fixtures", "CHAINTAPE_FIXTURES is not set: only the blocks of this repository are scanned"),
+];
+
+/// Runs all of it, the tests last. What is left out for want of something is said before.
+pub(crate) fn run_all() -> anyhow::Result<()> {
+    let missing = missing();
+    let required = std::env::var("CHAINTAPE_REQUIRE").unwrap_or_default();
+    for name in required.split(',').filter(|name| !name.is_empty()) {
+        ensure!(WANTS.iter().any(|(known, _)| *known == name), "CHAINTAPE_REQUIRE names the unknown thing {name}");
+        if let Some((_, sentence)) = missing.iter().find(|(missing, _)| *missing == name) {
+            bail!("{name} is required, and {sentence}");
+        }
+    }
+    step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
+    note("plugins");
+    plugins::build()?;
+    if !missing.iter().any(|(name, _)| *name == "component") {
+        note("plugins once more, with cargo-component");
+        plugins::build_with_cargo_component()?;
+    }
+    step("lints", &mut cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    let mut documentation = cargo(&["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
+    step("documentation", documentation.env("RUSTDOCFLAGS", "-D warnings"))?;
+    for (_, sentence) in &missing {
+        note(&format!("SKIPPED: {sentence}"));
+    }
+    let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    surroundings(&mut tests);
+    step("tests", &mut tests)
+}
+
+/// Tells tests and benchmarks where recorded blocks and anvil are.
+pub(crate) fn surroundings(command: &mut Command) {
+    if let Some(fixtures) = fixtures() {
+        command.env("CHAINTAPE_FIXTURES", fixtures);
+    }
+    if let Some(anvil) = anvil::installed() {
+        command.env("CHAINTAPE_ANVIL", anvil);
+    }
+}
+
+fn step(name: &str, command: &mut Command) -> anyhow::Result<()> {
+    note(name);
+    run(command)
+}
+
+fn missing() -> Vec<(&'static str, &'static str)> {
+    let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
+    let there = |name: &str| match name {
+        "component" => plugins::has_cargo_component(),
+        "kafka" => set("KAFKA_BROKERS"),
+        "postgres" => std::env::var("DATABASE_URL").is_ok_and(|url| url.starts_with("postgres")),
+        "anvil" => anvil::installed().is_some(),
+        _ => fixtures().is_some(),
+    };
+    WANTS.into_iter().filter(|(name, _)| !there(name)).collect()
+}
+
+/// The folder of recorded blocks: the one named, or the one beside the repository.
+fn fixtures() -> Option<PathBuf> {
+    let named = std::env::var_os("CHAINTAPE_FIXTURES").filter(|value| !value.is_empty()).map(PathBuf::from);
+    named.or_else(|| root().join("../shared/fixtures").canonicalize().ok())
+}

@@ -1,0 +1,69 @@
+//! Every chore of the project behind one front door: `cargo xtask --help`.
+
+mod process;
+mod setup;
+mod plugins;
+mod demo;
+mod page;
+mod check;
+mod servers;
+mod anvil;
+mod bench;
+
+use clap::{Parser, Subcommand};
+
+/// Every chore, one front door.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Prepares this machine for building plugins (the others do it by themselves).
+    Setup,
+    /// Builds the plugins into target/plugins.
+    Plugins {
+        /// Build them with cargo-component, into target/component-plugins.
+        #[arg(long)]
+        component: bool,
+    },
+    /// Builds and starts everything on a mock chain and recorded blocks, and says where the page is.
+    Demo {
+        /// Stop after so many seconds; an error unless trades of every chain were served by then.
+        #[arg(long = "for", value_name = "SECONDS")]
+        seconds: Option<u64>,
+    },
+    /// Everything that must hold: format, lints, documentation, plugins, tests.
+    Test,
+    /// A real Kafka and a real PostgreSQL on loopback, for the tests that want them.
+    Servers {
+        #[command(subcommand)]
+        order: servers::Order,
+    },
+    /// Installs anvil and the venues' contracts into target/anvil.
+    Anvil,
+    /// Measures; writes target/bench/NAME.json.
+    Bench {
+        /// detect, latency.
+        name: String,
+        /// Handed on to the benchmark.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().chore {
+        Chore::Setup => setup::wasm().map(|_| ()),
+        Chore::Plugins { component: false } => plugins::build(),
+        Chore::Plugins { component: true } => plugins::build_with_cargo_component(),
+        Chore::Demo { seconds } => demo::run_for(seconds),
+        Chore::Test => check::run_all(),
+        Chore::Servers { order } => servers::run(&order),
+        Chore::Anvil => anvil::install().map(|_| ()),
+        Chore::Bench { name, rest } => bench::measure(&name, &rest),
+    }
+}

@@ -1,0 +1,156 @@
+//! Other programs: found, run to their end, or kept running and stopped.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+
+/// How long a program may take to stop once asked.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_owned()
+}
+
+/// A folder or file under `target`.
+pub(crate) fn target(name: &str) -> PathBuf {
+    root().join("target").join(name)
+}
+
+/// A program to be run at the repository's root.
+pub(crate) fn program(name: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
+    let mut command = Command::new(name);
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Cargo, under whatever toolchain the caller has.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    program("cargo", arguments)
+}
+
+/// Runs a program with its output shown; anything but success is an error that names it.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+    let line = words(command);
+    let status = command.status().with_context(|| format!("failed to start `{line}`"))?;
+    ensure!(status.success(), "`{line}` ended with {status}");
+    Ok(())
+}
+
+/// Runs a program for what it prints; anything but success is an error with what it said.
+pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
+    let line = words(command);
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("failed to start `{line}`"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "`{line}` ended with {}: {}", output.status, said.trim());
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Whether a program of this name is on the path.
+pub(crate) fn has(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(name).is_file())
+}
+
+/// Installs Debian packages, or says which are missing where that is not possible.
+pub(crate) fn apt_install(packages: &[&str], what_for: &str) -> anyhow::Result<()> {
+    let wanted = packages.join(" ");
+    ensure!(has("apt-get") && is_root(), "{what_for} needs the Debian packages {wanted} (or what they contain)");
+    note(&format!("installing {wanted}"));
+    // Standard output is for whoever reads our answer, not for apt.
+    let mut update = program("apt-get", &["update", "-qq"]);
+    run(update.stdout(Stdio::null()))?;
+    let mut install = program("apt-get", &["install", "-y", "-qq", "--no-install-recommends"]);
+    run(install.args(packages).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).stdout(Stdio::null()))
+}
+
+/// Whether we are the superuser.
+pub(crate) fn is_root() -> bool {
+    output(&mut program("id", &["-u"])).is_ok_and(|id| id == "0")
+}
+
+/// One line to the person at the terminal, beside what the programs say.
+pub(crate) fn note(line: &str) {
+    eprintln!("xtask: {line}");
+}
+
+/// A program that runs until this is dropped.
+pub(crate) struct Running {
+    name: &'static str,
+    child: Child,
+}
+
+impl Running {
+    pub(crate) fn start(name: &'static str, command: &mut Command) -> anyhow::Result<Self> {
+        let child = command.spawn().with_context(|| format!("failed to start {name}"))?;
+        Ok(Self { name, child })
+    }
+
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// An error once the program has ended by itself.
+    pub(crate) fn still_there(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            Some(status) => anyhow::bail!("{} ended with {status}", self.name),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        stop(self.child.id(), || !matches!(self.child.try_wait(), Ok(None)));
+        // Only what did not listen is still there.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asks a process to stop and waits until it is gone or patience is over.
+pub(crate) fn stop(pid: u32, mut gone: impl FnMut() -> bool) -> bool {
+    if gone() {
+        return true;
+    }
+    let _ = output(&mut program("kill", &["-TERM", &pid.to_string()]));
+    wait(PATIENCE, || gone().then_some(())).is_some()
+}
+
+/// Looks again and again until there is something, or the time is over.
+pub(crate) fn wait<T>(most: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        if begun.elapsed() >= most {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Writes a file by renaming it into place, unless it already holds these bytes; whether it was written.
+pub(crate) fn put(path: &Path, bytes: &[u8]) -> anyhow::Result<bool> {
+    if std::fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(false);
+    }
+    let dir = path.parent().context("a path without a folder")?;
+    std::fs::create_dir_all(dir)?;
+    let mut file = tempfile::NamedTempFile::new_in(dir)?;
+    std::io::Write::write_all(&mut file, bytes)?;
+    file.persist(path).with_context(|| format!("failed to write {}", path.display()))?;
+    // A temporary file is its owner's alone; what it becomes is for everyone to read.
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+    Ok(true)
+}
+
+fn words(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,77 @@
+//! A real Apache Kafka and a real PostgreSQL on loopback, for the tests that want them.
+//!
+//! `eval "$(cargo xtask servers start)"` leaves both running and `KAFKA_BROKERS` and `DATABASE_URL` set;
+//! `cargo xtask servers stop` ends what was started, and nothing else. Each start is a fresh one.
+
+mod kafka;
+mod postgres;
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Subcommand;
+
+use crate::process::{note, stop, target, wait};
+
+/// What to do with the servers.
+#[derive(Subcommand)]
+pub(crate) enum Order {
+    /// Start both and print the variables to set.
+    Start,
+    /// Stop both.
+    Stop,
+}
+
+/// How long a server may take until it answers.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+pub(crate) fn run(order: &Order) -> anyhow::Result<()> {
+    // Starting anew is stopping first: nobody is left behind.
+    kafka::stop()?;
+    postgres::stop()?;
+    if let Order::Start = order {
+        let postgres = postgres::start()?;
+        let kafka = kafka::start()?;
+        println!("export DATABASE_URL={postgres}\nexport KAFKA_BROKERS={kafka}");
+    }
+    Ok(())
+}
+
+/// Where the servers' files are.
+fn home() -> PathBuf {
+    target("servers")
+}
+
+/// The port asked for if it is free, else any that is.
+fn free_port(wanted: u16) -> anyhow::Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", wanted)).or_else(|_| TcpListener::bind(("127.0.0.1", 0)));
+    Ok(listener.context("no port is free")?.local_addr()?.port())
+}
+
+/// Waits until a server takes connections.
+fn wait_for(name: &str, port: u16, log: &std::path::Path) -> anyhow::Result<()> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    wait(PATIENCE, || TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok())
+        .with_context(|| format!("{name} does not answer at {address}; its log is {}", log.display()))?;
+    note(&format!("{name} answers at {address}"));
+    Ok(())
+}
+
+/// Stops the process whose number is in a file, if it is still the one that was started.
+fn stop_by(name: &str, pid_file: &str, its_command_names: &str) -> anyhow::Result<()> {
+    let file = home().join(pid_file);
+    let Ok(text) = std::fs::read_to_string(&file) else { return Ok(()) };
+    let pid: u32 =
+        text.lines().next().unwrap_or_default().trim().parse().with_context(|| file.display().to_string())?;
+    let ours = || {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(its_command_names)
+    };
+    if ours() {
+        anyhow::ensure!(stop(pid, || !ours()), "{name} (process {pid}) does not stop");
+        note(&format!("{name} stopped"));
+    }
+    std::fs::remove_file(file).context("failed to remove the pid file")
+}

@@ -1,0 +1,198 @@
+//! The log on a Kafka cluster: transactional writers, `read_committed` readers, topics created as they should be.
+
+mod admin;
+mod reader;
+mod writer;
+
+pub use reader::Reader;
+pub use writer::Writer;
+
+use crate::{Record, Stored, Topic};
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::producer::FutureProducer;
+use rdkafka::{Offset, TopicPartitionList};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tape::{Share, Start, Unavailable};
+
+/// How long one question to the brokers may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A cluster and how this environment uses it. Clones share it.
+#[derive(Clone)]
+pub struct Kafka(Arc<Cluster>);
+
+struct Cluster {
+    brokers: String,
+    prefix: String,
+    environment: String,
+    replication: u16,
+    min_insync: u16,
+    publisher: OnceLock<FutureProducer>,
+}
+
+impl Kafka {
+    pub(crate) fn new(
+        brokers: &str,
+        prefix: &str,
+        environment: &str,
+        replication: u16,
+        min_insync: u16,
+    ) -> Self {
+        Self(Arc::new(Cluster {
+            brokers: brokers.to_owned(),
+            prefix: prefix.to_owned(),
+            environment: environment.to_owned(),
+            replication,
+            min_insync,
+            publisher: OnceLock::new(),
+        }))
+    }
+
+    pub(crate) async fn own(&self, topics: &[Topic]) -> Result<(), Unavailable> {
+        admin::own(self, topics).await
+    }
+
+    pub(crate) async fn writer(&self, name: &str) -> Result<Writer, Unavailable> {
+        Writer::claim(self, name).await
+    }
+
+    pub(crate) async fn publish(&self, records: Vec<Record>) -> Result<(), Unavailable> {
+        let producer = match self.0.publisher.get() {
+            Some(producer) => producer.clone(),
+            None => {
+                let fresh: FutureProducer =
+                    self.producer_config().create().map_err(|e| Unavailable::new("make a producer", e))?;
+                self.0.publisher.get_or_init(|| fresh).clone()
+            }
+        };
+        writer::send(self, &producer, records).await.map(|_| ()).map_err(|e| Unavailable::new("publish", e))
+    }
+
+    pub(crate) async fn read_all(&self, share: &Share) -> Result<Vec<Stored>, Unavailable> {
+        let (log, share) = (self.clone(), share.clone());
+        let doing = format!("read all of {} {}", share.log, share.number);
+        blocking(doing, move || reader::read_all(&log, &share)).await
+    }
+
+    pub(crate) async fn ends(&self, topic: &Topic) -> Result<Vec<(Share, u64)>, Unavailable> {
+        let (log, topic) = (self.clone(), *topic);
+        blocking(format!("ask where {} ends", topic.name), move || {
+            let consumer: BaseConsumer = log.consumer_config(None).create()?;
+            let name = log.name(topic.name);
+            let end = |share: Share| {
+                let partition = share.number.cast_signed();
+                let (_, high) = consumer.fetch_watermarks(&name, partition, PATIENCE)?;
+                Ok((share, high.cast_unsigned()))
+            };
+            topic.shares().map(end).collect()
+        })
+        .await
+    }
+
+    pub(crate) async fn positions_at(
+        &self,
+        topic: &Topic,
+        timestamp_ms: u64,
+    ) -> Result<Vec<(Share, u64)>, Unavailable> {
+        let ends = self.ends(topic).await?;
+        let (log, topic) = (self.clone(), *topic);
+        blocking(format!("look up positions in {}", topic.name), move || {
+            let consumer: BaseConsumer = log.consumer_config(None).create()?;
+            let mut asked = TopicPartitionList::new();
+            for share in topic.shares() {
+                let at = Offset::Offset(timestamp_ms.cast_signed());
+                asked.add_partition_offset(&log.name(topic.name), share.number.cast_signed(), at)?;
+            }
+            let answered = consumer.offsets_for_times(asked, PATIENCE)?;
+            let position = |(share, end): (Share, u64)| {
+                let found = answered.find_partition(&log.name(topic.name), share.number.cast_signed());
+                let position = match found.map(|element| element.offset()) {
+                    Some(Offset::Offset(position)) => position.cast_unsigned(),
+                    _ => end,
+                };
+                (share, position)
+            };
+            Ok(ends.into_iter().map(position).collect())
+        })
+        .await
+    }
+
+    pub(crate) fn assigned(&self, shares: Vec<(Share, Start)>) -> Result<Reader, Unavailable> {
+        Reader::assigned(self, shares)
+    }
+
+    pub(crate) fn joined(&self, group: &str, topic: &Topic) -> Result<Reader, Unavailable> {
+        Reader::joined(self, group, topic)
+    }
+
+    /// A topic's name on the cluster.
+    fn name(&self, topic: &str) -> String {
+        format!("{}{topic}", self.0.prefix)
+    }
+
+    /// A topic's name without the environment's prefix.
+    fn plain<'a>(&self, name: &'a str) -> &'a str {
+        name.strip_prefix(self.0.prefix.as_str()).unwrap_or(name)
+    }
+
+    fn client_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.0.brokers)
+            .set("client.id", "chaintape")
+            .set("broker.address.family", "v4")
+            .set("reconnect.backoff.max.ms", "2000")
+            .set_log_level(RDKafkaLogLevel::Warning);
+        config
+    }
+
+    fn producer_config(&self) -> ClientConfig {
+        let mut config = self.client_config();
+        config
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("compression.type", "zstd")
+            .set("linger.ms", "1")
+            .set("message.max.bytes", "16777216")
+            .set("queue.buffering.max.kbytes", "65536")
+            .set("message.timeout.ms", "30000");
+        config
+    }
+
+    fn consumer_config(&self, group: Option<&str>) -> ClientConfig {
+        let mut config = self.client_config();
+        let group = group.map_or_else(|| format!("{}.alone", self.0.environment), |g| self.group(g));
+        config
+            .set("group.id", group)
+            .set("isolation.level", "read_committed")
+            .set("auto.offset.reset", "error")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", "6000")
+            .set("heartbeat.interval.ms", "1500")
+            .set("fetch.wait.max.ms", "100")
+            .set("fetch.message.max.bytes", "1048576")
+            .set("queued.max.messages.kbytes", "32768")
+            .set("enable.partition.eof", "false");
+        config
+    }
+
+    fn group(&self, service: &str) -> String {
+        format!("{}.{service}", self.0.environment)
+    }
+}
+
+/// Runs a blocking conversation with the brokers off the async threads.
+async fn blocking<T: Send + 'static>(
+    doing: String,
+    work: impl FnOnce() -> Result<T, KafkaError> + Send + 'static,
+) -> Result<T, Unavailable> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|e| Unavailable::new(doing, e)),
+        Err(e) => Err(Unavailable::new(doing, e)),
+    }
+}

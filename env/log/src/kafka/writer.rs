@@ -1,0 +1,117 @@
+//! A fenced writer: one transactional producer, one transaction per append.
+
+use super::{Kafka, PATIENCE, blocking};
+use crate::{Appended, Ends, Record};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tape::{Share, Unavailable};
+
+/// The only writer of a name, until another claims it. After a failed append it is spent: a commit whose outcome is
+/// unknown and a fatal error end alike, by claiming again and reading.
+pub struct Writer {
+    log: Kafka,
+    producer: FutureProducer,
+}
+
+impl Writer {
+    pub(super) async fn claim(log: &Kafka, name: &str) -> Result<Self, Unavailable> {
+        let id = format!("{}.{name}", log.0.environment);
+        let doing = format!("claim the writer {id}");
+        let producer: FutureProducer = log
+            .producer_config()
+            .set("transactional.id", &id)
+            .set("transaction.timeout.ms", "10000")
+            .set("message.timeout.ms", "9000")
+            .create()
+            .map_err(|e| Unavailable::new(doing.clone(), e))?;
+        let claiming = producer.clone();
+        blocking(doing, move || claiming.init_transactions(Duration::from_secs(30))).await?;
+        Ok(Self { log: log.clone(), producer })
+    }
+
+    pub(crate) async fn append(
+        &mut self,
+        records: Vec<Record>,
+        seal: impl FnOnce(&Ends) -> Vec<Record> + Send,
+    ) -> Appended {
+        match self.try_append(records, seal).await {
+            Ok(()) => Appended::Done,
+            Err(e) if self.is_fenced(&e) => Appended::Lost,
+            Err(e) => Appended::Unknown(Unavailable::new("append a transaction", e)),
+        }
+    }
+
+    /// A fenced producer is told at once or, once the error is fatal, only that its queue was purged.
+    fn is_fenced(&self, error: &KafkaError) -> bool {
+        let fencing = |code| {
+            use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
+            matches!(code, Fenced | InvalidProducerEpoch | ProducerFenced)
+        };
+        let fatal = self.producer.client().fatal_error().map(|(code, _)| code);
+        error.rdkafka_error_code().is_some_and(fencing) || fatal.is_some_and(fencing)
+    }
+
+    async fn try_append(
+        &self,
+        records: Vec<Record>,
+        seal: impl FnOnce(&Ends) -> Vec<Record> + Send,
+    ) -> Result<(), KafkaError> {
+        self.producer.begin_transaction()?;
+        let ends = send(&self.log, &self.producer, records).await?;
+        send(&self.log, &self.producer, seal(&ends)).await?;
+        let producer = self.producer.clone();
+        let commit = move || producer.commit_transaction(PATIENCE);
+        match tokio::task::spawn_blocking(commit).await {
+            Ok(committed) => committed,
+            Err(_) => Err(KafkaError::Canceled),
+        }
+    }
+}
+
+/// Sends records in order and answers where each share ends after them.
+pub(super) async fn send(log: &Kafka, producer: &FutureProducer, records: Vec<Record>) -> Result<Ends, KafkaError> {
+    let mut deliveries = Vec::with_capacity(records.len());
+    for record in &records {
+        let name = log.name(&record.share.log);
+        deliveries.push((record.share.clone(), enqueue(producer, &name, record).await?));
+    }
+    let mut ends: BTreeMap<Share, u64> = BTreeMap::new();
+    for (share, delivery) in deliveries {
+        let delivered = delivery.await.map_err(|_| KafkaError::Canceled)?.map_err(|(e, _)| e)?;
+        let end = ends.entry(share).or_default();
+        *end = (*end).max(delivered.offset.cast_unsigned() + 1);
+    }
+    Ok(ends.into_iter().collect())
+}
+
+/// Hands one record to the producer, waiting while its queue is full.
+async fn enqueue(
+    producer: &FutureProducer,
+    name: &str,
+    record: &Record,
+) -> Result<rdkafka::producer::DeliveryFuture, KafkaError> {
+    loop {
+        let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
+        for (key, value) in &record.headers {
+            headers = headers.insert(Header { key, value: Some(value) });
+        }
+        let mut future = FutureRecord::to(name)
+            .partition(record.share.number.cast_signed())
+            .key(record.key.as_slice())
+            .headers(headers);
+        if let Some(value) = &record.value {
+            future = future.payload(value.as_slice());
+        }
+        match producer.send_result(future) {
+            Ok(delivery) => return Ok(delivery),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                // Back-pressure: deliveries in flight make room.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Err((e, _)) => return Err(e),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The log under the tape: fenced atomic appends and ordered reads, on Kafka, SQLite or memory.
+//!
+//! Everything here but [`feed`] is bytes; what they mean is `wire`'s. One suite, `tests/suite.rs`, holds the three
+//! adapters to the same semantics. Read [`record`] (the nouns), [`topics`] (which logs exist), then [`Log`].
+
+pub mod record;
+pub mod topics;
+pub mod settings;
+pub mod partition;
+pub mod feed;
+mod local;
+pub mod memory;
+pub mod sqlite;
+pub mod kafka;
+
+pub use record::{Appended, Arrival, Record, Stored};
+pub use topics::Topic;
+
+use std::path::PathBuf;
+use tape::{Share, Start, Unavailable};
+
+/// Which log to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A Kafka cluster.
+    Kafka {
+        /// `host:port`, comma-separated.
+        brokers: String,
+        /// Before every topic's name.
+        prefix: String,
+        /// Before every group and transactional id: the environment's name.
+        environment: String,
+        /// Copies of each partition.
+        replication: u16,
+        /// Copies that must confirm an append.
+        min_insync: u16,
+    },
+    /// A file of this machine, for one process.
+    Sqlite(PathBuf),
+    /// This process alone.
+    Memory,
+}
+
+/// An open log. Clones share it.
+#[derive(Clone)]
+pub enum Log {
+    /// A Kafka cluster.
+    Kafka(kafka::Kafka),
+    /// A file of this machine.
+    Sqlite(sqlite::Sqlite),
+    /// This process alone.
+    Memory(memory::Memory),
+}
+
+impl Log {
+    /// Opens a log; on Kafka nothing is asked of the brokers yet.
+    pub async fn open(target: &Target) -> Result<Self, Unavailable> {
+        Ok(match target {
+            Target::Kafka { brokers, prefix, environment, replication, min_insync } => {
+                Self::Kafka(kafka::Kafka::new(brokers, prefix, environment, *replication, *min_insync))
+            }
+            Target::Sqlite(path) => Self::Sqlite(sqlite::Sqlite::open(path).await?),
+            Target::Memory => Self::Memory(memory::Memory::default()),
+        })
+    }
+
+    /// Creates the topics that are missing and refuses those that differ from what they should be.
+    pub async fn own(&self, topics: &[Topic]) -> Result<(), Unavailable> {
+        match self {
+            Self::Kafka(log) => log.own(topics).await,
+            Self::Sqlite(_) | Self::Memory(_) => Ok(()),
+        }
+    }
+
+    /// Becomes the only writer of that name: every earlier one is fenced when this returns.
+    pub async fn writer(&self, name: &str) -> Result<Writer, Unavailable> {
+        Ok(match self {
+            Self::Kafka(log) => Writer::Kafka(Box::new(log.writer(name).await?)),
+            Self::Sqlite(log) => Writer::Sqlite(log.writer(name).await?),
+            Self::Memory(log) => Writer::Memory(log.writer(name)),
+        })
+    }
+
+    /// Appends records in order, at least once, unfenced: outboxes and dead letters.
+    pub async fn publish(&self, records: Vec<Record>) -> Result<(), Unavailable> {
+        match self {
+            Self::Kafka(log) => log.publish(records).await,
+            Self::Sqlite(log) => log.publish(records).await,
+            Self::Memory(log) => {
+                log.publish(records);
+                Ok(())
+            }
+        }
+    }
+
+    /// Everything committed in one share up to now, having waited for appends in flight.
+    pub async fn read_all(&self, share: &Share) -> Result<Vec<Stored>, Unavailable> {
+        match self {
+            Self::Kafka(log) => log.read_all(share).await,
+            Self::Sqlite(log) => log.read_all(share).await,
+            Self::Memory(log) => Ok(log.read_all(share)),
+        }
+    }
+
+    /// The position after the last record of each share.
+    pub async fn ends(&self, topic: &Topic) -> Result<Vec<(Share, u64)>, Unavailable> {
+        match self {
+            Self::Kafka(log) => log.ends(topic).await,
+            Self::Sqlite(log) => log.ends(topic).await,
+            Self::Memory(log) => Ok(log.ends(topic)),
+        }
+    }
+
+    /// The position of the first record appended at or after a time, per share; its end where there is none.
+    pub async fn positions_at(&self, topic: &Topic, timestamp_ms: u64) -> Result<Vec<(Share, u64)>, Unavailable> {
+        match self {
+            Self::Kafka(log) => log.positions_at(topic, timestamp_ms).await,
+            Self::Sqlite(log) => log.positions_at(topic, timestamp_ms).await,
+            Self::Memory(log) => Ok(log.positions_at(topic, timestamp_ms)),
+        }
+    }
+
+    /// Reads the given shares, alone, from the given places; nothing is gained or lost.
+    pub async fn assigned(&self, shares: Vec<(Share, Start)>) -> Result<Reader, Unavailable> {
+        Ok(match self {
+            Self::Kafka(log) => Reader::Kafka(log.assigned(shares)?),
+            Self::Sqlite(log) => Reader::Sqlite(log.assigned(shares)),
+            Self::Memory(log) => Reader::Memory(log.assigned(shares)),
+        })
+    }
+
+    /// Reads a topic together with the other members of a group; shares are gained and lost.
+    pub async fn joined(&self, group: &str, topic: &Topic) -> Result<Reader, Unavailable> {
+        Ok(match self {
+            Self::Kafka(log) => Reader::Kafka(log.joined(group, topic)?),
+            Self::Sqlite(log) => Reader::Sqlite(log.joined(group, topic)),
+            Self::Memory(log) => Reader::Memory(log.joined(group, topic)),
+        })
+    }
+}
+
+/// The only writer of a name, until another claims it.
+pub enum Writer {
+    /// A transactional producer.
+    Kafka(Box<kafka::Writer>),
+    /// An epoch in a table.
+    Sqlite(sqlite::Writer),
+    /// An epoch in memory.
+    Memory(memory::Writer),
+}
+
+/// Where an append's records will stand: the position after the last one, per share.
+pub type Ends = Vec<(Share, u64)>;
+
+impl Writer {
+    /// Appends all records or none. `seal` is told where the first ones will stand and adds the last ones to the same
+    /// step. After anything but `Done` this writer is spent.
+    pub async fn append(&mut self, records: Vec<Record>, seal: impl FnOnce(&Ends) -> Vec<Record> + Send) -> Appended {
+        match self {
+            Self::Kafka(writer) => writer.append(records, seal).await,
+            Self::Sqlite(writer) => writer.append(records, seal).await,
+            Self::Memory(writer) => writer.append(records, seal),
+        }
+    }
+}
+
+/// A reader of shares, in order within each.
+pub enum Reader {
+    /// A Kafka consumer on a thread of its own.
+    Kafka(kafka::Reader),
+    /// A poll of a table, woken by appends of this process.
+    Sqlite(sqlite::Reader),
+    /// A poll of memory, woken by appends.
+    Memory(memory::Reader),
+}
+
+impl Reader {
+    /// What comes next; waits for it.
+    pub async fn next(&mut self) -> Result<Arrival, Unavailable> {
+        match self {
+            Self::Kafka(reader) => reader.next().await,
+            Self::Sqlite(reader) => reader.next().await,
+            Self::Memory(reader) => reader.next().await,
+        }
+    }
+
+    /// Starts, or starts again, to read a gained share at `start`.
+    pub async fn seek(&mut self, share: &Share, start: Start) -> Result<(), Unavailable> {
+        match self {
+            Self::Kafka(reader) => reader.seek(share, start),
+            Self::Sqlite(reader) => {
+                reader.seek(share, start);
+                Ok(())
+            }
+            Self::Memory(reader) => {
+                reader.seek(share, start);
+                Ok(())
+            }
+        }
+    }
+}

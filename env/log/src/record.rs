@@ -1,0 +1,60 @@
+//! Records of a log, before and after they are appended.
+
+use tape::Share;
+
+/// A record to append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where to.
+    pub share: Share,
+    /// Orders and, on compacted logs, replaces.
+    pub key: Vec<u8>,
+    /// CloudEvents and tracing headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// None is a tombstone.
+    pub value: Option<Vec<u8>>,
+}
+
+/// A record as it stands in a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its position in its share.
+    pub position: u64,
+    /// Orders and, on compacted logs, replaces.
+    pub key: Vec<u8>,
+    /// CloudEvents and tracing headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// None is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// When it was appended, milliseconds since the Unix epoch.
+    pub timestamp_ms: u64,
+}
+
+/// How an append ended.
+#[derive(Debug)]
+pub enum Appended {
+    /// All records are in.
+    Done,
+    /// Another writer of the same name has taken over; none is in.
+    Lost,
+    /// All or none are in; a new writer must read to know.
+    Unknown(tape::Unavailable),
+}
+
+/// What a reader is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// The share is this reader's now; nothing of it arrives before a `seek`.
+    Gained(Share),
+    /// Its next records, in order.
+    Records {
+        /// Of which share.
+        share: Share,
+        /// In order of position; positions may have holes.
+        records: Vec<Stored>,
+        /// Where the next record will be, at the earliest.
+        next: u64,
+    },
+    /// The share is another's.
+    Lost(Share),
+}

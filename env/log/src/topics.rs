@@ -1,0 +1,96 @@
+//! The logs that exist, with their fixed partitions and policies. The owner creates them and refuses one that differs.
+
+use std::sync::Arc;
+use tape::Share;
+
+/// How long records stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// For ever.
+    Keep,
+    /// So many days.
+    Days(u32),
+    /// The newest of each key.
+    Compact,
+}
+
+/// One log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Without an environment's prefix.
+    pub name: &'static str,
+    /// Fixed for ever.
+    pub partitions: u32,
+    /// How long records stay.
+    pub policy: Policy,
+    /// Largest record, bytes.
+    pub max_bytes: u32,
+}
+
+const MIB: u32 = 1024 * 1024;
+
+const fn topic(name: &'static str, partitions: u32, policy: Policy, max_bytes: u32) -> Topic {
+    Topic { name, partitions, policy, max_bytes }
+}
+
+/// Trades as they come and go, keyed `chain/trader`.
+pub const TRADES: Topic = topic("trades.executed.v1", 64, Policy::Keep, MIB);
+/// Backfilled trades, same schema and key.
+pub const HISTORY: Topic = topic("trades.history.v1", 64, Policy::Keep, MIB);
+/// State of one user's metrics, keyed `chain/trader`.
+pub const METRICS_UPDATED: Topic = topic("metrics.updated.v1", 64, Policy::Days(7), MIB);
+/// State of one wallet, keyed `chain/address`.
+pub const PORTFOLIO_UPDATED: Topic = topic("portfolio.updated.v1", 64, Policy::Days(7), MIB);
+/// The ingestor's own memory, keyed `chain/…`, partitioned by chain.
+pub const JOURNAL: Topic = topic("ingest.journal.v1", 64, Policy::Compact, MIB);
+/// How far each chain is, keyed by chain.
+pub const PROGRESS: Topic = topic("chains.progress.v1", 1, Policy::Compact, MIB);
+/// Failing scans with all that is needed to repeat them.
+pub const FAILURES: Topic = topic("ingest.failures.v1", 1, Policy::Days(30), 16 * MIB);
+/// Trades that metrics could not read.
+pub const METRICS_DLQ: Topic = topic("trades.executed.v1.metrics.dlq", 1, Policy::Days(30), 16 * MIB);
+/// Trades that portfolio could not read.
+pub const PORTFOLIO_DLQ: Topic = topic("trades.executed.v1.portfolio.dlq", 1, Policy::Days(30), 16 * MIB);
+
+/// What the ingestor owns.
+pub const OF_INGESTOR: &[Topic] = &[TRADES, HISTORY, JOURNAL, PROGRESS, FAILURES];
+/// What metrics owns.
+pub const OF_METRICS: &[Topic] = &[METRICS_UPDATED, METRICS_DLQ];
+/// What portfolio owns.
+pub const OF_PORTFOLIO: &[Topic] = &[PORTFOLIO_UPDATED, PORTFOLIO_DLQ];
+
+/// Every log.
+pub const ALL: &[Topic] = &[
+    TRADES,
+    HISTORY,
+    METRICS_UPDATED,
+    PORTFOLIO_UPDATED,
+    JOURNAL,
+    PROGRESS,
+    FAILURES,
+    METRICS_DLQ,
+    PORTFOLIO_DLQ,
+];
+
+/// Whether only the newest record of each key counts in the log of that name.
+pub fn is_compacted(name: &str) -> bool {
+    ALL.iter().any(|topic| topic.name == name && topic.policy == Policy::Compact)
+}
+
+impl Topic {
+    /// One share of it.
+    pub fn share(&self, number: u32) -> Share {
+        Share { log: Arc::from(self.name), number }
+    }
+
+    /// All its shares.
+    pub fn shares(&self) -> impl Iterator<Item = Share> + use<> {
+        let topic = *self;
+        (0..topic.partitions).map(move |number| topic.share(number))
+    }
+
+    /// The share that holds a key.
+    pub fn share_of(&self, key: &[u8]) -> Share {
+        self.share(crate::partition::of(key, self.partitions))
+    }
+}

@@ -1,0 +1,155 @@
+//! What a process says of itself: `GET /health` and `/ready`, nothing else, and the probe that asks.
+
+use axum::Json;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// How a process is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// What it waits for before it can work: `log`, `database`, `upstream`, `plugin`; ready when empty.
+    pub waiting_for: Vec<String>,
+    /// What it has counted since it started.
+    pub counters: BTreeMap<String, u64>,
+}
+
+impl Health {
+    /// Whether it waits for nothing.
+    pub fn ready(&self) -> bool {
+        self.waiting_for.is_empty()
+    }
+}
+
+/// Answers on `addr` until dropped.
+pub async fn serve(addr: SocketAddr, health: impl Fn() -> Health + Clone + Send + Sync + 'static) -> io::Result<()> {
+    serve_on(TcpListener::bind(addr).await?, health).await
+}
+
+/// Answers on a bound listener until dropped.
+pub async fn serve_on(
+    listener: TcpListener,
+    health: impl Fn() -> Health + Clone + Send + Sync + 'static,
+) -> io::Result<()> {
+    let ready = health.clone();
+    let router = Router::new()
+        .route("/health", get(move || std::future::ready(answer(&health(), StatusCode::OK))))
+        .route("/ready", get(move || std::future::ready(answer(&ready(), StatusCode::SERVICE_UNAVAILABLE))));
+    axum::serve(listener, router).await
+}
+
+/// Why a probe fails. Reads after "failed to".
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// Nobody answers.
+    #[error("reach {addr}")]
+    Unreachable {
+        /// Where.
+        addr: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The process says that it is not well.
+    #[error("find {addr} well: {answer}")]
+    Unwell {
+        /// Where.
+        addr: SocketAddr,
+        /// Its status line and body.
+        answer: String,
+    },
+}
+
+/// Whether the process that answers on `addr` is alive; what its `/health` says. For `health` subcommands.
+pub async fn probe(addr: SocketAddr) -> Result<String, ProbeError> {
+    ask(addr, "/health").await
+}
+
+/// Whether the process that answers on `addr` is ready; what its `/ready` says.
+pub async fn probe_ready(addr: SocketAddr) -> Result<String, ProbeError> {
+    ask(addr, "/ready").await
+}
+
+const PATIENCE: Duration = Duration::from_secs(3);
+const MAX_ANSWER: u64 = 64 * 1024;
+
+async fn ask(addr: SocketAddr, path: &str) -> Result<String, ProbeError> {
+    let answer = tokio::time::timeout(PATIENCE, exchange(reachable(addr), path))
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        .map_err(|source| ProbeError::Unreachable { addr, source })?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.lines().next().unwrap_or_default();
+    if status.split(' ').nth(1) == Some("200") {
+        return Ok(body.to_owned());
+    }
+    Err(ProbeError::Unwell { addr, answer: format!("{status} {body}") })
+}
+
+async fn exchange(addr: SocketAddr, path: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(addr).await?;
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {addr}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.take(MAX_ANSWER).read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+/// A process that listens everywhere is asked on the loopback address.
+fn reachable(addr: SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, addr.port())
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    status: &'static str,
+    #[serde(flatten)]
+    health: &'a Health,
+}
+
+fn answer(health: &Health, waiting: StatusCode) -> (StatusCode, Json<serde_json::Value>) {
+    let (code, status) = if health.ready() { (StatusCode::OK, "ready") } else { (waiting, "waiting") };
+    let body = serde_json::to_value(Answer { status, health }).unwrap_or_default();
+    (code, Json(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[tokio::test]
+    async fn a_process_tells_what_it_waits_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let ready = Arc::new(AtomicBool::new(false));
+        let now = Arc::clone(&ready);
+        let serving = tokio::spawn(serve_on(listener, move || Health {
+            waiting_for: if now.load(Ordering::Relaxed) { vec![] } else { vec!["database".to_owned()] },
+            counters: BTreeMap::from([("trades".to_owned(), 7)]),
+        }));
+        let said = probe(addr).await.unwrap();
+        assert!(said.contains(r#""waitingFor":["database"]"#) && said.contains(r#""trades":7"#), "{said}");
+        let refused = probe_ready(addr).await.unwrap_err().to_string();
+        assert!(refused.contains("503") && refused.contains("database"), "{refused}");
+        ready.store(true, Ordering::Relaxed);
+        assert!(probe_ready(addr).await.unwrap().contains(r#""status":"ready""#));
+        assert!(matches!(ask(addr, "/other").await, Err(ProbeError::Unwell { .. })));
+        serving.abort();
+        let _ = serving.await;
+        assert!(matches!(probe(addr).await, Err(ProbeError::Unreachable { .. })));
+    }
+}

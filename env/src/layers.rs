@@ -1,0 +1,144 @@
+//! Where variables come from: `.env`, then `.env.<APP_ENV>`, then the process environment; later wins.
+
+use crate::dotenv::Dotenv;
+use crate::problems::{Problems, Strings};
+use config::{Config, Environment, File, FileSourceFile, Source};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// The layered variables of this process. An empty value counts as not set.
+#[derive(Clone, Debug)]
+pub struct Layers {
+    merged: Config,
+    directory: PathBuf,
+}
+
+impl Layers {
+    /// Reads the files in `ENV_DIR` (default `env`) and the process environment; a file that `APP_ENV` asks for and that
+    /// is not there, or one that is malformed, is a problem.
+    pub fn load(problems: &mut Problems) -> Self {
+        // What is not Unicode is no setting of ours.
+        let process = std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+            .collect::<HashMap<_, _>>();
+        let directory = process.get("ENV_DIR").filter(|set| !set.is_empty()).map_or("env", String::as_str).into();
+        Self::of(directory, process, problems)
+    }
+
+    /// Layers the files of a directory under the given process environment.
+    pub fn of(directory: PathBuf, process: HashMap<String, String>, problems: &mut Problems) -> Self {
+        let process = Environment::default().ignore_empty(true).source(Some(process.into_iter().collect()));
+        let base = file(&directory.join(".env"), problems);
+        let chosen = merged(&[base.as_ref()], &process, problems).get_string("app_env").unwrap_or_default();
+        let special = match chosen.as_str() {
+            "" => None,
+            name if !is_name(name) => {
+                problems.add("APP_ENV", "must be made of lower-case letters, digits, `-` and `_`");
+                None
+            }
+            name => {
+                let path = directory.join(format!(".env.{name}"));
+                if !path.is_file() {
+                    problems.add("APP_ENV", format!("is `{name}`, but there is no file {}", path.display()));
+                }
+                file(&path, problems)
+            }
+        };
+        let merged = merged(&[base.as_ref(), special.as_ref()], &process, problems);
+        Self { merged, directory }
+    }
+
+    /// The directory of the env files: `ENV_DIR`, else `env`.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+impl Strings for Layers {
+    fn get(&self, key: &str) -> Option<String> {
+        self.merged.get_string(&key.to_lowercase()).ok().filter(|value| !value.is_empty())
+    }
+}
+
+type EnvFile = File<FileSourceFile, Dotenv>;
+
+fn is_name(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+}
+
+/// A file that is there and well-formed.
+fn file(path: &Path, problems: &mut Problems) -> Option<EnvFile> {
+    if !path.is_file() {
+        return None;
+    }
+    let file = File::new(&path.to_string_lossy(), Dotenv);
+    match file.collect() {
+        Ok(_) => Some(file),
+        Err(error) => {
+            problems.add(&path.display().to_string(), format!("is no env file: {error}"));
+            None
+        }
+    }
+}
+
+fn merged(files: &[Option<&EnvFile>], process: &Environment, problems: &mut Problems) -> Config {
+    let mut builder = Config::builder();
+    for file in files.iter().copied().flatten() {
+        builder = builder.add_source(file.clone());
+    }
+    builder.add_source(process.clone()).build().unwrap_or_else(|error| {
+        problems.add("the environment", format!("cannot be layered: {error}"));
+        Config::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers(files: &[(&str, &str)], process: &[(&str, &str)]) -> (Layers, Problems) {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(directory.path().join(name), text).unwrap();
+        }
+        let process = process.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let mut problems = Problems::default();
+        let layers = Layers::of(directory.path().to_owned(), process, &mut problems);
+        (layers, problems)
+    }
+
+    #[test]
+    fn later_layers_win() {
+        let files = [(".env", "APP_ENV=dev\nA=base\nB=base\nC=base\nD=base"), (".env.dev", "B=dev\nC=dev\nD=")];
+        let (layers, problems) = layers(&files, &[("C", "process"), ("A", "")]);
+        assert!(problems.finish().is_ok());
+        let got = ["A", "B", "C", "D", "E"].map(|key| layers.get(key));
+        assert_eq!(got.each_ref().map(Option::as_deref), [Some("base"), Some("dev"), Some("process"), None, None]);
+    }
+
+    #[test]
+    fn the_process_chooses_the_environment() {
+        let files = [(".env", "APP_ENV=dev"), (".env.dev", "A=dev"), (".env.prod", "A=prod")];
+        let (layers, problems) = layers(&files, &[("APP_ENV", "prod")]);
+        assert!(problems.finish().is_ok());
+        assert_eq!(layers.get("A").as_deref(), Some("prod"));
+    }
+
+    #[test]
+    fn no_files_at_all_are_fine() {
+        let (layers, problems) = layers(&[], &[("A", "1")]);
+        assert!(problems.finish().is_ok());
+        assert_eq!(layers.get("A").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn every_wrong_file_is_a_problem() {
+        let (_, problems) = layers(&[(".env", "A\n")], &[("APP_ENV", "moon")]);
+        let error = problems.finish().unwrap_err();
+        assert_eq!(error.0.len(), 2, "{error}");
+        assert!(error.0[0].contains("line 1"), "{error}");
+        assert!(error.0[1].contains("APP_ENV is `moon`, but there is no file"), "{error}");
+        let (_, problems) = layers(&[], &[("APP_ENV", "../etc")]);
+        assert_eq!(problems.finish().unwrap_err().0.len(), 1);
+    }
+}

@@ -1,0 +1,63 @@
+//! What a process receives from outside: variables, telemetry, the wish that it stop, the clock.
+//!
+//! Read in this order: [`layers`] (where variables come from), [`problems`] (how a process reads its own and reports all
+//! that is wrong at once), then what every process starts with: [`telemetry`], [`shutdown`], [`health`], [`backoff`].
+//!
+//! ```no_run
+//! # fn main() -> std::process::ExitCode {
+//! let mut problems = environment::Problems::default();
+//! let layers = environment::Layers::load(&mut problems);
+//! let url = problems.required(&layers, "DATABASE_URL");
+//! if let Err(error) = problems.finish() {
+//!     return environment::exit_with(error);
+//! }
+//! # drop(url); std::process::ExitCode::SUCCESS }
+//! ```
+//!
+//! **Invariant:** nothing else in the workspace reads the process environment or the wall clock.
+
+pub mod layers;
+pub mod problems;
+pub mod telemetry;
+pub mod shutdown;
+pub mod health;
+pub mod backoff;
+mod dotenv;
+
+pub use backoff::Backoff;
+pub use layers::Layers;
+pub use problems::{ConfigError, Problems, Resolved, Secret, Strings};
+pub use shutdown::Shutdown;
+
+use std::process::ExitCode;
+use std::time::UNIX_EPOCH;
+
+/// What a process ends with when its settings are wrong: the `EX_USAGE` of BSD.
+pub const BAD_SETTINGS: u8 = 64;
+
+/// The time of this machine, milliseconds since the Unix epoch.
+pub fn now_ms() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "this is the one clock of the edges")]
+    let now = std::time::SystemTime::now();
+    now.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Chooses the TLS implementation of this process; calling it again changes nothing.
+pub fn install_crypto() {
+    // Refused only when a provider is installed already, which is what is wanted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Says on standard error why the process ends: one sentence per wrong setting and code 64, else the whole chain of
+/// causes and code 1.
+pub fn exit_with(error: impl Into<anyhow::Error>) -> ExitCode {
+    let error = error.into();
+    if let Some(wrong) = error.downcast_ref::<ConfigError>() {
+        for sentence in &wrong.0 {
+            eprintln!("{sentence}");
+        }
+        return ExitCode::from(BAD_SETTINGS);
+    }
+    eprintln!("failed to {error:#}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,69 @@
+//! The wish that the process stop, shared by all that must hear it.
+
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Whether the process shall stop. Clones share the wish; once uttered it stays.
+#[derive(Clone, Debug)]
+pub struct Shutdown(Arc<watch::Sender<bool>>);
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+}
+
+impl Shutdown {
+    /// A wish that SIGINT or SIGTERM utters; the second signal ends the process at once. Needs a tokio runtime.
+    pub fn on_signals() -> Self {
+        let shutdown = Self::default();
+        let wish = shutdown.clone();
+        match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+            (Ok(mut interrupt), Ok(mut terminate)) => {
+                tokio::spawn(async move {
+                    tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+                    tracing::info!("stopping; a second signal stops at once");
+                    wish.trigger();
+                    let code = tokio::select! { _ = interrupt.recv() => 130, _ = terminate.recv() => 143 };
+                    std::process::exit(code);
+                });
+            }
+            (Err(error), _) | (_, Err(error)) => tracing::error!(%error, "signals cannot be heard"),
+        }
+        shutdown
+    }
+
+    /// Whether the process shall stop.
+    pub fn requested(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Returns once the process shall stop; at once if it shall already.
+    pub async fn wait(&self) {
+        // The sender lives in `self`, so the channel cannot close while waiting.
+        let _ = self.0.subscribe().wait_for(|requested| *requested).await;
+    }
+
+    /// Utters the wish.
+    pub fn trigger(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Shutdown;
+
+    #[tokio::test]
+    async fn a_wish_is_heard_before_and_after() {
+        let shutdown = Shutdown::default();
+        let other = shutdown.clone();
+        let waiting = tokio::spawn(async move { other.wait().await });
+        assert!(!shutdown.requested());
+        shutdown.trigger();
+        waiting.await.unwrap();
+        shutdown.wait().await;
+        assert!(shutdown.requested());
+    }
+}

@@ -1,0 +1,92 @@
+//! The world, in our words: a chain to read, a tape to write, a clock.
+
+use crate::block::{Scanned, Tip};
+use crate::step::{Cursor, Step};
+use std::future::Future;
+use tape::{BlockId, Trade, Unavailable};
+
+/// Why a chain gave no answer, once the adapter has tried what it can.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Wait, at least so long, and ask again.
+    #[error("{why}")]
+    Retry {
+        /// Milliseconds.
+        after_ms: Option<u64>,
+        /// Why.
+        why: String,
+    },
+    /// Ask for at most so many heights.
+    #[error("at most {0} heights at once")]
+    TooWide(u64),
+    /// The height does not exist yet.
+    #[error("height {0} is not there yet")]
+    NotYet(u64),
+    /// The branch changed meanwhile.
+    #[error("the branch changed while it was read")]
+    Reorged,
+    /// Nothing helps but a person.
+    #[error("{0}")]
+    Hopeless(String),
+}
+
+/// A chain, read through a plugin.
+pub trait Chain: Send {
+    /// How far it is.
+    fn head(&mut self) -> impl Future<Output = Result<Tip, Failure>> + Send;
+    /// The blocks from `first` to `last`, told which height is final already.
+    fn scan(
+        &mut self,
+        first: u64,
+        last: u64,
+        finalized: Option<u64>,
+    ) -> impl Future<Output = Result<Scanned, Failure>> + Send;
+    /// The endpoint that answered last is of no use: prefer another.
+    fn blame(&mut self, why: &str);
+}
+
+/// What the tape remembers of a chain, as of the claim.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Journal {
+    /// Where it stands; none before the first step.
+    pub cursor: Option<Cursor>,
+    /// The journalled blocks at or below the cursor, ascending.
+    pub blocks: Vec<BlockId>,
+}
+
+/// How an append ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is on the tape.
+    Done,
+    /// Another holds the chain now.
+    Lost,
+    /// It may or may not be there: claim again and read.
+    Unknown(Unavailable),
+}
+
+/// The writer's side of the tape.
+pub trait Tape: Send + Sync {
+    /// The right to write one chain.
+    type Lease: Lease;
+    /// Fences every earlier lease of the chain; the journal is as of the fence.
+    fn claim(&self, chain: &str) -> impl Future<Output = Result<(Self::Lease, Journal), Unavailable>> + Send;
+}
+
+/// The right to write one chain.
+pub trait Lease: Send {
+    /// Puts a step on the tape, all or nothing.
+    fn append(&mut self, step: &Step) -> impl Future<Output = Outcome> + Send;
+    /// The journalled trades of the blocks above a height, newest block first, each in chain order.
+    fn above(&mut self, height: u64) -> impl Future<Output = Result<Vec<(BlockId, Vec<Trade>)>, Unavailable>> + Send;
+}
+
+/// Time, and the wish to stop.
+pub trait Clock: Send + Sync {
+    /// Milliseconds since some fixed point.
+    fn now_ms(&self) -> u64;
+    /// Waits; returns early when the process is to stop.
+    fn pause(&self, ms: u64) -> impl Future<Output = ()> + Send;
+    /// Whether the process is to stop.
+    fn stopping(&self) -> bool;
+}

@@ -1,0 +1,61 @@
+//! A step: what changes on the tape at once, and where the chain stands after it.
+
+use crate::block::Block;
+use std::sync::Arc;
+use tape::{BlockId, Status, Trade};
+
+/// Where a chain stands on the tape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Number of the last step; 0 before the first.
+    pub step: u64,
+    /// The chain's own identity, pinned by the first step.
+    pub network: Arc<str>,
+    /// The newest block on the tape.
+    pub head: Option<BlockId>,
+    /// Every height up to this one is on the tape or proved empty.
+    pub through: u64,
+    /// The newest block that is final by hash.
+    pub finalized: Option<BlockId>,
+    /// Legs without backing since the chain began.
+    pub unbacked: u64,
+}
+
+/// What the chain is being done with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// At the head.
+    Live,
+    /// Behind the head.
+    Catching,
+    /// Stopped, with the sentence that says why and what cures it.
+    Parked(String),
+}
+
+/// What readers are told beside the trades.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What the chain is being done with.
+    pub state: State,
+    /// The newest block the endpoint knows.
+    pub latest: Option<BlockId>,
+    /// How completeness is proved.
+    pub proof: Arc<str>,
+}
+
+/// One atomic change of the tape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The trades that come and go, in the order they are published.
+    pub changes: Vec<(Status, Trade)>,
+    /// Heights that leave the journal because their blocks left the branch.
+    pub popped: Vec<u64>,
+    /// Blocks that may still be left: they enter the journal.
+    pub pushed: Vec<Block>,
+    /// Heights that leave the journal because they can no longer be left.
+    pub settled: Vec<u64>,
+    /// Where the chain stands after it.
+    pub cursor: Cursor,
+    /// What readers are told.
+    pub progress: Progress,
+}

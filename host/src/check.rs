@@ -1,0 +1,39 @@
+//! `check-config` and `health`: what is resolved, whether it would run, and whether its log can be reached.
+
+use crate::plugin::{Engine, admit_folder};
+use crate::run::{newest, read_chains};
+use crate::settings::Settings;
+use anyhow::Context;
+use environment::{ConfigError, Strings};
+use tape_log::{Log, topics};
+
+/// Reads everything that `run` would and says what it found, or everything that is wrong.
+pub async fn check_config(settings: &Settings, strings: &impl Strings) -> anyhow::Result<String> {
+    let chains = read_chains(settings, strings)?;
+    let engine = Engine::new(1)?;
+    let (plugins, refused) = admit_folder(&engine, &settings.plugins)
+        .await
+        .with_context(|| format!("read PLUGINS_DIR {}", settings.plugins.display()))?;
+    let mut problems: Vec<String> = refused.iter().map(ToString::to_string).collect();
+    let mut said = String::new();
+    for chain in &chains {
+        match newest(&plugins, &chain.plugin) {
+            Some(plugin) => {
+                let version = &plugin.detector.version;
+                let endpoints = chain.endpoints.len();
+                said += &format!("chain {}: {} {version}, {endpoints} endpoints\n", chain.id, chain.plugin);
+            }
+            None => {
+                let (path, plugin) = (chain.path.display(), &chain.plugin);
+                problems.push(format!("{path}: plugin `{plugin}` is not in PLUGINS_DIR"));
+            }
+        }
+    }
+    if problems.is_empty() { Ok(said) } else { Err(ConfigError(problems).into()) }
+}
+
+/// Whether the log answers.
+pub async fn health(log: &Log) -> anyhow::Result<()> {
+    log.ends(&topics::PROGRESS).await.context("reach the log")?;
+    Ok(())
+}

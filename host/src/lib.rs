@@ -1,0 +1,21 @@
+//! The chain-ingestor: follows chains through WASM plugins and publishes canonical trades.
+//!
+//! Read in the order a trade goes: [`upstream`] fetches, [`plugin`] detects and lifts, `ingest-domain` orders, [`tape`]
+//! publishes; [`source`] joins the first two, [`run`] starts it all. What an operator hands in is in [`settings`] and
+//! [`chainfile`].
+//!
+//! **Invariant:** only [`plugin`] names wasmtime; nothing here listens on a port or keeps state on disk.
+
+pub mod settings;
+pub mod chainfile;
+pub mod upstream;
+pub mod cache;
+pub mod plugin;
+pub mod source;
+pub mod tape;
+pub mod run;
+pub mod scan;
+pub mod check;
+
+pub use run::run;
+pub use settings::Settings;

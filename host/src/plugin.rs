@@ -1,0 +1,13 @@
+//! Detect and lift: components that implement the plugin contract, each call in a fresh instance of its own.
+//!
+//! **Invariant:** this module and those below it are the only ones that name wasmtime. One WIT version is one module
+//! ([`v1`]), which turns the contract's shapes into the tape's once.
+
+pub mod admit;
+pub mod engine;
+pub mod sandbox;
+pub mod v1;
+
+pub use admit::{Admitted, Refusal, admit, admit_folder};
+pub use engine::Engine;
+pub use sandbox::{Lent, Limited};

@@ -1,0 +1,305 @@
+//! Fetch: HTTP to a chain's endpoints, with retries, timeouts, size caps, rate limits and a memory of who is sick.
+//!
+//! A plugin never sees an address or a key: paths are appended, secrets are struck out of what comes back.
+
+use crate::chainfile::Limits;
+use environment::Backoff;
+use futures_util::future::join_all;
+use rand::Rng;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Attempts at one request, the first included.
+const ATTEMPTS: u32 = 4;
+/// How long a blamed endpoint is passed over, at first and at most.
+const SICK: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(120));
+/// Longest wait that an endpoint may ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Headers that are the host's own.
+const OURS: [&str; 6] = ["host", "authorization", "content-length", "transfer-encoding", "connection", "user-agent"];
+
+/// One request of a plugin.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Appended to the endpoint's address.
+    pub path: String,
+    /// Sent along.
+    pub headers: Vec<(String, String)>,
+    /// POST with these bytes, or GET when none.
+    pub body: Option<Vec<u8>>,
+    /// What it costs the provider.
+    pub weight: u32,
+}
+
+/// One whole answer.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Whole.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    /// No whole answer, after all attempts.
+    #[error("{0}")]
+    Unreachable(String),
+    /// Larger than the cap, bytes.
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(u64),
+    /// The request breaks a rule.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Where the requests of one call go.
+#[derive(Clone)]
+pub enum Upstream {
+    /// To a node.
+    Node(Arc<Endpoint>),
+    /// To answers recorded earlier: benchmarks and replays need no network.
+    Recorded(Arc<Recorded>),
+}
+
+impl Upstream {
+    /// Sends all at once; one answer per request, in order.
+    pub async fn send(&self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
+        match self {
+            Self::Node(endpoint) => endpoint.send(requests).await,
+            Self::Recorded(recorded) => requests.iter().map(|request| recorded.answer(request)).collect(),
+        }
+    }
+}
+
+/// Answers by path and body.
+#[derive(Clone, Debug, Default)]
+pub struct Recorded {
+    answers: HashMap<(String, Option<Vec<u8>>), Vec<u8>>,
+}
+
+impl Recorded {
+    /// Remembers the body that answers a request with status 200.
+    pub fn keep(&mut self, path: &str, body: Option<Vec<u8>>, answer: Vec<u8>) {
+        self.answers.insert((path.to_owned(), body), answer);
+    }
+
+    fn answer(&self, request: &Request) -> Result<Response, UpstreamError> {
+        let found = self.answers.get(&(request.path.clone(), request.body.clone()));
+        let body = found.ok_or_else(|| UpstreamError::Refused("nothing was recorded for this request".to_owned()))?;
+        Ok(Response { status: 200, headers: vec![], body: body.clone() })
+    }
+}
+
+/// One address of a chain.
+pub struct Endpoint {
+    /// Number in the chain file, for the log: addresses hold keys.
+    pub number: usize,
+    url: String,
+    secrets: Vec<String>,
+    limits: Limits,
+    client: reqwest::Client,
+    health: Mutex<Health>,
+}
+
+#[derive(Default)]
+struct Health {
+    strikes: u32,
+    sick_until: Option<Instant>,
+    next_slot: Option<Instant>,
+    latency: Option<Duration>,
+}
+
+impl Endpoint {
+    /// The endpoints of a chain file.
+    pub fn all(urls: &[String], limits: &Limits) -> Result<Vec<Arc<Self>>, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .timeout(Duration::from_millis(limits.answer_ms))
+            .redirect(reqwest::redirect::Policy::none())
+            .tcp_nodelay(true)
+            .build()?;
+        let endpoint = |(number, url): (usize, &String)| {
+            Arc::new(Self {
+                number,
+                url: url.trim_end_matches('/').to_owned(),
+                secrets: secrets_of(url),
+                limits: limits.clone(),
+                client: client.clone(),
+                health: Mutex::default(),
+            })
+        };
+        Ok(urls.iter().enumerate().map(endpoint).collect())
+    }
+
+    /// Sends all at once; one answer per request, in order.
+    pub async fn send(&self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
+        join_all(requests.into_iter().map(|request| self.send_one(request))).await
+    }
+
+    #[tracing::instrument(name = "upstream.request.send", skip_all, fields(endpoint = self.number))]
+    async fn send_one(&self, request: Request) -> Result<Response, UpstreamError> {
+        let headers = checked(&request)?;
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        let mut attempt = 1;
+        loop {
+            self.wait_for_slot(request.weight).await;
+            let started = Instant::now();
+            let (why, wait) = match self.try_once(&request, headers.clone()).await {
+                Ok(response) if !is_passing(response.status) => {
+                    self.well(started.elapsed());
+                    return Ok(response);
+                }
+                Ok(response) => {
+                    (format!("endpoint {} answers {}", self.number, response.status), retry_after(&response))
+                }
+                Err(UpstreamError::Unreachable(why)) => (why, None),
+                Err(final_error) => return Err(final_error),
+            };
+            if attempt == ATTEMPTS {
+                self.blame(&why);
+                return Err(UpstreamError::Unreachable(why));
+            }
+            attempt += 1;
+            tracing::debug!(endpoint = self.number, attempt, %why, "asking the endpoint again");
+            tokio::time::sleep(wait.unwrap_or(Duration::ZERO).max(backoff.next())).await;
+        }
+    }
+
+    async fn try_once(&self, request: &Request, headers: HeaderMap) -> Result<Response, UpstreamError> {
+        let url = format!("{}{}", self.url, request.path);
+        let call = match &request.body {
+            Some(body) => self.client.post(url).body(body.clone()),
+            None => self.client.get(url),
+        };
+        let failed = |e: reqwest::Error| {
+            UpstreamError::Unreachable(format!("endpoint {}: {}", self.number, chain_of(&e.without_url())))
+        };
+        let mut answer = call.headers(headers).send().await.map_err(failed)?;
+        let cap = self.limits.answer_bytes;
+        let announced = answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        if announced > cap {
+            return Err(UpstreamError::TooLarge(cap as u64));
+        }
+        let mut body = Vec::with_capacity(announced);
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > cap {
+                return Err(UpstreamError::TooLarge(cap as u64));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Response { status: answer.status().as_u16(), headers: self.strike(answer.headers()), body })
+    }
+
+    /// Headers as texts, without secrets.
+    fn strike(&self, headers: &HeaderMap) -> Vec<(String, String)> {
+        let text = |(name, value): (&HeaderName, &HeaderValue)| {
+            let mut value = value.to_str().unwrap_or_default().to_owned();
+            for secret in &self.secrets {
+                value = value.replace(secret, "***");
+            }
+            (name.as_str().to_owned(), value)
+        };
+        headers.iter().map(text).collect()
+    }
+
+    /// Waits until the provider's limit leaves room for this weight.
+    async fn wait_for_slot(&self, weight: u32) {
+        if self.limits.weight_per_second == 0 {
+            return;
+        }
+        let cost = Duration::from_secs(1) * weight.max(1) / self.limits.weight_per_second;
+        let slot = {
+            let mut health = self.health();
+            let slot = health.next_slot.unwrap_or_else(Instant::now).max(Instant::now());
+            health.next_slot = Some(slot + cost);
+            slot
+        };
+        tokio::time::sleep_until(slot.into()).await;
+    }
+
+    /// Passes it over for a while, longer each time in a row.
+    pub fn blame(&self, why: &str) {
+        let mut health = self.health();
+        health.strikes += 1;
+        let rest = SICK.0.saturating_mul(1 << health.strikes.min(6)).min(SICK.1) / 2;
+        let jitter = rand::rng().random_range(0.5..1.0);
+        health.sick_until = Some(Instant::now() + rest.mul_f64(jitter));
+        drop(health);
+        tracing::warn!(endpoint = self.number, %why, "endpoint passed over for a while");
+    }
+
+    fn well(&self, took: Duration) {
+        let mut health = self.health();
+        health.strikes = 0;
+        health.sick_until = None;
+        health.latency = Some(health.latency.map_or(took, |before| (before * 7 + took) / 8));
+    }
+
+    /// Whether it is passed over now, and how fast it usually is: smaller is better.
+    pub fn rank(&self) -> (bool, Duration, usize) {
+        let health = self.health();
+        let sick = health.sick_until.is_some_and(|until| until > Instant::now());
+        (sick, health.latency.unwrap_or(Duration::ZERO), self.number)
+    }
+
+    fn health(&self) -> std::sync::MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Refuses what a plugin may not ask for.
+fn checked(request: &Request) -> Result<HeaderMap, UpstreamError> {
+    let refused = |why: String| Err(UpstreamError::Refused(why));
+    let path = &request.path;
+    if !(path.is_empty() || path.starts_with('/') || path.starts_with('?')) || path.contains("..") {
+        return refused(format!("path `{path}` must be empty or start with / or ?, without `..`"));
+    }
+    if !path.bytes().all(|b| b.is_ascii_graphic()) {
+        return refused("path holds characters that no address may hold".to_owned());
+    }
+    let mut headers = HeaderMap::new();
+    for (name, value) in &request.headers {
+        if OURS.contains(&name.to_ascii_lowercase().as_str()) {
+            return refused(format!("header `{name}` is the host's own"));
+        }
+        let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
+            return refused(format!("header `{name}` is not a valid header"));
+        };
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}
+
+/// Parts of an address that nobody may see: user info, long path segments, the query.
+fn secrets_of(url: &str) -> Vec<String> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let user = before_query.split_once('@').map_or("", |(user, _)| user);
+    let segments = before_query.split('/').skip(1).filter(|segment| segment.len() >= 16);
+    segments.chain([user, query]).filter(|secret| !secret.is_empty()).map(str::to_owned).collect()
+}
+
+fn is_passing(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500..=599)
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let (_, value) = response.headers.iter().find(|(name, _)| *name == RETRY_AFTER.as_str())?;
+    Some(Duration::from_secs(value.trim().parse().ok()?).min(LONGEST_WAIT))
+}
+
+fn chain_of(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

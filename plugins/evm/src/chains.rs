@@ -1,0 +1,119 @@
+//! What is known of the large chains by their numbers: cash, wrapped coin, and what differs in their proofs.
+
+use alloy_primitives::{Address, address};
+
+/// How a chain's blocks are proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Header hash and receipts root as on Ethereum.
+    Standard,
+    /// As on Ethereum, but the last receipt may belong to no root (Polygon's state sync).
+    StateSyncApart,
+    /// Block hash or receipts root are made in another way.
+    Impossible,
+}
+
+/// One chain's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Chain {
+    /// The contract that wraps the native coin.
+    pub wrapped: Option<Address>,
+    /// Dollar tokens with their decimals.
+    pub stables: &'static [(Address, u8)],
+    /// How its blocks are proved.
+    pub proof: Proof,
+}
+
+impl Chain {
+    /// What is known of a chain; an unknown one is like Ethereum without tokens.
+    pub fn of(id: u64) -> Self {
+        let known = |wrapped, stables| Self { wrapped: Some(wrapped), stables, proof: Proof::Standard };
+        match id {
+            1 => known(address!("c02aaa39b223fe8d0a0e5c4f27ead9083c756cc2"), ETHEREUM),
+            10 => known(OP_STACK_WRAPPED, OPTIMISM),
+            56 => known(address!("bb4cdb9cbd36b01bd1cbaebf2de08d9173bc095c"), BSC),
+            137 => Self {
+                proof: Proof::StateSyncApart,
+                ..known(address!("0d500b1d8e8ef31e21c99d1db9a6444d3adf1270"), POLYGON)
+            },
+            80_002 => Self { wrapped: None, stables: &[], proof: Proof::StateSyncApart },
+            8_453 => known(OP_STACK_WRAPPED, BASE),
+            84_532 => known(OP_STACK_WRAPPED, BASE_SEPOLIA),
+            42_161 => known(address!("82af49447d8a07e3bd95bd0d56f35241523fbab1"), ARBITRUM),
+            43_114 => known(address!("b31f66aa3c1e785363f0875a1b74e27b85fd66c7"), AVALANCHE),
+            11_155_111 => known(address!("fff9976782d46cc05630d1f6ebab18b2324d6b14"), SEPOLIA),
+            // The ZK Stack hashes its blocks in its own way.
+            232 | 300 | 324 | 2_741 | 11_124 => Self { wrapped: None, stables: &[], proof: Proof::Impossible },
+            _ => Self { wrapped: None, stables: &[], proof: Proof::Standard },
+        }
+    }
+}
+
+const OP_STACK_WRAPPED: Address = address!("4200000000000000000000000000000000000006");
+
+const ETHEREUM: &[(Address, u8)] = &[
+    (address!("a0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"), 6), // USDC
+    (address!("dac17f958d2ee523a2206206994597c13d831ec7"), 6), // USDT
+    (address!("6b175474e89094c44da98b954eedeac495271d0f"), 18), // DAI
+    (address!("dc035d45d973e3ec169d2276ddab16f1e407384f"), 18), // USDS
+    (address!("4c9edd5852cd905f086c759e8383e09bff1e68b3"), 18), // USDe
+    (address!("6c3ea9036406852006290770bedfcaba0e23a0e8"), 6), // PYUSD
+    (address!("853d955acef822db058eb8505911ed77f175b99e"), 18), // FRAX
+    (address!("f939e0a03fb07f59a73314e73794be0e57ac1b4e"), 18), // crvUSD
+    (address!("40d16fc0246ad3160ccc09b8d0d3a2cd28ae6c2f"), 18), // GHO
+    (address!("5f98805a4e8be255a32880fdec7f6728c6568ba0"), 18), // LUSD
+    (address!("4fabb145d64652a948d72533023f6e7a623c7c53"), 18), // BUSD
+];
+
+const OPTIMISM: &[(Address, u8)] = &[
+    (address!("0b2c639c533813f4aa9d7837caf62653d097ff85"), 6), // USDC
+    (address!("7f5c764cbc14f9669b88837ca1490cca17c31607"), 6), // USDC.e
+    (address!("94b008aa00579c1307b0ef2c499ad98a8ce58e58"), 6), // USDT
+    (address!("da10009cbd5d07dd0cecc66161fc93d7c9000da1"), 18), // DAI
+];
+
+const BSC: &[(Address, u8)] = &[
+    (address!("55d398326f99059ff775485246999027b3197955"), 18), // USDT
+    (address!("8ac76a51cc950d9822d68b83fe1ad97b32cd580d"), 18), // USDC
+    (address!("e9e7cea3dedca5984780bafc599bd69add087d56"), 18), // BUSD
+    (address!("1af3f329e8be154074d8769d1ffa4ee058b1dbc3"), 18), // DAI
+    (address!("c5f0f7b66764f6ec8c8dff7ba683102295e16409"), 18), // FDUSD
+    (address!("8d0d000ee44948fc98c9b98a4fa4921476f08b0d"), 18), // USD1
+];
+
+const POLYGON: &[(Address, u8)] = &[
+    (address!("3c499c542cef5e3811e1192ce70d8cc03d5c3359"), 6), // USDC
+    (address!("2791bca1f2de4661ed88a30c99a7a9449aa84174"), 6), // USDC.e
+    (address!("c2132d05d31c914a87c6611c10748aeb04b58e8f"), 6), // USDT
+    (address!("8f3cf7ad23cd3cadbd9735aff958023239c6a063"), 18), // DAI
+];
+
+const BASE: &[(Address, u8)] = &[
+    (address!("833589fcd6edb6e08f4c7c32d4f71b54bda02913"), 6), // USDC
+    (address!("d9aaec86b65d86f6a7b5b1b0c42ffa531710b6ca"), 6), // USDbC
+    (address!("fde4c96c8593536e31f229ea8f37b2ada2699bb2"), 6), // USDT
+    (address!("50c5725949a6f0c72e6c4a641f24049a917db0cb"), 18), // DAI
+];
+
+const ARBITRUM: &[(Address, u8)] = &[
+    (address!("af88d065e77c8cc2239327c5edb3a432268e5831"), 6), // USDC
+    (address!("ff970a61a04b1ca14834a43f5de4533ebddb5cc8"), 6), // USDC.e
+    (address!("fd086bc7cd5c481dcc9c85ebe478a1c0b69fcbb9"), 6), // USDT
+    (address!("da10009cbd5d07dd0cecc66161fc93d7c9000da1"), 18), // DAI
+];
+
+const AVALANCHE: &[(Address, u8)] = &[
+    (address!("b97ef9ef8734c71904d8002f8b6bc66dd9c48a6e"), 6), // USDC
+    (address!("a7d7079b0fead91f3e65f86e8915cb59c1a4c664"), 6), // USDC.e
+    (address!("9702230a8ea53601f5cd2dc00fdbc13d4df4a8c7"), 6), // USDT
+    (address!("c7198437980c041c805a1edcba50c1ce5db95118"), 6), // USDT.e
+    (address!("d586e7f844cea2f87f50152665bcbc2c279d8d70"), 18), // DAI.e
+];
+
+const SEPOLIA: &[(Address, u8)] = &[
+    (address!("1c7d4b196cb0c7b01d743fbc6116a902379c7238"), 6), // USDC
+];
+
+const BASE_SEPOLIA: &[(Address, u8)] = &[
+    (address!("036cbd53842c5426634e7929541ec2318f3dcf7e"), 6), // USDC
+];

@@ -1,0 +1,220 @@
+//! What pools and tokens say of themselves, from the host's memory or from the chain at the block that is scanned.
+
+use crate::pools::{self, Pool};
+use crate::tokens::{self, Token};
+use crate::{hex, rpc};
+use alloy_primitives::Address;
+use chain_plugin_sdk::jsonrpc::{self, Call, Kind};
+use chain_plugin_sdk::{Failure, Host, Span};
+use std::collections::BTreeMap;
+
+/// A block whose state is asked.
+#[derive(Clone, Debug)]
+pub struct Pin {
+    /// Its number.
+    pub height: u64,
+    /// Its hash.
+    pub hash: String,
+    /// Whether it can no longer be replaced.
+    pub is_final: bool,
+}
+
+/// Whom to ask, each at the first block of the span that named it, by its place among the pins.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Pools.
+    pub pools: BTreeMap<Address, usize>,
+    /// Tokens.
+    pub tokens: BTreeMap<Address, usize>,
+}
+
+/// What is known.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// Only those that are pools.
+    pub pools: BTreeMap<Address, Pool>,
+    /// Their decoration.
+    pub tokens: BTreeMap<Address, Token>,
+}
+
+/// Finds out about everything wanted, in at most one round of requests to an endpoint that behaves.
+pub fn gather(host: &mut impl Host, wanted: &Wanted, pins: &[Pin], batch: usize, span: Span) -> Result<Facts, Failure> {
+    let mut facts = Facts::default();
+    let (pools, tokens) = recall(host, wanted, &mut facts);
+    let ask_pools = pools.iter().flat_map(|(pool, pin)| pools::CALLS.map(|call| Question::new(*pool, *pin, call)));
+    let ask_tokens = tokens.iter().flat_map(|(token, pin)| tokens::CALLS.map(|call| Question::new(*token, *pin, call)));
+    let questions: Vec<Question> = ask_pools.chain(ask_tokens).collect();
+    if questions.is_empty() {
+        return Ok(facts);
+    }
+    let answers = ask(host, &questions, pins, batch, span)?;
+    let mut answers = answers.iter().map(Option::as_deref);
+    let mut keep = vec![];
+    for (address, pin) in pools {
+        let Some(pool) = Pool::read(std::array::from_fn(|_| answers.next().flatten())) else { continue };
+        if pins[pin].is_final {
+            keep.push((key("pool", address), pool.pack()));
+        }
+        facts.pools.insert(address, pool);
+    }
+    for (address, pin) in tokens {
+        let token = Token::read(std::array::from_fn(|_| answers.next().flatten()));
+        if pins[pin].is_final
+            && let Some(bytes) = token.pack()
+        {
+            keep.push((key("token", address), bytes));
+        }
+        facts.tokens.insert(address, token);
+    }
+    if !keep.is_empty() {
+        host.keep(keep);
+    }
+    Ok(facts)
+}
+
+type Missing = Vec<(Address, usize)>;
+
+/// Takes what the host remembers; gives what it does not.
+fn recall(host: &mut impl Host, wanted: &Wanted, facts: &mut Facts) -> (Missing, Missing) {
+    let keys: Vec<String> = (wanted.pools.keys().map(|pool| key("pool", *pool)))
+        .chain(wanted.tokens.keys().map(|token| key("token", *token)))
+        .collect();
+    if keys.is_empty() {
+        return (vec![], vec![]);
+    }
+    let mut known = host.recall(&keys).into_iter().chain(std::iter::repeat(None));
+    let (mut pools, mut tokens) = (vec![], vec![]);
+    for (address, pin) in &wanted.pools {
+        match known.next().flatten().and_then(|bytes| Pool::unpack(&bytes)) {
+            Some(pool) => drop(facts.pools.insert(*address, pool)),
+            None => pools.push((*address, *pin)),
+        }
+    }
+    for (address, pin) in &wanted.tokens {
+        match known.next().flatten().and_then(|bytes| Token::unpack(&bytes)) {
+            Some(token) => drop(facts.tokens.insert(*address, token)),
+            None => tokens.push((*address, *pin)),
+        }
+    }
+    (pools, tokens)
+}
+
+fn key(kind: &str, address: Address) -> String {
+    format!("{kind}/{}", hex::spell(address))
+}
+
+#[derive(Clone, Copy)]
+struct Question {
+    to: Address,
+    pin: usize,
+    data: &'static str,
+}
+
+impl Question {
+    fn new(to: Address, pin: usize, data: &'static str) -> Self {
+        Self { to, pin, data }
+    }
+
+    /// The gas is enough for any honest answer, and so little that an endless loop ends at once.
+    fn call(&self, block: &str) -> Call {
+        let Self { to, data, .. } = self;
+        Call::new("eth_call", format!(r#"[{{"to":"{}","data":"{data}","gas":"0x2dc6c0"}},{block}]"#, hex::spell(to)))
+    }
+}
+
+/// By number where the block is final, else by hash, so that no other branch can answer.
+fn pinned(pin: &Pin) -> String {
+    if pin.is_final { by_number(pin) } else { format!(r#"{{"blockHash":"{}"}}"#, pin.hash) }
+}
+
+fn by_number(pin: &Pin) -> String {
+    format!(r#""{}""#, rpc::number(pin.height))
+}
+
+type Answer = Option<String>;
+
+/// The answers, none where the contract gave none.
+fn ask(
+    host: &mut impl Host,
+    questions: &[Question],
+    pins: &[Pin],
+    batch: usize,
+    span: Span,
+) -> Result<Vec<Answer>, Failure> {
+    let calls: Vec<Call> = questions.iter().map(|question| question.call(&pinned(&pins[question.pin]))).collect();
+    let sent = jsonrpc::send(host, &calls, batch);
+    let mut answers = vec![None; questions.len()];
+    let (mut unpinned, mut stateless) = (vec![], vec![]);
+    for (at, question) in questions.iter().enumerate() {
+        match sent.parse::<Option<String>>(at) {
+            Ok(answer) => answers[at] = answer,
+            Err(error) => match error.kind {
+                Kind::Reverted => {}
+                Kind::NoState => stateless.push(at),
+                Kind::BadParams if !pins[question.pin].is_final => unpinned.push(at),
+                Kind::NotYet => return Err(Failure::Retry((None, error.to_string()))),
+                _ => return Err(error.failure(span)),
+            },
+        }
+    }
+    ask_by_number(host, questions, pins, batch, span, &unpinned, &mut answers)?;
+    ask_at_latest(host, questions, batch, span, &stateless, &mut answers)?;
+    Ok(answers)
+}
+
+/// For endpoints that know no block by hash: by number, and the same requests tell whether the branch is still ours.
+fn ask_by_number(
+    host: &mut impl Host,
+    questions: &[Question],
+    pins: &[Pin],
+    batch: usize,
+    span: Span,
+    which: &[usize],
+    answers: &mut [Answer],
+) -> Result<(), Failure> {
+    if which.is_empty() {
+        return Ok(());
+    }
+    let mut used: Vec<usize> = which.iter().map(|at| questions[*at].pin).collect();
+    used.sort_unstable();
+    used.dedup();
+    let calls: Vec<Call> = (which.iter().map(|at| questions[*at].call(&by_number(&pins[questions[*at].pin]))))
+        .chain(used.iter().map(|pin| rpc::block(&rpc::number(pins[*pin].height))))
+        .collect();
+    let sent = jsonrpc::send(host, &calls, batch);
+    for (place, pin) in used.iter().enumerate() {
+        let name: Option<rpc::Name<'_>> = sent.parse(which.len() + place).map_err(|error| error.failure(span))?;
+        if name.is_none_or(|name| !name.hash.eq_ignore_ascii_case(&pins[*pin].hash)) {
+            return Err(Failure::Reorged);
+        }
+    }
+    for (place, at) in which.iter().enumerate() {
+        match sent.parse::<Option<String>>(place) {
+            Ok(answer) => answers[*at] = answer,
+            Err(error) if error.kind == Kind::Reverted => {}
+            Err(error) => return Err(error.failure(span)),
+        }
+    }
+    Ok(())
+}
+
+/// For endpoints that keep no old state: what a pool of two tokens says never changes, so the latest state knows it too.
+fn ask_at_latest(
+    host: &mut impl Host,
+    questions: &[Question],
+    batch: usize,
+    span: Span,
+    which: &[usize],
+    answers: &mut [Answer],
+) -> Result<(), Failure> {
+    let calls: Vec<Call> = which.iter().map(|at| questions[*at].call(r#""latest""#)).collect();
+    let sent = jsonrpc::send(host, &calls, batch);
+    for (place, at) in which.iter().enumerate() {
+        match sent.parse::<Option<String>>(place) {
+            Ok(answer) => answers[*at] = answer,
+            Err(error) if error.kind == Kind::Reverted => {}
+            Err(error) => return Err(error.failure(span)),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! One scan: fetch headers and receipts, prove them, find the legs, ask what is unknown of pools, make the trades.
+
+use crate::chains::Proof;
+use crate::facts::{self, Facts, Pin, Wanted};
+use crate::legs::{self, Dropped, Found};
+use crate::rpc::{Header, Receipt};
+use crate::settings::{Rules, Settings, Verify};
+use crate::trades::{self, Terms, Witness};
+use crate::{hex, net, prove, rpc};
+use chain_plugin_sdk::jsonrpc::{self, Answers, Call, Kind};
+use chain_plugin_sdk::{Block, BlockId, Context, Failure, Host, Scanned, Span};
+
+/// The fact under which the host keeps the chain's number.
+const CHAIN_ID: &str = "chain-id";
+
+/// A block and what it did, as far as it can be trusted.
+struct Fetched<'a> {
+    height: u64,
+    hash: String,
+    header: Header<'a>,
+    receipts: Vec<Receipt<'a>>,
+    proof: &'static str,
+}
+
+/// The blocks of a span.
+pub fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scanned, Failure> {
+    let settings = Settings::read(context)?;
+    if span.first > span.last {
+        return Err(Failure::Other(("bad-span".to_owned(), format!("{} to {} is no span", span.first, span.last))));
+    }
+    if span.last - span.first >= settings.max_span {
+        return Err(Failure::SpanTooWide(settings.max_span));
+    }
+    let heights: Vec<u64> = (span.first..=span.last).collect();
+    let known = known_chain_id(host, context);
+    let mut calls: Vec<Call> = heights.iter().map(|height| rpc::block(&rpc::number(*height))).collect();
+    calls.extend(heights.iter().map(|height| rpc::receipts(*height)));
+    calls.extend(known.is_none().then(rpc::chain_id));
+    let answers = jsonrpc::send(host, &calls, settings.batch);
+    let chain_id = match known {
+        Some(id) => id,
+        None => ask_chain_id(host, &answers, 2 * heights.len(), span)?,
+    };
+    let rules = settings.rules(chain_id)?;
+    let headers = headers(&answers, &heights, span)?;
+    if headers.is_empty() {
+        return Err(Failure::NotYet(span.first));
+    }
+    let singly = ask_singly(host, &answers, &headers, heights.len(), settings.batch, span)?;
+    let mut blocks = vec![];
+    for (at, (height, header)) in heights.iter().zip(headers).enumerate() {
+        let receipts = receipts(&answers, &singly, at, heights.len(), *height, span)?;
+        blocks.push(admit(*height, header, receipts, &settings, &rules)?);
+    }
+    let broken = |pair: &[Fetched<'_>]| !pair[1].header.parent_hash.eq_ignore_ascii_case(pair[0].header.hash);
+    if blocks.windows(2).any(broken) {
+        return Err(Failure::Reorged);
+    }
+    let through = span.first + blocks.len() as u64 - 1;
+    let blocks = detect(host, context, &blocks, &rules, settings.batch, span)?;
+    Ok(Scanned { blocks, through })
+}
+
+/// From what the host says of the chain, else from what it remembers.
+fn known_chain_id(host: &mut impl Host, context: &Context) -> Option<u64> {
+    let of_network = |network: &str| network.strip_prefix("eip155:")?.split('/').next()?.parse().ok();
+    if let Some(id) = attribute(context, "network").and_then(of_network) {
+        return Some(id);
+    }
+    let kept = host.recall(&[CHAIN_ID.to_owned()]).into_iter().next().flatten()?;
+    Some(u64::from_be_bytes(kept.try_into().ok()?))
+}
+
+fn ask_chain_id(host: &mut impl Host, answers: &Answers, at: usize, span: Span) -> Result<u64, Failure> {
+    let text: &str = answers.parse(at).map_err(|error| error.failure(span))?;
+    let id = hex::quantity(text).ok_or_else(|| Failure::Elsewhere("the chain's number cannot be read".to_owned()))?;
+    host.keep(vec![(CHAIN_ID.to_owned(), id.to_be_bytes().to_vec())]);
+    Ok(id)
+}
+
+fn attribute<'a>(context: &'a Context, name: &str) -> Option<&'a str> {
+    context.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+/// The headers up to the first that the endpoint does not have yet.
+fn headers<'a>(answers: &'a Answers, heights: &[u64], span: Span) -> Result<Vec<Header<'a>>, Failure> {
+    let mut headers = Vec::with_capacity(heights.len());
+    for (at, height) in heights.iter().enumerate() {
+        let header: Header<'a> = match answers.parse(at) {
+            Ok(Some(header)) => header,
+            Ok(None) => break,
+            Err(error) if error.kind == Kind::NotYet => break,
+            Err(error) => return Err(error.failure(span)),
+        };
+        if hex::quantity(header.number) != Some(*height) {
+            let given = header.number;
+            return Err(Failure::Elsewhere(format!("asked for block {height}, the endpoint gave {given}")));
+        }
+        headers.push(header);
+    }
+    Ok(headers)
+}
+
+/// Receipts asked one by one.
+struct Singly {
+    answers: Answers,
+    /// By block of the span: the places of its receipts among the answers.
+    places: Vec<Option<std::ops::Range<usize>>>,
+}
+
+/// Where the endpoint does not give a block's receipts at once, they are asked by transaction.
+fn ask_singly(
+    host: &mut impl Host,
+    answers: &Answers,
+    headers: &[Header<'_>],
+    width: usize,
+    batch: usize,
+    span: Span,
+) -> Result<Singly, Failure> {
+    let mut calls = vec![];
+    let mut places = vec![];
+    for (at, header) in headers.iter().enumerate() {
+        if !matches!(answers.raw(width + at), Err(error) if error.kind == Kind::Unsupported) {
+            places.push(None);
+            continue;
+        }
+        let first = calls.len();
+        let hashes = header.transactions().ok_or_else(|| {
+            Failure::Elsewhere(format!(
+                "the endpoint gives neither receipts nor transactions of block {}",
+                header.number
+            ))
+        })?;
+        for hash in hashes {
+            let hash = hex::hash(hash)
+                .ok_or_else(|| Failure::Elsewhere(format!("a transaction of block {} has no hash", header.number)))?;
+            calls.push(rpc::receipt(&hex::spell(hash)));
+        }
+        places.push(Some(first..calls.len()));
+    }
+    let answers = jsonrpc::send(host, &calls, batch);
+    for at in 0..answers.len() {
+        answers.raw(at).map_err(|error| error.failure(span))?;
+    }
+    Ok(Singly { answers, places })
+}
+
+fn receipts<'a>(
+    answers: &'a Answers,
+    singly: &'a Singly,
+    at: usize,
+    width: usize,
+    height: u64,
+    span: Span,
+) -> Result<Vec<Receipt<'a>>, Failure> {
+    let missing = || Failure::Elsewhere(format!("the endpoint has block {height} but not its receipts"));
+    let mut receipts = match &singly.places[at] {
+        Some(places) => places
+            .clone()
+            .map(|place| singly.answers.parse::<Option<Receipt<'a>>>(place))
+            .map(|answer| answer.map_err(|error| error.failure(span))?.ok_or_else(missing))
+            .collect::<Result<Vec<_>, _>>()?,
+        None => match answers.parse::<Option<Vec<Receipt<'a>>>>(width + at) {
+            Ok(receipts) => receipts.ok_or_else(missing)?,
+            Err(error) if error.kind == Kind::NotYet => return Err(missing()),
+            Err(error) => return Err(error.failure(span)),
+        },
+    };
+    let index = |receipt: &Receipt<'_>| hex::quantity(receipt.transaction_index).unwrap_or(u64::MAX);
+    if !receipts.is_sorted_by_key(index) {
+        receipts.sort_by_key(index);
+    }
+    Ok(receipts)
+}
+
+/// Lets a block in, as the settings demand.
+fn admit<'a>(
+    height: u64,
+    header: Header<'a>,
+    mut receipts: Vec<Receipt<'a>>,
+    settings: &Settings,
+    rules: &Rules,
+) -> Result<Fetched<'a>, Failure> {
+    if receipts.iter().any(|receipt| !receipt.block_hash.eq_ignore_ascii_case(header.hash)) {
+        return Err(Failure::Reorged);
+    }
+    let hash = hex::hash(header.hash)
+        .map(hex::spell)
+        .ok_or_else(|| Failure::Elsewhere(format!("block {height} has no readable hash")))?;
+    let proof = match settings.verify {
+        Verify::Receipts if rules.proof == Proof::Impossible => {
+            let why =
+                "this chain hashes its blocks in its own way, so nothing can be proved: set verify to hint or none";
+            return Err(Failure::BadSettings(why.to_owned()));
+        }
+        Verify::Receipts => {
+            let covered = prove::block(rules.proof, &header, &receipts).map_err(Failure::Elsewhere)?;
+            receipts.truncate(covered);
+            prove::WHOLE
+        }
+        Verify::Hint => {
+            let has_logs = header.logs_bloom.bytes().skip(2).any(|digit| digit != b'0');
+            if has_logs && receipts.iter().all(|receipt| receipt.logs.is_empty()) {
+                return Err(Failure::Elsewhere(format!("block {height} has logs by its bloom, and none were given")));
+            }
+            "hint"
+        }
+        Verify::None => "none",
+    };
+    check_transactions(height, &header, &receipts)?;
+    Ok(Fetched { height, hash, header, receipts, proof })
+}
+
+/// The receipts are those of the header's transactions, in order.
+fn check_transactions(height: u64, header: &Header<'_>, receipts: &[Receipt<'_>]) -> Result<(), Failure> {
+    let Some(hashes) = header.transactions() else { return Ok(()) };
+    let (mut indices, mut pairs) = ((0..).zip(receipts), hashes.iter().zip(receipts));
+    let in_place = indices.all(|(at, receipt)| hex::quantity(receipt.transaction_index) == Some(at));
+    let same = pairs.all(|(hash, receipt)| hash.eq_ignore_ascii_case(receipt.transaction_hash));
+    if in_place && same && receipts.len() <= hashes.len() {
+        Ok(())
+    } else {
+        Err(Failure::Elsewhere(format!("the receipts of block {height} are not those of its transactions")))
+    }
+}
+
+/// The trades of fetched blocks.
+fn detect(
+    host: &mut impl Host,
+    context: &Context,
+    blocks: &[Fetched<'_>],
+    rules: &Rules,
+    batch: usize,
+    span: Span,
+) -> Result<Vec<Block>, Failure> {
+    let finalized: Option<u64> = attribute(context, "finalized").and_then(|height| height.parse().ok());
+    let mut wanted = Wanted::default();
+    let mut found = Vec::with_capacity(blocks.len());
+    for (at, block) in blocks.iter().enumerate() {
+        let of_block = legs::find(&block.receipts);
+        for found in &of_block {
+            found.want(at, &mut wanted);
+        }
+        found.push(of_block);
+    }
+    let is_final = |height| finalized.is_some_and(|finalized| height <= finalized);
+    let pin =
+        |block: &Fetched<'_>| Pin { height: block.height, hash: block.hash.clone(), is_final: is_final(block.height) };
+    let pins: Vec<Pin> = blocks.iter().map(pin).collect();
+    let facts = facts::gather(host, &wanted, &pins, batch, span)?;
+    blocks.iter().zip(found).map(|(block, found)| spell(block, found, rules, &facts)).collect()
+}
+
+fn spell(block: &Fetched<'_>, found: Vec<Found>, rules: &Rules, facts: &Facts) -> Result<Block, Failure> {
+    let unreadable = |what: &str| Failure::Elsewhere(format!("{what} of block {} cannot be read", block.height));
+    let mut dropped = Dropped::default();
+    let mut trades = vec![];
+    for found in found {
+        let receipt = &block.receipts[found.receipt];
+        let legs = found.legs(facts, rules, &mut dropped);
+        if legs.is_empty() {
+            continue;
+        }
+        let routes = net::routes(&legs, &Witness { receipt, legs: &legs, rules });
+        let of_receipt = trades::of(receipt, &legs, &routes, &Terms { rules, facts });
+        trades.extend(of_receipt.ok_or_else(|| unreadable("a transaction"))?);
+    }
+    let seconds = hex::quantity(block.header.timestamp).ok_or_else(|| unreadable("the time"))?;
+    let parent = hex::hash(block.header.parent_hash).map(hex::spell).ok_or_else(|| unreadable("the parent"))?;
+    let counts = [("unbacked", dropped.unbacked), ("not-a-pool", dropped.not_a_pool)];
+    let counts = counts.into_iter().filter(|(_, count)| *count > 0);
+    Ok(Block {
+        height: block.height,
+        hash: block.hash.clone(),
+        parent: block.height.checked_sub(1).map(|height| BlockId { height, hash: parent }),
+        timestamp_ms: seconds.saturating_mul(1_000),
+        trades,
+        attributes: std::iter::once(("proof".to_owned(), block.proof.to_owned()))
+            .chain(counts.map(|(name, count)| (name.to_owned(), count.to_string())))
+            .collect(),
+    })
+}

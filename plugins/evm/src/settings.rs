@@ -1,0 +1,210 @@
+//! What a chain file may say to this plugin.
+
+use crate::chains::{Chain, Proof};
+use crate::{factories, hex};
+use alloy_primitives::Address;
+use chain_plugin_sdk::{Context, Failure};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The JSON Schema of the settings.
+pub const SCHEMA: &str = include_str!("../settings.schema.json");
+
+/// How much an endpoint is believed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verify {
+    /// Header hash and receipts root are recomputed.
+    #[default]
+    Receipts,
+    /// Only an empty answer is noticed.
+    Hint,
+    /// Everything is believed.
+    None,
+}
+
+/// The settings as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Settings {
+    /// How much an endpoint is believed.
+    pub verify: Verify,
+    /// The most heights in one scan.
+    pub max_span: u64,
+    /// The most calls in one HTTP request.
+    pub batch: usize,
+    stables: Stables,
+    wrapped: Option<String>,
+    factories: BTreeMap<String, String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let (stables, factories) = (Stables::List(vec![]), BTreeMap::new());
+        Self { verify: Verify::Receipts, max_span: 16, batch: 100, stables, wrapped: None, factories }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Stables {
+    List(Vec<String>),
+    Map(BTreeMap<String, Option<u8>>),
+}
+
+impl Settings {
+    /// The settings of a call.
+    pub fn read(context: &Context) -> Result<Self, Failure> {
+        const MOST: std::ops::RangeInclusive<u64> = 1..=1_000;
+        let text = context.settings.trim();
+        let settings: Self = if text.is_empty() || text == "null" {
+            Self::default()
+        } else {
+            serde_json::from_str(text).map_err(|error| Failure::BadSettings(format!("settings: {error}")))?
+        };
+        for (name, value) in [("max-span", settings.max_span), ("batch", settings.batch as u64)] {
+            if !MOST.contains(&value) {
+                return Err(Failure::BadSettings(format!("settings: {name} must be from 1 to 1000, not {value}")));
+            }
+        }
+        // Addresses are looked at even where the chain's number is not yet known.
+        settings.rules(0)?;
+        Ok(settings)
+    }
+
+    /// The settings together with what is known of the chain.
+    pub fn rules(&self, chain_id: u64) -> Result<Rules, Failure> {
+        let chain = Chain::of(chain_id);
+        let mut stables: BTreeMap<Address, Option<u8>> =
+            chain.stables.iter().map(|(address, decimals)| (*address, Some(*decimals))).collect();
+        match &self.stables {
+            Stables::List(list) => {
+                for text in list {
+                    stables.entry(address("stables", text)?).or_insert(None);
+                }
+            }
+            Stables::Map(map) => {
+                for (text, decimals) in map {
+                    let address = address("stables", text)?;
+                    match decimals {
+                        Some(digits) if *digits > 77 => {
+                            return Err(Failure::BadSettings(format!(
+                                "settings: stables: {text} has {digits} decimals"
+                            )));
+                        }
+                        Some(_) => stables.insert(address, *decimals),
+                        None => stables.remove(&address),
+                    };
+                }
+            }
+        }
+        let mut factories: BTreeMap<Address, String> =
+            factories::KNOWN.iter().map(|(address, name)| (*address, (*name).to_owned())).collect();
+        for (text, name) in &self.factories {
+            if name.is_empty() || name.len() > 64 {
+                return Err(Failure::BadSettings(format!(
+                    "settings: factories: the name of {text} is empty or too long"
+                )));
+            }
+            factories.insert(address("factories", text)?, name.clone());
+        }
+        let wrapped = self.wrapped.as_deref().map(|text| address("wrapped", text)).transpose()?;
+        Ok(Rules { proof: chain.proof, wrapped: wrapped.or(chain.wrapped), stables, factories })
+    }
+}
+
+fn address(field: &str, text: &str) -> Result<Address, Failure> {
+    hex::address(text).ok_or_else(|| Failure::BadSettings(format!("settings: {field}: {text} is no address")))
+}
+
+/// What holds on one chain.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// How its blocks are proved.
+    pub proof: Proof,
+    /// The contract that wraps the native coin.
+    pub wrapped: Option<Address>,
+    stables: BTreeMap<Address, Option<u8>>,
+    factories: BTreeMap<Address, String>,
+}
+
+impl Rules {
+    /// Whether an asset is cash.
+    pub fn is_quote(&self, asset: Address) -> bool {
+        self.wrapped == Some(asset) || self.is_stable(asset)
+    }
+
+    /// Whether an asset is a dollar.
+    pub fn is_stable(&self, asset: Address) -> bool {
+        self.stables.contains_key(&asset)
+    }
+
+    /// The decimals that are known without asking.
+    pub fn decimals(&self, asset: Address) -> Option<u8> {
+        self.stables.get(&asset).copied().flatten().or((self.wrapped == Some(asset)).then_some(18))
+    }
+
+    /// The venue that a factory belongs to.
+    pub fn venue(&self, factory: Address) -> Option<&str> {
+        self.factories.get(&factory).map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::address;
+
+    fn read(settings: &str) -> Result<Settings, Failure> {
+        Settings::read(&Context { settings: settings.to_owned(), now_ms: 0, attributes: vec![] })
+    }
+
+    fn refusal(settings: &str) -> String {
+        match read(settings) {
+            Err(Failure::BadSettings(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn nothing_needs_to_be_said() {
+        let settings = read("{}").unwrap();
+        assert_eq!((settings.verify, settings.max_span), (Verify::Receipts, 16));
+        let unknown = settings.rules(31_337).unwrap();
+        assert_eq!(unknown.wrapped, None);
+        assert!(unknown.stables.is_empty());
+        assert!(settings.rules(1).unwrap().is_quote(address!("a0b86991c6218b36c1d19d4a2e9eb0ce3606eb48")));
+    }
+
+    #[test]
+    fn settings_add_to_what_is_built_in_and_strike_out() {
+        let text = r#"{"verify":"hint","stables":{
+            "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48":null,"0x1111111111111111111111111111111111111111":8},
+            "wrapped":"0x2222222222222222222222222222222222222222",
+            "factories":{"0x3333333333333333333333333333333333333333":"ours"}}"#;
+        let settings = read(text).unwrap();
+        let rules = settings.rules(1).unwrap();
+        assert!(!rules.is_stable(address!("a0b86991c6218b36c1d19d4a2e9eb0ce3606eb48")));
+        assert!(rules.is_stable(address!("dac17f958d2ee523a2206206994597c13d831ec7")));
+        assert_eq!(rules.decimals(Address::repeat_byte(0x11)), Some(8));
+        assert_eq!(rules.wrapped, Some(Address::repeat_byte(0x22)));
+        assert_eq!(rules.venue(Address::repeat_byte(0x33)), Some("ours"));
+        let list = read(r#"{"stables":["0x1111111111111111111111111111111111111111"]}"#).unwrap();
+        assert_eq!(list.rules(1).unwrap().decimals(Address::repeat_byte(0x11)), None);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_named() {
+        assert!(refusal(r#"{"verifi":"none"}"#).contains("verifi"));
+        assert!(refusal(r#"{"wrapped":"0x12"}"#).contains("wrapped: 0x12"));
+        assert!(refusal(r#"{"max-span":0}"#).contains("max-span"));
+        assert!(refusal(r#"{"stables":["gold"]}"#).contains("gold"));
+    }
+
+    #[test]
+    fn the_schema_is_json_and_names_every_setting() {
+        let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+        let named: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(named, ["batch", "factories", "max-span", "stables", "verify", "wrapped"]);
+    }
+}

@@ -1,0 +1,211 @@
+//! A node made of recorded blocks: answers a plugin's JSON-RPC from the fixtures.
+
+use chain_plugin_sdk::{Context, Host, Level, Request, Response, UpstreamError};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// `Transfer(address,address,uint256)`.
+pub(crate) const TRANSFER: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
+
+/// The folder of fixtures; none, with a line printed, where there is none and nobody asked for it.
+pub(crate) fn fixtures() -> Option<PathBuf> {
+    if let Ok(folder) = std::env::var("CHAINTAPE_FIXTURES") {
+        let folder = PathBuf::from(folder);
+        assert!(folder.is_dir(), "CHAINTAPE_FIXTURES names {}, which is no folder", folder.display());
+        return Some(folder);
+    }
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("skipped: no fixtures; set CHAINTAPE_FIXTURES");
+    None
+}
+
+/// Reads one JSON file of the fixtures.
+pub(crate) fn read(folder: &std::path::Path, name: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(folder.join(name)).unwrap()).unwrap()
+}
+
+/// What a pool answers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PoolFacts {
+    pub tokens: [Option<String>; 2],
+}
+
+/// The node, which is the plugin's whole host.
+#[derive(Clone, Default)]
+pub(crate) struct Node {
+    pub chain_id: u64,
+    /// By height: `{block, receipts}`.
+    pub blocks: BTreeMap<u64, Value>,
+    pub pools: BTreeMap<String, PoolFacts>,
+    /// Methods it does not know.
+    pub lacks: Vec<&'static str>,
+    /// Whether it takes a block's hash in place of its number.
+    pub lacks_hashes: bool,
+    /// Every HTTP request, by the methods in it.
+    pub seen: Vec<Vec<String>>,
+    pub kept: BTreeMap<String, Vec<u8>>,
+}
+
+impl Node {
+    /// All recorded blocks of one chain.
+    pub(crate) fn of_chain(chain_id: u64) -> Option<Self> {
+        let folder = fixtures()?.join("evm/blocks");
+        let mut node = Self { chain_id, ..Self::default() };
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let Some(height) = name.strip_prefix(&format!("{chain_id}_")).and_then(|rest| rest.strip_suffix(".json"))
+            else {
+                continue;
+            };
+            node.blocks.insert(height.parse().unwrap(), read(&folder, &name));
+        }
+        for pool in read(&folder, "pools_inferred.json").as_array().unwrap() {
+            if pool["chainId"] == chain_id {
+                let token = |name: &str| pool[name].as_str().map(str::to_owned);
+                let facts = PoolFacts { tokens: [token("token0"), token("token1")] };
+                node.pools.insert(pool["pool"].as_str().unwrap().to_owned(), facts);
+            }
+        }
+        node.complete_pools();
+        Some(node)
+    }
+
+    /// Where only one token of a pool could be told, the other is the one that moved with the pool most often.
+    fn complete_pools(&mut self) {
+        let mut moved: BTreeMap<(String, String), u32> = BTreeMap::new();
+        for log in self.logs() {
+            let topics = log["topics"].as_array().unwrap();
+            if topics.len() != 3 || topics[0] != TRANSFER {
+                continue;
+            }
+            for topic in &topics[1..] {
+                let account = format!("0x{}", &topic.as_str().unwrap()[26..]);
+                *moved.entry((account, log["address"].as_str().unwrap().to_owned())).or_default() += 1;
+            }
+        }
+        for (pool, facts) in &mut self.pools {
+            let known: Vec<String> = facts.tokens.iter().flatten().cloned().chain([pool.clone()]).collect();
+            let other = moved
+                .iter()
+                .filter(|((account, token), _)| account == pool && !known.contains(token))
+                .max_by_key(|(_, count)| **count)
+                .map(|((_, token), _)| token.clone());
+            for token in facts.tokens.iter_mut().filter(|token| token.is_none()) {
+                token.clone_from(&other);
+            }
+        }
+    }
+
+    /// Every log of every block.
+    pub(crate) fn logs(&self) -> Vec<Value> {
+        let receipts = self.blocks.values().flat_map(|block| block["receipts"].as_array().unwrap());
+        receipts.flat_map(|receipt| receipt["logs"].as_array().unwrap().clone()).collect()
+    }
+
+    fn answer(&self, call: &Value) -> Result<Value, (i64, String)> {
+        let method = call["method"].as_str().unwrap();
+        let params = &call["params"];
+        if self.lacks.contains(&method) {
+            return Err((-32601, format!("the method {method} does not exist/is not available")));
+        }
+        match method {
+            "eth_chainId" => Ok(json!(format!("{:#x}", self.chain_id))),
+            "eth_getBlockByNumber" => Ok(self.block(params[0].as_str().unwrap())),
+            "eth_getBlockReceipts" => {
+                Ok(self.at(params[0].as_str().unwrap()).map_or(Value::Null, |block| block["receipts"].clone()))
+            }
+            "eth_getTransactionReceipt" => {
+                let receipts = self.blocks.values().flat_map(|block| block["receipts"].as_array().unwrap());
+                let mut receipts = receipts.filter(|receipt| receipt["transactionHash"] == params[0]);
+                Ok(receipts.next().cloned().unwrap_or(Value::Null))
+            }
+            "eth_call" => self.call(params),
+            _ => Err((-32601, format!("the method {method} does not exist/is not available"))),
+        }
+    }
+
+    fn at(&self, tag: &str) -> Option<&Value> {
+        match tag {
+            "latest" => self.blocks.values().next_back(),
+            "finalized" => self.blocks.values().next(),
+            number => self.blocks.get(&u64::from_str_radix(number.trim_start_matches("0x"), 16).unwrap()),
+        }
+    }
+
+    fn block(&self, tag: &str) -> Value {
+        if tag == "0x0" {
+            return json!({"number": "0x0", "hash": format!("0x{}", "ab".repeat(32))});
+        }
+        let Some(recorded) = self.at(tag) else { return Value::Null };
+        let mut block = recorded["block"].clone();
+        let hashes = block["transactions"].as_array().unwrap().iter().map(|transaction| transaction["hash"].clone());
+        block["transactions"] = hashes.collect();
+        block
+    }
+
+    fn call(&self, params: &Value) -> Result<Value, (i64, String)> {
+        if params[1].is_object() {
+            if self.lacks_hashes {
+                return Err((-32602, "invalid argument 1: cannot unmarshal object into string".into()));
+            }
+            let known = self.blocks.values().any(|block| block["block"]["hash"] == params[1]["blockHash"]);
+            assert!(known, "asked at a block that was never given: {params}");
+        }
+        let reverted = || (3, "execution reverted".to_owned());
+        let to = params[0]["to"].as_str().unwrap();
+        let tokens = self.pools.get(to).map(|facts| facts.tokens.clone());
+        let token = |at: usize| tokens.clone().and_then(|tokens| tokens[at].clone());
+        let address = |text: String| json!(format!("0x{}{}", "0".repeat(24), &text[2..]));
+        match params[0]["data"].as_str().unwrap() {
+            "0x0dfe1681" => token(0).map(address).ok_or_else(reverted),
+            "0xd21220a7" => token(1).map(address).ok_or_else(reverted),
+            "0x313ce567" => Ok(json!(format!("0x{:064x}", 18))),
+            "0x95d89b41" => Ok(json!(format!("0x{:064x}{:064x}{:0<64}", 32, 3, "544f4b"))),
+            _ => Err(reverted()),
+        }
+    }
+}
+
+impl Host for Node {
+    fn send(&mut self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
+        let mut responses = vec![];
+        for request in requests {
+            let body: Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
+            let calls = body.as_array().cloned().unwrap_or_else(|| vec![body.clone()]);
+            assert_eq!(request.weight as usize, calls.len());
+            self.seen.push(calls.iter().map(|call| call["method"].as_str().unwrap().to_owned()).collect());
+            let answers: Vec<Value> = calls
+                .iter()
+                .map(|call| match self.answer(call) {
+                    Ok(result) => json!({"jsonrpc": "2.0", "id": call["id"], "result": result}),
+                    Err((code, message)) => {
+                        json!({"jsonrpc": "2.0", "id": call["id"], "error": {"code": code, "message": message}})
+                    }
+                })
+                .collect();
+            let body = if body.is_array() { json!(answers) } else { answers[0].clone() };
+            responses.push(Ok(Response { status: 200, headers: vec![], body: serde_json::to_vec(&body).unwrap() }));
+        }
+        responses
+    }
+
+    fn recall(&mut self, keys: &[String]) -> Vec<Option<Vec<u8>>> {
+        keys.iter().map(|key| self.kept.get(key).cloned()).collect()
+    }
+
+    fn keep(&mut self, facts: Vec<(String, Vec<u8>)>) {
+        assert!(facts.iter().all(|(_, fact)| !fact.is_empty()));
+        self.kept.extend(facts);
+    }
+
+    fn log(&mut self, _level: Level, _message: &str) {}
+}
+
+/// A context with settings and nothing final.
+pub(crate) fn context(settings: &str) -> Context {
+    Context { settings: settings.to_owned(), now_ms: 0, attributes: vec![] }
+}

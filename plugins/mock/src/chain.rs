@@ -1,0 +1,167 @@
+//! The chain itself: which branch shows at which time, and what each block holds.
+
+use crate::random::Random;
+use crate::settings::Settings;
+use chain_plugin_sdk::amount::{uint256, usd};
+use chain_plugin_sdk::{AssetAmount, Block, BlockId, Leg, Side, Trade, Trader, Transaction, Valuation};
+use ruint::aliases::U256;
+
+/// Assets traded against the dollar, with a base price in cents.
+const ASSETS: [(&str, &str, u64); 4] =
+    [("MOON", "moon", 125), ("TIDE", "tide", 4_200), ("FERN", "fern", 88), ("ONYX", "onyx", 310_000)];
+/// The dollar of this chain.
+const DOLLAR: &str = "mock:usd";
+/// One cent in units of 10^-18 dollars.
+const CENT: u128 = 10_000_000_000_000_000;
+
+/// The chain as it shows at one time.
+pub(crate) struct Chain {
+    pub(crate) settings: Settings,
+    latest: u64,
+}
+
+impl Chain {
+    /// The chain as of a time.
+    pub(crate) fn at(settings: Settings, now_ms: u64) -> Self {
+        let latest = now_ms.saturating_sub(settings.epoch_ms) / settings.block_ms;
+        Self { settings, latest }
+    }
+
+    pub(crate) fn latest(&self) -> u64 {
+        self.latest
+    }
+
+    pub(crate) fn network(&self) -> String {
+        format!("mock/{}", self.settings.seed)
+    }
+
+    pub(crate) fn id(&self, height: u64) -> BlockId {
+        let branch = u64::from(self.is_losing(height));
+        let mut random = Random::of(&[self.settings.seed, height, branch]);
+        BlockId { height, hash: random.hex(32) }
+    }
+
+    /// Whether the block that shows at a height now will be left with the next block.
+    fn is_losing(&self, height: u64) -> bool {
+        let every = self.settings.reorg_every;
+        every != 0 && self.latest != 0 && self.latest.is_multiple_of(every) && height + self.settings.reorg_depth > self.latest
+    }
+
+    pub(crate) fn block(&self, height: u64) -> Block {
+        let id = self.id(height);
+        let branch = u64::from(self.is_losing(height));
+        let trade = |index| self.trade(height, branch, index);
+        Block {
+            parent: height.checked_sub(1).map(|parent| self.id(parent)),
+            height,
+            hash: id.hash,
+            timestamp_ms: self.settings.epoch_ms + height * self.settings.block_ms,
+            trades: (0..self.settings.trades_per_block).map(trade).collect(),
+            attributes: vec![("proof".to_owned(), "synthetic".to_owned())],
+        }
+    }
+
+    fn trade(&self, height: u64, branch: u64, index: u32) -> Trade {
+        let mut random = Random::of(&[self.settings.seed, height, branch, 1, u64::from(index)]);
+        let user = Random::of(&[self.settings.seed, 2, random.below(self.settings.users)]).hex(20);
+        let (symbol, name, base) = ASSETS[usize::try_from(random.below(ASSETS.len() as u64)).unwrap_or(0)];
+        let cents = 100 + random.below(500_000);
+        let price = price_at(base, height, &mut random);
+        let dollars = dollar_side(cents);
+        let token = token_side(symbol, name, u128::from(cents) * 1_000_000_000_000_000_000 / u128::from(price));
+        let (sold, bought) = if random.below(5) < 3 { (dollars, token) } else { (token, dollars) };
+        let hash = random.hex(32);
+        Trade {
+            kind: "swap".to_owned(),
+            transaction: Transaction { hash, index, sender: user.clone(), receiver: Some("mock:router".to_owned()) },
+            ordinal: 0,
+            trader: Trader { address: user, evidence: "tx-sender".to_owned() },
+            legs: vec![Leg {
+                venue: "mock-pool".to_owned(),
+                pool: format!("mock:pool:{name}"),
+                sold: amount(&sold),
+                bought: amount(&bought),
+                ordinal: 0,
+                attributes: vec![],
+            }],
+            sold,
+            bought,
+            fees: vec![],
+            platform: None,
+            valuation: Some(Valuation {
+                notional: usd(u128::from(cents) * CENT),
+                fee: None,
+                source: "stable-leg".to_owned(),
+            }),
+            attributes: vec![],
+        }
+    }
+}
+
+/// A slow wave around the base price with a little noise, in cents.
+fn price_at(base: u64, height: u64, random: &mut Random) -> u64 {
+    let phase = height % 600;
+    let wave = if phase < 300 { phase } else { 600 - phase };
+    let swing = base * wave / 600;
+    (base * 3 / 4 + swing + random.below(base / 50 + 1)).max(1)
+}
+
+fn dollar_side(cents: u64) -> Side {
+    Side {
+        asset: DOLLAR.to_owned(),
+        raw: uint256(U256::from(cents) * U256::from(10_000)),
+        decimals: Some(6),
+        symbol: Some("mUSD".to_owned()),
+        quote: true,
+    }
+}
+
+fn token_side(symbol: &str, name: &str, units: u128) -> Side {
+    Side {
+        asset: format!("mock:{name}"),
+        raw: uint256(U256::from(units)),
+        decimals: Some(18),
+        symbol: Some(symbol.to_owned()),
+        quote: false,
+    }
+}
+
+fn amount(side: &Side) -> AssetAmount {
+    AssetAmount { asset: side.asset.clone(), raw: side.raw }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(now_ms: u64) -> Chain {
+        let json = r#"{"epoch-ms": 0, "block-ms": 10, "reorg-every": 7, "reorg-depth": 3, "trades-per-block": 2}"#;
+        Chain::at(Settings::read(json).unwrap(), now_ms)
+    }
+
+    #[test]
+    fn blocks_chain_up_at_every_moment() {
+        for now in (0..500).step_by(10) {
+            let chain = chain(now);
+            for height in 1..=chain.latest() {
+                assert_eq!(chain.block(height).parent, Some(chain.id(height - 1)), "block {height} at {now}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_branch_shows_and_is_left() {
+        let (before, during, after) = (chain(60), chain(70), chain(80));
+        assert_eq!(before.id(4), during.id(4), "below the branch nothing changes");
+        assert_ne!(before.id(5), during.id(5));
+        assert_eq!(before.id(5), after.id(5), "the first branch comes back");
+        assert_ne!(during.block(7).trades, after.block(7).trades, "with trades of its own");
+    }
+
+    #[test]
+    fn bad_settings_name_the_rule() {
+        for bad in [r#"{"speed": 1}"#, r#"{"users": 0}"#, r#"{"reorg-every": 2, "reorg-depth": 2}"#, "[]"] {
+            assert!(matches!(Settings::read(bad), Err(chain_plugin_sdk::Failure::BadSettings(_))), "{bad}");
+        }
+    }
+}

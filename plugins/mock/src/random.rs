@@ -1,0 +1,41 @@
+//! A small deterministic generator: the same words give the same numbers on every machine.
+
+/// SplitMix64.
+pub(crate) struct Random(u64);
+
+impl Random {
+    /// A generator for a place described by words.
+    pub(crate) fn of(words: &[u64]) -> Self {
+        let mut random = Self(0x7461_7065);
+        for word in words {
+            random.0 ^= *word;
+            random.0 = random.next();
+        }
+        random
+    }
+
+    /// The next number.
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `end`, which is not 0.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    /// So many bytes as `0x…`.
+    pub(crate) fn hex(&mut self, bytes: usize) -> String {
+        let mut text = String::with_capacity(2 + 2 * bytes);
+        text.push_str("0x");
+        while text.len() < 2 + 2 * bytes {
+            text += &format!("{:016x}", self.next());
+        }
+        text.truncate(2 + 2 * bytes);
+        text
+    }
+}

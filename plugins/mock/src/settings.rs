@@ -1,0 +1,72 @@
+//! What a chain file may set for the mock chain.
+
+use chain_plugin_sdk::Failure;
+use serde::Deserialize;
+
+/// JSON Schema of [`Settings`].
+pub(crate) const SCHEMA: &str = r#"{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "title": "mock chain",
+  "type": "object",
+  "additionalProperties": false,
+  "properties": {
+    "seed": {"type": "integer", "minimum": 0, "default": 1, "description": "another seed is another chain"},
+    "epoch-ms": {"type": "integer", "minimum": 0, "default": 1767225600000, "description": "time of block 0, Unix milliseconds"},
+    "block-ms": {"type": "integer", "minimum": 1, "default": 1000, "description": "time between blocks"},
+    "trades-per-block": {"type": "integer", "minimum": 0, "maximum": 10000, "default": 3},
+    "users": {"type": "integer", "minimum": 1, "default": 50},
+    "reorg-every": {"type": "integer", "minimum": 0, "default": 0, "description": "0 is never"},
+    "reorg-depth": {"type": "integer", "minimum": 1, "maximum": 64, "default": 2},
+    "finality": {"type": "integer", "minimum": 1, "default": 64, "description": "blocks until a block is final"}
+  }
+}"#;
+
+/// The settings of a mock chain.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Settings {
+    pub(crate) seed: u64,
+    pub(crate) epoch_ms: u64,
+    pub(crate) block_ms: u64,
+    pub(crate) trades_per_block: u32,
+    pub(crate) users: u64,
+    pub(crate) reorg_every: u64,
+    pub(crate) reorg_depth: u64,
+    pub(crate) finality: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            epoch_ms: 1_767_225_600_000,
+            block_ms: 1_000,
+            trades_per_block: 3,
+            users: 50,
+            reorg_every: 0,
+            reorg_depth: 2,
+            finality: 64,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads and checks them.
+    pub(crate) fn read(json: &str) -> Result<Self, Failure> {
+        let settings: Self = serde_json::from_str(json).map_err(|e| Failure::BadSettings(e.to_string()))?;
+        let bad = |what: &str| Err(Failure::BadSettings(what.to_owned()));
+        if settings.block_ms == 0 || settings.users == 0 {
+            return bad("block-ms and users must be at least 1");
+        }
+        if settings.trades_per_block > 10_000 {
+            return bad("trades-per-block must be at most 10000");
+        }
+        if settings.reorg_depth == 0 || settings.reorg_depth > 64 || settings.reorg_depth >= settings.finality {
+            return bad("reorg-depth must be from 1 to 64 and below finality");
+        }
+        if settings.reorg_every != 0 && settings.reorg_every <= settings.reorg_depth {
+            return bad("reorg-every must be 0 or above reorg-depth");
+        }
+        Ok(settings)
+    }
+}

@@ -1,0 +1,10 @@
+//! The WIT contract as Rust, generated from `wit/chain-plugin`.
+#![allow(missing_docs, unreachable_pub, clippy::pedantic, clippy::allow_attributes, reason = "generated")]
+
+wit_bindgen::generate!({
+    path: "../../wit/chain-plugin",
+    world: "plugin",
+    pub_export_macro: true,
+    default_bindings_module: "chain_plugin_sdk::bindings",
+    additional_derives: [PartialEq],
+});

@@ -1,0 +1,320 @@
+//! JSON-RPC 2.0 over the host: many calls in few HTTP requests, each answer borrowed from the bytes that came.
+
+use crate::{Host, Request, Response, UpstreamError};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::fmt::Write;
+use std::ops::Range;
+
+mod error;
+
+pub use error::{Error, Kind};
+
+/// One call: a method and its parameters, already JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    method: &'static str,
+    params: String,
+}
+
+impl Call {
+    /// A call; `params` is a JSON array.
+    pub fn new(method: &'static str, params: impl Into<String>) -> Self {
+        Self { method, params: params.into() }
+    }
+
+    fn write(&self, id: usize, out: &mut String) {
+        let Self { method, params } = self;
+        // Writing to a string cannot fail.
+        let _ = write!(out, r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#);
+    }
+}
+
+/// The answers to the calls of one [`send`], in their order.
+#[derive(Debug)]
+pub struct Answers {
+    bodies: Vec<String>,
+    slots: Vec<Slot>,
+}
+
+#[derive(Clone, Debug)]
+enum Slot {
+    Result { body: usize, range: Range<usize> },
+    Null,
+    Error(Error),
+}
+
+impl Answers {
+    /// The JSON of one result, `null` included.
+    pub fn raw(&self, at: usize) -> Result<&str, Error> {
+        match self.slots.get(at) {
+            Some(Slot::Result { body, range }) => Ok(&self.bodies[*body][range.clone()]),
+            Some(Slot::Null) => Ok("null"),
+            Some(Slot::Error(error)) => Err(error.clone()),
+            None => Err(Error::new(Kind::Elsewhere, "no such call")),
+        }
+    }
+
+    /// One result, read; what it borrows lives as long as the answers.
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self, at: usize) -> Result<T, Error> {
+        serde_json::from_str(self.raw(at)?)
+            .map_err(|error| Error::new(Kind::Elsewhere, &format!("an answer that cannot be read: {error}")))
+    }
+
+    /// How many calls were made.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether no call was made.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+/// Sends the calls, `batch` of them in one HTTP request and all requests at once. Where the endpoint refuses batches,
+/// each call is sent again in a request of its own.
+pub fn send(host: &mut impl Host, calls: &[Call], batch: usize) -> Answers {
+    let batch = batch.max(1);
+    let mut answers = Answers { bodies: vec![], slots: vec![Slot::Error(Error::left_out()); calls.len()] };
+    let chunks: Vec<Range<usize>> =
+        (0..calls.len()).step_by(batch).map(|first| first..calls.len().min(first + batch)).collect();
+    let mut alone = vec![];
+    for (chunk, response) in chunks.iter().zip(post(host, calls, &chunks)) {
+        if answers.take(calls, chunk.clone(), response) == Batches::Refused && chunk.len() > 1 {
+            alone.extend(chunk.clone().map(|at| at..at + 1));
+        }
+    }
+    for (chunk, response) in alone.iter().zip(post(host, calls, &alone)) {
+        answers.take(calls, chunk.clone(), response);
+    }
+    answers
+}
+
+type Sent = Result<Response, UpstreamError>;
+
+fn post(host: &mut impl Host, calls: &[Call], chunks: &[Range<usize>]) -> Vec<Sent> {
+    if chunks.is_empty() {
+        return vec![];
+    }
+    let requests = chunks.iter().map(|chunk| request(calls, chunk)).collect();
+    host.send(requests)
+}
+
+fn request(calls: &[Call], chunk: &Range<usize>) -> Request {
+    let mut body = String::with_capacity(128 * chunk.len());
+    if chunk.len() == 1 {
+        calls[chunk.start].write(chunk.start, &mut body);
+    } else {
+        for at in chunk.clone() {
+            body.push(if at == chunk.start { '[' } else { ',' });
+            calls[at].write(at, &mut body);
+        }
+        body.push(']');
+    }
+    Request {
+        path: String::new(),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body: Some(body.into_bytes()),
+        weight: u32::try_from(chunk.len()).unwrap_or(u32::MAX),
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+impl Envelope<'_> {
+    /// The call it answers; some nodes send the id back as a string.
+    fn call(&self) -> Option<usize> {
+        self.id?.get().trim_matches('"').parse().ok()
+    }
+}
+
+#[derive(PartialEq)]
+enum Batches {
+    Accepted,
+    Refused,
+}
+
+impl Answers {
+    /// Files one response under the calls it answers.
+    fn take(&mut self, calls: &[Call], chunk: Range<usize>, response: Sent) -> Batches {
+        match self.read(&chunk, response) {
+            Ok(()) => Batches::Accepted,
+            Err(error) => {
+                let refused = error.is_about_batches();
+                for at in chunk {
+                    self.slots[at] = Slot::Error(error.clone().of(calls[at].method));
+                }
+                if refused { Batches::Refused } else { Batches::Accepted }
+            }
+        }
+    }
+
+    fn read(&mut self, chunk: &Range<usize>, response: Sent) -> Result<(), Error> {
+        let response = response.map_err(Error::from)?;
+        let status = Error::of_status(&response);
+        let Ok(body) = String::from_utf8(response.body) else {
+            return Err(status.unwrap_or_else(|| Error::new(Kind::Elsewhere, "an answer that is not text")));
+        };
+        let is_list = body.trim_start().starts_with('[');
+        let envelopes: Result<Vec<Envelope<'_>>, _> =
+            if is_list { serde_json::from_str(&body) } else { serde_json::from_str(&body).map(|one| vec![one]) };
+        let envelopes = match (envelopes, status) {
+            // A status that says how long to wait counts for more than what the body adds.
+            (_, Some(status)) if status.is_patience() => return Err(status),
+            (Ok(envelopes), _) => envelopes,
+            (Err(_), Some(status)) => return Err(status),
+            (Err(error), None) => {
+                return Err(Error::new(Kind::Elsewhere, &format!("an answer that is not JSON-RPC: {error}")));
+            }
+        };
+        if let ([one], false) = (&envelopes[..], is_list) {
+            match one.error {
+                Some(error) if chunk.len() > 1 => return Err(Error::of_node(error.get())),
+                None if chunk.len() > 1 => return Err(Error::new(Kind::Elsewhere, "one answer to many calls")),
+                _ => {}
+            }
+        }
+        let at_body = self.bodies.len();
+        for envelope in &envelopes {
+            let alone = (chunk.len() == 1).then_some(chunk.start);
+            let Some(at) = alone.or_else(|| envelope.call()).filter(|at| chunk.contains(at)) else { continue };
+            self.slots[at] = match (envelope.error, envelope.result) {
+                (Some(error), _) => Slot::Error(Error::of_node(error.get())),
+                (None, Some(result)) => Slot::Result { body: at_body, range: place(&body, result.get()) },
+                (None, None) => Slot::Null,
+            };
+        }
+        self.bodies.push(body);
+        Ok(())
+    }
+}
+
+/// Where a part stands in the whole it was borrowed from.
+fn place(whole: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr().addr() - whole.as_ptr().addr();
+    start..start + part.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Failure, Level, Span};
+
+    /// Answers each request with the next of its responses, and remembers the bodies it was sent.
+    struct Script {
+        responses: Vec<Sent>,
+        seen: Vec<String>,
+    }
+
+    impl Host for Script {
+        fn send(&mut self, requests: Vec<Request>) -> Vec<Sent> {
+            requests
+                .into_iter()
+                .map(|request| {
+                    self.seen.push(String::from_utf8(request.body.unwrap()).unwrap());
+                    self.responses.remove(0)
+                })
+                .collect()
+        }
+        fn recall(&mut self, keys: &[String]) -> Vec<Option<Vec<u8>>> {
+            vec![None; keys.len()]
+        }
+        fn keep(&mut self, _facts: Vec<(String, Vec<u8>)>) {}
+        fn log(&mut self, _level: Level, _message: &str) {}
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "stands beside failures in a script")]
+    fn answer(status: u16, body: &str) -> Sent {
+        Ok(Response { status, headers: vec![("Retry-After".into(), "2".into())], body: body.as_bytes().to_vec() })
+    }
+
+    fn ask(calls: usize, batch: usize, responses: Vec<Sent>) -> (Answers, Vec<String>) {
+        let calls: Vec<Call> = (0..calls).map(|at| Call::new("eth_x", format!("[{at}]"))).collect();
+        let mut script = Script { responses, seen: vec![] };
+        let answers = send(&mut script, &calls, batch);
+        (answers, script.seen)
+    }
+
+    fn failure(answers: &Answers, at: usize) -> Failure {
+        answers.raw(at).unwrap_err().failure(Span { first: 10, last: 17 })
+    }
+
+    #[test]
+    fn a_batch_is_one_request_and_its_answers_may_come_in_any_order() {
+        let body = r#"[{"id":1,"jsonrpc":"2.0","result":"b"},{"id":"0","result": {"a":1} },{"id":2,"result":null}]"#;
+        let (answers, seen) = ask(3, 10, vec![answer(200, body)]);
+        assert_eq!(seen.len(), 1);
+        assert_eq!(answers.raw(0).unwrap(), r#"{"a":1}"#);
+        assert_eq!(answers.parse::<&str>(1).unwrap(), "b");
+        assert_eq!(answers.parse::<Option<&str>>(2).unwrap(), None);
+    }
+
+    #[test]
+    fn more_calls_than_fit_go_in_more_requests() {
+        let (answers, seen) = ask(
+            3,
+            2,
+            vec![answer(200, r#"[{"id":0,"result":0},{"id":1,"result":1}]"#), answer(200, r#"{"id":2,"result":2}"#)],
+        );
+        assert_eq!(seen.len(), 2);
+        assert!(seen[1].starts_with('{'), "one call needs no list");
+        assert_eq!([0, 1, 2], [0, 1, 2].map(|at| answers.parse::<usize>(at).unwrap()));
+    }
+
+    #[test]
+    fn an_endpoint_without_batches_is_asked_one_by_one() {
+        let no = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch requests are not supported"}}"#;
+        let singles = [answer(200, r#"{"id":0,"result":0}"#), answer(200, r#"{"id":1,"result":1}"#)];
+        let (answers, seen) = ask(2, 10, [answer(400, no)].into_iter().chain(singles).collect());
+        assert_eq!(seen.len(), 3);
+        assert_eq!(answers.parse::<u8>(1).unwrap(), 1);
+    }
+
+    #[test]
+    fn what_the_node_says_decides_what_the_host_does() {
+        let said = |code: i64, message: &str| {
+            let body = format!(r#"{{"id":0,"error":{{"code":{code},"message":"{message}"}}}}"#);
+            failure(&ask(1, 1, vec![answer(200, &body)]).0, 0)
+        };
+        assert!(matches!(said(-32005, "daily request count exceeded, request rate limited"), Failure::Retry(_)));
+        assert_eq!(said(-32005, "query returned more than 10000 results"), Failure::SpanTooWide(4));
+        assert_eq!(said(-32000, "header not found"), Failure::NotYet(10));
+        assert!(matches!(said(-32601, "the method eth_x does not exist"), Failure::Elsewhere(_)));
+        assert!(matches!(said(-32000, "missing trie node abc"), Failure::Elsewhere(_)));
+        assert!(matches!(said(-32603, "internal error"), Failure::Retry(_)));
+    }
+
+    #[test]
+    fn what_http_says_decides_where_the_body_does_not() {
+        let status = |status: u16, body: &str| failure(&ask(1, 1, vec![answer(status, body)]).0, 0);
+        assert!(matches!(status(429, "slow down"), Failure::Retry((Some(2000), _))));
+        assert!(matches!(status(503, ""), Failure::Retry(_)));
+        assert!(matches!(status(401, "who are you"), Failure::Elsewhere(_)));
+        assert_eq!(status(413, ""), Failure::SpanTooWide(4));
+        assert!(matches!(status(200, r#"{"id":0,"resu"#), Failure::Elsewhere(_)));
+        assert!(matches!(status(200, "<html>"), Failure::Elsewhere(_)));
+    }
+
+    #[test]
+    fn what_the_host_says_is_passed_on() {
+        let error = |error| failure(&ask(1, 1, vec![Err(error)]).0, 0);
+        assert!(matches!(error(UpstreamError::Unreachable("no route".into())), Failure::Retry(_)));
+        assert_eq!(error(UpstreamError::TooLarge(1 << 20)), Failure::SpanTooWide(4));
+    }
+
+    #[test]
+    fn an_answer_left_out_of_a_batch_is_an_error() {
+        let (answers, _) = ask(2, 2, vec![answer(200, r#"[{"id":0,"result":0},{"id":7,"result":0}]"#)]);
+        assert!(answers.raw(0).is_ok());
+        assert!(matches!(failure(&answers, 1), Failure::Elsewhere(_)));
+    }
+}

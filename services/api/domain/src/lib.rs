@@ -1,0 +1,23 @@
+//! The read side in our words: what may be asked, in which order it is answered, and how a stream stays whole.
+//!
+//! Read in this order: [`query`] (what is asked), [`views`] (what is answered), [`ports`] (who answers), then the four
+//! rules of the stream: [`recent`] (changes kept for latecomers), [`tail`] (a snapshot brought up to the tape),
+//! [`outbox`] (what a slow reader costs) and [`bucket`] (what a greedy one may ask).
+//!
+//! **Invariant:** pure; time is a parameter, and nothing here knows of JSON, SQL or sockets.
+
+pub mod query;
+pub mod views;
+pub mod ports;
+pub mod recent;
+pub mod tail;
+pub mod outbox;
+pub mod bucket;
+
+pub use bucket::{Bucket, Rate};
+pub use outbox::{Outbox, Taken};
+pub use ports::Reads;
+pub use query::{AssetPage, Filter, Shown, TradeKey, TradeQuery, Who, lowered};
+pub use recent::{Kept, Recent};
+pub use tail::{Fate, Move, caught_up};
+pub use views::{BalanceRow, Folded, PositionRow, Totals, TotalsRow, TradeRow, UserState, Wallet, WalletState};

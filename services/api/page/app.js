@@ -1,0 +1,88 @@
+// The page: what the address asks for, shown; and the state of the stream, told.
+
+import { Chains } from "./chains.js";
+import { Stream } from "./stream.js";
+import { Tape } from "./tape.js";
+import { User } from "./user.js";
+import { h } from "./format.js";
+
+const main = document.getElementById("main");
+const link = document.getElementById("link");
+const news = document.getElementById("news");
+const lookup = document.getElementById("lookup");
+const STATES = { live: ["live", "Live"], connecting: ["", "Connecting"], lost: ["lost", "Reconnecting"] };
+
+const stream = new Stream();
+stream.addEventListener("state", ({ detail }) => {
+  const [name, text] = STATES[detail];
+  link.className = `link ${name}`;
+  if (link.lastChild.textContent !== text) link.lastChild.textContent = text;
+});
+
+const chains = new Chains(stream);
+let view = null;
+
+function home() {
+  const tape = new Tape(stream, chains, { id: "trades", title: "Live tape" });
+  const select = () => tape.show(chains.selected);
+  chains.addEventListener("selected", select);
+  select();
+  const element = h("div", {}, h("h1", { class: "hidden" }, "The tape"), chains.element, tape.element);
+  const close = () => {
+    chains.removeEventListener("selected", select);
+    tape.close();
+  };
+  return { element, tape, close, title: "Chaintape" };
+}
+
+function user(parts) {
+  const [chain, address] = parts.length > 1 ? parts : [null, parts[0]];
+  const one = new User(stream, chains, address, chain);
+  return { element: one.element, tape: one.tape, close: () => one.close(), title: `${address} · Chaintape` };
+}
+
+/** Shows what the part of the address behind `#` asks for. */
+function route() {
+  const [place, ...parts] = location.hash.replace(/^#\/?/, "").split("/").map(plain).filter(Boolean);
+  const first = view === null;
+  view?.close();
+  view = place === "user" && parts.length ? user(parts) : home();
+  main.replaceChildren(view.element);
+  document.title = view.title;
+  if (!first) {
+    scrollTo(0, 0);
+    main.focus({ preventScroll: true });
+  }
+}
+
+function plain(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+lookup.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const address = lookup.address.value.trim();
+  if (!address) return;
+  location.hash = `#/user/${encodeURIComponent(address)}`;
+  lookup.address.value = "";
+});
+
+addEventListener("keydown", (event) => {
+  if (event.key === "/" && !event.target.matches("input") && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    event.preventDefault();
+    lookup.address.focus();
+  }
+});
+
+// Readers by ear are told now and then how much came, never row by row.
+setInterval(() => {
+  const arrived = view?.tape.news() ?? 0;
+  news.textContent = arrived ? `${arrived} new ${arrived === 1 ? "trade" : "trades"}` : "";
+}, 20_000);
+
+addEventListener("hashchange", route);
+route();

@@ -1,0 +1,77 @@
+// The chains: one card each, and what every other part asks of them: names and links.
+
+import { ago, count, h } from "./format.js";
+
+export class Chains extends EventTarget {
+  #chains = new Map();
+  #cards = new Map();
+  selected = null;
+
+  constructor(stream) {
+    super();
+    this.element = h("ul", { class: "chains", "aria-label": "Chains" });
+    stream.subscribe("chains", "chains", {}, 0, (message) => this.#hear(message));
+  }
+
+  name(chain) {
+    return this.#chains.get(chain)?.display?.name ?? chain;
+  }
+
+  /** A link to a block explorer, where the chain names one. */
+  link(chain, kind, identity) {
+    const pattern = this.#chains.get(chain)?.display?.[`explorer_${kind}`];
+    return pattern?.startsWith("https://") ? pattern.replace("{}", encodeURIComponent(identity)) : null;
+  }
+
+  ids() {
+    return [...this.#chains.keys()];
+  }
+
+  #hear(message) {
+    if (message.type === "snapshot") {
+      this.#chains = new Map(message.data.items.map((chain) => [chain.chain, chain]));
+      for (const [id, card] of this.#cards) {
+        if (!this.#chains.has(id)) {
+          card.remove();
+          this.#cards.delete(id);
+        }
+      }
+      message.data.items.forEach((chain) => this.#show(chain));
+      this.dispatchEvent(new Event("names"));
+    } else if (message.type === "update") {
+      const known = this.#chains.has(message.data.chain);
+      this.#chains.set(message.data.chain, message.data);
+      this.#show(message.data);
+      if (!known) this.dispatchEvent(new Event("names"));
+    }
+  }
+
+  #show(chain) {
+    let item = this.#cards.get(chain.chain);
+    if (!item) {
+      item = h("li", {}, h("button", { class: "chain", type: "button", onclick: () => this.#toggle(chain.chain) }));
+      this.#cards.set(chain.chain, item);
+      const after = [...this.#cards.keys()].sort().find((id) => id > chain.chain && this.#cards.get(id) !== item);
+      this.element.insertBefore(item, after ? this.#cards.get(after) : null);
+    }
+    const fact = (term, value, title) => h("div", { title }, h("dt", {}, term), h("dd", {}, value));
+    const card = item.firstChild;
+    card.setAttribute("aria-pressed", String(this.selected === chain.chain));
+    card.title = `As of ${ago(chain.at)}; select to show only ${this.name(chain.chain)} on the tape`;
+    card.replaceChildren(
+      h("div", { class: "top" }, h("span", { class: "name" }, this.name(chain.chain)), h("span", { class: `pill ${chain.state}` }, chain.state)),
+      h("div", { class: "height" }, chain.published ? count(chain.published.height) : "—"),
+      h("dl", {},
+        fact("final at", chain.finalized ? count(chain.finalized.height) : "—"),
+        fact("behind", count(chain.lagBlocks), "blocks between the chain's head and the tape"),
+        fact(chain.plugin.id, chain.plugin.version, chain.plugin.digest)),
+      ...(chain.reason ? [h("p", { class: "reason" }, chain.reason)] : []),
+    );
+  }
+
+  #toggle(id) {
+    this.selected = this.selected === id ? null : id;
+    for (const [chain, item] of this.#cards) item.firstChild.setAttribute("aria-pressed", String(this.selected === chain));
+    this.dispatchEvent(new Event("selected"));
+  }
+}

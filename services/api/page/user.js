@@ -1,0 +1,156 @@
+// One user: totals, positions, what the wallet holds, and the trades behind it, all kept live.
+
+import { Tape } from "./tape.js";
+import { ago, amount, count, decimal, h, headline, pointed, short, trend, units, usd } from "./format.js";
+
+const MONEY = ["volumeUsd", "feesUsd", "realizedPnlUsd", "realizedPnlNetUsd", "proceedsWithoutBasisUsd"];
+const COUNTS = ["swaps", "unvalued", "cycles"];
+
+export class User {
+  #totals = new Map();
+  #positions = new Map();
+  #balances = new Map();
+  #wallets = new Map();
+  #stops = [];
+  #frame = 0;
+
+  constructor(stream, chains, address, chain) {
+    const lowered = /^0x[0-9a-f]*$/i.test(address) ? address.toLowerCase() : address;
+    this.chains = chains;
+    this.figures = h("dl", { class: "figures" });
+    this.positions = h("tbody");
+    this.balances = h("tbody");
+    this.taken = h("span", { class: "dim" });
+    this.scopes = h("div", { class: "scopes", role: "group", "aria-label": "Chains of this user" });
+    this.address = lowered;
+    this.chain = chain;
+    this.tape = new Tape(stream, chains, { id: "user-trades", title: "Trades", trader: lowered });
+    const head = (text, name) => h("th", { scope: "col", class: name }, text);
+    this.element = h("div", {},
+      h("div", { class: "who" }, h("h1", {}, lowered), this.scopes),
+      this.figures,
+      h("div", { class: "pair" },
+        h("section", { class: "panel", "aria-label": "Positions" },
+          h("header", {}, h("h2", {}, "Positions"), h("span", { class: "dim" }, "from trades")),
+          h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, head("Asset"), head("Chain"), head("Quantity", "r"), head("Cost basis", "r"), head("Realized", "r"))), this.positions))),
+        h("section", { class: "panel", "aria-label": "Portfolio" },
+          h("header", {}, h("h2", {}, "Portfolio"), this.taken),
+          h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, head("Asset"), head("Chain"), head("Balance", "r"))), this.balances)))),
+      this.tape.element);
+    const filter = { address: lowered, ...(chain && { chain }) };
+    this.#stops = [
+      stream.subscribe("user-metrics", "user.metrics", filter, 0, (message) => this.#metrics(message)),
+      stream.subscribe("user-portfolio", "user.portfolio", filter, 0, (message) => this.#portfolio(message)),
+    ];
+    this.tape.show(chain);
+    this.#draw();
+  }
+
+  close() {
+    this.#stops.forEach((stop) => stop());
+    this.tape.close();
+    cancelAnimationFrame(this.#frame);
+  }
+
+  #metrics(message) {
+    if (message.type === "snapshot") {
+      this.#totals = new Map(message.data.chains.map((totals) => [totals.chain, { totals }]));
+      this.#positions = new Map(message.data.positions.map((position) => [`${position.chain}/${position.asset}`, position]));
+    } else if (message.type === "update" && this.#mine(message.data.chain, message.data.trader)) {
+      const { chain, totals, positions, asOf } = message.data;
+      const known = this.#totals.get(chain)?.asOf;
+      if (known && known.partition === asOf.partition && known.offset >= asOf.offset) return;
+      this.#totals.set(chain, { totals, asOf });
+      for (const position of positions) this.#positions.set(`${chain}/${position.asset}`, { ...position, chain });
+    }
+    this.#later();
+  }
+
+  #portfolio(message) {
+    if (message.type === "snapshot") {
+      this.#wallets = new Map(message.data.wallets.map((wallet) => [wallet.chain, wallet]));
+      this.#balances = new Map(message.data.items.map((balance) => [`${balance.chain}/${balance.asset}`, balance]));
+    } else if (message.type === "update" && this.#mine(message.data.chain, message.data.address)) {
+      const { chain, provider, takenAt, changes } = message.data;
+      if ((this.#wallets.get(chain)?.takenAt ?? 0) > takenAt) return;
+      this.#wallets.set(chain, { chain, provider, takenAt });
+      for (const { asset, symbol, decimals, after, spam } of changes) {
+        if (after === "0") this.#balances.delete(`${chain}/${asset}`);
+        else this.#balances.set(`${chain}/${asset}`, { chain, asset, symbol, decimals, raw: after, spam });
+      }
+    }
+    this.#later();
+  }
+
+  #mine(chain, address) {
+    return address === this.address && (!this.chain || chain === this.chain);
+  }
+
+  #later() {
+    this.#frame ||= requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw() {
+    this.#frame = 0;
+    this.#drawScopes();
+    this.#drawFigures();
+    this.#drawPositions();
+    this.#drawBalances();
+  }
+
+  #drawScopes() {
+    const ids = new Set([...this.#totals.keys(), ...this.#wallets.keys(), ...(this.chain ? [this.chain] : [])]);
+    const link = (chain, text) => h("a", { class: "tool", href: chain ? `#/user/${encodeURIComponent(chain)}/${encodeURIComponent(this.address)}` : `#/user/${encodeURIComponent(this.address)}`, "aria-current": chain === this.chain ? "page" : undefined }, text);
+    const explorer = this.chain && this.chains.link(this.chain, "address", this.address);
+    this.scopes.replaceChildren(link(null, "All chains"), ...[...ids].sort().map((id) => link(id, this.chains.name(id))),
+      ...(explorer ? [h("a", { class: "tool", href: explorer, target: "_blank", rel: "noreferrer" }, "Explorer")] : []));
+  }
+
+  #drawFigures() {
+    const all = [...this.#totals.values()].map(({ totals }) => totals);
+    const sum = {};
+    for (const name of MONEY) sum[name] = decimal(all.reduce((total, one) => total + units(one[name]), 0n));
+    for (const name of COUNTS) sum[name] = all.reduce((total, one) => total + one[name], 0);
+    const figure = (term, text, { small = "", exact, signed } = {}) =>
+      h("div", {}, h("dt", {}, term), h("dd", { title: exact, class: signed && trend(exact) }, text, h("small", {}, small)));
+    const plus = (text) => (trend(text) === "up" ? `+${headline(text)}` : headline(text));
+    this.figures.replaceChildren(
+      figure("Volume", headline(sum.volumeUsd), { exact: sum.volumeUsd, small: sum.unvalued ? `${count(sum.unvalued)} unvalued` : "all swaps valued" }),
+      figure("Realized PnL", plus(sum.realizedPnlUsd), { exact: sum.realizedPnlUsd, signed: true, small: "before fees" }),
+      figure("Net of fees", plus(sum.realizedPnlNetUsd), { exact: sum.realizedPnlNetUsd, signed: true, small: "after platform fees" }),
+      figure("Fees", headline(sum.feesUsd), { exact: sum.feesUsd, small: "earned by platforms" }),
+      figure("Swaps", count(sum.swaps), { small: `${count(sum.cycles)} ${sum.cycles === 1 ? "cycle" : "cycles"} apart` }),
+      figure("Without basis", headline(sum.proceedsWithoutBasisUsd), { exact: sum.proceedsWithoutBasisUsd, small: "proceeds of unknown cost" }));
+  }
+
+  #drawPositions() {
+    const rows = [...this.#positions.values()].sort((a, b) => Number(b.basisUsd) - Number(a.basisUsd) || (a.asset < b.asset ? -1 : 1));
+    this.positions.replaceChildren(...rows.map((position) => {
+      const held = pointed((BigInt(position.quantity) + BigInt(position.unknownQuantity)).toString(), position.decimals);
+      const unknown = position.unknownQuantity === "0" ? "" : `, of which ${pointed(position.unknownQuantity, position.decimals)} at unknown cost`;
+      return h("tr", {}, asset(position), h("td", { class: "dim" }, this.chains.name(position.chain)),
+        h("td", { class: "r", title: held + unknown }, amount(held)),
+        h("td", { class: "r", title: position.basisUsd }, usd(position.basisUsd)),
+        h("td", { class: `r ${trend(position.realizedPnlUsd)}`, title: position.realizedPnlUsd }, usd(position.realizedPnlUsd)));
+    }));
+    if (!rows.length) this.positions.append(h("tr", {}, h("td", { class: "dim", colspan: 5 }, "No positions.")));
+  }
+
+  #drawBalances() {
+    const rows = [...this.#balances.values()].sort((a, b) => a.spam - b.spam || (a.chain + a.asset < b.chain + b.asset ? -1 : 1));
+    this.balances.replaceChildren(...rows.map((balance) => {
+      const held = pointed(balance.raw, balance.decimals);
+      return h("tr", {}, asset(balance, balance.spam && h("span", { class: "pill" }, "spam")),
+        h("td", { class: "dim" }, this.chains.name(balance.chain)), h("td", { class: "r", title: held }, amount(held)));
+    }));
+    const newest = [...this.#wallets.values()].filter((wallet) => wallet.takenAt).sort((a, b) => b.takenAt - a.takenAt)[0];
+    this.taken.textContent = newest ? `${newest.provider}, ${ago(newest.takenAt)}` : "";
+    if (!rows.length) {
+      const text = newest ? "Empty." : this.#wallets.size ? "The first snapshot is on its way." : "Not tracked.";
+      this.balances.append(h("tr", {}, h("td", { class: "dim", colspan: 3 }, text)));
+    }
+  }
+}
+
+const asset = ({ asset: id, symbol }, extra) =>
+  h("td", { title: id }, h("b", {}, symbol?.slice(0, 16) || short(id)), extra ? " " : null, extra || null);

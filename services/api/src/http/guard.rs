@@ -1,0 +1,116 @@
+//! What every request passes: method and size, the client's rate, the time limit, and what every answer wears.
+
+use super::Problem;
+use crate::App;
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a request may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest address of a request, bytes.
+const MAX_ADDRESS: usize = 8 * 1024;
+/// Largest answer that is tagged, bytes.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Lets a request in, or says why not.
+pub(super) async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    match check(&app, &request) {
+        Ok(()) => match tokio::time::timeout(PATIENCE, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Problem::too_slow().into_response(),
+        },
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn check(app: &App, request: &Request) -> Result<(), Problem> {
+    let path = request.uri().path();
+    let client = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+    if let Some(client) = client
+        && !matches!(path, "/health" | "/ready")
+    {
+        app.clients.admit(client, environment::now_ms()).map_err(Problem::too_many)?;
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(Problem::read_only());
+    }
+    if request.uri().path_and_query().is_some_and(|address| address.as_str().len() > MAX_ADDRESS) {
+        return Err(Problem::too_long());
+    }
+    let headers = request.headers();
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > 0) || headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(Problem::too_large());
+    }
+    Ok(())
+}
+
+/// Tags good answers by their content, and answers "not modified" to who has it already.
+pub(super) async fn tag(request: Request, next: Next) -> Response {
+    let known = request.headers().get(header::IF_NONE_MATCH).cloned();
+    let response = next.run(request).await;
+    if response.status() != StatusCode::OK || response.headers().contains_key(header::CACHE_CONTROL) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let Ok(bytes) = to_bytes(body, MAX_ANSWER).await else { return Problem::too_big_an_answer().into_response() };
+    let digest = Sha256::digest(&bytes);
+    let tag = format!("W/\"{}\"", digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<String>());
+    let matches = known.as_ref().and_then(|known| known.to_str().ok()).is_some_and(|known| names(known, &tag));
+    put(&mut parts.headers, header::CACHE_CONTROL, "no-cache");
+    put(&mut parts.headers, header::ETAG, &tag);
+    if matches {
+        parts.status = StatusCode::NOT_MODIFIED;
+        parts.headers.remove(header::CONTENT_TYPE);
+        parts.headers.remove(header::CONTENT_LENGTH);
+        return Response::from_parts(parts, Body::empty());
+    }
+    Response::from_parts(parts, Body::from(bytes))
+}
+
+/// Whether an `If-None-Match` names a tag; tags are compared weakly.
+fn names(known: &str, tag: &str) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    known.trim() == "*" || known.split(',').any(|one| opaque(one) == opaque(tag))
+}
+
+/// Dresses every answer for browsers.
+pub(super) async fn dress(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    put(headers, header::CONTENT_SECURITY_POLICY, CONTENT_POLICY);
+    put(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    put(headers, header::REFERRER_POLICY, "no-referrer");
+    put(headers, header::X_FRAME_OPTIONS, "DENY");
+    put(headers, HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    put(headers, HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    put(headers, HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()");
+    response
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_are_compared_weakly() {
+        assert!(names("*", "W/\"a\"") && names("\"a\"", "W/\"a\"") && names("\"b\", W/\"a\"", "W/\"a\""));
+        assert!(!names("\"b\"", "W/\"a\""));
+    }
+}

@@ -1,0 +1,131 @@
+//! The OpenAPI document: generated from the handlers and views, with the trade's schema taken from the wire.
+
+use super::{chains, health, trades, users};
+use crate::stream;
+use crate::views::TradeExecuted;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
+use std::sync::LazyLock;
+use utoipa::OpenApi;
+
+/// Name of the trade's schema.
+const TRADE: &str = "TradeExecutedV1";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Chaintape",
+        version = "1",
+        description = "Every trade on every chain, on one tape: trades, per-user metrics and portfolios, read-only. \
+                       Amounts are decimal texts, times are milliseconds since the Unix epoch, errors are RFC 9457 \
+                       problem documents.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    paths(
+        health::health, health::ready, chains::list, trades::list, trades::of_user, users::metrics, users::positions,
+        users::portfolio, stream::open, document,
+    ),
+    components(schemas(TradeExecuted)),
+    tags(
+        (name = "trades", description = "The tape"),
+        (name = "users", description = "One user"),
+        (name = "chains", description = "The chains that are followed"),
+        (name = "stream", description = "Live updates"),
+        (name = "operations", description = "For those who run this"),
+    )
+)]
+struct Document;
+
+static TEXT: LazyLock<String> = LazyLock::new(|| serde_json::to_string_pretty(&value()).unwrap_or_default() + "\n");
+
+/// This document.
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "operations", operation_id = "openapi",
+    responses((status = 200, description = "This document", body = Object))
+)]
+pub(crate) async fn document() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
+}
+
+fn value() -> Value {
+    let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
+    if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
+        set_in(schemas);
+    }
+    document
+}
+
+/// Sets the wire's schema of a trade in, its definitions beside it under names of their own.
+fn set_in(schemas: &mut Map<String, Value>) {
+    let mut schema = schemars::schema_for!(wire::v1::trade::TradeExecuted<'_>).to_value();
+    let definitions = schema.as_object_mut().and_then(|schema| {
+        schema.remove("$schema");
+        schema.remove("$defs")
+    });
+    point(&mut schema);
+    schemas.insert(TRADE.to_owned(), schema);
+    if let Some(Value::Object(definitions)) = definitions {
+        for (name, mut definition) in definitions {
+            point(&mut definition);
+            schemas.insert(format!("{TRADE}{name}"), definition);
+        }
+    }
+}
+
+/// Lets references point to where the definitions stand now.
+fn point(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match field {
+                    Value::String(target) if name == "$ref" => {
+                        if let Some(definition) = target.strip_prefix("#/$defs/") {
+                            *target = format!("#/components/schemas/{TRADE}{definition}");
+                        }
+                    }
+                    other => point(other),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(point),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    #[test]
+    fn every_route_is_in_the_document() {
+        let document = value();
+        let documented: BTreeSet<&str> =
+            document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+        let served: BTreeSet<&str> = super::super::routes().iter().map(|(path, _)| *path).collect();
+        assert_eq!(documented, served);
+        assert_eq!(document["openapi"], "3.1.0");
+    }
+
+    #[test]
+    fn every_reference_points_to_a_schema() {
+        let document = value();
+        let text = document.to_string();
+        for target in text.split("\"$ref\":\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            assert!(document.pointer(target.trim_start_matches('#')).is_some(), "{target} leads nowhere");
+        }
+        assert!(text.contains("#/components/schemas/TradeExecutedV1\""));
+    }
+
+    #[test]
+    fn the_golden_file_is_current() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, TEXT.as_str()).unwrap();
+        }
+        let golden = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(golden == *TEXT, "openapi.json is not current: run this test with UPDATE_GOLDEN=1 and review it");
+    }
+}

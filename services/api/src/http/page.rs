@@ -1,0 +1,27 @@
+//! The page: files embedded in this program, served as they are.
+
+use crate::App;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::{MethodRouter, get};
+use std::sync::Arc;
+
+/// Path, type and content of every file.
+const FILES: &[(&str, &str, &str)] = &[
+    ("/", "text/html; charset=utf-8", include_str!("../../page/index.html")),
+    ("/page/style.css", "text/css; charset=utf-8", include_str!("../../page/style.css")),
+    ("/page/app.js", "text/javascript; charset=utf-8", include_str!("../../page/app.js")),
+    ("/page/stream.js", "text/javascript; charset=utf-8", include_str!("../../page/stream.js")),
+    ("/page/format.js", "text/javascript; charset=utf-8", include_str!("../../page/format.js")),
+    ("/page/tape.js", "text/javascript; charset=utf-8", include_str!("../../page/tape.js")),
+    ("/page/chains.js", "text/javascript; charset=utf-8", include_str!("../../page/chains.js")),
+    ("/page/user.js", "text/javascript; charset=utf-8", include_str!("../../page/user.js")),
+    ("/favicon.svg", "image/svg+xml", include_str!("../../page/favicon.svg")),
+];
+
+/// A route for each file.
+pub(super) fn routes() -> impl Iterator<Item = (&'static str, MethodRouter<Arc<App>>)> {
+    FILES.iter().map(|(path, kind, content)| {
+        (*path, get(move || std::future::ready(([(header::CONTENT_TYPE, *kind)], *content).into_response())))
+    })
+}

@@ -1,0 +1,121 @@
+//! What went wrong, as RFC 9457 has it: a problem document for every error.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::error::Error;
+use tape::Unavailable;
+use utoipa::ToSchema;
+
+/// A problem document.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Which kind of problem: `urn:chaintape:problem:…`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The kind in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong here.
+    detail: String,
+    /// The parameter that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    #[serde(skip)]
+    header: Option<(HeaderName, String)>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &str, title: &'static str, detail: impl Into<String>) -> Self {
+        let kind = format!("urn:chaintape:problem:{kind}");
+        Self { kind, title, status: status.as_u16(), detail: detail.into(), field: None, header: None }
+    }
+
+    fn with(mut self, name: HeaderName, value: impl ToString) -> Self {
+        self.header = Some((name, value.to_string()));
+        self
+    }
+
+    pub(crate) fn bad_parameter(field: &str, rule: impl std::fmt::Display) -> Self {
+        let title = "A parameter is wrong";
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "bad-parameter", title, format!("`{field}` {rule}"));
+        problem.field = Some(field.to_owned());
+        problem
+    }
+
+    pub(crate) fn bad_query() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-query", "The query cannot be read", "the query string is malformed")
+    }
+
+    pub(crate) fn no_such_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no-such-path", "There is nothing here", "see /openapi.json for what there is")
+    }
+
+    pub(crate) fn read_only() -> Self {
+        let detail = "only GET and HEAD are allowed";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "read-only", "This is read-only", detail)
+            .with(header::ALLOW, "GET, HEAD")
+    }
+
+    pub(crate) fn too_large() -> Self {
+        let detail = "a request needs no body";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large", detail)
+    }
+
+    pub(crate) fn too_long() -> Self {
+        let detail = "the address of a request has at most 8192 bytes";
+        Self::new(StatusCode::URI_TOO_LONG, "too-long", "The address is too long", detail)
+    }
+
+    pub(crate) fn too_many(wait_ms: u64) -> Self {
+        let detail = format!("ask again in {wait_ms} ms");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests", detail)
+            .with(header::RETRY_AFTER, wait_ms.div_ceil(1_000))
+    }
+
+    pub(crate) fn too_slow() -> Self {
+        let detail = "the answer took too long; ask again, or for less";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too-slow", "This takes too long", detail)
+            .with(header::RETRY_AFTER, 1)
+    }
+
+    pub(crate) fn full() -> Self {
+        let detail = "there are as many open streams as there may be";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "full", "No stream is free", detail).with(header::RETRY_AFTER, 5)
+    }
+
+    pub(crate) fn no_handshake(status: StatusCode, detail: &str) -> Self {
+        let problem = Self::new(status, "no-handshake", "This is a WebSocket", detail);
+        if status == StatusCode::UPGRADE_REQUIRED { problem.with(header::UPGRADE, "websocket") } else { problem }
+    }
+
+    pub(crate) fn too_big_an_answer() -> Self {
+        let title = "The answer cannot be made";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", title, "the answer is larger than it may be")
+    }
+}
+
+impl From<Unavailable> for Problem {
+    fn from(error: Unavailable) -> Self {
+        tracing::error!(event = "api.database.failed", error = &error as &dyn Error, "failed to answer a request");
+        let title = "The database cannot be read";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, "ask again in a moment")
+            .with(header::RETRY_AFTER, 1)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some((name, value)) = self.header
+            && let Ok(value) = HeaderValue::from_str(&value)
+        {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}

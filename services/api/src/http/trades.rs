@@ -1,0 +1,100 @@
+//! Trades, newest first, in pages that stay true while trades come and go.
+
+use super::params::{Params, address};
+use super::problem::Problem;
+use crate::App;
+use crate::token;
+use crate::views::TradePage;
+use api_domain::{Reads, TradeQuery};
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use tape::Unavailable;
+
+/// Lists trades, newest first by block time, chain, height, transaction index and ordinal.
+#[utoipa::path(
+    get, path = "/v1/trades", tag = "trades",
+    params(
+        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
+        ("trader" = Option<String>, Query, description = "Only of this trader", max_length = 256),
+        ("asset" = Option<String>, Query, description = "Only where this asset was given or got", max_length = 256),
+        ("venue" = Option<String>, Query, description = "Only where a pool of this venue was crossed", max_length = 256),
+        ("status" = Option<String>, Query, description = "`live` (default), or `all`: reverted trades too", pattern = "^(live|all)$"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+    ),
+    responses(
+        (status = 200, description = "One page", body = TradePage),
+        (status = 304, description = "Unchanged since the given ETag"),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<TradePage>, Problem> {
+    let params = Params::read(&uri, &["chain", "trader", "asset", "venue", "status", "cursor", "limit"])?;
+    let query = query(&params)?;
+    page(&app, query).await
+}
+
+/// Lists one user's trades, newest first.
+#[utoipa::path(
+    get, path = "/v1/users/{address}/trades", tag = "users",
+    params(
+        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
+        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
+        ("asset" = Option<String>, Query, description = "Only where this asset was given or got", max_length = 256),
+        ("venue" = Option<String>, Query, description = "Only where a pool of this venue was crossed", max_length = 256),
+        ("status" = Option<String>, Query, description = "`live` (default), or `all`: reverted trades too", pattern = "^(live|all)$"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+    ),
+    responses(
+        (status = 200, description = "One page", body = TradePage),
+        (status = 304, description = "Unchanged since the given ETag"),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn of_user(
+    State(app): State<Arc<App>>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Json<TradePage>, Problem> {
+    let trader = address(path)?;
+    let params = Params::read(&uri, &["chain", "asset", "venue", "status", "cursor", "limit"])?;
+    let mut query = query(&params)?;
+    query.filter.trader = Some(trader);
+    page(&app, query).await
+}
+
+fn query(params: &Params) -> Result<TradeQuery, Problem> {
+    Ok(TradeQuery {
+        filter: params.filter()?,
+        shown: params.shown()?,
+        after: params.after_trade()?,
+        limit: params.limit()?,
+    })
+}
+
+/// One page; a further trade is read to know whether there is a next one.
+async fn page(app: &App, mut query: TradeQuery) -> Result<Json<TradePage>, Problem> {
+    let limit = query.limit as usize;
+    query.limit += 1;
+    let mut rows = app.store.trades(&query).await?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|row| token::after_trade(&row.key));
+    let items = rows
+        .into_iter()
+        .map(|row| {
+            RawValue::from_string(row.payload)
+                .map_err(|e| Unavailable::new(format!("understand the event of {}", row.key.id), e))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Json(TradePage { items, next }))
+}

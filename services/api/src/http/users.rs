@@ -1,0 +1,124 @@
+//! One user: totals, positions, portfolio.
+
+use super::params::{Params, address};
+use super::problem::Problem;
+use crate::App;
+use crate::token;
+use crate::views::{Portfolio, PositionPage, UserMetrics};
+use api_domain::{AssetPage, Reads, Totals};
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use std::sync::Arc;
+use tape::Unavailable;
+
+type Address = Result<Path<String>, PathRejection>;
+
+/// One user's volume, fees and realized profit and loss, per chain and in all.
+#[utoipa::path(
+    get, path = "/v1/users/{address}/metrics", tag = "users",
+    params(
+        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
+        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
+        ("window" = Option<String>, Query, description = "The span of time: `all`", pattern = "^all$"),
+    ),
+    responses(
+        (status = 200, description = "The user's metrics", body = UserMetrics),
+        (status = 304, description = "Unchanged since the given ETag"),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn metrics(
+    State(app): State<Arc<App>>,
+    path: Address,
+    uri: Uri,
+) -> Result<Json<UserMetrics>, Problem> {
+    let params = Params::read(&uri, &["chain", "window"])?;
+    let who = params.who(address(path)?)?;
+    let window = params.window()?;
+    let rows = app.store.totals(&who).await?;
+    let total = rows.iter().try_fold(Totals::default(), |sum, row| sum.plus(&row.totals));
+    let total = total.ok_or_else(|| Unavailable::new("add up a user's totals", "they exceed what dollars are kept in"))?;
+    let chains = rows.into_iter().map(Into::into).collect();
+    Ok(Json(UserMetrics { address: who.address, window, total: total.into(), chains }))
+}
+
+/// One user's positions, by chain and asset.
+#[utoipa::path(
+    get, path = "/v1/users/{address}/positions", tag = "users",
+    params(
+        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
+        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+    ),
+    responses(
+        (status = 200, description = "One page", body = PositionPage),
+        (status = 304, description = "Unchanged since the given ETag"),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn positions(
+    State(app): State<Arc<App>>,
+    path: Address,
+    uri: Uri,
+) -> Result<Json<PositionPage>, Problem> {
+    let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
+    let who = params.who(address(path)?)?;
+    let page = params.asset_page()?;
+    let rows = app.store.positions(&who, &one_more(&page)).await?;
+    let (rows, next) = cut(rows, &page, |row| (&row.chain, &row.asset));
+    Ok(Json(PositionPage { address: who.address, items: rows.into_iter().map(Into::into).collect(), next }))
+}
+
+/// One user's balances as a provider reports them, by chain and asset.
+#[utoipa::path(
+    get, path = "/v1/users/{address}/portfolio", tag = "users",
+    params(
+        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
+        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+    ),
+    responses(
+        (status = 200, description = "The wallets and one page of balances", body = Portfolio),
+        (status = 304, description = "Unchanged since the given ETag"),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn portfolio(State(app): State<Arc<App>>, path: Address, uri: Uri) -> Result<Json<Portfolio>, Problem> {
+    let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
+    let who = params.who(address(path)?)?;
+    let page = params.asset_page()?;
+    let state = app.store.wallet(&who, &one_more(&page)).await?;
+    let (balances, next) = cut(state.balances, &page, |row| (&row.chain, &row.asset));
+    Ok(Json(Portfolio {
+        address: who.address,
+        wallets: state.wallets.into_iter().map(Into::into).collect(),
+        items: balances.into_iter().map(Into::into).collect(),
+        next,
+    }))
+}
+
+fn one_more(page: &AssetPage) -> AssetPage {
+    AssetPage { after: page.after.clone(), limit: page.limit + 1 }
+}
+
+/// A page of the rows, and the cursor of the next one if there are more.
+fn cut<T>(mut rows: Vec<T>, page: &AssetPage, key: impl Fn(&T) -> (&String, &String)) -> (Vec<T>, Option<String>) {
+    let limit = page.limit as usize;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|row| {
+        let (chain, asset) = key(row);
+        token::after_asset(chain, asset)
+    });
+    (rows, next)
+}

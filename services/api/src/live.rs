@@ -1,0 +1,408 @@
+//! The hub: what was read from the log lately, who listens, and how a snapshot joins the changes after it.
+//!
+//! **Invariant:** one lock orders everything. A subscription is entered in the very moment in which the changes read so
+//! far are folded into its snapshot, so each change is in the snapshot or delivered after it, never both, never neither.
+
+pub(crate) mod change;
+pub(crate) mod mailbox;
+pub(crate) mod pump;
+mod subscription;
+
+pub(crate) use change::{ChainChange, MetricsChange, TradeChange, WalletChange};
+pub(crate) use mailbox::{Mailbox, Outgoing};
+pub(crate) use subscription::{Refused, Subscription, Want};
+
+use crate::token;
+use crate::views::ChainView;
+use api_domain::{Filter, Folded, Move, Recent, TradeRow, UserState, WalletState, Who, caught_up};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tape::Share;
+use tape_log::topics;
+
+/// Most trades kept per partition, and bytes of them in all, for those who subscribe while metrics is behind.
+const MOST_TRADES: usize = 4_096;
+const MOST_TRADE_BYTES: usize = 128 * 1024 * 1024;
+/// Most states kept per partition: they only bridge the moment between a snapshot and its subscription.
+const MOST_STATES: usize = 256;
+const STATES_FOR_MS: u64 = 60_000;
+
+/// Where every partition of the log is read to, when a snapshot is about to be taken.
+pub(crate) struct Before(Vec<u64>);
+
+/// What the stream serves from.
+pub(crate) struct Hub {
+    inner: Mutex<Inner>,
+    poison: AtomicU64,
+}
+
+#[derive(Default)]
+struct Inner {
+    live: Option<Live>,
+    chains: BTreeMap<String, ChainView>,
+    readers: HashMap<u64, Listener>,
+    reader_number: u64,
+    folded: Folded,
+}
+
+struct Listener {
+    mailbox: Arc<Mailbox>,
+    subscriptions: Vec<Subscription>,
+}
+
+struct Live {
+    trades: Vec<Recent<Arc<TradeChange>>>,
+    trade_bytes: usize,
+    metrics: Vec<Recent<Arc<MetricsChange>>>,
+    wallets: Vec<Recent<Arc<WalletChange>>>,
+    progress: u64,
+    last_arrival_ms: u64,
+    last_record_ms: u64,
+}
+
+/// Where reading begins: the first position of each partition.
+pub(crate) struct Starts {
+    pub(crate) trades: Vec<u64>,
+    pub(crate) metrics: Vec<u64>,
+    pub(crate) wallets: Vec<u64>,
+}
+
+/// How the stream is, for people and probes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pulse {
+    pub(crate) started: bool,
+    pub(crate) last_arrival_ms: u64,
+    pub(crate) last_record_ms: u64,
+    pub(crate) unfolded: u64,
+    pub(crate) poison: u64,
+    pub(crate) readers: usize,
+}
+
+impl Hub {
+    pub(crate) fn new() -> Self {
+        Self { inner: Mutex::default(), poison: AtomicU64::new(0) }
+    }
+
+    /// Where to read from, once that is known; a hub that has started continues where it was.
+    pub(crate) fn start(&self, starts: &Starts) -> Starts {
+        let mut inner = self.lock();
+        let live = inner.live.get_or_insert_with(|| Live::starting_at(starts));
+        Starts { trades: nexts(&live.trades), metrics: nexts(&live.metrics), wallets: nexts(&live.wallets) }
+    }
+
+    /// Whether [`Hub::start`] has been called.
+    pub(crate) fn started(&self) -> bool {
+        self.lock().live.is_some()
+    }
+
+    /// Notes up to where a share was read, and how old that was.
+    pub(crate) fn advance(&self, share: &Share, next: u64, now_ms: u64, record_ms: u64) {
+        let mut inner = self.lock();
+        let Some(live) = &mut inner.live else { return };
+        live.last_arrival_ms = now_ms;
+        live.last_record_ms = record_ms;
+        let number = share.number as usize;
+        if *share.log == *topics::TRADES.name {
+            advance(&mut live.trades, number, next);
+        } else if *share.log == *topics::METRICS_UPDATED.name {
+            advance(&mut live.metrics, number, next);
+        } else if *share.log == *topics::PORTFOLIO_UPDATED.name {
+            advance(&mut live.wallets, number, next);
+        }
+    }
+
+    /// Counts a record that could not be read.
+    pub(crate) fn count_poison(&self) {
+        self.poison.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A trade came or went.
+    pub(crate) fn trade(&self, partition: u32, position: u64, at_ms: u64, compose: impl FnOnce(&str) -> TradeChange) {
+        let mut inner = self.lock();
+        let Inner { live: Some(live), readers, .. } = &mut *inner else { return };
+        let at = token::at(b't', with(&live.trades, partition, position + 1));
+        let Some(recent) = live.trades.get_mut(partition as usize) else { return };
+        let change = Arc::new(compose(&at));
+        if !recent.push(position, at_ms, Arc::clone(&change)) {
+            return;
+        }
+        live.trade_bytes += change.size();
+        while live.trade_bytes > MOST_TRADE_BYTES || recent.len() > MOST_TRADES {
+            let Some(oldest) = recent.forget_oldest() else { break };
+            live.trade_bytes -= oldest.size();
+        }
+        for reader in readers.values() {
+            if reader.subscriptions.iter().any(|one| one.wants_trade(partition, position, &change)) {
+                reader.mailbox.change(Outgoing::Text(change.text()));
+            }
+        }
+    }
+
+    /// A user's metrics changed.
+    pub(crate) fn metrics(&self, partition: u32, position: u64, at_ms: u64, compose: impl FnOnce(String) -> MetricsChange) {
+        let mut inner = self.lock();
+        let Inner { live: Some(live), readers, .. } = &mut *inner else { return };
+        let at = token::at(b'm', with(&live.metrics, partition, position + 1));
+        let Some(recent) = live.metrics.get_mut(partition as usize) else { return };
+        let change = Arc::new(compose(at));
+        if recent.push(position, at_ms, Arc::clone(&change)) {
+            recent.forget_spent(at_ms.saturating_sub(STATES_FOR_MS), u64::MAX);
+            for reader in readers.values() {
+                if reader.subscriptions.iter().any(|one| one.wants_metrics(&change)) {
+                    reader.mailbox.state(Outgoing::Metrics(Arc::clone(&change)));
+                }
+            }
+        }
+    }
+
+    /// A wallet changed.
+    pub(crate) fn wallet(&self, partition: u32, position: u64, at_ms: u64, compose: impl FnOnce(String) -> WalletChange) {
+        let mut inner = self.lock();
+        let Inner { live: Some(live), readers, .. } = &mut *inner else { return };
+        let at = token::at(b'p', with(&live.wallets, partition, position + 1));
+        let Some(recent) = live.wallets.get_mut(partition as usize) else { return };
+        let change = Arc::new(compose(at));
+        if recent.push(position, at_ms, Arc::clone(&change)) {
+            recent.forget_spent(at_ms.saturating_sub(STATES_FOR_MS), u64::MAX);
+            for reader in readers.values() {
+                if reader.subscriptions.iter().any(|one| one.wants_wallet(&change)) {
+                    reader.mailbox.state(Outgoing::Wallet(Arc::clone(&change)));
+                }
+            }
+        }
+    }
+
+    /// A chain moved.
+    pub(crate) fn chain(&self, position: u64, view: ChainView) {
+        let mut inner = self.lock();
+        let Inner { live: Some(live), chains, readers, .. } = &mut *inner else { return };
+        if position < live.progress {
+            return;
+        }
+        live.progress = position + 1;
+        let change = Arc::new(ChainChange::new(&view, &token::at(b'c', [live.progress].into_iter())));
+        chains.insert(view.chain.clone(), view);
+        for reader in readers.values() {
+            if reader.subscriptions.iter().any(Subscription::wants_chains) {
+                reader.mailbox.state(Outgoing::Chain(Arc::clone(&change)));
+            }
+        }
+    }
+
+    /// Every chain as it is now.
+    pub(crate) fn chains(&self) -> Vec<ChainView> {
+        self.lock().chains.values().cloned().collect()
+    }
+
+    /// Notes how far metrics has come, and forgets what no snapshot can need any more.
+    pub(crate) fn note_folded(&self, folded: Folded, before_ms: u64) {
+        let mut inner = self.lock();
+        let Inner { live: Some(live), folded: known, .. } = &mut *inner else { return };
+        for (partition, recent) in (0_u32..).zip(&mut live.trades) {
+            while let Some(spent) = recent.forget_spent(before_ms, folded.next(partition)) {
+                live.trade_bytes -= spent.size();
+            }
+        }
+        *known = folded;
+    }
+
+    /// How the stream is.
+    pub(crate) fn pulse(&self) -> Pulse {
+        let inner = self.lock();
+        let behind = |live: &Live| -> u64 {
+            let each = (0_u32..).zip(&live.trades);
+            each.map(|(partition, recent)| recent.next().saturating_sub(inner.folded.next(partition))).sum()
+        };
+        Pulse {
+            started: inner.live.is_some(),
+            last_arrival_ms: inner.live.as_ref().map_or(0, |live| live.last_arrival_ms),
+            last_record_ms: inner.live.as_ref().map_or(0, |live| live.last_record_ms),
+            unfolded: inner.live.as_ref().map_or(0, behind),
+            poison: self.poison.load(Ordering::Relaxed),
+            readers: inner.readers.len(),
+        }
+    }
+
+    /// A new reader's number.
+    pub(crate) fn attach(&self, mailbox: &Arc<Mailbox>) -> u64 {
+        let mut inner = self.lock();
+        inner.reader_number += 1;
+        let number = inner.reader_number;
+        inner.readers.insert(number, Listener { mailbox: Arc::clone(mailbox), subscriptions: vec![] });
+        number
+    }
+
+    /// Forgets a reader.
+    pub(crate) fn detach(&self, reader: u64) {
+        self.lock().readers.remove(&reader);
+    }
+
+    /// Where metrics' messages are read to: taken before a snapshot, given back with it.
+    pub(crate) fn before_metrics(&self) -> Result<Before, Refused> {
+        self.lock().live.as_ref().map(|live| Before(nexts(&live.metrics))).ok_or(Refused::Starting)
+    }
+
+    /// Where portfolio's messages are read to: taken before a snapshot, given back with it.
+    pub(crate) fn before_wallets(&self) -> Result<Before, Refused> {
+        self.lock().live.as_ref().map(|live| Before(nexts(&live.wallets))).ok_or(Refused::Starting)
+    }
+
+    /// Enters a subscription to trades; `compose` makes its snapshot of the trades, newest first, and the place.
+    pub(crate) fn subscribe_trades(
+        &self,
+        reader: u64,
+        id: &str,
+        (filter, limit): (Filter, usize),
+        (folded, rows): (&Folded, Vec<TradeRow>),
+        compose: impl FnOnce(&[&str], &str) -> Outgoing,
+    ) -> Result<(), Refused> {
+        let mut inner = self.lock();
+        let Inner { live, readers, .. } = &mut *inner;
+        let live = live.as_ref().ok_or(Refused::Starting)?;
+        let (from, after) = live.trades_since(folded, &filter)?;
+        let moves = after.iter().map(|change| Move { key: change.key.clone(), fate: change.fate, shown: change.payload() });
+        let rows_shown = rows.iter().map(|row| (row.key.clone(), row.payload.as_str()));
+        let shown: Vec<&str> = caught_up(rows_shown, moves, limit).into_iter().map(|(_, shown)| shown).collect();
+        let snapshot = compose(&shown, &token::at(b't', from.iter().copied()));
+        enter(readers, reader, Subscription { id: id.to_owned(), want: Want::Trades { filter, from } }, [snapshot], [])
+    }
+
+    /// Enters a subscription to a user's metrics; `compose` makes its snapshot.
+    pub(crate) fn subscribe_metrics(
+        &self,
+        reader: u64,
+        id: &str,
+        who: Who,
+        (before, state): (&Before, &UserState),
+        compose: impl FnOnce(&str) -> Outgoing,
+    ) -> Result<(), Refused> {
+        let mut inner = self.lock();
+        let Inner { live, readers, .. } = &mut *inner;
+        let live = live.as_ref().ok_or(Refused::Starting)?;
+        let want = Subscription { id: id.to_owned(), want: Want::Metrics { who, folded: state.folded.clone() } };
+        let since = since(&live.metrics, before)?;
+        let missed = since.into_iter().filter(|change| want.wants_metrics(change)).map(Outgoing::Metrics);
+        let missed: Vec<Outgoing> = missed.collect();
+        let snapshot = compose(&token::at(b'm', before.0.iter().copied()));
+        enter(readers, reader, want, [snapshot], missed)
+    }
+
+    /// Enters a subscription to a user's balances; `compose` makes its snapshot.
+    pub(crate) fn subscribe_wallets(
+        &self,
+        reader: u64,
+        id: &str,
+        who: Who,
+        (before, state): (&Before, &WalletState),
+        compose: impl FnOnce(&str) -> Outgoing,
+    ) -> Result<(), Refused> {
+        let mut inner = self.lock();
+        let Inner { live, readers, .. } = &mut *inner;
+        let live = live.as_ref().ok_or(Refused::Starting)?;
+        let taken = state.wallets.iter().filter_map(|wallet| Some((wallet.chain.clone(), wallet.taken_at?))).collect();
+        let want = Subscription { id: id.to_owned(), want: Want::Wallets { who, taken } };
+        let since = since(&live.wallets, before)?;
+        let missed: Vec<Outgoing> =
+            since.into_iter().filter(|change| want.wants_wallet(change)).map(Outgoing::Wallet).collect();
+        let snapshot = compose(&token::at(b'p', before.0.iter().copied()));
+        enter(readers, reader, want, [snapshot], missed)
+    }
+
+    /// Enters a subscription to the chains; `compose` makes its snapshot.
+    pub(crate) fn subscribe_chains(
+        &self,
+        reader: u64,
+        id: &str,
+        compose: impl FnOnce(Vec<&ChainView>, &str) -> Outgoing,
+    ) -> Result<(), Refused> {
+        let mut inner = self.lock();
+        let Inner { live, readers, chains, .. } = &mut *inner;
+        let live = live.as_ref().ok_or(Refused::Starting)?;
+        let snapshot = compose(chains.values().collect(), &token::at(b'c', [live.progress].into_iter()));
+        enter(readers, reader, Subscription { id: id.to_owned(), want: Want::Chains }, [snapshot], [])
+    }
+
+    /// Ends a subscription; false when there is none of that name.
+    pub(crate) fn unsubscribe(&self, reader: u64, id: &str) -> bool {
+        let mut inner = self.lock();
+        let Some(listener) = inner.readers.get_mut(&reader) else { return false };
+        let before = listener.subscriptions.len();
+        listener.subscriptions.retain(|one| one.id != id);
+        listener.subscriptions.len() < before
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Live {
+    fn starting_at(starts: &Starts) -> Self {
+        Self {
+            trades: starts.trades.iter().map(|start| Recent::starting_at(*start, MOST_TRADES)).collect(),
+            trade_bytes: 0,
+            metrics: starts.metrics.iter().map(|start| Recent::starting_at(*start, MOST_STATES)).collect(),
+            wallets: starts.wallets.iter().map(|start| Recent::starting_at(*start, MOST_STATES)).collect(),
+            progress: 0,
+            last_arrival_ms: 0,
+            last_record_ms: 0,
+        }
+    }
+
+    /// The changes read since metrics' positions that a filter lets pass, and from where on changes are to be delivered.
+    fn trades_since(&self, folded: &Folded, filter: &Filter) -> Result<(Vec<u64>, Vec<Arc<TradeChange>>), Refused> {
+        let mut from = Vec::with_capacity(self.trades.len());
+        let mut after = vec![];
+        for (partition, recent) in (0_u32..).zip(&self.trades) {
+            let folded = folded.next(partition);
+            let kept = recent.since(folded).ok_or(Refused::Behind)?;
+            after.extend(kept.filter(|kept| kept.change.passes(filter)).map(|kept| Arc::clone(&kept.change)));
+            from.push(recent.next().max(folded));
+        }
+        Ok((from, after))
+    }
+}
+
+fn enter(
+    readers: &mut HashMap<u64, Listener>,
+    reader: u64,
+    subscription: Subscription,
+    replies: impl IntoIterator<Item = Outgoing>,
+    states: impl IntoIterator<Item = Outgoing>,
+) -> Result<(), Refused> {
+    let listener = readers.get_mut(&reader).ok_or(Refused::Gone)?;
+    listener.subscriptions.retain(|one| one.id != subscription.id);
+    if listener.subscriptions.len() >= Subscription::MOST {
+        return Err(Refused::TooMany);
+    }
+    listener.subscriptions.push(subscription);
+    replies.into_iter().for_each(|reply| listener.mailbox.reply(reply));
+    states.into_iter().for_each(|state| listener.mailbox.state(state));
+    Ok(())
+}
+
+/// What arrived since; refused when some of it is forgotten already.
+fn since<T>(recent: &[Recent<Arc<T>>], before: &Before) -> Result<Vec<Arc<T>>, Refused> {
+    let mut changes = vec![];
+    for (recent, before) in recent.iter().zip(&before.0) {
+        changes.extend(recent.since(*before).ok_or(Refused::Behind)?.map(|kept| Arc::clone(&kept.change)));
+    }
+    Ok(changes)
+}
+
+fn nexts<T>(recent: &[Recent<T>]) -> Vec<u64> {
+    recent.iter().map(Recent::next).collect()
+}
+
+fn advance<T>(recent: &mut [Recent<T>], number: usize, next: u64) {
+    if let Some(recent) = recent.get_mut(number) {
+        recent.advance(next);
+    }
+}
+
+/// The next positions, with one partition at another place.
+fn with<T>(recent: &[Recent<T>], partition: u32, next: u64) -> impl ExactSizeIterator<Item = u64> {
+    let partition = partition as usize;
+    recent.iter().enumerate().map(move |(at, recent)| if at == partition { next } else { recent.next() })
+}

@@ -1,0 +1,76 @@
+//! The views in files of a directory, opened for reading only and attached under their owners' names.
+
+use super::lines::Line;
+use super::sql::{Arg, Statement};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, Row};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The owners whose files are attached.
+const OWNERS: [&str; 2] = ["metrics", "portfolio"];
+
+/// Connections to one directory.
+#[derive(Clone)]
+pub struct Sqlite(SqlitePool);
+
+impl Sqlite {
+    pub(super) fn at(directory: PathBuf) -> Self {
+        let pool = SqlitePoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(Duration::from_secs(5))
+            .after_connect(move |connection, _| Box::pin(attach(connection, directory.clone())));
+        let options = SqliteConnectOptions::new().in_memory(true).busy_timeout(Duration::from_secs(5));
+        Self(pool.connect_lazy_with(options))
+    }
+
+    pub(super) async fn close(&self) {
+        self.0.close().await;
+    }
+
+    pub(super) async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Line>>, sqlx::Error> {
+        let mut instant = self.0.begin().await?;
+        let mut answers = Vec::with_capacity(statements.len());
+        for statement in statements {
+            answers.push(fetch(&mut instant, statement).await?);
+        }
+        instant.commit().await?;
+        Ok(answers)
+    }
+}
+
+/// Attaches the owners' files; fails while one does not exist.
+async fn attach(connection: &mut SqliteConnection, directory: PathBuf) -> Result<(), sqlx::Error> {
+    for owner in OWNERS {
+        let file = format!("file:{}?mode=ro", escaped(&directory.join(format!("{owner}.db"))));
+        sqlx::query(AssertSqlSafe(format!("ATTACH DATABASE $1 AS {owner}"))).bind(file).execute(&mut *connection).await?;
+    }
+    sqlx::query("PRAGMA query_only = 1").execute(connection).await?;
+    Ok(())
+}
+
+/// A path as it stands in a file URI.
+fn escaped(path: &Path) -> String {
+    let mut text = String::new();
+    for character in path.to_string_lossy().chars() {
+        match character {
+            '%' => text.push_str("%25"),
+            '?' => text.push_str("%3f"),
+            '#' => text.push_str("%23"),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+async fn fetch(connection: &mut SqliteConnection, statement: Statement) -> Result<Vec<Line>, sqlx::Error> {
+    let mut query = sqlx::query(AssertSqlSafe(statement.sql));
+    for arg in statement.args {
+        query = match arg {
+            Arg::Text(text) => query.bind(text),
+            Arg::Number(number) => query.bind(number),
+        };
+    }
+    let rows = query.fetch_all(connection).await?;
+    rows.iter().map(|row| (0..row.len()).map(|at| row.try_get(at)).collect()).collect()
+}

@@ -1,0 +1,48 @@
+//! The stream: one WebSocket per client, which asks in JSON and is told snapshots and changes.
+
+mod protocol;
+mod connection;
+mod snapshots;
+
+use crate::App;
+use crate::http::Problem;
+use axum::extract::State;
+use axum::extract::ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+
+/// Largest message a client may send, bytes.
+pub(crate) const MAX_MESSAGE: usize = 16 * 1024;
+
+/// Opens the stream.
+#[utoipa::path(
+    get, path = "/v1/stream", tag = "stream",
+    description = "A WebSocket; services/api/README.md describes its messages.",
+    responses(
+        (status = 101, description = "The WebSocket is open"),
+        (status = 400, description = "Not a WebSocket handshake", body = Problem, content_type = "application/problem+json"),
+        (status = 426, description = "Not a WebSocket handshake", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "As many connections as there may be", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn open(
+    State(app): State<Arc<App>>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(refused) => return Problem::no_handshake(refused.status(), &refused.body_text()).into_response(),
+    };
+    let Ok(seat) = Arc::clone(&app.seats).try_acquire_owned() else {
+        return Problem::full().into_response();
+    };
+    upgrade
+        .max_message_size(MAX_MESSAGE)
+        .max_frame_size(MAX_MESSAGE)
+        .write_buffer_size(32 * 1024)
+        .on_upgrade(move |socket| async move {
+            connection::serve(&app, socket).await;
+            drop(seat);
+        })
+}

@@ -1,0 +1,359 @@
+//! What is served, as JSON: the shapes that the OpenAPI document describes.
+
+use api_domain::{BalanceRow, PositionRow, Totals, TotalsRow, Wallet};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+use wire::v1::progress::{self, ChainProgressed};
+
+/// A trade as it travels on the tape. Its schema is that of the wire and is set in by [`crate::http::openapi`].
+#[derive(ToSchema)]
+#[schema(as = TradeExecutedV1)]
+pub(crate) struct TradeExecuted {}
+
+/// One page of trades, newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TradePage {
+    /// The trades.
+    #[schema(value_type = Vec<TradeExecuted>)]
+    pub(crate) items: Vec<Box<RawValue>>,
+    /// The cursor of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// The chains that are followed.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChainList {
+    /// By id.
+    pub(crate) items: Vec<ChainView>,
+}
+
+/// How far one chain is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChainView {
+    /// Its id.
+    pub(crate) chain: String,
+    /// Its own identity.
+    pub(crate) network: String,
+    /// `live`, `catching` or `parked`.
+    pub(crate) state: ChainState,
+    /// Why it is parked or waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    /// The newest block on the tape.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) published: Option<BlockView>,
+    /// The newest block its endpoint knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) latest: Option<BlockView>,
+    /// The newest final block.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) finalized: Option<BlockView>,
+    /// Heights between latest and published.
+    pub(crate) lag_blocks: u64,
+    /// The plugin in force.
+    pub(crate) plugin: PluginView,
+    /// `receipts`, `hint` or `none`: how completeness is proved; an open list.
+    pub(crate) proof: String,
+    /// Trades without backing that were counted and not published.
+    pub(crate) unbacked: u64,
+    /// Names, symbols and explorer links, as configured.
+    pub(crate) display: BTreeMap<String, String>,
+    /// When this was so, milliseconds since the Unix epoch.
+    pub(crate) at: u64,
+}
+
+/// What the ingestor is doing with a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ChainState {
+    /// At the head.
+    Live,
+    /// Behind the head.
+    Catching,
+    /// Stopped.
+    Parked,
+}
+
+/// One block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct BlockView {
+    /// Block number, on Solana the slot.
+    pub(crate) height: u64,
+    /// Its hash.
+    pub(crate) hash: String,
+}
+
+/// The plugin in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct PluginView {
+    /// Its id.
+    pub(crate) id: String,
+    /// Its version.
+    pub(crate) version: String,
+    /// SHA-256 of the component.
+    pub(crate) digest: String,
+}
+
+/// One user's metrics.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UserMetrics {
+    /// The address as it was understood.
+    pub(crate) address: String,
+    /// The span of time: `all`.
+    pub(crate) window: &'static str,
+    /// Over all chains asked for.
+    pub(crate) total: TotalsView,
+    /// Per chain.
+    pub(crate) chains: Vec<ChainTotals>,
+}
+
+/// One user's totals on one chain.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ChainTotals {
+    /// Id of the chain.
+    pub(crate) chain: String,
+    /// The totals.
+    #[serde(flatten)]
+    pub(crate) totals: TotalsView,
+}
+
+/// Totals. Amounts in US dollars are decimal texts with at most 18 fractional digits.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TotalsView {
+    /// Worth of all valued swaps.
+    pub(crate) volume_usd: String,
+    /// Swaps, valued or not.
+    pub(crate) swaps: u64,
+    /// Swaps without a valuation.
+    pub(crate) unvalued: u64,
+    /// Arbitrage cycles; in no other figure.
+    pub(crate) cycles: u64,
+    /// Fees earned by platforms.
+    pub(crate) fees_usd: String,
+    /// Realized before fees, of the part with a known basis.
+    pub(crate) realized_pnl_usd: String,
+    /// Realized after platform fees.
+    pub(crate) realized_pnl_net_usd: String,
+    /// Proceeds of sales whose basis is unknown.
+    pub(crate) proceeds_without_basis_usd: String,
+}
+
+/// One page of a user's positions, by chain and asset.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PositionPage {
+    /// The address as it was understood.
+    pub(crate) address: String,
+    /// The positions; those closed again are kept with what they realized.
+    pub(crate) items: Vec<PositionView>,
+    /// The cursor of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// One position. Quantities are decimal texts in the asset's smallest unit.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PositionView {
+    /// Id of the chain.
+    pub(crate) chain: String,
+    /// The asset.
+    pub(crate) asset: String,
+    /// Ticker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) symbol: Option<String>,
+    /// Fractional digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) decimals: Option<u8>,
+    /// Held with a known basis.
+    pub(crate) quantity: String,
+    /// Held with an unknown basis.
+    pub(crate) unknown_quantity: String,
+    /// What the known part cost.
+    pub(crate) basis_usd: String,
+    /// Realized on this asset.
+    pub(crate) realized_pnl_usd: String,
+    /// Proceeds of sales whose basis is unknown.
+    pub(crate) proceeds_without_basis_usd: String,
+}
+
+/// A user's wallets and one page of what they hold, by chain and asset.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Portfolio {
+    /// The address as it was understood.
+    pub(crate) address: String,
+    /// The wallets that are tracked, one per chain.
+    pub(crate) wallets: Vec<WalletView>,
+    /// The balances.
+    pub(crate) items: Vec<BalanceView>,
+    /// The cursor of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// A tracked wallet.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WalletView {
+    /// Id of the chain.
+    pub(crate) chain: String,
+    /// Who says what it holds; absent before the first snapshot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) provider: Option<String>,
+    /// When the newest snapshot was taken, milliseconds since the Unix epoch; absent before the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) taken_at: Option<u64>,
+}
+
+/// One balance.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BalanceView {
+    /// Id of the chain.
+    pub(crate) chain: String,
+    /// The asset.
+    pub(crate) asset: String,
+    /// Ticker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) symbol: Option<String>,
+    /// Fractional digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) decimals: Option<u8>,
+    /// In the asset's smallest unit, decimal digits.
+    pub(crate) raw: String,
+    /// `raw` with the point set, where the decimals are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) amount: Option<String>,
+    /// Whether the provider calls it spam.
+    pub(crate) spam: bool,
+    /// Who says so.
+    pub(crate) provider: String,
+    /// When, milliseconds since the Unix epoch.
+    pub(crate) taken_at: u64,
+}
+
+/// How this process is.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Readiness {
+    /// `ready` or `waiting`.
+    pub(crate) status: &'static str,
+    /// What it waits for.
+    pub(crate) waiting_for: Vec<&'static str>,
+    /// How the live stream is; it does not decide readiness.
+    pub(crate) log: LogView,
+}
+
+/// How the live stream is.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LogView {
+    /// Whether the log is being followed.
+    pub(crate) following: bool,
+    /// Whether what is there has been read.
+    pub(crate) caught_up: bool,
+    /// How old the newest record was when it was read, while catching up.
+    pub(crate) lag_ms: u64,
+    /// Positions of the trades log that were read here and are not folded by metrics yet.
+    pub(crate) unfolded: u64,
+    /// Records that could not be read and were left out.
+    pub(crate) poison: u64,
+    /// Open WebSocket connections.
+    pub(crate) readers: usize,
+}
+
+/// That this process lives.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Liveness {
+    /// `ok`.
+    pub(crate) status: &'static str,
+}
+
+impl From<ChainProgressed> for ChainView {
+    fn from(progress: ChainProgressed) -> Self {
+        let block = |block: progress::Block| BlockView { height: block.height, hash: block.hash };
+        let detector = progress.detector;
+        Self {
+            chain: progress.chain,
+            network: progress.network,
+            state: match progress.state {
+                progress::State::Live => ChainState::Live,
+                progress::State::Catching => ChainState::Catching,
+                progress::State::Parked => ChainState::Parked,
+            },
+            reason: progress.reason,
+            published: progress.published.map(block),
+            latest: progress.latest.map(block),
+            finalized: progress.finalized.map(block),
+            lag_blocks: progress.lag_blocks,
+            plugin: PluginView { id: detector.plugin, version: detector.version, digest: detector.digest },
+            proof: progress.proof,
+            unbacked: progress.unbacked,
+            display: progress.display,
+            at: progress.at,
+        }
+    }
+}
+
+impl From<Totals> for TotalsView {
+    fn from(totals: Totals) -> Self {
+        Self {
+            volume_usd: totals.volume.to_string(),
+            swaps: totals.swaps,
+            unvalued: totals.unvalued,
+            cycles: totals.cycles,
+            fees_usd: totals.fees.to_string(),
+            realized_pnl_usd: totals.realized.to_string(),
+            realized_pnl_net_usd: totals.realized_net.to_string(),
+            proceeds_without_basis_usd: totals.without_basis.to_string(),
+        }
+    }
+}
+
+impl From<TotalsRow> for ChainTotals {
+    fn from(row: TotalsRow) -> Self {
+        Self { chain: row.chain, totals: row.totals.into() }
+    }
+}
+
+impl From<PositionRow> for PositionView {
+    fn from(row: PositionRow) -> Self {
+        Self {
+            chain: row.chain,
+            asset: row.asset,
+            symbol: row.symbol,
+            decimals: row.decimals,
+            quantity: row.quantity,
+            unknown_quantity: row.unknown_quantity,
+            basis_usd: row.basis.to_string(),
+            realized_pnl_usd: row.realized.to_string(),
+            proceeds_without_basis_usd: row.without_basis.to_string(),
+        }
+    }
+}
+
+impl From<Wallet> for WalletView {
+    fn from(wallet: Wallet) -> Self {
+        Self { chain: wallet.chain, provider: wallet.provider, taken_at: wallet.taken_at }
+    }
+}
+
+impl From<BalanceRow> for BalanceView {
+    fn from(row: BalanceRow) -> Self {
+        Self {
+            amount: row.decimals.map(|decimals| wire::v1::trade::pointed(&row.raw, decimals)),
+            chain: row.chain,
+            asset: row.asset,
+            symbol: row.symbol,
+            decimals: row.decimals,
+            raw: row.raw,
+            spam: row.spam,
+            provider: row.provider,
+            taken_at: row.taken_at,
+        }
+    }
+}

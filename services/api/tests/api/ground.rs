@@ -1,0 +1,256 @@
+//! The ground a test stands on: a database migrated as its owners do, and rows put in as they would.
+
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, PgPool, SqlitePool};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use tape::{AssetAmount, BlockId, BlockRef, Detector, Event, Leg, Raw, Side, Status, Trade, Trader, Transaction};
+use tape::{Usd, Valuation};
+use tempfile::TempDir;
+
+/// A database of this test alone.
+pub(crate) enum Ground {
+    Sqlite { directory: TempDir, metrics: SqlitePool, portfolio: SqlitePool },
+    Postgres { url: String, pool: PgPool },
+}
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+impl Ground {
+    /// Both databases, or the one that needs no server.
+    pub(crate) async fn all() -> Vec<Self> {
+        let mut grounds = vec![Self::sqlite().await];
+        match std::env::var("DATABASE_URL") {
+            Ok(url) if url.starts_with("postgres") => grounds.push(Self::postgres(&url).await),
+            _ => println!("skipped: DATABASE_URL names no PostgreSQL"),
+        }
+        grounds
+    }
+
+    /// Files in a directory.
+    pub(crate) async fn sqlite() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let metrics = sqlite_of(&directory, "metrics").await;
+        let portfolio = sqlite_of(&directory, "portfolio").await;
+        Self::Sqlite { directory, metrics, portfolio }
+    }
+
+    /// A new database on a server.
+    async fn postgres(url: &str) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("api_test_{}_{number}", std::process::id());
+        let mut admin = PgConnection::connect(url).await.unwrap();
+        admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+        let options = PgConnectOptions::from_str(url).unwrap().database(&name);
+        let url = {
+            let (rest, query) = url.split_once('?').map_or((url, String::new()), |(rest, q)| (rest, format!("?{q}")));
+            let authority = rest.split_once("://").unwrap().1.split('/').next().unwrap();
+            format!("postgres://{authority}/{name}{query}")
+        };
+        for owner in ["metrics", "portfolio"] {
+            let options = options.clone().options([("search_path", owner)]);
+            let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
+            pool.execute(AssertSqlSafe(format!("CREATE SCHEMA {owner}"))).await.unwrap();
+            migrator(owner, "postgres").await.run(&pool).await.unwrap();
+            pool.close().await;
+        }
+        let pool = PgPoolOptions::new().max_connections(2).connect_with(options).await.unwrap();
+        Self::Postgres { url, pool }
+    }
+
+    /// What the api is told.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Sqlite { directory, .. } => format!("sqlite:{}", directory.path().display()),
+            Self::Postgres { url, .. } => url.clone(),
+        }
+    }
+
+    /// Writes as an owner does; all statements in one transaction.
+    pub(crate) async fn write(&self, owner: &str, statements: &[String]) {
+        match self {
+            Self::Sqlite { metrics, portfolio, .. } => {
+                let pool = if owner == "metrics" { metrics } else { portfolio };
+                let mut transaction = pool.begin().await.unwrap();
+                for sql in statements {
+                    transaction.execute(AssertSqlSafe(sql.clone())).await.unwrap();
+                }
+                transaction.commit().await.unwrap();
+            }
+            Self::Postgres { pool, .. } => {
+                let mut transaction = pool.begin().await.unwrap();
+                transaction.execute(AssertSqlSafe(format!("SET LOCAL search_path = {owner}"))).await.unwrap();
+                for sql in statements {
+                    transaction.execute(AssertSqlSafe(sql.clone())).await.unwrap();
+                }
+                transaction.commit().await.unwrap();
+            }
+        }
+    }
+
+    /// Puts trades in, live or reverted, as metrics does.
+    pub(crate) async fn trades(&self, events: &[Event]) {
+        let statements: Vec<String> = events.iter().map(|event| self.trade_row(event)).collect();
+        self.write("metrics", &statements).await;
+    }
+
+    /// The statement that puts one trade in.
+    pub(crate) fn trade_row(&self, event: &Event) -> String {
+        let trade = &event.trade;
+        let status = if event.status == Status::Reverted { "reverted" } else { "live" };
+        let payload = String::from_utf8(wire::v1::trade::encode(event)).unwrap();
+        let venues: Vec<String> = trade.legs.iter().map(|leg| format!("\"{}\"", leg.venue)).collect();
+        let venues = match self {
+            Self::Sqlite { .. } => format!("'[{}]'", venues.join(",")),
+            Self::Postgres { .. } => format!("'{{{}}}'", venues.join(",")),
+        };
+        let truth = |yes: bool| match self {
+            Self::Sqlite { .. } => u8::from(yes).to_string(),
+            Self::Postgres { .. } => yes.to_string(),
+        };
+        format!(
+            "INSERT INTO trades (block_time_ms, trade_id, chain, trader, height, tx_index, ordinal, kind, status, \
+             cycle, sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, notional_usd, venues, \
+             event) VALUES ({}, '{}', '{}', '{}', {}, {}, {}, '{}', '{status}', {}, '{}', '{}', {}, '{}', '{}', {}, \
+             {}, {venues}, '{payload}') ON CONFLICT (block_time_ms, trade_id, trader) DO UPDATE SET status = excluded.status, \
+             event = excluded.event",
+            trade.block.timestamp_ms,
+            trade.id(),
+            trade.chain,
+            trade.trader.address,
+            trade.block.id.height,
+            trade.transaction.index,
+            trade.ordinal,
+            trade.kind,
+            truth(trade.is_cycle()),
+            trade.sold.asset,
+            trade.sold.raw,
+            truth(trade.sold.quote),
+            trade.bought.asset,
+            trade.bought.raw,
+            truth(trade.bought.quote),
+            trade.valuation.as_ref().map_or("NULL".to_owned(), |valuation| format!("'{}'", valuation.notional)),
+        )
+    }
+
+    /// Says up to where metrics has folded a partition.
+    pub(crate) async fn folded(&self, partition: u32, next: u64) {
+        self.write("metrics", &[folded_row(partition, next)]).await;
+    }
+}
+
+/// The statement that says up to where metrics has folded a partition.
+pub(crate) fn folded_row(partition: u32, next: u64) -> String {
+    format!(
+        "INSERT INTO position (log, partition, next) VALUES ('trades.executed.v1', {partition}, {next}) \
+         ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next"
+    )
+}
+
+/// The statement that puts a user's totals in.
+pub(crate) fn totals_row(chain: &str, trader: &str, volume: &str, swaps: u64) -> String {
+    format!(
+        "INSERT INTO user_totals (trader, chain, partition, as_of, volume_usd, swaps, unvalued, cycles, fees_usd, \
+         realized_pnl_usd, realized_pnl_net_usd, proceeds_without_basis_usd, seen_height, seen_index, seen_ordinal) \
+         VALUES ('{trader}', '{chain}', 0, 0, '{volume}', {swaps}, 1, 2, '0.5', '-1.25', '-1.75', '0', 0, 0, 0)"
+    )
+}
+
+/// The statement that puts a position in.
+pub(crate) fn position_row(chain: &str, trader: &str, asset: &str, quantity: &str) -> String {
+    format!(
+        "INSERT INTO positions (trader, chain, asset, partition, as_of, symbol, decimals, trades, quantity, \
+         unknown_quantity, basis_usd, realized_pnl_usd, proceeds_without_basis_usd) \
+         VALUES ('{trader}', '{chain}', '{asset}', 0, 0, 'TKN', 18, 1, '{quantity}', '0', '20.5', '-3', '0')"
+    )
+}
+
+/// The statements that put a wallet with one balance in.
+pub(crate) fn wallet_rows(chain: &str, address: &str, balances: &[(&str, &str)], taken_at: u64) -> Vec<String> {
+    let mut rows = vec![format!(
+        "INSERT INTO wallets (chain, address, last_trade_at, provider, taken_at) \
+         VALUES ('{chain}', '{address}', 1, 'mock', {taken_at}) \
+         ON CONFLICT (chain, address) DO UPDATE SET taken_at = excluded.taken_at"
+    )];
+    for (asset, raw) in balances {
+        rows.push(format!(
+            "INSERT INTO balances (chain, address, provider, asset, symbol, decimals, raw, spam, taken_at) \
+             VALUES ('{chain}', '{address}', 'mock', '{asset}', 'TKN', 6, '{raw}', false, {taken_at}) \
+             ON CONFLICT (chain, address, provider, asset) DO UPDATE SET raw = excluded.raw, taken_at = excluded.taken_at"
+        ));
+    }
+    rows
+}
+
+/// An event of a made-up trade.
+pub(crate) fn event(status: Status, trade: Trade) -> Event {
+    Event { id: format!("{}/{}/0", trade.chain, trade.block.id.height), status, trade }
+}
+
+/// A made-up trade: 95 USDC for wrapped ether at a height, one second per block.
+pub(crate) fn trade(chain: &str, height: u64, ordinal: u32, trader: &str) -> Trade {
+    let amount = |asset: &str, raw: u64| AssetAmount { asset: asset.into(), raw: Raw::from(raw) };
+    Trade {
+        kind: Trade::SWAP.into(),
+        chain: chain.into(),
+        network: "mock-1".into(),
+        block: BlockRef {
+            id: BlockId { height, hash: format!("0xb{height:x}").into() },
+            timestamp_ms: 1_700_000_000_000 + height * 1_000,
+        },
+        transaction: Transaction {
+            hash: format!("0xt{height:x}").into(),
+            index: 0,
+            from: trader.into(),
+            to: Some("0xrouter".into()),
+        },
+        ordinal,
+        trader: Trader { address: trader.into(), evidence: "tx-sender".into() },
+        sold: side("0xusdc", 95_000_000, 6, "USDC"),
+        bought: side("0xweth", 30_000_000_000_000_000, 18, "WETH"),
+        legs: vec![Leg {
+            venue: "uniswap-v2".into(),
+            pool: "0xpool".into(),
+            sold: amount("0xusdc", 95_000_000),
+            bought: amount("0xweth", 30_000_000_000_000_000),
+            ordinal,
+        }],
+        fees: vec![],
+        platform: None,
+        valuation: Some(Valuation { notional: Usd(95 * Usd::ONE.0), fee: None, source: "stable-leg".into() }),
+        detector: Arc::new(Detector { plugin: "mock".into(), version: "1.0.0".into(), digest: "sha256:00".into() }),
+    }
+}
+
+fn side(asset: &str, raw: u64, decimals: u8, symbol: &str) -> Side {
+    let (decimals, symbol) = (Some(decimals), Some(symbol.to_owned()));
+    Side { asset: asset.into(), raw: Raw::from(raw), decimals, symbol, quote: true }
+}
+
+async fn sqlite_of(directory: &TempDir, owner: &str) -> SqlitePool {
+    let options = SqliteConnectOptions::new()
+        .filename(directory.path().join(format!("{owner}.db")))
+        .create_if_missing(true)
+        .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal);
+    let pool = SqlitePool::connect_with(options).await.unwrap();
+    migrator(owner, "sqlite").await.run(&pool).await.unwrap();
+    pool
+}
+
+/// The owner's own migrations.
+async fn migrator(owner: &str, kind: &str) -> Migrator {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../migrations").join(owner).join(kind);
+    // Beside migrations there may be scripts for administrators, which carry no number.
+    let numbered = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(path).unwrap() {
+        let file = file.unwrap();
+        if file.file_name().to_string_lossy().starts_with(|first: char| first.is_ascii_digit()) {
+            std::fs::copy(file.path(), numbered.path().join(file.file_name())).unwrap();
+        }
+    }
+    Migrator::new(numbered.path()).await.unwrap()
+}

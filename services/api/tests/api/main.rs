@@ -1,0 +1,8 @@
+//! The api as its clients see it: the real process on a free port, over real databases and a log in memory.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod ground;
+mod serving;
+mod reads;
+mod rest;
+mod stream;

@@ -1,0 +1,129 @@
+//! The suite of the port `Reads`: the same rows give the same answers on every database.
+
+use crate::ground::{Ground, event, folded_row, position_row, totals_row, trade, wallet_rows};
+use api::store::Store;
+use api_domain::{AssetPage, Filter, Reads, Shown, TradeKey, TradeQuery, Who};
+use tape::{Status, Usd};
+
+fn query(filter: Filter) -> TradeQuery {
+    TradeQuery { filter, shown: Shown::Live, after: None, limit: 10 }
+}
+
+async fn ids(store: &Store, query: &TradeQuery) -> Vec<String> {
+    store.trades(query).await.unwrap().into_iter().map(|row| row.key.id).collect()
+}
+
+fn alice(chain: Option<&str>) -> Who {
+    Who { address: "0xalice".into(), chain: chain.map(Into::into) }
+}
+
+#[tokio::test]
+async fn trades_come_newest_first_and_filtered() {
+    for ground in Ground::all().await {
+        let mut other_venue = trade("mock", 3, 1, "0xbob");
+        other_venue.legs[0].venue = "v3-like".into();
+        other_venue.sold.asset = "0xdai".into();
+        ground
+            .trades(&[
+                event(Status::Observed, trade("mock", 1, 0, "0xalice")),
+                event(Status::Finalized, trade("other", 3, 0, "0xalice")),
+                event(Status::Observed, trade("mock", 3, 0, "0xalice")),
+                event(Status::Observed, other_venue),
+                event(Status::Reverted, trade("mock", 4, 0, "0xalice")),
+            ])
+            .await;
+        let store = Store::at(&ground.url()).unwrap();
+        let all = ["other/0xb3/0xt3/0", "mock/0xb3/0xt3/1", "mock/0xb3/0xt3/0", "mock/0xb1/0xt1/0"];
+        assert_eq!(ids(&store, &query(Filter::default())).await, all);
+        let only = |filter: Filter| query(filter);
+        let chain = Filter { chain: Some("other".into()), ..Filter::default() };
+        assert_eq!(ids(&store, &only(chain)).await, all[..1]);
+        let trader = Filter { trader: Some("0xbob".into()), ..Filter::default() };
+        assert_eq!(ids(&store, &only(trader)).await, all[1..2]);
+        for asset in ["0xdai", "0xweth"] {
+            let asset = Filter { asset: Some(asset.into()), trader: Some("0xbob".into()), ..Filter::default() };
+            assert_eq!(ids(&store, &only(asset)).await, all[1..2]);
+        }
+        let venue = Filter { venue: Some("v3-like".into()), ..Filter::default() };
+        assert_eq!(ids(&store, &only(venue)).await, all[1..2]);
+        let with_reverted = TradeQuery { shown: Shown::All, ..query(Filter::default()) };
+        let rows = store.trades(&with_reverted).await.unwrap();
+        assert_eq!((rows.len(), rows[0].live, rows[0].key.height), (5, false, 4));
+        assert!(rows[0].payload.contains(r#""status":"reverted""#));
+    }
+}
+
+#[tokio::test]
+async fn a_page_continues_below_a_key_whatever_happens_meanwhile() {
+    for ground in Ground::all().await {
+        let at = |height| event(Status::Observed, trade("mock", height, 0, "0xalice"));
+        ground.trades(&(10..16).map(at).collect::<Vec<_>>()).await;
+        let store = Store::at(&ground.url()).unwrap();
+        let first = store.trades(&TradeQuery { limit: 3, ..query(Filter::default()) }).await.unwrap();
+        let last: TradeKey = first[2].key.clone();
+        assert_eq!(last.height, 13);
+        // A newer trade comes, one of the first page and the very last of it are taken back, an older one comes late.
+        let mut gone = at(13);
+        gone.status = Status::Reverted;
+        ground.trades(&[at(20), gone, at(9)]).await;
+        let rest = TradeQuery { after: Some(last), ..query(Filter::default()) };
+        let heights: Vec<u64> = store.trades(&rest).await.unwrap().iter().map(|row| row.key.height).collect();
+        assert_eq!(heights, [12, 11, 10, 9]);
+    }
+}
+
+#[tokio::test]
+async fn a_user_is_read_at_one_instant() {
+    for ground in Ground::all().await {
+        ground
+            .write(
+                "metrics",
+                &[
+                    totals_row("mock", "0xalice", "100.250000000000000001", 3),
+                    totals_row("other", "0xalice", "7", 1),
+                    totals_row("mock", "0xbob", "1", 1),
+                    position_row("mock", "0xalice", "0xweth", "115792089237316195423570985008687907853269984665640564039457584007913129639935"),
+                    position_row("mock", "0xalice", "0xdai", "0"),
+                    folded_row(5, 17),
+                ],
+            )
+            .await;
+        let store = Store::at(&ground.url()).unwrap();
+        let user = store.user(&alice(None), 10).await.unwrap();
+        assert_eq!(user.folded.next(5), 17);
+        assert_eq!(user.totals.iter().map(|row| row.chain.as_str()).collect::<Vec<_>>(), ["mock", "other"]);
+        let totals = user.totals[0].totals;
+        assert_eq!(totals.volume, Usd::parse("100.250000000000000001").unwrap());
+        assert_eq!((totals.swaps, totals.unvalued, totals.cycles, totals.realized), (3, 1, 2, Usd(-1_250_000_000_000_000_000)));
+        assert_eq!(user.positions.iter().map(|row| row.asset.as_str()).collect::<Vec<_>>(), ["0xdai", "0xweth"]);
+        assert_eq!(user.positions[1].quantity.len(), 78, "amounts stay exact");
+        let page = AssetPage { after: Some(("mock".into(), "0xdai".into())), limit: 10 };
+        assert_eq!(store.positions(&alice(None), &page).await.unwrap().len(), 1);
+        assert_eq!(store.totals(&alice(Some("other"))).await.unwrap().len(), 1);
+        assert_eq!(store.folded().await.unwrap().partitions(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_wallet_shows_what_its_newest_snapshot_holds() {
+    for ground in Ground::all().await {
+        let mut rows = wallet_rows("mock", "0xalice", &[("0xb", "2500000"), ("0xa", "1"), ("0xzero", "0")], 42);
+        rows.push("INSERT INTO wallets (chain, address, last_trade_at) VALUES ('new', '0xalice', 1)".into());
+        ground.write("portfolio", &rows).await;
+        let store = Store::at(&ground.url()).unwrap();
+        let page = AssetPage { after: None, limit: 10 };
+        let state = store.wallet(&alice(None), &page).await.unwrap();
+        let wallets: Vec<_> = state.wallets.iter().map(|w| (w.chain.as_str(), w.taken_at, w.provider.as_deref())).collect();
+        assert_eq!(wallets, [("mock", Some(42), Some("mock")), ("new", None, None)]);
+        let balances: Vec<_> = state.balances.iter().map(|b| (b.asset.as_str(), b.raw.as_str(), b.spam)).collect();
+        assert_eq!(balances, [("0xa", "1", false), ("0xb", "2500000", false)]);
+        assert_eq!(state.balances[1].decimals, Some(6));
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_unavailable_until_it_is() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let store = Store::at(&format!("sqlite:{}", elsewhere.path().join("none").display())).unwrap();
+    assert!(store.folded().await.is_err());
+}

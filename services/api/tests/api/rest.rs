@@ -1,0 +1,246 @@
+//! REST as clients see it: answers, pages, tags, and a problem document for everything that is wrong.
+
+use crate::ground::{Ground, event, position_row, totals_row, trade, wallet_rows};
+use crate::serving::{PATIENCE, Serving};
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tape::Status;
+use tape_log::topics;
+
+async fn problem(response: Response, status: u16, kind: &str) -> Value {
+    assert_eq!(response.status(), status);
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let problem: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    assert_eq!(problem["status"], status);
+    assert_eq!(problem["type"], format!("urn:chaintape:problem:{kind}"));
+    assert!(problem["title"].is_string() && problem["detail"].is_string());
+    problem
+}
+
+#[tokio::test]
+async fn a_trade_is_served_as_it_travelled() {
+    for ground in Ground::all().await {
+        let event = event(Status::Observed, trade("mock", 1, 0, "0xa11ce"));
+        ground.trades(std::slice::from_ref(&event)).await;
+        let api = Serving::on(&ground).await;
+        let page = api.get("/v1/trades").await;
+        let travelled: Value = serde_json::from_slice(&wire::v1::trade::encode(&event)).unwrap();
+        assert_eq!(page, json!({ "items": [travelled] }));
+        assert_eq!(page["items"][0]["sold"]["amount"], "95");
+        assert_eq!(api.get("/v1/users/0xA11CE/trades?venue=uniswap-v2").await, page, "addresses in any case");
+        assert_eq!(api.get("/v1/users/0xA11CE/trades?venue=v3").await, json!({ "items": [] }));
+    }
+}
+
+#[tokio::test]
+async fn cursors_lead_through_all_pages() {
+    let ground = Ground::sqlite().await;
+    let events: Vec<_> = (1..=7).map(|height| event(Status::Observed, trade("mock", height, 0, "0xa"))).collect();
+    ground.trades(&events).await;
+    let api = Serving::on(&ground).await;
+    let (mut heights, mut path) = (vec![], "/v1/trades?limit=3".to_owned());
+    loop {
+        let page = api.get(&path).await;
+        heights.extend(page["items"].as_array().unwrap().iter().map(|trade| trade["block"]["height"].as_u64().unwrap()));
+        let Some(next) = page["next"].as_str() else { break };
+        // Between pages the chain goes on: this must not disturb the pages to come.
+        ground.trades(&[event(Status::Observed, trade("mock", 100 + heights.len() as u64, 0, "0xa"))]).await;
+        path = format!("/v1/trades?limit=3&cursor={next}");
+    }
+    assert_eq!(heights, [7, 6, 5, 4, 3, 2, 1]);
+}
+
+#[tokio::test]
+async fn a_user_has_metrics_positions_and_a_portfolio() {
+    for ground in Ground::all().await {
+        let rows = [
+            totals_row("mock", "0xa", "100.5", 3),
+            totals_row("other", "0xa", "7", 1),
+            position_row("mock", "0xa", "0xweth", "12"),
+            position_row("other", "0xa", "0xdai", "0"),
+        ];
+        ground.write("metrics", &rows).await;
+        ground.write("portfolio", &wallet_rows("mock", "0xa", &[("0xusdc", "2500000")], 42)).await;
+        let api = Serving::on(&ground).await;
+        let totals = |volume: &str, swaps: u64, times: i64| {
+            json!({
+                "volumeUsd": volume, "swaps": swaps, "unvalued": times, "cycles": 2 * times,
+                "feesUsd": if times == 1 { "0.5" } else { "1" },
+                "realizedPnlUsd": if times == 1 { "-1.25" } else { "-2.5" },
+                "realizedPnlNetUsd": if times == 1 { "-1.75" } else { "-3.5" },
+                "proceedsWithoutBasisUsd": "0",
+            })
+        };
+        let on = |chain: &str, mut totals: Value| {
+            totals["chain"] = chain.into();
+            totals
+        };
+        let expected = json!({
+            "address": "0xa", "window": "all", "total": totals("107.5", 4, 2),
+            "chains": [on("mock", totals("100.5", 3, 1)), on("other", totals("7", 1, 1))],
+        });
+        assert_eq!(api.get("/v1/users/0xA/metrics?window=all").await, expected);
+        let position = |chain: &str, asset: &str, quantity: &str| {
+            json!({
+                "chain": chain, "asset": asset, "symbol": "TKN", "decimals": 18, "quantity": quantity,
+                "unknownQuantity": "0", "basisUsd": "20.5", "realizedPnlUsd": "-3", "proceedsWithoutBasisUsd": "0",
+            })
+        };
+        let first = api.get("/v1/users/0xa/positions?limit=1").await;
+        assert_eq!(first["items"], json!([position("mock", "0xweth", "12")]));
+        let next = first["next"].as_str().unwrap();
+        let second = api.get(&format!("/v1/users/0xa/positions?limit=1&cursor={next}")).await;
+        assert_eq!(second, json!({ "address": "0xa", "items": [position("other", "0xdai", "0")] }));
+        let expected = json!({
+            "address": "0xa",
+            "wallets": [{ "chain": "mock", "provider": "mock", "takenAt": 42 }],
+            "items": [{
+                "chain": "mock", "asset": "0xusdc", "symbol": "TKN", "decimals": 6, "raw": "2500000", "amount": "2.5",
+                "spam": false, "provider": "mock", "takenAt": 42,
+            }],
+        });
+        assert_eq!(api.get("/v1/users/0xa/portfolio").await, expected);
+        let nobody = api.get("/v1/users/0xb/metrics").await;
+        assert_eq!((&nobody["total"]["volumeUsd"], &nobody["chains"]), (&json!("0"), &json!([])));
+    }
+}
+
+#[tokio::test]
+async fn chains_are_served_from_progress() {
+    let ground = Ground::sqlite().await;
+    let api = Serving::on(&ground).await;
+    api.following().await;
+    api.tell(&topics::PROGRESS, "mock", wire::v1::progress::encode(&crate::stream::progress(7))).await;
+    let seen = async {
+        loop {
+            let chains = api.get("/v1/chains").await;
+            if chains["items"][0]["lagBlocks"] == 7 {
+                return chains;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let chains = tokio::time::timeout(PATIENCE, seen).await.unwrap();
+    let chain = &chains["items"][0];
+    assert_eq!((&chain["chain"], &chain["state"], &chain["plugin"]["version"]), (&json!("mock"), &json!("live"), &json!("1.2.3")));
+    assert!(chain.get("providers").is_none(), "what providers call a chain is no one's business");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named() {
+    let ground = Ground::sqlite().await;
+    let api = Serving::on(&ground).await;
+    for (path, field) in [
+        ("/v1/trades?limit=501", "limit"),
+        ("/v1/trades?limit=0", "limit"),
+        ("/v1/trades?limit=%2B5", "limit"),
+        ("/v1/trades?status=reverted", "status"),
+        ("/v1/trades?cursor=abc", "cursor"),
+        ("/v1/trades?cursor=WyJhIiwiYiJd", "cursor"),
+        ("/v1/trades?chain=", "chain"),
+        ("/v1/trades?chain=a%00b", "chain"),
+        ("/v1/trades?chain=a&chain=b", "chain"),
+        ("/v1/trades?chian=a", "chian"),
+        ("/v1/users/%ff/metrics", "address"),
+        ("/v1/users//metrics", "address"),
+        ("/v1/users/a%07/positions", "address"),
+        ("/v1/users/0xa/trades?trader=0xb", "trader"),
+        ("/v1/users/0xa/metrics?window=1h", "window"),
+        ("/v1/users/0xa/portfolio?cursor=*", "cursor"),
+        ("/v1/chains?all=1", "all"),
+    ] {
+        let problem = problem(api.ask(Method::GET, path, &[]).await, 400, "bad-parameter").await;
+        assert_eq!(problem["field"], field, "{path}: {problem}");
+    }
+    let long = format!("/v1/users/{}/trades", "a".repeat(257));
+    problem(api.ask(Method::GET, &long, &[]).await, 400, "bad-parameter").await;
+    for path in ["/v2/trades", "/v1/users", "/v1/trades/"] {
+        problem(api.ask(Method::GET, path, &[]).await, 404, "no-such-path").await;
+    }
+    for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
+        let response = api.ask(method, "/v1/trades", &[]).await;
+        assert_eq!(response.headers()["allow"], "GET, HEAD");
+        problem(response, 405, "read-only").await;
+    }
+    let body = reqwest::Client::new().get(format!("http://{}/v1/trades", api.addr)).body("x".repeat(100));
+    problem(body.send().await.unwrap(), 413, "too-large").await;
+    let address = format!("/v1/trades?cursor={}", "a".repeat(9_000));
+    problem(api.ask(Method::GET, &address, &[]).await, 414, "too-long").await;
+    problem(api.ask(Method::GET, "/v1/stream", &[]).await, 400, "no-handshake").await;
+}
+
+#[tokio::test]
+async fn a_greedy_client_waits() {
+    let ground = Ground::sqlite().await;
+    let api = Serving::with(&ground.url(), Serving::rated(1, 2)).await;
+    for _ in 0..2 {
+        assert_ne!(api.ask(Method::GET, "/v1/chains", &[]).await.status(), 429);
+    }
+    let response = api.ask(Method::GET, "/v1/chains", &[]).await;
+    assert_eq!(response.headers()["retry-after"], "1");
+    problem(response, 429, "too-many-requests").await;
+    assert_eq!(api.ask(Method::GET, "/health", &[]).await.status(), 200, "probes are never refused");
+}
+
+#[tokio::test]
+async fn answers_are_tagged_packed_and_dressed() {
+    let ground = Ground::sqlite().await;
+    ground.trades(&[event(Status::Observed, trade("mock", 1, 0, "0xa"))]).await;
+    let api = Serving::on(&ground).await;
+    let response = api.ask(Method::GET, "/v1/trades", &[]).await;
+    let tag = response.headers()["etag"].to_str().unwrap().to_owned();
+    assert_eq!(response.headers()["cache-control"], "no-cache");
+    let again = api.ask(Method::GET, "/v1/trades", &[("if-none-match", &tag)]).await;
+    assert_eq!((again.status().as_u16(), again.headers()["etag"].to_str().unwrap()), (304, tag.as_str()));
+    assert_eq!(again.text().await.unwrap(), "");
+    ground.trades(&[event(Status::Observed, trade("mock", 2, 0, "0xa"))]).await;
+    assert_eq!(api.ask(Method::GET, "/v1/trades", &[("if-none-match", &tag)]).await.status(), 200);
+    let head = api.ask(Method::HEAD, "/v1/trades", &[]).await;
+    assert_eq!((head.status().as_u16(), head.text().await.unwrap().as_str()), (200, ""));
+    let packed = api.ask(Method::GET, "/v1/trades", &[("accept-encoding", "gzip")]).await;
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    for path in ["/", "/v1/trades", "/nowhere"] {
+        let response = api.ask(Method::GET, path, &[]).await;
+        let policy = response.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        assert_eq!(response.headers()["referrer-policy"], "no-referrer");
+    }
+}
+
+#[tokio::test]
+async fn the_page_and_the_document_are_served() {
+    let ground = Ground::sqlite().await;
+    let api = Serving::on(&ground).await;
+    let page = api.ask(Method::GET, "/", &[]).await;
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let text = page.text().await.unwrap();
+    assert!(text.starts_with("<!doctype html>") && !text.contains("<script>") && !text.contains("style=\""));
+    for part in text.split(['"']).filter(|part| part.starts_with("/page/") || *part == "/favicon.svg") {
+        assert_eq!(api.ask(Method::GET, part, &[]).await.status(), 200, "{part}");
+    }
+    assert_eq!(api.get("/openapi.json").await["openapi"], "3.1.0");
+}
+
+#[tokio::test]
+async fn it_starts_before_its_database() {
+    let home = tempfile::tempdir().unwrap();
+    let api = Serving::with(&format!("sqlite:{}", home.path().display()), |_| {}).await;
+    assert_eq!(api.get("/health").await, json!({ "status": "ok" }));
+    let waiting = api.ask(Method::GET, "/ready", &[]).await;
+    assert_eq!(waiting.status(), 503);
+    let waiting: Value = serde_json::from_str(&waiting.text().await.unwrap()).unwrap();
+    assert_eq!((&waiting["status"], &waiting["waitingFor"]), (&json!("waiting"), &json!(["database"])));
+    problem(api.ask(Method::GET, "/v1/trades", &[]).await, 503, "unavailable").await;
+    let Ground::Sqlite { directory, metrics, portfolio } = Ground::sqlite().await else { unreachable!() };
+    metrics.close().await;
+    portfolio.close().await;
+    for owner in ["metrics", "portfolio"] {
+        let name = format!("{owner}.db");
+        std::fs::copy(directory.path().join(&name), home.path().join(&name)).unwrap();
+    }
+    api.following().await;
+    let ready = api.get("/ready").await;
+    assert_eq!((&ready["status"], &ready["log"]["poison"]), (&json!("ready"), &json!(0)));
+}

@@ -1,0 +1,155 @@
+//! A running api: its address, its log, and clients of both kinds.
+
+use crate::ground::Ground;
+use api::Settings;
+use api_domain::Rate;
+use environment::{Secret, Shutdown};
+use futures_util::{SinkExt, StreamExt};
+use reqwest::{Client, Method, Response};
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tape::Event;
+use tape_log::{Log, Record, Target, Topic, topics};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+/// Long enough for anything that does happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running api.
+pub(crate) struct Serving {
+    pub(crate) addr: SocketAddr,
+    pub(crate) log: Log,
+    client: Client,
+    shutdown: Shutdown,
+}
+
+impl Serving {
+    /// Starts it over a ground.
+    pub(crate) async fn on(ground: &Ground) -> Self {
+        Self::with(&ground.url(), |_| {}).await
+    }
+
+    /// Starts it with settings of its own.
+    pub(crate) async fn with(url: &str, change: impl FnOnce(&mut Settings)) -> Self {
+        environment::install_crypto();
+        let log = Log::open(&Target::Memory).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let mut settings = Settings {
+            addr,
+            database: Secret::new(url),
+            rate: None,
+            lookback: Duration::from_secs(300),
+            max_connections: 100,
+        };
+        change(&mut settings);
+        let shutdown = Shutdown::default();
+        tokio::spawn(api::serve(listener, settings, log.clone(), shutdown.clone()));
+        Self { addr, log, client: Client::builder().gzip(false).build().unwrap(), shutdown }
+    }
+
+    /// At most so many requests a second.
+    pub(crate) fn rated(per_second: u32, burst: u32) -> impl FnOnce(&mut Settings) {
+        move |settings| settings.rate = Some(Rate { per_second, burst })
+    }
+
+    pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
+        let mut request = self.client.request(method, format!("http://{}{path}", self.addr));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap()
+    }
+
+    /// A good answer.
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let response = self.ask(Method::GET, path, &[]).await;
+        let status = response.status();
+        let body = response.text().await.unwrap();
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// Waits until `/ready` says that the log is followed.
+    pub(crate) async fn following(&self) {
+        let following = async {
+            loop {
+                let body = self.ask(Method::GET, "/ready", &[]).await.text().await.unwrap();
+                let ready: Value = serde_json::from_str(&body).unwrap();
+                if ready["log"]["following"] == true {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, following).await.unwrap();
+    }
+
+    /// Publishes trade events as the ingestor does.
+    pub(crate) async fn publish(&self, events: &[Event]) {
+        let record = |event: &Event| record(&topics::TRADES, &event.trade.key(), wire::v1::trade::encode(event));
+        self.log.publish(events.iter().map(record).collect()).await.unwrap();
+    }
+
+    /// Publishes any record.
+    pub(crate) async fn tell(&self, topic: &Topic, key: &str, value: Vec<u8>) {
+        self.log.publish(vec![record(topic, key, value)]).await.unwrap();
+    }
+
+    /// Opens a stream.
+    pub(crate) async fn stream(&self) -> Listener {
+        let (socket, _) = tokio_tungstenite::connect_async(format!("ws://{}/v1/stream", self.addr)).await.unwrap();
+        let mut listener = Listener(socket);
+        assert_eq!(listener.next().await["type"], "hello");
+        listener
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.shutdown.trigger();
+    }
+}
+
+fn record(topic: &Topic, key: &str, value: Vec<u8>) -> Record {
+    Record { share: topic.share_of(key.as_bytes()), key: key.into(), headers: vec![], value: Some(value) }
+}
+
+/// A client of the stream.
+pub(crate) struct Listener(WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Listener {
+    pub(crate) async fn say(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    /// The next message but heartbeats.
+    pub(crate) async fn next(&mut self) -> Value {
+        self.next_if_any().await.unwrap()
+    }
+
+    /// The next message, or none when the stream has ended.
+    pub(crate) async fn next_if_any(&mut self) -> Option<Value> {
+        loop {
+            match tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap()? {
+                Ok(Message::Text(text)) => {
+                    let message: Value = serde_json::from_str(&text).unwrap();
+                    if message["type"] != "heartbeat" {
+                        return Some(message);
+                    }
+                }
+                Ok(Message::Close(_)) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Asserts that nothing is waiting: a ping is answered before anything else arrives.
+    pub(crate) async fn expect_nothing(&mut self) {
+        self.say(r#"{"op":"ping"}"#).await;
+        assert_eq!(self.next().await["type"], "pong");
+    }
+}

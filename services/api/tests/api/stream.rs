@@ -1,0 +1,367 @@
+//! The stream as clients see it: snapshots joined to changes without hole or overlap, and what a slow reader costs.
+
+use crate::ground::{Ground, event, folded_row, position_row, totals_row, trade, wallet_rows};
+use crate::serving::{Listener, Serving};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tape::{AssetAmount, Event, Leg, Raw, Status};
+use tape_log::topics;
+use wire::v1::metrics::{AsOf, MetricsUpdated, Position, Totals};
+use wire::v1::portfolio::{BalanceChange, PortfolioUpdated};
+use wire::v1::progress::{Block, ChainProgressed, Generation, State};
+
+/// What the ingestor says of a chain.
+pub(crate) fn progress(lag_blocks: u64) -> ChainProgressed {
+    let block = |height: u64| Some(Block { height, hash: format!("0xb{height:x}") });
+    ChainProgressed {
+        chain: "mock".into(),
+        network: "mock-1".into(),
+        step: 1,
+        at: 1_700_000_000_000,
+        state: State::Live,
+        reason: None,
+        published: block(100),
+        latest: block(100 + lag_blocks),
+        finalized: block(90),
+        lag_blocks,
+        detector: Generation { plugin: "mock".into(), version: "1.2.3".into(), digest: "sha256:00".into() },
+        proof: "receipts".into(),
+        display: [("name".to_owned(), "Mock".to_owned())].into(),
+        providers: [("moralis".to_owned(), "0x1".to_owned())].into(),
+        partitions: vec![],
+        unbacked: 0,
+    }
+}
+
+fn applied(height: u64) -> Event {
+    event(Status::Observed, trade("mock", height, 0, "0xa"))
+}
+
+fn reverted(height: u64) -> Event {
+    event(Status::Reverted, trade("mock", height, 0, "0xa"))
+}
+
+fn partition() -> u32 {
+    topics::TRADES.share_of(b"mock/0xa").number
+}
+
+fn heights(snapshot: &Value) -> Vec<u64> {
+    snapshot["data"]["items"].as_array().unwrap().iter().map(height).collect()
+}
+
+fn height(trade: &Value) -> u64 {
+    trade["block"]["height"].as_u64().unwrap()
+}
+
+/// Type and height of a change.
+async fn change(listener: &mut Listener) -> (String, u64) {
+    let message = listener.next().await;
+    assert_eq!(message["channel"], "trades", "{message}");
+    assert!(message["at"].is_string());
+    (message["type"].as_str().unwrap().to_owned(), height(&message["data"]))
+}
+
+#[tokio::test]
+async fn trades_come_and_go() {
+    for ground in Ground::all().await {
+        // Metrics has folded the first two of four trades; the api has read all four.
+        ground.trades(&[applied(1), applied(2)]).await;
+        ground.folded(partition(), 2).await;
+        let api = Serving::on(&ground).await;
+        api.publish(&[applied(1), applied(2), applied(3), reverted(2)]).await;
+        api.following().await;
+        let mut early = api.stream().await;
+        early.say(r#"{"op":"subscribe","channel":"trades","filter":{"chain":"mock"}}"#).await;
+        let snapshot = early.next().await;
+        assert_eq!((&snapshot["type"], &snapshot["id"]), (&json!("snapshot"), &json!("trades")));
+        let mut present: BTreeSet<u64> = heights(&snapshot).into_iter().collect();
+        while present != BTreeSet::from([1, 3]) {
+            match change(&mut early).await {
+                (kind, height) if kind == "apply" => assert!(present.insert(height)),
+                (_, height) => assert!(present.remove(&height)),
+            }
+        }
+        let mut late = api.stream().await;
+        late.say(r#"{"op":"subscribe","id":"t","channel":"trades","filter":{"trader":"0xA"},"limit":2}"#).await;
+        let snapshot = late.next().await;
+        assert_eq!((heights(&snapshot), &snapshot["id"]), (vec![3, 1], &json!("t")), "what is not folded yet is in it");
+        let mut other = api.stream().await;
+        other.say(r#"{"op":"subscribe","channel":"trades","filter":{"asset":"0xnone"}}"#).await;
+        assert_eq!(heights(&other.next().await), [0_u64; 0]);
+        api.publish(&[applied(4)]).await;
+        api.publish(&[reverted(4), reverted(3)]).await;
+        for listener in [&mut early, &mut late] {
+            assert_eq!(change(listener).await, ("apply".into(), 4));
+            assert_eq!(change(listener).await, ("revert".into(), 4));
+            assert_eq!(change(listener).await, ("revert".into(), 3));
+        }
+        other.expect_nothing().await;
+        late.say(r#"{"op":"unsubscribe","id":"t"}"#).await;
+        assert_eq!(late.next().await["type"], "unsubscribed");
+        api.publish(&[applied(5)]).await;
+        assert_eq!(change(&mut early).await, ("apply".into(), 5));
+        late.expect_nothing().await;
+    }
+}
+
+#[tokio::test]
+async fn what_metrics_has_folded_ahead_of_the_reader_is_not_told_again() {
+    let ground = Ground::sqlite().await;
+    ground.trades(&[applied(1), applied(2)]).await;
+    ground.folded(partition(), 2).await;
+    let api = Serving::on(&ground).await;
+    api.following().await;
+    let mut listener = api.stream().await;
+    listener.say(r#"{"op":"subscribe","channel":"trades"}"#).await;
+    assert_eq!(heights(&listener.next().await), [2, 1]);
+    api.publish(&[applied(1), applied(2), applied(3)]).await;
+    assert_eq!(change(&mut listener).await, ("apply".into(), 3));
+}
+
+/// Trades come and go while metrics folds behind and clients subscribe at any moment: every client that applies what it
+/// is told to its snapshot sees each change exactly once and ends with the truth.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_client_sees_a_hole_or_an_overlap() {
+    let ground = Ground::sqlite().await;
+    let api = Serving::on(&ground).await;
+    api.following().await;
+    let history = history(400);
+    let truth: BTreeSet<u64> = present_after(&history);
+    let folding = async {
+        for (at, event) in history.iter().enumerate() {
+            tokio::time::sleep(Duration::from_millis(3)).await;
+            let rows = [ground.trade_row(event), folded_row(partition(), at as u64 + 1)];
+            ground.write("metrics", &rows).await;
+        }
+    };
+    let publishing = async {
+        for events in history.chunks(7) {
+            api.publish(events).await;
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+    };
+    let clients = (0..24_u64).map(|number| {
+        let (api, truth, last) = (&api, &truth, history.last().unwrap().trade.block.id.height);
+        async move {
+            tokio::time::sleep(Duration::from_millis(40 * number)).await;
+            let mut listener = api.stream().await;
+            listener.say(r#"{"op":"subscribe","channel":"trades","limit":200}"#).await;
+            let snapshot = listener.next().await;
+            assert_eq!(snapshot["type"], "snapshot", "{snapshot}");
+            let mut present: BTreeSet<u64> = heights(&snapshot).into_iter().collect();
+            while !present.contains(&last) {
+                match change(&mut listener).await {
+                    (kind, height) if kind == "apply" => assert!(present.insert(height), "{number}: {height} came twice"),
+                    (_, height) => assert!(present.remove(&height), "{number}: {height} went without having come"),
+                }
+            }
+            assert_eq!(present, *truth, "client {number}");
+        }
+    });
+    tokio::join!(folding, publishing, futures_util::future::join_all(clients));
+}
+
+/// A made-up history in which blocks are left and taken again; it ends with a trade of its own.
+fn history(length: u64) -> Vec<Event> {
+    let mut present = vec![];
+    let mut events = vec![];
+    let mut dice = 7_u64;
+    for height in 1..length {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        if (dice >> 33) % 5 < 2 && present.len() > 3 {
+            let gone: u64 = present.remove((dice >> 40) as usize % present.len());
+            events.push(reverted(gone));
+            if (dice >> 50) % 3 == 0 {
+                present.push(gone);
+                events.push(applied(gone));
+            }
+        }
+        if present.len() < 150 {
+            present.push(height);
+            events.push(applied(height));
+        }
+    }
+    events.push(applied(length));
+    events
+}
+
+fn present_after(events: &[Event]) -> BTreeSet<u64> {
+    let mut present = BTreeSet::new();
+    for event in events {
+        let height = event.trade.block.id.height;
+        if event.status == Status::Reverted { present.remove(&height) } else { present.insert(height) };
+    }
+    present
+}
+
+fn metrics(offset: u64, swaps: u64, asset: &str) -> Vec<u8> {
+    let position = Position {
+        asset: asset.into(),
+        symbol: None,
+        decimals: None,
+        quantity: swaps.to_string(),
+        unknown_quantity: "0".into(),
+        basis_usd: "0".into(),
+        realized_pnl_usd: "0".into(),
+        proceeds_without_basis_usd: "0".into(),
+    };
+    wire::v1::metrics::encode(&MetricsUpdated {
+        chain: "mock".into(),
+        trader: "0xa".into(),
+        as_of: AsOf { partition: partition(), offset },
+        totals: Totals { swaps, ..Totals::default() },
+        positions: vec![position],
+    })
+}
+
+#[tokio::test]
+async fn a_users_metrics_follow_their_snapshot() {
+    let ground = Ground::sqlite().await;
+    let rows = [totals_row("mock", "0xa", "9.5", 5), position_row("mock", "0xa", "0xweth", "5"), folded_row(partition(), 5)];
+    ground.write("metrics", &rows).await;
+    let api = Serving::on(&ground).await;
+    api.following().await;
+    let mut listener = api.stream().await;
+    listener.say(r#"{"op":"subscribe","channel":"user.metrics","filter":{"address":"0xA"}}"#).await;
+    let snapshot = listener.next().await;
+    assert_eq!(snapshot["data"]["total"]["volumeUsd"], "9.5", "{snapshot}");
+    assert_eq!(snapshot["data"]["chains"][0]["swaps"], 5);
+    assert_eq!(snapshot["data"]["positions"][0]["quantity"], "5");
+    // A message of what the snapshot holds already comes late; then one of what it does not.
+    api.tell(&topics::METRICS_UPDATED, "mock/0xa", metrics(5, 5, "0xweth")).await;
+    api.tell(&topics::METRICS_UPDATED, "mock/0xb", metrics(6, 6, "0xweth")).await;
+    let update = listener.next().await;
+    assert_eq!((&update["type"], &update["channel"]), (&json!("update"), &json!("user.metrics")));
+    assert_eq!((&update["data"]["totals"]["swaps"], &update["data"]["asOf"]["offset"]), (&json!(6), &json!(6)));
+    listener.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn a_users_balances_follow_their_snapshot() {
+    let ground = Ground::sqlite().await;
+    ground.write("portfolio", &wallet_rows("mock", "0xa", &[("0xusdc", "2500000")], 50)).await;
+    let api = Serving::on(&ground).await;
+    api.following().await;
+    let mut listener = api.stream().await;
+    listener.say(r#"{"op":"subscribe","channel":"user.portfolio","filter":{"address":"0xa","chain":"mock"}}"#).await;
+    let snapshot = listener.next().await;
+    assert_eq!(snapshot["data"]["wallets"][0]["takenAt"], 50);
+    assert_eq!(snapshot["data"]["items"][0]["amount"], "2.5");
+    let message = |taken_at: u64, after: &str| {
+        wire::v1::portfolio::encode(&PortfolioUpdated {
+            chain: "mock".into(),
+            address: "0xa".into(),
+            provider: "mock".into(),
+            taken_at,
+            changes: vec![BalanceChange {
+                asset: "0xusdc".into(),
+                symbol: None,
+                decimals: Some(6),
+                before: "2500000".into(),
+                after: after.into(),
+                spam: false,
+            }],
+        })
+    };
+    api.tell(&topics::PORTFOLIO_UPDATED, "mock/0xa", message(50, "2500000")).await;
+    api.tell(&topics::PORTFOLIO_UPDATED, "mock/0xa", message(60, "0")).await;
+    let update = listener.next().await;
+    assert_eq!((&update["data"]["takenAt"], &update["data"]["changes"][0]["after"]), (&json!(60), &json!("0")));
+}
+
+#[tokio::test]
+async fn chains_move_and_poison_is_counted() {
+    let ground = Ground::sqlite().await;
+    let api = Serving::on(&ground).await;
+    api.following().await;
+    let mut listener = api.stream().await;
+    listener.say(r#"{"op":"subscribe","channel":"chains"}"#).await;
+    assert_eq!(listener.next().await["data"]["items"], json!([]));
+    api.tell(&topics::PROGRESS, "other", b"{\"chain\":".to_vec()).await;
+    api.tell(&topics::TRADES, "mock/0xa", b"no trade".to_vec()).await;
+    api.tell(&topics::PROGRESS, "mock", wire::v1::progress::encode(&progress(3))).await;
+    let update = listener.next().await;
+    assert_eq!((&update["channel"], &update["data"]["lagBlocks"]), (&json!("chains"), &json!(3)));
+    api.publish(&[applied(1)]).await;
+    let counted = async {
+        while api.get("/ready").await["log"]["poison"] != 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(crate::serving::PATIENCE, counted).await.unwrap();
+}
+
+/// A trade of many legs, so that a few thousand fill every buffer between api and client.
+fn heavy(height: u64) -> Event {
+    let mut event = applied(height);
+    let leg = |ordinal| Leg {
+        venue: format!("venue-{}", "v".repeat(200)),
+        pool: format!("0x{}", "a".repeat(200)),
+        sold: AssetAmount { asset: "0xusdc".into(), raw: Raw::from(1) },
+        bought: AssetAmount { asset: "0xweth".into(), raw: Raw::from(1) },
+        ordinal,
+    };
+    event.trade.legs = (0..32).map(leg).collect();
+    event
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_reader_is_told_of_its_gap_and_slows_no_one() {
+    const TOTAL: u64 = 3_000;
+    let ground = Ground::sqlite().await;
+    let api = Serving::on(&ground).await;
+    api.following().await;
+    let (mut slow, mut fast) = (api.stream().await, api.stream().await);
+    for listener in [&mut slow, &mut fast] {
+        listener.say(r#"{"op":"subscribe","channel":"trades","limit":0}"#).await;
+        assert_eq!(listener.next().await["type"], "snapshot");
+    }
+    for first in (0..TOTAL).step_by(100) {
+        api.publish(&(first..first + 100).map(heavy).collect::<Vec<_>>()).await;
+        for expected in first..first + 100 {
+            assert_eq!(change(&mut fast).await, ("apply".into(), expected), "the fast reader misses nothing");
+        }
+    }
+    let mut expected = 0;
+    let missed = loop {
+        let message = slow.next().await;
+        if message["type"] == "gap" {
+            assert_eq!(message["channel"], "trades");
+            break message["missed"].as_u64().unwrap();
+        }
+        assert_eq!(height(&message["data"]), expected, "what it gets is in order");
+        expected += 1;
+    };
+    assert!(missed > 0 && expected + missed == TOTAL, "{expected} delivered, {missed} missed");
+    api.publish(&[applied(TOTAL)]).await;
+    assert_eq!(change(&mut slow).await, ("apply".into(), TOTAL));
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_the_rules_is_told_or_left() {
+    let ground = Ground::sqlite().await;
+    let api = Serving::with(&ground.url(), |settings| settings.max_connections = 1).await;
+    api.following().await;
+    let mut listener = api.stream().await;
+    for (text, field) in [
+        ("{", Value::Null),
+        (r#"{"op":"dance"}"#, json!("op")),
+        (r#"{"op":"subscribe","channel":"user.metrics"}"#, json!("filter.address")),
+        (r#"{"op":"unsubscribe","id":"none"}"#, json!("id")),
+    ] {
+        listener.say(text).await;
+        let error = listener.next().await;
+        assert_eq!((&error["type"], &error["field"]), (&json!("error"), &field), "{error}");
+    }
+    for number in 0..33 {
+        listener.say(&format!(r#"{{"op":"subscribe","id":"{number}","channel":"chains"}}"#)).await;
+        let answer = listener.next().await;
+        let expected = if number < 32 { "snapshot" } else { "error" };
+        assert_eq!(answer["type"], expected, "{number}: {answer}");
+    }
+    let second = tokio_tungstenite::connect_async(format!("ws://{}/v1/stream", api.addr)).await;
+    assert!(second.unwrap_err().to_string().contains("503"), "one stream is all there may be");
+    listener.say(&format!(r#"{{"op":"ping","id":"{}"}}"#, "x".repeat(17_000))).await;
+    assert_eq!(listener.next_if_any().await, None, "a message too large ends the stream");
+}

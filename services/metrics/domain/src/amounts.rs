@@ -1,0 +1,153 @@
+//! Exact amounts without a ceiling: token quantities, and dollars with 18 fractional digits rounded half to even.
+
+use num_bigint::{BigInt, BigUint, Sign};
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub, SubAssign};
+use std::str::FromStr;
+use tape::{Raw, Usd};
+
+/// An amount of an asset in its smallest unit; a position may exceed what one trade can hold.
+pub type Quantity = BigUint;
+
+/// US dollars in units of 10^-18, signed, of any size: a sum over hostile valuations must not overflow.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Dollars(BigInt);
+
+/// Why a text is no amount of dollars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a decimal with at most 18 fractional digits")]
+pub struct NotDollars;
+
+/// The quantity of a raw amount.
+pub fn quantity(raw: Raw) -> Quantity {
+    let bytes: [u8; 32] = raw.to_le_bytes();
+    Quantity::from_bytes_le(&bytes)
+}
+
+impl Dollars {
+    /// No dollars.
+    pub const ZERO: Self = Self(BigInt::ZERO);
+
+    /// `part / whole` of this amount; the one place where a book rounds. Nothing of an empty whole.
+    #[must_use]
+    pub fn part(&self, part: &Quantity, whole: &Quantity) -> Self {
+        if *whole == Quantity::ZERO {
+            return Self::ZERO;
+        }
+        let (sign, magnitude) = (self.0.sign(), self.0.magnitude());
+        let rounded = half_even(&(magnitude * part), whole);
+        Self(BigInt::from_biguint(if sign == Sign::NoSign { Sign::Plus } else { sign }, rounded))
+    }
+}
+
+/// Divides rounding half to even.
+fn half_even(value: &BigUint, by: &BigUint) -> BigUint {
+    let quotient = value / by;
+    let twice: BigUint = (value - &quotient * by) << 1_u32;
+    let up = twice > *by || (twice == *by && quotient.bit(0));
+    if up { quotient + 1_u32 } else { quotient }
+}
+
+impl From<Usd> for Dollars {
+    fn from(usd: Usd) -> Self {
+        Self(BigInt::from(usd.0))
+    }
+}
+
+impl AddAssign<&Self> for Dollars {
+    fn add_assign(&mut self, other: &Self) {
+        self.0 += &other.0;
+    }
+}
+
+impl SubAssign<&Self> for Dollars {
+    fn sub_assign(&mut self, other: &Self) {
+        self.0 -= &other.0;
+    }
+}
+
+impl Add for &Dollars {
+    type Output = Dollars;
+
+    fn add(self, other: Self) -> Dollars {
+        Dollars(&self.0 + &other.0)
+    }
+}
+
+impl Sub for &Dollars {
+    type Output = Dollars;
+
+    fn sub(self, other: Self) -> Dollars {
+        Dollars(&self.0 - &other.0)
+    }
+}
+
+impl fmt::Display for Dollars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0.sign() == Sign::Minus { "-" } else { "" };
+        let digits = self.0.magnitude().to_string();
+        let padded = format!("{digits:0>19}");
+        let (whole, fraction) = padded.split_at(padded.len() - 18);
+        match fraction.trim_end_matches('0') {
+            "" => write!(f, "{sign}{whole}"),
+            fraction => write!(f, "{sign}{whole}.{fraction}"),
+        }
+    }
+}
+
+impl FromStr for Dollars {
+    type Err = NotDollars;
+
+    /// Reads plain decimal notation, such as `-12.5`.
+    fn from_str(text: &str) -> Result<Self, NotDollars> {
+        let (negative, digits) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if !plain(whole) || !plain(fraction) || fraction.len() > 18 {
+            return Err(NotDollars);
+        }
+        let units = BigInt::parse_bytes(format!("{whole}{fraction:0<18}").as_bytes(), 10).ok_or(NotDollars)?;
+        Ok(Self(if negative { -units } else { units }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usd(text: &str) -> Dollars {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn dollars_print_as_they_parse() {
+        let huge = format!("{}.000000000000000001", "9".repeat(60));
+        for text in ["0", "1", "-1", "12.5", "0.000000000000000001", "-0.1", huge.as_str()] {
+            assert_eq!(usd(text).to_string(), text);
+        }
+        for text in ["", "-", ".5", "1.", "1e5", "+1", "1.0000000000000000001"] {
+            assert_eq!(text.parse::<Dollars>(), Err(NotDollars), "{text:?}");
+        }
+        assert_eq!(usd("7.25"), Usd::parse("7.25").unwrap().into());
+    }
+
+    #[test]
+    fn parts_round_half_to_even() {
+        let unit = |n: u32| usd(&format!("0.{n:018}"));
+        let part = |n, of: u32, whole: u32| unit(n).part(&of.into(), &whole.into());
+        assert_eq!(part(5, 1, 2), unit(2), "2.5");
+        assert_eq!(part(7, 1, 2), unit(4), "3.5");
+        assert_eq!(part(8, 1, 3), unit(3), "2.67");
+        assert_eq!(usd("-0.000000000000000005").part(&1_u32.into(), &2_u32.into()), usd("-0.000000000000000002"));
+        assert_eq!(part(8, 1, 0), Dollars::ZERO);
+    }
+
+    #[test]
+    fn quantities_are_the_raw_amounts() {
+        assert_eq!(quantity(Raw::MAX).to_string(), Raw::MAX.to_string());
+        assert_eq!(quantity(Raw::from(0)), Quantity::ZERO);
+    }
+}

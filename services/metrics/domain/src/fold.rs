@@ -1,0 +1,339 @@
+//! The fold: what a batch's moves change about users, positions and the effects of trades around them. Pure.
+//!
+//! A trade that stands after everything its user ever stored is folded onto the newest holding. A book in which a trade
+//! goes, or comes below that, is folded anew from the checkpoint before it, once per batch; totals move by the
+//! difference of the effects, so nothing is ever un-computed.
+
+use crate::account::{Book, User};
+use crate::amounts::Dollars;
+use crate::average::{Holding, Realized};
+use crate::entry::{BookKey, Entry, Lot, Order, TradeKey, UserKey};
+use crate::ports::{Changed, Effect, Effects, Facts, Heads, Put, Tail};
+use crate::wishes::{Move, Wish};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use tape::Share;
+
+/// A side of a trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SideOf {
+    /// What was given.
+    Sold,
+    /// What was got.
+    Bought,
+}
+
+/// Whose fees, for whom, on which day.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FeeKey {
+    /// Who paid.
+    pub user: UserKey,
+    /// Who earned; empty where the trade names none.
+    pub platform: String,
+    /// Days since 1970-01-01, UTC.
+    pub day: u64,
+}
+
+/// What is added to a day's fees.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeeMove {
+    /// Worth.
+    pub usd: Dollars,
+    /// Trades that carry a fee.
+    pub trades: i64,
+}
+
+/// The users and positions of one share as they stand, as far as they were needed.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    users: HashMap<UserKey, User>,
+    books: HashMap<BookKey, Book>,
+}
+
+impl SideOf {
+    /// Both sides: what goes before what comes.
+    pub const BOTH: [Self; 2] = [Self::Sold, Self::Bought];
+
+    /// That side of a trade.
+    pub fn lot(self, entry: &Entry) -> &Lot {
+        match self {
+            Self::Sold => &entry.sold,
+            Self::Bought => &entry.bought,
+        }
+    }
+
+    /// The effect on that side.
+    pub fn effect(self, effects: &Effects) -> Option<&Effect> {
+        match self {
+            Self::Sold => effects.sold.as_ref(),
+            Self::Bought => effects.bought.as_ref(),
+        }
+    }
+}
+
+impl Ledger {
+    /// How many users and positions are remembered.
+    pub fn len(&self) -> usize {
+        self.users.len() + self.books.len()
+    }
+
+    /// Nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Which users and positions must be loaded before the wishes can be resolved and folded.
+    pub fn missing(&self, wishes: &[Wish]) -> (Vec<UserKey>, Vec<BookKey>) {
+        let entries = || wishes.iter().map(|wish| &wish.entry);
+        let users: BTreeSet<_> = entries().map(|entry| &entry.user).collect();
+        let books: BTreeSet<_> = entries().flat_map(|entry| books_of(entry).map(|(_, book)| book)).collect();
+        let users = users.into_iter().filter(|user| !self.users.contains_key(*user)).cloned().collect();
+        (users, books.into_iter().filter(|book| !self.books.contains_key(book)).collect())
+    }
+
+    /// Remembers what was loaded; what the store left out is new and empty.
+    pub fn learn(&mut self, (users, books): (Vec<UserKey>, Vec<BookKey>), heads: Heads) {
+        self.users.extend(users.into_iter().map(|user| (user, User::default())));
+        self.books.extend(books.into_iter().map(|book| (book, Book::default())));
+        self.users.extend(heads.users);
+        self.books.extend(heads.books);
+    }
+
+    /// The trades that may be stored already: they do not stand above all that their user ever stored.
+    pub fn doubtful(&self, wishes: &[Wish]) -> Vec<TradeKey> {
+        let doubtful = |wish: &&Wish| self.may_know(&wish.entry);
+        wishes.iter().filter(doubtful).map(|wish| wish.key.clone()).collect()
+    }
+
+    /// The positions of trades that go, which no wish may have named: a replaced trade may have had other sides.
+    pub fn missing_books(&self, moves: &[Move]) -> Vec<BookKey> {
+        let gone = moves.iter().filter_map(Move::removed);
+        let books: BTreeSet<_> = gone.flat_map(|was| books_of(&was.entry).map(|(_, book)| book)).collect();
+        books.into_iter().filter(|book| !self.books.contains_key(book)).collect()
+    }
+
+    /// The books to fold anew, each from the first trade that goes, or comes below what is stored.
+    pub fn late(&self, moves: &[Move]) -> Vec<(BookKey, Order)> {
+        let mut late: BTreeMap<BookKey, Order> = BTreeMap::new();
+        let gone = moves.iter().filter_map(Move::removed).map(|was| &was.entry);
+        let below = moves.iter().filter_map(Move::added).filter(|entry| self.may_know(entry));
+        for entry in gone.chain(below) {
+            for (_, book) in books_of(entry) {
+                let first = late.entry(book).or_insert_with(|| entry.order.clone());
+                if entry.order < *first {
+                    *first = entry.order.clone();
+                }
+            }
+        }
+        late.into_iter().collect()
+    }
+
+    /// Folds the moves in; `tails` are those of [`Ledger::late`].
+    pub fn fold(
+        &mut self,
+        share: Share,
+        span: (Option<u64>, u64),
+        moves: Vec<Move>,
+        tails: Vec<(BookKey, Tail)>,
+    ) -> Facts {
+        let (from, next) = span;
+        let mut facts =
+            Facts { share, from, next, puts: vec![], changed: vec![], users: vec![], books: vec![], fees: vec![] };
+        let mut effects = HashMap::new();
+        let mut tails: HashMap<BookKey, Tail> = tails.into_iter().collect();
+        let (leaving, none) = (leaving(&moves), BTreeSet::new());
+        for (key, coming) in by_book(&moves) {
+            let going = leaving.get(&key).unwrap_or(&none);
+            let difference = match tails.remove(&key) {
+                Some(tail) => self.refold(&key, tail, going, coming, &mut effects, &mut facts.changed),
+                None => self.append(&key, coming, &mut effects),
+            };
+            self.users.entry(key.user.clone()).or_default().totals.realized.add(&difference);
+            facts.books.push((key.clone(), self.books.get(&key).cloned().unwrap_or_default()));
+        }
+        facts.fees = fee_moves(&moves);
+        facts.users = self.count(&moves);
+        facts.puts = moves.into_iter().map(|step| put(step, &mut effects)).collect();
+        facts
+    }
+
+    fn may_know(&self, entry: &Entry) -> bool {
+        self.users.get(&entry.user).is_none_or(|user| user.may_know(entry.order.place))
+    }
+
+    /// Folds new trades onto the newest holding; says what they realize.
+    fn append(&mut self, key: &BookKey, coming: Vec<Coming<'_>>, effects: &mut New) -> Realized {
+        let book = self.books.entry(key.clone()).or_default();
+        let mut realized = Realized::default();
+        for (entry, side) in coming {
+            let effect = step(&mut book.holding, side, entry);
+            realized.add(&effect.realized);
+            book.trades += 1;
+            book.decorate(side.lot(entry));
+            effects.insert((Arc::clone(&entry.order.id), side), effect);
+        }
+        book.realized.add(&realized);
+        realized
+    }
+
+    /// Folds a book anew from a checkpoint; says by how much more it realizes now.
+    fn refold(
+        &mut self,
+        key: &BookKey,
+        tail: Tail,
+        going: &BTreeSet<Arc<str>>,
+        coming: Vec<Coming<'_>>,
+        effects: &mut New,
+        changed: &mut Vec<Changed>,
+    ) -> Realized {
+        let book = self.books.entry(key.clone()).or_default();
+        let mut difference = Realized::default();
+        let mut holding = tail.checkpoint;
+        let mut line: Vec<(&Entry, SideOf, Option<&Effect>)> = vec![];
+        for stored in &tail.trades {
+            let Some(side) = side_in(&stored.entry, key) else { continue };
+            let was = side.effect(&stored.effects);
+            if let Some(was) = was {
+                difference.sub(&was.realized);
+            }
+            if !going.contains(&stored.entry.order.id) {
+                line.push((&stored.entry, side, was));
+            }
+        }
+        book.trades = book.trades.saturating_sub(going.len() as u64) + coming.len() as u64;
+        for (entry, side) in &coming {
+            book.decorate(side.lot(entry));
+            line.push((entry, *side, None));
+        }
+        line.sort_by(|a, b| a.0.order.cmp(&b.0.order));
+        for (entry, side, was) in line {
+            let effect = step(&mut holding, side, entry);
+            difference.add(&effect.realized);
+            match was {
+                None => drop(effects.insert((Arc::clone(&entry.order.id), side), effect)),
+                Some(was) if *was != effect => changed.push(Changed { key: entry.key(), side, effect }),
+                Some(_) => {}
+            }
+        }
+        book.holding = holding;
+        book.realized.add(&difference);
+        difference
+    }
+
+    /// Counts the moves in the totals of their users; returns the users touched.
+    fn count(&mut self, moves: &[Move]) -> Vec<(UserKey, User)> {
+        let mut touched = BTreeSet::new();
+        for step in moves {
+            let key = &step.entry().user;
+            let user = self.users.entry(key.clone()).or_default();
+            if let Some(was) = step.removed() {
+                user.totals.uncount(&was.entry);
+            }
+            if let Some(entry) = step.added() {
+                user.totals.count(entry);
+            }
+            user.see(step.entry().order.place);
+            touched.insert(key.clone());
+        }
+        let now = |key: UserKey| {
+            let user = self.users.get(&key).cloned().unwrap_or_default();
+            (key, user)
+        };
+        touched.into_iter().map(now).collect()
+    }
+}
+
+/// A trade that comes into a book, by one of its sides.
+type Coming<'a> = (&'a Entry, SideOf);
+/// What the trades that come do, by id and side; a batch names each of a user's trades once.
+type New = HashMap<(Arc<str>, SideOf), Effect>;
+
+/// What one trade does to a holding.
+fn step(holding: &mut Holding, side: SideOf, entry: &Entry) -> Effect {
+    let (raw, worth) = (&side.lot(entry).raw, entry.notional.as_ref());
+    let realized = match side {
+        SideOf::Sold => holding.sell(raw, worth),
+        SideOf::Bought => {
+            holding.buy(raw, worth);
+            Realized::default()
+        }
+    };
+    Effect { realized, after: holding.clone() }
+}
+
+/// The books that a trade moves.
+fn books_of(entry: &Entry) -> impl Iterator<Item = (SideOf, BookKey)> {
+    SideOf::BOTH.into_iter().filter_map(|side| Some((side, entry.book(side.lot(entry))?)))
+}
+
+/// By which side a trade moves a book.
+fn side_in(entry: &Entry, key: &BookKey) -> Option<SideOf> {
+    SideOf::BOTH.into_iter().find(|side| entry.book(side.lot(entry)).is_some_and(|book| book == *key))
+}
+
+/// What comes into each book touched, in chain order; a book that only loses trades has nothing coming.
+fn by_book(moves: &[Move]) -> BTreeMap<BookKey, Vec<Coming<'_>>> {
+    let mut books: BTreeMap<BookKey, Vec<Coming<'_>>> = BTreeMap::new();
+    for step in moves {
+        if let Some(was) = step.removed() {
+            for (_, book) in books_of(&was.entry) {
+                books.entry(book).or_default();
+            }
+        }
+        if let Some(entry) = step.added() {
+            books_of(entry).for_each(|(side, book)| books.entry(book).or_default().push((entry, side)));
+        }
+    }
+    for coming in books.values_mut() {
+        coming.sort_by(|a, b| a.0.order.cmp(&b.0.order));
+    }
+    books
+}
+
+/// The ids of the trades that leave each book.
+fn leaving(moves: &[Move]) -> HashMap<BookKey, BTreeSet<Arc<str>>> {
+    let mut leaving: HashMap<BookKey, BTreeSet<Arc<str>>> = HashMap::new();
+    for was in moves.iter().filter_map(Move::removed) {
+        for (_, book) in books_of(&was.entry) {
+            leaving.entry(book).or_default().insert(Arc::clone(&was.entry.order.id));
+        }
+    }
+    leaving
+}
+
+/// By how much each day's fees move.
+fn fee_moves(moves: &[Move]) -> Vec<(FeeKey, FeeMove)> {
+    let mut fees: BTreeMap<FeeKey, FeeMove> = BTreeMap::new();
+    for step in moves {
+        if let Some((key, fee)) = step.removed().and_then(|was| fee_of(&was.entry)) {
+            let day = fees.entry(key).or_default();
+            day.usd -= fee;
+            day.trades -= 1;
+        }
+        if let Some((key, fee)) = step.added().and_then(fee_of) {
+            let day = fees.entry(key).or_default();
+            day.usd += fee;
+            day.trades += 1;
+        }
+    }
+    fees.into_iter().filter(|(_, moved)| *moved != FeeMove::default()).collect()
+}
+
+fn fee_of(entry: &Entry) -> Option<(FeeKey, &Dollars)> {
+    let fee = entry.fee.as_ref().filter(|_| !entry.cycle)?;
+    let platform = entry.platform.clone().unwrap_or_default();
+    Some((FeeKey { user: entry.user.clone(), platform, day: entry.day() }, fee))
+}
+
+/// The row a move leaves.
+fn put(step: Move, effects: &mut New) -> Put {
+    match step {
+        Move::Added(event, entry) | Move::Replaced(event, entry, _) => {
+            let mut take = |side| effects.remove(&(Arc::clone(&entry.order.id), side));
+            let effects = Effects { sold: take(SideOf::Sold), bought: take(SideOf::Bought) };
+            Put { event, entry, live: true, effects }
+        }
+        Move::Removed(event, was) => Put { event, entry: was.entry, live: false, effects: Effects::default() },
+        Move::Passed(event, entry) => Put { event, entry, live: false, effects: Effects::default() },
+    }
+}

@@ -1,0 +1,130 @@
+//! The store in memory: the rules of the port and nothing more, for tests and dry runs.
+
+use crate::account::{Book, User};
+use crate::entry::{BookKey, Entry, Order, TradeKey, UserKey};
+use crate::fold::{FeeKey, FeeMove, SideOf};
+use crate::ports::{Effects, Facts, Heads, Outcome, Put, Store, Stored, Tail};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tape::{Share, Unavailable};
+
+/// A store that forgets with its process.
+#[derive(Debug, Default)]
+pub struct Memory {
+    kept: Mutex<Kept>,
+}
+
+/// All that is kept.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    /// Read positions.
+    pub positions: BTreeMap<Share, u64>,
+    /// Trades, live and reverted.
+    pub trades: BTreeMap<TradeKey, Stored>,
+    /// Users.
+    pub users: BTreeMap<UserKey, User>,
+    /// Positions with at least one live trade.
+    pub books: BTreeMap<BookKey, Book>,
+    /// Fees per user, platform and day.
+    pub fees: BTreeMap<FeeKey, FeeMove>,
+}
+
+impl Memory {
+    /// A copy of all that is kept.
+    pub fn kept(&self) -> Kept {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for Memory {
+    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
+        Ok(self.lock().positions.get(share).copied())
+    }
+
+    async fn heads(&self, users: &[UserKey], books: &[BookKey]) -> Result<Heads, Unavailable> {
+        let kept = self.lock();
+        let users = users.iter().filter_map(|key| Some((key.clone(), kept.users.get(key)?.clone())));
+        let books = books.iter().filter_map(|key| Some((key.clone(), kept.books.get(key)?.clone())));
+        Ok(Heads { users: users.collect(), books: books.collect() })
+    }
+
+    async fn stored(&self, trades: &[TradeKey]) -> Result<Vec<Stored>, Unavailable> {
+        let kept = self.lock();
+        Ok(trades.iter().filter_map(|key| kept.trades.get(key).cloned()).collect())
+    }
+
+    async fn tails(&self, from: &[(BookKey, Order)]) -> Result<Vec<Tail>, Unavailable> {
+        let kept = self.lock();
+        Ok(from.iter().map(|(book, order)| kept.tail(book, order)).collect())
+    }
+
+    async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
+        let mut kept = self.lock();
+        if kept.positions.get(&facts.share).copied() != facts.from {
+            return Ok(Outcome::Moved);
+        }
+        kept.keep(facts);
+        Ok(Outcome::Committed)
+    }
+}
+
+impl Kept {
+    fn tail(&self, book: &BookKey, from: &Order) -> Tail {
+        let mut line: Vec<(SideOf, &Stored)> = self
+            .trades
+            .values()
+            .filter(|stored| stored.live)
+            .filter_map(|s| Some((side(&s.entry, book)?, s)))
+            .collect();
+        line.sort_by(|a, b| a.1.entry.order.cmp(&b.1.entry.order));
+        let at = line.partition_point(|(_, stored)| stored.entry.order < *from);
+        let before = at.checked_sub(1).and_then(|last| line[last].0.effect(&line[last].1.effects));
+        Tail {
+            checkpoint: before.map(|effect| effect.after.clone()).unwrap_or_default(),
+            trades: line[at..].iter().map(|(_, stored)| (*stored).clone()).collect(),
+        }
+    }
+
+    fn keep(&mut self, facts: &Facts) {
+        self.positions.insert(facts.share.clone(), facts.next);
+        for put in &facts.puts {
+            self.trades.insert(put.entry.key(), row(put));
+        }
+        for changed in &facts.changed {
+            if let Some(stored) = self.trades.get_mut(&changed.key) {
+                match changed.side {
+                    SideOf::Sold => stored.effects.sold = Some(changed.effect.clone()),
+                    SideOf::Bought => stored.effects.bought = Some(changed.effect.clone()),
+                }
+            }
+        }
+        self.users.extend(facts.users.iter().cloned());
+        self.books.extend(facts.books.iter().cloned());
+        self.books.retain(|_, book| book.trades > 0);
+        for (key, moved) in &facts.fees {
+            let day = self.fees.entry(key.clone()).or_default();
+            day.usd += &moved.usd;
+            day.trades += moved.trades;
+        }
+        self.fees.retain(|_, day| day.trades != 0);
+    }
+}
+
+/// The row of a trade, without the decoration that no store keeps with it.
+fn row(put: &Put) -> Stored {
+    let mut entry = put.entry.clone();
+    for lot in [&mut entry.sold, &mut entry.bought] {
+        lot.symbol = None;
+        lot.decimals = None;
+    }
+    let effects = if put.live { put.effects.clone() } else { Effects::default() };
+    Stored { entry, live: put.live, effects }
+}
+
+fn side(entry: &Entry, book: &BookKey) -> Option<SideOf> {
+    SideOf::BOTH.into_iter().find(|side| entry.book(side.lot(entry)).is_some_and(|key| key == *book))
+}

@@ -1,0 +1,123 @@
+//! The store in our words: what a fold must know of the past, and the facts it leaves.
+
+use crate::account::{Book, User};
+use crate::average::{Holding, Realized};
+use crate::entry::{BookKey, Entry, Order, TradeKey, UserKey};
+use crate::fold::{FeeKey, FeeMove, SideOf};
+use std::future::Future;
+use tape::{Event, Share, Unavailable};
+
+/// What one trade did to one book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// What it realized.
+    pub realized: Realized,
+    /// What the book held afterwards: a checkpoint to fold on from.
+    pub after: Holding,
+}
+
+/// What one trade did to the books of its two sides; none where a side makes no position.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// To the book of what was given.
+    pub sold: Option<Effect>,
+    /// To the book of what was got.
+    pub bought: Option<Effect>,
+}
+
+/// A trade as the store has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The trade.
+    pub entry: Entry,
+    /// Present, not reverted.
+    pub live: bool,
+    /// What it did; nothing when it is not live.
+    pub effects: Effects,
+}
+
+/// Users and positions as last committed; those never seen are left out.
+#[derive(Clone, Debug, Default)]
+pub struct Heads {
+    /// Users.
+    pub users: Vec<(UserKey, User)>,
+    /// Positions.
+    pub books: Vec<(BookKey, Book)>,
+}
+
+/// One book from some trade on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// What the last live trade before it left; nothing before it leaves an empty holding.
+    pub checkpoint: Holding,
+    /// The live trades from it on, in chain order.
+    pub trades: Vec<Stored>,
+}
+
+/// A trade row to write whole, new or replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Put {
+    /// The event that put it into its state.
+    pub event: Event,
+    /// The trade.
+    pub entry: Entry,
+    /// Present, not reverted.
+    pub live: bool,
+    /// What it did.
+    pub effects: Effects,
+}
+
+/// A stored trade whose effect on one of its books is another now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Which trade.
+    pub key: TradeKey,
+    /// Which of its sides.
+    pub side: SideOf,
+    /// What it does now.
+    pub effect: Effect,
+}
+
+/// All that a batch changes: kept together, or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The share it was read from.
+    pub share: Share,
+    /// Where the share's reading stood; none if it had never been read.
+    pub from: Option<u64>,
+    /// Where it stands afterwards.
+    pub next: u64,
+    /// Trades that came, went, or came and went.
+    pub puts: Vec<Put>,
+    /// Trades whose effect changed because another came or went before them.
+    pub changed: Vec<Changed>,
+    /// Users as they are now.
+    pub users: Vec<(UserKey, User)>,
+    /// Positions as they are now; one without trades is gone.
+    pub books: Vec<(BookKey, Book)>,
+    /// What is added to daily fees.
+    pub fees: Vec<(FeeKey, FeeMove)>,
+}
+
+/// How a commit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All is kept.
+    Committed,
+    /// The read position was not where the facts start: nothing is kept, and what the reader remembers is void.
+    Moved,
+}
+
+/// Where the book is kept.
+pub trait Store: Send + Sync {
+    /// The next position to read of a share; none if it was never read.
+    fn position(&self, share: &Share) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
+    /// Users and positions as last committed.
+    fn heads(&self, users: &[UserKey], books: &[BookKey]) -> impl Future<Output = Result<Heads, Unavailable>> + Send;
+    /// Those of the given trades that are stored, live or reverted.
+    fn stored(&self, trades: &[TradeKey]) -> impl Future<Output = Result<Vec<Stored>, Unavailable>> + Send;
+    /// Each book from its trade on, in the order asked.
+    fn tails(&self, from: &[(BookKey, Order)]) -> impl Future<Output = Result<Vec<Tail>, Unavailable>> + Send;
+    /// Moves the read position and keeps the facts and the messages about them, or nothing.
+    fn commit(&self, facts: &Facts) -> impl Future<Output = Result<Outcome, Unavailable>> + Send;
+}

@@ -1,0 +1,193 @@
+//! Following a feed that breaks and a store that another reader moves: every event counts once.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use metrics_domain::memory::Memory;
+use metrics_domain::{BookKey, Facts, Heads, Limits, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey, follow};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use std::future::pending;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
+use tape::{
+    Batch, BlockId, BlockRef, Delivery, Detector, Event, Feed, Raw, Share, Side, Start, Status, Trade, Trader,
+    Transaction, Unavailable, Usd, Valuation,
+};
+
+/// What happens at the next call of the feed.
+#[derive(Clone, Copy, Debug)]
+enum Turn {
+    Deliver(usize),
+    /// A batch is read and then lost to a failure.
+    Break(usize),
+    /// The share goes away and comes back.
+    Rebalance,
+}
+
+/// A log of one share, read as the turns say and then to its end.
+struct Tape<'a> {
+    events: &'a [Event],
+    turns: Vec<Turn>,
+    at: Option<usize>,
+    gain: bool,
+}
+
+impl<'a> Tape<'a> {
+    fn new(events: &'a [Event], mut turns: Vec<Turn>) -> Self {
+        turns.reverse();
+        Self { events, turns, at: None, gain: true }
+    }
+
+    fn read(&mut self, at: usize, count: usize) -> Batch {
+        let end = (at + count).min(self.events.len());
+        self.at = Some(end);
+        let events = (at..end).map(|position| (position as u64, self.events[position].clone())).collect();
+        Batch { share: share(), events, next: end as u64 }
+    }
+}
+
+impl Feed for Tape<'_> {
+    async fn next(&mut self) -> Result<Delivery, Unavailable> {
+        if self.gain {
+            self.gain = false;
+            self.at = None;
+            return Ok(Delivery::Gained(share()));
+        }
+        let at = self.at.unwrap();
+        match self.turns.pop() {
+            Some(Turn::Deliver(count)) => Ok(Delivery::Batch(self.read(at, count))),
+            Some(Turn::Break(count)) => {
+                self.read(at, count);
+                Err(Unavailable::new("read", "broken"))
+            }
+            Some(Turn::Rebalance) => {
+                self.gain = true;
+                Ok(Delivery::Lost(share()))
+            }
+            None if at < self.events.len() => Ok(Delivery::Batch(self.read(at, 3))),
+            None => pending().await,
+        }
+    }
+
+    async fn seek(&mut self, _: &Share, start: Start) -> Result<(), Unavailable> {
+        self.at = Some(match start {
+            Start::Beginning => 0,
+            Start::At(position) => usize::try_from(position).unwrap(),
+        });
+        Ok(())
+    }
+}
+
+/// A store that another reader of the same log moves before every n-th commit.
+struct Meddled<'a> {
+    inner: &'a Memory,
+    events: &'a [Event],
+    every: usize,
+    commits: AtomicUsize,
+}
+
+impl Store for Meddled<'_> {
+    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
+        self.inner.position(share).await
+    }
+
+    async fn heads(&self, users: &[UserKey], books: &[BookKey]) -> Result<Heads, Unavailable> {
+        self.inner.heads(users, books).await
+    }
+
+    async fn stored(&self, trades: &[TradeKey]) -> Result<Vec<Stored>, Unavailable> {
+        self.inner.stored(trades).await
+    }
+
+    async fn tails(&self, from: &[(BookKey, Order)]) -> Result<Vec<Tail>, Unavailable> {
+        self.inner.tails(from).await
+    }
+
+    async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
+        let number = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
+        let at = usize::try_from(self.inner.position(&facts.share).await?.unwrap_or(0)).unwrap();
+        if number.is_multiple_of(self.every) && at < self.events.len() {
+            run(Tape::new(&self.events[..=at], vec![Turn::Deliver(1)]), self.inner, 1);
+        }
+        self.inner.commit(facts).await
+    }
+}
+
+fn run(tape: Tape<'_>, store: &impl Store, piece: usize) {
+    let mut story = pin!(follow(tape, store, Limits { events: piece, remembered: 1_000 }));
+    assert!(story.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+}
+
+fn share() -> Share {
+    Share { log: "trades.executed.v1".into(), number: 3 }
+}
+
+/// One user buys and sells one token, so that every event moves the same book.
+fn event(at: usize, height: u8, buys: bool, raw: u8, present: bool) -> Event {
+    let side =
+        |asset: &str, quote| Side { asset: asset.to_owned(), raw: Raw::from(raw), decimals: None, symbol: None, quote };
+    let (sold, bought) = if buys { (true, false) } else { (false, true) };
+    let name = |quote: bool| if quote { "cash" } else { "token" };
+    let trade = Trade {
+        kind: Trade::SWAP.to_owned(),
+        chain: "chain".into(),
+        network: "network".into(),
+        block: BlockRef {
+            id: BlockId { height: height.into(), hash: format!("block{height}").into() },
+            timestamp_ms: u64::from(height),
+        },
+        transaction: Transaction {
+            hash: format!("{height}-{buys}-{raw}").into(),
+            index: 0,
+            from: "f".into(),
+            to: None,
+        },
+        ordinal: 0,
+        trader: Trader { address: "user".into(), evidence: "tx-sender".into() },
+        sold: side(name(sold), sold),
+        bought: side(name(bought), bought),
+        legs: vec![],
+        fees: vec![],
+        platform: None,
+        valuation: Some(Valuation { notional: Usd(Usd::ONE.0 * 7), fee: None, source: "stable-leg".into() }),
+        detector: Arc::new(Detector { plugin: "p".into(), version: "1".into(), digest: "d".into() }),
+    };
+    let status = if present { Status::Observed } else { Status::Reverted };
+    Event { id: format!("chain/{at}/0"), status, trade }
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    prop_oneof![
+        3 => (1..5_usize).prop_map(Turn::Deliver),
+        1 => (1..5_usize).prop_map(Turn::Break),
+        1 => Just(Turn::Rebalance),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn faults_lose_and_double_nothing(
+        story in vec((0..6_u8, any::<bool>(), 1..4_u8, prop::bool::weighted(0.7)), 1..40),
+        turns in vec(turn(), 0..20),
+        every in 1..6_usize,
+        piece in 1..4_usize,
+    ) {
+        let events: Vec<Event> = story.iter().enumerate()
+            .map(|(at, (height, buys, raw, present))| event(at, *height, *buys, *raw, *present)).collect();
+        let calm = Memory::default();
+        run(Tape::new(&events, vec![]), &calm, 100);
+        let inner = Memory::default();
+        let meddled = Meddled { inner: &inner, events: &events, every, commits: AtomicUsize::new(0) };
+        run(Tape::new(&events, turns), &meddled, piece);
+        let (calm, rough) = (calm.kept(), inner.kept());
+        prop_assert_eq!(&rough.positions, &calm.positions);
+        prop_assert_eq!(&rough.books, &calm.books);
+        let totals = |kept: &metrics_domain::memory::Kept| -> Vec<_> {
+            kept.users.values().map(|user| user.totals.clone()).filter(|totals| *totals != Default::default()).collect()
+        };
+        prop_assert_eq!(totals(&rough), totals(&calm));
+    }
+}

@@ -1,0 +1,227 @@
+//! Rows of either database as the book's own types; what does not fit is an error with an address.
+
+use metrics_domain::{
+    Book, BookKey, Dollars, Effect, Effects, Entry, Facts, Holding, Lot, Order, Put, Quantity, Realized, SideOf,
+    Stored, Totals, User, UserKey,
+};
+use sqlx::Row;
+use std::sync::Arc;
+use tape::{Place, Unavailable};
+
+/// Why a row cannot be read. Reads after "failed to".
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RowError {
+    /// The column is missing or of another type.
+    #[error("read a column")]
+    Column(#[from] sqlx::Error),
+    /// The value is not of the column's form.
+    #[error("understand `{value}` in column `{column}`")]
+    Value {
+        /// Which column.
+        column: &'static str,
+        /// What stands there.
+        value: String,
+    },
+}
+
+impl From<RowError> for Unavailable {
+    fn from(error: RowError) -> Self {
+        Self::new("read the book", error)
+    }
+}
+
+/// A row whose columns have names; amounts are text.
+pub(crate) trait Columns {
+    fn text(&self, name: &'static str) -> Result<String, RowError>;
+    fn maybe(&self, name: &'static str) -> Result<Option<String>, RowError>;
+    fn int(&self, name: &'static str) -> Result<i64, RowError>;
+    fn maybe_int(&self, name: &'static str) -> Result<Option<i64>, RowError>;
+    fn flag(&self, name: &'static str) -> Result<bool, RowError>;
+}
+
+macro_rules! columns {
+    ($row:ty) => {
+        impl Columns for $row {
+            fn text(&self, name: &'static str) -> Result<String, RowError> {
+                Ok(self.try_get(name)?)
+            }
+            fn maybe(&self, name: &'static str) -> Result<Option<String>, RowError> {
+                Ok(self.try_get(name)?)
+            }
+            fn int(&self, name: &'static str) -> Result<i64, RowError> {
+                Ok(self.try_get(name)?)
+            }
+            fn maybe_int(&self, name: &'static str) -> Result<Option<i64>, RowError> {
+                Ok(self.try_get(name)?)
+            }
+            fn flag(&self, name: &'static str) -> Result<bool, RowError> {
+                Ok(self.try_get(name)?)
+            }
+        }
+    };
+}
+
+columns!(sqlx::postgres::PgRow);
+columns!(sqlx::sqlite::SqliteRow);
+
+pub(crate) fn user(row: &impl Columns) -> Result<(UserKey, User), RowError> {
+    let totals = Totals {
+        volume: dollars(row, "volume_usd")?,
+        swaps: count(row, "swaps")?,
+        unvalued: count(row, "unvalued")?,
+        cycles: count(row, "cycles")?,
+        fees: dollars(row, "fees_usd")?,
+        realized: realized(row)?,
+    };
+    let seen = place(row, ["seen_height", "seen_index", "seen_ordinal"])?;
+    Ok((user_key(row)?, User { totals, seen: Some(seen) }))
+}
+
+pub(crate) fn book(row: &impl Columns) -> Result<(BookKey, Book), RowError> {
+    let holding = Holding {
+        quantity: quantity(row, "quantity")?,
+        unknown: quantity(row, "unknown_quantity")?,
+        basis: dollars(row, "basis_usd")?,
+    };
+    let key = BookKey { user: user_key(row)?, asset: row.text("asset")?.into() };
+    let decimals = row.maybe_int("decimals")?.and_then(|decimals| u8::try_from(decimals).ok());
+    let (realized, trades) = (realized(row)?, count(row, "trades")?);
+    Ok((key, Book { holding, realized, trades, symbol: row.maybe("symbol")?, decimals }))
+}
+
+pub(crate) fn stored(row: &impl Columns) -> Result<Stored, RowError> {
+    let place = place(row, ["height", "tx_index", "ordinal"])?;
+    let lot = |asset, raw, quote| -> Result<Lot, RowError> {
+        let (asset, raw) = (row.text(asset)?.into(), quantity(row, raw)?);
+        Ok(Lot { asset, raw, quote: row.flag(quote)?, symbol: None, decimals: None })
+    };
+    let entry = Entry {
+        order: Order { place, id: row.text("trade_id")?.into() },
+        time_ms: count(row, "block_time_ms")?,
+        user: user_key(row)?,
+        cycle: row.flag("cycle")?,
+        sold: lot("sold_asset", "sold_raw", "sold_quote")?,
+        bought: lot("bought_asset", "bought_raw", "bought_quote")?,
+        notional: maybe_dollars(row, "notional_usd")?,
+        fee: maybe_dollars(row, "fee_usd")?,
+        platform: row.maybe("platform")?,
+    };
+    let sold = after(row, SOLD_AFTER)?.map(|after| Ok::<_, RowError>(Effect { realized: realized(row)?, after }));
+    let bought = after(row, BOUGHT_AFTER)?.map(|after| Effect { realized: Realized::default(), after });
+    Ok(Stored { entry, live: row.text("status")? == "live", effects: Effects { sold: sold.transpose()?, bought } })
+}
+
+/// The columns of what a book held after a trade.
+type After = [&'static str; 3];
+const SOLD_AFTER: After = ["sold_quantity_after", "sold_unknown_after", "sold_basis_after"];
+const BOUGHT_AFTER: After = ["bought_quantity_after", "bought_unknown_after", "bought_basis_after"];
+/// As a query for checkpoints names them, whichever side it was.
+const CHECKPOINT: After = ["quantity_after", "unknown_after", "basis_after"];
+
+pub(crate) fn checkpoint(row: &impl Columns) -> Result<Holding, RowError> {
+    Ok(after(row, CHECKPOINT)?.unwrap_or_default())
+}
+
+fn after(row: &impl Columns, [quantity, unknown, basis]: After) -> Result<Option<Holding>, RowError> {
+    let Some(held) = row.maybe(quantity)? else { return Ok(None) };
+    let unknown = row.maybe(unknown)?.unwrap_or_default();
+    Ok(Some(Holding {
+        quantity: parse(quantity, held)?,
+        unknown: parse("unknown after", unknown)?,
+        basis: maybe_dollars(row, basis)?.unwrap_or_default(),
+    }))
+}
+
+fn realized(row: &impl Columns) -> Result<Realized, RowError> {
+    let pnl = maybe_dollars(row, "realized_pnl_usd")?.unwrap_or_default();
+    let without_basis = maybe_dollars(row, "proceeds_without_basis_usd")?.unwrap_or_default();
+    Ok(Realized { pnl, without_basis })
+}
+
+fn user_key(row: &impl Columns) -> Result<UserKey, RowError> {
+    Ok(UserKey { trader: row.text("trader")?.into(), chain: row.text("chain")?.into() })
+}
+
+fn place(row: &impl Columns, [height, index, ordinal]: [&'static str; 3]) -> Result<Place, RowError> {
+    let small = |name: &'static str| -> Result<u32, RowError> {
+        let value = row.int(name)?;
+        u32::try_from(value).map_err(|_| RowError::Value { column: name, value: value.to_string() })
+    };
+    Ok(Place { height: count(row, height)?, index: small(index)?, ordinal: small(ordinal)? })
+}
+
+fn count(row: &impl Columns, column: &'static str) -> Result<u64, RowError> {
+    let value = row.int(column)?;
+    u64::try_from(value).map_err(|_| RowError::Value { column, value: value.to_string() })
+}
+
+fn dollars(row: &impl Columns, column: &'static str) -> Result<Dollars, RowError> {
+    parse(column, row.text(column)?)
+}
+
+fn maybe_dollars(row: &impl Columns, column: &'static str) -> Result<Option<Dollars>, RowError> {
+    row.maybe(column)?.map(|text| parse(column, text)).transpose()
+}
+
+fn quantity(row: &impl Columns, column: &'static str) -> Result<Quantity, RowError> {
+    parse(column, row.text(column)?)
+}
+
+fn parse<T: std::str::FromStr>(column: &'static str, value: String) -> Result<T, RowError> {
+    value.parse().map_err(|_| RowError::Value { column, value })
+}
+
+/// A number as a column holds it; the domain keeps what it stores below the limit.
+pub(crate) fn to_int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The partition that owns what these facts touch.
+pub(crate) fn partition(facts: &Facts) -> i32 {
+    i32::try_from(facts.share.number).unwrap_or(i32::MAX)
+}
+
+/// The three amounts of what a book held.
+pub(crate) fn held(after: Option<&Holding>) -> [Option<String>; 3] {
+    let Some(after) = after else { return [None, None, None] };
+    [Some(after.quantity.to_string()), Some(after.unknown.to_string()), Some(after.basis.to_string())]
+}
+
+/// What a trade realized and its proceeds without basis; nothing where it sold no position.
+pub(crate) fn sale(effect: Option<&Effect>) -> [Option<String>; 2] {
+    let Some(effect) = effect else { return [None, None] };
+    [Some(effect.realized.pnl.to_string()), Some(effect.realized.without_basis.to_string())]
+}
+
+/// Venues of a trade, each once, in the order crossed.
+pub(crate) fn venues(put: &Put) -> Vec<&str> {
+    let mut venues: Vec<&str> = vec![];
+    for leg in &put.event.trade.legs {
+        if !venues.contains(&leg.venue.as_str()) {
+            venues.push(&leg.venue);
+        }
+    }
+    venues
+}
+
+/// The event as JSON.
+pub(crate) fn event(put: &Put) -> String {
+    String::from_utf8_lossy(&wire::v1::trade::encode(&put.event)).into_owned()
+}
+
+/// The effects of one side that changed: block time, id, trader, then what it realized and what was held.
+pub(crate) fn changed(facts: &Facts, side: SideOf) -> impl Iterator<Item = &metrics_domain::Changed> {
+    facts.changed.iter().filter(move |changed| changed.side == side)
+}
+
+/// Positions of some facts.
+type Books<'a> = Vec<&'a (BookKey, Book)>;
+
+/// The facts' books that are, and those that are no more.
+pub(crate) fn split_books(facts: &Facts) -> (Books<'_>, Books<'_>) {
+    facts.books.iter().partition(|(_, book)| book.trades > 0)
+}
+
+pub(crate) fn owned(text: &Arc<str>) -> String {
+    text.to_string()
+}

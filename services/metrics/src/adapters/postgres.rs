@@ -1,0 +1,110 @@
+//! The book in PostgreSQL: one transaction per batch, every statement for the whole batch at once.
+//!
+//! Decisions
+//! * Sequential scans are off and plans are made anew for each call: every query is a look-up by key, and a plan made
+//!   while a table was small must not be kept when it no longer is.
+
+mod read;
+mod write;
+
+use crate::adapters::{OpenError, refused};
+use crate::messages::Message;
+use crate::outbox::Outbox;
+use metrics_domain::{BookKey, Facts, Heads, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgPool, Row};
+use std::future::Future;
+use std::str::FromStr;
+use std::time::Duration;
+use tape::{Share, Unavailable};
+
+/// A pool of connections whose search path is the service's schema.
+#[derive(Clone, Debug)]
+pub struct Postgres {
+    pool: PgPool,
+}
+
+impl Postgres {
+    /// The schema that metrics owns.
+    pub const SCHEMA: &'static str = "metrics";
+
+    /// Connects, creates the schema if it is missing, and migrates it. `schema` is a plain lower-case word.
+    pub async fn open(url: &str, schema: &str) -> Result<Self, OpenError> {
+        let failed = |e: sqlx::Error| Unavailable::new("connect to the database", e);
+        let settings = [
+            ("search_path", schema),
+            ("enable_seqscan", "off"),
+            ("plan_cache_mode", "force_custom_plan"),
+            ("jit", "off"),
+        ];
+        let options = PgConnectOptions::from_str(url).map_err(failed)?.application_name("metrics").options(settings);
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_with(options)
+            .await
+            .map_err(failed)?;
+        create(&pool, schema).await.map_err(|e| Unavailable::new(format!("create the schema {schema}"), e))?;
+        sqlx::migrate!("../../migrations/metrics/postgres").run(&pool).await.map_err(refused)?;
+        Ok(Self { pool })
+    }
+}
+
+/// Creating what exists needs a right that the service may lack, so it is asked first.
+async fn create(pool: &PgPool, schema: &str) -> Result<(), sqlx::Error> {
+    let known = sqlx::query("SELECT 1 FROM pg_namespace WHERE nspname = $1").bind(schema).fetch_optional(pool).await?;
+    if known.is_none() {
+        let create = AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", schema.replace('"', "")));
+        sqlx::query(create).execute(pool).await?;
+    }
+    Ok(())
+}
+
+impl Store for Postgres {
+    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
+        read::position(&self.pool, share).await
+    }
+
+    async fn heads(&self, users: &[UserKey], books: &[BookKey]) -> Result<Heads, Unavailable> {
+        let users = if users.is_empty() { vec![] } else { read::users(&self.pool, users).await? };
+        let books = if books.is_empty() { vec![] } else { read::books(&self.pool, books).await? };
+        Ok(Heads { users, books })
+    }
+
+    async fn stored(&self, trades: &[TradeKey]) -> Result<Vec<Stored>, Unavailable> {
+        read::stored(&self.pool, trades).await
+    }
+
+    async fn tails(&self, from: &[(BookKey, Order)]) -> Result<Vec<Tail>, Unavailable> {
+        read::tails(&self.pool, from).await
+    }
+
+    async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
+        write::commit(&self.pool, facts).await.map_err(|e| Unavailable::new("commit a batch", e))
+    }
+}
+
+impl Outbox for Postgres {
+    /// Rows in hand are locked and skipped by other instances; sent twice at worst, never lost.
+    async fn drain<P, F>(&self, most: u32, publish: P) -> Result<usize, Unavailable>
+    where
+        P: FnOnce(Vec<Message>) -> F + Send,
+        F: Future<Output = Result<(), Unavailable>> + Send,
+    {
+        let failed = |e| Unavailable::new("empty the outbox", e);
+        let mut transaction = self.pool.begin().await.map_err(failed)?;
+        let oldest = "SELECT id, event_id, key, payload FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED";
+        let rows = sqlx::query(oldest).bind(i64::from(most)).fetch_all(&mut *transaction).await.map_err(failed)?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+        let message =
+            |row: &sqlx::postgres::PgRow| Message { event_id: row.get(1), key: row.get(2), payload: row.get(3) };
+        publish(rows.iter().map(message).collect()).await?;
+        let forget = sqlx::query("DELETE FROM outbox WHERE id = ANY($1)").bind(&ids);
+        forget.execute(&mut *transaction).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(ids.len())
+    }
+}

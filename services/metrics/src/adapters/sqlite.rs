@@ -1,0 +1,84 @@
+//! The book in a file of this machine: one connection, so that commits and the outbox take turns.
+//!
+//! Columns are those of PostgreSQL, amounts are plain decimal text; what PostgreSQL adds up in SQL is added up here.
+
+mod read;
+mod write;
+
+use crate::adapters::{OpenError, refused};
+use crate::messages::Message;
+use crate::outbox::Outbox;
+use metrics_domain::{BookKey, Facts, Heads, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{Row, SqlitePool};
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+use tape::{Share, Unavailable};
+
+/// An open file.
+#[derive(Clone, Debug)]
+pub struct Sqlite {
+    pool: SqlitePool,
+}
+
+impl Sqlite {
+    /// Opens the file, creates what is missing, and migrates it.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        if let Some(directory) = path.parent() {
+            let failed = |e| Unavailable::new(format!("create the directory {}", directory.display()), e);
+            tokio::fs::create_dir_all(directory).await.map_err(failed)?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_secs(10));
+        let failed = |e| Unavailable::new(format!("open the database file {}", path.display()), e);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(failed)?;
+        sqlx::migrate!("../../migrations/metrics/sqlite").run(&pool).await.map_err(refused)?;
+        Ok(Self { pool })
+    }
+}
+
+impl Store for Sqlite {
+    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
+        read::position(&self.pool, share).await
+    }
+
+    async fn heads(&self, users: &[UserKey], books: &[BookKey]) -> Result<Heads, Unavailable> {
+        read::heads(&self.pool, users, books).await
+    }
+
+    async fn stored(&self, trades: &[TradeKey]) -> Result<Vec<Stored>, Unavailable> {
+        read::stored(&self.pool, trades).await
+    }
+
+    async fn tails(&self, from: &[(BookKey, Order)]) -> Result<Vec<Tail>, Unavailable> {
+        read::tails(&self.pool, from).await
+    }
+
+    async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
+        write::commit(&self.pool, facts).await
+    }
+}
+
+impl Outbox for Sqlite {
+    /// The connection is free while messages are sent; one process owns the file, so nobody else takes them.
+    async fn drain<P, F>(&self, most: u32, publish: P) -> Result<usize, Unavailable>
+    where
+        P: FnOnce(Vec<Message>) -> F + Send,
+        F: Future<Output = Result<(), Unavailable>> + Send,
+    {
+        let failed = |e| Unavailable::new("empty the outbox", e);
+        let oldest = "SELECT id, event_id, key, payload FROM outbox ORDER BY id LIMIT ?";
+        let rows = sqlx::query(oldest).bind(most).fetch_all(&self.pool).await.map_err(failed)?;
+        let Some(last) = rows.last().map(|row| row.get::<i64, _>(0)) else { return Ok(0) };
+        let message = |row: &SqliteRow| Message { event_id: row.get(1), key: row.get(2), payload: row.get(3) };
+        publish(rows.iter().map(message).collect()).await?;
+        let forget = sqlx::query("DELETE FROM outbox WHERE id <= ?").bind(last);
+        forget.execute(&self.pool).await.map_err(failed)?;
+        Ok(rows.len())
+    }
+}

@@ -1,0 +1,213 @@
+//! One commit: the read position moves first, or nothing happens; then rows and messages.
+
+use crate::adapters::columns::{changed, event, held, partition, sale, to_int, venues};
+use crate::messages::messages;
+use metrics_domain::{Book, BookKey, Changed, Dollars, Facts, FeeKey, FeeMove, Outcome, Put, SideOf, User, UserKey};
+use sqlx::{Row, SqliteConnection, SqlitePool};
+use tape::Unavailable;
+
+type Done = Result<(), sqlx::Error>;
+
+pub(super) async fn commit(pool: &SqlitePool, facts: &Facts) -> Result<Outcome, Unavailable> {
+    let failed = |e| Unavailable::new("commit a batch", e);
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    if !advance(&mut transaction, facts).await.map_err(failed)? {
+        transaction.rollback().await.map_err(failed)?;
+        return Ok(Outcome::Moved);
+    }
+    write(&mut transaction, facts).await.map_err(failed)?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(Outcome::Committed)
+}
+
+/// Moves the read position from where the facts start; false if it is not there.
+async fn advance(connection: &mut SqliteConnection, facts: &Facts) -> Result<bool, sqlx::Error> {
+    let query = if facts.from.is_some() {
+        "UPDATE position SET next = ?3 WHERE log = ?1 AND partition = ?2 AND next = ?4"
+    } else {
+        "INSERT INTO position (log, partition, next) SELECT ?1, ?2, ?3 WHERE ?4 IS NULL ON CONFLICT DO NOTHING"
+    };
+    let moved = sqlx::query(query)
+        .bind(&*facts.share.log)
+        .bind(partition(facts))
+        .bind(facts.next.cast_signed())
+        .bind(facts.from.map(u64::cast_signed))
+        .execute(connection)
+        .await?;
+    Ok(moved.rows_affected() == 1)
+}
+
+async fn write(connection: &mut SqliteConnection, facts: &Facts) -> Done {
+    for put in &facts.puts {
+        put_trade(connection, put).await?;
+    }
+    for side in SideOf::BOTH {
+        for row in changed(facts, side) {
+            change_effect(connection, row).await?;
+        }
+    }
+    for user in &facts.users {
+        put_user(connection, facts, user).await?;
+    }
+    for book in &facts.books {
+        put_book(connection, facts, book).await?;
+    }
+    for fee in &facts.fees {
+        add_fee(connection, facts, fee).await?;
+    }
+    for message in messages(facts) {
+        let put = sqlx::query("INSERT INTO outbox (event_id, key, payload) VALUES (?, ?, ?)");
+        put.bind(message.event_id).bind(message.key).bind(message.payload).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+const PUT_TRADE: &str = "
+    INSERT OR REPLACE INTO trades (block_time_ms, trade_id, chain, trader, height, tx_index, ordinal, kind, status,
+        cycle, sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, notional_usd, fee_usd,
+        platform, venues, event, realized_pnl_usd, proceeds_without_basis_usd,
+        sold_quantity_after, sold_unknown_after, sold_basis_after,
+        bought_quantity_after, bought_unknown_after, bought_basis_after)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+async fn put_trade(connection: &mut SqliteConnection, put: &Put) -> Done {
+    let (entry, effects) = (&put.entry, &put.effects);
+    let mut query = sqlx::query(PUT_TRADE)
+        .bind(to_int(entry.time_ms))
+        .bind(&*entry.order.id)
+        .bind(&*entry.user.chain)
+        .bind(&*entry.user.trader)
+        .bind(to_int(entry.order.place.height))
+        .bind(entry.order.place.index)
+        .bind(entry.order.place.ordinal)
+        .bind(&put.event.trade.kind)
+        .bind(if put.live { "live" } else { "reverted" })
+        .bind(entry.cycle)
+        .bind(&*entry.sold.asset)
+        .bind(entry.sold.raw.to_string())
+        .bind(entry.sold.quote)
+        .bind(&*entry.bought.asset)
+        .bind(entry.bought.raw.to_string())
+        .bind(entry.bought.quote)
+        .bind(entry.notional.as_ref().map(ToString::to_string))
+        .bind(entry.fee.as_ref().map(ToString::to_string))
+        .bind(&entry.platform)
+        .bind(serde_json::Value::from(venues(put)).to_string())
+        .bind(event(put));
+    for amount in sale(effects.sold.as_ref()) {
+        query = query.bind(amount);
+    }
+    for side in SideOf::BOTH {
+        for amount in held(side.effect(effects).map(|effect| &effect.after)) {
+            query = query.bind(amount);
+        }
+    }
+    query.execute(connection).await?;
+    Ok(())
+}
+
+async fn change_effect(connection: &mut SqliteConnection, row: &Changed) -> Done {
+    let query = match row.side {
+        SideOf::Sold => {
+            "UPDATE trades SET sold_quantity_after = ?4, sold_unknown_after = ?5, sold_basis_after = ?6,
+                 realized_pnl_usd = ?7, proceeds_without_basis_usd = ?8
+             WHERE block_time_ms = ?1 AND trade_id = ?2 AND trader = ?3"
+        }
+        SideOf::Bought => {
+            "UPDATE trades SET bought_quantity_after = ?4, bought_unknown_after = ?5, bought_basis_after = ?6
+             WHERE block_time_ms = ?1 AND trade_id = ?2 AND trader = ?3"
+        }
+    };
+    let mut query = sqlx::query(query).bind(to_int(row.key.time_ms)).bind(&*row.key.id).bind(&*row.key.trader);
+    for amount in held(Some(&row.effect.after)) {
+        query = query.bind(amount);
+    }
+    if row.side == SideOf::Sold {
+        for amount in sale(Some(&row.effect)) {
+            query = query.bind(amount);
+        }
+    }
+    query.execute(connection).await?;
+    Ok(())
+}
+
+const PUT_USER: &str = "
+    INSERT OR REPLACE INTO user_totals (trader, chain, partition, as_of, volume_usd, swaps, unvalued, cycles, fees_usd,
+        realized_pnl_usd, realized_pnl_net_usd, proceeds_without_basis_usd, seen_height, seen_index, seen_ordinal)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+async fn put_user(connection: &mut SqliteConnection, facts: &Facts, (key, user): &(UserKey, User)) -> Done {
+    let totals = &user.totals;
+    sqlx::query(PUT_USER)
+        .bind(&*key.trader)
+        .bind(&*key.chain)
+        .bind(partition(facts))
+        .bind(facts.next.cast_signed())
+        .bind(totals.volume.to_string())
+        .bind(to_int(totals.swaps))
+        .bind(to_int(totals.unvalued))
+        .bind(to_int(totals.cycles))
+        .bind(totals.fees.to_string())
+        .bind(totals.realized.pnl.to_string())
+        .bind(totals.net().to_string())
+        .bind(totals.realized.without_basis.to_string())
+        .bind(user.seen.map_or(0, |place| to_int(place.height)))
+        .bind(user.seen.map_or(0, |place| place.index))
+        .bind(user.seen.map_or(0, |place| place.ordinal))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+const PUT_BOOK: &str = "
+    INSERT OR REPLACE INTO positions (trader, chain, asset, partition, as_of, symbol, decimals, trades, quantity,
+        unknown_quantity, basis_usd, realized_pnl_usd, proceeds_without_basis_usd)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+async fn put_book(connection: &mut SqliteConnection, facts: &Facts, (key, book): &(BookKey, Book)) -> Done {
+    let (trader, chain, asset) = (&*key.user.trader, &*key.user.chain, &*key.asset);
+    if book.trades == 0 {
+        let gone = sqlx::query("DELETE FROM positions WHERE trader = ? AND chain = ? AND asset = ?");
+        gone.bind(trader).bind(chain).bind(asset).execute(connection).await?;
+        return Ok(());
+    }
+    sqlx::query(PUT_BOOK)
+        .bind(trader)
+        .bind(chain)
+        .bind(asset)
+        .bind(partition(facts))
+        .bind(facts.next.cast_signed())
+        .bind(&book.symbol)
+        .bind(book.decimals)
+        .bind(to_int(book.trades))
+        .bind(book.holding.quantity.to_string())
+        .bind(book.holding.unknown.to_string())
+        .bind(book.holding.basis.to_string())
+        .bind(book.realized.pnl.to_string())
+        .bind(book.realized.without_basis.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Adds to a day's fees; a day without trades is gone.
+async fn add_fee(connection: &mut SqliteConnection, facts: &Facts, (key, moved): &(FeeKey, FeeMove)) -> Done {
+    let (trader, chain, day) = (&*key.user.trader, &*key.user.chain, to_int(key.day));
+    let known = sqlx::query(
+        "DELETE FROM fees WHERE trader = ? AND chain = ? AND platform = ? AND day = ? RETURNING trades, fees_usd",
+    );
+    let known = known.bind(trader).bind(chain).bind(&key.platform).bind(day).fetch_optional(&mut *connection).await?;
+    let (mut trades, mut usd) = (moved.trades, moved.usd.clone());
+    if let Some(row) = known {
+        trades += row.get::<i64, _>(0);
+        usd += &row.get::<&str, _>(1).parse::<Dollars>().map_err(|e| sqlx::Error::Decode(e.into()))?;
+    }
+    if trades != 0 {
+        let put = sqlx::query(
+            "INSERT INTO fees (trader, chain, platform, day, partition, trades, fees_usd) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        );
+        let put = put.bind(trader).bind(chain).bind(&key.platform).bind(day).bind(partition(facts));
+        put.bind(trades).bind(usd.to_string()).execute(connection).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! The metrics service: reads trades off the tape, keeps the book, says what changed.
+//!
+//! Read in this order: [`settings`], [`service`] (how the parts run together), [`patient`] (waiting out failures of the
+//! outside), [`outbox`] (messages leave after their facts), [`messages`] (what they say), [`adapters`] (where the book
+//! is kept), [`pulse`] (what `/health` answers). All rules live in `metrics-domain`.
+
+pub mod settings;
+pub mod service;
+pub mod patient;
+pub mod outbox;
+pub mod messages;
+pub mod adapters;
+pub mod pulse;
+
+pub use service::run;
+pub use settings::Settings;

@@ -1,0 +1,58 @@
+//! The metrics process: variables in, trades folded until it is asked to stop.
+
+use clap::{Parser, Subcommand};
+use environment::{Layers, Problems, Shutdown};
+use metrics::Settings;
+use std::process::ExitCode;
+use tape_log::{Log, Target};
+
+/// Folds the tape into user volume, earned fees and realized PnL.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Command {
+    /// Follow the tape (what happens without a command).
+    Run,
+    /// Print the settings as resolved, secrets struck out, or every problem with them.
+    CheckConfig,
+    /// Ask the running process whether it is alive; for container probes.
+    Health,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let command = Arguments::parse().command.unwrap_or(Command::Run);
+    environment::install_crypto();
+    let mut problems = Problems::default();
+    let layers = Layers::load(&mut problems);
+    let settings = Settings::read(&layers, &mut problems);
+    let target = tape_log::settings::target(&layers, &mut problems);
+    if let Err(wrong) = problems.finish() {
+        return environment::exit_with(wrong);
+    }
+    let done = match command {
+        Command::Run => run(settings, &target).await,
+        Command::CheckConfig => {
+            problems.resolved().iter().for_each(|variable| println!("{variable}"));
+            Ok(())
+        }
+        Command::Health => probe(&settings).await,
+    };
+    done.map_or_else(environment::exit_with, |()| ExitCode::SUCCESS)
+}
+
+async fn run(settings: Settings, target: &Target) -> anyhow::Result<()> {
+    environment::telemetry::start(Settings::NAME);
+    metrics::run(settings, Log::open(target).await?, Shutdown::on_signals()).await
+}
+
+async fn probe(settings: &Settings) -> anyhow::Result<()> {
+    let addr = settings.health.ok_or_else(|| anyhow::anyhow!("ask for health: HEALTH_ADDR is not set"))?;
+    println!("{}", environment::health::probe(addr).await?);
+    Ok(())
+}

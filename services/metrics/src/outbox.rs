@@ -1,0 +1,71 @@
+//! The outbox: messages written with their facts leave for the log, at least once, soon after the commit.
+//!
+//! Each message is a state with its place in the log, so a reader keeps the newest whatever arrives twice.
+
+use crate::messages::Message;
+use crate::pulse::Pulse;
+use environment::Backoff;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tape::Unavailable;
+use tape_log::{Log, Record, topics};
+use tokio::sync::Notify;
+use wire::headers::{cloud_event, kind};
+
+/// Messages waiting to be sent.
+pub trait Outbox: Send + Sync {
+    /// Hands the oldest `most` messages to `publish` and forgets them once it has succeeded; says how many.
+    fn drain<P, F>(&self, most: u32, publish: P) -> impl Future<Output = Result<usize, Unavailable>> + Send
+    where
+        P: FnOnce(Vec<Message>) -> F + Send,
+        F: Future<Output = Result<(), Unavailable>> + Send;
+}
+
+/// Sends what waits, whenever `written` says that something may, and every second for what a dead process left behind.
+pub async fn publish(outbox: &impl Outbox, log: &Log, written: &Notify, pulse: &Arc<Pulse>) {
+    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(10));
+    loop {
+        match outbox.drain(MOST, |messages| send(log, messages)).await {
+            Ok(0) => {
+                backoff.reset();
+                let _ = tokio::time::timeout(Duration::from_secs(1), written.notified()).await;
+            }
+            Ok(count) => {
+                backoff.reset();
+                pulse.published.fetch_add(count as u64, Ordering::Relaxed);
+            }
+            Err(error) => {
+                tracing::warn!(event = "outbox.delayed", error = %chain(&error), "failed to {error}; trying again");
+                tokio::time::sleep(backoff.next()).await;
+            }
+        }
+    }
+}
+
+const MOST: u32 = 1_000;
+
+async fn send(log: &Log, messages: Vec<Message>) -> Result<(), Unavailable> {
+    let record = |message: Message| {
+        tracing::debug!(event = "metrics.updated", eventId = message.event_id, "metrics updated");
+        Record {
+            share: topics::METRICS_UPDATED.share_of(message.key.as_bytes()),
+            headers: cloud_event(kind::METRICS_UPDATED, &message.event_id, "metrics", None),
+            key: message.key.into_bytes(),
+            value: Some(message.payload.into_bytes()),
+        }
+    };
+    log.publish(messages.into_iter().map(record).collect()).await
+}
+
+/// An error with its causes, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,147 @@
+//! Layers that wait out failures of the outside: nothing is given up, each failure is logged once, here.
+
+use crate::outbox::chain;
+use crate::pulse::Pulse;
+use environment::Backoff;
+use metrics_domain::{BookKey, Facts, Heads, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey};
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tape::{Delivery, Feed, Share, Start, Unavailable};
+use tokio::sync::Notify;
+use tracing::Instrument;
+
+/// A store that is asked again until it answers, and that tells the publisher of each commit.
+#[derive(Clone)]
+pub struct PatientStore<S> {
+    inner: Arc<S>,
+    pulse: Arc<Pulse>,
+    written: Arc<Notify>,
+}
+
+impl<S: Store> PatientStore<S> {
+    /// Around a store; `written` is notified after commits that leave messages.
+    pub fn new(inner: Arc<S>, pulse: Arc<Pulse>, written: Arc<Notify>) -> Self {
+        Self { inner, pulse, written }
+    }
+}
+
+impl<S: Store> Store for PatientStore<S> {
+    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
+        Ok(patiently(&self.pulse.database, || self.inner.position(share)).await)
+    }
+
+    async fn heads(&self, users: &[UserKey], books: &[BookKey]) -> Result<Heads, Unavailable> {
+        Ok(patiently(&self.pulse.database, || self.inner.heads(users, books)).await)
+    }
+
+    async fn stored(&self, trades: &[TradeKey]) -> Result<Vec<Stored>, Unavailable> {
+        Ok(patiently(&self.pulse.database, || self.inner.stored(trades)).await)
+    }
+
+    async fn tails(&self, from: &[(BookKey, Order)]) -> Result<Vec<Tail>, Unavailable> {
+        Ok(patiently(&self.pulse.database, || self.inner.tails(from)).await)
+    }
+
+    /// A commit that failed with unknown outcome is safe to repeat: had it been kept, the position has moved.
+    async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
+        let span = tracing::info_span!(
+            "store.facts.commit", log = %facts.share.log, partition = facts.share.number, next = facts.next,
+            trades = facts.puts.len(), refolded = facts.changed.len(), users = facts.users.len(),
+        );
+        let outcome = patiently(&self.pulse.database, || self.inner.commit(facts)).instrument(span.clone()).await;
+        span.in_scope(|| self.report(facts, outcome));
+        Ok(outcome)
+    }
+}
+
+impl<S> PatientStore<S> {
+    fn report(&self, facts: &Facts, outcome: Outcome) {
+        if outcome == Outcome::Moved {
+            self.pulse.moved.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(event = "position.moved", "another reader has moved the position; reading on from there");
+            return;
+        }
+        self.pulse.commits.fetch_add(1, Ordering::Relaxed);
+        self.pulse.trades.fetch_add(facts.puts.len() as u64, Ordering::Relaxed);
+        for put in &facts.puts {
+            let (chain, at) = (&put.entry.user.chain, &put.entry.order.id);
+            tracing::debug!(chain.id = %chain, trade.at = %at, live = put.live, "trade folded");
+        }
+        tracing::debug!(event = "batch.committed", "batch committed");
+        if !facts.users.is_empty() {
+            self.written.notify_one();
+        }
+    }
+}
+
+/// A feed whose failures are logged and waited out before they are told; seeking is tried until it succeeds.
+pub struct PatientFeed<F> {
+    inner: F,
+    pulse: Arc<Pulse>,
+    backoff: Backoff,
+}
+
+impl<F: Feed> PatientFeed<F> {
+    /// Around a feed.
+    pub fn new(inner: F, pulse: Arc<Pulse>) -> Self {
+        Self { inner, pulse, backoff: backoff() }
+    }
+}
+
+impl<F: Feed> Feed for PatientFeed<F> {
+    async fn next(&mut self) -> Result<Delivery, Unavailable> {
+        let delivered = self.inner.next().await;
+        self.pulse.log.store(delivered.is_ok(), Ordering::Relaxed);
+        match &delivered {
+            Ok(Delivery::Gained(share)) => {
+                tracing::info!(event = "share.gained", log = %share.log, partition = share.number, "share gained");
+            }
+            Ok(Delivery::Lost(share)) => {
+                tracing::info!(event = "share.lost", log = %share.log, partition = share.number, "share lost");
+            }
+            Ok(Delivery::Batch(_)) => self.backoff.reset(),
+            Err(error) => {
+                tracing::warn!(event = "feed.failed", error = %chain(error), "failed to {error}; trying again");
+                tokio::time::sleep(self.backoff.next()).await;
+            }
+        }
+        delivered
+    }
+
+    async fn seek(&mut self, share: &Share, start: Start) -> Result<(), Unavailable> {
+        let mut backoff = backoff();
+        while let Err(error) = self.inner.seek(share, start).await {
+            self.pulse.log.store(false, Ordering::Relaxed);
+            tracing::warn!(event = "feed.failed", error = %chain(&error), "failed to {error}; trying again");
+            tokio::time::sleep(backoff.next()).await;
+        }
+        Ok(())
+    }
+}
+
+/// Does it until it succeeds; `well` says meanwhile that it does not.
+pub(crate) async fn patiently<T, F>(well: &AtomicBool, mut work: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Result<T, Unavailable>>,
+{
+    let mut backoff = backoff();
+    loop {
+        match work().await {
+            Ok(done) => {
+                well.store(true, Ordering::Relaxed);
+                return done;
+            }
+            Err(error) => {
+                well.store(false, Ordering::Relaxed);
+                tracing::warn!(event = "outside.failed", error = %chain(&error), "failed to {error}; trying again");
+                tokio::time::sleep(backoff.next()).await;
+            }
+        }
+    }
+}
+
+fn backoff() -> Backoff {
+    Backoff::new(Duration::from_millis(100), Duration::from_secs(15))
+}

@@ -1,0 +1,38 @@
+//! What the service says of itself: what it waits for and what it has counted.
+
+use environment::health::Health;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Shared by all parts of the service.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    /// The database answers.
+    pub database: AtomicBool,
+    /// The log answers.
+    pub log: AtomicBool,
+    /// Batches committed.
+    pub commits: AtomicU64,
+    /// Trades that came or went.
+    pub trades: AtomicU64,
+    /// Commits refused because another reader had moved the position.
+    pub moved: AtomicU64,
+    /// Messages published.
+    pub published: AtomicU64,
+}
+
+/// What `/health` answers; `dead_lettered` is the feed's own counter, once there is a feed.
+pub fn health(pulse: &Pulse, dead_lettered: Option<&Arc<AtomicU64>>) -> Health {
+    let waiting = [("database", &pulse.database), ("log", &pulse.log)];
+    let waiting = waiting.into_iter().filter(|(_, well)| !well.load(Ordering::Relaxed));
+    let counted = [
+        ("commits", &pulse.commits),
+        ("trades", &pulse.trades),
+        ("moved", &pulse.moved),
+        ("published", &pulse.published),
+    ];
+    let mut counters: std::collections::BTreeMap<String, u64> =
+        counted.into_iter().map(|(name, count)| (name.to_owned(), count.load(Ordering::Relaxed))).collect();
+    counters.insert("deadLettered".to_owned(), dead_lettered.map_or(0, |count| count.load(Ordering::Relaxed)));
+    Health { waiting_for: waiting.map(|(name, _)| name.to_owned()).collect(), counters }
+}

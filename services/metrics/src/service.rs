@@ -1,0 +1,111 @@
+//! How the parts run together: a database, a feed folded into it, an outbox emptied out of it.
+
+use crate::adapters::OpenError;
+use crate::adapters::postgres::Postgres;
+use crate::adapters::sqlite::Sqlite;
+use crate::outbox::{Outbox, chain, publish};
+use crate::patient::{PatientFeed, PatientStore, patiently};
+use crate::pulse::{Pulse, health};
+use crate::settings::{Database, Settings};
+use anyhow::Context;
+use environment::{Backoff, Shutdown};
+use metrics_domain::{Store, follow};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tape_log::feed::TradeFeed;
+use tape_log::{Log, topics};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+/// Runs until it is asked to stop. Ends with an error only when waiting cannot help: a database that this version may
+/// not use, an address that is taken.
+pub async fn run(settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
+    let pulse = Arc::new(Pulse::default());
+    let dead_lettered: Arc<OnceLock<Arc<AtomicU64>>> = Arc::default();
+    let serving = {
+        let (pulse, dead_lettered) = (Arc::clone(&pulse), Arc::clone(&dead_lettered));
+        serve(settings.health, move || health(&pulse, dead_lettered.get()))
+    };
+    tokio::select! {
+        ended = work(&settings, log, &pulse, &dead_lettered) => ended,
+        ended = serving => ended,
+        () = shutdown.wait() => {
+            tracing::info!(event = "metrics.stopped", "metrics stopped");
+            Ok(())
+        }
+    }
+}
+
+async fn serve(
+    addr: Option<std::net::SocketAddr>,
+    health: impl Fn() -> environment::health::Health + Clone + Send + Sync + 'static,
+) -> anyhow::Result<()> {
+    match addr {
+        Some(addr) => environment::health::serve(addr, health).await.with_context(|| format!("serve health on {addr}")),
+        None => std::future::pending().await,
+    }
+}
+
+type Count = OnceLock<Arc<AtomicU64>>;
+
+async fn work(settings: &Settings, log: Log, pulse: &Arc<Pulse>, dead: &Count) -> anyhow::Result<()> {
+    match &settings.database {
+        Database::Postgres(url) => {
+            let store = open(pulse, || Postgres::open(url.expose(), Postgres::SCHEMA)).await?;
+            tend(settings, store, log, pulse, dead).await
+        }
+        Database::Sqlite(path) => {
+            let store = open(pulse, || Sqlite::open(path)).await?;
+            tend(settings, store, log, pulse, dead).await
+        }
+    }
+}
+
+/// Opens and migrates, waiting for a server that is not there yet.
+async fn open<S, F>(pulse: &Pulse, mut open: impl FnMut() -> F) -> anyhow::Result<S>
+where
+    F: Future<Output = Result<S, OpenError>>,
+{
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(15));
+    loop {
+        match open().await {
+            Ok(store) => {
+                pulse.database.store(true, Ordering::Relaxed);
+                return Ok(store);
+            }
+            Err(OpenError::Unavailable(error)) => {
+                tracing::warn!(event = "outside.failed", error = %chain(&error), "failed to {error}; trying again");
+                tokio::time::sleep(backoff.next()).await;
+            }
+            Err(refused) => return Err(refused).context("use the database"),
+        }
+    }
+}
+
+/// Follows and publishes at the same time; either ends only by a failure that waiting did not cure.
+async fn tend<S>(settings: &Settings, store: S, log: Log, pulse: &Arc<Pulse>, dead: &Count) -> anyhow::Result<()>
+where
+    S: Store + Outbox + 'static,
+{
+    patiently(&pulse.log, || log.own(topics::OF_METRICS)).await;
+    let feed = patiently(&pulse.log, || TradeFeed::join(&log, Settings::NAME, topics::METRICS_DLQ)).await;
+    dead.get_or_init(|| feed.dead_lettered());
+    let (store, written) = (Arc::new(store), Arc::new(Notify::new()));
+    let feed = PatientFeed::new(feed, Arc::clone(pulse));
+    let patient = PatientStore::new(Arc::clone(&store), Arc::clone(pulse), Arc::clone(&written));
+    let (limits, pulse) = (settings.limits, Arc::clone(pulse));
+    let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    tasks.spawn(
+        async move { follow(feed, &patient, limits).await.map(|never| match never {}).context("follow the tape") },
+    );
+    tasks.spawn(async move {
+        publish(&*store, &log, &written, &pulse).await;
+        Ok(())
+    });
+    tracing::info!(event = "metrics.started", "metrics started");
+    match tasks.join_next().await {
+        Some(ended) => ended.context("run a task of metrics")?,
+        None => Ok(()),
+    }
+}

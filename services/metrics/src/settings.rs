@@ -1,0 +1,90 @@
+//! What the service reads from its variables.
+
+use environment::{Problems, Secret, Strings};
+use metrics_domain::Limits;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Where the book is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// A PostgreSQL server.
+    Postgres(Secret),
+    /// A file of this machine.
+    Sqlite(PathBuf),
+}
+
+/// Everything the service is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the book is kept.
+    pub database: Database,
+    /// Where `/health` and `/ready` answer; nowhere when none.
+    pub health: Option<SocketAddr>,
+    /// How much is done and remembered at once.
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// The consumer group, and the name in dead-letter topics.
+    pub const NAME: &'static str = "metrics";
+
+    /// Reads `DATABASE_URL`, `HEALTH_ADDR`, `METRICS_BATCH_EVENTS` and `METRICS_REMEMBERED`.
+    pub fn read(strings: &impl Strings, problems: &mut Problems) -> Self {
+        let url = problems.required(strings, "DATABASE_URL");
+        let database = database(&url).unwrap_or_else(|| {
+            if !url.is_empty() {
+                problems.add("DATABASE_URL", "must be `postgres://…` or `sqlite:DIRECTORY`");
+            }
+            Database::Sqlite(PathBuf::new())
+        });
+        let health = problems.parsed_optional(strings, "HEALTH_ADDR");
+        let usual = Limits::default();
+        let events = problems.parsed(strings, "METRICS_BATCH_EVENTS", usual.events);
+        let remembered = problems.parsed(strings, "METRICS_REMEMBERED", usual.remembered);
+        if events == 0 {
+            problems.add("METRICS_BATCH_EVENTS", "is 0, but a batch must hold at least one event");
+        }
+        Self { database, health, limits: Limits { events, remembered } }
+    }
+}
+
+/// Each service keeps a file of its own in the directory of an embedded database.
+fn database(url: &str) -> Option<Database> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Some(Database::Postgres(Secret::new(url)));
+    }
+    let directory = url.strip_prefix("sqlite:")?;
+    (!directory.is_empty()).then(|| Database::Sqlite(PathBuf::from(directory).join("metrics.db")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    fn read(pairs: &[(&str, &str)]) -> (Settings, Vec<String>) {
+        let strings: HashMap<String, String> =
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let mut problems = Problems::default();
+        let settings = Settings::read(&strings, &mut problems);
+        (settings, problems.finish().err().map(|error| error.0).unwrap_or_default())
+    }
+
+    #[test]
+    fn a_directory_or_a_server_keeps_the_book() {
+        let (settings, problems) = read(&[("DATABASE_URL", "sqlite:data")]);
+        assert_eq!((settings.database, problems), (Database::Sqlite("data/metrics.db".into()), vec![]));
+        let (settings, problems) = read(&[("DATABASE_URL", "postgres://u:secret@h/d")]);
+        assert!(!format!("{settings:?}").contains("secret"), "{settings:?}");
+        assert!(problems.is_empty());
+    }
+
+    #[test]
+    fn every_problem_is_listed() {
+        let (_, problems) = read(&[("METRICS_BATCH_EVENTS", "0"), ("HEALTH_ADDR", "here")]);
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert_eq!(read(&[("DATABASE_URL", "mysql://h/d")]).1.len(), 1);
+        assert_eq!(read(&[("DATABASE_URL", "sqlite:")]).1.len(), 1);
+    }
+}

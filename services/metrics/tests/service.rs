@@ -1,0 +1,110 @@
+//! The whole service on a log in memory and a database file: trades in, messages out, poison set aside, restarts.
+#![expect(clippy::unwrap_used, clippy::cast_possible_truncation, dead_code, reason = "tests")]
+
+#[path = "support/trades.rs"]
+mod trades;
+
+use environment::Shutdown;
+use metrics::Settings;
+use metrics::settings::Database;
+use metrics_domain::Limits;
+use std::path::Path;
+use std::time::Duration;
+use tape::{Event, Start};
+use tape_log::{Arrival, Log, Reader, Record, Target, topics};
+use trades::{absent, present, swap, worth};
+use wire::v1::metrics::MetricsUpdated;
+
+fn settings(directory: &Path) -> Settings {
+    let database = Database::Sqlite(directory.join("metrics.db"));
+    Settings { database, health: None, limits: Limits::default() }
+}
+
+fn record(event: &Event) -> Record {
+    let key = event.trade.key().into_bytes();
+    let value = Some(wire::v1::trade::encode(event));
+    Record { share: topics::TRADES.share_of(&key), key, headers: vec![], value }
+}
+
+/// A process of the service, until it is dropped with its wish to stop.
+struct Process {
+    shutdown: Shutdown,
+    task: tokio::task::JoinHandle<anyhow::Result<()>>,
+}
+
+impl Process {
+    fn start(log: &Log, directory: &Path) -> Self {
+        let shutdown = Shutdown::default();
+        let task = tokio::spawn(metrics::run(settings(directory), log.clone(), shutdown.clone()));
+        Self { shutdown, task }
+    }
+
+    async fn stop(self) {
+        self.shutdown.trigger();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+/// The next `count` messages of a topic.
+async fn take(reader: &mut Reader, count: usize) -> Vec<tape_log::Stored> {
+    let mut taken = vec![];
+    while taken.len() < count {
+        let arrival = tokio::time::timeout(Duration::from_secs(20), reader.next()).await.unwrap().unwrap();
+        if let Arrival::Records { records, .. } = arrival {
+            taken.extend(records);
+        }
+    }
+    taken
+}
+
+fn state(record: &tape_log::Stored) -> MetricsUpdated {
+    wire::v1::metrics::decode(record.value.as_deref().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn trades_become_messages_and_poison_is_set_aside() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = Log::open(&Target::Memory).await.unwrap();
+    let all = topics::METRICS_UPDATED.shares().map(|share| (share, Start::Beginning)).collect();
+    let mut updates = log.assigned(all).await.unwrap();
+    let mut dead = log.assigned(vec![(topics::METRICS_DLQ.share(0), Start::Beginning)]).await.unwrap();
+
+    let buy = worth(swap("ethereum", "0xann", 1, ("$usd", 10), ("cat", 10)), "10");
+    let sell = worth(swap("ethereum", "0xann", 2, ("cat", 4), ("$usd", 8)), "8");
+    let poison = Record { value: Some(b"{\"status\":\"maybe\"}".to_vec()), ..record(&present(&buy)) };
+    let process = Process::start(&log, directory.path());
+    log.publish(vec![record(&present(&buy)), poison.clone(), record(&present(&sell))]).await.unwrap();
+
+    let refused = take(&mut dead, 1).await.remove(0);
+    assert_eq!(refused.value, poison.value);
+    assert!(refused.headers.iter().any(|(name, value)| name == "dlq.position" && value == b"1"));
+    let mut latest = state(take(&mut updates, 1).await.last().unwrap());
+    while latest.as_of.offset < 3 {
+        latest = state(take(&mut updates, 1).await.last().unwrap());
+    }
+    assert_eq!((latest.chain.as_str(), latest.trader.as_str()), ("ethereum", "0xann"));
+    assert_eq!((latest.totals.volume_usd.as_str(), latest.totals.realized_pnl_usd.as_str()), ("18", "4"));
+    process.stop().await;
+
+    // A new process reads on where the database says, and a reversal takes out what the old one kept.
+    let process = Process::start(&log, directory.path());
+    log.publish(vec![record(&absent(&buy))]).await.unwrap();
+    let record = take(&mut updates, 1).await.remove(0);
+    let after = state(&record);
+    assert_eq!(after.as_of.offset, 4);
+    assert_eq!((after.totals.volume_usd.as_str(), after.totals.realized_pnl_usd.as_str()), ("8", "0"));
+    assert_eq!(after.totals.proceeds_without_basis_usd, "8");
+    assert_eq!(record.key, b"ethereum/0xann");
+    assert!(record.headers.contains(&("ce_type".to_owned(), b"MetricsUpdatedV1".to_vec())));
+    process.stop().await;
+}
+
+#[tokio::test]
+async fn a_taken_health_address_ends_it_with_a_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let log = Log::open(&Target::Memory).await.unwrap();
+    let settings = Settings { health: Some(taken.local_addr().unwrap()), ..settings(directory.path()) };
+    let ended = metrics::run(settings, log, Shutdown::default()).await;
+    assert!(ended.unwrap_err().to_string().starts_with("serve health on 127.0.0.1:"));
+}

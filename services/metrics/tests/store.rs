@@ -1,0 +1,285 @@
+//! One suite for every store: what PostgreSQL and SQLite keep is what memory keeps, and nothing is kept by halves.
+#![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
+
+#[path = "support/trades.rs"]
+mod trades;
+
+use metrics::adapters::postgres::Postgres;
+use metrics::adapters::sqlite::Sqlite;
+use metrics::messages::Message;
+use metrics::outbox::Outbox;
+use metrics_domain::memory::{Kept, Memory};
+use metrics_domain::{BookKey, Facts, Order, Outcome, Store, TradeKey, UserKey};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use tape::{Event, Unavailable};
+use trades::{Dice, absent, batches, history, play, present, share, swap, worth};
+
+/// All that the port promises; each part uses shares and chains of its own.
+async fn suite(store: &(impl Store + Outbox)) {
+    keeps_what_memory_keeps(store).await;
+    moves_a_position_only_from_where_it_is(store).await;
+    hands_out_messages_until_they_are_sent(store).await;
+}
+
+async fn keeps_what_memory_keeps(store: &impl Store) {
+    let memory = Memory::default();
+    for number in 0..24 {
+        let mut dice = Dice::new(u64::from(number) + 1);
+        let events = history(&format!("chain{number}"), &mut dice, 60);
+        let size = 1 + dice.roll(20) as usize;
+        play(batches(&share(number), &events, size), store, 7).await;
+        play(batches(&share(number), &events, size), &memory, 7).await;
+        assert_eq!(store.position(&share(number)).await.unwrap(), Some(60));
+    }
+    same(store, &memory).await;
+}
+
+/// Everything asked of both has one answer.
+async fn same(store: &impl Store, memory: &Memory) {
+    let kept: Kept = memory.kept();
+    let users: Vec<UserKey> = kept.users.keys().cloned().collect();
+    let assets = ["$usd", "$eth", "cat", "dog"];
+    let book = |user: &UserKey, asset: &str| BookKey { user: user.clone(), asset: asset.into() };
+    let books: Vec<BookKey> = users.iter().flat_map(|user| assets.map(|asset| book(user, asset))).collect();
+    let (ours, theirs) = (store.heads(&users, &books).await.unwrap(), memory.heads(&users, &books).await.unwrap());
+    assert_eq!(sorted(ours.users), theirs.users);
+    assert_eq!(sorted(ours.books), sorted(theirs.books));
+    let trades: Vec<TradeKey> = kept.trades.keys().cloned().collect();
+    let mut ours = store.stored(&trades).await.unwrap();
+    ours.sort_by_key(|stored| stored.entry.key());
+    assert_eq!(ours, memory.stored(&trades).await.unwrap());
+    let orders: BTreeSet<Order> = kept.trades.values().map(|stored| stored.entry.order.clone()).collect();
+    let orders: Vec<Order> = orders.into_iter().step_by(37).collect();
+    let from: Vec<(BookKey, Order)> =
+        books.iter().flat_map(|book| orders.iter().map(|order| (book.clone(), order.clone()))).collect();
+    assert_eq!(store.tails(&from).await.unwrap(), memory.tails(&from).await.unwrap());
+}
+
+fn sorted<K: Ord, V>(mut rows: Vec<(K, V)>) -> Vec<(K, V)> {
+    rows.sort_by(|a, b| a.0.cmp(&b.0));
+    rows
+}
+
+fn empty(number: u32, from: Option<u64>, next: u64) -> Facts {
+    let (puts, changed, users, books, fees) = (vec![], vec![], vec![], vec![], vec![]);
+    Facts { share: share(number), from, next, puts, changed, users, books, fees }
+}
+
+async fn moves_a_position_only_from_where_it_is(store: &(impl Store + Outbox)) {
+    assert_eq!(store.position(&share(40)).await.unwrap(), None);
+    assert_eq!(store.commit(&empty(40, None, 5)).await.unwrap(), Outcome::Committed);
+    for (from, next) in [(None, 9), (Some(4), 9), (Some(6), 9)] {
+        assert_eq!(store.commit(&empty(40, from, next)).await.unwrap(), Outcome::Moved);
+        assert_eq!(store.position(&share(40)).await.unwrap(), Some(5));
+    }
+    assert_eq!(store.commit(&empty(41, Some(5), 9)).await.unwrap(), Outcome::Moved, "a share never read");
+    assert_eq!(store.commit(&empty(40, Some(5), 9)).await.unwrap(), Outcome::Committed);
+    drain(store).await;
+    // A refused commit leaves no row behind: what memory makes of the events is committed from the wrong position.
+    let spy = Spy { inner: Memory::default(), seen: Mutex::default() };
+    play(batches(&share(40), &[present(&worth(swap("refused", "ann", 1, ("$usd", 5), ("cat", 5)), "5"))], 1), &spy, 9)
+        .await;
+    let mut facts = spy.seen.into_inner().unwrap().pop().unwrap();
+    assert_eq!((facts.puts.len(), facts.users.len(), facts.books.len()), (1, 1, 1));
+    assert_eq!(store.commit(&facts).await.unwrap(), Outcome::Moved);
+    let (users, books) = ([facts.users[0].0.clone()], [facts.books[0].0.clone()]);
+    let heads = store.heads(&users, &books).await.unwrap();
+    assert!(heads.users.is_empty() && heads.books.is_empty());
+    assert!(store.stored(&[facts.puts[0].entry.key()]).await.unwrap().is_empty());
+    assert!(drain(store).await.is_empty());
+    facts.from = Some(9);
+    facts.next = 10;
+    assert_eq!(store.commit(&facts).await.unwrap(), Outcome::Committed);
+    assert_eq!(store.heads(&users, &books).await.unwrap().users, facts.users);
+}
+
+async fn hands_out_messages_until_they_are_sent(store: &(impl Store + Outbox)) {
+    drain(store).await;
+    let lines = [("$usd", "cat", "10"), ("cat", "$usd", "8")];
+    let trade = |(at, (sold, bought, usd)): (usize, &(&str, &str, &str))| {
+        present(&worth(swap("outbox", "ann", at as u64 + 1, (sold, 10), (bought, 10)), usd))
+    };
+    let events: Vec<Event> = lines.iter().enumerate().map(trade).collect();
+    play(batches(&share(50), &events, 1), store, 9).await;
+    let broken = store.drain(9, |_| async { Err(Unavailable::new("publish", "no broker")) }).await;
+    assert!(broken.is_err());
+    let messages = drain(store).await;
+    let ids: Vec<&str> = messages.iter().map(|message| message.event_id.as_str()).collect();
+    assert_eq!(ids, ["outbox/ann/50/1", "outbox/ann/50/2"]);
+    let last = wire::v1::metrics::decode(messages[1].payload.as_bytes()).unwrap();
+    assert_eq!((last.as_of.partition, last.as_of.offset), (50, 2));
+    assert_eq!((last.totals.volume_usd.as_str(), last.totals.realized_pnl_usd.as_str()), ("18", "-2"));
+    assert_eq!((last.positions[0].asset.as_str(), last.positions[0].quantity.as_str()), ("cat", "0"));
+    assert!(drain(store).await.is_empty());
+}
+
+async fn drain(store: &impl Outbox) -> Vec<Message> {
+    let sent = Mutex::new(vec![]);
+    let publish = |messages: Vec<Message>| {
+        sent.lock().unwrap().extend(messages);
+        async { Ok(()) }
+    };
+    while store.drain(100, publish).await.unwrap() > 0 {}
+    sent.into_inner().unwrap()
+}
+
+/// Keeps the facts that are committed to it.
+struct Spy {
+    inner: Memory,
+    seen: Mutex<Vec<Facts>>,
+}
+
+impl Store for Spy {
+    async fn position(&self, share: &tape::Share) -> Result<Option<u64>, Unavailable> {
+        self.inner.position(share).await
+    }
+
+    async fn heads(&self, users: &[UserKey], books: &[BookKey]) -> Result<metrics_domain::Heads, Unavailable> {
+        self.inner.heads(users, books).await
+    }
+
+    async fn stored(&self, trades: &[TradeKey]) -> Result<Vec<metrics_domain::Stored>, Unavailable> {
+        self.inner.stored(trades).await
+    }
+
+    async fn tails(&self, from: &[(BookKey, Order)]) -> Result<Vec<metrics_domain::Tail>, Unavailable> {
+        self.inner.tails(from).await
+    }
+
+    async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
+        self.seen.lock().unwrap().push(facts.clone());
+        self.inner.commit(facts).await
+    }
+}
+
+/// The golden vector with a trade that came late and one that was taken back, for what the views show.
+fn told() -> Vec<Event> {
+    let buy = |height, raw, usd| worth(swap("golden", "ann", height, ("$usd", 1), ("cat", raw)), usd);
+    let sell = |height, raw, usd| worth(swap("golden", "ann", height, ("cat", raw), ("$usd", 1)), usd);
+    let mut fee = buy(1, 10, "10");
+    fee.platform = Some("shop".to_owned());
+    fee.valuation.as_mut().unwrap().fee = tape::Usd::parse("0.25").ok();
+    let gone = buy(3, 7, "70");
+    vec![
+        present(&gone),
+        present(&sell(2, 4, "8")),
+        present(&fee),
+        present(&sell(5, 16, "32")),
+        absent(&gone),
+        present(&buy(4, 10, "20")),
+    ]
+}
+
+/// `SELECT` of the published views, amounts as text in both databases.
+const TRADES: &str = "SELECT height || ' ' || status || ' ' || coalesce(CAST(realized_pnl_usd AS text), '-') || ' ' ||
+    coalesce(CAST(sold_quantity_after AS text), '-') FROM trades_v1 WHERE chain = 'golden' ORDER BY height";
+const USERS: &str = "SELECT trader || ' ' || CAST(volume_usd AS text) || ' ' || swaps || ' ' || CAST(fees_usd AS text)
+    || ' ' || CAST(realized_pnl_usd AS text) || ' ' || CAST(realized_pnl_net_usd AS text) || ' ' || partition || ' ' || as_of
+    FROM user_totals_v1 WHERE chain = 'golden'";
+const POSITIONS: &str =
+    "SELECT asset || ' ' || CAST(quantity AS text) || ' ' || CAST(basis_usd AS text) || ' ' || trades
+    || ' ' || symbol FROM positions_v1 WHERE chain = 'golden'";
+const FEES: &str = "SELECT platform || ' ' || day || ' ' || CAST(fees_usd AS text) FROM fees_v1 WHERE chain = 'golden'";
+const READ: &str = "SELECT log || ' ' || partition || ' ' || next FROM read_positions_v1 WHERE partition = 60";
+
+fn shown() -> [(&'static str, Vec<&'static str>); 5] {
+    [
+        (TRADES, vec!["1 live - -", "2 live 4 6", "3 reverted - -", "4 live - -", "5 live 6 0"]),
+        (USERS, vec!["ann 70 4 0.25 10 9.75 60 6"]),
+        (POSITIONS, vec!["cat 0 0 4 CAT"]),
+        (FEES, vec!["shop 19676 0.25"]),
+        (READ, vec!["trades.executed.v1 60 6"]),
+    ]
+}
+
+#[tokio::test]
+async fn memory_and_sqlite_agree() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("metrics.db");
+    let store = Sqlite::open(&path).await.unwrap();
+    suite(&store).await;
+    play(batches(&share(60), &told(), 1), &store, 9).await;
+    drop(store);
+    let store = Sqlite::open(&path).await.unwrap();
+    assert_eq!(store.position(&share(60)).await.unwrap(), Some(6), "survives its process, migrates once");
+    let mut reader = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    for (query, expected) in shown() {
+        let rows: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut reader).await.unwrap();
+        assert_eq!(rows, expected);
+    }
+    let row = sqlx::query("SELECT venues, event FROM trades_v1 WHERE chain = 'golden' AND height = 3");
+    let row = row.fetch_one(&mut reader).await.unwrap();
+    assert_eq!(row.get::<&str, _>(0), r#"["uniswap-v2","v3-like"]"#);
+    assert_eq!(wire::v1::trade::decode(row.get::<&str, _>(1).as_bytes()).unwrap(), told()[4], "the event that decided");
+}
+
+/// A schema that this test alone uses; none without a server.
+async fn server(test: &str) -> Option<(String, String, PgConnection)> {
+    let url = std::env::var("DATABASE_URL").ok().filter(|url| url.starts_with("postgres"));
+    let Some(url) = url else {
+        println!("skipped: DATABASE_URL names no PostgreSQL server");
+        return None;
+    };
+    let schema = format!("metrics_{test}_{}_{}", std::process::id(), environment::now_ms());
+    let connection = PgConnection::connect(&url).await.unwrap();
+    Some((url, schema, connection))
+}
+
+async fn run(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
+}
+
+#[tokio::test]
+async fn memory_and_postgres_agree() {
+    let Some((url, schema, mut connection)) = server("suite").await else { return };
+    let store = Postgres::open(&url, &schema).await.unwrap();
+    suite(&store).await;
+    play(batches(&share(60), &told(), 1), &store, 9).await;
+    let again = Postgres::open(&url, &schema).await.unwrap();
+    assert_eq!(again.position(&share(60)).await.unwrap(), Some(6), "migrates once");
+    run(&mut connection, format!("SET search_path = {schema}")).await.unwrap();
+    for (query, expected) in shown() {
+        let rows: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut connection).await.unwrap();
+        assert_eq!(rows, expected);
+    }
+    let row = sqlx::query("SELECT venues, event FROM trades_v1 WHERE chain = 'golden' AND height = 3");
+    let row = row.fetch_one(&mut connection).await.unwrap();
+    assert_eq!(row.get::<Vec<String>, _>(0), ["uniswap-v2", "v3-like"]);
+    assert_eq!(wire::v1::trade::decode(row.get::<&str, _>(1).as_bytes()).unwrap(), told()[4]);
+    run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_readers_of_one_share_commit_a_batch_once() {
+    let Some((url, schema, mut connection)) = server("race").await else { return };
+    let (one, two) = (Postgres::open(&url, &schema).await.unwrap(), Postgres::open(&url, &schema).await.unwrap());
+    for round in 0..20 {
+        let from = (round > 0).then_some(round);
+        let facts = empty(1, from, round + 1);
+        let (first, second) = tokio::join!(one.commit(&facts), two.commit(&facts));
+        let outcomes = [first.unwrap(), second.unwrap()];
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Committed).count(), 1, "{outcomes:?}");
+    }
+    run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_reading_role_reads_the_views_and_nothing_else() {
+    let Some((url, schema, mut connection)) = server("grants").await else { return };
+    let _store = Postgres::open(&url, &schema).await.unwrap();
+    let role = format!("{schema}_reader");
+    let grants = include_str!("../../../migrations/metrics/postgres/grants.sql");
+    let grants = grants.replace("chaintape_reader", &role).replace("metrics.", &format!("{schema}."));
+    run(&mut connection, grants.replace("SCHEMA metrics", &format!("SCHEMA {schema}"))).await.unwrap();
+    run(&mut connection, format!("SET ROLE {role}; SET search_path = {schema}")).await.unwrap();
+    for (query, _) in shown() {
+        assert!(sqlx::query(query).fetch_all(&mut connection).await.is_ok());
+    }
+    for refused in ["SELECT * FROM trades", "SELECT * FROM outbox", "DELETE FROM trades_v1", "CREATE TABLE t (a int)"] {
+        assert!(run(&mut connection, refused.to_owned()).await.is_err(), "{refused}");
+    }
+    let clean = format!("RESET ROLE; DROP SCHEMA {schema} CASCADE; DROP ROLE {role}");
+    run(&mut connection, clean).await.unwrap();
+}

@@ -1,0 +1,59 @@
+//! Follows the tape: trades make their traders' wallets wait for a refresh.
+
+use crate::service::{Machine, NAME, Service, backoff, patiently};
+use portfolio_domain::app::{Followed, Follower};
+use std::sync::atomic::Ordering;
+use tape_log::feed::TradeFeed;
+use tape_log::topics;
+
+/// Follows until the process shall stop.
+pub(crate) async fn follow(service: &Service) {
+    let Service { log, store, tracking, rules, vitals, shutdown, .. } = service;
+    let join = || TradeFeed::join(log, NAME, topics::PORTFOLIO_DLQ);
+    let Some(feed) = patiently(vitals, shutdown, "log", join).await else { return };
+    let dead_lettered = feed.dead_lettered();
+    let mut follower = Follower::new(feed);
+    let mut backoff = backoff();
+    loop {
+        let followed = tokio::select! {
+            () = shutdown.wait() => return,
+            followed = follower.step(store, tracking, rules, &Machine) => followed,
+        };
+        vitals.set("deadLettered", dead_lettered.load(Ordering::Relaxed));
+        match followed {
+            Ok(followed) => {
+                backoff.reset();
+                vitals.has("database");
+                vitals.has("log");
+                tell(service, &followed);
+            }
+            Err(error) => {
+                if !service.failed(&error, &mut backoff).await {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn tell(service: &Service, followed: &Followed) {
+    match followed {
+        Followed::Gained(share) => tracing::debug!(log = %share.log, partition = share.number, "share gained"),
+        Followed::Lost(share) => tracing::debug!(log = %share.log, partition = share.number, "share lost"),
+        Followed::Moved(share) => {
+            service.vitals.count("moved", 1);
+            tracing::warn!(log = %share.log, partition = share.number, "another reader had read on; reading from there");
+        }
+        Followed::Kept { events, touched, dropped } => {
+            service.vitals.count("events", *events as u64);
+            service.vitals.count("touched", *touched as u64);
+            if *dropped > 0 {
+                service.vitals.count("queueDropped", *dropped);
+                tracing::warn!(dropped, "the queue is full; wallets that traded longest ago are not refreshed");
+            }
+            if *touched > 0 {
+                service.waiting.notify_waiters();
+            }
+        }
+    }
+}

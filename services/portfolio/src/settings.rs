@@ -1,0 +1,239 @@
+//! What portfolio reads from its environment.
+
+use environment::{Problems, Secret, Strings};
+use portfolio_domain::Tracking;
+use portfolio_domain::app::Rules;
+use reqwest::Url;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// All that portfolio is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What keeps its rows.
+    pub database: Database,
+    /// Who tells balances.
+    pub provider: Choice,
+    /// Requests to the provider.
+    pub rate: Rate,
+    /// Whose wallets are tracked.
+    pub tracking: Tracking,
+    /// How wallets wait and are refreshed.
+    pub rules: Rules,
+    /// Where health is answered.
+    pub health: Option<SocketAddr>,
+}
+
+/// What keeps portfolio's rows.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// A server; the URL holds a password.
+    Postgres(Secret),
+    /// `portfolio.db` in this directory.
+    Sqlite(PathBuf),
+}
+
+/// Who tells balances.
+#[derive(Clone, Debug)]
+pub enum Choice {
+    /// Nobody: balances are invented from what a wallet traded.
+    Mock,
+    /// Moralis.
+    Moralis {
+        /// What admits us.
+        key: Secret,
+        /// Where its API is.
+        url: Url,
+    },
+}
+
+/// Requests a second, exact to a thousandth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Requests in 1,000 seconds.
+    pub per_1000s: u64,
+}
+
+/// Why a text is no rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a rate is a number from 0.001 to 1000, such as 5 or 0.5")]
+pub struct NotRate;
+
+const MORALIS_URL: &str = "https://deep-index.moralis.io/api/v2.2";
+
+impl Settings {
+    /// Reads portfolio's variables; whatever is wrong with them is a problem.
+    pub fn read(strings: &impl Strings, problems: &mut Problems) -> Self {
+        let url = problems.required(strings, "DATABASE_URL");
+        let database = Database::parse(&url).unwrap_or_else(|| {
+            if !url.is_empty() {
+                problems.add("DATABASE_URL", "must be `postgres://…` or `sqlite:DIRECTORY`");
+            }
+            Database::Sqlite(PathBuf::new())
+        });
+        let provider = provider(strings, problems);
+        let tracking = tracking(strings, problems);
+        let rules = Rules {
+            debounce_ms: problems.parsed(strings, "PORTFOLIO_DEBOUNCE_MS", 2000),
+            queue_max: problems.parsed(strings, "PORTFOLIO_QUEUE_MAX", 100_000),
+            ..Self::rules()
+        };
+        if rules.queue_max == 0 {
+            problems.add("PORTFOLIO_QUEUE_MAX", "is 0, but must leave room for at least one wallet");
+        }
+        let rate = problems.parsed(strings, "PORTFOLIO_RATE", Rate { per_1000s: 5000 });
+        let health = problems.parsed_optional(strings, "HEALTH_ADDR");
+        Self { database, provider, rate, tracking, rules, health }
+    }
+
+    /// What is not worth a variable.
+    pub fn rules() -> Rules {
+        Rules {
+            debounce_ms: 2000,
+            queue_max: 100_000,
+            lease_ms: 120_000,
+            attempts_max: 8,
+            first_retry_ms: 2000,
+            most_retry_ms: 300_000,
+        }
+    }
+}
+
+impl Database {
+    /// `postgres://…` or `sqlite:DIRECTORY`.
+    pub fn parse(url: &str) -> Option<Self> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Some(Self::Postgres(Secret::new(url)));
+        }
+        let directory = url.strip_prefix("sqlite:").filter(|directory| !directory.is_empty())?;
+        Some(Self::Sqlite(directory.into()))
+    }
+}
+
+fn provider(strings: &impl Strings, problems: &mut Problems) -> Choice {
+    match problems.text(strings, "PORTFOLIO_PROVIDER", "mock").as_str() {
+        "mock" => Choice::Mock,
+        "moralis" => {
+            let key = problems.secret(strings, "MORALIS_API_KEY").unwrap_or_else(|| {
+                problems.add("MORALIS_API_KEY", "is not set, but PORTFOLIO_PROVIDER is `moralis`");
+                Secret::new("")
+            });
+            // A key is printable ASCII; anything else could not be sent.
+            if !key.expose().bytes().all(|b| b.is_ascii_graphic()) {
+                problems.add("MORALIS_API_KEY", "holds what cannot be part of a key, such as a line break");
+            }
+            let text = problems.text(strings, "MORALIS_URL", MORALIS_URL);
+            let Some(url) = plain_url(&text) else {
+                problems.add("MORALIS_URL", "must be an http or https URL without user, query and fragment");
+                return Choice::Mock;
+            };
+            Choice::Moralis { key, url }
+        }
+        other => {
+            problems.add("PORTFOLIO_PROVIDER", format!("is `{other}`, but must be mock or moralis"));
+            Choice::Mock
+        }
+    }
+}
+
+fn plain_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let plain = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    plain.then_some(url)
+}
+
+fn tracking(strings: &impl Strings, problems: &mut Problems) -> Tracking {
+    let policy = problems.text(strings, "PORTFOLIO_TRACK", "platform");
+    let list = problems.optional(strings, "PORTFOLIO_LIST").unwrap_or_default();
+    Tracking::parse(&policy, &list).unwrap_or_else(|reason| {
+        problems.add("PORTFOLIO_TRACK", reason);
+        Tracking::Platform
+    })
+}
+
+impl FromStr for Rate {
+    type Err = NotRate;
+
+    fn from_str(text: &str) -> Result<Self, NotRate> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(fraction) || whole.len() > 4 || fraction.len() > 3 {
+            return Err(NotRate);
+        }
+        let per_1000s = format!("{whole}{fraction:0<3}").parse().map_err(|_| NotRate)?;
+        if (1..=1_000_000).contains(&per_1000s) { Ok(Self { per_1000s }) } else { Err(NotRate) }
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{}.{:03}", self.per_1000s / 1000, self.per_1000s % 1000);
+        f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    fn read(pairs: &[(&str, &str)]) -> (Settings, Vec<String>) {
+        let strings: HashMap<String, String> =
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let mut problems = Problems::default();
+        let settings = Settings::read(&strings, &mut problems);
+        (settings, problems.finish().err().map(|error| error.0).unwrap_or_default())
+    }
+
+    #[test]
+    fn rates_are_exact() {
+        for (text, expected) in [("5", 5000), ("0.5", 500), ("0.001", 1), ("1000", 1_000_000), ("2.25", 2250)] {
+            let rate: Rate = text.parse().unwrap();
+            assert_eq!(rate.per_1000s, expected);
+            assert_eq!(rate.to_string(), text);
+        }
+        for text in ["0", "", "-1", "1e3", "1001", "0.0001", ".5", "5."] {
+            assert_eq!(text.parse::<Rate>(), Err(NotRate), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_least_is_a_database() {
+        let (settings, problems) = read(&[("DATABASE_URL", "sqlite:data")]);
+        assert_eq!(problems, [] as [&str; 0]);
+        assert!(matches!(settings.database, Database::Sqlite(_)));
+        assert!(matches!(settings.provider, Choice::Mock));
+        assert_eq!(settings.tracking, Tracking::Platform);
+    }
+
+    #[test]
+    fn everything_wrong_is_named_at_once() {
+        let (_, problems) = read(&[
+            ("DATABASE_URL", "mysql://x"),
+            ("PORTFOLIO_PROVIDER", "moralis"),
+            ("MORALIS_URL", "ftp://x"),
+            ("PORTFOLIO_TRACK", "top:10"),
+            ("PORTFOLIO_RATE", "fast"),
+            ("PORTFOLIO_DEBOUNCE_MS", "-1"),
+            ("PORTFOLIO_QUEUE_MAX", "0"),
+            ("HEALTH_ADDR", "here"),
+        ]);
+        assert_eq!(problems.len(), 8, "{problems:#?}");
+    }
+
+    #[test]
+    fn a_key_is_never_printed() {
+        let pairs =
+            [("DATABASE_URL", "postgres://u:hush@h/d"), ("PORTFOLIO_PROVIDER", "moralis"), ("MORALIS_API_KEY", "hush")];
+        let (settings, problems) = read(&pairs);
+        assert_eq!(problems, [] as [&str; 0]);
+        assert!(!format!("{settings:?}").contains("hush"));
+    }
+}

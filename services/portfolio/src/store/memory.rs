@@ -1,0 +1,197 @@
+//! The store in memory: the ports' meaning in the fewest words, held to the same suite as the databases.
+
+use super::{Message, Outgoing};
+use num_bigint::BigInt;
+use portfolio_domain::{
+    Balance, Committed, Holdings, Job, Known, Ledger, Net, Queue, Refresh, Replaced, Step, Taken, Wallet,
+};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tape::{Raw, Share, Unavailable};
+
+/// A store that is gone with the process.
+#[derive(Default)]
+pub struct Memory(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    positions: HashMap<Share, u64>,
+    wallets: HashSet<Wallet>,
+    live: HashSet<String>,
+    nets: BTreeMap<(Wallet, String), Net>,
+    queue: BTreeMap<Wallet, Waiting>,
+    balances: BTreeMap<(Wallet, String), Vec<Balance>>,
+    outbox: BTreeMap<i64, Message>,
+    /// The number last given to a lease or a message.
+    last: i64,
+}
+
+struct Waiting {
+    last_trade_at: u64,
+    due_at: u64,
+    generation: u64,
+    attempts: u32,
+    lease: i64,
+    leased_until: u64,
+}
+
+impl Memory {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every method below leaves the state whole, even where it panics.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[expect(clippy::unused_async, reason = "as the other stores have it")]
+    pub(super) async fn outgoing(&self, most: u32) -> Result<Vec<Outgoing>, Unavailable> {
+        let state = self.state();
+        let oldest = state.outbox.iter().take(most as usize);
+        Ok(oldest.map(|(&id, message)| Outgoing { id, message: message.clone() }).collect())
+    }
+
+    #[expect(clippy::unused_async, reason = "as the other stores have it")]
+    pub(super) async fn sent(&self, ids: &[i64]) -> Result<(), Unavailable> {
+        self.state().outbox.retain(|id, _| !ids.contains(id));
+        Ok(())
+    }
+}
+
+impl Ledger for Memory {
+    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
+        Ok(self.state().positions.get(share).copied())
+    }
+
+    async fn known(&self, wallets: &[Wallet], trades: &[String]) -> Result<Known, Unavailable> {
+        let state = self.state();
+        Ok(Known {
+            tracked: wallets.iter().filter(|wallet| state.wallets.contains(wallet)).cloned().collect(),
+            live: trades.iter().filter(|trade| state.live.contains(*trade)).cloned().collect(),
+        })
+    }
+
+    async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
+        let mut state = self.state();
+        if state.positions.get(&step.share).copied() != step.from {
+            return Ok(Committed::Moved);
+        }
+        state.positions.insert(step.share.clone(), step.next);
+        state.keep(step);
+        Ok(Committed::Done { dropped: state.drop_oldest(step.queue_max) })
+    }
+}
+
+impl State {
+    fn keep(&mut self, step: &Step) {
+        for touch in &step.facts.touched {
+            self.wallets.insert(touch.wallet.clone());
+            let waiting = self.queue.entry(touch.wallet.clone()).or_insert(Waiting {
+                last_trade_at: 0,
+                due_at: step.due_at,
+                generation: 0,
+                attempts: 0,
+                lease: 0,
+                leased_until: 0,
+            });
+            waiting.last_trade_at = waiting.last_trade_at.max(touch.last_trade_at);
+            waiting.generation += 1;
+        }
+        self.live.extend(step.facts.arrived.iter().cloned());
+        self.live.retain(|trade| !step.facts.gone.contains(trade));
+        for change in &step.facts.nets {
+            let key = (change.wallet.clone(), change.asset.clone());
+            let empty = Net { asset: change.asset.clone(), symbol: None, decimals: None, raw: BigInt::ZERO };
+            let net = self.nets.entry(key).or_insert(empty);
+            net.raw += &change.delta;
+            net.symbol = change.symbol.clone().or(net.symbol.take());
+            net.decimals = change.decimals.or(net.decimals);
+        }
+    }
+
+    fn drop_oldest(&mut self, most: u64) -> u64 {
+        let mut dropped = 0;
+        while self.queue.len() as u64 > most {
+            let oldest = self.queue.iter().min_by_key(|(wallet, waiting)| (waiting.last_trade_at, *wallet));
+            let Some(oldest) = oldest.map(|(wallet, _)| wallet.clone()) else { break };
+            self.queue.remove(&oldest);
+            dropped += 1;
+        }
+        dropped
+    }
+
+    fn held(&mut self, job: &Job) -> Option<&mut Waiting> {
+        self.queue.get_mut(&job.wallet).filter(|waiting| waiting.lease == job.lease)
+    }
+
+    fn number(&mut self) -> i64 {
+        self.last += 1;
+        self.last
+    }
+}
+
+impl Queue for Memory {
+    async fn take(&self, now: u64, lease_ms: u64) -> Result<Taken, Unavailable> {
+        let mut state = self.state();
+        let lease = state.number();
+        let due = state.queue.iter_mut().filter(|(_, waiting)| waiting.due_at.max(waiting.leased_until) <= now);
+        if let Some((wallet, waiting)) = due.max_by_key(|(_, waiting)| waiting.last_trade_at) {
+            waiting.lease = lease;
+            waiting.leased_until = now + lease_ms;
+            let wallet = wallet.clone();
+            return Ok(Taken::Job(Job { wallet, lease, generation: waiting.generation, attempts: waiting.attempts }));
+        }
+        let next_due = state.queue.values().map(|waiting| waiting.due_at.max(waiting.leased_until)).min();
+        Ok(Taken::Idle { next_due })
+    }
+
+    async fn postpone(&self, job: &Job, due_at: u64, attempts: u32) -> Result<(), Unavailable> {
+        if let Some(waiting) = self.state().held(job) {
+            waiting.due_at = due_at;
+            waiting.attempts = attempts;
+            waiting.lease = 0;
+            waiting.leased_until = 0;
+        }
+        Ok(())
+    }
+
+    async fn abandon(&self, job: &Job) -> Result<(), Unavailable> {
+        let mut state = self.state();
+        if state.held(job).is_some() {
+            state.queue.remove(&job.wallet);
+        }
+        Ok(())
+    }
+}
+
+impl Holdings for Memory {
+    async fn balances(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
+        Ok(self.state().balances.get(&(wallet.clone(), provider.to_owned())).cloned().unwrap_or_default())
+    }
+
+    async fn replace(&self, refresh: &Refresh) -> Result<Replaced, Unavailable> {
+        let mut state = self.state();
+        let wallet = &refresh.job.wallet;
+        let Some(waiting) = state.held(&refresh.job) else { return Ok(Replaced::Lost) };
+        if waiting.generation == refresh.job.generation {
+            state.queue.remove(wallet);
+        } else {
+            waiting.due_at = refresh.again_at;
+            waiting.attempts = 0;
+            waiting.lease = 0;
+            waiting.leased_until = 0;
+        }
+        let rows = state.balances.entry((wallet.clone(), refresh.provider.to_owned())).or_default();
+        let mut after: BTreeMap<_, _> =
+            rows.drain(..).map(|row| (row.asset.clone(), Balance { raw: Raw::ZERO, ..row })).collect();
+        after.extend(refresh.snapshot.balances().map(|balance| (balance.asset.clone(), balance.clone())));
+        *rows = after.into_values().collect();
+        for message in Message::about(refresh) {
+            let id = state.number();
+            state.outbox.insert(id, message);
+        }
+        Ok(Replaced::Done)
+    }
+
+    async fn nets(&self, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
+        let state = self.state();
+        Ok(state.nets.iter().filter(|((of, _), _)| of == wallet).map(|(_, net)| net.clone()).collect())
+    }
+}

@@ -1,0 +1,152 @@
+//! The whole service on a log in memory and a real store: trades in, balances and messages out.
+
+use crate::stores;
+use crate::trades::{event, trade};
+use environment::{Shutdown, health};
+use portfolio::Settings;
+use portfolio::settings::{Choice, Database, Rate};
+use portfolio_domain::Tracking;
+use portfolio_domain::app::Rules;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tape::{Event, Status};
+use tape_log::{Log, Record, Stored, Target, topics};
+use tokio::task::JoinHandle;
+use wire::v1::portfolio::PortfolioUpdated;
+
+fn settings(database: &Database, health: Option<SocketAddr>) -> Settings {
+    Settings {
+        database: database.clone(),
+        provider: Choice::Mock,
+        rate: Rate { per_1000s: 1_000_000 },
+        tracking: Tracking::All,
+        rules: Rules { debounce_ms: 20, ..Settings::rules() },
+        health,
+    }
+}
+
+struct Running {
+    shutdown: Shutdown,
+    handle: JoinHandle<anyhow::Result<()>>,
+}
+
+fn start(settings: Settings, log: &Log) -> Running {
+    let shutdown = Shutdown::default();
+    let handle = tokio::spawn(portfolio::run(settings, log.clone(), shutdown.clone()));
+    Running { shutdown, handle }
+}
+
+impl Running {
+    async fn stop(self) {
+        self.shutdown.trigger();
+        tokio::time::timeout(Duration::from_secs(10), self.handle).await.unwrap().unwrap().unwrap();
+    }
+}
+
+async fn put(log: &Log, value: Vec<u8>, key: &str) {
+    let key = key.as_bytes().to_vec();
+    let record = Record { share: topics::TRADES.share_of(&key), key, headers: vec![], value: Some(value) };
+    log.publish(vec![record]).await.unwrap();
+}
+
+async fn say(log: &Log, event: &Event) {
+    put(log, wire::v1::trade::encode(event), &event.trade.key()).await;
+}
+
+/// Looks until `found` does; the deadline is for failures only.
+async fn eventually<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..400 {
+        if let Some(found) = found().await {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("never came: {what}");
+}
+
+/// All messages about wallet `mock/0xa`, once there are `count`.
+async fn said(log: &Log, count: usize) -> Vec<PortfolioUpdated> {
+    let share = topics::PORTFOLIO_UPDATED.share_of(b"mock/0xa");
+    let of = |stored: Vec<Stored>| {
+        assert!(stored.iter().all(|stored| stored.key == b"mock/0xa"));
+        let values = stored.into_iter().filter_map(|stored| stored.value);
+        values.map(|value| wire::v1::portfolio::decode(&value).unwrap()).collect::<Vec<_>>()
+    };
+    let looked = async || Some(of(log.read_all(&share).await.unwrap())).filter(|all| all.len() >= count);
+    eventually(&format!("{count} messages"), looked).await
+}
+
+fn moved(update: &PortfolioUpdated, asset: &str) -> i128 {
+    let change = update.changes.iter().find(|change| change.asset == asset).unwrap();
+    change.after.parse::<i128>().unwrap() - change.before.parse::<i128>().unwrap()
+}
+
+#[tokio::test]
+async fn trades_become_balances_and_reverts_take_them_back() {
+    for fresh in stores::fresh().await {
+        let Some(database) = fresh.database.clone() else { continue };
+        let log = Log::open(&Target::Memory).await.unwrap();
+        let running = start(settings(&database, None), &log);
+        let (one, two) = (trade("0xa", 1), trade("0xa", 2));
+        say(&log, &event(&one, Status::Observed)).await;
+        let first = said(&log, 1).await;
+        assert_eq!((first[0].provider.as_str(), first[0].address.as_str()), ("mock", "0xa"));
+        assert!(first[0].changes.iter().any(|change| change.asset == "coin"), "{first:?}");
+
+        say(&log, &event(&two, Status::Observed)).await;
+        let second = said(&log, 2).await;
+        assert_eq!((moved(&second[1], "coin"), moved(&second[1], "usd")), (4, -10));
+        running.stop().await;
+
+        // While nobody runs: a revert, the same again, and a record that is no trade.
+        say(&log, &event(&two, Status::Reverted)).await;
+        say(&log, &event(&two, Status::Reverted)).await;
+        put(&log, b"{\"eventId\": 7}".to_vec(), "mock/0xa").await;
+        let running = start(settings(&database, None), &log);
+        let third = said(&log, 3).await;
+        assert_eq!((moved(&third[2], "coin"), moved(&third[2], "usd")), (-4, 10), "{}", fresh.name);
+        let dead = eventually("a dead letter", async || {
+            let dead = log.read_all(&topics::PORTFOLIO_DLQ.share(0)).await.unwrap();
+            dead.into_iter().next()
+        });
+        assert_eq!(dead.await.value.unwrap(), b"{\"eventId\": 7}", "its original bytes");
+        running.stop().await;
+        assert_eq!(said(&log, 3).await.len(), 3, "{}: nothing is said twice", fresh.name);
+        fresh.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn health_says_what_is_waited_for_and_counted() {
+    let fresh = stores::sqlite().await;
+    let log = Log::open(&Target::Memory).await.unwrap();
+    let addr = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap()
+    };
+    let running = start(settings(fresh.database.as_ref().unwrap(), Some(addr)), &log);
+    say(&log, &event(&trade("0xa", 1), Status::Observed)).await;
+    said(&log, 1).await;
+    let ready = eventually("readiness", async || health::probe_ready(addr).await.ok()).await;
+    assert!(ready.contains(r#""status":"ready""#) && ready.contains(r#""refreshed":1"#), "{ready}");
+    running.stop().await;
+    assert!(health::probe(addr).await.is_err(), "nobody answers any more");
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_waited_for() {
+    let nowhere = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("postgres://nobody@{}/none", free.local_addr().unwrap())
+    };
+    let addr = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap()
+    };
+    let log = Log::open(&Target::Memory).await.unwrap();
+    let running = start(settings(&Database::parse(&nowhere).unwrap(), Some(addr)), &log);
+    let alive = eventually("liveness", async || health::probe(addr).await.ok()).await;
+    assert!(alive.contains(r#""status":"waiting""#) && alive.contains("database"), "{alive}");
+    assert!(health::probe_ready(addr).await.is_err());
+    running.stop().await;
+}

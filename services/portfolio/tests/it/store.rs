@@ -1,0 +1,256 @@
+//! What every store promises, held against memory, SQLite and PostgreSQL alike.
+
+use crate::stores;
+use num_bigint::BigInt;
+use portfolio::store::Store;
+use portfolio_domain::{
+    Balance, Committed, Facts, Holdings, Job, Ledger, NetChange, Queue, Refresh, Replaced, Snapshot, Step, Taken,
+    Touch, Wallet, diff,
+};
+use std::collections::HashSet;
+use tape::{Raw, Share};
+use wire::v1::portfolio::PortfolioUpdated;
+
+fn share() -> Share {
+    Share { log: "trades.executed.v1".into(), number: 3 }
+}
+
+fn wallet(address: &str) -> Wallet {
+    Wallet::new("mock", address)
+}
+
+fn net(address: &str, asset: &str, delta: BigInt) -> NetChange {
+    let (wallet, asset) = (wallet(address), asset.to_owned());
+    NetChange { wallet, asset, symbol: Some("SYM".to_owned()), decimals: Some(6), delta }
+}
+
+/// A step that touches these wallets at these times.
+fn step(from: Option<u64>, next: u64, touched: &[(&str, u64)]) -> Step {
+    let touch = |&(address, last_trade_at): &(&str, u64)| Touch { wallet: wallet(address), last_trade_at };
+    let facts = Facts { touched: touched.iter().map(touch).collect(), ..Facts::default() };
+    Step { share: share(), from, next, facts, due_at: 100, queue_max: 1000 }
+}
+
+async fn job(store: &Store, now: u64) -> Job {
+    match store.take(now, 50).await.unwrap() {
+        Taken::Job(job) => job,
+        Taken::Idle { next_due } => panic!("nothing is due at {now}, but at {next_due:?}"),
+    }
+}
+
+fn balance(asset: &str, raw: Raw) -> Balance {
+    Balance { asset: asset.to_owned(), symbol: Some("SYM".to_owned()), decimals: Some(18), raw, spam: asset == "spam" }
+}
+
+async fn refresh(store: &Store, job: Job, provider: &'static str, taken_at: u64, rows: &[(&str, u64)]) -> Refresh {
+    let mut snapshot = Snapshot::default();
+    for (asset, raw) in rows {
+        snapshot.add(balance(asset, Raw::from(*raw))).unwrap();
+    }
+    let before = store.balances(&job.wallet, provider).await.unwrap();
+    let changes = diff(&before, &snapshot);
+    Refresh { job, provider, taken_at, snapshot, changes, again_at: taken_at + 100 }
+}
+
+async fn held(store: &Store, wallet: &Wallet, provider: &str) -> Vec<(String, u64)> {
+    let rows = store.balances(wallet, provider).await.unwrap();
+    rows.into_iter().map(|row| (row.asset, row.raw.to())).collect()
+}
+
+fn rows(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
+    expected.iter().map(|&(asset, raw)| (asset.to_owned(), raw)).collect()
+}
+
+#[tokio::test]
+async fn a_step_counts_once_whoever_brings_it() {
+    for fresh in stores::fresh().await {
+        let (store, name) = (&fresh.store, fresh.name);
+        assert_eq!(store.position(&share()).await.unwrap(), None, "{name}");
+        let mut first = step(None, 5, &[("0xa", 1)]);
+        first.facts.arrived = vec!["t1".to_owned(), "t2".to_owned()];
+        first.facts.nets = vec![net("0xa", "coin", 4.into()), net("0xa", "usd", (-10).into())];
+        let done = Committed::Done { dropped: 0 };
+        assert_eq!(store.commit(&first).await.unwrap(), done, "{name}");
+        assert_eq!(store.commit(&first).await.unwrap(), Committed::Moved, "{name}: brought again");
+        let stale = Step { from: Some(4), next: 9, ..first.clone() };
+        assert_eq!(store.commit(&stale).await.unwrap(), Committed::Moved, "{name}: from elsewhere");
+        let mut second = step(Some(5), 6, &[("0xa", 2)]);
+        second.facts.gone = vec!["t2".to_owned()];
+        // Far beyond what a float or 128 bits hold.
+        let large: BigInt =
+            "-115792089237316195423570985008687907853269984665640564039457584007913129639935".parse().unwrap();
+        second.facts.nets = vec![net("0xa", "coin", large.clone())];
+        assert_eq!(store.commit(&second).await.unwrap(), done, "{name}");
+        assert_eq!(store.position(&share()).await.unwrap(), Some(6), "{name}");
+        let nets = store.nets(&wallet("0xa")).await.unwrap();
+        let sums: Vec<_> = nets.into_iter().map(|net| (net.asset, net.raw, net.decimals)).collect();
+        let expected = [("coin", large + 4), ("usd", (-10).into())].map(|(a, raw)| (a.to_owned(), raw, Some(6)));
+        assert_eq!(sums, expected, "{name}");
+        let wallets = [wallet("0xa"), wallet("0xb"), Wallet::new("other", "0xa")];
+        let known = store.known(&wallets, &["t1", "t2", "t3"].map(str::to_owned)).await.unwrap();
+        assert_eq!(known.tracked, HashSet::from([wallet("0xa")]), "{name}");
+        assert_eq!(known.live, HashSet::from(["t1".to_owned()]), "{name}");
+        fresh.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn a_wallet_waits_once_and_the_newest_trader_is_next() {
+    for fresh in stores::fresh().await {
+        let (store, name) = (&fresh.store, fresh.name);
+        store.commit(&step(None, 1, &[("0xa", 7), ("0xb", 3)])).await.unwrap();
+        store.commit(&step(Some(1), 2, &[("0xb", 9)])).await.unwrap();
+        assert_eq!(store.take(99, 50).await.unwrap(), Taken::Idle { next_due: Some(100) }, "{name}: rests");
+        let first = job(store, 100).await;
+        assert_eq!((&first.wallet, first.generation), (&wallet("0xb"), 2), "{name}");
+        let second = job(store, 100).await;
+        assert_eq!(second.wallet, wallet("0xa"), "{name}");
+        assert_eq!(store.take(100, 50).await.unwrap(), Taken::Idle { next_due: Some(150) }, "{name}: all are held");
+        store.postpone(&second, 300, 4).await.unwrap();
+        let again = job(store, 150).await;
+        assert_eq!(again.wallet, wallet("0xb"), "{name}: its holder was too slow");
+        store.abandon(&first).await.unwrap();
+        store.postpone(&first, 1, 1).await.unwrap();
+        assert_eq!(store.take(151, 50).await.unwrap(), Taken::Idle { next_due: Some(200) }, "{name}: held by another");
+        store.abandon(&again).await.unwrap();
+        assert_eq!(store.take(299, 50).await.unwrap(), Taken::Idle { next_due: Some(300) }, "{name}: given up");
+        let third = job(store, 300).await;
+        assert_eq!((third.wallet, third.attempts), (wallet("0xa"), 4), "{name}");
+        fresh.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_drops_those_that_traded_longest_ago() {
+    for fresh in stores::fresh().await {
+        let (store, name) = (&fresh.store, fresh.name);
+        let small = |step: Step| Step { queue_max: 2, ..step };
+        store.commit(&small(step(None, 1, &[("0xa", 1), ("0xb", 2)]))).await.unwrap();
+        let committed = store.commit(&small(step(Some(1), 2, &[("0xa", 5), ("0xc", 4), ("0xd", 3)]))).await.unwrap();
+        assert_eq!(committed, Committed::Done { dropped: 2 }, "{name}");
+        let taken = [job(store, 100).await.wallet, job(store, 100).await.wallet];
+        assert_eq!(taken, [wallet("0xa"), wallet("0xc")], "{name}");
+        fresh.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_replaces_its_own_providers_rows_and_says_what_changed() {
+    for fresh in stores::fresh().await {
+        let (store, name) = (&fresh.store, fresh.name);
+        store.commit(&step(None, 1, &[("0xa", 1)])).await.unwrap();
+        let first = refresh(store, job(store, 100).await, "mock", 100, &[("coin", 4), ("spam", 1)]).await;
+        assert_eq!(store.replace(&first).await.unwrap(), Replaced::Done, "{name}");
+        assert_eq!(store.replace(&first).await.unwrap(), Replaced::Lost, "{name}: the job is ended");
+        assert_eq!(store.take(9999, 50).await.unwrap(), Taken::Idle { next_due: None }, "{name}");
+
+        store.commit(&step(Some(1), 2, &[("0xa", 2)])).await.unwrap();
+        let other = refresh(store, job(store, 200).await, "other", 200, &[("usd", 8)]).await;
+        store.replace(&other).await.unwrap();
+        assert_eq!(held(store, &wallet("0xa"), "mock").await, rows(&[("coin", 4), ("spam", 1)]), "{name}");
+
+        store.commit(&step(Some(2), 3, &[("0xa", 3)])).await.unwrap();
+        let last = refresh(store, job(store, 300).await, "mock", 300, &[("coin", 6)]).await;
+        store.replace(&last).await.unwrap();
+        assert_eq!(held(store, &wallet("0xa"), "mock").await, rows(&[("coin", 6), ("spam", 0)]), "{name}");
+        assert_eq!(held(store, &wallet("0xa"), "other").await, rows(&[("usd", 8)]), "{name}");
+
+        let outgoing = store.outgoing(10).await.unwrap();
+        let said: Vec<PortfolioUpdated> =
+            outgoing.iter().map(|outgoing| wire::v1::portfolio::decode(&outgoing.message.payload).unwrap()).collect();
+        assert_eq!(said.iter().map(|said| said.taken_at).collect::<Vec<_>>(), [100, 200, 300], "{name}");
+        let changes: Vec<_> =
+            said[2].changes.iter().map(|c| (c.asset.as_str(), c.before.as_str(), c.after.as_str(), c.spam)).collect();
+        assert_eq!(changes, [("coin", "4", "6", false), ("spam", "1", "0", true)], "{name}");
+        assert_eq!(outgoing[2].message.key, "mock/0xa", "{name}");
+        store.sent(&[outgoing[0].id, outgoing[1].id]).await.unwrap();
+        let left = store.outgoing(10).await.unwrap();
+        assert_eq!(left, outgoing[2..], "{name}");
+        fresh.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn a_trade_during_a_refresh_is_not_forgotten_and_a_lost_job_changes_nothing() {
+    for fresh in stores::fresh().await {
+        let (store, name) = (&fresh.store, fresh.name);
+        store.commit(&step(None, 1, &[("0xa", 1)])).await.unwrap();
+        let slow = job(store, 100).await;
+        store.commit(&step(Some(1), 2, &[("0xa", 2)])).await.unwrap();
+        let quick = job(store, 150).await;
+        let late = refresh(store, slow, "mock", 100, &[("coin", 1)]).await;
+        assert_eq!(store.replace(&late).await.unwrap(), Replaced::Lost, "{name}");
+        assert_eq!(held(store, &wallet("0xa"), "mock").await, [], "{name}");
+        assert_eq!(store.outgoing(10).await.unwrap(), [], "{name}");
+        store.commit(&step(Some(2), 3, &[("0xa", 3)])).await.unwrap();
+        let refresh = refresh(store, quick, "mock", 150, &[("coin", 2)]).await;
+        assert_eq!(store.replace(&refresh).await.unwrap(), Replaced::Done, "{name}");
+        assert_eq!(store.take(249, 50).await.unwrap(), Taken::Idle { next_due: Some(250) }, "{name}: waits again");
+        assert_eq!(job(store, 250).await.generation, 3, "{name}");
+        fresh.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn the_largest_amounts_and_the_longest_lists_come_back_as_they_were() {
+    for fresh in stores::fresh().await {
+        let (store, name) = (&fresh.store, fresh.name);
+        store.commit(&step(None, 1, &[("0xa", 1)])).await.unwrap();
+        let mut snapshot = Snapshot::default();
+        snapshot.add(balance("all", Raw::MAX)).unwrap();
+        for number in 0..1500 {
+            snapshot.add(balance(&format!("coin{number:04}"), Raw::from(number + 1))).unwrap();
+        }
+        let changes = diff(&[], &snapshot);
+        let job = job(store, 100).await;
+        let refresh = Refresh { job, provider: "mock", taken_at: 100, snapshot, changes, again_at: 0 };
+        store.replace(&refresh).await.unwrap();
+        let rows = store.balances(&wallet("0xa"), "mock").await.unwrap();
+        assert!(rows.iter().eq(refresh.snapshot.balances()), "{name}");
+        let outgoing = store.outgoing(10).await.unwrap();
+        assert_eq!(outgoing.len(), 2, "{name}: cut into messages that fit into a record");
+        assert_ne!(outgoing[0].message.event_id, outgoing[1].message.event_id, "{name}");
+        assert!(outgoing.iter().all(|outgoing| outgoing.message.payload.len() < 512 * 1024), "{name}");
+        fresh.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_outlives_the_process() {
+    for fresh in stores::fresh().await {
+        let Some(database) = &fresh.database else { continue };
+        fresh.store.commit(&step(None, 7, &[("0xa", 1)])).await.unwrap();
+        let again = Store::open(database).await.unwrap();
+        assert_eq!(again.position(&share()).await.unwrap(), Some(7), "{}", fresh.name);
+        assert_eq!(job(&again, 100).await.wallet, wallet("0xa"), "{}", fresh.name);
+        drop(again);
+        fresh.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn workers_of_a_server_never_hold_the_same_wallet() {
+    let Some(url) = stores::postgres_url() else {
+        println!("skipped: DATABASE_URL names no server");
+        return;
+    };
+    let fresh = stores::postgres(&url).await;
+    let addresses: Vec<String> = (0..40).map(|number| format!("0x{number}")).collect();
+    let touched: Vec<(&str, u64)> = addresses.iter().map(|address| (address.as_str(), 1)).collect();
+    fresh.store.commit(&step(None, 1, &touched)).await.unwrap();
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let store = fresh.store.clone();
+        workers.spawn(async move {
+            let mut taken = vec![];
+            while let Taken::Job(job) = store.take(100, 50_000).await.unwrap() {
+                taken.push(job.wallet);
+            }
+            taken
+        });
+    }
+    let taken: Vec<Wallet> = workers.join_all().await.into_iter().flatten().collect();
+    let apart: HashSet<&Wallet> = taken.iter().collect();
+    assert_eq!((taken.len(), apart.len()), (40, 40));
+    fresh.remove().await;
+}

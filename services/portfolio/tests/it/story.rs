@@ -1,0 +1,218 @@
+//! The story of the domain on real stores: following a feed that misbehaves, refreshing from a provider that does.
+
+use crate::stores;
+use crate::trades::{event, trade};
+use portfolio::Settings;
+use portfolio::store::Store;
+use portfolio_domain::app::{Followed, Follower, Refreshed, Rules, refresh};
+use portfolio_domain::{
+    Balance, Clock, Committed, Holdings, Known, Ledger, Provider, ProviderError, Snapshot, Step, Tracking, Wallet,
+};
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tape::{Batch, Delivery, Event, Feed, Raw, Share, Start, Status, Unavailable};
+
+/// A share of a log in memory, read in batches of two.
+struct Script {
+    events: Vec<Event>,
+    at: Option<usize>,
+    gained: bool,
+}
+
+fn share() -> Share {
+    Share { log: "trades.executed.v1".into(), number: 0 }
+}
+
+impl Feed for Script {
+    async fn next(&mut self) -> Result<Delivery, Unavailable> {
+        if !self.gained {
+            self.gained = true;
+            return Ok(Delivery::Gained(share()));
+        }
+        let Some(at) = self.at else { panic!("read before a seek") };
+        let end = self.events.len().min(at + 2);
+        if at == end {
+            return Ok(Delivery::Lost(share()));
+        }
+        self.at = Some(end);
+        let events = (at..end).map(|at| (at as u64, self.events[at].clone())).collect();
+        Ok(Delivery::Batch(Batch { share: share(), events, next: end as u64 }))
+    }
+
+    async fn seek(&mut self, _: &Share, start: Start) -> Result<(), Unavailable> {
+        self.at = Some(match start {
+            Start::Beginning => 0,
+            Start::At(position) => usize::try_from(position).unwrap(),
+        });
+        Ok(())
+    }
+}
+
+/// A ledger that fails at the calls whose numbers have this bit set, before or after having done what was asked.
+struct Failing<'a> {
+    store: &'a Store,
+    faults: u64,
+    calls: AtomicU64,
+}
+
+impl Failing<'_> {
+    fn faulty(&self) -> bool {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        call < 64 && self.faults >> call & 1 == 1
+    }
+
+    fn fail<T>() -> Result<T, Unavailable> {
+        Err(Unavailable::new("reach the store", "torn cable"))
+    }
+}
+
+impl Ledger for Failing<'_> {
+    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
+        if self.faulty() { Self::fail() } else { self.store.position(share).await }
+    }
+
+    async fn known(&self, wallets: &[Wallet], trades: &[String]) -> Result<Known, Unavailable> {
+        if self.faulty() { Self::fail() } else { self.store.known(wallets, trades).await }
+    }
+
+    async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
+        if self.faulty() {
+            return Self::fail();
+        }
+        let committed = self.store.commit(step).await?;
+        // Kept, but nobody is told: the outcome is unknown to the reader.
+        if self.faulty() { Self::fail() } else { Ok(committed) }
+    }
+}
+
+#[derive(Default)]
+struct Hand(AtomicU64);
+
+impl Clock for Hand {
+    fn now_ms(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn draw(&self, bound: u64) -> u64 {
+        bound
+    }
+}
+
+fn rules() -> Rules {
+    Rules { debounce_ms: 10, ..Settings::rules() }
+}
+
+/// Six trades of one wallet, of which 1, 2, 4 and 5 live in the end.
+fn history() -> Vec<Event> {
+    let trades: Vec<_> = (0..6).map(|height| trade("0xa", height)).collect();
+    let mut events: Vec<_> = trades.iter().map(|trade| event(trade, Status::Observed)).collect();
+    events.extend([0, 3, 3].map(|at| event(&trades[at], Status::Reverted)));
+    events.push(event(&trades[1], Status::Finalized));
+    events
+}
+
+/// Follows the history to its end through a ledger with these faults, and checks the nets.
+async fn check(store: &Store, faults: u64) {
+    let ledger = Failing { store, faults, calls: AtomicU64::new(0) };
+    let mut follower = Follower::new(Script { events: history(), at: None, gained: false });
+    let mut failures = 0;
+    loop {
+        match follower.step(&ledger, &Tracking::All, &rules(), &Hand::default()).await {
+            Ok(Followed::Lost(_)) => break,
+            Ok(_) => {}
+            Err(_) => failures += 1,
+        }
+        assert!(failures <= 64, "it comes to an end");
+    }
+    let nets = store.nets(&Wallet::new("mock", "0xa")).await.unwrap();
+    let nets: Vec<_> = nets.iter().map(|net| (net.asset.as_str(), i64::try_from(&net.raw).unwrap())).collect();
+    assert_eq!(nets, [("coin", 16), ("usd", -40)], "faults {faults:b}");
+}
+
+#[tokio::test]
+async fn whatever_fails_and_whenever_each_trade_counts_once() {
+    for faults in 0..(1 << 10) {
+        check(&Store::Memory(std::sync::Arc::default()), faults).await;
+    }
+    for fresh in stores::fresh().await {
+        check(&fresh.store, 0b1010_0110_1001_0101).await;
+        fresh.remove().await;
+    }
+}
+
+/// A provider that answers as it is told.
+struct Told(Mutex<VecDeque<Result<Snapshot, ProviderError>>>);
+
+impl Provider for Told {
+    fn name(&self) -> &'static str {
+        "told"
+    }
+
+    async fn snapshot(&self, _: &Wallet) -> Result<Snapshot, ProviderError> {
+        self.0.lock().unwrap().pop_front().unwrap()
+    }
+}
+
+fn told(answers: impl IntoIterator<Item = Result<Snapshot, ProviderError>>) -> Told {
+    Told(Mutex::new(answers.into_iter().collect()))
+}
+
+fn snapshot(raw: u64) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    let asset = "coin".to_owned();
+    snapshot.add(Balance { asset, symbol: None, decimals: None, raw: Raw::from(raw), spam: false }).unwrap();
+    snapshot
+}
+
+async fn waiting_wallet() -> Store {
+    let store = Store::Memory(std::sync::Arc::default());
+    let events = vec![event(&trade("0xa", 1), Status::Observed)];
+    let mut follower = Follower::new(Script { events, at: None, gained: false });
+    let clock = Hand::default();
+    while !matches!(follower.step(&store, &Tracking::All, &rules(), &clock).await.unwrap(), Followed::Lost(_)) {}
+    store
+}
+
+#[tokio::test]
+async fn a_failing_provider_is_asked_again_later_and_later() {
+    let store = waiting_wallet().await;
+    let down = || Err(Unavailable::new("ask", "down").into());
+    let limited = Err(ProviderError::Limited { after_ms: Some(60_000) });
+    let denied = Err(ProviderError::Denied("no".to_owned()));
+    let provider = told([down(), down(), limited, denied, down(), Ok(snapshot(5))]);
+    let clock = Hand(AtomicU64::new(10));
+    let first = rules().first_retry_ms;
+    for expected in [first, 2 * first, 60_000 + first, rules().most_retry_ms, 4 * first] {
+        match refresh(&store, &provider, &rules(), &clock).await.unwrap() {
+            Refreshed::Postponed { wait_ms, .. } => assert_eq!(wait_ms, expected),
+            other => panic!("{other:?}"),
+        }
+        let early = refresh(&store, &provider, &rules(), &clock).await.unwrap();
+        assert!(matches!(early, Refreshed::Idle { next_due: Some(due) } if due == clock.now_ms() + expected));
+        clock.0.fetch_add(expected, Ordering::Relaxed);
+    }
+    match refresh(&store, &provider, &rules(), &clock).await.unwrap() {
+        Refreshed::Replaced { changes, .. } => assert_eq!(changes.len(), 1),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(refresh(&store, &provider, &rules(), &clock).await.unwrap(), Refreshed::Idle { next_due: None }));
+}
+
+#[tokio::test]
+async fn a_wallet_that_cannot_be_told_is_given_up_until_it_trades_again() {
+    let store = waiting_wallet().await;
+    let provider = told([Err(ProviderError::Rejected("no such wallet".to_owned()))]);
+    let clock = Hand(AtomicU64::new(10));
+    assert!(matches!(refresh(&store, &provider, &rules(), &clock).await.unwrap(), Refreshed::GivenUp { .. }));
+
+    let store = waiting_wallet().await;
+    let provider = told((0..8).map(|_| Err(ProviderError::Malformed("nonsense".to_owned()))));
+    for attempt in 1..=rules().attempts_max {
+        let refreshed = refresh(&store, &provider, &rules(), &clock).await.unwrap();
+        let given_up = matches!(refreshed, Refreshed::GivenUp { .. });
+        assert_eq!(given_up, attempt == rules().attempts_max, "{refreshed:?}");
+        clock.0.fetch_add(rules().most_retry_ms, Ordering::Relaxed);
+    }
+    assert_eq!(store.balances(&Wallet::new("mock", "0xa"), "told").await.unwrap(), []);
+}

@@ -1,0 +1,75 @@
+//! The reader's side of the tape: shares of it are gained and lost, batches arrive in order.
+//!
+//! **Invariant:** after `Gained` nothing of that share arrives until [`Feed::seek`] has said from where; after `Lost`
+//! nothing of it arrives at all, and what was folded of it since the last commit is void.
+
+use crate::change::Event;
+use std::error::Error;
+use std::future::Future;
+use std::sync::Arc;
+
+/// One ordered part of one log.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Share {
+    /// Name of the log, without an environment's prefix: `trades.executed.v1`.
+    pub log: Arc<str>,
+    /// Number of the part.
+    pub number: u32,
+}
+
+/// Where reading a share begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the oldest record kept.
+    Beginning,
+    /// At this position.
+    At(u64),
+}
+
+/// Events of one share, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Which share.
+    pub share: Share,
+    /// The events with their positions. Records that did not validate are left out: the adapter has dead-lettered them.
+    pub events: Vec<(u64, Event)>,
+    /// The position to read from next, once this batch is committed.
+    pub next: u64,
+}
+
+/// What a reader is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The share is this reader's now; say where to start.
+    Gained(Share),
+    /// Its next events.
+    Batch(Batch),
+    /// The share is another's; forget it.
+    Lost(Share),
+}
+
+/// A reader of trade events.
+pub trait Feed: Send {
+    /// The next delivery; waits for one.
+    fn next(&mut self) -> impl Future<Output = Result<Delivery, Unavailable>> + Send;
+    /// Starts, or starts again, to read a gained share at `start`.
+    fn seek(&mut self, share: &Share, start: Start) -> impl Future<Output = Result<(), Unavailable>> + Send;
+}
+
+/// The outside failed; trying again later may help. Reads after "failed to".
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}")]
+pub struct Unavailable {
+    /// What was tried.
+    pub doing: String,
+    /// Why it failed.
+    #[source]
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+impl Unavailable {
+    /// The failure to do something, with its cause.
+    pub fn new(doing: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { doing: doing.into(), source: source.into() }
+    }
+}

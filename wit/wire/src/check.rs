@@ -1,0 +1,69 @@
+//! The checks every decoded payload passes, and the refusal that names the field.
+
+use tape::Raw;
+
+/// Why a payload is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// Not JSON of the expected shape; the text names line, column and field.
+    #[error("not a valid payload: {0}")]
+    Shape(String),
+    /// One field breaks a rule.
+    #[error("field `{field}` {rule}")]
+    Field {
+        /// Dotted path, such as `legs[3].sold.raw`.
+        field: String,
+        /// What it breaks, in words: "must not be empty".
+        rule: String,
+    },
+}
+
+/// Longest text in an identity field, bytes.
+pub const MAX_ID: usize = 256;
+/// Longest symbol, bytes.
+pub const MAX_SYMBOL: usize = 64;
+/// Largest event, bytes.
+pub const MAX_EVENT: usize = 512 * 1024;
+
+pub(crate) fn broken(field: &str, rule: impl Into<String>) -> Invalid {
+    Invalid::Field { field: field.to_owned(), rule: rule.into() }
+}
+
+/// A text that identifies something: not empty, not oversized, no control characters.
+pub fn id(field: &str, text: &str) -> Result<(), Invalid> {
+    if text.is_empty() {
+        return Err(broken(field, "must not be empty"));
+    }
+    if text.len() > MAX_ID {
+        return Err(broken(field, format!("has {} bytes, more than {MAX_ID}", text.len())));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(broken(field, "holds control characters"));
+    }
+    Ok(())
+}
+
+/// A short decoration.
+pub fn symbol(field: &str, text: &str) -> Result<(), Invalid> {
+    if text.len() > MAX_SYMBOL {
+        return Err(broken(field, format!("has {} bytes, more than {MAX_SYMBOL}", text.len())));
+    }
+    Ok(())
+}
+
+/// A raw amount: decimal digits, at most 78 of them, below 2^256.
+pub fn raw(field: &str, text: &str) -> Result<Raw, Invalid> {
+    if text.is_empty() || text.len() > 78 || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(broken(field, "must be a non-negative decimal integer of at most 78 digits"));
+    }
+    if text.len() <= 19 {
+        let small = text.bytes().fold(0_u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+        return Ok(Raw::from(small));
+    }
+    Raw::from_str_radix(text, 10).map_err(|_| broken(field, "must be below 2^256"))
+}
+
+/// At most so many items.
+pub fn count(field: &str, count: usize, most: usize) -> Result<(), Invalid> {
+    if count > most { Err(broken(field, format!("has {count} items, more than {most}"))) } else { Ok(()) }
+}

@@ -1,0 +1,115 @@
+//! The ingestor's own memory, as records of the compacted journal: a cursor and the trades of unfinalized blocks.
+
+use super::trade;
+use crate::check::Invalid;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tape::{Event, Status, Trade};
+
+/// Key of a chain's cursor.
+pub fn cursor_key(chain: &str) -> String {
+    chain.to_owned()
+}
+
+/// Key of one part of a block's trades; heights sort as text.
+pub fn block_key(chain: &str, height: u64, part: u32) -> String {
+    format!("{chain}/{height:020}/{part:04}")
+}
+
+/// Chain, height and part of a block's key; none for a cursor's.
+pub fn parse_block_key(key: &str) -> Option<(&str, u64, u32)> {
+    let mut parts = key.rsplitn(3, '/');
+    let part = parts.next()?.parse().ok()?;
+    let height = parts.next()?.parse().ok()?;
+    Some((parts.next()?, height, part))
+}
+
+/// Where a chain stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cursor {
+    /// Number of the last step.
+    pub step: u64,
+    /// The chain's own identity, pinned at the first step.
+    pub network: String,
+    /// The newest block on the tape.
+    pub head: Option<super::progress::Block>,
+    /// Every height up to this one is on the tape or proved empty.
+    pub through: u64,
+    /// The newest block that is final by hash.
+    pub finalized: Option<super::progress::Block>,
+    /// The code that wrote the step.
+    pub detector: super::progress::Generation,
+    /// Running counts per partition of the trades log.
+    pub partitions: Vec<super::progress::Partition>,
+    /// Running count of legs without backing.
+    pub unbacked: u64,
+}
+
+/// One part of an unfinalized block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Height.
+    pub height: u64,
+    /// Hash.
+    pub hash: String,
+    /// Its trades, or a part of them.
+    pub trades: Vec<Trade>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored<'a> {
+    height: u64,
+    hash: String,
+    #[serde(borrow)]
+    trades: Vec<&'a RawValue>,
+}
+
+/// Largest journal record.
+pub const MAX_PART: usize = 512 * 1024;
+
+/// The cursor's JSON.
+pub fn encode_cursor(cursor: &Cursor) -> Vec<u8> {
+    super::to_bytes(cursor)
+}
+
+/// Reads a cursor.
+pub fn decode_cursor(bytes: &[u8]) -> Result<Cursor, Invalid> {
+    super::from_bytes(bytes)
+}
+
+/// A block's parts, each at most [`MAX_PART`] bytes; a block without trades is one part.
+pub fn encode_block(height: u64, hash: &str, trades: &[Trade]) -> Vec<Vec<u8>> {
+    let events: Vec<String> = trades
+        .iter()
+        .map(|trade| {
+            let event = Event { id: "journal".to_owned(), status: Status::Observed, trade: trade.clone() };
+            String::from_utf8(trade::encode(&event)).unwrap_or_default()
+        })
+        .collect();
+    let mut parts: Vec<Vec<String>> = vec![vec![]];
+    let mut size = 0;
+    for event in events {
+        if size + event.len() > MAX_PART - 256 && size > 0 {
+            parts.push(vec![]);
+            size = 0;
+        }
+        size += event.len() + 1;
+        if let Some(part) = parts.last_mut() {
+            part.push(event);
+        }
+    }
+    let whole = |part: Vec<String>| {
+        let hash = serde_json::Value::from(hash);
+        format!("{{\"height\":{height},\"hash\":{hash},\"trades\":[{}]}}", part.join(",")).into_bytes()
+    };
+    parts.into_iter().map(whole).collect()
+}
+
+/// Reads one part of a block.
+pub fn decode_block(bytes: &[u8]) -> Result<Block, Invalid> {
+    let stored: Stored<'_> = super::from_bytes(bytes)?;
+    let read = |raw: &&RawValue| trade::decode(raw.get().as_bytes()).map(|event| event.trade);
+    let trades = stored.trades.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Block { height: stored.height, hash: stored.hash, trades })
+}

@@ -1,0 +1,90 @@
+//! `MetricsUpdatedV1`: the state of one user's metrics on one chain after a batch of trades.
+
+use crate::check::{self, Invalid};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The state of one user's metrics on one chain; readers keep the newest by `asOf`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "MetricsUpdatedV1")]
+pub struct MetricsUpdated {
+    /// Id from the chain file.
+    pub chain: String,
+    /// The trader's address.
+    pub trader: String,
+    /// Up to where the trades log is folded in.
+    pub as_of: AsOf,
+    /// Over all time.
+    pub totals: Totals,
+    /// The positions that this batch touched, as they are now.
+    pub positions: Vec<Position>,
+}
+
+/// A place in the trades log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AsOf {
+    /// Partition.
+    pub partition: u32,
+    /// The next offset: everything below is folded in.
+    pub offset: u64,
+}
+
+/// Totals of one user. Amounts in US dollars are decimal texts with at most 18 fractional digits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Totals {
+    /// Worth of all valued swaps.
+    pub volume_usd: String,
+    /// Swaps, valued or not.
+    pub swaps: u64,
+    /// Swaps without a valuation; not in the volume.
+    pub unvalued: u64,
+    /// Arbitrage cycles; in no other figure.
+    pub cycles: u64,
+    /// Fees earned by platforms on these swaps.
+    pub fees_usd: String,
+    /// Realized profit and loss before fees, of the part with a known basis.
+    pub realized_pnl_usd: String,
+    /// Realized profit and loss after platform fees.
+    pub realized_pnl_net_usd: String,
+    /// Proceeds of sales whose basis is unknown.
+    pub proceeds_without_basis_usd: String,
+}
+
+/// One position. Quantities are decimal texts in the asset's smallest unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Position {
+    /// The asset.
+    pub asset: String,
+    /// Ticker, decoration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
+    /// Fractional digits, decoration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decimals: Option<u8>,
+    /// Held with a known basis.
+    pub quantity: String,
+    /// Held with an unknown basis.
+    pub unknown_quantity: String,
+    /// What the known part cost.
+    pub basis_usd: String,
+    /// Realized on this asset.
+    pub realized_pnl_usd: String,
+    /// Proceeds of sales whose basis is unknown.
+    pub proceeds_without_basis_usd: String,
+}
+
+/// The message's JSON.
+pub fn encode(message: &MetricsUpdated) -> Vec<u8> {
+    super::to_bytes(message)
+}
+
+/// Reads and checks one message.
+pub fn decode(bytes: &[u8]) -> Result<MetricsUpdated, Invalid> {
+    let message: MetricsUpdated = super::from_bytes(bytes)?;
+    check::id("chain", &message.chain)?;
+    check::id("trader", &message.trader)?;
+    Ok(message)
+}

@@ -1,0 +1,110 @@
+//! `ChainProgressedV1`: how far a chain is, written only inside a step's transaction.
+
+use crate::check::{self, Invalid};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How far one chain is after a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ChainProgressedV1")]
+pub struct ChainProgressed {
+    /// Id from the chain file.
+    pub chain: String,
+    /// The chain's own identity.
+    pub network: String,
+    /// Number of the step that wrote this.
+    pub step: u64,
+    /// When, milliseconds since the Unix epoch.
+    pub at: u64,
+    /// What the ingestor is doing with it.
+    pub state: State,
+    /// Why it is parked or waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The newest block on the tape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<Block>,
+    /// The newest block the endpoint knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest: Option<Block>,
+    /// The newest block that is final by hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finalized: Option<Block>,
+    /// Heights between latest and published.
+    pub lag_blocks: u64,
+    /// The code in force.
+    pub detector: Generation,
+    /// `receipts`, `hint`, `none`: how completeness is proved; an open list.
+    pub proof: String,
+    /// Names, symbols and explorer links from the chain file; free of meaning to the services.
+    #[serde(default)]
+    pub display: BTreeMap<String, String>,
+    /// What providers of balances call this chain: provider to name.
+    #[serde(default)]
+    pub providers: BTreeMap<String, String>,
+    /// Per partition of the trades log that this chain has written to.
+    #[serde(default)]
+    pub partitions: Vec<Partition>,
+    /// Trades without backing that were counted and not published, since the chain began.
+    #[serde(default)]
+    pub unbacked: u64,
+}
+
+/// What the ingestor is doing with a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// At the head.
+    Live,
+    /// Behind the head.
+    Catching,
+    /// Stopped; `reason` says why and what cures it.
+    Parked,
+}
+
+/// One block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Block {
+    /// Block number, on Solana the slot.
+    pub height: u64,
+    /// Byte-exact.
+    pub hash: String,
+}
+
+/// The code in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Generation {
+    /// Plugin id.
+    pub plugin: String,
+    /// Plugin version.
+    pub version: String,
+    /// SHA-256 of the component.
+    pub digest: String,
+}
+
+/// How much of one partition is this chain's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Partition {
+    /// Number of the partition.
+    pub partition: u32,
+    /// The offset after this chain's newest record in it.
+    pub next: u64,
+    /// Records this chain has written to it, ever.
+    pub count: u64,
+}
+
+/// The record's JSON.
+pub fn encode(progress: &ChainProgressed) -> Vec<u8> {
+    super::to_bytes(progress)
+}
+
+/// Reads and checks one record.
+pub fn decode(bytes: &[u8]) -> Result<ChainProgressed, Invalid> {
+    let progress: ChainProgressed = super::from_bytes(bytes)?;
+    check::id("chain", &progress.chain)?;
+    check::count("display", progress.display.len(), 64)?;
+    check::count("providers", progress.providers.len(), 64)?;
+    Ok(progress)
+}

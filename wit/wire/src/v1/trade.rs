@@ -1,0 +1,446 @@
+//! `TradeExecutedV1`: one trade event as JSON, encoded without copies and decoded with every rule checked.
+
+use crate::check::{self, Invalid, broken};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::sync::Arc;
+use tape::{BlockId, BlockRef, Event, Raw, Status, Usd};
+
+type Text<'a> = Cow<'a, str>;
+
+/// A trade on the tape: who gave what for what, in which block, and whether it is present.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "TradeExecutedV1")]
+pub struct TradeExecuted<'a> {
+    /// `chain/step/index`: unique, and equal when an aborted step is sent again.
+    #[serde(borrow)]
+    pub event_id: Text<'a>,
+    /// `chain/blockHash/txHash/ordinal`: the same on every replay and instance.
+    #[serde(borrow)]
+    pub trade_id: Text<'a>,
+    /// The state the trade is put into.
+    pub status: WireStatus,
+    /// `swap`, `cycle`; an open list.
+    #[serde(borrow)]
+    pub kind: Text<'a>,
+    /// Id from the chain file.
+    #[serde(borrow)]
+    pub chain: Text<'a>,
+    /// The chain's own identity: chain id and genesis hash.
+    #[serde(borrow)]
+    pub network: Text<'a>,
+    /// The block that holds it.
+    #[serde(borrow)]
+    pub block: Block<'a>,
+    /// The transaction that holds it.
+    #[serde(borrow)]
+    pub transaction: Transaction<'a>,
+    /// Place in the transaction, in chain order.
+    pub ordinal: u32,
+    /// Who is charged, and how that was decided.
+    #[serde(borrow)]
+    pub trader: Trader<'a>,
+    /// What the trader gave.
+    #[serde(borrow)]
+    pub sold: Side<'a>,
+    /// What the trader got.
+    #[serde(borrow)]
+    pub bought: Side<'a>,
+    /// One per pool crossed, at most 256.
+    #[serde(borrow)]
+    pub legs: Vec<Leg<'a>>,
+    /// Charges.
+    #[serde(borrow, default)]
+    pub fees: Vec<Fee<'a>>,
+    /// The configured platform this trade belongs to.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Text<'a>>,
+    /// What it is worth, where that can be said.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub valuation: Option<Valuation<'a>>,
+    /// The code that saw it.
+    #[serde(borrow)]
+    pub detector: Detector<'a>,
+}
+
+/// The closed list of states.
+#[derive(Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Status")]
+pub enum WireStatus {
+    /// Present; its block may still be left.
+    Observed,
+    /// Present, emitted below the finalized height.
+    Finalized,
+    /// Absent.
+    Reverted,
+}
+
+/// The block that holds a trade.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Block<'a> {
+    /// Block number, on Solana the slot.
+    pub height: u64,
+    /// Byte-exact, `0x…` in lower case.
+    #[serde(borrow)]
+    pub hash: Text<'a>,
+    /// UTC, milliseconds since the Unix epoch.
+    pub timestamp: u64,
+}
+
+/// The transaction that holds a trade.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Transaction<'a> {
+    /// Hash or first signature.
+    #[serde(borrow)]
+    pub hash: Text<'a>,
+    /// Place in the block.
+    pub index: u32,
+    /// Sender.
+    #[serde(borrow)]
+    pub from: Text<'a>,
+    /// Callee, if any.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Text<'a>>,
+}
+
+/// Who is charged.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Trader<'a> {
+    /// Address in the chain's own notation.
+    #[serde(borrow)]
+    pub address: Text<'a>,
+    /// `tx-sender`, `recipient`, `signer`, `event-owner`; an open list.
+    #[serde(borrow)]
+    pub evidence: Text<'a>,
+}
+
+/// What a trader gave or got.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Side<'a> {
+    /// The token's contract; native assets go by the wrapped contract.
+    #[serde(borrow)]
+    pub asset: Text<'a>,
+    /// Smallest units, decimal digits, at most 78.
+    #[serde(borrow)]
+    pub raw: Text<'a>,
+    /// Fractional digits, decoration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decimals: Option<u8>,
+    /// Ticker, decoration.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<Text<'a>>,
+    /// `raw` with the point set, decoration; ignored when read.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Text<'a>>,
+    /// Cash: a stable or the native asset.
+    pub quote: bool,
+}
+
+/// One pool crossed.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Leg<'a> {
+    /// `uniswap-v2`, `v3-like`; an open list.
+    #[serde(borrow)]
+    pub venue: Text<'a>,
+    /// The pool's identity.
+    #[serde(borrow)]
+    pub pool: Text<'a>,
+    /// Into the pool.
+    #[serde(borrow)]
+    pub sold: Amount<'a>,
+    /// Out of the pool.
+    #[serde(borrow)]
+    pub bought: Amount<'a>,
+    /// Place in the transaction.
+    pub ordinal: u32,
+}
+
+/// An amount of one asset.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Amount<'a> {
+    /// The token's contract.
+    #[serde(borrow)]
+    pub asset: Text<'a>,
+    /// Smallest units, decimal digits, at most 78.
+    #[serde(borrow)]
+    pub raw: Text<'a>,
+}
+
+/// A charge on a trade.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Fee<'a> {
+    /// `platform`, `protocol`, `liquidity`, `network`; an open list.
+    #[serde(borrow)]
+    pub kind: Text<'a>,
+    /// What it was paid in.
+    #[serde(borrow)]
+    pub asset: Text<'a>,
+    /// Smallest units, decimal digits, at most 78.
+    #[serde(borrow)]
+    pub raw: Text<'a>,
+    /// Who got it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<Text<'a>>,
+    /// Whether sold and bought already contain it.
+    pub included: bool,
+}
+
+/// What a trade is worth.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Valuation<'a> {
+    /// US dollars, at most 18 fractional digits, 0 to 10^15.
+    #[serde(borrow)]
+    pub notional_usd: Text<'a>,
+    /// Platform fees in US dollars.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub fee_usd: Option<Text<'a>>,
+    /// `stable-leg`, `reference-pool`; an open list.
+    #[serde(borrow)]
+    pub source: Text<'a>,
+}
+
+/// The code that saw a trade.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub struct Detector<'a> {
+    /// Plugin id.
+    #[serde(borrow)]
+    pub plugin: Text<'a>,
+    /// Plugin version.
+    #[serde(borrow)]
+    pub version: Text<'a>,
+    /// SHA-256 of the component.
+    #[serde(borrow)]
+    pub digest: Text<'a>,
+}
+
+/// The event as JSON bytes.
+pub fn encode(event: &Event) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(1024);
+    // Serializing owned text and integers into a vector cannot fail.
+    if serde_json::to_writer(&mut bytes, &view(event)).is_err() {
+        bytes.clear();
+    }
+    bytes
+}
+
+/// The event as it travels, borrowing what it can: what the api serves too.
+pub fn view(event: &Event) -> TradeExecuted<'_> {
+    let trade = &event.trade;
+    TradeExecuted {
+        event_id: (&event.id).into(),
+        trade_id: trade.id().into(),
+        status: match event.status {
+            Status::Observed => WireStatus::Observed,
+            Status::Finalized => WireStatus::Finalized,
+            Status::Reverted => WireStatus::Reverted,
+        },
+        kind: (&trade.kind).into(),
+        chain: (&*trade.chain).into(),
+        network: (&*trade.network).into(),
+        block: Block {
+            height: trade.block.id.height,
+            hash: (&*trade.block.id.hash).into(),
+            timestamp: trade.block.timestamp_ms,
+        },
+        transaction: Transaction {
+            hash: (&*trade.transaction.hash).into(),
+            index: trade.transaction.index,
+            from: (&trade.transaction.from).into(),
+            to: trade.transaction.to.as_deref().map(Into::into),
+        },
+        ordinal: trade.ordinal,
+        trader: Trader { address: (&trade.trader.address).into(), evidence: (&trade.trader.evidence).into() },
+        sold: side(&trade.sold),
+        bought: side(&trade.bought),
+        legs: trade
+            .legs
+            .iter()
+            .map(|leg| Leg {
+                venue: (&leg.venue).into(),
+                pool: (&leg.pool).into(),
+                sold: amount(&leg.sold),
+                bought: amount(&leg.bought),
+                ordinal: leg.ordinal,
+            })
+            .collect(),
+        fees: trade
+            .fees
+            .iter()
+            .map(|fee| Fee {
+                kind: (&fee.kind).into(),
+                asset: (&fee.asset).into(),
+                raw: fee.raw.to_string().into(),
+                recipient: fee.recipient.as_deref().map(Into::into),
+                included: fee.included,
+            })
+            .collect(),
+        platform: trade.platform.as_deref().map(Into::into),
+        valuation: trade.valuation.as_ref().map(|valuation| Valuation {
+            notional_usd: valuation.notional.to_string().into(),
+            fee_usd: valuation.fee.map(|fee| fee.to_string().into()),
+            source: (&valuation.source).into(),
+        }),
+        detector: Detector {
+            plugin: (&trade.detector.plugin).into(),
+            version: (&trade.detector.version).into(),
+            digest: (&trade.detector.digest).into(),
+        },
+    }
+}
+
+fn side(side: &tape::Side) -> Side<'_> {
+    let raw = side.raw.to_string();
+    Side {
+        asset: (&side.asset).into(),
+        amount: side.decimals.map(|decimals| pointed(&raw, decimals).into()),
+        raw: raw.into(),
+        decimals: side.decimals,
+        symbol: side.symbol.as_deref().map(Into::into),
+        quote: side.quote,
+    }
+}
+
+fn amount(amount: &tape::AssetAmount) -> Amount<'_> {
+    Amount { asset: (&amount.asset).into(), raw: amount.raw.to_string().into() }
+}
+
+/// Sets the decimal point: `1234` with 3 decimals is `1.234`.
+pub fn pointed(raw: &str, decimals: u8) -> String {
+    let decimals = usize::from(decimals);
+    let padded = if raw.len() <= decimals { format!("{raw:0>width$}", width = decimals + 1) } else { raw.to_owned() };
+    let (whole, fraction) = padded.split_at(padded.len() - decimals);
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") }
+}
+
+/// Reads and checks one event.
+pub fn decode(bytes: &[u8]) -> Result<Event, Invalid> {
+    if bytes.len() > check::MAX_EVENT {
+        return Err(Invalid::Shape(format!("{} bytes, more than {}", bytes.len(), check::MAX_EVENT)));
+    }
+    let read: TradeExecuted<'_> = serde_json::from_slice(bytes).map_err(|e| Invalid::Shape(e.to_string()))?;
+    let trade = tape::Trade {
+        kind: ident("kind", &read.kind)?,
+        chain: shared("chain", &read.chain)?,
+        network: shared("network", &read.network)?,
+        block: BlockRef {
+            id: BlockId { height: read.block.height, hash: shared("block.hash", &read.block.hash)? },
+            timestamp_ms: read.block.timestamp,
+        },
+        transaction: tape::Transaction {
+            hash: shared("transaction.hash", &read.transaction.hash)?,
+            index: read.transaction.index,
+            from: ident("transaction.from", &read.transaction.from)?,
+            to: read.transaction.to.map(|to| ident("transaction.to", &to)).transpose()?,
+        },
+        ordinal: read.ordinal,
+        trader: tape::Trader {
+            address: ident("trader.address", &read.trader.address)?,
+            evidence: ident("trader.evidence", &read.trader.evidence)?,
+        },
+        sold: to_side("sold", read.sold)?,
+        bought: to_side("bought", read.bought)?,
+        legs: to_legs(read.legs)?,
+        fees: to_fees(read.fees)?,
+        platform: read.platform.map(|platform| ident("platform", &platform)).transpose()?,
+        valuation: read.valuation.map(to_valuation).transpose()?,
+        detector: Arc::new(tape::Detector {
+            plugin: ident("detector.plugin", &read.detector.plugin)?,
+            version: ident("detector.version", &read.detector.version)?,
+            digest: ident("detector.digest", &read.detector.digest)?,
+        }),
+    };
+    if read.trade_id != trade.id() {
+        return Err(broken("tradeId", "must be chain/blockHash/txHash/ordinal of this trade"));
+    }
+    let status = match read.status {
+        WireStatus::Observed => Status::Observed,
+        WireStatus::Finalized => Status::Finalized,
+        WireStatus::Reverted => Status::Reverted,
+    };
+    Ok(Event { id: ident("eventId", &read.event_id)?, status, trade })
+}
+
+fn ident(field: &str, text: &str) -> Result<String, Invalid> {
+    check::id(field, text).map(|()| text.to_owned())
+}
+
+fn shared(field: &str, text: &str) -> Result<Arc<str>, Invalid> {
+    check::id(field, text).map(|()| Arc::from(text))
+}
+
+fn to_side(field: &str, side: Side<'_>) -> Result<tape::Side, Invalid> {
+    if let Some(symbol) = &side.symbol {
+        check::symbol(&format!("{field}.symbol"), symbol)?;
+    }
+    Ok(tape::Side {
+        asset: ident(&format!("{field}.asset"), &side.asset)?,
+        raw: to_raw(field, &side.raw)?,
+        decimals: side.decimals,
+        symbol: side.symbol.map(Cow::into_owned),
+        quote: side.quote,
+    })
+}
+
+fn to_raw(field: &str, text: &str) -> Result<Raw, Invalid> {
+    check::raw(&format!("{field}.raw"), text)
+}
+
+fn to_amount(field: &str, amount: &Amount<'_>) -> Result<tape::AssetAmount, Invalid> {
+    Ok(tape::AssetAmount {
+        asset: ident(&format!("{field}.asset"), &amount.asset)?,
+        raw: to_raw(field, &amount.raw)?,
+    })
+}
+
+fn to_legs(legs: Vec<Leg<'_>>) -> Result<Vec<tape::Leg>, Invalid> {
+    check::count("legs", legs.len(), tape::Trade::MAX_LEGS)?;
+    let read = |(at, leg): (usize, Leg<'_>)| {
+        let field = format!("legs[{at}]");
+        Ok(tape::Leg {
+            venue: ident(&format!("{field}.venue"), &leg.venue)?,
+            pool: ident(&format!("{field}.pool"), &leg.pool)?,
+            sold: to_amount(&format!("{field}.sold"), &leg.sold)?,
+            bought: to_amount(&format!("{field}.bought"), &leg.bought)?,
+            ordinal: leg.ordinal,
+        })
+    };
+    legs.into_iter().enumerate().map(read).collect()
+}
+
+fn to_fees(fees: Vec<Fee<'_>>) -> Result<Vec<tape::Fee>, Invalid> {
+    check::count("fees", fees.len(), tape::Trade::MAX_LEGS)?;
+    let read = |(at, fee): (usize, Fee<'_>)| {
+        let field = format!("fees[{at}]");
+        let recipient = |text: Cow<'_, str>| ident(&format!("{field}.recipient"), &text);
+        Ok(tape::Fee {
+            kind: ident(&format!("{field}.kind"), &fee.kind)?,
+            asset: ident(&format!("{field}.asset"), &fee.asset)?,
+            raw: to_raw(&field, &fee.raw)?,
+            recipient: fee.recipient.map(recipient).transpose()?,
+            included: fee.included,
+        })
+    };
+    fees.into_iter().enumerate().map(read).collect()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "used as a mapping of an owned option")]
+fn to_valuation(valuation: Valuation<'_>) -> Result<tape::Valuation, Invalid> {
+    Ok(tape::Valuation {
+        notional: to_usd("valuation.notionalUsd", &valuation.notional_usd)?,
+        fee: valuation.fee_usd.map(|fee| to_usd("valuation.feeUsd", &fee)).transpose()?,
+        source: ident("valuation.source", &valuation.source)?,
+    })
+}
+
+fn to_usd(field: &str, text: &str) -> Result<Usd, Invalid> {
+    let usd = Usd::parse(text).map_err(|e| broken(field, format!("is {e}")))?;
+    if usd < Usd::ZERO || usd > Usd::LIMIT {
+        return Err(broken(field, "must lie between 0 and 10^15 dollars"));
+    }
+    Ok(usd)
+}
