@@ -160,7 +160,9 @@ fn parse(path: &Path, text: &str, variables: &Variables<'_, impl Strings>) -> Re
         problems.push(format!("id `{}` must be lower-case letters, digits and hyphens", written.id));
     }
     for endpoint in &written.endpoints {
-        if !endpoint.is_empty() && !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
+        let known = ["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme));
+        // A variable that was not found has been named already.
+        if !endpoint.is_empty() && !known && !endpoint.contains("${") {
             problems.push("each of endpoints must start with http:// or https://".to_owned());
         }
     }
@@ -250,7 +252,8 @@ mod tests {
 
     #[test]
     fn everything_wrong_is_said_at_once() {
-        let text = "id = \"Eth\"\nplugin = \"evm\"\nstart = \"soon\"\nendpoints = [\"${NODE}\", \"ftp://x\", \"${NONE}\"]";
+        let text =
+            "id = \"Eth\"\nplugin = \"evm\"\nstart = \"soon\"\nendpoints = [\"${NODE}\", \"ftp://x\", \"${NONE}\"]";
         let problems = parsed(text).unwrap_err();
         assert_eq!(problems.len(), 4, "{problems:?}");
         assert!(problems[0].contains("endpoints[2]: variable NONE"), "{problems:?}");

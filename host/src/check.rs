@@ -15,21 +15,17 @@ pub async fn check_config(settings: &Settings, strings: &impl Strings) -> anyhow
         .await
         .with_context(|| format!("read PLUGINS_DIR {}", settings.plugins.display()))?;
     let mut problems: Vec<String> = refused.iter().map(ToString::to_string).collect();
-    let mut said = String::new();
+    let mut said = vec![];
     for chain in &chains {
-        match newest(&plugins, &chain.plugin) {
-            Some(plugin) => {
-                let version = &plugin.detector.version;
-                let endpoints = chain.endpoints.len();
-                said += &format!("chain {}: {} {version}, {endpoints} endpoints\n", chain.id, chain.plugin);
-            }
-            None => {
-                let (path, plugin) = (chain.path.display(), &chain.plugin);
-                problems.push(format!("{path}: plugin `{plugin}` is not in PLUGINS_DIR"));
-            }
-        }
+        let (path, id) = (chain.path.display(), &chain.plugin);
+        let Some(plugin) = newest(&plugins, id) else {
+            problems.push(format!("{path}: plugin `{id}` is not in PLUGINS_DIR"));
+            continue;
+        };
+        let (version, endpoints) = (&plugin.detector.version, chain.endpoints.len());
+        said.push(format!("chain {}: {id} {version}, {endpoints} endpoints", chain.id));
     }
-    if problems.is_empty() { Ok(said) } else { Err(ConfigError(problems).into()) }
+    if problems.is_empty() { Ok(said.join("\n")) } else { Err(ConfigError(problems).into()) }
 }
 
 /// Whether the log answers.

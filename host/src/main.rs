@@ -61,7 +61,7 @@ async fn start(command: Command) -> anyhow::Result<()> {
             println!("{resolved}");
         }
         problems.finish()?;
-        print!("{}", check::check_config(&settings, &layers).await?);
+        println!("{}", check::check_config(&settings, &layers).await?);
         return Ok(());
     }
     problems.finish()?;

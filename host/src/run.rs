@@ -18,12 +18,7 @@ use tokio::task::JoinSet;
 const STEP_CHANGES: usize = 4_000;
 
 /// Follows every chain of the chain files.
-pub async fn run(
-    settings: Settings,
-    strings: &impl Strings,
-    log: Log,
-    shutdown: Shutdown,
-) -> anyhow::Result<()> {
+pub async fn run(settings: Settings, strings: &impl Strings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
     environment::install_crypto();
     let chains = read_chains(&settings, strings)?;
     let engine = Engine::new(settings.scans)?;
@@ -48,17 +43,13 @@ pub async fn run(
     }
     let mut following = JoinSet::new();
     for chain in chains {
-        match newest(&plugins, &chain.plugin) {
-            Some(plugin) => {
-                let (engine, plugin, log) = (engine.clone(), plugin.clone(), log.clone());
-                following.spawn(follow_one(engine, plugin, Arc::new(chain), log, shutdown.clone()));
-            }
-            None => tracing::error!(
-                chain.id = chain.id,
-                plugin.id = chain.plugin,
-                "chain parked: no admitted plugin of that id in PLUGINS_DIR"
-            ),
-        }
+        let Some(plugin) = newest(&plugins, &chain.plugin) else {
+            let wanted = &chain.plugin;
+            tracing::error!(chain.id = chain.id, plugin.id = wanted, "chain parked: no such plugin in PLUGINS_DIR");
+            continue;
+        };
+        let (engine, plugin, log) = (engine.clone(), plugin.clone(), log.clone());
+        following.spawn(follow_one(engine, plugin, Arc::new(chain), log, shutdown.clone()));
     }
     shutdown.wait().await;
     while let Some(ended) = following.join_next().await {

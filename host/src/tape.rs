@@ -171,10 +171,7 @@ impl Scribe {
             unbacked: step.cursor.unbacked,
         };
         let key = journal::cursor_key(&self.chain);
-        vec![
-            self.journal_record(key, Some(journal::encode_cursor(&cursor))),
-            self.progress(step, partitions),
-        ]
+        vec![self.journal_record(key, Some(journal::encode_cursor(&cursor))), self.progress(step, partitions)]
     }
 
     fn generation(&self) -> progress::Generation {

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 /// Attempts at one request, the first included.
 const ATTEMPTS: u32 = 4;
 /// How long a blamed endpoint is passed over, at first and at most.
-const SICK: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(120));
+const SICK: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(2));
 /// Longest wait that an endpoint may ask for.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// Headers that are the host's own.
 const OURS: [&str; 6] = ["host", "authorization", "content-length", "transfer-encoding", "connection", "user-agent"];
 

@@ -89,9 +89,21 @@ impl Anvil {
             transaction["to"] = to.into();
         }
         let hash = self.rpc("eth_sendTransaction", json!([transaction])).await?;
-        let receipt = self.rpc("eth_getTransactionReceipt", json!([hash])).await?;
+        let receipt = self.mined(&hash).await?;
         ensure!(receipt["status"] == "0x1", "transaction {hash} to {to:?} failed: {receipt}");
         Ok(receipt)
+    }
+
+    /// The receipt of a transaction, once it is mined.
+    async fn mined(&self, hash: &Value) -> anyhow::Result<Value> {
+        for _ in 0..2_000 {
+            let receipt = self.rpc("eth_getTransactionReceipt", json!([hash])).await?;
+            if !receipt.is_null() {
+                return Ok(receipt);
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        bail!("transaction {hash} was not mined")
     }
 
     /// The answer of a view call.

@@ -1,5 +1,5 @@
 //! A node that misbehaves costs time and nothing else: the tape ends as it would with a well-behaved one.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use environment::{Problems, Shutdown};
 use std::collections::{BTreeMap, HashMap};
@@ -48,7 +48,7 @@ impl Ingest {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(120), there).await.expect("the last block within two minutes");
+        tokio::time::timeout(Duration::from_mins(2), there).await.expect("the last block within two minutes");
     }
 
     async fn stop(self) {

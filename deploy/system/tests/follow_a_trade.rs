@@ -1,6 +1,6 @@
 //! One journey: swaps on a real node, through every hop, to REST, WebSocket and a user's metrics; then a reorg takes
 //! them back everywhere.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Ten dollars in the test dollar's smallest unit.
 const TEN: u128 = 10_000_000_000_000_000_000;
@@ -108,8 +108,8 @@ async fn journey(target: Target, database: String) {
     let mut stream = Stream::trades(line.api).await;
 
     let bought = node.swap_v2(&venues, &alice, [&venues.dollar, &venues.token], TEN).await.unwrap();
-    let event = stream.next("apply").await;
-    assert_trade(&event["data"], &bought, &alice, &venues.v2_pair);
+    let first = stream.next("apply").await;
+    assert_trade(&first["data"], &bought, &alice, &venues.v2_pair);
     node.swap_v3(&venues, &bob, 2 * TEN).await.unwrap();
     let event = stream.next("apply").await;
     assert_eq!(event["data"]["trader"]["address"], bob.as_str());
@@ -133,7 +133,8 @@ async fn journey(target: Target, database: String) {
     for _ in 0..3 {
         reverted.push(stream.next("revert").await["data"]["tradeId"].clone());
     }
-    assert_eq!(reverted[0], event["data"]["tradeId"], "newest first");
+    let place = |event: &Value| reverted.iter().position(|id| *id == event["data"]["tradeId"]);
+    assert!(place(&event) < place(&first) && place(&event).is_some(), "a trader's newest is taken back first");
     client.until("/v1/trades", |page| page["items"].as_array().unwrap().is_empty()).await;
     let all = client.get("/v1/trades?status=all").await;
     assert_eq!(all["items"].as_array().unwrap().len(), 3, "what was taken back can still be looked at");

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use crate::process::{Running, cargo, note, program, root, run, target};
+use crate::process::{Running, built, cargo, note, program, root, run, target};
 use crate::{page, plugins};
 
 /// Seconds from one recorded block to the next, a little under the chain's own.
@@ -21,10 +21,6 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Builds everything, starts it, and keeps it running until Ctrl-C or the given time.
 pub(crate) fn run_for(seconds: Option<u64>) -> anyhow::Result<()> {
-    let stopped = Arc::new(AtomicBool::new(false));
-    let flag = stopped.clone();
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("failed to listen for Ctrl-C")?;
-
     plugins::build()?;
     note("building chaintape (the first time takes some minutes)");
     let build = ["build", "-p", "chaintape", "-p", "system", "--bin", "chaintape", "--bin", "replay-node"];
@@ -33,6 +29,10 @@ pub(crate) fn run_for(seconds: Option<u64>) -> anyhow::Result<()> {
     let address = address()?;
     let dir = target("demo");
     let chains = lay_out(&dir)?;
+    // From here on there is something to stop; before, Ctrl-C simply ends the build.
+    let stopped = Arc::new(AtomicBool::new(false));
+    let flag = stopped.clone();
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).context("failed to listen for Ctrl-C")?;
     let begun = Instant::now();
     let (mut replay, upstream) = start_replay()?;
     let mut chaintape = start_chaintape(&dir, address, &upstream)?;
@@ -103,7 +103,7 @@ fn lay_out(dir: &Path) -> anyhow::Result<Vec<String>> {
 
 /// The replay node and its address, which is the first line it prints.
 fn start_replay() -> anyhow::Result<(Running, String)> {
-    let mut command = program(target("debug/replay-node"), &["--pace", PACE]);
+    let mut command = program(built("replay-node"), &["--pace", PACE]);
     let mut replay = Running::start("the replay node", command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
     let output = replay.child().stdout.take().context("the replay node has no output")?;
     let mut line = String::new();
@@ -115,7 +115,7 @@ fn start_replay() -> anyhow::Result<(Running, String)> {
 fn start_chaintape(dir: &Path, address: SocketAddr, upstream: &str) -> anyhow::Result<Running> {
     let data = dir.join("data");
     let log = std::fs::File::create(dir.join("log.jsonl"))?;
-    let mut command = program(target("debug/chaintape"), &[]);
+    let mut command = program(built("chaintape"), &[]);
     command
         .env("APP_ENV", "dev")
         .env("PLUGINS_DIR", target("plugins"))

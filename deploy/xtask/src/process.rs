@@ -21,6 +21,12 @@ pub(crate) fn target(name: &str) -> PathBuf {
     root().join("target").join(name)
 }
 
+/// A program that cargo built, wherever it was told to build.
+pub(crate) fn built(name: &str) -> PathBuf {
+    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    root().join(folder).join("debug").join(name)
+}
+
 /// A program to be run at the repository's root.
 pub(crate) fn program(name: impl AsRef<OsStr>, arguments: &[&str]) -> Command {
     let mut command = Command::new(name);

@@ -34,13 +34,7 @@ struct Cluster {
 }
 
 impl Kafka {
-    pub(crate) fn new(
-        brokers: &str,
-        prefix: &str,
-        environment: &str,
-        replication: u16,
-        min_insync: u16,
-    ) -> Self {
+    pub(crate) fn new(brokers: &str, prefix: &str, environment: &str, replication: u16, min_insync: u16) -> Self {
         Self(Arc::new(Cluster {
             brokers: brokers.to_owned(),
             prefix: prefix.to_owned(),
@@ -60,13 +54,12 @@ impl Kafka {
     }
 
     pub(crate) async fn publish(&self, records: Vec<Record>) -> Result<(), Unavailable> {
-        let producer = match self.0.publisher.get() {
-            Some(producer) => producer.clone(),
-            None => {
-                let fresh: FutureProducer =
-                    self.producer_config().create().map_err(|e| Unavailable::new("make a producer", e))?;
-                self.0.publisher.get_or_init(|| fresh).clone()
-            }
+        let producer = if let Some(producer) = self.0.publisher.get() {
+            producer.clone()
+        } else {
+            let fresh: FutureProducer =
+                self.producer_config().create().map_err(|e| Unavailable::new("make a producer", e))?;
+            self.0.publisher.get_or_init(|| fresh).clone()
         };
         writer::send(self, &producer, records).await.map(|_| ()).map_err(|e| Unavailable::new("publish", e))
     }

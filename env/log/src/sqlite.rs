@@ -89,8 +89,8 @@ impl Sqlite {
         self.shelf.fetch(share, 0, usize::MAX >> 1).await
     }
 
-    pub(crate) async fn ends(&self, topic: &Topic) -> Result<Vec<(Share, u64)>, Unavailable> {
-        Ok(topic.shares().map(|share| (share.clone(), self.board.end(&share))).collect())
+    pub(crate) fn ends(&self, topic: &Topic) -> Vec<(Share, u64)> {
+        topic.shares().map(|share| (share.clone(), self.board.end(&share))).collect()
     }
 
     pub(crate) async fn positions_at(

@@ -60,17 +60,8 @@ pub const OF_METRICS: &[Topic] = &[METRICS_UPDATED, METRICS_DLQ];
 pub const OF_PORTFOLIO: &[Topic] = &[PORTFOLIO_UPDATED, PORTFOLIO_DLQ];
 
 /// Every log.
-pub const ALL: &[Topic] = &[
-    TRADES,
-    HISTORY,
-    METRICS_UPDATED,
-    PORTFOLIO_UPDATED,
-    JOURNAL,
-    PROGRESS,
-    FAILURES,
-    METRICS_DLQ,
-    PORTFOLIO_DLQ,
-];
+pub const ALL: &[Topic] =
+    &[TRADES, HISTORY, METRICS_UPDATED, PORTFOLIO_UPDATED, JOURNAL, PROGRESS, FAILURES, METRICS_DLQ, PORTFOLIO_DLQ];
 
 /// Whether only the newest record of each key counts in the log of that name.
 pub fn is_compacted(name: &str) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tape::{Share, Start};
 use tape_log::{Appended, Arrival, Log, Reader, Record, Target, topics};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn record(share: &Share, key: &str, value: Option<&str>) -> Record {
     Record {
@@ -46,7 +46,7 @@ async fn an_append_is_whole_and_in_order(log: &Log) {
     let mut told = vec![];
     let done = writer
         .append(step, |ends| {
-            told = ends.clone();
+            told.clone_from(ends);
             vec![record(&journal, "whole", Some("cursor"))]
         })
         .await;

@@ -212,7 +212,8 @@ impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
         let Some(cursor) = self.cursor.clone() else {
             return self.begin(&tip).await;
         };
-        if self.window.contradicts(&tip.latest) || tip.finalized.as_ref().is_some_and(|id| self.window.contradicts(id)) {
+        if self.window.contradicts(&tip.latest) || tip.finalized.as_ref().is_some_and(|id| self.window.contradicts(id))
+        {
             return self.leave_branch(&tip).await;
         }
         if tip.latest.height > cursor.through {
@@ -402,7 +403,8 @@ impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
 
     fn empty_step(&self, tip: &Tip) -> Result<Step, Failure> {
         let cursor = self.cursor.clone().ok_or_else(|| Failure::Hopeless("the chain has no cursor".to_owned()))?;
-        let progress = Progress { state: State::Live, latest: Some(tip.latest.clone()), proof: Arc::clone(&self.proof) };
+        let progress =
+            Progress { state: State::Live, latest: Some(tip.latest.clone()), proof: Arc::clone(&self.proof) };
         Ok(Step { changes: vec![], popped: vec![], pushed: vec![], settled: vec![], cursor, progress })
     }
 
@@ -466,8 +468,7 @@ impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
             let mut cursor = cursor;
             cursor.step += 1;
             let progress = Progress { state: State::Parked(why.clone()), latest: None, proof: Arc::clone(&self.proof) };
-            let step =
-                Step { changes: vec![], popped: vec![], pushed: vec![], settled: vec![], cursor, progress };
+            let step = Step { changes: vec![], popped: vec![], pushed: vec![], settled: vec![], cursor, progress };
             match self.lease.append(&step).await {
                 Outcome::Done => {}
                 Outcome::Lost => return Break::End(End::Lost),

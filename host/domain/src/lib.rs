@@ -12,7 +12,7 @@ pub mod ports;
 pub mod follow;
 
 pub use block::{Block, Scanned, Tip};
-pub use follow::{End, Plan, Beginning, follow};
+pub use follow::{Beginning, End, Plan, follow};
 pub use ports::{Chain, Clock, Failure, Journal, Lease, Outcome, Tape};
 pub use step::{Cursor, Progress, State, Step};
 pub use window::Window;

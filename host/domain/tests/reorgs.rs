@@ -1,5 +1,5 @@
 //! Whatever branches a chain shows, the tape ends with the winning one, and every revert undoes an apply, newest first.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use ingest_domain::follow::Witness;
 use ingest_domain::{
@@ -10,16 +10,15 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use tape::{
-    AssetAmount, BlockId, BlockRef, Detector, Leg, Raw, Side, Status, Trade, Trader, Transaction, Unavailable,
-};
+use tape::{AssetAmount, BlockId, BlockRef, Detector, Leg, Raw, Side, Status, Trade, Trader, Transaction, Unavailable};
 
 fn hash(branch: u64, height: u64) -> Arc<str> {
     format!("0x{branch:04x}{height:08x}").into()
 }
 
 fn trade(id: &BlockId, index: u32) -> Trade {
-    let side = |asset: &str| Side { asset: asset.into(), raw: Raw::from(1), decimals: None, symbol: None, quote: false };
+    let side =
+        |asset: &str| Side { asset: asset.into(), raw: Raw::from(1), decimals: None, symbol: None, quote: false };
     let amount = |asset: &str| AssetAmount { asset: asset.into(), raw: Raw::from(1) };
     let leg = Leg { venue: "v".into(), pool: "p".into(), sold: amount("a"), bought: amount("b"), ordinal: 0 };
     Trade {
@@ -55,9 +54,9 @@ impl View {
 
     fn block(&self, height: u64) -> Option<Block> {
         let id = self.id(height)?;
-        let parent = height.checked_sub(1).map(|below| {
-            self.id(below).unwrap_or(BlockId { height: below, hash: hash(0, below) })
-        });
+        let parent = height
+            .checked_sub(1)
+            .map(|below| self.id(below).unwrap_or(BlockId { height: below, hash: hash(0, below) }));
         let trades = (0..2).map(|index| trade(&id, index)).collect();
         Some(Block { id, parent, timestamp_ms: height, trades, unbacked: 1, proof: "test".into() })
     }
@@ -185,12 +184,15 @@ impl Witness for Nobody {
 
 /// Follows the views and answers how it ended and what was kept.
 fn followed(views: Vec<View>, silent_every: u64) -> (End, Memory) {
+    followed_from(Beginning::Height(0), views, silent_every)
+}
+
+fn followed_from(beginning: Beginning, views: Vec<View>, silent_every: u64) -> (End, Memory) {
     let looks = Arc::new(AtomicU64::new(0));
     let watch = Watch(Arc::clone(&looks), views.len() as u64);
     let memory = Memory::default();
     memory.0.lock().unwrap().silent_every = silent_every;
-    let plan =
-        Plan { chain: "c".into(), beginning: Beginning::Height(1), span: 4, poll_ms: 1, step_changes: 6 };
+    let plan = Plan { chain: "c".into(), beginning, span: 4, poll_ms: 1, step_changes: 6 };
     let mut node = Node { views, looks };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let end = runtime.block_on(follow(&mut node, &memory, &watch, &Nobody, &plan));
@@ -214,7 +216,11 @@ fn live(events: &[(Status, Trade)]) -> Vec<String> {
 }
 
 fn expected(view: &View) -> Vec<String> {
-    let heights = 1..=view.latest();
+    expected_from(0, view)
+}
+
+fn expected_from(first: u64, view: &View) -> Vec<String> {
+    let heights = first..=view.latest();
     heights.filter_map(|height| view.block(height)).flat_map(|block| block.trades).map(|trade| trade.id()).collect()
 }
 
@@ -256,6 +262,18 @@ proptest! {
         prop_assert_eq!(live(&kept.events), expected(&last));
         prop_assert_eq!(kept.cursor.as_ref().unwrap().through, last.latest());
     }
+}
+
+#[test]
+fn a_branch_left_below_where_all_began_is_given_back_whole() {
+    let mut views = views(10, &[(8, 9)], 30);
+    for view in &mut views {
+        view.finalized = None;
+    }
+    let last = views[1].clone();
+    let (end, memory) = followed_from(Beginning::Height(6), views, 0);
+    assert_eq!(end, End::Stopped);
+    assert_eq!(live(&memory.0.lock().unwrap().events), expected_from(6, &last));
 }
 
 #[test]

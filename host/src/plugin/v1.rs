@@ -11,7 +11,7 @@ use wasmtime::Store;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 mod bindings {
-    #![expect(missing_docs, clippy::pedantic, reason = "generated")]
+    #![expect(missing_docs, reason = "generated")]
     wasmtime::component::bindgen!({
         path: "../wit/chain-plugin",
         world: "plugin",
@@ -205,13 +205,7 @@ fn raw(value: wit::Uint256) -> Raw {
 }
 
 fn side(side: wit::Side) -> Side {
-    Side {
-        asset: side.asset,
-        raw: raw(side.raw),
-        decimals: side.decimals,
-        symbol: side.symbol,
-        quote: side.quote,
-    }
+    Side { asset: side.asset, raw: raw(side.raw), decimals: side.decimals, symbol: side.symbol, quote: side.quote }
 }
 
 fn amount(amount: wit::AssetAmount) -> AssetAmount {
@@ -219,13 +213,7 @@ fn amount(amount: wit::AssetAmount) -> AssetAmount {
 }
 
 fn leg(leg: wit::Leg) -> Leg {
-    Leg {
-        venue: leg.venue,
-        pool: leg.pool,
-        sold: amount(leg.sold),
-        bought: amount(leg.bought),
-        ordinal: leg.ordinal,
-    }
+    Leg { venue: leg.venue, pool: leg.pool, sold: amount(leg.sold), bought: amount(leg.bought), ordinal: leg.ordinal }
 }
 
 fn fee(fee: wit::Fee) -> Fee {
@@ -259,11 +247,9 @@ impl wit_upstream::Host for Limited {
             weight: request.weight,
         };
         let raise = |answer: Result<upstream::Response, upstream::UpstreamError>| match answer {
-            Ok(response) => Ok(wit_upstream::Response {
-                status: response.status,
-                headers: response.headers,
-                body: response.body,
-            }),
+            Ok(response) => {
+                Ok(wit_upstream::Response { status: response.status, headers: response.headers, body: response.body })
+            }
             Err(upstream::UpstreamError::Unreachable(why)) => Err(wit_upstream::UpstreamError::Unreachable(why)),
             Err(upstream::UpstreamError::TooLarge(cap)) => Err(wit_upstream::UpstreamError::TooLarge(cap)),
             Err(upstream::UpstreamError::Refused(why)) => Err(wit_upstream::UpstreamError::Refused(why)),

@@ -44,7 +44,10 @@ impl Chain {
     /// Whether the block that shows at a height now will be left with the next block.
     fn is_losing(&self, height: u64) -> bool {
         let every = self.settings.reorg_every;
-        every != 0 && self.latest != 0 && self.latest.is_multiple_of(every) && height + self.settings.reorg_depth > self.latest
+        every != 0
+            && self.latest != 0
+            && self.latest.is_multiple_of(every)
+            && height + self.settings.reorg_depth > self.latest
     }
 
     pub(crate) fn block(&self, height: u64) -> Block {
@@ -160,7 +163,7 @@ mod tests {
 
     #[test]
     fn bad_settings_name_the_rule() {
-        for bad in [r#"{"speed": 1}"#, r#"{"users": 0}"#, r#"{"reorg-every": 2, "reorg-depth": 2}"#, "[]"] {
+        for bad in [r#"{"speed": 1}"#, r#"{"users": 0}"#, r#"{"reorg-every": 2, "reorg-depth": 2}"#, "7"] {
             assert!(matches!(Settings::read(bad), Err(chain_plugin_sdk::Failure::BadSettings(_))), "{bad}");
         }
     }

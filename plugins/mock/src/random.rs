@@ -1,5 +1,10 @@
 //! A small deterministic generator: the same words give the same numbers on every machine.
 
+/// A byte as two hex digits.
+fn digits(byte: u8) -> [char; 2] {
+    [byte >> 4, byte & 15].map(|digit| char::from_digit(u32::from(digit), 16).unwrap_or('0'))
+}
+
 /// SplitMix64.
 pub(crate) struct Random(u64);
 
@@ -33,7 +38,7 @@ impl Random {
         let mut text = String::with_capacity(2 + 2 * bytes);
         text.push_str("0x");
         while text.len() < 2 + 2 * bytes {
-            text += &format!("{:016x}", self.next());
+            text.extend(self.next().to_be_bytes().into_iter().flat_map(digits));
         }
         text.truncate(2 + 2 * bytes);
         text

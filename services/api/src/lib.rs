@@ -44,15 +44,15 @@ pub(crate) struct App {
 /// Listens where the settings say and serves until shutdown.
 pub async fn run(settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
     let addr = settings.addr;
-    let listener = TcpListener::bind(addr).await.with_context(|| format!("failed to listen on {addr}"))?;
+    let listener = TcpListener::bind(addr).await.with_context(|| format!("listen on {addr}"))?;
     serve(listener, settings, log, shutdown).await
 }
 
 /// Serves on a bound listener until shutdown. The database and the log may come later: until then requests are
 /// answered with "unavailable", and `/ready` says what is waited for.
 pub async fn serve(listener: TcpListener, settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
-    let addr = listener.local_addr().context("failed to learn the own address")?;
-    let store = Store::at(settings.database.expose()).context("failed to understand DATABASE_URL")?;
+    let addr = listener.local_addr().context("learn the own address")?;
+    let store = Store::at(settings.database.expose()).context("understand DATABASE_URL")?;
     let hub = Arc::new(Hub::new());
     let app = Arc::new(App {
         store: store.clone(),
@@ -78,5 +78,5 @@ pub async fn serve(listener: TcpListener, settings: Settings, log: Log, shutdown
     pump.abort();
     store.close().await;
     tracing::info!(event = "api.stopped", "stopped");
-    served.context("failed to serve")
+    served.context("serve")
 }

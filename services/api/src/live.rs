@@ -6,30 +6,26 @@
 pub(crate) mod change;
 pub(crate) mod mailbox;
 pub(crate) mod pump;
+mod rings;
 mod subscription;
 
 pub(crate) use change::{ChainChange, MetricsChange, TradeChange, WalletChange};
 pub(crate) use mailbox::{Mailbox, Outgoing};
+pub(crate) use rings::{Before, Starts};
 pub(crate) use subscription::{Refused, Subscription, Want};
 
 use crate::token;
 use crate::views::ChainView;
-use api_domain::{Filter, Folded, Move, Recent, TradeRow, UserState, WalletState, Who, caught_up};
+use api_domain::{Filter, Folded, Move, TradeRow, UserState, WalletState, Who, caught_up};
+use rings::{Live, MOST_TRADE_BYTES, MOST_TRADES, advance, nexts, since, with};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tape::Share;
 use tape_log::topics;
 
-/// Most trades kept per partition, and bytes of them in all, for those who subscribe while metrics is behind.
-const MOST_TRADES: usize = 4_096;
-const MOST_TRADE_BYTES: usize = 128 * 1024 * 1024;
-/// Most states kept per partition: they only bridge the moment between a snapshot and its subscription.
-const MOST_STATES: usize = 256;
+/// How long states are kept.
 const STATES_FOR_MS: u64 = 60_000;
-
-/// Where every partition of the log is read to, when a snapshot is about to be taken.
-pub(crate) struct Before(Vec<u64>);
 
 /// What the stream serves from.
 pub(crate) struct Hub {
@@ -49,23 +45,6 @@ struct Inner {
 struct Listener {
     mailbox: Arc<Mailbox>,
     subscriptions: Vec<Subscription>,
-}
-
-struct Live {
-    trades: Vec<Recent<Arc<TradeChange>>>,
-    trade_bytes: usize,
-    metrics: Vec<Recent<Arc<MetricsChange>>>,
-    wallets: Vec<Recent<Arc<WalletChange>>>,
-    progress: u64,
-    last_arrival_ms: u64,
-    last_record_ms: u64,
-}
-
-/// Where reading begins: the first position of each partition.
-pub(crate) struct Starts {
-    pub(crate) trades: Vec<u64>,
-    pub(crate) metrics: Vec<u64>,
-    pub(crate) wallets: Vec<u64>,
 }
 
 /// How the stream is, for people and probes.
@@ -140,7 +119,13 @@ impl Hub {
     }
 
     /// A user's metrics changed.
-    pub(crate) fn metrics(&self, partition: u32, position: u64, at_ms: u64, compose: impl FnOnce(String) -> MetricsChange) {
+    pub(crate) fn metrics(
+        &self,
+        partition: u32,
+        position: u64,
+        at_ms: u64,
+        compose: impl FnOnce(String) -> MetricsChange,
+    ) {
         let mut inner = self.lock();
         let Inner { live: Some(live), readers, .. } = &mut *inner else { return };
         let at = token::at(b'm', with(&live.metrics, partition, position + 1));
@@ -157,7 +142,13 @@ impl Hub {
     }
 
     /// A wallet changed.
-    pub(crate) fn wallet(&self, partition: u32, position: u64, at_ms: u64, compose: impl FnOnce(String) -> WalletChange) {
+    pub(crate) fn wallet(
+        &self,
+        partition: u32,
+        position: u64,
+        at_ms: u64,
+        compose: impl FnOnce(String) -> WalletChange,
+    ) {
         let mut inner = self.lock();
         let Inner { live: Some(live), readers, .. } = &mut *inner else { return };
         let at = token::at(b'p', with(&live.wallets, partition, position + 1));
@@ -261,7 +252,8 @@ impl Hub {
         let Inner { live, readers, .. } = &mut *inner;
         let live = live.as_ref().ok_or(Refused::Starting)?;
         let (from, after) = live.trades_since(folded, &filter)?;
-        let moves = after.iter().map(|change| Move { key: change.key.clone(), fate: change.fate, shown: change.payload() });
+        let moves =
+            after.iter().map(|change| Move { key: change.key.clone(), fate: change.fate, shown: change.payload() });
         let rows_shown = rows.iter().map(|row| (row.key.clone(), row.payload.as_str()));
         let shown: Vec<&str> = caught_up(rows_shown, moves, limit).into_iter().map(|(_, shown)| shown).collect();
         let snapshot = compose(&shown, &token::at(b't', from.iter().copied()));
@@ -337,33 +329,6 @@ impl Hub {
     }
 }
 
-impl Live {
-    fn starting_at(starts: &Starts) -> Self {
-        Self {
-            trades: starts.trades.iter().map(|start| Recent::starting_at(*start, MOST_TRADES)).collect(),
-            trade_bytes: 0,
-            metrics: starts.metrics.iter().map(|start| Recent::starting_at(*start, MOST_STATES)).collect(),
-            wallets: starts.wallets.iter().map(|start| Recent::starting_at(*start, MOST_STATES)).collect(),
-            progress: 0,
-            last_arrival_ms: 0,
-            last_record_ms: 0,
-        }
-    }
-
-    /// The changes read since metrics' positions that a filter lets pass, and from where on changes are to be delivered.
-    fn trades_since(&self, folded: &Folded, filter: &Filter) -> Result<(Vec<u64>, Vec<Arc<TradeChange>>), Refused> {
-        let mut from = Vec::with_capacity(self.trades.len());
-        let mut after = vec![];
-        for (partition, recent) in (0_u32..).zip(&self.trades) {
-            let folded = folded.next(partition);
-            let kept = recent.since(folded).ok_or(Refused::Behind)?;
-            after.extend(kept.filter(|kept| kept.change.passes(filter)).map(|kept| Arc::clone(&kept.change)));
-            from.push(recent.next().max(folded));
-        }
-        Ok((from, after))
-    }
-}
-
 fn enter(
     readers: &mut HashMap<u64, Listener>,
     reader: u64,
@@ -380,29 +345,4 @@ fn enter(
     replies.into_iter().for_each(|reply| listener.mailbox.reply(reply));
     states.into_iter().for_each(|state| listener.mailbox.state(state));
     Ok(())
-}
-
-/// What arrived since; refused when some of it is forgotten already.
-fn since<T>(recent: &[Recent<Arc<T>>], before: &Before) -> Result<Vec<Arc<T>>, Refused> {
-    let mut changes = vec![];
-    for (recent, before) in recent.iter().zip(&before.0) {
-        changes.extend(recent.since(*before).ok_or(Refused::Behind)?.map(|kept| Arc::clone(&kept.change)));
-    }
-    Ok(changes)
-}
-
-fn nexts<T>(recent: &[Recent<T>]) -> Vec<u64> {
-    recent.iter().map(Recent::next).collect()
-}
-
-fn advance<T>(recent: &mut [Recent<T>], number: usize, next: u64) {
-    if let Some(recent) = recent.get_mut(number) {
-        recent.advance(next);
-    }
-}
-
-/// The next positions, with one partition at another place.
-fn with<T>(recent: &[Recent<T>], partition: u32, next: u64) -> impl ExactSizeIterator<Item = u64> {
-    let partition = partition as usize;
-    recent.iter().enumerate().map(move |(at, recent)| if at == partition { next } else { recent.next() })
 }

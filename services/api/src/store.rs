@@ -8,9 +8,7 @@ mod lines;
 mod postgres;
 mod sqlite;
 
-use api_domain::{
-    AssetPage, Folded, PositionRow, Reads, TotalsRow, TradeQuery, TradeRow, UserState, WalletState, Who,
-};
+use api_domain::{AssetPage, Folded, PositionRow, Reads, TotalsRow, TradeQuery, TradeRow, UserState, WalletState, Who};
 use lines::Line;
 use sql::{Dialect, Statement};
 use std::path::PathBuf;
@@ -165,7 +163,8 @@ mod tests {
             pool.close().await;
         }
         let store = Store::at(&format!("sqlite:{}", directory.path().display())).unwrap();
-        for sql in ["INSERT INTO metrics.held VALUES (1)", "DROP TABLE portfolio.held", "CREATE TABLE metrics.more (a)"] {
+        for sql in ["INSERT INTO metrics.held VALUES (1)", "DROP TABLE portfolio.held", "CREATE TABLE metrics.more (a)"]
+        {
             let refused = attempt(&store, sql).await;
             assert!(refused.contains("readonly"), "{sql}: {refused}");
         }

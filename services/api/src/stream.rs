@@ -37,12 +37,10 @@ pub(crate) async fn open(
     let Ok(seat) = Arc::clone(&app.seats).try_acquire_owned() else {
         return Problem::full().into_response();
     };
-    upgrade
-        .max_message_size(MAX_MESSAGE)
-        .max_frame_size(MAX_MESSAGE)
-        .write_buffer_size(32 * 1024)
-        .on_upgrade(move |socket| async move {
+    upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).write_buffer_size(32 * 1024).on_upgrade(
+        move |socket| async move {
             connection::serve(&app, socket).await;
             drop(seat);
-        })
+        },
+    )
 }

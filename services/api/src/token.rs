@@ -75,7 +75,10 @@ mod tests {
 
     #[test]
     fn places_differ_where_positions_do() {
-        assert_eq!(at(b't', [0, 127, 128, 300].into_iter()), URL_SAFE_NO_PAD.encode([1, b't', 0, 127, 0x80, 1, 0xac, 2]));
+        assert_eq!(
+            at(b't', [0, 127, 128, 300].into_iter()),
+            URL_SAFE_NO_PAD.encode([1, b't', 0, 127, 0x80, 1, 0xac, 2])
+        );
         assert_ne!(at(b't', [1].into_iter()), at(b'm', [1].into_iter()));
     }
 }

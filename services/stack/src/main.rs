@@ -27,8 +27,10 @@ async fn start(arguments: Arguments) -> anyhow::Result<()> {
     let mut problems = Problems::default();
     let strings = Overlay::new(Layers::load(&mut problems), &arguments);
     let ingest = chain_ingestor::Settings::read(&strings, &mut problems);
-    let metrics = metrics::Settings::read(&strings, &mut problems);
-    let portfolio = portfolio::Settings::read(&strings, &mut problems);
+    let mut metrics = metrics::Settings::read(&strings, &mut problems);
+    let mut portfolio = portfolio::Settings::read(&strings, &mut problems);
+    // One process has one health: that of its api.
+    (metrics.health, portfolio.health) = (None, None);
     let api = api::Settings::read(&strings, &mut problems);
     let target = target(&strings, &mut problems);
     if arguments.check_config {

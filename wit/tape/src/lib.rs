@@ -10,8 +10,8 @@ pub mod change;
 pub mod money;
 pub mod feed;
 
-pub use feed::{Batch, Delivery, Feed, Share, Start, Unavailable};
 pub use change::{Change, Event, Status};
+pub use feed::{Batch, Delivery, Feed, Share, Start, Unavailable};
 pub use money::{Raw, Usd};
 pub use trade::{
     AssetAmount, BlockId, BlockRef, Detector, Fee, Leg, Place, Side, Trade, Trader, Transaction, Valuation,

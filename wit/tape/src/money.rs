@@ -32,7 +32,9 @@ impl Usd {
             let factor = U512::from(10).pow(U512::from(Self::DIGITS - u32::from(decimals)));
             wide.checked_mul(factor)?
         } else {
-            half_even(wide, U512::from(10).checked_pow(U512::from(u32::from(decimals) - Self::DIGITS))?)
+            // The largest raw amount has 78 digits: beyond them nothing is left.
+            let excess = (u32::from(decimals) - Self::DIGITS).min(79);
+            half_even(wide, U512::from(10).pow(U512::from(excess)))
         };
         let units = u128::try_from(scaled).ok()?;
         let units = i128::try_from(units).ok()?;

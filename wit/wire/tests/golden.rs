@@ -174,7 +174,8 @@ fn a_block_of_any_size_survives_the_journal() {
 
 #[test]
 fn the_point_is_set_exactly() {
-    let cases = [("0", 0, "0"), ("0", 18, "0"), ("5", 2, "0.05"), ("1234", 3, "1.234"), ("1500", 3, "1.5"), ("7", 0, "7")];
+    let cases =
+        [("0", 0, "0"), ("0", 18, "0"), ("5", 2, "0.05"), ("1234", 3, "1.234"), ("1500", 3, "1.5"), ("7", 0, "7")];
     for (raw, decimals, expected) in cases {
         assert_eq!(trade::pointed(raw, decimals), expected);
     }

@@ -31,7 +31,8 @@ pub fn measure() -> anyhow::Result<Figures> {
 
 async fn follow() -> anyhow::Result<Figures> {
     environment::install_crypto();
-    let brokers = std::env::var("KAFKA_BROKERS").context("KAFKA_BROKERS is not set: run `cargo xtask servers start`")?;
+    let brokers =
+        std::env::var("KAFKA_BROKERS").context("KAFKA_BROKERS is not set: run `cargo xtask servers start`")?;
     let folder = anvil::installed().context("anvil is not installed: run `cargo xtask anvil`")?;
     let node = Anvil::start(&folder).await?;
     let venues = node.deploy_venues().await?;
@@ -55,8 +56,7 @@ async fn follow() -> anyhow::Result<Figures> {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let mut available = HashMap::new();
     for _ in 0..SWAPS {
-        let receipt =
-            node.swap_v2(&venues, &trader, [&venues.dollar, &venues.token], 1_000_000_000_000_000).await?;
+        let receipt = node.swap_v2(&venues, &trader, [&venues.dollar, &venues.token], 1_000_000_000_000_000).await?;
         let hash = receipt["transactionHash"].as_str().context("a hash")?.to_owned();
         // anvil mines at once and answers with the receipt a moment after the block: what is measured starts late by
         // that moment, never early.

@@ -58,8 +58,7 @@ async fn create_missing(
         })
         .collect();
     let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
-    let made =
-        admin.create_topics(&wanted, &options).await.map_err(|e| Unavailable::new("create topics", e))?;
+    let made = admin.create_topics(&wanted, &options).await.map_err(|e| Unavailable::new("create topics", e))?;
     for result in made {
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
@@ -99,16 +98,13 @@ fn count_partitions(consumer: &BaseConsumer, name: &str) -> Result<usize, KafkaE
 
 /// The settings a topic is created with and held to.
 fn settings(log: &Kafka, topic: &Topic) -> Vec<(&'static str, String)> {
-    let mut settings = vec![
-        ("min.insync.replicas", log.0.min_insync.to_string()),
-        ("max.message.bytes", topic.max_bytes.to_string()),
-    ];
+    let mut settings =
+        vec![("min.insync.replicas", log.0.min_insync.to_string()), ("max.message.bytes", topic.max_bytes.to_string())];
     settings.extend(match topic.policy {
         Policy::Keep => vec![("cleanup.policy", "delete".to_owned()), ("retention.ms", "-1".to_owned())],
-        Policy::Days(days) => vec![
-            ("cleanup.policy", "delete".to_owned()),
-            ("retention.ms", (u64::from(days) * 86_400_000).to_string()),
-        ],
+        Policy::Days(days) => {
+            vec![("cleanup.policy", "delete".to_owned()), ("retention.ms", (u64::from(days) * 86_400_000).to_string())]
+        }
         Policy::Compact => vec![
             ("cleanup.policy", "compact".to_owned()),
             ("segment.bytes", (32 * 1024 * 1024).to_string()),

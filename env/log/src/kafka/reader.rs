@@ -212,7 +212,7 @@ impl Membership {
                 }
             }
         }
-        let deadline = Instant::now() + Duration::from_secs(240);
+        let deadline = Instant::now() + Duration::from_mins(4);
         while !shares.iter().all(|share| starts.contains_key(share)) {
             let left = deadline.saturating_duration_since(Instant::now());
             match seeks.recv_timeout(left) {
@@ -289,11 +289,10 @@ fn is_passing(error: &KafkaError) -> bool {
 pub(super) fn read_all(log: &Kafka, share: &Share) -> Result<Vec<Stored>, KafkaError> {
     let name = log.name(&share.log);
     let partition = share.number.cast_signed();
-    let uncommitted: BaseConsumer =
-        log.consumer_config(None).set("isolation.level", "read_uncommitted").create()?;
+    let uncommitted: BaseConsumer = log.consumer_config(None).set("isolation.level", "read_uncommitted").create()?;
     let (_, high) = uncommitted.fetch_watermarks(&name, partition, PATIENCE)?;
     let consumer: BaseConsumer = log.consumer_config(None).set("enable.partition.eof", "true").create()?;
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while consumer.fetch_watermarks(&name, partition, PATIENCE)?.1 < high {
         if Instant::now() > deadline {
             return Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::OperationTimedOut));

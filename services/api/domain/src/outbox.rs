@@ -166,9 +166,9 @@ mod tests {
     #[test]
     fn it_never_grows_beyond_its_bounds() {
         let mut outbox = Outbox::holding(8);
-        for number in 0..10_000 {
+        for number in 0..10_000_u32 {
             outbox.change(number);
-            outbox.state(["a", "b"][number as usize % 2], number, |_, newer| *newer);
+            outbox.state(["a", "b"][(number % 2) as usize], number, |_, newer| *newer);
         }
         assert_eq!(outbox.len(), 8 + 1 + 2);
     }

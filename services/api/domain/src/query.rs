@@ -118,7 +118,10 @@ mod tests {
         assert_eq!(lowered("0xAbC1"), "0xabc1");
         assert_eq!(lowered("0XAbC1"), "0xabc1");
         assert_eq!(lowered("0xMock"), "0xMock", "not hexadecimal: another chain's notation");
-        assert_eq!(lowered("So11111111111111111111111111111111111111112"), "So11111111111111111111111111111111111111112");
+        assert_eq!(
+            lowered("So11111111111111111111111111111111111111112"),
+            "So11111111111111111111111111111111111111112"
+        );
     }
 
     #[test]

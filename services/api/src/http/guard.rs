@@ -7,6 +7,8 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -64,8 +66,8 @@ pub(super) async fn tag(request: Request, next: Next) -> Response {
     }
     let (mut parts, body) = response.into_parts();
     let Ok(bytes) = to_bytes(body, MAX_ANSWER).await else { return Problem::too_big_an_answer().into_response() };
-    let digest = Sha256::digest(&bytes);
-    let tag = format!("W/\"{}\"", digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<String>());
+    let digest = &Sha256::digest(&bytes)[..12];
+    let tag = format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(digest));
     let matches = known.as_ref().and_then(|known| known.to_str().ok()).is_some_and(|known| names(known, &tag));
     put(&mut parts.headers, header::CACHE_CONTROL, "no-cache");
     put(&mut parts.headers, header::ETAG, &tag);

@@ -102,8 +102,7 @@ mod tests {
     #[test]
     fn every_route_is_in_the_document() {
         let document = value();
-        let documented: BTreeSet<&str> =
-            document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+        let documented: BTreeSet<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
         let served: BTreeSet<&str> = super::super::routes().iter().map(|(path, _)| *path).collect();
         assert_eq!(documented, served);
         assert_eq!(document["openapi"], "3.1.0");

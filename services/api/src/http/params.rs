@@ -3,9 +3,9 @@
 use super::Problem;
 use crate::token;
 use api_domain::{AssetPage, Filter, Shown, TradeKey, Who, lowered};
+use axum::extract::Path;
 use axum::extract::Query;
 use axum::extract::rejection::PathRejection;
-use axum::extract::Path;
 use axum::http::Uri;
 use wire::check;
 

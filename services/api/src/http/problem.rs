@@ -23,7 +23,7 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
     #[serde(skip)]
-    header: Option<(HeaderName, String)>,
+    header: Option<Box<(HeaderName, String)>>,
 }
 
 impl Problem {
@@ -32,8 +32,8 @@ impl Problem {
         Self { kind, title, status: status.as_u16(), detail: detail.into(), field: None, header: None }
     }
 
-    fn with(mut self, name: HeaderName, value: impl ToString) -> Self {
-        self.header = Some((name, value.to_string()));
+    fn with(mut self, name: HeaderName, value: &impl ToString) -> Self {
+        self.header = Some(Box::new((name, value.to_string())));
         self
     }
 
@@ -55,7 +55,7 @@ impl Problem {
     pub(crate) fn read_only() -> Self {
         let detail = "only GET and HEAD are allowed";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "read-only", "This is read-only", detail)
-            .with(header::ALLOW, "GET, HEAD")
+            .with(header::ALLOW, &"GET, HEAD")
     }
 
     pub(crate) fn too_large() -> Self {
@@ -71,23 +71,23 @@ impl Problem {
     pub(crate) fn too_many(wait_ms: u64) -> Self {
         let detail = format!("ask again in {wait_ms} ms");
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests", detail)
-            .with(header::RETRY_AFTER, wait_ms.div_ceil(1_000))
+            .with(header::RETRY_AFTER, &wait_ms.div_ceil(1_000))
     }
 
     pub(crate) fn too_slow() -> Self {
         let detail = "the answer took too long; ask again, or for less";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "too-slow", "This takes too long", detail)
-            .with(header::RETRY_AFTER, 1)
+            .with(header::RETRY_AFTER, &1)
     }
 
     pub(crate) fn full() -> Self {
         let detail = "there are as many open streams as there may be";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "full", "No stream is free", detail).with(header::RETRY_AFTER, 5)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "full", "No stream is free", detail).with(header::RETRY_AFTER, &5)
     }
 
     pub(crate) fn no_handshake(status: StatusCode, detail: &str) -> Self {
         let problem = Self::new(status, "no-handshake", "This is a WebSocket", detail);
-        if status == StatusCode::UPGRADE_REQUIRED { problem.with(header::UPGRADE, "websocket") } else { problem }
+        if status == StatusCode::UPGRADE_REQUIRED { problem.with(header::UPGRADE, &"websocket") } else { problem }
     }
 
     pub(crate) fn too_big_an_answer() -> Self {
@@ -101,7 +101,7 @@ impl From<Unavailable> for Problem {
         tracing::error!(event = "api.database.failed", error = &error as &dyn Error, "failed to answer a request");
         let title = "The database cannot be read";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, "ask again in a moment")
-            .with(header::RETRY_AFTER, 1)
+            .with(header::RETRY_AFTER, &1)
     }
 }
 
@@ -111,7 +111,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some((name, value)) = self.header
+        if let Some((name, value)) = self.header.map(|header| *header)
             && let Ok(value) = HeaderValue::from_str(&value)
         {
             response.headers_mut().insert(name, value);

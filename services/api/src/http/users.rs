@@ -41,7 +41,8 @@ pub(crate) async fn metrics(
     let window = params.window()?;
     let rows = app.store.totals(&who).await?;
     let total = rows.iter().try_fold(Totals::default(), |sum, row| sum.plus(&row.totals));
-    let total = total.ok_or_else(|| Unavailable::new("add up a user's totals", "they exceed what dollars are kept in"))?;
+    let total =
+        total.ok_or_else(|| Unavailable::new("add up a user's totals", "they exceed what dollars are kept in"))?;
     let chains = rows.into_iter().map(Into::into).collect();
     Ok(Json(UserMetrics { address: who.address, window, total: total.into(), chains }))
 }
@@ -93,7 +94,11 @@ pub(crate) async fn positions(
         (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn portfolio(State(app): State<Arc<App>>, path: Address, uri: Uri) -> Result<Json<Portfolio>, Problem> {
+pub(crate) async fn portfolio(
+    State(app): State<Arc<App>>,
+    path: Address,
+    uri: Uri,
+) -> Result<Json<Portfolio>, Problem> {
     let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
     let who = params.who(address(path)?)?;
     let page = params.asset_page()?;

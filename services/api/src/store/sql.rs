@@ -52,9 +52,8 @@ impl Statement {
 
 /// Up to where metrics has folded the trades log.
 pub(super) fn folded() -> Statement {
-    let mut statement = Statement::new(
-        "SELECT CAST(partition AS text), CAST(next AS text) FROM metrics.read_positions_v1 WHERE TRUE",
-    );
+    let mut statement =
+        Statement::new("SELECT CAST(partition AS text), CAST(next AS text) FROM metrics.read_positions_v1 WHERE TRUE");
     statement.text(" AND log = ?", tape_log::topics::TRADES.name);
     statement
 }
@@ -88,7 +87,10 @@ pub(super) fn trades(query: &TradeQuery, dialect: Dialect) -> Statement {
     if let Some(key) = &query.after {
         // The first clause follows from the second; it lets the index on time begin in the right place.
         statement.with(" AND block_time_ms <= ?", number(key.block_time));
-        statement.with(" AND (block_time_ms, chain, height, tx_index, ordinal, trade_id, trader) < (?", number(key.block_time));
+        statement.with(
+            " AND (block_time_ms, chain, height, tx_index, ordinal, trade_id, trader) < (?",
+            number(key.block_time),
+        );
         statement.text(", ?", &key.chain);
         statement.with(", ?", number(key.height));
         statement.with(", ?", Arg::Number(key.index.into()));

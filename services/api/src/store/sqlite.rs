@@ -43,7 +43,10 @@ impl Sqlite {
 async fn attach(connection: &mut SqliteConnection, directory: PathBuf) -> Result<(), sqlx::Error> {
     for owner in OWNERS {
         let file = format!("file:{}?mode=ro", escaped(&directory.join(format!("{owner}.db"))));
-        sqlx::query(AssertSqlSafe(format!("ATTACH DATABASE $1 AS {owner}"))).bind(file).execute(&mut *connection).await?;
+        sqlx::query(AssertSqlSafe(format!("ATTACH DATABASE $1 AS {owner}")))
+            .bind(file)
+            .execute(&mut *connection)
+            .await?;
     }
     sqlx::query("PRAGMA query_only = 1").execute(connection).await?;
     Ok(())

@@ -19,7 +19,7 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a client may be silent, not even answering pings.
 const SILENCE: Duration = Duration::from_secs(50);
 /// How long a client may take nothing of what is written to it.
-const STUCK: Duration = Duration::from_secs(60);
+const STUCK: Duration = Duration::from_mins(1);
 /// Messages written between two flushes.
 const HANDFUL: usize = 64;
 /// What a client may ask.
@@ -104,8 +104,18 @@ async fn answer(app: &App, reader: u64, mailbox: &Mailbox, text: &str) {
                 refuse(mailbox, Some(&id), code, None, detail);
             }
             Err(Failed::Unavailable(error)) => {
-                tracing::warn!(event = "api.snapshot.failed", error = &error as &dyn Error, "failed to take a snapshot");
-                refuse(mailbox, Some(&id), "unavailable", None, "the database cannot be read now; ask again in a moment");
+                tracing::warn!(
+                    event = "api.snapshot.failed",
+                    error = &error as &dyn Error,
+                    "failed to take a snapshot"
+                );
+                refuse(
+                    mailbox,
+                    Some(&id),
+                    "unavailable",
+                    None,
+                    "the database cannot be read now; ask again in a moment",
+                );
             }
         },
     }

@@ -58,8 +58,11 @@ struct Fields {
 
 /// Reads a message.
 pub(super) fn read(text: &str) -> Result<Ask, Misunderstood> {
-    let message: Message = serde_json::from_str(text)
-        .map_err(|e| Misunderstood { id: None, field: None, detail: format!("not a message of this protocol: {e}") })?;
+    let message: Message = serde_json::from_str(text).map_err(|e| Misunderstood {
+        id: None,
+        field: None,
+        detail: format!("not a message of this protocol: {e}"),
+    })?;
     let given = message.id.clone().filter(|id| id.len() <= 64);
     ask(message).map_err(|(field, detail)| Misunderstood { id: given, field: Some(field.to_owned()), detail })
 }
@@ -177,7 +180,9 @@ pub(super) fn snapshot(id: &str, channel: &str, data: &str, at: &str) -> Utf8Byt
 pub(super) fn refusal(refused: Refused) -> (&'static str, &'static str) {
     match refused {
         Refused::Starting => ("starting", "the log is not read yet; ask again in a moment"),
-        Refused::Behind => ("behind", "metrics is too far behind the tape for a snapshot without a hole; ask again later"),
+        Refused::Behind => {
+            ("behind", "metrics is too far behind the tape for a snapshot without a hole; ask again later")
+        }
         Refused::TooMany => ("too-many", "this connection has as many subscriptions as it may"),
         Refused::Gone => ("gone", "this connection is closing"),
     }
@@ -191,10 +196,7 @@ mod tests {
     fn a_subscription_is_understood() {
         let text = r#"{"op":"subscribe","channel":"trades","filter":{"chain":"mock","trader":"0xAB"},"limit":5}"#;
         let filter = Filter { chain: Some("mock".into()), trader: Some("0xab".into()), ..Filter::default() };
-        assert_eq!(
-            read(text),
-            Ok(Ask::Subscribe { id: "trades".into(), what: What::Trades { filter, limit: 5 } })
-        );
+        assert_eq!(read(text), Ok(Ask::Subscribe { id: "trades".into(), what: What::Trades { filter, limit: 5 } }));
         let text = r#"{"op":"subscribe","id":"me","channel":"user.metrics","filter":{"address":"Abc"}}"#;
         let who = Who { address: "Abc".into(), chain: None };
         assert_eq!(read(text), Ok(Ask::Subscribe { id: "me".into(), what: What::Metrics(who) }));

@@ -4,7 +4,7 @@ use super::protocol::{What, snapshot};
 use crate::App;
 use crate::live::{Outgoing, Refused};
 use crate::views::{BalanceView, ChainTotals, PositionView, TotalsView, WalletView};
-use api_domain::{AssetPage, Filter, Reads, Shown, TradeQuery, Totals, UserState, WalletState, Who};
+use api_domain::{AssetPage, Filter, Reads, Shown, Totals, TradeQuery, UserState, WalletState, Who};
 use serde::Serialize;
 use std::time::Duration;
 use tape::Unavailable;

@@ -82,7 +82,12 @@ async fn a_user_is_read_at_one_instant() {
                     totals_row("mock", "0xalice", "100.250000000000000001", 3),
                     totals_row("other", "0xalice", "7", 1),
                     totals_row("mock", "0xbob", "1", 1),
-                    position_row("mock", "0xalice", "0xweth", "115792089237316195423570985008687907853269984665640564039457584007913129639935"),
+                    position_row(
+                        "mock",
+                        "0xalice",
+                        "0xweth",
+                        "115792089237316195423570985008687907853269984665640564039457584007913129639935",
+                    ),
                     position_row("mock", "0xalice", "0xdai", "0"),
                     folded_row(5, 17),
                 ],
@@ -94,7 +99,10 @@ async fn a_user_is_read_at_one_instant() {
         assert_eq!(user.totals.iter().map(|row| row.chain.as_str()).collect::<Vec<_>>(), ["mock", "other"]);
         let totals = user.totals[0].totals;
         assert_eq!(totals.volume, Usd::parse("100.250000000000000001").unwrap());
-        assert_eq!((totals.swaps, totals.unvalued, totals.cycles, totals.realized), (3, 1, 2, Usd(-1_250_000_000_000_000_000)));
+        assert_eq!(
+            (totals.swaps, totals.unvalued, totals.cycles, totals.realized),
+            (3, 1, 2, Usd(-1_250_000_000_000_000_000))
+        );
         assert_eq!(user.positions.iter().map(|row| row.asset.as_str()).collect::<Vec<_>>(), ["0xdai", "0xweth"]);
         assert_eq!(user.positions[1].quantity.len(), 78, "amounts stay exact");
         let page = AssetPage { after: Some(("mock".into(), "0xdai".into())), limit: 10 };
@@ -113,7 +121,8 @@ async fn a_wallet_shows_what_its_newest_snapshot_holds() {
         let store = Store::at(&ground.url()).unwrap();
         let page = AssetPage { after: None, limit: 10 };
         let state = store.wallet(&alice(None), &page).await.unwrap();
-        let wallets: Vec<_> = state.wallets.iter().map(|w| (w.chain.as_str(), w.taken_at, w.provider.as_deref())).collect();
+        let wallets: Vec<_> =
+            state.wallets.iter().map(|w| (w.chain.as_str(), w.taken_at, w.provider.as_deref())).collect();
         assert_eq!(wallets, [("mock", Some(42), Some("mock")), ("new", None, None)]);
         let balances: Vec<_> = state.balances.iter().map(|b| (b.asset.as_str(), b.raw.as_str(), b.spam)).collect();
         assert_eq!(balances, [("0xa", "1", false), ("0xb", "2500000", false)]);

@@ -42,7 +42,8 @@ async fn cursors_lead_through_all_pages() {
     let (mut heights, mut path) = (vec![], "/v1/trades?limit=3".to_owned());
     loop {
         let page = api.get(&path).await;
-        heights.extend(page["items"].as_array().unwrap().iter().map(|trade| trade["block"]["height"].as_u64().unwrap()));
+        heights
+            .extend(page["items"].as_array().unwrap().iter().map(|trade| trade["block"]["height"].as_u64().unwrap()));
         let Some(next) = page["next"].as_str() else { break };
         // Between pages the chain goes on: this must not disturb the pages to come.
         ground.trades(&[event(Status::Observed, trade("mock", 100 + heights.len() as u64, 0, "0xa"))]).await;
@@ -123,7 +124,10 @@ async fn chains_are_served_from_progress() {
     };
     let chains = tokio::time::timeout(PATIENCE, seen).await.unwrap();
     let chain = &chains["items"][0];
-    assert_eq!((&chain["chain"], &chain["state"], &chain["plugin"]["version"]), (&json!("mock"), &json!("live"), &json!("1.2.3")));
+    assert_eq!(
+        (&chain["chain"], &chain["state"], &chain["plugin"]["version"]),
+        (&json!("mock"), &json!("live"), &json!("1.2.3"))
+    );
     assert!(chain.get("providers").is_none(), "what providers call a chain is no one's business");
 }
 

@@ -34,15 +34,19 @@ impl Serving {
 
     /// Starts it with settings of its own.
     pub(crate) async fn with(url: &str, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::over(Log::open(&Target::Memory).await.unwrap(), url, change).await
+    }
+
+    /// Starts it over a log of its own.
+    pub(crate) async fn over(log: Log, url: &str, change: impl FnOnce(&mut Settings)) -> Self {
         environment::install_crypto();
-        let log = Log::open(&Target::Memory).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let mut settings = Settings {
             addr,
             database: Secret::new(url),
             rate: None,
-            lookback: Duration::from_secs(300),
+            lookback: Duration::from_mins(5),
             max_connections: 100,
         };
         change(&mut settings);

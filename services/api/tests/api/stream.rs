@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tape::{AssetAmount, Event, Leg, Raw, Status};
-use tape_log::topics;
+use tape_log::{Log, Target, topics};
 use wire::v1::metrics::{AsOf, MetricsUpdated, Position, Totals};
 use wire::v1::portfolio::{BalanceChange, PortfolioUpdated};
 use wire::v1::progress::{Block, ChainProgressed, Generation, State};
@@ -105,6 +105,33 @@ async fn trades_come_and_go() {
     }
 }
 
+/// The same over a real broker, whose positions have holes and whose topics belong to others.
+#[tokio::test]
+async fn trades_come_over_kafka() {
+    let Ok(brokers) = std::env::var("KAFKA_BROKERS") else {
+        println!("skipped: KAFKA_BROKERS is not set");
+        return;
+    };
+    let prefix = format!("api-test-{}-{}.", std::process::id(), environment::now_ms());
+    let target = Target::Kafka { brokers, prefix, environment: "api-test".into(), replication: 1, min_insync: 1 };
+    let log = Log::open(&target).await.unwrap();
+    for topics in [topics::OF_INGESTOR, topics::OF_METRICS, topics::OF_PORTFOLIO] {
+        log.own(topics).await.unwrap();
+    }
+    let ground = Ground::sqlite().await;
+    let api = Serving::over(log, &ground.url(), |_| {}).await;
+    api.publish(&[applied(1), applied(2)]).await;
+    api.following().await;
+    let mut listener = api.stream().await;
+    listener.say(r#"{"op":"subscribe","channel":"trades"}"#).await;
+    let mut present: BTreeSet<u64> = heights(&listener.next().await).into_iter().collect();
+    while present != BTreeSet::from([1, 2]) {
+        assert!(present.insert(change(&mut listener).await.1));
+    }
+    api.publish(&[reverted(2)]).await;
+    assert_eq!(change(&mut listener).await, ("revert".into(), 2));
+}
+
 #[tokio::test]
 async fn what_metrics_has_folded_ahead_of_the_reader_is_not_told_again() {
     let ground = Ground::sqlite().await;
@@ -152,7 +179,9 @@ async fn no_client_sees_a_hole_or_an_overlap() {
             let mut present: BTreeSet<u64> = heights(&snapshot).into_iter().collect();
             while !present.contains(&last) {
                 match change(&mut listener).await {
-                    (kind, height) if kind == "apply" => assert!(present.insert(height), "{number}: {height} came twice"),
+                    (kind, height) if kind == "apply" => {
+                        assert!(present.insert(height), "{number}: {height} came twice");
+                    }
                     (_, height) => assert!(present.remove(&height), "{number}: {height} went without having come"),
                 }
             }
@@ -172,7 +201,7 @@ fn history(length: u64) -> Vec<Event> {
         if (dice >> 33) % 5 < 2 && present.len() > 3 {
             let gone: u64 = present.remove((dice >> 40) as usize % present.len());
             events.push(reverted(gone));
-            if (dice >> 50) % 3 == 0 {
+            if (dice >> 50).is_multiple_of(3) {
                 present.push(gone);
                 events.push(applied(gone));
             }
@@ -190,7 +219,11 @@ fn present_after(events: &[Event]) -> BTreeSet<u64> {
     let mut present = BTreeSet::new();
     for event in events {
         let height = event.trade.block.id.height;
-        if event.status == Status::Reverted { present.remove(&height) } else { present.insert(height) };
+        if event.status == Status::Reverted {
+            present.remove(&height)
+        } else {
+            present.insert(height)
+        };
     }
     present
 }
@@ -218,7 +251,8 @@ fn metrics(offset: u64, swaps: u64, asset: &str) -> Vec<u8> {
 #[tokio::test]
 async fn a_users_metrics_follow_their_snapshot() {
     let ground = Ground::sqlite().await;
-    let rows = [totals_row("mock", "0xa", "9.5", 5), position_row("mock", "0xa", "0xweth", "5"), folded_row(partition(), 5)];
+    let rows =
+        [totals_row("mock", "0xa", "9.5", 5), position_row("mock", "0xa", "0xweth", "5"), folded_row(partition(), 5)];
     ground.write("metrics", &rows).await;
     let api = Serving::on(&ground).await;
     api.following().await;

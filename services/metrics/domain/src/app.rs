@@ -133,6 +133,8 @@ async fn digest(
 
 fn forget_beyond(shares: &mut HashMap<Share, Held>, most: usize) {
     if shares.values().map(|held| held.ledger.len()).sum::<usize>() > most {
-        shares.values_mut().for_each(|held| held.ledger = Ledger::default());
+        for held in shares.values_mut() {
+            held.ledger = Ledger::default();
+        }
     }
 }

@@ -145,7 +145,7 @@ impl Ledger {
         for (key, coming) in by_book(&moves) {
             let going = leaving.get(&key).unwrap_or(&none);
             let difference = match tails.remove(&key) {
-                Some(tail) => self.refold(&key, tail, going, coming, &mut effects, &mut facts.changed),
+                Some(tail) => self.refold(&key, tail, going, &coming, &mut effects, &mut facts.changed),
                 None => self.append(&key, coming, &mut effects),
             };
             self.users.entry(key.user.clone()).or_default().totals.realized.add(&difference);
@@ -182,7 +182,7 @@ impl Ledger {
         key: &BookKey,
         tail: Tail,
         going: &BTreeSet<Arc<str>>,
-        coming: Vec<Coming<'_>>,
+        coming: &[Coming<'_>],
         effects: &mut New,
         changed: &mut Vec<Changed>,
     ) -> Realized {
@@ -201,7 +201,7 @@ impl Ledger {
             }
         }
         book.trades = book.trades.saturating_sub(going.len() as u64) + coming.len() as u64;
-        for (entry, side) in &coming {
+        for (entry, side) in coming {
             book.decorate(side.lot(entry));
             line.push((entry, *side, None));
         }

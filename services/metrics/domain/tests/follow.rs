@@ -186,7 +186,7 @@ proptest! {
         prop_assert_eq!(&rough.positions, &calm.positions);
         prop_assert_eq!(&rough.books, &calm.books);
         let totals = |kept: &metrics_domain::memory::Kept| -> Vec<_> {
-            kept.users.values().map(|user| user.totals.clone()).filter(|totals| *totals != Default::default()).collect()
+            kept.users.values().map(|user| user.totals.clone()).filter(|totals| *totals != metrics_domain::Totals::default()).collect()
         };
         prop_assert_eq!(totals(&rough), totals(&calm));
     }

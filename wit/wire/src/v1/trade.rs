@@ -391,10 +391,7 @@ fn to_raw(field: &str, text: &str) -> Result<Raw, Invalid> {
 }
 
 fn to_amount(field: &str, amount: &Amount<'_>) -> Result<tape::AssetAmount, Invalid> {
-    Ok(tape::AssetAmount {
-        asset: ident(&format!("{field}.asset"), &amount.asset)?,
-        raw: to_raw(field, &amount.raw)?,
-    })
+    Ok(tape::AssetAmount { asset: ident(&format!("{field}.asset"), &amount.asset)?, raw: to_raw(field, &amount.raw)? })
 }
 
 fn to_legs(legs: Vec<Leg<'_>>) -> Result<Vec<tape::Leg>, Invalid> {
@@ -428,7 +425,6 @@ fn to_fees(fees: Vec<Fee<'_>>) -> Result<Vec<tape::Fee>, Invalid> {
     fees.into_iter().enumerate().map(read).collect()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "used as a mapping of an owned option")]
 fn to_valuation(valuation: Valuation<'_>) -> Result<tape::Valuation, Invalid> {
     Ok(tape::Valuation {
         notional: to_usd("valuation.notionalUsd", &valuation.notional_usd)?,
