@@ -1,7 +1,7 @@
 //! The database, read-only: the published views of metrics and portfolio through one port, on PostgreSQL or SQLite.
 //!
-//! The adapters differ in how they connect and in one clause ([`sql::Dialect`]); every column travels as text, so that
-//! one reading ([`lines`]) serves both. The suite that holds both is `tests/api/reads.rs`.
+//! The adapters differ in how they connect and in one clause (`sql::Dialect`); every column travels as text, so that
+//! one reading (`lines`) serves both. The suite that holds both is `tests/api/reads.rs`.
 
 mod sql;
 mod lines;

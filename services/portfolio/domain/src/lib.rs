@@ -1,6 +1,6 @@
 //! Which wallets are tracked, what they should hold, and what a snapshot of one changes. Pure: no IO, no clock.
 //!
-//! Read in this order: [`tracking`] (whose wallets), [`fold`] (what a batch of trades does to them), [`snapshot`] (what a
+//! Read in this order: [`tracking`] (whose wallets), [`mod@fold`] (what a batch of trades does to them), [`snapshot`] (what a
 //! provider says they hold), [`ports`] (the world in our words), [`app`] (the story).
 //!
 //! **Invariant:** a wallet's net is a function of its live trades, however they arrived; a balance is only ever replaced
