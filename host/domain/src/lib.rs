@@ -1,7 +1,7 @@
 //! Canonical order: decides which blocks are history and writes each decision to the tape as one atomic step.
 //!
 //! Read in this order: [`block`] (what comes in), [`step`] (what goes out), [`window`] (the branch as we know it),
-//! [`ports`] (the world in our words), [`follow`] (the story).
+//! [`ports`] (the world in our words), [`mod@follow`] (the story).
 //!
 //! **Invariant:** every revert names a trade applied before, newest first; the journal is true after every step.
 
