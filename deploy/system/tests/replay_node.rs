@@ -15,7 +15,7 @@ struct Client {
 }
 
 async fn start(node: &Node) -> Client {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    environment::install_crypto();
     let (address, server) = node.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
     Client { http: reqwest::Client::new(), address: format!("http://{address}/any/path"), _server: server }
 }

@@ -11,13 +11,15 @@ pub struct TradeFeed {
     reader: Reader,
     dead: Topic,
     dead_lettered: Arc<AtomicU64>,
+    /// A batch that may be delivered once its refused records are safe.
+    held: Option<(Batch, Vec<Record>)>,
 }
 
 impl TradeFeed {
     /// Joins the readers of live trades under the service's name; refused records go to `dead`.
     pub async fn join(log: &Log, service: &str, dead: Topic) -> Result<Self, Unavailable> {
         let reader = log.joined(service, &topics::TRADES).await?;
-        Ok(Self { log: log.clone(), reader, dead, dead_lettered: Arc::default() })
+        Ok(Self { log: log.clone(), reader, dead, dead_lettered: Arc::default(), held: None })
     }
 
     /// How many records were dead-lettered since the start; shared with whoever reports it.
@@ -28,11 +30,33 @@ impl TradeFeed {
 
 impl Feed for TradeFeed {
     async fn next(&mut self) -> Result<Delivery, Unavailable> {
-        let (share, records, next) = match self.reader.next().await? {
-            Arrival::Gained(share) => return Ok(Delivery::Gained(share)),
-            Arrival::Lost(share) => return Ok(Delivery::Lost(share)),
-            Arrival::Records { share, records, next } => (share, records, next),
+        if self.held.is_none() {
+            match self.reader.next().await? {
+                Arrival::Gained(share) => return Ok(Delivery::Gained(share)),
+                Arrival::Lost(share) => return Ok(Delivery::Lost(share)),
+                Arrival::Records { share, records, next } => self.held = Some(self.sort(share, records, next)),
+            }
+        }
+        // A failure here leaves the batch held: it is delivered, or its share sought again, never skipped.
+        if let Some((_, dead)) = self.held.as_ref().filter(|(_, dead)| !dead.is_empty()) {
+            self.log.publish(dead.clone()).await?;
+        }
+        let Some((batch, dead)) = self.held.take() else {
+            return Err(Unavailable::new("read the trade feed", "no batch is held"));
         };
+        self.dead_lettered.fetch_add(dead.len() as u64, Ordering::Relaxed);
+        Ok(Delivery::Batch(batch))
+    }
+
+    async fn seek(&mut self, share: &Share, start: Start) -> Result<(), Unavailable> {
+        self.held.take_if(|(batch, _)| batch.share == *share);
+        self.reader.seek(share, start).await
+    }
+}
+
+impl TradeFeed {
+    /// Decodes what validates; the rest becomes dead letters.
+    fn sort(&self, share: Share, records: Vec<Stored>, next: u64) -> (Batch, Vec<Record>) {
         let mut events = Vec::with_capacity(records.len());
         let mut dead = vec![];
         for record in records {
@@ -45,16 +69,7 @@ impl Feed for TradeFeed {
                 }
             }
         }
-        if !dead.is_empty() {
-            let count = dead.len() as u64;
-            self.log.publish(dead).await?;
-            self.dead_lettered.fetch_add(count, Ordering::Relaxed);
-        }
-        Ok(Delivery::Batch(Batch { share, events, next }))
-    }
-
-    async fn seek(&mut self, share: &Share, start: Start) -> Result<(), Unavailable> {
-        self.reader.seek(share, start).await
+        (Batch { share, events, next }, dead)
     }
 }
 

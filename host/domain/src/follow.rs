@@ -1,11 +1,14 @@
 //! The story of one chain: claim it, look at its head, append what is new, and on a break go back to the common ancestor.
 
+mod branch;
+mod append;
+
 use crate::block::{Block, Tip};
-use crate::ports::{Chain, Clock, Failure, Journal, Lease, Outcome, Tape};
-use crate::step::{Cursor, Progress, State, Step};
+use crate::ports::{Chain, Clock, Failure, Journal, Lease, Tape};
+use crate::step::{Cursor, Progress};
 use crate::window::{Relation, Window};
 use std::sync::Arc;
-use tape::{BlockId, Status, Trade, Unavailable};
+use tape::Unavailable;
 
 /// Where a chain without a cursor begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,10 +160,9 @@ impl From<Break> for Trouble {
 
 impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
     fn new(chain: &'a mut C, lease: L, clock: &'a K, witness: &'a W, plan: &'a Plan, journal: Journal) -> Self {
-        let mut window = Window::of(journal.blocks);
-        if let Some(head) = journal.cursor.as_ref().and_then(|cursor| cursor.head.as_ref()) {
-            window.push(head);
-        }
+        // What was final when it was published is not journalled: the cursor alone remembers it.
+        let remembered = journal.cursor.iter().flat_map(|cursor| cursor.finalized.iter().chain(&cursor.head)).cloned();
+        let window = Window::of(remembered.chain(journal.blocks));
         Self {
             chain,
             lease,
@@ -285,196 +287,5 @@ impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
             return Err(Failure::NotYet(first).into());
         }
         self.append(tip, vec![], fresh, scanned.through).await
-    }
-
-    /// Goes back to the newest block that the endpoint has too, and takes its branch from there.
-    async fn leave_branch(&mut self, tip: &Tip) -> Result<Look, Trouble> {
-        let finalized = tip.finalized.as_ref().map(|id| id.height);
-        let common = self.common_height(tip, finalized).await?;
-        let floor = self.cursor.as_ref().and_then(|cursor| cursor.finalized.as_ref()).map(|id| id.height);
-        let common = common.filter(|height| floor.is_none_or(|floor| *height >= floor));
-        // Nothing is final yet and all that was ever taken is at hand: all of it can be given back.
-        let whole = self.window.oldest().filter(|_| floor.is_none() && self.window.len() < DEEP);
-        let Some(common) = common.or_else(|| whole.map(|oldest| oldest.saturating_sub(1))) else {
-            return Err(self.below_finality(floor).into());
-        };
-        let last = tip.latest.height.min(common.saturating_add(self.span));
-        let mut ancestor = common;
-        let mut fresh = vec![];
-        let mut through = common;
-        if last > common {
-            let scanned = self.chain.scan(common + 1, last, finalized).await?;
-            let mut branch = self.window.clone();
-            for block in scanned.blocks {
-                if fresh.is_empty() && branch.holds(&block.id) {
-                    ancestor = block.id.height;
-                    continue;
-                }
-                if fresh.is_empty() {
-                    branch.pop_above(ancestor);
-                }
-                if branch.relation(&block) != Relation::Extends {
-                    return Err(Failure::Reorged.into());
-                }
-                branch.push(&block.id);
-                fresh.push(block);
-            }
-            through = scanned.through.max(ancestor);
-        }
-        if self.window.head().is_none_or(|head| head.height <= ancestor) {
-            // All that we have is on the endpoint's branch after all.
-            return if fresh.is_empty() { Ok(Look::Idle) } else { self.append(tip, vec![], fresh, through).await };
-        }
-        let orphans = self.lease.above(ancestor).await.map_err(Break::Claim)?;
-        let mut left = self.window.clone().pop_above(ancestor);
-        self.witness.reorged(&self.plan.chain, ancestor, left.len());
-        let mut reverts = vec![];
-        for id in left.drain(..) {
-            let trades = orphans.iter().find(|(orphan, _)| *orphan == id).map(|(_, trades)| trades.clone());
-            let Some(trades) = trades else {
-                let why = format!("the journal holds no trades of block {id}, which must be taken back");
-                return Err(Failure::Hopeless(why).into());
-            };
-            reverts.push((id, trades));
-        }
-        self.append(tip, reverts, fresh, through).await
-    }
-
-    /// A height at which the endpoint has the block that we have; none down to the oldest we know.
-    async fn common_height(&mut self, tip: &Tip, finalized: Option<u64>) -> Result<Option<u64>, Trouble> {
-        for probe in self.window.probes() {
-            if probe > tip.latest.height {
-                continue;
-            }
-            let scanned = self.chain.scan(probe, probe, finalized).await?;
-            if scanned.blocks.iter().any(|block| self.window.holds(&block.id)) {
-                return Ok(Some(probe));
-            }
-        }
-        Ok(None)
-    }
-
-    fn below_finality(&self, floor: Option<u64>) -> Failure {
-        let chain = &self.plan.chain;
-        let floor = floor.map_or_else(|| "the oldest block known".to_owned(), |height| format!("height {height}"));
-        Failure::Hopeless(format!(
-            "the chain left its branch below {floor}, which was final; check the endpoints, then run: \
-             chain-ingestor rewind --chain {chain} --to HEIGHT"
-        ))
-    }
-
-    /// Takes blocks back, newest first, and appends others, in as many steps as the bounds ask for.
-    async fn append(
-        &mut self,
-        tip: &Tip,
-        reverts: Vec<(BlockId, Vec<Trade>)>,
-        fresh: Vec<Block>,
-        through: u64,
-    ) -> Result<Look, Trouble> {
-        let final_height = tip.finalized.as_ref().map(|id| id.height);
-        let mut step = self.empty_step(tip)?;
-        for (id, trades) in reverts {
-            self.flush_before(&mut step, trades.len(), tip).await?;
-            step.changes.extend(trades.into_iter().rev().map(|trade| (Status::Reverted, trade)));
-            self.window.pop_above(id.height.saturating_sub(1));
-            step.popped.push(id.height);
-            step.cursor.head = self.window.head();
-            step.cursor.through = id.height.saturating_sub(1);
-        }
-        for block in fresh {
-            self.flush_before(&mut step, block.trades.len(), tip).await?;
-            let settled = block.parent.is_none() || final_height.is_some_and(|height| block.id.height <= height);
-            let status = if settled { Status::Finalized } else { Status::Observed };
-            step.changes.extend(block.trades.iter().map(|trade| (status, trade.clone())));
-            self.window.push(&block.id);
-            self.proof = Arc::clone(&block.proof);
-            step.cursor.head = Some(block.id.clone());
-            step.cursor.through = block.id.height;
-            step.cursor.unbacked += block.unbacked;
-            if !settled {
-                step.pushed.push(block);
-            }
-        }
-        step.cursor.through = step.cursor.through.max(through);
-        self.raise_finality(&mut step, tip);
-        self.commit(step, tip).await?;
-        Ok(Look::Moved)
-    }
-
-    fn empty_step(&self, tip: &Tip) -> Result<Step, Failure> {
-        let cursor = self.cursor.clone().ok_or_else(|| Failure::Hopeless("the chain has no cursor".to_owned()))?;
-        let progress =
-            Progress { state: State::Live, latest: Some(tip.latest.clone()), proof: Arc::clone(&self.proof) };
-        Ok(Step { changes: vec![], popped: vec![], pushed: vec![], settled: vec![], cursor, progress })
-    }
-
-    /// Commits what has gathered when `more` changes would make the step too large.
-    async fn flush_before(&mut self, step: &mut Step, more: usize, tip: &Tip) -> Result<(), Trouble> {
-        if step.changes.is_empty() || step.changes.len() + more <= self.plan.step_changes {
-            return Ok(());
-        }
-        let full = std::mem::replace(step, self.empty_step(tip)?);
-        let cursor = self.commit(full, tip).await?;
-        step.cursor = cursor;
-        Ok(())
-    }
-
-    /// Final is what the node calls final and we have too; it only rises. A chain that calls nothing final forgets
-    /// what lies very deep.
-    fn raise_finality(&mut self, step: &mut Step, tip: &Tip) {
-        if tip.finalized.is_none() {
-            step.settled = self.window.settle(step.cursor.through.saturating_sub(DEEP as u64));
-        }
-        let Some(id) = tip.finalized.as_ref().filter(|id| self.window.holds(id)) else { return };
-        if step.cursor.finalized.as_ref().is_none_or(|known| known.height < id.height) {
-            step.cursor.finalized = Some(id.clone());
-            step.settled = self.window.settle(id.height);
-        }
-    }
-
-    async fn commit(&mut self, mut step: Step, tip: &Tip) -> Result<Cursor, Break> {
-        step.cursor.step += 1;
-        let behind = step.cursor.through < tip.latest.height;
-        step.progress.proof = Arc::clone(&self.proof);
-        if !matches!(step.progress.state, State::Parked(_)) {
-            step.progress.state = if behind { State::Catching } else { State::Live };
-        }
-        match self.lease.append(&step).await {
-            Outcome::Done => {
-                self.told = Some((step.progress, self.clock.now_ms()));
-                self.cursor = Some(step.cursor.clone());
-                Ok(step.cursor)
-            }
-            Outcome::Lost => Err(Break::End(End::Lost)),
-            Outcome::Unknown(unavailable) => Err(Break::Claim(unavailable)),
-        }
-    }
-
-    /// Says that the chain is alive when it has long said nothing, or when finality rises.
-    async fn idle(&mut self, tip: &Tip) -> Result<Look, Trouble> {
-        let mut step = self.empty_step(tip)?;
-        self.raise_finality(&mut step, tip);
-        let rose = self.cursor.as_ref().is_some_and(|cursor| cursor.finalized != step.cursor.finalized);
-        let silent = self.told.as_ref().is_none_or(|(_, at)| self.clock.now_ms().saturating_sub(*at) >= IDLE_MS);
-        if rose || silent {
-            self.commit(step, tip).await?;
-        }
-        Ok(Look::Idle)
-    }
-
-    /// Writes the sentence where readers see it, if the tape will have it.
-    async fn park(&mut self, why: String) -> Break {
-        if let Some(cursor) = self.cursor.clone() {
-            let mut cursor = cursor;
-            cursor.step += 1;
-            let progress = Progress { state: State::Parked(why.clone()), latest: None, proof: Arc::clone(&self.proof) };
-            let step = Step { changes: vec![], popped: vec![], pushed: vec![], settled: vec![], cursor, progress };
-            match self.lease.append(&step).await {
-                Outcome::Done => {}
-                Outcome::Lost => return Break::End(End::Lost),
-                Outcome::Unknown(unavailable) => return Break::Claim(unavailable),
-            }
-        }
-        Break::End(End::Parked(why))
     }
 }

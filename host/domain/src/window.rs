@@ -93,9 +93,10 @@ impl Window {
         std::mem::replace(&mut self.hashes, kept).into_keys().collect()
     }
 
-    /// Heights to probe for the common ancestor, newest first, each twice as deep as the one before, the oldest last.
-    pub fn probes(&self) -> Vec<u64> {
-        let heights: Vec<u64> = self.hashes.keys().rev().copied().collect();
+    /// Heights to probe for the common ancestor, newest first, each twice as deep as the one before, down to the floor,
+    /// which comes last: below it nothing may be left.
+    pub fn probes(&self, floor: Option<u64>) -> Vec<u64> {
+        let heights: Vec<u64> = self.hashes.range(floor.unwrap_or(0)..).rev().map(|(height, _)| *height).collect();
         let mut probes = vec![];
         let mut depth = 1;
         while depth < heights.len() {

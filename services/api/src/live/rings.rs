@@ -51,11 +51,11 @@ impl Live {
         filter: &Filter,
     ) -> Result<(Vec<u64>, Vec<Arc<TradeChange>>), Refused> {
         let mut from = Vec::with_capacity(self.trades.len());
-        let after = vec![];
+        let mut after = vec![];
         for (partition, recent) in (0_u32..).zip(&self.trades) {
             let folded = folded.next(partition);
             let kept = recent.since(folded).ok_or(Refused::Behind)?;
-            let _ = (kept.count(), filter);
+            after.extend(kept.filter(|kept| kept.change.passes(filter)).map(|kept| Arc::clone(&kept.change)));
             from.push(recent.next().max(folded));
         }
         Ok((from, after))

@@ -1,0 +1,91 @@
+//! A branch is left: the common ancestor is found, what stands above it is given back, the other branch is taken.
+
+use super::{Break, DEEP, Follower, Look, Trouble, Witness};
+use crate::block::Tip;
+use crate::ports::{Chain, Clock, Failure, Lease};
+use crate::window::Relation;
+
+impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
+    /// Goes back to the newest block that the endpoint has too, and takes its branch from there.
+    pub(super) async fn leave_branch(&mut self, tip: &Tip) -> Result<Look, Trouble> {
+        let finalized = tip.finalized.as_ref().map(|id| id.height);
+        let floor = self.cursor.as_ref().and_then(|cursor| cursor.finalized.as_ref()).map(|id| id.height);
+        let common = self.common_height(tip, finalized, floor).await?;
+        // Nothing is final yet and all that was ever taken is at hand: all of it can be given back.
+        let whole = self.window.oldest().filter(|_| floor.is_none() && self.window.len() < DEEP);
+        let Some(common) = common.or_else(|| whole.map(|oldest| oldest.saturating_sub(1))) else {
+            return Err(self.below_finality(floor).into());
+        };
+        let ours = self.window.head().map_or(common, |head| head.height);
+        let mut branch = self.window.clone();
+        let (mut ancestor, mut through, mut fresh) = (common, common, vec![]);
+        while fresh.is_empty() && through < tip.latest.height.min(ours) {
+            let first = through + 1;
+            let last = tip.latest.height.min(through.saturating_add(self.span));
+            let scanned = self.chain.scan(first, last, finalized).await?;
+            for block in scanned.blocks {
+                if fresh.is_empty() && branch.holds(&block.id) {
+                    ancestor = block.id.height;
+                    continue;
+                }
+                if fresh.is_empty() {
+                    branch.pop_above(ancestor);
+                }
+                if branch.relation(&block) != Relation::Extends {
+                    return Err(Failure::Reorged.into());
+                }
+                branch.push(&block.id);
+                fresh.push(block);
+            }
+            if scanned.through < first {
+                return Err(Failure::NotYet(first).into());
+            }
+            through = scanned.through;
+        }
+        if self.window.head().is_none_or(|head| head.height <= ancestor) {
+            // All that we have is on the endpoint's branch after all.
+            return if fresh.is_empty() { Ok(Look::Idle) } else { self.append(tip, vec![], fresh, through).await };
+        }
+        let orphans = self.lease.above(ancestor).await.map_err(Break::Claim)?;
+        let mut left = self.window.clone().pop_above(ancestor);
+        self.witness.reorged(&self.plan.chain, ancestor, left.len());
+        let mut reverts = vec![];
+        for id in left.drain(..) {
+            let trades = orphans.iter().find(|(orphan, _)| *orphan == id).map(|(_, trades)| trades.clone());
+            let Some(trades) = trades else {
+                let why = format!("the journal holds no trades of block {id}, which must be taken back");
+                return Err(Failure::Hopeless(why).into());
+            };
+            reverts.push((id, trades));
+        }
+        self.append(tip, reverts, fresh, through).await
+    }
+
+    /// A height at which the endpoint has the block that we have; none down to the oldest we know.
+    async fn common_height(
+        &mut self,
+        tip: &Tip,
+        finalized: Option<u64>,
+        floor: Option<u64>,
+    ) -> Result<Option<u64>, Trouble> {
+        for probe in self.window.probes(floor) {
+            if probe > tip.latest.height {
+                continue;
+            }
+            let scanned = self.chain.scan(probe, probe, finalized).await?;
+            if scanned.blocks.iter().any(|block| self.window.holds(&block.id)) {
+                return Ok(Some(probe));
+            }
+        }
+        Ok(None)
+    }
+
+    fn below_finality(&self, floor: Option<u64>) -> Failure {
+        let chain = &self.plan.chain;
+        let floor = floor.map_or_else(|| "the oldest block known".to_owned(), |height| format!("height {height}"));
+        Failure::Hopeless(format!(
+            "the chain left its branch below {floor}, which was final; check the endpoints, then run: \
+             chain-ingestor rewind --chain {chain} --to HEIGHT"
+        ))
+    }
+}
