@@ -83,14 +83,15 @@ async fn partitions_of(log: &Kafka, topics: &[Topic]) -> Result<HashMap<String, 
     .await
 }
 
-/// Asks until the brokers know of the topic: one just created takes a moment to spread.
+/// Asks until every partition of the topic has a leader: one just created takes a moment.
 fn count_partitions(consumer: &BaseConsumer, name: &str) -> Result<usize, KafkaError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let metadata = consumer.fetch_metadata(Some(name), PATIENCE)?;
-        let count = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
-        if count > 0 || Instant::now() > deadline {
-            return Ok(count);
+        let partitions = metadata.topics().first().map_or(&[][..], |topic| topic.partitions());
+        let led = !partitions.is_empty() && partitions.iter().all(|partition| partition.leader() >= 0);
+        if led || Instant::now() > deadline {
+            return Ok(partitions.len());
         }
         std::thread::sleep(Duration::from_millis(50));
     }

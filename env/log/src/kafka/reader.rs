@@ -284,16 +284,27 @@ fn is_passing(error: &KafkaError) -> bool {
     )
 }
 
+/// Where a partition ends for this consumer; errors that pass, such as a leader being elected, are waited out.
+fn watermark(consumer: &BaseConsumer, name: &str, partition: i32, deadline: Instant) -> Result<i64, KafkaError> {
+    loop {
+        match consumer.fetch_watermarks(name, partition, PATIENCE) {
+            Ok((_, high)) => return Ok(high),
+            Err(e) if is_passing(&e) && Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
+            Err(e) => return Err(e),
+        }
+    }
+}
+
 /// Reads a share from its first record to everything that was appended, committed or not, when this was called; what
 /// was then in flight has ended by the time this returns.
 pub(super) fn read_all(log: &Kafka, share: &Share) -> Result<Vec<Stored>, KafkaError> {
     let name = log.name(&share.log);
     let partition = share.number.cast_signed();
     let uncommitted: BaseConsumer = log.consumer_config(None).set("isolation.level", "read_uncommitted").create()?;
-    let (_, high) = uncommitted.fetch_watermarks(&name, partition, PATIENCE)?;
-    let consumer: BaseConsumer = log.consumer_config(None).set("enable.partition.eof", "true").create()?;
     let deadline = Instant::now() + Duration::from_mins(1);
-    while consumer.fetch_watermarks(&name, partition, PATIENCE)?.1 < high {
+    let high = watermark(&uncommitted, &name, partition, deadline)?;
+    let consumer: BaseConsumer = log.consumer_config(None).set("enable.partition.eof", "true").create()?;
+    while watermark(&consumer, &name, partition, deadline)? < high {
         if Instant::now() > deadline {
             return Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::OperationTimedOut));
         }

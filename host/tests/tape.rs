@@ -1,0 +1,214 @@
+//! One suite for the tape port on every log: claims fence, steps are whole, the journal is true.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use chain_ingestor::chainfile::{ChainFile, Limits};
+use chain_ingestor::tape::{LogLease, LogTape};
+use ingest_domain::{Beginning, Block, Cursor, Journal, Lease, Outcome, Progress, State, Step, Tape};
+use std::sync::Arc;
+use tape::{BlockId, BlockRef, Detector, Raw, Side, Status, Trade, Trader, Transaction};
+use tape_log::{Log, Target, topics};
+
+fn chain_file(id: &str) -> ChainFile {
+    ChainFile {
+        path: "test.toml".into(),
+        id: id.to_owned(),
+        plugin: "test".to_owned(),
+        endpoints: vec![],
+        start: Beginning::Latest,
+        poll_ms: 10,
+        settings: "{}".to_owned(),
+        limits: Limits::default(),
+        display: [("name".to_owned(), "Test".to_owned())].into(),
+        providers: [("moralis".to_owned(), "test".to_owned())].into(),
+    }
+}
+
+fn detector() -> Detector {
+    Detector { plugin: "test".into(), version: "1.0.0".into(), digest: "sha256:00".into() }
+}
+
+fn id(height: u64) -> BlockId {
+    BlockId { height, hash: format!("0xb{height}").into() }
+}
+
+fn trade(chain: &str, height: u64, index: u32) -> Trade {
+    let side =
+        |asset: &str| Side { asset: asset.into(), raw: Raw::from(7), decimals: None, symbol: None, quote: false };
+    Trade {
+        kind: Trade::SWAP.into(),
+        chain: chain.into(),
+        network: "n".into(),
+        block: BlockRef { id: id(height), timestamp_ms: height },
+        transaction: Transaction { hash: format!("0xt{height}.{index}").into(), index, from: "f".into(), to: None },
+        ordinal: 0,
+        trader: Trader { address: format!("trader {index}"), evidence: "tx-sender".into() },
+        sold: side("a"),
+        bought: side("b"),
+        legs: vec![],
+        fees: vec![],
+        platform: None,
+        valuation: None,
+        detector: Arc::new(detector()),
+    }
+}
+
+fn block(chain: &str, height: u64) -> Block {
+    Block {
+        id: id(height),
+        parent: Some(id(height - 1)),
+        timestamp_ms: height,
+        trades: (0..3).map(|index| trade(chain, height, index)).collect(),
+        unbacked: 0,
+        proof: "test".into(),
+    }
+}
+
+/// The step that appends blocks after `before` steps.
+fn pushing(chain: &str, before: u64, heights: &[u64]) -> Step {
+    let blocks: Vec<Block> = heights.iter().map(|height| block(chain, *height)).collect();
+    let last = *heights.last().unwrap();
+    Step {
+        changes: blocks.iter().flat_map(|b| b.trades.iter().map(|t| (Status::Observed, t.clone()))).collect(),
+        popped: vec![],
+        pushed: blocks,
+        settled: vec![],
+        cursor: Cursor {
+            step: before + 1,
+            network: "n".into(),
+            head: Some(id(last)),
+            through: last,
+            finalized: None,
+            unbacked: 0,
+        },
+        progress: Progress { state: State::Live, latest: Some(id(last)), proof: "test".into() },
+    }
+}
+
+async fn claim(log: &Log, chain: &str) -> (LogLease, Journal) {
+    LogTape::new(log.clone(), &chain_file(chain), detector()).claim(chain).await.unwrap()
+}
+
+/// Every event of a chain on the tape, as `status trade-id`, by trader.
+async fn events(log: &Log, chain: &str) -> Vec<String> {
+    let mut events = vec![];
+    let ends = log.ends(&topics::TRADES).await.unwrap();
+    for (share, _) in ends.into_iter().filter(|(_, end)| *end > 0) {
+        for record in log.read_all(&share).await.unwrap() {
+            let event = wire::v1::trade::decode(&record.value.unwrap()).unwrap();
+            assert_eq!(record.key, event.trade.key().into_bytes());
+            if *event.trade.chain == *chain {
+                events.push(format!("{:?} {} {}", event.status, event.trade.trader.address, event.trade.id()));
+            }
+        }
+    }
+    events.sort();
+    events
+}
+
+async fn a_chain_that_was_never_claimed_has_an_empty_journal(log: &Log) {
+    let (_, journal) = claim(log, "fresh").await;
+    assert_eq!(journal, Journal::default());
+}
+
+async fn the_journal_is_what_was_appended(log: &Log) {
+    let (mut lease, _) = claim(log, "kept").await;
+    let step = pushing("kept", 0, &[5, 6, 7]);
+    assert!(matches!(lease.append(&step).await, Outcome::Done));
+    let (mut lease, journal) = claim(log, "kept").await;
+    assert_eq!(journal, Journal { cursor: Some(step.cursor), blocks: vec![id(5), id(6), id(7)] });
+    let above = lease.above(5).await.unwrap();
+    assert_eq!(above, [(id(7), block("kept", 7).trades), (id(6), block("kept", 6).trades)], "newest first");
+    assert_eq!(events(log, "kept").await.len(), 9);
+}
+
+async fn a_second_claim_fences_the_first(log: &Log) {
+    let (mut first, _) = claim(log, "fenced").await;
+    assert!(matches!(first.append(&pushing("fenced", 0, &[1])).await, Outcome::Done));
+    let (mut second, _) = claim(log, "fenced").await;
+    let late = first.append(&pushing("fenced", 1, &[2])).await;
+    assert!(matches!(late, Outcome::Lost), "{late:?}");
+    assert!(matches!(second.append(&pushing("fenced", 1, &[2])).await, Outcome::Done));
+    assert_eq!(events(log, "fenced").await.len(), 6, "the late step is not there");
+}
+
+async fn a_revert_leaves_the_journal_true(log: &Log) {
+    let (mut lease, _) = claim(log, "left").await;
+    assert!(matches!(lease.append(&pushing("left", 0, &[1, 2, 3])).await, Outcome::Done));
+    let mut step = pushing("left", 1, &[4]);
+    let undone = [3, 2].map(|height| block("left", height));
+    let reverts = undone.iter().flat_map(|b| b.trades.iter().rev().map(|t| (Status::Reverted, t.clone())));
+    step.changes.splice(0..0, reverts.collect::<Vec<_>>());
+    step.popped = vec![3, 2];
+    step.settled = vec![1];
+    assert!(matches!(lease.append(&step).await, Outcome::Done));
+    let (mut lease, journal) = claim(log, "left").await;
+    assert_eq!(journal.blocks, [id(4)]);
+    assert_eq!(lease.above(0).await.unwrap().len(), 1);
+    let reverted = events(log, "left").await.iter().filter(|event| event.starts_with("Reverted")).count();
+    assert_eq!(reverted, 6);
+}
+
+async fn progress_counts_what_each_partition_holds(log: &Log) {
+    let (mut lease, _) = claim(log, "counted").await;
+    for (before, height) in [(0, 1), (1, 2)] {
+        assert!(matches!(lease.append(&pushing("counted", before, &[height])).await, Outcome::Done));
+    }
+    let records = log.read_all(&topics::PROGRESS.share(0)).await.unwrap();
+    let newest = records.iter().rfind(|record| record.key == b"counted").unwrap();
+    let progress = wire::v1::progress::decode(newest.value.as_deref().unwrap()).unwrap();
+    assert_eq!((progress.step, progress.lag_blocks), (2, 0));
+    assert_eq!(progress.providers["moralis"], "test");
+    assert_eq!(progress.partitions.iter().map(|partition| partition.count).sum::<u64>(), 6);
+    for partition in progress.partitions {
+        let mine = log.read_all(&topics::TRADES.share(partition.partition)).await.unwrap();
+        let mine: Vec<_> = mine.iter().filter(|record| record.key.starts_with(b"counted/")).collect();
+        assert_eq!(partition.count, mine.len() as u64);
+        assert_eq!(partition.next, mine.last().unwrap().position + 1);
+    }
+}
+
+/// Two chains whose journals lie in one share know nothing of each other.
+async fn two_chains_share_a_share(log: &Log) {
+    let share = topics::JOURNAL.share_of(b"one");
+    let twin = (0..).map(|n| format!("twin-{n}")).find(|name| topics::JOURNAL.share_of(name.as_bytes()) == share);
+    let twin = twin.unwrap();
+    let ((mut one, _), (mut two, _)) = (claim(log, "one").await, claim(log, &twin).await);
+    assert!(matches!(one.append(&pushing("one", 0, &[1])).await, Outcome::Done));
+    assert!(matches!(two.append(&pushing(&twin, 0, &[8, 9])).await, Outcome::Done));
+    assert!(matches!(one.append(&pushing("one", 1, &[2])).await, Outcome::Done));
+    assert_eq!(claim(log, "one").await.1.blocks, [id(1), id(2)]);
+    assert_eq!(claim(log, &twin).await.1.blocks, [id(8), id(9)]);
+}
+
+async fn every_promise(target: Target) {
+    let log = Log::open(&target).await.unwrap();
+    log.own(topics::OF_INGESTOR).await.unwrap();
+    a_chain_that_was_never_claimed_has_an_empty_journal(&log).await;
+    the_journal_is_what_was_appended(&log).await;
+    a_second_claim_fences_the_first(&log).await;
+    a_revert_leaves_the_journal_true(&log).await;
+    progress_counts_what_each_partition_holds(&log).await;
+    two_chains_share_a_share(&log).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_memory() {
+    every_promise(Target::Memory).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_sqlite() {
+    let folder = tempfile::tempdir().unwrap();
+    every_promise(Target::Sqlite(folder.path().join("tape.db"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_kafka() {
+    let Ok(brokers) = std::env::var("KAFKA_BROKERS") else {
+        println!("skipped: KAFKA_BROKERS is not set");
+        return;
+    };
+    let unique = format!("tape-{}-{}", std::process::id(), environment::now_ms());
+    let prefix = format!("{unique}.");
+    every_promise(Target::Kafka { brokers, prefix, environment: unique, replication: 1, min_insync: 1 }).await;
+}
