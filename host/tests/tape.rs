@@ -170,7 +170,7 @@ async fn progress_counts_what_each_partition_holds(log: &Log) {
 /// Two chains whose journals lie in one share know nothing of each other.
 async fn two_chains_share_a_share(log: &Log) {
     let share = topics::JOURNAL.share_of(b"one");
-    let twin = (0..).map(|n| format!("twin-{n}")).find(|name| topics::JOURNAL.share_of(name.as_bytes()) == share);
+    let twin = (0..10_000).map(|n| format!("twin-{n}")).find(|name| topics::JOURNAL.share_of(name.as_bytes()) == share);
     let twin = twin.unwrap();
     let ((mut one, _), (mut two, _)) = (claim(log, "one").await, claim(log, &twin).await);
     assert!(matches!(one.append(&pushing("one", 0, &[1])).await, Outcome::Done));
