@@ -101,7 +101,12 @@ impl Outbox for Postgres {
         let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
         let message =
             |row: &sqlx::postgres::PgRow| Message { event_id: row.get(1), key: row.get(2), payload: row.get(3) };
-        publish(rows.iter().map(message).collect()).await?;
+        if let Err(unpublished) = publish(rows.iter().map(message).collect()).await {
+            // Not left to the drop of the transaction: until that is through, the rows are locked and the next attempt
+            // would see an empty outbox.
+            transaction.rollback().await.map_err(failed)?;
+            return Err(unpublished);
+        }
         let forget = sqlx::query("DELETE FROM outbox WHERE id = ANY($1)").bind(&ids);
         forget.execute(&mut *transaction).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
