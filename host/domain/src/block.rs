@@ -21,12 +21,14 @@ pub struct Block {
 }
 
 /// The answer to a scan.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scanned {
     /// Ascending by height.
     pub blocks: Vec<Block>,
     /// Every height up to this one is delivered or proved empty.
     pub through: u64,
+    /// Digest of the code that scanned them.
+    pub digest: Arc<str>,
 }
 
 /// How far an endpoint is.

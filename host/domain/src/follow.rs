@@ -2,10 +2,12 @@
 
 mod branch;
 mod append;
+mod asked;
 
 use crate::block::{Block, Tip};
+use crate::coverage::Coverage;
 use crate::ports::{Chain, Clock, Failure, Journal, Lease, Tape};
-use crate::step::{Cursor, Progress};
+use crate::step::Cursor;
 use crate::window::{Relation, Window};
 use std::sync::Arc;
 use tape::Unavailable;
@@ -34,6 +36,8 @@ pub struct Plan {
     pub poll_ms: u64,
     /// Changes in one step, unless one block has more.
     pub step_changes: usize,
+    /// Estimated bytes of the changes in one step, unless one block has more.
+    pub step_bytes: usize,
 }
 
 /// Milliseconds after which an idle chain says that it is alive.
@@ -68,6 +72,8 @@ pub trait Witness: Send + Sync {
     fn waits(&self, chain: &str, why: &str, ms: u64);
     /// A branch was left: so many blocks down to the ancestor.
     fn reorged(&self, chain: &str, ancestor: u64, blocks: usize);
+    /// What stood above a height is taken back because that was asked: so many blocks with trades.
+    fn rewound(&self, chain: &str, to: u64, blocks: usize);
 }
 
 /// Follows a chain until the end.
@@ -126,10 +132,15 @@ struct Follower<'a, C, L, K, W> {
     witness: &'a W,
     plan: &'a Plan,
     window: Window,
+    coverage: Coverage,
     cursor: Option<Cursor>,
     span: u64,
     proof: Arc<str>,
-    told: Option<(Progress, u64)>,
+    /// What the endpoint said last.
+    tip: Option<Tip>,
+    /// When something was last said.
+    told: Option<u64>,
+    past: asked::Past,
 }
 
 /// What one look at the head led to.
@@ -170,17 +181,20 @@ impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
             witness,
             plan,
             window,
+            coverage: Coverage::of(journal.ranges),
             cursor: journal.cursor,
             span: plan.span.max(1),
             proof: Arc::from("none"),
+            tip: None,
             told: None,
+            past: asked::Past::default(),
         }
     }
 
     async fn work(&mut self) -> Break {
         let mut patience = Patience::default();
         while !self.clock.stopping() {
-            let wait = match self.look().await {
+            let wait = match self.turn().await {
                 Ok(Look::Moved) => {
                     patience.reset();
                     continue;
@@ -207,10 +221,23 @@ impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
         Break::End(End::Stopped)
     }
 
+    /// What was asked comes before what is new, except for the past: it has time.
+    async fn turn(&mut self) -> Result<Look, Trouble> {
+        let requests = self.lease.requests();
+        if let Some((id, to)) = asked::rewind(&requests).filter(|_| self.cursor.is_some()) {
+            return self.rewind(id, to).await;
+        }
+        match self.look().await? {
+            Look::Idle => self.backfill(&requests).await,
+            Look::Moved => Ok(Look::Moved),
+        }
+    }
+
     /// Looks at the head and appends what is new.
     async fn look(&mut self) -> Result<Look, Trouble> {
         let tip = self.chain.head().await?;
         self.check_network(&tip)?;
+        self.tip = Some(tip.clone());
         let Some(cursor) = self.cursor.clone() else {
             return self.begin(&tip).await;
         };
@@ -248,6 +275,9 @@ impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
             network: Arc::clone(&tip.network),
             head: None,
             through: first.saturating_sub(1),
+            origin: first,
+            since: first,
+            digest: Arc::from(""),
             finalized: None,
             unbacked: 0,
         });
@@ -279,13 +309,13 @@ impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
                 // The endpoint changed its mind within one answer: keep what fits, look again for the rest.
                 Relation::Breaks => {
                     let through = fresh.last().map_or(0, |block: &Block| block.id.height);
-                    return self.append(tip, vec![], fresh, through).await;
+                    return self.append(tip, vec![], fresh, through, &scanned.digest).await;
                 }
             }
         }
         if scanned.through < first && fresh.is_empty() {
             return Err(Failure::NotYet(first).into());
         }
-        self.append(tip, vec![], fresh, scanned.through).await
+        self.append(tip, vec![], fresh, scanned.through, &scanned.digest).await
     }
 }

@@ -1,6 +1,7 @@
 //! The world, in our words: a chain to read, a tape to write, a clock.
 
 use crate::block::{Scanned, Tip};
+use crate::coverage::Range;
 use crate::step::{Cursor, Step};
 use std::future::Future;
 use tape::{BlockId, Trade, Unavailable};
@@ -52,6 +53,34 @@ pub struct Journal {
     pub cursor: Option<Cursor>,
     /// The journalled blocks at or below the cursor, ascending.
     pub blocks: Vec<BlockId>,
+    /// Covered ranges by number.
+    pub ranges: Vec<(u32, Range)>,
+}
+
+/// Something asked of whoever holds the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Names it; ids sort in the order of asking.
+    pub id: String,
+    /// What is asked.
+    pub ask: Ask,
+}
+
+/// What can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Put the heights that nothing covers on the tape.
+    Backfill {
+        /// First height.
+        from: u64,
+        /// Last height.
+        to: u64,
+    },
+    /// Take back every trade above a height and follow on from there.
+    Rewind {
+        /// The last height to keep.
+        to: u64,
+    },
 }
 
 /// How an append ended.
@@ -79,6 +108,11 @@ pub trait Lease: Send {
     fn append(&mut self, step: &Step) -> impl Future<Output = Outcome> + Send;
     /// The journalled trades of the blocks above a height, newest block first, each in chain order.
     fn above(&mut self, height: u64) -> impl Future<Output = Result<Vec<(BlockId, Vec<Trade>)>, Unavailable>> + Send;
+    /// The live trades of all blocks above a height as the tape itself has them, journalled or not, newest block first,
+    /// each in chain order. Reads the whole tape.
+    fn recall(&mut self, height: u64) -> impl Future<Output = Result<Vec<(BlockId, Vec<Trade>)>, Unavailable>> + Send;
+    /// What is asked of this chain and not yet fulfilled, oldest first.
+    fn requests(&mut self) -> Vec<Request>;
 }
 
 /// Time, and the wish to stop.

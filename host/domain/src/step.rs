@@ -1,6 +1,7 @@
 //! A step: what changes on the tape at once, and where the chain stands after it.
 
 use crate::block::Block;
+use crate::coverage::{Range, Recorded};
 use std::sync::Arc;
 use tape::{BlockId, Status, Trade};
 
@@ -15,10 +16,25 @@ pub struct Cursor {
     pub head: Option<BlockId>,
     /// Every height up to this one is on the tape or proved empty.
     pub through: u64,
-    /// The newest block that is final by hash.
+    /// Where the chain was begun: trades of lower blocks go on the history log, for ever, and all others on the live
+    /// one, so that what comes and goes of one trade stays in one order.
+    pub origin: u64,
+    /// The first height that the code below has followed without a break up to `through`.
+    pub since: u64,
+    /// Digest of the code that followed them.
+    pub digest: Arc<str>,
+    /// The newest block that is final: by the node's hash, or published below what it called final.
     pub finalized: Option<BlockId>,
     /// Legs without backing since the chain began.
     pub unbacked: u64,
+}
+
+impl Cursor {
+    /// The heights that the code in force has followed; none before the first.
+    pub fn followed(&self) -> Option<Range> {
+        let range = Range { from: self.since, to: self.through, digest: Arc::clone(&self.digest) };
+        (self.since <= self.through && !self.digest.is_empty()).then_some(range)
+    }
 }
 
 /// What the chain is being done with.
@@ -54,6 +70,10 @@ pub struct Step {
     pub pushed: Vec<Block>,
     /// Heights that leave the journal because they can no longer be left.
     pub settled: Vec<u64>,
+    /// Covered ranges that change.
+    pub ranges: Vec<Recorded>,
+    /// Requests that are fulfilled by it.
+    pub answered: Vec<String>,
     /// Where the chain stands after it.
     pub cursor: Cursor,
     /// What readers are told.

@@ -85,6 +85,11 @@ impl Window {
         popped.into_iter().rev().map(|(height, hash)| BlockId { height, hash }).collect()
     }
 
+    /// Forgets everything; answers which heights.
+    pub fn clear(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.hashes).into_keys().collect()
+    }
+
     /// Forgets what lies more than [`MARGIN`] below a final height, but never the newest block.
     pub fn settle(&mut self, finalized: u64) -> Vec<u64> {
         let Some(head) = self.head() else { return vec![] };

@@ -7,27 +7,30 @@ use crate::step::{Cursor, Progress, State, Step};
 use std::sync::Arc;
 use tape::{BlockId, Status, Trade};
 
+/// About how many bytes a trade takes on the tape, and each of its legs and fees.
+const TRADE_BYTES: usize = 1_200;
+const LEG_BYTES: usize = 320;
+
 impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
-    /// Takes blocks back, newest first, and appends others, in as many steps as the bounds ask for.
+    /// Takes blocks back, newest first, and appends others scanned by the code of that digest, in as many steps as the
+    /// bounds ask for.
     pub(super) async fn append(
         &mut self,
         tip: &Tip,
         reverts: Vec<(BlockId, Vec<Trade>)>,
         fresh: Vec<Block>,
         through: u64,
+        digest: &Arc<str>,
     ) -> Result<Look, Trouble> {
         let final_height = tip.finalized.as_ref().map(|id| id.height);
-        let mut step = self.empty_step(tip)?;
+        let mut step = self.empty_step()?;
         for (id, trades) in reverts {
-            self.flush_before(&mut step, trades.len(), tip).await?;
-            step.changes.extend(trades.into_iter().rev().map(|trade| (Status::Reverted, trade)));
-            self.window.pop_above(id.height.saturating_sub(1));
-            step.popped.push(id.height);
-            step.cursor.head = self.window.head();
-            step.cursor.through = id.height.saturating_sub(1);
+            self.flush_before(&mut step, &trades).await?;
+            self.give_back(&mut step, id.height, trades);
         }
+        self.take_over(&mut step, digest);
         for block in fresh {
-            self.flush_before(&mut step, block.trades.len(), tip).await?;
+            self.flush_before(&mut step, &block.trades).await?;
             let settled = block.parent.is_none() || final_height.is_some_and(|height| block.id.height <= height);
             let status = if settled { Status::Finalized } else { Status::Observed };
             step.changes.extend(block.trades.iter().map(|trade| (status, trade.clone())));
@@ -45,26 +48,75 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
         }
         step.cursor.through = step.cursor.through.max(through);
         self.raise_finality(&mut step, tip);
-        self.commit(step, tip).await?;
+        self.commit(step).await?;
         Ok(Look::Moved)
     }
 
-    pub(super) fn empty_step(&self, tip: &Tip) -> Result<Step, Failure> {
-        let cursor = self.cursor.clone().ok_or_else(|| Failure::Hopeless("the chain has no cursor".to_owned()))?;
-        let progress =
-            Progress { state: State::Live, latest: Some(tip.latest.clone()), proof: Arc::clone(&self.proof) };
-        Ok(Step { changes: vec![], popped: vec![], pushed: vec![], settled: vec![], cursor, progress })
+    /// Takes the trades of the blocks from a height on back, which must be the newest ones.
+    pub(super) fn give_back(&mut self, step: &mut Step, height: u64, trades: Vec<Trade>) {
+        let below = height.saturating_sub(1);
+        step.changes.extend(trades.into_iter().rev().map(|trade| (Status::Reverted, trade)));
+        step.popped.extend(self.window.pop_above(below).into_iter().map(|id| id.height));
+        step.ranges.extend(self.coverage.cut(below));
+        let cursor = &mut step.cursor;
+        if cursor.finalized.as_ref().is_some_and(|block| block.height > below) {
+            // What was published as final is not all known by hash: the branch begins anew with the next block.
+            step.popped.extend(self.window.clear());
+            cursor.finalized = None;
+        }
+        cursor.head = self.window.head();
+        cursor.through = below;
+        cursor.since = cursor.since.min(height);
     }
 
-    /// Commits what has gathered when `more` changes would make the step too large.
-    async fn flush_before(&mut self, step: &mut Step, more: usize, tip: &Tip) -> Result<(), Trouble> {
-        if step.changes.is_empty() || step.changes.len() + more <= self.plan.step_changes {
-            return Ok(());
+    /// Other code begins where the code before it has ended.
+    fn take_over(&mut self, step: &mut Step, digest: &Arc<str>) {
+        if step.cursor.digest == *digest {
+            return;
         }
-        self.raise_finality(step, tip);
-        let full = std::mem::replace(step, self.empty_step(tip)?);
-        let cursor = self.commit(full, tip).await?;
-        step.cursor = cursor;
+        if let Some(followed) = step.cursor.followed() {
+            step.ranges.extend(self.coverage.add(followed));
+            step.cursor.since = step.cursor.through + 1;
+        }
+        step.cursor.digest = Arc::clone(digest);
+    }
+
+    /// A step that changes nothing.
+    pub(super) fn empty_step(&self) -> Result<Step, Failure> {
+        let cursor = self.cursor.clone().ok_or_else(|| Failure::Hopeless("the chain has no cursor".to_owned()))?;
+        Ok(self.step_to(cursor, State::Live))
+    }
+
+    fn step_to(&self, cursor: Cursor, state: State) -> Step {
+        let latest = self.tip.as_ref().map(|tip| tip.latest.clone());
+        let progress = Progress { state, latest, proof: Arc::clone(&self.proof) };
+        Step {
+            changes: vec![],
+            popped: vec![],
+            pushed: vec![],
+            settled: vec![],
+            ranges: vec![],
+            answered: vec![],
+            cursor,
+            progress,
+        }
+    }
+
+    /// Whether these trades would make the step too large.
+    pub(super) fn is_full_with(&self, step: &Step, trades: &[Trade]) -> bool {
+        let bytes = |trade: &Trade| TRADE_BYTES + LEG_BYTES * (trade.legs.len() + trade.fees.len());
+        let weight = step.changes.iter().map(|(_, trade)| bytes(trade)).chain(trades.iter().map(bytes)).sum::<usize>();
+        let count = step.changes.len() + trades.len();
+        !step.changes.is_empty() && (count > self.plan.step_changes || weight > self.plan.step_bytes)
+    }
+
+    /// Commits what has gathered when these trades would make the step too large.
+    pub(super) async fn flush_before(&mut self, step: &mut Step, trades: &[Trade]) -> Result<(), Trouble> {
+        if self.is_full_with(step, trades) {
+            let full = std::mem::replace(step, self.empty_step()?);
+            self.commit(full).await?;
+            *step = self.empty_step()?;
+        }
         Ok(())
     }
 
@@ -81,18 +133,18 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
         }
     }
 
-    pub(super) async fn commit(&mut self, mut step: Step, tip: &Tip) -> Result<Cursor, Break> {
+    pub(super) async fn commit(&mut self, mut step: Step) -> Result<(), Break> {
         step.cursor.step += 1;
-        let behind = step.cursor.through < tip.latest.height;
+        let behind = self.tip.as_ref().is_some_and(|tip| step.cursor.through < tip.latest.height);
         step.progress.proof = Arc::clone(&self.proof);
         if !matches!(step.progress.state, State::Parked(_)) {
             step.progress.state = if behind { State::Catching } else { State::Live };
         }
         match self.lease.append(&step).await {
             Outcome::Done => {
-                self.told = Some((step.progress, self.clock.now_ms()));
-                self.cursor = Some(step.cursor.clone());
-                Ok(step.cursor)
+                self.told = Some(self.clock.now_ms());
+                self.cursor = Some(step.cursor);
+                Ok(())
             }
             Outcome::Lost => Err(Break::End(End::Lost)),
             Outcome::Unknown(unavailable) => Err(Break::Claim(unavailable)),
@@ -101,12 +153,12 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
 
     /// Says that the chain is alive when it has long said nothing, or when finality rises.
     pub(super) async fn idle(&mut self, tip: &Tip) -> Result<Look, Trouble> {
-        let mut step = self.empty_step(tip)?;
+        let mut step = self.empty_step()?;
         self.raise_finality(&mut step, tip);
         let rose = self.cursor.as_ref().is_some_and(|cursor| cursor.finalized != step.cursor.finalized);
-        let silent = self.told.as_ref().is_none_or(|(_, at)| self.clock.now_ms().saturating_sub(*at) >= IDLE_MS);
+        let silent = self.told.is_none_or(|at| self.clock.now_ms().saturating_sub(at) >= IDLE_MS);
         if rose || silent {
-            self.commit(step, tip).await?;
+            self.commit(step).await?;
         }
         Ok(Look::Idle)
     }
@@ -114,14 +166,9 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
     /// Writes the sentence where readers see it, if the tape will have it.
     pub(super) async fn park(&mut self, why: String) -> Break {
         if let Some(cursor) = self.cursor.clone() {
-            let mut cursor = cursor;
-            cursor.step += 1;
-            let progress = Progress { state: State::Parked(why.clone()), latest: None, proof: Arc::clone(&self.proof) };
-            let step = Step { changes: vec![], popped: vec![], pushed: vec![], settled: vec![], cursor, progress };
-            match self.lease.append(&step).await {
-                Outcome::Done => {}
-                Outcome::Lost => return Break::End(End::Lost),
-                Outcome::Unknown(unavailable) => return Break::Claim(unavailable),
+            let step = self.step_to(cursor, State::Parked(why.clone()));
+            if let Err(cut) = self.commit(step).await {
+                return cut;
             }
         }
         Break::End(End::Parked(why))

@@ -4,6 +4,7 @@ use super::{Break, DEEP, Follower, Look, Trouble, Witness};
 use crate::block::Tip;
 use crate::ports::{Chain, Clock, Failure, Lease};
 use crate::window::Relation;
+use std::sync::Arc;
 
 impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
     /// Goes back to the newest block that the endpoint has too, and takes its branch from there.
@@ -19,6 +20,7 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
         let ours = self.window.head().map_or(common, |head| head.height);
         let mut branch = self.window.clone();
         let (mut ancestor, mut through, mut fresh) = (common, common, vec![]);
+        let mut digest = self.cursor.as_ref().map_or_else(|| Arc::from(""), |cursor| Arc::clone(&cursor.digest));
         while fresh.is_empty() && through < tip.latest.height.min(ours) {
             let first = through + 1;
             let last = tip.latest.height.min(through.saturating_add(self.span));
@@ -41,10 +43,15 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
                 return Err(Failure::NotYet(first).into());
             }
             through = scanned.through;
+            digest = scanned.digest;
         }
         if self.window.head().is_none_or(|head| head.height <= ancestor) {
             // All that we have is on the endpoint's branch after all.
-            return if fresh.is_empty() { Ok(Look::Idle) } else { self.append(tip, vec![], fresh, through).await };
+            return if fresh.is_empty() {
+                Ok(Look::Idle)
+            } else {
+                self.append(tip, vec![], fresh, through, &digest).await
+            };
         }
         let orphans = self.lease.above(ancestor).await.map_err(Break::Claim)?;
         let mut left = self.window.clone().pop_above(ancestor);
@@ -58,7 +65,7 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
             };
             reverts.push((id, trades));
         }
-        self.append(tip, reverts, fresh, through).await
+        self.append(tip, reverts, fresh, through, &digest).await
     }
 
     /// A height at which the endpoint has the block that we have; none down to the oldest we know.

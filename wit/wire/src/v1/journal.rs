@@ -1,4 +1,5 @@
-//! The ingestor's own memory, as records of the compacted journal: a cursor and the trades of unfinalized blocks.
+//! The ingestor's own memory, as records of the compacted journal: a cursor, the trades of unfinalized blocks, the ranges of
+//! heights that are on the tape, and what is asked of the chain's owner.
 
 use super::trade;
 use crate::check::Invalid;
@@ -24,6 +25,67 @@ pub fn parse_block_key(key: &str) -> Option<(&str, u64, u32)> {
     Some((parts.next()?, height, part))
 }
 
+/// Key of one covered range.
+pub fn range_key(chain: &str, number: u32) -> String {
+    format!("{chain}/range/{number:04}")
+}
+
+/// Chain and number of a covered range's key.
+pub fn parse_range_key(key: &str) -> Option<(&str, u32)> {
+    let (rest, number) = key.rsplit_once('/')?;
+    Some((rest.strip_suffix("/range")?, number.parse().ok()?))
+}
+
+/// Key of a request; ids sort in the order of asking.
+pub fn request_key(chain: &str, id: &str, request: &Request) -> String {
+    format!("{chain}/{}/{id}", request.word())
+}
+
+/// Chain and id of a request's key.
+pub fn parse_request_key(key: &str) -> Option<(&str, &str)> {
+    let (rest, id) = key.rsplit_once('/')?;
+    let chain = rest.strip_suffix("/backfill").or_else(|| rest.strip_suffix("/rewind"))?;
+    Some((chain, id))
+}
+
+/// Heights that are on the tape, by one detector. The heights from a cursor's `since` to its `through` are covered too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    /// First height.
+    pub from: u64,
+    /// Last height.
+    pub to: u64,
+    /// SHA-256 of the component that scanned them.
+    pub digest: String,
+}
+
+/// Something asked of the chain's owner, which strikes it off with the step that fulfils it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "lowercase")]
+pub enum Request {
+    /// Put the heights that no range covers on the tape.
+    Backfill {
+        /// First height.
+        from: u64,
+        /// Last height.
+        to: u64,
+    },
+    /// Take back every trade above a height and follow on from there.
+    Rewind {
+        /// The last height to keep.
+        to: u64,
+    },
+}
+
+impl Request {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Backfill { .. } => "backfill",
+            Self::Rewind { .. } => "rewind",
+        }
+    }
+}
+
 /// Where a chain stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,12 +98,17 @@ pub struct Cursor {
     pub head: Option<super::progress::Block>,
     /// Every height up to this one is on the tape or proved empty.
     pub through: u64,
-    /// The newest block that is final by hash.
+    /// The first height that the code below has followed without a break up to `through`.
+    pub since: u64,
+    /// The newest block that is final.
     pub finalized: Option<super::progress::Block>,
     /// The code that wrote the step.
     pub detector: super::progress::Generation,
     /// Running counts per partition of the trades log.
     pub partitions: Vec<super::progress::Partition>,
+    /// The same of the history log.
+    #[serde(default)]
+    pub history: Vec<super::progress::Partition>,
     /// Running count of legs without backing.
     pub unbacked: u64,
 }
@@ -75,6 +142,26 @@ pub fn encode_cursor(cursor: &Cursor) -> Vec<u8> {
 
 /// Reads a cursor.
 pub fn decode_cursor(bytes: &[u8]) -> Result<Cursor, Invalid> {
+    super::from_bytes(bytes)
+}
+
+/// A covered range's JSON.
+pub fn encode_range(range: &Range) -> Vec<u8> {
+    super::to_bytes(range)
+}
+
+/// Reads a covered range.
+pub fn decode_range(bytes: &[u8]) -> Result<Range, Invalid> {
+    super::from_bytes(bytes)
+}
+
+/// A request's JSON.
+pub fn encode_request(request: &Request) -> Vec<u8> {
+    super::to_bytes(request)
+}
+
+/// Reads a request.
+pub fn decode_request(bytes: &[u8]) -> Result<Request, Invalid> {
     super::from_bytes(bytes)
 }
 

@@ -47,6 +47,12 @@ pub struct ChainProgressed {
     /// Per partition of the trades log that this chain has written to.
     #[serde(default)]
     pub partitions: Vec<Partition>,
+    /// The same of the history log, which backfills write to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Partition>,
+    /// Heights on the tape, ascending, each once; what lies between two of them is a gap.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub covered: Vec<Covered>,
     /// Trades without backing that were counted and not published, since the chain began.
     #[serde(default)]
     pub unbacked: u64,
@@ -84,6 +90,15 @@ pub struct Generation {
     pub digest: String,
 }
 
+/// Heights that are on the tape.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Covered {
+    /// First height.
+    pub from: u64,
+    /// Last height.
+    pub to: u64,
+}
+
 /// How much of one partition is this chain's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Partition {
@@ -94,6 +109,9 @@ pub struct Partition {
     /// Records this chain has written to it, ever.
     pub count: u64,
 }
+
+/// Most covered ranges in one record: beyond, the oldest are left out.
+pub const MAX_COVERED: usize = 256;
 
 /// The record's JSON.
 pub fn encode(progress: &ChainProgressed) -> Vec<u8> {
@@ -106,5 +124,6 @@ pub fn decode(bytes: &[u8]) -> Result<ChainProgressed, Invalid> {
     check::id("chain", &progress.chain)?;
     check::count("display", progress.display.len(), 64)?;
     check::count("providers", progress.providers.len(), 64)?;
+    check::count("covered", progress.covered.len(), MAX_COVERED)?;
     Ok(progress)
 }

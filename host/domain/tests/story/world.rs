@@ -1,12 +1,10 @@
-//! Whatever branches a chain shows, the tape ends with the winning one, and every revert undoes an apply, newest first.
-#![expect(clippy::unwrap_used, reason = "tests")]
+//! A chain of scripted views, a tape in memory and a clock that counts looks: what the tests of the story stand on.
 
 use ingest_domain::follow::Witness;
 use ingest_domain::{
-    Beginning, Block, Chain, Clock, Cursor, End, Failure, Journal, Lease, Outcome, Plan, Scanned, State, Step, Tape,
-    Tip, follow,
+    Ask, Beginning, Block, Chain, Clock, Coverage, Cursor, End, Failure, Journal, Lease, Outcome, Plan, Range, Request,
+    Scanned, State, Step, Tape, Tip, follow,
 };
-use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -41,10 +39,12 @@ fn trade(id: &BlockId, index: u32) -> Trade {
 
 /// One moment of a node: the branch each height is on, the head, and how deep finality lies.
 #[derive(Clone, Debug)]
-struct View {
-    branches: BTreeMap<u64, u64>,
-    finalized: Option<u64>,
-    network: &'static str,
+pub(crate) struct View {
+    pub(crate) branches: BTreeMap<u64, u64>,
+    pub(crate) finalized: Option<u64>,
+    pub(crate) network: &'static str,
+    /// Digest of the code that scans it.
+    pub(crate) code: &'static str,
 }
 
 impl View {
@@ -52,7 +52,7 @@ impl View {
         self.branches.get(&height).map(|branch| BlockId { height, hash: hash(*branch, height) })
     }
 
-    fn block(&self, height: u64) -> Option<Block> {
+    pub(crate) fn block(&self, height: u64) -> Option<Block> {
         let id = self.id(height)?;
         let parent = height
             .checked_sub(1)
@@ -61,7 +61,7 @@ impl View {
         Some(Block { id, parent, timestamp_ms: height, trades, unbacked: 1, proof: "test".into() })
     }
 
-    fn latest(&self) -> u64 {
+    pub(crate) fn latest(&self) -> u64 {
         *self.branches.last_key_value().unwrap().0
     }
 }
@@ -98,7 +98,11 @@ impl Chain for Node {
         }
         let view = self.view();
         let last = last.min(view.latest());
-        Ok(Scanned { blocks: (first..=last).filter_map(|height| view.block(height)).collect(), through: last })
+        Ok(Scanned {
+            blocks: (first..=last).filter_map(|height| view.block(height)).collect(),
+            through: last,
+            digest: view.code.into(),
+        })
     }
 
     fn blame(&mut self, _why: &str) {
@@ -108,14 +112,18 @@ impl Chain for Node {
 
 /// A tape in memory that sometimes forgets to say that an append went through.
 #[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Kept>>);
+pub(crate) struct Memory(pub(crate) Arc<Mutex<Kept>>);
 
 #[derive(Default)]
-struct Kept {
-    events: Vec<(Status, Trade)>,
-    cursor: Option<Cursor>,
+pub(crate) struct Kept {
+    pub(crate) events: Vec<(Status, Trade)>,
+    pub(crate) cursor: Option<Cursor>,
     journal: BTreeMap<u64, (BlockId, Vec<Trade>)>,
-    parked: Option<String>,
+    pub(crate) parked: Option<String>,
+    pub(crate) ranges: BTreeMap<u32, Range>,
+    /// What is asked, and at which look it is noticed.
+    pub(crate) asked: Vec<(u64, Request)>,
+    looks: Arc<AtomicU64>,
     appends: u64,
     silent_every: u64,
 }
@@ -126,7 +134,8 @@ impl Tape for Memory {
     async fn claim(&self, _chain: &str) -> Result<(Self, Journal), Unavailable> {
         let kept = self.0.lock().unwrap();
         let blocks = kept.journal.values().map(|(id, _)| id.clone()).collect();
-        Ok((self.clone(), Journal { cursor: kept.cursor.clone(), blocks }))
+        let ranges = kept.ranges.iter().map(|(number, range)| (*number, range.clone())).collect();
+        Ok((self.clone(), Journal { cursor: kept.cursor.clone(), blocks, ranges }))
     }
 }
 
@@ -146,6 +155,13 @@ impl Lease for Memory {
             for block in &step.pushed {
                 kept.journal.insert(block.id.height, (block.id.clone(), block.trades.clone()));
             }
+            for (number, range) in &step.ranges {
+                match range {
+                    Some(range) => kept.ranges.insert(*number, range.clone()),
+                    None => kept.ranges.remove(number),
+                };
+            }
+            kept.asked.retain(|(_, request)| !step.answered.contains(&request.id));
             kept.cursor = Some(step.cursor.clone());
             if let State::Parked(why) = &step.progress.state {
                 kept.parked = Some(why.clone());
@@ -157,6 +173,22 @@ impl Lease for Memory {
     async fn above(&mut self, height: u64) -> Result<Vec<(BlockId, Vec<Trade>)>, Unavailable> {
         let kept = self.0.lock().unwrap();
         Ok(kept.journal.range(height + 1..).rev().map(|(_, block)| block.clone()).collect())
+    }
+
+    async fn recall(&mut self, height: u64) -> Result<Vec<(BlockId, Vec<Trade>)>, Unavailable> {
+        let kept = self.0.lock().unwrap();
+        let mut live: BTreeMap<BlockId, Vec<Trade>> = BTreeMap::new();
+        for trade in settled(&kept.events).into_values().filter(|trade| trade.block.id.height > height) {
+            live.entry(trade.block.id.clone()).or_default().push(trade);
+        }
+        live.values_mut().for_each(|trades| trades.sort_by_key(Trade::place));
+        Ok(live.into_iter().rev().collect())
+    }
+
+    fn requests(&mut self) -> Vec<Request> {
+        let kept = self.0.lock().unwrap();
+        let look = kept.looks.load(Ordering::Relaxed);
+        kept.asked.iter().filter(|(from, _)| *from <= look).map(|(_, request)| request.clone()).collect()
     }
 }
 
@@ -180,27 +212,73 @@ struct Nobody;
 impl Witness for Nobody {
     fn waits(&self, _chain: &str, _why: &str, _ms: u64) {}
     fn reorged(&self, _chain: &str, _ancestor: u64, _blocks: usize) {}
+    fn rewound(&self, _chain: &str, _to: u64, _blocks: usize) {}
 }
 
 /// Follows the views and answers how it ended and what was kept.
-fn followed(views: Vec<View>, silent_every: u64) -> (End, Memory) {
+pub(crate) fn followed(views: Vec<View>, silent_every: u64) -> (End, Memory) {
     followed_from(Beginning::Height(0), views, silent_every)
 }
 
-fn followed_from(beginning: Beginning, views: Vec<View>, silent_every: u64) -> (End, Memory) {
+pub(crate) fn followed_from(beginning: Beginning, views: Vec<View>, silent_every: u64) -> (End, Memory) {
+    asked(beginning, views, silent_every, &[])
+}
+
+/// The same with things asked for, each from the view of that number on. A chain that parks is looked at again, as its
+/// owner does, as long as something is asked that may cure it.
+pub(crate) fn asked(beginning: Beginning, views: Vec<View>, silent_every: u64, asks: &[(usize, Ask)]) -> (End, Memory) {
     let looks = Arc::new(AtomicU64::new(0));
     let watch = Watch(Arc::clone(&looks), views.len() as u64);
     let memory = Memory::default();
-    memory.0.lock().unwrap().silent_every = silent_every;
-    let plan = Plan { chain: "c".into(), beginning, span: 4, poll_ms: 1, step_changes: 6 };
-    let mut node = Node { views, looks };
+    let request = |(number, (view, ask)): (usize, &(usize, Ask))| {
+        (*view as u64 * LOOKS, Request { id: format!("{number:04}"), ask: *ask })
+    };
+    {
+        let mut kept = memory.0.lock().unwrap();
+        kept.silent_every = silent_every;
+        kept.looks = Arc::clone(&looks);
+        kept.asked = asks.iter().enumerate().map(request).collect();
+    }
+    let plan = Plan { chain: "c".into(), beginning, span: 4, poll_ms: 1, step_changes: 6, step_bytes: 1 << 20 };
+    let mut node = Node { views, looks: Arc::clone(&looks) };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let end = runtime.block_on(follow(&mut node, &memory, &watch, &Nobody, &plan));
-    (end, memory)
+    loop {
+        let end = runtime.block_on(follow(&mut node, &memory, &watch, &Nobody, &plan));
+        let more = !memory.0.lock().unwrap().asked.is_empty();
+        if !matches!(end, End::Parked(_)) || !more {
+            return (end, memory);
+        }
+        looks.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What is live once the events have been applied by their rule; per trade, coming and going must alternate.
+pub(crate) fn settled(events: &[(Status, Trade)]) -> BTreeMap<String, Trade> {
+    let mut live = BTreeMap::new();
+    for (status, trade) in events {
+        let before = match status {
+            Status::Observed | Status::Finalized => live.insert(trade.id(), trade.clone()),
+            Status::Reverted => live.remove(&trade.id()),
+        };
+        assert_eq!(before.is_some(), *status == Status::Reverted, "{status:?} of {}", trade.id());
+    }
+    live
+}
+
+/// The heights that the journal says are covered, each once.
+pub(crate) fn covered(kept: &Kept) -> Vec<u64> {
+    let mut ranges = Coverage::of(kept.ranges.clone()).ascending();
+    ranges.extend(kept.cursor.as_ref().and_then(Cursor::followed));
+    let mut heights: Vec<u64> = ranges.iter().flat_map(|range| range.from..=range.to).collect();
+    heights.sort_unstable();
+    let all = heights.len();
+    heights.dedup();
+    assert_eq!(heights.len(), all, "a height is covered twice: {ranges:?}");
+    heights
 }
 
 /// Applies the events by their rule and answers what is live; every revert must undo the newest live trade.
-fn live(events: &[(Status, Trade)]) -> Vec<String> {
+pub(crate) fn live(events: &[(Status, Trade)]) -> Vec<String> {
     let mut live: Vec<String> = vec![];
     for (status, trade) in events {
         let id = trade.id();
@@ -215,25 +293,25 @@ fn live(events: &[(Status, Trade)]) -> Vec<String> {
     live
 }
 
-fn expected(view: &View) -> Vec<String> {
+pub(crate) fn expected(view: &View) -> Vec<String> {
     expected_from(0, view)
 }
 
-fn expected_from(first: u64, view: &View) -> Vec<String> {
+pub(crate) fn expected_from(first: u64, view: &View) -> Vec<String> {
     let heights = first..=view.latest();
     heights.filter_map(|height| view.block(height)).flat_map(|block| block.trades).map(|trade| trade.id()).collect()
 }
 
 /// A chain of `length` blocks on branch 0, then forks: (depth, new length above the fork). A branch that only ends
 /// earlier cannot be told from a node that lags, so every fork brings at least one block.
-fn views(length: u64, forks: &[(u64, u64)], finality: u64) -> Vec<View> {
+pub(crate) fn views(length: u64, forks: &[(u64, u64)], finality: u64) -> Vec<View> {
     let mut branches: BTreeMap<u64, u64> = (0..=length).map(|height| (height, 0)).collect();
     let mut floor = 0;
     let mut views = vec![];
     let mut snapshot = |branches: &BTreeMap<u64, u64>, floor: &mut u64| {
         let latest = *branches.last_key_value().unwrap().0;
         *floor = (*floor).max(latest.saturating_sub(finality));
-        views.push(View { branches: branches.clone(), finalized: Some(*floor), network: "n" });
+        views.push(View { branches: branches.clone(), finalized: Some(*floor), network: "n", code: "a" });
     };
     snapshot(&branches, &mut floor);
     for (number, (depth, grown)) in forks.iter().enumerate() {
@@ -244,75 +322,4 @@ fn views(length: u64, forks: &[(u64, u64)], finality: u64) -> Vec<View> {
         snapshot(&branches, &mut floor);
     }
     views
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_history_ends_as_its_winning_branch(
-        length in 1_u64..20,
-        forks in prop::collection::vec((0_u64..12, 1_u64..12), 0..6),
-        silent_every in 0_u64..5,
-    ) {
-        let views = views(length, &forks, 8);
-        let last = views.last().unwrap().clone();
-        let (end, memory) = followed(views, if silent_every == 1 { 0 } else { silent_every });
-        prop_assert_eq!(end, End::Stopped);
-        let kept = memory.0.lock().unwrap();
-        prop_assert_eq!(live(&kept.events), expected(&last));
-        prop_assert_eq!(kept.cursor.as_ref().unwrap().through, last.latest());
-    }
-}
-
-#[test]
-fn a_branch_left_below_where_all_began_is_given_back_whole() {
-    let mut views = views(10, &[(8, 9)], 30);
-    for view in &mut views {
-        view.finalized = None;
-    }
-    let last = views[1].clone();
-    let (end, memory) = followed_from(Beginning::Height(6), views, 0);
-    assert_eq!(end, End::Stopped);
-    assert_eq!(live(&memory.0.lock().unwrap().events), expected_from(6, &last));
-}
-
-#[test]
-fn a_branch_left_below_finality_parks_the_chain_with_the_cure() {
-    let mut views = views(20, &[], 5);
-    let mut other = views[0].clone();
-    other.branches = (0..=25).map(|height| (height, u64::from(height > 10))).collect();
-    other.finalized = Some(20);
-    views.push(other);
-    let (end, memory) = followed(views, 0);
-    let End::Parked(why) = end else { unreachable!("{end:?}") };
-    assert!(why.contains("chain-ingestor rewind --chain c"), "{why}");
-    assert_eq!(memory.0.lock().unwrap().parked.as_ref(), Some(&why), "readers see the sentence");
-}
-
-#[test]
-fn an_endpoint_of_another_network_is_refused_and_one_that_lags_is_no_reorg() {
-    let mut views = views(10, &[], 5);
-    let mut foreign = views[0].clone();
-    foreign.network = "other";
-    foreign.branches = (0..=30).map(|height| (height, 9)).collect();
-    let mut lagging = views[0].clone();
-    lagging.branches.retain(|height, _| *height <= 6);
-    let whole = views[0].clone();
-    views.extend([foreign, lagging, whole.clone()]);
-    let (end, memory) = followed(views, 0);
-    assert_eq!(end, End::Stopped);
-    let kept = memory.0.lock().unwrap();
-    assert_eq!(live(&kept.events), expected(&whole));
-    assert!(kept.events.iter().all(|(status, _)| *status != Status::Reverted), "nothing was taken back");
-}
-
-/// Found by the property above: a final block published in a step before the last, then an unknown commit.
-#[test]
-fn what_was_published_as_final_is_never_published_again() {
-    let views = views(8, &[(3, 2), (4, 3), (6, 9), (8, 1)], 8);
-    let last = views.last().unwrap().clone();
-    let (end, memory) = followed(views, 2);
-    assert_eq!(end, End::Stopped);
-    assert_eq!(live(&memory.0.lock().unwrap().events), expected(&last));
 }
