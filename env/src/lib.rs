@@ -22,6 +22,7 @@ pub mod telemetry;
 pub mod shutdown;
 pub mod health;
 pub mod backoff;
+pub mod crash;
 mod dotenv;
 
 pub use backoff::Backoff;

@@ -4,7 +4,7 @@ mod admin;
 mod reader;
 mod writer;
 
-pub use reader::Reader;
+pub use reader::{Reader, Seat};
 pub use writer::Writer;
 
 use crate::{Record, Stored, Topic};
@@ -49,8 +49,8 @@ impl Kafka {
         admin::own(self, topics).await
     }
 
-    pub(crate) async fn writer(&self, name: &str) -> Result<Writer, Unavailable> {
-        Writer::claim(self, name).await
+    pub(crate) async fn writer(&self, name: &str, place: Option<(Seat, Share)>) -> Result<Writer, Unavailable> {
+        Writer::claim(self, name, place).await
     }
 
     pub(crate) async fn publish(&self, records: Vec<Record>) -> Result<(), Unavailable> {
@@ -64,10 +64,14 @@ impl Kafka {
         writer::send(self, &producer, records).await.map(|_| ()).map_err(|e| Unavailable::new("publish", e))
     }
 
-    pub(crate) async fn read_all(&self, share: &Share) -> Result<Vec<Stored>, Unavailable> {
+    pub(crate) async fn visit(
+        &self,
+        share: &Share,
+        each: impl FnMut(Stored) + Send + 'static,
+    ) -> Result<(), Unavailable> {
         let (log, share) = (self.clone(), share.clone());
         let doing = format!("read all of {} {}", share.log, share.number);
-        blocking(doing, move || reader::read_all(&log, &share)).await
+        blocking(doing, move || reader::visit(&log, &share, each)).await
     }
 
     pub(crate) async fn ends(&self, topic: &Topic) -> Result<Vec<(Share, u64)>, Unavailable> {
@@ -119,6 +123,10 @@ impl Kafka {
 
     pub(crate) fn joined(&self, group: &str, topic: &Topic) -> Result<Reader, Unavailable> {
         Reader::joined(self, group, topic)
+    }
+
+    pub(crate) fn member(&self, group: &str, topic: &Topic, keep: fn(&[u8]) -> bool) -> Result<Reader, Unavailable> {
+        Reader::member(self, group, topic, keep)
     }
 
     /// A topic's name on the cluster.

@@ -17,6 +17,7 @@ pub use record::{Appended, Arrival, Record, Stored};
 pub use topics::Topic;
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use tape::{Share, Start, Unavailable};
 
 /// Which log to open.
@@ -74,8 +75,20 @@ impl Log {
 
     /// Becomes the only writer of that name: every earlier one is fenced when this returns.
     pub async fn writer(&self, name: &str) -> Result<Writer, Unavailable> {
+        self.writer_of(name, None).await
+    }
+
+    /// The same for a member of a group: its appends are refused as soon as another generation of the group exists.
+    pub async fn writer_as(&self, name: &str, seat: &Seat, share: &Share) -> Result<Writer, Unavailable> {
+        self.writer_of(name, Some((seat, share))).await
+    }
+
+    async fn writer_of(&self, name: &str, place: Option<(&Seat, &Share)>) -> Result<Writer, Unavailable> {
         Ok(match self {
-            Self::Kafka(log) => Writer::Kafka(Box::new(log.writer(name).await?)),
+            Self::Kafka(log) => {
+                let place = place.and_then(|(seat, share)| Some((seat.0.clone()?, share.clone())));
+                Writer::Kafka(Box::new(log.writer(name, place).await?))
+            }
             Self::Sqlite(log) => Writer::Sqlite(log.writer(name).await?),
             Self::Memory(log) => Writer::Memory(log.writer(name)),
         })
@@ -95,10 +108,21 @@ impl Log {
 
     /// Everything committed in one share up to now, having waited for appends in flight.
     pub async fn read_all(&self, share: &Share) -> Result<Vec<Stored>, Unavailable> {
+        let all: Arc<Mutex<Vec<Stored>>> = Arc::default();
+        let kept = Arc::clone(&all);
+        self.visit(share, move |stored| kept.lock().unwrap_or_else(PoisonError::into_inner).push(stored)).await?;
+        Ok(std::mem::take(&mut *all.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// The same, one after another, without holding them all.
+    pub async fn visit(&self, share: &Share, mut each: impl FnMut(Stored) + Send + 'static) -> Result<(), Unavailable> {
         match self {
-            Self::Kafka(log) => log.read_all(share).await,
-            Self::Sqlite(log) => log.read_all(share).await,
-            Self::Memory(log) => Ok(log.read_all(share)),
+            Self::Kafka(log) => log.visit(share, each).await,
+            Self::Sqlite(log) => log.visit(share, each).await,
+            Self::Memory(log) => {
+                log.read_all(share).into_iter().for_each(&mut each);
+                Ok(())
+            }
         }
     }
 
@@ -138,6 +162,28 @@ impl Log {
             Self::Sqlite(log) => Reader::Sqlite(log.joined(group, topic)),
             Self::Memory(log) => Reader::Memory(log.joined(group, topic)),
         })
+    }
+
+    /// Joins a group whose members write under their membership. Records whose keys `keep` does not want are passed
+    /// over; a share that is lost must be [let go](Reader::let_go) once nothing is written under it any more.
+    #[expect(clippy::unused_async, reason = "an adapter may have to ask its server here")]
+    pub async fn member(&self, group: &str, topic: &Topic, keep: fn(&[u8]) -> bool) -> Result<Reader, Unavailable> {
+        Ok(match self {
+            Self::Kafka(log) => Reader::Kafka(log.member(group, topic, keep)?),
+            Self::Sqlite(log) => Reader::Sqlite(log.joined(group, topic)),
+            Self::Memory(log) => Reader::Memory(log.joined(group, topic)),
+        })
+    }
+}
+
+/// The place of a reader in its group.
+#[derive(Clone)]
+pub struct Seat(Option<kafka::Seat>);
+
+impl Seat {
+    /// No group: fencing alone decides who writes.
+    pub fn alone() -> Self {
+        Self(None)
     }
 }
 
@@ -199,6 +245,21 @@ impl Reader {
                 reader.seek(share, start);
                 Ok(())
             }
+        }
+    }
+
+    /// This reader's place in its group.
+    pub fn seat(&self) -> Seat {
+        Seat(match self {
+            Self::Kafka(reader) => Some(reader.seat()),
+            Self::Sqlite(_) | Self::Memory(_) => None,
+        })
+    }
+
+    /// Nothing is written any more under a share that was lost: another may have it.
+    pub fn let_go(&mut self, share: &Share) {
+        if let Self::Kafka(reader) = self {
+            reader.let_go(share);
         }
     }
 }

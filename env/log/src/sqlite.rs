@@ -84,9 +84,20 @@ impl Sqlite {
         Ok(())
     }
 
-    pub(crate) async fn read_all(&self, share: &Share) -> Result<Vec<Stored>, Unavailable> {
-        let _turn = self.turn.lock().await;
-        self.shelf.fetch(share, 0, usize::MAX >> 1).await
+    pub(crate) async fn visit(&self, share: &Share, mut each: impl FnMut(Stored) + Send) -> Result<(), Unavailable> {
+        // An append in flight has its turn first.
+        let end = {
+            let _turn = self.turn.lock().await;
+            self.board.end(share)
+        };
+        let mut from = 0;
+        while from < end {
+            let records = self.shelf.fetch(share, from, 1_000).await?;
+            let Some(last) = records.last() else { break };
+            from = last.position + 1;
+            records.into_iter().for_each(&mut each);
+        }
+        Ok(())
     }
 
     pub(crate) fn ends(&self, topic: &Topic) -> Vec<(Share, u64)> {

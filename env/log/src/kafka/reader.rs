@@ -1,18 +1,20 @@
 //! A reader of committed records: one consumer on one thread, which the async side talks to over channels.
 //!
 //! **Invariant:** a share gained through the group is handed to the consumer only with the start that the reader was
-//! told to seek; a rebalance waits for that word, so no record before it can arrive.
+//! told to seek; a rebalance waits for that word, so no record before it can arrive. A member that writes under its
+//! membership is waited for when a share is taken from it, for a while: then fencing decides.
 
 use super::{Kafka, PATIENCE};
 use crate::{Arrival, Stored, Topic};
 use rdkafka::client::ClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
+use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc as std_mpsc};
 use std::time::{Duration, Instant};
 use tape::{Share, Start, Unavailable};
 use tokio::sync::mpsc;
@@ -22,11 +24,41 @@ const WAITING: usize = 8;
 /// Most records handed over at once.
 const BATCH: usize = 2_000;
 
+/// How long a share that is taken away waits for the word that it is let go.
+const PARTING: Duration = Duration::from_secs(4);
+
 /// Reads shares of the cluster. Dropping it leaves the group.
 pub struct Reader {
     arrivals: mpsc::Receiver<Result<(u64, Arrival), KafkaError>>,
-    seeks: std_mpsc::Sender<Seek>,
+    words: std_mpsc::Sender<Word>,
     generations: HashMap<Share, u64>,
+    seat: Seat,
+}
+
+/// What the reader tells the consumer's thread.
+enum Word {
+    Seek(Seek),
+    LetGo(Share),
+}
+
+/// How a reader takes part in its group.
+#[derive(Clone, Copy)]
+struct Manner {
+    /// Only records with such keys are handed over.
+    keep: fn(&[u8]) -> bool,
+    /// Whether a share taken away waits until it is let go.
+    parts_gently: bool,
+}
+
+/// The place of a reader in its group, for writers whose appends hold only while it lasts.
+#[derive(Clone)]
+pub struct Seat(Weak<BaseConsumer<Membership>>);
+
+impl Seat {
+    /// What the brokers compare; none once the reader is gone.
+    pub(super) fn metadata(&self) -> Option<ConsumerGroupMetadata> {
+        self.0.upgrade()?.group_metadata()
+    }
 }
 
 struct Seek {
@@ -38,7 +70,8 @@ struct Seek {
 impl Reader {
     pub(super) fn assigned(log: &Kafka, shares: Vec<(Share, Start)>) -> Result<Self, Unavailable> {
         let doing = "read assigned shares";
-        let (pump, reader) = Pump::new(log, None).map_err(|e| Unavailable::new(doing, e))?;
+        let (pump, reader) = Pump::new(log, &log.consumer_config(None), Manner { keep: |_| true, parts_gently: false })
+            .map_err(|e| Unavailable::new(doing, e))?;
         let mut wanted = TopicPartitionList::new();
         for (share, start) in shares {
             add(log, &mut wanted, &share, start).map_err(|e| Unavailable::new(doing, e))?;
@@ -49,11 +82,38 @@ impl Reader {
     }
 
     pub(super) fn joined(log: &Kafka, group: &str, topic: &Topic) -> Result<Self, Unavailable> {
+        let manner = Manner { keep: |_| true, parts_gently: false };
+        Self::join(log, &log.consumer_config(Some(group)), manner, topic)
+    }
+
+    pub(super) fn member(
+        log: &Kafka,
+        group: &str,
+        topic: &Topic,
+        keep: fn(&[u8]) -> bool,
+    ) -> Result<Self, Unavailable> {
+        let mut config = log.consumer_config(Some(group));
+        // The others should hear of a change soon: until then nobody writes.
+        config.set("heartbeat.interval.ms", "500");
+        Self::join(log, &config, Manner { keep, parts_gently: true }, topic)
+    }
+
+    fn join(log: &Kafka, config: &ClientConfig, manner: Manner, topic: &Topic) -> Result<Self, Unavailable> {
         let doing = format!("join the readers of {}", topic.name);
-        let (pump, reader) = Pump::new(log, Some(group)).map_err(|e| Unavailable::new(doing.clone(), e))?;
+        let (pump, reader) = Pump::new(log, config, manner).map_err(|e| Unavailable::new(doing.clone(), e))?;
         pump.consumer.subscribe(&[&log.name(topic.name)]).map_err(|e| Unavailable::new(doing.clone(), e))?;
         pump.spawn().map_err(|e| Unavailable::new(doing, e))?;
         Ok(reader)
+    }
+
+    pub(crate) fn seat(&self) -> Seat {
+        self.seat.clone()
+    }
+
+    pub(crate) fn let_go(&mut self, share: &Share) {
+        self.generations.remove(share);
+        // A thread that has ended holds nothing any more.
+        let _ = self.words.send(Word::LetGo(share.clone()));
     }
 
     pub(crate) async fn next(&mut self) -> Result<Arrival, Unavailable> {
@@ -76,8 +136,8 @@ impl Reader {
     pub(crate) fn seek(&mut self, share: &Share, start: Start) -> Result<(), Unavailable> {
         let generation = self.generation(share) + 1;
         self.generations.insert(share.clone(), generation);
-        self.seeks
-            .send(Seek { share: share.clone(), start, generation })
+        self.words
+            .send(Word::Seek(Seek { share: share.clone(), start, generation }))
             .map_err(|e| Unavailable::new("seek in the log", e.to_string()))
     }
 
@@ -89,29 +149,33 @@ impl Reader {
 /// Everything the consumer's thread owns.
 struct Pump {
     log: Kafka,
-    consumer: BaseConsumer<Membership>,
+    consumer: Arc<BaseConsumer<Membership>>,
 }
 
 /// Turns rebalances into arrivals, and waits for the starts of what is gained.
-struct Membership {
+pub(super) struct Membership {
     log: Kafka,
     arrivals: mpsc::Sender<Result<(u64, Arrival), KafkaError>>,
-    seeks: Mutex<std_mpsc::Receiver<Seek>>,
+    words: Mutex<std_mpsc::Receiver<Word>>,
+    manner: Manner,
     generations: Arc<Mutex<HashMap<Share, u64>>>,
 }
 
 impl Pump {
-    fn new(log: &Kafka, group: Option<&str>) -> Result<(Self, Reader), KafkaError> {
+    fn new(log: &Kafka, config: &ClientConfig, manner: Manner) -> Result<(Self, Reader), KafkaError> {
         let (arrivals_in, arrivals) = mpsc::channel(WAITING);
-        let (seeks, seeks_out) = std_mpsc::channel();
+        let (words, words_out) = std_mpsc::channel();
         let membership = Membership {
             log: log.clone(),
             arrivals: arrivals_in,
-            seeks: Mutex::new(seeks_out),
+            words: Mutex::new(words_out),
+            manner,
             generations: Arc::default(),
         };
-        let consumer = log.consumer_config(group).create_with_context(membership)?;
-        Ok((Self { log: log.clone(), consumer }, Reader { arrivals, seeks, generations: HashMap::new() }))
+        let consumer = Arc::new(config.create_with_context(membership)?);
+        let seat = Seat(Arc::downgrade(&consumer));
+        let reader = Reader { arrivals, words, generations: HashMap::new(), seat };
+        Ok((Self { log: log.clone(), consumer }, reader))
     }
 
     fn spawn(self) -> Result<(), std::io::Error> {
@@ -127,6 +191,7 @@ impl Pump {
             let mut patience = Duration::from_millis(50);
             while count < BATCH {
                 match self.consumer.poll(patience) {
+                    Some(Ok(message)) if !(context.manner.keep)(message.key().unwrap_or_default()) => count += 1,
                     Some(Ok(message)) => {
                         let (share, stored) = self.lift(&message);
                         batches.entry(share).or_default().push(stored);
@@ -186,8 +251,9 @@ impl Membership {
 
     /// Carries out the seeks that were asked for since the last poll.
     fn seek_all(&self, consumer: &BaseConsumer<Self>) {
-        let seeks = self.seeks.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Ok(seek) = seeks.try_recv() {
+        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Ok(word) = words.try_recv() {
+            let Word::Seek(seek) = word else { continue };
             self.note(&seek);
             let name = self.log.name(&seek.share.log);
             let partition = seek.share.number.cast_signed();
@@ -200,25 +266,28 @@ impl Membership {
     /// Tells the reader of its new shares and waits until it has said where each begins.
     fn gain(&self, consumer: &BaseConsumer<Self>, gained: &TopicPartitionList) -> Result<(), KafkaError> {
         let shares: Vec<Share> = gained.elements().iter().map(|element| self.share(element)).collect();
-        let seeks = self.seeks.lock().unwrap_or_else(PoisonError::into_inner);
+        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
         let mut starts: HashMap<Share, Seek> = HashMap::new();
         for share in &shares {
             let mut notice = Ok((0, Arrival::Gained(share.clone())));
             // The reader may be sending seeks while the channel to it is full, so neither side may wait for ever.
             while let Err(mpsc::error::TrySendError::Full(back)) = self.arrivals.try_send(notice) {
                 notice = back;
-                while let Ok(seek) = seeks.recv_timeout(Duration::from_millis(5)) {
-                    starts.insert(seek.share.clone(), seek);
+                while let Ok(word) = words.recv_timeout(Duration::from_millis(5)) {
+                    if let Word::Seek(seek) = word {
+                        starts.insert(seek.share.clone(), seek);
+                    }
                 }
             }
         }
         let deadline = Instant::now() + Duration::from_mins(4);
         while !shares.iter().all(|share| starts.contains_key(share)) {
             let left = deadline.saturating_duration_since(Instant::now());
-            match seeks.recv_timeout(left) {
-                Ok(seek) => starts.insert(seek.share.clone(), seek),
+            match words.recv_timeout(left) {
+                Ok(Word::Seek(seek)) => drop(starts.insert(seek.share.clone(), seek)),
+                Ok(Word::LetGo(_)) => {}
                 Err(_) => break,
-            };
+            }
         }
         let mut wanted = TopicPartitionList::new();
         for share in &shares {
@@ -231,8 +300,21 @@ impl Membership {
     }
 
     fn lose(&self, consumer: &BaseConsumer<Self>, lost: &TopicPartitionList) -> Result<(), KafkaError> {
-        for element in lost.elements() {
-            let _ = self.arrivals.blocking_send(Ok((0, Arrival::Lost(self.share(&element)))));
+        let mut held: Vec<Share> = lost.elements().iter().map(|element| self.share(element)).collect();
+        for share in &held {
+            let _ = self.arrivals.blocking_send(Ok((0, Arrival::Lost(share.clone()))));
+        }
+        if self.manner.parts_gently {
+            let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+            let deadline = Instant::now() + PARTING;
+            while !held.is_empty() && !self.arrivals.is_closed() {
+                match words.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                    Ok(Word::LetGo(share)) => held.retain(|one| *one != share),
+                    // A share that is being taken away need not be sought any more, and none is gained meanwhile.
+                    Ok(Word::Seek(_)) => {}
+                    Err(_) => break,
+                }
+            }
         }
         consumer.incremental_unassign(lost)
     }
@@ -295,14 +377,18 @@ fn watermark(consumer: &BaseConsumer, name: &str, partition: i32, deadline: Inst
     }
 }
 
-/// Reads a share from its first record to everything that was appended, committed or not, when this was called; what
+/// Visits a share from its first record to everything that was appended, committed or not, when this was called; what
 /// was then in flight has ended by the time this returns.
-pub(super) fn read_all(log: &Kafka, share: &Share) -> Result<Vec<Stored>, KafkaError> {
+pub(super) fn visit(log: &Kafka, share: &Share, mut each: impl FnMut(Stored)) -> Result<(), KafkaError> {
     let name = log.name(&share.log);
     let partition = share.number.cast_signed();
     let uncommitted: BaseConsumer = log.consumer_config(None).set("isolation.level", "read_uncommitted").create()?;
     let deadline = Instant::now() + Duration::from_mins(1);
     let high = watermark(&uncommitted, &name, partition, deadline)?;
+    drop(uncommitted);
+    if high == 0 {
+        return Ok(());
+    }
     let consumer: BaseConsumer = log.consumer_config(None).set("enable.partition.eof", "true").create()?;
     while watermark(&consumer, &name, partition, deadline)? < high {
         if Instant::now() > deadline {
@@ -313,14 +399,17 @@ pub(super) fn read_all(log: &Kafka, share: &Share) -> Result<Vec<Stored>, KafkaE
     let mut from = TopicPartitionList::new();
     from.add_partition_offset(&name, partition, Offset::Beginning)?;
     consumer.assign(&from)?;
-    let mut records = vec![];
+    let mut heard = Instant::now();
     loop {
-        match consumer.poll(PATIENCE) {
-            Some(Ok(message)) => records.push(lift(&message)),
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(records),
+        match consumer.poll(Duration::from_millis(500)) {
+            Some(Ok(message)) => {
+                heard = Instant::now();
+                each(lift(&message));
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
             Some(Err(e)) if is_passing(&e) => {}
             Some(Err(e)) => return Err(e),
-            None if Instant::now() > deadline => {
+            None if heard.elapsed() > Duration::from_mins(1) => {
                 return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
             }
             None => {}

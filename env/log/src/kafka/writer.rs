@@ -1,10 +1,12 @@
 //! A fenced writer: one transactional producer, one transaction per append.
 
-use super::{Kafka, PATIENCE, blocking};
+use super::{Kafka, PATIENCE, Seat, blocking};
 use crate::{Appended, Ends, Record};
+use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tape::{Share, Unavailable};
@@ -14,10 +16,11 @@ use tape::{Share, Unavailable};
 pub struct Writer {
     log: Kafka,
     producer: FutureProducer,
+    place: Option<(Seat, Share)>,
 }
 
 impl Writer {
-    pub(super) async fn claim(log: &Kafka, name: &str) -> Result<Self, Unavailable> {
+    pub(super) async fn claim(log: &Kafka, name: &str, place: Option<(Seat, Share)>) -> Result<Self, Unavailable> {
         let id = format!("{}.{name}", log.0.environment);
         let doing = format!("claim the writer {id}");
         let producer: FutureProducer = log
@@ -29,7 +32,7 @@ impl Writer {
             .map_err(|e| Unavailable::new(doing.clone(), e))?;
         let claiming = producer.clone();
         blocking(doing, move || claiming.init_transactions(Duration::from_secs(30))).await?;
-        Ok(Self { log: log.clone(), producer })
+        Ok(Self { log: log.clone(), producer, place })
     }
 
     pub(crate) async fn append(
@@ -61,13 +64,36 @@ impl Writer {
     ) -> Result<(), KafkaError> {
         self.producer.begin_transaction()?;
         let ends = send(&self.log, &self.producer, records).await?;
-        send(&self.log, &self.producer, seal(&ends)).await?;
+        let last = send(&self.log, &self.producer, seal(&ends)).await?;
         let producer = self.producer.clone();
-        let commit = move || producer.commit_transaction(PATIENCE);
+        let membership = self.membership(&last)?;
+        environment::crash::point("tape.append.produced");
+        let commit = move || {
+            if let Some((offsets, metadata)) = membership {
+                producer.send_offsets_to_transaction(&offsets, &metadata, PATIENCE)?;
+            }
+            environment::crash::point("tape.append.joined");
+            producer.commit_transaction(PATIENCE)?;
+            environment::crash::point("tape.append.committed");
+            Ok(())
+        };
         match tokio::task::spawn_blocking(commit).await {
             Ok(committed) => committed,
             Err(_) => Err(KafkaError::Canceled),
         }
+    }
+}
+
+impl Writer {
+    /// Shows the brokers under which membership this is written: one of an old generation is refused by them.
+    fn membership(&self, ends: &Ends) -> Result<Option<(TopicPartitionList, ConsumerGroupMetadata)>, KafkaError> {
+        let Some((seat, share)) = &self.place else { return Ok(None) };
+        let metadata = seat.metadata().ok_or(KafkaError::Canceled)?;
+        let read = ends.iter().find(|(end, _)| end == share).map_or(0, |(_, end)| end.cast_signed());
+        let mut offsets = TopicPartitionList::new();
+        let name = self.log.name(&share.log);
+        offsets.add_partition_offset(&name, share.number.cast_signed(), Offset::Offset(read))?;
+        Ok(Some((offsets, metadata)))
     }
 }
 
