@@ -1,7 +1,7 @@
 //! The chain-ingestor: follows chains through WASM plugins and publishes canonical trades.
 //!
 //! Read in the order a trade goes: [`upstream`] fetches, [`plugin`] detects and lifts, `ingest-domain` orders, [`tape`]
-//! publishes; [`source`] joins the first two, [`mod@run`] starts it all. What an operator hands in is in [`settings`] and
+//! publishes; [`source`] joins the first two, [`shares`] says which chains are ours, [`mod@run`] starts it all. What an operator hands in is in [`settings`] and
 //! [`chainfile`].
 //!
 //! **Invariant:** only [`plugin`] names wasmtime; nothing here listens on a port or keeps state on disk.
@@ -12,9 +12,13 @@ pub mod upstream;
 pub mod cache;
 pub mod plugin;
 pub mod source;
+pub mod requests;
 pub mod tape;
+pub mod catalog;
+pub mod shares;
 pub mod run;
 pub mod scan;
+pub mod ask;
 pub mod check;
 
 pub use run::run;

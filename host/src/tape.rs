@@ -1,17 +1,24 @@
 //! Publish: a step becomes one atomic append of trades, journal and progress, and a claim reads the journal back.
 
+mod folded;
+mod hold;
+
+pub use hold::Hold;
+
 use crate::chainfile::ChainFile;
-use ingest_domain::{Cursor, Journal, Lease, Outcome, State, Step, Tape};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use crate::requests::Requests;
+use folded::{Folded, Partitions};
+use ingest_domain::{Journal, Lease, Outcome, Range, Request, State, Step, Tape};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use tape::{BlockId, Detector, Event, Share, Trade, Unavailable};
-use tape_log::{Appended, Log, Record, Writer, topics};
+use tape_log::{Appended, Log, Record, Topic, Writer, topics};
 use wire::headers::{cloud_event, kind};
 use wire::v1::{journal, progress, trade};
 
 /// The tape on a log, for one chain.
 pub struct LogTape {
-    log: Log,
+    hold: Arc<Hold>,
     about: Arc<About>,
 }
 
@@ -23,10 +30,19 @@ struct About {
 }
 
 impl LogTape {
-    /// The tape of a chain that is read by this detector.
-    pub fn new(log: Log, chain: &ChainFile, detector: Detector) -> Self {
-        let about = About { detector, display: chain.display.clone(), providers: chain.providers.clone() };
-        Self { log, about: Arc::new(about) }
+    /// The tape of a chain that is read by this detector, written under this hold.
+    pub fn new(hold: Arc<Hold>, chain: &ChainFile, detector: Detector) -> Self {
+        Self::about(hold, detector, chain.display.clone(), chain.providers.clone())
+    }
+
+    /// The same for a chain of which only this is known.
+    pub fn about(
+        hold: Arc<Hold>,
+        detector: Detector,
+        display: BTreeMap<String, String>,
+        providers: BTreeMap<String, String>,
+    ) -> Self {
+        Self { hold, about: Arc::new(About { detector, display, providers }) }
     }
 }
 
@@ -34,13 +50,15 @@ impl Tape for LogTape {
     type Lease = LogLease;
 
     async fn claim(&self, chain: &str) -> Result<(LogLease, Journal), Unavailable> {
-        // Fence first, then read: nothing can be appended behind the journal that is read.
-        let writer = self.log.writer(&format!("ingest.{chain}")).await?;
-        let share = topics::JOURNAL.share_of(chain.as_bytes());
-        let scribe = Scribe { about: Arc::clone(&self.about), chain: chain.to_owned(), share };
-        let log = self.log.clone();
-        let mut lease = LogLease { log, writer, scribe, parts: BTreeMap::new(), partitions: BTreeMap::new() };
-        let journal = lease.read_journal().await?;
+        let (writer, folded) = self.hold.claim(chain).await?;
+        let scribe = Scribe {
+            about: Arc::clone(&self.about),
+            requests: self.hold.requests.clone(),
+            chain: chain.to_owned(),
+            share: self.hold.share.clone(),
+        };
+        let journal = folded.journal();
+        let lease = LogLease { log: self.hold.log.clone(), writer, scribe, known: folded.known() };
         Ok((lease, journal))
     }
 }
@@ -50,66 +68,33 @@ pub struct LogLease {
     log: Log,
     writer: Writer,
     scribe: Scribe,
+    known: Known,
+}
+
+/// What the journal holds beside the domain's own cursor and window.
+#[derive(Clone, Debug, Default)]
+struct Known {
     /// Journal records per height.
     parts: BTreeMap<u64, u32>,
+    /// Covered ranges by number.
+    ranges: BTreeMap<u32, Range>,
     /// Per partition of the trades log: next offset and running count.
-    partitions: BTreeMap<u32, (u64, u64)>,
+    live: Partitions,
+    /// The same of the history log.
+    history: Partitions,
 }
 
 /// Writes one chain's records.
 struct Scribe {
     about: Arc<About>,
+    requests: Requests,
     chain: String,
     share: Share,
 }
 
-/// Journalled blocks by height.
-type Blocks = BTreeMap<u64, (Arc<str>, BTreeMap<u32, Vec<Trade>>)>;
-
-impl LogLease {
-    async fn read_journal(&mut self) -> Result<Journal, Unavailable> {
-        let (cursor, blocks) = self.fold_journal().await?;
-        self.parts = blocks.iter().map(|(height, (_, parts))| (*height, count(parts.len()))).collect();
-        let Some(cursor) = cursor else { return Ok(Journal::default()) };
-        self.partitions = cursor.partitions.iter().map(|p| (p.partition, (p.next, p.count))).collect();
-        let blocks = blocks.into_iter().map(|(height, (hash, _))| BlockId { height, hash }).collect();
-        let block = |block: progress::Block| BlockId { height: block.height, hash: block.hash.into() };
-        let cursor = Cursor {
-            step: cursor.step,
-            network: cursor.network.into(),
-            head: cursor.head.map(block),
-            through: cursor.through,
-            finalized: cursor.finalized.map(block),
-            unbacked: cursor.unbacked,
-        };
-        Ok(Journal { cursor: Some(cursor), blocks })
-    }
-
-    /// The journal as it counts: the newest record of each key, entries above the cursor void.
-    async fn fold_journal(&self) -> Result<(Option<journal::Cursor>, Blocks), Unavailable> {
-        let mut newest: HashMap<Vec<u8>, Option<Vec<u8>>> = HashMap::new();
-        for record in self.log.read_all(&self.scribe.share).await? {
-            newest.insert(record.key, record.value);
-        }
-        let broken = |key: &str, e: wire::Invalid| Unavailable::new(format!("read journal record {key}"), e);
-        let mut cursor = None;
-        let mut blocks = Blocks::new();
-        for (key, value) in newest {
-            let (Ok(key), Some(value)) = (String::from_utf8(key), value) else { continue };
-            if key == journal::cursor_key(&self.scribe.chain) {
-                cursor = Some(journal::decode_cursor(&value).map_err(|e| broken(&key, e))?);
-            } else if let Some((chain, height, part)) = journal::parse_block_key(&key)
-                && chain == self.scribe.chain
-            {
-                let block = journal::decode_block(&value).map_err(|e| broken(&key, e))?;
-                let entry = blocks.entry(height).or_insert_with(|| (block.hash.clone().into(), BTreeMap::new()));
-                entry.1.insert(part, block.trades);
-            }
-        }
-        let through = cursor.as_ref().map_or(0, |cursor: &journal::Cursor| cursor.through);
-        blocks.retain(|height, _| *height <= through);
-        Ok((cursor, blocks))
-    }
+/// The log that the trades of a height are on: for each trade always the same one, so that its coming and going stay in order.
+fn log_of(height: u64, origin: u64) -> Topic {
+    if height < origin { topics::HISTORY } else { topics::TRADES }
 }
 
 impl Scribe {
@@ -124,30 +109,44 @@ impl Scribe {
             };
             let headers = cloud_event(kind, &id, &format!("/chains/{}", self.chain), None);
             let key = trade.key().into_bytes();
+            let share = log_of(trade.block.id.height, step.cursor.origin).share_of(&key);
             let event = Event { id, status: *status, trade: trade.clone() };
-            Record { share: topics::TRADES.share_of(&key), key, headers, value: Some(trade::encode(&event)) }
+            Record { share, key, headers, value: Some(trade::encode(&event)) }
         };
         step.changes.iter().enumerate().map(record).collect()
     }
 
-    /// What the journal forgets and learns by a step, without the cursor; and its parts per height after it.
-    fn journal(&self, step: &Step, mut parts: BTreeMap<u64, u32>) -> (Vec<Record>, BTreeMap<u64, u32>) {
+    /// What the journal forgets and learns by a step, without the cursor.
+    fn journal(&self, step: &Step, known: &mut Known) -> Vec<Record> {
         let mut records = vec![];
         for height in step.popped.iter().chain(&step.settled) {
-            for part in 0..parts.remove(height).unwrap_or(0) {
+            for part in 0..known.parts.remove(height).unwrap_or(0) {
                 records.push(self.journal_record(journal::block_key(&self.chain, *height, part), None));
             }
         }
         for block in &step.pushed {
             let height = block.id.height;
             let encoded = journal::encode_block(height, &block.id.hash, &block.trades);
-            parts.insert(height, count(encoded.len()));
+            known.parts.insert(height, count(encoded.len()));
             for (part, value) in encoded.into_iter().enumerate() {
                 let key = journal::block_key(&self.chain, height, count(part));
                 records.push(self.journal_record(key, Some(value)));
             }
         }
-        (records, parts)
+        for (number, range) in &step.ranges {
+            let value = range.as_ref().map(|range| {
+                let Range { from, to, digest } = range.clone();
+                journal::encode_range(&journal::Range { from, to, digest: digest.to_string() })
+            });
+            match range {
+                Some(range) => known.ranges.insert(*number, range.clone()),
+                None => known.ranges.remove(number),
+            };
+            records.push(self.journal_record(journal::range_key(&self.chain, *number), value));
+        }
+        let struck = self.requests.keys(&self.chain, &step.answered);
+        records.extend(struck.into_iter().map(|key| self.journal_record(key, None)));
+        records
     }
 
     fn journal_record(&self, key: String, value: Option<Vec<u8>>) -> Record {
@@ -155,23 +154,22 @@ impl Scribe {
     }
 
     /// The cursor and the progress of a step, once it is known where its trades stand.
-    fn seal(&self, step: &Step, partitions: &BTreeMap<u32, (u64, u64)>) -> Vec<Record> {
-        let partitions: Vec<progress::Partition> = partitions
-            .iter()
-            .map(|(partition, (next, count))| progress::Partition { partition: *partition, next: *next, count: *count })
-            .collect();
+    fn seal(&self, step: &Step, known: &Known) -> Vec<Record> {
         let cursor = journal::Cursor {
             step: step.cursor.step,
             network: step.cursor.network.to_string(),
             head: step.cursor.head.as_ref().map(block),
             through: step.cursor.through,
+            origin: step.cursor.origin,
+            since: step.cursor.since,
             finalized: step.cursor.finalized.as_ref().map(block),
-            detector: self.generation(),
-            partitions: partitions.clone(),
+            detector: progress::Generation { digest: step.cursor.digest.to_string(), ..self.generation() },
+            partitions: folded::listed(&known.live),
+            history: folded::listed(&known.history),
             unbacked: step.cursor.unbacked,
         };
         let key = journal::cursor_key(&self.chain);
-        vec![self.journal_record(key, Some(journal::encode_cursor(&cursor))), self.progress(step, partitions)]
+        vec![self.journal_record(key, Some(journal::encode_cursor(&cursor))), self.progress(step, known)]
     }
 
     fn generation(&self) -> progress::Generation {
@@ -179,7 +177,7 @@ impl Scribe {
         progress::Generation { plugin, version, digest }
     }
 
-    fn progress(&self, step: &Step, partitions: Vec<progress::Partition>) -> Record {
+    fn progress(&self, step: &Step, known: &Known) -> Record {
         let (state, reason) = match &step.progress.state {
             State::Live => (progress::State::Live, None),
             State::Catching => (progress::State::Catching, None),
@@ -201,7 +199,9 @@ impl Scribe {
             proof: step.progress.proof.to_string(),
             display: self.about.display.clone(),
             providers: self.about.providers.clone(),
-            partitions,
+            partitions: folded::listed(&known.live),
+            history: folded::listed(&known.history),
+            covered: folded::covered(&known.ranges, step.cursor.followed()),
             unbacked: step.cursor.unbacked,
         };
         let id = format!("{}/{}/progress", self.chain, step.cursor.step);
@@ -218,28 +218,26 @@ impl Lease for LogLease {
     #[tracing::instrument(name = "tape.step.append", skip_all, fields(chain.id = self.scribe.chain, step = step.cursor.step))]
     async fn append(&mut self, step: &Step) -> Outcome {
         // Everything that can be encoded is encoded before the transaction begins.
-        let trades = self.scribe.trades(step);
-        let (mut records, parts) = self.scribe.journal(step, self.parts.clone());
-        let mut partitions = self.partitions.clone();
-        for trade in &trades {
-            partitions.entry(trade.share.number).or_default().1 += 1;
+        let mut records = self.scribe.trades(step);
+        let mut known = self.known.clone();
+        for record in &records {
+            known.partitions(&record.share).entry(record.share.number).or_default().1 += 1;
         }
-        records.splice(0..0, trades);
-        let mut after = partitions.clone();
+        records.extend(self.scribe.journal(step, &mut known));
         let scribe = &self.scribe;
         let appended = self
             .writer
             .append(records, |ends| {
-                for (share, end) in ends.iter().filter(|(share, _)| *share.log == *topics::TRADES.name) {
-                    partitions.entry(share.number).or_default().0 = *end;
+                for (share, end) in ends.iter().filter(|(share, _)| *share.log != *topics::JOURNAL.name) {
+                    known.partitions(share).entry(share.number).or_default().0 = *end;
                 }
-                after.clone_from(&partitions);
-                scribe.seal(step, &partitions)
+                scribe.seal(step, &known)
             })
             .await;
         match appended {
             Appended::Done => {
-                (self.parts, self.partitions) = (parts, after);
+                self.known = known;
+                self.scribe.requests.answered(&self.scribe.chain, &step.answered);
                 Outcome::Done
             }
             Appended::Lost => Outcome::Lost,
@@ -248,11 +246,45 @@ impl Lease for LogLease {
     }
 
     async fn above(&mut self, height: u64) -> Result<Vec<(BlockId, Vec<Trade>)>, Unavailable> {
-        let (_, blocks) = self.fold_journal().await?;
-        let above = blocks.into_iter().rev().take_while(|(found, _)| *found > height);
-        Ok(above
-            .map(|(height, (hash, parts))| (BlockId { height, hash }, parts.into_values().flatten().collect()))
-            .collect())
+        let folded = Folded::read(&self.log, &self.scribe.share, &self.scribe.chain).await?;
+        Ok(folded.above(height))
+    }
+
+    async fn recall(&mut self, height: u64) -> Result<Vec<(BlockId, Vec<Trade>)>, Unavailable> {
+        let live: Arc<Mutex<BTreeMap<String, Trade>>> = Arc::default();
+        let mut shares: Vec<Share> = self.known.live.keys().map(|number| topics::TRADES.share(*number)).collect();
+        shares.extend(self.known.history.keys().map(|number| topics::HISTORY.share(*number)));
+        for share in shares {
+            let (live, prefix) = (Arc::clone(&live), format!("{}/", self.scribe.chain));
+            let each = move |record: tape_log::Stored| {
+                // What does not validate was not written by an ingestor.
+                let ours = record.key.starts_with(prefix.as_bytes()).then_some(record.value).flatten();
+                let Some(Ok(event)) = ours.map(|value| trade::decode(&value)) else { return };
+                let mut live = live.lock().unwrap_or_else(PoisonError::into_inner);
+                match event.status {
+                    tape::Status::Reverted => drop(live.remove(&event.trade.id())),
+                    _ if event.trade.block.id.height > height => drop(live.insert(event.trade.id(), event.trade)),
+                    _ => {}
+                }
+            };
+            self.log.visit(&share, each).await?;
+        }
+        let mut blocks: BTreeMap<BlockId, Vec<Trade>> = BTreeMap::new();
+        for trade in std::mem::take(&mut *live.lock().unwrap_or_else(PoisonError::into_inner)).into_values() {
+            blocks.entry(trade.block.id.clone()).or_default().push(trade);
+        }
+        blocks.values_mut().for_each(|trades| trades.sort_by_key(Trade::place));
+        Ok(blocks.into_iter().rev().collect())
+    }
+
+    fn requests(&mut self) -> Vec<Request> {
+        self.scribe.requests.of(&self.scribe.chain)
+    }
+}
+
+impl Known {
+    fn partitions(&mut self, share: &Share) -> &mut Partitions {
+        if *share.log == *topics::HISTORY.name { &mut self.history } else { &mut self.live }
     }
 }
 

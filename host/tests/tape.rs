@@ -2,11 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use chain_ingestor::chainfile::{ChainFile, Limits};
-use chain_ingestor::tape::{LogLease, LogTape};
-use ingest_domain::{Beginning, Block, Cursor, Journal, Lease, Outcome, Progress, State, Step, Tape};
+use chain_ingestor::requests::{Requests, filed};
+use chain_ingestor::tape::{Hold, LogLease, LogTape};
+use ingest_domain::{
+    Ask, Beginning, Block, Cursor, Journal, Lease, Outcome, Progress, Range, Request, State, Step, Tape,
+};
 use std::sync::Arc;
 use tape::{BlockId, BlockRef, Detector, Raw, Side, Status, Trade, Trader, Transaction};
-use tape_log::{Log, Target, topics};
+use tape_log::{Log, Seat, Target, topics};
 
 fn chain_file(id: &str) -> ChainFile {
     ChainFile {
@@ -67,31 +70,44 @@ fn block(chain: &str, height: u64) -> Block {
 fn pushing(chain: &str, before: u64, heights: &[u64]) -> Step {
     let blocks: Vec<Block> = heights.iter().map(|height| block(chain, *height)).collect();
     let last = *heights.last().unwrap();
+    let cursor = Cursor {
+        step: before + 1,
+        network: "n".into(),
+        head: Some(id(last)),
+        through: last,
+        origin: 5,
+        since: 5,
+        digest: detector().digest.into(),
+        finalized: None,
+        unbacked: 0,
+    };
+    let progress = Progress { state: State::Live, latest: Some(id(last)), proof: "test".into() };
     Step {
         changes: blocks.iter().flat_map(|b| b.trades.iter().map(|t| (Status::Observed, t.clone()))).collect(),
-        popped: vec![],
         pushed: blocks,
-        settled: vec![],
-        cursor: Cursor {
-            step: before + 1,
-            network: "n".into(),
-            head: Some(id(last)),
-            through: last,
-            finalized: None,
-            unbacked: 0,
-        },
-        progress: Progress { state: State::Live, latest: Some(id(last)), proof: "test".into() },
+        ..Step::still(cursor, progress)
     }
 }
 
+async fn hold(log: &Log, chains: &[&str]) -> Arc<Hold> {
+    let share = topics::JOURNAL.share_of(chains[0].as_bytes());
+    let chains: Vec<String> = chains.iter().map(|chain| (*chain).to_owned()).collect();
+    Arc::new(Hold::take(log, &Seat::alone(), &share, &chains, &Requests::default()).await.unwrap())
+}
+
 async fn claim(log: &Log, chain: &str) -> (LogLease, Journal) {
-    LogTape::new(log.clone(), &chain_file(chain), detector()).claim(chain).await.unwrap()
+    claim_from(&hold(log, &[chain]).await, chain).await
+}
+
+async fn claim_from(hold: &Arc<Hold>, chain: &str) -> (LogLease, Journal) {
+    LogTape::new(Arc::clone(hold), &chain_file(chain), detector()).claim(chain).await.unwrap()
 }
 
 /// Every event of a chain on the tape, as `status trade-id`, by trader.
 async fn events(log: &Log, chain: &str) -> Vec<String> {
     let mut events = vec![];
-    let ends = log.ends(&topics::TRADES).await.unwrap();
+    let mut ends = log.ends(&topics::TRADES).await.unwrap();
+    ends.extend(log.ends(&topics::HISTORY).await.unwrap());
     for (share, _) in ends.into_iter().filter(|(_, end)| *end > 0) {
         for record in log.read_all(&share).await.unwrap() {
             let event = wire::v1::trade::decode(&record.value.unwrap()).unwrap();
@@ -115,7 +131,7 @@ async fn the_journal_is_what_was_appended(log: &Log) {
     let step = pushing("kept", 0, &[5, 6, 7]);
     assert!(matches!(lease.append(&step).await, Outcome::Done));
     let (mut lease, journal) = claim(log, "kept").await;
-    assert_eq!(journal, Journal { cursor: Some(step.cursor), blocks: vec![id(5), id(6), id(7)] });
+    assert_eq!(journal, Journal { cursor: Some(step.cursor), blocks: vec![id(5), id(6), id(7)], ranges: vec![] });
     let above = lease.above(5).await.unwrap();
     assert_eq!(above, [(id(7), block("kept", 7).trades), (id(6), block("kept", 6).trades)], "newest first");
     assert_eq!(events(log, "kept").await.len(), 9);
@@ -150,7 +166,7 @@ async fn a_revert_leaves_the_journal_true(log: &Log) {
 
 async fn progress_counts_what_each_partition_holds(log: &Log) {
     let (mut lease, _) = claim(log, "counted").await;
-    for (before, height) in [(0, 1), (1, 2)] {
+    for (before, height) in [(0, 8), (1, 9)] {
         assert!(matches!(lease.append(&pushing("counted", before, &[height])).await, Outcome::Done));
     }
     let records = log.read_all(&topics::PROGRESS.share(0)).await.unwrap();
@@ -180,6 +196,74 @@ async fn two_chains_share_a_share(log: &Log) {
     assert_eq!(claim(log, &twin).await.1.blocks, [id(8), id(9)]);
 }
 
+/// What another instance writes after its share was taken from it is refused, for every chain of the share.
+async fn taking_a_share_fences_all_its_chains(log: &Log) {
+    let share = topics::JOURNAL.share_of(b"both");
+    let twin = (0..10_000).map(|n| format!("pair-{n}")).find(|name| topics::JOURNAL.share_of(name.as_bytes()) == share);
+    let twin = twin.unwrap();
+    let before = hold(log, &["both", &twin]).await;
+    let ((mut one, _), (mut two, _)) = (claim_from(&before, "both").await, claim_from(&before, &twin).await);
+    assert!(matches!(one.append(&pushing("both", 0, &[6])).await, Outcome::Done));
+    assert!(matches!(two.append(&pushing(&twin, 0, &[6])).await, Outcome::Done));
+    // The one that takes over knows only one of the two by a chain file.
+    let after = hold(log, &["both"]).await;
+    assert!(after.journalled().contains(&twin), "{:?}", after.journalled());
+    assert!(matches!(one.append(&pushing("both", 1, &[7])).await, Outcome::Lost));
+    assert!(matches!(two.append(&pushing(&twin, 1, &[7])).await, Outcome::Lost));
+    let (mut one, journal) = claim_from(&after, "both").await;
+    assert_eq!(journal.blocks, [id(6)]);
+    assert!(matches!(one.append(&pushing("both", 1, &[7])).await, Outcome::Done));
+}
+
+/// Trades below the origin are on the history log, and a rewind finds them all, journalled or not.
+async fn the_tape_itself_is_recalled(log: &Log) {
+    let (mut lease, _) = claim(log, "recalled").await;
+    let mut step = pushing("recalled", 0, &[3, 4, 5, 6]);
+    step.ranges = vec![(0, Some(Range { from: 3, to: 4, digest: "sha256:01".into() }))];
+    step.pushed.clear();
+    assert!(matches!(lease.append(&step).await, Outcome::Done));
+    let mut step = pushing("recalled", 1, &[7]);
+    step.changes.splice(0..0, block("recalled", 6).trades.into_iter().rev().map(|trade| (Status::Reverted, trade)));
+    assert!(matches!(lease.append(&step).await, Outcome::Done));
+    let on = |topic: tape_log::Topic| {
+        let log = log.clone();
+        async move {
+            let mut heights = std::collections::BTreeSet::new();
+            for (share, _) in log.ends(&topic).await.unwrap().into_iter().filter(|(_, end)| *end > 0) {
+                for record in
+                    log.read_all(&share).await.unwrap().into_iter().filter(|r| r.key.starts_with(b"recalled/"))
+                {
+                    heights.insert(wire::v1::trade::decode(&record.value.unwrap()).unwrap().trade.block.id.height);
+                }
+            }
+            heights.into_iter().collect::<Vec<_>>()
+        }
+    };
+    assert_eq!((on(topics::HISTORY).await, on(topics::TRADES).await), (vec![3, 4], vec![5, 6, 7]));
+    let (mut lease, journal) = claim(log, "recalled").await;
+    assert_eq!(journal.ranges, [(0, Range { from: 3, to: 4, digest: "sha256:01".into() })]);
+    let live = lease.recall(3).await.unwrap();
+    let expected = [7, 5, 4].map(|height| (id(height), block("recalled", height).trades));
+    assert_eq!(live, expected, "newest first, what was taken back left out");
+}
+
+/// What is asked is read with the journal and struck off by the step that fulfils it.
+async fn a_request_is_kept_until_it_is_fulfilled(log: &Log) {
+    let (mut lease, _) = claim(log, "asked").await;
+    assert!(matches!(lease.append(&pushing("asked", 0, &[6])).await, Outcome::Done));
+    let ask = Ask::Backfill { from: 1, to: 2 };
+    log.publish(vec![filed("asked", "1", ask), filed("asked", "2", Ask::Rewind { to: 1 })]).await.unwrap();
+    let (mut lease, _) = claim(log, "asked").await;
+    let asked = lease.requests();
+    assert_eq!(asked.iter().map(|request| request.ask).collect::<Vec<_>>(), [ask, Ask::Rewind { to: 1 }]);
+    let mut step = pushing("asked", 1, &[7]);
+    step.answered = vec!["2".to_owned()];
+    assert!(matches!(lease.append(&step).await, Outcome::Done));
+    let left = [Request { id: "1".to_owned(), ask }];
+    assert_eq!(lease.requests(), left);
+    assert_eq!(claim(log, "asked").await.0.requests(), left, "the journal says so too");
+}
+
 async fn every_promise(target: Target) {
     let log = Log::open(&target).await.unwrap();
     log.own(topics::OF_INGESTOR).await.unwrap();
@@ -189,6 +273,9 @@ async fn every_promise(target: Target) {
     a_revert_leaves_the_journal_true(&log).await;
     progress_counts_what_each_partition_holds(&log).await;
     two_chains_share_a_share(&log).await;
+    taking_a_share_fences_all_its_chains(&log).await;
+    the_tape_itself_is_recalled(&log).await;
+    a_request_is_kept_until_it_is_fulfilled(&log).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,8 +6,8 @@ mod asked;
 
 use crate::block::{Block, Tip};
 use crate::coverage::Coverage;
-use crate::ports::{Chain, Clock, Failure, Journal, Lease, Tape};
-use crate::step::Cursor;
+use crate::ports::{Chain, Clock, Failure, Journal, Lease, Outcome, Tape};
+use crate::step::{Cursor, Progress, State, Step};
 use crate::window::{Relation, Window};
 use std::sync::Arc;
 use tape::Unavailable;
@@ -103,6 +103,19 @@ pub async fn follow(
         }
     }
     End::Stopped
+}
+
+/// Parks a chain that cannot be followed here, so that readers see why; one without a cursor has no readers yet.
+pub async fn park(tape: &impl Tape, chain: &str, why: &str) -> Result<(), Unavailable> {
+    let (mut lease, journal) = tape.claim(chain).await?;
+    let Some(mut cursor) = journal.cursor else { return Ok(()) };
+    cursor.step += 1;
+    let progress = Progress { state: State::Parked(why.to_owned()), latest: None, proof: Arc::from("none") };
+    match lease.append(&Step::still(cursor, progress)).await {
+        // Whoever has it now says what there is to say.
+        Outcome::Done | Outcome::Lost => Ok(()),
+        Outcome::Unknown(unavailable) => Err(unavailable),
+    }
 }
 
 fn told(unavailable: &Unavailable) -> String {

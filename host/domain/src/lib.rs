@@ -14,7 +14,7 @@ pub mod follow;
 
 pub use block::{Block, Scanned, Tip};
 pub use coverage::{Coverage, Range};
-pub use follow::{Beginning, End, Plan, follow};
+pub use follow::{Beginning, End, Plan, follow, park};
 pub use ports::{Ask, Chain, Clock, Failure, Journal, Lease, Outcome, Request, Tape};
 pub use step::{Cursor, Progress, State, Step};
 pub use window::Window;

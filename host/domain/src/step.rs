@@ -79,3 +79,19 @@ pub struct Step {
     /// What readers are told.
     pub progress: Progress,
 }
+
+impl Step {
+    /// A step that changes nothing but what readers are told.
+    pub fn still(cursor: Cursor, progress: Progress) -> Self {
+        Self {
+            changes: vec![],
+            popped: vec![],
+            pushed: vec![],
+            settled: vec![],
+            ranges: vec![],
+            answered: vec![],
+            cursor,
+            progress,
+        }
+    }
+}

@@ -151,7 +151,7 @@ impl Lift<'_> {
         if scanned.through > last {
             return Err(CallError::Broken(format!("through {} beyond {last}", scanned.through)));
         }
-        Ok(Scanned { blocks, through: scanned.through })
+        Ok(Scanned { blocks, through: scanned.through, digest: self.detector.digest.as_str().into() })
     }
 
     fn block(&self, block: wit::Block) -> Result<Block, CallError> {

@@ -173,12 +173,14 @@ fn a_block_of_any_size_survives_the_journal() {
     for request in [journal::Request::Backfill { from: 1, to: 9 }, journal::Request::Rewind { to: 3 }] {
         let key = journal::request_key("a-b", "0017", &request);
         assert_eq!(journal::parse_request_key(&key), Some(("a-b", "0017")));
+        assert!(journal::is_request_key(key.as_bytes()));
         assert_eq!(journal::parse_block_key(&key), None);
         assert_eq!(journal::parse_range_key(&key), None);
         assert_eq!(journal::decode_request(&journal::encode_request(&request)), Ok(request));
     }
     let range = journal::Range { from: 1, to: 9, digest: "sha256:00".to_owned() };
     let key = journal::range_key("a-b", 4);
+    assert!(!journal::is_request_key(key.as_bytes()) && !journal::is_request_key(b"backfill"));
     assert_eq!(journal::parse_range_key(&key), Some(("a-b", 4)));
     assert_eq!((journal::parse_block_key(&key), journal::parse_request_key(&key)), (None, None));
     assert_eq!(journal::decode_range(&journal::encode_range(&range)), Ok(range));

@@ -90,16 +90,7 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
     fn step_to(&self, cursor: Cursor, state: State) -> Step {
         let latest = self.tip.as_ref().map(|tip| tip.latest.clone());
         let progress = Progress { state, latest, proof: Arc::clone(&self.proof) };
-        Step {
-            changes: vec![],
-            popped: vec![],
-            pushed: vec![],
-            settled: vec![],
-            ranges: vec![],
-            answered: vec![],
-            cursor,
-            progress,
-        }
+        Step::still(cursor, progress)
     }
 
     /// Whether these trades would make the step too large.

@@ -41,6 +41,12 @@ pub fn request_key(chain: &str, id: &str, request: &Request) -> String {
     format!("{chain}/{}/{id}", request.word())
 }
 
+/// Whether a key may be a request's: cheap, for readers that want nothing else.
+pub fn is_request_key(key: &[u8]) -> bool {
+    let has = |word: &[u8]| key.windows(word.len()).any(|window| window == word);
+    has(b"/backfill/") || has(b"/rewind/")
+}
+
 /// Chain and id of a request's key.
 pub fn parse_request_key(key: &str) -> Option<(&str, &str)> {
     let (rest, id) = key.rsplit_once('/')?;
@@ -98,6 +104,8 @@ pub struct Cursor {
     pub head: Option<super::progress::Block>,
     /// Every height up to this one is on the tape or proved empty.
     pub through: u64,
+    /// Where the chain was begun: trades of lower blocks are on the history log.
+    pub origin: u64,
     /// The first height that the code below has followed without a break up to `through`.
     pub since: u64,
     /// The newest block that is final.

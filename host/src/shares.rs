@@ -1,0 +1,338 @@
+//! Which chains this instance holds: instances share the journal by its group, and a chain belongs to the holder of its share.
+//!
+//! **Invariant:** a chain is written only under a [`Hold`] of its share; when a share is lost, its chains end before it is
+//! let go. Should they not end in time, fencing keeps them from writing.
+
+use crate::catalog::{Entry, Listing, Standing};
+use crate::plugin::Engine;
+use crate::requests::Requests;
+use crate::source::Source;
+use crate::tape::{Hold, LogTape};
+use environment::{Backoff, Shutdown};
+use ingest_domain::follow::Witness;
+use ingest_domain::{Ask, Clock, End, Plan, follow, park};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tape::{Detector, Share, Start, Unavailable};
+use tape_log::{Arrival, Log, Reader, Seat, topics};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use wire::v1::journal;
+
+/// The group that shares the journal.
+const GROUP: &str = "ingest";
+/// Shares without a chain of ours that are looked through at once.
+const IDLE_AT_ONCE: usize = 4;
+/// Changes in one step, and about how many bytes: with their journal entries they stay below 10,000 records and 16 MiB.
+const STEP_CHANGES: usize = 4_000;
+const STEP_BYTES: usize = 6 << 20;
+
+/// What every held share needs.
+struct Instance {
+    engine: Engine,
+    log: Log,
+    seat: Seat,
+    listing: watch::Receiver<Listing>,
+    requests: Requests,
+    idle: Semaphore,
+}
+
+/// Shares the chains of the listing with the other instances until the process is to stop.
+pub async fn share(
+    engine: Engine,
+    log: Log,
+    listing: watch::Receiver<Listing>,
+    shutdown: Shutdown,
+) -> Result<(), Unavailable> {
+    let mut reader = log.member(GROUP, &topics::JOURNAL, journal::is_request_key).await?;
+    let (seat, requests, idle) = (reader.seat(), Requests::default(), Semaphore::new(IDLE_AT_ONCE));
+    let instance = Arc::new(Instance { engine, log, seat, listing, requests, idle });
+    let mut held = Held { instance, stops: HashMap::new(), again: HashSet::new(), tasks: JoinSet::new() };
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
+    while !shutdown.requested() {
+        tokio::select! {
+            arrival = reader.next() => match arrival {
+                Ok(arrival) => {
+                    backoff.reset();
+                    held.take_in(&mut reader, arrival).await?;
+                }
+                Err(e) => {
+                    tracing::warn!(error = %e, cause = %e.source, "the ingestor waits for its group");
+                    tokio::time::sleep(backoff.next()).await;
+                }
+            },
+            Some(ended) = held.tasks.join_next() => held.let_go(&mut reader, ended),
+            () = shutdown.wait() => {}
+        }
+    }
+    held.stops.values().for_each(Shutdown::trigger);
+    held.again.clear();
+    while let Some(ended) = held.tasks.join_next().await {
+        held.let_go(&mut reader, ended);
+    }
+    Ok(())
+}
+
+/// The shares in this instance's hands, each with a task of its own.
+struct Held {
+    instance: Arc<Instance>,
+    stops: HashMap<Share, Shutdown>,
+    /// Gained again before they were let go.
+    again: HashSet<Share>,
+    tasks: JoinSet<Share>,
+}
+
+impl Held {
+    async fn take_in(&mut self, reader: &mut Reader, arrival: Arrival) -> Result<(), Unavailable> {
+        match arrival {
+            Arrival::Gained(share) => {
+                reader.seek(&share, Start::Beginning).await?;
+                if self.stops.contains_key(&share) {
+                    self.again.insert(share);
+                } else {
+                    self.keep(share);
+                }
+            }
+            Arrival::Lost(share) => {
+                self.again.remove(&share);
+                match self.stops.get(&share) {
+                    Some(stop) => stop.trigger(),
+                    None => reader.let_go(&share),
+                }
+            }
+            Arrival::Records { records, .. } => {
+                for record in records.iter().filter(|record| journal::is_request_key(&record.key)) {
+                    // What cannot be read is named when the share is taken.
+                    let _ = self.instance.requests.note(record);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, share: Share) {
+        let stop = Shutdown::default();
+        self.stops.insert(share.clone(), stop.clone());
+        let instance = Arc::clone(&self.instance);
+        self.tasks.spawn(async move {
+            instance.keep(&share, &stop).await;
+            share
+        });
+    }
+
+    fn let_go(&mut self, reader: &mut Reader, ended: Result<Share, tokio::task::JoinError>) {
+        let share = match ended {
+            Ok(share) => share,
+            // A panic is a bug of ours; the process must not go on half dead, and its supervisor starts it again.
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        self.stops.remove(&share);
+        reader.let_go(&share);
+        if self.again.remove(&share) {
+            self.keep(share);
+        }
+    }
+}
+
+impl Instance {
+    /// Follows the chains of a share until it is lost.
+    async fn keep(self: &Arc<Self>, share: &Share, stop: &Shutdown) {
+        let Some(hold) = self.take(share, stop).await else { return };
+        let mut listing = self.listing.clone();
+        let mut running: HashMap<String, Shutdown> = HashMap::new();
+        let mut following: JoinSet<String> = JoinSet::new();
+        let mut orphans: Vec<String> = hold.journalled().to_vec();
+        while !stop.requested() {
+            let listed = chains_of(&listing.borrow_and_update(), share);
+            for (_, stop) in running.iter().filter(|(id, _)| !listed.contains_key(*id)) {
+                stop.trigger();
+            }
+            for chain in std::mem::take(&mut orphans).into_iter().filter(|chain| !listed.contains_key(chain)) {
+                let (instance, hold) = (Arc::clone(self), Arc::clone(&hold));
+                following.spawn(async move { instance.park_orphan(&hold, chain).await });
+            }
+            for (id, entry) in listed {
+                if let std::collections::hash_map::Entry::Vacant(vacant) = running.entry(id.clone()) {
+                    let stop = vacant.insert(Shutdown::default()).clone();
+                    let (instance, hold) = (Arc::clone(self), Arc::clone(&hold));
+                    following.spawn(async move { instance.follow(hold, id, entry, stop).await });
+                }
+            }
+            tokio::select! {
+                changed = listing.changed() => if changed.is_err() { stop.wait().await },
+                Some(ended) = following.join_next() => drop(running.remove(&finished(ended))),
+                () = stop.wait() => {}
+            }
+        }
+        running.values().for_each(Shutdown::trigger);
+        while let Some(ended) = following.join_next().await {
+            self.requests.forget(&finished(ended));
+        }
+        tracing::debug!(partition = share.number, "share let go");
+    }
+
+    /// Takes a share of the journal; none when it is lost meanwhile.
+    async fn take(&self, share: &Share, stop: &Shutdown) -> Option<Arc<Hold>> {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+        loop {
+            let chains: Vec<String> = chains_of(&self.listing.borrow(), share).into_keys().collect();
+            // What belongs to a chain of ours does not wait for what only might hold one.
+            let _turn = if chains.is_empty() { self.idle.acquire().await.ok() } else { None };
+            let taking = Hold::take(&self.log, &self.seat, share, &chains, &self.requests);
+            let failed = tokio::select! {
+                taken = taking => match taken {
+                    Ok(hold) => return Some(Arc::new(hold)),
+                    Err(failed) => failed,
+                },
+                () = stop.wait() => return None,
+            };
+            let wait = backoff.next();
+            tracing::warn!(
+                partition = share.number, error = %failed, cause = %failed.source,
+                "a share of the journal cannot be taken yet"
+            );
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = stop.wait() => return None,
+            }
+        }
+    }
+
+    /// Follows one chain until it is taken away; parked, it waits until something is asked that may cure it.
+    async fn follow(&self, hold: Arc<Hold>, id: String, entry: Entry, stop: Shutdown) -> String {
+        let plugin = match &entry.standing {
+            Standing::InUse(plugin) => plugin.clone(),
+            Standing::Parked(why) => {
+                tracing::error!(chain.id = id, %why, "chain parked");
+                self.write_parked(&LogTape::new(hold, &entry.file, unknown()), &id, why).await;
+                stop.wait().await;
+                return id;
+            }
+        };
+        let tape = LogTape::new(hold, &entry.file, (*plugin.detector).clone());
+        let mut source = match Source::new(&self.engine, &plugin, &entry.file) {
+            Ok(source) => source,
+            Err(why) => {
+                tracing::error!(chain.id = id, %why, "failed to make an HTTP client");
+                stop.wait().await;
+                return id;
+            }
+        };
+        let (plan, world) = (plan(&entry), World(stop.clone()));
+        let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
+        while !stop.requested() {
+            tracing::info!(chain.id = id, plugin.version = plugin.detector.version, "following");
+            let mut news = self.requests.news();
+            match follow(&mut source, &tape, &world, &Journalist, &plan).await {
+                End::Stopped => tracing::info!(chain.id = id, "stopped"),
+                End::Parked(why) => {
+                    tracing::error!(chain.id = id, %why, "chain parked");
+                    while !stop.requested() && !self.is_rewind_asked(&id) {
+                        tokio::select! {
+                            _ = news.changed() => {}
+                            () = stop.wait() => {}
+                        }
+                    }
+                }
+                End::Lost => {
+                    let again = backoff.next();
+                    tracing::warn!(
+                        chain.id = id,
+                        again_ms = again.as_millis(),
+                        "fenced: another writer took the chain"
+                    );
+                    world.pause(u64::try_from(again.as_millis()).unwrap_or(u64::MAX)).await;
+                }
+            }
+        }
+        id
+    }
+
+    fn is_rewind_asked(&self, chain: &str) -> bool {
+        self.requests.of(chain).iter().any(|request| matches!(request.ask, Ask::Rewind { .. }))
+    }
+
+    /// A chain of the journal that no chain file names.
+    async fn park_orphan(&self, hold: &Arc<Hold>, chain: String) -> String {
+        let why =
+            "no file in CHAINS_DIR of the instance that holds the chain names it; put it there, or leave it parked";
+        tracing::warn!(chain.id = chain, why, "chain parked");
+        let tape = LogTape::about(Arc::clone(hold), unknown(), BTreeMap::new(), BTreeMap::new());
+        self.write_parked(&tape, &chain, why).await;
+        chain
+    }
+
+    async fn write_parked(&self, tape: &LogTape, chain: &str, why: &str) {
+        if let Err(failed) = park(tape, chain, why).await {
+            tracing::warn!(chain.id = chain, error = %failed, cause = %failed.source, "what parks the chain is not on the tape");
+        }
+    }
+}
+
+fn finished(ended: Result<String, tokio::task::JoinError>) -> String {
+    match ended {
+        Ok(chain) => chain,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+fn unknown() -> Detector {
+    Detector { plugin: "none".to_owned(), version: "0".to_owned(), digest: String::new() }
+}
+
+/// The chains of a listing whose journal lies in a share.
+fn chains_of(listing: &Listing, share: &Share) -> BTreeMap<String, Entry> {
+    let ours = listing.iter().filter(|(id, _)| topics::JOURNAL.share_of(id.as_bytes()) == *share);
+    ours.map(|(id, entry)| (id.clone(), entry.clone())).collect()
+}
+
+/// How a chain file is followed.
+fn plan(entry: &Entry) -> Plan {
+    let chain = &entry.file;
+    Plan {
+        chain: chain.id.clone(),
+        beginning: chain.start,
+        span: chain.limits.span,
+        poll_ms: chain.poll_ms,
+        step_changes: STEP_CHANGES,
+        step_bytes: STEP_BYTES,
+    }
+}
+
+/// The machine's clock and the wish to stop.
+struct World(Shutdown);
+
+impl Clock for World {
+    fn now_ms(&self) -> u64 {
+        environment::now_ms()
+    }
+
+    async fn pause(&self, ms: u64) {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(ms)) => {}
+            () = self.0.wait() => {}
+        }
+    }
+
+    fn stopping(&self) -> bool {
+        self.0.requested()
+    }
+}
+
+/// Logs what is waited out.
+struct Journalist;
+
+impl Witness for Journalist {
+    fn waits(&self, chain: &str, why: &str, ms: u64) {
+        tracing::warn!(chain.id = chain, why, again_ms = ms, "the chain waits");
+    }
+
+    fn reorged(&self, chain: &str, ancestor: u64, blocks: usize) {
+        tracing::info!(chain.id = chain, block.height = ancestor, blocks, "left a branch");
+    }
+
+    fn rewound(&self, chain: &str, to: u64, blocks: usize) {
+        tracing::warn!(chain.id = chain, block.height = to, blocks, "rewinding as asked");
+    }
+}
