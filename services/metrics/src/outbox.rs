@@ -56,7 +56,9 @@ async fn send(log: &Log, messages: Vec<Message>) -> Result<(), Unavailable> {
             value: Some(message.payload.into_bytes()),
         }
     };
-    log.publish(messages.into_iter().map(record).collect()).await
+    let published = log.publish(messages.into_iter().map(record).collect()).await;
+    environment::crash::point("metrics.outbox.published");
+    published
 }
 
 /// An error with its causes, on one line.

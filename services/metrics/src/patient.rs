@@ -50,7 +50,9 @@ impl<S: Store> Store for PatientStore<S> {
             "store.facts.commit", log = %facts.share.log, partition = facts.share.number, next = facts.next,
             trades = facts.puts.len(), refolded = facts.changed.len(), users = facts.users.len(),
         );
+        environment::crash::point("metrics.commit.before");
         let outcome = patiently(&self.pulse.database, || self.inner.commit(facts)).instrument(span.clone()).await;
+        environment::crash::point("metrics.commit.after");
         span.in_scope(|| self.report(facts, outcome));
         Ok(outcome)
     }

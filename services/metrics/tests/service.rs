@@ -49,7 +49,7 @@ impl Process {
 async fn take(reader: &mut Reader, count: usize) -> Vec<tape_log::Stored> {
     let mut taken = vec![];
     while taken.len() < count {
-        let arrival = tokio::time::timeout(Duration::from_secs(20), reader.next()).await.unwrap().unwrap();
+        let arrival = tokio::time::timeout(Duration::from_mins(1), reader.next()).await.unwrap().unwrap();
         if let Arrival::Records { records, .. } = arrival {
             taken.extend(records);
         }
@@ -62,9 +62,27 @@ fn state(record: &tape_log::Stored) -> MetricsUpdated {
 }
 
 #[tokio::test]
-async fn trades_become_messages_and_poison_is_set_aside() {
+async fn trades_become_messages_and_poison_is_set_aside_in_memory() {
+    trades_become_messages_and_poison_is_set_aside(&Target::Memory).await;
+}
+
+#[tokio::test]
+async fn trades_become_messages_and_poison_is_set_aside_on_kafka() {
+    let Ok(brokers) = std::env::var("KAFKA_BROKERS") else {
+        println!("skipped: KAFKA_BROKERS is not set");
+        return;
+    };
+    let environment = format!("metrics-{}-{}", std::process::id(), environment::now_ms());
+    let prefix = format!("{environment}.");
+    let target = Target::Kafka { brokers, prefix, environment, replication: 1, min_insync: 1 };
+    trades_become_messages_and_poison_is_set_aside(&target).await;
+}
+
+async fn trades_become_messages_and_poison_is_set_aside(target: &Target) {
     let directory = tempfile::tempdir().unwrap();
-    let log = Log::open(&Target::Memory).await.unwrap();
+    let log = Log::open(target).await.unwrap();
+    log.own(topics::OF_INGESTOR).await.unwrap();
+    log.own(topics::OF_METRICS).await.unwrap();
     let all = topics::METRICS_UPDATED.shares().map(|share| (share, Start::Beginning)).collect();
     let mut updates = log.assigned(all).await.unwrap();
     let mut dead = log.assigned(vec![(topics::METRICS_DLQ.share(0), Start::Beginning)]).await.unwrap();
