@@ -1,6 +1,9 @@
-//! Whole-system tools: the replay node that serves recorded blocks, and what the system tests and benchmarks share.
+//! Whole-system tools: the replay node that serves recorded blocks, the mock node that serves a
+//! scripted chain, and what the system tests and benchmarks share.
 
 pub mod replay;
+pub mod mock;
 pub mod line;
 pub mod anvil;
 pub mod bench;
+pub mod chaos;

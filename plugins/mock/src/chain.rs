@@ -1,5 +1,8 @@
 //! The chain itself: which branch shows at which time, and what each block holds.
+//!
+//! [`Chain::swaps`] is the one source of trades, for the plugin and for the mock node alike.
 
+use crate::node::{Swap, Whole};
 use crate::random::Random;
 use crate::settings::Settings;
 use chain_plugin_sdk::amount::{uint256, usd};
@@ -15,9 +18,18 @@ const DOLLAR: &str = "mock:usd";
 const CENT: u128 = 10_000_000_000_000_000;
 
 /// The chain as it shows at one time.
-pub(crate) struct Chain {
+pub struct Chain {
     pub(crate) settings: Settings,
     latest: u64,
+}
+
+/// What there is to say of one trade.
+pub(crate) struct Shape(Swap);
+
+impl From<Swap> for Shape {
+    fn from(swap: Swap) -> Self {
+        Self(swap)
+    }
 }
 
 impl Chain {
@@ -37,8 +49,8 @@ impl Chain {
 
     pub(crate) fn id(&self, height: u64) -> BlockId {
         let branch = u64::from(self.is_losing(height));
-        let mut random = Random::of(&[self.settings.seed, height, branch]);
-        BlockId { height, hash: random.hex(32) }
+        let swaps = Self::swaps(&self.settings, height, branch);
+        BlockId { height, hash: Whole::hash_of(self.settings.seed, height, branch, &swaps) }
     }
 
     /// Whether the block that shows at a height now will be left with the next block.
@@ -51,32 +63,36 @@ impl Chain {
     }
 
     pub(crate) fn block(&self, height: u64) -> Block {
-        let id = self.id(height);
         let branch = u64::from(self.is_losing(height));
-        let trade = |index| self.trade(height, branch, index);
+        let swaps = Self::swaps(&self.settings, height, branch);
         Block {
             parent: height.checked_sub(1).map(|parent| self.id(parent)),
             height,
-            hash: id.hash,
-            timestamp_ms: self.settings.epoch_ms + height * self.settings.block_ms,
-            trades: (0..self.settings.trades_per_block).map(trade).collect(),
+            hash: Whole::hash_of(self.settings.seed, height, branch, &swaps),
+            timestamp_ms: self.settings.timestamp_ms(height),
+            trades: (0..).zip(swaps).map(|(index, swap)| Self::trade(index, &swap.into())).collect(),
             attributes: vec![("proof".to_owned(), "synthetic".to_owned())],
         }
     }
 
-    fn trade(&self, height: u64, branch: u64, index: u32) -> Trade {
-        let mut random = Random::of(&[self.settings.seed, height, branch, 1, u64::from(index)]);
-        let user = Random::of(&[self.settings.seed, 2, random.below(self.settings.users)]).hex(20);
-        let (symbol, name, base) = ASSETS[usize::try_from(random.below(ASSETS.len() as u64)).unwrap_or(0)];
-        let cents = 100 + random.below(500_000);
-        let price = price_at(base, height, &mut random);
-        let dollars = dollar_side(cents);
-        let token = token_side(symbol, name, u128::from(cents) * 1_000_000_000_000_000_000 / u128::from(price));
-        let (sold, bought) = if random.below(5) < 3 { (dollars, token) } else { (token, dollars) };
-        let hash = random.hex(32);
+    /// What happens in the block of a height on a branch.
+    pub fn swaps(settings: &Settings, height: u64, branch: u64) -> Vec<Swap> {
+        (0..settings.trades_per_block).map(|index| swap(settings, height, branch, index)).collect()
+    }
+
+    pub(crate) fn trade(index: u32, Shape(swap): &Shape) -> Trade {
+        let (symbol, name, _) = ASSETS[swap.asset % ASSETS.len()];
+        let (dollars, token) = (dollar_side(swap.cents), token_side(symbol, name, swap.units));
+        let (sold, bought) = if swap.buys { (dollars, token) } else { (token, dollars) };
+        let user = swap.trader.clone();
         Trade {
             kind: "swap".to_owned(),
-            transaction: Transaction { hash, index, sender: user.clone(), receiver: Some("mock:router".to_owned()) },
+            transaction: Transaction {
+                hash: swap.hash.clone(),
+                index,
+                sender: user.clone(),
+                receiver: Some("mock:router".to_owned()),
+            },
             ordinal: 0,
             trader: Trader { address: user, evidence: "tx-sender".to_owned() },
             legs: vec![Leg {
@@ -92,13 +108,24 @@ impl Chain {
             fees: vec![],
             platform: None,
             valuation: Some(Valuation {
-                notional: usd(u128::from(cents) * CENT),
+                notional: usd(u128::from(swap.cents) * CENT),
                 fee: None,
                 source: "stable-leg".to_owned(),
             }),
             attributes: vec![],
         }
     }
+}
+
+fn swap(settings: &Settings, height: u64, branch: u64, index: u32) -> Swap {
+    let mut random = Random::of(&[settings.seed, height, branch, 1, u64::from(index)]);
+    let trader = Random::of(&[settings.seed, 2, random.below(settings.users)]).hex(20);
+    let asset = usize::try_from(random.below(ASSETS.len() as u64)).unwrap_or(0);
+    let cents = 100 + random.below(500_000);
+    let price = price_at(ASSETS[asset].2, height, &mut random);
+    let units = u128::from(cents) * 1_000_000_000_000_000_000 / u128::from(price);
+    let buys = random.below(5) < 3;
+    Swap { hash: random.hex(32), trader, asset, buys, cents, units }
 }
 
 /// A slow wave around the base price with a little noise, in cents.

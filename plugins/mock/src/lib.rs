@@ -2,15 +2,19 @@
 //!
 //! Blocks are a function of the settings and the host's time: block `n` exists once `n * block-ms` have passed since
 //! `epoch-ms`. Every `reorg-every` blocks the newest `reorg-depth` of them are first shown on a branch that is left one
-//! block later.
+//! block later. With `node = true` the chain is read from a mock node at the chain's endpoint instead: the same trades, with
+//! whatever branches and faults that node's script holds.
 
 mod chain;
+pub mod node;
 mod random;
 mod settings;
 
-use chain::Chain;
+pub use chain::Chain;
+pub use random::Random;
+pub use settings::Settings;
+
 use chain_plugin_sdk::{Context, Description, Failure, Host, Plugin, Scanned, Span, Tip};
-use settings::Settings;
 
 /// The mock chain.
 pub struct Mock;
@@ -29,8 +33,12 @@ impl Plugin for Mock {
         }
     }
 
-    fn head(_host: &mut impl Host, context: &Context) -> Result<Tip, Failure> {
-        let chain = Chain::at(Settings::read(&context.settings)?, context.now_ms);
+    fn head(host: &mut impl Host, context: &Context) -> Result<Tip, Failure> {
+        let settings = Settings::read(&context.settings)?;
+        if settings.node {
+            return node::head(host);
+        }
+        let chain = Chain::at(settings, context.now_ms);
         let latest = chain.latest();
         Ok(Tip {
             network: chain.network(),
@@ -40,11 +48,15 @@ impl Plugin for Mock {
         })
     }
 
-    fn scan(_host: &mut impl Host, context: &Context, span: Span) -> Result<Scanned, Failure> {
+    fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scanned, Failure> {
         if span.last - span.first >= WIDEST {
             return Err(Failure::SpanTooWide(WIDEST));
         }
-        let chain = Chain::at(Settings::read(&context.settings)?, context.now_ms);
+        let settings = Settings::read(&context.settings)?;
+        if settings.node {
+            return node::scan(host, &settings, span);
+        }
+        let chain = Chain::at(settings, context.now_ms);
         let last = span.last.min(chain.latest());
         if last < span.first {
             return Err(Failure::NotYet(span.first));

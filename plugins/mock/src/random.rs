@@ -6,11 +6,11 @@ fn digits(byte: u8) -> [char; 2] {
 }
 
 /// SplitMix64.
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     /// A generator for a place described by words.
-    pub(crate) fn of(words: &[u64]) -> Self {
+    pub fn of(words: &[u64]) -> Self {
         let mut random = Self(0x7461_7065);
         for word in words {
             random.0 ^= *word;
@@ -20,7 +20,7 @@ impl Random {
     }
 
     /// The next number.
-    pub(crate) fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -29,12 +29,12 @@ impl Random {
     }
 
     /// A number below `end`, which is not 0.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
     /// So many bytes as `0x…`.
-    pub(crate) fn hex(&mut self, bytes: usize) -> String {
+    pub fn hex(&mut self, bytes: usize) -> String {
         let mut text = String::with_capacity(2 + 2 * bytes);
         text.push_str("0x");
         while text.len() < 2 + 2 * bytes {

@@ -17,6 +17,7 @@ pub(crate) const SCHEMA: &str = r#"{
     "users": {"type": "integer", "minimum": 1, "default": 50},
     "reorg-every": {"type": "integer", "minimum": 0, "default": 0, "description": "0 is never"},
     "reorg-depth": {"type": "integer", "minimum": 1, "maximum": 64, "default": 2},
+    "node": {"type": "boolean", "default": false, "description": "read the chain from a mock node at the endpoint; only seed counts then"},
     "finality": {"type": "integer", "minimum": 1, "default": 64, "description": "blocks until a block is final"}
   }
 }"#;
@@ -24,15 +25,25 @@ pub(crate) const SCHEMA: &str = r#"{
 /// The settings of a mock chain.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Settings {
-    pub(crate) seed: u64,
-    pub(crate) epoch_ms: u64,
-    pub(crate) block_ms: u64,
-    pub(crate) trades_per_block: u32,
-    pub(crate) users: u64,
-    pub(crate) reorg_every: u64,
-    pub(crate) reorg_depth: u64,
-    pub(crate) finality: u64,
+pub struct Settings {
+    /// Another seed is another chain.
+    pub seed: u64,
+    /// Time of block 0, Unix milliseconds.
+    pub epoch_ms: u64,
+    /// Time between blocks.
+    pub block_ms: u64,
+    /// Trades in each block.
+    pub trades_per_block: u32,
+    /// How many trade.
+    pub users: u64,
+    /// Every so many blocks a losing branch shows; 0 is never.
+    pub reorg_every: u64,
+    /// How deep it goes.
+    pub reorg_depth: u64,
+    /// Blocks until a block is final.
+    pub finality: u64,
+    /// Whether the chain is read from a mock node.
+    pub node: bool,
 }
 
 impl Default for Settings {
@@ -46,13 +57,14 @@ impl Default for Settings {
             reorg_every: 0,
             reorg_depth: 2,
             finality: 64,
+            node: false,
         }
     }
 }
 
 impl Settings {
     /// Reads and checks them.
-    pub(crate) fn read(json: &str) -> Result<Self, Failure> {
+    pub fn read(json: &str) -> Result<Self, Failure> {
         let settings: Self = serde_json::from_str(json).map_err(|e| Failure::BadSettings(e.to_string()))?;
         let bad = |what: &str| Err(Failure::BadSettings(what.to_owned()));
         if settings.block_ms == 0 || settings.users == 0 {
@@ -68,5 +80,10 @@ impl Settings {
             return bad("reorg-every must be 0 or above reorg-depth");
         }
         Ok(settings)
+    }
+
+    /// When the block of a height is made.
+    pub fn timestamp_ms(&self, height: u64) -> u64 {
+        self.epoch_ms + height * self.block_ms
     }
 }

@@ -1,0 +1,40 @@
+//! The binary behind `cargo xtask chaos`.
+
+use anyhow::Context;
+use clap::Parser;
+use std::path::PathBuf;
+use system::chaos::{Order, run};
+
+/// Strikes a running system and judges what it says afterwards.
+#[derive(Parser)]
+struct Arguments {
+    /// How often something is struck.
+    #[arg(long, default_value_t = 30)]
+    faults: u64,
+    /// Decides what is struck when.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where the verdict is written.
+    #[arg(long)]
+    verdict: PathBuf,
+    /// Where the services' binaries are.
+    #[arg(long)]
+    binaries: PathBuf,
+    /// What kills and starts a server again, once its name is added.
+    #[arg(last = true, required = true)]
+    bounce: Vec<String>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Arguments { faults, seed, verdict: path, binaries, bounce } = Arguments::parse();
+    let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
+    let (brokers, database) = (variable("KAFKA_BROKERS")?, variable("DATABASE_URL")?);
+    let order = Order { faults, seed, brokers, database, bounce, binaries };
+    let verdict = run(&order).await?;
+    let text = serde_json::to_string_pretty(&verdict)?;
+    std::fs::write(&path, &text).with_context(|| path.display().to_string())?;
+    println!("{text}");
+    anyhow::ensure!(verdict.holds(), "chaos: something was lost, doubled or told wrongly");
+    Ok(())
+}
