@@ -9,6 +9,7 @@ mod check;
 mod servers;
 mod anvil;
 mod bench;
+mod chaos;
 
 use clap::{Parser, Subcommand};
 
@@ -45,6 +46,15 @@ enum Chore {
     },
     /// Installs anvil and the venues' contracts into target/anvil.
     Anvil,
+    /// Kills, pauses and lies to a running system, then judges what it says; writes target/bench/chaos.json.
+    Chaos {
+        /// How often something is struck.
+        #[arg(long, default_value_t = 30)]
+        faults: u64,
+        /// Decides what is struck when.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Measures; writes target/bench/NAME.json.
     Bench {
         /// detect, latency.
@@ -63,6 +73,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Demo { seconds } => demo::run_for(seconds),
         Chore::Test => check::run_all(),
         Chore::Servers { order } => servers::run(&order),
+        Chore::Chaos { faults, seed } => chaos::strike(faults, seed),
         Chore::Anvil => anvil::install().map(|_| ()),
         Chore::Bench { name, rest } => bench::measure(&name, &rest),
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Subcommand;
 
-use crate::process::{note, stop, target, wait};
+use crate::process::{note, output, program, stop, target, wait};
 
 /// What to do with the servers.
 #[derive(Subcommand)]
@@ -22,21 +22,61 @@ pub(crate) enum Order {
     Start,
     /// Stop both.
     Stop,
+    /// Kill one as a power cut would and start it again with what it had.
+    Bounce {
+        /// Which one.
+        which: Which,
+    },
 }
+
+/// One of the servers.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Which {
+    /// Apache Kafka.
+    Kafka,
+    /// PostgreSQL.
+    Postgres,
+}
+
+/// Variables with their values.
+pub(crate) type Variables = [(&'static str, String); 2];
 
 /// How long a server may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) fn run(order: &Order) -> anyhow::Result<()> {
-    // Starting anew is stopping first: nobody is left behind.
-    kafka::stop()?;
-    postgres::stop()?;
-    if let Order::Start = order {
-        let postgres = postgres::start()?;
-        let kafka = kafka::start()?;
-        println!("export DATABASE_URL={postgres}\nexport KAFKA_BROKERS={kafka}");
+    match order {
+        Order::Bounce { which: Which::Kafka } => return kafka::bounce(),
+        Order::Bounce { which: Which::Postgres } => return postgres::bounce(),
+        Order::Start | Order::Stop => {}
     }
-    Ok(())
+    if let Order::Start = order {
+        for (name, value) in start()? {
+            println!("export {name}={value}");
+        }
+        return Ok(());
+    }
+    stop_all()
+}
+
+/// Starts both afresh; the variables that say where they are.
+pub(crate) fn start() -> anyhow::Result<Variables> {
+    // Starting anew is stopping first: nobody is left behind.
+    stop_all()?;
+    Ok([("DATABASE_URL", postgres::start()?), ("KAFKA_BROKERS", kafka::start()?)])
+}
+
+/// Stops both.
+pub(crate) fn stop_all() -> anyhow::Result<()> {
+    kafka::stop()?;
+    postgres::stop()
+}
+
+/// Where the servers are that `start` has left running and the environment names.
+pub(crate) fn running() -> Option<Variables> {
+    let named = |name: &'static str| Some((name, std::env::var(name).ok().filter(|value| !value.is_empty())?));
+    let ours = home().join("kafka.pid").exists() && home().join("postgres.pid").exists();
+    ours.then_some([named("DATABASE_URL")?, named("KAFKA_BROKERS")?])
 }
 
 /// Where the servers' files are.
@@ -57,6 +97,17 @@ fn wait_for(name: &str, port: u16, log: &std::path::Path) -> anyhow::Result<()> 
         .with_context(|| format!("{name} does not answer at {address}; its log is {}", log.display()))?;
     note(&format!("{name} answers at {address}"));
     Ok(())
+}
+
+/// Kills the process whose number is in a file, without a word.
+fn kill_by(pid_file: &str) -> anyhow::Result<()> {
+    let file = home().join(pid_file);
+    let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+    let pid = text.lines().next().unwrap_or_default().trim().to_owned();
+    output(&mut program("kill", &["-9", &pid]))?;
+    let proc = std::path::PathBuf::from(format!("/proc/{pid}/cmdline"));
+    wait(PATIENCE, || std::fs::read(&proc).map_or(true, |line| line.is_empty()).then_some(()))
+        .with_context(|| format!("process {pid} does not end"))
 }
 
 /// Stops the process whose number is in a file, if it is still the one that was started.

@@ -40,9 +40,26 @@ pub(super) fn start() -> anyhow::Result<String> {
     let tool = "kafka.tools.StorageTool";
     let id = output(java(&libraries, &dir).args([tool, "random-uuid"]))?;
     output(java(&libraries, &dir).args([tool, "format", "--standalone", "-t", &id, "-c", "server.properties"]))?;
+    launch(&libraries, &dir, port)
+}
+
+/// Kills the broker and starts it again on what it had written.
+pub(super) fn bounce() -> anyhow::Result<()> {
+    super::kill_by("kafka.pid")?;
+    let dir = home().join("kafka");
+    let text = std::fs::read_to_string(dir.join("server.properties"))?;
+    let listener = text.lines().find_map(|line| line.strip_prefix("advertised.listeners=PLAINTEXT://127.0.0.1:"));
+    let port = listener.and_then(|rest| rest.split(',').next()?.parse().ok()).context("the broker has no port")?;
+    launch(&jars()?, &dir, port).map(|_| ())
+}
+
+fn launch(libraries: &Path, dir: &Path, port: u16) -> anyhow::Result<String> {
     let log = dir.join("kafka.log");
-    let mut broker = java(&libraries, &dir);
-    broker.args(["kafka.Kafka", "server.properties"]).stdin(Stdio::null()).stdout(File::create(&log)?);
+    let mut broker = java(libraries, dir);
+    broker
+        .args(["kafka.Kafka", "server.properties"])
+        .stdin(Stdio::null())
+        .stdout(File::options().create(true).append(true).open(&log)?);
     // A process group of its own: Ctrl-C at whoever started us is not meant for it.
     let child = broker.stderr(File::create(dir.join("kafka.err"))?).process_group(0).spawn().context("java")?;
     put(&home().join("kafka.pid"), child.id().to_string().as_bytes())?;

@@ -17,15 +17,29 @@ pub(super) fn start() -> anyhow::Result<String> {
     if is_root() {
         output(program("chown", &["postgres"]).arg(&dir))?;
     }
-    let (data, log) = (dir.join("data"), dir.join("log"));
+    let data = dir.join("data");
     let initdb = ["-A", "trust", "-U", "postgres", "-N", "-E", "UTF8", "--locale=C.UTF-8", "-D"];
     output(as_postgres(&binaries.join("initdb")).args(initdb).arg(&data).current_dir(&dir))?;
     let port = free_port(15432)?;
+    put(&home().join("postgres.port"), port.to_string().as_bytes())?;
+    launch(&dir, port)
+}
+
+/// Kills the server, all its processes, and starts it again on what it had written.
+pub(super) fn bounce() -> anyhow::Result<()> {
+    super::kill_by("postgres.pid")?;
+    let dir = std::path::PathBuf::from(std::fs::read_to_string(home().join("postgres.dir"))?);
+    let port = std::fs::read_to_string(home().join("postgres.port"))?.trim().parse()?;
+    launch(&dir, port).map(|_| ())
+}
+
+fn launch(dir: &Path, port: u16) -> anyhow::Result<String> {
+    let (data, log) = (dir.join("data"), dir.join("log"));
     // What it holds is gone after the tests anyway, so it need not reach the disk.
     let options =
         format!("-p {port} -c listen_addresses=127.0.0.1 -c max_connections=300 -c fsync=off -k {}", dir.display());
-    let mut start = as_postgres(&binaries.join("pg_ctl"));
-    start.args(["-w", "-s", "-o", &options, "-D"]).arg(&data).arg("-l").arg(&log).arg("start").current_dir(&dir);
+    let mut start = as_postgres(&binaries()?.join("pg_ctl"));
+    start.args(["-w", "-s", "-o", &options, "-D"]).arg(&data).arg("-l").arg(&log).arg("start").current_dir(dir);
     // It hands its output on to the server, so it must not be a pipe that someone waits on.
     crate::process::run(start.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()))?;
     let pid = std::fs::read(data.join("postmaster.pid")).context("PostgreSQL left no pid file")?;

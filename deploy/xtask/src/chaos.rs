@@ -1,0 +1,33 @@
+//! `cargo xtask chaos`: builds the services, starts a real Kafka and PostgreSQL unless they are given, and strikes.
+
+use anyhow::Context;
+
+use crate::check::surroundings;
+use crate::process::{built, cargo, note, program, run, target};
+use crate::{plugins, servers};
+
+/// Strikes `faults` times as `seed` says.
+pub(crate) fn strike(faults: u64, seed: u64) -> anyhow::Result<()> {
+    plugins::build()?;
+    note("building the services");
+    run(&mut cargo(&["build", "--quiet", "--workspace", "--bins"]))?;
+    let verdict = target("bench/chaos.json");
+    if let Some(folder) = verdict.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    // Only servers that this program started can be killed by it.
+    let given = servers::running();
+    let ours = given.is_none();
+    let variables = given.map_or_else(servers::start, Ok)?;
+    let me = std::env::current_exe().context("this program has no path")?;
+    let mut chaos = program(built("chaos"), &["--faults", &faults.to_string(), "--seed", &seed.to_string()]);
+    surroundings(&mut chaos);
+    chaos.envs(variables.iter().map(|(name, value)| (*name, value)));
+    chaos.arg("--verdict").arg(&verdict).arg("--binaries").arg(built("chaos").parent().context("no folder")?);
+    chaos.arg("--").arg(me).args(["servers", "bounce"]);
+    let struck = run(&mut chaos);
+    if ours {
+        servers::stop_all()?;
+    }
+    struck
+}
