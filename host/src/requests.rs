@@ -1,6 +1,7 @@
 //! What is asked of the chains that this instance holds: noted from the journal, struck off by the steps that fulfil it.
 
-use ingest_domain::{Ask, Request};
+pub use ingest_domain::Ask;
+use ingest_domain::Request;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tape_log::{Record, Stored, topics};
