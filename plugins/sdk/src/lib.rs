@@ -7,6 +7,8 @@ pub mod bindings;
 pub mod host;
 pub mod amount;
 pub mod jsonrpc;
+#[cfg(not(target_family = "wasm"))]
+pub mod replay;
 
 pub use bindings::chaintape::plugin::types::{
     AssetAmount, Block, BlockId, Context, Description, Failure, Fee, Leg, Scanned, Side, Span, Tip, Trade, Trader,
