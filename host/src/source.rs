@@ -187,6 +187,9 @@ impl Chain for Source {
 
     async fn scan(&mut self, first: u64, last: u64, finalized: Option<u64>) -> Result<Scanned, Failure> {
         let reading = self.reading.clone().map_err(Failure::Hopeless)?;
+        if let Some(widest) = reading.plugin.widest_span.filter(|widest| last - first >= *widest) {
+            return Err(Failure::TooWide(widest));
+        }
         let mut why = String::new();
         for endpoint in self.ranked(&reading.endpoints, Some(last)) {
             let told = reading.context(finalized);

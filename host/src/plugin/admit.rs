@@ -27,7 +27,7 @@ const EXPORT: &str = "chaintape:plugin/chain@";
 /// Interfaces that are lent.
 const LENT: [&str; 4] = ["types", "upstream", "cache", "log"];
 /// The newest version of the contract that this host speaks.
-pub const SPOKEN: Version = Version::new(1, 0, 0);
+pub const SPOKEN: Version = Version::new(1, 1, 0);
 
 /// A step of admission, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -105,6 +105,8 @@ pub struct Admitted {
     pub size: usize,
     /// Whether its blocks may depend on the time.
     pub synthetic: bool,
+    /// The most heights that it takes at once, where it says so.
+    pub widest_span: Option<u64>,
     /// What its settings must look like.
     pub schema: Arc<Schema>,
     pub(super) ready: v1::Ready,
@@ -187,7 +189,7 @@ async fn admit_bytes(
     })?;
     let nothing =
         Lent { chain: "admission".into(), upstream: None, cache: Cache::default(), limits: Limits::default() };
-    let said = v1::describe(engine, &ready, nothing).await.map_err(|e| {
+    let (said, widest_span) = v1::describe(engine, &ready, nothing).await.map_err(|e| {
         let why = format!("cannot describe itself: {e}");
         Verdict::new(Stage::Describe, why, "`describe` must answer without asking anything")
     })?;
@@ -208,6 +210,7 @@ async fn admit_bytes(
         path: path.to_owned(),
         size: bytes.len(),
         synthetic: said.synthetic,
+        widest_span,
         schema: Arc::new(schema),
         ready,
         bytes,

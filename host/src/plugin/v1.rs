@@ -24,6 +24,12 @@ mod bindings {
 
 mod lift;
 
+/// What a plugin may export beside, since 1.1.0.
+mod paced {
+    #![expect(missing_docs, reason = "generated")]
+    wasmtime::component::bindgen!({ path: "../wit/chain-plugin", world: "paced", exports: { default: async } });
+}
+
 use bindings::chaintape::plugin::{cache, log, types as wit, upstream as wit_upstream};
 use lift::Lift;
 pub use wit::{Description, Failure};
@@ -33,7 +39,10 @@ const LONGEST_CALL: Duration = Duration::from_mins(10);
 
 /// A component ready to be instantiated.
 #[derive(Clone)]
-pub struct Ready(bindings::PluginPre<Limited>);
+pub struct Ready {
+    chain: bindings::PluginPre<Limited>,
+    pace: Option<paced::PacedPre<Limited>>,
+}
 
 /// What a call is told.
 #[derive(Clone, Debug)]
@@ -92,7 +101,10 @@ pub(super) fn link(engine: &wasmtime::Engine, component: &Component) -> wasmtime
     if component.component_type().imports(engine).any(|(name, _)| name.starts_with("wasi:")) {
         empty::add_to_linker(&mut linker)?;
     }
-    Ok(Ready(bindings::PluginPre::new(linker.instantiate_pre(component)?)?))
+    let pre = linker.instantiate_pre(component)?;
+    // Absent in older plugins, and in those that do not care.
+    let pace = paced::PacedPre::new(pre.clone()).ok();
+    Ok(Ready { chain: bindings::PluginPre::new(pre)?, pace })
 }
 
 /// What a plugin is asked.
@@ -104,7 +116,7 @@ enum Question {
 
 /// What it answers.
 enum Answer {
-    Description(Description),
+    Description(Description, Option<u64>),
     Tip(wit::Tip),
     Scanned(wit::Scanned),
 }
@@ -141,10 +153,19 @@ async fn ask(
 
 async fn put(store: &mut Store<Limited>, ready: &Ready, question: Question) -> Result<Answer, CallError> {
     let failed = |e: wasmtime::Error| sort(&e);
-    let plugin = ready.0.instantiate_async(&mut *store).await.map_err(failed)?;
+    let instance = ready.chain.instance_pre().instantiate_async(&mut *store).await.map_err(failed)?;
+    let plugin = bindings::Plugin::new(&mut *store, &instance).map_err(failed)?;
     let chain = plugin.chaintape_plugin_chain();
     match question {
-        Question::Describe => Ok(Answer::Description(chain.call_describe(store).await.map_err(failed)?)),
+        Question::Describe => {
+            let said = chain.call_describe(&mut *store).await.map_err(failed)?;
+            if ready.pace.is_none() {
+                return Ok(Answer::Description(said, None));
+            }
+            let paced = paced::Paced::new(&mut *store, &instance).map_err(failed)?;
+            let widest = paced.chaintape_plugin_pace().call_widest_span(store).await.map_err(failed)?;
+            Ok(Answer::Description(said, Some(widest.max(1))))
+        }
         Question::Head(context) => {
             let tip = chain.call_head(store, &context).await.map_err(failed)?;
             tip.map(Answer::Tip).map_err(CallError::Failure)
@@ -179,13 +200,17 @@ fn lost() -> CallError {
     CallError::Host("the call was lost".to_owned())
 }
 
-/// Asks a component who it is.
-pub(super) async fn describe(engine: &Engine, ready: &Ready, lent: Lent) -> Result<Description, CallError> {
+/// Asks a component who it is, and how many heights it takes at once.
+pub(super) async fn describe(
+    engine: &Engine,
+    ready: &Ready,
+    lent: Lent,
+) -> Result<(Description, Option<u64>), CallError> {
     let output = lent.limits.output_bytes;
     let state = Limited::new(lent, Answers::Live, 0);
     let asked = ask(engine.inner.clone(), ready.clone(), state, output, None, Question::Describe);
     match engine.run(asked).await.ok_or_else(lost)?.0? {
-        Answer::Description(said) => Ok(said),
+        Answer::Description(said, widest) => Ok((said, widest)),
         _ => Err(lost()),
     }
 }

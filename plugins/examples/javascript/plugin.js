@@ -1,6 +1,6 @@
 // A plugin in JavaScript: follows the blocks of any CometBFT chain and detects no trades. What is exported here is the
 // interface `chain` of wit/chain-plugin; a failure is thrown.
-import { send } from "chaintape:plugin/upstream@1.0.0";
+import { send } from "chaintape:plugin/upstream@1.1.0";
 
 const SCHEMA = JSON.stringify({ type: "object", additionalProperties: false });
 

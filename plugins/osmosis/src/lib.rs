@@ -29,6 +29,10 @@ impl Plugin for Osmosis {
         }
     }
 
+    fn widest_span() -> u64 {
+        WIDEST
+    }
+
     fn head(host: &mut impl Host, context: &Context) -> Result<Tip, Failure> {
         Settings::read(&context.settings)?;
         let status = node::status(host)?;

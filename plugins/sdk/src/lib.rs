@@ -25,6 +25,10 @@ pub trait Plugin {
     fn head(host: &mut impl Host, context: &Context) -> Result<Tip, Failure>;
     /// The blocks of a span; a pure function of its arguments and the host's answers.
     fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scanned, Failure>;
+    /// The most heights that one scan takes.
+    fn widest_span() -> u64 {
+        u64::MAX
+    }
     /// What wakes the poll earlier.
     fn wake_by(_context: &Context) -> Option<Wake> {
         None
@@ -52,6 +56,12 @@ macro_rules! plugin {
                 }
                 fn wake_by(context: $crate::Context) -> Option<$crate::Wake> {
                     <$plugin as $crate::Plugin>::wake_by(&context)
+                }
+            }
+
+            impl $crate::bindings::exports::chaintape::plugin::pace::Guest for Component {
+                fn widest_span() -> u64 {
+                    <$plugin as $crate::Plugin>::widest_span()
                 }
             }
 
