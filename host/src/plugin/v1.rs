@@ -41,6 +41,7 @@ const LONGEST_CALL: Duration = Duration::from_mins(10);
 #[derive(Clone)]
 pub struct Ready {
     chain: bindings::PluginPre<Limited>,
+    /// Whether it can be asked for its pace.
     pace: Option<paced::PacedPre<Limited>>,
 }
 
@@ -153,19 +154,13 @@ async fn ask(
 
 async fn put(store: &mut Store<Limited>, ready: &Ready, question: Question) -> Result<Answer, CallError> {
     let failed = |e: wasmtime::Error| sort(&e);
-    let instance = ready.chain.instance_pre().instantiate_async(&mut *store).await.map_err(failed)?;
-    let plugin = bindings::Plugin::new(&mut *store, &instance).map_err(failed)?;
+    if matches!(question, Question::Describe) {
+        return introduce(store, ready).await.map_err(failed);
+    }
+    let plugin = ready.chain.instantiate_async(&mut *store).await.map_err(failed)?;
     let chain = plugin.chaintape_plugin_chain();
     match question {
-        Question::Describe => {
-            let said = chain.call_describe(&mut *store).await.map_err(failed)?;
-            if ready.pace.is_none() {
-                return Ok(Answer::Description(said, None));
-            }
-            let paced = paced::Paced::new(&mut *store, &instance).map_err(failed)?;
-            let widest = paced.chaintape_plugin_pace().call_widest_span(store).await.map_err(failed)?;
-            Ok(Answer::Description(said, Some(widest.max(1))))
-        }
+        Question::Describe => Err(lost()),
         Question::Head(context) => {
             let tip = chain.call_head(store, &context).await.map_err(failed)?;
             tip.map(Answer::Tip).map_err(CallError::Failure)
@@ -175,6 +170,19 @@ async fn put(store: &mut Store<Limited>, ready: &Ready, question: Question) -> R
             scanned.map(Answer::Scanned).map_err(CallError::Failure)
         }
     }
+}
+
+/// Who it is, and how it likes to be asked where it says so, from one instance.
+async fn introduce(store: &mut Store<Limited>, ready: &Ready) -> wasmtime::Result<Answer> {
+    let instance = ready.chain.instance_pre().instantiate_async(&mut *store).await?;
+    let plugin = bindings::Plugin::new(&mut *store, &instance)?;
+    let said = plugin.chaintape_plugin_chain().call_describe(&mut *store).await?;
+    if ready.pace.is_none() {
+        return Ok(Answer::Description(said, None));
+    }
+    let paced = paced::Paced::new(&mut *store, &instance)?;
+    let widest = paced.chaintape_plugin_pace().call_widest_span(store).await?;
+    Ok(Answer::Description(said, Some(widest.max(1))))
 }
 
 /// Tells what the plugin did from what happened to it.
