@@ -10,6 +10,7 @@ mod keeper;
 pub use keeper::Keeper;
 
 use crate::chainfile::ChainFile;
+use crate::in_force::About;
 use crate::plugin::Admitted;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +31,16 @@ pub struct Entry {
     pub standing: Standing,
     /// The code in force: the one in use, or else the last one that was, as far as that is known.
     pub detector: Arc<Detector>,
+}
+
+impl From<&Entry> for About {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            detector: (*entry.detector).clone(),
+            display: entry.file.display.clone(),
+            providers: entry.file.providers.clone(),
+        }
+    }
 }
 
 /// What a chain is read with.

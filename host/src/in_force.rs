@@ -1,6 +1,5 @@
 //! What a chain is read with now, shared by who reads it and who writes about it: the code in force, names for people.
 
-use crate::catalog::Entry;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tape::Detector;
@@ -34,15 +33,5 @@ impl InForce {
     /// From now on, this is.
     pub fn set(&self, about: About) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(about);
-    }
-}
-
-impl From<&Entry> for About {
-    fn from(entry: &Entry) -> Self {
-        Self {
-            detector: (*entry.detector).clone(),
-            display: entry.file.display.clone(),
-            providers: entry.file.providers.clone(),
-        }
     }
 }

@@ -42,7 +42,7 @@ const LONGEST_CALL: Duration = Duration::from_mins(10);
 pub struct Ready {
     chain: bindings::PluginPre<Limited>,
     /// Whether it can be asked for its pace.
-    pace: Option<paced::PacedPre<Limited>>,
+    paced: bool,
 }
 
 /// What a call is told.
@@ -104,8 +104,8 @@ pub(super) fn link(engine: &wasmtime::Engine, component: &Component) -> wasmtime
     }
     let pre = linker.instantiate_pre(component)?;
     // Absent in older plugins, and in those that do not care.
-    let pace = paced::PacedPre::new(pre.clone()).ok();
-    Ok(Ready { chain: bindings::PluginPre::new(pre)?, pace })
+    let paced = paced::PacedPre::new(pre.clone()).is_ok();
+    Ok(Ready { chain: bindings::PluginPre::new(pre)?, paced })
 }
 
 /// What a plugin is asked.
@@ -177,7 +177,7 @@ async fn introduce(store: &mut Store<Limited>, ready: &Ready) -> wasmtime::Resul
     let instance = ready.chain.instance_pre().instantiate_async(&mut *store).await?;
     let plugin = bindings::Plugin::new(&mut *store, &instance)?;
     let said = plugin.chaintape_plugin_chain().call_describe(&mut *store).await?;
-    if ready.pace.is_none() {
+    if !ready.paced {
         return Ok(Answer::Description(said, None));
     }
     let paced = paced::Paced::new(&mut *store, &instance)?;
