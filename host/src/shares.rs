@@ -3,10 +3,12 @@
 //! **Invariant:** a chain is written only under a [`Hold`] of its share; when a share is lost, its chains end before it is
 //! let go. Should they not end in time, fencing keeps them from writing.
 
-use crate::catalog::{Entry, Listing, Standing};
+use crate::catalog::{Catalog, Entry, Listing};
+use crate::chainfile::ChainFile;
+use crate::in_force::{About, InForce};
 use crate::plugin::Engine;
 use crate::requests::Requests;
-use crate::source::Source;
+use crate::source::{Evidence, Source};
 use crate::tape::{Hold, LogTape};
 use environment::{Backoff, Shutdown};
 use ingest_domain::follow::Witness;
@@ -16,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tape::{Detector, Share, Start, Unavailable};
 use tape_log::{Arrival, Log, Reader, Seat, topics};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use wire::v1::journal;
 
@@ -33,21 +35,16 @@ struct Instance {
     engine: Engine,
     log: Log,
     seat: Seat,
-    listing: watch::Receiver<Listing>,
+    catalog: Catalog,
     requests: Requests,
     idle: Semaphore,
 }
 
-/// Shares the chains of the listing with the other instances until the process is to stop.
-pub async fn share(
-    engine: Engine,
-    log: Log,
-    listing: watch::Receiver<Listing>,
-    shutdown: Shutdown,
-) -> Result<(), Unavailable> {
+/// Shares the chains of the catalog with the other instances until the process is to stop.
+pub async fn share(engine: Engine, log: Log, catalog: Catalog, shutdown: Shutdown) -> Result<(), Unavailable> {
     let mut reader = log.member(GROUP, &topics::JOURNAL, journal::is_request_key).await?;
     let (seat, requests, idle) = (reader.seat(), Requests::default(), Semaphore::new(IDLE_AT_ONCE));
-    let instance = Arc::new(Instance { engine, log, seat, listing, requests, idle });
+    let instance = Arc::new(Instance { engine, log, seat, catalog, requests, idle });
     let mut held = Held { instance, stops: HashMap::new(), again: HashSet::new(), tasks: JoinSet::new() };
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     while !shutdown.requested() {
@@ -139,7 +136,7 @@ impl Instance {
     /// Follows the chains of a share until it is lost.
     async fn keep(self: &Arc<Self>, share: &Share, stop: &Shutdown) {
         let Some(hold) = self.take(share, stop).await else { return };
-        let mut listing = self.listing.clone();
+        let mut listing = self.catalog.listing();
         let mut running: HashMap<String, Shutdown> = HashMap::new();
         let mut following: JoinSet<String> = JoinSet::new();
         let mut orphans: Vec<String> = hold.journalled().to_vec();
@@ -152,11 +149,11 @@ impl Instance {
                 let (instance, hold) = (Arc::clone(self), Arc::clone(&hold));
                 following.spawn(async move { instance.park_orphan(&hold, chain).await });
             }
-            for (id, entry) in listed {
+            for id in listed.into_keys() {
                 if let std::collections::hash_map::Entry::Vacant(vacant) = running.entry(id.clone()) {
                     let stop = vacant.insert(Shutdown::default()).clone();
                     let (instance, hold) = (Arc::clone(self), Arc::clone(&hold));
-                    following.spawn(async move { instance.follow(hold, id, entry, stop).await });
+                    following.spawn(async move { instance.follow(hold, id, stop).await });
                 }
             }
             tokio::select! {
@@ -176,7 +173,7 @@ impl Instance {
     async fn take(&self, share: &Share, stop: &Shutdown) -> Option<Arc<Hold>> {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
-            let chains: Vec<String> = chains_of(&self.listing.borrow(), share).into_keys().collect();
+            let chains: Vec<String> = chains_of(&self.catalog.listing().borrow(), share).into_keys().collect();
             // What belongs to a chain of ours does not wait for what only might hold one.
             let _turn = if chains.is_empty() { self.idle.acquire().await.ok() } else { None };
             let taking = Hold::take(&self.log, &self.seat, share, &chains, &self.requests);
@@ -199,40 +196,25 @@ impl Instance {
         }
     }
 
-    /// Follows one chain until it is taken away; parked, it waits until something is asked that may cure it.
-    async fn follow(&self, hold: Arc<Hold>, id: String, entry: Entry, stop: Shutdown) -> String {
-        let plugin = match &entry.standing {
-            Standing::InUse(plugin) => plugin.clone(),
-            Standing::Parked(why) => {
-                tracing::error!(chain.id = id, %why, "chain parked");
-                self.write_parked(&LogTape::new(hold, &entry.file, unknown()), &id, why).await;
-                stop.wait().await;
-                return id;
-            }
-        };
-        let tape = LogTape::new(hold, &entry.file, (*plugin.detector).clone());
-        let mut source = match Source::new(&self.engine, &plugin, &entry.file) {
-            Ok(source) => source,
-            Err(why) => {
-                tracing::error!(chain.id = id, %why, "failed to make an HTTP client");
-                stop.wait().await;
-                return id;
-            }
-        };
-        let (plan, world) = (plan(&entry), World(stop.clone()));
+    /// Follows one chain until it is taken away; parked, it waits until its entry changes or something is asked that may
+    /// cure it.
+    async fn follow(&self, hold: Arc<Hold>, id: String, stop: Shutdown) -> String {
+        let subscription = self.catalog.subscribe(&id);
+        let mut source = Source::new(&self.engine, subscription.clone(), Evidence::on(self.log.clone()));
+        let tape = LogTape::following(hold, source.in_force());
+        let world = World(stop.clone());
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
-        while !stop.requested() {
-            tracing::info!(chain.id = id, plugin.version = plugin.detector.version, "following");
-            let mut news = self.requests.news();
-            match follow(&mut source, &tape, &world, &Journalist, &plan).await {
+        while let Some(entry) = subscription.current().filter(|_| !stop.requested()) {
+            let generation = entry.generation;
+            tracing::info!(chain.id = id, plugin.version = entry.detector.version, generation, "following");
+            match follow(&mut source, &tape, &world, &Journalist, &plan(&entry.file)).await {
                 End::Stopped => tracing::info!(chain.id = id, "stopped"),
                 End::Parked(why) => {
                     tracing::error!(chain.id = id, %why, "chain parked");
-                    while !stop.requested() && !self.is_rewind_asked(&id) {
-                        tokio::select! {
-                            _ = news.changed() => {}
-                            () = stop.wait() => {}
-                        }
+                    tokio::select! {
+                        () = subscription.changed(generation) => {}
+                        () = self.rewind_asked(&id) => {}
+                        () = stop.wait() => {}
                     }
                 }
                 End::Lost => {
@@ -249,8 +231,15 @@ impl Instance {
         id
     }
 
-    fn is_rewind_asked(&self, chain: &str) -> bool {
-        self.requests.of(chain).iter().any(|request| matches!(request.ask, Ask::Rewind { .. }))
+    /// Waits until a rewind is asked for.
+    async fn rewind_asked(&self, chain: &str) {
+        let mut news = self.requests.news();
+        let is_asked = || self.requests.of(chain).iter().any(|request| matches!(request.ask, Ask::Rewind { .. }));
+        while !is_asked() {
+            if news.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// A chain of the journal that no chain file names.
@@ -258,15 +247,12 @@ impl Instance {
         let why =
             "no file in CHAINS_DIR of the instance that holds the chain names it; put it there, or leave it parked";
         tracing::warn!(chain.id = chain, why, "chain parked");
-        let tape = LogTape::about(Arc::clone(hold), unknown(), BTreeMap::new(), BTreeMap::new());
-        self.write_parked(&tape, &chain, why).await;
-        chain
-    }
-
-    async fn write_parked(&self, tape: &LogTape, chain: &str, why: &str) {
-        if let Err(failed) = park(tape, chain, why).await {
+        let about = About { detector: unknown(), display: BTreeMap::new(), providers: BTreeMap::new() };
+        let tape = LogTape::following(Arc::clone(hold), InForce::new(about));
+        if let Err(failed) = park(&tape, &chain, why).await {
             tracing::warn!(chain.id = chain, error = %failed, cause = %failed.source, "what parks the chain is not on the tape");
         }
+        chain
     }
 }
 
@@ -288,8 +274,7 @@ fn chains_of(listing: &Listing, share: &Share) -> BTreeMap<String, Entry> {
 }
 
 /// How a chain file is followed.
-fn plan(entry: &Entry) -> Plan {
-    let chain = &entry.file;
+fn plan(chain: &ChainFile) -> Plan {
     Plan {
         chain: chain.id.clone(),
         beginning: chain.start,

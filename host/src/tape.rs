@@ -6,6 +6,7 @@ mod hold;
 pub use hold::Hold;
 
 use crate::chainfile::ChainFile;
+use crate::in_force::{About, InForce};
 use crate::requests::Requests;
 use folded::{Folded, Partitions};
 use ingest_domain::{Journal, Lease, Outcome, Range, Request, State, Step, Tape};
@@ -19,30 +20,19 @@ use wire::v1::{journal, progress, trade};
 /// The tape on a log, for one chain.
 pub struct LogTape {
     hold: Arc<Hold>,
-    about: Arc<About>,
-}
-
-/// What progress says of a chain beside the domain's facts.
-struct About {
-    detector: Detector,
-    display: BTreeMap<String, String>,
-    providers: BTreeMap<String, String>,
+    about: InForce,
 }
 
 impl LogTape {
     /// The tape of a chain that is read by this detector, written under this hold.
     pub fn new(hold: Arc<Hold>, chain: &ChainFile, detector: Detector) -> Self {
-        Self::about(hold, detector, chain.display.clone(), chain.providers.clone())
+        let about = About { detector, display: chain.display.clone(), providers: chain.providers.clone() };
+        Self::following(hold, InForce::new(about))
     }
 
-    /// The same for a chain of which only this is known.
-    pub fn about(
-        hold: Arc<Hold>,
-        detector: Detector,
-        display: BTreeMap<String, String>,
-        providers: BTreeMap<String, String>,
-    ) -> Self {
-        Self { hold, about: Arc::new(About { detector, display, providers }) }
+    /// The tape of a chain that names whatever is in force at each step.
+    pub fn following(hold: Arc<Hold>, about: InForce) -> Self {
+        Self { hold, about }
     }
 }
 
@@ -52,7 +42,7 @@ impl Tape for LogTape {
     async fn claim(&self, chain: &str) -> Result<(LogLease, Journal), Unavailable> {
         let (writer, folded) = self.hold.claim(chain).await?;
         let scribe = Scribe {
-            about: Arc::clone(&self.about),
+            about: self.about.clone(),
             requests: self.hold.requests.clone(),
             chain: chain.to_owned(),
             share: self.hold.share.clone(),
@@ -86,7 +76,7 @@ struct Known {
 
 /// Writes one chain's records.
 struct Scribe {
-    about: Arc<About>,
+    about: InForce,
     requests: Requests,
     chain: String,
     share: Share,
@@ -155,6 +145,7 @@ impl Scribe {
 
     /// The cursor and the progress of a step, once it is known where its trades stand.
     fn seal(&self, step: &Step, known: &Known) -> Vec<Record> {
+        let about = self.about.get();
         let cursor = journal::Cursor {
             step: step.cursor.step,
             network: step.cursor.network.to_string(),
@@ -163,21 +154,16 @@ impl Scribe {
             origin: step.cursor.origin,
             since: step.cursor.since,
             finalized: step.cursor.finalized.as_ref().map(block),
-            detector: progress::Generation { digest: step.cursor.digest.to_string(), ..self.generation() },
+            detector: progress::Generation { digest: step.cursor.digest.to_string(), ..generation(&about) },
             partitions: folded::listed(&known.live),
             history: folded::listed(&known.history),
             unbacked: step.cursor.unbacked,
         };
         let key = journal::cursor_key(&self.chain);
-        vec![self.journal_record(key, Some(journal::encode_cursor(&cursor))), self.progress(step, known)]
+        vec![self.journal_record(key, Some(journal::encode_cursor(&cursor))), self.progress(step, &about, known)]
     }
 
-    fn generation(&self) -> progress::Generation {
-        let Detector { plugin, version, digest } = self.about.detector.clone();
-        progress::Generation { plugin, version, digest }
-    }
-
-    fn progress(&self, step: &Step, known: &Known) -> Record {
+    fn progress(&self, step: &Step, about: &About, known: &Known) -> Record {
         let (state, reason) = match &step.progress.state {
             State::Live => (progress::State::Live, None),
             State::Catching => (progress::State::Catching, None),
@@ -195,10 +181,10 @@ impl Scribe {
             latest: latest.map(block),
             finalized: step.cursor.finalized.as_ref().map(block),
             lag_blocks: latest.map_or(0, |latest| latest.height.saturating_sub(step.cursor.through)),
-            detector: self.generation(),
+            detector: generation(about),
             proof: step.progress.proof.to_string(),
-            display: self.about.display.clone(),
-            providers: self.about.providers.clone(),
+            display: about.display.clone(),
+            providers: about.providers.clone(),
             partitions: folded::listed(&known.live),
             history: folded::listed(&known.history),
             covered: folded::covered(&known.ranges, step.cursor.followed()),
@@ -286,6 +272,11 @@ impl Known {
     fn partitions(&mut self, share: &Share) -> &mut Partitions {
         if *share.log == *topics::HISTORY.name { &mut self.history } else { &mut self.live }
     }
+}
+
+fn generation(about: &About) -> progress::Generation {
+    let Detector { plugin, version, digest } = about.detector.clone();
+    progress::Generation { plugin, version, digest }
 }
 
 fn block(id: &BlockId) -> progress::Block {

@@ -1,28 +1,21 @@
 //! One suite for the tape port on every log: claims fence, steps are whole, the journal is true.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use chain_ingestor::chainfile::{ChainFile, Limits};
+use chain_ingestor::chainfile::ChainFile;
 use chain_ingestor::requests::{Requests, filed};
 use chain_ingestor::tape::{Hold, LogLease, LogTape};
-use ingest_domain::{
-    Ask, Beginning, Block, Cursor, Journal, Lease, Outcome, Progress, Range, Request, State, Step, Tape,
-};
+use ingest_domain::{Ask, Block, Cursor, Journal, Lease, Outcome, Progress, Range, Request, State, Step, Tape};
 use std::sync::Arc;
 use tape::{BlockId, BlockRef, Detector, Raw, Side, Status, Trade, Trader, Transaction};
 use tape_log::{Log, Seat, Target, topics};
 
 fn chain_file(id: &str) -> ChainFile {
     ChainFile {
-        path: "test.toml".into(),
         id: id.to_owned(),
         plugin: "test".to_owned(),
-        endpoints: vec![],
-        start: Beginning::Latest,
-        poll_ms: 10,
-        settings: "{}".to_owned(),
-        limits: Limits::default(),
         display: [("name".to_owned(), "Test".to_owned())].into(),
         providers: [("moralis".to_owned(), "test".to_owned())].into(),
+        ..ChainFile::default()
     }
 }
 

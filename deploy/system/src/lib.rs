@@ -4,6 +4,7 @@
 pub mod replay;
 pub mod mock;
 pub mod line;
+pub mod swaps;
 pub mod anvil;
 pub mod bench;
 pub mod chaos;

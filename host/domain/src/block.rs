@@ -27,7 +27,7 @@ pub struct Scanned {
     pub blocks: Vec<Block>,
     /// Every height up to this one is delivered or proved empty.
     pub through: u64,
-    /// Digest of the code that scanned them.
+    /// Digest of the code that scanned them; empty when none could, and they are left as a gap.
     pub digest: Arc<str>,
 }
 

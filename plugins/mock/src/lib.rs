@@ -33,6 +33,10 @@ impl Plugin for Mock {
         }
     }
 
+    fn widest_span() -> u64 {
+        WIDEST
+    }
+
     fn head(host: &mut impl Host, context: &Context) -> Result<Tip, Failure> {
         let settings = Settings::read(&context.settings)?;
         if settings.node {

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use super::{free_port, home, stop_by, wait_for};
-use crate::process::{apt_install, has, is_root, output, program, put};
+use super::{PATIENCE, free_port, home, stop_by, wait_for};
+use crate::process::{apt_install, has, is_root, output, program, put, wait};
 
 /// Starts an empty server; its address.
 pub(super) fn start() -> anyhow::Result<String> {
@@ -30,7 +30,8 @@ pub(super) fn bounce() -> anyhow::Result<()> {
     super::kill_by("postgres.pid")?;
     let dir = std::path::PathBuf::from(std::fs::read_to_string(home().join("postgres.dir"))?);
     let port = std::fs::read_to_string(home().join("postgres.port"))?.trim().parse()?;
-    launch(&dir, port).map(|_| ())
+    // Its children end a moment after it, and until then hold what a new server needs.
+    wait(PATIENCE, || launch(&dir, port).ok()).context("PostgreSQL does not start again").map(|_| ())
 }
 
 fn launch(dir: &Path, port: u16) -> anyhow::Result<String> {

@@ -76,8 +76,9 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
         }
         if let Some(followed) = step.cursor.followed() {
             step.ranges.extend(self.coverage.add(followed));
-            step.cursor.since = step.cursor.through + 1;
         }
+        // What no code has scanned stays a gap.
+        step.cursor.since = step.cursor.through + 1;
         step.cursor.digest = Arc::clone(digest);
     }
 

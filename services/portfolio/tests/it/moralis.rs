@@ -87,6 +87,8 @@ fn progress(providers: &[(&str, &str)]) -> ChainProgressed {
         proof: "receipts".to_owned(),
         display: BTreeMap::new(),
         providers: providers.iter().map(|(name, value)| (text(name), text(value))).collect(),
+        history: vec![],
+        covered: vec![],
         partitions: vec![],
         unbacked: 0,
     }
