@@ -1,0 +1,246 @@
+//! Deals: the routes of a transaction, each with the one who traded and how that is known.
+//!
+//! The rules, in order:
+//! 1. Orders that name their owner (CoW, UniswapX) are one deal each; the pools crossed are the solver's business.
+//! 2. In a bundle of user operations the legs of each belong to its account and are netted by themselves.
+//! 3. Else all legs are netted together, and the trader is the transaction's sender, unless it neither gave nor got
+//!    while exactly one other account gave what was sold and got what was bought.
+
+use crate::legs::Leg;
+use crate::net::{self, Amount, Judge, Kind, Route};
+use crate::settings::Rules;
+use crate::settlement::{COW_ETH_FLOWS, Operation, Order};
+use crate::transfers::Transfer;
+use alloy_primitives::{Address, U256};
+use std::collections::BTreeMap;
+
+/// A route and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deal {
+    /// What was given for what, through which legs.
+    pub route: Route,
+    /// Who traded.
+    pub trader: Address,
+    /// How that is known.
+    pub evidence: &'static str,
+    /// Who settled it, where an event says so.
+    pub router: Option<&'static str>,
+}
+
+/// What is known of the transaction beside its legs.
+pub struct Scene<'a> {
+    /// Who sent it.
+    pub sender: Address,
+    /// Whom it called.
+    pub callee: Option<Address>,
+    /// All token transfers in it.
+    pub transfers: &'a [Transfer],
+    /// Orders settled in it.
+    pub orders: &'a [Order],
+    /// Operations bundled in it.
+    pub operations: &'a [Operation],
+    /// The chain's cash.
+    pub rules: &'a Rules,
+}
+
+impl Scene<'_> {
+    /// The deals of the transaction, in the order of their first legs.
+    pub fn deals(&self, legs: &[Leg]) -> Vec<Deal> {
+        let ordered = self.ordered(legs);
+        if !ordered.is_empty() {
+            return ordered;
+        }
+        if self.operations.is_empty() {
+            let all: Vec<usize> = (0..legs.len()).collect();
+            return self.netted(legs, &all, None);
+        }
+        let mut deals = vec![];
+        let mut first = 0;
+        for operation in self.operations {
+            let of_it = |at: &usize| (first..operation.place).contains(&legs[*at].place);
+            let part: Vec<usize> = (0..legs.len()).filter(of_it).collect();
+            deals.extend(self.netted(legs, &part, Some(operation.account)));
+            first = operation.place;
+        }
+        let rest: Vec<usize> = (0..legs.len()).filter(|at| legs[*at].place >= first).collect();
+        deals.extend(self.netted(legs, &rest, None));
+        deals
+    }
+
+    /// Nets some of the legs; without an owner, what moved tells whose each route is.
+    fn netted(&self, legs: &[Leg], which: &[usize], owner: Option<Address>) -> Vec<Deal> {
+        let part: Vec<Leg> = which.iter().map(|at| legs[*at].clone()).collect();
+        let holder = owner.unwrap_or(self.sender);
+        let judge = Witness { scene: self, legs: &part, owner: holder };
+        let deal = |mut route: Route| {
+            let (trader, evidence) = match owner {
+                Some(account) => (account, "user-operation"),
+                None => self.trader(&route, &part),
+            };
+            for at in &mut route.legs {
+                *at = which[*at];
+            }
+            Deal { route, trader, evidence, router: None }
+        };
+        net::routes(&part, &judge).into_iter().map(deal).collect()
+    }
+
+    fn trader(&self, route: &Route, legs: &[Leg]) -> (Address, &'static str) {
+        const SENDER: &str = "tx-sender";
+        let ((sold, given), (bought, got)) = (route.sold, route.bought);
+        let wraps = |asset: Address| self.rules.wrapped == Some(asset);
+        let (of_sold, of_bought) = (self.moved(sold), self.moved(bought));
+        let gave = |who: &Address| of_sold.get(who).is_some_and(|(into, out)| out > into);
+        let took = |who: &Address| of_bought.get(who).is_some_and(|(into, out)| into > out);
+        if route.kind == Kind::Cycle || gave(&self.sender) || took(&self.sender) {
+            return (self.sender, SENDER);
+        }
+        // Nine tenths: a fee may have been taken before the pools or after them.
+        let most = |whole: U256| whole - whole / U256::from(10);
+        let is_else = |who: &Address| {
+            let is_pool = legs.iter().any(|leg| leg.holder == *who);
+            !is_pool && Some(*who) != self.callee && *who != sold && *who != bought && !who.is_zero()
+        };
+        let is_other = |(who, (into, out)): &(&Address, &(U256, U256))| {
+            let paid = out.saturating_sub(*into) >= most(given);
+            let was_paid =
+                wraps(bought) || of_bought.get(*who).is_some_and(|(into, out)| into.saturating_sub(*out) >= most(got));
+            paid && was_paid && is_else(who)
+        };
+        let mut others = of_sold.iter().filter(is_other);
+        match (others.next(), others.next()) {
+            (Some((who, _)), None) => (*who, "token-flow"),
+            _ => (self.sender, SENDER),
+        }
+    }
+
+    /// What came to and went from each account of one token.
+    fn moved(&self, token: Address) -> BTreeMap<Address, (U256, U256)> {
+        let mut moved: BTreeMap<Address, (U256, U256)> = BTreeMap::new();
+        for Transfer { from, to, raw, .. } in self.transfers.iter().filter(|transfer| transfer.token == token) {
+            let into = &mut moved.entry(*to).or_default().0;
+            *into = into.saturating_add(*raw);
+            let out = &mut moved.entry(*from).or_default().1;
+            *out = out.saturating_add(*raw);
+        }
+        moved
+    }
+
+    /// One deal per order whose both sides are known; every leg in one of them.
+    fn ordered(&self, legs: &[Leg]) -> Vec<Deal> {
+        let mut deals: Vec<Deal> = self.orders.iter().filter_map(|order| self.order(order, legs)).collect();
+        if deals.is_empty() {
+            return deals;
+        }
+        for (at, leg) in legs.iter().enumerate() {
+            let whole = |deal: &Deal| (deal.route.sold.0, deal.route.bought.0) == (leg.sold.0, leg.bought.0);
+            let half = |deal: &Deal| deal.route.sold.0 == leg.sold.0 || deal.route.bought.0 == leg.bought.0;
+            let of = deals.iter().position(whole).or_else(|| deals.iter().position(half)).unwrap_or(0);
+            deals[of].route.legs.push(at);
+        }
+        deals
+    }
+
+    fn order(&self, order: &Order, legs: &[Leg]) -> Option<Deal> {
+        let (sold, bought) = match order.terms {
+            Some(terms) => {
+                let asset = |(token, raw): Amount| (self.rules.asset(token), raw);
+                (asset(terms.sold), asset(terms.bought))
+            }
+            None => self.flows_of(order.owner, legs)?,
+        };
+        if sold.0 == bought.0 || sold.1.is_zero() || bought.1.is_zero() {
+            return None;
+        }
+        let receives = |transfer: &&Transfer| transfer.token == bought.0 && transfer.raw == bought.1;
+        let receiver = self.transfers.iter().rev().find(receives).map(|transfer| transfer.to);
+        let (trader, evidence) = match receiver {
+            Some(receiver) if COW_ETH_FLOWS.contains(&order.owner) => (receiver, "recipient"),
+            _ => (order.owner, "event-owner"),
+        };
+        let route = Route { kind: Kind::Swap, sold, bought, legs: vec![] };
+        Some(Deal { route, trader, evidence, router: Some(order.router) })
+    }
+
+    /// The one token that an account gave and the one that it got; where one of them left no log, what the pools did.
+    fn flows_of(&self, owner: Address, legs: &[Leg]) -> Option<(Amount, Amount)> {
+        let mut flows: BTreeMap<Address, (U256, U256)> = BTreeMap::new();
+        for Transfer { token, from, to, raw } in self.transfers {
+            if *to == owner {
+                let into = &mut flows.entry(*token).or_default().0;
+                *into = into.saturating_add(*raw);
+            }
+            if *from == owner {
+                let out = &mut flows.entry(*token).or_default().1;
+                *out = out.saturating_add(*raw);
+            }
+        }
+        let given: Vec<Amount> = flows
+            .iter()
+            .filter(|(_, (into, out))| out > into)
+            .map(|(token, (into, out))| (*token, *out - *into))
+            .collect();
+        let got: Vec<Amount> = flows
+            .iter()
+            .filter(|(_, (into, out))| into > out)
+            .map(|(token, (into, out))| (*token, *into - *out))
+            .collect();
+        let wrapped = self.rules.wrapped?;
+        let native = |of: fn(&Leg) -> Amount| {
+            let sum = legs.iter().map(of).filter(|(asset, _)| *asset == wrapped).map(|(_, raw)| raw);
+            Some((wrapped, sum.reduce(U256::saturating_add)?))
+        };
+        match (&given[..], &got[..]) {
+            ([given], [got]) => Some((*given, *got)),
+            ([given], []) => Some((*given, native(|leg| leg.bought)?)),
+            ([], [got]) => Some((native(|leg| leg.sold)?, *got)),
+            _ => None,
+        }
+    }
+}
+
+/// Decides by the transfers of the transaction what stayed with the trader.
+struct Witness<'a, 'b> {
+    scene: &'a Scene<'b>,
+    legs: &'a [Leg],
+    owner: Address,
+}
+
+impl Judge for Witness<'_, '_> {
+    /// The owner, the contract that was called and whoever the pools were told to pay count as the trader; pools do not,
+    /// nor does the token itself. The wrapped coin always counts: it leaves as native coin, which no log shows.
+    fn stayed(&self, asset: Address, gained: bool) -> bool {
+        if self.scene.rules.wrapped == Some(asset) {
+            return true;
+        }
+        let mut holders: Vec<Address> = [Some(self.owner), self.scene.callee]
+            .into_iter()
+            .flatten()
+            .chain(self.legs.iter().filter_map(|leg| leg.recipient))
+            .filter(|holder| *holder != asset)
+            .collect();
+        holders.sort_unstable();
+        holders.dedup();
+        let mut pools: Vec<Address> = self.legs.iter().map(|leg| leg.holder).collect();
+        pools.sort_unstable();
+        let holds = |address: &Address| holders.binary_search(address).is_ok() && pools.binary_search(address).is_err();
+        let (mut into, mut out) = (U256::ZERO, U256::ZERO);
+        for transfer in self.scene.transfers.iter().filter(|transfer| transfer.token == asset) {
+            match (holds(&transfer.from), holds(&transfer.to)) {
+                (false, true) => into = into.saturating_add(transfer.raw),
+                (true, false) => out = out.saturating_add(transfer.raw),
+                _ => {}
+            }
+        }
+        if gained { into > out } else { out > into }
+    }
+
+    fn rank(&self, asset: Address) -> u8 {
+        let rules = self.scene.rules;
+        match (rules.wrapped == Some(asset), rules.is_stable(asset)) {
+            (true, _) => 2,
+            (_, true) => 1,
+            _ => 0,
+        }
+    }
+}
