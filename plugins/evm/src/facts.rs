@@ -43,48 +43,82 @@ pub struct Facts {
     pub tokens: BTreeMap<Address, Token>,
 }
 
-/// Finds out about everything wanted, in at most one round of requests to an endpoint that behaves.
-pub fn gather(host: &mut impl Host, wanted: &Wanted, pins: &[Pin], batch: usize, span: Span) -> Result<Facts, Failure> {
+/// Finds out about everything wanted. Near the head it is asked at the finalized block first, where the answer can be
+/// kept; only what is younger than that is asked again at the block itself.
+pub fn gather(
+    host: &mut impl Host,
+    wanted: &Wanted,
+    pins: &[Pin],
+    finalized: Option<u64>,
+    batch: usize,
+    span: Span,
+) -> Result<Facts, Failure> {
     let mut facts = Facts::default();
-    let Missing { pools, keys, tokens } = recall(host, wanted, &mut facts);
+    let mut missing = recall(host, wanted, &mut facts);
+    if let Some(height) = finalized
+        && pins.iter().any(|pin| !pin.is_final)
+    {
+        let settled = Pin { height, hash: String::new(), is_final: true };
+        let settled: Vec<Pin> = pins.iter().map(|pin| if pin.is_final { pin } else { &settled }).cloned().collect();
+        missing = learn(host, missing, &mut facts, &settled, batch, span)?;
+    }
+    learn(host, missing, &mut facts, pins, batch, span)?;
+    Ok(facts)
+}
+
+/// Asks for what is missing in one round of requests, and keeps what is final; gives what is still missing.
+fn learn(
+    host: &mut impl Host,
+    missing: Missing,
+    facts: &mut Facts,
+    pins: &[Pin],
+    batch: usize,
+    span: Span,
+) -> Result<Missing, Failure> {
+    let Missing { pools, keys, tokens } = &missing;
     let ask_pools = pools.iter().flat_map(|(pool, pin)| pools::CALLS.map(|call| Question::new(*pool, *pin, call)));
     let ask_tokens = tokens.iter().flat_map(|(token, pin)| tokens::CALLS.map(|call| Question::new(*token, *pin, call)));
     let questions: Vec<Question> = ask_pools.chain(ask_tokens).collect();
     if questions.is_empty() && keys.is_empty() {
-        return Ok(facts);
+        return Ok(missing);
     }
     let of_keys: Vec<Call> =
         keys.iter().flat_map(|(id, manager, pin)| keys::calls(*manager, *id, pins[*pin].height)).collect();
     let (answers, found) = ask(host, &questions, &of_keys, pins, batch, span)?;
     let mut answers = answers.iter().map(Option::as_deref);
-    let mut keep = vec![];
-    for (at, (id, _, pin)) in keys.into_iter().enumerate() {
-        let Some(found) = read_key(id, &found, questions.len() + 2 * at, span)? else { continue };
-        if pins[pin].is_final {
-            keep.push((key("key", id), found.pack()));
-        }
-        facts.keys.insert(id, found);
+    let (mut keep, mut left) = (vec![], Missing::default());
+    for (at, (id, manager, pin)) in keys.iter().enumerate() {
+        let Some(found) = read_key(*id, &found, questions.len() + 2 * at, span)? else {
+            left.keys.push((*id, *manager, *pin));
+            continue;
+        };
+        // Its hash proves it on every branch.
+        keep.push((key("key", id), found.pack()));
+        facts.keys.insert(*id, found);
     }
     for (address, pin) in pools {
-        let Some(pool) = Pool::read(std::array::from_fn(|_| answers.next().flatten())) else { continue };
-        if pins[pin].is_final {
+        let Some(pool) = Pool::read(std::array::from_fn(|_| answers.next().flatten())) else {
+            left.pools.push((*address, *pin));
+            continue;
+        };
+        if pins[*pin].is_final {
             keep.push((key("pool", address), pool.pack()));
         }
-        facts.pools.insert(address, pool);
+        facts.pools.insert(*address, pool);
     }
     for (address, pin) in tokens {
         let token = Token::read(std::array::from_fn(|_| answers.next().flatten()));
-        if pins[pin].is_final
-            && let Some(bytes) = token.pack()
-        {
-            keep.push((key("token", address), bytes));
+        match token.pack() {
+            Some(bytes) if pins[*pin].is_final => keep.push((key("token", address), bytes)),
+            Some(_) => {}
+            None => left.tokens.push((*address, *pin)),
         }
-        facts.tokens.insert(address, token);
+        facts.tokens.insert(*address, token);
     }
     if !keep.is_empty() {
         host.keep(keep);
     }
-    Ok(facts)
+    Ok(left)
 }
 
 /// A key that the event or the positions' contract tells; none where neither does.

@@ -250,7 +250,7 @@ fn detect(
     let pin =
         |block: &Fetched<'_>| Pin { height: block.height, hash: block.hash.clone(), is_final: is_final(block.height) };
     let pins: Vec<Pin> = blocks.iter().map(pin).collect();
-    let facts = facts::gather(host, &wanted, &pins, batch, span)?;
+    let facts = facts::gather(host, &wanted, &pins, finalized, batch, span)?;
     blocks.iter().zip(found).map(|(block, found)| spell(block, found, rules, &facts)).collect()
 }
 

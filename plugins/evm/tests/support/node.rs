@@ -1,4 +1,5 @@
 //! A node made of recorded blocks: answers a plugin's JSON-RPC from the fixtures.
+#![allow(clippy::allow_attributes, dead_code, reason = "each test uses its own part")]
 
 use alloy_primitives::{U256, hex, keccak256};
 use chain_plugin_sdk::{Context, Host, Level, Request, Response, UpstreamError};
