@@ -82,9 +82,20 @@ impl Code {
         let next = u8::try_from(self.0.len() + 45).unwrap();
         let word = hex::decode(address.trim_start_matches("0x")).unwrap();
         // CALLDATALOAD(0) >> 224 == selector, else on to the next.
-        self.push(&[0]).op(&[0x35]).push(&[0xe0]).op(&[0x1c]).push(&keccak256(name)[..4]).op(&[0x14, 0x15])
-            .push(&[next]).op(&[0x57])
-            .push(&word).push(&[0]).op(&[0x52]).push(&[0x20]).push(&[0]).op(&[0xf3])
+        self.push(&[0])
+            .op(&[0x35])
+            .push(&[0xe0])
+            .op(&[0x1c])
+            .push(&keccak256(name)[..4])
+            .op(&[0x14, 0x15])
+            .push(&[next])
+            .op(&[0x57])
+            .push(&word)
+            .push(&[0])
+            .op(&[0x52])
+            .push(&[0x20])
+            .push(&[0])
+            .op(&[0xf3])
             .op(&[0x5b])
     }
 
@@ -92,8 +103,15 @@ impl Code {
     fn emits(self, event: &str, size: u8, times: u16) -> Self {
         let code = self.push(&times.to_be_bytes());
         let start = u16::try_from(code.0.len()).unwrap();
-        code.op(&[0x5b, 0x33, 0x30]).push(keccak256(event).as_slice()).push(&[size]).push(&[0]).op(&[0xa3])
-            .push(&[1]).op(&[0x90, 0x03, 0x80]).push(&start.to_be_bytes()).op(&[0x57, 0x50])
+        code.op(&[0x5b, 0x33, 0x30])
+            .push(keccak256(event).as_slice())
+            .push(&[size])
+            .push(&[0])
+            .op(&[0xa3])
+            .push(&[1])
+            .op(&[0x90, 0x03, 0x80])
+            .push(&start.to_be_bytes())
+            .op(&[0x57, 0x50])
     }
 
     /// The transaction's data that deploys it.
@@ -133,8 +151,13 @@ async fn forged_swaps_publish_nothing_and_stop_nothing() {
     let accounts = node.accounts().await.unwrap();
     let (forger, honest) = (accounts[4].clone(), accounts[1].clone());
     let pool = || {
-        Code::default().answers("token0()", &venues.dollar).answers("token1()", &venues.token)
-            .store(10_u128.pow(30), 0).store(0, 32).store(0, 64).store(10_u128.pow(30), 96)
+        Code::default()
+            .answers("token0()", &venues.dollar)
+            .answers("token1()", &venues.token)
+            .store(10_u128.pow(30), 0)
+            .store(0, 32)
+            .store(0, 64)
+            .store(10_u128.pow(30), 96)
     };
     // Claims a fortune of real dollars, moves nothing; once, and in a loop of twenty thousand.
     for times in [1, 20_000] {
@@ -162,7 +185,8 @@ async fn forged_swaps_publish_nothing_and_stop_nothing() {
     // An honest swap in the same block as a forgery is found, and only it.
     let contract = deploy(&node, &forger, pool().emits(V2, 128, 50)).await;
     node.rpc("evm_setAutomine", json!([false])).await.unwrap();
-    let forged = node.rpc("eth_sendTransaction", json!([{"from": forger, "to": contract, "gas": "0x989680"}])).await.unwrap();
+    let forged =
+        node.rpc("eth_sendTransaction", json!([{"from": forger, "to": contract, "gas": "0x989680"}])).await.unwrap();
     let swapping = node.swap_v2(&venues, &honest, [&venues.dollar, &venues.token], 10_u128.pow(18));
     let mining = async {
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;

@@ -4,6 +4,8 @@
 //! side where the machine has 128-bit registers. Rounds are written out: compiled to WebAssembly, a permutation over an
 //! array with computed places takes three times as long.
 
+#![expect(clippy::inline_always, reason = "a lane's operation is one instruction, and a round only works on registers")]
+
 mod lane;
 
 use alloy_primitives::B256;
@@ -126,7 +128,6 @@ fn permute<L: Lane>(state: &mut [L; 25]) {
     }
 }
 
-#[expect(clippy::many_single_char_names, reason = "the names of the standard")]
 #[inline(always)]
 fn round<L: Lane>(s: &mut [L; 25], constant: u64) {
     let column = |x: usize| s[x].xor(s[x + 5]).xor(s[x + 10]).xor(s[x + 15]).xor(s[x + 20]);

@@ -157,10 +157,8 @@ fn leg(swap: &Swap, is_alone: bool, facts: &Facts, rules: &Rules, backing: &mut 
     let (tokens, claimed) = sides(swap, is_alone, facts, backing)?;
     let is_native = tokens.map(|token| rules.is_native(token));
     let is_taken = |at: usize| venue.is_vault() || is_native[at];
-    let capped: [Moved; 2] = std::array::from_fn(|at| match is_taken(at) {
-        true => claimed[at],
-        false => backing.cap(*holder, tokens[at], claimed[at]),
-    });
+    let cap = |at: usize| if is_taken(at) { claimed[at] } else { backing.cap(*holder, tokens[at], claimed[at]) };
+    let capped: [Moved; 2] = [cap(0), cap(1)];
     let gain = |at: usize| capped[at].into.checked_sub(capped[at].out).filter(|raw| !raw.is_zero());
     let loss = |at: usize| capped[at].out.checked_sub(capped[at].into).filter(|raw| !raw.is_zero());
     let assets = tokens.map(|token| rules.asset(token));

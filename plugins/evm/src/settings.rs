@@ -3,13 +3,16 @@
 use crate::chains::{Chain, Proof};
 use crate::platforms::{self, Platform, Spelled};
 use crate::{factories, hex};
-use alloy_primitives::Address;
+use alloy_primitives::{Address, address};
 use chain_plugin_sdk::{Context, Failure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// The JSON Schema of the settings.
 pub const SCHEMA: &str = include_str!("../settings.schema.json");
+
+/// On Polygon the native coin is a contract too.
+const POLYGON_NATIVE: Address = address!("0000000000000000000000000000000000001010");
 
 /// How much an endpoint is believed.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -120,7 +123,8 @@ impl Settings {
         }
         let wrapped = self.wrapped.as_deref().map(|text| address("wrapped", text)).transpose()?;
         let platforms = platforms::read(&self.platforms)?;
-        Ok(Rules { proof: chain.proof, wrapped: wrapped.or(chain.wrapped), platforms, stables, factories })
+        let native = (chain.proof == Proof::StateSyncApart).then_some(POLYGON_NATIVE);
+        Ok(Rules { proof: chain.proof, wrapped: wrapped.or(chain.wrapped), native, platforms, stables, factories })
     }
 }
 
@@ -135,6 +139,8 @@ pub struct Rules {
     pub proof: Proof,
     /// The contract that wraps the native coin.
     pub wrapped: Option<Address>,
+    /// The contract that the native coin itself goes by, where it has one.
+    pub native: Option<Address>,
     /// Whose front doors are known.
     pub platforms: Vec<Platform>,
     stables: BTreeMap<Address, Option<u8>>,
@@ -147,7 +153,7 @@ impl Rules {
 
     /// Whether a token in an event is native coin.
     pub fn is_native(&self, token: Address) -> bool {
-        token == Self::NATIVE || token.is_zero()
+        token == Self::NATIVE || token.is_zero() || Some(token) == self.native
     }
 
     /// The asset behind a token in an event: native coin is one with the contract that wraps it.
@@ -186,7 +192,6 @@ impl Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::address;
 
     fn read(settings: &str) -> Result<Settings, Failure> {
         Settings::read(&Context { settings: settings.to_owned(), now_ms: 0, attributes: vec![] })

@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn only_cows_own_contract_is_believed() {
         let owner = format!("0x{:0>64}", "12".repeat(20));
-        let words: String = [1_u64, 2, 30, 40, 5, 192, 0].iter().map(|word| format!("{word:064x}")).collect();
+        let words = [1_u64, 2, 30, 40, 5, 192, 0].map(|word| format!("{word:064x}")).concat();
         for (emitter, count) in [(COW, 1), (Address::repeat_byte(9), 0)] {
             let text = log(emitter, &[&COW_TRADE, &owner], &words);
             let orders = orders(&[Log::read(&mut Cursor::new(&text)).unwrap()]);

@@ -62,11 +62,11 @@ fn read_symbol(answer: &str) -> Option<String> {
     let [offset] = hex::words(answer.get(..66)?)?;
     let offset = usize::try_from(offset).ok().filter(|offset| *offset < 4_096)?;
     let start = 2 + 2 * offset;
-    let [length] = hex::words(&format!("0x{}", answer.get(start..start + 64)?))?;
+    let [length] = hex::words(format!("0x{}", answer.get(start..start + 64)?))?;
     let length = usize::try_from(length).unwrap_or(usize::MAX).min(MOST);
     let rest = answer.get(start + 64..)?;
     let mut bytes = vec![];
-    hex::append(&format!("0x{}", &rest[..rest.len().min(2 * length)]), &mut bytes)?;
+    hex::append(format!("0x{}", &rest[..rest.len().min(2 * length)]), &mut bytes)?;
     clean(&bytes)
 }
 

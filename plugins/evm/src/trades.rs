@@ -79,8 +79,8 @@ impl Spelling<'_> {
                 asset: hex::spell(amount.0),
                 raw: uint256(amount.1),
                 recipient: Some(hex::spell(recipient)),
-                // What was taken from what pools gave out is part of it; what never reached a pool is not.
-                included: amount.0 == deal.route.bought.0,
+                // Sides are what the trader gave and got, so a charge on one of them is in it already.
+                included: [deal.route.sold.0, deal.route.bought.0].contains(&amount.0),
             });
             if let Some(valuation) = &mut trade.valuation
                 && let Some(worth) = self.worth_of_charge(amount, &deal.route, from_usd(valuation.notional))

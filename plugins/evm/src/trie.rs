@@ -102,7 +102,7 @@ fn put_node(path: &[u8], is_leaf: bool, value: &[u8], out: &mut Vec<u8>) {
     for (byte, pair) in compact[1..].iter_mut().zip(even.chunks_exact(2)) {
         *byte = (pair[0] << 4) | pair[1];
     }
-    let compact = &compact[..1 + even.len() / 2];
+    let compact = &compact[..=even.len() / 2];
     alloy_rlp::Header { list: true, payload_length: compact.length() + value.length() }.encode(out);
     compact.encode(out);
     value.encode(out);

@@ -178,7 +178,7 @@ pub(crate) mod example {
             hex::spell(emitter),
             hex::spell(keccak256(venue.signature)),
             topics.concat(),
-            words.iter().map(|raw| word(*raw)).collect::<String>()
+            words.iter().map(|raw| word(*raw)).collect::<Vec<_>>().concat()
         );
         let log = Log::read(&mut Cursor::new(&json)).unwrap();
         assert_eq!(of(&log).unwrap().name, venue.name);

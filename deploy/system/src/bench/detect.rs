@@ -63,30 +63,27 @@ async fn compare(
         limits: Limits::default(),
     };
     let network: Arc<str> = "eip155:1".into();
-    let (mut wasm, mut trades) = (Vec::new(), Vec::new());
-    let started = Instant::now();
-    while started.elapsed() < FOR || wasm.len() < 3 {
-        let lap = Instant::now();
+    let (mut wasm, mut trades) = (Laps::start()?, Vec::new());
+    while wasm.goes_on() {
         let scanned = v1::scan(engine, plugin, lent.clone(), &context, &network, recording.span).await?;
         trades = scanned.blocks.into_iter().flat_map(|block| block.trades).collect();
         trades = encoded(trades)?;
-        wasm.push(lap.elapsed());
+        wasm.count += 1;
     }
+    let wasm = wasm.each()?;
     let mut host = Native::new(&recording);
     let told = recording.told();
-    let mut native = Vec::new();
-    let started = Instant::now();
-    while started.elapsed() < FOR || native.len() < 3 {
-        let lap = Instant::now();
+    let mut native = Laps::start()?;
+    while native.goes_on() {
         let span = sdk::Span { first: recording.span.0, last: recording.span.1 };
         let scanned = Evm::scan(&mut host, &told, span).map_err(|e| anyhow::anyhow!("{e:?}"))?;
         let count: usize = scanned.blocks.iter().map(|block| block.trades.len()).sum();
         anyhow::ensure!(count == trades.len(), "native finds {count} trades, WASM {}", trades.len());
         // The same trades are encoded; the lift, which native does without, is part of what WASM costs.
         trades = encoded(trades)?;
-        native.push(lap.elapsed());
+        native.count += 1;
     }
-    let (wasm, native) = (median(wasm).as_secs_f64(), median(native).as_secs_f64());
+    let native = native.each()?;
     #[expect(clippy::cast_precision_loss, reason = "counts of one recording")]
     let (logs, bytes) = (recording.swap_logs as f64, recording.bytes as f64);
     let mut put = |key: &str, value: serde_json::Value| figures.insert(format!("{prefix}{key}"), value);
@@ -111,7 +108,33 @@ fn encoded(trades: Vec<Trade>) -> anyhow::Result<Vec<Trade>> {
     trades.into_iter().map(encode).collect()
 }
 
-fn median(mut laps: Vec<Duration>) -> Duration {
-    laps.sort();
-    laps[laps.len() / 2]
+/// How often something was done in a while, and what it took this thread: time that other processes had the core is not
+/// counted.
+struct Laps {
+    started: Instant,
+    spent: Duration,
+    count: u32,
+}
+
+impl Laps {
+    fn start() -> anyhow::Result<Self> {
+        Ok(Self { started: Instant::now(), spent: spent()?, count: 0 })
+    }
+
+    fn goes_on(&self) -> bool {
+        self.started.elapsed() < FOR || self.count < 3
+    }
+
+    /// Seconds of each.
+    fn each(self) -> anyhow::Result<f64> {
+        Ok((spent()?.saturating_sub(self.spent) / self.count.max(1)).as_secs_f64())
+    }
+}
+
+/// Time that this thread has run.
+fn spent() -> anyhow::Result<Duration> {
+    let path = "/proc/thread-self/schedstat";
+    let text = std::fs::read_to_string(path).context(path)?;
+    let nanoseconds = text.split(' ').next().and_then(|number| number.parse().ok()).context(path)?;
+    Ok(Duration::from_nanos(nanoseconds))
 }

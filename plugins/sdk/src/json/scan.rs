@@ -18,9 +18,9 @@ pub(super) fn quote_or_escape(bytes: &[u8], mut at: usize) -> Option<usize> {
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 #[inline]
 fn marks(block: &[u8; 16]) -> u32 {
-    use std::arch::wasm32::{i8x16_bitmask, i8x16_eq, i8x16_splat, u64x2, v128_or};
-    let (low, high) = halves(block);
-    let block = u64x2(low, high);
+    use std::arch::wasm32::{i8x16_bitmask, i8x16_eq, i8x16_splat, v128_load, v128_or};
+    // SAFETY: the block is as long as what is loaded, and may lie anywhere.
+    let block = unsafe { v128_load(block.as_ptr().cast()) };
     let quotes = i8x16_eq(block, i8x16_splat(0x22));
     let escapes = i8x16_eq(block, i8x16_splat(0x5c));
     u32::from(i8x16_bitmask(v128_or(quotes, escapes)))
@@ -30,23 +30,14 @@ fn marks(block: &[u8; 16]) -> u32 {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 fn marks(block: &[u8; 16]) -> u32 {
-    use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8};
-    let (low, high) = halves(block);
-    // SAFETY: these belong to every processor of this kind.
+    use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8};
+    // SAFETY: these belong to every processor of this kind; the block is as long as what is loaded, and may lie anywhere.
     unsafe {
-        let block = _mm_set_epi64x(high.cast_signed(), low.cast_signed());
+        let block = _mm_loadu_si128(block.as_ptr().cast());
         let quotes = _mm_cmpeq_epi8(block, _mm_set1_epi8(0x22));
         let escapes = _mm_cmpeq_epi8(block, _mm_set1_epi8(0x5c));
         _mm_movemask_epi8(_mm_or_si128(quotes, escapes)).cast_unsigned()
     }
-}
-
-#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128")))]
-#[inline]
-fn halves(block: &[u8; 16]) -> (u64, u64) {
-    let whole = u128::from_le_bytes(*block);
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is what is meant")]
-    (whole as u64, (whole >> 64) as u64)
 }
 
 /// One bit per byte that is a quote or a backslash.
