@@ -1,9 +1,12 @@
 //! What is served, as JSON: the shapes that the OpenAPI document describes.
 
-use api_domain::{BalanceRow, PositionRow, Totals, TotalsRow, Wallet};
+use api_domain::{
+    BalanceRow, DriftRow, FeeRow, Leader, Point, PositionRow, Step, Totals, TotalsRow, Wallet,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use tape::{Unavailable, Usd};
 use utoipa::ToSchema;
 use wire::v1::progress::{self, ChainProgressed};
 
@@ -103,7 +106,7 @@ pub(crate) struct PluginView {
 pub(crate) struct UserMetrics {
     /// The address as it was understood.
     pub(crate) address: String,
-    /// The span of time: `all`.
+    /// The span of time: `all`, `24h`, `7d` or `30d`. 24 h are the current hour and the 23 before.
     pub(crate) window: &'static str,
     /// Over all chains asked for.
     pub(crate) total: TotalsView,
@@ -139,8 +142,213 @@ pub(crate) struct TotalsView {
     pub(crate) realized_pnl_usd: String,
     /// Realized after platform fees.
     pub(crate) realized_pnl_net_usd: String,
-    /// Proceeds of sales whose basis is unknown.
+    /// Proceeds of sales whose basis is known.
+    pub(crate) proceeds_usd: String,
+    /// Proceeds of sales whose basis is unknown: neither profit nor loss.
     pub(crate) proceeds_without_basis_usd: String,
+    /// The part of all proceeds whose basis is known, from 0 to 1; absent where nothing valued was sold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) coverage: Option<String>,
+}
+
+/// What happened to one user over time.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UserHistory {
+    /// The address as it was understood.
+    pub(crate) address: String,
+    /// The span of time: `all`, `24h`, `7d` or `30d`.
+    pub(crate) window: &'static str,
+    /// Milliseconds that one point stands for: an hour or a day.
+    pub(crate) step_ms: u64,
+    /// Oldest first; stretches in which nothing happened are left out.
+    pub(crate) items: Vec<PointView>,
+}
+
+/// One stretch of time.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PointView {
+    /// Its beginning, milliseconds since the Unix epoch.
+    pub(crate) at: u64,
+    /// What happened in it.
+    #[serde(flatten)]
+    pub(crate) totals: TotalsView,
+}
+
+/// Days of fees, newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FeePage {
+    /// The days; a day has an item for each platform and chain.
+    pub(crate) items: Vec<FeeView>,
+    /// The cursor of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// One day's fees.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FeeView {
+    /// The day, UTC: its beginning, milliseconds since the Unix epoch.
+    pub(crate) at: u64,
+    /// Id of the chain; absent where fees are added up over chains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chain: Option<String>,
+    /// Who earned them; absent where the trades name none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) platform: Option<String>,
+    /// Trades that carry a fee.
+    pub(crate) trades: u64,
+    /// Their fees.
+    pub(crate) fees_usd: String,
+}
+
+/// One page of a leaderboard. Boards are rebuilt every half minute and hold the first thousand.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Leaderboard {
+    /// The span of time: `all`, `24h`, `7d` or `30d`.
+    pub(crate) window: &'static str,
+    /// What it is ordered by: `volume`, `pnl` or `fees`.
+    pub(crate) by: &'static str,
+    /// When it was built, milliseconds since the Unix epoch; absent before the first time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) built_at: Option<u64>,
+    /// By rank.
+    pub(crate) items: Vec<LeaderView>,
+    /// The cursor of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// One place on a leaderboard; figures are over all chains.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LeaderView {
+    /// From 1.
+    pub(crate) rank: u32,
+    /// The address.
+    pub(crate) address: String,
+    /// Worth of all valued swaps.
+    pub(crate) volume_usd: String,
+    /// Swaps, valued or not.
+    pub(crate) swaps: u64,
+    /// Fees earned by platforms.
+    pub(crate) fees_usd: String,
+    /// Realized before fees, of the part with a known basis.
+    pub(crate) realized_pnl_usd: String,
+}
+
+/// A position explained: how it stands, and one page of the trades that its figures are made of, oldest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Explanation {
+    /// The address as it was understood.
+    pub(crate) address: String,
+    /// How the cost of what is sold is found: `average` or `fifo`.
+    pub(crate) method: String,
+    /// As it stands.
+    pub(crate) position: PositionView,
+    /// The trades, each with what it did.
+    pub(crate) items: Vec<StepView>,
+    /// The cursor of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// One trade of a position.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StepView {
+    /// The trade.
+    pub(crate) trade_id: String,
+    /// Height of its block.
+    pub(crate) height: u64,
+    /// Time of its block, milliseconds since the Unix epoch.
+    pub(crate) at: u64,
+    /// `buy` or `sell`.
+    pub(crate) side: &'static str,
+    /// How much of the asset.
+    pub(crate) quantity: String,
+    /// Worth of the trade; absent where it was not valued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) worth_usd: Option<String>,
+    /// What a valued sale realized.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) realized_pnl_usd: Option<String>,
+    /// What the sold part had cost: proceeds less what was realized.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) basis_released_usd: Option<String>,
+    /// Proceeds of the part whose basis is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) proceeds_usd: Option<String>,
+    /// Proceeds of the part whose basis is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) proceeds_without_basis_usd: Option<String>,
+    /// First in, first out: the purchases that the sale took from, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lots: Vec<LotView>,
+    /// What was held afterwards.
+    pub(crate) after: HeldView,
+}
+
+/// A part of a purchase.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LotView {
+    /// The trade that bought it.
+    pub(crate) trade_id: String,
+    /// How much of it.
+    pub(crate) quantity: String,
+    /// What that had cost.
+    pub(crate) basis_usd: String,
+}
+
+/// What was held of an asset.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HeldView {
+    /// With a known basis.
+    pub(crate) quantity: String,
+    /// With an unknown basis.
+    pub(crate) unknown_quantity: String,
+    /// What the known part cost.
+    pub(crate) basis_usd: String,
+}
+
+/// One page of where a provider's balances and the trades of a wallet differ.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DriftPage {
+    /// The address as it was understood.
+    pub(crate) address: String,
+    /// By chain and asset.
+    pub(crate) items: Vec<DriftView>,
+    /// The cursor of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// Where a balance and the trades differ: what came or went otherwise. Amounts are in the asset's smallest unit.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DriftView {
+    /// Id of the chain.
+    pub(crate) chain: String,
+    /// The asset.
+    pub(crate) asset: String,
+    /// Ticker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) symbol: Option<String>,
+    /// Fractional digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) decimals: Option<u8>,
+    /// What the provider says is held.
+    pub(crate) balance: String,
+    /// What the live trades add up to; negative where more was sold than bought.
+    pub(crate) net: String,
+    /// Balance less net.
+    pub(crate) drift: String,
+    /// When the balance was taken, milliseconds since the Unix epoch.
+    pub(crate) taken_at: u64,
 }
 
 /// One page of a user's positions, by chain and asset.
@@ -177,6 +385,8 @@ pub(crate) struct PositionView {
     pub(crate) basis_usd: String,
     /// Realized on this asset.
     pub(crate) realized_pnl_usd: String,
+    /// Proceeds of sales whose basis is known.
+    pub(crate) proceeds_usd: String,
     /// Proceeds of sales whose basis is unknown.
     pub(crate) proceeds_without_basis_usd: String,
 }
@@ -234,6 +444,12 @@ pub(crate) struct BalanceView {
     pub(crate) provider: String,
     /// When, milliseconds since the Unix epoch.
     pub(crate) taken_at: u64,
+    /// What the wallet's live trades added up to at that time; negative where more was sold than bought.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) net: Option<String>,
+    /// Balance less net: what came or went otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) drift: Option<String>,
 }
 
 /// How this process is.
@@ -309,6 +525,8 @@ impl From<Totals> for TotalsView {
             fees_usd: totals.fees.to_string(),
             realized_pnl_usd: totals.realized.to_string(),
             realized_pnl_net_usd: totals.realized_net.to_string(),
+            coverage: totals.coverage().map(|millionths| wire::v1::trade::pointed(&millionths.to_string(), 6)),
+            proceeds_usd: totals.proceeds.to_string(),
             proceeds_without_basis_usd: totals.without_basis.to_string(),
         }
     }
@@ -331,6 +549,7 @@ impl From<PositionRow> for PositionView {
             unknown_quantity: row.unknown_quantity,
             basis_usd: row.basis.to_string(),
             realized_pnl_usd: row.realized.to_string(),
+            proceeds_usd: row.proceeds.to_string(),
             proceeds_without_basis_usd: row.without_basis.to_string(),
         }
     }
@@ -354,6 +573,80 @@ impl From<BalanceRow> for BalanceView {
             spam: row.spam,
             provider: row.provider,
             taken_at: row.taken_at,
+            net: row.net,
+            drift: row.drift,
         }
+    }
+}
+
+const HOUR_MS: u64 = 3_600_000;
+
+impl From<Point> for PointView {
+    fn from(point: Point) -> Self {
+        Self { at: point.hour * HOUR_MS, totals: point.totals.into() }
+    }
+}
+
+impl From<FeeRow> for FeeView {
+    fn from(row: FeeRow) -> Self {
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        Self {
+            at: row.day * 24 * HOUR_MS,
+            chain: some(row.chain),
+            platform: some(row.platform),
+            trades: row.trades,
+            fees_usd: row.fees.to_string(),
+        }
+    }
+}
+
+impl From<Leader> for LeaderView {
+    fn from(leader: Leader) -> Self {
+        Self {
+            rank: leader.rank,
+            address: leader.trader,
+            volume_usd: leader.volume.to_string(),
+            swaps: leader.swaps,
+            fees_usd: leader.fees.to_string(),
+            realized_pnl_usd: leader.realized.to_string(),
+        }
+    }
+}
+
+impl From<DriftRow> for DriftView {
+    fn from(row: DriftRow) -> Self {
+        let DriftRow { chain, asset, symbol, decimals, balance, net, drift, taken_at } = row;
+        Self { chain, asset, symbol, decimals, balance, net, drift, taken_at }
+    }
+}
+
+impl TryFrom<Step> for StepView {
+    type Error = Unavailable;
+
+    fn try_from(step: Step) -> Result<Self, Unavailable> {
+        let taken = step.taken.as_deref().map_or(Ok(vec![]), serde_json::from_str::<Vec<(String, String, String)>>);
+        let taken = taken.map_err(|e| Unavailable::new(format!("understand the lots of {}", step.key.id), e))?;
+        let lot = |(trade_id, quantity, basis_usd)| LotView { trade_id, quantity, basis_usd };
+        let less = |a: Option<Usd>, b: Option<Usd>| Some(Usd(a?.0.checked_sub(b?.0)?));
+        let proceeds = less(step.worth, step.without_basis).filter(|_| step.sale);
+        let text = |usd: Option<Usd>| usd.map(|usd| usd.to_string());
+        Ok(Self {
+            trade_id: step.key.id,
+            height: step.key.height,
+            at: step.block_time,
+            side: if step.sale { "sell" } else { "buy" },
+            quantity: step.quantity,
+            worth_usd: text(step.worth),
+            realized_pnl_usd: text(step.realized),
+            basis_released_usd: text(less(proceeds, step.realized)),
+            proceeds_usd: text(proceeds),
+            proceeds_without_basis_usd: text(step.without_basis),
+            lots: taken.into_iter().map(lot).collect(),
+            after: HeldView {
+                quantity: step.quantity_after,
+                unknown_quantity: step.unknown_after,
+                basis_usd: step.basis_after.to_string(),
+            },
+        })
     }
 }

@@ -18,6 +18,8 @@ struct Arguments {
 enum Command {
     /// Follow the tape (what happens without a command).
     Run,
+    /// Fold the tape anew from its first record, beside the tables in force and up to where they are, and compare.
+    Refold,
     /// Print the settings as resolved, secrets struck out, or every problem with them.
     CheckConfig,
     /// Ask the running process whether it is alive; for container probes.
@@ -37,6 +39,7 @@ async fn main() -> ExitCode {
     }
     let done = match command {
         Command::Run => run(settings, &target).await,
+        Command::Refold => refold(settings, &target).await,
         Command::CheckConfig => {
             problems.resolved().iter().for_each(|variable| println!("{variable}"));
             Ok(())
@@ -49,6 +52,13 @@ async fn main() -> ExitCode {
 async fn run(settings: Settings, target: &Target) -> anyhow::Result<()> {
     environment::telemetry::start(Settings::NAME);
     metrics::run(settings, Log::open(target).await?, Shutdown::on_signals()).await
+}
+
+async fn refold(settings: Settings, target: &Target) -> anyhow::Result<()> {
+    environment::telemetry::start(Settings::NAME);
+    let differences = metrics::refold::refold(&settings, &Log::open(target).await?, |line| println!("{line}")).await?;
+    anyhow::ensure!(differences == 0, "refold the tape into the same tables: {differences} differ");
+    Ok(())
 }
 
 async fn probe(settings: &Settings) -> anyhow::Result<()> {
