@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// The first traders by volume, realized profit or fees, over all chains.
 #[utoipa::path(
-    get, path = "/v1/leaderboard", tag = "boards",
+    get, path = "/v1/leaderboard", tag = "boards", operation_id = "getLeaderboard",
     params(
         ("by" = Option<String>, Query, description = "`volume` (default), `pnl`, `fees`", pattern = "^(volume|pnl|fees)$"),
         ("window" = Option<String>, Query, description = "The span of time: `all` (default), `24h`, `7d`, `30d`", pattern = "^(all|24h|7d|30d)$"),
@@ -44,7 +44,7 @@ pub(crate) async fn leaders(State(app): State<Arc<App>>, uri: Uri) -> Result<Jso
 
 /// One user's fees by day, chain and platform, newest first.
 #[utoipa::path(
-    get, path = "/v1/users/{address}/fees", tag = "users",
+    get, path = "/v1/users/{address}/fees", tag = "users", operation_id = "listUserFees",
     params(
         ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
         ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
@@ -73,7 +73,7 @@ pub(crate) async fn of_user(
 
 /// What a platform earned by day, over all users and chains, newest first.
 #[utoipa::path(
-    get, path = "/v1/platforms/{platform}/fees", tag = "boards",
+    get, path = "/v1/platforms/{platform}/fees", tag = "boards", operation_id = "listPlatformFees",
     params(
         ("platform" = String, Path, description = "The platform", min_length = 1, max_length = 256),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),

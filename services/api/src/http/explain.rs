@@ -4,7 +4,7 @@ use super::params::{Params, book};
 use super::problem::Problem;
 use crate::App;
 use crate::token;
-use crate::views::Explanation;
+use crate::views::{Explanation, StepView};
 use api_domain::{Reads, StepPage};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// The trades that a position's figures are made of, in the order in which they were folded.
 #[utoipa::path(
-    get, path = "/v1/users/{address}/positions/{chain}/{asset}/explain", tag = "users",
+    get, path = "/v1/users/{address}/positions/{chain}/{asset}/explain", tag = "users", operation_id = "explainPosition",
     params(
         ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
         ("chain" = String, Path, description = "Id of the chain", min_length = 1, max_length = 256),
@@ -50,7 +50,7 @@ pub(crate) async fn explain(
         address: book.address,
         method: explained.method,
         position: explained.position.into(),
-        items: steps.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+        items: steps.into_iter().map(StepView::try_from).collect::<Result<_, _>>()?,
         next,
     }))
 }

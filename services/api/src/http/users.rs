@@ -18,7 +18,7 @@ type Address = Result<Path<String>, PathRejection>;
 
 /// One user's volume, fees and realized profit and loss, per chain and in all.
 #[utoipa::path(
-    get, path = "/v1/users/{address}/metrics", tag = "users",
+    get, path = "/v1/users/{address}/metrics", tag = "users", operation_id = "getUserMetrics",
     params(
         ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
         ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
@@ -50,7 +50,7 @@ pub(crate) async fn metrics(
 
 /// What happened to one user over time: volume, fees and realized profit and loss by the hour or day.
 #[utoipa::path(
-    get, path = "/v1/users/{address}/history", tag = "users",
+    get, path = "/v1/users/{address}/history", tag = "users", operation_id = "getUserHistory",
     params(
         ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
         ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
@@ -80,7 +80,7 @@ pub(crate) async fn history(
 
 /// Where a provider's balances and one user's trades differ, by chain and asset.
 #[utoipa::path(
-    get, path = "/v1/users/{address}/drift", tag = "users",
+    get, path = "/v1/users/{address}/drift", tag = "users", operation_id = "listUserDrift",
     params(
         ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
         ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
@@ -106,7 +106,7 @@ pub(crate) async fn drift(State(app): State<Arc<App>>, path: Address, uri: Uri) 
 
 /// One user's positions, by chain and asset.
 #[utoipa::path(
-    get, path = "/v1/users/{address}/positions", tag = "users",
+    get, path = "/v1/users/{address}/positions", tag = "users", operation_id = "listUserPositions",
     params(
         ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
         ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
@@ -136,7 +136,7 @@ pub(crate) async fn positions(
 
 /// One user's balances as a provider reports them, by chain and asset.
 #[utoipa::path(
-    get, path = "/v1/users/{address}/portfolio", tag = "users",
+    get, path = "/v1/users/{address}/portfolio", tag = "users", operation_id = "getUserPortfolio",
     params(
         ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
         ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),

@@ -1,4 +1,7 @@
 //! The statements: pages as keysets, filters as parameters, every column as text.
+//!
+//! Lists are ordered by columns named with their table (`t.height`): PostgreSQL takes a bare name for the text beside it,
+//! and as a text 9 stands after 10.
 
 use api_domain::{AssetPage, Book, Measure, Shown, StepPage, TradeQuery, Who, Window};
 use std::fmt::Write;
@@ -62,7 +65,7 @@ pub(super) fn folded() -> Statement {
 pub(super) fn trades(query: &TradeQuery, dialect: Dialect) -> Statement {
     let mut statement = Statement::new(
         "SELECT CAST(block_time_ms AS text), chain, CAST(height AS text), CAST(tx_index AS text), \
-         CAST(ordinal AS text), trade_id, trader, status, event FROM metrics.trades_v1 WHERE TRUE",
+         CAST(ordinal AS text), trade_id, trader, status, event FROM metrics.trades_v1 t WHERE TRUE",
     );
     if query.shown == Shown::Live {
         statement.add(" AND status = 'live'");
@@ -99,8 +102,8 @@ pub(super) fn trades(query: &TradeQuery, dialect: Dialect) -> Statement {
         statement.text(", ?)", &key.trader);
     }
     statement.add(
-        " ORDER BY block_time_ms DESC, chain DESC, height DESC, tx_index DESC, ordinal DESC, trade_id DESC, \
-         trader DESC",
+        " ORDER BY t.block_time_ms DESC, t.chain DESC, t.height DESC, t.tx_index DESC, t.ordinal DESC, \
+         t.trade_id DESC, t.trader DESC",
     );
     statement.limit(query.limit);
     statement
@@ -157,7 +160,7 @@ pub(super) fn hours(who: &Who, hours: Option<(u64, u64)>, step: Option<u64>, dia
 /// The newest days of one user's fees.
 pub(super) fn fees(who: &Who, below: Option<u64>, limit: u32) -> Statement {
     let mut statement = Statement::new(
-        "SELECT CAST(day AS text), chain, platform, CAST(trades AS text), CAST(fees_usd AS text) FROM metrics.fees_v1 \
+        "SELECT CAST(day AS text), chain, platform, CAST(trades AS text), CAST(fees_usd AS text) FROM metrics.fees_v1 t \
          WHERE TRUE",
     );
     of(&mut statement, who, "trader");
@@ -170,10 +173,10 @@ pub(super) fn earned(platform: &str, below: Option<u64>, limit: u32, dialect: Di
     let mut statement = Statement::new(match dialect {
         Dialect::Postgres => {
             "SELECT CAST(day AS text), '', platform, CAST(trades AS text), CAST(fees_usd AS text) \
-             FROM metrics.platform_fees_v1 WHERE TRUE"
+             FROM metrics.platform_fees_v1 t WHERE TRUE"
         }
         Dialect::Sqlite => {
-            "SELECT CAST(day AS text), '', platform, CAST(trades AS text), CAST(fees_usd AS text) FROM metrics.fees_v1 \
+            "SELECT CAST(day AS text), '', platform, CAST(trades AS text), CAST(fees_usd AS text) FROM metrics.fees_v1 t \
              WHERE TRUE"
         }
     });
@@ -190,7 +193,7 @@ fn days(statement: &mut Statement, below: Option<u64>, limit: u32) {
     if let Some(day) = below {
         statement.with(" AND day < ?", number(day));
     }
-    statement.add(" ORDER BY day DESC, 2, platform");
+    statement.add(" ORDER BY t.day DESC, 2, t.platform");
     statement.limit(limit);
 }
 
@@ -198,12 +201,12 @@ fn days(statement: &mut Statement, below: Option<u64>, limit: u32) {
 pub(super) fn leaders(window: Window, by: Measure, after: u32, limit: u32) -> Statement {
     let mut statement = Statement::new(
         "SELECT CAST(rank AS text), trader, CAST(volume_usd AS text), CAST(swaps AS text), CAST(fees_usd AS text), \
-         CAST(realized_pnl_usd AS text), CAST(built_at_ms AS text) FROM metrics.leaders_v1 WHERE TRUE",
+         CAST(realized_pnl_usd AS text), CAST(built_at_ms AS text) FROM metrics.leaders_v1 t WHERE TRUE",
     );
     statement.text(" AND span = ?", window.name());
     statement.text(" AND measure = ?", by.name());
     statement.with(" AND rank > ?", Arg::Number(after.into()));
-    statement.add(" ORDER BY rank");
+    statement.add(" ORDER BY t.rank");
     statement.limit(limit);
     statement
 }
@@ -231,7 +234,7 @@ pub(super) fn steps(book: &Book, page: &StepPage) -> Statement {
         "SELECT CAST(height AS text), CAST(tx_index AS text), CAST(ordinal AS text), trade_id, \
          CAST(block_time_ms AS text), CASE WHEN {sale} THEN '1' ELSE '0' END, {}, CAST(notional_usd AS text), \
          CAST(realized_pnl_usd AS text), CAST(proceeds_without_basis_usd AS text), sold_taken, {}, {}, {} \
-         FROM metrics.trades_v1 WHERE status = 'live'",
+         FROM metrics.trades_v1 t WHERE status = 'live'",
         side("sold_raw", "bought_raw"),
         side("sold_quantity_after", "bought_quantity_after"),
         side("sold_unknown_after", "bought_unknown_after"),
@@ -247,7 +250,7 @@ pub(super) fn steps(book: &Book, page: &StepPage) -> Statement {
         statement.with(", ?", Arg::Number(key.ordinal.into()));
         statement.text(", ?)", &key.id);
     }
-    statement.add(" ORDER BY height, tx_index, ordinal, trade_id");
+    statement.add(" ORDER BY t.height, t.tx_index, t.ordinal, t.trade_id");
     statement.limit(page.limit);
     statement
 }

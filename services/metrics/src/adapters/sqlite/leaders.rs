@@ -9,11 +9,14 @@ use tape::Unavailable;
 /// Rebuilds all boards.
 pub(super) async fn rebuild(pool: &SqlitePool, now_ms: u64) -> Result<bool, Unavailable> {
     let failed = |e| Unavailable::new("rebuild the leaderboards", e);
-    let mut boards = vec![];
+    let mut spans = vec![];
     for span in Span::ALL {
-        let sums = sums(pool, span, now_ms).await?;
+        spans.push((span, sums(pool, span, now_ms).await?));
+    }
+    let mut boards = vec![];
+    for (span, sums) in &spans {
         for measure in Measure::ALL {
-            boards.extend(ranked(&sums, measure).into_iter().map(|leader| (span, measure, leader)));
+            boards.extend(ranked(sums, measure).into_iter().map(|leader| (span, measure, leader)));
         }
     }
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
