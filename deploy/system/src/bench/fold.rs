@@ -62,6 +62,10 @@ async fn measure_here() -> anyhow::Result<Figures> {
     }
     figures.insert("workers".to_owned(), WORKERS.into());
     figures.insert("batch_events".to_owned(), HANDFUL.into());
+    for setting in ["fsync", "server_version"] {
+        let value: String = sqlx::query_scalar(AssertSqlSafe(format!("SHOW {setting}"))).fetch_one(store.pool()).await?;
+        figures.insert(format!("postgres_{setting}"), value.into());
+    }
     for table in ["positions", "user_totals", "user_hours", "fees", "outbox"] {
         let rows: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
             .fetch_one(store.pool())

@@ -125,7 +125,8 @@ async fn load(base: &str, shape: &Shape) -> anyhow::Result<(Vec<f64>, u64, f64)>
 /// What is asked: everything about one user, in turn, of users drawn as their trades were.
 fn path(shape: &Shape, number: u64) -> String {
     let draw = |salt: u64| number.wrapping_add(salt).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
-    let who = address((draw(1) % shape.traders).min(draw(2) % shape.traders));
+    let (some, home) = ((draw(1) % shape.traders).min(draw(2) % shape.traders), draw(5) % shape.chains);
+    let who = address(some / shape.chains * shape.chains + home);
     match number % 8 {
         0 => format!("/v1/users/{who}/metrics"),
         1 => format!("/v1/users/{who}/metrics?window=24h"),
@@ -133,6 +134,6 @@ fn path(shape: &Shape, number: u64) -> String {
         3 => format!("/v1/users/{who}/positions"),
         4 | 5 => format!("/v1/users/{who}/trades?limit=20"),
         6 => format!("/v1/users/{who}/history?window=30d"),
-        _ => format!("/v1/users/{who}/trades?chain=chain{}&asset={}&limit=20", draw(3) % shape.chains, asset(draw(4) % 8)),
+        _ => format!("/v1/users/{who}/trades?chain=chain{home}&asset={}&limit=20", asset(draw(4) % shape.assets)),
     }
 }

@@ -65,9 +65,11 @@ fn event(shape: &Shape, number: u64, dice: &mut Dice) -> Event {
     let chain = number % shape.chains;
     let height = 1_000_000 + number / (shape.chains * shape.per_block);
     let index = u32::try_from(number / shape.chains % shape.per_block).unwrap_or(0);
-    // The smaller of two draws: few traders make most of the trades.
-    let trader = dice.roll(shape.traders).min(dice.roll(shape.traders));
-    let (token, cents) = (dice.roll(shape.assets).min(dice.roll(shape.assets)), 100 + dice.roll(5_000_000));
+    // The smaller of two draws: few traders make most of the trades. Each is at home on one chain and trades eight assets.
+    let some = dice.roll(shape.traders).min(dice.roll(shape.traders)) / shape.chains;
+    let trader = some * shape.chains + chain;
+    let token = (trader.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40).wrapping_add(dice.roll(8) * 37) % shape.assets;
+    let cents = 100 + dice.roll(5_000_000);
     let dollars = side("0xd011a2", u128::from(cents) * 10_000, 6, "USDC", true);
     let amount = u128::from(cents) * u128::from(900 + dice.roll(200)) * 1_000_000_000_000;
     let held = side(&asset(token), amount, 18, "TKN", false);

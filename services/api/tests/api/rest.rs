@@ -210,7 +210,7 @@ async fn a_figure_is_explained_by_its_trades() {
         ];
         ground.write("metrics", &effects).await;
         let api = Serving::on(&ground).await;
-        let path = "/v1/users/0xA/positions/mock/0xWETH/explain";
+        let path = "/v1/users/0xA/positions/mock/0xweth/explain";
         let first = api.get(&format!("{path}?limit=1")).await;
         assert_eq!((&first["method"], &first["position"]["basisUsd"]), (&json!("fifo"), &json!("20.5")));
         let bought = &first["items"][0];

@@ -1,7 +1,8 @@
 //! The stream as clients see it: snapshots joined to changes without hole or overlap, and what a slow reader costs.
 
 use crate::ground::{Ground, event, folded_row, position_row, totals_row, trade, wallet_rows};
-use crate::serving::{Listener, Serving};
+use crate::serving::{Listener, PATIENCE, Serving};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -448,6 +449,12 @@ async fn who_comes_back_too_late_is_told_everything_anew() {
     // More than may be kept of one partition, so that what came first is forgotten.
     let many: Vec<Event> = (0..5_000).map(|n| if n % 2 == 0 { applied(2) } else { reverted(2) }).collect();
     api.publish(&many).await;
+    let read = async {
+        while !api.ask(Method::GET, "/metrics", &[]).await.text().await.unwrap().contains("deliveries_total 5000") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, read).await.unwrap();
     let mut late = api.stream().await;
     let message = json!({"op": "subscribe", "id": "back", "channel": "trades", "resume": at}).to_string();
     late.say(&message).await;

@@ -14,6 +14,25 @@ use std::collections::BTreeMap;
 use story::{Sketch, batches, event, present, run, sketch, trade};
 use tape::{Event, Trade, Usd, Valuation};
 
+impl Sketch {
+    /// A swap of nothing for nothing, to be filled in.
+    fn plain() -> Self {
+        Self {
+            user: 0,
+            chain: 0,
+            height: 1,
+            index: 0,
+            branch: 0,
+            cycle: false,
+            sold: (0, 0),
+            bought: (0, 0),
+            notional: None,
+            fee: None,
+            platform: false,
+        }
+    }
+}
+
 /// A fold from nothing, written plainly.
 fn from_scratch(trades: &[Trade], method: Method) -> Kept {
     let mut kept = Kept::default();

@@ -29,25 +29,6 @@ pub(crate) struct Sketch {
     pub(crate) platform: bool,
 }
 
-impl Sketch {
-    /// A swap of nothing for nothing, to be filled in.
-    pub(crate) fn plain() -> Self {
-        Self {
-            user: 0,
-            chain: 0,
-            height: 1,
-            index: 0,
-            branch: 0,
-            cycle: false,
-            sold: (0, 0),
-            bought: (0, 0),
-            notional: None,
-            fee: None,
-            platform: false,
-        }
-    }
-}
-
 pub(crate) fn sketch() -> impl Strategy<Value = Sketch> {
     let who = (0..2_u8, 0..2_u8, 0..5_u64, 0..3_u32, 0..2_u8, prop::bool::weighted(0.1));
     let what = ((0..4_u8, 0..20_u32), (0..4_u8, 0..20_u32), prop::option::weighted(0.8, 0..1_000_u32));
