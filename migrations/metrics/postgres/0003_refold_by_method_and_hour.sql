@@ -57,7 +57,7 @@ COMMENT ON COLUMN trades.sold_parcels_after IS 'first in, first out: the parcels
 
 CREATE INDEX trades_of_trader ON trades (trader, block_time_ms);
 CREATE INDEX trades_of_book ON trades (trader, chain, height, tx_index, ordinal);
-CREATE TABLE trades_other PARTITION OF trades DEFAULT;
+CREATE TABLE trades_other PARTITION OF trades DEFAULT WITH (toast_tuple_target = 8160);
 
 CREATE TABLE positions (
     trader                     text COLLATE "C" NOT NULL,

@@ -26,20 +26,33 @@ pub(super) async fn commit(pool: &PgPool, method: Method, facts: &Facts) -> Resu
 
 async fn attempt(pool: &PgPool, method: Method, facts: &Facts, doubt: bool) -> Result<Outcome, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    if !advance(&mut transaction, facts).await? {
-        transaction.rollback().await?;
+    let written = write(&mut transaction, method, facts, doubt).await;
+    // Not left to the drop of the transaction: until it is through, its lock on the position holds up the next attempt.
+    match written {
+        Ok(Outcome::Committed) => transaction.commit().await?,
+        Ok(Outcome::Moved) | Err(_) => transaction.rollback().await?,
+    }
+    written
+}
+
+async fn write(
+    connection: &mut PgConnection,
+    method: Method,
+    facts: &Facts,
+    doubt: bool,
+) -> Result<Outcome, sqlx::Error> {
+    if !advance(connection, facts).await? {
         return Ok(Outcome::Moved);
     }
-    trades::put(&mut transaction, method, &facts.puts, doubt).await?;
+    trades::put(connection, method, &facts.puts, doubt).await?;
     for side in SideOf::BOTH {
-        trades::change(&mut transaction, method, facts, side).await?;
+        trades::change(connection, method, facts, side).await?;
     }
-    put_users(&mut transaction, facts).await?;
-    put_books(&mut transaction, method, facts).await?;
-    sums::add_hours(&mut transaction, facts).await?;
-    sums::add_fees(&mut transaction, facts).await?;
-    put_messages(&mut transaction, facts).await?;
-    transaction.commit().await?;
+    put_users(connection, facts).await?;
+    put_books(connection, method, facts).await?;
+    sums::add_hours(connection, facts).await?;
+    sums::add_fees(connection, facts).await?;
+    put_messages(connection, facts).await?;
     Ok(Outcome::Committed)
 }
 

@@ -63,10 +63,16 @@ async fn copy(connection: &mut PgConnection, statement: &str, method: Method, pu
     let mut lines = Lines(String::with_capacity(puts.len() * 2_048));
     puts.iter().for_each(|put| lines.put(method, put));
     let mut copy = connection.copy_in_raw(statement).await?;
-    copy.send(lines.0.as_bytes()).await?;
+    // In pieces: each is copied into the connection's buffer, which then need not grow to the size of the batch.
+    for piece in lines.0.as_bytes().chunks(PIECE) {
+        copy.send(piece).await?;
+    }
     copy.finish().await?;
     Ok(())
 }
+
+/// Bytes that are handed to the server at once.
+const PIECE: usize = 128 * 1024;
 
 /// Rows in the text format of COPY.
 struct Lines(String);
