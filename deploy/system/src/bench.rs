@@ -1,8 +1,12 @@
 //! Measurements of the whole line and of its parts; each prints a table and writes flat JSON.
 
 pub mod detect;
+pub mod fold;
 pub mod latency;
 pub mod swap;
+pub mod rest;
+pub mod stream;
+pub mod tape;
 
 use anyhow::Context;
 use serde_json::{Map, Value};

@@ -11,5 +11,6 @@ END
 $$;
 
 GRANT USAGE ON SCHEMA metrics TO chaintape_reader;
-GRANT SELECT ON metrics.trades_v1, metrics.positions_v1, metrics.user_totals_v1, metrics.fees_v1,
+GRANT SELECT ON metrics.trades_v1, metrics.positions_v1, metrics.user_totals_v1,
+    metrics.user_hours_v1, metrics.fees_v1, metrics.platform_fees_v1, metrics.leaders_v1, metrics.method_v1,
     metrics.read_positions_v1 TO chaintape_reader;

@@ -11,4 +11,4 @@ END
 $$;
 
 GRANT USAGE ON SCHEMA portfolio TO chaintape_reader;
-GRANT SELECT ON portfolio.balances_v1, portfolio.wallets_v1, portfolio.read_positions_v1 TO chaintape_reader;
+GRANT SELECT ON portfolio.balances_v1, portfolio.drift_v1, portfolio.wallets_v1, portfolio.read_positions_v1 TO chaintape_reader;

@@ -1,7 +1,10 @@
 // The page: what the address asks for, shown; and the state of the stream, told.
 
 import { Chains } from "./chains.js";
-import { Stream } from "./stream.js";
+import { Explain } from "./explain.js";
+import { Leaders } from "./leaders.js";
+import { Rest } from "./client/rest.js";
+import { Stream } from "./client/stream.js";
 import { Tape } from "./tape.js";
 import { User } from "./user.js";
 import { h } from "./format.js";
@@ -10,9 +13,13 @@ const main = document.getElementById("main");
 const link = document.getElementById("link");
 const news = document.getElementById("news");
 const lookup = document.getElementById("lookup");
+const places = document.querySelectorAll("nav.places a");
 const STATES = { live: ["live", "Live"], connecting: ["", "Connecting"], lost: ["lost", "Reconnecting"] };
 
-const stream = new Stream();
+const rest = new Rest(location.href);
+const stream = new Stream(location.href);
+addEventListener("online", () => stream.hurry());
+document.addEventListener("visibilitychange", () => document.hidden || stream.hurry());
 stream.addEventListener("state", ({ detail }) => {
   const [name, text] = STATES[detail];
   link.className = `link ${name}`;
@@ -37,8 +44,18 @@ function home() {
 
 function user(parts) {
   const [chain, address] = parts.length > 1 ? parts : [null, parts[0]];
-  const one = new User(stream, chains, address, chain);
+  const one = new User(rest, stream, chains, address, chain);
   return { element: one.element, tape: one.tape, close: () => one.close(), title: `${address} · Chaintape` };
+}
+
+function leaders() {
+  const board = new Leaders(rest);
+  return { element: board.element, tape: null, close: () => board.close(), title: "Leaders · Chaintape" };
+}
+
+function explain([chain, address, asset]) {
+  const one = new Explain(rest, chains, { chain, address, asset });
+  return { element: one.element, tape: null, close: () => {}, title: `${address} explained · Chaintape` };
 }
 
 /** Shows what the part of the address behind `#` asks for. */
@@ -46,7 +63,11 @@ function route() {
   const [place, ...parts] = location.hash.replace(/^#\/?/, "").split("/").map(plain).filter(Boolean);
   const first = view === null;
   view?.close();
-  view = place === "user" && parts.length ? user(parts) : home();
+  if (place === "user" && parts.length) view = user(parts);
+  else if (place === "explain" && parts.length === 3) view = explain(parts);
+  else if (place === "leaders") view = leaders();
+  else view = home();
+  for (const anchor of places) anchor.toggleAttribute("aria-current", anchor.dataset.place === (place ?? ""));
   main.replaceChildren(view.element);
   document.title = view.title;
   if (!first) {
@@ -80,7 +101,7 @@ addEventListener("keydown", (event) => {
 
 // Readers by ear are told now and then how much came, never row by row.
 setInterval(() => {
-  const arrived = view?.tape.news() ?? 0;
+  const arrived = view?.tape?.news() ?? 0;
   news.textContent = arrived ? `${arrived} new ${arrived === 1 ? "trade" : "trades"}` : "";
 }, 20_000);
 

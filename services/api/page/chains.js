@@ -10,7 +10,7 @@ export class Chains extends EventTarget {
   constructor(stream) {
     super();
     this.element = h("ul", { class: "chains", "aria-label": "Chains" });
-    stream.subscribe("chains", "chains", {}, 0, (message) => this.#hear(message));
+    stream.subscribe("chains", "chains", {}, (message) => this.#hear(message));
   }
 
   name(chain) {

@@ -38,7 +38,7 @@ export class Tape {
   show(chain) {
     this.#stop?.();
     this.filter = { ...(chain && { chain }), ...(this.trader && { trader: this.trader }) };
-    this.#stop = this.stream.subscribe(this.id, "trades", this.filter, MOST, (message) => this.#hear(message));
+    this.#stop = this.stream.subscribe(this.id, "trades", this.filter, (message) => this.#hear(message), MOST);
     this.note.textContent = chain ? this.chains.name(chain) : this.trader ? "" : "all chains";
   }
 

@@ -1,21 +1,30 @@
 // One user: totals, positions, what the wallet holds, and the trades behind it, all kept live.
 
+import { Curve } from "./curve.js";
 import { Tape } from "./tape.js";
 import { ago, amount, count, decimal, h, headline, pointed, short, trend, units, usd } from "./format.js";
 
-const MONEY = ["volumeUsd", "feesUsd", "realizedPnlUsd", "realizedPnlNetUsd", "proceedsWithoutBasisUsd"];
+const MONEY = ["volumeUsd", "feesUsd", "realizedPnlUsd", "realizedPnlNetUsd", "proceedsUsd", "proceedsWithoutBasisUsd"];
 const COUNTS = ["swaps", "unvalued", "cycles"];
+const WINDOWS = [["all", "All time"], ["30d", "30 days"], ["7d", "7 days"], ["24h", "24 hours"]];
+/** How long after a change the windows are asked for again: they are sums of hours, not of every moment. */
+const AGAIN_MS = 5_000;
 
 export class User {
   #totals = new Map();
   #positions = new Map();
   #balances = new Map();
   #wallets = new Map();
+  #drift = new Map();
+  #window = "all";
+  #windowed = null;
+  #again = 0;
   #stops = [];
   #frame = 0;
 
-  constructor(stream, chains, address, chain) {
+  constructor(rest, stream, chains, address, chain) {
     const lowered = /^0x[0-9a-f]*$/i.test(address) ? address.toLowerCase() : address;
+    this.rest = rest;
     this.chains = chains;
     this.figures = h("dl", { class: "figures" });
     this.positions = h("tbody");
@@ -24,32 +33,81 @@ export class User {
     this.scopes = h("div", { class: "scopes", role: "group", "aria-label": "Chains of this user" });
     this.address = lowered;
     this.chain = chain;
+    this.curve = new Curve("Realized profit and loss");
+    this.windows = h("div", { class: "tools", role: "group", "aria-label": "Span of time" }, ...WINDOWS.map(([id, name]) =>
+      h("button", { class: "tool", type: "button", "data-window": id, "aria-pressed": String(id === "all"), onclick: () => this.#choose(id) }, name)));
     this.tape = new Tape(stream, chains, { id: "user-trades", title: "Trades", trader: lowered });
     const head = (text, name) => h("th", { scope: "col", class: name }, text);
     this.element = h("div", {},
       h("div", { class: "who" }, h("h1", {}, lowered), this.scopes),
       this.figures,
+      h("section", { class: "panel curve", "aria-labelledby": "curve-title" },
+        h("header", {}, h("h2", { id: "curve-title" }, "Realized PnL"), h("span", { class: "dim" }, "before fees, added up"), this.windows),
+        this.curve.element),
       h("div", { class: "pair" },
         h("section", { class: "panel", "aria-label": "Positions" },
           h("header", {}, h("h2", {}, "Positions"), h("span", { class: "dim" }, "from trades")),
           h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, head("Asset"), head("Chain"), head("Quantity", "r"), head("Cost basis", "r"), head("Realized", "r"))), this.positions))),
         h("section", { class: "panel", "aria-label": "Portfolio" },
           h("header", {}, h("h2", {}, "Portfolio"), this.taken),
-          h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, head("Asset"), head("Chain"), head("Balance", "r"))), this.balances)))),
+          h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, head("Asset"), head("Chain"), head("Balance", "r"), head("Drift", "r"))), this.balances)))),
       this.tape.element);
     const filter = { address: lowered, ...(chain && { chain }) };
     this.#stops = [
-      stream.subscribe("user-metrics", "user.metrics", filter, 0, (message) => this.#metrics(message)),
-      stream.subscribe("user-portfolio", "user.portfolio", filter, 0, (message) => this.#portfolio(message)),
+      stream.subscribe("user-metrics", "user.metrics", filter, (message) => this.#metrics(message)),
+      stream.subscribe("user-portfolio", "user.portfolio", filter, (message) => this.#portfolio(message)),
     ];
     this.tape.show(chain);
     this.#draw();
+    this.#choose("all");
+    this.#reconcile();
   }
 
   close() {
     this.#stops.forEach((stop) => stop());
     this.tape.close();
+    this.curve.close();
+    clearTimeout(this.#again);
+    this.closed = true;
     cancelAnimationFrame(this.#frame);
+  }
+
+  /** Shows figures and curve of a span of time. */
+  async #choose(window) {
+    this.#window = window;
+    for (const button of this.windows.children) button.setAttribute("aria-pressed", String(button.dataset.window === window));
+    const question = { path: { address: this.address }, query: { window, ...(this.chain && { chain: this.chain }) } };
+    try {
+      const [metrics, history] = await Promise.all([
+        window === "all" ? null : this.rest.get("/v1/users/{address}/metrics", question),
+        this.rest.get("/v1/users/{address}/history", question),
+      ]);
+      if (this.closed || this.#window !== window) return;
+      this.#windowed = metrics;
+      this.curve.show(history.items, history.stepMs);
+      this.#later();
+    } catch (error) {
+      this.curve.fail(error.message);
+    }
+  }
+
+  async #reconcile() {
+    const question = { path: { address: this.address }, query: { limit: 500, ...(this.chain && { chain: this.chain }) } };
+    try {
+      const { items } = await this.rest.get("/v1/users/{address}/drift", question);
+      this.#drift = new Map(items.map((item) => [`${item.chain}/${item.asset}`, item]));
+      this.#later();
+    } catch {
+      // Drift is a remark beside balances; without it they stand alone.
+    }
+  }
+
+  /** What the windows say is older than what just came: asks again in a moment. */
+  #renew() {
+    this.#again ||= setTimeout(() => {
+      this.#again = 0;
+      if (!this.closed) this.#choose(this.#window);
+    }, AGAIN_MS);
   }
 
   #metrics(message) {
@@ -62,6 +120,7 @@ export class User {
       if (known && known.partition === asOf.partition && known.offset >= asOf.offset) return;
       this.#totals.set(chain, { totals, asOf });
       for (const position of positions) this.#positions.set(`${chain}/${position.asset}`, { ...position, chain });
+      this.#renew();
     }
     this.#later();
   }
@@ -78,6 +137,7 @@ export class User {
         if (after === "0") this.#balances.delete(`${chain}/${asset}`);
         else this.#balances.set(`${chain}/${asset}`, { chain, asset, symbol, decimals, raw: after, spam });
       }
+      this.#reconcile();
     }
     this.#later();
   }
@@ -107,9 +167,9 @@ export class User {
   }
 
   #drawFigures() {
-    const all = [...this.#totals.values()].map(({ totals }) => totals);
+    const all = this.#windowed ? this.#windowed.chains : [...this.#totals.values()].map(({ totals }) => totals);
     const sum = {};
-    for (const name of MONEY) sum[name] = decimal(all.reduce((total, one) => total + units(one[name]), 0n));
+    for (const name of MONEY) sum[name] = decimal(all.reduce((total, one) => total + units(one[name] ?? "0"), 0n));
     for (const name of COUNTS) sum[name] = all.reduce((total, one) => total + one[name], 0);
     const figure = (term, text, { small = "", exact, signed } = {}) =>
       h("div", {}, h("dt", {}, term), h("dd", { title: exact, class: signed && trend(exact) }, text, h("small", {}, small)));
@@ -120,7 +180,7 @@ export class User {
       figure("Net of fees", plus(sum.realizedPnlNetUsd), { exact: sum.realizedPnlNetUsd, signed: true, small: "after platform fees" }),
       figure("Fees", headline(sum.feesUsd), { exact: sum.feesUsd, small: "earned by platforms" }),
       figure("Swaps", count(sum.swaps), { small: `${count(sum.cycles)} ${sum.cycles === 1 ? "cycle" : "cycles"} apart` }),
-      figure("Without basis", headline(sum.proceedsWithoutBasisUsd), { exact: sum.proceedsWithoutBasisUsd, small: "proceeds of unknown cost" }));
+      figure("Without basis", headline(sum.proceedsWithoutBasisUsd), { exact: sum.proceedsWithoutBasisUsd, small: coverage(sum) }));
   }
 
   #drawPositions() {
@@ -131,9 +191,19 @@ export class User {
       return h("tr", {}, asset(position), h("td", { class: "dim" }, this.chains.name(position.chain)),
         h("td", { class: "r", title: held + unknown }, amount(held)),
         h("td", { class: "r", title: position.basisUsd }, usd(position.basisUsd)),
-        h("td", { class: `r ${trend(position.realizedPnlUsd)}`, title: position.realizedPnlUsd }, usd(position.realizedPnlUsd)));
+        h("td", { class: `r ${trend(position.realizedPnlUsd)}`, title: position.realizedPnlUsd },
+          h("a", { href: `#/explain/${[position.chain, this.address, position.asset].map(encodeURIComponent).join("/")}`, title: "The trades behind this figure" }, usd(position.realizedPnlUsd))));
     }));
     if (!rows.length) this.positions.append(h("tr", {}, h("td", { class: "dim", colspan: 5 }, "No positions.")));
+  }
+
+  /** How a balance differs from what the trades add up to. */
+  #drifted({ chain, asset, decimals }) {
+    const one = this.#drift.get(`${chain}/${asset}`);
+    if (!one) return h("td", { class: "r dim", title: "as the trades add up" }, "—");
+    const size = one.drift.replace("-", "");
+    const sign = one.drift.startsWith("-") ? "−" : "+";
+    return h("td", { class: "r dim", title: `trades add up to ${one.net}, the provider says ${one.balance}` }, sign + amount(pointed(size, decimals)));
   }
 
   #drawBalances() {
@@ -141,15 +211,23 @@ export class User {
     this.balances.replaceChildren(...rows.map((balance) => {
       const held = pointed(balance.raw, balance.decimals);
       return h("tr", {}, asset(balance, balance.spam && h("span", { class: "pill" }, "spam")),
-        h("td", { class: "dim" }, this.chains.name(balance.chain)), h("td", { class: "r", title: held }, amount(held)));
+        h("td", { class: "dim" }, this.chains.name(balance.chain)), h("td", { class: "r", title: held }, amount(held)),
+        this.#drifted(balance));
     }));
     const newest = [...this.#wallets.values()].filter((wallet) => wallet.takenAt).sort((a, b) => b.takenAt - a.takenAt)[0];
     this.taken.textContent = newest ? `${newest.provider}, ${ago(newest.takenAt)}` : "";
     if (!rows.length) {
       const text = newest ? "Empty." : this.#wallets.size ? "The first snapshot is on its way." : "Not tracked.";
-      this.balances.append(h("tr", {}, h("td", { class: "dim", colspan: 3 }, text)));
+      this.balances.append(h("tr", {}, h("td", { class: "dim", colspan: 4 }, text)));
     }
   }
+}
+
+/** How much of what was sold had a known cost. */
+function coverage({ proceedsUsd, proceedsWithoutBasisUsd }) {
+  const [known, unknown] = [units(proceedsUsd), units(proceedsWithoutBasisUsd)];
+  if (known + unknown <= 0n) return "proceeds of unknown cost";
+  return `${Number((known * 1000n) / (known + unknown)) / 10} % of proceeds covered`;
 }
 
 const asset = ({ asset: id, symbol }, extra) =>

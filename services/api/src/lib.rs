@@ -38,6 +38,8 @@ pub(crate) struct App {
     hub: Arc<Hub>,
     clients: Clients,
     seats: Arc<Semaphore>,
+    measures: http::Measures,
+    origins: Option<settings::Origins>,
     shutdown: Shutdown,
 }
 
@@ -59,6 +61,8 @@ pub async fn serve(listener: TcpListener, settings: Settings, log: Log, shutdown
         hub: Arc::clone(&hub),
         clients: Clients::new(settings.rate),
         seats: Arc::new(Semaphore::new(settings.max_connections)),
+        measures: http::Measures::default(),
+        origins: settings.origins,
         shutdown: shutdown.clone(),
     });
     let pump = tokio::spawn(live::pump::follow(hub, store.clone(), log, settings.lookback, shutdown.clone()));

@@ -6,11 +6,13 @@
 pub(crate) mod change;
 pub(crate) mod mailbox;
 pub(crate) mod pump;
+mod resume;
 mod rings;
 mod subscription;
 
 pub(crate) use change::{ChainChange, MetricsChange, TradeChange, WalletChange};
 pub(crate) use mailbox::{Mailbox, Outgoing};
+pub(crate) use resume::{Place, Wanted};
 pub(crate) use rings::{Before, Starts};
 pub(crate) use subscription::{Refused, Subscription, Want};
 
@@ -24,13 +26,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tape::Share;
 use tape_log::topics;
 
-/// How long states are kept.
-const STATES_FOR_MS: u64 = 60_000;
+/// How long states are kept, for those who come back.
+const STATES_FOR_MS: u64 = 300_000;
+/// Most changes that one who comes back is told one by one; beyond, a new snapshot is shorter.
+const MOST_RESUMED: usize = mailbox::MOST_WAITING / 2;
 
 /// What the stream serves from.
 pub(crate) struct Hub {
     inner: Mutex<Inner>,
     poison: AtomicU64,
+    delivered: AtomicU64,
+    missed: AtomicU64,
 }
 
 #[derive(Default)]
@@ -56,11 +62,18 @@ pub(crate) struct Pulse {
     pub(crate) unfolded: u64,
     pub(crate) poison: u64,
     pub(crate) readers: usize,
+    pub(crate) delivered: u64,
+    pub(crate) missed: u64,
 }
 
 impl Hub {
     pub(crate) fn new() -> Self {
-        Self { inner: Mutex::default(), poison: AtomicU64::new(0) }
+        Self {
+            inner: Mutex::default(),
+            poison: AtomicU64::new(0),
+            delivered: AtomicU64::new(0),
+            missed: AtomicU64::new(0),
+        }
     }
 
     /// Where to read from, once that is known; a hub that has started continues where it was.
@@ -96,13 +109,25 @@ impl Hub {
         self.poison.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts what a slow reader missed.
+    pub(crate) fn count_missed(&self, missed: u64) {
+        self.missed.fetch_add(missed, Ordering::Relaxed);
+    }
+
     /// A trade came or went.
-    pub(crate) fn trade(&self, partition: u32, position: u64, at_ms: u64, compose: impl FnOnce(&str) -> TradeChange) {
+    pub(crate) fn trade(
+        &self,
+        partition: u32,
+        position: u64,
+        at_ms: u64,
+        compose: impl FnOnce(&str, u64) -> TradeChange,
+    ) {
         let mut inner = self.lock();
         let Inner { live: Some(live), readers, .. } = &mut *inner else { return };
         let at = token::at(b't', with(&live.trades, partition, position + 1));
+        let number = live.arrival();
         let Some(recent) = live.trades.get_mut(partition as usize) else { return };
-        let change = Arc::new(compose(&at));
+        let change = Arc::new(compose(&at, number));
         if !recent.push(position, at_ms, Arc::clone(&change)) {
             return;
         }
@@ -114,6 +139,7 @@ impl Hub {
         for reader in readers.values() {
             if reader.subscriptions.iter().any(|one| one.wants_trade(partition, position, &change)) {
                 reader.mailbox.change(Outgoing::Text(change.text()));
+                self.delivered.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -124,13 +150,14 @@ impl Hub {
         partition: u32,
         position: u64,
         at_ms: u64,
-        compose: impl FnOnce(String) -> MetricsChange,
+        compose: impl FnOnce(String, u64) -> MetricsChange,
     ) {
         let mut inner = self.lock();
         let Inner { live: Some(live), readers, .. } = &mut *inner else { return };
         let at = token::at(b'm', with(&live.metrics, partition, position + 1));
+        let number = live.arrival();
         let Some(recent) = live.metrics.get_mut(partition as usize) else { return };
-        let change = Arc::new(compose(at));
+        let change = Arc::new(compose(at, number));
         if recent.push(position, at_ms, Arc::clone(&change)) {
             recent.forget_spent(at_ms.saturating_sub(STATES_FOR_MS), u64::MAX);
             for reader in readers.values() {
@@ -147,13 +174,14 @@ impl Hub {
         partition: u32,
         position: u64,
         at_ms: u64,
-        compose: impl FnOnce(String) -> WalletChange,
+        compose: impl FnOnce(String, u64) -> WalletChange,
     ) {
         let mut inner = self.lock();
         let Inner { live: Some(live), readers, .. } = &mut *inner else { return };
         let at = token::at(b'p', with(&live.wallets, partition, position + 1));
+        let number = live.arrival();
         let Some(recent) = live.wallets.get_mut(partition as usize) else { return };
-        let change = Arc::new(compose(at));
+        let change = Arc::new(compose(at, number));
         if recent.push(position, at_ms, Arc::clone(&change)) {
             recent.forget_spent(at_ms.saturating_sub(STATES_FOR_MS), u64::MAX);
             for reader in readers.values() {
@@ -212,6 +240,8 @@ impl Hub {
             unfolded: inner.live.as_ref().map_or(0, behind),
             poison: self.poison.load(Ordering::Relaxed),
             readers: inner.readers.len(),
+            delivered: self.delivered.load(Ordering::Relaxed),
+            missed: self.missed.load(Ordering::Relaxed),
         }
     }
 
@@ -313,6 +343,27 @@ impl Hub {
         let live = live.as_ref().ok_or(Refused::Starting)?;
         let snapshot = compose(chains.values().collect(), &token::at(b'c', [live.progress].into_iter()));
         enter(readers, reader, Subscription { id: id.to_owned(), want: Want::Chains }, [snapshot], [])
+    }
+
+    /// Enters a subscription of one who was told everything below a place, on whatever instance: what came since follows,
+    /// in the order in which it came. False when what is kept does not reach back so far.
+    pub(crate) fn resume(&self, reader: u64, id: &str, want: &Wanted, place: &Place) -> Result<bool, Refused> {
+        let mut inner = self.lock();
+        let Inner { live, readers, .. } = &mut *inner;
+        let live = live.as_ref().ok_or(Refused::Starting)?;
+        let Some((want, missed)) = live.missed(want, place) else { return Ok(false) };
+        if missed.len() > MOST_RESUMED {
+            return Ok(false);
+        }
+        enter(readers, reader, Subscription { id: id.to_owned(), want }, [place.answer(id)], [])?;
+        let Some(listener) = readers.get(&reader) else { return Err(Refused::Gone) };
+        for (_, message) in missed {
+            match message {
+                Outgoing::Text(_) => listener.mailbox.change(message),
+                state => listener.mailbox.state(state),
+            }
+        }
+        Ok(true)
     }
 
     /// Ends a subscription; false when there is none of that name.

@@ -8,7 +8,10 @@ mod lines;
 mod postgres;
 mod sqlite;
 
-use api_domain::{AssetPage, Folded, PositionRow, Reads, TotalsRow, TradeQuery, TradeRow, UserState, WalletState, Who};
+use api_domain::{
+    AssetPage, Book, DriftRow, Explained, FeeRow, Folded, Leader, Measure, Point, PositionRow, Reads, StepPage,
+    TotalsRow, TradeQuery, TradeRow, UserState, WalletState, Who, Window,
+};
 use lines::Line;
 use sql::{Dialect, Statement};
 use std::path::PathBuf;
@@ -101,9 +104,49 @@ impl Reads for Store {
         Ok((lines::folded(&folded)?, trades.into_iter().map(lines::trade).collect::<Result<_, _>>()?))
     }
 
-    async fn totals(&self, who: &Who) -> Result<Vec<TotalsRow>, Unavailable> {
-        let answer = self.read_one("read metrics.user_totals_v1", sql::totals(who)).await?;
-        answer.into_iter().map(lines::totals).collect()
+    async fn totals(&self, who: &Who, hours: Option<(u64, u64)>) -> Result<Vec<TotalsRow>, Unavailable> {
+        let (view, statement) = match hours {
+            None => ("metrics.user_totals_v1", sql::totals(who)),
+            Some(_) => ("metrics.user_hours_v1", sql::hours(who, hours, None, self.dialect())),
+        };
+        lines::totals(view, self.read_one(&format!("read {view}"), statement).await?)
+    }
+
+    async fn curve(&self, who: &Who, hours: Option<(u64, u64)>, step: u64) -> Result<Vec<Point>, Unavailable> {
+        let statement = sql::hours(who, hours, Some(step.max(1)), self.dialect());
+        lines::curve(self.read_one("read metrics.user_hours_v1", statement).await?)
+    }
+
+    async fn fees(&self, who: &Who, below: Option<u64>, limit: u32) -> Result<Vec<FeeRow>, Unavailable> {
+        lines::fees(self.read_one("read metrics.fees_v1", sql::fees(who, below, limit)).await?)
+    }
+
+    async fn earned(&self, platform: &str, below: Option<u64>, limit: u32) -> Result<Vec<FeeRow>, Unavailable> {
+        let statement = sql::earned(platform, below, limit, self.dialect());
+        let mut rows = lines::fees(self.read_one("read what a platform earned", statement).await?)?;
+        rows.truncate(limit as usize);
+        Ok(rows)
+    }
+
+    async fn leaders(&self, window: Window, by: Measure, after: u32, limit: u32) -> Result<Vec<Leader>, Unavailable> {
+        let answer = self.read_one("read metrics.leaders_v1", sql::leaders(window, by, after, limit)).await?;
+        answer.into_iter().map(lines::leader).collect()
+    }
+
+    async fn explain(&self, book: &Book, page: &StepPage) -> Result<Option<Explained>, Unavailable> {
+        let all = vec![sql::method(), sql::position(book), sql::steps(book, page)];
+        let [method, position, steps] = exactly(self.read("explain a position", all).await?);
+        let Some(position) = position.into_iter().next() else { return Ok(None) };
+        Ok(Some(Explained {
+            method: lines::method(method)?,
+            position: lines::position(position)?,
+            steps: steps.into_iter().map(lines::step).collect::<Result<_, _>>()?,
+        }))
+    }
+
+    async fn drift(&self, who: &Who, page: &AssetPage) -> Result<Vec<DriftRow>, Unavailable> {
+        let answer = self.read_one("read portfolio.drift_v1", sql::drift(who, page)).await?;
+        answer.into_iter().map(lines::drift).collect()
     }
 
     async fn positions(&self, who: &Who, page: &AssetPage) -> Result<Vec<PositionRow>, Unavailable> {
@@ -117,7 +160,7 @@ impl Reads for Store {
         let [folded, totals, positions] = exactly(self.read("read a user's metrics", all).await?);
         Ok(UserState {
             folded: lines::folded(&folded)?,
-            totals: totals.into_iter().map(lines::totals).collect::<Result<_, _>>()?,
+            totals: lines::totals("metrics.user_totals_v1", totals)?,
             positions: positions.into_iter().map(lines::position).collect::<Result<_, _>>()?,
         })
     }

@@ -16,7 +16,7 @@ pub(crate) const MAX_MESSAGE: usize = 16 * 1024;
 
 /// Opens the stream.
 #[utoipa::path(
-    get, path = "/v1/stream", tag = "stream",
+    get, path = "/v1/stream", tag = "stream", operation_id = "openStream",
     description = "A WebSocket; services/api/README.md describes its messages.",
     responses(
         (status = 101, description = "The WebSocket is open"),

@@ -1,6 +1,6 @@
 //! Opaque tokens: cursors of pages and places in the log, as base64 that fits into an address unescaped.
 
-use api_domain::TradeKey;
+use api_domain::{StepKey, TradeKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -29,6 +29,27 @@ pub(crate) fn asset(token: &str) -> Result<(String, String), NotAToken> {
     open(token)
 }
 
+/// The cursor that continues the trades of a position after one.
+pub(crate) fn after_step(key: &StepKey) -> String {
+    seal(&(key.height, key.index, key.ordinal, &key.id))
+}
+
+/// The trade of a position that a cursor continues after.
+pub(crate) fn step(token: &str) -> Result<StepKey, NotAToken> {
+    let (height, index, ordinal, id) = open(token)?;
+    Ok(StepKey { height, index, ordinal, id })
+}
+
+/// The cursor that continues a list below a number: a day, a rank.
+pub(crate) fn after_number(number: u64) -> String {
+    seal(&(number,))
+}
+
+/// The number a cursor continues below.
+pub(crate) fn number(token: &str) -> Result<u64, NotAToken> {
+    open(token).map(|(number,)| number)
+}
+
 /// Where a reader stands in one log: version, the log's letter, and the next position of every partition.
 pub(crate) fn at(log: u8, next: impl ExactSizeIterator<Item = u64>) -> String {
     let mut bytes = Vec::with_capacity(4 + next.len() * 4);
@@ -41,6 +62,22 @@ pub(crate) fn at(log: u8, next: impl ExactSizeIterator<Item = u64>) -> String {
         bytes.push(position.to_le_bytes()[0]);
     }
     URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The log's letter and the next position of every partition that a token of [`at`] names.
+pub(crate) fn place(token: &str) -> Result<(u8, Vec<u64>), NotAToken> {
+    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| NotAToken)?;
+    let [1, log, rest @ ..] = bytes.as_slice() else { return Err(NotAToken) };
+    let (mut positions, mut position, mut shift) = (vec![], 0_u64, 0);
+    for byte in rest {
+        position |= u64::from(byte & 0x7f).checked_shl(shift).ok_or(NotAToken)?;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            positions.push(position);
+            (position, shift) = (0, 0);
+        }
+    }
+    if shift == 0 { Ok((*log, positions)) } else { Err(NotAToken) }
 }
 
 fn seal(parts: &impl serde::Serialize) -> String {
@@ -71,6 +108,24 @@ mod tests {
         assert_eq!(asset(&after_asset("mock", "0xa")), Ok(("mock".into(), "0xa".into())));
         assert_eq!(trade(&after_asset("mock", "0xa")), Err(NotAToken));
         assert_eq!(trade("?"), Err(NotAToken));
+        let key = StepKey { height: 7, index: 1, ordinal: 2, id: "mock/0xb/0xt/2".into() };
+        assert_eq!(step(&after_step(&key)), Ok(key));
+        assert_eq!(number(&after_number(19_676)), Ok(19_676));
+    }
+
+    #[test]
+    fn places_are_read_back() {
+        let positions = [0, 127, 128, 300, u64::MAX];
+        assert_eq!(place(&at(b't', positions.into_iter())), Ok((b't', positions.to_vec())));
+        for wrong in [
+            "",
+            "?",
+            "AXT_",
+            &URL_SAFE_NO_PAD.encode([2, b't']),
+            &URL_SAFE_NO_PAD.encode([[1, b't'].as_slice(), &[0xff; 12]].concat()),
+        ] {
+            assert_eq!(place(wrong), Err(NotAToken), "{wrong}");
+        }
     }
 
     #[test]

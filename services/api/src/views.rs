@@ -1,5 +1,11 @@
 //! What is served, as JSON: the shapes that the OpenAPI document describes.
 
+mod boards;
+mod explained;
+
+pub(crate) use boards::{DriftPage, FeePage, FeeView, Leaderboard, UserHistory};
+pub(crate) use explained::{Explanation, StepView};
+
 use api_domain::{BalanceRow, PositionRow, Totals, TotalsRow, Wallet};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -103,7 +109,7 @@ pub(crate) struct PluginView {
 pub(crate) struct UserMetrics {
     /// The address as it was understood.
     pub(crate) address: String,
-    /// The span of time: `all`.
+    /// The span of time: `all`, `24h`, `7d` or `30d`. 24 h are the current hour and the 23 before.
     pub(crate) window: &'static str,
     /// Over all chains asked for.
     pub(crate) total: TotalsView,
@@ -139,8 +145,13 @@ pub(crate) struct TotalsView {
     pub(crate) realized_pnl_usd: String,
     /// Realized after platform fees.
     pub(crate) realized_pnl_net_usd: String,
-    /// Proceeds of sales whose basis is unknown.
+    /// Proceeds of sales whose basis is known.
+    pub(crate) proceeds_usd: String,
+    /// Proceeds of sales whose basis is unknown: neither profit nor loss.
     pub(crate) proceeds_without_basis_usd: String,
+    /// The part of all proceeds whose basis is known, from 0 to 1; absent where nothing valued was sold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) coverage: Option<String>,
 }
 
 /// One page of a user's positions, by chain and asset.
@@ -177,6 +188,8 @@ pub(crate) struct PositionView {
     pub(crate) basis_usd: String,
     /// Realized on this asset.
     pub(crate) realized_pnl_usd: String,
+    /// Proceeds of sales whose basis is known.
+    pub(crate) proceeds_usd: String,
     /// Proceeds of sales whose basis is unknown.
     pub(crate) proceeds_without_basis_usd: String,
 }
@@ -234,6 +247,12 @@ pub(crate) struct BalanceView {
     pub(crate) provider: String,
     /// When, milliseconds since the Unix epoch.
     pub(crate) taken_at: u64,
+    /// What the wallet's live trades added up to at that time; negative where more was sold than bought.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) net: Option<String>,
+    /// Balance less net: what came or went otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) drift: Option<String>,
 }
 
 /// How this process is.
@@ -309,6 +328,8 @@ impl From<Totals> for TotalsView {
             fees_usd: totals.fees.to_string(),
             realized_pnl_usd: totals.realized.to_string(),
             realized_pnl_net_usd: totals.realized_net.to_string(),
+            coverage: totals.coverage().map(|millionths| wire::v1::trade::pointed(&millionths.to_string(), 6)),
+            proceeds_usd: totals.proceeds.to_string(),
             proceeds_without_basis_usd: totals.without_basis.to_string(),
         }
     }
@@ -331,6 +352,7 @@ impl From<PositionRow> for PositionView {
             unknown_quantity: row.unknown_quantity,
             basis_usd: row.basis.to_string(),
             realized_pnl_usd: row.realized.to_string(),
+            proceeds_usd: row.proceeds.to_string(),
             proceeds_without_basis_usd: row.without_basis.to_string(),
         }
     }
@@ -354,6 +376,8 @@ impl From<BalanceRow> for BalanceView {
             spam: row.spam,
             provider: row.provider,
             taken_at: row.taken_at,
+            net: row.net,
+            drift: row.drift,
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod postgres;
 pub mod sqlite;
 mod columns;
 
+use metrics_domain::Method;
 use tape::Unavailable;
 
 /// Why a database cannot be used. Reads after "failed to".
@@ -15,6 +16,22 @@ pub enum OpenError {
     /// Its tables are not those of this version.
     #[error("migrate the database")]
     Refused(#[source] sqlx::migrate::MigrateError),
+    /// Its book is kept by another method; figures of both must not mix.
+    #[error(
+        "keep the book by `{wished}`: it is kept by `{kept}`; set METRICS_METHOD back, or drop the schema (the file) of \
+         metrics so that the tape is folded anew"
+    )]
+    Method {
+        /// By which it is kept.
+        kept: String,
+        /// By which it shall be.
+        wished: Method,
+    },
+}
+
+/// Refuses a book that is kept by another method than wished.
+fn pinned(kept: &str, wished: Method) -> Result<(), OpenError> {
+    if kept == wished.name() { Ok(()) } else { Err(OpenError::Method { kept: kept.to_owned(), wished }) }
 }
 
 /// A migration that failed for want of the server may be tried again; any other is a refusal.

@@ -50,6 +50,7 @@ fn totals(totals: &Totals) -> WireTotals {
         realized_pnl_usd: totals.realized.pnl.to_string(),
         realized_pnl_net_usd: totals.net().to_string(),
         proceeds_without_basis_usd: totals.realized.without_basis.to_string(),
+        proceeds_usd: totals.realized.proceeds.to_string(),
     }
 }
 
@@ -63,5 +64,6 @@ fn position(key: &BookKey, book: &Book) -> Position {
         basis_usd: book.holding.basis.to_string(),
         realized_pnl_usd: book.realized.pnl.to_string(),
         proceeds_without_basis_usd: book.realized.without_basis.to_string(),
+        proceeds_usd: book.realized.proceeds.to_string(),
     }
 }

@@ -3,7 +3,7 @@
 use crate::outbox::chain;
 use crate::pulse::Pulse;
 use environment::Backoff;
-use metrics_domain::{BookKey, Facts, Heads, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey};
+use metrics_domain::{BookKey, Facts, Heads, Method, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +28,10 @@ impl<S: Store> PatientStore<S> {
 }
 
 impl<S: Store> Store for PatientStore<S> {
+    fn method(&self) -> Method {
+        self.inner.method()
+    }
+
     async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
         Ok(patiently(&self.pulse.database, || self.inner.position(share)).await)
     }

@@ -21,8 +21,8 @@ pub struct Pulse {
     pub published: AtomicU64,
 }
 
-/// What `/health` answers; `dead_lettered` is the feed's own counter, once there is a feed.
-pub fn health(pulse: &Pulse, dead_lettered: Option<&Arc<AtomicU64>>) -> Health {
+/// What `/health` answers; `dead_lettered` are the feeds' own counters, once there are feeds.
+pub fn health(pulse: &Pulse, dead_lettered: Option<&Vec<Arc<AtomicU64>>>) -> Health {
     let waiting = [("database", &pulse.database), ("log", &pulse.log)];
     let waiting = waiting.into_iter().filter(|(_, well)| !well.load(Ordering::Relaxed));
     let counted = [
@@ -33,6 +33,9 @@ pub fn health(pulse: &Pulse, dead_lettered: Option<&Arc<AtomicU64>>) -> Health {
     ];
     let mut counters: std::collections::BTreeMap<String, u64> =
         counted.into_iter().map(|(name, count)| (name.to_owned(), count.load(Ordering::Relaxed))).collect();
-    counters.insert("deadLettered".to_owned(), dead_lettered.map_or(0, |count| count.load(Ordering::Relaxed)));
+    counters.insert(
+        "deadLettered".to_owned(),
+        dead_lettered.into_iter().flatten().map(|count| count.load(Ordering::Relaxed)).sum(),
+    );
     Health { waiting_for: waiting.map(|(name, _)| name.to_owned()).collect(), counters }
 }

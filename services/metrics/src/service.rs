@@ -3,6 +3,7 @@
 use crate::adapters::OpenError;
 use crate::adapters::postgres::Postgres;
 use crate::adapters::sqlite::Sqlite;
+use crate::leaders::{self, Boards};
 use crate::outbox::{Outbox, chain, publish};
 use crate::patient::{PatientFeed, PatientStore, patiently};
 use crate::pulse::{Pulse, health};
@@ -22,7 +23,7 @@ use tokio::task::JoinSet;
 /// not use, an address that is taken.
 pub async fn run(settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
     let pulse = Arc::new(Pulse::default());
-    let dead_lettered: Arc<OnceLock<Arc<AtomicU64>>> = Arc::default();
+    let dead_lettered: Arc<Count> = Arc::default();
     let serving = {
         let (pulse, dead_lettered) = (Arc::clone(&pulse), Arc::clone(&dead_lettered));
         serve(settings.health, move || health(&pulse, dead_lettered.get()))
@@ -47,16 +48,16 @@ async fn serve(
     }
 }
 
-type Count = OnceLock<Arc<AtomicU64>>;
+type Count = OnceLock<Vec<Arc<AtomicU64>>>;
 
 async fn work(settings: &Settings, log: Log, pulse: &Arc<Pulse>, dead: &Count) -> anyhow::Result<()> {
     match &settings.database {
         Database::Postgres(url) => {
-            let store = open(pulse, || Postgres::open(url.expose(), Postgres::SCHEMA)).await?;
+            let store = open(pulse, || Postgres::open(url.expose(), Postgres::SCHEMA, settings.method)).await?;
             tend(settings, store, log, pulse, dead).await
         }
         Database::Sqlite(path) => {
-            let store = open(pulse, || Sqlite::open(path)).await?;
+            let store = open(pulse, || Sqlite::open(path, settings.method)).await?;
             tend(settings, store, log, pulse, dead).await
         }
     }
@@ -86,19 +87,28 @@ where
 /// Follows and publishes at the same time; either ends only by a failure that waiting did not cure.
 async fn tend<S>(settings: &Settings, store: S, log: Log, pulse: &Arc<Pulse>, dead: &Count) -> anyhow::Result<()>
 where
-    S: Store + Outbox + 'static,
+    S: Store + Outbox + Boards + 'static,
 {
     patiently(&pulse.log, || log.own(topics::OF_METRICS)).await;
-    let feed = patiently(&pulse.log, || TradeFeed::join(&log, Settings::NAME, topics::METRICS_DLQ)).await;
-    dead.get_or_init(|| feed.dead_lettered());
     let (store, written) = (Arc::new(store), Arc::new(Notify::new()));
-    let feed = PatientFeed::new(feed, Arc::clone(pulse));
-    let patient = PatientStore::new(Arc::clone(&store), Arc::clone(pulse), Arc::clone(&written));
-    let (limits, pulse) = (settings.limits, Arc::clone(pulse));
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
-    tasks.spawn(
-        async move { follow(feed, &patient, limits).await.map(|never| match never {}).context("follow the tape") },
-    );
+    let mut dead_lettered = vec![];
+    for _ in 0..workers(settings, &log) {
+        let feed = patiently(&pulse.log, || TradeFeed::join(&log, Settings::NAME, topics::METRICS_DLQ)).await;
+        dead_lettered.push(feed.dead_lettered());
+        let feed = PatientFeed::new(feed, Arc::clone(pulse));
+        let patient = PatientStore::new(Arc::clone(&store), Arc::clone(pulse), Arc::clone(&written));
+        let limits = settings.limits;
+        tasks.spawn(async move {
+            follow(feed, &patient, limits).await.map(|never| match never {}).context("follow the tape")
+        });
+    }
+    dead.get_or_init(|| dead_lettered);
+    let (boards, pulse) = (Arc::clone(&store), Arc::clone(pulse));
+    tasks.spawn(async move {
+        leaders::keep(&*boards).await;
+        Ok(())
+    });
     tasks.spawn(async move {
         publish(&*store, &log, &written, &pulse).await;
         Ok(())
@@ -107,5 +117,13 @@ where
     match tasks.join_next().await {
         Some(ended) => ended.context("run a task of metrics")?,
         None => Ok(()),
+    }
+}
+
+/// Members of one group on Kafka divide its partitions among them; a log of this process alone knows no groups.
+fn workers(settings: &Settings, log: &Log) -> usize {
+    match log {
+        Log::Kafka(_) => settings.workers,
+        Log::Sqlite(_) | Log::Memory(_) => 1,
     }
 }

@@ -1,7 +1,7 @@
 //! What the service reads from its variables.
 
 use environment::{Problems, Secret, Strings};
-use metrics_domain::Limits;
+use metrics_domain::{Limits, Method};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -23,13 +23,18 @@ pub struct Settings {
     pub health: Option<SocketAddr>,
     /// How much is done and remembered at once.
     pub limits: Limits,
+    /// How the cost of what is sold is found.
+    pub method: Method,
+    /// Readers that fold side by side, each its own partitions of the log.
+    pub workers: usize,
 }
 
 impl Settings {
     /// The consumer group, and the name in dead-letter topics.
     pub const NAME: &'static str = "metrics";
 
-    /// Reads `DATABASE_URL`, `HEALTH_ADDR`, `METRICS_BATCH_EVENTS` and `METRICS_REMEMBERED`.
+    /// Reads `DATABASE_URL`, `HEALTH_ADDR`, `METRICS_BATCH_EVENTS`, `METRICS_REMEMBERED`, `METRICS_METHOD` and
+    /// `METRICS_WORKERS`.
     pub fn read(strings: &impl Strings, problems: &mut Problems) -> Self {
         let url = problems.required(strings, "DATABASE_URL");
         let database = database(&url).unwrap_or_else(|| {
@@ -45,9 +50,17 @@ impl Settings {
         if events == 0 {
             problems.add("METRICS_BATCH_EVENTS", "is 0, but a batch must hold at least one event");
         }
-        Self { database, health, limits: Limits { events, remembered } }
+        let method = problems.parsed(strings, "METRICS_METHOD", Method::default());
+        let workers = problems.parsed(strings, "METRICS_WORKERS", 2);
+        if !(1..=MOST_WORKERS).contains(&workers) {
+            problems.add("METRICS_WORKERS", format!("is {workers}, but must be 1 to {MOST_WORKERS}"));
+        }
+        Self { database, health, limits: Limits { events, remembered }, method, workers }
     }
 }
+
+/// The pool of connections has room for these.
+const MOST_WORKERS: usize = 8;
 
 /// Each service keeps a file of its own in the directory of an embedded database.
 fn database(url: &str) -> Option<Database> {
@@ -82,8 +95,13 @@ mod tests {
 
     #[test]
     fn every_problem_is_listed() {
-        let (_, problems) = read(&[("METRICS_BATCH_EVENTS", "0"), ("HEALTH_ADDR", "here")]);
-        assert_eq!(problems.len(), 3, "{problems:?}");
+        let (_, problems) = read(&[
+            ("METRICS_BATCH_EVENTS", "0"),
+            ("HEALTH_ADDR", "here"),
+            ("METRICS_METHOD", "lifo"),
+            ("METRICS_WORKERS", "0"),
+        ]);
+        assert_eq!(problems.len(), 5, "{problems:?}");
         assert_eq!(read(&[("DATABASE_URL", "mysql://h/d")]).1.len(), 1);
         assert_eq!(read(&[("DATABASE_URL", "sqlite:")]).1.len(), 1);
     }

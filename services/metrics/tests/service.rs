@@ -7,7 +7,7 @@ mod trades;
 use environment::Shutdown;
 use metrics::Settings;
 use metrics::settings::Database;
-use metrics_domain::Limits;
+use metrics_domain::{Limits, Method};
 use std::path::Path;
 use std::time::Duration;
 use tape::{Event, Start};
@@ -17,7 +17,7 @@ use wire::v1::metrics::MetricsUpdated;
 
 fn settings(directory: &Path) -> Settings {
     let database = Database::Sqlite(directory.join("metrics.db"));
-    Settings { database, health: None, limits: Limits::default() }
+    Settings { database, health: None, limits: Limits::default(), method: Method::Average, workers: 2 }
 }
 
 fn record(event: &Event) -> Record {

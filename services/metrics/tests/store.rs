@@ -6,10 +6,11 @@ mod trades;
 
 use metrics::adapters::postgres::Postgres;
 use metrics::adapters::sqlite::Sqlite;
+use metrics::leaders::Boards;
 use metrics::messages::Message;
 use metrics::outbox::Outbox;
 use metrics_domain::memory::{Kept, Memory};
-use metrics_domain::{BookKey, Facts, Order, Outcome, Store, TradeKey, UserKey};
+use metrics_domain::{BookKey, Facts, Method, Order, Outcome, Store, TradeKey, UserKey};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -24,7 +25,7 @@ async fn suite(store: &(impl Store + Outbox)) {
 }
 
 async fn keeps_what_memory_keeps(store: &impl Store) {
-    let memory = Memory::default();
+    let memory = Memory::keeping(store.method());
     for number in 0..24 {
         let mut dice = Dice::new(u64::from(number) + 1);
         let events = history(&format!("chain{number}"), &mut dice, 60);
@@ -63,8 +64,8 @@ fn sorted<K: Ord, V>(mut rows: Vec<(K, V)>) -> Vec<(K, V)> {
 }
 
 fn empty(number: u32, from: Option<u64>, next: u64) -> Facts {
-    let (puts, changed, users, books, fees) = (vec![], vec![], vec![], vec![], vec![]);
-    Facts { share: share(number), from, next, puts, changed, users, books, fees }
+    let (puts, changed, users, books, hours, fees) = (vec![], vec![], vec![], vec![], vec![], vec![]);
+    Facts { share: share(number), from, next, puts, changed, users, books, hours, fees }
 }
 
 async fn moves_a_position_only_from_where_it_is(store: &(impl Store + Outbox)) {
@@ -132,6 +133,10 @@ struct Spy {
 }
 
 impl Store for Spy {
+    fn method(&self) -> Method {
+        self.inner.method()
+    }
+
     async fn position(&self, share: &tape::Share) -> Result<Option<u64>, Unavailable> {
         self.inner.position(share).await
     }
@@ -177,38 +182,75 @@ const TRADES: &str = "SELECT height || ' ' || status || ' ' || coalesce(CAST(rea
     coalesce(CAST(sold_quantity_after AS text), '-') FROM trades_v1 WHERE chain = 'golden' ORDER BY height";
 const USERS: &str = "SELECT trader || ' ' || CAST(volume_usd AS text) || ' ' || swaps || ' ' || CAST(fees_usd AS text)
     || ' ' || CAST(realized_pnl_usd AS text) || ' ' || CAST(realized_pnl_net_usd AS text) || ' ' || partition || ' ' || as_of
-    FROM user_totals_v1 WHERE chain = 'golden'";
+    || ' ' || CAST(proceeds_usd AS text) FROM user_totals_v1 WHERE chain = 'golden'";
 const POSITIONS: &str =
     "SELECT asset || ' ' || CAST(quantity AS text) || ' ' || CAST(basis_usd AS text) || ' ' || trades
     || ' ' || symbol FROM positions_v1 WHERE chain = 'golden'";
 const FEES: &str = "SELECT platform || ' ' || day || ' ' || CAST(fees_usd AS text) FROM fees_v1 WHERE chain = 'golden'";
+const HOURS: &str =
+    "SELECT hour || ' ' || swaps || ' ' || CAST(volume_usd AS text) || ' ' || CAST(realized_pnl_usd AS text)
+    || ' ' || CAST(proceeds_usd AS text) FROM user_hours_v1 WHERE chain = 'golden' ORDER BY hour";
 const READ: &str = "SELECT log || ' ' || partition || ' ' || next FROM read_positions_v1 WHERE partition = 60";
 
-fn shown() -> [(&'static str, Vec<&'static str>); 5] {
+fn shown() -> [(&'static str, Vec<&'static str>); 6] {
     [
         (TRADES, vec!["1 live - -", "2 live 4 6", "3 reverted - -", "4 live - -", "5 live 6 0"]),
-        (USERS, vec!["ann 70 4 0.25 10 9.75 60 6"]),
+        (USERS, vec!["ann 70 4 0.25 10 9.75 60 6 40"]),
         (POSITIONS, vec!["cat 0 0 4 CAT"]),
+        (HOURS, vec!["472233 1 10 0 0", "472244 1 8 4 8", "472266 1 20 0 0", "472277 1 32 6 32"]),
         (FEES, vec!["shop 19676 0.25"]),
         (READ, vec!["trades.executed.v1 60 6"]),
     ]
+}
+
+/// The leaders of a moment in which the last two golden trades are younger than a day.
+async fn ranks_leaders(store: &(impl Store + Boards), rows: impl AsyncFn() -> Vec<String>) {
+    let rich = worth(swap("golden", "zoe", 5, ("$usd", 1), ("dog", 1)), "1000000");
+    play(batches(&share(61), &[present(&rich)], 1), store, 9).await;
+    assert!(store.rebuild((472_277 + 2) * 3_600_000).await.unwrap());
+    let board = rows().await;
+    assert!(board.contains(&"24h volume 1 zoe 1000000 0 1".to_owned()), "{board:?}");
+    let has = |board_of: &str, row: &str| board.iter().any(|one| one.starts_with(board_of) && one.ends_with(row));
+    assert!(has("24h volume", " ann 52 6 2") && has("24h pnl", " ann 52 6 2"), "{board:?}");
+    let on = |board_of: &str| board.iter().any(|one| one.starts_with(board_of) && one.contains(" ann "));
+    assert!(on("30d fees") && on("all fees") && !on("24h fees"), "the fee was paid more than a day ago: {board:?}");
+    let all: Vec<&String> = board.iter().filter(|row| row.starts_with("all volume")).collect();
+    assert_eq!(all[0], "all volume 1 zoe 1000000 0 1", "{board:?}");
+}
+
+const LEADERS: &str =
+    "SELECT span || ' ' || measure || ' ' || rank || ' ' || trader || ' ' || CAST(volume_usd AS text) || ' '
+    || CAST(realized_pnl_usd AS text) || ' ' || swaps FROM leaders_v1 ORDER BY span, measure, rank";
+
+#[tokio::test]
+async fn memory_and_sqlite_agree_first_in_first_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("metrics.db");
+    suite(&Sqlite::open(&path, Method::Fifo).await.unwrap()).await;
+    let refused = Sqlite::open(&path, Method::Average).await.unwrap_err();
+    assert!(refused.to_string().contains("it is kept by `fifo`"), "{refused}");
 }
 
 #[tokio::test]
 async fn memory_and_sqlite_agree() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("metrics.db");
-    let store = Sqlite::open(&path).await.unwrap();
+    let store = Sqlite::open(&path, Method::Average).await.unwrap();
     suite(&store).await;
     play(batches(&share(60), &told(), 1), &store, 9).await;
     drop(store);
-    let store = Sqlite::open(&path).await.unwrap();
+    let store = Sqlite::open(&path, Method::Average).await.unwrap();
     assert_eq!(store.position(&share(60)).await.unwrap(), Some(6), "survives its process, migrates once");
     let mut reader = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
     for (query, expected) in shown() {
         let rows: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut reader).await.unwrap();
         assert_eq!(rows, expected);
     }
+    ranks_leaders(&store, async || {
+        let mut reader = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+        sqlx::query_scalar(LEADERS).fetch_all(&mut reader).await.unwrap()
+    })
+    .await;
     let row = sqlx::query("SELECT venues, event FROM trades_v1 WHERE chain = 'golden' AND height = 3");
     let row = row.fetch_one(&mut reader).await.unwrap();
     assert_eq!(row.get::<&str, _>(0), r#"["uniswap-v2","v3-like"]"#);
@@ -234,16 +276,17 @@ async fn run(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Err
 #[tokio::test]
 async fn memory_and_postgres_agree() {
     let Some((url, schema, mut connection)) = server("suite").await else { return };
-    let store = Postgres::open(&url, &schema).await.unwrap();
+    let store = Postgres::open(&url, &schema, Method::Average).await.unwrap();
     suite(&store).await;
     play(batches(&share(60), &told(), 1), &store, 9).await;
-    let again = Postgres::open(&url, &schema).await.unwrap();
+    let again = Postgres::open(&url, &schema, Method::Average).await.unwrap();
     assert_eq!(again.position(&share(60)).await.unwrap(), Some(6), "migrates once");
     run(&mut connection, format!("SET search_path = {schema}")).await.unwrap();
     for (query, expected) in shown() {
         let rows: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut connection).await.unwrap();
         assert_eq!(rows, expected);
     }
+    ranks_leaders(&store, async || sqlx::query_scalar(LEADERS).fetch_all(store.pool()).await.unwrap()).await;
     let row = sqlx::query("SELECT venues, event FROM trades_v1 WHERE chain = 'golden' AND height = 3");
     let row = row.fetch_one(&mut connection).await.unwrap();
     assert_eq!(row.get::<Vec<String>, _>(0), ["uniswap-v2", "v3-like"]);
@@ -252,9 +295,55 @@ async fn memory_and_postgres_agree() {
 }
 
 #[tokio::test]
+async fn memory_and_postgres_agree_first_in_first_out() {
+    let Some((url, schema, mut connection)) = server("fifo").await else { return };
+    suite(&Postgres::open(&url, &schema, Method::Fifo).await.unwrap()).await;
+    let refused = Postgres::open(&url, &schema, Method::Average).await.unwrap_err();
+    assert!(refused.to_string().contains("it is kept by `fifo`"), "{refused}");
+    run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+}
+
+/// A trade that is held for new and is there: what a plugin that moves trades within a block would do.
+#[tokio::test]
+async fn a_row_that_is_known_against_all_signs_is_written_over() {
+    let Some((url, schema, mut connection)) = server("doubt").await else { return };
+    let store = Postgres::open(&url, &schema, Method::Average).await.unwrap();
+    let first = worth(swap("moved", "ann", 5, ("$usd", 5), ("cat", 5)), "5");
+    let mut moved = first.clone();
+    moved.transaction.index = 9;
+    play(batches(&share(1), &[present(&first), present(&moved)], 1), &store, 9).await;
+    let row: (i64, i64) =
+        sqlx::query_as("SELECT count(*), max(tx_index) FROM trades").fetch_one(store.pool()).await.unwrap();
+    assert_eq!(row, (1, 9));
+    assert_eq!(store.position(&share(1)).await.unwrap(), Some(2));
+    run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+}
+
+#[tokio::test]
+async fn trades_lie_in_the_partition_of_their_time() {
+    let Some((url, schema, mut connection)) = server("partitions").await else { return };
+    let store = Postgres::open(&url, &schema, Method::Average).await.unwrap();
+    let at = |name: &str, time| {
+        let mut trade = worth(swap(name, "ann", 5, ("$usd", 5), ("cat", 5)), "5");
+        trade.block.timestamp_ms = time;
+        present(&trade)
+    };
+    let events = [at("a", 1_700_000_000_000), at("b", 1_703_000_000_000), at("c", 0), at("d", u64::MAX)];
+    play(batches(&share(1), &events, 4), &store, 9).await;
+    let query = "SELECT t.tableoid::regclass::text || ' ' || chain FROM trades t ORDER BY chain";
+    run(&mut connection, format!("SET search_path = {schema}")).await.unwrap();
+    let rows: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut connection).await.unwrap();
+    assert_eq!(rows, ["trades_655 a", "trades_657 b", "trades_other c", "trades_other d"]);
+    run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+}
+
+#[tokio::test]
 async fn two_readers_of_one_share_commit_a_batch_once() {
     let Some((url, schema, mut connection)) = server("race").await else { return };
-    let (one, two) = (Postgres::open(&url, &schema).await.unwrap(), Postgres::open(&url, &schema).await.unwrap());
+    let (one, two) = (
+        Postgres::open(&url, &schema, Method::Average).await.unwrap(),
+        Postgres::open(&url, &schema, Method::Average).await.unwrap(),
+    );
     for round in 0..20 {
         let from = (round > 0).then_some(round);
         let facts = empty(1, from, round + 1);
@@ -268,7 +357,7 @@ async fn two_readers_of_one_share_commit_a_batch_once() {
 #[tokio::test]
 async fn the_reading_role_reads_the_views_and_nothing_else() {
     let Some((url, schema, mut connection)) = server("grants").await else { return };
-    let _store = Postgres::open(&url, &schema).await.unwrap();
+    let _store = Postgres::open(&url, &schema, Method::Average).await.unwrap();
     let role = format!("{schema}_reader");
     let grants = include_str!("../../../migrations/metrics/postgres/grants.sql");
     let grants = grants.replace("chaintape_reader", &role).replace("metrics.", &format!("{schema}."));

@@ -11,10 +11,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const REFUSED: Duration = Duration::from_secs(30);
 
 /// Refreshes until the process shall stop; what is in hand is finished first.
-pub(crate) async fn refresh_all(service: &Service, provider: &impl Provider) {
+pub(crate) async fn refresh_all(service: &Service, providers: &[impl Provider]) {
     let mut backoff = backoff();
     while !service.shutdown.requested() {
-        let go_on = match refresh(&service.store, provider, &service.rules, &Machine).await {
+        let go_on = match refresh(&service.store, providers, &service.rules, &Machine).await {
             Ok(Refreshed::Postponed { wallet, wait_ms, why }) => {
                 service.vitals.count("postponed", 1);
                 tracing::debug!(%wallet, wait_ms, error = &why as &(dyn Error + 'static), "refresh postponed");
@@ -61,10 +61,11 @@ async fn idle(service: &Service, next_due: Option<u64>) -> bool {
 
 fn tell(service: &Service, refreshed: Refreshed) {
     match refreshed {
-        Refreshed::Replaced { wallet, changes } => {
+        Refreshed::Replaced { wallet, changes, fallbacks } => {
             service.vitals.has("database");
             service.vitals.has("provider");
             service.vitals.count("refreshed", 1);
+            service.vitals.count("byFallback", u64::from(fallbacks > 0));
             service.vitals.count("changes", changes.len() as u64);
             tracing::debug!(event = "portfolio.refreshed", %wallet, changes = changes.len(), "wallet refreshed");
             if !changes.is_empty() {

@@ -6,6 +6,7 @@
 //! ```
 
 use crate::names::Names;
+use crate::provider::alchemy::Alchemy;
 use crate::provider::mock::Mock;
 use crate::provider::moralis::Moralis;
 use crate::provider::{Chosen, Limit};
@@ -72,15 +73,16 @@ async fn work(settings: Settings, log: Log, vitals: Arc<Vitals>, shutdown: Shutd
         return Ok(());
     }
     let names = Names::default();
-    let provider = Arc::new(chosen(&settings, &store, &names).context("set up the provider of balances")?);
+    let providers = settings.providers.iter().map(|choice| chosen(choice, &store, &names));
+    let providers = Arc::new(providers.collect::<Result<Vec<_>, _>>().context("set up the providers of balances")?);
     let Settings { tracking, rules, .. } = settings;
     let (waiting, written) = (Notify::new(), Notify::new());
     let service = Arc::new(Service { log, store, tracking, rules, vitals, shutdown, waiting, written });
-    tend(&service, &provider, &names).await
+    tend(&service, &providers, &names).await
 }
 
 /// Runs all parts; they end when the process shall stop.
-async fn tend(service: &Arc<Service>, provider: &Arc<Chosen>, names: &Names) -> anyhow::Result<()> {
+async fn tend(service: &Arc<Service>, providers: &Arc<Vec<Chosen>>, names: &Names) -> anyhow::Result<()> {
     let mut parts = JoinSet::new();
     let (following, relaying, learning) = (Arc::clone(service), Arc::clone(service), Arc::clone(service));
     let names = names.clone();
@@ -91,8 +93,8 @@ async fn tend(service: &Arc<Service>, provider: &Arc<Chosen>, names: &Names) -> 
         patiently(&learning.vitals, &learning.shutdown, "log", follow).await;
     });
     for _ in 0..WORKERS {
-        let (service, provider) = (Arc::clone(service), Arc::clone(provider));
-        parts.spawn(async move { refresh::refresh_all(&service, &*provider).await });
+        let (service, providers) = (Arc::clone(service), Arc::clone(providers));
+        parts.spawn(async move { refresh::refresh_all(&service, &providers).await });
     }
     tracing::info!(event = "portfolio.started", "portfolio started");
     let ended = tokio::select! {
@@ -110,15 +112,18 @@ async fn tend(service: &Arc<Service>, provider: &Arc<Chosen>, names: &Names) -> 
     Ok(())
 }
 
-fn chosen(settings: &Settings, store: &Store, names: &Names) -> Result<Chosen, Unavailable> {
-    match &settings.provider {
+fn chosen(choice: &Choice, store: &Store, names: &Names) -> Result<Chosen, Unavailable> {
+    match choice {
         Choice::Mock => {
             tracing::warn!("balances are invented: PORTFOLIO_PROVIDER is mock");
             Ok(Chosen::Mock(Mock::new(store.clone())))
         }
-        Choice::Moralis { key, url } => {
-            let limit = Limit::new(settings.rate.per_1000s);
-            Ok(Chosen::Moralis(Moralis::new(url.clone(), key.clone(), names.clone(), limit)?))
+        Choice::Moralis { key, url, solana, rate } => {
+            let limit = Limit::new(rate.per_1000s);
+            Ok(Chosen::Moralis(Moralis::new(url.clone(), solana.clone(), key.clone(), names.clone(), limit)?))
+        }
+        Choice::Alchemy { key, url, rate } => {
+            Ok(Chosen::Alchemy(Alchemy::new(url, key.clone(), names.clone(), Limit::new(rate.per_1000s))?))
         }
     }
 }

@@ -14,10 +14,8 @@ use std::str::FromStr;
 pub struct Settings {
     /// What keeps its rows.
     pub database: Database,
-    /// Who tells balances.
-    pub provider: Choice,
-    /// Requests to the provider.
-    pub rate: Rate,
+    /// Who tells balances, in the order in which they are asked.
+    pub providers: Vec<Choice>,
     /// Whose wallets are tracked.
     pub tracking: Tracking,
     /// How wallets wait and are refreshed.
@@ -44,8 +42,21 @@ pub enum Choice {
     Moralis {
         /// What admits us.
         key: Secret,
+        /// Where its API for EVM chains is.
+        url: Url,
+        /// Where its API for Solana is.
+        solana: Url,
+        /// How often it may be asked.
+        rate: Rate,
+    },
+    /// Alchemy.
+    Alchemy {
+        /// What admits us.
+        key: Secret,
         /// Where its API is.
         url: Url,
+        /// How often it may be asked.
+        rate: Rate,
     },
 }
 
@@ -62,6 +73,8 @@ pub struct Rate {
 pub struct NotRate;
 
 const MORALIS_URL: &str = "https://deep-index.moralis.io/api/v2.2";
+const MORALIS_SOLANA_URL: &str = "https://solana-gateway.moralis.io";
+const ALCHEMY_URL: &str = "https://api.g.alchemy.com/data/v1";
 
 impl Settings {
     /// Reads portfolio's variables; whatever is wrong with them is a problem.
@@ -73,7 +86,7 @@ impl Settings {
             }
             Database::Sqlite(PathBuf::new())
         });
-        let provider = provider(strings, problems);
+        let providers = providers(strings, problems);
         let tracking = tracking(strings, problems);
         let rules = Rules {
             debounce_ms: problems.parsed(strings, "PORTFOLIO_DEBOUNCE_MS", 2000),
@@ -83,9 +96,8 @@ impl Settings {
         if rules.queue_max == 0 {
             problems.add("PORTFOLIO_QUEUE_MAX", "is 0, but must leave room for at least one wallet");
         }
-        let rate = problems.parsed(strings, "PORTFOLIO_RATE", Rate { per_1000s: 5000 });
         let health = problems.parsed_optional(strings, "HEALTH_ADDR");
-        Self { database, provider, rate, tracking, rules, health }
+        Self { database, providers, tracking, rules, health }
     }
 
     /// What is not worth a variable.
@@ -112,30 +124,55 @@ impl Database {
     }
 }
 
-fn provider(strings: &impl Strings, problems: &mut Problems) -> Choice {
-    match problems.text(strings, "PORTFOLIO_PROVIDER", "mock").as_str() {
-        "mock" => Choice::Mock,
+/// `PORTFOLIO_PROVIDER` names one or several, separated by commas; the first is asked first.
+fn providers(strings: &impl Strings, problems: &mut Problems) -> Vec<Choice> {
+    let rate = problems.parsed(strings, "PORTFOLIO_RATE", Rate { per_1000s: 5000 });
+    let named = problems.text(strings, "PORTFOLIO_PROVIDER", "mock");
+    let mut names: Vec<&str> = named.split(',').map(str::trim).collect();
+    names.dedup();
+    names.iter().filter_map(|name| provider(name, rate, strings, problems)).collect()
+}
+
+fn provider(name: &str, rate: Rate, strings: &impl Strings, problems: &mut Problems) -> Option<Choice> {
+    match name {
+        "mock" => Some(Choice::Mock),
         "moralis" => {
-            let key = problems.secret(strings, "MORALIS_API_KEY").unwrap_or_else(|| {
-                problems.add("MORALIS_API_KEY", "is not set, but PORTFOLIO_PROVIDER is `moralis`");
-                Secret::new("")
-            });
-            // A key is printable ASCII; anything else could not be sent.
-            if !key.expose().bytes().all(|b| b.is_ascii_graphic()) {
-                problems.add("MORALIS_API_KEY", "holds what cannot be part of a key, such as a line break");
-            }
-            let text = problems.text(strings, "MORALIS_URL", MORALIS_URL);
-            let Some(url) = plain_url(&text) else {
-                problems.add("MORALIS_URL", "must be an http or https URL without user, query and fragment");
-                return Choice::Mock;
-            };
-            Choice::Moralis { key, url }
+            let key = key("MORALIS_API_KEY", name, strings, problems);
+            let url = url("MORALIS_URL", MORALIS_URL, strings, problems)?;
+            let solana = self::url("MORALIS_SOLANA_URL", MORALIS_SOLANA_URL, strings, problems)?;
+            Some(Choice::Moralis { key, url, solana, rate: problems.parsed(strings, "MORALIS_RATE", rate) })
+        }
+        "alchemy" => {
+            let key = key("ALCHEMY_API_KEY", name, strings, problems);
+            let url = url("ALCHEMY_URL", ALCHEMY_URL, strings, problems)?;
+            Some(Choice::Alchemy { key, url, rate: problems.parsed(strings, "ALCHEMY_RATE", rate) })
         }
         other => {
-            problems.add("PORTFOLIO_PROVIDER", format!("is `{other}`, but must be mock or moralis"));
-            Choice::Mock
+            let rule = format!("names `{other}`, but must be mock, moralis or alchemy, or several separated by commas");
+            problems.add("PORTFOLIO_PROVIDER", rule);
+            None
         }
     }
+}
+
+fn key(variable: &str, provider: &str, strings: &impl Strings, problems: &mut Problems) -> Secret {
+    let key = problems.secret(strings, variable).unwrap_or_else(|| {
+        problems.add(variable, format!("is not set, but PORTFOLIO_PROVIDER names `{provider}`"));
+        Secret::new("")
+    });
+    // A key is printable ASCII; anything else could not be sent.
+    if !key.expose().bytes().all(|b| b.is_ascii_graphic()) {
+        problems.add(variable, "holds what cannot be part of a key, such as a line break");
+    }
+    key
+}
+
+fn url(variable: &str, usual: &str, strings: &impl Strings, problems: &mut Problems) -> Option<Url> {
+    let url = plain_url(&problems.text(strings, variable, usual));
+    if url.is_none() {
+        problems.add(variable, "must be an http or https URL without user, query and fragment");
+    }
+    url
 }
 
 fn plain_url(text: &str) -> Option<Url> {
@@ -209,7 +246,7 @@ mod tests {
         let (settings, problems) = read(&[("DATABASE_URL", "sqlite:data")]);
         assert_eq!(problems, [] as [&str; 0]);
         assert!(matches!(settings.database, Database::Sqlite(_)));
-        assert!(matches!(settings.provider, Choice::Mock));
+        assert!(matches!(settings.providers[..], [Choice::Mock]));
         assert_eq!(settings.tracking, Tracking::Platform);
     }
 
@@ -217,7 +254,7 @@ mod tests {
     fn everything_wrong_is_named_at_once() {
         let (_, problems) = read(&[
             ("DATABASE_URL", "mysql://x"),
-            ("PORTFOLIO_PROVIDER", "moralis"),
+            ("PORTFOLIO_PROVIDER", "moralis, zerion, alchemy"),
             ("MORALIS_URL", "ftp://x"),
             ("PORTFOLIO_TRACK", "top:10"),
             ("PORTFOLIO_RATE", "fast"),
@@ -225,15 +262,28 @@ mod tests {
             ("PORTFOLIO_QUEUE_MAX", "0"),
             ("HEALTH_ADDR", "here"),
         ]);
-        assert_eq!(problems.len(), 8, "{problems:#?}");
+        assert_eq!(problems.len(), 10, "{problems:#?}");
     }
 
     #[test]
     fn a_key_is_never_printed() {
-        let pairs =
-            [("DATABASE_URL", "postgres://u:hush@h/d"), ("PORTFOLIO_PROVIDER", "moralis"), ("MORALIS_API_KEY", "hush")];
-        let (settings, problems) = read(&pairs);
+        let (settings, problems) = read(&[
+            ("DATABASE_URL", "postgres://u:hush@h/d"),
+            ("PORTFOLIO_PROVIDER", "alchemy,moralis"),
+            ("MORALIS_API_KEY", "hush"),
+            ("ALCHEMY_API_KEY", "hush"),
+            ("ALCHEMY_RATE", "0.5"),
+        ]);
         assert_eq!(problems, [] as [&str; 0]);
+        let rates: Vec<u64> = settings
+            .providers
+            .iter()
+            .map(|choice| match choice {
+                Choice::Mock => 0,
+                Choice::Moralis { rate, .. } | Choice::Alchemy { rate, .. } => rate.per_1000s,
+            })
+            .collect();
+        assert_eq!(rates, [500, 5000], "asked in the order named, each in its own pace");
         assert!(!format!("{settings:?}").contains("hush"));
     }
 }

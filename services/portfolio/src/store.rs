@@ -10,7 +10,7 @@ pub use message::Message;
 use crate::settings::Database;
 use memory::Memory;
 use portfolio_domain::{
-    Balance, Committed, Holdings, Job, Known, Ledger, Net, Queue, Refresh, Replaced, Step, Taken, Wallet,
+    Balance, Committed, Drift, Holdings, Job, Known, Ledger, Net, Queue, Refresh, Replaced, Step, Taken, Wallet,
 };
 use postgres::Postgres;
 use sqlite::Sqlite;
@@ -110,12 +110,20 @@ impl Queue for Store {
 }
 
 impl Holdings for Store {
+    async fn shown(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
+        each!(self, store => store.shown(wallet))
+    }
+
     async fn balances(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
         each!(self, store => store.balances(wallet, provider))
     }
 
     async fn replace(&self, refresh: &Refresh) -> Result<Replaced, Unavailable> {
         each!(self, store => store.replace(refresh))
+    }
+
+    async fn drift(&self, wallet: &Wallet) -> Result<Vec<Drift>, Unavailable> {
+        each!(self, store => store.drift(wallet))
     }
 
     async fn nets(&self, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
@@ -151,6 +159,15 @@ type NetRow = (String, Option<String>, Option<i16>, String);
 fn net((asset, symbol, decimals, raw): NetRow) -> Result<Net, Unavailable> {
     let raw = raw.parse().map_err(|_| bad_cell("nets", "raw", &raw))?;
     Ok(Net { asset, symbol, decimals: small(decimals), raw })
+}
+
+/// A row of `drift`: asset, symbol, decimals, balance, net.
+type DriftRow = (String, Option<String>, Option<i16>, String, String);
+
+fn drifted((asset, symbol, decimals, balance, net): DriftRow) -> Result<Drift, Unavailable> {
+    let balance = Raw::from_str_radix(&balance, 10).map_err(|_| bad_cell("drift", "balance", &balance))?;
+    let net = net.parse().map_err(|_| bad_cell("drift", "net", &net))?;
+    Ok(Drift { asset, symbol, decimals: small(decimals), balance, net })
 }
 
 fn small(decimals: Option<i16>) -> Option<u8> {

@@ -1,7 +1,11 @@
 //! The binary behind `cargo xtask bench NAME`.
 
 use clap::{Parser, ValueEnum};
-use system::bench::{detect, latency, report, swap};
+use system::bench::{detect, fold, latency, report, rest, stream, swap};
+
+/// Batches are made of many small pieces that live and die together; this allocator is quick at that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Measures one thing.
 #[derive(Parser)]
@@ -14,15 +18,24 @@ struct Arguments {
 enum Name {
     /// Swap logs per second through the EVM plugin, WASM and native.
     Detect,
+    /// Trades per second folded and committed to PostgreSQL.
+    Fold,
     /// From block to Kafka record and WebSocket message.
     Latency,
     /// What the plugin platform costs: swaps under load, admission, fresh instances, idle chains.
     Swap,
+    /// A thousand requests a second with a million trades stored.
+    Rest,
+    /// Deliveries per second to thousands of WebSockets.
+    Stream,
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().name {
         Name::Detect => report("detect", detect::measure()?),
+        Name::Fold => report("fold", fold::measure()?),
+        Name::Rest => report("rest", rest::measure()?),
+        Name::Stream => report("stream", stream::measure()?),
         Name::Latency => report("latency", latency::measure()?),
         Name::Swap => report("swap", swap::measure()?),
     }

@@ -17,7 +17,12 @@ pub mod bucket;
 pub use bucket::{Bucket, Rate};
 pub use outbox::{Outbox, Taken};
 pub use ports::Reads;
-pub use query::{AssetPage, Filter, Shown, TradeKey, TradeQuery, Who, lowered};
+pub use query::{
+    AssetPage, Book, Filter, Measure, Shown, StepKey, StepPage, TradeKey, TradeQuery, Who, Window, lowered,
+};
 pub use recent::{Kept, Recent};
 pub use tail::{Fate, Move, caught_up};
-pub use views::{BalanceRow, Folded, PositionRow, Totals, TotalsRow, TradeRow, UserState, Wallet, WalletState};
+pub use views::{
+    BalanceRow, DriftRow, Explained, FeeRow, Folded, Leader, Point, PositionRow, Step, Totals, TotalsRow, TradeRow,
+    UserState, Wallet, WalletState,
+};

@@ -76,6 +76,126 @@ pub struct AssetPage {
     pub limit: u32,
 }
 
+/// A span of time up to now. Hours are those of the clock: 24 h are the current hour and the 23 before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Window {
+    /// From the beginning.
+    #[default]
+    All,
+    /// 24 hours.
+    Day,
+    /// 7 days.
+    Week,
+    /// 30 days.
+    Month,
+}
+
+/// What a leaderboard is ordered by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Measure {
+    /// Worth of valued swaps.
+    #[default]
+    Volume,
+    /// Realized profit, before fees.
+    Pnl,
+    /// Platform fees paid.
+    Fees,
+}
+
+/// One position of one user.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Book {
+    /// Whose.
+    pub address: String,
+    /// On which chain.
+    pub chain: String,
+    /// Of what.
+    pub asset: String,
+}
+
+/// Where a trade stands in its chain: the order in which a position is folded.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StepKey {
+    /// Block height.
+    pub height: u64,
+    /// Transaction index in the block.
+    pub index: u32,
+    /// Place in the transaction.
+    pub ordinal: u32,
+    /// Id of the trade.
+    pub id: String,
+}
+
+/// One page of the trades that a position is made of, oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepPage {
+    /// Continue after this trade.
+    pub after: Option<StepKey>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+const HOUR_MS: u64 = 3_600_000;
+
+impl Window {
+    /// All windows.
+    pub const ALL: [Self; 4] = [Self::All, Self::Day, Self::Week, Self::Month];
+
+    /// Its name in questions and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Day => "24h",
+            Self::Week => "7d",
+            Self::Month => "30d",
+        }
+    }
+
+    /// The window of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|window| window.name() == name)
+    }
+
+    /// The first and last hour of it; none where every hour counts.
+    pub fn hours(self, now_ms: u64) -> Option<(u64, u64)> {
+        let count = match self {
+            Self::All => return None,
+            Self::Day => 24,
+            Self::Week => 7 * 24,
+            Self::Month => 30 * 24,
+        };
+        let now = now_ms / HOUR_MS;
+        Some(((now + 1).saturating_sub(count), now))
+    }
+
+    /// Hours between two points of a curve over it.
+    pub fn step(self) -> u64 {
+        match self {
+            Self::Day | Self::Week => 1,
+            Self::All | Self::Month => 24,
+        }
+    }
+}
+
+impl Measure {
+    /// All measures.
+    pub const ALL: [Self; 3] = [Self::Volume, Self::Pnl, Self::Fees];
+
+    /// Its name in questions and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Volume => "volume",
+            Self::Pnl => "pnl",
+            Self::Fees => "fees",
+        }
+    }
+
+    /// The measure of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|measure| measure.name() == name)
+    }
+}
+
 impl Filter {
     /// Whether a trade with these traits is meant.
     pub fn matches<'a>(
@@ -112,6 +232,14 @@ pub fn lowered(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn windows_end_with_the_current_hour() {
+        let hours = Window::ALL.map(|window| window.hours(1_000 * HOUR_MS + 17));
+        assert_eq!(hours, [None, Some((977, 1_000)), Some((833, 1_000)), Some((281, 1_000))]);
+        assert_eq!(Window::ALL.map(|window| Window::named(window.name())), Window::ALL.map(Some));
+        assert_eq!((Window::named("1h"), Measure::named("pnl")), (None, Some(Measure::Pnl)));
+    }
 
     #[test]
     fn only_hex_is_lowered() {

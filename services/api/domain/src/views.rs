@@ -37,7 +37,9 @@ pub struct TradeRow {
     pub payload: String,
 }
 
-/// Totals over all time.
+const MILLION: i128 = 1_000_000;
+
+/// Totals over some time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Worth of all valued swaps.
@@ -54,11 +56,22 @@ pub struct Totals {
     pub realized: Usd,
     /// Realized after fees.
     pub realized_net: Usd,
+    /// Proceeds of sales whose basis is known.
+    pub proceeds: Usd,
     /// Proceeds of sales whose basis is unknown.
     pub without_basis: Usd,
 }
 
 impl Totals {
+    /// The part of all proceeds whose basis is known, in millionths; none where nothing valued was sold.
+    pub fn coverage(&self) -> Option<u32> {
+        let all = self.proceeds.0.checked_add(self.without_basis.0).filter(|all| *all > 0)?;
+        // Proceeds may exceed what an i128 holds times a million; the loss of some digits is far below a millionth.
+        let (part, all) =
+            if all > i128::MAX / MILLION { (self.proceeds.0 / MILLION, all / MILLION) } else { (self.proceeds.0, all) };
+        u32::try_from(part * MILLION / all).ok()
+    }
+
     /// Both together; none where dollars overflow.
     pub fn plus(&self, other: &Self) -> Option<Self> {
         let add = |a: Usd, b: Usd| a.0.checked_add(b.0).map(Usd);
@@ -70,6 +83,7 @@ impl Totals {
             fees: add(self.fees, other.fees)?,
             realized: add(self.realized, other.realized)?,
             realized_net: add(self.realized_net, other.realized_net)?,
+            proceeds: add(self.proceeds, other.proceeds)?,
             without_basis: add(self.without_basis, other.without_basis)?,
         })
     }
@@ -80,7 +94,7 @@ impl Totals {
 pub struct TotalsRow {
     /// Id of the chain.
     pub chain: String,
-    /// Over all time.
+    /// Over the time asked for.
     pub totals: Totals,
 }
 
@@ -103,8 +117,91 @@ pub struct PositionRow {
     pub basis: Usd,
     /// Realized on this asset.
     pub realized: Usd,
+    /// Proceeds of sales whose basis is known.
+    pub proceeds: Usd,
     /// Proceeds of sales whose basis is unknown.
     pub without_basis: Usd,
+}
+
+/// One point of a curve: what happened in a stretch of hours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// The first hour of the stretch, since 1970-01-01 00:00, UTC.
+    pub hour: u64,
+    /// What happened in it, over all chains asked for.
+    pub totals: Totals,
+}
+
+/// A day's fees of one user for one platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeeRow {
+    /// Days since 1970-01-01, UTC.
+    pub day: u64,
+    /// Id of the chain; empty where they are added up over chains.
+    pub chain: String,
+    /// Who earned; empty where the trades name none.
+    pub platform: String,
+    /// Trades that carry a fee.
+    pub trades: u64,
+    /// Their fees.
+    pub fees: Usd,
+}
+
+/// One place on a leaderboard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leader {
+    /// From 1.
+    pub rank: u32,
+    /// Who.
+    pub trader: String,
+    /// Worth of valued swaps.
+    pub volume: Usd,
+    /// Swaps.
+    pub swaps: u64,
+    /// Platform fees.
+    pub fees: Usd,
+    /// Realized before fees.
+    pub realized: Usd,
+    /// When the board was built, milliseconds since the Unix epoch.
+    pub built_at: u64,
+}
+
+/// One trade of a position: what it did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Where it stands.
+    pub key: crate::query::StepKey,
+    /// Time of the block, milliseconds since the Unix epoch.
+    pub block_time: u64,
+    /// The asset was given, not got.
+    pub sale: bool,
+    /// How much of it, smallest units.
+    pub quantity: String,
+    /// Worth of the trade.
+    pub worth: Option<Usd>,
+    /// What a sale realized; none for a purchase, or without a worth.
+    pub realized: Option<Usd>,
+    /// What a sale brought in of unknown basis.
+    pub without_basis: Option<Usd>,
+    /// The parcels a sale took, as JSON, where they are kept.
+    pub taken: Option<String>,
+    /// Held afterwards with a known basis.
+    pub quantity_after: String,
+    /// Held afterwards with an unknown basis.
+    pub unknown_after: String,
+    /// What the known part cost.
+    pub basis_after: Usd,
+}
+
+/// A position explained: how it stands, and one page of the trades it is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// The method by which it is kept.
+    pub method: String,
+    /// As it stands.
+    pub position: PositionRow,
+    /// Oldest first.
+    pub steps: Vec<Step>,
 }
 
 /// A wallet whose balances are kept.
@@ -136,6 +233,31 @@ pub struct BalanceRow {
     /// Who says so.
     pub provider: String,
     /// When, milliseconds since the Unix epoch.
+    pub taken_at: u64,
+    /// What the live trades added up to at that time; none before portfolio reconciled it.
+    pub net: Option<String>,
+    /// Balance less net.
+    pub drift: Option<String>,
+}
+
+/// Where a balance and the trades of its wallet differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DriftRow {
+    /// Id of the chain.
+    pub chain: String,
+    /// The asset.
+    pub asset: String,
+    /// Ticker.
+    pub symbol: Option<String>,
+    /// Fractional digits.
+    pub decimals: Option<u8>,
+    /// What the provider says is held, smallest units.
+    pub balance: String,
+    /// What the live trades added up to.
+    pub net: String,
+    /// Balance less net.
+    pub drift: String,
+    /// When the snapshot was taken, milliseconds since the Unix epoch.
     pub taken_at: u64,
 }
 
@@ -170,6 +292,15 @@ mod tests {
         assert_eq!(sum, Some(Totals { volume: Usd(2), swaps: 4, realized: Usd(-10), ..Totals::default() }));
         let most = Totals { volume: Usd(i128::MAX), ..Totals::default() };
         assert_eq!(most.plus(&one), None);
+    }
+
+    #[test]
+    fn coverage_is_the_known_part() {
+        let of =
+            |proceeds, without| Totals { proceeds: Usd(proceeds), without_basis: Usd(without), ..Totals::default() };
+        assert_eq!(of(0, 0).coverage(), None);
+        assert_eq!(of(3, 1).coverage(), Some(750_000));
+        assert_eq!(of(i128::MAX / 2, i128::MAX / 2).coverage(), Some(500_000));
     }
 
     #[test]

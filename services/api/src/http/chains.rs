@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// Lists the chains that are followed.
 #[utoipa::path(
-    get, path = "/v1/chains", tag = "chains",
+    get, path = "/v1/chains", tag = "chains", operation_id = "listChains",
     responses(
         (status = 200, description = "The chains, by id", body = ChainList),
         (status = 304, description = "Unchanged since the given ETag"),

@@ -39,7 +39,7 @@ fn check(app: &App, request: &Request) -> Result<(), Problem> {
     let path = request.uri().path();
     let client = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
     if let Some(client) = client
-        && !matches!(path, "/health" | "/ready")
+        && !matches!(path, "/health" | "/ready" | "/metrics")
     {
         app.clients.admit(client, environment::now_ms()).map_err(Problem::too_many)?;
     }

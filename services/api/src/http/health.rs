@@ -18,7 +18,7 @@ const CAUGHT_UP_MS: u64 = 3_000;
 
 /// Says that this process lives.
 #[utoipa::path(
-    get, path = "/health", tag = "operations",
+    get, path = "/health", tag = "operations", operation_id = "getHealth",
     responses((status = 200, description = "It lives", body = Liveness))
 )]
 pub(crate) async fn health() -> Response {
@@ -27,7 +27,7 @@ pub(crate) async fn health() -> Response {
 
 /// Says whether this process can serve: whether the database is there.
 #[utoipa::path(
-    get, path = "/ready", tag = "operations",
+    get, path = "/ready", tag = "operations", operation_id = "getReadiness",
     responses(
         (status = 200, description = "It can serve", body = Readiness),
         (status = 503, description = "It waits for the database", body = Readiness),

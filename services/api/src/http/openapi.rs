@@ -1,6 +1,6 @@
 //! The OpenAPI document: generated from the handlers and views, with the trade's schema taken from the wire.
 
-use super::{chains, health, trades, users};
+use super::{boards, chains, explain, health, measures, trades, users};
 use crate::stream;
 use crate::views::TradeExecuted;
 use axum::http::header;
@@ -23,13 +23,15 @@ const TRADE: &str = "TradeExecutedV1";
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
-        health::health, health::ready, chains::list, trades::list, trades::of_user, users::metrics, users::positions,
-        users::portfolio, stream::open, document,
+        health::health, health::ready, chains::list, trades::list, trades::of_user, users::metrics, users::history,
+        boards::of_user, users::positions, explain::explain, users::portfolio, users::drift, boards::leaders,
+        boards::of_platform, stream::open, measures::show, document,
     ),
     components(schemas(TradeExecuted)),
     tags(
         (name = "trades", description = "The tape"),
         (name = "users", description = "One user"),
+        (name = "boards", description = "Who leads, and what platforms earn"),
         (name = "chains", description = "The chains that are followed"),
         (name = "stream", description = "Live updates"),
         (name = "operations", description = "For those who run this"),
@@ -106,6 +108,15 @@ mod tests {
         let served: BTreeSet<&str> = super::super::routes().iter().map(|(path, _)| *path).collect();
         assert_eq!(documented, served);
         assert_eq!(document["openapi"], "3.1.0");
+    }
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own() {
+        let document = value();
+        let operations =
+            document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+        let names: Vec<&str> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "{names:?}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Problem;
 use crate::token;
-use api_domain::{AssetPage, Filter, Shown, TradeKey, Who, lowered};
+use api_domain::{AssetPage, Book, Filter, Measure, Shown, StepPage, TradeKey, Who, Window, lowered};
 use axum::extract::Path;
 use axum::extract::Query;
 use axum::extract::rejection::PathRejection;
@@ -65,11 +65,35 @@ impl Params {
     }
 
     /// `window`.
-    pub(super) fn window(&self) -> Result<&'static str, Problem> {
-        match self.get("window") {
-            None | Some("all") => Ok("all"),
-            Some(_) => Err(Problem::bad_parameter("window", "must be `all`")),
+    pub(super) fn window(&self) -> Result<Window, Problem> {
+        let Some(text) = self.get("window") else { return Ok(Window::default()) };
+        Window::named(text).ok_or_else(|| Problem::bad_parameter("window", "must be `all`, `24h`, `7d` or `30d`"))
+    }
+
+    /// `by`.
+    pub(super) fn measure(&self) -> Result<Measure, Problem> {
+        let Some(text) = self.get("by") else { return Ok(Measure::default()) };
+        Measure::named(text).ok_or_else(|| Problem::bad_parameter("by", "must be `volume`, `pnl` or `fees`"))
+    }
+
+    /// `cursor` of a list that continues below a number.
+    pub(super) fn below<N: TryFrom<u64>>(&self) -> Result<Option<N>, Problem> {
+        let number = self.get("cursor").map(token::number).transpose().map_err(|_| bad_cursor())?;
+        let number = number.filter(|number| i64::try_from(*number).is_ok()).map(N::try_from);
+        match (number, self.get("cursor")) {
+            (None, None) => Ok(None),
+            (Some(Ok(number)), _) => Ok(Some(number)),
+            _ => Err(bad_cursor()),
         }
+    }
+
+    /// `cursor` and `limit` of the trades of a position.
+    pub(super) fn step_page(&self) -> Result<StepPage, Problem> {
+        let after = self.get("cursor").map(token::step).transpose().map_err(|_| bad_cursor())?;
+        if after.iter().any(|key| key.id.chars().any(char::is_control) || i64::try_from(key.height).is_err()) {
+            return Err(bad_cursor());
+        }
+        Ok(StepPage { after, limit: self.limit()? })
     }
 
     /// `limit`.
@@ -85,7 +109,10 @@ impl Params {
     pub(super) fn after_trade(&self) -> Result<Option<TradeKey>, Problem> {
         let Some(text) = self.get("cursor") else { return Ok(None) };
         let key = token::trade(text).map_err(|_| bad_cursor())?;
-        if [&key.chain, &key.id, &key.trader].iter().any(|text| text.chars().any(char::is_control)) {
+        let numbers = [key.block_time, key.height];
+        if [&key.chain, &key.id, &key.trader].iter().any(|text| text.chars().any(char::is_control))
+            || numbers.iter().any(|number| i64::try_from(*number).is_err())
+        {
             return Err(bad_cursor());
         }
         Ok(Some(key))
@@ -105,6 +132,22 @@ impl Params {
 pub(super) fn address(path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
     let Ok(Path(text)) = path else { return Err(Problem::bad_parameter("address", "is not UTF-8")) };
     identity("address", &text).map(|text| lowered(&text))
+}
+
+/// Address, chain and asset in a path.
+pub(super) fn book(path: Result<Path<(String, String, String)>, PathRejection>) -> Result<Book, Problem> {
+    let Ok(Path((address, chain, asset))) = path else { return Err(Problem::bad_parameter("address", "is not UTF-8")) };
+    Ok(Book {
+        address: identity("address", &address).map(|text| lowered(&text))?,
+        chain: identity("chain", &chain)?,
+        asset: identity("asset", &asset).map(|text| lowered(&text))?,
+    })
+}
+
+/// The platform in a path.
+pub(super) fn platform(path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+    let Ok(Path(text)) = path else { return Err(Problem::bad_parameter("platform", "is not UTF-8")) };
+    identity("platform", &text)
 }
 
 fn identity(name: &str, text: &str) -> Result<String, Problem> {

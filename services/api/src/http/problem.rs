@@ -52,6 +52,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "no-such-path", "There is nothing here", "see /openapi.json for what there is")
     }
 
+    pub(crate) fn no_such_position() -> Self {
+        let detail = "this user has no position of this asset on this chain";
+        Self::new(StatusCode::NOT_FOUND, "no-such-position", "There is no such position", detail)
+    }
+
     pub(crate) fn read_only() -> Self {
         let detail = "only GET and HEAD are allowed";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "read-only", "This is read-only", detail)

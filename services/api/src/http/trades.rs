@@ -16,7 +16,7 @@ use tape::Unavailable;
 
 /// Lists trades, newest first by block time, chain, height, transaction index and ordinal.
 #[utoipa::path(
-    get, path = "/v1/trades", tag = "trades",
+    get, path = "/v1/trades", tag = "trades", operation_id = "listTrades",
     params(
         ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
         ("trader" = Option<String>, Query, description = "Only of this trader", max_length = 256),
@@ -42,7 +42,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<T
 
 /// Lists one user's trades, newest first.
 #[utoipa::path(
-    get, path = "/v1/users/{address}/trades", tag = "users",
+    get, path = "/v1/users/{address}/trades", tag = "users", operation_id = "listUserTrades",
     params(
         ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
         ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),

@@ -4,12 +4,13 @@ use super::params::{Params, address};
 use super::problem::Problem;
 use crate::App;
 use crate::token;
-use crate::views::{Portfolio, PositionPage, UserMetrics};
+use crate::views::{DriftPage, Portfolio, PositionPage, UserHistory, UserMetrics};
 use api_domain::{AssetPage, Reads, Totals};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
+use environment::now_ms;
 use std::sync::Arc;
 use tape::Unavailable;
 
@@ -17,11 +18,11 @@ type Address = Result<Path<String>, PathRejection>;
 
 /// One user's volume, fees and realized profit and loss, per chain and in all.
 #[utoipa::path(
-    get, path = "/v1/users/{address}/metrics", tag = "users",
+    get, path = "/v1/users/{address}/metrics", tag = "users", operation_id = "getUserMetrics",
     params(
         ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
         ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
-        ("window" = Option<String>, Query, description = "The span of time: `all`", pattern = "^all$"),
+        ("window" = Option<String>, Query, description = "The span of time: `all` (default), `24h` (the current hour and the 23 before), `7d`, `30d`", pattern = "^(all|24h|7d|30d)$"),
     ),
     responses(
         (status = 200, description = "The user's metrics", body = UserMetrics),
@@ -39,17 +40,73 @@ pub(crate) async fn metrics(
     let params = Params::read(&uri, &["chain", "window"])?;
     let who = params.who(address(path)?)?;
     let window = params.window()?;
-    let rows = app.store.totals(&who).await?;
+    let rows = app.store.totals(&who, window.hours(now_ms())).await?;
     let total = rows.iter().try_fold(Totals::default(), |sum, row| sum.plus(&row.totals));
     let total =
         total.ok_or_else(|| Unavailable::new("add up a user's totals", "they exceed what dollars are kept in"))?;
     let chains = rows.into_iter().map(Into::into).collect();
-    Ok(Json(UserMetrics { address: who.address, window, total: total.into(), chains }))
+    Ok(Json(UserMetrics { address: who.address, window: window.name(), total: total.into(), chains }))
+}
+
+/// What happened to one user over time: volume, fees and realized profit and loss by the hour or day.
+#[utoipa::path(
+    get, path = "/v1/users/{address}/history", tag = "users", operation_id = "getUserHistory",
+    params(
+        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
+        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
+        ("window" = Option<String>, Query, description = "The span of time: `all` (default) and `30d` by the day, `7d` and `24h` by the hour", pattern = "^(all|24h|7d|30d)$"),
+    ),
+    responses(
+        (status = 200, description = "The curve", body = UserHistory),
+        (status = 304, description = "Unchanged since the given ETag"),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn history(
+    State(app): State<Arc<App>>,
+    path: Address,
+    uri: Uri,
+) -> Result<Json<UserHistory>, Problem> {
+    let params = Params::read(&uri, &["chain", "window"])?;
+    let who = params.who(address(path)?)?;
+    let window = params.window()?;
+    let points = app.store.curve(&who, window.hours(now_ms()), window.step()).await?;
+    let items = points.into_iter().map(Into::into).collect();
+    let step_ms = window.step() * 3_600_000;
+    Ok(Json(UserHistory { address: who.address, window: window.name(), step_ms, items }))
+}
+
+/// Where a provider's balances and one user's trades differ, by chain and asset.
+#[utoipa::path(
+    get, path = "/v1/users/{address}/drift", tag = "users", operation_id = "listUserDrift",
+    params(
+        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
+        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+    ),
+    responses(
+        (status = 200, description = "One page", body = DriftPage),
+        (status = 304, description = "Unchanged since the given ETag"),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn drift(State(app): State<Arc<App>>, path: Address, uri: Uri) -> Result<Json<DriftPage>, Problem> {
+    let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
+    let who = params.who(address(path)?)?;
+    let page = params.asset_page()?;
+    let rows = app.store.drift(&who, &one_more(&page)).await?;
+    let (rows, next) = cut(rows, &page, |row| (&row.chain, &row.asset));
+    Ok(Json(DriftPage { address: who.address, items: rows.into_iter().map(Into::into).collect(), next }))
 }
 
 /// One user's positions, by chain and asset.
 #[utoipa::path(
-    get, path = "/v1/users/{address}/positions", tag = "users",
+    get, path = "/v1/users/{address}/positions", tag = "users", operation_id = "listUserPositions",
     params(
         ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
         ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
@@ -79,7 +136,7 @@ pub(crate) async fn positions(
 
 /// One user's balances as a provider reports them, by chain and asset.
 #[utoipa::path(
-    get, path = "/v1/users/{address}/portfolio", tag = "users",
+    get, path = "/v1/users/{address}/portfolio", tag = "users", operation_id = "getUserPortfolio",
     params(
         ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
         ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),

@@ -13,6 +13,7 @@ use wire::v1::portfolio::PortfolioUpdated;
 /// A trade that came or went.
 #[derive(Debug)]
 pub(crate) struct TradeChange {
+    number: u64,
     pub(crate) key: TradeKey,
     pub(crate) fate: Fate,
     assets: [String; 2],
@@ -23,7 +24,7 @@ pub(crate) struct TradeChange {
 
 impl TradeChange {
     /// A change from its event and the bytes it travelled as; none where those are no text.
-    pub(crate) fn new(event: Event, payload: &str, at: &str) -> Self {
+    pub(crate) fn new(event: Event, payload: &str, at: &str, number: u64) -> Self {
         let change = event.into_change();
         let (fate, word) = match &change {
             Change::Apply(_) => (Fate::Present, "apply"),
@@ -36,6 +37,7 @@ impl TradeChange {
         let mut venues: Vec<String> = trade.legs.iter().map(|leg| leg.venue.clone()).collect();
         venues.dedup();
         Self {
+            number,
             key: key_of(trade),
             fate,
             assets: [trade.sold.asset.clone(), trade.bought.asset.clone()],
@@ -43,6 +45,11 @@ impl TradeChange {
             text: text.into(),
             payload: place,
         }
+    }
+
+    /// Which arrival it was.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// What everyone gets.
@@ -83,6 +90,7 @@ fn key_of(trade: &tape::Trade) -> TradeKey {
 /// A user's metrics as they now are, where they changed.
 #[derive(Debug)]
 pub(crate) struct MetricsChange {
+    number: u64,
     pub(crate) key: Arc<str>,
     pub(crate) body: MetricsUpdated,
     at: String,
@@ -90,16 +98,17 @@ pub(crate) struct MetricsChange {
 }
 
 impl MetricsChange {
-    pub(crate) fn new(body: MetricsUpdated, at: String) -> Self {
+    pub(crate) fn new(body: MetricsUpdated, at: String, number: u64) -> Self {
         let key = format!("user.metrics/{}/{}", body.chain, body.trader).into();
-        Self { key, body, at, text: OnceLock::new() }
+        Self { number, key, body, at, text: OnceLock::new() }
     }
 
     pub(crate) fn text(&self) -> Utf8Bytes {
         self.text.get_or_init(|| update("user.metrics", &self.body, &self.at)).clone()
     }
 
-    /// Both in one: the newest totals, and every position that either touched, at its newest.
+    /// Both in one: the newest totals, and every position that either touched, at its newest. It waits in the place of the
+    /// earlier one and keeps its `at`: of what came between the two, some may wait behind it.
     pub(crate) fn then(&self, later: &Self) -> Self {
         let same = self.body.as_of.partition == later.body.as_of.partition;
         let (older, newer) =
@@ -107,13 +116,14 @@ impl MetricsChange {
         let mut body = newer.body.clone();
         let untouched = |asset: &str| newer.body.positions.iter().all(|position| position.asset != asset);
         body.positions.extend(older.body.positions.iter().filter(|position| untouched(&position.asset)).cloned());
-        Self { key: Arc::clone(&self.key), body, at: later.at.clone(), text: OnceLock::new() }
+        Self { number: self.number, key: Arc::clone(&self.key), body, at: self.at.clone(), text: OnceLock::new() }
     }
 }
 
 /// What a wallet holds now, where that changed.
 #[derive(Debug)]
 pub(crate) struct WalletChange {
+    number: u64,
     pub(crate) key: Arc<str>,
     pub(crate) body: PortfolioUpdated,
     at: String,
@@ -121,9 +131,9 @@ pub(crate) struct WalletChange {
 }
 
 impl WalletChange {
-    pub(crate) fn new(body: PortfolioUpdated, at: String) -> Self {
+    pub(crate) fn new(body: PortfolioUpdated, at: String, number: u64) -> Self {
         let key = format!("user.portfolio/{}/{}", body.chain, body.address).into();
-        Self { key, body, at, text: OnceLock::new() }
+        Self { number, key, body, at, text: OnceLock::new() }
     }
 
     pub(crate) fn text(&self) -> Utf8Bytes {
@@ -140,8 +150,31 @@ impl WalletChange {
                 None => body.changes.push(earlier.clone()),
             }
         }
-        Self { key: Arc::clone(&self.key), body, at: later.at.clone(), text: OnceLock::new() }
+        Self { number: self.number, key: Arc::clone(&self.key), body, at: self.at.clone(), text: OnceLock::new() }
     }
+}
+
+/// A change that is one of many.
+pub(crate) trait Arrived {
+    /// Which arrival it was.
+    fn number(&self) -> u64;
+}
+
+impl Arrived for MetricsChange {
+    fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl Arrived for WalletChange {
+    fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+/// A change with its number, as it waits for a reader.
+pub(crate) fn numbered<C: Arrived, M>(change: Arc<C>, outgoing: impl FnOnce(Arc<C>) -> M) -> (u64, M) {
+    (change.number(), outgoing(change))
 }
 
 /// A chain as it now is.
@@ -184,6 +217,7 @@ mod tests {
                 basis_usd: "0".into(),
                 realized_pnl_usd: "0".into(),
                 proceeds_without_basis_usd: "0".into(),
+                proceeds_usd: "0".into(),
             })
             .collect();
         let totals = Totals { swaps: offset, ..Totals::default() };
@@ -191,6 +225,7 @@ mod tests {
         MetricsChange::new(
             MetricsUpdated { chain: "mock".into(), trader: "alice".into(), as_of, totals, positions },
             format!("at{offset}"),
+            offset,
         )
     }
 
@@ -200,9 +235,16 @@ mod tests {
         let later = metrics(9, &[("b", "3")]);
         for both in [earlier.then(&later), later.then(&earlier)] {
             assert_eq!((both.body.totals.swaps, both.body.as_of.offset), (9, 9));
+            assert!(both.at == earlier.at || both.at == later.at);
             let held: Vec<_> = both.body.positions.iter().map(|p| (p.asset.as_str(), p.quantity.as_str())).collect();
             assert_eq!(held, [("b", "3"), ("a", "1")]);
         }
+    }
+
+    #[test]
+    fn what_waits_keeps_its_place_and_its_at() {
+        let both = metrics(5, &[]).then(&metrics(9, &[]));
+        assert_eq!((both.at.as_str(), both.number), ("at5", 5), "who resumes from it is told what waited behind it");
     }
 
     #[test]
@@ -223,7 +265,7 @@ mod tests {
                 taken_at,
                 changes: vec![change],
             };
-            WalletChange::new(body, String::new())
+            WalletChange::new(body, String::new(), 0)
         };
         let all = change(1, "a", "1", "2").then(&change(2, "b", "0", "7")).then(&change(3, "a", "2", "5"));
         let seen: Vec<_> =

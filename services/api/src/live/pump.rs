@@ -120,13 +120,13 @@ fn take(hub: &Hub, share: &Share, record: Stored) -> Result<(), Invalid> {
     if *share.log == *topics::TRADES.name {
         let event = v1::trade::decode(&value)?;
         let payload = text(value)?;
-        hub.trade(share.number, position, at_ms, |at| TradeChange::new(event, &payload, at));
+        hub.trade(share.number, position, at_ms, |at, number| TradeChange::new(event, &payload, at, number));
     } else if *share.log == *topics::METRICS_UPDATED.name {
         let body = v1::metrics::decode(&value)?;
-        hub.metrics(share.number, position, at_ms, |at| MetricsChange::new(body, at));
+        hub.metrics(share.number, position, at_ms, |at, number| MetricsChange::new(body, at, number));
     } else if *share.log == *topics::PORTFOLIO_UPDATED.name {
         let body = v1::portfolio::decode(&value)?;
-        hub.wallet(share.number, position, at_ms, |at| WalletChange::new(body, at));
+        hub.wallet(share.number, position, at_ms, |at, number| WalletChange::new(body, at, number));
     } else {
         hub.chain(position, ChainView::from(v1::progress::decode(&value)?));
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 /// Most trades kept per partition, and bytes of them in all, for those who subscribe while metrics is behind.
 pub(super) const MOST_TRADES: usize = 4_096;
 pub(super) const MOST_TRADE_BYTES: usize = 128 * 1024 * 1024;
-/// Most states kept per partition: they only bridge the moment between a snapshot and its subscription.
-pub(super) const MOST_STATES: usize = 256;
+/// Most states kept per partition, for the moment between a snapshot and its subscription, and for those who come back.
+pub(super) const MOST_STATES: usize = 512;
 
 /// Where every partition of the log is read to, when a snapshot is about to be taken.
 pub(crate) struct Before(pub(super) Vec<u64>);
@@ -20,6 +20,8 @@ pub(super) struct Live {
     pub(super) metrics: Vec<Recent<Arc<MetricsChange>>>,
     pub(super) wallets: Vec<Recent<Arc<WalletChange>>>,
     pub(super) progress: u64,
+    /// Changes that arrived since the start, in the order in which they did.
+    arrivals: u64,
     pub(super) last_arrival_ms: u64,
     pub(super) last_record_ms: u64,
 }
@@ -32,6 +34,12 @@ pub(crate) struct Starts {
 }
 
 impl Live {
+    /// The number of the change that arrives now.
+    pub(super) fn arrival(&mut self) -> u64 {
+        self.arrivals += 1;
+        self.arrivals
+    }
+
     pub(super) fn starting_at(starts: &Starts) -> Self {
         Self {
             trades: starts.trades.iter().map(|start| Recent::starting_at(*start, MOST_TRADES)).collect(),
@@ -39,6 +47,7 @@ impl Live {
             metrics: starts.metrics.iter().map(|start| Recent::starting_at(*start, MOST_STATES)).collect(),
             wallets: starts.wallets.iter().map(|start| Recent::starting_at(*start, MOST_STATES)).collect(),
             progress: 0,
+            arrivals: 0,
             last_arrival_ms: 0,
             last_record_ms: 0,
         }

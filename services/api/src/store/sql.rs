@@ -1,6 +1,9 @@
 //! The statements: pages as keysets, filters as parameters, every column as text.
+//!
+//! Lists are ordered by columns named with their table (`t.height`): PostgreSQL takes a bare name for the text beside it,
+//! and as a text 9 stands after 10.
 
-use api_domain::{AssetPage, Shown, TradeQuery, Who};
+use api_domain::{AssetPage, Book, Measure, Shown, StepPage, TradeQuery, Who, Window};
 use std::fmt::Write;
 
 /// Where the two databases differ.
@@ -62,7 +65,7 @@ pub(super) fn folded() -> Statement {
 pub(super) fn trades(query: &TradeQuery, dialect: Dialect) -> Statement {
     let mut statement = Statement::new(
         "SELECT CAST(block_time_ms AS text), chain, CAST(height AS text), CAST(tx_index AS text), \
-         CAST(ordinal AS text), trade_id, trader, status, event FROM metrics.trades_v1 WHERE TRUE",
+         CAST(ordinal AS text), trade_id, trader, status, event FROM metrics.trades_v1 t WHERE TRUE",
     );
     if query.shown == Shown::Live {
         statement.add(" AND status = 'live'");
@@ -99,32 +102,177 @@ pub(super) fn trades(query: &TradeQuery, dialect: Dialect) -> Statement {
         statement.text(", ?)", &key.trader);
     }
     statement.add(
-        " ORDER BY block_time_ms DESC, chain DESC, height DESC, tx_index DESC, ordinal DESC, trade_id DESC, \
-         trader DESC",
+        " ORDER BY t.block_time_ms DESC, t.chain DESC, t.height DESC, t.tx_index DESC, t.ordinal DESC, \
+         t.trade_id DESC, t.trader DESC",
     );
     statement.limit(query.limit);
     statement
 }
 
-/// One user's totals per chain.
+/// The figures of totals, in the order in which they are read.
+const FIGURES: [&str; 8] = [
+    "volume_usd",
+    "swaps",
+    "unvalued",
+    "cycles",
+    "fees_usd",
+    "realized_pnl_usd",
+    "proceeds_usd",
+    "proceeds_without_basis_usd",
+];
+
+/// One user's totals per chain, over all time.
 pub(super) fn totals(who: &Who) -> Statement {
-    let mut statement = Statement::new(
-        "SELECT chain, CAST(volume_usd AS text), CAST(swaps AS text), CAST(unvalued AS text), CAST(cycles AS text), \
-         CAST(fees_usd AS text), CAST(realized_pnl_usd AS text), CAST(realized_pnl_net_usd AS text), \
-         CAST(proceeds_without_basis_usd AS text) FROM metrics.user_totals_v1 WHERE TRUE",
-    );
+    let figures = FIGURES.map(|figure| format!("CAST({figure} AS text)")).join(", ");
+    let mut statement = Statement::new(&format!("SELECT chain, {figures} FROM metrics.user_totals_v1 WHERE TRUE"));
     of(&mut statement, who, "trader");
     statement.add(" ORDER BY chain");
     statement
 }
 
+/// Most hours that are read of one user: more than two years of hours in which something happened.
+const MOST_HOURS: u32 = 20_000;
+
+/// One user's hours in groups: by chain where `step` is none, else by stretches of so many hours. PostgreSQL adds them
+/// up; SQLite, whose amounts are texts, gives them one by one.
+pub(super) fn hours(who: &Who, hours: Option<(u64, u64)>, step: Option<u64>, dialect: Dialect) -> Statement {
+    let group = step.map_or("chain".to_owned(), |step| format!("(hour / {step}) * {step}"));
+    let shown = if step.is_some() { format!("CAST({group} AS text)") } else { group.clone() };
+    let figures = match dialect {
+        Dialect::Postgres => FIGURES.map(|figure| format!("CAST(sum({figure}) AS text)")),
+        Dialect::Sqlite => FIGURES.map(|figure| format!("CAST({figure} AS text)")),
+    };
+    let mut statement =
+        Statement::new(&format!("SELECT {shown}, {} FROM metrics.user_hours_v1 WHERE TRUE", figures.join(", ")));
+    of(&mut statement, who, "trader");
+    if let Some((from, to)) = hours {
+        statement.with(" AND hour >= ?", number(from));
+        statement.with(" AND hour <= ?", number(to));
+    }
+    if dialect == Dialect::Postgres {
+        statement.add(&format!(" GROUP BY {group}"));
+    }
+    statement.add(&format!(" ORDER BY {group} DESC"));
+    statement.limit(MOST_HOURS);
+    statement
+}
+
+/// The newest days of one user's fees.
+pub(super) fn fees(who: &Who, below: Option<u64>, limit: u32) -> Statement {
+    let mut statement = Statement::new(
+        "SELECT CAST(day AS text), chain, platform, CAST(trades AS text), CAST(fees_usd AS text) FROM metrics.fees_v1 t \
+         WHERE TRUE",
+    );
+    of(&mut statement, who, "trader");
+    days(&mut statement, below, limit);
+    statement
+}
+
+/// The newest days of what a platform earned; SQLite gives them user by user.
+pub(super) fn earned(platform: &str, below: Option<u64>, limit: u32, dialect: Dialect) -> Statement {
+    let mut statement = Statement::new(match dialect {
+        Dialect::Postgres => {
+            "SELECT CAST(day AS text), '', platform, CAST(trades AS text), CAST(fees_usd AS text) \
+             FROM metrics.platform_fees_v1 t WHERE TRUE"
+        }
+        Dialect::Sqlite => {
+            "SELECT CAST(day AS text), '', platform, CAST(trades AS text), CAST(fees_usd AS text) FROM metrics.fees_v1 t \
+             WHERE TRUE"
+        }
+    });
+    statement.text(" AND platform = ?", platform);
+    match dialect {
+        Dialect::Postgres => days(&mut statement, below, limit),
+        Dialect::Sqlite => days(&mut statement, below, u32::MAX),
+    }
+    statement
+}
+
+/// Newest first; a day is never cut in two: the last one of a page is read whole by the next.
+fn days(statement: &mut Statement, below: Option<u64>, limit: u32) {
+    if let Some(day) = below {
+        statement.with(" AND day < ?", number(day));
+    }
+    statement.add(" ORDER BY t.day DESC, 2, t.platform");
+    statement.limit(limit);
+}
+
+/// One page of a leaderboard.
+pub(super) fn leaders(window: Window, by: Measure, after: u32, limit: u32) -> Statement {
+    let mut statement = Statement::new(
+        "SELECT CAST(rank AS text), trader, CAST(volume_usd AS text), CAST(swaps AS text), CAST(fees_usd AS text), \
+         CAST(realized_pnl_usd AS text), CAST(built_at_ms AS text) FROM metrics.leaders_v1 t WHERE TRUE",
+    );
+    statement.text(" AND span = ?", window.name());
+    statement.text(" AND measure = ?", by.name());
+    statement.with(" AND rank > ?", Arg::Number(after.into()));
+    statement.add(" ORDER BY t.rank");
+    statement.limit(limit);
+    statement
+}
+
+/// The method by which positions are kept.
+pub(super) fn method() -> Statement {
+    Statement::new("SELECT name FROM metrics.method_v1")
+}
+
+/// One position.
+pub(super) fn position(book: &Book) -> Statement {
+    let mut statement = Statement::new(POSITIONS);
+    statement.text(" AND trader = ?", &book.address);
+    statement.text(" AND chain = ?", &book.chain);
+    statement.text(" AND asset = ?", &book.asset);
+    statement
+}
+
+/// One page of the trades that a position is made of, in the order in which it is folded.
+pub(super) fn steps(book: &Book, page: &StepPage) -> Statement {
+    // Parameter 3 is the asset; which of the two sides is meant follows from it.
+    let sale = "(sold_asset = $3 AND sold_quantity_after IS NOT NULL)";
+    let side = |sold: &str, bought: &str| format!("CAST(CASE WHEN {sale} THEN {sold} ELSE {bought} END AS text)");
+    let mut statement = Statement::new(&format!(
+        "SELECT CAST(height AS text), CAST(tx_index AS text), CAST(ordinal AS text), trade_id, \
+         CAST(block_time_ms AS text), CASE WHEN {sale} THEN '1' ELSE '0' END, {}, CAST(notional_usd AS text), \
+         CAST(realized_pnl_usd AS text), CAST(proceeds_without_basis_usd AS text), sold_taken, {}, {}, {} \
+         FROM metrics.trades_v1 t WHERE status = 'live'",
+        side("sold_raw", "bought_raw"),
+        side("sold_quantity_after", "bought_quantity_after"),
+        side("sold_unknown_after", "bought_unknown_after"),
+        side("sold_basis_after", "bought_basis_after"),
+    ));
+    statement.text(" AND trader = ?", &book.address);
+    statement.text(" AND chain = ?", &book.chain);
+    statement.text(" AND ((sold_asset = ? AND sold_quantity_after IS NOT NULL)", &book.asset);
+    statement.add(" OR (bought_asset = $3 AND bought_quantity_after IS NOT NULL))");
+    if let Some(key) = &page.after {
+        statement.with(" AND (height, tx_index, ordinal, trade_id) > (?", number(key.height));
+        statement.with(", ?", Arg::Number(key.index.into()));
+        statement.with(", ?", Arg::Number(key.ordinal.into()));
+        statement.text(", ?)", &key.id);
+    }
+    statement.add(" ORDER BY t.height, t.tx_index, t.ordinal, t.trade_id");
+    statement.limit(page.limit);
+    statement
+}
+
+/// One page of where balances and trades of a user differ.
+pub(super) fn drift(who: &Who, page: &AssetPage) -> Statement {
+    let mut statement = Statement::new(
+        "SELECT chain, asset, symbol, CAST(decimals AS text), balance, net, drift, CAST(taken_at AS text) \
+         FROM portfolio.drift_v1 WHERE TRUE",
+    );
+    of(&mut statement, who, "address");
+    by_asset(&mut statement, page);
+    statement
+}
+
+const POSITIONS: &str = "SELECT chain, asset, symbol, CAST(decimals AS text), CAST(quantity AS text), \
+     CAST(unknown_quantity AS text), CAST(basis_usd AS text), CAST(realized_pnl_usd AS text), CAST(proceeds_usd AS text), \
+     CAST(proceeds_without_basis_usd AS text) FROM metrics.positions_v1 WHERE TRUE";
+
 /// One page of a user's positions.
 pub(super) fn positions(who: &Who, page: &AssetPage) -> Statement {
-    let mut statement = Statement::new(
-        "SELECT chain, asset, symbol, CAST(decimals AS text), CAST(quantity AS text), \
-         CAST(unknown_quantity AS text), CAST(basis_usd AS text), CAST(realized_pnl_usd AS text), \
-         CAST(proceeds_without_basis_usd AS text) FROM metrics.positions_v1 WHERE TRUE",
-    );
+    let mut statement = Statement::new(POSITIONS);
     of(&mut statement, who, "trader");
     by_asset(&mut statement, page);
     statement
@@ -143,7 +291,7 @@ pub(super) fn wallets(who: &Who) -> Statement {
 pub(super) fn balances(who: &Who, page: &AssetPage) -> Statement {
     let mut statement = Statement::new(
         "SELECT chain, asset, symbol, CAST(decimals AS text), CAST(raw AS text), CAST(spam AS text), provider, \
-         CAST(taken_at AS text) FROM portfolio.balances_v1 WHERE TRUE",
+         CAST(taken_at AS text), net, drift FROM portfolio.balances_v1 WHERE TRUE",
     );
     of(&mut statement, who, "address");
     by_asset(&mut statement, page);

@@ -1,9 +1,9 @@
 //! One connection: reads what the client asks, writes what waits for it, and ends when it falls silent.
 
-use super::protocol::{self, Answer, Ask, Misunderstood};
+use super::protocol::{self, Answer, Ask, Misunderstood, What};
 use super::snapshots::{self, Failed};
 use crate::App;
-use crate::live::{Mailbox, Outgoing, Subscription};
+use crate::live::{Mailbox, Outgoing, Place, Subscription};
 use api_domain::{Bucket, Rate, Taken};
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use environment::now_ms;
@@ -41,7 +41,7 @@ pub(super) async fn serve(app: &App, socket: WebSocket) {
     // Asking and telling run side by side: neither a slow reader nor a slow snapshot holds the other up.
     let ending = tokio::select! {
         ending = listen(app, reader, &mailbox, incoming) => ending,
-        ending = tell(&mailbox, &mut out) => ending,
+        ending = tell(app, &mailbox, &mut out) => ending,
     };
     app.hub.detach(reader);
     close(&mut out, ending).await;
@@ -97,7 +97,8 @@ async fn answer(app: &App, reader: u64, mailbox: &Mailbox, text: &str) {
                 refuse(mailbox, Some(&id), "unknown", Some("id"), "no such subscription");
             }
         }
-        Ok(Ask::Subscribe { id, what }) => match snapshots::subscribe(app, reader, &id, &what).await {
+        Ok(Ask::Subscribe { id, what, resume }) => match enter(app, reader, mailbox, &id, &what, resume.as_ref()).await
+        {
             Ok(()) => {}
             Err(Failed::Refused(refused)) => {
                 let (code, detail) = protocol::refusal(refused);
@@ -121,16 +122,30 @@ async fn answer(app: &App, reader: u64, mailbox: &Mailbox, text: &str) {
     }
 }
 
+async fn enter(
+    app: &App,
+    reader: u64,
+    mailbox: &Mailbox,
+    id: &str,
+    what: &What,
+    resume: Option<&Place>,
+) -> Result<(), Failed> {
+    match resume {
+        Some(place) => snapshots::resume(app, reader, mailbox, id, what, place).await,
+        None => snapshots::subscribe(app, reader, id, what).await,
+    }
+}
+
 fn refuse(mailbox: &Mailbox, id: Option<&str>, code: &'static str, field: Option<&str>, detail: &str) {
     mailbox.reply(Outgoing::Text(Answer::Error { id, code, field, detail }.text()));
 }
 
 /// Writes what waits, and a heartbeat in time; returns when the client takes nothing any more.
-async fn tell(mailbox: &Mailbox, out: &mut Out) -> &'static str {
+async fn tell(app: &App, mailbox: &Mailbox, out: &mut Out) -> &'static str {
     let mut beat = Instant::now() + HEARTBEAT;
     loop {
         let written = tokio::select! {
-            waiting = mailbox.take(HANDFUL) => timeout(STUCK, write(out, waiting)).await,
+            waiting = mailbox.take(HANDFUL) => timeout(STUCK, write(app, out, waiting)).await,
             () = tokio::time::sleep_until(beat) => {
                 beat = Instant::now() + HEARTBEAT;
                 timeout(STUCK, heartbeat(out)).await
@@ -144,11 +159,14 @@ async fn tell(mailbox: &Mailbox, out: &mut Out) -> &'static str {
     }
 }
 
-async fn write(out: &mut Out, waiting: Vec<Taken<Outgoing>>) -> Result<(), axum::Error> {
+async fn write(app: &App, out: &mut Out, waiting: Vec<Taken<Outgoing>>) -> Result<(), axum::Error> {
     for taken in waiting {
         let text = match taken {
             Taken::Message(message) => message.text(),
-            Taken::Gap(missed) => Answer::Gap { channel: "trades", missed }.text(),
+            Taken::Gap(missed) => {
+                app.hub.count_missed(missed);
+                Answer::Gap { channel: "trades", missed }.text()
+            }
         };
         out.feed(Message::Text(text)).await?;
     }

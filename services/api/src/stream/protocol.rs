@@ -1,6 +1,6 @@
 //! The messages of the stream: what a client may ask, and what it is answered.
 
-use crate::live::Refused;
+use crate::live::{Place, Refused};
 use api_domain::{Filter, Who, lowered};
 use axum::extract::ws::Utf8Bytes;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ const MOST_TRADES: usize = 200;
 /// What a client asks.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ask {
-    Subscribe { id: String, what: What },
+    Subscribe { id: String, what: What, resume: Option<Place> },
     Unsubscribe { id: String },
     Ping,
 }
@@ -44,6 +44,7 @@ struct Message {
     #[serde(default)]
     filter: Fields,
     limit: Option<usize>,
+    resume: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -83,7 +84,9 @@ fn ask(message: Message) -> Result<Ask, Wrong> {
         "subscribe" => {
             let channel = message.channel.as_ref().ok_or(("channel", "must be given".to_owned()))?;
             let id = id(Some(channel)).unwrap_or_default();
-            Ok(Ask::Subscribe { what: what(channel, message.filter, message.limit)?, id })
+            let resume = message.resume.as_deref().map(Place::read).transpose();
+            let resume = resume.map_err(|_| ("resume", "is no `at` that was given out".to_owned()))?;
+            Ok(Ask::Subscribe { what: what(channel, message.filter, message.limit)?, id, resume })
         }
         other => Err(("op", format!("is `{other}`, but must be `subscribe`, `unsubscribe` or `ping`"))),
     }
@@ -146,6 +149,9 @@ pub(super) enum Answer<'a> {
     Unsubscribed {
         id: &'a str,
     },
+    Reset {
+        id: &'a str,
+    },
     Gap {
         channel: &'static str,
         missed: u64,
@@ -196,10 +202,13 @@ mod tests {
     fn a_subscription_is_understood() {
         let text = r#"{"op":"subscribe","channel":"trades","filter":{"chain":"mock","trader":"0xAB"},"limit":5}"#;
         let filter = Filter { chain: Some("mock".into()), trader: Some("0xab".into()), ..Filter::default() };
-        assert_eq!(read(text), Ok(Ask::Subscribe { id: "trades".into(), what: What::Trades { filter, limit: 5 } }));
+        assert_eq!(
+            read(text),
+            Ok(Ask::Subscribe { id: "trades".into(), what: What::Trades { filter, limit: 5 }, resume: None })
+        );
         let text = r#"{"op":"subscribe","id":"me","channel":"user.metrics","filter":{"address":"Abc"}}"#;
         let who = Who { address: "Abc".into(), chain: None };
-        assert_eq!(read(text), Ok(Ask::Subscribe { id: "me".into(), what: What::Metrics(who) }));
+        assert_eq!(read(text), Ok(Ask::Subscribe { id: "me".into(), what: What::Metrics(who), resume: None }));
         assert_eq!(read(r#"{"op":"unsubscribe","id":"me"}"#), Ok(Ask::Unsubscribe { id: "me".into() }));
     }
 
@@ -216,6 +225,7 @@ mod tests {
             Some("filter.chain")
         );
         assert_eq!(field(r#"{"op":"subscribe","channel":"trades","limit":201}"#).as_deref(), Some("limit"));
+        assert_eq!(field(r#"{"op":"subscribe","channel":"trades","resume":"?"}"#).as_deref(), Some("resume"));
         assert!(read(r#"{"op":"subscribe","channel":"trades","filter":{"chian":"x"}}"#).is_err());
     }
 }

@@ -1,8 +1,8 @@
 //! Snapshots: read in one transaction with metrics' positions, brought up to the log, and entered with the hub.
 
-use super::protocol::{What, snapshot};
+use super::protocol::{Answer, What, snapshot};
 use crate::App;
-use crate::live::{Outgoing, Refused};
+use crate::live::{Mailbox, Outgoing, Place, Refused, Wanted};
 use crate::views::{BalanceView, ChainTotals, PositionView, TotalsView, WalletView};
 use api_domain::{AssetPage, Filter, Reads, Shown, Totals, TradeQuery, UserState, WalletState, Who};
 use serde::Serialize;
@@ -50,6 +50,33 @@ pub(super) async fn subscribe(app: &App, reader: u64, id: &str, what: &What) -> 
             done => return done,
         }
     }
+}
+
+/// Goes on from a place; where that cannot be, says `reset` and takes a new snapshot.
+pub(super) async fn resume(
+    app: &App,
+    reader: u64,
+    mailbox: &Mailbox,
+    id: &str,
+    what: &What,
+    place: &Place,
+) -> Result<(), Failed> {
+    let wanted = match what {
+        What::Trades { filter, .. } => Wanted::Trades(filter.clone()),
+        What::Metrics(who) => Wanted::Metrics(who.clone()),
+        What::Wallets(who) => Wanted::Wallets(who.clone()),
+        What::Chains => Wanted::Chains,
+    };
+    for tries in 1..=TRIES {
+        match app.hub.resume(reader, id, &wanted, place) {
+            Ok(true) => return Ok(()),
+            Ok(false) => break,
+            Err(Refused::Starting) => tokio::time::sleep(Duration::from_millis(200) * tries).await,
+            Err(refused) => return Err(refused.into()),
+        }
+    }
+    mailbox.reply(Outgoing::Text(Answer::Reset { id }.text()));
+    subscribe(app, reader, id, what).await
 }
 
 async fn trades(app: &App, reader: u64, id: &str, filter: &Filter, limit: usize) -> Result<(), Failed> {

@@ -154,18 +154,28 @@ pub(crate) fn folded_row(partition: u32, next: u64) -> String {
 /// The statement that puts a user's totals in.
 pub(crate) fn totals_row(chain: &str, trader: &str, volume: &str, swaps: u64) -> String {
     format!(
-        "INSERT INTO user_totals (trader, chain, partition, as_of, volume_usd, swaps, unvalued, cycles, fees_usd, \
-         realized_pnl_usd, realized_pnl_net_usd, proceeds_without_basis_usd, seen_height, seen_index, seen_ordinal) \
-         VALUES ('{trader}', '{chain}', 0, 0, '{volume}', {swaps}, 1, 2, '0.5', '-1.25', '-1.75', '0', 0, 0, 0)"
+        "INSERT INTO user_totals (trader, chain, partition, volume_usd, swaps, unvalued, cycles, fees_usd, \
+         realized_pnl_usd, realized_pnl_net_usd, proceeds_usd, proceeds_without_basis_usd, seen_height, seen_index, \
+         seen_ordinal) \
+         VALUES ('{trader}', '{chain}', 0, '{volume}', {swaps}, 1, 2, '0.5', '-1.25', '-1.75', '6', '2', 0, 0, 0)"
+    )
+}
+
+/// The statement that puts a user's hour in.
+pub(crate) fn hour_row(chain: &str, trader: &str, hour: u64, volume: &str, pnl: &str) -> String {
+    format!(
+        "INSERT INTO user_hours (trader, chain, hour, partition, volume_usd, swaps, unvalued, cycles, fees_usd, \
+         realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd) \
+         VALUES ('{trader}', '{chain}', {hour}, 0, '{volume}', 2, 0, 0, '0.5', '{pnl}', '3', '1')"
     )
 }
 
 /// The statement that puts a position in.
 pub(crate) fn position_row(chain: &str, trader: &str, asset: &str, quantity: &str) -> String {
     format!(
-        "INSERT INTO positions (trader, chain, asset, partition, as_of, symbol, decimals, trades, quantity, \
-         unknown_quantity, basis_usd, realized_pnl_usd, proceeds_without_basis_usd) \
-         VALUES ('{trader}', '{chain}', '{asset}', 0, 0, 'TKN', 18, 1, '{quantity}', '0', '20.5', '-3', '0')"
+        "INSERT INTO positions (trader, chain, asset, partition, symbol, decimals, trades, quantity, \
+         unknown_quantity, basis_usd, realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd) \
+         VALUES ('{trader}', '{chain}', '{asset}', 0, 'TKN', 18, 1, '{quantity}', '0', '20.5', '-3', '0', '0')"
     )
 }
 

@@ -4,5 +4,6 @@
 mod ground;
 mod serving;
 mod reads;
+mod contract;
 mod rest;
 mod stream;

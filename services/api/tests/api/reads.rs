@@ -2,7 +2,7 @@
 
 use crate::ground::{Ground, event, folded_row, position_row, totals_row, trade, wallet_rows};
 use api::store::Store;
-use api_domain::{AssetPage, Filter, Reads, Shown, TradeKey, TradeQuery, Who};
+use api_domain::{AssetPage, Filter, Measure, Reads, Shown, TradeKey, TradeQuery, Who, Window};
 use tape::{Status, Usd};
 
 fn query(filter: Filter) -> TradeQuery {
@@ -107,7 +107,7 @@ async fn a_user_is_read_at_one_instant() {
         assert_eq!(user.positions[1].quantity.len(), 78, "amounts stay exact");
         let page = AssetPage { after: Some(("mock".into(), "0xdai".into())), limit: 10 };
         assert_eq!(store.positions(&alice(None), &page).await.unwrap().len(), 1);
-        assert_eq!(store.totals(&alice(Some("other"))).await.unwrap().len(), 1);
+        assert_eq!(store.totals(&alice(Some("other")), None).await.unwrap().len(), 1);
         assert_eq!(store.folded().await.unwrap().partitions(), 1);
     }
 }
@@ -135,4 +135,26 @@ async fn a_database_that_is_not_there_is_unavailable_until_it_is() {
     let elsewhere = tempfile::tempdir().unwrap();
     let store = Store::at(&format!("sqlite:{}", elsewhere.path().join("none").display())).unwrap();
     assert!(store.folded().await.is_err());
+}
+
+#[tokio::test]
+async fn numbers_are_ordered_as_numbers() {
+    for ground in Ground::all().await {
+        // Three trades of one moment: only their heights tell them apart, and 10 stands above 9.
+        let at = |height: u64| {
+            let mut trade = trade("mock", height, 0, "0xalice");
+            trade.block.timestamp_ms = 1_700_000_000_000;
+            event(Status::Observed, trade)
+        };
+        ground.trades(&[at(9), at(100), at(10)]).await;
+        let store = Store::at(&ground.url()).unwrap();
+        let rows = store.trades(&query(Filter::default())).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.key.height).collect::<Vec<_>>(), [100, 10, 9]);
+        let leader = |rank: u32| {
+            format!("INSERT INTO leaders VALUES ('all', 'volume', {rank}, '0x{rank}', '1', 1, '0', '0', 1)")
+        };
+        ground.write("metrics", &[leader(2), leader(10), leader(1)]).await;
+        let leaders = store.leaders(Window::All, Measure::Volume, 0, 9).await.unwrap();
+        assert_eq!(leaders.iter().map(|leader| leader.rank).collect::<Vec<_>>(), [1, 2, 10]);
+    }
 }

@@ -1,6 +1,6 @@
 //! REST as clients see it: answers, pages, tags, and a problem document for everything that is wrong.
 
-use crate::ground::{Ground, event, position_row, totals_row, trade, wallet_rows};
+use crate::ground::{Ground, event, hour_row, position_row, totals_row, trade, wallet_rows};
 use crate::serving::{PATIENCE, Serving};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -70,7 +70,9 @@ async fn a_user_has_metrics_positions_and_a_portfolio() {
                 "feesUsd": if times == 1 { "0.5" } else { "1" },
                 "realizedPnlUsd": if times == 1 { "-1.25" } else { "-2.5" },
                 "realizedPnlNetUsd": if times == 1 { "-1.75" } else { "-3.5" },
-                "proceedsWithoutBasisUsd": "0",
+                "proceedsUsd": if times == 1 { "6" } else { "12" },
+                "proceedsWithoutBasisUsd": if times == 1 { "2" } else { "4" },
+                "coverage": "0.75",
             })
         };
         let on = |chain: &str, mut totals: Value| {
@@ -85,7 +87,8 @@ async fn a_user_has_metrics_positions_and_a_portfolio() {
         let position = |chain: &str, asset: &str, quantity: &str| {
             json!({
                 "chain": chain, "asset": asset, "symbol": "TKN", "decimals": 18, "quantity": quantity,
-                "unknownQuantity": "0", "basisUsd": "20.5", "realizedPnlUsd": "-3", "proceedsWithoutBasisUsd": "0",
+                "unknownQuantity": "0", "basisUsd": "20.5", "realizedPnlUsd": "-3", "proceedsUsd": "0",
+                "proceedsWithoutBasisUsd": "0",
             })
         };
         let first = api.get("/v1/users/0xa/positions?limit=1").await;
@@ -105,6 +108,197 @@ async fn a_user_has_metrics_positions_and_a_portfolio() {
         let nobody = api.get("/v1/users/0xb/metrics").await;
         assert_eq!((&nobody["total"]["volumeUsd"], &nobody["chains"]), (&json!("0"), &json!([])));
     }
+}
+
+#[tokio::test]
+async fn windows_and_curves_are_sums_of_hours() {
+    for ground in Ground::all().await {
+        let now = environment::now_ms() / 3_600_000;
+        let rows = [
+            hour_row("mock", "0xa", now, "10", "1"),
+            hour_row("other", "0xa", now, "5", "-2"),
+            hour_row("mock", "0xa", now - 23, "20", "0.5"),
+            hour_row("mock", "0xa", now - 24, "40", "4"),
+            hour_row("mock", "0xa", now - 31 * 24, "80", "8"),
+            hour_row("mock", "0xb", now, "1000", "1"),
+        ];
+        ground.write("metrics", &rows).await;
+        let api = Serving::on(&ground).await;
+        let day = api.get("/v1/users/0xA/metrics?window=24h").await;
+        assert_eq!((&day["window"], &day["total"]["volumeUsd"]), (&json!("24h"), &json!("35")));
+        assert_eq!(
+            (&day["total"]["realizedPnlUsd"], &day["total"]["realizedPnlNetUsd"]),
+            (&json!("-0.5"), &json!("-2"))
+        );
+        assert_eq!(day["total"]["coverage"], "0.75");
+        assert_eq!(day["chains"][0]["volumeUsd"], "30");
+        let volume = async |path: &str| api.get(path).await["total"]["volumeUsd"].clone();
+        assert_eq!(volume("/v1/users/0xa/metrics?window=7d").await, "75");
+        assert_eq!(volume("/v1/users/0xa/metrics?window=30d&chain=mock").await, "70");
+        let curve = api.get("/v1/users/0xa/history?window=24h").await;
+        assert_eq!(curve["stepMs"], 3_600_000);
+        let points: Vec<(u64, &str)> = curve["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|point| (point["at"].as_u64().unwrap() / 3_600_000, point["realizedPnlUsd"].as_str().unwrap()))
+            .collect();
+        assert_eq!(points, [(now - 23, "0.5"), (now, "-1")]);
+        let all = api.get("/v1/users/0xa/history").await;
+        let first = &all["items"][0];
+        assert_eq!((&first["at"], &first["volumeUsd"]), (&json!((now - 31 * 24) / 24 * 24 * 3_600_000), &json!("80")));
+    }
+}
+
+#[tokio::test]
+async fn fees_are_told_by_the_day() {
+    for ground in Ground::all().await {
+        let fee = |trader: &str, chain: &str, platform: &str, day: u64, usd: &str| {
+            format!("INSERT INTO fees VALUES ('{trader}', '{chain}', '{platform}', {day}, 0, 2, '{usd}')")
+        };
+        let rows = [
+            fee("0xa", "mock", "shop", 20_000, "1"),
+            fee("0xa", "other", "shop", 20_000, "2"),
+            fee("0xa", "mock", "", 19_999, "4"),
+            fee("0xb", "mock", "shop", 20_000, "8"),
+        ];
+        ground.write("metrics", &rows).await;
+        let api = Serving::on(&ground).await;
+        let page = api.get("/v1/users/0xa/fees?limit=1").await;
+        let day = |days: u64| days * 86_400_000;
+        let item = |at: u64, chain: &str, usd: &str| json!({"at": day(at), "chain": chain, "platform": "shop", "trades": 2, "feesUsd": usd});
+        assert_eq!(page["items"], json!([item(20_000, "mock", "1"), item(20_000, "other", "2")]), "no day is cut");
+        let next = page["next"].as_str().unwrap();
+        let rest = api.get(&format!("/v1/users/0xa/fees?cursor={next}")).await;
+        assert_eq!(rest, json!({"items": [{"at": day(19_999), "chain": "mock", "trades": 2, "feesUsd": "4"}]}));
+        let earned = api.get("/v1/platforms/shop/fees").await;
+        assert_eq!(earned, json!({"items": [{"at": day(20_000), "platform": "shop", "trades": 6, "feesUsd": "11"}]}));
+    }
+}
+
+#[tokio::test]
+async fn leaders_are_served_by_rank() {
+    for ground in Ground::all().await {
+        let row = |rank: u32, trader: &str, volume: &str| {
+            format!("INSERT INTO leaders VALUES ('24h', 'volume', {rank}, '{trader}', '{volume}', 3, '0.5', '-1', 77)")
+        };
+        ground.write("metrics", &[row(1, "0xa", "9"), row(2, "0xb", "8"), row(3, "0xc", "7")]).await;
+        let api = Serving::on(&ground).await;
+        let page = api.get("/v1/leaderboard?window=24h&limit=2").await;
+        assert_eq!((&page["by"], &page["builtAt"]), (&json!("volume"), &json!(77)));
+        let first = json!({"rank": 1, "address": "0xa", "volumeUsd": "9", "swaps": 3, "feesUsd": "0.5", "realizedPnlUsd": "-1"});
+        assert_eq!(page["items"][0], first);
+        let next = page["next"].as_str().unwrap();
+        let rest = api.get(&format!("/v1/leaderboard?window=24h&cursor={next}")).await;
+        assert_eq!((&rest["items"][0]["address"], &rest["next"]), (&json!("0xc"), &Value::Null));
+        assert_eq!(api.get("/v1/leaderboard?by=fees").await["items"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn a_figure_is_explained_by_its_trades() {
+    for ground in Ground::all().await {
+        let (mut buy, mut sell) = (trade("mock", 1, 0, "0xa"), trade("mock", 2, 0, "0xa"));
+        (buy.bought.quote, sell.bought.quote) = (false, false);
+        std::mem::swap(&mut sell.sold, &mut sell.bought);
+        let events = [event(Status::Observed, buy.clone()), event(Status::Observed, sell)];
+        ground.trades(&events).await;
+        let effects = [
+            "INSERT INTO method VALUES ('fifo')".to_owned(),
+            "UPDATE trades SET bought_quantity_after = '30', bought_unknown_after = '0', bought_basis_after = '95' \
+             WHERE height = 1"
+                .to_owned(),
+            format!(
+                "UPDATE trades SET sold_quantity_after = '0', sold_unknown_after = '0', sold_basis_after = '0', \
+                 realized_pnl_usd = '-1', proceeds_without_basis_usd = '5', sold_taken = '[[\"{}\", \"30\", \"91\"]]' \
+                 WHERE height = 2",
+                buy.id()
+            ),
+            position_row("mock", "0xa", "0xweth", "0"),
+        ];
+        ground.write("metrics", &effects).await;
+        let api = Serving::on(&ground).await;
+        let path = "/v1/users/0xA/positions/mock/0xweth/explain";
+        let first = api.get(&format!("{path}?limit=1")).await;
+        assert_eq!((&first["method"], &first["position"]["basisUsd"]), (&json!("fifo"), &json!("20.5")));
+        let bought = &first["items"][0];
+        assert_eq!(
+            (&bought["side"], &bought["worthUsd"], &bought["tradeId"]),
+            (&json!("buy"), &json!("95"), &json!(buy.id()))
+        );
+        assert_eq!(bought["after"], json!({"quantity": "30", "unknownQuantity": "0", "basisUsd": "95"}));
+        let next = first["next"].as_str().unwrap();
+        let rest = api.get(&format!("{path}?cursor={next}")).await;
+        let sold = &rest["items"][0];
+        let figures = ["side", "realizedPnlUsd", "basisReleasedUsd", "proceedsUsd", "proceedsWithoutBasisUsd"];
+        assert_eq!(figures.map(|figure| sold[figure].as_str().unwrap()), ["sell", "-1", "91", "90", "5"]);
+        assert_eq!(sold["lots"], json!([{"tradeId": buy.id(), "quantity": "30", "basisUsd": "91"}]));
+        assert_eq!(rest["next"], Value::Null);
+        let nothing = api.ask(Method::GET, "/v1/users/0xa/positions/mock/0xnone/explain", &[]).await;
+        problem(nothing, 404, "no-such-position").await;
+    }
+}
+
+#[tokio::test]
+async fn drift_is_served_beside_balances_and_alone() {
+    for ground in Ground::all().await {
+        let mut rows = wallet_rows("mock", "0xa", &[("0xusdc", "2500000")], 42);
+        let drift = |asset: &str, balance: &str, net: &str, drift: &str| {
+            format!(
+                "INSERT INTO drift VALUES ('mock', '0xa', '{asset}', NULL, NULL, '{balance}', '{net}', '{drift}', 42)"
+            )
+        };
+        rows.push(drift("0xusdc", "2500000", "-500000", "3000000"));
+        rows.push(drift("0xsold", "0", "-7", "7"));
+        rows.push(drift("0xeven", "7", "7", "0"));
+        ground.write("portfolio", &rows).await;
+        let api = Serving::on(&ground).await;
+        let held = &api.get("/v1/users/0xa/portfolio").await["items"][0];
+        assert_eq!((&held["net"], &held["drift"]), (&json!("-500000"), &json!("3000000")));
+        let page = api.get("/v1/users/0xa/drift?limit=1").await;
+        let first =
+            json!({"chain": "mock", "asset": "0xsold", "balance": "0", "net": "-7", "drift": "7", "takenAt": 42});
+        assert_eq!(page["items"], json!([first]));
+        let next = page["next"].as_str().unwrap();
+        let rest = api.get(&format!("/v1/users/0xa/drift?cursor={next}")).await;
+        assert_eq!((&rest["items"][0]["asset"], rest["items"].as_array().unwrap().len()), (&json!("0xusdc"), 1));
+    }
+}
+
+#[tokio::test]
+async fn measurements_are_served_for_prometheus() {
+    let ground = Ground::sqlite().await;
+    let api = Serving::on(&ground).await;
+    api.get("/v1/trades").await;
+    api.ask(Method::GET, "/nothing", &[]).await;
+    let response = api.ask(Method::GET, "/metrics", &[]).await;
+    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let text = response.text().await.unwrap();
+    for line in ["chaintape_api_requests_total{status=\"2xx\"} 1", "chaintape_api_requests_total{status=\"4xx\"} 1"] {
+        assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
+    }
+    for name in ["chaintape_api_stream_readers 0", "chaintape_api_request_seconds_count 2"] {
+        assert!(text.contains(name), "{name} is not in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn other_origins_read_where_they_may() {
+    let ground = Ground::sqlite().await;
+    let closed = Serving::on(&ground).await;
+    let from = [("origin", "https://a.example")];
+    assert!(closed.ask(Method::GET, "/v1/trades", &from).await.headers().get("access-control-allow-origin").is_none());
+    let open = Serving::with(&ground.url(), |settings| settings.origins = "https://a.example".parse().ok()).await;
+    let read = open.ask(Method::GET, "/v1/trades", &from).await;
+    assert_eq!(read.headers()["access-control-allow-origin"], "https://a.example");
+    let asked = [("origin", "https://a.example"), ("access-control-request-method", "GET")];
+    let preflight = open.ask(Method::OPTIONS, "/v1/trades", &asked).await;
+    assert_eq!(
+        (preflight.status().as_u16(), &preflight.headers()["access-control-allow-methods"]),
+        (200, &"GET,HEAD".parse().unwrap())
+    );
+    let other = open.ask(Method::GET, "/v1/trades", &[("origin", "https://b.example")]).await;
+    assert!(other.headers().get("access-control-allow-origin").is_none());
 }
 
 #[tokio::test]
@@ -151,6 +345,13 @@ async fn what_is_wrong_is_named() {
         ("/v1/users/a%07/positions", "address"),
         ("/v1/users/0xa/trades?trader=0xb", "trader"),
         ("/v1/users/0xa/metrics?window=1h", "window"),
+        ("/v1/users/0xa/history?window=", "window"),
+        ("/v1/users/0xa/fees?cursor=WyJhIl0", "cursor"),
+        ("/v1/users/0xa/positions/mock/0xb/explain?cursor=abc", "cursor"),
+        ("/v1/users/0xa/positions/mo%00ck/0xb/explain", "chain"),
+        ("/v1/leaderboard?by=luck", "by"),
+        ("/v1/leaderboard?cursor=WzE4NDQ2NzQ0MDczNzA5NTUxNjE1XQ", "cursor"),
+        ("/metrics?x=1", "x"),
         ("/v1/users/0xa/portfolio?cursor=*", "cursor"),
         ("/v1/chains?all=1", "all"),
     ] {

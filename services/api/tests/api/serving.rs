@@ -48,6 +48,7 @@ impl Serving {
             rate: None,
             lookback: Duration::from_mins(5),
             max_connections: 100,
+            origins: None,
         };
         change(&mut settings);
         let shutdown = Shutdown::default();

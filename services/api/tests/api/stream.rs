@@ -1,7 +1,8 @@
 //! The stream as clients see it: snapshots joined to changes without hole or overlap, and what a slow reader costs.
 
 use crate::ground::{Ground, event, folded_row, position_row, totals_row, trade, wallet_rows};
-use crate::serving::{Listener, Serving};
+use crate::serving::{Listener, PATIENCE, Serving};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -238,6 +239,7 @@ fn metrics(offset: u64, swaps: u64, asset: &str) -> Vec<u8> {
         basis_usd: "0".into(),
         realized_pnl_usd: "0".into(),
         proceeds_without_basis_usd: "0".into(),
+        proceeds_usd: "0".into(),
     };
     wire::v1::metrics::encode(&MetricsUpdated {
         chain: "mock".into(),
@@ -398,4 +400,101 @@ async fn a_client_that_breaks_the_rules_is_told_or_left() {
     assert!(second.unwrap_err().to_string().contains("503"), "one stream is all there may be");
     listener.say(&format!(r#"{{"op":"ping","id":"{}"}}"#, "x".repeat(17_000))).await;
     assert_eq!(listener.next_if_any().await, None, "a message too large ends the stream");
+}
+
+/// What was told before, by an instance that is gone; the same log, another instance.
+#[tokio::test]
+async fn who_resumes_on_another_instance_is_told_what_came_meanwhile() {
+    let ground = Ground::sqlite().await;
+    ground.folded(partition(), 0).await;
+    let log = Log::open(&Target::Memory).await.unwrap();
+    let api = Serving::over(log.clone(), &ground.url(), |_| {}).await;
+    api.publish(&[applied(1)]).await;
+    api.following().await;
+    let mut listener = api.stream().await;
+    listener.say(r#"{"op":"subscribe","channel":"trades"}"#).await;
+    assert_eq!(heights(&listener.next().await), [1]);
+    api.publish(&[applied(2)]).await;
+    let last = listener.next().await;
+    assert_eq!(height(&last["data"]), 2);
+    drop(api);
+
+    let api = Serving::over(log, &ground.url(), |_| {}).await;
+    api.publish(&[applied(3), reverted(2)]).await;
+    api.following().await;
+    let mut listener = api.stream().await;
+    let resume = |at: &Value| json!({"op": "subscribe", "channel": "trades", "resume": at}).to_string();
+    listener.say(&resume(&last["at"])).await;
+    let answer = listener.next().await;
+    assert_eq!((&answer["type"], &answer["id"]), (&json!("resumed"), &json!("trades")));
+    assert_eq!(change(&mut listener).await, ("apply".into(), 3));
+    assert_eq!(change(&mut listener).await, ("revert".into(), 2));
+    api.publish(&[applied(4)]).await;
+    assert_eq!(change(&mut listener).await, ("apply".into(), 4), "and goes on");
+    listener.expect_nothing().await;
+}
+
+#[tokio::test]
+async fn who_comes_back_too_late_is_told_everything_anew() {
+    let ground = Ground::sqlite().await;
+    ground.trades(&[applied(1)]).await;
+    ground.folded(partition(), 5_001).await;
+    let log = Log::open(&Target::Memory).await.unwrap();
+    let api = Serving::over(log, &ground.url(), |_| {}).await;
+    api.publish(&[applied(1)]).await;
+    api.following().await;
+    let mut listener = api.stream().await;
+    listener.say(r#"{"op":"subscribe","channel":"trades"}"#).await;
+    let at = listener.next().await["at"].clone();
+    // More than may be kept of one partition, so that what came first is forgotten.
+    let many: Vec<Event> = (0..5_000).map(|n| if n % 2 == 0 { applied(2) } else { reverted(2) }).collect();
+    api.publish(&many).await;
+    let read = async {
+        while !api.ask(Method::GET, "/metrics", &[]).await.text().await.unwrap().contains("deliveries_total 5000") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, read).await.unwrap();
+    let mut late = api.stream().await;
+    let message = json!({"op": "subscribe", "id": "back", "channel": "trades", "resume": at}).to_string();
+    late.say(&message).await;
+    let reset = late.next().await;
+    assert_eq!((&reset["type"], &reset["id"]), (&json!("reset"), &json!("back")));
+    assert_eq!(late.next().await["type"], "snapshot");
+    late.say(r#"{"op":"subscribe","channel":"trades","resume":"nonsense"}"#).await;
+    let refused = late.next().await;
+    assert_eq!((&refused["type"], &refused["field"]), (&json!("error"), &json!("resume")));
+}
+
+#[tokio::test]
+async fn states_are_resumed_too() {
+    let ground = Ground::sqlite().await;
+    let api = Serving::on(&ground).await;
+    api.following().await;
+    let mut listener = api.stream().await;
+    let ask = json!({"op": "subscribe", "channel": "user.metrics", "filter": {"address": "0xa"}});
+    listener.say(&ask.to_string()).await;
+    let at = listener.next().await["at"].clone();
+    drop(listener);
+    let state = |trader: &str, offset| MetricsUpdated {
+        chain: "mock".into(),
+        trader: trader.into(),
+        as_of: AsOf { partition: 0, offset },
+        totals: Totals { swaps: offset, ..Totals::default() },
+        positions: vec![],
+    };
+    for (trader, offset) in [("0xa", 1), ("0xb", 2), ("0xa", 3)] {
+        api.tell(&topics::METRICS_UPDATED, "mock/0xa", wire::v1::metrics::encode(&state(trader, offset))).await;
+    }
+    let mut back = api.stream().await;
+    let mut ask = ask;
+    ask["resume"] = at;
+    back.say(&ask.to_string()).await;
+    assert_eq!(back.next().await["type"], "resumed");
+    let mut newest = 0;
+    while newest < 3 {
+        let update = back.next().await;
+        assert_eq!((&update["type"], &update["data"]["trader"]), (&json!("update"), &json!("0xa")));
+        newest = update["data"]["totals"]["swaps"].as_u64().unwrap();
+    }
 }

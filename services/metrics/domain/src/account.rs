@@ -1,8 +1,8 @@
 //! What is kept per user and per position.
 
 use crate::amounts::Dollars;
-use crate::average::{Holding, Realized};
 use crate::entry::{Entry, Lot};
+use crate::holding::{Holding, Realized};
 use tape::Place;
 
 /// Figures of one user on one chain, over all time.
@@ -44,6 +44,8 @@ pub struct Book {
     pub symbol: Option<String>,
     /// Decoration: fractional digits.
     pub decimals: Option<u8>,
+    /// Where the trade stands that the decoration is of: the newest that carried one, reverted since or not.
+    pub decorated: Option<Place>,
 }
 
 impl Totals {
@@ -98,27 +100,14 @@ impl User {
 }
 
 impl Book {
-    /// Takes the decoration of a trade that carries one.
-    pub fn decorate(&mut self, lot: &Lot) {
-        if lot.symbol.is_some() {
+    /// Takes the decoration of a trade that carries one, unless a newer one did. In whatever order trades come, the
+    /// same decoration stays.
+    pub fn decorate(&mut self, lot: &Lot, place: Place) {
+        let decoration = (&lot.symbol, lot.decimals);
+        if decoration != (&None, None) && (Some(place), decoration) > (self.decorated, (&self.symbol, self.decimals)) {
             self.symbol.clone_from(&lot.symbol);
-        }
-        if lot.decimals.is_some() {
             self.decimals = lot.decimals;
+            self.decorated = Some(place);
         }
-    }
-}
-
-impl Realized {
-    /// Adds another's figures.
-    pub fn add(&mut self, other: &Self) {
-        self.pnl += &other.pnl;
-        self.without_basis += &other.without_basis;
-    }
-
-    /// Takes off another's figures.
-    pub fn sub(&mut self, other: &Self) {
-        self.pnl -= &other.pnl;
-        self.without_basis -= &other.without_basis;
     }
 }

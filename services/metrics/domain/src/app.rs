@@ -23,7 +23,6 @@ impl Default for Limits {
 }
 
 /// A share this reader holds.
-#[derive(Default)]
 struct Held {
     /// The read position as last committed.
     next: Option<u64>,
@@ -65,7 +64,7 @@ pub async fn follow(mut feed: impl Feed, store: &impl Store, limits: Limits) -> 
 async fn take(feed: &mut impl Feed, store: &impl Store, share: &Share) -> Result<Held, Unavailable> {
     let next = store.position(share).await?;
     feed.seek(share, start(next)).await?;
-    Ok(Held { next, ledger: Ledger::default() })
+    Ok(Held { next, ledger: Ledger::new(store.method()) })
 }
 
 fn start(next: Option<u64>) -> Start {
@@ -134,7 +133,7 @@ async fn digest(
 fn forget_beyond(shares: &mut HashMap<Share, Held>, most: usize) {
     if shares.values().map(|held| held.ledger.len()).sum::<usize>() > most {
         for held in shares.values_mut() {
-            held.ledger = Ledger::default();
+            held.ledger.forget();
         }
     }
 }

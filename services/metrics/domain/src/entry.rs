@@ -83,7 +83,8 @@ pub struct Entry {
 
 /// No database column counts further; order is kept, and what lies beyond is told apart by the id.
 const MOST: u64 = i64::MAX.unsigned_abs();
-const DAY_MS: u64 = 86_400_000;
+const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
 
 impl Entry {
     /// The book's view of a trade. The same asset on both sides is a cycle, whatever the detector called it.
@@ -105,6 +106,11 @@ impl Entry {
     /// What finds it in a store.
     pub fn key(&self) -> TradeKey {
         TradeKey { time_ms: self.time_ms, id: Arc::clone(&self.order.id), trader: Arc::clone(&self.user.trader) }
+    }
+
+    /// Hours since 1970-01-01 00:00, UTC.
+    pub fn hour(&self) -> u64 {
+        self.time_ms / HOUR_MS
     }
 
     /// Days since 1970-01-01, UTC.

@@ -5,9 +5,9 @@
 //! difference of the effects, so nothing is ever un-computed.
 
 use crate::account::{Book, User};
-use crate::amounts::Dollars;
-use crate::average::{Holding, Realized};
 use crate::entry::{BookKey, Entry, Lot, Order, TradeKey, UserKey};
+use crate::holding::{Holding, Method, Realized, Sale};
+use crate::hours::{Hours, fee_moves};
 use crate::ports::{Changed, Effect, Effects, Facts, Heads, Put, Tail};
 use crate::wishes::{Move, Wish};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -23,29 +23,10 @@ pub enum SideOf {
     Bought,
 }
 
-/// Whose fees, for whom, on which day.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct FeeKey {
-    /// Who paid.
-    pub user: UserKey,
-    /// Who earned; empty where the trade names none.
-    pub platform: String,
-    /// Days since 1970-01-01, UTC.
-    pub day: u64,
-}
-
-/// What is added to a day's fees.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FeeMove {
-    /// Worth.
-    pub usd: Dollars,
-    /// Trades that carry a fee.
-    pub trades: i64,
-}
-
 /// The users and positions of one share as they stand, as far as they were needed.
 #[derive(Debug, Default)]
 pub struct Ledger {
+    method: Method,
     users: HashMap<UserKey, User>,
     books: HashMap<BookKey, Book>,
 }
@@ -72,6 +53,16 @@ impl SideOf {
 }
 
 impl Ledger {
+    /// Nothing remembered yet, of books kept by a method.
+    pub fn new(method: Method) -> Self {
+        Self { method, ..Self::default() }
+    }
+
+    /// Forgets everything: it will be loaded anew as needed.
+    pub fn forget(&mut self) {
+        *self = Self::new(self.method);
+    }
+
     /// How many users and positions are remembered.
     pub fn len(&self) -> usize {
         self.users.len() + self.books.len()
@@ -84,7 +75,7 @@ impl Ledger {
 
     /// Which users and positions must be loaded before the wishes can be resolved and folded.
     pub fn missing(&self, wishes: &[Wish]) -> (Vec<UserKey>, Vec<BookKey>) {
-        let entries = || wishes.iter().map(|wish| &wish.entry);
+        let entries = || wishes.iter().flat_map(Wish::entries);
         let users: BTreeSet<_> = entries().map(|entry| &entry.user).collect();
         let books: BTreeSet<_> = entries().flat_map(|entry| books_of(entry).map(|(_, book)| book)).collect();
         let users = users.into_iter().filter(|user| !self.users.contains_key(*user)).cloned().collect();
@@ -101,7 +92,7 @@ impl Ledger {
 
     /// The trades that may be stored already: they do not stand above all that their user ever stored.
     pub fn doubtful(&self, wishes: &[Wish]) -> Vec<TradeKey> {
-        let doubtful = |wish: &&Wish| self.may_know(&wish.entry);
+        let doubtful = |wish: &&Wish| wish.entries().any(|entry| self.may_know(entry));
         wishes.iter().filter(doubtful).map(|wish| wish.key.clone()).collect()
     }
 
@@ -137,20 +128,35 @@ impl Ledger {
         tails: Vec<(BookKey, Tail)>,
     ) -> Facts {
         let (from, next) = span;
-        let mut facts =
-            Facts { share, from, next, puts: vec![], changed: vec![], users: vec![], books: vec![], fees: vec![] };
+        let mut facts = Facts {
+            share,
+            from,
+            next,
+            puts: vec![],
+            changed: vec![],
+            users: vec![],
+            books: vec![],
+            hours: vec![],
+            fees: vec![],
+        };
         let mut effects = HashMap::new();
+        let mut hours = Hours::of(&moves);
         let mut tails: HashMap<BookKey, Tail> = tails.into_iter().collect();
         let (leaving, none) = (leaving(&moves), BTreeSet::new());
         for (key, coming) in by_book(&moves) {
             let going = leaving.get(&key).unwrap_or(&none);
             let difference = match tails.remove(&key) {
-                Some(tail) => self.refold(&key, tail, going, &coming, &mut effects, &mut facts.changed),
-                None => self.append(&key, coming, &mut effects),
+                Some(tail) => self.refold(&key, tail, (going, &coming), (&mut effects, &mut facts.changed), &mut hours),
+                None => self.append(&key, coming, &mut effects, &mut hours),
             };
             self.users.entry(key.user.clone()).or_default().totals.realized.add(&difference);
-            facts.books.push((key.clone(), self.books.get(&key).cloned().unwrap_or_default()));
+            facts.books.push((key, Book::default()));
         }
+        self.decorate(&moves);
+        for (key, book) in &mut facts.books {
+            book.clone_from(self.books.entry(key.clone()).or_default());
+        }
+        facts.hours = hours.moved();
         facts.fees = fee_moves(&moves);
         facts.users = self.count(&moves);
         facts.puts = moves.into_iter().map(|step| put(step, &mut effects)).collect();
@@ -162,14 +168,17 @@ impl Ledger {
     }
 
     /// Folds new trades onto the newest holding; says what they realize.
-    fn append(&mut self, key: &BookKey, coming: Vec<Coming<'_>>, effects: &mut New) -> Realized {
+    fn append(&mut self, key: &BookKey, coming: Vec<Coming<'_>>, effects: &mut New, hours: &mut Hours) -> Realized {
+        let method = self.method;
         let book = self.books.entry(key.clone()).or_default();
         let mut realized = Realized::default();
         for (entry, side) in coming {
-            let effect = step(&mut book.holding, side, entry);
-            realized.add(&effect.realized);
+            let effect = step(method, &mut book.holding, side, entry);
+            if side == SideOf::Sold {
+                realized.add(&effect.realized);
+                hours.at(entry).realized.add(&effect.realized);
+            }
             book.trades += 1;
-            book.decorate(side.lot(entry));
             effects.insert((Arc::clone(&entry.order.id), side), effect);
         }
         book.realized.add(&realized);
@@ -181,11 +190,11 @@ impl Ledger {
         &mut self,
         key: &BookKey,
         tail: Tail,
-        going: &BTreeSet<Arc<str>>,
-        coming: &[Coming<'_>],
-        effects: &mut New,
-        changed: &mut Vec<Changed>,
+        (going, coming): (&BTreeSet<Arc<str>>, &[Coming<'_>]),
+        (effects, changed): (&mut New, &mut Vec<Changed>),
+        hours: &mut Hours,
     ) -> Realized {
+        let method = self.method;
         let book = self.books.entry(key.clone()).or_default();
         let mut difference = Realized::default();
         let mut holding = tail.checkpoint;
@@ -195,20 +204,19 @@ impl Ledger {
             let was = side.effect(&stored.effects);
             if let Some(was) = was {
                 difference.sub(&was.realized);
+                hours.at(&stored.entry).realized.sub(&was.realized);
             }
             if !going.contains(&stored.entry.order.id) {
                 line.push((&stored.entry, side, was));
             }
         }
         book.trades = book.trades.saturating_sub(going.len() as u64) + coming.len() as u64;
-        for (entry, side) in coming {
-            book.decorate(side.lot(entry));
-            line.push((entry, *side, None));
-        }
+        line.extend(coming.iter().map(|(entry, side)| (*entry, *side, None)));
         line.sort_by(|a, b| a.0.order.cmp(&b.0.order));
         for (entry, side, was) in line {
-            let effect = step(&mut holding, side, entry);
+            let effect = step(method, &mut holding, side, entry);
             difference.add(&effect.realized);
+            hours.at(entry).realized.add(&effect.realized);
             match was {
                 None => drop(effects.insert((Arc::clone(&entry.order.id), side), effect)),
                 Some(was) if *was != effect => changed.push(Changed { key: entry.key(), side, effect }),
@@ -220,11 +228,20 @@ impl Ledger {
         difference
     }
 
+    /// Takes the decoration of everything that was present at some moment.
+    fn decorate(&mut self, moves: &[Move]) {
+        for entry in moves.iter().flat_map(Move::seen) {
+            for (side, key) in books_of(entry) {
+                self.books.entry(key).or_default().decorate(side.lot(entry), entry.order.place);
+            }
+        }
+    }
+
     /// Counts the moves in the totals of their users; returns the users touched.
     fn count(&mut self, moves: &[Move]) -> Vec<(UserKey, User)> {
         let mut touched = BTreeSet::new();
         for step in moves {
-            let key = &step.entry().user;
+            let key = &step.entry.user;
             let user = self.users.entry(key.clone()).or_default();
             if let Some(was) = step.removed() {
                 user.totals.uncount(&was.entry);
@@ -232,7 +249,7 @@ impl Ledger {
             if let Some(entry) = step.added() {
                 user.totals.count(entry);
             }
-            user.see(step.entry().order.place);
+            step.seen().chain([&step.entry]).for_each(|entry| user.see(entry.order.place));
             touched.insert(key.clone());
         }
         let now = |key: UserKey| {
@@ -249,16 +266,29 @@ type Coming<'a> = (&'a Entry, SideOf);
 type New = HashMap<(Arc<str>, SideOf), Effect>;
 
 /// What one trade does to a holding.
-fn step(holding: &mut Holding, side: SideOf, entry: &Entry) -> Effect {
+fn step(method: Method, holding: &mut Holding, side: SideOf, entry: &Entry) -> Effect {
     let (raw, worth) = (&side.lot(entry).raw, entry.notional.as_ref());
-    let realized = match side {
-        SideOf::Sold => holding.sell(raw, worth),
+    let sale = match side {
+        SideOf::Sold => holding.sell(method, raw, worth),
         SideOf::Bought => {
-            holding.buy(raw, worth);
-            Realized::default()
+            holding.buy(method, &entry.order.id, raw, worth);
+            Sale::default()
         }
     };
-    Effect { realized, after: holding.clone() }
+    let checkpoint = is_checkpoint(holding.parcels.len(), &entry.order.id);
+    let after = if checkpoint { holding.clone() } else { holding.without_parcels() };
+    Effect { realized: sale.realized, taken: sale.taken, after, checkpoint }
+}
+
+/// Parcels kept with every trade; more are kept with one trade in so many as this fits into them, so that what is kept
+/// grows with the trades and not with their square.
+const FEW_PARCELS: usize = 8;
+
+/// Whether the parcels that a trade left are kept with it: decided by the trade alone, so alike in every fold.
+fn is_checkpoint(parcels: usize, id: &str) -> bool {
+    let draw =
+        || id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    parcels <= FEW_PARCELS || (draw() >> 16) % (parcels as u64) < FEW_PARCELS as u64
 }
 
 /// The books that a trade moves.
@@ -275,8 +305,9 @@ fn side_in(entry: &Entry, key: &BookKey) -> Option<SideOf> {
 fn by_book(moves: &[Move]) -> BTreeMap<BookKey, Vec<Coming<'_>>> {
     let mut books: BTreeMap<BookKey, Vec<Coming<'_>>> = BTreeMap::new();
     for step in moves {
-        if let Some(was) = step.removed() {
-            for (_, book) in books_of(&was.entry) {
+        // What only goes, or came and went, leaves nothing coming; its books are written all the same.
+        for entry in step.removed().map(|was| &was.entry).into_iter().chain(step.seen()) {
+            for (_, book) in books_of(entry) {
                 books.entry(book).or_default();
             }
         }
@@ -301,39 +332,10 @@ fn leaving(moves: &[Move]) -> HashMap<BookKey, BTreeSet<Arc<str>>> {
     leaving
 }
 
-/// By how much each day's fees move.
-fn fee_moves(moves: &[Move]) -> Vec<(FeeKey, FeeMove)> {
-    let mut fees: BTreeMap<FeeKey, FeeMove> = BTreeMap::new();
-    for step in moves {
-        if let Some((key, fee)) = step.removed().and_then(|was| fee_of(&was.entry)) {
-            let day = fees.entry(key).or_default();
-            day.usd -= fee;
-            day.trades -= 1;
-        }
-        if let Some((key, fee)) = step.added().and_then(fee_of) {
-            let day = fees.entry(key).or_default();
-            day.usd += fee;
-            day.trades += 1;
-        }
-    }
-    fees.into_iter().filter(|(_, moved)| *moved != FeeMove::default()).collect()
-}
-
-fn fee_of(entry: &Entry) -> Option<(FeeKey, &Dollars)> {
-    let fee = entry.fee.as_ref().filter(|_| !entry.cycle)?;
-    let platform = entry.platform.clone().unwrap_or_default();
-    Some((FeeKey { user: entry.user.clone(), platform, day: entry.day() }, fee))
-}
-
 /// The row a move leaves.
 fn put(step: Move, effects: &mut New) -> Put {
-    match step {
-        Move::Added(event, entry) | Move::Replaced(event, entry, _) => {
-            let mut take = |side| effects.remove(&(Arc::clone(&entry.order.id), side));
-            let effects = Effects { sold: take(SideOf::Sold), bought: take(SideOf::Bought) };
-            Put { event, entry, live: true, effects }
-        }
-        Move::Removed(event, was) => Put { event, entry: was.entry, live: false, effects: Effects::default() },
-        Move::Passed(event, entry) => Put { event, entry, live: false, effects: Effects::default() },
-    }
+    let Move { event, entry, live, known, .. } = step;
+    let mut take = |side| if live { effects.remove(&(Arc::clone(&entry.order.id), side)) } else { None };
+    let effects = Effects { sold: take(SideOf::Sold), bought: take(SideOf::Bought) };
+    Put { event, entry, live, known, effects }
 }

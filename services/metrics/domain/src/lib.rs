@@ -1,17 +1,19 @@
 //! The book: volume, fees, positions and realized PnL of every user, as a function of the live trades in chain order.
 //!
-//! Read in this order: [`amounts`] (exact arithmetic), [`average`] (one position, one method), [`entry`] (what the book
+//! Read in this order: [`amounts`] (exact arithmetic), [`holding`] (one position, by either method), [`entry`] (what the book
 //! needs of a trade), [`account`] (what is kept per user and per position), [`wishes`] (which state a batch puts each
-//! trade into), [`fold`] (what a batch changes), [`ports`] (the store), [`app`] (the story).
+//! trade into), [`hours`] (what windows are
+//! summed from), [`fold`] (what a batch changes), [`ports`] (the store), [`app`] (the story).
 //!
 //! **Invariant:** however trades come and go, are repeated, reordered or split into batches, the book equals a fold of
 //! the trades that are present, from nothing, in chain order.
 
 pub mod amounts;
-pub mod average;
+pub mod holding;
 pub mod entry;
 pub mod account;
 pub mod wishes;
+pub mod hours;
 pub mod fold;
 pub mod ports;
 pub mod app;
@@ -20,7 +22,8 @@ pub mod memory;
 pub use account::{Book, Totals, User};
 pub use amounts::{Dollars, Quantity};
 pub use app::{Limits, follow};
-pub use average::{Holding, Realized};
 pub use entry::{BookKey, Entry, Lot, Order, TradeKey, UserKey};
-pub use fold::{FeeKey, FeeMove, Ledger, SideOf};
+pub use fold::{Ledger, SideOf};
+pub use holding::{Holding, Method, Parcel, Realized};
+pub use hours::{FeeKey, FeeMove, HourKey, HourMove};
 pub use ports::{Changed, Effect, Effects, Facts, Heads, Outcome, Put, Store, Stored, Tail};

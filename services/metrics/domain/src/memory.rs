@@ -2,7 +2,9 @@
 
 use crate::account::{Book, User};
 use crate::entry::{BookKey, Entry, Order, TradeKey, UserKey};
-use crate::fold::{FeeKey, FeeMove, SideOf};
+use crate::fold::SideOf;
+use crate::holding::Method;
+use crate::hours::{FeeKey, FeeMove, HourKey, HourMove};
 use crate::ports::{Effects, Facts, Heads, Outcome, Put, Store, Stored, Tail};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,6 +13,7 @@ use tape::{Share, Unavailable};
 /// A store that forgets with its process.
 #[derive(Debug, Default)]
 pub struct Memory {
+    method: Method,
     kept: Mutex<Kept>,
 }
 
@@ -23,13 +26,20 @@ pub struct Kept {
     pub trades: BTreeMap<TradeKey, Stored>,
     /// Users.
     pub users: BTreeMap<UserKey, User>,
-    /// Positions with at least one live trade.
+    /// Positions that ever were.
     pub books: BTreeMap<BookKey, Book>,
+    /// Hours with at least one live trade.
+    pub hours: BTreeMap<HourKey, HourMove>,
     /// Fees per user, platform and day.
     pub fees: BTreeMap<FeeKey, FeeMove>,
 }
 
 impl Memory {
+    /// An empty store of books kept by a method.
+    pub fn keeping(method: Method) -> Self {
+        Self { method, kept: Mutex::default() }
+    }
+
     /// A copy of all that is kept.
     pub fn kept(&self) -> Kept {
         self.lock().clone()
@@ -41,6 +51,10 @@ impl Memory {
 }
 
 impl Store for Memory {
+    fn method(&self) -> Method {
+        self.method
+    }
+
     async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
         Ok(self.lock().positions.get(share).copied())
     }
@@ -82,11 +96,11 @@ impl Kept {
             .collect();
         line.sort_by(|a, b| a.1.entry.order.cmp(&b.1.entry.order));
         let at = line.partition_point(|(_, stored)| stored.entry.order < *from);
-        let before = at.checked_sub(1).and_then(|last| line[last].0.effect(&line[last].1.effects));
-        Tail {
-            checkpoint: before.map(|effect| effect.after.clone()).unwrap_or_default(),
-            trades: line[at..].iter().map(|(_, stored)| (*stored).clone()).collect(),
-        }
+        let effect =
+            |(side, stored): &(SideOf, &Stored)| side.effect(&stored.effects).filter(|e| e.checkpoint).cloned();
+        let newest = line[..at].iter().enumerate().rev().find_map(|(place, one)| Some((place + 1, effect(one)?.after)));
+        let (from, checkpoint) = newest.unwrap_or_default();
+        Tail { checkpoint, trades: line[from..].iter().map(|(_, stored)| (*stored).clone()).collect() }
     }
 
     fn keep(&mut self, facts: &Facts) {
@@ -104,7 +118,10 @@ impl Kept {
         }
         self.users.extend(facts.users.iter().cloned());
         self.books.extend(facts.books.iter().cloned());
-        self.books.retain(|_, book| book.trades > 0);
+        for (key, moved) in &facts.hours {
+            self.hours.entry(key.clone()).or_default().add(moved);
+        }
+        self.hours.retain(|_, hour| !hour.is_empty());
         for (key, moved) in &facts.fees {
             let day = self.fees.entry(key.clone()).or_default();
             day.usd += &moved.usd;

@@ -1,9 +1,10 @@
 //! The store in our words: what a fold must know of the past, and the facts it leaves.
 
 use crate::account::{Book, User};
-use crate::average::{Holding, Realized};
 use crate::entry::{BookKey, Entry, Order, TradeKey, UserKey};
-use crate::fold::{FeeKey, FeeMove, SideOf};
+use crate::fold::SideOf;
+use crate::holding::{Holding, Method, Parcel, Realized};
+use crate::hours::{FeeKey, FeeMove, HourKey, HourMove};
 use std::future::Future;
 use tape::{Event, Share, Unavailable};
 
@@ -12,8 +13,12 @@ use tape::{Event, Share, Unavailable};
 pub struct Effect {
     /// What it realized.
     pub realized: Realized,
-    /// What the book held afterwards: a checkpoint to fold on from.
+    /// Of which parcels a sale took it; always empty by average.
+    pub taken: Vec<Parcel>,
+    /// What the book held afterwards; its parcels only in a checkpoint.
     pub after: Holding,
+    /// Whether the book can be folded on from here.
+    pub checkpoint: bool,
 }
 
 /// What one trade did to the books of its two sides; none where a side makes no position.
@@ -48,9 +53,9 @@ pub struct Heads {
 /// One book from some trade on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tail {
-    /// What the last live trade before it left; nothing before it leaves an empty holding.
+    /// What the last checkpoint before it left; none before it leaves an empty holding.
     pub checkpoint: Holding,
-    /// The live trades from it on, in chain order.
+    /// The live trades after that checkpoint, in chain order.
     pub trades: Vec<Stored>,
 }
 
@@ -63,6 +68,8 @@ pub struct Put {
     pub entry: Entry,
     /// Present, not reverted.
     pub live: bool,
+    /// A row of it may be stored; otherwise it is new for sure.
+    pub known: bool,
     /// What it did.
     pub effects: Effects,
 }
@@ -93,9 +100,11 @@ pub struct Facts {
     pub changed: Vec<Changed>,
     /// Users as they are now.
     pub users: Vec<(UserKey, User)>,
-    /// Positions as they are now; one without trades is gone.
+    /// Positions as they are now, also those without trades.
     pub books: Vec<(BookKey, Book)>,
-    /// What is added to daily fees.
+    /// What is added to hours; an hour without trades is gone.
+    pub hours: Vec<(HourKey, HourMove)>,
+    /// What is added to daily fees; a day without trades is gone.
     pub fees: Vec<(FeeKey, FeeMove)>,
 }
 
@@ -110,13 +119,15 @@ pub enum Outcome {
 
 /// Where the book is kept.
 pub trait Store: Send + Sync {
+    /// The method by which its books are kept.
+    fn method(&self) -> Method;
     /// The next position to read of a share; none if it was never read.
     fn position(&self, share: &Share) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
     /// Users and positions as last committed.
     fn heads(&self, users: &[UserKey], books: &[BookKey]) -> impl Future<Output = Result<Heads, Unavailable>> + Send;
     /// Those of the given trades that are stored, live or reverted.
     fn stored(&self, trades: &[TradeKey]) -> impl Future<Output = Result<Vec<Stored>, Unavailable>> + Send;
-    /// Each book from its trade on, in the order asked.
+    /// Each book from the last checkpoint before its trade, in the order asked.
     fn tails(&self, from: &[(BookKey, Order)]) -> impl Future<Output = Result<Vec<Tail>, Unavailable>> + Send;
     /// Moves the read position and keeps the facts and the messages about them, or nothing.
     fn commit(&self, facts: &Facts) -> impl Future<Output = Result<Outcome, Unavailable>> + Send;

@@ -1,170 +1,61 @@
 //! Whatever comes, goes, repeats or arrives late, in whatever batches: the book is the fold of what is present.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "support/story.rs"]
+mod story;
+
 use metrics_domain::memory::{Kept, Memory};
-use metrics_domain::{Book, BookKey, Dollars, Entry, FeeKey, FeeMove, Limits, Quantity, Totals, UserKey, follow};
+use metrics_domain::{
+    Book, BookKey, Dollars, Entry, FeeKey, FeeMove, HourKey, HourMove, Limits, Method, Quantity, Realized, Totals,
+    UserKey,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use std::collections::{BTreeMap, VecDeque};
-use std::future::pending;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Waker};
-use tape::{
-    Batch, BlockId, BlockRef, Delivery, Detector, Event, Feed, Raw, Share, Side, Start, Status, Trade, Trader,
-    Transaction, Unavailable, Usd, Valuation,
-};
+use std::collections::BTreeMap;
+use story::{Sketch, batches, event, present, run, sketch, trade};
+use tape::{Event, Trade, Usd, Valuation};
 
-/// What may be random about a trade.
-#[derive(Clone, Debug)]
-struct Sketch {
-    user: u8,
-    chain: u8,
-    height: u64,
-    index: u32,
-    branch: u8,
-    cycle: bool,
-    sold: (u8, u32),
-    bought: (u8, u32),
-    notional: Option<u32>,
-    fee: Option<u32>,
-    platform: bool,
-}
-
-fn sketch() -> impl Strategy<Value = Sketch> {
-    let who = (0..2_u8, 0..2_u8, 0..5_u64, 0..3_u32, 0..2_u8, prop::bool::weighted(0.1));
-    let what = ((0..4_u8, 0..20_u32), (0..4_u8, 0..20_u32), prop::option::weighted(0.8, 0..1_000_u32));
-    let rest = (prop::option::weighted(0.3, 0..9_u32), any::<bool>());
-    (who, what, rest).prop_map(
-        |((user, chain, height, index, branch, cycle), (sold, bought, notional), (fee, platform))| Sketch {
-            user,
-            chain,
-            height,
-            index,
-            branch,
-            cycle,
-            sold,
-            bought,
-            notional,
-            fee,
-            platform,
-        },
-    )
-}
-
-/// Assets 0 and 1 are cash. `again` is the same trade, valued differently by a newer detector.
-fn trade(sketch: &Sketch, number: usize, again: bool) -> Trade {
-    let side = |(asset, raw): (u8, u32)| Side {
-        asset: format!("asset{asset}"),
-        raw: Raw::from(raw),
-        decimals: Some(6),
-        symbol: Some(format!("A{asset}")),
-        quote: asset < 2,
-    };
-    let worth = |n: u32| Usd(Usd::ONE.0 * i128::from(n) / 7 + i128::from(again));
-    Trade {
-        kind: if sketch.cycle { Trade::CYCLE } else { Trade::SWAP }.to_owned(),
-        chain: format!("chain{}", sketch.chain).into(),
-        network: "network".into(),
-        block: BlockRef {
-            id: BlockId { height: sketch.height, hash: format!("block{}-{}", sketch.height, sketch.branch).into() },
-            timestamp_ms: sketch.height * 50_000_000,
-        },
-        transaction: Transaction {
-            hash: format!("tx{number}").into(),
-            index: sketch.index,
-            from: "sender".to_owned(),
-            to: None,
-        },
-        ordinal: 0,
-        trader: Trader { address: format!("user{}", sketch.user), evidence: "tx-sender".to_owned() },
-        sold: side(sketch.sold),
-        bought: side(((sketch.bought.0 + u8::from(again)) % 4, sketch.bought.1)),
-        legs: vec![],
-        fees: vec![],
-        platform: sketch.platform.then(|| "shop".to_owned()),
-        valuation: sketch.notional.map(|notional| Valuation {
-            notional: worth(notional),
-            fee: sketch.fee.map(worth),
-            source: "stable-leg".to_owned(),
-        }),
-        detector: Arc::new(Detector { plugin: "p".into(), version: "1".into(), digest: "d".into() }),
-    }
-}
-
-fn event(trade: Trade, present: bool, at: usize) -> Event {
-    let status = if present { Status::Observed } else { Status::Reverted };
-    Event { id: format!("chain/{at}/0"), status, trade }
-}
-
-/// Hands out what it is given, then waits for ever.
-struct Script(VecDeque<Delivery>);
-
-impl Feed for Script {
-    async fn next(&mut self) -> Result<Delivery, Unavailable> {
-        match self.0.pop_front() {
-            Some(delivery) => Ok(delivery),
-            None => pending().await,
+impl Sketch {
+    /// A swap of nothing for nothing, to be filled in.
+    fn plain() -> Self {
+        Self {
+            user: 0,
+            chain: 0,
+            height: 1,
+            index: 0,
+            branch: 0,
+            cycle: false,
+            sold: (0, 0),
+            bought: (0, 0),
+            notional: None,
+            fee: None,
+            platform: false,
         }
     }
-
-    async fn seek(&mut self, _: &Share, _: Start) -> Result<(), Unavailable> {
-        Ok(())
-    }
-}
-
-/// Follows the script to its end; nothing in it waits, so one poll gets there.
-fn run(script: Vec<Delivery>, store: &Memory, limits: Limits) {
-    let mut story = pin!(follow(Script(script.into()), store, limits));
-    assert!(story.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-}
-
-fn share() -> Share {
-    Share { log: "trades.executed.v1".into(), number: 7 }
-}
-
-fn batches(events: &[Event], cuts: &[usize]) -> Vec<Delivery> {
-    let mut script = vec![Delivery::Gained(share())];
-    let mut at = 0;
-    for cut in cuts.iter().copied().chain([events.len()]) {
-        let end = (at + cut).min(events.len());
-        let part = (at..end).map(|position| (position as u64, events[position].clone())).collect();
-        script.push(Delivery::Batch(Batch { share: share(), events: part, next: end as u64 }));
-        at = end;
-    }
-    script
-}
-
-/// The trades present after these events, by the rule alone.
-fn present(events: &[Event]) -> Vec<Trade> {
-    let mut live = BTreeMap::new();
-    for event in events {
-        if event.status == Status::Reverted {
-            live.remove(&event.trade.id());
-        } else {
-            live.entry(event.trade.id()).or_insert_with(|| event.trade.clone());
-        }
-    }
-    let mut trades: Vec<Trade> = live.into_values().collect();
-    trades.sort_by_key(|trade| (trade.place(), trade.id()));
-    trades
 }
 
 /// A fold from nothing, written plainly.
-fn from_scratch(trades: &[Trade]) -> Kept {
+fn from_scratch(trades: &[Trade], method: Method) -> Kept {
     let mut kept = Kept::default();
     for trade in trades {
         let entry = Entry::of(trade);
         let totals = &mut kept.users.entry(entry.user.clone()).or_default().totals;
+        let hour = kept.hours.entry(HourKey { user: entry.user.clone(), hour: entry.hour() }).or_default();
         if entry.cycle {
             totals.cycles += 1;
+            hour.cycles += 1;
             continue;
         }
+        let worth = entry.notional.as_ref();
         totals.swaps += 1;
-        totals.unvalued += u64::from(entry.notional.is_none());
-        totals.volume += entry.notional.as_ref().unwrap_or(&Dollars::ZERO);
+        hour.swaps += 1;
+        totals.unvalued += u64::from(worth.is_none());
+        hour.unvalued += i64::from(worth.is_none());
+        totals.volume += worth.unwrap_or(&Dollars::ZERO);
+        hour.volume += worth.unwrap_or(&Dollars::ZERO);
         if let Some(fee) = &entry.fee {
             totals.fees += fee;
+            hour.fees += fee;
             let platform = entry.platform.clone().unwrap_or_default();
             let day = kept.fees.entry(FeeKey { user: entry.user.clone(), platform, day: entry.day() }).or_default();
             day.usd += fee;
@@ -174,29 +65,34 @@ fn from_scratch(trades: &[Trade]) -> Kept {
             let Some(key) = entry.book(lot) else { continue };
             let book = kept.books.entry(key).or_default();
             book.trades += 1;
-            book.decorate(lot);
             if sale {
-                let realized = book.holding.sell(&lot.raw, entry.notional.as_ref());
+                let realized = book.holding.sell(method, &lot.raw, worth).realized;
                 book.realized.add(&realized);
                 totals.realized.add(&realized);
+                hour.realized.add(&realized);
             } else {
-                book.holding.buy(&lot.raw, entry.notional.as_ref());
+                book.holding.buy(method, &entry.order.id, &lot.raw, worth);
             }
         }
     }
     kept
 }
 
-type Figures = (BTreeMap<UserKey, Totals>, BTreeMap<BookKey, Book>, BTreeMap<FeeKey, FeeMove>);
+type Figures =
+    (BTreeMap<UserKey, Totals>, BTreeMap<BookKey, Book>, BTreeMap<HourKey, HourMove>, BTreeMap<FeeKey, FeeMove>);
 
-/// All that is a function of the trades present.
+/// All that is a function of the trades present. Decoration is not: it stays when the trade that carried it goes.
 fn figures(kept: Kept) -> Figures {
     let users = kept.users.into_iter().map(|(key, user)| (key, user.totals));
-    (users.filter(|(_, totals)| *totals != Totals::default()).collect(), kept.books, kept.fees)
+    let books = kept.books.into_iter().filter(|(_, book)| book.trades > 0);
+    let bare = |book: Book| Book { symbol: None, decimals: None, decorated: None, ..book };
+    let books = books.map(|(key, book)| (key, bare(book)));
+    let users = users.filter(|(_, totals)| *totals != Totals::default());
+    (users.collect(), books.collect(), kept.hours, kept.fees)
 }
 
-fn check(events: &[Event], cuts: &[usize], limits: Limits) {
-    let store = Memory::default();
+fn check(events: &[Event], cuts: &[usize], limits: Limits, method: Method) {
+    let store = Memory::keeping(method);
     run(batches(events, cuts), &store, limits);
     let kept = store.kept();
     let live: Vec<String> = present(events).iter().map(Trade::id).collect();
@@ -205,12 +101,16 @@ fn check(events: &[Event], cuts: &[usize], limits: Limits) {
     stored.sort();
     assert_eq!(stored.iter().map(|order| order.id.to_string()).collect::<Vec<_>>(), live);
     effects_add_up(&kept);
-    assert_eq!(figures(kept), figures(from_scratch(&present(events))));
+    assert_eq!(figures(kept.clone()), figures(from_scratch(&present(events), method)));
+    // All that is kept, rows of reverted trades and decoration included, is the same for every split into batches.
+    let one_by_one = Memory::keeping(method);
+    run(batches(events, &vec![1; events.len()]), &one_by_one, Limits { events: 1, remembered: 0 });
+    assert_eq!(kept, one_by_one.kept());
 }
 
 /// What stands beside the trades is what the totals say.
 fn effects_add_up(kept: &Kept) {
-    let mut sums: BTreeMap<UserKey, metrics_domain::Realized> = BTreeMap::new();
+    let mut sums: BTreeMap<UserKey, Realized> = BTreeMap::new();
     for stored in kept.trades.values() {
         for effect in [&stored.effects.sold, &stored.effects.bought].into_iter().flatten() {
             sums.entry(stored.entry.user.clone()).or_default().add(&effect.realized);
@@ -231,31 +131,39 @@ proptest! {
         cuts in vec(0..9_usize, 0..12),
         piece in 1..7_usize,
         remembered in 0..20_usize,
+        fifo in any::<bool>(),
     ) {
         let events: Vec<Event> = story.iter().enumerate().map(|(at, (which, present, again))| {
             let number = which.index(pool.len());
             event(trade(&pool[number], number, *again), *present, at)
         }).collect();
-        check(&events, &cuts, Limits { events: piece, remembered });
+        let method = if fifo { Method::Fifo } else { Method::Average };
+        check(&events, &cuts, Limits { events: piece, remembered }, method);
+    }
+
+    #[test]
+    fn many_open_parcels_are_folded_on_from_sparse_checkpoints(
+        sales in vec((1..90_u64, 1..40_u32), 0..12),
+        gone in vec(0..60_usize, 0..6),
+        cuts in vec(1..30_usize, 0..6),
+    ) {
+        let buys = (0..60_u64).map(|at| (at + 1, true, 10 + u32::try_from(at % 7).unwrap()));
+        let sales = sales.into_iter().map(|(height, raw)| (height, false, raw));
+        let trades: Vec<Trade> = buys.chain(sales).enumerate().map(|(at, (height, buys, raw))| {
+            let (token, cash) = ((2, raw), (0, raw * 2));
+            let (sold, bought) = if buys { (cash, token) } else { (token, cash) };
+            trade(&Sketch { height, sold, bought, notional: Some(raw * 3), ..Sketch::plain() }, at, false)
+        }).collect();
+        let mut events = applies(&trades);
+        events.extend(gone.iter().map(|at| event(trades[*at].clone(), false, 1_000 + at)));
+        check(&events, &cuts, Limits { events: 25, remembered: 9 }, Method::Fifo);
     }
 }
 
 /// `(sold asset, raw, bought asset, raw, dollars)` at heights 1, 2, …; 0 is cash, 2 and 3 are tokens.
 fn history(lines: &[(u8, u32, u8, u32, &str)]) -> Vec<Trade> {
     let line = |(at, (sold, gave, bought, got, usd)): (usize, &(u8, u32, u8, u32, &str))| {
-        let sketch = Sketch {
-            user: 0,
-            chain: 0,
-            height: at as u64 + 1,
-            index: 0,
-            branch: 0,
-            cycle: false,
-            sold: (*sold, *gave),
-            bought: (*bought, *got),
-            notional: None,
-            fee: None,
-            platform: false,
-        };
+        let sketch = Sketch { height: at as u64 + 1, sold: (*sold, *gave), bought: (*bought, *got), ..Sketch::plain() };
         let notional = Usd::parse(usd).unwrap();
         let valuation = Some(Valuation { notional, fee: None, source: "stable-leg".to_owned() });
         Trade { valuation, ..trade(&sketch, at, false) }
@@ -264,7 +172,11 @@ fn history(lines: &[(u8, u32, u8, u32, &str)]) -> Vec<Trade> {
 }
 
 fn play(events: &[Event]) -> Kept {
-    let store = Memory::default();
+    played(events, Method::Average)
+}
+
+fn played(events: &[Event], method: Method) -> Kept {
+    let store = Memory::keeping(method);
     run(batches(events, &vec![1; events.len()]), &store, Limits::default());
     store.kept()
 }
@@ -274,9 +186,13 @@ fn applies(trades: &[Trade]) -> Vec<Event> {
 }
 
 #[test]
-fn golden_vector() {
+fn golden_vector_by_either_method() {
+    [Method::Average, Method::Fifo].into_iter().for_each(golden_vector);
+}
+
+fn golden_vector(method: Method) {
     let trades = history(&[(0, 10, 2, 10, "10"), (2, 4, 0, 8, "8"), (0, 20, 2, 10, "20"), (2, 16, 0, 32, "32")]);
-    let kept = play(&applies(&trades));
+    let kept = played(&applies(&trades), method);
     let realized: Vec<String> = kept
         .trades
         .values()
@@ -299,6 +215,53 @@ fn a_purchase_taken_back_was_never_there() {
     let book = kept.books.values().next().unwrap();
     let shown = [book.holding.quantity.to_string(), book.holding.basis.to_string(), book.realized.pnl.to_string()];
     assert_eq!(shown, ["6", "18", "0"]);
+}
+
+#[test]
+fn methods_differ_where_prices_did() {
+    let trades = history(&[(0, 10, 2, 10, "10"), (0, 30, 2, 10, "30"), (2, 10, 0, 40, "40")]);
+    let shown = |method| {
+        let kept = played(&applies(&trades), method);
+        let book = kept.books.values().next().unwrap();
+        [book.realized.pnl.to_string(), book.holding.basis.to_string()]
+    };
+    assert_eq!(
+        (shown(Method::Average), shown(Method::Fifo)),
+        (["20", "20"].map(Into::into), ["30", "30"].map(Into::into))
+    );
+}
+
+#[test]
+fn a_wrap_splits_no_pool_and_makes_no_volume() {
+    // The native asset goes by its wrapped contract, so a wrap gives and gets one asset.
+    let trades = history(&[(0, 10, 2, 10, "10"), (2, 10, 2, 10, "50"), (2, 10, 0, 12, "12")]);
+    let kept = play(&applies(&trades));
+    let totals = &kept.users.values().next().unwrap().totals;
+    assert_eq!((totals.volume.to_string(), totals.cycles), ("22".to_owned(), 1));
+    assert_eq!(totals.realized.pnl.to_string(), "2");
+}
+
+#[test]
+fn what_came_by_transfer_is_sold_without_basis() {
+    let kept = play(&applies(&history(&[(0, 10, 2, 10, "10"), (2, 40, 0, 80, "80")])));
+    let realized = &kept.users.values().next().unwrap().totals.realized;
+    let shown = [&realized.pnl, &realized.proceeds, &realized.without_basis].map(ToString::to_string);
+    assert_eq!(shown, ["10", "20", "60"], "no profit on what was not seen to arrive");
+}
+
+#[test]
+fn hours_hold_what_was_realized_in_them() {
+    let mut trades = history(&[(0, 10, 2, 10, "10"), (2, 4, 0, 8, "8"), (2, 6, 0, 3, "3")]);
+    trades[0].block.timestamp_ms = 0;
+    trades[1].block.timestamp_ms = 3_600_000;
+    trades[2].block.timestamp_ms = 2 * 3_600_000 - 1;
+    let shown = |kept: &Kept| -> Vec<(u64, i64, String)> {
+        kept.hours.iter().map(|(key, hour)| (key.hour, hour.swaps, hour.realized.pnl.to_string())).collect()
+    };
+    let mut events = applies(&trades);
+    assert_eq!(shown(&play(&events)), [(0, 1, "0".to_owned()), (1, 2, "1".to_owned())]);
+    events.push(event(trades[0].clone(), false, 9));
+    assert_eq!(shown(&play(&events)), [(1, 2, "0".to_owned())], "an hour without trades is gone");
 }
 
 #[test]

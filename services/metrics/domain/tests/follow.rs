@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use metrics_domain::memory::Memory;
-use metrics_domain::{BookKey, Facts, Heads, Limits, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey, follow};
+use metrics_domain::{
+    BookKey, Facts, Heads, Limits, Method, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey, follow,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::future::pending;
@@ -88,6 +90,10 @@ struct Meddled<'a> {
 }
 
 impl Store for Meddled<'_> {
+    fn method(&self) -> Method {
+        self.inner.method()
+    }
+
     async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
         self.inner.position(share).await
     }

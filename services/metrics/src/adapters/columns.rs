@@ -1,8 +1,8 @@
 //! Rows of either database as the book's own types; what does not fit is an error with an address.
 
 use metrics_domain::{
-    Book, BookKey, Dollars, Effect, Effects, Entry, Facts, Holding, Lot, Order, Put, Quantity, Realized, SideOf,
-    Stored, Totals, User, UserKey,
+    Book, BookKey, Dollars, Effect, Effects, Entry, Facts, Holding, Lot, Method, Order, Parcel, Put, Quantity,
+    Realized, SideOf, Stored, Totals, User, UserKey,
 };
 use sqlx::Row;
 use std::sync::Arc;
@@ -82,14 +82,19 @@ pub(crate) fn book(row: &impl Columns) -> Result<(BookKey, Book), RowError> {
         quantity: quantity(row, "quantity")?,
         unknown: quantity(row, "unknown_quantity")?,
         basis: dollars(row, "basis_usd")?,
+        parcels: parcels("parcels", row.maybe("parcels")?)?.into(),
     };
     let key = BookKey { user: user_key(row)?, asset: row.text("asset")?.into() };
     let decimals = row.maybe_int("decimals")?.and_then(|decimals| u8::try_from(decimals).ok());
+    let decorated = match row.maybe_int("decorated_height")? {
+        Some(_) => Some(place(row, ["decorated_height", "decorated_index", "decorated_ordinal"])?),
+        None => None,
+    };
     let (realized, trades) = (realized(row)?, count(row, "trades")?);
-    Ok((key, Book { holding, realized, trades, symbol: row.maybe("symbol")?, decimals }))
+    Ok((key, Book { holding, realized, trades, symbol: row.maybe("symbol")?, decimals, decorated }))
 }
 
-pub(crate) fn stored(row: &impl Columns) -> Result<Stored, RowError> {
+pub(crate) fn stored(row: &impl Columns, method: Method) -> Result<Stored, RowError> {
     let place = place(row, ["height", "tx_index", "ordinal"])?;
     let lot = |asset, raw, quote| -> Result<Lot, RowError> {
         let (asset, raw) = (row.text(asset)?.into(), quantity(row, raw)?);
@@ -106,36 +111,93 @@ pub(crate) fn stored(row: &impl Columns) -> Result<Stored, RowError> {
         fee: maybe_dollars(row, "fee_usd")?,
         platform: row.maybe("platform")?,
     };
-    let sold = after(row, SOLD_AFTER)?.map(|after| Ok::<_, RowError>(Effect { realized: realized(row)?, after }));
-    let bought = after(row, BOUGHT_AFTER)?.map(|after| Effect { realized: Realized::default(), after });
-    Ok(Stored { entry, live: row.text("status")? == "live", effects: Effects { sold: sold.transpose()?, bought } })
+    let mut effects = Effects { sold: effect(row, SOLD_AFTER, method)?, bought: effect(row, BOUGHT_AFTER, method)? };
+    if let Some(sold) = &mut effects.sold {
+        sold.realized = sale_of(row, entry.notional.as_ref())?;
+        sold.taken = parcels("sold_taken", row.maybe("sold_taken")?)?;
+    }
+    Ok(Stored { entry, live: row.text("status")? == "live", effects })
 }
 
 /// The columns of what a book held after a trade.
-type After = [&'static str; 3];
-const SOLD_AFTER: After = ["sold_quantity_after", "sold_unknown_after", "sold_basis_after"];
-const BOUGHT_AFTER: After = ["bought_quantity_after", "bought_unknown_after", "bought_basis_after"];
+type After = [&'static str; 4];
+const SOLD_AFTER: After = ["sold_quantity_after", "sold_unknown_after", "sold_basis_after", "sold_parcels_after"];
+const BOUGHT_AFTER: After =
+    ["bought_quantity_after", "bought_unknown_after", "bought_basis_after", "bought_parcels_after"];
 /// As a query for checkpoints names them, whichever side it was.
-const CHECKPOINT: After = ["quantity_after", "unknown_after", "basis_after"];
+const CHECKPOINT: After = ["quantity_after", "unknown_after", "basis_after", "parcels_after"];
 
-pub(crate) fn checkpoint(row: &impl Columns) -> Result<Holding, RowError> {
-    Ok(after(row, CHECKPOINT)?.unwrap_or_default())
+/// A checkpoint: what a book held, and after which trade.
+pub(crate) fn checkpoint(row: &impl Columns) -> Result<(Order, Holding), RowError> {
+    let place = place(row, ["height", "tx_index", "ordinal"])?;
+    let held = effect(row, CHECKPOINT, Method::Average)?.map(|effect| effect.after);
+    Ok((Order { place, id: row.text("trade_id")?.into() }, held.unwrap_or_default()))
 }
 
-fn after(row: &impl Columns, [quantity, unknown, basis]: After) -> Result<Option<Holding>, RowError> {
+/// What a trade left of a book, without what it realized; none where the side makes no position.
+fn effect(row: &impl Columns, columns: After, method: Method) -> Result<Option<Effect>, RowError> {
+    let [quantity, unknown, basis, kept] = columns;
     let Some(held) = row.maybe(quantity)? else { return Ok(None) };
-    let unknown = row.maybe(unknown)?.unwrap_or_default();
-    Ok(Some(Holding {
+    let kept = row.maybe(kept)?;
+    let checkpoint = method == Method::Average || kept.is_some();
+    let after = Holding {
         quantity: parse(quantity, held)?,
-        unknown: parse("unknown after", unknown)?,
+        unknown: parse(unknown, row.maybe(unknown)?.unwrap_or_default())?,
         basis: maybe_dollars(row, basis)?.unwrap_or_default(),
-    }))
+        parcels: parcels("parcels", kept)?.into(),
+    };
+    Ok(Some(Effect { realized: Realized::default(), taken: vec![], after, checkpoint }))
+}
+
+/// What a stored sale realized: the proceeds are what is left of its worth.
+fn sale_of(row: &impl Columns, worth: Option<&Dollars>) -> Result<Realized, RowError> {
+    let pnl = maybe_dollars(row, "realized_pnl_usd")?.unwrap_or_default();
+    let without_basis = maybe_dollars(row, "proceeds_without_basis_usd")?.unwrap_or_default();
+    let proceeds = worth.map(|worth| worth - &without_basis).unwrap_or_default();
+    Ok(Realized { pnl, proceeds, without_basis })
+}
+
+/// Parcels as `[[trade, quantity, basis], …]`.
+fn parcels(column: &'static str, text: Option<String>) -> Result<Vec<Parcel>, RowError> {
+    let Some(text) = text else { return Ok(vec![]) };
+    let wrong = |_| RowError::Value { column, value: text.clone() };
+    let rows: Vec<(String, String, String)> = serde_json::from_str(&text).map_err(wrong)?;
+    let parcel = |(trade, quantity, basis): (String, String, String)| {
+        Ok(Parcel { trade: trade.into(), quantity: parse(column, quantity)?, basis: parse(column, basis)? })
+    };
+    rows.into_iter().map(parcel).collect()
+}
+
+/// The text of parcels.
+fn listed<'a>(parcels: impl Iterator<Item = &'a Parcel>) -> String {
+    let row =
+        |parcel: &Parcel| serde_json::json!([&*parcel.trade, parcel.quantity.to_string(), parcel.basis.to_string()]);
+    serde_json::Value::Array(parcels.map(row).collect()).to_string()
+}
+
+/// The parcels of a book as it is now; nothing by average.
+pub(crate) fn open_parcels(holding: &Holding, method: Method) -> Option<String> {
+    (method == Method::Fifo).then(|| listed(holding.parcels.iter()))
+}
+
+/// The parcels that a trade left, where it is a checkpoint; nothing by average.
+pub(crate) fn parcels_after(effect: Option<&Effect>, method: Method) -> Option<String> {
+    let kept = effect.filter(|effect| effect.checkpoint && method == Method::Fifo)?;
+    Some(listed(kept.after.parcels.iter()))
+}
+
+/// The parcels that a sale took; nothing by average, or where it took none.
+pub(crate) fn parcels_taken(effect: Option<&Effect>) -> Option<String> {
+    let effect = effect.filter(|effect| !effect.taken.is_empty())?;
+    Some(listed(effect.taken.iter()))
 }
 
 fn realized(row: &impl Columns) -> Result<Realized, RowError> {
-    let pnl = maybe_dollars(row, "realized_pnl_usd")?.unwrap_or_default();
-    let without_basis = maybe_dollars(row, "proceeds_without_basis_usd")?.unwrap_or_default();
-    Ok(Realized { pnl, without_basis })
+    Ok(Realized {
+        pnl: dollars(row, "realized_pnl_usd")?,
+        proceeds: dollars(row, "proceeds_usd")?,
+        without_basis: dollars(row, "proceeds_without_basis_usd")?,
+    })
 }
 
 fn user_key(row: &impl Columns) -> Result<UserKey, RowError> {
@@ -212,14 +274,6 @@ pub(crate) fn event(put: &Put) -> String {
 /// The effects of one side that changed: block time, id, trader, then what it realized and what was held.
 pub(crate) fn changed(facts: &Facts, side: SideOf) -> impl Iterator<Item = &metrics_domain::Changed> {
     facts.changed.iter().filter(move |changed| changed.side == side)
-}
-
-/// Positions of some facts.
-type Books<'a> = Vec<&'a (BookKey, Book)>;
-
-/// The facts' books that are, and those that are no more.
-pub(crate) fn split_books(facts: &Facts) -> (Books<'_>, Books<'_>) {
-    facts.books.iter().partition(|(_, book)| book.trades > 0)
 }
 
 pub(crate) fn owned(text: &Arc<str>) -> String {

@@ -3,18 +3,26 @@
 //! Decisions
 //! * Sequential scans are off and plans are made anew for each call: every query is a look-up by key, and a plan made
 //!   while a table was small must not be kept when it no longer is.
+//! * `synchronous_commit` is off: the read position is in the same transaction as what was read, so a server that loses
+//!   its last commits in a crash goes back to a moment that was, and the tape is read again from there. A message that
+//!   left meanwhile leaves again, with the same id.
 
+mod leaders;
+mod partitions;
 mod read;
 mod write;
 
-use crate::adapters::{OpenError, refused};
+use crate::adapters::{OpenError, pinned, refused};
+use crate::leaders::Boards;
 use crate::messages::Message;
 use crate::outbox::Outbox;
-use metrics_domain::{BookKey, Facts, Heads, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey};
+use metrics_domain::{BookKey, Facts, Heads, Method, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey};
+use partitions::Partitions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, Row};
 use std::future::Future;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 use tape::{Share, Unavailable};
 
@@ -22,33 +30,50 @@ use tape::{Share, Unavailable};
 #[derive(Clone, Debug)]
 pub struct Postgres {
     pool: PgPool,
+    method: Method,
+    partitions: Arc<Partitions>,
 }
 
 impl Postgres {
     /// The schema that metrics owns.
     pub const SCHEMA: &'static str = "metrics";
 
-    /// Connects, creates the schema if it is missing, and migrates it. `schema` is a plain lower-case word.
-    pub async fn open(url: &str, schema: &str) -> Result<Self, OpenError> {
+    /// Connects, creates the schema if it is missing, migrates it, and pins the method by which books are kept.
+    /// `schema` is a plain lower-case word.
+    pub async fn open(url: &str, schema: &str, method: Method) -> Result<Self, OpenError> {
         let failed = |e: sqlx::Error| Unavailable::new("connect to the database", e);
         let settings = [
             ("search_path", schema),
             ("enable_seqscan", "off"),
             ("plan_cache_mode", "force_custom_plan"),
             ("jit", "off"),
+            ("synchronous_commit", "off"),
         ];
         let options = PgConnectOptions::from_str(url).map_err(failed)?.application_name("metrics").options(settings);
         let pool = PgPoolOptions::new()
-            .max_connections(4)
+            .max_connections(CONNECTIONS)
             .acquire_timeout(Duration::from_secs(5))
             .connect_with(options)
             .await
             .map_err(failed)?;
         create(&pool, schema).await.map_err(|e| Unavailable::new(format!("create the schema {schema}"), e))?;
         sqlx::migrate!("../../migrations/metrics/postgres").run(&pool).await.map_err(refused)?;
-        Ok(Self { pool })
+        let failed = |e: sqlx::Error| Unavailable::new("read the method of the book", e);
+        let pin = "INSERT INTO method SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM method)";
+        sqlx::query(pin).bind(method.name()).execute(&pool).await.map_err(failed)?;
+        let kept: String = sqlx::query_scalar("SELECT name FROM method").fetch_one(&pool).await.map_err(failed)?;
+        pinned(&kept, method)?;
+        Ok(Self { pool, method, partitions: Arc::default() })
+    }
+
+    /// The connections, for who compares what is kept.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
     }
 }
+
+/// One for each worker and some for the outbox and the boards.
+const CONNECTIONS: u32 = 12;
 
 /// Creating what exists needs a right that the service may lack, so it is asked first.
 async fn create(pool: &PgPool, schema: &str) -> Result<(), sqlx::Error> {
@@ -61,6 +86,10 @@ async fn create(pool: &PgPool, schema: &str) -> Result<(), sqlx::Error> {
 }
 
 impl Store for Postgres {
+    fn method(&self) -> Method {
+        self.method
+    }
+
     async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
         read::position(&self.pool, share).await
     }
@@ -72,15 +101,23 @@ impl Store for Postgres {
     }
 
     async fn stored(&self, trades: &[TradeKey]) -> Result<Vec<Stored>, Unavailable> {
-        read::stored(&self.pool, trades).await
+        read::stored(&self.pool, self.method, trades).await
     }
 
     async fn tails(&self, from: &[(BookKey, Order)]) -> Result<Vec<Tail>, Unavailable> {
-        read::tails(&self.pool, from).await
+        read::tails(&self.pool, self.method, from).await
     }
 
     async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
-        write::commit(&self.pool, facts).await.map_err(|e| Unavailable::new("commit a batch", e))
+        let failed = |e| Unavailable::new("commit a batch", e);
+        self.partitions.make(&self.pool, &facts.puts, environment::now_ms()).await.map_err(failed)?;
+        write::commit(&self.pool, self.method, facts).await.map_err(failed)
+    }
+}
+
+impl Boards for Postgres {
+    async fn rebuild(&self, now_ms: u64) -> Result<bool, Unavailable> {
+        leaders::rebuild(&self.pool, now_ms).await.map_err(|e| Unavailable::new("rebuild the leaderboards", e))
     }
 }
 

@@ -2,13 +2,15 @@
 //!
 //! Columns are those of PostgreSQL, amounts are plain decimal text; what PostgreSQL adds up in SQL is added up here.
 
+mod leaders;
 mod read;
 mod write;
 
-use crate::adapters::{OpenError, refused};
+use crate::adapters::{OpenError, pinned, refused};
+use crate::leaders::Boards;
 use crate::messages::Message;
 use crate::outbox::Outbox;
-use metrics_domain::{BookKey, Facts, Heads, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey};
+use metrics_domain::{BookKey, Facts, Heads, Method, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{Row, SqlitePool};
 use std::future::Future;
@@ -20,11 +22,12 @@ use tape::{Share, Unavailable};
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     pool: SqlitePool,
+    method: Method,
 }
 
 impl Sqlite {
-    /// Opens the file, creates what is missing, and migrates it.
-    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+    /// Opens the file, creates what is missing, migrates it, and pins the method by which books are kept.
+    pub async fn open(path: &Path, method: Method) -> Result<Self, OpenError> {
         if let Some(directory) = path.parent() {
             let failed = |e| Unavailable::new(format!("create the directory {}", directory.display()), e);
             tokio::fs::create_dir_all(directory).await.map_err(failed)?;
@@ -38,11 +41,25 @@ impl Sqlite {
         let failed = |e| Unavailable::new(format!("open the database file {}", path.display()), e);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(failed)?;
         sqlx::migrate!("../../migrations/metrics/sqlite").run(&pool).await.map_err(refused)?;
-        Ok(Self { pool })
+        let failed = |e: sqlx::Error| Unavailable::new("read the method of the book", e);
+        let pin = "INSERT INTO method SELECT ? WHERE NOT EXISTS (SELECT 1 FROM method)";
+        sqlx::query(pin).bind(method.name()).execute(&pool).await.map_err(failed)?;
+        let kept: String = sqlx::query_scalar("SELECT name FROM method").fetch_one(&pool).await.map_err(failed)?;
+        pinned(&kept, method)?;
+        Ok(Self { pool, method })
+    }
+
+    /// The connection, for who compares what is kept.
+    pub fn pool(&self) -> &SqlitePool {
+        &self.pool
     }
 }
 
 impl Store for Sqlite {
+    fn method(&self) -> Method {
+        self.method
+    }
+
     async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
         read::position(&self.pool, share).await
     }
@@ -52,15 +69,21 @@ impl Store for Sqlite {
     }
 
     async fn stored(&self, trades: &[TradeKey]) -> Result<Vec<Stored>, Unavailable> {
-        read::stored(&self.pool, trades).await
+        read::stored(&self.pool, self.method, trades).await
     }
 
     async fn tails(&self, from: &[(BookKey, Order)]) -> Result<Vec<Tail>, Unavailable> {
-        read::tails(&self.pool, from).await
+        read::tails(&self.pool, self.method, from).await
     }
 
     async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
-        write::commit(&self.pool, facts).await
+        write::commit(&self.pool, self.method, facts).await
+    }
+}
+
+impl Boards for Sqlite {
+    async fn rebuild(&self, now_ms: u64) -> Result<bool, Unavailable> {
+        leaders::rebuild(&self.pool, now_ms).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! The story: trades make wallets wait for a refresh, and refreshes replace what a provider said before.
 
+use crate::fallback::{Told, ask};
 use crate::fold::fold;
 use crate::ports::{
     Clock, Committed, Holdings, Job, Ledger, Provider, ProviderError, Queue, Refresh, Replaced, Step, Taken,
@@ -142,8 +143,10 @@ pub enum Refreshed {
     Replaced {
         /// Of this wallet.
         wallet: Wallet,
-        /// What differs.
+        /// What differs from what was shown.
         changes: Vec<BalanceChange>,
+        /// Providers that were asked before and did not tell.
+        fallbacks: usize,
     },
     /// The wallet was given to another while the provider answered; that one's answer counts.
     Lost(Wallet),
@@ -165,10 +168,10 @@ pub enum Refreshed {
     },
 }
 
-/// Refreshes the due wallet that traded last.
+/// Refreshes the due wallet that traded last; providers are asked in the order given.
 pub async fn refresh<S: Queue + Holdings>(
     store: &S,
-    provider: &impl Provider,
+    providers: &[impl Provider],
     rules: &Rules,
     clock: &impl Clock,
 ) -> Result<Refreshed, Unavailable> {
@@ -178,16 +181,17 @@ pub async fn refresh<S: Queue + Holdings>(
         Taken::Idle { next_due } => return Ok(Refreshed::Idle { next_due }),
     };
     let wallet = job.wallet.clone();
-    let snapshot = match provider.snapshot(&wallet).await {
-        Ok(snapshot) => snapshot,
+    let Told { by: provider, snapshot, after: fallbacks } = match ask(providers, &wallet).await {
+        Ok(told) => told,
         Err(why) => return put_back(store, &job, why, rules, clock).await,
     };
-    let before = store.balances(&wallet, provider.name()).await?;
+    // Readers were shown the newest snapshot, whoever's it was: what differs from that is what changes for them.
+    let before = store.shown(&wallet).await?;
     let changes = diff(&before, &snapshot);
     let again_at = clock.now_ms() + rules.debounce_ms;
-    let refresh = Refresh { job, provider: provider.name(), taken_at, snapshot, changes, again_at };
+    let refresh = Refresh { job, provider, taken_at, snapshot, changes, again_at };
     Ok(match store.replace(&refresh).await? {
-        Replaced::Done => Refreshed::Replaced { wallet, changes: refresh.changes },
+        Replaced::Done => Refreshed::Replaced { wallet, changes: refresh.changes, fallbacks },
         Replaced::Lost => Refreshed::Lost(wallet),
     })
 }

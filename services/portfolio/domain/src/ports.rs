@@ -3,6 +3,7 @@
 //! **Invariant:** each writing method is one atomic business step; a reader that lost its share and a worker that lost its
 //! job change nothing.
 
+use crate::drift::Drift;
 use crate::fold::{Facts, Known};
 use crate::snapshot::{Balance, BalanceChange, Snapshot};
 use crate::wallet::Wallet;
@@ -159,15 +160,19 @@ pub enum Replaced {
 
 /// Keeps what wallets hold.
 pub trait Holdings: Send + Sync {
+    /// What readers are shown: the newest snapshot, whoever's it was; zero amounts may be among it.
+    fn shown(&self, wallet: &Wallet) -> impl Future<Output = Result<Vec<Balance>, Unavailable>> + Send;
     /// What a provider said last; zero amounts may be among it.
     fn balances(
         &self,
         wallet: &Wallet,
         provider: &str,
     ) -> impl Future<Output = Result<Vec<Balance>, Unavailable>> + Send;
-    /// Replaces the provider's rows of a wallet, zeroes those that vanished, ends the job and leaves a message about the
-    /// changes to be published; all or nothing.
+    /// Replaces the provider's rows of a wallet, zeroes those that vanished, notes the drift, ends the job and leaves a
+    /// message about the changes to be published; all or nothing.
     fn replace(&self, refresh: &Refresh) -> impl Future<Output = Result<Replaced, Unavailable>> + Send;
+    /// How the newest snapshot differed from the trades, when it was taken.
+    fn drift(&self, wallet: &Wallet) -> impl Future<Output = Result<Vec<Drift>, Unavailable>> + Send;
     /// What a wallet should hold by its live trades alone.
     fn nets(&self, wallet: &Wallet) -> impl Future<Output = Result<Vec<Net>, Unavailable>> + Send;
 }

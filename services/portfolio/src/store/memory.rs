@@ -3,7 +3,7 @@
 use super::{Message, Outgoing};
 use num_bigint::BigInt;
 use portfolio_domain::{
-    Balance, Committed, Holdings, Job, Known, Ledger, Net, Queue, Refresh, Replaced, Step, Taken, Wallet,
+    Balance, Committed, Drift, Holdings, Job, Known, Ledger, Net, Queue, Refresh, Replaced, Step, Taken, Wallet, drift,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,6 +21,8 @@ struct State {
     nets: BTreeMap<(Wallet, String), Net>,
     queue: BTreeMap<Wallet, Waiting>,
     balances: BTreeMap<(Wallet, String), Vec<Balance>>,
+    newest: HashMap<Wallet, String>,
+    drift: HashMap<Wallet, Vec<Drift>>,
     outbox: BTreeMap<i64, Message>,
     /// The number last given to a lease or a message.
     last: i64,
@@ -33,6 +35,12 @@ struct Waiting {
     attempts: u32,
     lease: i64,
     leased_until: u64,
+}
+
+impl State {
+    fn nets(&self, wallet: &Wallet) -> Vec<Net> {
+        self.nets.iter().filter(|((of, _), _)| of == wallet).map(|(_, net)| net.clone()).collect()
+    }
 }
 
 impl Memory {
@@ -162,6 +170,13 @@ impl Queue for Memory {
 }
 
 impl Holdings for Memory {
+    async fn shown(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
+        let state = self.state();
+        let newest =
+            state.newest.get(wallet).and_then(|provider| state.balances.get(&(wallet.clone(), provider.clone())));
+        Ok(newest.cloned().unwrap_or_default())
+    }
+
     async fn balances(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
         Ok(self.state().balances.get(&(wallet.clone(), provider.to_owned())).cloned().unwrap_or_default())
     }
@@ -183,6 +198,9 @@ impl Holdings for Memory {
             rows.drain(..).map(|row| (row.asset.clone(), Balance { raw: Raw::ZERO, ..row })).collect();
         after.extend(refresh.snapshot.balances().map(|balance| (balance.asset.clone(), balance.clone())));
         *rows = after.into_values().collect();
+        state.newest.insert(wallet.clone(), refresh.provider.to_owned());
+        let drifted = drift(&refresh.snapshot, &state.nets(wallet));
+        state.drift.insert(wallet.clone(), drifted);
         for message in Message::about(refresh) {
             let id = state.number();
             state.outbox.insert(id, message);
@@ -190,8 +208,11 @@ impl Holdings for Memory {
         Ok(Replaced::Done)
     }
 
+    async fn drift(&self, wallet: &Wallet) -> Result<Vec<Drift>, Unavailable> {
+        Ok(self.state().drift.get(wallet).cloned().unwrap_or_default())
+    }
+
     async fn nets(&self, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
-        let state = self.state();
-        Ok(state.nets.iter().filter(|((of, _), _)| of == wallet).map(|(_, net)| net.clone()).collect())
+        Ok(self.state().nets(wallet))
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! **Invariant:** transactions lock in the order read position, queue, the rest, so that none waits in a circle.
 
-use super::{BalanceRow, Message, NetRow, Outgoing, balance, failed, net, signed, unsigned};
+use super::{BalanceRow, DriftRow, Message, NetRow, Outgoing, balance, drifted, failed, net, signed, unsigned};
 use portfolio_domain::{
-    Balance, Committed, Holdings, Job, Known, Ledger, Net, Queue, Refresh, Replaced, Step, Taken, Wallet,
+    Balance, Committed, Drift, Holdings, Job, Known, Ledger, Net, Queue, Refresh, Replaced, Step, Taken, Wallet, drift,
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool};
@@ -239,6 +239,20 @@ impl Queue for Postgres {
 }
 
 impl Holdings for Postgres {
+    async fn shown(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
+        let newest: Option<Option<String>> =
+            sqlx::query_scalar("SELECT provider FROM wallets WHERE chain = $1 AND address = $2")
+                .bind(&*wallet.chain)
+                .bind(&*wallet.address)
+                .fetch_optional(&self.0)
+                .await
+                .map_err(failed("read whose snapshot is the newest"))?;
+        match newest.flatten() {
+            Some(provider) => self.balances(wallet, &provider).await,
+            None => Ok(vec![]),
+        }
+    }
+
     async fn balances(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
         let rows: Vec<BalanceRow> = sqlx::query_as(
             "SELECT asset, symbol, decimals, raw::text, spam FROM balances
@@ -260,6 +274,8 @@ impl Holdings for Postgres {
             return Ok(Replaced::Lost);
         }
         rows(&mut transaction, refresh).await.map_err(&failed)?;
+        let drift = drift(&refresh.snapshot, &nets(&mut transaction, &refresh.job.wallet).await?);
+        reconcile(&mut transaction, refresh, &drift).await.map_err(&failed)?;
         for message in Message::about(refresh) {
             sqlx::query("INSERT INTO outbox (key, event_id, payload) VALUES ($1, $2, $3)")
                 .bind(message.key)
@@ -273,18 +289,61 @@ impl Holdings for Postgres {
         Ok(Replaced::Done)
     }
 
-    async fn nets(&self, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
-        let rows: Vec<NetRow> = sqlx::query_as(
-            "SELECT asset, symbol, decimals, raw::text FROM nets
+    async fn drift(&self, wallet: &Wallet) -> Result<Vec<Drift>, Unavailable> {
+        let rows: Vec<DriftRow> = sqlx::query_as(
+            "SELECT asset, symbol, decimals, balance::text, net::text FROM drift
              WHERE chain = $1 AND address = $2 ORDER BY asset COLLATE \"C\"",
         )
         .bind(&*wallet.chain)
         .bind(&*wallet.address)
         .fetch_all(&self.0)
         .await
-        .map_err(failed("read nets"))?;
-        rows.into_iter().map(net).collect()
+        .map_err(failed("read drift"))?;
+        rows.into_iter().map(drifted).collect()
     }
+
+    async fn nets(&self, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
+        let mut connection = self.0.acquire().await.map_err(failed("read nets"))?;
+        nets(&mut connection, wallet).await
+    }
+}
+
+async fn nets(connection: &mut PgConnection, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
+    let rows: Vec<NetRow> = sqlx::query_as(
+        "SELECT asset, symbol, decimals, raw::text FROM nets
+         WHERE chain = $1 AND address = $2 ORDER BY asset COLLATE \"C\"",
+    )
+    .bind(&*wallet.chain)
+    .bind(&*wallet.address)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read nets"))?;
+    rows.into_iter().map(net).collect()
+}
+
+/// Notes how the snapshot differs from the trades.
+async fn reconcile(connection: &mut PgConnection, refresh: &Refresh, drift: &[Drift]) -> Result<(), sqlx::Error> {
+    let wallet = &refresh.job.wallet;
+    let clear = sqlx::query("DELETE FROM drift WHERE chain = $1 AND address = $2");
+    clear.bind(&*wallet.chain).bind(&*wallet.address).execute(&mut *connection).await?;
+    sqlx::query(
+        "INSERT INTO drift (chain, address, taken_at, asset, symbol, decimals, balance, net, drift)
+         SELECT $1, $2, $3, asset, symbol, decimals, balance::numeric, net::numeric, drift::numeric
+         FROM UNNEST($4::text[], $5::text[], $6::smallint[], $7::text[], $8::text[], $9::text[])
+             AS t (asset, symbol, decimals, balance, net, drift)",
+    )
+    .bind(&*wallet.chain)
+    .bind(&*wallet.address)
+    .bind(signed(refresh.taken_at))
+    .bind(drift.iter().map(|one| one.asset.as_str()).collect::<Vec<_>>())
+    .bind(drift.iter().map(|one| one.symbol.as_deref()).collect::<Vec<_>>())
+    .bind(drift.iter().map(|one| one.decimals.map(i16::from)).collect::<Vec<_>>())
+    .bind(drift.iter().map(|one| one.balance.to_string()).collect::<Vec<_>>())
+    .bind(drift.iter().map(|one| one.net.to_string()).collect::<Vec<_>>())
+    .bind(drift.iter().map(|one| one.drift().to_string()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Ends the job, if it is still held; a wallet that traded meanwhile waits again.

@@ -1,9 +1,10 @@
 //! The store in a file of SQLite, for one process: one connection, so each transaction has the file to itself.
 
-use super::{BalanceRow, Message, NetRow, Outgoing, balance, failed, net, signed, unsigned};
+use super::{BalanceRow, DriftRow, Message, NetRow, Outgoing, balance, drifted, failed, net, signed, unsigned};
 use num_bigint::BigInt;
 use portfolio_domain::{
-    Balance, Committed, Holdings, Job, Known, Ledger, Net, NetChange, Queue, Refresh, Replaced, Step, Taken, Wallet,
+    Balance, Committed, Drift, Holdings, Job, Known, Ledger, Net, NetChange, Queue, Refresh, Replaced, Step, Taken,
+    Wallet, drift,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{SqliteConnection, SqlitePool};
@@ -241,6 +242,16 @@ impl Queue for Sqlite {
 }
 
 impl Holdings for Sqlite {
+    async fn shown(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
+        let query = sqlx::query_scalar("SELECT provider FROM wallets WHERE chain = ? AND address = ?");
+        let query = query.bind(&*wallet.chain).bind(&*wallet.address).fetch_optional(&self.0);
+        let newest: Option<Option<String>> = query.await.map_err(failed("read whose snapshot is the newest"))?;
+        match newest.flatten() {
+            Some(provider) => self.balances(wallet, &provider).await,
+            None => Ok(vec![]),
+        }
+    }
+
     async fn balances(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
         let query = sqlx::query_as(
             "SELECT asset, symbol, decimals, raw, spam FROM balances
@@ -258,6 +269,8 @@ impl Holdings for Sqlite {
             return Ok(Replaced::Lost);
         }
         rows(&mut transaction, refresh).await.map_err(&failed)?;
+        let drift = drift(&refresh.snapshot, &nets(&mut transaction, &refresh.job.wallet).await?);
+        reconcile(&mut transaction, refresh, &drift).await.map_err(&failed)?;
         for message in Message::about(refresh) {
             sqlx::query("INSERT INTO outbox (key, event_id, payload) VALUES (?, ?, ?)")
                 .bind(message.key)
@@ -271,14 +284,44 @@ impl Holdings for Sqlite {
         Ok(Replaced::Done)
     }
 
-    async fn nets(&self, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
+    async fn drift(&self, wallet: &Wallet) -> Result<Vec<Drift>, Unavailable> {
         let query = sqlx::query_as(
-            "SELECT asset, symbol, decimals, raw FROM nets WHERE chain = ? AND address = ? ORDER BY asset",
+            "SELECT asset, symbol, decimals, balance, net FROM drift WHERE chain = ? AND address = ? ORDER BY asset",
         );
         let query = query.bind(&*wallet.chain).bind(&*wallet.address);
-        let rows: Vec<NetRow> = query.fetch_all(&self.0).await.map_err(failed("read nets"))?;
-        rows.into_iter().map(net).collect()
+        let rows: Vec<DriftRow> = query.fetch_all(&self.0).await.map_err(failed("read drift"))?;
+        rows.into_iter().map(drifted).collect()
     }
+
+    async fn nets(&self, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
+        let mut connection = self.0.acquire().await.map_err(failed("read nets"))?;
+        nets(&mut connection, wallet).await
+    }
+}
+
+async fn nets(connection: &mut SqliteConnection, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
+    let query =
+        sqlx::query_as("SELECT asset, symbol, decimals, raw FROM nets WHERE chain = ? AND address = ? ORDER BY asset");
+    let query = query.bind(&*wallet.chain).bind(&*wallet.address);
+    let rows: Vec<NetRow> = query.fetch_all(connection).await.map_err(failed("read nets"))?;
+    rows.into_iter().map(net).collect()
+}
+
+/// Notes how the snapshot differs from the trades.
+async fn reconcile(connection: &mut SqliteConnection, refresh: &Refresh, drift: &[Drift]) -> Result<(), sqlx::Error> {
+    let (chain, address) = (&*refresh.job.wallet.chain, &*refresh.job.wallet.address);
+    let clear = sqlx::query("DELETE FROM drift WHERE chain = ? AND address = ?");
+    clear.bind(chain).bind(address).execute(&mut *connection).await?;
+    for one in drift {
+        let put = sqlx::query(
+            "INSERT INTO drift (chain, address, taken_at, asset, symbol, decimals, balance, net, drift)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        );
+        let put = put.bind(chain).bind(address).bind(signed(refresh.taken_at)).bind(&one.asset).bind(&one.symbol);
+        let put = put.bind(one.decimals).bind(one.balance.to_string()).bind(one.net.to_string());
+        put.bind(one.drift().to_string()).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 /// Ends the job, if it is still held; a wallet that traded meanwhile waits again.

@@ -1,4 +1,4 @@
-//! Portfolio from outside: its stores, its story, its provider over HTTP, and the whole service.
+//! Portfolio from outside: its stores, its story, its providers over HTTP, and the whole service.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -8,4 +8,5 @@ mod store;
 mod views;
 mod story;
 mod moralis;
+mod alchemy;
 mod service;

@@ -1,8 +1,8 @@
 //! Moralis over HTTP, against a server on this machine that answers what was recorded, and what is documented.
 
 use axum::Router;
-use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::extract::{RawQuery, Request, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use environment::Secret;
 use portfolio::names::Names;
@@ -23,14 +23,18 @@ type Answer = (u16, Headers, Vec<u8>);
 
 /// Answers in turn, and remembers what was asked.
 #[derive(Clone, Default)]
-struct Server {
+pub(crate) struct Server {
     answers: Arc<Mutex<VecDeque<Answer>>>,
     asked: Arc<Mutex<Vec<String>>>,
+    bodies: Arc<Mutex<Vec<String>>>,
 }
 
-async fn answer(State(server): State<Server>, uri: Uri, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    let key = headers.get("x-api-key").map_or("no key", |key| key.to_str().unwrap());
-    server.asked.lock().unwrap().push(format!("{} {} {key}", uri.path(), query.unwrap_or_default()));
+async fn answer(State(server): State<Server>, RawQuery(query): RawQuery, request: Request) -> Response {
+    let key = request.headers().get("x-api-key").map_or("no key", |key| key.to_str().unwrap()).to_owned();
+    let asked = format!("{} {} {} {key}", request.method(), request.uri().path(), query.unwrap_or_default());
+    server.asked.lock().unwrap().push(asked);
+    let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
+    server.bodies.lock().unwrap().push(String::from_utf8(body.to_vec()).unwrap());
     let Some((status, headers, body)) = server.answers.lock().unwrap().pop_front() else {
         return (StatusCode::IM_A_TEAPOT, "asked too often").into_response();
     };
@@ -42,21 +46,34 @@ async fn answer(State(server): State<Server>, uri: Uri, RawQuery(query): RawQuer
 }
 
 impl Server {
-    fn then(self, status: u16, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn then(self, status: u16, body: impl Into<Vec<u8>>) -> Self {
         self.with(status, vec![], body)
     }
 
-    fn with(self, status: u16, headers: Headers, body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn with(self, status: u16, headers: Headers, body: impl Into<Vec<u8>>) -> Self {
         self.answers.lock().unwrap().push_back((status, headers, body.into()));
         self
     }
 
-    async fn start(&self) -> Moralis {
+    /// Listens, and says where.
+    pub(crate) async fn listen(&self, path: &str) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/api/v2.2", listener.local_addr().unwrap());
+        let url = format!("http://{}{path}", listener.local_addr().unwrap());
         let router = Router::new().fallback(answer).with_state(self.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        moralis(&url, Limit::new(1_000_000))
+        url
+    }
+
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    pub(crate) fn bodies(&self) -> Vec<String> {
+        self.bodies.lock().unwrap().clone()
+    }
+
+    async fn start(&self) -> Moralis {
+        moralis(&self.listen("/api/v2.2").await, Limit::new(1_000_000))
     }
 
     async fn ask(&self) -> Result<Snapshot, ProviderError> {
@@ -67,10 +84,11 @@ impl Server {
 fn moralis(url: &str, limit: Limit) -> Moralis {
     let names = Names::default();
     names.learn(progress(&[("moralis", "eth"), ("wrapped-native", "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2")]));
-    Moralis::new(url.parse().unwrap(), Secret::new(KEY), names, limit).unwrap()
+    let solana = url.parse().unwrap();
+    Moralis::new(url.parse().unwrap(), solana, Secret::new(KEY), names, limit).unwrap()
 }
 
-fn progress(providers: &[(&str, &str)]) -> ChainProgressed {
+pub(crate) fn progress(providers: &[(&str, &str)]) -> ChainProgressed {
     let text = |text: &&str| (*text).to_owned();
     ChainProgressed {
         chain: "ethereum".to_owned(),
@@ -95,7 +113,7 @@ fn progress(providers: &[(&str, &str)]) -> ChainProgressed {
 }
 
 /// A recorded answer; none, with a printed line, where recordings are not here and nobody promised them.
-fn recorded(path: &str) -> Option<Vec<u8>> {
+pub(crate) fn recorded(path: &str) -> Option<Vec<u8>> {
     let promised = std::env::var_os("CHAINTAPE_FIXTURES").map(PathBuf::from);
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures");
     let file = promised.clone().unwrap_or(beside).join(path);
@@ -109,7 +127,7 @@ fn recorded(path: &str) -> Option<Vec<u8>> {
     }
 }
 
-fn rows(snapshot: &Snapshot) -> Vec<(String, String, bool)> {
+pub(crate) fn rows(snapshot: &Snapshot) -> Vec<(String, String, bool)> {
     snapshot.balances().map(|row| (row.asset.clone(), row.raw.to_string(), row.spam)).collect()
 }
 
@@ -159,7 +177,7 @@ async fn the_request_is_the_documented_one_and_pages_are_followed_to_the_last() 
     let token = |digit: &str| format!("0x{}", digit.repeat(40));
     let expected = [(token("1"), "1"), (token("2"), "2"), (wrapped, "5")].map(|(a, raw)| (a, raw.to_owned(), false));
     assert_eq!(rows(&snapshot), expected);
-    let path = format!("/api/v2.2/wallets/{ADDRESS}/tokens chain=eth&limit=100");
+    let path = format!("GET /api/v2.2/wallets/{ADDRESS}/tokens chain=eth&limit=100");
     let asked = ["", "&cursor=a+b%2Fc", "&cursor=next"].map(|cursor| format!("{path}{cursor} {KEY}"));
     assert_eq!(*server.asked.lock().unwrap(), asked);
 }
@@ -241,7 +259,7 @@ async fn requests_keep_to_the_rate() {
         moralis.snapshot(&Wallet::new("ethereum", ADDRESS)).await.unwrap();
     }
     assert!(begun.elapsed() >= Duration::from_millis(950), "two at once, two after half a second each");
-    assert!(server.asked.lock().unwrap()[0].starts_with(&format!("/wallets/{ADDRESS}/tokens ")));
+    assert!(server.asked.lock().unwrap()[0].starts_with(&format!("GET /wallets/{ADDRESS}/tokens ")));
 }
 
 #[tokio::test]
@@ -264,4 +282,25 @@ async fn nobody_there_is_an_outage() {
     drop(listener);
     let error = moralis(&url, Limit::new(1_000_000)).snapshot(&Wallet::new("ethereum", ADDRESS)).await.unwrap_err();
     assert!(matches!(error, ProviderError::Unavailable(_)), "{error:?}");
+}
+
+/// SYNTHETIC: no answer of the Solana gateway was recorded; this one follows its reference.
+#[tokio::test]
+async fn a_wallet_on_solana_is_asked_at_the_gateway() {
+    let mint = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
+    let body = serde_json::json!({"nativeBalance": {"solana": "0.000000005", "lamports": "5"}, "nfts": [], "tokens": [
+        {"mint": mint, "amountRaw": "7", "amount": "0.000007", "decimals": 6, "symbol": "USDC", "possibleSpam": false}]});
+    let server = Server::default().then(200, body.to_string());
+    let url = server.listen("").await;
+    let names = Names::default();
+    names.learn(progress(&[("moralis", "solana/mainnet")]));
+    let base: reqwest::Url = url.parse().unwrap();
+    let moralis = Moralis::new(base.clone(), base, Secret::new(KEY), names, Limit::new(1_000_000)).unwrap();
+    let address = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM";
+    let snapshot = moralis.snapshot(&Wallet::new("ethereum", address)).await.unwrap();
+    let expected = [(mint, "7"), ("native", "5")].map(|(asset, raw)| (asset.to_owned(), raw.to_owned(), false));
+    assert_eq!(rows(&snapshot), expected);
+    assert_eq!(server.asked(), [format!("GET /account/mainnet/{address}/portfolio  {KEY}")]);
+    let refused = moralis.snapshot(&Wallet::new("ethereum", ADDRESS)).await.unwrap_err();
+    assert!(matches!(refused, ProviderError::Rejected(_)), "{refused:?}");
 }

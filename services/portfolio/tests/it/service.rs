@@ -4,7 +4,7 @@ use crate::stores;
 use crate::trades::{event, trade};
 use environment::{Shutdown, health};
 use portfolio::Settings;
-use portfolio::settings::{Choice, Database, Rate};
+use portfolio::settings::{Choice, Database};
 use portfolio_domain::Tracking;
 use portfolio_domain::app::Rules;
 use std::net::SocketAddr;
@@ -17,8 +17,7 @@ use wire::v1::portfolio::PortfolioUpdated;
 fn settings(database: &Database, health: Option<SocketAddr>) -> Settings {
     Settings {
         database: database.clone(),
-        provider: Choice::Mock,
-        rate: Rate { per_1000s: 1_000_000 },
+        providers: vec![Choice::Mock],
         tracking: Tracking::All,
         rules: Rules { debounce_ms: 20, ..Settings::rules() },
         health,

@@ -142,20 +142,24 @@ async fn whatever_fails_and_whenever_each_trade_counts_once() {
 }
 
 /// A provider that answers as it is told.
-struct Told(Mutex<VecDeque<Result<Snapshot, ProviderError>>>);
+struct Told(&'static str, Mutex<VecDeque<Result<Snapshot, ProviderError>>>);
 
 impl Provider for Told {
     fn name(&self) -> &'static str {
-        "told"
+        self.0
     }
 
     async fn snapshot(&self, _: &Wallet) -> Result<Snapshot, ProviderError> {
-        self.0.lock().unwrap().pop_front().unwrap()
+        self.1.lock().unwrap().pop_front().unwrap()
     }
 }
 
 fn told(answers: impl IntoIterator<Item = Result<Snapshot, ProviderError>>) -> Told {
-    Told(Mutex::new(answers.into_iter().collect()))
+    named("told", answers)
+}
+
+fn named(name: &'static str, answers: impl IntoIterator<Item = Result<Snapshot, ProviderError>>) -> Told {
+    Told(name, Mutex::new(answers.into_iter().collect()))
 }
 
 fn snapshot(raw: u64) -> Snapshot {
@@ -184,19 +188,22 @@ async fn a_failing_provider_is_asked_again_later_and_later() {
     let clock = Hand(AtomicU64::new(10));
     let first = rules().first_retry_ms;
     for expected in [first, 2 * first, 60_000 + first, rules().most_retry_ms, 4 * first] {
-        match refresh(&store, &provider, &rules(), &clock).await.unwrap() {
+        match refresh(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap() {
             Refreshed::Postponed { wait_ms, .. } => assert_eq!(wait_ms, expected),
             other => panic!("{other:?}"),
         }
-        let early = refresh(&store, &provider, &rules(), &clock).await.unwrap();
+        let early = refresh(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap();
         assert!(matches!(early, Refreshed::Idle { next_due: Some(due) } if due == clock.now_ms() + expected));
         clock.0.fetch_add(expected, Ordering::Relaxed);
     }
-    match refresh(&store, &provider, &rules(), &clock).await.unwrap() {
+    match refresh(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap() {
         Refreshed::Replaced { changes, .. } => assert_eq!(changes.len(), 1),
         other => panic!("{other:?}"),
     }
-    assert!(matches!(refresh(&store, &provider, &rules(), &clock).await.unwrap(), Refreshed::Idle { next_due: None }));
+    assert!(matches!(
+        refresh(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap(),
+        Refreshed::Idle { next_due: None }
+    ));
 }
 
 #[tokio::test]
@@ -204,15 +211,81 @@ async fn a_wallet_that_cannot_be_told_is_given_up_until_it_trades_again() {
     let store = waiting_wallet().await;
     let provider = told([Err(ProviderError::Rejected("no such wallet".to_owned()))]);
     let clock = Hand(AtomicU64::new(10));
-    assert!(matches!(refresh(&store, &provider, &rules(), &clock).await.unwrap(), Refreshed::GivenUp { .. }));
+    assert!(matches!(
+        refresh(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap(),
+        Refreshed::GivenUp { .. }
+    ));
 
     let store = waiting_wallet().await;
     let provider = told((0..8).map(|_| Err(ProviderError::Malformed("nonsense".to_owned()))));
     for attempt in 1..=rules().attempts_max {
-        let refreshed = refresh(&store, &provider, &rules(), &clock).await.unwrap();
+        let refreshed = refresh(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap();
         let given_up = matches!(refreshed, Refreshed::GivenUp { .. });
         assert_eq!(given_up, attempt == rules().attempts_max, "{refreshed:?}");
         clock.0.fetch_add(rules().most_retry_ms, Ordering::Relaxed);
     }
     assert_eq!(store.balances(&Wallet::new("mock", "0xa"), "told").await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn another_provider_steps_in_and_zeroes_nothing_that_the_first_saw() {
+    for fresh in stores::fresh().await.into_iter().map(Some).chain([None]) {
+        let memory = Store::Memory(std::sync::Arc::default());
+        let store = fresh.as_ref().map_or(&memory, |fresh| &fresh.store);
+        let wallet = Wallet::new("mock", "0xa");
+        let clock = Hand(AtomicU64::new(10));
+        let two = |coin: u64| {
+            let mut both = snapshot(coin);
+            let usd = Balance { asset: "usd".to_owned(), symbol: None, decimals: None, raw: Raw::from(9), spam: true };
+            both.add(usd).unwrap();
+            both
+        };
+        let down = || Err(Unavailable::new("ask", "down").into());
+        let providers = [named("first", [Ok(two(5)), down()]), named("second", [Ok(snapshot(7))])];
+        let mut changed = vec![];
+        for at in 0..2 {
+            let events = vec![event(&trade("0xa", 1 + at), Status::Observed)];
+            let mut follower = Follower::new(Script { events, at: None, gained: false });
+            // Each time the wallet trades anew; the script is a share of its own, so positions are of no account.
+            while !matches!(
+                follower.step(&Unpositioned(store), &Tracking::All, &rules(), &clock).await.unwrap(),
+                Followed::Lost(_)
+            ) {}
+            clock.0.fetch_add(1_000, Ordering::Relaxed);
+            match refresh(store, &providers, &rules(), &clock).await.unwrap() {
+                Refreshed::Replaced { changes, fallbacks, .. } => {
+                    let moved = |c: &portfolio_domain::BalanceChange| format!("{} {}->{}", c.asset, c.before, c.after);
+                    changed.push((fallbacks, changes.iter().map(moved).collect::<Vec<_>>()));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        let first = vec!["coin 0->5".to_owned(), "usd 0->9".to_owned()];
+        let second = vec!["coin 5->7".to_owned(), "usd 9->0".to_owned()];
+        assert_eq!(changed, [(0, first), (1, second)], "what differs from what was shown");
+        let of = |balances: Vec<Balance>| balances.iter().map(|b| format!("{} {}", b.asset, b.raw)).collect::<Vec<_>>();
+        assert_eq!(of(store.balances(&wallet, "first").await.unwrap()), ["coin 5", "usd 9"], "its rows stand");
+        assert_eq!(of(store.shown(&wallet).await.unwrap()), ["coin 7"]);
+        if let Some(fresh) = fresh {
+            fresh.remove().await;
+        }
+    }
+}
+
+/// A ledger that is always at its beginning.
+struct Unpositioned<'a>(&'a Store);
+
+impl Ledger for Unpositioned<'_> {
+    async fn position(&self, _: &Share) -> Result<Option<u64>, Unavailable> {
+        Ok(None)
+    }
+
+    async fn known(&self, wallets: &[Wallet], trades: &[String]) -> Result<Known, Unavailable> {
+        self.0.known(wallets, trades).await
+    }
+
+    async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
+        let from = self.0.position(&step.share).await?;
+        self.0.commit(&Step { from, ..step.clone() }).await
+    }
 }

@@ -50,6 +50,9 @@ pub struct Totals {
     pub realized_pnl_net_usd: String,
     /// Proceeds of sales whose basis is unknown.
     pub proceeds_without_basis_usd: String,
+    /// Proceeds of sales whose basis is known; absent in messages of the first days.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub proceeds_usd: String,
 }
 
 /// One position. Quantities are decimal texts in the asset's smallest unit.
@@ -74,6 +77,9 @@ pub struct Position {
     pub realized_pnl_usd: String,
     /// Proceeds of sales whose basis is unknown.
     pub proceeds_without_basis_usd: String,
+    /// Proceeds of sales whose basis is known; absent in messages of the first days.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub proceeds_usd: String,
 }
 
 /// The message's JSON.

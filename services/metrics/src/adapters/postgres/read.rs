@@ -1,9 +1,10 @@
 //! What the fold asks of PostgreSQL: many keys, one query, each key looked up by an index.
 
 use crate::adapters::columns::{Columns, RowError, book, checkpoint, owned, stored as stored_row, to_int, user};
-use metrics_domain::{Book, BookKey, Order, Stored, Tail, TradeKey, User, UserKey};
+use metrics_domain::{Book, BookKey, Method, Order, Stored, Tail, TradeKey, User, UserKey};
 use sqlx::PgPool;
-use sqlx::postgres::PgRow;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
 use tape::{Share, Unavailable};
 
 /// The columns of a trade, amounts as text.
@@ -15,6 +16,7 @@ macro_rules! trade_columns {
          t.notional_usd::text AS notional_usd, t.fee_usd::text AS fee_usd, t.platform,
          t.realized_pnl_usd::text AS realized_pnl_usd,
          t.proceeds_without_basis_usd::text AS proceeds_without_basis_usd,
+         t.sold_taken, t.sold_parcels_after, t.bought_parcels_after,
          t.sold_quantity_after::text AS sold_quantity_after, t.sold_unknown_after::text AS sold_unknown_after,
          t.sold_basis_after::text AS sold_basis_after,
          t.bought_quantity_after::text AS bought_quantity_after,
@@ -42,7 +44,7 @@ macro_rules! of_book {
 const USERS: &str = "
     SELECT u.trader, u.chain, u.volume_usd::text AS volume_usd, u.swaps, u.unvalued, u.cycles,
            u.fees_usd::text AS fees_usd, u.realized_pnl_usd::text AS realized_pnl_usd,
-           u.proceeds_without_basis_usd::text AS proceeds_without_basis_usd,
+           u.proceeds_usd::text AS proceeds_usd, u.proceeds_without_basis_usd::text AS proceeds_without_basis_usd,
            u.seen_height, u.seen_index, u.seen_ordinal
     FROM UNNEST($1::text[], $2::text[]) AS k(trader, chain)
     CROSS JOIN LATERAL (SELECT * FROM user_totals u WHERE u.trader = k.trader AND u.chain = k.chain LIMIT 1) u";
@@ -50,7 +52,8 @@ const USERS: &str = "
 const BOOKS: &str = "
     SELECT b.trader, b.chain, b.asset, b.symbol, b.decimals::bigint AS decimals, b.trades,
            b.quantity::text AS quantity, b.unknown_quantity::text AS unknown_quantity, b.basis_usd::text AS basis_usd,
-           b.realized_pnl_usd::text AS realized_pnl_usd,
+           b.decorated_height, b.decorated_index, b.decorated_ordinal, b.parcels,
+           b.realized_pnl_usd::text AS realized_pnl_usd, b.proceeds_usd::text AS proceeds_usd,
            b.proceeds_without_basis_usd::text AS proceeds_without_basis_usd
     FROM UNNEST($1::text[], $2::text[], $3::text[]) AS k(trader, chain, asset)
     CROSS JOIN LATERAL (SELECT * FROM positions b
@@ -64,20 +67,25 @@ const STORED: &str = concat!(
           WHERE t.block_time_ms = k.block_time_ms AND t.trade_id = k.trade_id AND t.trader = k.trader LIMIT 1) t"
 );
 
+/// The newest trade before the one asked from that a book can be folded on from: by average (`$8`) every trade is one.
 const CHECKPOINTS: &str = concat!(
-    "SELECT k.n, t.quantity_after::text AS quantity_after, t.unknown_after::text AS unknown_after,
-            t.basis_after::text AS basis_after FROM ",
+    "SELECT k.n, t.height, t.tx_index, t.ordinal, t.trade_id,
+            t.quantity_after::text AS quantity_after, t.unknown_after::text AS unknown_after,
+            t.basis_after::text AS basis_after, t.parcels_after FROM ",
     asked!(),
-    " CROSS JOIN LATERAL (SELECT
+    " CROSS JOIN LATERAL (SELECT * FROM (SELECT t.height, t.tx_index, t.ordinal, t.trade_id,
           CASE WHEN t.sold_asset = k.asset AND t.sold_quantity_after IS NOT NULL
                THEN t.sold_quantity_after ELSE t.bought_quantity_after END AS quantity_after,
           CASE WHEN t.sold_asset = k.asset AND t.sold_quantity_after IS NOT NULL
                THEN t.sold_unknown_after ELSE t.bought_unknown_after END AS unknown_after,
           CASE WHEN t.sold_asset = k.asset AND t.sold_quantity_after IS NOT NULL
-               THEN t.sold_basis_after ELSE t.bought_basis_after END AS basis_after
+               THEN t.sold_basis_after ELSE t.bought_basis_after END AS basis_after,
+          CASE WHEN t.sold_asset = k.asset AND t.sold_quantity_after IS NOT NULL
+               THEN t.sold_parcels_after ELSE t.bought_parcels_after END AS parcels_after
       FROM trades t WHERE ",
     of_book!(),
-    " AND (t.height, t.tx_index, t.ordinal, t.trade_id) < (k.height, k.tx_index, k.ordinal, k.trade_id)
+    " AND (t.height, t.tx_index, t.ordinal, t.trade_id) < (k.height, k.tx_index, k.ordinal, k.trade_id)) t
+      WHERE $8 OR t.parcels_after IS NOT NULL
       ORDER BY t.height DESC, t.tx_index DESC, t.ordinal DESC, t.trade_id DESC LIMIT 1) t"
 );
 
@@ -88,7 +96,7 @@ const TAILS: &str = concat!(
     asked!(),
     " JOIN trades t ON ",
     of_book!(),
-    " AND (t.height, t.tx_index, t.ordinal, t.trade_id) >= (k.height, k.tx_index, k.ordinal, k.trade_id)
+    " AND (t.height, t.tx_index, t.ordinal, t.trade_id) > (k.height, k.tx_index, k.ordinal, k.trade_id)
       ORDER BY k.n, t.height, t.tx_index, t.ordinal, t.trade_id"
 );
 
@@ -124,7 +132,7 @@ pub(super) async fn books(pool: &PgPool, keys: &[BookKey]) -> Result<Vec<(BookKe
     Ok(rows.iter().map(book).collect::<Result<_, RowError>>()?)
 }
 
-pub(super) async fn stored(pool: &PgPool, keys: &[TradeKey]) -> Result<Vec<Stored>, Unavailable> {
+pub(super) async fn stored(pool: &PgPool, method: Method, keys: &[TradeKey]) -> Result<Vec<Stored>, Unavailable> {
     let rows = sqlx::query(STORED)
         .bind(keys.iter().map(|key| to_int(key.time_ms)).collect::<Vec<_>>())
         .bind(keys.iter().map(|key| owned(&key.id)).collect::<Vec<_>>())
@@ -132,25 +140,34 @@ pub(super) async fn stored(pool: &PgPool, keys: &[TradeKey]) -> Result<Vec<Store
         .fetch_all(pool)
         .await
         .map_err(failed)?;
-    Ok(rows.iter().map(stored_row).collect::<Result<_, RowError>>()?)
+    Ok(rows.iter().map(|row| stored_row(row, method)).collect::<Result<_, RowError>>()?)
 }
 
-pub(super) async fn tails(pool: &PgPool, from: &[(BookKey, Order)]) -> Result<Vec<Tail>, Unavailable> {
+pub(super) async fn tails(pool: &PgPool, method: Method, from: &[(BookKey, Order)]) -> Result<Vec<Tail>, Unavailable> {
     let mut tails = vec![Tail::default(); from.len()];
-    for row in ask(pool, CHECKPOINTS, from).await? {
-        if let Some(tail) = numbered(&row, &mut tails)? {
-            tail.checkpoint = checkpoint(&row)?;
+    let mut since: Vec<(BookKey, Order)> = from.iter().map(|(book, _)| (book.clone(), beginning())).collect();
+    let asked = ask(CHECKPOINTS, from).bind(method == Method::Average);
+    for row in asked.fetch_all(pool).await.map_err(failed)? {
+        if let Some(at) = numbered(&row)?
+            && let (Some(tail), Some(since)) = (tails.get_mut(at), since.get_mut(at))
+        {
+            (since.1, tail.checkpoint) = checkpoint(&row)?;
         }
     }
-    for row in ask(pool, TAILS, from).await? {
-        if let Some(tail) = numbered(&row, &mut tails)? {
-            tail.trades.push(stored_row(&row)?);
+    for row in ask(TAILS, &since).fetch_all(pool).await.map_err(failed)? {
+        if let Some(tail) = numbered(&row)?.and_then(|at| tails.get_mut(at)) {
+            tail.trades.push(stored_row(&row, method)?);
         }
     }
     Ok(tails)
 }
 
-async fn ask(pool: &PgPool, query: &'static str, from: &[(BookKey, Order)]) -> Result<Vec<PgRow>, Unavailable> {
+/// Below every trade: no id is empty.
+fn beginning() -> Order {
+    Order { place: tape::Place { height: 0, index: 0, ordinal: 0 }, id: "".into() }
+}
+
+fn ask(query: &'static str, from: &[(BookKey, Order)]) -> Query<'static, sqlx::Postgres, PgArguments> {
     let texts =
         |of: fn(&(BookKey, Order)) -> &std::sync::Arc<str>| from.iter().map(|k| owned(of(k))).collect::<Vec<_>>();
     let places =
@@ -163,13 +180,10 @@ async fn ask(pool: &PgPool, query: &'static str, from: &[(BookKey, Order)]) -> R
         .bind(places(|place| place.index.into()))
         .bind(places(|place| place.ordinal.into()))
         .bind(texts(|(_, order)| &order.id))
-        .fetch_all(pool)
-        .await
-        .map_err(failed)
 }
 
-/// The tail that a row belongs to; rows are numbered from one.
-fn numbered<'a>(row: &PgRow, tails: &'a mut [Tail]) -> Result<Option<&'a mut Tail>, Unavailable> {
+/// The place in the list asked of the one that a row belongs to; rows are numbered from one.
+fn numbered(row: &PgRow) -> Result<Option<usize>, Unavailable> {
     let number = Columns::int(row, "n")?;
-    Ok(usize::try_from(number - 1).ok().and_then(|at| tails.get_mut(at)))
+    Ok(usize::try_from(number - 1).ok())
 }

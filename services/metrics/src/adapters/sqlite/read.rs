@@ -1,7 +1,7 @@
 //! What the fold asks of SQLite: one short query per key, in one transaction.
 
 use crate::adapters::columns::{book, checkpoint, stored as stored_row, to_int, user};
-use metrics_domain::{BookKey, Heads, Order, Stored, Tail, TradeKey, UserKey};
+use metrics_domain::{BookKey, Heads, Holding, Method, Order, Stored, Tail, TradeKey, UserKey};
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Sqlite, SqlitePool};
@@ -16,23 +16,28 @@ macro_rules! of_book {
     };
 }
 
+/// The newest trade before the one asked from that a book can be folded on from: by average (`?8`) every trade is one.
 const CHECKPOINT: &str = concat!(
-    "SELECT iif(sold_asset = ?3 AND sold_quantity_after IS NOT NULL, sold_quantity_after, bought_quantity_after)
+    "SELECT * FROM (SELECT height, tx_index, ordinal, trade_id,
+            iif(sold_asset = ?3 AND sold_quantity_after IS NOT NULL, sold_quantity_after, bought_quantity_after)
                 AS quantity_after,
             iif(sold_asset = ?3 AND sold_quantity_after IS NOT NULL, sold_unknown_after, bought_unknown_after)
                 AS unknown_after,
             iif(sold_asset = ?3 AND sold_quantity_after IS NOT NULL, sold_basis_after, bought_basis_after)
-                AS basis_after
+                AS basis_after,
+            iif(sold_asset = ?3 AND sold_quantity_after IS NOT NULL, sold_parcels_after, bought_parcels_after)
+                AS parcels_after
      FROM trades WHERE ",
     of_book!(),
-    " AND (height, tx_index, ordinal, trade_id) < (?4, ?5, ?6, ?7)
+    " AND (height, tx_index, ordinal, trade_id) < (?4, ?5, ?6, ?7))
+     WHERE ?8 OR parcels_after IS NOT NULL
      ORDER BY height DESC, tx_index DESC, ordinal DESC, trade_id DESC LIMIT 1"
 );
 
 const TAIL: &str = concat!(
     "SELECT * FROM trades WHERE ",
     of_book!(),
-    " AND (height, tx_index, ordinal, trade_id) >= (?4, ?5, ?6, ?7)
+    " AND (height, tx_index, ordinal, trade_id) > (?4, ?5, ?6, ?7)
      ORDER BY height, tx_index, ordinal, trade_id"
 );
 
@@ -67,39 +72,49 @@ pub(super) async fn heads(pool: &SqlitePool, users: &[UserKey], books: &[BookKey
     Ok(heads)
 }
 
-pub(super) async fn stored(pool: &SqlitePool, trades: &[TradeKey]) -> Result<Vec<Stored>, Unavailable> {
+pub(super) async fn stored(pool: &SqlitePool, method: Method, trades: &[TradeKey]) -> Result<Vec<Stored>, Unavailable> {
     let mut found = vec![];
     let mut transaction = pool.begin().await.map_err(failed)?;
     for key in trades {
         let query = sqlx::query("SELECT * FROM trades WHERE block_time_ms = ? AND trade_id = ? AND trader = ?");
         let query = query.bind(to_int(key.time_ms)).bind(&*key.id).bind(&*key.trader);
         let row = query.fetch_optional(&mut *transaction).await.map_err(failed)?;
-        found.extend(row.as_ref().map(stored_row).transpose()?);
+        found.extend(row.as_ref().map(|row| stored_row(row, method)).transpose()?);
     }
     Ok(found)
 }
 
-pub(super) async fn tails(pool: &SqlitePool, from: &[(BookKey, Order)]) -> Result<Vec<Tail>, Unavailable> {
+pub(super) async fn tails(
+    pool: &SqlitePool,
+    method: Method,
+    from: &[(BookKey, Order)],
+) -> Result<Vec<Tail>, Unavailable> {
     let mut tails = vec![];
     let mut transaction = pool.begin().await.map_err(failed)?;
     for (book, order) in from {
-        let row = ask(CHECKPOINT, book, order).fetch_optional(&mut *transaction).await.map_err(failed)?;
-        let rows = ask(TAIL, book, order).fetch_all(&mut *transaction).await.map_err(failed)?;
-        tails.push(Tail {
-            checkpoint: row.as_ref().map(checkpoint).transpose()?.unwrap_or_default(),
-            trades: rows.iter().map(stored_row).collect::<Result<_, _>>()?,
-        });
+        let asked = ask(CHECKPOINT, book, order).bind(method == Method::Average);
+        let row = asked.fetch_optional(&mut *transaction).await.map_err(failed)?;
+        let (since, checkpoint) =
+            row.as_ref().map(checkpoint).transpose()?.unwrap_or_else(|| (beginning(), Holding::default()));
+        let rows = ask(TAIL, book, &since).fetch_all(&mut *transaction).await.map_err(failed)?;
+        let trades = rows.iter().map(|row| stored_row(row, method)).collect::<Result<_, _>>()?;
+        tails.push(Tail { checkpoint, trades });
     }
     Ok(tails)
 }
 
-fn ask<'a>(query: &'static str, book: &'a BookKey, order: &'a Order) -> Query<'a, Sqlite, SqliteArguments> {
+/// Below every trade: no id is empty.
+fn beginning() -> Order {
+    Order { place: tape::Place { height: 0, index: 0, ordinal: 0 }, id: "".into() }
+}
+
+fn ask(query: &'static str, book: &BookKey, order: &Order) -> Query<'static, Sqlite, SqliteArguments> {
     sqlx::query(query)
-        .bind(&*book.user.trader)
-        .bind(&*book.user.chain)
-        .bind(&*book.asset)
+        .bind(book.user.trader.to_string())
+        .bind(book.user.chain.to_string())
+        .bind(book.asset.to_string())
         .bind(to_int(order.place.height))
         .bind(order.place.index)
         .bind(order.place.ordinal)
-        .bind(&*order.id)
+        .bind(order.id.to_string())
 }

@@ -1,21 +1,26 @@
 //! One commit: the read position moves first, or nothing happens; then rows and messages.
 
-use crate::adapters::columns::{changed, event, held, partition, sale, to_int, venues};
+use crate::adapters::columns::{
+    changed, event, held, open_parcels, parcels_after, parcels_taken, partition, sale, to_int, venues,
+};
 use crate::messages::messages;
-use metrics_domain::{Book, BookKey, Changed, Dollars, Facts, FeeKey, FeeMove, Outcome, Put, SideOf, User, UserKey};
+use metrics_domain::{
+    Book, BookKey, Changed, Dollars, Facts, FeeKey, FeeMove, HourKey, HourMove, Method, Outcome, Put, SideOf, User,
+    UserKey,
+};
 use sqlx::{Row, SqliteConnection, SqlitePool};
 use tape::Unavailable;
 
 type Done = Result<(), sqlx::Error>;
 
-pub(super) async fn commit(pool: &SqlitePool, facts: &Facts) -> Result<Outcome, Unavailable> {
+pub(super) async fn commit(pool: &SqlitePool, method: Method, facts: &Facts) -> Result<Outcome, Unavailable> {
     let failed = |e| Unavailable::new("commit a batch", e);
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
     if !advance(&mut transaction, facts).await.map_err(failed)? {
         transaction.rollback().await.map_err(failed)?;
         return Ok(Outcome::Moved);
     }
-    write(&mut transaction, facts).await.map_err(failed)?;
+    write(&mut transaction, method, facts).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)?;
     Ok(Outcome::Committed)
 }
@@ -37,20 +42,23 @@ async fn advance(connection: &mut SqliteConnection, facts: &Facts) -> Result<boo
     Ok(moved.rows_affected() == 1)
 }
 
-async fn write(connection: &mut SqliteConnection, facts: &Facts) -> Done {
+async fn write(connection: &mut SqliteConnection, method: Method, facts: &Facts) -> Done {
     for put in &facts.puts {
-        put_trade(connection, put).await?;
+        put_trade(connection, method, put).await?;
     }
     for side in SideOf::BOTH {
         for row in changed(facts, side) {
-            change_effect(connection, row).await?;
+            change_effect(connection, method, row).await?;
         }
     }
     for user in &facts.users {
         put_user(connection, facts, user).await?;
     }
     for book in &facts.books {
-        put_book(connection, facts, book).await?;
+        put_book(connection, method, facts, book).await?;
+    }
+    for hour in &facts.hours {
+        add_hour(connection, facts, hour).await?;
     }
     for fee in &facts.fees {
         add_fee(connection, facts, fee).await?;
@@ -65,12 +73,12 @@ async fn write(connection: &mut SqliteConnection, facts: &Facts) -> Done {
 const PUT_TRADE: &str = "
     INSERT OR REPLACE INTO trades (block_time_ms, trade_id, chain, trader, height, tx_index, ordinal, kind, status,
         cycle, sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, notional_usd, fee_usd,
-        platform, venues, event, realized_pnl_usd, proceeds_without_basis_usd,
-        sold_quantity_after, sold_unknown_after, sold_basis_after,
-        bought_quantity_after, bought_unknown_after, bought_basis_after)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        platform, venues, event, realized_pnl_usd, proceeds_without_basis_usd, sold_taken,
+        sold_quantity_after, sold_unknown_after, sold_basis_after, sold_parcels_after,
+        bought_quantity_after, bought_unknown_after, bought_basis_after, bought_parcels_after)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-async fn put_trade(connection: &mut SqliteConnection, put: &Put) -> Done {
+async fn put_trade(connection: &mut SqliteConnection, method: Method, put: &Put) -> Done {
     let (entry, effects) = (&put.entry, &put.effects);
     let mut query = sqlx::query(PUT_TRADE)
         .bind(to_int(entry.time_ms))
@@ -97,24 +105,28 @@ async fn put_trade(connection: &mut SqliteConnection, put: &Put) -> Done {
     for amount in sale(effects.sold.as_ref()) {
         query = query.bind(amount);
     }
+    query = query.bind(parcels_taken(effects.sold.as_ref()));
     for side in SideOf::BOTH {
-        for amount in held(side.effect(effects).map(|effect| &effect.after)) {
+        let effect = side.effect(effects);
+        for amount in held(effect.map(|effect| &effect.after)) {
             query = query.bind(amount);
         }
+        query = query.bind(parcels_after(effect, method));
     }
     query.execute(connection).await?;
     Ok(())
 }
 
-async fn change_effect(connection: &mut SqliteConnection, row: &Changed) -> Done {
+async fn change_effect(connection: &mut SqliteConnection, method: Method, row: &Changed) -> Done {
     let query = match row.side {
         SideOf::Sold => {
             "UPDATE trades SET sold_quantity_after = ?4, sold_unknown_after = ?5, sold_basis_after = ?6,
-                 realized_pnl_usd = ?7, proceeds_without_basis_usd = ?8
+                 sold_parcels_after = ?7, realized_pnl_usd = ?8, proceeds_without_basis_usd = ?9, sold_taken = ?10
              WHERE block_time_ms = ?1 AND trade_id = ?2 AND trader = ?3"
         }
         SideOf::Bought => {
-            "UPDATE trades SET bought_quantity_after = ?4, bought_unknown_after = ?5, bought_basis_after = ?6
+            "UPDATE trades SET bought_quantity_after = ?4, bought_unknown_after = ?5, bought_basis_after = ?6,
+                 bought_parcels_after = ?7
              WHERE block_time_ms = ?1 AND trade_id = ?2 AND trader = ?3"
         }
     };
@@ -122,18 +134,20 @@ async fn change_effect(connection: &mut SqliteConnection, row: &Changed) -> Done
     for amount in held(Some(&row.effect.after)) {
         query = query.bind(amount);
     }
+    query = query.bind(parcels_after(Some(&row.effect), method));
     if row.side == SideOf::Sold {
         for amount in sale(Some(&row.effect)) {
             query = query.bind(amount);
         }
+        query = query.bind(parcels_taken(Some(&row.effect)));
     }
     query.execute(connection).await?;
     Ok(())
 }
 
 const PUT_USER: &str = "
-    INSERT OR REPLACE INTO user_totals (trader, chain, partition, as_of, volume_usd, swaps, unvalued, cycles, fees_usd,
-        realized_pnl_usd, realized_pnl_net_usd, proceeds_without_basis_usd, seen_height, seen_index, seen_ordinal)
+    INSERT OR REPLACE INTO user_totals (trader, chain, partition, volume_usd, swaps, unvalued, cycles, fees_usd,
+        realized_pnl_usd, realized_pnl_net_usd, proceeds_usd, proceeds_without_basis_usd, seen_height, seen_index, seen_ordinal)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 async fn put_user(connection: &mut SqliteConnection, facts: &Facts, (key, user): &(UserKey, User)) -> Done {
@@ -142,7 +156,6 @@ async fn put_user(connection: &mut SqliteConnection, facts: &Facts, (key, user):
         .bind(&*key.trader)
         .bind(&*key.chain)
         .bind(partition(facts))
-        .bind(facts.next.cast_signed())
         .bind(totals.volume.to_string())
         .bind(to_int(totals.swaps))
         .bind(to_int(totals.unvalued))
@@ -150,6 +163,7 @@ async fn put_user(connection: &mut SqliteConnection, facts: &Facts, (key, user):
         .bind(totals.fees.to_string())
         .bind(totals.realized.pnl.to_string())
         .bind(totals.net().to_string())
+        .bind(totals.realized.proceeds.to_string())
         .bind(totals.realized.without_basis.to_string())
         .bind(user.seen.map_or(0, |place| to_int(place.height)))
         .bind(user.seen.map_or(0, |place| place.index))
@@ -160,34 +174,77 @@ async fn put_user(connection: &mut SqliteConnection, facts: &Facts, (key, user):
 }
 
 const PUT_BOOK: &str = "
-    INSERT OR REPLACE INTO positions (trader, chain, asset, partition, as_of, symbol, decimals, trades, quantity,
-        unknown_quantity, basis_usd, realized_pnl_usd, proceeds_without_basis_usd)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    INSERT OR REPLACE INTO positions (trader, chain, asset, partition, symbol, decimals, decorated_height,
+        decorated_index, decorated_ordinal, trades, quantity, unknown_quantity, basis_usd, parcels, realized_pnl_usd,
+        proceeds_usd, proceeds_without_basis_usd)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-async fn put_book(connection: &mut SqliteConnection, facts: &Facts, (key, book): &(BookKey, Book)) -> Done {
-    let (trader, chain, asset) = (&*key.user.trader, &*key.user.chain, &*key.asset);
-    if book.trades == 0 {
-        let gone = sqlx::query("DELETE FROM positions WHERE trader = ? AND chain = ? AND asset = ?");
-        gone.bind(trader).bind(chain).bind(asset).execute(connection).await?;
-        return Ok(());
-    }
+async fn put_book(
+    connection: &mut SqliteConnection,
+    method: Method,
+    facts: &Facts,
+    (key, book): &(BookKey, Book),
+) -> Done {
     sqlx::query(PUT_BOOK)
-        .bind(trader)
-        .bind(chain)
-        .bind(asset)
+        .bind(&*key.user.trader)
+        .bind(&*key.user.chain)
+        .bind(&*key.asset)
         .bind(partition(facts))
-        .bind(facts.next.cast_signed())
         .bind(&book.symbol)
         .bind(book.decimals)
+        .bind(book.decorated.map(|place| to_int(place.height)))
+        .bind(book.decorated.map(|place| place.index))
+        .bind(book.decorated.map(|place| place.ordinal))
         .bind(to_int(book.trades))
         .bind(book.holding.quantity.to_string())
         .bind(book.holding.unknown.to_string())
         .bind(book.holding.basis.to_string())
+        .bind(open_parcels(&book.holding, method))
         .bind(book.realized.pnl.to_string())
+        .bind(book.realized.proceeds.to_string())
         .bind(book.realized.without_basis.to_string())
         .execute(connection)
         .await?;
     Ok(())
+}
+
+const TAKE_HOUR: &str = "
+    DELETE FROM user_hours WHERE trader = ? AND chain = ? AND hour = ?
+    RETURNING swaps, unvalued, cycles, volume_usd, fees_usd, realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd";
+const PUT_HOUR: &str = "
+    INSERT INTO user_hours (trader, chain, hour, partition, swaps, unvalued, cycles, volume_usd, fees_usd,
+        realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+/// Adds to an hour; one without trades is gone.
+async fn add_hour(connection: &mut SqliteConnection, facts: &Facts, (key, moved): &(HourKey, HourMove)) -> Done {
+    let (trader, chain, hour) = (&*key.user.trader, &*key.user.chain, to_int(key.hour));
+    let known = sqlx::query(TAKE_HOUR).bind(trader).bind(chain).bind(hour).fetch_optional(&mut *connection).await?;
+    let mut sum = moved.clone();
+    if let Some(row) = known {
+        sum.swaps += row.get::<i64, _>(0);
+        sum.unvalued += row.get::<i64, _>(1);
+        sum.cycles += row.get::<i64, _>(2);
+        let realized = &mut sum.realized;
+        let amounts =
+            [&mut sum.volume, &mut sum.fees, &mut realized.pnl, &mut realized.proceeds, &mut realized.without_basis];
+        for (at, amount) in amounts.into_iter().enumerate() {
+            *amount += &dollars(row.get(at + 3))?;
+        }
+    }
+    if sum.is_empty() {
+        return Ok(());
+    }
+    let put = sqlx::query(PUT_HOUR).bind(trader).bind(chain).bind(hour).bind(partition(facts));
+    let put = put.bind(sum.swaps).bind(sum.unvalued).bind(sum.cycles).bind(sum.volume.to_string());
+    let put = put.bind(sum.fees.to_string()).bind(sum.realized.pnl.to_string());
+    let put = put.bind(sum.realized.proceeds.to_string()).bind(sum.realized.without_basis.to_string());
+    put.execute(connection).await?;
+    Ok(())
+}
+
+fn dollars(text: &str) -> Result<Dollars, sqlx::Error> {
+    text.parse().map_err(|e: metrics_domain::amounts::NotDollars| sqlx::Error::Decode(e.into()))
 }
 
 /// Adds to a day's fees; a day without trades is gone.
@@ -200,7 +257,7 @@ async fn add_fee(connection: &mut SqliteConnection, facts: &Facts, (key, moved):
     let (mut trades, mut usd) = (moved.trades, moved.usd.clone());
     if let Some(row) = known {
         trades += row.get::<i64, _>(0);
-        usd += &row.get::<&str, _>(1).parse::<Dollars>().map_err(|e| sqlx::Error::Decode(e.into()))?;
+        usd += &dollars(row.get(1))?;
     }
     if trades != 0 {
         let put = sqlx::query(

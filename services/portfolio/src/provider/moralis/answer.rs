@@ -1,5 +1,6 @@
 //! What Moralis answers, checked row by row before any of it counts.
 
+use crate::provider::{decimals, is_evm_address};
 use portfolio_domain::wallet::clean_symbol;
 use portfolio_domain::{Balance, Snapshot};
 use serde::Deserialize;
@@ -45,12 +46,6 @@ pub(super) fn page(body: &[u8]) -> Result<Page, String> {
     Ok(page)
 }
 
-/// Whether a text is an address of an EVM chain in lower case.
-pub(super) fn is_address(text: &str) -> bool {
-    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    text.len() == 42 && text.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(hex))
-}
-
 /// The pages read so far.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
@@ -78,7 +73,7 @@ impl Reading {
 
     fn row(&mut self, place: &str, row: &Row) -> Result<(), String> {
         let token = row.token_address.to_lowercase();
-        if !is_address(&token) {
+        if !is_evm_address(&token) {
             return Err(format!("field `{place}.token_address` must be an address"));
         }
         let raw = wire::check::raw(&format!("{place}.balance"), &row.balance).map_err(|error| error.to_string())?;
@@ -98,12 +93,6 @@ impl Reading {
         let balance = Balance { asset, symbol, decimals: decimals(&row.decimals), raw, spam };
         self.snapshot.add(balance).map_err(|error| error.to_string())
     }
-}
-
-/// Decoration that a token's maker chooses: a number, a number as text, or nothing that we would believe.
-fn decimals(value: &Value) -> Option<u8> {
-    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
-    u8::try_from(number).ok()
 }
 
 #[cfg(test)]
@@ -160,14 +149,5 @@ mod tests {
         };
         assert_eq!(read(&twice("1"), None).unwrap().len(), 1);
         assert!(read(&twice("2"), None).unwrap_err().contains("two balances"));
-    }
-
-    #[test]
-    fn decorations_that_make_no_sense_are_left_out() {
-        assert_eq!(decimals(&Value::from(18)), Some(18));
-        assert_eq!(decimals(&Value::from("6")), Some(6));
-        for odd in [Value::Null, Value::from(-1), Value::from(300), Value::from("many"), Value::from(1.5)] {
-            assert_eq!(decimals(&odd), None);
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! What it means when Moralis does not tell: who has to wait, who has to act.
+//! What it means when a provider does not tell: who has to wait, who has to act.
 
 use portfolio_domain::ProviderError;
 use reqwest::header::RETRY_AFTER;
@@ -18,9 +18,16 @@ pub(super) struct Refusal {
 const MOST_AFTER_MS: u64 = 600_000;
 const MOST_WORDS: usize = 200;
 
-/// An error that Moralis documents.
+/// An error as the providers document it: Moralis says it, Alchemy says it one level deeper.
 #[derive(Deserialize)]
-struct Said {
+#[serde(untagged)]
+enum Said {
+    Plain { message: String },
+    Nested { error: Message },
+}
+
+#[derive(Deserialize)]
+struct Message {
     message: String,
 }
 
@@ -42,7 +49,7 @@ impl Refusal {
     }
 
     /// The refusal in the domain's words; the key is struck out of whatever was said.
-    pub(super) fn into_error(self, body: &[u8], key: &str) -> ProviderError {
+    pub(super) fn into_error(self, doing: &str, body: &[u8], key: &str) -> ProviderError {
         let said = words(body, key);
         match self.status.as_u16() {
             429 => ProviderError::Limited { after_ms: self.after_ms },
@@ -51,7 +58,7 @@ impl Refusal {
             400 | 404 | 422 => ProviderError::Rejected(said),
             300..=399 => ProviderError::Malformed(format!("it redirects ({})", self.status)),
             200..=299 => ProviderError::Malformed(format!("it has status {} instead of 200", self.status)),
-            _ => Unavailable::new("ask Moralis", Status { status: self.status, said }).into(),
+            _ => Unavailable::new(doing, Status { status: self.status, said }).into(),
         }
     }
 }
@@ -69,7 +76,7 @@ fn after_ms(text: &str, now_ms: u64) -> Option<u64> {
 
 fn words(body: &[u8], key: &str) -> String {
     let text = match serde_json::from_slice::<Said>(body) {
-        Ok(said) => said.message,
+        Ok(Said::Plain { message } | Said::Nested { error: Message { message } }) => message,
         Err(_) => String::from_utf8_lossy(&body[..body.len().min(4 * MOST_WORDS)]).into_owned(),
     };
     let text = if key.is_empty() { text } else { text.replace(key, "***") };
@@ -94,6 +101,7 @@ mod tests {
     #[test]
     fn what_is_said_is_harmless() {
         assert_eq!(words(br#"{"message": "key hush is bad", "statusCode": 401}"#, "hush"), "key *** is bad");
+        assert_eq!(words(br#"{"error": {"message": "slow down"}}"#, ""), "slow down");
         assert_eq!(words(b"\x1b[31m<html>", ""), "[31m<html>");
         assert_eq!(words(b"", "hush"), "it does not say why");
         assert_eq!(words(&[b'x'; 10_000], "").len(), MOST_WORDS);

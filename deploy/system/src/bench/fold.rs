@@ -1,0 +1,160 @@
+//! `fold`: trades decoded, folded and committed to PostgreSQL, `metrics.trades` and its indexes, hours, positions, totals,
+//! fees and the outbox included; with the exactly-once rules of the service and nothing left out but the broker.
+
+use super::tape::{Shape, shares};
+use super::{Figures, rounded};
+use anyhow::{Context, ensure};
+use metrics::adapters::postgres::Postgres;
+use metrics_domain::{Limits, Method, Store, follow};
+use sqlx::AssertSqlSafe;
+use std::collections::VecDeque;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Instant;
+use tape::{Batch, Delivery, Feed, Share, Start, Unavailable};
+use tape_log::topics;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+/// Records that the reader of a broker hands out at once.
+const HANDFUL: usize = 2_000;
+/// Workers, as the service has by default: one for each of two cores.
+const WORKERS: usize = 2;
+
+/// What is folded: a quarter of an hour of eight busy chains.
+pub const SHAPE: Shape = Shape {
+    trades: 240_000,
+    traders: 20_000,
+    assets: 400,
+    chains: 8,
+    from_ms: 1_790_000_000_000,
+    block_ms: 2_000,
+    per_block: 60,
+};
+
+/// Runs it; needs `DATABASE_URL`.
+pub fn measure() -> anyhow::Result<Figures> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+    runtime.block_on(measure_here())
+}
+
+async fn measure_here() -> anyhow::Result<Figures> {
+    let url = std::env::var("DATABASE_URL").context("DATABASE_URL is not set: run `cargo xtask servers start`")?;
+    let schema = format!("bench_fold_{}", environment::now_ms());
+    let store = Arc::new(Postgres::open(&url, &schema, Method::Average).await?);
+    let records = Arc::new(shares(&SHAPE));
+    let begun = Instant::now();
+    fold(&store, &records).await?;
+    let took = begun.elapsed();
+    check(&store, &records).await?;
+    // Read again from the beginning: nothing may count twice.
+    let again = Instant::now();
+    fold(&store, &records).await?;
+    let again = again.elapsed();
+    check(&store, &records).await?;
+    let mut figures = Figures::new();
+    let rate = f64::from(u32::try_from(SHAPE.trades)?) / took.as_secs_f64();
+    figures.insert("trades_per_s".to_owned(), rounded(rate, 0));
+    figures.insert("seconds".to_owned(), rounded(took.as_secs_f64(), 2));
+    figures.insert("read_again_seconds".to_owned(), rounded(again.as_secs_f64(), 2));
+    for (name, value) in
+        [("trades", SHAPE.trades), ("traders", SHAPE.traders), ("assets", SHAPE.assets), ("chains", SHAPE.chains)]
+    {
+        figures.insert(name.to_owned(), value.into());
+    }
+    figures.insert("workers".to_owned(), WORKERS.into());
+    figures.insert("batch_events".to_owned(), HANDFUL.into());
+    for setting in ["fsync", "server_version"] {
+        let value: String =
+            sqlx::query_scalar(AssertSqlSafe(format!("SHOW {setting}"))).fetch_one(store.pool()).await?;
+        figures.insert(format!("postgres_{setting}"), value.into());
+    }
+    for table in ["positions", "user_totals", "user_hours", "fees", "outbox"] {
+        let rows: i64 =
+            sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(store.pool()).await?;
+        figures.insert(format!("rows_{table}"), rows.into());
+    }
+    let drop = format!("DROP SCHEMA \"{schema}\" CASCADE");
+    sqlx::raw_sql(AssertSqlSafe(drop)).execute(store.pool()).await.context("drop the schema of this run")?;
+    Ok(figures)
+}
+
+/// Every trade is there once, with the volume that the records say, and every share is read to its end.
+async fn check(store: &Postgres, records: &[Vec<Vec<u8>>]) -> anyhow::Result<()> {
+    let rows: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM trades WHERE status = 'live'").fetch_one(store.pool()).await?;
+    ensure!(rows.cast_unsigned() == SHAPE.trades, "{rows} trades of {}", SHAPE.trades);
+    let same = "SELECT (SELECT sum(volume_usd) FROM user_totals) = (SELECT sum(notional_usd) FROM trades)
+                   AND (SELECT sum(volume_usd) FROM user_hours) = (SELECT sum(notional_usd) FROM trades)
+                   AND (SELECT sum(realized_pnl_usd) FROM positions) = (SELECT sum(realized_pnl_usd) FROM trades)
+                   AND (SELECT sum(swaps) FROM user_hours) = (SELECT count(*) FROM trades)";
+    ensure!(sqlx::query_scalar::<_, bool>(same).fetch_one(store.pool()).await?, "tables say different things");
+    for (share, records) in topics::TRADES.shares().zip(records) {
+        let read = store.position(&share).await?.unwrap_or(0);
+        ensure!(read == records.len() as u64, "share {} is read to {read} of {}", share.number, records.len());
+    }
+    Ok(())
+}
+
+/// Folds all records through as many workers as there are.
+pub async fn fold(store: &Arc<Postgres>, records: &Arc<Vec<Vec<Vec<u8>>>>) -> anyhow::Result<()> {
+    let mut workers = JoinSet::new();
+    for worker in 0..WORKERS {
+        let (store, records) = (Arc::clone(store), Arc::clone(records));
+        workers.spawn(async move {
+            let done = Notify::new();
+            let mine = topics::TRADES.shares().filter(|share| share.number as usize % WORKERS == worker);
+            let feed = Handing { to_gain: mine.collect(), reading: VecDeque::new(), records, done: &done };
+            tokio::select! {
+                ended = follow(feed, &*store, Limits::default()) => match ended? {},
+                () = done.notified() => anyhow::Ok(()),
+            }
+        });
+    }
+    while let Some(ended) = workers.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+/// Hands out records as a broker's reader does: share after share in turn, a handful at a time, decoded on the way.
+struct Handing<'a> {
+    to_gain: Vec<Share>,
+    reading: VecDeque<(Share, usize)>,
+    records: Arc<Vec<Vec<Vec<u8>>>>,
+    done: &'a Notify,
+}
+
+impl Feed for Handing<'_> {
+    async fn next(&mut self) -> Result<Delivery, Unavailable> {
+        if let Some(share) = self.to_gain.pop() {
+            return Ok(Delivery::Gained(share));
+        }
+        while let Some((share, at)) = self.reading.pop_front() {
+            let all = &self.records[share.number as usize];
+            let end = all.len().min(at + HANDFUL);
+            if at == end {
+                continue;
+            }
+            let decoded = all[at..end].iter().zip(at as u64..).map(|(record, position)| {
+                let event = wire::v1::trade::decode(record).map_err(|e| Unavailable::new("decode a record", e))?;
+                Ok((position, event))
+            });
+            let events = decoded.collect::<Result<_, Unavailable>>()?;
+            self.reading.push_back((share.clone(), end));
+            return Ok(Delivery::Batch(Batch { share, events, next: end as u64 }));
+        }
+        self.done.notify_one();
+        pending().await
+    }
+
+    /// Where reading begins is asked of the store, as the service does; the second time there is nothing left.
+    async fn seek(&mut self, share: &Share, start: Start) -> Result<(), Unavailable> {
+        let at = match start {
+            Start::Beginning => 0,
+            Start::At(position) => usize::try_from(position).unwrap_or(usize::MAX),
+        };
+        self.reading.push_back((share.clone(), at));
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+// The stream: one WebSocket for every subscription, opened again when it is lost. Each subscription goes on from the last
+// `at` it was told; where the api cannot go on from there it says `reset` and sends a new snapshot.
+const FIRST_WAIT = 400;
+const LONGEST_WAIT = 15_000;
+/** The server beats its heart every 15 seconds; silence this long means that the line is dead. */
+const SILENCE = 40_000;
+const AGAIN_AFTER_ERROR = 2_000;
+const PASSING = ["starting", "behind", "unavailable", "too-fast"];
+/** A WebSocket of one api. Tells its `state` as events. */
+export class Stream extends EventTarget {
+    #url;
+    #wanted = new Map();
+    #socket = null;
+    #wait = FIRST_WAIT;
+    #silence;
+    #again;
+    #closed = false;
+    /** `base` is where the api is, as `http…`. */
+    constructor(base) {
+        super();
+        this.#url = new URL("/v1/stream", base);
+        this.#url.protocol = this.#url.protocol.replace("http", "ws");
+        this.#open();
+    }
+    /**
+     * Wants a channel. `on` is called with every message of it: the snapshot that bears the id, then the changes of the
+     * channel, which every subscription of it gets, whatever its filter. Returns how to stop.
+     */
+    subscribe(id, channel, filter, on, limit) {
+        const ask = { op: "subscribe", id, channel, filter, ...(limit !== undefined && { limit }) };
+        const wanted = { ask, on, ready: false, at: null };
+        this.#wanted.set(id, wanted);
+        this.#say(ask);
+        return () => {
+            if (this.#wanted.get(id) !== wanted)
+                return;
+            this.#wanted.delete(id);
+            this.#say({ op: "unsubscribe", id });
+        };
+    }
+    /** Tries at once instead of waiting: the network is back, the page is looked at again. */
+    hurry() {
+        if (this.#again === undefined || this.#closed)
+            return;
+        this.#wait = FIRST_WAIT;
+        this.#open();
+    }
+    /** Closes the line for good. */
+    close() {
+        this.#closed = true;
+        clearTimeout(this.#again);
+        clearTimeout(this.#silence);
+        this.#socket?.close();
+    }
+    #say(message) {
+        if (this.#socket?.readyState === WebSocket.OPEN)
+            this.#socket.send(JSON.stringify(message));
+    }
+    #open() {
+        clearTimeout(this.#again);
+        this.#again = undefined;
+        this.#tell("connecting");
+        const socket = new WebSocket(this.#url);
+        this.#socket = socket;
+        socket.onmessage = (event) => socket === this.#socket && this.#hear(JSON.parse(String(event.data)));
+        socket.onclose = () => socket === this.#socket && this.#lost();
+        this.#listen();
+    }
+    #listen() {
+        clearTimeout(this.#silence);
+        this.#silence = setTimeout(() => this.#socket?.close(), SILENCE);
+    }
+    #lost() {
+        clearTimeout(this.#silence);
+        this.#socket = null;
+        for (const wanted of this.#wanted.values())
+            wanted.ready = false;
+        if (this.#closed)
+            return;
+        this.#tell("lost");
+        this.#again = setTimeout(() => this.#open(), this.#wait * (0.5 + Math.random() / 2));
+        this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
+    }
+    /** Asks for a subscription: from where it was told, if it was. */
+    #ask(wanted) {
+        this.#say({ ...wanted.ask, ...(wanted.at !== null && { resume: wanted.at }) });
+    }
+    #hear(message) {
+        this.#listen();
+        switch (message.type) {
+            case "hello":
+                this.#wait = FIRST_WAIT;
+                this.#tell("live");
+                for (const wanted of this.#wanted.values())
+                    this.#ask(wanted);
+                break;
+            case "snapshot":
+            case "resumed": {
+                const wanted = this.#wanted.get(message.id);
+                if (!wanted)
+                    break;
+                wanted.ready = true;
+                wanted.at = message.at;
+                wanted.on(message);
+                break;
+            }
+            case "reset": {
+                const wanted = this.#wanted.get(message.id);
+                if (!wanted)
+                    break;
+                wanted.ready = false;
+                wanted.at = null;
+                break;
+            }
+            case "apply":
+            case "revert":
+            case "update":
+                for (const wanted of this.#of(message.channel)) {
+                    wanted.at = message.at;
+                    wanted.on(message);
+                }
+                break;
+            case "gap":
+                // What was missed is not told by resuming: `at` is beyond it.
+                for (const wanted of this.#of(message.channel)) {
+                    wanted.at = null;
+                    wanted.on(message);
+                    this.#ask(wanted);
+                }
+                break;
+            case "error": {
+                const wanted = message.id === undefined ? undefined : this.#wanted.get(message.id);
+                if (!wanted)
+                    break;
+                wanted.on(message);
+                if (PASSING.includes(message.code)) {
+                    setTimeout(() => this.#wanted.get(wanted.ask.id) === wanted && this.#ask(wanted), AGAIN_AFTER_ERROR);
+                }
+                break;
+            }
+        }
+    }
+    #of(channel) {
+        return [...this.#wanted.values()].filter((wanted) => wanted.ready && wanted.ask.channel === channel);
+    }
+    #tell(state) {
+        this.dispatchEvent(new CustomEvent("state", { detail: state }));
+    }
+}

@@ -1,0 +1,117 @@
+//! Boards: who leads, and what platforms earn.
+
+use super::params::{Params, address, platform};
+use super::problem::Problem;
+use crate::App;
+use crate::token;
+use crate::views::{FeePage, FeeView, Leaderboard};
+use api_domain::{FeeRow, Reads};
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use std::sync::Arc;
+
+/// The first traders by volume, realized profit or fees, over all chains.
+#[utoipa::path(
+    get, path = "/v1/leaderboard", tag = "boards", operation_id = "getLeaderboard",
+    params(
+        ("by" = Option<String>, Query, description = "`volume` (default), `pnl`, `fees`", pattern = "^(volume|pnl|fees)$"),
+        ("window" = Option<String>, Query, description = "The span of time: `all` (default), `24h`, `7d`, `30d`", pattern = "^(all|24h|7d|30d)$"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+    ),
+    responses(
+        (status = 200, description = "One page", body = Leaderboard),
+        (status = 304, description = "Unchanged since the given ETag"),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn leaders(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<Leaderboard>, Problem> {
+    let params = Params::read(&uri, &["by", "window", "cursor", "limit"])?;
+    let (window, by, limit) = (params.window()?, params.measure()?, params.limit()?);
+    let after = params.below::<u32>()?.unwrap_or(0);
+    let mut rows = app.store.leaders(window, by, after, limit + 1).await?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next = rows.last().filter(|_| more).map(|last| token::after_number(last.rank.into()));
+    let built_at = rows.first().map(|first| first.built_at);
+    let items = rows.into_iter().map(Into::into).collect();
+    Ok(Json(Leaderboard { window: window.name(), by: by.name(), built_at, items, next }))
+}
+
+/// One user's fees by day, chain and platform, newest first.
+#[utoipa::path(
+    get, path = "/v1/users/{address}/fees", tag = "users", operation_id = "listUserFees",
+    params(
+        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
+        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "Items in a page at least, a day is never cut; 50 when nothing is said", minimum = 1, maximum = 500),
+    ),
+    responses(
+        (status = 200, description = "One page", body = FeePage),
+        (status = 304, description = "Unchanged since the given ETag"),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn of_user(
+    State(app): State<Arc<App>>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Json<FeePage>, Problem> {
+    let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
+    let who = params.who(address(path)?)?;
+    let (below, limit) = (params.below::<u64>()?, params.limit()?);
+    let rows = app.store.fees(&who, below, limit + MOST_OF_A_DAY).await?;
+    Ok(Json(page(rows, limit)))
+}
+
+/// What a platform earned by day, over all users and chains, newest first.
+#[utoipa::path(
+    get, path = "/v1/platforms/{platform}/fees", tag = "boards", operation_id = "listPlatformFees",
+    params(
+        ("platform" = String, Path, description = "The platform", min_length = 1, max_length = 256),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+    ),
+    responses(
+        (status = 200, description = "One page", body = FeePage),
+        (status = 304, description = "Unchanged since the given ETag"),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn of_platform(
+    State(app): State<Arc<App>>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Json<FeePage>, Problem> {
+    let params = Params::read(&uri, &["cursor", "limit"])?;
+    let platform = platform(path)?;
+    let (below, limit) = (params.below::<u64>()?, params.limit()?);
+    let rows = app.store.earned(&platform, below, limit + 1).await?;
+    Ok(Json(page(rows, limit)))
+}
+
+/// Chains times platforms that one user may have traded on in a day; more are cut.
+const MOST_OF_A_DAY: u32 = 500;
+
+/// Whole days until there are `limit` items.
+fn page(rows: Vec<FeeRow>, limit: u32) -> FeePage {
+    let mut items: Vec<FeeView> = vec![];
+    let mut last = None;
+    for row in rows {
+        if items.len() >= limit as usize && last != Some(row.day) {
+            return FeePage { items, next: last.map(token::after_number) };
+        }
+        last = Some(row.day);
+        items.push(row.into());
+    }
+    FeePage { items, next: None }
+}

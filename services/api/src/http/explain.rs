@@ -1,0 +1,56 @@
+//! A figure explained: the trades that a position is made of, lot by lot.
+
+use super::params::{Params, book};
+use super::problem::Problem;
+use crate::App;
+use crate::token;
+use crate::views::{Explanation, StepView};
+use api_domain::{Reads, StepPage};
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use std::sync::Arc;
+
+/// The trades that a position's figures are made of, in the order in which they were folded.
+#[utoipa::path(
+    get, path = "/v1/users/{address}/positions/{chain}/{asset}/explain", tag = "users", operation_id = "explainPosition",
+    params(
+        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
+        ("chain" = String, Path, description = "Id of the chain", min_length = 1, max_length = 256),
+        ("asset" = String, Path, description = "The asset; `0x…` in any case", min_length = 1, max_length = 256),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+    ),
+    responses(
+        (status = 200, description = "The position and one page of its trades", body = Explanation),
+        (status = 404, description = "There is no such position", body = Problem, content_type = "application/problem+json"),
+        (status = 304, description = "Unchanged since the given ETag"),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn explain(
+    State(app): State<Arc<App>>,
+    path: Result<Path<(String, String, String)>, PathRejection>,
+    uri: Uri,
+) -> Result<Json<Explanation>, Problem> {
+    let params = Params::read(&uri, &["cursor", "limit"])?;
+    let book = book(path)?;
+    let page = params.step_page()?;
+    let one_more = StepPage { limit: page.limit + 1, after: page.after };
+    let explained = app.store.explain(&book, &one_more).await?.ok_or_else(Problem::no_such_position)?;
+    let mut steps = explained.steps;
+    let limit = page.limit as usize;
+    let more = steps.len() > limit;
+    steps.truncate(limit);
+    let next = steps.last().filter(|_| more).map(|step| token::after_step(&step.key));
+    Ok(Json(Explanation {
+        address: book.address,
+        method: explained.method,
+        position: explained.position.into(),
+        items: steps.into_iter().map(StepView::try_from).collect::<Result<_, _>>()?,
+        next,
+    }))
+}

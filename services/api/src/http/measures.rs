@@ -1,0 +1,137 @@
+//! Measurements for Prometheus: requests by outcome and how long they took, and how the stream is.
+
+use super::params::Params;
+use super::problem::Problem;
+use crate::App;
+use axum::extract::{Request, State};
+use axum::http::{Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Upper bounds of the histogram, microseconds and the seconds they are shown as.
+const BOUNDS: [(u64, &str); 9] = [
+    (1_000, "0.001"),
+    (2_500, "0.0025"),
+    (5_000, "0.005"),
+    (10_000, "0.01"),
+    (25_000, "0.025"),
+    (50_000, "0.05"),
+    (100_000, "0.1"),
+    (500_000, "0.5"),
+    (2_500_000, "2.5"),
+];
+
+/// What was counted since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Measures {
+    /// By the first digit of the status.
+    by_class: [AtomicU64; 6],
+    /// Requests that took no longer than each bound, and no shorter than the one before.
+    took: [AtomicU64; BOUNDS.len() + 1],
+    took_us: AtomicU64,
+}
+
+impl Measures {
+    fn count(&self, status: u16, us: u64) {
+        if let Some(class) = self.by_class.get(usize::from(status / 100)) {
+            class.fetch_add(1, Ordering::Relaxed);
+        }
+        let slot = BOUNDS.iter().position(|(bound, _)| us <= *bound).unwrap_or(BOUNDS.len());
+        self.took[slot].fetch_add(1, Ordering::Relaxed);
+        self.took_us.fetch_add(us, Ordering::Relaxed);
+    }
+
+    fn write(&self, text: &mut String) {
+        text.push_str("# HELP chaintape_api_requests_total Requests answered, by class of status.\n");
+        text.push_str("# TYPE chaintape_api_requests_total counter\n");
+        for class in 1..=5 {
+            let count = self.by_class[class].load(Ordering::Relaxed);
+            let _ = writeln!(text, "chaintape_api_requests_total{{status=\"{class}xx\"}} {count}");
+        }
+        text.push_str("# HELP chaintape_api_request_seconds How long answers took.\n");
+        text.push_str("# TYPE chaintape_api_request_seconds histogram\n");
+        let mut sum = 0;
+        for ((_, shown), count) in BOUNDS.iter().zip(&self.took) {
+            sum += count.load(Ordering::Relaxed);
+            let _ = writeln!(text, "chaintape_api_request_seconds_bucket{{le=\"{shown}\"}} {sum}");
+        }
+        sum += self.took[BOUNDS.len()].load(Ordering::Relaxed);
+        let us = self.took_us.load(Ordering::Relaxed);
+        let _ = writeln!(text, "chaintape_api_request_seconds_bucket{{le=\"+Inf\"}} {sum}");
+        let _ = writeln!(text, "chaintape_api_request_seconds_sum {}.{:06}", us / 1_000_000, us % 1_000_000);
+        let _ = writeln!(text, "chaintape_api_request_seconds_count {sum}");
+    }
+}
+
+/// Counts every answer; an open stream counts once it is open.
+pub(super) async fn measure(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let response = next.run(request).await;
+    let us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+    app.measures.count(response.status().as_u16(), us);
+    response
+}
+
+/// Measurements in the text format of Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operations", operation_id = "measurements",
+    responses(
+        (status = 200, description = "Measurements", body = String, content_type = "text/plain"),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn show(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Problem> {
+    Params::read(&uri, &[])?;
+    let pulse = app.hub.pulse();
+    let mut text = String::new();
+    app.measures.write(&mut text);
+    let gauges = [
+        ("chaintape_api_stream_readers", "Open WebSocket connections.", pulse.readers as u64),
+        ("chaintape_api_log_following", "1 when the log is being followed.", u64::from(pulse.started)),
+        ("chaintape_api_log_unfolded", "Trades read here and not folded by metrics yet.", pulse.unfolded),
+    ];
+    for (name, help, value) in gauges {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+    }
+    let counters = [
+        ("chaintape_api_poison_total", "Records that could not be read and were left out.", pulse.poison),
+        ("chaintape_api_deliveries_total", "Changes handed to readers.", pulse.delivered),
+        ("chaintape_api_missed_total", "Changes that slow readers missed.", pulse.missed),
+    ];
+    for (name, help, value) in counters {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}");
+    }
+    let headers =
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, text).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_are_cumulative() {
+        let measures = Measures::default();
+        for (status, us) in [(200, 900), (200, 1_000), (404, 30_000), (503, 9_000_000)] {
+            measures.count(status, us);
+        }
+        let mut text = String::new();
+        measures.write(&mut text);
+        for line in [
+            "chaintape_api_requests_total{status=\"2xx\"} 2",
+            "chaintape_api_requests_total{status=\"5xx\"} 1",
+            "chaintape_api_request_seconds_bucket{le=\"0.001\"} 2",
+            "chaintape_api_request_seconds_bucket{le=\"0.05\"} 3",
+            "chaintape_api_request_seconds_bucket{le=\"+Inf\"} 4",
+            "chaintape_api_request_seconds_sum 9.031900",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
+        }
+    }
+}

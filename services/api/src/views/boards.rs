@@ -1,0 +1,171 @@
+//! Sums and orders: curves, fees by the day, leaderboards, drift.
+
+use super::TotalsView;
+use api_domain::{DriftRow, FeeRow, Leader, Point};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What happened to one user over time.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UserHistory {
+    /// The address as it was understood.
+    pub(crate) address: String,
+    /// The span of time: `all`, `24h`, `7d` or `30d`.
+    pub(crate) window: &'static str,
+    /// Milliseconds that one point stands for: an hour or a day.
+    pub(crate) step_ms: u64,
+    /// Oldest first; stretches in which nothing happened are left out.
+    pub(crate) items: Vec<PointView>,
+}
+
+/// One stretch of time.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PointView {
+    /// Its beginning, milliseconds since the Unix epoch.
+    pub(crate) at: u64,
+    /// What happened in it.
+    #[serde(flatten)]
+    pub(crate) totals: TotalsView,
+}
+
+/// Days of fees, newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FeePage {
+    /// The days; a day has an item for each platform and chain.
+    pub(crate) items: Vec<FeeView>,
+    /// The cursor of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// One day's fees.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FeeView {
+    /// The day, UTC: its beginning, milliseconds since the Unix epoch.
+    pub(crate) at: u64,
+    /// Id of the chain; absent where fees are added up over chains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chain: Option<String>,
+    /// Who earned them; absent where the trades name none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) platform: Option<String>,
+    /// Trades that carry a fee.
+    pub(crate) trades: u64,
+    /// Their fees.
+    pub(crate) fees_usd: String,
+}
+
+/// One page of a leaderboard. Boards are rebuilt every half minute and hold the first thousand.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Leaderboard {
+    /// The span of time: `all`, `24h`, `7d` or `30d`.
+    pub(crate) window: &'static str,
+    /// What it is ordered by: `volume`, `pnl` or `fees`.
+    pub(crate) by: &'static str,
+    /// When it was built, milliseconds since the Unix epoch; absent before the first time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) built_at: Option<u64>,
+    /// By rank.
+    pub(crate) items: Vec<LeaderView>,
+    /// The cursor of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// One place on a leaderboard; figures are over all chains.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LeaderView {
+    /// From 1.
+    pub(crate) rank: u32,
+    /// The address.
+    pub(crate) address: String,
+    /// Worth of all valued swaps.
+    pub(crate) volume_usd: String,
+    /// Swaps, valued or not.
+    pub(crate) swaps: u64,
+    /// Fees earned by platforms.
+    pub(crate) fees_usd: String,
+    /// Realized before fees, of the part with a known basis.
+    pub(crate) realized_pnl_usd: String,
+}
+
+/// One page of where a provider's balances and the trades of a wallet differ.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DriftPage {
+    /// The address as it was understood.
+    pub(crate) address: String,
+    /// By chain and asset.
+    pub(crate) items: Vec<DriftView>,
+    /// The cursor of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// Where a balance and the trades differ: what came or went otherwise. Amounts are in the asset's smallest unit.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DriftView {
+    /// Id of the chain.
+    pub(crate) chain: String,
+    /// The asset.
+    pub(crate) asset: String,
+    /// Ticker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) symbol: Option<String>,
+    /// Fractional digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) decimals: Option<u8>,
+    /// What the provider says is held.
+    pub(crate) balance: String,
+    /// What the live trades add up to; negative where more was sold than bought.
+    pub(crate) net: String,
+    /// Balance less net.
+    pub(crate) drift: String,
+    /// When the balance was taken, milliseconds since the Unix epoch.
+    pub(crate) taken_at: u64,
+}
+
+const HOUR_MS: u64 = 3_600_000;
+
+impl From<Point> for PointView {
+    fn from(point: Point) -> Self {
+        Self { at: point.hour * HOUR_MS, totals: point.totals.into() }
+    }
+}
+
+impl From<FeeRow> for FeeView {
+    fn from(row: FeeRow) -> Self {
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        Self {
+            at: row.day * 24 * HOUR_MS,
+            chain: some(row.chain),
+            platform: some(row.platform),
+            trades: row.trades,
+            fees_usd: row.fees.to_string(),
+        }
+    }
+}
+
+impl From<Leader> for LeaderView {
+    fn from(leader: Leader) -> Self {
+        Self {
+            rank: leader.rank,
+            address: leader.trader,
+            volume_usd: leader.volume.to_string(),
+            swaps: leader.swaps,
+            fees_usd: leader.fees.to_string(),
+            realized_pnl_usd: leader.realized.to_string(),
+        }
+    }
+}
+
+impl From<DriftRow> for DriftView {
+    fn from(row: DriftRow) -> Self {
+        let DriftRow { chain, asset, symbol, decimals, balance, net, drift, taken_at } = row;
+        Self { chain, asset, symbol, decimals, balance, net, drift, taken_at }
+    }
+}

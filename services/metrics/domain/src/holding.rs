@@ -1,0 +1,300 @@
+//! One position, by moving weighted average or first in, first out: what is held, what it cost, what a sale realizes.
+//!
+//! Decisions
+//! * A sale takes the known part first, then the unknown part; what exceeds both was never seen to arrive. So both
+//!   methods agree on how much is known, and differ in what it cost.
+//! * By average, the basis released is `basis * sold / held`; first in, first out, it is that of the oldest parcels, the
+//!   last of them in part. The rest stays: no unit of a dollar is made or lost by rounding. A sale that empties the known
+//!   part takes the remaining basis whole.
+//! * Proceeds are shared between the known part and the rest by quantity; the rest gets what rounding leaves.
+//! * A purchase without a worth is held with an unknown basis and joins no parcel.
+
+use crate::amounts::{Dollars, Quantity};
+use std::collections::VecDeque;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// How the cost of what is sold is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Every unit held cost the same: the average.
+    #[default]
+    Average,
+    /// The oldest units are sold first, at what they cost.
+    Fifo,
+}
+
+/// Why a text names no method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be `average` or `fifo`")]
+pub struct NotAMethod;
+
+/// A purchase, or what is left of it, or what a sale took of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    /// The trade that bought it.
+    pub trade: Arc<str>,
+    /// How much.
+    pub quantity: Quantity,
+    /// What it cost.
+    pub basis: Dollars,
+}
+
+/// What a position holds. **Invariant:** the basis is never negative, and parcels, where there are any, add up to the
+/// known quantity and its basis.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// Held with a known basis.
+    pub quantity: Quantity,
+    /// Held with an unknown basis.
+    pub unknown: Quantity,
+    /// What the known part cost.
+    pub basis: Dollars,
+    /// What the known part is made of, oldest first; always empty by average.
+    pub parcels: VecDeque<Parcel>,
+}
+
+/// What sales made of a position; nothing for a purchase.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Realized {
+    /// Profit or loss on the known part, before fees.
+    pub pnl: Dollars,
+    /// Proceeds of the known part.
+    pub proceeds: Dollars,
+    /// Proceeds of what had no known basis.
+    pub without_basis: Dollars,
+}
+
+/// A sale: what it realized, and of which parcels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sale {
+    /// What it realized.
+    pub realized: Realized,
+    /// What it took, oldest first; always empty by average.
+    pub taken: Vec<Parcel>,
+}
+
+impl Method {
+    /// Its name in settings, tables and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Average => "average",
+            Self::Fifo => "fifo",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Method {
+    type Err = NotAMethod;
+
+    fn from_str(text: &str) -> Result<Self, NotAMethod> {
+        [Self::Average, Self::Fifo].into_iter().find(|method| method.name() == text).ok_or(NotAMethod)
+    }
+}
+
+impl Holding {
+    /// Takes in what a trade bought; without a worth it is held with an unknown basis.
+    pub fn buy(&mut self, method: Method, trade: &Arc<str>, raw: &Quantity, worth: Option<&Dollars>) {
+        let Some(worth) = worth else {
+            self.unknown += raw;
+            return;
+        };
+        self.quantity += raw;
+        self.basis += worth;
+        if method == Method::Fifo {
+            let trade = Arc::clone(trade);
+            self.parcels.push_back(Parcel { trade, quantity: raw.clone(), basis: worth.clone() });
+        }
+    }
+
+    /// Takes out a sale; without a worth it realizes nothing.
+    pub fn sell(&mut self, method: Method, raw: &Quantity, worth: Option<&Dollars>) -> Sale {
+        let known = raw.min(&self.quantity).clone();
+        let taken = match method {
+            Method::Average => vec![],
+            Method::Fifo => self.take_oldest(known.clone()),
+        };
+        let released = match method {
+            Method::Average if known == self.quantity => self.basis.clone(),
+            Method::Average => self.basis.part(&known, &self.quantity),
+            Method::Fifo => taken.iter().fold(Dollars::ZERO, |sum, parcel| &sum + &parcel.basis),
+        };
+        let rest = (raw - &known).min(self.unknown.clone());
+        self.quantity -= &known;
+        self.unknown -= rest;
+        self.basis -= &released;
+        let Some(worth) = worth else { return Sale { realized: Realized::default(), taken } };
+        let proceeds = worth.part(&known, raw);
+        let realized = Realized { pnl: &proceeds - &released, without_basis: worth - &proceeds, proceeds };
+        Sale { realized, taken }
+    }
+
+    /// The same, with its parcels left out.
+    #[must_use]
+    pub fn without_parcels(&self) -> Self {
+        let (quantity, unknown, basis) = (self.quantity.clone(), self.unknown.clone(), self.basis.clone());
+        Self { quantity, unknown, basis, parcels: VecDeque::new() }
+    }
+
+    /// The oldest parcels that make up a quantity, the last of them in part; empty ones met on the way go with them.
+    fn take_oldest(&mut self, mut wanted: Quantity) -> Vec<Parcel> {
+        let mut taken = vec![];
+        while let Some(oldest) = self.parcels.front_mut() {
+            if oldest.quantity <= wanted {
+                wanted -= &oldest.quantity;
+                taken.extend(self.parcels.pop_front());
+                continue;
+            }
+            if wanted > Quantity::ZERO {
+                let basis = oldest.basis.part(&wanted, &oldest.quantity);
+                oldest.quantity -= &wanted;
+                oldest.basis -= &basis;
+                taken.push(Parcel { trade: Arc::clone(&oldest.trade), quantity: wanted, basis });
+            }
+            break;
+        }
+        taken
+    }
+}
+
+impl Realized {
+    /// Adds another's figures.
+    pub fn add(&mut self, other: &Self) {
+        self.pnl += &other.pnl;
+        self.proceeds += &other.proceeds;
+        self.without_basis += &other.without_basis;
+    }
+
+    /// Takes off another's figures.
+    pub fn sub(&mut self, other: &Self) {
+        self.pnl -= &other.pnl;
+        self.proceeds -= &other.proceeds;
+        self.without_basis -= &other.without_basis;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTH: [Method; 2] = [Method::Average, Method::Fifo];
+
+    fn usd(text: &str) -> Dollars {
+        text.parse().unwrap()
+    }
+
+    /// `b10@10` buys 10 for $10, `s4@?` sells 4 for an unknown worth; returns the holding and each sale's result.
+    fn play(method: Method, story: &str) -> (Holding, Vec<Sale>) {
+        let mut holding = Holding::default();
+        let mut sales = vec![];
+        for (at, step) in story.split_whitespace().enumerate() {
+            let (raw, worth) = step[1..].split_once('@').unwrap();
+            let (raw, worth) = (raw.parse().unwrap(), (worth != "?").then(|| usd(worth)));
+            if step.starts_with('b') {
+                holding.buy(method, &format!("{at}").into(), &raw, worth.as_ref());
+            } else {
+                sales.push(holding.sell(method, &raw, worth.as_ref()));
+            }
+        }
+        (holding, sales)
+    }
+
+    fn check(method: Method, story: &str, held: (&str, &str, &str), expected: &[(&str, &str)]) {
+        let (holding, sales) = play(method, story);
+        let shown = (holding.quantity.to_string(), holding.unknown.to_string(), holding.basis.to_string());
+        assert_eq!((shown.0.as_str(), shown.1.as_str(), shown.2.as_str()), held, "{method}: {story}");
+        let sales: Vec<_> =
+            sales.iter().map(|s| (s.realized.pnl.to_string(), s.realized.without_basis.to_string())).collect();
+        let sales: Vec<_> = sales.iter().map(|(pnl, rest)| (pnl.as_str(), rest.as_str())).collect();
+        assert_eq!(sales, expected, "{method}: {story}");
+        let (quantity, basis) = holding
+            .parcels
+            .iter()
+            .fold((Quantity::ZERO, Dollars::ZERO), |(quantity, basis), p| (quantity + &p.quantity, &basis + &p.basis));
+        assert!(method == Method::Average || (quantity, basis) == (holding.quantity, holding.basis), "{story}");
+    }
+
+    #[test]
+    fn golden_vectors() {
+        let story = "b10@10 s4@8 b10@20 s16@32";
+        BOTH.iter().for_each(|method| check(*method, story, ("0", "0", "0"), &[("4", "0"), ("6", "0")]));
+        // Where the methods differ: 10 at $1, 10 at $3, half of it sold at $4.
+        let story = "b10@10 b10@30 s10@40 s10@40";
+        check(Method::Average, story, ("0", "0", "0"), &[("20", "0"), ("20", "0")]);
+        check(Method::Fifo, story, ("0", "0", "0"), &[("30", "0"), ("10", "0")]);
+    }
+
+    #[test]
+    fn a_sale_names_the_parcels_it_took() {
+        let (holding, sales) = play(Method::Fifo, "b10@10 b10@30 s4@16 s9@36");
+        let parts = |parcels: &mut dyn Iterator<Item = &Parcel>| -> Vec<String> {
+            parcels.map(|p| format!("{}:{}@{}", p.trade, p.quantity, p.basis)).collect()
+        };
+        assert_eq!(parts(&mut sales[0].taken.iter()), ["0:4@4"]);
+        assert_eq!(parts(&mut sales[1].taken.iter()), ["0:6@6", "1:3@9"]);
+        assert_eq!(parts(&mut holding.parcels.iter()), ["1:7@21"]);
+        assert_eq!(sales[1].realized.pnl, usd("21"));
+    }
+
+    #[test]
+    fn a_taken_back_purchase_was_never_there() {
+        BOTH.iter().for_each(|method| check(*method, "b10@30 s4@12", ("6", "0", "18"), &[("0", "0")]));
+    }
+
+    #[test]
+    fn selling_more_than_known_realizes_the_known_part_only() {
+        for method in BOTH {
+            check(method, "b4@4 s10@30", ("0", "0", "0"), &[("8", "18")]);
+            check(method, "s10@30", ("0", "0", "0"), &[("0", "30")]);
+            check(method, "b4@4 b10@? s10@30", ("0", "4", "0"), &[("8", "18")]);
+        }
+    }
+
+    #[test]
+    fn unvalued_trades_move_quantities_and_realize_nothing() {
+        for method in BOTH {
+            check(method, "b10@?", ("0", "10", "0"), &[]);
+            check(method, "b10@10 s4@?", ("6", "0", "6"), &[("0", "0")]);
+            check(method, "b10@10 b10@? s15@?", ("0", "5", "0"), &[("0", "0")]);
+        }
+    }
+
+    #[test]
+    fn rounding_loses_nothing() {
+        let cent = "0.000000000000000001";
+        for method in BOTH {
+            check(
+                method,
+                &format!("b3@{cent} s1@0 s1@0 s1@0"),
+                ("0", "0", "0"),
+                &[("0", "0"), ("0", "0"), ("-0.000000000000000001", "0")],
+            );
+            let thirds = [("1.666666666666666667", "0"), ("-1.666666666666666667", "0")];
+            check(method, "b3@10 s1@5 s2@5", ("0", "0", "0"), &thirds);
+        }
+    }
+
+    #[test]
+    fn nothing_sold_is_no_division() {
+        for method in BOTH {
+            check(method, "s0@5", ("0", "0", "0"), &[("0", "5")]);
+            check(method, "b10@10 s0@5", ("10", "0", "10"), &[("0", "5")]);
+            check(method, "b0@7 b10@10 s10@20", ("0", "0", "0"), &[("3", "0")]);
+        }
+    }
+
+    #[test]
+    fn methods_are_named() {
+        for method in BOTH {
+            assert_eq!(method.name().parse(), Ok(method));
+        }
+        assert_eq!("lifo".parse::<Method>(), Err(NotAMethod));
+    }
+}

@@ -1,0 +1,95 @@
+//! Sums that a batch adds to: hours and days of fees. Nothing of them is read first; what is left without trades goes.
+
+use super::{Done, each};
+use crate::adapters::columns::{owned, partition, to_int};
+use metrics_domain::{Facts, HourMove, UserKey};
+use sqlx::PgConnection;
+use std::sync::Arc;
+
+const ADD_HOURS: &str = "
+    INSERT INTO user_hours AS h (trader, chain, hour, partition, volume_usd, swaps, unvalued, cycles, fees_usd,
+        realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd)
+    SELECT v.trader, v.chain, v.hour, $1, v.volume::numeric, v.swaps, v.unvalued, v.cycles, v.fees::numeric,
+        v.realized::numeric, v.proceeds::numeric, v.without_basis::numeric
+    FROM UNNEST($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[],
+        $10::text[], $11::text[], $12::text[])
+      AS v(trader, chain, hour, volume, swaps, unvalued, cycles, fees, realized, proceeds, without_basis)
+    ON CONFLICT (trader, chain, hour) DO UPDATE SET partition = excluded.partition,
+        volume_usd = trim_scale(h.volume_usd + excluded.volume_usd), swaps = h.swaps + excluded.swaps,
+        unvalued = h.unvalued + excluded.unvalued, cycles = h.cycles + excluded.cycles,
+        fees_usd = trim_scale(h.fees_usd + excluded.fees_usd),
+        realized_pnl_usd = trim_scale(h.realized_pnl_usd + excluded.realized_pnl_usd),
+        proceeds_usd = trim_scale(h.proceeds_usd + excluded.proceeds_usd),
+        proceeds_without_basis_usd = trim_scale(h.proceeds_without_basis_usd + excluded.proceeds_without_basis_usd)";
+
+const DROP_HOURS: &str = "
+    DELETE FROM user_hours h USING UNNEST($1::text[], $2::text[], $3::bigint[]) AS v(trader, chain, hour)
+    WHERE h.trader = v.trader AND h.chain = v.chain AND h.hour = v.hour AND h.swaps = 0 AND h.cycles = 0";
+
+pub(super) async fn add_hours(connection: &mut PgConnection, facts: &Facts) -> Done {
+    let hours = &facts.hours;
+    if hours.is_empty() {
+        return Ok(());
+    }
+    let user = |of: fn(&UserKey) -> &Arc<str>| each(hours, |(key, _)| owned(of(&key.user)));
+    let text = |of: fn(&HourMove) -> String| each(hours, |(_, moved)| of(moved));
+    let numbers = each(hours, |(key, _)| to_int(key.hour));
+    sqlx::query(ADD_HOURS)
+        .bind(partition(facts))
+        .bind(user(|user| &user.trader))
+        .bind(user(|user| &user.chain))
+        .bind(&numbers)
+        .bind(text(|moved| moved.volume.to_string()))
+        .bind(each(hours, |(_, moved)| moved.swaps))
+        .bind(each(hours, |(_, moved)| moved.unvalued))
+        .bind(each(hours, |(_, moved)| moved.cycles))
+        .bind(text(|moved| moved.fees.to_string()))
+        .bind(text(|moved| moved.realized.pnl.to_string()))
+        .bind(text(|moved| moved.realized.proceeds.to_string()))
+        .bind(text(|moved| moved.realized.without_basis.to_string()))
+        .execute(&mut *connection)
+        .await?;
+    // Only what lost trades may be left without any.
+    if hours.iter().any(|(_, moved)| moved.swaps < 0 || moved.cycles < 0) {
+        let drop = sqlx::query(DROP_HOURS).bind(user(|user| &user.trader)).bind(user(|user| &user.chain));
+        drop.bind(numbers).execute(connection).await?;
+    }
+    Ok(())
+}
+
+const ADD_FEES: &str = "
+    INSERT INTO fees AS f (trader, chain, platform, day, partition, trades, fees_usd)
+    SELECT v.trader, v.chain, v.platform, v.day, $1, v.trades, v.usd::numeric
+    FROM UNNEST($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[])
+        AS v(trader, chain, platform, day, trades, usd)
+    ON CONFLICT (trader, chain, platform, day) DO UPDATE SET partition = excluded.partition,
+        trades = f.trades + excluded.trades, fees_usd = trim_scale(f.fees_usd + excluded.fees_usd)";
+
+const DROP_FEES: &str = "
+    DELETE FROM fees f USING UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[]) AS v(trader, chain, platform, day)
+    WHERE f.trader = v.trader AND f.chain = v.chain AND f.platform = v.platform AND f.day = v.day AND f.trades = 0";
+
+pub(super) async fn add_fees(connection: &mut PgConnection, facts: &Facts) -> Done {
+    let fees = &facts.fees;
+    if fees.is_empty() {
+        return Ok(());
+    }
+    let user = |of: fn(&UserKey) -> &Arc<str>| each(fees, |(key, _)| owned(of(&key.user)));
+    let platforms = each(fees, |(key, _)| key.platform.clone());
+    let days = each(fees, |(key, _)| to_int(key.day));
+    sqlx::query(ADD_FEES)
+        .bind(partition(facts))
+        .bind(user(|user| &user.trader))
+        .bind(user(|user| &user.chain))
+        .bind(&platforms)
+        .bind(&days)
+        .bind(each(fees, |(_, moved)| moved.trades))
+        .bind(each(fees, |(_, moved)| moved.usd.to_string()))
+        .execute(&mut *connection)
+        .await?;
+    if fees.iter().any(|(_, moved)| moved.trades < 0) {
+        let drop = sqlx::query(DROP_FEES).bind(user(|user| &user.trader)).bind(user(|user| &user.chain));
+        drop.bind(platforms).bind(days).execute(connection).await?;
+    }
+    Ok(())
+}

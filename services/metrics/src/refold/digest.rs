@@ -1,0 +1,97 @@
+//! Tables in few words: how many rows, and a hash of every byte of them, in the order of their keys.
+
+use super::{Standing, TABLES};
+use anyhow::Context;
+use futures_util::TryStreamExt;
+use sha2::{Digest as _, Sha256};
+use sqlx::{AssertSqlSafe, PgPool, Row, SqlitePool};
+use std::fmt;
+use tape::Share;
+
+/// One table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Digest {
+    table: &'static str,
+    rows: u64,
+    hash: String,
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<12} {:>10} rows  sha256 {}", self.table, self.rows, self.hash)
+    }
+}
+
+/// Rows that are being hashed.
+#[derive(Default)]
+struct Hashing {
+    rows: u64,
+    hash: Sha256,
+}
+
+impl Hashing {
+    fn row(&mut self, text: &str) {
+        self.rows += 1;
+        self.hash.update((text.len() as u64).to_le_bytes());
+        self.hash.update(text);
+    }
+
+    fn end(self, table: &'static str) -> Digest {
+        Digest { table, rows: self.rows, hash: hex(&self.hash.finalize()) }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+const POSITIONS: &str = "SELECT log, CAST(partition AS bigint), next FROM position ORDER BY log, partition";
+
+/// All tables of one instant.
+pub(super) async fn of_postgres(pool: &PgPool) -> anyhow::Result<Standing> {
+    let mut instant = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+    // Whole tables are read and sorted here; look-ups by key are what the service does.
+    sqlx::raw_sql("SET LOCAL enable_seqscan = on").execute(&mut *instant).await?;
+    let rows = sqlx::query(POSITIONS).fetch_all(&mut *instant).await.context("read the positions")?;
+    let positions = rows.iter().map(|row| place(row.get(0), row.get(1), row.get(2))).collect();
+    let mut digests = vec![];
+    for (table, order) in TABLES {
+        let mut hashing = Hashing::default();
+        let query = AssertSqlSafe(format!("SELECT t::text FROM {table} t ORDER BY {order}"));
+        let mut rows = sqlx::query(query).fetch(&mut *instant);
+        while let Some(row) = rows.try_next().await.with_context(|| format!("read {table}"))? {
+            hashing.row(row.get(0));
+        }
+        digests.push(hashing.end(table));
+    }
+    Ok(Standing { positions, digests })
+}
+
+/// All tables of one instant.
+pub(super) async fn of_sqlite(pool: &SqlitePool) -> anyhow::Result<Standing> {
+    let mut instant = pool.begin().await?;
+    let rows = sqlx::query(POSITIONS).fetch_all(&mut *instant).await.context("read the positions")?;
+    let positions = rows.iter().map(|row| place(row.get(0), row.get(1), row.get(2))).collect();
+    let mut digests = vec![];
+    for (table, order) in TABLES {
+        let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?) ORDER BY cid")
+            .bind(table)
+            .fetch_all(&mut *instant)
+            .await
+            .with_context(|| format!("read the columns of {table}"))?;
+        let row = columns.iter().map(|column| format!("quote({column})")).collect::<Vec<_>>().join(" || ',' || ");
+        let mut hashing = Hashing::default();
+        let query = AssertSqlSafe(format!("SELECT {row} FROM {table} ORDER BY {order}"));
+        let mut rows = sqlx::query(query).fetch(&mut *instant);
+        while let Some(row) = rows.try_next().await.with_context(|| format!("read {table}"))? {
+            hashing.row(row.get(0));
+        }
+        digests.push(hashing.end(table));
+    }
+    instant.rollback().await?;
+    Ok(Standing { positions, digests })
+}
+
+fn place(log: &str, partition: i64, next: i64) -> (Share, u64) {
+    (Share { log: log.into(), number: u32::try_from(partition).unwrap_or(u32::MAX) }, next.cast_unsigned())
+}
