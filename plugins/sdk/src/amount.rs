@@ -19,3 +19,8 @@ pub fn usd(units: u128) -> Usd {
     #[expect(clippy::cast_possible_truncation, reason = "the low half is what is meant")]
     Usd { low: units as u64, high: (units >> 64) as u64 }
 }
+
+/// The units of 10^-18 behind the contract's dollars.
+pub fn from_usd(value: Usd) -> u128 {
+    (u128::from(value.high) << 64) | u128::from(value.low)
+}

@@ -1,8 +1,8 @@
 //! JSON-RPC 2.0 over the host: many calls in few HTTP requests, each answer borrowed from the bytes that came.
 
+use crate::json::{Cursor, Malformed};
 use crate::{Host, Request, Response, UpstreamError};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::fmt::Write;
 use std::ops::Range;
 
@@ -33,7 +33,7 @@ impl Call {
 /// The answers to the calls of one [`send`], in their order.
 #[derive(Debug)]
 pub struct Answers {
-    bodies: Vec<String>,
+    bodies: Vec<Vec<u8>>,
     slots: Vec<Slot>,
 }
 
@@ -47,9 +47,14 @@ enum Slot {
 impl Answers {
     /// The JSON of one result, `null` included.
     pub fn raw(&self, at: usize) -> Result<&str, Error> {
+        std::str::from_utf8(self.bytes(at)?).map_err(|_| Error::new(Kind::Elsewhere, "an answer that is not text"))
+    }
+
+    /// The JSON of one result as it came, `null` included.
+    pub fn bytes(&self, at: usize) -> Result<&[u8], Error> {
         match self.slots.get(at) {
             Some(Slot::Result { body, range }) => Ok(&self.bodies[*body][range.clone()]),
-            Some(Slot::Null) => Ok("null"),
+            Some(Slot::Null) => Ok(b"null"),
             Some(Slot::Error(error)) => Err(error.clone()),
             None => Err(Error::new(Kind::Elsewhere, "no such call")),
         }
@@ -57,8 +62,19 @@ impl Answers {
 
     /// One result, read; what it borrows lives as long as the answers.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self, at: usize) -> Result<T, Error> {
-        serde_json::from_str(self.raw(at)?)
-            .map_err(|error| Error::new(Kind::Elsewhere, &format!("an answer that cannot be read: {error}")))
+        serde_json::from_slice(self.bytes(at)?).map_err(unreadable)
+    }
+
+    /// One result, read in one pass by a reader of the caller's own: for large answers.
+    pub fn read<'a, T>(
+        &'a self,
+        at: usize,
+        read: impl FnOnce(&mut Cursor<'a>) -> Result<T, Malformed>,
+    ) -> Result<T, Error> {
+        let mut cursor = Cursor::new(self.bytes(at)?);
+        let value = read(&mut cursor).map_err(unreadable)?;
+        cursor.end().map_err(unreadable)?;
+        Ok(value)
     }
 
     /// How many calls were made.
@@ -120,20 +136,60 @@ fn request(calls: &[Call], chunk: &Range<usize>) -> Request {
     }
 }
 
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow, default)]
-    id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    result: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    error: Option<&'a RawValue>,
+fn unreadable(error: impl std::fmt::Display) -> Error {
+    Error::new(Kind::Elsewhere, &format!("an answer that cannot be read: {error}"))
 }
 
-impl Envelope<'_> {
+/// One answer of a body: which call it says it answers, and where its result or error stands.
+#[derive(Default)]
+struct Envelope<'a> {
+    id: Option<&'a [u8]>,
+    result: Option<Range<usize>>,
+    error: Option<&'a [u8]>,
+}
+
+impl<'a> Envelope<'a> {
+    /// All answers of a body, and whether it is a list.
+    fn all(body: &'a [u8]) -> Result<(Vec<Self>, bool), Malformed> {
+        let mut cursor = Cursor::new(body);
+        let mut envelopes = vec![];
+        let is_list = cursor.peek() == Some(b'[');
+        if is_list {
+            cursor.list(|element| {
+                envelopes.push(Self::read(element)?);
+                Ok::<_, Malformed>(())
+            })?;
+        } else {
+            envelopes.push(Self::read(&mut cursor)?);
+        }
+        cursor.end()?;
+        Ok((envelopes, is_list))
+    }
+
+    fn read(cursor: &mut Cursor<'a>) -> Result<Self, Malformed> {
+        let mut envelope = Self::default();
+        cursor.object(|name, field| {
+            match name {
+                b"id" => envelope.id = Some(field.value()?),
+                b"result" => {
+                    field.peek();
+                    let start = field.place();
+                    field.skip()?;
+                    envelope.result = Some(start..field.place());
+                }
+                // Some nodes send `"error": null` beside a result.
+                b"error" if field.null() => {}
+                b"error" => envelope.error = Some(field.value()?),
+                _ => field.skip()?,
+            }
+            Ok::<_, Malformed>(())
+        })?;
+        Ok(envelope)
+    }
+
     /// The call it answers; some nodes send the id back as a string.
     fn call(&self) -> Option<usize> {
-        self.id?.get().trim_matches('"').parse().ok()
+        std::str::from_utf8(self.id?).ok()?.trim_matches('"').parse().ok()
     }
 }
 
@@ -146,7 +202,7 @@ enum Batches {
 impl Answers {
     /// Files one response under the calls it answers.
     fn take(&mut self, calls: &[Call], chunk: Range<usize>, response: Sent) -> Batches {
-        match self.read(&chunk, response) {
+        match self.open(&chunk, response) {
             Ok(()) => Batches::Accepted,
             Err(error) => {
                 let refused = error.is_about_batches();
@@ -158,50 +214,40 @@ impl Answers {
         }
     }
 
-    fn read(&mut self, chunk: &Range<usize>, response: Sent) -> Result<(), Error> {
+    fn open(&mut self, chunk: &Range<usize>, response: Sent) -> Result<(), Error> {
         let response = response.map_err(Error::from)?;
         let status = Error::of_status(&response);
-        let Ok(body) = String::from_utf8(response.body) else {
-            return Err(status.unwrap_or_else(|| Error::new(Kind::Elsewhere, "an answer that is not text")));
-        };
-        let is_list = body.trim_start().starts_with('[');
-        let envelopes: Result<Vec<Envelope<'_>>, _> =
-            if is_list { serde_json::from_str(&body) } else { serde_json::from_str(&body).map(|one| vec![one]) };
-        let envelopes = match (envelopes, status) {
+        let body = response.body;
+        let (envelopes, is_list) = match (Envelope::all(&body), status) {
             // A status that says how long to wait counts for more than what the body adds.
             (_, Some(status)) if status.is_patience() => return Err(status),
-            (Ok(envelopes), _) => envelopes,
+            (Ok(read), _) => read,
             (Err(_), Some(status)) => return Err(status),
             (Err(error), None) => {
                 return Err(Error::new(Kind::Elsewhere, &format!("an answer that is not JSON-RPC: {error}")));
             }
         };
+        let said = |error: &[u8]| Error::of_node(&String::from_utf8_lossy(error));
         if let ([one], false) = (&envelopes[..], is_list) {
             match one.error {
-                Some(error) if chunk.len() > 1 => return Err(Error::of_node(error.get())),
+                Some(error) if chunk.len() > 1 => return Err(said(error)),
                 None if chunk.len() > 1 => return Err(Error::new(Kind::Elsewhere, "one answer to many calls")),
                 _ => {}
             }
         }
         let at_body = self.bodies.len();
-        for envelope in &envelopes {
+        for envelope in envelopes {
             let alone = (chunk.len() == 1).then_some(chunk.start);
             let Some(at) = alone.or_else(|| envelope.call()).filter(|at| chunk.contains(at)) else { continue };
             self.slots[at] = match (envelope.error, envelope.result) {
-                (Some(error), _) => Slot::Error(Error::of_node(error.get())),
-                (None, Some(result)) => Slot::Result { body: at_body, range: place(&body, result.get()) },
+                (Some(error), _) => Slot::Error(said(error)),
+                (None, Some(range)) => Slot::Result { body: at_body, range },
                 (None, None) => Slot::Null,
             };
         }
         self.bodies.push(body);
         Ok(())
     }
-}
-
-/// Where a part stands in the whole it was borrowed from.
-fn place(whole: &str, part: &str) -> Range<usize> {
-    let start = part.as_ptr().addr() - whole.as_ptr().addr();
-    start..start + part.len()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 pub mod bindings;
 pub mod host;
 pub mod amount;
+pub mod json;
 pub mod jsonrpc;
 
 pub use bindings::chaintape::plugin::types::{

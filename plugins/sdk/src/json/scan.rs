@@ -1,0 +1,68 @@
+//! Finds the end of a text, sixteen bytes at a time.
+
+/// The first quote or backslash from `at` on.
+#[inline]
+pub(super) fn quote_or_escape(bytes: &[u8], mut at: usize) -> Option<usize> {
+    while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
+        let hits = marks(block);
+        if hits != 0 {
+            return Some(at + hits.trailing_zeros() as usize);
+        }
+        at += 16;
+    }
+    let rest = bytes.get(at..)?;
+    rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).map(|found| at + found)
+}
+
+/// One bit per byte that is a quote or a backslash.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[inline]
+fn marks(block: &[u8; 16]) -> u32 {
+    use std::arch::wasm32::{i8x16_bitmask, i8x16_eq, i8x16_splat, v128_load, v128_or};
+    // SAFETY: the block is as long as what is loaded, and may lie anywhere.
+    let block = unsafe { v128_load(block.as_ptr().cast()) };
+    let quotes = i8x16_eq(block, i8x16_splat(0x22));
+    let escapes = i8x16_eq(block, i8x16_splat(0x5c));
+    u32::from(i8x16_bitmask(v128_or(quotes, escapes)))
+}
+
+/// One bit per byte that is a quote or a backslash.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn marks(block: &[u8; 16]) -> u32 {
+    use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8};
+    // SAFETY: these belong to every processor of this kind; the block is as long as what is loaded, and may lie anywhere.
+    unsafe {
+        let block = _mm_loadu_si128(block.as_ptr().cast());
+        let quotes = _mm_cmpeq_epi8(block, _mm_set1_epi8(0x22));
+        let escapes = _mm_cmpeq_epi8(block, _mm_set1_epi8(0x5c));
+        _mm_movemask_epi8(_mm_or_si128(quotes, escapes)).cast_unsigned()
+    }
+}
+
+/// One bit per byte that is a quote or a backslash.
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
+#[inline]
+fn marks(block: &[u8; 16]) -> u32 {
+    (0..).zip(block).fold(0, |marks, (at, byte)| marks | (u32::from(matches!(byte, b'"' | b'\\')) << at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_mark_is_found_wherever_it_stands() {
+        for length in 0..70 {
+            for mark in [b'"', b'\\'] {
+                let mut bytes = vec![b'x'; length];
+                assert_eq!(quote_or_escape(&bytes, 0), None);
+                bytes.push(mark);
+                bytes.extend([b'"'; 20]);
+                assert_eq!(quote_or_escape(&bytes, 0), Some(length));
+                assert_eq!(quote_or_escape(&bytes, length + 1), Some(length + 1));
+            }
+        }
+        assert_eq!(quote_or_escape(b"abc", 9), None);
+    }
+}
