@@ -49,6 +49,9 @@ impl Chain {
     }
 }
 
+// Dollar tokens: addresses and decimals were compared with Uniswap's default token list, Aave's address book, and public
+// repositories that name them (2026-11-25).
+
 const OP_STACK_WRAPPED: Address = address!("4200000000000000000000000000000000000006");
 
 const ETHEREUM: &[(Address, u8)] = &[

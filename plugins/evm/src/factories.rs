@@ -2,7 +2,9 @@
 
 use alloy_primitives::{Address, address};
 
-/// Factory and venue. An address stands for the same deployer on every chain, so one list serves all.
+/// Factory and venue. An address stands for the same deployer on every chain, so one list serves all; where a deployer
+/// made different generations under one address, the pools' events tell them apart. Each address was compared with the
+/// venues' own packages and with public repositories that name it (2026-11-25).
 pub const KNOWN: &[(Address, &str)] = &[
     (address!("5c69bee701ef814a2b6a3edd4b1652cb9cc5aa6f"), "uniswap-v2"), // Ethereum
     (address!("8909dc15e40173ff4699343b6eb8132c65e18ec6"), "uniswap-v2"), // Base, BSC
@@ -34,5 +36,7 @@ pub const KNOWN: &[(Address, &str)] = &[
     (address!("6eccab422d763ac031210895c81787e87b43a652"), "camelot-v2"), // Arbitrum
     (address!("9ad6c38be94206ca50bb0d90783181662f0cfa10"), "traderjoe-v1"), // Avalanche
     (address!("efa94de7a4656d787667c749f7e1223d71e9fd88"), "pangolin-v2"), // Avalanche
+    (address!("420dd381b31aef6683db6b902084cb0ffece40da"), "aerodrome"),  // Base
+    (address!("f1046053aa5682b4f9a81b5481394da16be5ff5a"), "velodrome-v2"), // Optimism
     (address!("858e3312ed3a876947ea49d572a7c42de08af7ee"), "biswap-v2"),  // BSC
 ];

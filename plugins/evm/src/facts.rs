@@ -1,10 +1,12 @@
 //! What pools and tokens say of themselves, from the host's memory or from the chain at the block that is scanned.
 
+use crate::keys::{self, Key};
 use crate::pools::{self, Pool};
 use crate::tokens::{self, Token};
 use crate::{hex, rpc};
-use alloy_primitives::Address;
-use chain_plugin_sdk::jsonrpc::{self, Call, Kind};
+use alloy_primitives::{Address, B256};
+use chain_plugin_sdk::json::{Cursor, Malformed};
+use chain_plugin_sdk::jsonrpc::{self, Answers, Call, Kind};
 use chain_plugin_sdk::{Failure, Host, Span};
 use std::collections::BTreeMap;
 
@@ -24,6 +26,8 @@ pub struct Pin {
 pub struct Wanted {
     /// Pools.
     pub pools: BTreeMap<Address, usize>,
+    /// Pools by their keys, each with its manager.
+    pub keys: BTreeMap<B256, (Address, usize)>,
     /// Tokens.
     pub tokens: BTreeMap<Address, usize>,
 }
@@ -33,74 +37,168 @@ pub struct Wanted {
 pub struct Facts {
     /// Only those that are pools.
     pub pools: BTreeMap<Address, Pool>,
+    /// Only those whose key was found.
+    pub keys: BTreeMap<B256, Key>,
     /// Their decoration.
     pub tokens: BTreeMap<Address, Token>,
 }
 
-/// Finds out about everything wanted, in at most one round of requests to an endpoint that behaves.
-pub fn gather(host: &mut impl Host, wanted: &Wanted, pins: &[Pin], batch: usize, span: Span) -> Result<Facts, Failure> {
+/// Finds out about everything wanted. Near the head it is asked at the finalized block first, where the answer can be
+/// kept; only what is younger than that is asked again at the block itself.
+pub fn gather(
+    host: &mut impl Host,
+    wanted: &Wanted,
+    pins: &[Pin],
+    finalized: Option<u64>,
+    batch: usize,
+    span: Span,
+) -> Result<Facts, Failure> {
     let mut facts = Facts::default();
-    let (pools, tokens) = recall(host, wanted, &mut facts);
+    let mut missing = recall(host, wanted, &mut facts);
+    if let Some(height) = finalized
+        && pins.iter().any(|pin| !pin.is_final)
+    {
+        let settled = Pin { height, hash: String::new(), is_final: true };
+        let settled: Vec<Pin> = pins.iter().map(|pin| if pin.is_final { pin } else { &settled }).cloned().collect();
+        missing = learn(host, missing, &mut facts, &settled, OldState::Needed, batch, span)?;
+    }
+    learn(host, missing, &mut facts, pins, OldState::LatestWillDo, batch, span)?;
+    Ok(facts)
+}
+
+/// What to do where an endpoint has thrown the state of a block away.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OldState {
+    /// What the latest state says may be younger than the block, and could not be kept: no answer.
+    Needed,
+    /// The block has a swap of the pool, so the latest state knows it too.
+    LatestWillDo,
+}
+
+/// Asks for what is missing in one round of requests, and keeps what is final; gives what is still missing.
+fn learn(
+    host: &mut impl Host,
+    missing: Missing,
+    facts: &mut Facts,
+    pins: &[Pin],
+    old: OldState,
+    batch: usize,
+    span: Span,
+) -> Result<Missing, Failure> {
+    let Missing { pools, keys, tokens } = &missing;
     let ask_pools = pools.iter().flat_map(|(pool, pin)| pools::CALLS.map(|call| Question::new(*pool, *pin, call)));
     let ask_tokens = tokens.iter().flat_map(|(token, pin)| tokens::CALLS.map(|call| Question::new(*token, *pin, call)));
     let questions: Vec<Question> = ask_pools.chain(ask_tokens).collect();
-    if questions.is_empty() {
-        return Ok(facts);
+    if questions.is_empty() && keys.is_empty() {
+        return Ok(missing);
     }
-    let answers = ask(host, &questions, pins, batch, span)?;
+    let of_keys: Vec<Call> =
+        keys.iter().flat_map(|(id, manager, pin)| keys::calls(*manager, *id, pins[*pin].height)).collect();
+    let (answers, found) = ask(host, &questions, &of_keys, pins, old, batch, span)?;
     let mut answers = answers.iter().map(Option::as_deref);
-    let mut keep = vec![];
+    let (mut keep, mut left) = (vec![], Missing::default());
+    for (at, (id, manager, pin)) in keys.iter().enumerate() {
+        let Some(found) = read_key(*id, &found, questions.len() + 2 * at, span)? else {
+            left.keys.push((*id, *manager, *pin));
+            continue;
+        };
+        // Its hash proves it on every branch.
+        keep.push((key("key", id), found.pack()));
+        facts.keys.insert(*id, found);
+    }
     for (address, pin) in pools {
-        let Some(pool) = Pool::read(std::array::from_fn(|_| answers.next().flatten())) else { continue };
-        if pins[pin].is_final {
+        let Some(pool) = Pool::read(std::array::from_fn(|_| answers.next().flatten())) else {
+            left.pools.push((*address, *pin));
+            continue;
+        };
+        if pins[*pin].is_final {
             keep.push((key("pool", address), pool.pack()));
         }
-        facts.pools.insert(address, pool);
+        facts.pools.insert(*address, pool);
     }
     for (address, pin) in tokens {
         let token = Token::read(std::array::from_fn(|_| answers.next().flatten()));
-        if pins[pin].is_final
-            && let Some(bytes) = token.pack()
-        {
-            keep.push((key("token", address), bytes));
+        match token.pack() {
+            Some(bytes) if pins[*pin].is_final => keep.push((key("token", address), bytes)),
+            Some(_) => {}
+            None => left.tokens.push((*address, *pin)),
         }
-        facts.tokens.insert(address, token);
+        facts.tokens.insert(*address, token);
     }
     if !keep.is_empty() {
         host.keep(keep);
     }
-    Ok(facts)
+    Ok(left)
 }
 
-type Missing = Vec<(Address, usize)>;
+/// A key that the event or the positions' contract tells; none where neither does.
+fn read_key(id: B256, sent: &Answers, at: usize, span: Span) -> Result<Option<Key>, Failure> {
+    let logs = |cursor: &mut Cursor<'_>| {
+        let mut key = None;
+        cursor.list(|element| {
+            let log = rpc::Log::read(element)?;
+            key = key.or(Key::of_logs(id, &[log]));
+            Ok::<_, Malformed>(())
+        })?;
+        Ok(key)
+    };
+    let told = sent.read(at, logs);
+    if let Ok(Some(key)) = told {
+        return Ok(Some(key));
+    }
+    match sent.parse::<Option<String>>(at + 1) {
+        Ok(Some(answer)) if Key::of_positions(id, &answer).is_some() => return Ok(Key::of_positions(id, &answer)),
+        Err(error) if matches!(error.kind, Kind::Retry(_)) => return Err(error.failure(span)),
+        _ => {}
+    }
+    match told {
+        Err(error) if matches!(error.kind, Kind::Retry(_)) => Err(error.failure(span)),
+        _ => Ok(None),
+    }
+}
+
+/// What the host does not remember.
+#[derive(Default)]
+struct Missing {
+    pools: Vec<(Address, usize)>,
+    keys: Vec<(B256, Address, usize)>,
+    tokens: Vec<(Address, usize)>,
+}
 
 /// Takes what the host remembers; gives what it does not.
-fn recall(host: &mut impl Host, wanted: &Wanted, facts: &mut Facts) -> (Missing, Missing) {
-    let keys: Vec<String> = (wanted.pools.keys().map(|pool| key("pool", *pool)))
-        .chain(wanted.tokens.keys().map(|token| key("token", *token)))
+fn recall(host: &mut impl Host, wanted: &Wanted, facts: &mut Facts) -> Missing {
+    let asked: Vec<String> = (wanted.pools.keys().map(|pool| key("pool", pool)))
+        .chain(wanted.keys.keys().map(|id| key("key", id)))
+        .chain(wanted.tokens.keys().map(|token| key("token", token)))
         .collect();
-    if keys.is_empty() {
-        return (vec![], vec![]);
+    let mut missing = Missing::default();
+    if asked.is_empty() {
+        return missing;
     }
-    let mut known = host.recall(&keys).into_iter().chain(std::iter::repeat(None));
-    let (mut pools, mut tokens) = (vec![], vec![]);
+    let mut known = host.recall(&asked).into_iter().chain(std::iter::repeat(None));
     for (address, pin) in &wanted.pools {
         match known.next().flatten().and_then(|bytes| Pool::unpack(&bytes)) {
             Some(pool) => drop(facts.pools.insert(*address, pool)),
-            None => pools.push((*address, *pin)),
+            None => missing.pools.push((*address, *pin)),
+        }
+    }
+    for (id, (manager, pin)) in &wanted.keys {
+        match known.next().flatten().and_then(|bytes| Key::unpack(&bytes)) {
+            Some(key) => drop(facts.keys.insert(*id, key)),
+            None => missing.keys.push((*id, *manager, *pin)),
         }
     }
     for (address, pin) in &wanted.tokens {
         match known.next().flatten().and_then(|bytes| Token::unpack(&bytes)) {
             Some(token) => drop(facts.tokens.insert(*address, token)),
-            None => tokens.push((*address, *pin)),
+            None => missing.tokens.push((*address, *pin)),
         }
     }
-    (pools, tokens)
+    missing
 }
 
-fn key(kind: &str, address: Address) -> String {
-    format!("{kind}/{}", hex::spell(address))
+fn key(kind: &str, name: impl AsRef<[u8]>) -> String {
+    format!("{kind}/{}", hex::spell(name))
 }
 
 #[derive(Clone, Copy)]
@@ -133,15 +231,18 @@ fn by_number(pin: &Pin) -> String {
 
 type Answer = Option<String>;
 
-/// The answers, none where the contract gave none.
+/// The answers, none where the contract gave none; and all that was sent in the first round, for the keys.
 fn ask(
     host: &mut impl Host,
     questions: &[Question],
+    of_keys: &[Call],
     pins: &[Pin],
+    old: OldState,
     batch: usize,
     span: Span,
-) -> Result<Vec<Answer>, Failure> {
-    let calls: Vec<Call> = questions.iter().map(|question| question.call(&pinned(&pins[question.pin]))).collect();
+) -> Result<(Vec<Answer>, Answers), Failure> {
+    let mut calls: Vec<Call> = questions.iter().map(|question| question.call(&pinned(&pins[question.pin]))).collect();
+    calls.extend_from_slice(of_keys);
     let sent = jsonrpc::send(host, &calls, batch);
     let mut answers = vec![None; questions.len()];
     let (mut unpinned, mut stateless) = (vec![], vec![]);
@@ -150,6 +251,7 @@ fn ask(
             Ok(answer) => answers[at] = answer,
             Err(error) => match error.kind {
                 Kind::Reverted => {}
+                Kind::NoState if old == OldState::Needed => {}
                 Kind::NoState => stateless.push(at),
                 Kind::BadParams if !pins[question.pin].is_final => unpinned.push(at),
                 Kind::NotYet => return Err(Failure::Retry((None, error.to_string()))),
@@ -159,7 +261,7 @@ fn ask(
     }
     ask_by_number(host, questions, pins, batch, span, &unpinned, &mut answers)?;
     ask_at_latest(host, questions, batch, span, &stateless, &mut answers)?;
-    Ok(answers)
+    Ok((answers, sent))
 }
 
 /// For endpoints that know no block by hash: by number, and the same requests tell whether the branch is still ours.
@@ -183,8 +285,8 @@ fn ask_by_number(
         .collect();
     let sent = jsonrpc::send(host, &calls, batch);
     for (place, pin) in used.iter().enumerate() {
-        let name: Option<rpc::Name<'_>> = sent.parse(which.len() + place).map_err(|error| error.failure(span))?;
-        if name.is_none_or(|name| !name.hash.eq_ignore_ascii_case(&pins[*pin].hash)) {
+        let name = sent.read(which.len() + place, rpc::Name::read).map_err(|error| error.failure(span))?;
+        if name.is_none_or(|name| !name.hash.eq_ignore_ascii_case(pins[*pin].hash.as_bytes())) {
             return Err(Failure::Reorged);
         }
     }

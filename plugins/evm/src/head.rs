@@ -25,7 +25,7 @@ pub fn head(host: &mut impl Host, context: &Context) -> Result<Tip, Failure> {
 }
 
 fn block(answers: &Answers, at: usize) -> Result<Option<BlockId>, Failure> {
-    let name: Option<Name<'_>> = answers.parse(at).map_err(|error| error.failure(Span { first: 0, last: 0 }))?;
+    let name = answers.read(at, Name::read).map_err(|error| error.failure(Span { first: 0, last: 0 }))?;
     name.map(|name| {
         let height = hex::quantity(name.number).ok_or_else(|| unreadable("a block's number"))?;
         let hash = hex::hash(name.hash).map(hex::spell).ok_or_else(|| unreadable("a block's hash"))?;

@@ -2,65 +2,95 @@
 
 use alloy_primitives::{Address, B256, U256, hex};
 
+/// The digits behind the prefix.
+#[inline]
+fn digits(text: &[u8]) -> Option<&[u8]> {
+    text.strip_prefix(b"0x")
+}
+
 /// Exactly `N` bytes.
-pub fn fixed<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digits = text.strip_prefix("0x")?;
+#[inline]
+pub fn fixed<const N: usize>(text: impl AsRef<[u8]>) -> Option<[u8; N]> {
+    let digits = digits(text.as_ref())?;
     let mut bytes = [0; N];
     (digits.len() == 2 * N).then(|| hex::decode_to_slice(digits, &mut bytes).ok())??;
     Some(bytes)
 }
 
 /// An address.
-pub fn address(text: &str) -> Option<Address> {
+#[inline]
+pub fn address(text: impl AsRef<[u8]>) -> Option<Address> {
     fixed(text).map(Address::new)
 }
 
 /// A hash.
-pub fn hash(text: &str) -> Option<B256> {
+#[inline]
+pub fn hash(text: impl AsRef<[u8]>) -> Option<B256> {
     fixed(text).map(B256::new)
 }
 
 /// Appends bytes of any length.
-pub fn append(text: &str, out: &mut Vec<u8>) -> Option<()> {
-    let digits = text.strip_prefix("0x")?;
+#[inline]
+pub fn append(text: impl AsRef<[u8]>, out: &mut Vec<u8>) -> Option<()> {
+    let digits = digits(text.as_ref())?;
     let start = out.len();
     out.resize(start + digits.len() / 2, 0);
     (digits.len() % 2 == 0).then(|| hex::decode_to_slice(digits, &mut out[start..]).ok())?
 }
 
 /// A quantity: hex digits, as few as needed.
-pub fn quantity(text: &str) -> Option<u64> {
-    let digits = text.strip_prefix("0x")?;
-    (!digits.starts_with('+')).then(|| u64::from_str_radix(digits, 16).ok())?
+#[inline]
+pub fn quantity(text: impl AsRef<[u8]>) -> Option<u64> {
+    let digits = digits(text.as_ref())?;
+    let mut value: u64 = 0;
+    for digit in digits {
+        let digit = char::from(*digit).to_digit(16)?;
+        value = value.checked_mul(16)? | u64::from(digit);
+    }
+    (!digits.is_empty()).then_some(value)
 }
 
 /// A quantity of up to 256 bits.
-pub fn big(text: &str) -> Option<U256> {
-    let digits = text.strip_prefix("0x")?;
+pub fn big(text: impl AsRef<[u8]>) -> Option<U256> {
+    let digits = std::str::from_utf8(digits(text.as_ref())?).ok()?;
     let plain = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     plain.then(|| U256::from_str_radix(digits, 16).ok())?
 }
 
 /// The words of an ABI-encoded answer or log, exactly `N` of them.
-pub fn words<const N: usize>(text: &str) -> Option<[U256; N]> {
-    let digits = text.strip_prefix("0x")?;
-    if digits.len() != 64 * N || !digits.is_ascii() {
+#[inline]
+pub fn words<const N: usize>(text: impl AsRef<[u8]>) -> Option<[U256; N]> {
+    let digits = digits(text.as_ref())?;
+    if digits.len() != 64 * N {
         return None;
     }
+    first_words(text)
+}
+
+/// The first `N` words of ABI-encoded data that may be longer.
+#[inline]
+pub fn first_words<const N: usize>(text: impl AsRef<[u8]>) -> Option<[U256; N]> {
+    let digits = digits(text.as_ref())?;
     let mut words = [U256::ZERO; N];
-    for (at, word) in words.iter_mut().enumerate() {
+    for (word, digits) in words.iter_mut().zip(digits.get(..64 * N)?.chunks_exact(64)) {
         let mut bytes = [0; 32];
-        hex::decode_to_slice(&digits[64 * at..64 * (at + 1)], &mut bytes).ok()?;
+        hex::decode_to_slice(digits, &mut bytes).ok()?;
         *word = U256::from_be_bytes(bytes);
     }
     Some(words)
 }
 
 /// The address in a 32-byte topic or word.
-pub fn padded_address(text: &str) -> Option<Address> {
+#[inline]
+pub fn padded_address(text: impl AsRef<[u8]>) -> Option<Address> {
     let bytes: [u8; 32] = fixed(text)?;
     let (zeros, address) = bytes.split_at(12);
     zeros.iter().all(|byte| *byte == 0).then(|| Address::from_slice(address))
+}
+
+/// Text for an error message.
+pub fn shown(text: &[u8]) -> String {
+    String::from_utf8_lossy(&text[..text.len().min(100)]).into_owned()
 }
 
 /// Lower case, with prefix.

@@ -1,17 +1,17 @@
 //! From logs to legs: the swap events of a transaction, each held against what its pool really received and sent.
 
 use crate::facts::{Facts, Wanted};
-use crate::hex;
 use crate::rpc::Receipt;
 use crate::settings::Rules;
-use crate::transfers::{Backing, Moved};
-use crate::venues::{self, Event, Venue};
+use crate::settlement::{self, Operation, Order};
+use crate::transfers::{Backing, Moved, Transfer};
+use crate::venues::{self, Claim, Event, PoolId, Venue};
 use alloy_primitives::{Address, U256};
+use std::collections::BTreeMap;
 
 /// A swap event and where it stands.
 struct Swap {
     venue: &'static Venue,
-    pool: Address,
     event: Event,
     place: u32,
 }
@@ -20,6 +20,12 @@ struct Swap {
 pub struct Found {
     /// The transaction's place among the block's receipts.
     pub receipt: usize,
+    /// All token transfers in it.
+    pub transfers: Vec<Transfer>,
+    /// Orders settled in it.
+    pub orders: Vec<Order>,
+    /// Operations bundled in it.
+    pub operations: Vec<Operation>,
     swaps: Vec<Swap>,
     backing: Backing,
 }
@@ -30,15 +36,20 @@ pub struct Leg {
     /// The venue's name.
     pub venue: String,
     /// The pool.
-    pub pool: Address,
+    pub pool: PoolId,
+    /// Who holds the pool's tokens.
+    pub holder: Address,
     /// What the pool received, and how much.
     pub sold: (Address, U256),
     /// What the pool sent, and how much.
     pub bought: (Address, U256),
-    /// Who got what was bought.
-    pub recipient: Address,
+    /// Who got what was bought, where the event says so.
+    pub recipient: Option<Address>,
     /// The event's place among the logs of the transaction.
     pub place: u32,
+    /// Whether both amounts are held by transfers or a vault's own books. Native coin leaves no log: a pool that says it
+    /// moved some is believed, and nothing is valued by it.
+    pub is_proved: bool,
 }
 
 /// Events that became no leg.
@@ -46,8 +57,13 @@ pub struct Leg {
 pub struct Dropped {
     /// The pool did not receive and send in this transaction what the event claims.
     pub unbacked: u64,
-    /// The contract has no two tokens.
+    /// Nobody knows the pool's two tokens.
     pub not_a_pool: u64,
+}
+
+enum Why {
+    Unbacked,
+    NotAPool,
 }
 
 /// Finds the swap events of a block.
@@ -57,11 +73,17 @@ pub fn find(receipts: &[Receipt<'_>]) -> Vec<Found> {
         .enumerate()
         .filter(|(_, receipt)| receipt.succeeded())
         .filter_map(|(at, receipt)| {
-            let swaps = swaps(receipt);
-            let mut pools: Vec<Address> = swaps.iter().map(|swap| swap.pool).collect();
-            pools.sort_unstable();
-            pools.dedup();
-            (!swaps.is_empty()).then(|| Found { receipt: at, swaps, backing: Backing::of(&pools, &receipt.logs) })
+            let (swaps, orders) = (swaps(receipt), settlement::orders(&receipt.logs));
+            if swaps.is_empty() && orders.is_empty() {
+                return None;
+            }
+            let transfers: Vec<Transfer> = receipt.logs.iter().filter_map(Transfer::read).collect();
+            let operations = settlement::operations(&receipt.logs);
+            let mut holders: Vec<Address> = swaps.iter().map(|swap| swap.event.holder).collect();
+            holders.sort_unstable();
+            holders.dedup();
+            let backing = Backing::of(&holders, &transfers);
+            Some(Found { receipt: at, transfers, orders, operations, swaps, backing })
         })
         .collect()
 }
@@ -71,40 +93,57 @@ fn swaps(receipt: &Receipt<'_>) -> Vec<Swap> {
         .zip(&receipt.logs)
         .filter_map(|(place, log)| {
             let venue = venues::of(log)?;
-            Some(Swap { venue, pool: hex::address(log.address)?, event: (venue.read)(log)?, place })
+            Some(Swap { venue, event: (venue.read)(log)?, place })
         })
         .collect()
 }
 
 impl Found {
-    /// Notes whom to ask: pools that received and sent something, and the tokens that they did.
-    pub fn want(&self, pin: usize, wanted: &mut Wanted) {
-        for swap in &self.swaps {
-            if !wanted.pools.contains_key(&swap.pool) && self.backing.is_two_way(swap.pool) {
-                wanted.pools.insert(swap.pool, pin);
-                for token in self.backing.tokens(swap.pool) {
-                    wanted.tokens.entry(token).or_insert(pin);
+    /// Notes whom to ask: pools that received and sent something, keys of a manager's pools, and the tokens that moved.
+    pub fn want(&self, pin: usize, rules: &Rules, wanted: &mut Wanted) {
+        for (token, _) in
+            self.orders.iter().filter_map(|order| order.terms).flat_map(|terms| [terms.sold, terms.bought])
+        {
+            if !rules.is_native(token) {
+                wanted.tokens.entry(token).or_insert(pin);
+            }
+        }
+        for Swap { venue, event, .. } in &self.swaps {
+            let Event { pool, holder, claim, .. } = event;
+            match (pool, claim) {
+                (PoolId::Contract(pool), Claim::Pair(_)) if self.backing.is_two_way(*holder) => {
+                    wanted.pools.entry(*pool).or_insert(pin);
                 }
+                (PoolId::Key(key), _) => {
+                    wanted.keys.entry(*key).or_insert((*holder, pin));
+                }
+                (PoolId::Contract(_), Claim::Named { sold, bought }) if venue.is_vault() => {
+                    for (token, _) in [sold, bought] {
+                        wanted.tokens.entry(*token).or_insert(pin);
+                    }
+                }
+                (PoolId::Contract(_), Claim::Named { .. } | Claim::Unnamed { .. }) => {}
+                (PoolId::Contract(_), Claim::Pair(_)) => continue,
+            }
+            for token in self.backing.tokens(*holder) {
+                wanted.tokens.entry(token).or_insert(pin);
             }
         }
     }
 
     /// The legs, in the order of their events.
-    pub fn legs(mut self, facts: &Facts, rules: &Rules, dropped: &mut Dropped) -> Vec<Leg> {
+    pub fn legs(&mut self, facts: &Facts, rules: &Rules, dropped: &mut Dropped) -> Vec<Leg> {
         let mut legs = Vec::with_capacity(self.swaps.len());
+        let mut counts: BTreeMap<Address, u32> = BTreeMap::new();
         for swap in &self.swaps {
-            if !self.backing.is_two_way(swap.pool) {
-                dropped.unbacked += 1;
-                continue;
-            }
-            let Some(pool) = facts.pools.get(&swap.pool) else {
-                dropped.not_a_pool += 1;
-                continue;
-            };
-            let venue = pool.factory.and_then(|factory| rules.venue(factory)).unwrap_or(swap.venue.name);
-            match leg(swap, pool.tokens, venue, &mut self.backing) {
-                Some(leg) => legs.push(leg),
-                None => dropped.unbacked += 1,
+            *counts.entry(swap.event.holder).or_default() += 1;
+        }
+        for swap in &self.swaps {
+            let is_alone = counts.get(&swap.event.holder) == Some(&1);
+            match leg(swap, is_alone, facts, rules, &mut self.backing) {
+                Ok(leg) => legs.push(leg),
+                Err(Why::Unbacked) => dropped.unbacked += 1,
+                Err(Why::NotAPool) => dropped.not_a_pool += 1,
             }
         }
         legs
@@ -113,18 +152,90 @@ impl Found {
 
 /// A leg is worth the smaller of what its event claims and what moved; what one leg used up backs no other. An event
 /// may name a token on both of its sides (a tax paid back into the pool, a flash loan): the difference counts.
-fn leg(swap: &Swap, tokens: [Address; 2], venue: &str, backing: &mut Backing) -> Option<Leg> {
-    let capped: [Moved; 2] = std::array::from_fn(|at| backing.cap(swap.pool, tokens[at], swap.event.moved[at]));
+fn leg(swap: &Swap, is_alone: bool, facts: &Facts, rules: &Rules, backing: &mut Backing) -> Result<Leg, Why> {
+    let Swap { venue, event: Event { pool, holder, recipient, .. }, place } = swap;
+    let (tokens, claimed) = sides(swap, is_alone, facts, backing)?;
+    let is_native = tokens.map(|token| rules.is_native(token));
+    let is_taken = |at: usize| venue.is_vault() || is_native[at];
+    let cap = |at: usize| if is_taken(at) { claimed[at] } else { backing.cap(*holder, tokens[at], claimed[at]) };
+    let capped: [Moved; 2] = [cap(0), cap(1)];
     let gain = |at: usize| capped[at].into.checked_sub(capped[at].out).filter(|raw| !raw.is_zero());
     let loss = |at: usize| capped[at].out.checked_sub(capped[at].into).filter(|raw| !raw.is_zero());
+    let assets = tokens.map(|token| rules.asset(token));
     let (sold, bought) = match (gain(0), loss(1), gain(1), loss(0)) {
-        (Some(into), Some(out), _, _) => ((tokens[0], into), (tokens[1], out)),
-        (_, _, Some(into), Some(out)) => ((tokens[1], into), (tokens[0], out)),
-        _ => return None,
+        (Some(into), Some(out), _, _) => ((assets[0], into), (assets[1], out)),
+        (_, _, Some(into), Some(out)) => ((assets[1], into), (assets[0], out)),
+        _ => return Err(Why::Unbacked),
     };
-    for (token, used) in tokens.into_iter().zip(capped) {
-        backing.take(swap.pool, token, used);
+    if sold.0 == bought.0 {
+        return Err(Why::NotAPool);
     }
-    let Swap { pool, event, place, .. } = swap;
-    Some(Leg { venue: venue.to_owned(), pool: *pool, sold, bought, recipient: event.recipient, place: *place })
+    for (at, (token, used)) in tokens.into_iter().zip(capped).enumerate() {
+        if !is_taken(at) {
+            backing.take(*holder, token, used);
+        }
+    }
+    let factory = match pool {
+        PoolId::Contract(pool) => facts.pools.get(pool).and_then(|pool| pool.factory),
+        PoolId::Key(_) => None,
+    };
+    Ok(Leg {
+        venue: factory.and_then(|factory| rules.venue(factory, venue.name)).unwrap_or_else(|| venue.name.to_owned()),
+        pool: *pool,
+        holder: *holder,
+        sold,
+        bought,
+        recipient: *recipient,
+        place: *place,
+        is_proved: venue.is_vault() || is_native == [false; 2],
+    })
+}
+
+/// The two tokens of a swap, and what it claims to have moved of each.
+fn sides(swap: &Swap, is_alone: bool, facts: &Facts, backing: &Backing) -> Result<([Address; 2], [Moved; 2]), Why> {
+    let Event { pool, holder, claim, .. } = &swap.event;
+    let received = |raw: U256| Moved { into: raw, out: U256::ZERO };
+    let sent = |raw: U256| Moved { into: U256::ZERO, out: raw };
+    match (claim, pool) {
+        (Claim::Pair(moved), PoolId::Contract(pool)) => {
+            if !backing.is_two_way(*holder) {
+                return Err(Why::Unbacked);
+            }
+            Ok((facts.pools.get(pool).ok_or(Why::NotAPool)?.tokens, *moved))
+        }
+        (Claim::Pair(moved), PoolId::Key(key)) => {
+            let known = facts.keys.get(key).map(|key| key.tokens);
+            let told = || told_by_transfers(*holder, *moved, is_alone, backing);
+            Ok((known.or_else(told).ok_or(Why::NotAPool)?, *moved))
+        }
+        (Claim::Named { sold, bought }, _) => Ok(([sold.0, bought.0], [received(sold.1), sent(bought.1)])),
+        (Claim::Unnamed { sold, bought }, _) => {
+            let token_in = backing.nearest(*holder, *sold, true, None);
+            let token_out = backing.nearest(*holder, *bought, false, token_in);
+            // Of the two one may be native coin, which no log shows.
+            if token_in.is_none() && token_out.is_none() {
+                return Err(Why::Unbacked);
+            }
+            let tokens = [token_in, token_out].map(|token| token.unwrap_or(Rules::NATIVE));
+            Ok((tokens, [received(*sold), sent(*bought)]))
+        }
+    }
+}
+
+/// Where nobody can say which tokens a manager's pool has: those that moved to and from the manager by exactly these
+/// amounts, in the order that pools keep them; native coin, which comes first, for the one that no log shows, if it
+/// cannot have stayed in the manager for another swap.
+fn told_by_transfers(manager: Address, moved: [Moved; 2], is_alone: bool, backing: &Backing) -> Option<[Address; 2]> {
+    let exact = |at: usize| {
+        let is_in = !moved[at].into.is_zero();
+        let amount = if is_in { moved[at].into } else { moved[at].out };
+        let token = backing.nearest(manager, amount, is_in, None)?;
+        (backing.cap(manager, token, moved[at]) == moved[at] && backing.left(manager, token, is_in) == amount)
+            .then_some(token)
+    };
+    match (exact(0), exact(1)) {
+        (Some(first), Some(second)) => (first < second).then_some([first, second]),
+        (None, Some(second)) if is_alone => Some([Address::ZERO, second]),
+        _ => None,
+    }
 }

@@ -193,6 +193,7 @@ fn widest<'a>(flows: impl Iterator<Item = &'a Flow>, judge: &impl Judge) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::venues::PoolId;
     use proptest::prelude::*;
 
     /// Everything stays with the trader; asset 0 is cash.
@@ -215,11 +216,13 @@ mod tests {
     fn legs(all: &[(u8, u64, u8, u64)]) -> Vec<Leg> {
         let leg = |(place, (sold, given, bought, got)): (u32, &(u8, u64, u8, u64))| Leg {
             venue: "v2-like".into(),
-            pool: Address::with_last_byte(u8::try_from(place).unwrap()),
+            pool: PoolId::Contract(Address::with_last_byte(u8::try_from(place).unwrap())),
+            holder: Address::with_last_byte(u8::try_from(place).unwrap()),
             sold: (token(*sold), U256::from(*given)),
             bought: (token(*bought), U256::from(*got)),
-            recipient: Address::ZERO,
+            recipient: None,
             place,
+            is_proved: true,
         };
         (0..).zip(all).map(leg).collect()
     }

@@ -1,151 +1,273 @@
 //! What an EVM node is asked, and its answers, borrowed from the bytes that came.
 
+use chain_plugin_sdk::json::{Cursor, Malformed};
 use chain_plugin_sdk::jsonrpc::Call;
-use serde::de::{IgnoredAny, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
-use std::fmt;
+
+/// A text as it came, most often `0x` and hex digits; whoever uses it checks it.
+pub type Text<'a> = &'a [u8];
+
+/// Reads the named fields of an object into places of the same type, and passes the others.
+macro_rules! fields {
+    ($cursor:expr, { $($name:literal => $place:expr),+ $(,)? } $(, $other:literal => $read:expr)*) => {
+        $cursor.object(|name, value| {
+            match name {
+                $($name => $place = value.optional_text()?,)+
+                $($other => ($read)(value)?,)*
+                _ => value.skip()?,
+            }
+            Ok::<_, Malformed>(())
+        })
+    };
+}
 
 /// A block's header, with the hashes of its transactions.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default)]
 #[expect(missing_docs, reason = "the node's own names")]
 pub struct Header<'a> {
-    pub hash: &'a str,
-    pub parent_hash: &'a str,
-    pub number: &'a str,
-    pub timestamp: &'a str,
-    pub receipts_root: &'a str,
-    pub logs_bloom: &'a str,
-    pub sha3_uncles: Option<&'a str>,
-    pub miner: Option<&'a str>,
-    pub state_root: Option<&'a str>,
-    pub transactions_root: Option<&'a str>,
-    pub difficulty: Option<&'a str>,
-    pub gas_limit: Option<&'a str>,
-    pub gas_used: Option<&'a str>,
-    pub extra_data: Option<&'a str>,
-    pub mix_hash: Option<&'a str>,
-    pub nonce: Option<&'a str>,
-    pub ext_data_hash: Option<&'a str>,
-    pub base_fee_per_gas: Option<&'a str>,
-    pub ext_data_gas_used: Option<&'a str>,
-    pub block_gas_cost: Option<&'a str>,
-    pub withdrawals_root: Option<&'a str>,
-    pub blob_gas_used: Option<&'a str>,
-    pub excess_blob_gas: Option<&'a str>,
-    pub parent_beacon_block_root: Option<&'a str>,
-    pub requests_hash: Option<&'a str>,
-    pub block_access_list_hash: Option<&'a str>,
-    pub slot_number: Option<&'a str>,
-    pub timestamp_milliseconds: Option<&'a str>,
-    pub min_delay_excess: Option<&'a str>,
-    #[serde(borrow, default)]
-    transactions: Option<&'a RawValue>,
+    pub hash: Text<'a>,
+    pub parent_hash: Text<'a>,
+    pub number: Text<'a>,
+    pub timestamp: Text<'a>,
+    pub receipts_root: Text<'a>,
+    pub logs_bloom: Text<'a>,
+    pub sha3_uncles: Option<Text<'a>>,
+    pub miner: Option<Text<'a>>,
+    pub state_root: Option<Text<'a>>,
+    pub transactions_root: Option<Text<'a>>,
+    pub difficulty: Option<Text<'a>>,
+    pub gas_limit: Option<Text<'a>>,
+    pub gas_used: Option<Text<'a>>,
+    pub extra_data: Option<Text<'a>>,
+    pub mix_hash: Option<Text<'a>>,
+    pub nonce: Option<Text<'a>>,
+    pub ext_data_hash: Option<Text<'a>>,
+    pub base_fee_per_gas: Option<Text<'a>>,
+    pub ext_data_gas_used: Option<Text<'a>>,
+    pub block_gas_cost: Option<Text<'a>>,
+    pub withdrawals_root: Option<Text<'a>>,
+    pub blob_gas_used: Option<Text<'a>>,
+    pub excess_blob_gas: Option<Text<'a>>,
+    pub parent_beacon_block_root: Option<Text<'a>>,
+    pub requests_hash: Option<Text<'a>>,
+    pub block_access_list_hash: Option<Text<'a>>,
+    pub slot_number: Option<Text<'a>>,
+    pub timestamp_milliseconds: Option<Text<'a>>,
+    pub min_delay_excess: Option<Text<'a>>,
+    /// The hashes of the block's transactions, in order, where the node gives them.
+    pub transactions: Option<Vec<Text<'a>>>,
 }
 
 impl<'a> Header<'a> {
-    /// The hashes of the block's transactions, in order.
-    pub fn transactions(&self) -> Option<Vec<&'a str>> {
-        #[derive(Deserialize)]
-        struct Whole<'a> {
-            hash: &'a str,
+    /// Reads a header; none where the node says `null`.
+    pub fn read(cursor: &mut Cursor<'a>) -> Result<Option<Self>, Malformed> {
+        if cursor.null() {
+            return Ok(None);
         }
-        let raw = self.transactions?.get();
-        // Some nodes send whole transactions whatever they are asked.
-        serde_json::from_str(raw).ok().or_else(|| {
-            let whole: Vec<Whole<'a>> = serde_json::from_str(raw).ok()?;
-            Some(whole.into_iter().map(|transaction| transaction.hash).collect())
-        })
+        let mut header = Self::default();
+        let [mut hash, mut parent_hash, mut number, mut timestamp, mut receipts_root, mut logs_bloom] = [None; 6];
+        fields!(cursor, {
+            b"hash" => hash,
+            b"parentHash" => parent_hash,
+            b"number" => number,
+            b"timestamp" => timestamp,
+            b"receiptsRoot" => receipts_root,
+            b"logsBloom" => logs_bloom,
+            b"sha3Uncles" => header.sha3_uncles,
+            b"miner" => header.miner,
+            b"stateRoot" => header.state_root,
+            b"transactionsRoot" => header.transactions_root,
+            b"difficulty" => header.difficulty,
+            b"gasLimit" => header.gas_limit,
+            b"gasUsed" => header.gas_used,
+            b"extraData" => header.extra_data,
+            b"mixHash" => header.mix_hash,
+            b"nonce" => header.nonce,
+            b"extDataHash" => header.ext_data_hash,
+            b"baseFeePerGas" => header.base_fee_per_gas,
+            b"extDataGasUsed" => header.ext_data_gas_used,
+            b"blockGasCost" => header.block_gas_cost,
+            b"withdrawalsRoot" => header.withdrawals_root,
+            b"blobGasUsed" => header.blob_gas_used,
+            b"excessBlobGas" => header.excess_blob_gas,
+            b"parentBeaconBlockRoot" => header.parent_beacon_block_root,
+            b"requestsHash" => header.requests_hash,
+            b"blockAccessListHash" => header.block_access_list_hash,
+            b"slotNumber" => header.slot_number,
+            b"timestampMilliseconds" => header.timestamp_milliseconds,
+            b"minDelayExcess" => header.min_delay_excess,
+        }, b"transactions" => |list: &mut Cursor<'a>| {
+            header.transactions = hashes(list)?;
+            Ok::<_, Malformed>(())
+        })?;
+        let needed = |field: Option<Text<'a>>| field.ok_or(cursor.malformed("a whole header before this place"));
+        header.hash = needed(hash)?;
+        header.parent_hash = needed(parent_hash)?;
+        header.number = needed(number)?;
+        header.timestamp = needed(timestamp)?;
+        header.receipts_root = needed(receipts_root)?;
+        header.logs_bloom = needed(logs_bloom)?;
+        Ok(Some(header))
     }
 }
 
+/// The hashes in a block's list of transactions. Some nodes send whole transactions whatever they are asked.
+fn hashes<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Vec<Text<'a>>>, Malformed> {
+    if cursor.null() {
+        return Ok(None);
+    }
+    let mut hashes = vec![];
+    cursor.list(|element| {
+        let mut hash = None;
+        if element.peek() == Some(b'{') {
+            fields!(element, { b"hash" => hash })?;
+        } else {
+            hash = Some(element.text()?);
+        }
+        hashes.push(hash.ok_or(element.malformed("a transaction's hash"))?);
+        Ok::<_, Malformed>(())
+    })?;
+    Ok(Some(hashes))
+}
+
 /// What a block is named by.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 #[expect(missing_docs, reason = "the node's own names")]
 pub struct Name<'a> {
-    pub hash: &'a str,
-    pub number: &'a str,
+    pub hash: Text<'a>,
+    pub number: Text<'a>,
+}
+
+impl<'a> Name<'a> {
+    /// Reads the name of a block; none where the node says `null`.
+    pub fn read(cursor: &mut Cursor<'a>) -> Result<Option<Self>, Malformed> {
+        if cursor.null() {
+            return Ok(None);
+        }
+        let [mut hash, mut number] = [None; 2];
+        fields!(cursor, { b"hash" => hash, b"number" => number })?;
+        match (hash, number) {
+            (Some(hash), Some(number)) => Ok(Some(Self { hash, number })),
+            _ => Err(cursor.malformed("a block with hash and number before this place")),
+        }
+    }
 }
 
 /// What a transaction did.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default)]
 #[expect(missing_docs, reason = "the node's own names")]
 pub struct Receipt<'a> {
-    pub transaction_hash: &'a str,
-    pub transaction_index: &'a str,
-    pub block_hash: &'a str,
-    pub from: &'a str,
-    pub to: Option<&'a str>,
-    pub status: Option<&'a str>,
-    pub root: Option<&'a str>,
-    pub cumulative_gas_used: &'a str,
-    pub logs_bloom: Option<&'a str>,
-    #[serde(rename = "type")]
-    pub kind: Option<&'a str>,
-    pub deposit_nonce: Option<&'a str>,
-    pub deposit_receipt_version: Option<&'a str>,
-    #[serde(borrow)]
+    pub transaction_hash: Text<'a>,
+    pub transaction_index: Text<'a>,
+    pub block_hash: Text<'a>,
+    pub from: Text<'a>,
+    pub to: Option<Text<'a>>,
+    pub status: Option<Text<'a>>,
+    pub root: Option<Text<'a>>,
+    pub cumulative_gas_used: Text<'a>,
+    pub logs_bloom: Option<Text<'a>>,
+    pub kind: Option<Text<'a>>,
+    pub deposit_nonce: Option<Text<'a>>,
+    pub deposit_receipt_version: Option<Text<'a>>,
     pub logs: Vec<Log<'a>>,
 }
 
-impl Receipt<'_> {
+impl<'a> Receipt<'a> {
+    /// Reads a block's receipts; none where the node says `null`.
+    pub fn read_all(cursor: &mut Cursor<'a>) -> Result<Option<Vec<Self>>, Malformed> {
+        if cursor.null() {
+            return Ok(None);
+        }
+        let mut receipts = vec![];
+        cursor.list(|element| {
+            receipts.push(Self::read(element)?.ok_or(element.malformed("a receipt"))?);
+            Ok::<_, Malformed>(())
+        })?;
+        Ok(Some(receipts))
+    }
+
+    /// Reads one receipt; none where the node says `null`.
+    pub fn read(cursor: &mut Cursor<'a>) -> Result<Option<Self>, Malformed> {
+        if cursor.null() {
+            return Ok(None);
+        }
+        let mut receipt = Self::default();
+        let [mut hash, mut index, mut block_hash, mut from, mut gas] = [None; 5];
+        let mut has_logs = false;
+        fields!(cursor, {
+            b"transactionHash" => hash,
+            b"transactionIndex" => index,
+            b"blockHash" => block_hash,
+            b"from" => from,
+            b"to" => receipt.to,
+            b"status" => receipt.status,
+            b"root" => receipt.root,
+            b"cumulativeGasUsed" => gas,
+            b"logsBloom" => receipt.logs_bloom,
+            b"type" => receipt.kind,
+            b"depositNonce" => receipt.deposit_nonce,
+            b"depositReceiptVersion" => receipt.deposit_receipt_version,
+        }, b"logs" => |list: &mut Cursor<'a>| {
+            has_logs = true;
+            list.list(|element| {
+                receipt.logs.push(Log::read(element)?);
+                Ok::<_, Malformed>(())
+            })
+        })?;
+        let needed = |field: Option<Text<'a>>| field.ok_or(cursor.malformed("a whole receipt before this place"));
+        receipt.transaction_hash = needed(hash)?;
+        receipt.transaction_index = needed(index)?;
+        receipt.block_hash = needed(block_hash)?;
+        receipt.from = needed(from)?;
+        receipt.cumulative_gas_used = needed(gas)?;
+        if has_logs { Ok(Some(receipt)) } else { Err(cursor.malformed("a receipt with logs before this place")) }
+    }
+
     /// Whether the transaction took effect. Before Byzantium receipts had no status; there a failed one has no logs.
     pub fn succeeded(&self) -> bool {
-        self.status.map_or(self.root.is_some(), |status| status == "0x1")
+        self.status.map_or(self.root.is_some(), |status| status == b"0x1")
     }
 }
 
 /// One event.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 #[expect(missing_docs, reason = "the node's own names")]
 pub struct Log<'a> {
-    #[serde(borrow)]
-    pub address: &'a str,
-    #[serde(borrow)]
+    pub address: Text<'a>,
     pub topics: Topics<'a>,
-    pub data: &'a str,
+    pub data: Text<'a>,
+}
+
+impl<'a> Log<'a> {
+    /// Reads one log.
+    pub fn read(cursor: &mut Cursor<'a>) -> Result<Self, Malformed> {
+        let [mut address, mut data] = [None; 2];
+        let mut topics = Topics::default();
+        fields!(cursor, { b"address" => address, b"data" => data }, b"topics" => |list: &mut Cursor<'a>| {
+            list.list(|element| {
+                let place = topics.all.get_mut(topics.count).ok_or(element.malformed("at most four topics"))?;
+                *place = element.text()?;
+                topics.count += 1;
+                Ok::<_, Malformed>(())
+            })
+        })?;
+        match (address, data) {
+            (Some(address), Some(data)) => Ok(Self { address, topics, data }),
+            _ => Err(cursor.malformed("a log with address and data before this place")),
+        }
+    }
 }
 
 /// A log's topics, at most four.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Topics<'a> {
-    all: [&'a str; 4],
+    all: [Text<'a>; 4],
     count: usize,
 }
 
 impl<'a> Topics<'a> {
     /// In order.
-    pub fn as_slice(&self) -> &[&'a str] {
+    pub fn as_slice(&self) -> &[Text<'a>] {
         &self.all[..self.count]
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Topics<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct List;
-        impl<'de> Visitor<'de> for List {
-            type Value = Topics<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("at most four topics")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut topics = Topics::default();
-                while topics.count < 4 {
-                    let Some(topic) = list.next_element()? else { return Ok(topics) };
-                    topics.all[topics.count] = topic;
-                    topics.count += 1;
-                }
-                match list.next_element::<IgnoredAny>()? {
-                    None => Ok(topics),
-                    Some(_) => Err(serde::de::Error::invalid_length(5, &self)),
-                }
-            }
-        }
-        deserializer.deserialize_seq(List)
     }
 }
 

@@ -5,8 +5,8 @@ use crate::facts::{self, Facts, Pin, Wanted};
 use crate::legs::{self, Dropped, Found};
 use crate::rpc::{Header, Receipt};
 use crate::settings::{Rules, Settings, Verify};
-use crate::trades::{self, Terms, Witness};
-use crate::{hex, net, prove, rpc};
+use crate::trades::Spelling;
+use crate::{hex, prove, rpc};
 use chain_plugin_sdk::jsonrpc::{self, Answers, Call, Kind};
 use chain_plugin_sdk::{Block, BlockId, Context, Failure, Host, Scanned, Span};
 
@@ -52,7 +52,7 @@ pub fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scann
         let receipts = receipts(&answers, &singly, at, heights.len(), *height, span)?;
         blocks.push(admit(*height, header, receipts, &settings, &rules)?);
     }
-    let broken = |pair: &[Fetched<'_>]| !pair[1].header.parent_hash.eq_ignore_ascii_case(pair[0].header.hash);
+    let broken = |pair: &[Fetched<'_>]| !same(pair[1].header.parent_hash, pair[0].header.hash);
     if blocks.windows(2).any(broken) {
         return Err(Failure::Reorged);
     }
@@ -86,14 +86,14 @@ fn attribute<'a>(context: &'a Context, name: &str) -> Option<&'a str> {
 fn headers<'a>(answers: &'a Answers, heights: &[u64], span: Span) -> Result<Vec<Header<'a>>, Failure> {
     let mut headers = Vec::with_capacity(heights.len());
     for (at, height) in heights.iter().enumerate() {
-        let header: Header<'a> = match answers.parse(at) {
+        let header = match answers.read(at, Header::read) {
             Ok(Some(header)) => header,
             Ok(None) => break,
             Err(error) if error.kind == Kind::NotYet => break,
             Err(error) => return Err(error.failure(span)),
         };
         if hex::quantity(header.number) != Some(*height) {
-            let given = header.number;
+            let given = hex::shown(header.number);
             return Err(Failure::Elsewhere(format!("asked for block {height}, the endpoint gave {given}")));
         }
         headers.push(header);
@@ -120,27 +120,25 @@ fn ask_singly(
     let mut calls = vec![];
     let mut places = vec![];
     for (at, header) in headers.iter().enumerate() {
-        if !matches!(answers.raw(width + at), Err(error) if error.kind == Kind::Unsupported) {
+        if !matches!(answers.bytes(width + at), Err(error) if error.kind == Kind::Unsupported) {
             places.push(None);
             continue;
         }
         let first = calls.len();
-        let hashes = header.transactions().ok_or_else(|| {
-            Failure::Elsewhere(format!(
-                "the endpoint gives neither receipts nor transactions of block {}",
-                header.number
-            ))
+        let number = || hex::shown(header.number);
+        let hashes = header.transactions.as_ref().ok_or_else(|| {
+            Failure::Elsewhere(format!("the endpoint gives neither receipts nor transactions of block {}", number()))
         })?;
         for hash in hashes {
             let hash = hex::hash(hash)
-                .ok_or_else(|| Failure::Elsewhere(format!("a transaction of block {} has no hash", header.number)))?;
+                .ok_or_else(|| Failure::Elsewhere(format!("a transaction of block {} has no hash", number())))?;
             calls.push(rpc::receipt(&hex::spell(hash)));
         }
         places.push(Some(first..calls.len()));
     }
     let answers = jsonrpc::send(host, &calls, batch);
     for at in 0..answers.len() {
-        answers.raw(at).map_err(|error| error.failure(span))?;
+        answers.bytes(at).map_err(|error| error.failure(span))?;
     }
     Ok(Singly { answers, places })
 }
@@ -157,10 +155,10 @@ fn receipts<'a>(
     let mut receipts = match &singly.places[at] {
         Some(places) => places
             .clone()
-            .map(|place| singly.answers.parse::<Option<Receipt<'a>>>(place))
+            .map(|place| singly.answers.read(place, Receipt::read))
             .map(|answer| answer.map_err(|error| error.failure(span))?.ok_or_else(missing))
             .collect::<Result<Vec<_>, _>>()?,
-        None => match answers.parse::<Option<Vec<Receipt<'a>>>>(width + at) {
+        None => match answers.read(width + at, Receipt::read_all) {
             Ok(receipts) => receipts.ok_or_else(missing)?,
             Err(error) if error.kind == Kind::NotYet => return Err(missing()),
             Err(error) => return Err(error.failure(span)),
@@ -173,6 +171,11 @@ fn receipts<'a>(
     Ok(receipts)
 }
 
+/// Whether two hashes are spelled the same; most nodes use lower case, none has to.
+fn same(one: &[u8], two: &[u8]) -> bool {
+    one == two || one.eq_ignore_ascii_case(two)
+}
+
 /// Lets a block in, as the settings demand.
 fn admit<'a>(
     height: u64,
@@ -181,7 +184,7 @@ fn admit<'a>(
     settings: &Settings,
     rules: &Rules,
 ) -> Result<Fetched<'a>, Failure> {
-    if receipts.iter().any(|receipt| !receipt.block_hash.eq_ignore_ascii_case(header.hash)) {
+    if receipts.iter().any(|receipt| !same(receipt.block_hash, header.hash)) {
         return Err(Failure::Reorged);
     }
     let hash = hex::hash(header.hash)
@@ -199,7 +202,7 @@ fn admit<'a>(
             prove::WHOLE
         }
         Verify::Hint => {
-            let has_logs = header.logs_bloom.bytes().skip(2).any(|digit| digit != b'0');
+            let has_logs = header.logs_bloom.iter().skip(2).any(|digit| *digit != b'0');
             if has_logs && receipts.iter().all(|receipt| receipt.logs.is_empty()) {
                 return Err(Failure::Elsewhere(format!("block {height} has logs by its bloom, and none were given")));
             }
@@ -213,11 +216,11 @@ fn admit<'a>(
 
 /// The receipts are those of the header's transactions, in order.
 fn check_transactions(height: u64, header: &Header<'_>, receipts: &[Receipt<'_>]) -> Result<(), Failure> {
-    let Some(hashes) = header.transactions() else { return Ok(()) };
+    let Some(hashes) = &header.transactions else { return Ok(()) };
     let (mut indices, mut pairs) = ((0..).zip(receipts), hashes.iter().zip(receipts));
     let in_place = indices.all(|(at, receipt)| hex::quantity(receipt.transaction_index) == Some(at));
-    let same = pairs.all(|(hash, receipt)| hash.eq_ignore_ascii_case(receipt.transaction_hash));
-    if in_place && same && receipts.len() <= hashes.len() {
+    let theirs = pairs.all(|(hash, receipt)| same(hash, receipt.transaction_hash));
+    if in_place && theirs && receipts.len() <= hashes.len() {
         Ok(())
     } else {
         Err(Failure::Elsewhere(format!("the receipts of block {height} are not those of its transactions")))
@@ -239,7 +242,7 @@ fn detect(
     for (at, block) in blocks.iter().enumerate() {
         let of_block = legs::find(&block.receipts);
         for found in &of_block {
-            found.want(at, &mut wanted);
+            found.want(at, rules, &mut wanted);
         }
         found.push(of_block);
     }
@@ -247,7 +250,7 @@ fn detect(
     let pin =
         |block: &Fetched<'_>| Pin { height: block.height, hash: block.hash.clone(), is_final: is_final(block.height) };
     let pins: Vec<Pin> = blocks.iter().map(pin).collect();
-    let facts = facts::gather(host, &wanted, &pins, batch, span)?;
+    let facts = facts::gather(host, &wanted, &pins, finalized, batch, span)?;
     blocks.iter().zip(found).map(|(block, found)| spell(block, found, rules, &facts)).collect()
 }
 
@@ -255,14 +258,10 @@ fn spell(block: &Fetched<'_>, found: Vec<Found>, rules: &Rules, facts: &Facts) -
     let unreadable = |what: &str| Failure::Elsewhere(format!("{what} of block {} cannot be read", block.height));
     let mut dropped = Dropped::default();
     let mut trades = vec![];
-    for found in found {
-        let receipt = &block.receipts[found.receipt];
+    let spelling = Spelling { rules, facts };
+    for mut found in found {
         let legs = found.legs(facts, rules, &mut dropped);
-        if legs.is_empty() {
-            continue;
-        }
-        let routes = net::routes(&legs, &Witness { receipt, legs: &legs, rules });
-        let of_receipt = trades::of(receipt, &legs, &routes, &Terms { rules, facts });
+        let of_receipt = spelling.trades(&block.receipts[found.receipt], &legs, &found);
         trades.extend(of_receipt.ok_or_else(|| unreadable("a transaction"))?);
     }
     let seconds = hex::quantity(block.header.timestamp).ok_or_else(|| unreadable("the time"))?;

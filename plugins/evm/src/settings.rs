@@ -1,14 +1,18 @@
 //! What a chain file may say to this plugin.
 
 use crate::chains::{Chain, Proof};
+use crate::platforms::{self, Platform, Spelled};
 use crate::{factories, hex};
-use alloy_primitives::Address;
+use alloy_primitives::{Address, address};
 use chain_plugin_sdk::{Context, Failure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// The JSON Schema of the settings.
 pub const SCHEMA: &str = include_str!("../settings.schema.json");
+
+/// On Polygon the native coin is a contract too.
+const POLYGON_NATIVE: Address = address!("0000000000000000000000000000000000001010");
 
 /// How much an endpoint is believed.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -36,12 +40,21 @@ pub struct Settings {
     stables: Stables,
     wrapped: Option<String>,
     factories: BTreeMap<String, String>,
+    platforms: BTreeMap<String, Spelled>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let (stables, factories) = (Stables::List(vec![]), BTreeMap::new());
-        Self { verify: Verify::Receipts, max_span: 16, batch: 100, stables, wrapped: None, factories }
+        Self {
+            verify: Verify::Receipts,
+            max_span: 16,
+            batch: 100,
+            stables,
+            wrapped: None,
+            factories,
+            platforms: BTreeMap::new(),
+        }
     }
 }
 
@@ -109,7 +122,9 @@ impl Settings {
             factories.insert(address("factories", text)?, name.clone());
         }
         let wrapped = self.wrapped.as_deref().map(|text| address("wrapped", text)).transpose()?;
-        Ok(Rules { proof: chain.proof, wrapped: wrapped.or(chain.wrapped), stables, factories })
+        let platforms = platforms::read(&self.platforms)?;
+        let native = (chain.proof == Proof::StateSyncApart).then_some(POLYGON_NATIVE);
+        Ok(Rules { proof: chain.proof, wrapped: wrapped.or(chain.wrapped), native, platforms, stables, factories })
     }
 }
 
@@ -124,11 +139,28 @@ pub struct Rules {
     pub proof: Proof,
     /// The contract that wraps the native coin.
     pub wrapped: Option<Address>,
+    /// The contract that the native coin itself goes by, where it has one.
+    pub native: Option<Address>,
+    /// Whose front doors are known.
+    pub platforms: Vec<Platform>,
     stables: BTreeMap<Address, Option<u8>>,
     factories: BTreeMap<Address, String>,
 }
 
 impl Rules {
+    /// What stands for native coin in events; some venues say zero instead.
+    pub const NATIVE: Address = Address::repeat_byte(0xee);
+
+    /// Whether a token in an event is native coin.
+    pub fn is_native(&self, token: Address) -> bool {
+        token == Self::NATIVE || token.is_zero() || Some(token) == self.native
+    }
+
+    /// The asset behind a token in an event: native coin is one with the contract that wraps it.
+    pub fn asset(&self, token: Address) -> Address {
+        if self.is_native(token) { self.wrapped.unwrap_or(Address::ZERO) } else { token }
+    }
+
     /// Whether an asset is cash.
     pub fn is_quote(&self, asset: Address) -> bool {
         self.wrapped == Some(asset) || self.is_stable(asset)
@@ -144,16 +176,22 @@ impl Rules {
         self.stables.get(&asset).copied().flatten().or((self.wrapped == Some(asset)).then_some(18))
     }
 
-    /// The venue that a factory belongs to.
-    pub fn venue(&self, factory: Address) -> Option<&str> {
-        self.factories.get(&factory).map(String::as_str)
+    /// The venue that a factory's pools belong to, where the factory is known; `kind` is what their events look like. One
+    /// address may have made pools of another generation on another chain.
+    pub fn venue(&self, factory: Address, kind: &str) -> Option<String> {
+        let name = self.factories.get(&factory)?;
+        let other = match kind {
+            "v3-like" => name.strip_suffix("-v2").map(|name| format!("{name}-v3")),
+            "v2-like" => name.strip_suffix("-v3").map(|name| format!("{name}-v2")),
+            _ => None,
+        };
+        Some(other.unwrap_or_else(|| name.clone()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::address;
 
     fn read(settings: &str) -> Result<Settings, Failure> {
         Settings::read(&Context { settings: settings.to_owned(), now_ms: 0, attributes: vec![] })
@@ -188,7 +226,10 @@ mod tests {
         assert!(rules.is_stable(address!("dac17f958d2ee523a2206206994597c13d831ec7")));
         assert_eq!(rules.decimals(Address::repeat_byte(0x11)), Some(8));
         assert_eq!(rules.wrapped, Some(Address::repeat_byte(0x22)));
-        assert_eq!(rules.venue(Address::repeat_byte(0x33)), Some("ours"));
+        assert_eq!(rules.venue(Address::repeat_byte(0x33), "v2-like").as_deref(), Some("ours"));
+        // On Base this factory makes pools of the third generation.
+        let sushi = address!("c35dadb65012ec5796536bd9864ed8773abc74c4");
+        assert_eq!(rules.venue(sushi, "v3-like").as_deref(), Some("sushiswap-v3"));
         let list = read(r#"{"stables":["0x1111111111111111111111111111111111111111"]}"#).unwrap();
         assert_eq!(list.rules(1).unwrap().decimals(Address::repeat_byte(0x11)), None);
     }
@@ -205,6 +246,6 @@ mod tests {
     fn the_schema_is_json_and_names_every_setting() {
         let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
         let named: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
-        assert_eq!(named, ["batch", "factories", "max-span", "stables", "verify", "wrapped"]);
+        assert_eq!(named, ["batch", "factories", "max-span", "platforms", "stables", "verify", "wrapped"]);
     }
 }

@@ -18,6 +18,8 @@ pub struct Token {
 impl Token {
     /// Longer symbols are cut.
     pub const LONGEST: usize = 64;
+    /// Stands for no decimals where a token is kept.
+    const UNKNOWN: u8 = u8::MAX;
 
     /// Reads the answers to [`CALLS`].
     pub fn read(answers: [Option<&str>; 2]) -> Self {
@@ -25,17 +27,22 @@ impl Token {
         Self { decimals: decimals.and_then(read_decimals), symbol: symbol.and_then(read_symbol) }
     }
 
-    /// As the host keeps it; none unless everything was answered.
+    /// As the host keeps it; none where nothing was answered.
     pub fn pack(&self) -> Option<Vec<u8>> {
-        let mut bytes = vec![self.decimals?];
-        bytes.extend_from_slice(self.symbol.as_ref()?.as_bytes());
+        if self.decimals.is_none() && self.symbol.is_none() {
+            return None;
+        }
+        let mut bytes = vec![self.decimals.unwrap_or(Self::UNKNOWN)];
+        bytes.extend_from_slice(self.symbol.as_deref().unwrap_or_default().as_bytes());
         Some(bytes)
     }
 
     /// As the host kept it.
     pub fn unpack(bytes: &[u8]) -> Option<Self> {
         let (decimals, symbol) = bytes.split_first()?;
-        Some(Self { decimals: Some(*decimals), symbol: Some(String::from_utf8(symbol.to_vec()).ok()?) })
+        let symbol = String::from_utf8(symbol.to_vec()).ok()?;
+        let decimals = Some(*decimals).filter(|decimals| *decimals != Self::UNKNOWN);
+        Some(Self { decimals, symbol: Some(symbol).filter(|symbol| !symbol.is_empty()) })
     }
 }
 
@@ -55,11 +62,11 @@ fn read_symbol(answer: &str) -> Option<String> {
     let [offset] = hex::words(answer.get(..66)?)?;
     let offset = usize::try_from(offset).ok().filter(|offset| *offset < 4_096)?;
     let start = 2 + 2 * offset;
-    let [length] = hex::words(&format!("0x{}", answer.get(start..start + 64)?))?;
+    let [length] = hex::words(format!("0x{}", answer.get(start..start + 64)?))?;
     let length = usize::try_from(length).unwrap_or(usize::MAX).min(MOST);
     let rest = answer.get(start + 64..)?;
     let mut bytes = vec![];
-    hex::append(&format!("0x{}", &rest[..rest.len().min(2 * length)]), &mut bytes)?;
+    hex::append(format!("0x{}", &rest[..rest.len().min(2 * length)]), &mut bytes)?;
     clean(&bytes)
 }
 
@@ -134,9 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_answers_are_kept() {
-        let token = Token { decimals: Some(6), symbol: Some("USDC".into()) };
-        assert_eq!(Token::unpack(&token.pack().unwrap()), Some(token));
-        assert_eq!(Token { decimals: Some(6), symbol: None }.pack(), None);
+    fn what_was_answered_is_kept_and_nothing_else() {
+        for token in [
+            Token { decimals: Some(6), symbol: Some("USDC".into()) },
+            Token { decimals: Some(0), symbol: None },
+            Token { decimals: None, symbol: Some("USDC".into()) },
+        ] {
+            assert_eq!(Token::unpack(&token.pack().unwrap()), Some(token));
+        }
+        assert_eq!(Token::default().pack(), None);
     }
 }

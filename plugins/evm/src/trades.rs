@@ -1,64 +1,111 @@
 //! From routes to trades as the contract spells them: sides, legs, worth.
 
+use crate::deals::{Deal, Scene};
 use crate::facts::Facts;
 use crate::hex;
-use crate::legs::Leg;
-use crate::net::{Amount, Judge, Kind, Route};
+use crate::legs::{Found, Leg};
+use crate::net::{Amount, Kind, Route};
+use crate::platforms::{Charge, Platform};
 use crate::rpc::Receipt;
 use crate::settings::Rules;
 use crate::transfers::Transfer;
-use alloy_primitives::{Address, U256};
-use chain_plugin_sdk::amount::{uint256, usd};
-use chain_plugin_sdk::{AssetAmount, Side, Trade, Trader, Transaction, Valuation};
+use crate::venues::PoolId;
+use alloy_primitives::{Address, U256, U512};
+use chain_plugin_sdk::amount::{from_usd, uint256, usd};
+use chain_plugin_sdk::{AssetAmount, Fee, Side, Trade, Trader, Transaction, Valuation};
 use std::collections::BTreeMap;
 
 /// More legs than these are merged, by pool and direction.
 const MOST_LEGS: usize = 256;
 
-/// What is needed beside the route.
-pub struct Terms<'a> {
+/// What is needed beside the deals.
+pub struct Spelling<'a> {
     /// The chain's cash and names.
     pub rules: &'a Rules,
     /// What tokens say of themselves.
     pub facts: &'a Facts,
 }
 
-/// The trades of one transaction; none when the receipt cannot be read.
-pub fn of(receipt: &Receipt<'_>, legs: &[Leg], routes: &[Route], terms: &Terms<'_>) -> Option<Vec<Trade>> {
-    let sender = hex::spell(hex::address(receipt.from)?);
-    let receiver = match receipt.to {
-        Some(to) => Some(hex::spell(hex::address(to)?)),
-        None => None,
-    };
-    let transaction = Transaction {
-        hash: hex::spell(hex::hash(receipt.transaction_hash)?),
-        index: u32::try_from(hex::quantity(receipt.transaction_index)?).ok()?,
-        sender: sender.clone(),
-        receiver,
-    };
-    let trade = |(ordinal, route): (u32, &Route)| Trade {
-        kind: match route.kind {
-            Kind::Swap => "swap".to_owned(),
-            Kind::Cycle => "cycle".to_owned(),
-        },
-        transaction: transaction.clone(),
-        ordinal,
-        trader: Trader { address: sender.clone(), evidence: "tx-sender".to_owned() },
-        sold: terms.side(route.sold),
-        bought: terms.side(route.bought),
-        legs: spell_legs(legs, &route.legs),
-        fees: vec![],
-        platform: None,
-        valuation: terms.value(route, legs),
-        attributes: vec![],
-    };
-    Some((0..).zip(routes).map(trade).collect())
+impl Spelling<'_> {
+    /// The trades of one transaction; none when the receipt cannot be read.
+    pub fn trades(&self, receipt: &Receipt<'_>, legs: &[Leg], found: &Found) -> Option<Vec<Trade>> {
+        let sender = hex::address(receipt.from)?;
+        let callee = match receipt.to {
+            Some(to) => Some(hex::address(to)?),
+            None => None,
+        };
+        let Found { transfers, orders, operations, .. } = found;
+        let deals = Scene { sender, callee, transfers, orders, operations, rules: self.rules }.deals(legs);
+        let transaction = Transaction {
+            hash: hex::spell(hex::hash(receipt.transaction_hash)?),
+            index: u32::try_from(hex::quantity(receipt.transaction_index)?).ok()?,
+            sender: hex::spell(sender),
+            receiver: callee.map(hex::spell),
+        };
+        let trade = |(ordinal, deal): (u32, &Deal)| Trade {
+            kind: match deal.route.kind {
+                Kind::Swap => "swap".to_owned(),
+                Kind::Cycle => "cycle".to_owned(),
+            },
+            transaction: transaction.clone(),
+            ordinal,
+            trader: Trader { address: hex::spell(deal.trader), evidence: deal.evidence.to_owned() },
+            sold: self.side(deal.route.sold),
+            bought: self.side(deal.route.bought),
+            legs: spell_legs(legs, &deal.route.legs),
+            fees: vec![],
+            platform: None,
+            valuation: self.value(&deal.route, legs, transfers),
+            attributes: deal.router.map(|router| ("router".to_owned(), router.to_owned())).into_iter().collect(),
+        };
+        let mut trades: Vec<Trade> = (0..).zip(&deals).map(trade).collect();
+        if let Some(platform) = self.rules.platforms.iter().find(|platform| platform.owns(callee, transfers)) {
+            self.attribute(platform, &deals, transfers, &mut trades);
+        }
+        Some(trades)
+    }
+
+    /// All trades of the transaction are the platform's; each charge goes to the first that has its asset on a side.
+    fn attribute(&self, platform: &Platform, deals: &[Deal], transfers: &[Transfer], trades: &mut [Trade]) {
+        for trade in &mut *trades {
+            trade.platform = Some(platform.name.clone());
+        }
+        for Charge { amount, recipient } in platform.charges(transfers) {
+            let sides = |deal: &Deal| [deal.route.sold.0, deal.route.bought.0];
+            let at = deals.iter().position(|deal| sides(deal).contains(&amount.0)).unwrap_or(0);
+            let (Some(deal), Some(trade)) = (deals.get(at), trades.get_mut(at)) else { continue };
+            trade.fees.push(Fee {
+                kind: "platform".to_owned(),
+                asset: hex::spell(amount.0),
+                raw: uint256(amount.1),
+                recipient: Some(hex::spell(recipient)),
+                // Sides are what the trader gave and got, so a charge on one of them is in it already.
+                included: [deal.route.sold.0, deal.route.bought.0].contains(&amount.0),
+            });
+            if let Some(valuation) = &mut trade.valuation
+                && let Some(worth) = self.worth_of_charge(amount, &deal.route, from_usd(valuation.notional))
+            {
+                let before = valuation.fee.map_or(0, from_usd);
+                valuation.fee = Some(usd(before.saturating_add(worth)));
+            }
+        }
+    }
+
+    /// Dollars are themselves; of a side's asset, the same part of what the trade is worth.
+    fn worth_of_charge(&self, (asset, raw): Amount, route: &Route, notional: u128) -> Option<u128> {
+        if self.rules.is_stable(asset) {
+            return self.dollars((asset, raw));
+        }
+        let (_, whole) = [route.sold, route.bought].into_iter().find(|(side, _)| *side == asset)?;
+        let part: U512 = (U512::from(raw) * U512::from(notional)) / U512::from(whole);
+        u128::try_from(part).ok().filter(|part| *part <= notional)
+    }
 }
 
 fn spell_legs(legs: &[Leg], which: &[usize]) -> Vec<chain_plugin_sdk::Leg> {
     let spell = |leg: &Leg| chain_plugin_sdk::Leg {
         venue: leg.venue.clone(),
-        pool: hex::spell(leg.pool),
+        pool: leg.pool.spell(),
         sold: amount(leg.sold),
         bought: amount(leg.bought),
         ordinal: leg.place,
@@ -68,7 +115,7 @@ fn spell_legs(legs: &[Leg], which: &[usize]) -> Vec<chain_plugin_sdk::Leg> {
         return which.iter().map(|at| spell(&legs[*at])).collect();
     }
     let mut merged: Vec<Leg> = vec![];
-    let mut places: BTreeMap<(Address, Address), usize> = BTreeMap::new();
+    let mut places: BTreeMap<(PoolId, Address), usize> = BTreeMap::new();
     for leg in which.iter().map(|at| &legs[*at]) {
         if let Some(at) = places.get(&(leg.pool, leg.sold.0)) {
             let sum: &mut Leg = &mut merged[*at];
@@ -86,7 +133,7 @@ fn amount((asset, raw): Amount) -> AssetAmount {
     AssetAmount { asset: hex::spell(asset), raw: uint256(raw) }
 }
 
-impl Terms<'_> {
+impl Spelling<'_> {
     fn side(&self, (asset, raw): Amount) -> Side {
         let token = self.facts.tokens.get(&asset);
         Side {
@@ -104,17 +151,27 @@ impl Terms<'_> {
 
     /// A trade is worth the dollars on one of its sides, the fewer if both are dollars; else the dollars that it passed
     /// through, when its legs are one chain.
-    fn value(&self, route: &Route, legs: &[Leg]) -> Option<Valuation> {
+    fn value(&self, route: &Route, legs: &[Leg], transfers: &[Transfer]) -> Option<Valuation> {
+        if route.legs.iter().any(|at| !legs[*at].is_proved) {
+            return self.held_by_transfers(route, transfers);
+        }
         let sides = [route.sold, route.bought];
         let on_sides = sides.into_iter().filter(|(asset, _)| self.rules.is_stable(*asset));
         let worth = match on_sides.map(|side| self.dollars(side)).min() {
             Some(dollars) => dollars?,
-            None => self.passed_through(route, legs)?,
+            None => self.passed_through(route, legs, transfers)?,
         };
         Some(Valuation { notional: usd(worth), fee: None, source: "stable-leg".to_owned() })
     }
 
-    fn passed_through(&self, route: &Route, legs: &[Leg]) -> Option<u128> {
+    /// Where a leg is only believed, dollars on a side count as far as that many moved.
+    fn held_by_transfers(&self, route: &Route, transfers: &[Transfer]) -> Option<Valuation> {
+        let sides = [route.sold, route.bought].into_iter().filter(|(asset, _)| self.rules.is_stable(*asset));
+        let worth = sides.map(|(asset, raw)| self.dollars((asset, raw.min(largest(transfers, asset))))).min()??;
+        Some(Valuation { notional: usd(worth), fee: None, source: "stable-leg".to_owned() })
+    }
+
+    fn passed_through(&self, route: &Route, legs: &[Leg], transfers: &[Transfer]) -> Option<u128> {
         let mut worth = None;
         for hop in route.legs.windows(2) {
             let (into, out) = (legs[hop[0]].bought, legs[hop[1]].sold);
@@ -122,7 +179,11 @@ impl Terms<'_> {
                 return None;
             }
             if worth.is_none() && self.rules.is_stable(into.0) {
-                worth = self.dollars((into.0, into.1.min(out.1)));
+                // Between two pools of one vault nothing moves, and anyone could pass any sum through pools of their own.
+                let moved = largest(transfers, into.0);
+                worth = Some(into.1.min(out.1).min(moved))
+                    .filter(|raw| !raw.is_zero())
+                    .and_then(|raw| self.dollars((into.0, raw)));
             }
         }
         worth
@@ -145,51 +206,8 @@ impl Terms<'_> {
     }
 }
 
-/// Decides by the transfers of the transaction what stayed with the trader.
-pub struct Witness<'a, 'b> {
-    /// The transaction.
-    pub receipt: &'a Receipt<'b>,
-    /// Its legs.
-    pub legs: &'a [Leg],
-    /// The chain's cash.
-    pub rules: &'a Rules,
-}
-
-impl Judge for Witness<'_, '_> {
-    /// The sender, the contract it called and whoever the pools were told to pay count as the trader; pools do not, nor
-    /// does the token itself. The wrapped coin always counts: it leaves as native coin, which no log shows.
-    fn stayed(&self, asset: Address, gained: bool) -> bool {
-        if self.rules.wrapped == Some(asset) {
-            return true;
-        }
-        let mut holders: Vec<Address> = [Some(self.receipt.from), self.receipt.to]
-            .into_iter()
-            .flatten()
-            .filter_map(hex::address)
-            .chain(self.legs.iter().map(|leg| leg.recipient))
-            .filter(|holder| *holder != asset)
-            .collect();
-        holders.sort_unstable();
-        holders.dedup();
-        let mut pools: Vec<Address> = self.legs.iter().map(|leg| leg.pool).collect();
-        pools.sort_unstable();
-        let holds = |address: &Address| holders.binary_search(address).is_ok() && pools.binary_search(address).is_err();
-        let (mut into, mut out) = (U256::ZERO, U256::ZERO);
-        for transfer in self.receipt.logs.iter().filter_map(Transfer::read).filter(|transfer| transfer.token == asset) {
-            match (holds(&transfer.from), holds(&transfer.to)) {
-                (false, true) => into = into.saturating_add(transfer.raw),
-                (true, false) => out = out.saturating_add(transfer.raw),
-                _ => {}
-            }
-        }
-        if gained { into > out } else { out > into }
-    }
-
-    fn rank(&self, asset: Address) -> u8 {
-        match (self.rules.wrapped == Some(asset), self.rules.is_stable(asset)) {
-            (true, _) => 2,
-            (_, true) => 1,
-            _ => 0,
-        }
-    }
+/// The largest single transfer of a token.
+fn largest(transfers: &[Transfer], token: Address) -> U256 {
+    let of_token = transfers.iter().filter(|transfer| transfer.token == token);
+    of_token.map(|transfer| transfer.raw).max().unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, U256};
 use std::collections::BTreeMap;
 
 /// `Transfer(address,address,uint256)`.
-const TRANSFER: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
+const TRANSFER: &[u8] = b"0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
 
 /// One movement of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Transfer {
     /// Reads an ERC-20 transfer: the amount stands in the data. (With a fourth topic it is an ERC-721 token's number.)
     pub fn read(log: &Log<'_>) -> Option<Self> {
         let &[topic, from, to] = log.topics.as_slice() else { return None };
-        if !topic.eq_ignore_ascii_case(TRANSFER) {
+        if topic != TRANSFER && !topic.eq_ignore_ascii_case(TRANSFER) {
             return None;
         }
         let [raw] = hex::words(log.data)?;
@@ -55,9 +55,9 @@ pub struct Backing {
 
 impl Backing {
     /// What moved to and from the given pools, which must be sorted.
-    pub fn of(pools: &[Address], logs: &[Log<'_>]) -> Self {
+    pub fn of(pools: &[Address], transfers: &[Transfer]) -> Self {
         let mut moved: BTreeMap<(Address, Address), Moved> = BTreeMap::new();
-        for transfer in logs.iter().filter_map(Transfer::read) {
+        for transfer in transfers {
             if pools.binary_search(&transfer.to).is_ok() {
                 let moved = moved.entry((transfer.to, transfer.token)).or_default();
                 moved.into = moved.into.saturating_add(transfer.raw);
@@ -85,10 +85,25 @@ impl Backing {
         into && out
     }
 
+    /// The token whose movement into (or out of) a pool comes nearest to an amount, other than `not`.
+    pub fn nearest(&self, pool: Address, amount: U256, into: bool, not: Option<Address>) -> Option<Address> {
+        let of = |moved: &Moved| if into { moved.into } else { moved.out };
+        self.range(pool)
+            .filter(|((_, token), moved)| !of(moved).is_zero() && Some(*token) != not)
+            .min_by_key(|(_, moved)| of(moved).abs_diff(amount))
+            .map(|((_, token), _)| *token)
+    }
+
     /// The smaller of what an event claims and what is left of what moved.
     pub fn cap(&self, pool: Address, token: Address, claimed: Moved) -> Moved {
         let left = self.moved.get(&(pool, token)).copied().unwrap_or_default();
         Moved { into: claimed.into.min(left.into), out: claimed.out.min(left.out) }
+    }
+
+    /// What is left of what moved one way.
+    pub fn left(&self, pool: Address, token: Address, into: bool) -> U256 {
+        let left = self.moved.get(&(pool, token)).copied().unwrap_or_default();
+        if into { left.into } else { left.out }
     }
 
     /// Uses up what a leg was backed by.

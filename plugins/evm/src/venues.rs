@@ -2,35 +2,251 @@
 
 pub mod v2;
 pub mod v3;
+pub mod v4;
+pub mod curve;
+pub mod balancer;
+pub mod dodo;
+pub mod maverick;
 
+use crate::hex;
 use crate::rpc::Log;
 use crate::transfers::Moved;
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256, U256, keccak256};
+use std::sync::LazyLock;
 
 /// All of them.
-pub const ALL: [Venue; 2] = [v2::VENUE, v3::VENUE];
+pub const ALL: [Venue; 16] = [
+    v2::V2,
+    v3::V3,
+    v4::VENUE,
+    v2::SOLIDLY,
+    v3::PANCAKE,
+    v3::ALGEBRA,
+    curve::STABLE,
+    curve::UNDERLYING,
+    curve::CRYPTO,
+    curve::CRYPTO_NG,
+    balancer::V1,
+    balancer::V2,
+    balancer::V3,
+    dodo::VENUE,
+    maverick::V1,
+    maverick::V2,
+];
 
 /// A kind of pool.
+#[derive(Clone, Copy)]
 pub struct Venue {
     /// What its legs are called where the pool's factory has no name of its own.
     pub name: &'static str,
-    /// The first topic of its swap event.
-    pub topic: &'static str,
+    /// The signature of its swap event; the first topic is its hash.
+    pub signature: &'static str,
+    /// The only contracts that are believed, and without a transfer beside each event; where empty, any contract whose
+    /// tokens moved.
+    pub emitters: &'static [Address],
     /// Reads the event; none when it is not one, whatever its topic says.
     pub read: fn(&Log<'_>) -> Option<Event>,
+}
+
+impl Venue {
+    const fn anywhere(name: &'static str, signature: &'static str, read: fn(&Log<'_>) -> Option<Event>) -> Self {
+        Self { name, signature, emitters: &[], read }
+    }
+
+    /// Whether it holds the tokens of many pools, and is known by its address.
+    pub fn is_vault(&self) -> bool {
+        !self.emitters.is_empty()
+    }
+}
+
+/// What names a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PoolId {
+    /// A contract of its own.
+    Contract(Address),
+    /// A key in a manager that holds many.
+    Key(B256),
+}
+
+impl PoolId {
+    /// Lower case, with prefix.
+    pub fn spell(&self) -> String {
+        match self {
+            Self::Contract(address) => hex::spell(address),
+            Self::Key(key) => hex::spell(key),
+        }
+    }
 }
 
 /// What a swap event claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Who got what was bought.
-    pub recipient: Address,
-    /// What moved, from the pool's view: of its first token, of its second.
-    pub moved: [Moved; 2],
+    /// Which pool.
+    pub pool: PoolId,
+    /// Who holds its tokens.
+    pub holder: Address,
+    /// Who got what was bought, where the event says so.
+    pub recipient: Option<Address>,
+    /// What moved.
+    pub claim: Claim,
+}
+
+impl Event {
+    fn new(pool: PoolId, holder: Address, claim: Claim) -> Self {
+        Self { pool, holder, recipient: None, claim }
+    }
+
+    fn to(self, recipient: Address) -> Self {
+        Self { recipient: Some(recipient), ..self }
+    }
+}
+
+/// What an event says that moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Of the pool's first token and of its second, from the pool's view; the pool says which they are.
+    Pair([Moved; 2]),
+    /// The event says which tokens.
+    Named {
+        /// Received by the pool.
+        sold: (Address, U256),
+        /// Sent by the pool.
+        bought: (Address, U256),
+    },
+    /// Only amounts; what moved tells the tokens.
+    Unnamed {
+        /// Received by the pool.
+        sold: U256,
+        /// Sent by the pool.
+        bought: U256,
+    },
 }
 
 /// The venue whose swap event this may be.
+#[inline]
 pub fn of(log: &Log<'_>) -> Option<&'static Venue> {
-    let topic = log.topics.as_slice().first()?;
-    ALL.iter().find(|venue| venue.topic.eq_ignore_ascii_case(topic))
+    let topic = *log.topics.as_slice().first()?;
+    let topics = &*TOPICS;
+    let start = beginning(topic)?;
+    let at = topics.starts.iter().position(|of| *of == start)?;
+    let (venue, whole) = &topics.all[at];
+    let is_it = topic.eq_ignore_ascii_case(whole.as_bytes());
+    (is_it && (!venue.is_vault() || venue.emitters.contains(&hex::address(log.address)?))).then_some(venue)
+}
+
+/// The first topics, and the first digits of each: enough to tell at a glance that a log is none of these.
+struct Topics {
+    starts: [u64; ALL.len()],
+    all: Vec<(Venue, String)>,
+}
+
+static TOPICS: LazyLock<Topics> = LazyLock::new(|| {
+    let all: Vec<(Venue, String)> =
+        ALL.into_iter().map(|venue| (venue, hex::spell(keccak256(venue.signature)))).collect();
+    let starts = std::array::from_fn(|at| beginning(all[at].1.as_bytes()).unwrap_or_default());
+    Topics { starts, all }
+});
+
+/// Eight digits behind the prefix, letters in lower case.
+#[inline]
+fn beginning(topic: &[u8]) -> Option<u64> {
+    let digits: &[u8; 8] = topic.get(2..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*digits) | 0x2020_2020_2020_2020)
+}
+
+/// The address in a word of an event's data.
+fn named(word: U256) -> Option<Address> {
+    let bytes: [u8; 32] = word.to_be_bytes();
+    let (zeros, address) = bytes.split_at(12);
+    zeros.iter().all(|byte| *byte == 0).then(|| Address::from_slice(address))
+}
+
+#[cfg(test)]
+pub(crate) mod example {
+    //! Logs for the tests of the venues.
+
+    use super::*;
+    use chain_plugin_sdk::json::Cursor;
+
+    /// What a venue reads in a log with so many topics behind the first (1, 2, 3) and these words.
+    pub(crate) fn log(venue: &Venue, topics: u64, words: &[u64]) -> Option<Event> {
+        let word = |word: u64| format!("{word:064x}");
+        let topics: Vec<String> = (1..=topics).map(|topic| format!(r#","0x{}""#, word(topic))).collect();
+        let emitter = venue.emitters.first().copied().unwrap_or(Address::repeat_byte(0xee));
+        let json = format!(
+            r#"{{"address":"{}","topics":["{}"{}],"data":"0x{}"}}"#,
+            hex::spell(emitter),
+            hex::spell(keccak256(venue.signature)),
+            topics.concat(),
+            words.iter().map(|raw| word(*raw)).collect::<Vec<_>>().concat()
+        );
+        let log = Log::read(&mut Cursor::new(&json)).unwrap();
+        assert_eq!(of(&log).unwrap().name, venue.name);
+        (venue.read)(&log)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chain_plugin_sdk::json::Cursor;
+    use proptest::prelude::*;
+
+    /// As explorers show them for the large venues.
+    #[test]
+    fn topics_are_those_that_the_chain_has() {
+        let topic = |venue: Venue| hex::spell(keccak256(venue.signature));
+        let known = [
+            (v2::V2, "0xd78ad95fa46c994b6551d0da85fc275fe613ce37657fb8d5e3d130840159d822"),
+            (v3::V3, "0xc42079f94a6350d7e6235f29174924f928cc2ac818eb64fed8004e115fbcca67"),
+            (v4::VENUE, "0x40e9cecb9f5f1f1c5b9c97dec2917b7ee92e57ba5563708daca94dd84ad7112f"),
+            (v2::SOLIDLY, "0xb3e2773606abfd36b5bd91394b3a54d1398336c65005baf7bf7a05efeffaf75b"),
+            (v3::PANCAKE, "0x19b47279256b2a23a1665c810c8d55a1758940ee09377d4f8d26497a3577dc83"),
+            (curve::STABLE, "0x8b3e96f2b889fa771c53c981b40daf005f63f637f1869f707052d15a3dd97140"),
+            (curve::UNDERLYING, "0xd013ca23e77a65003c2c659c5442c00c805371b7fc1ebd4c206c41d1536bd90b"),
+            (curve::CRYPTO, "0xb2e76ae99761dc136e598d4a629bb347eccb9532a5f8bbd72e18467c3c34cc98"),
+            (curve::CRYPTO_NG, "0x143f1f8e861fbdeddd5b46e844b7d3ac7b86a122f36e8c463859ee6811b1f29c"),
+            (balancer::V1, "0x908fb5ee8f16c6bc9bc3690973819f32a4d4b10188134543c88706e0e1d43378"),
+            (balancer::V2, "0x2170c741c41531aec20e7c107c24eecfdd15e69c9bb0a8dd37b1840b9e0b207b"),
+            (dodo::VENUE, "0xc2c0245e056d5fb095f04cd6373bc770802ebd1e6c918eb78fdef843cdb37b0f"),
+        ];
+        for (venue, expected) in known {
+            assert_eq!(topic(venue), expected, "{}", venue.name);
+        }
+    }
+
+    proptest! {
+        /// Whatever a log holds, no venue panics.
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            venue in 0..ALL.len(), topics in 0_u64..5, data in prop::collection::vec(any::<u8>(), 0..300), cut in 0_usize..4
+        ) {
+            let venue = &ALL[venue];
+            let topics: Vec<String> = (0..topics).map(|topic| format!(r#""0x{:064x}""#, u128::MAX - u128::from(topic))).collect();
+            let spelled = hex::spell(&data);
+            let json = format!(
+                r#"{{"address":"0x{}","topics":[{}],"data":"{}"}}"#,
+                "ab".repeat(20 - cut / 3), topics.iter().take(4).cloned().collect::<Vec<_>>().join(","), &spelled[..spelled.len() - cut.min(spelled.len())]
+            );
+            if let Ok(log) = Log::read(&mut Cursor::new(&json)) {
+                let _ = (venue.read)(&log);
+            }
+            let _ = hex::padded_address(&json);
+        }
+
+        #[test]
+        fn any_words_are_read_or_refused(venue in 0..ALL.len(), words in prop::collection::vec(any::<[u8; 32]>(), 0..10)) {
+            let venue = &ALL[venue];
+            for topics in 0..4 {
+                let topics: Vec<String> = (0..topics).map(|topic| format!(r#""0x{topic:064x}""#)).collect();
+                let json = format!(
+                    r#"{{"address":"0x{}","topics":[{}],"data":"{}"}}"#,
+                    "ab".repeat(20), topics.join(","), hex::spell(words.concat())
+                );
+                if let Ok(log) = Log::read(&mut Cursor::new(&json)) {
+                    let _ = (venue.read)(&log);
+                }
+            }
+        }
+    }
 }

@@ -1,50 +1,40 @@
-//! Pools in the manner of Uniswap V2: reserves of two tokens, their product kept.
+//! Pools in the manner of Uniswap V2: reserves of two tokens, their product kept; and Solidly's, which Velodrome and
+//! Aerodrome took over, stable or volatile.
 
-use super::{Event, Venue};
+use super::{Claim, Event, PoolId, Venue};
 use crate::hex;
 use crate::rpc::Log;
 use crate::transfers::Moved;
 
-/// `Swap(address indexed sender, uint256 amount0In, uint256 amount1In, uint256 amount0Out, uint256 amount1Out,
-/// address indexed to)`.
-pub const VENUE: Venue =
-    Venue { name: "v2-like", topic: "0xd78ad95fa46c994b6551d0da85fc275fe613ce37657fb8d5e3d130840159d822", read };
+/// Uniswap V2, Sushi, Pancake, Camelot and hundreds more.
+pub const V2: Venue = Venue::anywhere("v2-like", "Swap(address,uint256,uint256,uint256,uint256,address)", read);
 
+/// Velodrome V2, Aerodrome: the same words, with both addresses in front.
+pub const SOLIDLY: Venue =
+    Venue::anywhere("solidly-like", "Swap(address,address,uint256,uint256,uint256,uint256)", read);
+
+/// `amount0In, amount1In, amount0Out, amount1Out`, with sender and recipient as topics.
 fn read(log: &Log<'_>) -> Option<Event> {
     let &[_, _sender, recipient] = log.topics.as_slice() else { return None };
     let [into0, into1, out0, out1] = hex::words(log.data)?;
     let moved = [Moved { into: into0, out: out0 }, Moved { into: into1, out: out1 }];
-    Some(Event { recipient: hex::padded_address(recipient)?, moved })
+    let pool = hex::address(log.address)?;
+    Some(Event::new(PoolId::Contract(pool), pool, Claim::Pair(moved)).to(hex::padded_address(recipient)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::{U256, keccak256};
-
-    #[test]
-    fn the_topic_is_the_hash_of_the_signature() {
-        let signature = "Swap(address,uint256,uint256,uint256,uint256,address)";
-        assert_eq!(VENUE.topic, format!("{:#x}", keccak256(signature)));
-    }
+    use crate::venues::example::log;
+    use alloy_primitives::U256;
 
     #[test]
     fn amounts_come_in_the_order_of_the_signature() {
-        let word = |value: u64| format!("{value:064x}");
-        let json = format!(
-            r#"{{"address":"0x00","topics":["{}","0x{}","0x{}"],"data":"0x{}{}{}{}"}}"#,
-            VENUE.topic,
-            word(1),
-            word(2),
-            word(10),
-            word(0),
-            word(3),
-            word(20)
-        );
-        let event = read(&serde_json::from_str(&json).unwrap()).unwrap();
-        let numbers = event.moved.map(|moved| (moved.into, moved.out));
-        assert_eq!(numbers, [(10, 3), (0, 20)].map(|(into, out)| (U256::from(into), U256::from(out))));
-        let short = json.replace(&word(20), "00");
-        assert_eq!(read(&serde_json::from_str(&short).unwrap()), None);
+        let event = log(&V2, 2, &[10, 0, 3, 20]).unwrap();
+        let numbers = [(10, 3), (0, 20)].map(|(into, out)| Moved { into: U256::from(into), out: U256::from(out) });
+        assert_eq!(event.claim, Claim::Pair(numbers));
+        assert_eq!(log(&SOLIDLY, 2, &[10, 0, 3, 20]), Some(event));
+        assert_eq!(log(&V2, 2, &[10, 0, 3]), None);
+        assert_eq!(log(&V2, 1, &[10, 0, 3, 20]), None);
     }
 }

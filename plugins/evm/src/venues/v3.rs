@@ -1,20 +1,37 @@
-//! Pools in the manner of Uniswap V3: liquidity in ranges of price.
+//! Pools in the manner of Uniswap V3: liquidity in ranges of price. Slipstream and Algebra's first pools send the same
+//! event; Pancake's and Algebra's newer ones add words at its end.
 
-use super::{Event, Venue};
+use super::{Claim, Event, PoolId, Venue};
 use crate::hex;
 use crate::rpc::Log;
 use crate::transfers::Moved;
 use alloy_primitives::{I256, U256};
 
-/// `Swap(address indexed sender, address indexed recipient, int256 amount0, int256 amount1, uint160 sqrtPriceX96,
-/// uint128 liquidity, int24 tick)`.
-pub const VENUE: Venue =
-    Venue { name: "v3-like", topic: "0xc42079f94a6350d7e6235f29174924f928cc2ac818eb64fed8004e115fbcca67", read };
+/// Uniswap V3, Sushi V3, Slipstream, Camelot V3, QuickSwap V3 and other pools of Algebra 1.
+pub const V3: Venue =
+    Venue::anywhere("v3-like", "Swap(address,address,int256,int256,uint160,uint128,int24)", read::<5>);
 
-fn read(log: &Log<'_>) -> Option<Event> {
+/// Pancake V3: the protocol's fees are added.
+pub const PANCAKE: Venue = Venue::anywhere(
+    "pancakeswap-v3",
+    "Swap(address,address,int256,int256,uint160,uint128,int24,uint128,uint128)",
+    read::<7>,
+);
+
+/// Algebra Integral: the fees that plugins ask for are added.
+pub const ALGEBRA: Venue = Venue::anywhere(
+    "algebra-like",
+    "Swap(address,address,int256,int256,uint160,uint128,int24,uint24,uint24)",
+    read::<7>,
+);
+
+/// `amount0, amount1` and more, with sender and recipient as topics.
+fn read<const WORDS: usize>(log: &Log<'_>) -> Option<Event> {
     let &[_, _sender, recipient] = log.topics.as_slice() else { return None };
-    let [amount0, amount1, _price, _liquidity, _tick] = hex::words(log.data)?;
-    Some(Event { recipient: hex::padded_address(recipient)?, moved: [moved(amount0), moved(amount1)] })
+    let words: [U256; WORDS] = hex::words(log.data)?;
+    let pool = hex::address(log.address)?;
+    let claim = Claim::Pair([moved(words[0]), moved(words[1])]);
+    Some(Event::new(PoolId::Contract(pool), pool, claim).to(hex::padded_address(recipient)?))
 }
 
 /// Positive is what the pool received.
@@ -27,18 +44,21 @@ pub fn moved(amount: U256) -> Moved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::keccak256;
-
-    #[test]
-    fn the_topic_is_the_hash_of_the_signature() {
-        let signature = "Swap(address,address,int256,int256,uint160,uint128,int24)";
-        assert_eq!(VENUE.topic, format!("{:#x}", keccak256(signature)));
-    }
+    use crate::venues::example::log;
 
     #[test]
     fn the_sign_tells_the_direction_even_at_the_limits() {
         assert_eq!(moved(U256::from(5)), Moved { into: U256::from(5), out: U256::ZERO });
         assert_eq!(moved(U256::MAX), Moved { into: U256::ZERO, out: U256::from(1) });
         assert_eq!(moved(U256::from(1) << 255).out, U256::from(1) << 255);
+    }
+
+    #[test]
+    fn wider_events_say_the_same_first() {
+        let event = log(&V3, 2, &[7, 8, 1, 1, 1]).unwrap();
+        assert_eq!(event.claim, Claim::Pair([moved(U256::from(7)), moved(U256::from(8))]));
+        assert_eq!(log(&PANCAKE, 2, &[7, 8, 1, 1, 1, 0, 0]), Some(event));
+        assert_eq!(log(&ALGEBRA, 2, &[7, 8, 1, 1, 1, 0, 0]), Some(event));
+        assert_eq!(log(&V3, 2, &[7, 8, 1, 1, 1, 0, 0]), None);
     }
 }

@@ -1,5 +1,7 @@
 //! A node made of recorded blocks: answers a plugin's JSON-RPC from the fixtures.
+#![allow(clippy::allow_attributes, dead_code, reason = "each test uses its own part")]
 
+use alloy_primitives::{U256, hex, keccak256};
 use chain_plugin_sdk::{Context, Host, Level, Request, Response, UpstreamError};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -45,6 +47,8 @@ pub(crate) struct Node {
     pub lacks: Vec<&'static str>,
     /// Whether it takes a block's hash in place of its number.
     pub lacks_hashes: bool,
+    /// Below this height it has no state.
+    pub oldest_state: u64,
     /// Every HTTP request, by the methods in it.
     pub seen: Vec<Vec<String>>,
     pub kept: BTreeMap<String, Vec<u8>>,
@@ -124,6 +128,7 @@ impl Node {
                 Ok(receipts.next().cloned().unwrap_or(Value::Null))
             }
             "eth_call" => self.call(params),
+            "eth_getLogs" => Ok(self.key(params[0]["topics"][1].as_str().unwrap()).into_iter().collect()),
             _ => Err((-32601, format!("the method {method} does not exist/is not available"))),
         }
     }
@@ -142,9 +147,42 @@ impl Node {
         }
         let Some(recorded) = self.at(tag) else { return Value::Null };
         let mut block = recorded["block"].clone();
-        let hashes = block["transactions"].as_array().unwrap().iter().map(|transaction| transaction["hash"].clone());
-        block["transactions"] = hashes.collect();
+        if let Some(transactions) = block["transactions"].as_array() {
+            block["transactions"] = transactions.iter().map(|transaction| transaction["hash"].clone()).collect();
+        }
         block
+    }
+
+    /// The event of a V4 pool's beginning, which no recording has: its key is found by trying the tokens that moved beside
+    /// its swaps, and is the right one, since its hash is the pool's id.
+    fn key(&self, id: &str) -> Option<Value> {
+        let receipts = self.blocks.values().flat_map(|block| block["receipts"].as_array().unwrap());
+        let of = |receipt: &&Value| receipt["logs"].as_array().unwrap().iter().any(|log| log["topics"][1] == id);
+        let receipts: Vec<&Value> = receipts.filter(of).collect();
+        let swap = receipts.first()?["logs"].as_array()?.iter().find(|log| log["topics"][1] == id)?;
+        let fee = word(&swap["data"].as_str()?[2 + 5 * 64..]);
+        let logs = receipts.iter().flat_map(|receipt| receipt["logs"].as_array().unwrap());
+        let mut tokens: Vec<[u8; 32]> = logs
+            .filter_map(|log| log["address"].as_str())
+            .map(|address| word(&address[2..]))
+            .chain([[0; 32]])
+            .collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        let spacings = [1_u64, 2, 5, 10, 20, 30, 50, 60, 100, 120, 200, 400, 1_000, 2_000];
+        let wanted = word(&id[2..]);
+        for spacing in spacings.map(|spacing| U256::from(spacing).to_be_bytes::<32>()) {
+            for (at, first) in tokens.iter().enumerate() {
+                for second in &tokens[at + 1..] {
+                    if keccak256([*first, *second, fee, spacing, [0; 32]].concat()).0 == wanted {
+                        let data = hex::encode_prefixed([fee, spacing, [0; 32], [1; 32], [0; 32]].concat());
+                        let topics = [wanted, wanted, *first, *second].map(hex::encode_prefixed);
+                        return Some(json!({"address": swap["address"], "topics": topics, "data": data}));
+                    }
+                }
+            }
+        }
+        None
     }
 
     fn call(&self, params: &Value) -> Result<Value, (i64, String)> {
@@ -154,6 +192,10 @@ impl Node {
             }
             let known = self.blocks.values().any(|block| block["block"]["hash"] == params[1]["blockHash"]);
             assert!(known, "asked at a block that was never given: {params}");
+        }
+        let height = params[1].as_str().and_then(|tag| u64::from_str_radix(tag.trim_start_matches("0x"), 16).ok());
+        if height.is_some_and(|height| height < self.oldest_state) {
+            return Err((-32000, "missing trie node 12ab (path )".to_owned()));
         }
         let reverted = || (3, "execution reverted".to_owned());
         let to = params[0]["to"].as_str().unwrap();
@@ -208,4 +250,9 @@ impl Host for Node {
 /// A context with settings and nothing final.
 pub(crate) fn context(settings: &str) -> Context {
     Context { settings: settings.to_owned(), now_ms: 0, attributes: vec![] }
+}
+
+/// Hex digits as a word, zeros in front.
+fn word(digits: &str) -> [u8; 32] {
+    U256::from_str_radix(&digits[..digits.len().min(64)], 16).unwrap().to_be_bytes()
 }

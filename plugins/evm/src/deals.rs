@@ -1,0 +1,339 @@
+//! Deals: the routes of a transaction, each with the one who traded and how that is known.
+//!
+//! The rules, in order:
+//! 1. Orders that name their owner (CoW, UniswapX) are one deal each; the pools crossed are the solver's business.
+//! 2. In a bundle of user operations the legs of each belong to its account and are netted by themselves.
+//! 3. Else all legs are netted together, and the trader is the transaction's sender, unless it neither gave nor got
+//!    while exactly one other account gave what was sold and got what was bought.
+//! 4. Where all that one trader gave is one token and all that it got is another, and pools were crossed between them,
+//!    that is one deal: what was wrapped, unwrapped or lent on the way is no trade of its own.
+//! 5. Where the trader's own transfers tell another amount than the pools, because a router took a fee, a token its tax,
+//!    or a wrapper rounded, the trader's counts: what left the account, what arrived.
+
+use crate::legs::Leg;
+use crate::net::{self, Amount, Judge, Kind, Route};
+use crate::settings::Rules;
+use crate::settlement::{COW_ETH_FLOWS, Operation, Order};
+use crate::transfers::Transfer;
+use alloy_primitives::{Address, U256};
+use std::collections::BTreeMap;
+
+/// A route and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deal {
+    /// What was given for what, through which legs.
+    pub route: Route,
+    /// Who traded.
+    pub trader: Address,
+    /// How that is known.
+    pub evidence: &'static str,
+    /// Who settled it, where an event says so.
+    pub router: Option<&'static str>,
+}
+
+/// What is known of the transaction beside its legs.
+pub struct Scene<'a> {
+    /// Who sent it.
+    pub sender: Address,
+    /// Whom it called.
+    pub callee: Option<Address>,
+    /// All token transfers in it.
+    pub transfers: &'a [Transfer],
+    /// Orders settled in it.
+    pub orders: &'a [Order],
+    /// Operations bundled in it.
+    pub operations: &'a [Operation],
+    /// The chain's cash.
+    pub rules: &'a Rules,
+}
+
+impl Scene<'_> {
+    /// The deals of the transaction, in the order of their first legs.
+    pub fn deals(&self, legs: &[Leg]) -> Vec<Deal> {
+        let mut deals = self.by_rule(legs);
+        if let Some(whole) = self.whole(&deals) {
+            return vec![whole];
+        }
+        self.as_the_trader_saw(&mut deals);
+        deals
+    }
+
+    /// The deals of one trader as one, where the trader gave one token and got one other, at least one of which went
+    /// through a pool; none where the deals say just that already.
+    fn whole(&self, deals: &[Deal]) -> Option<Deal> {
+        let [first, others @ ..] = deals else { return None };
+        let is_one =
+            |deal: &Deal| deal.trader == first.trader && deal.router.is_none() && deal.route.kind == Kind::Swap;
+        if !is_one(first) || !others.iter().all(is_one) {
+            return None;
+        }
+        let (sold, bought) = self.only_flows(first.trader)?;
+        let is_side =
+            |asset: Address| deals.iter().any(|deal| deal.route.sold.0 == asset || deal.route.bought.0 == asset);
+        let is_said = others.is_empty() && (first.route.sold.0, first.route.bought.0) == (sold.0, bought.0);
+        if is_said || !(is_side(sold.0) || is_side(bought.0)) {
+            return None;
+        }
+        let mut legs: Vec<usize> = deals.iter().flat_map(|deal| deal.route.legs.clone()).collect();
+        legs.sort_unstable();
+        Some(Deal { route: Route { kind: Kind::Swap, sold, bought, legs }, ..first.clone() })
+    }
+
+    /// The one token that an account gave and the one that it got; none where there were others.
+    fn only_flows(&self, owner: Address) -> Option<(Amount, Amount)> {
+        let (given, got) = self.net_of(owner);
+        match (&given[..], &got[..]) {
+            ([given], [got]) => Some((*given, *got)),
+            _ => None,
+        }
+    }
+
+    /// Puts the trader's own amounts in place of the pools', where one deal alone can have caused them.
+    fn as_the_trader_saw(&self, deals: &mut [Deal]) {
+        let mut uses: BTreeMap<(Address, Address), u32> = BTreeMap::new();
+        for Deal { trader, route, .. } in &*deals {
+            *uses.entry((*trader, route.sold.0)).or_default() += 1;
+            *uses.entry((*trader, route.bought.0)).or_default() += 1;
+        }
+        let is_alone = |trader: Address, asset: Address| uses.get(&(trader, asset)) == Some(&1);
+        let slack = |raw: U256| raw / U256::from(50);
+        for Deal { trader, route, router, .. } in deals {
+            if route.kind == Kind::Cycle || router.is_some() {
+                continue;
+            }
+            let (asset, raw) = route.sold;
+            if is_alone(*trader, asset) {
+                let (into, out) = self.flow(*trader, asset);
+                let gave = out.saturating_sub(into);
+                if gave >= raw - slack(raw) && gave / U256::from(2) <= raw {
+                    route.sold.1 = gave;
+                }
+            }
+            let (asset, raw) = route.bought;
+            if is_alone(*trader, asset) {
+                let (into, out) = self.flow(*trader, asset);
+                let got = into.saturating_sub(out);
+                if got >= raw / U256::from(2) && got <= raw.saturating_add(slack(raw)) && !got.is_zero() {
+                    route.bought.1 = got;
+                }
+            }
+        }
+    }
+
+    /// What came to and went from one account of one token.
+    fn flow(&self, account: Address, token: Address) -> (U256, U256) {
+        let (mut into, mut out) = (U256::ZERO, U256::ZERO);
+        for transfer in self.transfers.iter().filter(|transfer| transfer.token == token) {
+            if transfer.to == account {
+                into = into.saturating_add(transfer.raw);
+            }
+            if transfer.from == account {
+                out = out.saturating_add(transfer.raw);
+            }
+        }
+        (into, out)
+    }
+
+    fn by_rule(&self, legs: &[Leg]) -> Vec<Deal> {
+        let ordered = self.ordered(legs);
+        if !ordered.is_empty() {
+            return ordered;
+        }
+        if self.operations.is_empty() {
+            let all: Vec<usize> = (0..legs.len()).collect();
+            return self.netted(legs, &all, None);
+        }
+        let mut deals = vec![];
+        let mut first = 0;
+        for operation in self.operations {
+            let of_it = |at: &usize| (first..operation.place).contains(&legs[*at].place);
+            let part: Vec<usize> = (0..legs.len()).filter(of_it).collect();
+            deals.extend(self.netted(legs, &part, Some(operation.account)));
+            first = operation.place;
+        }
+        let rest: Vec<usize> = (0..legs.len()).filter(|at| legs[*at].place >= first).collect();
+        deals.extend(self.netted(legs, &rest, None));
+        deals
+    }
+
+    /// Nets some of the legs; without an owner, what moved tells whose each route is.
+    fn netted(&self, legs: &[Leg], which: &[usize], owner: Option<Address>) -> Vec<Deal> {
+        let part: Vec<Leg> = which.iter().map(|at| legs[*at].clone()).collect();
+        let holder = owner.unwrap_or(self.sender);
+        let judge = Witness { scene: self, legs: &part, owner: holder };
+        let deal = |mut route: Route| {
+            let (trader, evidence) = match owner {
+                Some(account) => (account, "user-operation"),
+                None => self.trader(&route, &part),
+            };
+            for at in &mut route.legs {
+                *at = which[*at];
+            }
+            Deal { route, trader, evidence, router: None }
+        };
+        net::routes(&part, &judge).into_iter().map(deal).collect()
+    }
+
+    fn trader(&self, route: &Route, legs: &[Leg]) -> (Address, &'static str) {
+        const SENDER: &str = "tx-sender";
+        let ((sold, given), (bought, got)) = (route.sold, route.bought);
+        let wraps = |asset: Address| self.rules.wrapped == Some(asset);
+        let gave = |who: Address| matches!(self.flow(who, sold), (into, out) if out > into);
+        let took = |who: Address| matches!(self.flow(who, bought), (into, out) if into > out);
+        if route.kind == Kind::Cycle || gave(self.sender) || took(self.sender) {
+            return (self.sender, SENDER);
+        }
+        let (of_sold, of_bought) = (self.moved(sold), self.moved(bought));
+        // Nine tenths: a fee may have been taken before the pools or after them.
+        let most = |whole: U256| whole - whole / U256::from(10);
+        let is_else = |who: &Address| {
+            let is_pool = legs.iter().any(|leg| leg.holder == *who);
+            !is_pool && Some(*who) != self.callee && *who != sold && *who != bought && !who.is_zero()
+        };
+        let is_other = |(who, (into, out)): &(&Address, &(U256, U256))| {
+            let paid = out.saturating_sub(*into) >= most(given);
+            let was_paid =
+                wraps(bought) || of_bought.get(*who).is_some_and(|(into, out)| into.saturating_sub(*out) >= most(got));
+            paid && was_paid && is_else(who)
+        };
+        let mut others = of_sold.iter().filter(is_other);
+        match (others.next(), others.next()) {
+            (Some((who, _)), None) => (*who, "token-flow"),
+            _ => (self.sender, SENDER),
+        }
+    }
+
+    /// What came to and went from each account of one token.
+    fn moved(&self, token: Address) -> BTreeMap<Address, (U256, U256)> {
+        let mut moved: BTreeMap<Address, (U256, U256)> = BTreeMap::new();
+        for Transfer { from, to, raw, .. } in self.transfers.iter().filter(|transfer| transfer.token == token) {
+            let into = &mut moved.entry(*to).or_default().0;
+            *into = into.saturating_add(*raw);
+            let out = &mut moved.entry(*from).or_default().1;
+            *out = out.saturating_add(*raw);
+        }
+        moved
+    }
+
+    /// One deal per order whose both sides are known; every leg in one of them.
+    fn ordered(&self, legs: &[Leg]) -> Vec<Deal> {
+        let mut deals: Vec<Deal> = self.orders.iter().filter_map(|order| self.order(order, legs)).collect();
+        if deals.is_empty() {
+            return deals;
+        }
+        for (at, leg) in legs.iter().enumerate() {
+            let whole = |deal: &Deal| (deal.route.sold.0, deal.route.bought.0) == (leg.sold.0, leg.bought.0);
+            let half = |deal: &Deal| deal.route.sold.0 == leg.sold.0 || deal.route.bought.0 == leg.bought.0;
+            let of = deals.iter().position(whole).or_else(|| deals.iter().position(half)).unwrap_or(0);
+            deals[of].route.legs.push(at);
+        }
+        deals
+    }
+
+    fn order(&self, order: &Order, legs: &[Leg]) -> Option<Deal> {
+        let (sold, bought) = match order.terms {
+            Some(terms) => {
+                let asset = |(token, raw): Amount| (self.rules.asset(token), raw);
+                (asset(terms.sold), asset(terms.bought))
+            }
+            None => self.flows_of(order.owner, legs)?,
+        };
+        if sold.0 == bought.0 || sold.1.is_zero() || bought.1.is_zero() {
+            return None;
+        }
+        let pays = |transfer: &&Transfer| transfer.token == bought.0 && transfer.raw == bought.1;
+        let paid = self.transfers.iter().rev().find(pays).map(|transfer| transfer.to);
+        let (trader, evidence) = match paid {
+            Some(account) if COW_ETH_FLOWS.contains(&order.owner) => (account, "recipient"),
+            _ => (order.owner, "event-owner"),
+        };
+        let route = Route { kind: Kind::Swap, sold, bought, legs: vec![] };
+        Some(Deal { route, trader, evidence, router: Some(order.router) })
+    }
+
+    /// What an account gave and what it got, by token.
+    fn net_of(&self, owner: Address) -> (Vec<Amount>, Vec<Amount>) {
+        let mut flows: BTreeMap<Address, (U256, U256)> = BTreeMap::new();
+        for Transfer { token, from, to, raw } in self.transfers {
+            if *to == owner {
+                let into = &mut flows.entry(*token).or_default().0;
+                *into = into.saturating_add(*raw);
+            }
+            if *from == owner {
+                let out = &mut flows.entry(*token).or_default().1;
+                *out = out.saturating_add(*raw);
+            }
+        }
+        let (mut given, mut got) = (vec![], vec![]);
+        for (token, (into, out)) in flows {
+            if out > into {
+                given.push((token, out - into));
+            } else if into > out {
+                got.push((token, into - out));
+            }
+        }
+        (given, got)
+    }
+
+    /// The one token that an account gave and the one that it got; where one of them left no log, what the pools did.
+    fn flows_of(&self, owner: Address, legs: &[Leg]) -> Option<(Amount, Amount)> {
+        let (given, got) = self.net_of(owner);
+        let wrapped = self.rules.wrapped?;
+        let native = |of: fn(&Leg) -> Amount| {
+            let sum = legs.iter().map(of).filter(|(asset, _)| *asset == wrapped).map(|(_, raw)| raw);
+            Some((wrapped, sum.reduce(U256::saturating_add)?))
+        };
+        match (&given[..], &got[..]) {
+            ([given], [got]) => Some((*given, *got)),
+            ([given], []) => Some((*given, native(|leg| leg.bought)?)),
+            ([], [got]) => Some((native(|leg| leg.sold)?, *got)),
+            _ => None,
+        }
+    }
+}
+
+/// Decides by the transfers of the transaction what stayed with the trader.
+struct Witness<'a, 'b> {
+    scene: &'a Scene<'b>,
+    legs: &'a [Leg],
+    owner: Address,
+}
+
+impl Judge for Witness<'_, '_> {
+    /// The owner, the contract that was called and whoever the pools were told to pay count as the trader; pools do not,
+    /// nor does the token itself. The wrapped coin always counts: it leaves as native coin, which no log shows.
+    fn stayed(&self, asset: Address, gained: bool) -> bool {
+        if self.scene.rules.wrapped == Some(asset) {
+            return true;
+        }
+        let mut holders: Vec<Address> = [Some(self.owner), self.scene.callee]
+            .into_iter()
+            .flatten()
+            .chain(self.legs.iter().filter_map(|leg| leg.recipient))
+            .filter(|holder| *holder != asset)
+            .collect();
+        holders.sort_unstable();
+        holders.dedup();
+        let mut pools: Vec<Address> = self.legs.iter().map(|leg| leg.holder).collect();
+        pools.sort_unstable();
+        let holds = |address: &Address| holders.binary_search(address).is_ok() && pools.binary_search(address).is_err();
+        let (mut into, mut out) = (U256::ZERO, U256::ZERO);
+        for transfer in self.scene.transfers.iter().filter(|transfer| transfer.token == asset) {
+            match (holds(&transfer.from), holds(&transfer.to)) {
+                (false, true) => into = into.saturating_add(transfer.raw),
+                (true, false) => out = out.saturating_add(transfer.raw),
+                _ => {}
+            }
+        }
+        if gained { into > out } else { out > into }
+    }
+
+    fn rank(&self, asset: Address) -> u8 {
+        let rules = self.scene.rules;
+        match (rules.wrapped == Some(asset), rules.is_stable(asset)) {
+            (true, _) => 2,
+            (_, true) => 1,
+            _ => 0,
+        }
+    }
+}

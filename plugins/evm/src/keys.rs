@@ -1,0 +1,114 @@
+//! The pools of Uniswap V4: a pool's key, found by its hash, and proved by it.
+
+use crate::hex;
+use crate::rpc;
+use crate::venues::v4::MANAGERS;
+use alloy_primitives::{Address, B256, U256, address, keccak256};
+use chain_plugin_sdk::jsonrpc::Call;
+
+/// `Initialize(bytes32 indexed id, address indexed currency0, address indexed currency1, uint24 fee, int24 tickSpacing,
+/// address hooks, uint160 sqrtPriceX96, int24 tick)`.
+const INITIALIZE: &str = "0xdd466e674ea557f56295e2d0218a125ea4b4f0f6f3307b95f85e6110838d6438";
+
+/// `poolKeys(bytes25)`.
+const POOL_KEYS: &str = "0x86b6be7d";
+
+/// What remembers the keys of pools that positions were opened in, beside each of [`MANAGERS`] in their order; zero
+/// where it is not known.
+const POSITIONS: [Address; 9] = [
+    address!("bd216513d74c8cf14cf4747e6aaa6420ff64ee9e"),
+    address!("7c5f5a4bbd8fd63184577525326123b519429bdc"),
+    address!("3c3ea4b57a46241e54610e5f022e5c45859a1017"),
+    address!("d88f38f930b7952f2db2432cb002e7abbf3dd869"),
+    address!("1ec2ebf4f37e7363fdfe3551602425af0b3ceef9"),
+    address!("7a4a5c919ae2541aed11041a1aeee68f1287f95b"),
+    address!("b74b1f14d2754acfcbbe1a221023a5cf50ab8acd"),
+    Address::ZERO,
+    Address::ZERO,
+];
+
+/// A pool's key, as far as it is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its two currencies; zero is native coin.
+    pub tokens: [Address; 2],
+    /// The contract that is called around each swap; zero is none.
+    pub hooks: Address,
+}
+
+/// The calls that find a key: the event of the pool's beginning, and what the positions' contract remembers.
+pub fn calls(manager: Address, id: B256, height: u64) -> [Call; 2] {
+    let logs = format!(
+        r#"[{{"address":"{}","fromBlock":"0x0","toBlock":"{}","topics":["{INITIALIZE}","{}"]}}]"#,
+        hex::spell(manager),
+        rpc::number(height),
+        hex::spell(id)
+    );
+    let at = MANAGERS.iter().position(|known| *known == manager);
+    let positions = at.map_or(Address::ZERO, |at| POSITIONS[at]);
+    let data = format!("{POOL_KEYS}{}{}", &hex::spell(id)[2..52], "0".repeat(14));
+    let call = format!(r#"[{{"to":"{}","data":"{data}"}},"latest"]"#, hex::spell(positions));
+    [Call::new("eth_getLogs", logs), Call::new("eth_call", call)]
+}
+
+impl Key {
+    /// Reads the answer about logs; none unless a log's key has this hash.
+    pub fn of_logs(id: B256, logs: &[rpc::Log<'_>]) -> Option<Self> {
+        logs.iter().find_map(|log| {
+            let &[_, _, first, second] = log.topics.as_slice() else { return None };
+            let [fee, spacing, hooks, ..]: [U256; 5] = hex::words(log.data)?;
+            let [first, second] = [hex::words::<1>(first)?[0], hex::words::<1>(second)?[0]];
+            Self::proved(id, [first, second, fee, spacing, hooks])
+        })
+    }
+
+    /// Reads the answer of the positions' contract; none unless the key has this hash.
+    pub fn of_positions(id: B256, answer: &str) -> Option<Self> {
+        Self::proved(id, hex::words(answer)?)
+    }
+
+    fn proved(id: B256, words: [U256; 5]) -> Option<Self> {
+        let bytes = words.map(|word| word.to_be_bytes::<32>());
+        let address = |at: usize| Address::from_slice(&bytes[at][12..]);
+        (keccak256(bytes.concat()) == id).then(|| Self { tokens: [address(0), address(1)], hooks: address(4) })
+    }
+
+    /// As the host keeps it.
+    pub fn pack(&self) -> Vec<u8> {
+        [self.tokens[0], self.tokens[1], self.hooks].concat()
+    }
+
+    /// As the host kept it.
+    pub fn unpack(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; 60] = bytes.try_into().ok()?;
+        let part = |at: usize| Address::from_slice(&bytes[20 * at..20 * (at + 1)]);
+        Some(Self { tokens: [part(0), part(1)], hooks: part(2) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::b256;
+
+    #[test]
+    fn topic_and_selector_are_the_hashes_of_their_names() {
+        let initialize = "Initialize(bytes32,address,address,uint24,int24,address,uint160,int24)";
+        assert_eq!(INITIALIZE, hex::spell(keccak256(initialize)));
+        assert_eq!(POOL_KEYS, hex::spell(&keccak256("poolKeys(bytes25)")[..4]));
+    }
+
+    /// The pool of native coin and USDC at 0.05 % on Ethereum: its recorded id is the hash of its key.
+    #[test]
+    fn a_key_is_proved_by_its_hash() {
+        let id = b256!("21c67e77068de97969ba93d4aab21826d33ca12bb9f565d8496e8fda8a82ca27");
+        let usdc = address!("a0b86991c6218b36c1d19d4a2e9eb0ce3606eb48");
+        let words = [U256::ZERO, U256::from_be_slice(usdc.as_slice()), U256::from(500), U256::from(10), U256::ZERO];
+        let key = Key::proved(id, words).unwrap();
+        assert_eq!(key, Key { tokens: [Address::ZERO, usdc], hooks: Address::ZERO });
+        assert_eq!(Key::unpack(&key.pack()), Some(key));
+        let mut other = words;
+        other[2] = U256::from(501);
+        assert_eq!(Key::proved(id, other), None);
+    }
+}

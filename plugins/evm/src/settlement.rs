@@ -1,0 +1,151 @@
+//! Settlement: events that say who a trade belongs to where the transaction's sender only carries it out.
+
+use crate::hex;
+use crate::rpc::Log;
+use alloy_primitives::{Address, U256, address, keccak256};
+use std::sync::LazyLock;
+
+/// What a user agreed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Whose it is.
+    pub owner: Address,
+    /// Given and got, where the event says so; else what the owner gave and got tells.
+    pub terms: Option<Terms>,
+    /// The event's place among the logs of the transaction.
+    pub place: u32,
+    /// Who settles it.
+    pub router: &'static str,
+}
+
+/// Given and got; native coin as the venue spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Token and amount.
+    pub sold: (Address, U256),
+    /// Token and amount.
+    pub bought: (Address, U256),
+}
+
+/// What was done for one smart account in a bundle: everything up to its event, from the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// The account.
+    pub account: Address,
+    /// The event's place among the logs of the transaction.
+    pub place: u32,
+}
+
+/// CoW Protocol settles on every chain at this address.
+pub const COW: Address = address!("9008d19f58aabd9ed0d60971565aa8510560ab41");
+
+/// Owners of CoW orders that sell native coin for somebody else, who gets what is bought.
+pub const COW_ETH_FLOWS: [Address; 3] = [
+    address!("40a50cf069e992aa4536211b23f286ef88752187"),
+    address!("ba3cb449bd2b4adddbc894d8697f5170800eadec"),
+    address!("04501b9b1d52e67f6862d157e00d13419d2d6e95"),
+];
+
+/// The entry points of ERC-4337, the same on every chain: 0.6, 0.7, 0.8.
+const ENTRY_POINTS: [Address; 3] = [
+    address!("5ff137d4b0fdcd49dca30c7cf57e578a026d2789"),
+    address!("0000000071727de22e5e9d8baf0edac6f37da032"),
+    address!("4337084d9e255ff0702461cf8895ce9e3b5ff108"),
+];
+
+/// `Trade(address indexed owner, address sellToken, address buyToken, uint256 sellAmount, uint256 buyAmount,
+/// uint256 feeAmount, bytes orderUid)`.
+static COW_TRADE: LazyLock<String> =
+    LazyLock::new(|| topic("Trade(address,address,address,uint256,uint256,uint256,bytes)"));
+
+/// UniswapX: `Fill(bytes32 indexed orderHash, address indexed filler, address indexed swapper, uint256 nonce)`.
+static FILL: LazyLock<String> = LazyLock::new(|| topic("Fill(bytes32,address,address,uint256)"));
+
+/// `UserOperationEvent(bytes32 indexed userOpHash, address indexed sender, address indexed paymaster, uint256 nonce,
+/// bool success, uint256 actualGasCost, uint256 actualGasUsed)`.
+static USER_OPERATION: LazyLock<String> =
+    LazyLock::new(|| topic("UserOperationEvent(bytes32,address,address,uint256,bool,uint256,uint256)"));
+
+fn topic(signature: &str) -> String {
+    hex::spell(keccak256(signature))
+}
+
+/// The orders settled in a transaction. Of CoW only its own contract is believed; a fill says only whose it is, and
+/// counts for what moved from and to that account.
+pub fn orders(logs: &[Log<'_>]) -> Vec<Order> {
+    (0..).zip(logs).filter_map(|(place, log)| cow(place, log).or_else(|| fill(place, log))).collect()
+}
+
+fn is(log: &Log<'_>, topic: &str) -> bool {
+    log.topics.as_slice().first().is_some_and(|first| first.eq_ignore_ascii_case(topic.as_bytes()))
+}
+
+fn cow(place: u32, log: &Log<'_>) -> Option<Order> {
+    let &[_, owner] = log.topics.as_slice() else { return None };
+    if !is(log, &COW_TRADE) || hex::address(log.address)? != COW {
+        return None;
+    }
+    let [sell, buy, sold, bought, _fee]: [U256; 5] = hex::first_words(log.data)?;
+    let token = |word: U256| Address::from_slice(&word.to_be_bytes::<32>()[12..]);
+    let terms = Terms { sold: (token(sell), sold), bought: (token(buy), bought) };
+    Some(Order { owner: hex::padded_address(owner)?, terms: Some(terms), place, router: "cow-protocol" })
+}
+
+fn fill(place: u32, log: &Log<'_>) -> Option<Order> {
+    let &[_, _hash, _filler, swapper] = log.topics.as_slice() else { return None };
+    let owner = is(log, &FILL).then(|| hex::padded_address(swapper))??;
+    Some(Order { owner, terms: None, place, router: "uniswap-x" })
+}
+
+/// The operations bundled in a transaction.
+pub fn operations(logs: &[Log<'_>]) -> Vec<Operation> {
+    let read = |(place, log): (u32, &Log<'_>)| {
+        let &[_, _hash, account, _paymaster] = log.topics.as_slice() else { return None };
+        let is_one = is(log, &USER_OPERATION) && ENTRY_POINTS.contains(&hex::address(log.address)?);
+        is_one.then(|| hex::padded_address(account))?.map(|account| Operation { account, place })
+    };
+    (0..).zip(logs).filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chain_plugin_sdk::json::Cursor;
+
+    fn log(emitter: Address, topics: &[&str], data: &str) -> String {
+        let topics: Vec<String> = topics.iter().map(|topic| format!(r#""{topic}""#)).collect();
+        format!(r#"{{"address":"{}","topics":[{}],"data":"0x{data}"}}"#, hex::spell(emitter), topics.join(","))
+    }
+
+    #[test]
+    fn topics_are_those_that_the_chain_has() {
+        assert_eq!(*COW_TRADE, "0xa07a543ab8a018198e99ca0184c93fe9050a79400a0a723441f84de1d972cc17");
+        assert_eq!(*FILL, "0x78ad7ec0e9f89e74012afa58738b6b661c024cb0fd185ee2f616c0a28924bd66");
+        assert_eq!(*USER_OPERATION, "0x49628fd1471006c1482da88028e9ce4dbb080b815c9b0344d39e5a8e6ec1419f");
+    }
+
+    #[test]
+    fn only_cows_own_contract_is_believed() {
+        let owner = format!("0x{:0>64}", "12".repeat(20));
+        let words = [1_u64, 2, 30, 40, 5, 192, 0].map(|word| format!("{word:064x}")).concat();
+        for (emitter, count) in [(COW, 1), (Address::repeat_byte(9), 0)] {
+            let text = log(emitter, &[&COW_TRADE, &owner], &words);
+            let orders = orders(&[Log::read(&mut Cursor::new(&text)).unwrap()]);
+            assert_eq!(orders.len(), count);
+            let terms = Terms {
+                sold: (Address::with_last_byte(1), U256::from(30)),
+                bought: (Address::with_last_byte(2), U256::from(40)),
+            };
+            assert!(orders.iter().all(|order| order.terms == Some(terms) && order.owner == Address::repeat_byte(0x12)));
+        }
+    }
+
+    #[test]
+    fn operations_come_from_entry_points() {
+        let [hash, account, none] = [1, 2, 0].map(|word| format!("0x{word:064x}"));
+        for (emitter, count) in [(ENTRY_POINTS[1], 1), (Address::repeat_byte(9), 0)] {
+            let text = log(emitter, &[&USER_OPERATION, &hash, &account, &none], "");
+            assert_eq!(operations(&[Log::read(&mut Cursor::new(&text)).unwrap()]).len(), count);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Recorded transactions of wallets on nine chains, held against what a wallet accountant says was traded: the trader,
+//! both assets, both amounts. Every difference stands in the table of the README, with its reason.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+#[path = "support/node.rs"]
+mod node;
+
+use chain_plugin_sdk::amount::from_uint256;
+use chain_plugin_sdk::{Plugin, Side, Span, Trade};
+use evm_plugin::Evm;
+use node::{Node, PoolFacts, TRANSFER, context, fixtures, read};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Chains, and what wraps their native coin where the plugin does not know.
+const CHAINS: [(u64, &str); 9] = [
+    (1, "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2"),
+    (10, "0x4200000000000000000000000000000000000006"),
+    (56, "0xbb4cdb9cbd36b01bd1cbaebf2de08d9173bc095c"),
+    (100, "0xe91d153e0b41518a2ce8dd3d7944fa863463a97d"),
+    (137, "0x0d500b1d8e8ef31e21c99d1db9a6444d3adf1270"),
+    (999, "0x5555555555555555555555555555555555555555"),
+    (8_453, "0x4200000000000000000000000000000000000006"),
+    (42_161, "0x82af49447d8a07e3bd95bd0d56f35241523fbab1"),
+    (534_352, "0x5300000000000000000000000000000000000004"),
+];
+
+/// The native coin of Polygon, which is a contract too.
+const POLYGON_NATIVE: &str = "0x0000000000000000000000000000000000001010";
+
+/// A node with one block per transaction.
+fn node_of(chain_id: u64, raws: &[&Value]) -> Node {
+    let mut node = Node { chain_id, ..Node::default() };
+    for (height, raw) in (1..).zip(raws) {
+        let mut receipt = raw["receipt"].clone();
+        receipt["transactionIndex"] = json!("0x0");
+        let zeros = format!("0x{}", "00".repeat(32));
+        let header = json!({
+            "hash": receipt["blockHash"], "parentHash": zeros, "number": format!("{height:#x}"), "timestamp": "0x1",
+            "receiptsRoot": zeros, "logsBloom": "0x",
+        });
+        for (pool, facts) in pools(&receipt) {
+            node.pools.entry(pool).or_insert(facts);
+        }
+        node.blocks.insert(height, json!({"block": header, "receipts": [receipt]}));
+    }
+    node
+}
+
+/// What pools of two tokens would say: the tokens that moved with a pool, in the order that pools keep them.
+fn pools(receipt: &Value) -> BTreeMap<String, PoolFacts> {
+    let logs = receipt["logs"].as_array().unwrap();
+    let mut pools = BTreeMap::new();
+    for log in logs.iter().filter(|log| log["topics"].as_array().unwrap().len() == 3 && log["topics"][0] != TRANSFER) {
+        let pool = log["address"].as_str().unwrap().to_lowercase();
+        let data = log["data"].as_str().unwrap().trim_start_matches("0x").to_owned();
+        let mut tokens: Vec<(bool, String)> = vec![];
+        for moved in
+            logs.iter().filter(|log| log["topics"][0] == TRANSFER && log["topics"].as_array().unwrap().len() == 3)
+        {
+            let party = |at: usize| format!("0x{}", &moved["topics"][at].as_str().unwrap()[26..]);
+            let amount = moved["data"].as_str().unwrap().trim_start_matches("0x");
+            if party(1) == pool || party(2) == pool {
+                // Negative amounts are spelled as their complement.
+                let negative = amount.len() == 64 && data.contains(&complement(amount));
+                let stated = data.contains(amount) || negative;
+                tokens.push((!stated, moved["address"].as_str().unwrap().to_lowercase()));
+            }
+        }
+        tokens.sort();
+        let mut seen = BTreeSet::new();
+        tokens.retain(|(_, token)| seen.insert(token.clone()));
+        let mut two: Vec<String> = tokens.into_iter().take(2).map(|(_, token)| token).collect();
+        two.sort();
+        if let [first, second] = &two[..] {
+            pools.insert(pool, PoolFacts { tokens: [Some(first.clone()), Some(second.clone())] });
+        }
+    }
+    pools
+}
+
+fn complement(digits: &str) -> String {
+    let value = alloy_primitives::U256::from_str_radix(digits, 16).unwrap();
+    format!("{:064x}", value.wrapping_neg())
+}
+
+fn trades(chain: u64, wrapped: &str, raws: &[&Value]) -> Vec<Vec<Trade>> {
+    let mut node = node_of(chain, raws);
+    let settings = json!({"verify": "none", "wrapped": wrapped}).to_string();
+    let scan = |height| {
+        let scanned = Evm::scan(&mut node, &context(&settings), Span { first: height, last: height }).unwrap();
+        scanned.blocks.into_iter().flat_map(|block| block.trades).collect()
+    };
+    (1..=raws.len() as u64).map(scan).collect()
+}
+
+type Amounts = BTreeMap<String, u128>;
+
+/// By side: which assets, how much of each.
+fn expected(swap: &Value, side: &str, wrapped: &str) -> Amounts {
+    let mut amounts = Amounts::new();
+    for leg in swap["swap_legs"].as_array().unwrap().iter().filter(|leg| leg["side"] == side) {
+        let asset = leg["token"].as_str().map_or(wrapped.to_owned(), str::to_lowercase);
+        let asset = if asset == POLYGON_NATIVE { wrapped.to_owned() } else { asset };
+        *amounts.entry(asset).or_default() += leg["raw"].as_str().unwrap().parse::<u128>().unwrap();
+    }
+    amounts
+}
+
+fn found(trades: &[&Trade], side: fn(&Trade) -> &Side) -> Amounts {
+    let mut amounts = Amounts::new();
+    for side in trades.iter().map(|trade| side(trade)) {
+        *amounts.entry(side.asset.clone()).or_default() += from_uint256(side.raw).to::<u128>();
+    }
+    amounts
+}
+
+/// What is wrong with the trades of a transaction, seen from the wallet; none when nothing is.
+fn difference(swap: &Value, trades: &[Trade], wrapped: &str) -> Option<String> {
+    let accounts: BTreeSet<String> = swap["swap_legs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|leg| leg["account"].as_str().unwrap().to_lowercase())
+        .collect();
+    let owned: Vec<&Trade> = trades.iter().filter(|trade| accounts.contains(&trade.trader.address)).collect();
+    if trades.is_empty() {
+        return Some("no trade".to_owned());
+    }
+    if owned.is_empty() {
+        return Some(format!("trader {} ({})", trades[0].trader.address, trades[0].trader.evidence));
+    }
+    for (name, side) in
+        [("spend", (|trade: &Trade| &trade.sold) as fn(&Trade) -> &Side), ("receive", |trade| &trade.bought)]
+    {
+        let (fees, expected, found) =
+            (expected(swap, "fee", wrapped), expected(swap, name, wrapped), found(&owned, side));
+        // The accountant lists a fee apart where it knows it; the trade's side is what left the wallet or arrived in it.
+        let with_fee = |(asset, raw): (&String, &u128)| {
+            let fee = fees.get(asset).copied().unwrap_or(0);
+            expected.get(asset).is_some_and(|of| of == raw || of + fee == *raw || of.checked_sub(fee) == Some(*raw))
+        };
+        if !(expected.len() == found.len() && found.iter().all(with_fee)) {
+            return Some(format!("{name} {found:?} instead of {expected:?}"));
+        }
+    }
+    None
+}
+
+/// The hashes in the README's table of differences.
+fn listed() -> BTreeSet<String> {
+    let readme = include_str!("../README.md");
+    let (_, table) = readme.split_once("## Wallets").expect("the README has a table of differences");
+    let rows = table.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| `0x"));
+    rows.map(|row| row.trim_start_matches("| `").split('`').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn wallets_traded_what_their_accountant_says_or_the_readme_says_why_not() {
+    let Some(folder) = fixtures() else { return };
+    let (mut right, mut different) = (0, BTreeMap::new());
+    for (chain, wrapped) in CHAINS {
+        let swaps = read(&folder, &format!("evm/wallet-trades/expected_{chain}.json"));
+        let raws = read(&folder, &format!("evm/wallet-trades/raw_{chain}.json"));
+        let raws: BTreeMap<&str, &Value> =
+            raws.as_array().unwrap().iter().map(|raw| (raw["transaction"]["hash"].as_str().unwrap(), raw)).collect();
+        let swaps: Vec<&Value> = swaps.as_array().unwrap().iter().collect();
+        let in_order: Vec<&Value> = swaps.iter().map(|swap| raws[swap["hash"].as_str().unwrap()]).collect();
+        for (swap, trades) in swaps.iter().zip(trades(chain, wrapped, &in_order)) {
+            match difference(swap, &trades, wrapped) {
+                None => right += 1,
+                Some(why) => {
+                    let events = &swap["dex_events_in_receipt"];
+                    let venue = &swap["swap_legs"][0]["counterparty_label"];
+                    println!("| `{}` | {chain} | {venue} {events} | {why} |", swap["hash"].as_str().unwrap());
+                    different.insert(swap["hash"].as_str().unwrap()[..18].to_owned(), why);
+                }
+            }
+        }
+    }
+    println!("{right} right, {} different", different.len());
+    let listed = listed();
+    let found: BTreeSet<String> = different.keys().cloned().collect();
+    assert_eq!(found, listed, "the README's table must list these and no others");
+}
+
+/// Transactions without a swap event are no trades.
+#[test]
+fn what_is_no_trade_gives_none() {
+    let Some(folder) = fixtures() else { return };
+    let negatives = read(&folder, "evm/wallet-trades/negatives.json");
+    for (chain, wrapped) in CHAINS {
+        let raws: Vec<&Value> =
+            negatives.as_array().unwrap().iter().filter(|one| one["chainId"] == chain).map(|one| &one["raw"]).collect();
+        for (raw, trades) in raws.iter().zip(trades(chain, wrapped, &raws)) {
+            assert!(trades.is_empty(), "{}: {trades:?}", raw["transaction"]["hash"]);
+        }
+    }
+}
