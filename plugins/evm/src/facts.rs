@@ -60,10 +60,19 @@ pub fn gather(
     {
         let settled = Pin { height, hash: String::new(), is_final: true };
         let settled: Vec<Pin> = pins.iter().map(|pin| if pin.is_final { pin } else { &settled }).cloned().collect();
-        missing = learn(host, missing, &mut facts, &settled, batch, span)?;
+        missing = learn(host, missing, &mut facts, &settled, OldState::Needed, batch, span)?;
     }
-    learn(host, missing, &mut facts, pins, batch, span)?;
+    learn(host, missing, &mut facts, pins, OldState::LatestWillDo, batch, span)?;
     Ok(facts)
+}
+
+/// What to do where an endpoint has thrown the state of a block away.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OldState {
+    /// What the latest state says may be younger than the block, and could not be kept: no answer.
+    Needed,
+    /// The block has a swap of the pool, so the latest state knows it too.
+    LatestWillDo,
 }
 
 /// Asks for what is missing in one round of requests, and keeps what is final; gives what is still missing.
@@ -72,6 +81,7 @@ fn learn(
     missing: Missing,
     facts: &mut Facts,
     pins: &[Pin],
+    old: OldState,
     batch: usize,
     span: Span,
 ) -> Result<Missing, Failure> {
@@ -84,7 +94,7 @@ fn learn(
     }
     let of_keys: Vec<Call> =
         keys.iter().flat_map(|(id, manager, pin)| keys::calls(*manager, *id, pins[*pin].height)).collect();
-    let (answers, found) = ask(host, &questions, &of_keys, pins, batch, span)?;
+    let (answers, found) = ask(host, &questions, &of_keys, pins, old, batch, span)?;
     let mut answers = answers.iter().map(Option::as_deref);
     let (mut keep, mut left) = (vec![], Missing::default());
     for (at, (id, manager, pin)) in keys.iter().enumerate() {
@@ -227,6 +237,7 @@ fn ask(
     questions: &[Question],
     of_keys: &[Call],
     pins: &[Pin],
+    old: OldState,
     batch: usize,
     span: Span,
 ) -> Result<(Vec<Answer>, Answers), Failure> {
@@ -240,6 +251,7 @@ fn ask(
             Ok(answer) => answers[at] = answer,
             Err(error) => match error.kind {
                 Kind::Reverted => {}
+                Kind::NoState if old == OldState::Needed => {}
                 Kind::NoState => stateless.push(at),
                 Kind::BadParams if !pins[question.pin].is_final => unpinned.push(at),
                 Kind::NotYet => return Err(Failure::Retry((None, error.to_string()))),

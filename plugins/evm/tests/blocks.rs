@@ -229,6 +229,27 @@ fn facts_are_kept_only_below_the_finalized_block() {
     assert_eq!(node.seen.len(), 1, "{:?}", node.seen);
 }
 
+/// Near the head facts are asked at the finalized block, and kept; where its state is gone they are asked at the block
+/// itself, and not.
+#[test]
+fn near_the_head_only_what_was_final_is_kept() {
+    let Some(mut node) = Node::of_chain(1) else { return };
+    let expected = scan(&mut node, "{}", 14_000_004, 14_000_004).unwrap();
+    let mut context = context("{}");
+    context.attributes.push(("finalized".into(), "14000000".into()));
+    let span = Span { first: 14_000_004, last: 14_000_004 };
+    let is_pool = |key: &String| key.starts_with("pool/");
+    node.oldest_state = 14_000_003;
+    assert_eq!(Evm::scan(&mut node, &context, span).unwrap().blocks, expected);
+    assert!(!node.kept.keys().any(is_pool), "{:?}", node.kept.keys());
+    node.oldest_state = 0;
+    assert_eq!(Evm::scan(&mut node, &context, span).unwrap().blocks, expected);
+    assert!(node.kept.keys().any(is_pool));
+    node.seen.clear();
+    assert_eq!(Evm::scan(&mut node, &context, span).unwrap().blocks, expected);
+    assert_eq!(node.seen.len(), 1, "{:?}", node.seen);
+}
+
 #[test]
 fn poorer_endpoints_give_the_same_blocks() {
     let Some(mut node) = Node::of_chain(1) else { return };

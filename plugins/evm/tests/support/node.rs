@@ -47,6 +47,8 @@ pub(crate) struct Node {
     pub lacks: Vec<&'static str>,
     /// Whether it takes a block's hash in place of its number.
     pub lacks_hashes: bool,
+    /// Below this height it has no state.
+    pub oldest_state: u64,
     /// Every HTTP request, by the methods in it.
     pub seen: Vec<Vec<String>>,
     pub kept: BTreeMap<String, Vec<u8>>,
@@ -190,6 +192,10 @@ impl Node {
             }
             let known = self.blocks.values().any(|block| block["block"]["hash"] == params[1]["blockHash"]);
             assert!(known, "asked at a block that was never given: {params}");
+        }
+        let height = params[1].as_str().and_then(|tag| u64::from_str_radix(tag.trim_start_matches("0x"), 16).ok());
+        if height.is_some_and(|height| height < self.oldest_state) {
+            return Err((-32000, "missing trie node 12ab (path )".to_owned()));
         }
         let reverted = || (3, "execution reverted".to_owned());
         let to = params[0]["to"].as_str().unwrap();
