@@ -9,8 +9,8 @@ mod postgres;
 mod sqlite;
 
 use api_domain::{
-    AssetPage, Book, DriftRow, Explained, FeeRow, Folded, Leader, Measure, Point, PositionRow, Reads, StepPage, TotalsRow,
-    TradeQuery, TradeRow, UserState, WalletState, Who, Window,
+    AssetPage, Book, DriftRow, Explained, FeeRow, Folded, Leader, Measure, Point, PositionRow, Reads, StepPage,
+    TotalsRow, TradeQuery, TradeRow, UserState, WalletState, Who, Window,
 };
 use lines::Line;
 use sql::{Dialect, Statement};

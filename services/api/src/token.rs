@@ -117,7 +117,13 @@ mod tests {
     fn places_are_read_back() {
         let positions = [0, 127, 128, 300, u64::MAX];
         assert_eq!(place(&at(b't', positions.into_iter())), Ok((b't', positions.to_vec())));
-        for wrong in ["", "?", "AXT_", &URL_SAFE_NO_PAD.encode([2, b't']), &URL_SAFE_NO_PAD.encode([[1, b't'].as_slice(), &[0xff; 12]].concat())] {
+        for wrong in [
+            "",
+            "?",
+            "AXT_",
+            &URL_SAFE_NO_PAD.encode([2, b't']),
+            &URL_SAFE_NO_PAD.encode([[1, b't'].as_slice(), &[0xff; 12]].concat()),
+        ] {
             assert_eq!(place(wrong), Err(NotAToken), "{wrong}");
         }
     }

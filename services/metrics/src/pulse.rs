@@ -33,6 +33,9 @@ pub fn health(pulse: &Pulse, dead_lettered: Option<&Vec<Arc<AtomicU64>>>) -> Hea
     ];
     let mut counters: std::collections::BTreeMap<String, u64> =
         counted.into_iter().map(|(name, count)| (name.to_owned(), count.load(Ordering::Relaxed))).collect();
-    counters.insert("deadLettered".to_owned(), dead_lettered.into_iter().flatten().map(|count| count.load(Ordering::Relaxed)).sum());
+    counters.insert(
+        "deadLettered".to_owned(),
+        dead_lettered.into_iter().flatten().map(|count| count.load(Ordering::Relaxed)).sum(),
+    );
     Health { waiting_for: waiting.map(|(name, _)| name.to_owned()).collect(), counters }
 }

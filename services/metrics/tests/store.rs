@@ -187,7 +187,8 @@ const POSITIONS: &str =
     "SELECT asset || ' ' || CAST(quantity AS text) || ' ' || CAST(basis_usd AS text) || ' ' || trades
     || ' ' || symbol FROM positions_v1 WHERE chain = 'golden'";
 const FEES: &str = "SELECT platform || ' ' || day || ' ' || CAST(fees_usd AS text) FROM fees_v1 WHERE chain = 'golden'";
-const HOURS: &str = "SELECT hour || ' ' || swaps || ' ' || CAST(volume_usd AS text) || ' ' || CAST(realized_pnl_usd AS text)
+const HOURS: &str =
+    "SELECT hour || ' ' || swaps || ' ' || CAST(volume_usd AS text) || ' ' || CAST(realized_pnl_usd AS text)
     || ' ' || CAST(proceeds_usd AS text) FROM user_hours_v1 WHERE chain = 'golden' ORDER BY hour";
 const READ: &str = "SELECT log || ' ' || partition || ' ' || next FROM read_positions_v1 WHERE partition = 60";
 
@@ -217,7 +218,8 @@ async fn ranks_leaders(store: &(impl Store + Boards), rows: impl AsyncFn() -> Ve
     assert_eq!(all[0], "all volume 1 zoe 1000000 0 1", "{board:?}");
 }
 
-const LEADERS: &str = "SELECT span || ' ' || measure || ' ' || rank || ' ' || trader || ' ' || CAST(volume_usd AS text) || ' '
+const LEADERS: &str =
+    "SELECT span || ' ' || measure || ' ' || rank || ' ' || trader || ' ' || CAST(volume_usd AS text) || ' '
     || CAST(realized_pnl_usd AS text) || ' ' || swaps FROM leaders_v1 ORDER BY span, measure, rank";
 
 #[tokio::test]
@@ -310,7 +312,8 @@ async fn a_row_that_is_known_against_all_signs_is_written_over() {
     let mut moved = first.clone();
     moved.transaction.index = 9;
     play(batches(&share(1), &[present(&first), present(&moved)], 1), &store, 9).await;
-    let row: (i64, i64) = sqlx::query_as("SELECT count(*), max(tx_index) FROM trades").fetch_one(store.pool()).await.unwrap();
+    let row: (i64, i64) =
+        sqlx::query_as("SELECT count(*), max(tx_index) FROM trades").fetch_one(store.pool()).await.unwrap();
     assert_eq!(row, (1, 9));
     assert_eq!(store.position(&share(1)).await.unwrap(), Some(2));
     run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
@@ -337,7 +340,10 @@ async fn trades_lie_in_the_partition_of_their_time() {
 #[tokio::test]
 async fn two_readers_of_one_share_commit_a_batch_once() {
     let Some((url, schema, mut connection)) = server("race").await else { return };
-    let (one, two) = (Postgres::open(&url, &schema, Method::Average).await.unwrap(), Postgres::open(&url, &schema, Method::Average).await.unwrap());
+    let (one, two) = (
+        Postgres::open(&url, &schema, Method::Average).await.unwrap(),
+        Postgres::open(&url, &schema, Method::Average).await.unwrap(),
+    );
     for round in 0..20 {
         let from = (round > 0).then_some(round);
         let facts = empty(1, from, round + 1);

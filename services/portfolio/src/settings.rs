@@ -275,10 +275,14 @@ mod tests {
             ("ALCHEMY_RATE", "0.5"),
         ]);
         assert_eq!(problems, [] as [&str; 0]);
-        let rates: Vec<u64> = settings.providers.iter().map(|choice| match choice {
-            Choice::Mock => 0,
-            Choice::Moralis { rate, .. } | Choice::Alchemy { rate, .. } => rate.per_1000s,
-        }).collect();
+        let rates: Vec<u64> = settings
+            .providers
+            .iter()
+            .map(|choice| match choice {
+                Choice::Mock => 0,
+                Choice::Moralis { rate, .. } | Choice::Alchemy { rate, .. } => rate.per_1000s,
+            })
+            .collect();
         assert_eq!(rates, [500, 5000], "asked in the order named, each in its own pace");
         assert!(!format!("{settings:?}").contains("hush"));
     }

@@ -57,19 +57,21 @@ async fn measure_here() -> anyhow::Result<Figures> {
     figures.insert("trades_per_s".to_owned(), rounded(rate, 0));
     figures.insert("seconds".to_owned(), rounded(took.as_secs_f64(), 2));
     figures.insert("read_again_seconds".to_owned(), rounded(again.as_secs_f64(), 2));
-    for (name, value) in [("trades", SHAPE.trades), ("traders", SHAPE.traders), ("assets", SHAPE.assets), ("chains", SHAPE.chains)] {
+    for (name, value) in
+        [("trades", SHAPE.trades), ("traders", SHAPE.traders), ("assets", SHAPE.assets), ("chains", SHAPE.chains)]
+    {
         figures.insert(name.to_owned(), value.into());
     }
     figures.insert("workers".to_owned(), WORKERS.into());
     figures.insert("batch_events".to_owned(), HANDFUL.into());
     for setting in ["fsync", "server_version"] {
-        let value: String = sqlx::query_scalar(AssertSqlSafe(format!("SHOW {setting}"))).fetch_one(store.pool()).await?;
+        let value: String =
+            sqlx::query_scalar(AssertSqlSafe(format!("SHOW {setting}"))).fetch_one(store.pool()).await?;
         figures.insert(format!("postgres_{setting}"), value.into());
     }
     for table in ["positions", "user_totals", "user_hours", "fees", "outbox"] {
-        let rows: i64 = sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
-            .fetch_one(store.pool())
-            .await?;
+        let rows: i64 =
+            sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(store.pool()).await?;
         figures.insert(format!("rows_{table}"), rows.into());
     }
     let drop = format!("DROP SCHEMA \"{schema}\" CASCADE");
@@ -79,7 +81,8 @@ async fn measure_here() -> anyhow::Result<Figures> {
 
 /// Every trade is there once, with the volume that the records say, and every share is read to its end.
 async fn check(store: &Postgres, records: &[Vec<Vec<u8>>]) -> anyhow::Result<()> {
-    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM trades WHERE status = 'live'").fetch_one(store.pool()).await?;
+    let rows: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM trades WHERE status = 'live'").fetch_one(store.pool()).await?;
     ensure!(rows.cast_unsigned() == SHAPE.trades, "{rows} trades of {}", SHAPE.trades);
     let same = "SELECT (SELECT sum(volume_usd) FROM user_totals) = (SELECT sum(notional_usd) FROM trades)
                    AND (SELECT sum(volume_usd) FROM user_hours) = (SELECT sum(notional_usd) FROM trades)

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 use tape::{
-    AssetAmount, BlockId, BlockRef, Detector, Event, Fee, Leg, Raw, Side, Status, Trade, Trader, Transaction, Usd, Valuation,
+    AssetAmount, BlockId, BlockRef, Detector, Event, Fee, Leg, Raw, Side, Status, Trade, Trader, Transaction, Usd,
+    Valuation,
 };
 use tape_log::topics;
 
@@ -129,5 +130,11 @@ fn dice_of(number: u64, salt: u32) -> bool {
 }
 
 fn side(asset: &str, raw: u128, decimals: u8, symbol: &str, quote: bool) -> Side {
-    Side { asset: asset.to_owned(), raw: Raw::from(raw), decimals: Some(decimals), symbol: Some(symbol.to_owned()), quote }
+    Side {
+        asset: asset.to_owned(),
+        raw: Raw::from(raw),
+        decimals: Some(decimals),
+        symbol: Some(symbol.to_owned()),
+        quote,
+    }
 }

@@ -67,7 +67,8 @@ impl Totals {
     pub fn coverage(&self) -> Option<u32> {
         let all = self.proceeds.0.checked_add(self.without_basis.0).filter(|all| *all > 0)?;
         // Proceeds may exceed what an i128 holds times a million; the loss of some digits is far below a millionth.
-        let (part, all) = if all > i128::MAX / MILLION { (self.proceeds.0 / MILLION, all / MILLION) } else { (self.proceeds.0, all) };
+        let (part, all) =
+            if all > i128::MAX / MILLION { (self.proceeds.0 / MILLION, all / MILLION) } else { (self.proceeds.0, all) };
         u32::try_from(part * MILLION / all).ok()
     }
 
@@ -295,7 +296,8 @@ mod tests {
 
     #[test]
     fn coverage_is_the_known_part() {
-        let of = |proceeds, without| Totals { proceeds: Usd(proceeds), without_basis: Usd(without), ..Totals::default() };
+        let of =
+            |proceeds, without| Totals { proceeds: Usd(proceeds), without_basis: Usd(without), ..Totals::default() };
         assert_eq!(of(0, 0).coverage(), None);
         assert_eq!(of(3, 1).coverage(), Some(750_000));
         assert_eq!(of(i128::MAX / 2, i128::MAX / 2).coverage(), Some(500_000));

@@ -1,8 +1,8 @@
 //! Lines of text into rows: what does not fit is an error that names view and column.
 
 use api_domain::{
-    BalanceRow, DriftRow, FeeRow, Folded, Leader, Point, PositionRow, Step, StepKey, Totals, TotalsRow, TradeKey, TradeRow,
-    Wallet,
+    BalanceRow, DriftRow, FeeRow, Folded, Leader, Point, PositionRow, Step, StepKey, Totals, TotalsRow, TradeKey,
+    TradeRow, Wallet,
 };
 use std::str::FromStr;
 use tape::{Unavailable, Usd};
@@ -113,7 +113,8 @@ pub(super) fn fees(lines: Vec<Line>) -> Result<Vec<FeeRow>, Unavailable> {
             trades: cells.number("trades")?,
             fees: cells.usd("fees_usd")?,
         };
-        let same = |known: &&mut FeeRow| known.day == row.day && known.chain == row.chain && known.platform == row.platform;
+        let same =
+            |known: &&mut FeeRow| known.day == row.day && known.chain == row.chain && known.platform == row.platform;
         match rows.last_mut().filter(same) {
             Some(known) => {
                 known.trades += row.trades;

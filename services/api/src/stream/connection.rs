@@ -97,7 +97,8 @@ async fn answer(app: &App, reader: u64, mailbox: &Mailbox, text: &str) {
                 refuse(mailbox, Some(&id), "unknown", Some("id"), "no such subscription");
             }
         }
-        Ok(Ask::Subscribe { id, what, resume }) => match enter(app, reader, mailbox, &id, &what, resume.as_ref()).await {
+        Ok(Ask::Subscribe { id, what, resume }) => match enter(app, reader, mailbox, &id, &what, resume.as_ref()).await
+        {
             Ok(()) => {}
             Err(Failed::Refused(refused)) => {
                 let (code, detail) = protocol::refusal(refused);

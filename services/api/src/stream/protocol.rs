@@ -202,7 +202,10 @@ mod tests {
     fn a_subscription_is_understood() {
         let text = r#"{"op":"subscribe","channel":"trades","filter":{"chain":"mock","trader":"0xAB"},"limit":5}"#;
         let filter = Filter { chain: Some("mock".into()), trader: Some("0xab".into()), ..Filter::default() };
-        assert_eq!(read(text), Ok(Ask::Subscribe { id: "trades".into(), what: What::Trades { filter, limit: 5 }, resume: None }));
+        assert_eq!(
+            read(text),
+            Ok(Ask::Subscribe { id: "trades".into(), what: What::Trades { filter, limit: 5 }, resume: None })
+        );
         let text = r#"{"op":"subscribe","id":"me","channel":"user.metrics","filter":{"address":"Abc"}}"#;
         let who = Who { address: "Abc".into(), chain: None };
         assert_eq!(read(text), Ok(Ask::Subscribe { id: "me".into(), what: What::Metrics(who), resume: None }));

@@ -13,7 +13,8 @@ use tape::Status;
 async fn columns(ground: &Ground) -> BTreeSet<String> {
     let of_server = "SELECT table_schema || '.' || table_name || ' ' || column_name FROM information_schema.columns
                      WHERE table_schema IN ('metrics', 'portfolio') AND table_name LIKE '%\\_v1'";
-    let of_file = "SELECT m.name || ' ' || c.name FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'view'";
+    let of_file =
+        "SELECT m.name || ' ' || c.name FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'view'";
     match ground {
         Ground::Postgres { pool, .. } => {
             let rows = pool.fetch_all(of_server).await.unwrap();
@@ -51,7 +52,8 @@ async fn views_are_as_published() {
 async fn the_reading_role_serves_everything_and_writes_nothing() {
     for ground in Ground::all().await {
         let Ground::Postgres { url, pool } = &ground else { continue };
-        let mut rows = vec![totals_row("mock", "0xa", "1", 1), position_row("mock", "0xa", "0xweth", "1"), folded_row(0, 1)];
+        let mut rows =
+            vec![totals_row("mock", "0xa", "1", 1), position_row("mock", "0xa", "0xweth", "1"), folded_row(0, 1)];
         rows.push("INSERT INTO method VALUES ('average')".to_owned());
         ground.write("metrics", &rows).await;
         ground.trades(&[event(Status::Observed, trade("mock", 1, 0, "0xa"))]).await;
@@ -79,7 +81,9 @@ async fn the_reading_role_serves_everything_and_writes_nothing() {
         assert_eq!(store.totals(&who, None).await.unwrap().len(), 1);
         assert!(store.totals(&who, Some((0, 9))).await.unwrap().is_empty());
         assert!(store.curve(&who, None, 24).await.unwrap().is_empty());
-        assert!(store.fees(&who, None, 5).await.unwrap().is_empty() && store.earned("x", None, 5).await.unwrap().is_empty());
+        assert!(
+            store.fees(&who, None, 5).await.unwrap().is_empty() && store.earned("x", None, 5).await.unwrap().is_empty()
+        );
         assert!(store.leaders(Window::Day, Measure::Pnl, 0, 5).await.unwrap().is_empty());
         assert_eq!(store.user(&who, 5).await.unwrap().positions.len(), 1);
         assert!(store.explain(&book, &StepPage { after: None, limit: 5 }).await.unwrap().is_some());

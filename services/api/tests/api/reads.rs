@@ -150,7 +150,9 @@ async fn numbers_are_ordered_as_numbers() {
         let store = Store::at(&ground.url()).unwrap();
         let rows = store.trades(&query(Filter::default())).await.unwrap();
         assert_eq!(rows.iter().map(|row| row.key.height).collect::<Vec<_>>(), [100, 10, 9]);
-        let leader = |rank: u32| format!("INSERT INTO leaders VALUES ('all', 'volume', {rank}, '0x{rank}', '1', 1, '0', '0', 1)");
+        let leader = |rank: u32| {
+            format!("INSERT INTO leaders VALUES ('all', 'volume', {rank}, '0x{rank}', '1', 1, '0', '0', 1)")
+        };
         ground.write("metrics", &[leader(2), leader(10), leader(1)]).await;
         let leaders = store.leaders(Window::All, Measure::Volume, 0, 9).await.unwrap();
         assert_eq!(leaders.iter().map(|leader| leader.rank).collect::<Vec<_>>(), [1, 2, 10]);

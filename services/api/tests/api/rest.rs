@@ -126,7 +126,10 @@ async fn windows_and_curves_are_sums_of_hours() {
         let api = Serving::on(&ground).await;
         let day = api.get("/v1/users/0xA/metrics?window=24h").await;
         assert_eq!((&day["window"], &day["total"]["volumeUsd"]), (&json!("24h"), &json!("35")));
-        assert_eq!((&day["total"]["realizedPnlUsd"], &day["total"]["realizedPnlNetUsd"]), (&json!("-0.5"), &json!("-2")));
+        assert_eq!(
+            (&day["total"]["realizedPnlUsd"], &day["total"]["realizedPnlNetUsd"]),
+            (&json!("-0.5"), &json!("-2"))
+        );
         assert_eq!(day["total"]["coverage"], "0.75");
         assert_eq!(day["chains"][0]["volumeUsd"], "30");
         let volume = async |path: &str| api.get(path).await["total"]["volumeUsd"].clone();
@@ -134,8 +137,12 @@ async fn windows_and_curves_are_sums_of_hours() {
         assert_eq!(volume("/v1/users/0xa/metrics?window=30d&chain=mock").await, "70");
         let curve = api.get("/v1/users/0xa/history?window=24h").await;
         assert_eq!(curve["stepMs"], 3_600_000);
-        let points: Vec<(u64, &str)> = curve["items"].as_array().unwrap().iter()
-            .map(|point| (point["at"].as_u64().unwrap() / 3_600_000, point["realizedPnlUsd"].as_str().unwrap())).collect();
+        let points: Vec<(u64, &str)> = curve["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|point| (point["at"].as_u64().unwrap() / 3_600_000, point["realizedPnlUsd"].as_str().unwrap()))
+            .collect();
         assert_eq!(points, [(now - 23, "0.5"), (now, "-1")]);
         let all = api.get("/v1/users/0xa/history").await;
         let first = &all["items"][0];
@@ -199,7 +206,8 @@ async fn a_figure_is_explained_by_its_trades() {
         let effects = [
             "INSERT INTO method VALUES ('fifo')".to_owned(),
             "UPDATE trades SET bought_quantity_after = '30', bought_unknown_after = '0', bought_basis_after = '95' \
-             WHERE height = 1".to_owned(),
+             WHERE height = 1"
+                .to_owned(),
             format!(
                 "UPDATE trades SET sold_quantity_after = '0', sold_unknown_after = '0', sold_basis_after = '0', \
                  realized_pnl_usd = '-1', proceeds_without_basis_usd = '5', sold_taken = '[[\"{}\", \"30\", \"91\"]]' \
@@ -214,7 +222,10 @@ async fn a_figure_is_explained_by_its_trades() {
         let first = api.get(&format!("{path}?limit=1")).await;
         assert_eq!((&first["method"], &first["position"]["basisUsd"]), (&json!("fifo"), &json!("20.5")));
         let bought = &first["items"][0];
-        assert_eq!((&bought["side"], &bought["worthUsd"], &bought["tradeId"]), (&json!("buy"), &json!("95"), &json!(buy.id())));
+        assert_eq!(
+            (&bought["side"], &bought["worthUsd"], &bought["tradeId"]),
+            (&json!("buy"), &json!("95"), &json!(buy.id()))
+        );
         assert_eq!(bought["after"], json!({"quantity": "30", "unknownQuantity": "0", "basisUsd": "95"}));
         let next = first["next"].as_str().unwrap();
         let rest = api.get(&format!("{path}?cursor={next}")).await;
@@ -233,7 +244,9 @@ async fn drift_is_served_beside_balances_and_alone() {
     for ground in Ground::all().await {
         let mut rows = wallet_rows("mock", "0xa", &[("0xusdc", "2500000")], 42);
         let drift = |asset: &str, balance: &str, net: &str, drift: &str| {
-            format!("INSERT INTO drift VALUES ('mock', '0xa', '{asset}', NULL, NULL, '{balance}', '{net}', '{drift}', 42)")
+            format!(
+                "INSERT INTO drift VALUES ('mock', '0xa', '{asset}', NULL, NULL, '{balance}', '{net}', '{drift}', 42)"
+            )
         };
         rows.push(drift("0xusdc", "2500000", "-500000", "3000000"));
         rows.push(drift("0xsold", "0", "-7", "7"));
@@ -243,7 +256,8 @@ async fn drift_is_served_beside_balances_and_alone() {
         let held = &api.get("/v1/users/0xa/portfolio").await["items"][0];
         assert_eq!((&held["net"], &held["drift"]), (&json!("-500000"), &json!("3000000")));
         let page = api.get("/v1/users/0xa/drift?limit=1").await;
-        let first = json!({"chain": "mock", "asset": "0xsold", "balance": "0", "net": "-7", "drift": "7", "takenAt": 42});
+        let first =
+            json!({"chain": "mock", "asset": "0xsold", "balance": "0", "net": "-7", "drift": "7", "takenAt": 42});
         assert_eq!(page["items"], json!([first]));
         let next = page["next"].as_str().unwrap();
         let rest = api.get(&format!("/v1/users/0xa/drift?cursor={next}")).await;
@@ -279,7 +293,10 @@ async fn other_origins_read_where_they_may() {
     assert_eq!(read.headers()["access-control-allow-origin"], "https://a.example");
     let asked = [("origin", "https://a.example"), ("access-control-request-method", "GET")];
     let preflight = open.ask(Method::OPTIONS, "/v1/trades", &asked).await;
-    assert_eq!((preflight.status().as_u16(), &preflight.headers()["access-control-allow-methods"]), (200, &"GET,HEAD".parse().unwrap()));
+    assert_eq!(
+        (preflight.status().as_u16(), &preflight.headers()["access-control-allow-methods"]),
+        (200, &"GET,HEAD".parse().unwrap())
+    );
     let other = open.ask(Method::GET, "/v1/trades", &[("origin", "https://b.example")]).await;
     assert!(other.headers().get("access-control-allow-origin").is_none());
 }

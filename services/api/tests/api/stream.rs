@@ -239,7 +239,7 @@ fn metrics(offset: u64, swaps: u64, asset: &str) -> Vec<u8> {
         basis_usd: "0".into(),
         realized_pnl_usd: "0".into(),
         proceeds_without_basis_usd: "0".into(),
-                proceeds_usd: "0".into(),
+        proceeds_usd: "0".into(),
     };
     wire::v1::metrics::encode(&MetricsUpdated {
         chain: "mock".into(),

@@ -1,8 +1,8 @@
 //! What is kept per user and per position.
 
 use crate::amounts::Dollars;
-use crate::holding::{Holding, Realized};
 use crate::entry::{Entry, Lot};
+use crate::holding::{Holding, Realized};
 use tape::Place;
 
 /// Figures of one user on one chain, over all time.

@@ -128,8 +128,17 @@ impl Ledger {
         tails: Vec<(BookKey, Tail)>,
     ) -> Facts {
         let (from, next) = span;
-        let mut facts =
-            Facts { share, from, next, puts: vec![], changed: vec![], users: vec![], books: vec![], hours: vec![], fees: vec![] };
+        let mut facts = Facts {
+            share,
+            from,
+            next,
+            puts: vec![],
+            changed: vec![],
+            users: vec![],
+            books: vec![],
+            hours: vec![],
+            fees: vec![],
+        };
         let mut effects = HashMap::new();
         let mut hours = Hours::of(&moves);
         let mut tails: HashMap<BookKey, Tail> = tails.into_iter().collect();
@@ -277,7 +286,8 @@ const FEW_PARCELS: usize = 8;
 
 /// Whether the parcels that a trade left are kept with it: decided by the trade alone, so alike in every fold.
 fn is_checkpoint(parcels: usize, id: &str) -> bool {
-    let draw = || id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let draw =
+        || id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     parcels <= FEW_PARCELS || (draw() >> 16) % (parcels as u64) < FEW_PARCELS as u64
 }
 

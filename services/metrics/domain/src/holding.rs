@@ -214,9 +214,10 @@ mod tests {
             sales.iter().map(|s| (s.realized.pnl.to_string(), s.realized.without_basis.to_string())).collect();
         let sales: Vec<_> = sales.iter().map(|(pnl, rest)| (pnl.as_str(), rest.as_str())).collect();
         assert_eq!(sales, expected, "{method}: {story}");
-        let (quantity, basis) = holding.parcels.iter().fold((Quantity::ZERO, Dollars::ZERO), |(quantity, basis), p| {
-            (quantity + &p.quantity, &basis + &p.basis)
-        });
+        let (quantity, basis) = holding
+            .parcels
+            .iter()
+            .fold((Quantity::ZERO, Dollars::ZERO), |(quantity, basis), p| (quantity + &p.quantity, &basis + &p.basis));
         assert!(method == Method::Average || (quantity, basis) == (holding.quantity, holding.basis), "{story}");
     }
 

@@ -96,7 +96,8 @@ impl Kept {
             .collect();
         line.sort_by(|a, b| a.1.entry.order.cmp(&b.1.entry.order));
         let at = line.partition_point(|(_, stored)| stored.entry.order < *from);
-        let effect = |(side, stored): &(SideOf, &Stored)| side.effect(&stored.effects).filter(|e| e.checkpoint).cloned();
+        let effect =
+            |(side, stored): &(SideOf, &Stored)| side.effect(&stored.effects).filter(|e| e.checkpoint).cloned();
         let newest = line[..at].iter().enumerate().rev().find_map(|(place, one)| Some((place + 1, effect(one)?.after)));
         let (from, checkpoint) = newest.unwrap_or_default();
         Tail { checkpoint, trades: line[from..].iter().map(|(_, stored)| (*stored).clone()).collect() }

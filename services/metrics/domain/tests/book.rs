@@ -6,7 +6,8 @@ mod story;
 
 use metrics_domain::memory::{Kept, Memory};
 use metrics_domain::{
-    Book, BookKey, Dollars, Entry, FeeKey, FeeMove, HourKey, HourMove, Limits, Method, Quantity, Realized, Totals, UserKey,
+    Book, BookKey, Dollars, Entry, FeeKey, FeeMove, HourKey, HourMove, Limits, Method, Quantity, Realized, Totals,
+    UserKey,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -162,8 +163,7 @@ proptest! {
 /// `(sold asset, raw, bought asset, raw, dollars)` at heights 1, 2, …; 0 is cash, 2 and 3 are tokens.
 fn history(lines: &[(u8, u32, u8, u32, &str)]) -> Vec<Trade> {
     let line = |(at, (sold, gave, bought, got, usd)): (usize, &(u8, u32, u8, u32, &str))| {
-        let sketch =
-            Sketch { height: at as u64 + 1, sold: (*sold, *gave), bought: (*bought, *got), ..Sketch::plain() };
+        let sketch = Sketch { height: at as u64 + 1, sold: (*sold, *gave), bought: (*bought, *got), ..Sketch::plain() };
         let notional = Usd::parse(usd).unwrap();
         let valuation = Some(Valuation { notional, fee: None, source: "stable-leg".to_owned() });
         Trade { valuation, ..trade(&sketch, at, false) }
@@ -225,7 +225,10 @@ fn methods_differ_where_prices_did() {
         let book = kept.books.values().next().unwrap();
         [book.realized.pnl.to_string(), book.holding.basis.to_string()]
     };
-    assert_eq!((shown(Method::Average), shown(Method::Fifo)), (["20", "20"].map(Into::into), ["30", "30"].map(Into::into)));
+    assert_eq!(
+        (shown(Method::Average), shown(Method::Fifo)),
+        (["20", "20"].map(Into::into), ["30", "30"].map(Into::into))
+    );
 }
 
 #[test]

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use metrics_domain::memory::Memory;
-use metrics_domain::{BookKey, Facts, Heads, Limits, Method, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey, follow};
+use metrics_domain::{
+    BookKey, Facts, Heads, Limits, Method, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey, follow,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::future::pending;

@@ -1,8 +1,8 @@
 //! Rows of either database as the book's own types; what does not fit is an error with an address.
 
 use metrics_domain::{
-    Book, BookKey, Dollars, Effect, Effects, Entry, Facts, Holding, Lot, Method, Order, Parcel, Put, Quantity, Realized,
-    SideOf, Stored, Totals, User, UserKey,
+    Book, BookKey, Dollars, Effect, Effects, Entry, Facts, Holding, Lot, Method, Order, Parcel, Put, Quantity,
+    Realized, SideOf, Stored, Totals, User, UserKey,
 };
 use sqlx::Row;
 use std::sync::Arc;
@@ -170,9 +170,8 @@ fn parcels(column: &'static str, text: Option<String>) -> Result<Vec<Parcel>, Ro
 
 /// The text of parcels.
 fn listed<'a>(parcels: impl Iterator<Item = &'a Parcel>) -> String {
-    let row = |parcel: &Parcel| {
-        serde_json::json!([&*parcel.trade, parcel.quantity.to_string(), parcel.basis.to_string()])
-    };
+    let row =
+        |parcel: &Parcel| serde_json::json!([&*parcel.trade, parcel.quantity.to_string(), parcel.basis.to_string()]);
     serde_json::Value::Array(parcels.map(row).collect()).to_string()
 }
 

@@ -58,9 +58,11 @@ mod tests {
             let balance = Balance { asset: asset.to_owned(), symbol, decimals, raw: Raw::from(raw), spam: false };
             snapshot.add(balance).unwrap();
         }
-        let net = |asset: &str, raw: i64| Net { asset: asset.to_owned(), symbol: None, decimals: None, raw: raw.into() };
+        let net =
+            |asset: &str, raw: i64| Net { asset: asset.to_owned(), symbol: None, decimals: None, raw: raw.into() };
         let all = drift(&snapshot, &[net("traded", 7), net("sold", -3), net("even", 0)]);
-        let shown: Vec<_> = all.iter().map(|one| format!("{} {} {} {}", one.asset, one.balance, one.net, one.drift())).collect();
+        let shown: Vec<_> =
+            all.iter().map(|one| format!("{} {} {} {}", one.asset, one.balance, one.net, one.drift())).collect();
         assert_eq!(shown, ["gift 5 0 5", "sold 0 -3 3", "traded 7 7 0"]);
         assert_eq!(all[2].symbol.as_deref(), Some("TRADED"));
     }

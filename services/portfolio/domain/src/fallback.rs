@@ -64,8 +64,11 @@ mod tests {
 
     fn asked(answers: Vec<Result<Snapshot, ProviderError>>) -> Result<Told, ProviderError> {
         let names = ["first", "second", "third"];
-        let providers: Vec<Scripted> =
-            names.into_iter().zip(answers).map(|(name, one)| Scripted(name, Mutex::new(RefCell::new(Some(one))))).collect();
+        let providers: Vec<Scripted> = names
+            .into_iter()
+            .zip(answers)
+            .map(|(name, one)| Scripted(name, Mutex::new(RefCell::new(Some(one)))))
+            .collect();
         let wallet = Wallet::new("chain", "address");
         let answer = pin!(ask(&providers, &wallet));
         match answer.poll(&mut Context::from_waker(Waker::noop())) {

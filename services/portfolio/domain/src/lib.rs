@@ -17,9 +17,9 @@ pub mod fallback;
 pub mod drift;
 pub mod app;
 
-pub use fold::{Facts, Known, NetChange, Touch, fold};
 pub use drift::{Drift, drift};
 pub use fallback::Told;
+pub use fold::{Facts, Known, NetChange, Touch, fold};
 pub use ports::{
     Clock, Committed, Holdings, Job, Ledger, Net, Provider, ProviderError, Queue, Refresh, Replaced, Step, Taken,
 };

@@ -172,7 +172,8 @@ impl Queue for Memory {
 impl Holdings for Memory {
     async fn shown(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
         let state = self.state();
-        let newest = state.newest.get(wallet).and_then(|provider| state.balances.get(&(wallet.clone(), provider.clone())));
+        let newest =
+            state.newest.get(wallet).and_then(|provider| state.balances.get(&(wallet.clone(), provider.clone())));
         Ok(newest.cloned().unwrap_or_default())
     }
 

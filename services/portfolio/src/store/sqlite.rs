@@ -3,8 +3,8 @@
 use super::{BalanceRow, DriftRow, Message, NetRow, Outgoing, balance, drifted, failed, net, signed, unsigned};
 use num_bigint::BigInt;
 use portfolio_domain::{
-    Balance, Committed, Drift, Holdings, Job, Known, Ledger, Net, NetChange, Queue, Refresh, Replaced, Step, Taken, Wallet,
-    drift,
+    Balance, Committed, Drift, Holdings, Job, Known, Ledger, Net, NetChange, Queue, Refresh, Replaced, Step, Taken,
+    Wallet, drift,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{SqliteConnection, SqlitePool};

@@ -200,7 +200,10 @@ async fn a_failing_provider_is_asked_again_later_and_later() {
         Refreshed::Replaced { changes, .. } => assert_eq!(changes.len(), 1),
         other => panic!("{other:?}"),
     }
-    assert!(matches!(refresh(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap(), Refreshed::Idle { next_due: None }));
+    assert!(matches!(
+        refresh(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap(),
+        Refreshed::Idle { next_due: None }
+    ));
 }
 
 #[tokio::test]
@@ -208,7 +211,10 @@ async fn a_wallet_that_cannot_be_told_is_given_up_until_it_trades_again() {
     let store = waiting_wallet().await;
     let provider = told([Err(ProviderError::Rejected("no such wallet".to_owned()))]);
     let clock = Hand(AtomicU64::new(10));
-    assert!(matches!(refresh(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap(), Refreshed::GivenUp { .. }));
+    assert!(matches!(
+        refresh(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap(),
+        Refreshed::GivenUp { .. }
+    ));
 
     let store = waiting_wallet().await;
     let provider = told((0..8).map(|_| Err(ProviderError::Malformed("nonsense".to_owned()))));

@@ -143,11 +143,7 @@ pub(super) async fn stored(pool: &PgPool, method: Method, keys: &[TradeKey]) -> 
     Ok(rows.iter().map(|row| stored_row(row, method)).collect::<Result<_, RowError>>()?)
 }
 
-pub(super) async fn tails(
-    pool: &PgPool,
-    method: Method,
-    from: &[(BookKey, Order)],
-) -> Result<Vec<Tail>, Unavailable> {
+pub(super) async fn tails(pool: &PgPool, method: Method, from: &[(BookKey, Order)]) -> Result<Vec<Tail>, Unavailable> {
     let mut tails = vec![Tail::default(); from.len()];
     let mut since: Vec<(BookKey, Order)> = from.iter().map(|(book, _)| (book.clone(), beginning())).collect();
     let asked = ask(CHECKPOINTS, from).bind(method == Method::Average);

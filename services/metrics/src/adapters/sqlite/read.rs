@@ -72,11 +72,7 @@ pub(super) async fn heads(pool: &SqlitePool, users: &[UserKey], books: &[BookKey
     Ok(heads)
 }
 
-pub(super) async fn stored(
-    pool: &SqlitePool,
-    method: Method,
-    trades: &[TradeKey],
-) -> Result<Vec<Stored>, Unavailable> {
+pub(super) async fn stored(pool: &SqlitePool, method: Method, trades: &[TradeKey]) -> Result<Vec<Stored>, Unavailable> {
     let mut found = vec![];
     let mut transaction = pool.begin().await.map_err(failed)?;
     for key in trades {
@@ -98,7 +94,8 @@ pub(super) async fn tails(
     for (book, order) in from {
         let asked = ask(CHECKPOINT, book, order).bind(method == Method::Average);
         let row = asked.fetch_optional(&mut *transaction).await.map_err(failed)?;
-        let (since, checkpoint) = row.as_ref().map(checkpoint).transpose()?.unwrap_or_else(|| (beginning(), Holding::default()));
+        let (since, checkpoint) =
+            row.as_ref().map(checkpoint).transpose()?.unwrap_or_else(|| (beginning(), Holding::default()));
         let rows = ask(TAIL, book, &since).fetch_all(&mut *transaction).await.map_err(failed)?;
         let trades = rows.iter().map(|row| stored_row(row, method)).collect::<Result<_, _>>()?;
         tails.push(Tail { checkpoint, trades });

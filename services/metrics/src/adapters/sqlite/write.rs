@@ -5,7 +5,8 @@ use crate::adapters::columns::{
 };
 use crate::messages::messages;
 use metrics_domain::{
-    Book, BookKey, Changed, Dollars, Facts, FeeKey, FeeMove, HourKey, HourMove, Method, Outcome, Put, SideOf, User, UserKey,
+    Book, BookKey, Changed, Dollars, Facts, FeeKey, FeeMove, HourKey, HourMove, Method, Outcome, Put, SideOf, User,
+    UserKey,
 };
 use sqlx::{Row, SqliteConnection, SqlitePool};
 use tape::Unavailable;
@@ -225,7 +226,8 @@ async fn add_hour(connection: &mut SqliteConnection, facts: &Facts, (key, moved)
         sum.unvalued += row.get::<i64, _>(1);
         sum.cycles += row.get::<i64, _>(2);
         let realized = &mut sum.realized;
-        let amounts = [&mut sum.volume, &mut sum.fees, &mut realized.pnl, &mut realized.proceeds, &mut realized.without_basis];
+        let amounts =
+            [&mut sum.volume, &mut sum.fees, &mut realized.pnl, &mut realized.proceeds, &mut realized.without_basis];
         for (at, amount) in amounts.into_iter().enumerate() {
             *amount += &dollars(row.get(at + 3))?;
         }

@@ -140,7 +140,9 @@ mod tests {
     const TOKEN: &str = "0x00000000000000000000000000000000000000aA";
 
     fn row(token: &str, balance: &str) -> String {
-        format!(r#"{{"address": "{WALLET}", "network": "eth-mainnet", "tokenAddress": {token}, "tokenBalance": "{balance}"}}"#)
+        format!(
+            r#"{{"address": "{WALLET}", "network": "eth-mainnet", "tokenAddress": {token}, "tokenBalance": "{balance}"}}"#
+        )
     }
 
     fn read(rows: &[String], native: Option<&str>) -> Result<Vec<String>, String> {

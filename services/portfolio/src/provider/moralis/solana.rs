@@ -82,7 +82,8 @@ mod tests {
             snapshot.balances().map(|b| format!("{} {} {:?} {}", b.asset, b.raw, b.symbol, b.spam)).collect()
         };
         let snapshot = snapshot(body.as_bytes(), Some(WRAPPED.to_owned())).unwrap();
-        let [usdc, sol] = [format!("{MINT} 10 Some(\"USDC\") true"), format!("{WRAPPED} 100000005 Some(\"SOL\") false")];
+        let [usdc, sol] =
+            [format!("{MINT} 10 Some(\"USDC\") true"), format!("{WRAPPED} 100000005 Some(\"SOL\") false")];
         assert_eq!(shown(&snapshot), [usdc, sol]);
     }
 
@@ -91,7 +92,10 @@ mod tests {
         let cases = [
             (r#"{"tokens": []}"#, "nativeBalance"),
             (r#"{"nativeBalance": {"lamports": "-1"}, "tokens": []}"#, "nativeBalance.lamports"),
-            (r#"{"nativeBalance": {"lamports": "1"}, "tokens": [{"mint": "0xa", "amountRaw": "1"}]}"#, "tokens[0].mint"),
+            (
+                r#"{"nativeBalance": {"lamports": "1"}, "tokens": [{"mint": "0xa", "amountRaw": "1"}]}"#,
+                "tokens[0].mint",
+            ),
         ];
         for (body, named) in cases {
             let reason = snapshot(body.as_bytes(), None).unwrap_err();
