@@ -4,10 +4,6 @@ use environment::{Layers, Problems, Shutdown, exit_with};
 use std::process::ExitCode;
 use tape_log::Log;
 
-/// Batches are made of many small pieces that live and die together; this allocator is quick at that.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut problems = Problems::default();

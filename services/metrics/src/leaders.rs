@@ -115,7 +115,7 @@ impl Measure {
 }
 
 /// A board: rank from 1, trader, figures; who has nothing of the measure is on none. Ties go by address.
-pub fn ranked(sums: &HashMap<String, Figures>, measure: Measure) -> Vec<(u32, &str, &Figures)> {
+pub(crate) fn ranked(sums: &HashMap<String, Figures>, measure: Measure) -> Vec<(u32, &str, &Figures)> {
     let mut board: Vec<(&str, &Figures)> = sums.iter().map(|(trader, figures)| (trader.as_str(), figures)).collect();
     board.retain(|(_, figures)| *measure.of(figures) != Dollars::ZERO);
     board.sort_by(|a, b| measure.of(b.1).cmp(measure.of(a.1)).then_with(|| a.0.cmp(b.0)));

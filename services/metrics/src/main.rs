@@ -6,10 +6,6 @@ use metrics::Settings;
 use std::process::ExitCode;
 use tape_log::{Log, Target};
 
-/// Batches are made of many small pieces that live and die together; this allocator is quick at that.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Folds the tape into user volume, earned fees and realized PnL.
 #[derive(Parser)]
 #[command(version)]

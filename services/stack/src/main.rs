@@ -11,10 +11,6 @@ use std::process::ExitCode;
 use tape_log::{Log, Target, settings::target};
 use tokio::task::JoinSet;
 
-/// Batches are made of many small pieces that live and die together; this allocator is quick at that.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Worker threads need room for what a debug build keeps on its stack.
 const STACK_BYTES: usize = 8 << 20;
 

@@ -3,10 +3,6 @@
 use clap::{Parser, ValueEnum};
 use system::bench::{detect, fold, latency, report, rest, stream, swap};
 
-/// Batches are made of many small pieces that live and die together; this allocator is quick at that.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Measures one thing.
 #[derive(Parser)]
 struct Arguments {

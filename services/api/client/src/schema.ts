@@ -12,7 +12,24 @@ export interface paths {
             cookie?: never;
         };
         /** Says that this process lives. */
-        get: operations["health"];
+        get: operations["getHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Measurements in the text format of Prometheus. */
+        get: operations["measurements"];
         put?: never;
         post?: never;
         delete?: never;
@@ -46,7 +63,7 @@ export interface paths {
             cookie?: never;
         };
         /** Says whether this process can serve: whether the database is there. */
-        get: operations["ready"];
+        get: operations["getReadiness"];
         put?: never;
         post?: never;
         delete?: never;
@@ -63,7 +80,41 @@ export interface paths {
             cookie?: never;
         };
         /** Lists the chains that are followed. */
-        get: operations["list"];
+        get: operations["listChains"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/leaderboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The first traders by volume, realized profit or fees, over all chains. */
+        get: operations["getLeaderboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/platforms/{platform}/fees": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a platform earned by day, over all users and chains, newest first. */
+        get: operations["listPlatformFees"];
         put?: never;
         post?: never;
         delete?: never;
@@ -83,7 +134,7 @@ export interface paths {
          * Opens the stream.
          * @description A WebSocket; services/api/README.md describes its messages.
          */
-        get: operations["open"];
+        get: operations["openStream"];
         put?: never;
         post?: never;
         delete?: never;
@@ -100,7 +151,58 @@ export interface paths {
             cookie?: never;
         };
         /** Lists trades, newest first by block time, chain, height, transaction index and ordinal. */
-        get: operations["list"];
+        get: operations["listTrades"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{address}/drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where a provider's balances and one user's trades differ, by chain and asset. */
+        get: operations["listUserDrift"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{address}/fees": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One user's fees by day, chain and platform, newest first. */
+        get: operations["listUserFees"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{address}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened to one user over time: volume, fees and realized profit and loss by the hour or day. */
+        get: operations["getUserHistory"];
         put?: never;
         post?: never;
         delete?: never;
@@ -117,7 +219,7 @@ export interface paths {
             cookie?: never;
         };
         /** One user's volume, fees and realized profit and loss, per chain and in all. */
-        get: operations["metrics"];
+        get: operations["getUserMetrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -134,7 +236,7 @@ export interface paths {
             cookie?: never;
         };
         /** One user's balances as a provider reports them, by chain and asset. */
-        get: operations["portfolio"];
+        get: operations["getUserPortfolio"];
         put?: never;
         post?: never;
         delete?: never;
@@ -151,7 +253,24 @@ export interface paths {
             cookie?: never;
         };
         /** One user's positions, by chain and asset. */
-        get: operations["positions"];
+        get: operations["listUserPositions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{address}/positions/{chain}/{asset}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The trades that a position's figures are made of, in the order in which they were folded. */
+        get: operations["explainPosition"];
         put?: never;
         post?: never;
         delete?: never;
@@ -168,7 +287,7 @@ export interface paths {
             cookie?: never;
         };
         /** Lists one user's trades, newest first. */
-        get: operations["of_user"];
+        get: operations["listUserTrades"];
         put?: never;
         post?: never;
         delete?: never;
@@ -194,6 +313,10 @@ export interface components {
              * @description Fractional digits.
              */
             decimals?: number | null;
+            /** @description Balance less net: what came or went otherwise. */
+            drift?: string | null;
+            /** @description What the wallet's live trades added up to at that time; negative where more was sold than bought. */
+            net?: string | null;
             /** @description Who says so. */
             provider: string;
             /** @description In the asset's smallest unit, decimal digits. */
@@ -270,6 +393,125 @@ export interface components {
              */
             unbacked: number;
         };
+        /** @description One page of where a provider's balances and the trades of a wallet differ. */
+        DriftPage: {
+            /** @description The address as it was understood. */
+            address: string;
+            /** @description By chain and asset. */
+            items: components["schemas"]["DriftView"][];
+            /** @description The cursor of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description Where a balance and the trades differ: what came or went otherwise. Amounts are in the asset's smallest unit. */
+        DriftView: {
+            /** @description The asset. */
+            asset: string;
+            /** @description What the provider says is held. */
+            balance: string;
+            /** @description Id of the chain. */
+            chain: string;
+            /**
+             * Format: int32
+             * @description Fractional digits.
+             */
+            decimals?: number | null;
+            /** @description Balance less net. */
+            drift: string;
+            /** @description What the live trades add up to; negative where more was sold than bought. */
+            net: string;
+            /** @description Ticker. */
+            symbol?: string | null;
+            /**
+             * Format: int64
+             * @description When the balance was taken, milliseconds since the Unix epoch.
+             */
+            takenAt: number;
+        };
+        /** @description A position explained: how it stands, and one page of the trades that its figures are made of, oldest first. */
+        Explanation: {
+            /** @description The address as it was understood. */
+            address: string;
+            /** @description The trades, each with what it did. */
+            items: components["schemas"]["StepView"][];
+            /** @description How the cost of what is sold is found: `average` or `fifo`. */
+            method: string;
+            /** @description The cursor of the next page; absent on the last one. */
+            next?: string | null;
+            /** @description As it stands. */
+            position: components["schemas"]["PositionView"];
+        };
+        /** @description Days of fees, newest first. */
+        FeePage: {
+            /** @description The days; a day has an item for each platform and chain. */
+            items: components["schemas"]["FeeView"][];
+            /** @description The cursor of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description One day's fees. */
+        FeeView: {
+            /**
+             * Format: int64
+             * @description The day, UTC: its beginning, milliseconds since the Unix epoch.
+             */
+            at: number;
+            /** @description Id of the chain; absent where fees are added up over chains. */
+            chain?: string | null;
+            /** @description Their fees. */
+            feesUsd: string;
+            /** @description Who earned them; absent where the trades name none. */
+            platform?: string | null;
+            /**
+             * Format: int64
+             * @description Trades that carry a fee.
+             */
+            trades: number;
+        };
+        /** @description What was held of an asset. */
+        HeldView: {
+            /** @description What the known part cost. */
+            basisUsd: string;
+            /** @description With a known basis. */
+            quantity: string;
+            /** @description With an unknown basis. */
+            unknownQuantity: string;
+        };
+        /** @description One place on a leaderboard; figures are over all chains. */
+        LeaderView: {
+            /** @description The address. */
+            address: string;
+            /** @description Fees earned by platforms. */
+            feesUsd: string;
+            /**
+             * Format: int32
+             * @description From 1.
+             */
+            rank: number;
+            /** @description Realized before fees, of the part with a known basis. */
+            realizedPnlUsd: string;
+            /**
+             * Format: int64
+             * @description Swaps, valued or not.
+             */
+            swaps: number;
+            /** @description Worth of all valued swaps. */
+            volumeUsd: string;
+        };
+        /** @description One page of a leaderboard. Boards are rebuilt every half minute and hold the first thousand. */
+        Leaderboard: {
+            /**
+             * Format: int64
+             * @description When it was built, milliseconds since the Unix epoch; absent before the first time.
+             */
+            builtAt?: number | null;
+            /** @description What it is ordered by: `volume`, `pnl` or `fees`. */
+            by: string;
+            /** @description By rank. */
+            items: components["schemas"]["LeaderView"][];
+            /** @description The cursor of the next page; absent on the last one. */
+            next?: string | null;
+            /** @description The span of time: `all`, `24h`, `7d` or `30d`. */
+            window: string;
+        };
         /** @description That this process lives. */
         Liveness: {
             /** @description `ok`. */
@@ -299,6 +541,15 @@ export interface components {
              */
             unfolded: number;
         };
+        /** @description A part of a purchase. */
+        LotView: {
+            /** @description What that had cost. */
+            basisUsd: string;
+            /** @description How much of it. */
+            quantity: string;
+            /** @description The trade that bought it. */
+            tradeId: string;
+        };
         /** @description The plugin in force. */
         PluginView: {
             /** @description SHA-256 of the component. */
@@ -307,6 +558,14 @@ export interface components {
             id: string;
             /** @description Its version. */
             version: string;
+        };
+        /** @description One stretch of time. */
+        PointView: components["schemas"]["TotalsView"] & {
+            /**
+             * Format: int64
+             * @description Its beginning, milliseconds since the Unix epoch.
+             */
+            at: number;
         };
         /** @description A user's wallets and one page of what they hold, by chain and asset. */
         Portfolio: {
@@ -341,6 +600,8 @@ export interface components {
              * @description Fractional digits.
              */
             decimals?: number | null;
+            /** @description Proceeds of sales whose basis is known. */
+            proceedsUsd: string;
             /** @description Proceeds of sales whose basis is unknown. */
             proceedsWithoutBasisUsd: string;
             /** @description Held with a known basis. */
@@ -377,8 +638,43 @@ export interface components {
             /** @description What it waits for. */
             waitingFor: string[];
         };
+        /** @description One trade of a position. */
+        StepView: {
+            /** @description What was held afterwards. */
+            after: components["schemas"]["HeldView"];
+            /**
+             * Format: int64
+             * @description Time of its block, milliseconds since the Unix epoch.
+             */
+            at: number;
+            /** @description What the sold part had cost: proceeds less what was realized. */
+            basisReleasedUsd?: string | null;
+            /**
+             * Format: int64
+             * @description Height of its block.
+             */
+            height: number;
+            /** @description First in, first out: the purchases that the sale took from, oldest first. */
+            lots?: components["schemas"]["LotView"][];
+            /** @description Proceeds of the part whose basis is known. */
+            proceedsUsd?: string | null;
+            /** @description Proceeds of the part whose basis is unknown. */
+            proceedsWithoutBasisUsd?: string | null;
+            /** @description How much of the asset. */
+            quantity: string;
+            /** @description What a valued sale realized. */
+            realizedPnlUsd?: string | null;
+            /** @description `buy` or `sell`. */
+            side: string;
+            /** @description The trade. */
+            tradeId: string;
+            /** @description Worth of the trade; absent where it was not valued. */
+            worthUsd?: string | null;
+        };
         /** @description Totals. Amounts in US dollars are decimal texts with at most 18 fractional digits. */
         TotalsView: {
+            /** @description The part of all proceeds whose basis is known, from 0 to 1; absent where nothing valued was sold. */
+            coverage?: string | null;
             /**
              * Format: int64
              * @description Arbitrage cycles; in no other figure.
@@ -386,7 +682,9 @@ export interface components {
             cycles: number;
             /** @description Fees earned by platforms. */
             feesUsd: string;
-            /** @description Proceeds of sales whose basis is unknown. */
+            /** @description Proceeds of sales whose basis is known. */
+            proceedsUsd: string;
+            /** @description Proceeds of sales whose basis is unknown: neither profit nor loss. */
             proceedsWithoutBasisUsd: string;
             /** @description Realized after platform fees. */
             realizedPnlNetUsd: string;
@@ -568,6 +866,20 @@ export interface components {
             /** @description The cursor of the next page; absent on the last one. */
             next?: string | null;
         };
+        /** @description What happened to one user over time. */
+        UserHistory: {
+            /** @description The address as it was understood. */
+            address: string;
+            /** @description Oldest first; stretches in which nothing happened are left out. */
+            items: components["schemas"]["PointView"][];
+            /**
+             * Format: int64
+             * @description Milliseconds that one point stands for: an hour or a day.
+             */
+            stepMs: number;
+            /** @description The span of time: `all`, `24h`, `7d` or `30d`. */
+            window: string;
+        };
         /** @description One user's metrics. */
         UserMetrics: {
             /** @description The address as it was understood. */
@@ -576,7 +888,7 @@ export interface components {
             chains: components["schemas"]["ChainTotals"][];
             /** @description Over all chains asked for. */
             total: components["schemas"]["TotalsView"];
-            /** @description The span of time: `all`. */
+            /** @description The span of time: `all`, `24h`, `7d` or `30d`. 24 h are the current hour and the 23 before. */
             window: string;
         };
         /** @description A tracked wallet. */
@@ -600,7 +912,7 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    health: {
+    getHealth: {
         parameters: {
             query?: never;
             header?: never;
@@ -616,6 +928,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Liveness"];
+                };
+            };
+        };
+    };
+    measurements: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Measurements */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -640,7 +999,7 @@ export interface operations {
             };
         };
     };
-    ready: {
+    getReadiness: {
         parameters: {
             query?: never;
             header?: never;
@@ -669,7 +1028,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    listChains: {
         parameters: {
             query?: never;
             header?: never;
@@ -703,6 +1062,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too many requests */
             429: {
                 headers: {
@@ -714,7 +1082,150 @@ export interface operations {
             };
         };
     };
-    open: {
+    getLeaderboard: {
+        parameters: {
+            query?: {
+                /** @description `volume` (default), `pnl`, `fees` */
+                by?: string;
+                /** @description The span of time: `all` (default), `24h`, `7d`, `30d` */
+                window?: string;
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Items in a page; 50 when nothing is said */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Leaderboard"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listPlatformFees: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Items in a page; 50 when nothing is said */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The platform */
+                platform: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeePage"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    openStream: {
         parameters: {
             query?: never;
             header?: never;
@@ -732,6 +1243,15 @@ export interface operations {
             };
             /** @description Not a WebSocket handshake */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -768,7 +1288,7 @@ export interface operations {
             };
         };
     };
-    list: {
+    listTrades: {
         parameters: {
             query?: {
                 /** @description Only of this chain */
@@ -817,6 +1337,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too many requests */
             429: {
                 headers: {
@@ -837,12 +1366,229 @@ export interface operations {
             };
         };
     };
-    metrics: {
+    listUserDrift: {
         parameters: {
             query?: {
                 /** @description Only of this chain */
                 chain?: string;
-                /** @description The span of time: `all` */
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Items in a page; 50 when nothing is said */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The user's address; `0x…` in any case */
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DriftPage"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listUserFees: {
+        parameters: {
+            query?: {
+                /** @description Only of this chain */
+                chain?: string;
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Items in a page at least, a day is never cut; 50 when nothing is said */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The user's address; `0x…` in any case */
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeePage"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUserHistory: {
+        parameters: {
+            query?: {
+                /** @description Only of this chain */
+                chain?: string;
+                /** @description The span of time: `all` (default) and `30d` by the day, `7d` and `24h` by the hour */
+                window?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The user's address; `0x…` in any case */
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The curve */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserHistory"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUserMetrics: {
+        parameters: {
+            query?: {
+                /** @description Only of this chain */
+                chain?: string;
+                /** @description The span of time: `all` (default), `24h` (the current hour and the 23 before), `7d`, `30d` */
                 window?: string;
             };
             header?: never;
@@ -879,6 +1625,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too many requests */
             429: {
                 headers: {
@@ -899,7 +1654,7 @@ export interface operations {
             };
         };
     };
-    portfolio: {
+    getUserPortfolio: {
         parameters: {
             query?: {
                 /** @description Only of this chain */
@@ -943,6 +1698,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too many requests */
             429: {
                 headers: {
@@ -963,7 +1727,7 @@ export interface operations {
             };
         };
     };
-    positions: {
+    listUserPositions: {
         parameters: {
             query?: {
                 /** @description Only of this chain */
@@ -1007,6 +1771,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too many requests */
             429: {
                 headers: {
@@ -1027,7 +1800,91 @@ export interface operations {
             };
         };
     };
-    of_user: {
+    explainPosition: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Items in a page; 50 when nothing is said */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The user's address; `0x…` in any case */
+                address: string;
+                /** @description Id of the chain */
+                chain: string;
+                /** @description The asset; `0x…` in any case */
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The position and one page of its trades */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such position */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listUserTrades: {
         parameters: {
             query?: {
                 /** @description Only of this chain */
@@ -1070,6 +1927,15 @@ export interface operations {
             };
             /** @description A parameter is wrong */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
                 headers: {
                     [name: string]: unknown;
                 };

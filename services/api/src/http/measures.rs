@@ -48,8 +48,8 @@ impl Measures {
     fn write(&self, text: &mut String) {
         text.push_str("# HELP chaintape_api_requests_total Requests answered, by class of status.\n");
         text.push_str("# TYPE chaintape_api_requests_total counter\n");
-        for class in 1..=5 {
-            let count = self.by_class[class].load(Ordering::Relaxed);
+        for (class, count) in self.by_class.iter().enumerate().skip(1) {
+            let count = count.load(Ordering::Relaxed);
             let _ = writeln!(text, "chaintape_api_requests_total{{status=\"{class}xx\"}} {count}");
         }
         text.push_str("# HELP chaintape_api_request_seconds How long answers took.\n");

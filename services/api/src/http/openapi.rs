@@ -55,7 +55,19 @@ fn value() -> Value {
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
         set_in(schemas);
     }
+    if let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) {
+        paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut).for_each(refuse_long_addresses);
+    }
     document
+}
+
+/// The guard refuses an address that is too long, whatever is asked; said once here for all that may be asked wrongly.
+fn refuse_long_addresses(operation: &mut Value) {
+    let Some(responses) = operation.pointer_mut("/responses").and_then(Value::as_object_mut) else { return };
+    if let Some(mut refusal) = responses.get("400").cloned() {
+        refusal["description"] = "The address is longer than 8192 bytes".into();
+        responses.insert("414".to_owned(), refusal);
+    }
 }
 
 /// Sets the wire's schema of a trade in, its definitions beside it under names of their own.

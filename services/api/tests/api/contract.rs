@@ -37,7 +37,8 @@ async fn views_are_as_published() {
     for ground in Ground::all().await {
         let now = columns(&ground).await;
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(&path, now.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+            let lines: Vec<&str> = now.iter().map(String::as_str).collect();
+            std::fs::write(&path, lines.join("\n") + "\n").unwrap();
         }
         let golden: BTreeSet<String> =
             std::fs::read_to_string(&path).unwrap_or_default().lines().map(str::to_owned).collect();

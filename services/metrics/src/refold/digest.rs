@@ -5,7 +5,7 @@ use anyhow::Context;
 use futures_util::TryStreamExt;
 use sha2::{Digest as _, Sha256};
 use sqlx::{AssertSqlSafe, PgPool, Row, SqlitePool};
-use std::fmt;
+use std::fmt::{self, Write};
 use tape::Share;
 
 /// One table.
@@ -42,7 +42,10 @@ impl Hashing {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 const POSITIONS: &str = "SELECT log, CAST(partition AS bigint), next FROM position ORDER BY log, partition";

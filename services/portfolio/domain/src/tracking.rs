@@ -29,9 +29,9 @@ pub enum NotTracking {
     /// A list without members.
     #[error("is `list`, but the list is empty")]
     EmptyList,
-    /// Asked for by the design, and needs the leaderboards.
+    /// Asked for by the design, and needs the leaderboards, which are another service's.
     #[error(
-        "is `{0}`, but following the leaders needs leaderboards, which do not exist yet; use platform, list or all"
+        "is `{0}`, but the leaders are metrics' to know and no service sees another's tables; use platform, list or all"
     )]
     NoLeaders(String),
     /// None of the policies.

@@ -240,8 +240,8 @@ impl Queue for Postgres {
 
 impl Holdings for Postgres {
     async fn shown(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
-        let newest: Option<Option<String>> =
-            sqlx::query_scalar("SELECT provider FROM wallets WHERE chain = $1 AND address = $2")
+        let newest =
+            sqlx::query_scalar::<_, Option<String>>("SELECT provider FROM wallets WHERE chain = $1 AND address = $2")
                 .bind(&*wallet.chain)
                 .bind(&*wallet.address)
                 .fetch_optional(&self.0)

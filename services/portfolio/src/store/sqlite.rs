@@ -243,9 +243,13 @@ impl Queue for Sqlite {
 
 impl Holdings for Sqlite {
     async fn shown(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
-        let query = sqlx::query_scalar("SELECT provider FROM wallets WHERE chain = ? AND address = ?");
-        let query = query.bind(&*wallet.chain).bind(&*wallet.address).fetch_optional(&self.0);
-        let newest: Option<Option<String>> = query.await.map_err(failed("read whose snapshot is the newest"))?;
+        let newest =
+            sqlx::query_scalar::<_, Option<String>>("SELECT provider FROM wallets WHERE chain = ? AND address = ?")
+                .bind(&*wallet.chain)
+                .bind(&*wallet.address)
+                .fetch_optional(&self.0)
+                .await
+                .map_err(failed("read whose snapshot is the newest"))?;
         match newest.flatten() {
             Some(provider) => self.balances(wallet, &provider).await,
             None => Ok(vec![]),

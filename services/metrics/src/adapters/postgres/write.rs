@@ -27,12 +27,13 @@ pub(super) async fn commit(pool: &PgPool, method: Method, facts: &Facts) -> Resu
 async fn attempt(pool: &PgPool, method: Method, facts: &Facts, doubt: bool) -> Result<Outcome, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let written = write(&mut transaction, method, facts, doubt).await;
-    // Not left to the drop of the transaction: until it is through, its lock on the position holds up the next attempt.
-    match written {
-        Ok(Outcome::Committed) => transaction.commit().await?,
-        Ok(Outcome::Moved) | Err(_) => transaction.rollback().await?,
+    if matches!(written, Ok(Outcome::Committed)) {
+        transaction.commit().await?;
+        return written;
     }
-    written
+    // Not left to the drop of the transaction: until it is through, its lock on the position holds up the next attempt.
+    let undone = transaction.rollback().await;
+    written.and_then(|outcome| undone.map(|()| outcome))
 }
 
 async fn write(
