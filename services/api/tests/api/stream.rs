@@ -30,6 +30,8 @@ pub(crate) fn progress(lag_blocks: u64) -> ChainProgressed {
         proof: "receipts".into(),
         display: [("name".to_owned(), "Mock".to_owned())].into(),
         providers: [("moralis".to_owned(), "0x1".to_owned())].into(),
+        history: vec![],
+        covered: vec![],
         partitions: vec![],
         unbacked: 0,
     }
