@@ -78,7 +78,9 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
             step.ranges.extend(self.coverage.add(followed));
         }
         // What no code has scanned stays a gap.
-        step.cursor.since = step.cursor.through + 1;
+        if step.cursor.step > 0 {
+            step.cursor.since = step.cursor.through + 1;
+        }
         step.cursor.digest = Arc::clone(digest);
     }
 
