@@ -44,6 +44,10 @@ impl Plugin for Evm {
         scan::scan(host, context, span)
     }
 
+    fn widest_span() -> u64 {
+        settings::WIDEST_SPAN
+    }
+
     fn wake_by(_context: &Context) -> Option<Wake> {
         let message = r#"{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}"#;
         Some(Wake { path: String::new(), message: message.to_owned() })

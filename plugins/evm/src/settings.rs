@@ -52,10 +52,13 @@ enum Stables {
     Map(BTreeMap<String, Option<u8>>),
 }
 
+/// The most heights that a chain file may ask for at once.
+pub const WIDEST_SPAN: u64 = 1_000;
+
 impl Settings {
     /// The settings of a call.
     pub fn read(context: &Context) -> Result<Self, Failure> {
-        const MOST: std::ops::RangeInclusive<u64> = 1..=1_000;
+        const MOST: std::ops::RangeInclusive<u64> = 1..=WIDEST_SPAN;
         let text = context.settings.trim();
         let settings: Self = if text.is_empty() || text == "null" {
             Self::default()

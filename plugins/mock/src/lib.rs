@@ -29,6 +29,10 @@ impl Plugin for Mock {
         }
     }
 
+    fn widest_span() -> u64 {
+        WIDEST
+    }
+
     fn head(_host: &mut impl Host, context: &Context) -> Result<Tip, Failure> {
         let chain = Chain::at(Settings::read(&context.settings)?, context.now_ms);
         let latest = chain.latest();

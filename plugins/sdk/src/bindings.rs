@@ -3,7 +3,7 @@
 
 wit_bindgen::generate!({
     path: "../../wit/chain-plugin",
-    world: "plugin",
+    world: "paced-plugin",
     pub_export_macro: true,
     default_bindings_module: "chain_plugin_sdk::bindings",
     additional_derives: [PartialEq],

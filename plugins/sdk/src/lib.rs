@@ -7,6 +7,8 @@ pub mod bindings;
 pub mod host;
 pub mod amount;
 pub mod jsonrpc;
+#[cfg(not(target_family = "wasm"))]
+pub mod replay;
 
 pub use bindings::chaintape::plugin::types::{
     AssetAmount, Block, BlockId, Context, Description, Failure, Fee, Leg, Scanned, Side, Span, Tip, Trade, Trader,
@@ -23,6 +25,10 @@ pub trait Plugin {
     fn head(host: &mut impl Host, context: &Context) -> Result<Tip, Failure>;
     /// The blocks of a span; a pure function of its arguments and the host's answers.
     fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scanned, Failure>;
+    /// The most heights that one scan takes.
+    fn widest_span() -> u64 {
+        u64::MAX
+    }
     /// What wakes the poll earlier.
     fn wake_by(_context: &Context) -> Option<Wake> {
         None
@@ -50,6 +56,12 @@ macro_rules! plugin {
                 }
                 fn wake_by(context: $crate::Context) -> Option<$crate::Wake> {
                     <$plugin as $crate::Plugin>::wake_by(&context)
+                }
+            }
+
+            impl $crate::bindings::exports::chaintape::plugin::pace::Guest for Component {
+                fn widest_span() -> u64 {
+                    <$plugin as $crate::Plugin>::widest_span()
                 }
             }
 
