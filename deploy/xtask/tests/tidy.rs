@@ -23,6 +23,7 @@ const PLUGIN: &[&str] = &[
     "hex",
     "bs58",
     "base64",
+    "sha2",
     "alloy-primitives",
     "alloy-rlp",
     "alloy-trie",
