@@ -1,6 +1,7 @@
 //! Publish: a step becomes one atomic append of trades, journal and progress, and a claim reads the journal back.
 
 use crate::chainfile::ChainFile;
+use crate::in_force::{About, InForce};
 use ingest_domain::{Cursor, Journal, Lease, Outcome, State, Step, Tape};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,21 +13,19 @@ use wire::v1::{journal, progress, trade};
 /// The tape on a log, for one chain.
 pub struct LogTape {
     log: Log,
-    about: Arc<About>,
-}
-
-/// What progress says of a chain beside the domain's facts.
-struct About {
-    detector: Detector,
-    display: BTreeMap<String, String>,
-    providers: BTreeMap<String, String>,
+    about: InForce,
 }
 
 impl LogTape {
     /// The tape of a chain that is read by this detector.
     pub fn new(log: Log, chain: &ChainFile, detector: Detector) -> Self {
         let about = About { detector, display: chain.display.clone(), providers: chain.providers.clone() };
-        Self { log, about: Arc::new(about) }
+        Self::following(log, InForce::new(about))
+    }
+
+    /// The tape of a chain that names whatever is in force at each step.
+    pub fn following(log: Log, about: InForce) -> Self {
+        Self { log, about }
     }
 }
 
@@ -37,7 +36,7 @@ impl Tape for LogTape {
         // Fence first, then read: nothing can be appended behind the journal that is read.
         let writer = self.log.writer(&format!("ingest.{chain}")).await?;
         let share = topics::JOURNAL.share_of(chain.as_bytes());
-        let scribe = Scribe { about: Arc::clone(&self.about), chain: chain.to_owned(), share };
+        let scribe = Scribe { about: self.about.clone(), chain: chain.to_owned(), share };
         let log = self.log.clone();
         let mut lease = LogLease { log, writer, scribe, parts: BTreeMap::new(), partitions: BTreeMap::new() };
         let journal = lease.read_journal().await?;
@@ -58,7 +57,7 @@ pub struct LogLease {
 
 /// Writes one chain's records.
 struct Scribe {
-    about: Arc<About>,
+    about: InForce,
     chain: String,
     share: Share,
 }
@@ -156,6 +155,7 @@ impl Scribe {
 
     /// The cursor and the progress of a step, once it is known where its trades stand.
     fn seal(&self, step: &Step, partitions: &BTreeMap<u32, (u64, u64)>) -> Vec<Record> {
+        let about = self.about.get();
         let partitions: Vec<progress::Partition> = partitions
             .iter()
             .map(|(partition, (next, count))| progress::Partition { partition: *partition, next: *next, count: *count })
@@ -166,20 +166,15 @@ impl Scribe {
             head: step.cursor.head.as_ref().map(block),
             through: step.cursor.through,
             finalized: step.cursor.finalized.as_ref().map(block),
-            detector: self.generation(),
+            detector: generation(&about),
             partitions: partitions.clone(),
             unbacked: step.cursor.unbacked,
         };
         let key = journal::cursor_key(&self.chain);
-        vec![self.journal_record(key, Some(journal::encode_cursor(&cursor))), self.progress(step, partitions)]
+        vec![self.journal_record(key, Some(journal::encode_cursor(&cursor))), self.progress(step, &about, partitions)]
     }
 
-    fn generation(&self) -> progress::Generation {
-        let Detector { plugin, version, digest } = self.about.detector.clone();
-        progress::Generation { plugin, version, digest }
-    }
-
-    fn progress(&self, step: &Step, partitions: Vec<progress::Partition>) -> Record {
+    fn progress(&self, step: &Step, about: &About, partitions: Vec<progress::Partition>) -> Record {
         let (state, reason) = match &step.progress.state {
             State::Live => (progress::State::Live, None),
             State::Catching => (progress::State::Catching, None),
@@ -197,10 +192,10 @@ impl Scribe {
             latest: latest.map(block),
             finalized: step.cursor.finalized.as_ref().map(block),
             lag_blocks: latest.map_or(0, |latest| latest.height.saturating_sub(step.cursor.through)),
-            detector: self.generation(),
+            detector: generation(about),
             proof: step.progress.proof.to_string(),
-            display: self.about.display.clone(),
-            providers: self.about.providers.clone(),
+            display: about.display.clone(),
+            providers: about.providers.clone(),
             partitions,
             unbacked: step.cursor.unbacked,
         };
@@ -254,6 +249,11 @@ impl Lease for LogLease {
             .map(|(height, (hash, parts))| (BlockId { height, hash }, parts.into_values().flatten().collect()))
             .collect())
     }
+}
+
+fn generation(about: &About) -> progress::Generation {
+    let Detector { plugin, version, digest } = about.detector.clone();
+    progress::Generation { plugin, version, digest }
 }
 
 fn block(id: &BlockId) -> progress::Block {
