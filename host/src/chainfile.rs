@@ -1,13 +1,21 @@
 //! A chain file: which plugin follows which endpoints from where, as TOML with `${VAR}` filled in.
 
-use environment::Strings;
+mod variables;
+mod policy;
+
+pub use policy::{OnFailure, Policy, Promote};
+pub use variables::Variables;
+
+use environment::{Secret, Strings};
 use ingest_domain::Beginning;
+use semver::Version;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use variables::{Filled, fill};
 
 /// One chain to follow.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainFile {
     /// The file it was read from.
     pub path: PathBuf,
@@ -15,6 +23,8 @@ pub struct ChainFile {
     pub id: String,
     /// Id of the plugin, such as `evm`.
     pub plugin: String,
+    /// The only version that may be used, where the file names one: `evm@1.4.0`.
+    pub pinned: Option<Version>,
     /// Addresses of nodes; empty for synthetic chains.
     pub endpoints: Vec<String>,
     /// Where a chain without a cursor begins.
@@ -25,10 +35,47 @@ pub struct ChainFile {
     pub settings: String,
     /// What its scans may use.
     pub limits: Limits,
+    /// What happens with new versions, and with versions that fail.
+    pub policy: Policy,
     /// Names and links for people.
     pub display: BTreeMap<String, String>,
     /// What providers of balances call it.
     pub providers: BTreeMap<String, String>,
+    /// What was filled in for `${VAR}`.
+    pub secrets: Vec<Secret>,
+}
+
+impl Default for ChainFile {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::new(),
+            id: String::new(),
+            plugin: String::new(),
+            pinned: None,
+            endpoints: vec![],
+            start: Beginning::Latest,
+            poll_ms: POLL_MS,
+            settings: "{}".to_owned(),
+            limits: Limits::default(),
+            policy: Policy::default(),
+            display: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            secrets: vec![],
+        }
+    }
+}
+
+/// Milliseconds between looks at the head, unless the file says otherwise.
+const POLL_MS: u64 = 500;
+/// A filled-in text shorter than this is no secret.
+const SECRET: usize = 4;
+
+impl ChainFile {
+    /// A text without what was filled in for `${VAR}`.
+    pub fn without_secrets(&self, text: &str) -> String {
+        let secrets = self.secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= SECRET);
+        secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+    }
 }
 
 /// What the scans of one chain may use.
@@ -51,6 +98,8 @@ pub struct Limits {
     pub requests: u64,
     /// Trades in one block.
     pub trades: usize,
+    /// Bytes that a plugin may hand to the host in one call: answers, requests, facts.
+    pub output_bytes: usize,
 }
 
 impl Default for Limits {
@@ -64,6 +113,7 @@ impl Default for Limits {
             weight_per_second: 0,
             requests: 10_000,
             trades: 20_000,
+            output_bytes: 64 << 20,
         }
     }
 }
@@ -82,6 +132,8 @@ struct Written {
     #[serde(default)]
     limits: Limits,
     #[serde(default)]
+    policy: Policy,
+    #[serde(default)]
     display: BTreeMap<String, String>,
     #[serde(default)]
     providers: BTreeMap<String, String>,
@@ -92,24 +144,6 @@ struct Written {
 enum Start {
     Height(u64),
     Word(String),
-}
-
-/// Where `${VAR}` is looked up: the environment, then a file of that name in the folder of secrets.
-pub struct Variables<'a, S> {
-    /// The environment.
-    pub strings: &'a S,
-    /// The folder of secrets.
-    pub secrets: Option<&'a Path>,
-}
-
-impl<S: Strings> Variables<'_, S> {
-    fn get(&self, name: &str) -> Option<String> {
-        let file = || {
-            let text = std::fs::read_to_string(self.secrets?.join(name)).ok()?;
-            Some(text.trim_end().to_owned())
-        };
-        self.strings.get(name).or_else(file)
-    }
 }
 
 /// Reads every chain file of a folder, or says everything that is wrong with them.
@@ -144,11 +178,12 @@ pub fn read(path: &Path, variables: &Variables<'_, impl Strings>) -> Result<Chai
 }
 
 fn parse(path: &Path, text: &str, variables: &Variables<'_, impl Strings>) -> Result<ChainFile, Vec<String>> {
-    let mut problems = vec![];
     let mut table: toml::Table = toml::from_str(text).map_err(|e| vec![one_line(&e)])?;
+    let mut found = Filled::default();
     for (key, value) in &mut table {
-        fill(key, value, variables, &mut problems);
+        fill(key, value, variables, &mut found);
     }
+    let Filled { mut problems, secrets } = found;
     let written = match table.try_into::<Written>() {
         Ok(written) => written,
         Err(e) => {
@@ -176,60 +211,40 @@ fn parse(path: &Path, text: &str, variables: &Variables<'_, impl Strings>) -> Re
             Beginning::Latest
         }
     };
+    let (plugin, pinned) = match written.plugin.split_once('@') {
+        None => (written.plugin.clone(), None),
+        Some((plugin, version)) => {
+            let parsed = Version::parse(version);
+            let wrong = parsed.as_ref().err().map(|e| format!("plugin version `{version}`: {e}; it is like evm@1.4.0"));
+            problems.extend(wrong);
+            (plugin.to_owned(), parsed.ok())
+        }
+    };
+    if written.policy.promote == Promote::Manual && !written.plugin.contains('@') {
+        problems.push(format!("policy.promote is \"manual\", so plugin must name a version: {plugin}@1.4.0"));
+    }
     if !problems.is_empty() {
         return Err(problems);
     }
     Ok(ChainFile {
         path: path.to_owned(),
         id: written.id,
-        plugin: written.plugin,
+        plugin,
+        pinned,
         endpoints: written.endpoints.into_iter().filter(|endpoint| !endpoint.is_empty()).collect(),
         start,
-        poll_ms: written.poll_ms.unwrap_or(500).max(5),
+        poll_ms: written.poll_ms.unwrap_or(POLL_MS).max(5),
         settings: serde_json::to_string(&written.settings).unwrap_or_else(|_| "{}".to_owned()),
         limits: written.limits,
+        policy: written.policy,
         display: written.display,
         providers: written.providers,
+        secrets,
     })
 }
 
 fn one_line(error: &toml::de::Error) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Fills `${VAR}` in every text below a value.
-fn fill(place: &str, value: &mut toml::Value, variables: &Variables<'_, impl Strings>, problems: &mut Vec<String>) {
-    match value {
-        toml::Value::String(text) => match filled(text, variables) {
-            Ok(done) => *text = done,
-            Err(problem) => problems.push(format!("{place}: {problem}")),
-        },
-        toml::Value::Array(items) => {
-            for (at, item) in items.iter_mut().enumerate() {
-                fill(&format!("{place}[{at}]"), item, variables, problems);
-            }
-        }
-        toml::Value::Table(table) => {
-            for (key, item) in table.iter_mut() {
-                fill(&format!("{place}.{key}"), item, variables, problems);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn filled(text: &str, variables: &Variables<'_, impl Strings>) -> Result<String, String> {
-    let mut done = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("${") {
-        let (name, after) = after.split_once('}').ok_or("`${` without `}`")?;
-        let value = variables.get(name);
-        done.push_str(before);
-        done.push_str(&value.ok_or_else(|| format!("variable {name} is neither set nor a file in SECRETS_DIR"))?);
-        rest = after;
-    }
-    done.push_str(rest);
-    Ok(done)
 }
 
 #[cfg(test)]
@@ -251,12 +266,23 @@ mod tests {
     }
 
     #[test]
+    fn a_version_can_be_pinned_and_secrets_are_struck_out() {
+        let text = "id = \"a\"\nplugin = \"evm@1.4.0\"\n[settings]\nkey = \"${NODE}\"\n[policy]\npromote = \"manual\"";
+        let chain = parsed(text).unwrap();
+        assert_eq!((chain.plugin.as_str(), chain.pinned.clone()), ("evm", Some(Version::new(1, 4, 0))));
+        assert_eq!(chain.without_secrets(&chain.settings), r#"{"key":"***"}"#);
+        assert!(parsed("id = \"a\"\nplugin = \"evm@one\"").unwrap_err()[0].contains("evm@1.4.0"));
+    }
+
+    #[test]
     fn everything_wrong_is_said_at_once() {
         let text =
             "id = \"Eth\"\nplugin = \"evm\"\nstart = \"soon\"\nendpoints = [\"${NODE}\", \"ftp://x\", \"${NONE}\"]";
         let problems = parsed(text).unwrap_err();
         assert_eq!(problems.len(), 4, "{problems:?}");
         assert!(problems[0].contains("endpoints[2]: variable NONE"), "{problems:?}");
+        let unpinned = parsed("id = \"a\"\nplugin = \"evm\"\n[policy]\npromote = \"manual\"").unwrap_err();
+        assert!(unpinned[0].contains("must name a version"), "{unpinned:?}");
         let unknown = parsed("id = \"a\"\nplugin = \"evm\"\nsped = 1").unwrap_err();
         assert!(unknown[0].contains("sped"), "{unknown:?}");
     }

@@ -2,7 +2,7 @@
 //!
 //! Read in the order a trade goes: [`upstream`] fetches, [`plugin`] detects and lifts, `ingest-domain` orders, [`tape`]
 //! publishes; [`source`] joins the first two, [`mod@run`] starts it all. What an operator hands in is in [`settings`] and
-//! [`chainfile`].
+//! [`chainfile`]; [`catalog`] follows it while the process runs. What an author uses is in [`scan`] and [`kit`].
 //!
 //! **Invariant:** only [`plugin`] names wasmtime; nothing here listens on a port or keeps state on disk.
 
@@ -10,11 +10,18 @@ pub mod settings;
 pub mod chainfile;
 pub mod upstream;
 pub mod cache;
+pub mod cassette;
 pub mod plugin;
+pub mod watch;
+pub mod status;
+pub mod shadow;
+pub mod catalog;
+pub mod in_force;
 pub mod source;
 pub mod tape;
 pub mod run;
 pub mod scan;
+pub mod kit;
 pub mod check;
 
 pub use run::run;

@@ -1,9 +1,9 @@
 //! The binary `chain-ingestor`: reads its settings, then does what the command line says.
 
-use chain_ingestor::{Settings, check, scan};
-use clap::{Parser, Subcommand};
+use chain_ingestor::{Settings, check, kit, scan};
+use clap::{Args, Parser, Subcommand};
 use environment::{Layers, Problems, Shutdown};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tape_log::{Log, settings::target};
 
@@ -19,8 +19,61 @@ struct Arguments {
 enum Command {
     /// Follow every chain in CHAINS_DIR.
     Run,
-    /// Print the trades of a span as JSON lines, without any log.
+    /// Print the trades of a span, or of a cassette, as JSON lines, without any log.
     Scan {
+        /// The component.
+        #[arg(long)]
+        plugin: PathBuf,
+        #[command(flatten)]
+        what: What,
+    },
+    /// Check, list and try plugins.
+    Plugin {
+        #[command(subcommand)]
+        order: Order,
+    },
+    /// Check settings, chain files and plugins, and print what is resolved.
+    CheckConfig,
+    /// Ask whether the log can be reached (exec probe).
+    Health,
+}
+
+/// What is scanned.
+#[derive(Args)]
+struct What {
+    /// A cassette to replay, without a network.
+    #[arg(long, conflicts_with_all = ["chain", "from", "to"])]
+    cassette: Option<PathBuf>,
+    /// The chain file.
+    #[arg(long, required_unless_present = "cassette")]
+    chain: Option<PathBuf>,
+    /// First height.
+    #[arg(long, required_unless_present = "cassette")]
+    from: Option<u64>,
+    /// Last height.
+    #[arg(long, required_unless_present = "cassette")]
+    to: Option<u64>,
+}
+
+#[derive(Subcommand)]
+enum Order {
+    /// Admit a component as `run` would; with cassettes, check its behaviour too.
+    Check {
+        /// The component.
+        file: PathBuf,
+        /// A chain file whose settings and limits are to be used.
+        #[arg(long)]
+        chain: Option<PathBuf>,
+        /// A folder of `*.cassette.json`.
+        #[arg(long)]
+        cassettes: Option<PathBuf>,
+    },
+    /// Say what lies in PLUGINS_DIR.
+    List,
+    /// Say what the running ingestors make of PLUGINS_DIR and CHAINS_DIR.
+    Status,
+    /// Scan a span of a real chain and keep all answers as a cassette.
+    Record {
         /// The component.
         #[arg(long)]
         plugin: PathBuf,
@@ -33,11 +86,29 @@ enum Command {
         /// Last height.
         #[arg(long)]
         to: u64,
+        /// Where to: `NAME.cassette.json`.
+        #[arg(long)]
+        out: PathBuf,
     },
-    /// Check settings, chain files and plugins, and print what is resolved.
-    CheckConfig,
-    /// Ask whether the log can be reached (exec probe).
-    Health,
+    /// Replay cassettes and compare the trades with what is expected.
+    Test {
+        /// The component.
+        #[arg(long)]
+        plugin: PathBuf,
+        /// A folder of `*.cassette.json` and `*.expected.jsonl`.
+        cassettes: PathBuf,
+        /// Write what comes out as what is expected.
+        #[arg(long)]
+        bless: bool,
+    },
+    /// Measure how fast cassettes are scanned, and what a trade costs in fuel.
+    Bench {
+        /// The component.
+        #[arg(long)]
+        plugin: PathBuf,
+        /// A folder of `*.cassette.json`.
+        cassettes: PathBuf,
+    },
 }
 
 #[tokio::main]
@@ -51,9 +122,14 @@ async fn main() -> ExitCode {
 async fn start(command: Command) -> anyhow::Result<()> {
     let mut problems = Problems::default();
     let layers = Layers::load(&mut problems);
-    if let Command::Scan { plugin, chain, from, to } = command {
-        return scan::scan(&plugin, &chain, (from, to), &layers, &mut std::io::stdout()).await;
-    }
+    let command = match command {
+        Command::Scan { plugin, what } => return print_trades(&plugin, what, &layers).await,
+        Command::Plugin { order } => {
+            println!("{}", on_plugins(order, &layers, problems).await?);
+            return Ok(());
+        }
+        other => other,
+    };
     let settings = Settings::read(&layers, &mut problems);
     let target = target(&layers, &mut problems);
     if matches!(command, Command::CheckConfig) {
@@ -71,4 +147,37 @@ async fn start(command: Command) -> anyhow::Result<()> {
     }
     environment::telemetry::start("chain-ingestor");
     chain_ingestor::run(settings, &layers, log, Shutdown::on_signals()).await
+}
+
+async fn print_trades(plugin: &Path, what: What, layers: &Layers) -> anyhow::Result<()> {
+    environment::telemetry::start_on_stderr("chain-ingestor");
+    let mut out = std::io::stdout();
+    match what {
+        What { cassette: Some(cassette), .. } => scan::scan_cassette(plugin, &cassette, &mut out).await,
+        What { chain: Some(chain), from: Some(from), to: Some(to), .. } => {
+            scan::scan(plugin, &chain, (from, to), layers, &mut out).await
+        }
+        _ => anyhow::bail!("scan either a cassette, or a chain from a height to a height"),
+    }
+}
+
+async fn on_plugins(order: Order, layers: &Layers, mut problems: Problems) -> anyhow::Result<String> {
+    environment::telemetry::start_on_stderr("chain-ingestor");
+    let settings = |mut problems: Problems| -> anyhow::Result<Settings> {
+        let settings = Settings::read(layers, &mut problems);
+        problems.finish()?;
+        Ok(settings)
+    };
+    match order {
+        Order::Check { file, chain, cassettes } => {
+            let gate = Settings::gate(layers, &mut problems);
+            problems.finish()?;
+            kit::check(&file, chain.as_deref(), cassettes.as_deref(), &gate, layers).await
+        }
+        Order::List => kit::list(&settings(problems)?).await,
+        Order::Status => kit::status(&settings(problems)?),
+        Order::Record { plugin, chain, from, to, out } => kit::record(&plugin, &chain, (from, to), &out, layers).await,
+        Order::Test { plugin, cassettes, bless } => kit::test(&plugin, &cassettes, bless).await,
+        Order::Bench { plugin, cassettes } => kit::bench(&plugin, &cassettes).await,
+    }
 }

@@ -1,8 +1,11 @@
-//! `scan`: prints the trades of a span as `TradeExecutedV1` lines; touches no log.
+//! `scan`: prints the trades of a span, or of a cassette, as `TradeExecutedV1` lines; touches no log.
 
-use crate::chainfile::{self, Variables};
-use crate::plugin::{Engine, admit};
-use crate::source::Source;
+use crate::cassette::Cassette;
+use crate::catalog::Subscription;
+use crate::chainfile::{self, Limits, Variables};
+use crate::kit;
+use crate::plugin::{Engine, Gate, admit};
+use crate::source::{Evidence, Source};
 use anyhow::{Context, bail};
 use environment::{ConfigError, Strings};
 use ingest_domain::{Chain, Failure};
@@ -24,11 +27,14 @@ pub async fn scan(
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<()> {
     environment::install_crypto();
-    let file = chainfile::read(chain, &Variables { strings, secrets: None }).map_err(ConfigError)?;
+    let secrets = strings.get("SECRETS_DIR").map(std::path::PathBuf::from);
+    let variables = Variables { strings, secrets: secrets.as_deref() };
+    let file = chainfile::read(chain, &variables).map_err(ConfigError)?;
     let engine = Engine::new(1)?;
-    let admitted = admit(&engine, plugin).await.context("admit the plugin")?;
+    let admitted = admit(&engine, &Gate::default(), plugin).await.context("admit the plugin")?;
+    admitted.schema.check(&file.settings).map_err(|wrong| anyhow::anyhow!("{}: {wrong}", chain.display()))?;
     let mut span = file.limits.span.max(1);
-    let mut source = Source::new(&engine, &admitted, &Arc::new(file)).context("make an HTTP client")?;
+    let mut source = Source::new(&engine, Subscription::fixed(Arc::new(file), admitted), Evidence::default());
     let tip = source.head().await.context("ask for the head")?;
     if last > tip.latest.height {
         bail!("the chain ends at {}, before {last}", tip.latest.height);
@@ -56,7 +62,20 @@ pub async fn scan(
     Ok(())
 }
 
-fn print(trades: &[tape::Trade], finalized: Option<u64>, out: &mut impl Write) -> std::io::Result<()> {
+/// Prints the trades of a cassette, or fails as the scan that it was made from did.
+pub async fn scan_cassette(plugin: &Path, cassette: &Path, out: &mut (impl Write + Send)) -> anyhow::Result<()> {
+    let engine = Engine::new(1)?;
+    let admitted = admit(&engine, &Gate::default(), plugin).await.context("admit the plugin")?;
+    let cassette = Cassette::read(cassette).map_err(anyhow::Error::msg)?;
+    let (scanned, _) = kit::replay(&engine, &admitted, &cassette, &Limits::default(), None).await;
+    let scanned = scanned.with_context(|| format!("scan heights {} to {}", cassette.first, cassette.last))?;
+    for block in &scanned.blocks {
+        print(&block.trades, cassette.finalized, out)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn print(trades: &[tape::Trade], finalized: Option<u64>, out: &mut impl Write) -> std::io::Result<()> {
     for (index, trade) in trades.iter().enumerate() {
         let height = trade.block.id.height;
         let status = if finalized.is_some_and(|last| height <= last) { Status::Finalized } else { Status::Observed };

@@ -1,5 +1,6 @@
 //! What the chain-ingestor reads from its environment.
 
+use crate::plugin::Gate;
 use environment::{Problems, Strings};
 use std::path::PathBuf;
 
@@ -14,16 +15,37 @@ pub struct Settings {
     pub secrets: Option<PathBuf>,
     /// Scans of all chains that may run at once.
     pub scans: u32,
+    /// Which plugins may be admitted at all.
+    pub gate: Gate,
+    /// Names this ingestor among those that share the folders.
+    pub instance: String,
 }
 
 impl Settings {
     /// Reads them, noting what is wrong.
     pub fn read(strings: &impl Strings, problems: &mut Problems) -> Self {
+        let gate = Self::gate(strings, problems);
+        let host = strings.get("HOSTNAME").unwrap_or_else(|| "local".to_owned());
+        let instance = problems.text(strings, "INSTANCE", &host);
+        if !instance.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
+            problems.add("INSTANCE", format!("is `{instance}`, but must be letters, digits, `-`, `_` and `.`"));
+        }
         Self {
             plugins: problems.required(strings, "PLUGINS_DIR").into(),
             chains: problems.required(strings, "CHAINS_DIR").into(),
             secrets: problems.optional(strings, "SECRETS_DIR").map(PathBuf::from),
             scans: problems.parsed(strings, "SCANS_AT_ONCE", 16),
+            gate,
+            instance,
         }
+    }
+
+    /// Reads which plugins may be admitted.
+    pub fn gate(strings: &impl Strings, problems: &mut Problems) -> Gate {
+        let allowed = problems.text(strings, "PLUGINS_ALLOW", "");
+        Gate::parse(&allowed).unwrap_or_else(|wrong| {
+            problems.add("PLUGINS_ALLOW", wrong);
+            Gate::default()
+        })
     }
 }

@@ -1,25 +1,20 @@
 //! One suite for the tape port on every log: claims fence, steps are whole, the journal is true.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use chain_ingestor::chainfile::{ChainFile, Limits};
+use chain_ingestor::chainfile::ChainFile;
 use chain_ingestor::tape::{LogLease, LogTape};
-use ingest_domain::{Beginning, Block, Cursor, Journal, Lease, Outcome, Progress, State, Step, Tape};
+use ingest_domain::{Block, Cursor, Journal, Lease, Outcome, Progress, State, Step, Tape};
 use std::sync::Arc;
 use tape::{BlockId, BlockRef, Detector, Raw, Side, Status, Trade, Trader, Transaction};
 use tape_log::{Log, Target, topics};
 
 fn chain_file(id: &str) -> ChainFile {
     ChainFile {
-        path: "test.toml".into(),
         id: id.to_owned(),
         plugin: "test".to_owned(),
-        endpoints: vec![],
-        start: Beginning::Latest,
-        poll_ms: 10,
-        settings: "{}".to_owned(),
-        limits: Limits::default(),
         display: [("name".to_owned(), "Test".to_owned())].into(),
         providers: [("moralis".to_owned(), "test".to_owned())].into(),
+        ..ChainFile::default()
     }
 }
 

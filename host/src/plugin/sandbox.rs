@@ -1,6 +1,9 @@
-//! What one call is lent and may use: upstream, cache, log, and limits on time, memory and requests.
+//! What one call is lent and may use: upstream, cache, log, and limits on time, memory, requests and output.
 
+use super::empty::Empty;
+use super::engine::TABLE;
 use crate::cache::Cache;
+use crate::cassette::{Recorder, Replay};
 use crate::chainfile::Limits;
 use crate::upstream::{Request, Response, Upstream, UpstreamError};
 use std::sync::Arc;
@@ -24,56 +27,144 @@ pub struct Lent {
     pub limits: Limits,
 }
 
+/// Whether a call's answers come from outside, are kept, or come from what was kept.
+#[derive(Clone, Default)]
+pub enum Answers {
+    /// From outside.
+    #[default]
+    Live,
+    /// From outside, and kept.
+    Recorded(Recorder),
+    /// From what was kept: no network, no cache.
+    Replayed(Arc<Replay>),
+}
+
+/// What a call used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Milliseconds of computing, without waiting for answers.
+    pub computed: Duration,
+    /// Milliseconds of waiting for answers.
+    pub waited: Duration,
+    /// Most bytes of memory.
+    pub memory: usize,
+    /// Requests sent.
+    pub requests: u64,
+    /// Fuel burnt, where it was counted.
+    pub fuel: u64,
+}
+
+/// A limit that was broken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Broke {
+    #[error("it computed for more than {0} ms")]
+    Deadline(u64),
+    #[error("it asked for more than {0} bytes of memory")]
+    Memory(usize),
+    #[error("it sent more than {0} requests in one call")]
+    Requests(u64),
+}
+
 /// The state of one store: what is lent, and what was used of it.
 pub struct Limited {
     lent: Lent,
+    answers: Answers,
+    now_ms: u64,
+    empty: Option<Empty>,
     started: Instant,
     waited: Duration,
     requests: u64,
+    memory: usize,
     lines: u32,
 }
 
 impl Limited {
-    pub(super) fn new(lent: Lent) -> Self {
-        Self { lent, started: Instant::now(), waited: Duration::ZERO, requests: 0, lines: 0 }
+    pub(super) fn new(lent: Lent, answers: Answers, now_ms: u64) -> Self {
+        let started = Instant::now();
+        let (waited, requests, memory, lines) = (Duration::ZERO, 0, 0, 0);
+        Self { lent, answers, now_ms, empty: None, started, waited, requests, memory, lines }
+    }
+
+    pub(super) fn used(&self) -> Used {
+        let computed = self.started.elapsed().saturating_sub(self.waited);
+        Used { computed, waited: self.waited, memory: self.memory, requests: self.requests, fuel: 0 }
+    }
+
+    /// The empty world of a component that imports WASI, made when it is first asked for.
+    pub(super) fn empty(&mut self) -> &mut Empty {
+        let now_ms = self.now_ms;
+        self.empty.get_or_insert_with(|| Empty::at(now_ms))
     }
 
     /// Called at each epoch: waiting on the endpoint is not charged.
     pub(super) fn on_epoch(&self) -> wasmtime::Result<UpdateDeadline> {
         let running = self.started.elapsed().saturating_sub(self.waited);
         if running > Duration::from_millis(self.lent.limits.compute_ms) {
-            wasmtime::bail!("the plugin computed for more than {} ms", self.lent.limits.compute_ms);
+            return Err(Broke::Deadline(self.lent.limits.compute_ms).into());
         }
-        Ok(UpdateDeadline::Continue(1))
+        Ok(UpdateDeadline::Yield(1))
     }
 
-    pub(super) async fn send(&mut self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
-        let count = requests.len();
-        self.requests += count as u64;
+    pub(super) async fn send(
+        &mut self,
+        requests: Vec<Request>,
+    ) -> wasmtime::Result<Vec<Result<Response, UpstreamError>>> {
+        self.requests += requests.len() as u64;
         if self.requests > self.lent.limits.requests {
-            let why = format!("more than {} requests in one call", self.lent.limits.requests);
-            return vec![Err(UpstreamError::Refused(why)); count];
+            return Err(Broke::Requests(self.lent.limits.requests).into());
+        }
+        if let Answers::Replayed(replay) = &self.answers {
+            return Ok(requests.iter().map(|request| replay.answer(request)).collect());
         }
         let Some(upstream) = self.lent.upstream.clone() else {
-            return vec![Err(UpstreamError::Refused("the chain has no endpoints".to_owned())); count];
+            let refused = || Err(UpstreamError::Refused("the chain has no endpoints".to_owned()));
+            return Ok(requests.iter().map(|_| refused()).collect());
         };
         let asked = Instant::now();
-        let answers = upstream.send(requests).await;
+        let answers = match &self.answers {
+            Answers::Recorded(recorder) => {
+                let answers = upstream.send(requests.clone()).await;
+                recorder.heard(&requests, &answers);
+                answers
+            }
+            _ => upstream.send(requests).await,
+        };
         self.waited += asked.elapsed();
-        answers
+        Ok(answers)
     }
 
-    pub(super) fn cache(&self) -> &Cache {
-        &self.lent.cache
+    pub(super) fn recall(&self, keys: &[String]) -> Vec<Option<Vec<u8>>> {
+        match &self.answers {
+            Answers::Live => self.lent.cache.get(keys),
+            Answers::Recorded(recorder) => {
+                let facts = self.lent.cache.get(keys);
+                recorder.recalled(keys, &facts);
+                facts
+            }
+            Answers::Replayed(replay) => replay.recall(keys),
+        }
+    }
+
+    pub(super) fn keep(&self, entries: Vec<(String, Vec<u8>)>) {
+        if !matches!(self.answers, Answers::Replayed(_)) {
+            self.lent.cache.put(entries);
+        }
     }
 
     pub(super) fn log(&mut self, level: tracing::Level, message: &str) {
         self.lines += 1;
+        let chain = &*self.lent.chain;
         if self.lines > LOG_LINES {
+            if self.lines == LOG_LINES + 1 {
+                tracing::warn!(
+                    chain.id = chain,
+                    "plugin: more than {LOG_LINES} lines in one call; the rest is dropped"
+                );
+            }
             return;
         }
         let end = (0..=LOG_BYTES.min(message.len())).rev().find(|end| message.is_char_boundary(*end)).unwrap_or(0);
-        let (chain, message) = (&*self.lent.chain, &message[..end]);
+        let message = &message[..end];
         match level {
             tracing::Level::ERROR => tracing::error!(chain.id = chain, "plugin: {message}"),
             tracing::Level::WARN => tracing::warn!(chain.id = chain, "plugin: {message}"),
@@ -84,14 +175,17 @@ impl Limited {
 }
 
 impl ResourceLimiter for Limited {
-    fn memory_growing(&mut self, _now: usize, desired: usize, _most: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > self.lent.limits.memory_bytes {
-            wasmtime::bail!("the plugin asked for more than {} bytes of memory", self.lent.limits.memory_bytes);
+    fn memory_growing(&mut self, now: usize, desired: usize, _most: Option<usize>) -> wasmtime::Result<bool> {
+        // A component may have several memories: their sum counts.
+        let sum = self.memory + desired.saturating_sub(now);
+        if sum > self.lent.limits.memory_bytes {
+            return Err(Broke::Memory(self.lent.limits.memory_bytes).into());
         }
+        self.memory = sum;
         Ok(true)
     }
 
     fn table_growing(&mut self, _now: usize, desired: usize, _most: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= 20_000)
+        Ok(desired <= TABLE)
     }
 }

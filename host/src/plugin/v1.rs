@@ -1,12 +1,14 @@
 //! WIT `chaintape:plugin@1`: the generated bindings, what the host lends, and the lift of blocks into the tape's terms.
 
 use super::admit::Admitted;
+use super::empty;
 use super::engine::Engine;
-use super::sandbox::{Lent, Limited};
+use super::sandbox::{Answers, Broke, Lent, Limited, Used};
 use crate::upstream;
-use ingest_domain::{Block, Scanned, Tip};
+use ingest_domain::{Scanned, Tip};
 use std::sync::Arc;
-use tape::{AssetAmount, BlockId, BlockRef, Detector, Fee, Leg, Raw, Side, Trade, Trader, Transaction, Usd, Valuation};
+use std::time::Duration;
+use tape::BlockId;
 use wasmtime::Store;
 use wasmtime::component::{Component, HasSelf, Linker};
 
@@ -15,17 +17,32 @@ mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit/chain-plugin",
         world: "plugin",
-        imports: { default: async },
+        imports: { default: async | trappable },
         exports: { default: async },
     });
 }
 
+mod lift;
+
+/// What a plugin may export beside, since 1.1.0.
+mod paced {
+    wasmtime::component::bindgen!({ path: "../wit/chain-plugin", world: "paced", exports: { default: async } });
+}
+
 use bindings::chaintape::plugin::{cache, log, types as wit, upstream as wit_upstream};
+use lift::Lift;
 pub use wit::{Description, Failure};
+
+/// How long a call may take, with all its waiting: far beyond what upstream's own time limits add up to.
+const LONGEST_CALL: Duration = Duration::from_mins(10);
 
 /// A component ready to be instantiated.
 #[derive(Clone)]
-pub struct Ready(bindings::PluginPre<Limited>);
+pub struct Ready {
+    chain: bindings::PluginPre<Limited>,
+    /// Whether it can be asked for its pace.
+    paced: bool,
+}
 
 /// What a call is told.
 #[derive(Clone, Debug)]
@@ -44,12 +61,25 @@ pub enum CallError {
     /// The plugin says why.
     #[error("{}", said(.0))]
     Failure(Failure),
-    /// It trapped or broke a limit.
+    /// It trapped or broke a limit, which it would do again.
     #[error("the plugin failed: {0}")]
     Trap(String),
+    /// It took too long on this machine at this time.
+    #[error("the plugin is too slow: {0}")]
+    Slow(String),
     /// It delivered what the contract does not allow.
     #[error("the plugin delivered {0}")]
     Broken(String),
+    /// The host could not run it.
+    #[error("the host cannot run the plugin: {0}")]
+    Host(String),
+}
+
+impl CallError {
+    /// Whether the same answers lead to the same failure.
+    pub fn is_deterministic(&self) -> bool {
+        matches!(self, Self::Failure(Failure::BadData(_)) | Self::Trap(_) | Self::Broken(_))
+    }
 }
 
 fn said(failure: &Failure) -> String {
@@ -64,31 +94,133 @@ fn said(failure: &Failure) -> String {
     }
 }
 
-/// Links a component against what is lent.
-pub(super) fn link(engine: &Engine, component: &Component) -> wasmtime::Result<Ready> {
-    let mut linker: Linker<Limited> = Linker::new(&engine.inner);
+/// Links a component against what is lent, on the engine that compiled it.
+pub(super) fn link(engine: &wasmtime::Engine, component: &Component) -> wasmtime::Result<Ready> {
+    let mut linker: Linker<Limited> = Linker::new(engine);
     bindings::Plugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
-    Ok(Ready(bindings::PluginPre::new(linker.instantiate_pre(component)?)?))
+    if component.component_type().imports(engine).any(|(name, _)| name.starts_with("wasi:")) {
+        empty::add_to_linker(&mut linker)?;
+    }
+    let pre = linker.instantiate_pre(component)?;
+    // Absent in older plugins, and in those that do not care.
+    let paced = paced::PacedPre::new(pre.clone()).is_ok();
+    Ok(Ready { chain: bindings::PluginPre::new(pre)?, paced })
 }
 
-/// A fresh instance in a store of its own.
-async fn fresh(engine: &Engine, ready: &Ready, lent: Lent) -> wasmtime::Result<(Store<Limited>, bindings::Plugin)> {
-    let mut store = Store::new(&engine.inner, Limited::new(lent));
+/// What a plugin is asked.
+enum Question {
+    Describe,
+    Head(wit::Context),
+    Scan(wit::Context, wit::Span),
+}
+
+/// What it answers.
+enum Answer {
+    Description(Description, Option<u64>),
+    Tip(wit::Tip),
+    Scanned(wit::Scanned),
+}
+
+/// Asks in a fresh instance in a store of its own; under fuel where it is given.
+async fn ask(
+    engine: wasmtime::Engine,
+    ready: Ready,
+    state: Limited,
+    output: usize,
+    fuel: Option<u64>,
+    question: Question,
+) -> (Result<Answer, CallError>, Used) {
+    let mut store = Store::new(&engine, state);
     store.limiter(|state| state);
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|state| state.data().on_epoch());
-    let plugin = ready.0.instantiate_async(&mut store).await?;
-    Ok((store, plugin))
+    store.set_hostcall_fuel(output);
+    let metered = match fuel {
+        Some(fuel) => store.set_fuel(fuel).and_then(|()| store.fuel_async_yield_interval(Some(50_000_000))),
+        None => {
+            store.set_epoch_deadline(1);
+            store.epoch_deadline_callback(|state| state.data().on_epoch());
+            Ok(())
+        }
+    };
+    let answered = match metered {
+        Ok(()) => tokio::time::timeout(LONGEST_CALL, put(&mut store, &ready, question)).await,
+        Err(error) => Ok(Err(CallError::Host(first_line(&error)))),
+    };
+    let late = || Err(CallError::Slow(format!("no answer after {} s", LONGEST_CALL.as_secs())));
+    let mut used = store.data().used();
+    used.fuel = fuel.map_or(0, |fuel| fuel - store.get_fuel().unwrap_or(fuel));
+    (answered.unwrap_or_else(|_| late()), used)
 }
 
-fn trap(error: &wasmtime::Error) -> CallError {
-    CallError::Trap(format!("{error:#}").lines().next().unwrap_or_default().to_owned())
+async fn put(store: &mut Store<Limited>, ready: &Ready, question: Question) -> Result<Answer, CallError> {
+    let failed = |e: wasmtime::Error| sort(&e);
+    if matches!(question, Question::Describe) {
+        return introduce(store, ready).await.map_err(failed);
+    }
+    let plugin = ready.chain.instantiate_async(&mut *store).await.map_err(failed)?;
+    let chain = plugin.chaintape_plugin_chain();
+    match question {
+        Question::Describe => Err(lost()),
+        Question::Head(context) => {
+            let tip = chain.call_head(store, &context).await.map_err(failed)?;
+            tip.map(Answer::Tip).map_err(CallError::Failure)
+        }
+        Question::Scan(context, span) => {
+            let scanned = chain.call_scan(store, &context, span).await.map_err(failed)?;
+            scanned.map(Answer::Scanned).map_err(CallError::Failure)
+        }
+    }
 }
 
-/// Asks a component who it is.
-pub(super) async fn describe(engine: &Engine, ready: &Ready, lent: Lent) -> Result<Description, CallError> {
-    let (mut store, plugin) = fresh(engine, ready, lent).await.map_err(|e| trap(&e))?;
-    plugin.chaintape_plugin_chain().call_describe(&mut store).await.map_err(|e| trap(&e))
+/// Who it is, and how it likes to be asked where it says so, from one instance.
+async fn introduce(store: &mut Store<Limited>, ready: &Ready) -> wasmtime::Result<Answer> {
+    let instance = ready.chain.instance_pre().instantiate_async(&mut *store).await?;
+    let plugin = bindings::Plugin::new(&mut *store, &instance)?;
+    let said = plugin.chaintape_plugin_chain().call_describe(&mut *store).await?;
+    if !ready.paced {
+        return Ok(Answer::Description(said, None));
+    }
+    let paced = paced::Paced::new(&mut *store, &instance)?;
+    let widest = paced.chaintape_plugin_pace().call_widest_span(store).await?;
+    Ok(Answer::Description(said, Some(widest.max(1))))
+}
+
+/// Tells what the plugin did from what happened to it.
+fn sort(error: &wasmtime::Error) -> CallError {
+    if let Some(broke) = error.downcast_ref::<Broke>() {
+        let why = broke.to_string();
+        return if matches!(broke, Broke::Deadline(_)) { CallError::Slow(why) } else { CallError::Trap(why) };
+    }
+    if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
+        return CallError::Host(first_line(error));
+    }
+    match error.downcast_ref::<wasmtime::Trap>() {
+        Some(trap) => CallError::Trap(trap.to_string()),
+        None => CallError::Trap(first_line(error)),
+    }
+}
+
+/// What it comes down to, without the way there through the component.
+fn first_line(error: &wasmtime::Error) -> String {
+    error.root_cause().to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+fn lost() -> CallError {
+    CallError::Host("the call was lost".to_owned())
+}
+
+/// Asks a component who it is, and how many heights it takes at once.
+pub(super) async fn describe(
+    engine: &Engine,
+    ready: &Ready,
+    lent: Lent,
+) -> Result<(Description, Option<u64>), CallError> {
+    let output = lent.limits.output_bytes;
+    let state = Limited::new(lent, Answers::Live, 0);
+    let asked = ask(engine.inner.clone(), ready.clone(), state, output, None, Question::Describe);
+    match engine.run(asked).await.ok_or_else(lost)?.0? {
+        Answer::Description(said, widest) => Ok((said, widest)),
+        _ => Err(lost()),
+    }
 }
 
 fn context(told: &Context) -> wit::Context {
@@ -100,137 +232,64 @@ fn context(told: &Context) -> wit::Context {
 #[tracing::instrument(name = "plugin.head.ask", skip_all, fields(chain.id = %lent.chain))]
 pub async fn head(engine: &Engine, plugin: &Admitted, lent: Lent, told: &Context) -> Result<Tip, CallError> {
     let _room = engine.room.acquire().await;
-    let (mut store, instance) = fresh(engine, &plugin.ready, lent).await.map_err(|e| trap(&e))?;
-    let answer = instance.chaintape_plugin_chain().call_head(&mut store, &context(told)).await;
-    let tip = answer.map_err(|e| trap(&e))?.map_err(CallError::Failure)?;
+    let output = lent.limits.output_bytes;
+    let state = Limited::new(lent, Answers::Live, told.now_ms);
+    let question = Question::Head(context(told));
+    let asked = ask(engine.inner.clone(), plugin.ready.clone(), state, output, None, question);
+    let Answer::Tip(tip) = engine.run(asked).await.ok_or_else(lost)?.0? else { return Err(lost()) };
     let id = |id: wit::BlockId| BlockId { height: id.height, hash: id.hash.into() };
     Ok(Tip { network: tip.network.into(), latest: id(tip.latest), finalized: tip.finalized.map(id) })
 }
 
 /// Asks for the blocks of a span.
-#[tracing::instrument(name = "plugin.span.scan", skip_all, fields(chain.id = %lent.chain, first, last))]
 pub async fn scan(
     engine: &Engine,
     plugin: &Admitted,
     lent: Lent,
     told: &Context,
     network: &Arc<str>,
-    (first, last): (u64, u64),
+    span: (u64, u64),
 ) -> Result<Scanned, CallError> {
+    scan_with(engine, plugin, lent, Answers::Live, None, told, network, span).await.0
+}
+
+/// Asks for the blocks of a span, with answers of the caller's choice, under fuel where it is given.
+#[tracing::instrument(name = "plugin.span.scan", skip_all, fields(chain.id = %lent.chain, first, last))]
+#[expect(clippy::too_many_arguments, reason = "they are what a scan is a function of")]
+pub async fn scan_with(
+    engine: &Engine,
+    plugin: &Admitted,
+    lent: Lent,
+    answers: Answers,
+    fuel: Option<u64>,
+    told: &Context,
+    network: &Arc<str>,
+    (first, last): (u64, u64),
+) -> (Result<Scanned, CallError>, Used) {
     let _room = engine.room.acquire().await;
-    let most = lent.limits.trades;
-    let lift = Lift { chain: Arc::clone(&lent.chain), network: Arc::clone(network), detector: &plugin.detector };
-    let (mut store, instance) = fresh(engine, &plugin.ready, lent).await.map_err(|e| trap(&e))?;
-    let span = wit::Span { first, last };
-    let answer = instance.chaintape_plugin_chain().call_scan(&mut store, &context(told), span).await;
-    let scanned = answer.map_err(|e| trap(&e))?.map_err(CallError::Failure)?;
-    lift.scanned(scanned, first, last, most)
-}
-
-/// Turns the contract's shapes into the tape's.
-struct Lift<'a> {
-    chain: Arc<str>,
-    network: Arc<str>,
-    detector: &'a Arc<Detector>,
-}
-
-impl Lift<'_> {
-    fn scanned(&self, scanned: wit::Scanned, first: u64, last: u64, most: usize) -> Result<Scanned, CallError> {
-        let mut blocks: Vec<Block> = Vec::with_capacity(scanned.blocks.len());
-        for block in scanned.blocks {
-            let height = block.height;
-            let expected = blocks.last().map_or(first, |before| before.id.height + 1);
-            if height < expected || height > last {
-                return Err(CallError::Broken(format!("block {height} outside of or unordered in {first}..={last}")));
-            }
-            if block.trades.len() > most {
-                return Err(CallError::Broken(format!("more than {most} trades in block {height}")));
-            }
-            blocks.push(self.block(block)?);
+    let (inner, ready) = if fuel.is_some() {
+        match engine.metered().and_then(|inner| Ok((inner.clone(), plugin.metered(engine)?.clone()))) {
+            Ok(both) => both,
+            Err(e) => return (Err(CallError::Host(first_line(&e))), Used::default()),
         }
-        if scanned.through > last {
-            return Err(CallError::Broken(format!("through {} beyond {last}", scanned.through)));
-        }
-        Ok(Scanned { blocks, through: scanned.through })
-    }
-
-    fn block(&self, block: wit::Block) -> Result<Block, CallError> {
-        let id = BlockId { height: block.height, hash: block.hash.into() };
-        let place = BlockRef { id: id.clone(), timestamp_ms: block.timestamp_ms };
-        let attribute = |name: &str| block.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-        let unbacked = attribute("unbacked").and_then(|count| count.parse().ok()).unwrap_or(0);
-        let proof = attribute("proof").map_or("none", String::as_str).into();
-        let lifted = block.trades.into_iter().map(|trade| self.trade(&place, trade));
-        Ok(Block {
-            id,
-            parent: block.parent.map(|parent| BlockId { height: parent.height, hash: parent.hash.into() }),
-            timestamp_ms: block.timestamp_ms,
-            trades: lifted.collect::<Result<_, _>>()?,
-            unbacked,
-            proof,
-        })
-    }
-
-    fn trade(&self, block: &BlockRef, trade: wit::Trade) -> Result<Trade, CallError> {
-        if trade.legs.len() > Trade::MAX_LEGS {
-            let hash = &trade.transaction.hash;
-            return Err(CallError::Broken(format!("more than {} legs in transaction {hash}", Trade::MAX_LEGS)));
-        }
-        Ok(Trade {
-            kind: trade.kind,
-            chain: Arc::clone(&self.chain),
-            network: Arc::clone(&self.network),
-            block: block.clone(),
-            transaction: Transaction {
-                hash: trade.transaction.hash.into(),
-                index: trade.transaction.index,
-                from: trade.transaction.sender,
-                to: trade.transaction.receiver,
-            },
-            ordinal: trade.ordinal,
-            trader: Trader { address: trade.trader.address, evidence: trade.trader.evidence },
-            sold: side(trade.sold),
-            bought: side(trade.bought),
-            legs: trade.legs.into_iter().map(leg).collect(),
-            fees: trade.fees.into_iter().map(fee).collect(),
-            platform: trade.platform,
-            valuation: trade.valuation.map(valuation).transpose()?,
-            detector: Arc::clone(self.detector),
-        })
-    }
-}
-
-fn raw(value: wit::Uint256) -> Raw {
-    Raw::from_limbs([value.limb0, value.limb1, value.limb2, value.limb3])
-}
-
-fn side(side: wit::Side) -> Side {
-    Side { asset: side.asset, raw: raw(side.raw), decimals: side.decimals, symbol: side.symbol, quote: side.quote }
-}
-
-fn amount(amount: wit::AssetAmount) -> AssetAmount {
-    AssetAmount { asset: amount.asset, raw: raw(amount.raw) }
-}
-
-fn leg(leg: wit::Leg) -> Leg {
-    Leg { venue: leg.venue, pool: leg.pool, sold: amount(leg.sold), bought: amount(leg.bought), ordinal: leg.ordinal }
-}
-
-fn fee(fee: wit::Fee) -> Fee {
-    Fee { kind: fee.kind, asset: fee.asset, raw: raw(fee.raw), recipient: fee.recipient, included: fee.included }
-}
-
-fn valuation(valuation: wit::Valuation) -> Result<Valuation, CallError> {
-    let usd = |usd: wit::Usd| {
-        let units = (u128::from(usd.high) << 64) | u128::from(usd.low);
-        let units = i128::try_from(units).ok().map(Usd).filter(|units| *units <= Usd::LIMIT);
-        units.ok_or_else(|| CallError::Broken("a valuation beyond 10^15 dollars".to_owned()))
+    } else {
+        (engine.inner.clone(), plugin.ready.clone())
     };
-    Ok(Valuation {
-        notional: usd(valuation.notional)?,
-        fee: valuation.fee.map(usd).transpose()?,
-        source: valuation.source,
-    })
+    let (most, output) = (lent.limits.trades, lent.limits.output_bytes);
+    let lift =
+        Lift { chain: Arc::clone(&lent.chain), network: Arc::clone(network), detector: Arc::clone(&plugin.detector) };
+    let state = Limited::new(lent, answers, told.now_ms);
+    let question = Question::Scan(context(told), wit::Span { first, last });
+    let asked = async move {
+        let (answer, used) = ask(inner, ready, state, output, fuel, question).await;
+        let lifted = match answer {
+            Ok(Answer::Scanned(scanned)) => lift.scanned(scanned, first, last, most),
+            Ok(_) => Err(lost()),
+            Err(error) => Err(error),
+        };
+        (lifted, used)
+    };
+    engine.run(asked).await.unwrap_or_else(|| (Err(lost()), Used::default()))
 }
 
 impl wit::Host for Limited {}
@@ -239,7 +298,7 @@ impl wit_upstream::Host for Limited {
     async fn send(
         &mut self,
         requests: Vec<wit_upstream::Request>,
-    ) -> Vec<Result<wit_upstream::Response, wit_upstream::UpstreamError>> {
+    ) -> wasmtime::Result<Vec<Result<wit_upstream::Response, wit_upstream::UpstreamError>>> {
         let lower = |request: wit_upstream::Request| upstream::Request {
             path: request.path,
             headers: request.headers,
@@ -254,23 +313,24 @@ impl wit_upstream::Host for Limited {
             Err(upstream::UpstreamError::TooLarge(cap)) => Err(wit_upstream::UpstreamError::TooLarge(cap)),
             Err(upstream::UpstreamError::Refused(why)) => Err(wit_upstream::UpstreamError::Refused(why)),
         };
-        let answers = Limited::send(self, requests.into_iter().map(lower).collect()).await;
-        answers.into_iter().map(raise).collect()
+        let answers = Limited::send(self, requests.into_iter().map(lower).collect()).await?;
+        Ok(answers.into_iter().map(raise).collect())
     }
 }
 
 impl cache::Host for Limited {
-    async fn get(&mut self, keys: Vec<String>) -> Vec<Option<Vec<u8>>> {
-        self.cache().get(&keys)
+    async fn get(&mut self, keys: Vec<String>) -> wasmtime::Result<Vec<Option<Vec<u8>>>> {
+        Ok(self.recall(&keys))
     }
 
-    async fn put(&mut self, entries: Vec<(String, Vec<u8>)>) {
-        self.cache().put(entries);
+    async fn put(&mut self, entries: Vec<(String, Vec<u8>)>) -> wasmtime::Result<()> {
+        self.keep(entries);
+        Ok(())
     }
 }
 
 impl log::Host for Limited {
-    async fn write(&mut self, level: log::Level, message: String) {
+    async fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
         let level = match level {
             log::Level::Error => tracing::Level::ERROR,
             log::Level::Warn => tracing::Level::WARN,
@@ -278,5 +338,6 @@ impl log::Host for Limited {
             log::Level::Debug => tracing::Level::DEBUG,
         };
         self.log(level, &message);
+        Ok(())
     }
 }

@@ -1,0 +1,291 @@
+//! While the process runs: files come, change and go, and the listing follows.
+
+use crate::components::{Recipe, drop_in, marked};
+use chain_ingestor::Settings;
+use chain_ingestor::catalog::{Catalog, Entry, Keeper, Listing, Standing};
+use chain_ingestor::plugin::Engine;
+use chain_ingestor::status::{self, Status};
+use environment::Problems;
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+use tape::Detector;
+
+/// Long enough for anything that is not stuck.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Ground {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) engine: Engine,
+    pub(crate) catalog: Catalog,
+    keeper: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+impl Ground {
+    pub(crate) async fn with(files: &[(&str, &[u8])], in_force: &[(&str, &str)]) -> Self {
+        environment::install_crypto();
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["plugins", "chains", "secrets"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        for (name, bytes) in files {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let strings: HashMap<String, String> = [
+            ("PLUGINS_DIR", path("plugins")),
+            ("CHAINS_DIR", path("chains")),
+            ("SECRETS_DIR", path("secrets")),
+            ("INSTANCE", "test".to_owned()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value))
+        .into();
+        let mut problems = Problems::default();
+        let settings = Settings::read(&strings, &mut problems);
+        problems.finish().unwrap();
+        let engine = Engine::new(4).unwrap();
+        let code = |digest: &str| Detector { plugin: "wat".into(), version: "1.0.0".into(), digest: digest.into() };
+        let in_force = in_force.iter().map(|(chain, digest)| ((*chain).to_owned(), code(digest))).collect();
+        let (catalog, mut keeper) = Keeper::open(&engine, &settings, &strings, in_force).await.unwrap();
+        let keeper = tokio::spawn(async move { keeper.keep(&strings).await });
+        Self { folder, engine, catalog, keeper }
+    }
+
+    pub(crate) fn drop_plugin(&self, name: &str, bytes: &[u8]) {
+        drop_in(&self.folder.path().join("plugins"), name, bytes);
+    }
+
+    pub(crate) fn drop_chain(&self, name: &str, text: &str) {
+        drop_in(&self.folder.path().join("chains"), name, text.as_bytes());
+    }
+
+    /// The listing once it is as wanted.
+    pub(crate) async fn until(&self, wanted: impl Fn(&Listing) -> bool) -> Listing {
+        let mut listing = self.catalog.listing();
+        let waited = tokio::time::timeout(PATIENCE, listing.wait_for(|listing| wanted(listing))).await;
+        match waited {
+            Ok(listing) => listing.unwrap().clone(),
+            Err(_) => unreachable!("the listing is still {:?}", self.catalog.listing().borrow()),
+        }
+    }
+
+    pub(crate) async fn until_version(&self, chain: &str, version: &str) -> Entry {
+        self.until(|listing| used(listing, chain).is_some_and(|it| it == version)).await[chain].clone()
+    }
+
+    /// The status beside a file once it is as wanted.
+    pub(crate) async fn status(&self, name: &str, wanted: impl Fn(&Status) -> bool) -> Status {
+        let path = status::beside(&self.folder.path().join(name), "test");
+        let read = || serde_json::from_slice::<Status>(&std::fs::read(&path).ok()?).ok();
+        let looked = async {
+            loop {
+                if let Some(status) = read().filter(&wanted) {
+                    return status;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, looked).await {
+            Ok(status) => status,
+            Err(_) => unreachable!("the status is still {:?}", read()),
+        }
+    }
+}
+
+pub(crate) fn used(listing: &Listing, chain: &str) -> Option<String> {
+    match &listing.get(chain)?.standing {
+        Standing::InUse(plugin) => Some(plugin.version.to_string()),
+        Standing::Parked(_) => None,
+    }
+}
+
+fn parked(listing: &Listing, chain: &str) -> Option<String> {
+    match &listing.get(chain)?.standing {
+        Standing::InUse(_) => None,
+        Standing::Parked(why) => Some(why.clone()),
+    }
+}
+
+pub(crate) const CHAIN: &str = "id = \"one\"\nplugin = \"wat\"\n";
+
+pub(crate) fn version(version: &'static str) -> Vec<u8> {
+    Recipe { version, ..Recipe::default() }.build()
+}
+
+#[tokio::test]
+async fn plugins_and_chains_come_change_and_go() {
+    let ground = Ground::with(&[], &[]).await;
+    ground.drop_chain("one.toml", CHAIN);
+    let listing = ground.until(|listing| parked(listing, "one").is_some()).await;
+    assert_eq!(parked(&listing, "one").unwrap(), "plugin wat is not in PLUGINS_DIR");
+    ground.status("chains/one.toml", |said| said.verdict == "parked").await;
+
+    ground.drop_plugin("wat-1.0.0.wasm", &version("1.0.0"));
+    let first = ground.until_version("one", "1.0.0").await;
+    let said = ground.status("plugins/wat-1.0.0.wasm", |said| !said.chains.is_empty()).await;
+    assert_eq!((said.verdict.as_str(), said.chains[0].state.as_str()), ("admitted", "in-use"));
+    ground.status("chains/one.toml", |said| said.verdict == "followed").await;
+
+    ground.drop_plugin("wat-1.1.0.wasm", &version("1.1.0"));
+    let second = ground.until_version("one", "1.1.0").await;
+    assert!(second.generation > first.generation);
+    let said = |said: &Status| said.chains.iter().any(|one| one.state == "superseded");
+    ground.status("plugins/wat-1.0.0.wasm", said).await;
+
+    // Taking the newest away goes back to the one before.
+    std::fs::remove_file(ground.folder.path().join("plugins/wat-1.1.0.wasm")).unwrap();
+    ground.until_version("one", "1.0.0").await;
+    let gone = status::beside(&ground.folder.path().join("plugins/wat-1.1.0.wasm"), "test");
+    assert!(!gone.exists(), "what was said of a file goes with it");
+
+    std::fs::remove_file(ground.folder.path().join("chains/one.toml")).unwrap();
+    ground.until(|listing| listing.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_refused_file_changes_nothing() {
+    let good = version("1.0.0");
+    let ground = Ground::with(&[("plugins/wat.wasm", &good), ("chains/one.toml", CHAIN.as_bytes())], &[]).await;
+    let before = ground.until_version("one", "1.0.0").await;
+    ground.drop_plugin("wat.wasm", b"no component");
+    let said = ground.status("plugins/wat.wasm", |said| said.verdict == "refused").await;
+    assert_eq!(said.stage.as_deref(), Some("component"));
+    assert_eq!(said.chains[0].state, "in-use", "the one before goes on");
+    ground.drop_chain("one.toml", "id = \"one\"\nplugin = \"wat\"\nspeed = 1\n");
+    let said = ground.status("chains/one.toml", |said| said.verdict == "refused").await;
+    assert!(said.reason.unwrap().contains("speed"));
+    let after = ground.until_version("one", "1.0.0").await;
+    assert_eq!(before.generation, after.generation);
+}
+
+#[tokio::test]
+async fn a_half_written_file_is_taken_when_it_is_whole() {
+    use std::io::Write;
+    let bytes = version("1.0.0");
+    let ground = Ground::with(&[("chains/one.toml", CHAIN.as_bytes())], &[]).await;
+    let mut file = std::fs::File::create(ground.folder.path().join("plugins/wat.wasm")).unwrap();
+    file.write_all(&bytes[..bytes.len() / 2]).unwrap();
+    file.sync_all().unwrap();
+    // The writer has stalled: the half is looked at, and refused as one.
+    let said = ground.status("plugins/wat.wasm", |said| said.verdict == "refused").await;
+    assert_eq!(said.stage.as_deref(), Some("whole"));
+    assert!(said.fix.unwrap().contains("rename"));
+    file.write_all(&bytes[bytes.len() / 2..]).unwrap();
+    file.sync_all().unwrap();
+    ground.until_version("one", "1.0.0").await;
+}
+
+#[tokio::test]
+async fn settings_are_checked_against_the_schema_and_changed_while_running() {
+    let schema = r#"{"type": "object", "additionalProperties": false, "properties": {"users": {"type": "integer"}}}"#;
+    let plugin = Recipe { schema, ..Recipe::default() }.build();
+    let wrong = format!("{CHAIN}[settings]\nusers = \"many\"\n");
+    let ground = Ground::with(&[("plugins/wat.wasm", &plugin), ("chains/one.toml", wrong.as_bytes())], &[]).await;
+    let listing = ground.until(|listing| parked(listing, "one").is_some()).await;
+    assert!(parked(&listing, "one").unwrap().contains("settings.users"), "{listing:?}");
+    ground.drop_chain("one.toml", &format!("{CHAIN}[settings]\nusers = 3\n"));
+    let entry = ground.until_version("one", "1.0.0").await;
+    assert_eq!(entry.file.settings, r#"{"users":3}"#);
+    ground.drop_chain("one.toml", &format!("{CHAIN}[settings]\nusers = 4\n"));
+    ground.until(|listing| listing["one"].file.settings == r#"{"users":4}"#).await;
+    ground.drop_chain("one.toml", &wrong);
+    let said = ground.status("chains/one.toml", |said| said.verdict == "refused").await;
+    assert!(said.reason.unwrap().contains("settings.users"));
+    let listing = ground.until(|listing| used(listing, "one").is_some()).await;
+    assert_eq!(listing["one"].file.settings, r#"{"users":4}"#, "the settings before stay in force");
+}
+
+#[tokio::test]
+async fn a_chain_starts_when_its_secret_is_dropped() {
+    let chain = format!("{CHAIN}endpoints = [\"http://127.0.0.1:1/${{NODE_KEY}}\"]\n");
+    let ground =
+        Ground::with(&[("plugins/wat.wasm", &version("1.0.0")), ("chains/one.toml", chain.as_bytes())], &[]).await;
+    let said = ground.status("chains/one.toml", |said| said.verdict == "refused").await;
+    assert!(said.reason.unwrap().contains("variable NODE_KEY is neither set nor a file in SECRETS_DIR"));
+    drop_in(&ground.folder.path().join("secrets"), "NODE_KEY", b"hush-hush\n");
+    let entry = ground.until_version("one", "1.0.0").await;
+    assert_eq!(entry.file.endpoints, ["http://127.0.0.1:1/hush-hush"]);
+}
+
+#[tokio::test]
+async fn a_new_version_must_find_what_the_old_one_finds_where_the_policy_says_so() {
+    // The new version answers with another block: nothing can be compared; then one that fails.
+    let failing = Recipe { version: "1.1.0", scan: "(unreachable)", ..Recipe::default() }.build();
+    let ground =
+        Ground::with(&[("plugins/a.wasm", &version("1.0.0")), ("chains/one.toml", CHAIN.as_bytes())], &[]).await;
+    ground.until_version("one", "1.0.0").await;
+    ground.drop_plugin("b.wasm", &failing);
+    let held = |said: &Status| said.chains.iter().any(|one| one.state == "held");
+    let said = ground.status("plugins/b.wasm", held).await;
+    let reason = said.chains[0].reason.clone().unwrap();
+    assert!(reason.contains("shadow scan failed") && reason.contains("unreachable"), "{reason}");
+    // A version that can be used stands behind the one that cannot.
+    ground.drop_plugin("c.wasm", &version("1.0.5"));
+    ground.until_version("one", "1.0.5").await;
+}
+
+#[tokio::test]
+async fn a_pinned_version_is_used_and_newer_ones_are_reported() {
+    let pinned = "id = \"one\"\nplugin = \"wat@1.0.0\"\n[policy]\npromote = \"manual\"\n";
+    let (old, new) = (version("1.0.0"), version("1.1.0"));
+    let files: [(&str, &[u8]); 3] =
+        [("plugins/a.wasm", &old), ("plugins/b.wasm", &new), ("chains/one.toml", pinned.as_bytes())];
+    let ground = Ground::with(&files, &[]).await;
+    ground.until_version("one", "1.0.0").await;
+    let held = |said: &Status| said.chains.iter().any(|one| one.state == "held");
+    let said = ground.status("plugins/b.wasm", held).await;
+    let reason = said.chains[0].reason.clone().unwrap();
+    assert!(reason.contains("would have added 0 trades") && reason.contains("wat@1.1.0"), "{reason}");
+    ground.drop_chain("one.toml", &pinned.replace("1.0.0", "1.1.0"));
+    ground.until_version("one", "1.1.0").await;
+}
+
+#[tokio::test]
+async fn a_chain_goes_on_with_the_code_that_the_tape_names() {
+    let (old, new) = (version("1.0.0"), version("1.1.0"));
+    let digest = digest_of(&old).await;
+    let policy = "id = \"one\"\nplugin = \"wat\"\n[policy]\nshadow_blocks = 1000000\n";
+    let files: [(&str, &[u8]); 3] =
+        [("plugins/a.wasm", &old), ("plugins/b.wasm", &new), ("chains/one.toml", policy.as_bytes())];
+    // The trial of the new version reads a million blocks: until it is over, the old one is in use.
+    let ground = Ground::with(&files, &[("one", &digest)]).await;
+    assert_eq!(used(&ground.catalog.listing().borrow(), "one").as_deref(), Some("1.0.0"));
+}
+
+async fn digest_of(bytes: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wasm");
+    std::fs::write(&path, bytes).unwrap();
+    let gate = chain_ingestor::plugin::Gate::default();
+    let admitted = chain_ingestor::plugin::admit(&Engine::new(1).unwrap(), &gate, &path).await.unwrap();
+    admitted.detector.digest.clone()
+}
+
+#[tokio::test]
+async fn replacing_a_file_in_place_is_a_new_generation() {
+    let bytes = version("1.0.0");
+    let ground = Ground::with(&[("plugins/wat.wasm", &bytes), ("chains/one.toml", CHAIN.as_bytes())], &[]).await;
+    let mut before = ground.until_version("one", "1.0.0").await;
+    for mark in 0..3 {
+        ground.drop_plugin("wat.wasm", &marked(&bytes, mark));
+        let listing = ground.until(|listing| listing["one"].generation > before.generation).await;
+        assert_ne!(listing["one"].detector.digest, before.detector.digest);
+        before = listing["one"].clone();
+    }
+}
+
+#[tokio::test]
+async fn status_files_are_read_back() {
+    let ground = Ground::with(&[("plugins/wat.wasm", &version("1.0.0")), ("plugins/x.wasm", b"x")], &[]).await;
+    ground.status("plugins/x.wasm", |said| said.verdict == "refused").await;
+    ground.status("plugins/wat.wasm", |said| said.verdict == "admitted").await;
+    let all = status::read_all(Path::new(&ground.folder.path().join("plugins"))).unwrap();
+    let told: Vec<(&str, &str)> = all.iter().map(|said| (said.file.as_str(), said.verdict.as_str())).collect();
+    assert_eq!(told, [("wat.wasm", "admitted"), ("x.wasm", "refused")]);
+}

@@ -1,0 +1,12 @@
+//! The plugin platform: what is admitted, what hostile plugins can do, what happens while the process runs.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod components;
+mod admission;
+mod hostile;
+mod empty_world;
+mod live;
+mod failing;
+mod compatibility;
+mod kit;
+mod javascript;
