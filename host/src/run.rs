@@ -1,61 +1,140 @@
-//! `run`: admit the plugins, read the chain files, follow every chain until the process is to stop.
+//! `run`: follow every chain of the catalog, as chains come, change and go, until the process is to stop.
 
+use crate::catalog::{Catalog, Entry, Keeper};
 use crate::chainfile::{self, ChainFile, Variables};
-use crate::plugin::{Admitted, Engine, admit_folder};
+use crate::plugin::{Admitted, Engine};
 use crate::settings::Settings;
-use crate::source::Source;
+use crate::source::{Evidence, Source};
 use crate::tape::LogTape;
 use anyhow::Context;
 use environment::{ConfigError, Shutdown, Strings};
 use ingest_domain::follow::Witness;
 use ingest_domain::{Clock, End, Plan, follow};
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::time::Duration;
+use tape::{Detector, Unavailable};
 use tape_log::{Log, topics};
 use tokio::task::JoinSet;
+use wire::v1::progress;
 
 /// Changes in one step: with their journal entries they stay below 16 MiB and 10,000 records.
 const STEP_CHANGES: usize = 4_000;
 
-/// Follows every chain of the chain files.
+/// Follows every chain of the chain files, as they come, change and go.
 pub async fn run(settings: Settings, strings: &impl Strings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
     environment::install_crypto();
-    let chains = read_chains(&settings, strings)?;
     let engine = Engine::new(settings.scans)?;
-    let (plugins, refused) = admit_folder(&engine, &settings.plugins)
-        .await
-        .with_context(|| format!("read PLUGINS_DIR {}", settings.plugins.display()))?;
-    for refusal in &refused {
-        tracing::error!(%refusal, "plugin refused");
-    }
-    for plugin in &plugins {
-        let detector = &plugin.detector;
-        tracing::info!(plugin.id = detector.plugin, plugin.version = detector.version, "plugin admitted");
-    }
     let mut backoff = environment::Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
-    while let Err(unavailable) = log.own(topics::OF_INGESTOR).await {
+    let in_force = loop {
+        let known = match log.own(topics::OF_INGESTOR).await {
+            Ok(()) => in_force(&log).await,
+            Err(unavailable) => Err(unavailable),
+        };
+        let unavailable = match known {
+            Ok(known) => break known,
+            Err(unavailable) => unavailable,
+        };
         if shutdown.requested() {
             return Ok(());
         }
         let wait = backoff.next();
         tracing::warn!(error = %unavailable, cause = %unavailable.source, "the ingestor waits for the log");
         tokio::time::sleep(wait).await;
+    };
+    let (catalog, mut keeper) = Keeper::open(&engine, &settings, strings, in_force).await?;
+    let supervisor = Supervisor { engine, catalog, log, shutdown: shutdown.clone() };
+    tokio::select! {
+        followed = supervisor.follow_all() => followed,
+        () = async { keeper.keep(strings).await } => Ok(()),
     }
-    let mut following = JoinSet::new();
-    for chain in chains {
-        let Some(plugin) = newest(&plugins, &chain.plugin) else {
-            let wanted = &chain.plugin;
-            tracing::error!(chain.id = chain.id, plugin.id = wanted, "chain parked: no such plugin in PLUGINS_DIR");
-            continue;
-        };
-        let (engine, plugin, log) = (engine.clone(), plugin.clone(), log.clone());
-        following.spawn(follow_one(engine, plugin, Arc::new(chain), log, shutdown.clone()));
+}
+
+/// The code that wrote each chain last.
+async fn in_force(log: &Log) -> Result<HashMap<String, Detector>, Unavailable> {
+    let mut known = HashMap::new();
+    for record in log.read_all(&topics::PROGRESS.share(0)).await? {
+        if let Some(value) = record.value
+            && let Ok(said) = progress::decode(&value)
+        {
+            let progress::Generation { plugin, version, digest } = said.detector;
+            known.insert(said.chain, Detector { plugin, version, digest });
+        }
     }
-    shutdown.wait().await;
-    while let Some(ended) = following.join_next().await {
-        ended.context("follow a chain")??;
+    Ok(known)
+}
+
+/// Starts the chains that appear and stops those that go.
+struct Supervisor {
+    engine: Engine,
+    catalog: Catalog,
+    log: Log,
+    shutdown: Shutdown,
+}
+
+impl Supervisor {
+    async fn follow_all(&self) -> anyhow::Result<()> {
+        let mut listing = self.catalog.listing();
+        let mut running: HashMap<String, Shutdown> = HashMap::new();
+        let mut following: JoinSet<String> = JoinSet::new();
+        while !self.shutdown.requested() {
+            let listed = listing.borrow_and_update().clone();
+            for (id, stop) in &running {
+                if !listed.contains_key(id) {
+                    stop.trigger();
+                }
+            }
+            for (id, entry) in listed.iter().filter(|(id, _)| !running.contains_key(*id)).collect::<Vec<_>>() {
+                let stop = Shutdown::default();
+                running.insert(id.clone(), stop.clone());
+                following.spawn(self.follow_one(id.clone(), entry, stop));
+            }
+            tokio::select! {
+                changed = listing.changed() => changed.context("follow the catalog")?,
+                Some(ended) = following.join_next() => {
+                    running.remove(&ended.context("follow a chain")?);
+                }
+                () = self.shutdown.wait() => {}
+            }
+        }
+        for stop in running.values() {
+            stop.trigger();
+        }
+        while let Some(ended) = following.join_next().await {
+            ended.context("follow a chain")?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Follows one chain until it is taken away; parked, it waits until its entry changes.
+    fn follow_one(&self, id: String, entry: &Entry, stop: Shutdown) -> impl Future<Output = String> + Send + 'static {
+        let subscription = self.catalog.subscribe(&id);
+        let evidence = Evidence::on(self.log.clone());
+        let mut source = Source::new(&self.engine, subscription.clone(), evidence);
+        let tape = LogTape::following(self.log.clone(), source.in_force());
+        let mut generation = entry.generation;
+        async move {
+            while let Some(entry) = subscription.current().filter(|_| !stop.requested()) {
+                generation = entry.generation.max(generation);
+                let (plan, world) = (plan(&entry.file), World(stop.clone()));
+                tracing::info!(chain.id = id, plugin.version = entry.detector.version, generation, "following");
+                match follow(&mut source, &tape, &world, &Journalist, &plan).await {
+                    End::Stopped => tracing::info!(chain.id = id, "stopped"),
+                    End::Parked(why) => {
+                        tracing::error!(chain.id = id, %why, "chain parked");
+                        tokio::select! {
+                            () = subscription.changed(entry.generation) => {}
+                            () = stop.wait() => {}
+                        }
+                    }
+                    End::Lost => {
+                        tracing::error!(chain.id = id, "another instance has taken the chain; this one lets go");
+                        stop.wait().await;
+                    }
+                }
+            }
+            id
+        }
+    }
 }
 
 /// The chain files, or all that is wrong with them.
@@ -66,10 +145,7 @@ pub fn read_chains(settings: &Settings, strings: &impl Strings) -> Result<Vec<Ch
 
 /// The plugin of that id with the highest version.
 pub fn newest<'a>(plugins: &'a [Admitted], id: &str) -> Option<&'a Admitted> {
-    let version = |plugin: &&Admitted| -> Vec<u64> {
-        plugin.detector.version.split(['.', '-', '+']).map(|part| part.parse().unwrap_or(0)).collect()
-    };
-    plugins.iter().filter(|plugin| plugin.detector.plugin == id).max_by_key(version)
+    plugins.iter().filter(|plugin| plugin.detector.plugin == id).max_by_key(|plugin| &plugin.version)
 }
 
 /// How a chain file is followed.
@@ -81,25 +157,6 @@ fn plan(chain: &ChainFile) -> Plan {
         poll_ms: chain.poll_ms,
         step_changes: STEP_CHANGES,
     }
-}
-
-async fn follow_one(
-    engine: Engine,
-    plugin: Admitted,
-    chain: Arc<ChainFile>,
-    log: Log,
-    shutdown: Shutdown,
-) -> anyhow::Result<()> {
-    let mut source = Source::new(&engine, &plugin, &chain).context("make an HTTP client")?;
-    let tape = LogTape::new(log, &chain, (*plugin.detector).clone());
-    let (plan, world) = (plan(&chain), World(shutdown.clone()));
-    tracing::info!(chain.id = chain.id, plugin.version = plugin.detector.version, "following");
-    match follow(&mut source, &tape, &world, &Journalist, &plan).await {
-        End::Stopped => tracing::info!(chain.id = chain.id, "stopped"),
-        End::Parked(why) => tracing::error!(chain.id = chain.id, %why, "chain parked"),
-        End::Lost => tracing::error!(chain.id = chain.id, "another instance has taken the chain; this one lets go"),
-    }
-    Ok(())
 }
 
 /// The machine's clock and the process's wish to stop.
