@@ -2,5 +2,6 @@
 
 pub mod replay;
 pub mod line;
+pub mod swaps;
 pub mod anvil;
 pub mod bench;

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use chain_ingestor::cache::Cache;
 use chain_ingestor::chainfile::Limits;
 use chain_ingestor::plugin::v1::{self, Context};
-use chain_ingestor::plugin::{Engine, Lent, admit_folder};
+use chain_ingestor::plugin::{Engine, Gate, Lent, admit_folder};
 use chain_ingestor::upstream::{Recorded, Upstream};
 use chain_plugin_sdk::{self as sdk, Host, Level, Plugin};
 use evm_plugin::Evm;
@@ -33,7 +33,7 @@ async fn compare() -> anyhow::Result<Figures> {
     environment::install_crypto();
     let tape = Arc::new(record().await?);
     let engine = Engine::new(1)?;
-    let (plugins, _) = admit_folder(&engine, &plugins_dir()?).await?;
+    let (plugins, _) = admit_folder(&engine, &Gate::default(), &plugins_dir()?).await?;
     let plugin = chain_ingestor::run::newest(&plugins, "evm").context("evm.wasm is not built")?;
     let context = Context { settings: "{}".to_owned(), now_ms: 0, finalized: Some(SPAN.1) };
     let lent = Lent {

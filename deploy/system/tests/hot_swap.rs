@@ -1,0 +1,36 @@
+//! Fifty swaps of a plugin under load: no trade is lost, none is doubled, and each names the plugin that saw it.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use system::swaps;
+use tape_log::{Log, Target};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_swaps_lose_and_double_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let counted = swaps::swap(50, &Target::Sqlite(folder.path().join("tape.db"))).await.unwrap();
+    assert_eq!((counted.lost, counted.doubled), (0, 0), "{counted:?}");
+    assert!(counted.trades > 5_000, "a chain under load: {} trades", counted.trades);
+    assert!(counted.detectors >= 50, "each plugin detected some trades: {}", counted.detectors);
+}
+
+/// A chain file dropped, taken away and dropped again while the ingestor runs: the chain starts, drains, goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_comes_and_goes_and_comes_back() {
+    let ground = swaps::Folders::lay_out().unwrap();
+    let log = Log::open(&Target::Memory).await.unwrap();
+    let running = ground.start(&log).unwrap();
+    let chain = "id = \"late\"\nplugin = \"mock\"\nstart = 0\npoll_ms = 20\n\
+                 [settings]\nblock-ms = 50\nepoch-ms = EPOCH\ntrades-per-block = 4\n";
+    let chain = chain.replace("EPOCH", &environment::now_ms().to_string());
+    ground.drop_chain("late.toml", &chain).unwrap();
+    let first = ground.until_progress(&log, |said| said.step > 5).await.unwrap();
+    assert_eq!(first.detector.plugin, "mock");
+    ground.take_chain("late.toml").unwrap();
+    let drained = ground.until_still(&log).await.unwrap();
+    ground.drop_chain("late.toml", &chain).unwrap();
+    let back = ground.until_progress(&log, |said| said.step > drained.step + 5).await.unwrap();
+    running.stop().await.unwrap();
+    let counts: u64 = back.partitions.iter().map(|partition| partition.count).sum();
+    let published = back.published.unwrap().height;
+    assert_eq!(counts, (published + 1) * 4, "every block from the first, once");
+}
