@@ -3,6 +3,7 @@
 mod process;
 mod setup;
 mod plugins;
+mod kit;
 mod demo;
 mod page;
 mod check;
@@ -27,8 +28,16 @@ enum Chore {
     /// Builds the plugins into target/plugins.
     Plugins {
         /// Build them with cargo-component, into target/component-plugins.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "javascript")]
         component: bool,
+        /// Build the example in JavaScript instead, into target/examples (needs Node.js).
+        #[arg(long)]
+        javascript: bool,
+    },
+    /// What a plugin's author uses.
+    Plugin {
+        #[command(subcommand)]
+        order: kit::Order,
     },
     /// Builds and starts everything on a mock chain and recorded blocks, and says where the page is.
     Demo {
@@ -47,7 +56,7 @@ enum Chore {
     Anvil,
     /// Measures; writes target/bench/NAME.json.
     Bench {
-        /// detect, latency.
+        /// detect, latency, swap.
         name: String,
         /// Handed on to the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -58,8 +67,10 @@ enum Chore {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
         Chore::Setup => setup::wasm().map(|_| ()),
-        Chore::Plugins { component: false } => plugins::build(),
-        Chore::Plugins { component: true } => plugins::build_with_cargo_component(),
+        Chore::Plugins { javascript: true, .. } => plugins::build_javascript(),
+        Chore::Plugins { component: true, .. } => plugins::build_with_cargo_component(),
+        Chore::Plugins { .. } => plugins::build(),
+        Chore::Plugin { order } => kit::run(order),
         Chore::Demo { seconds } => demo::run_for(seconds),
         Chore::Test => check::run_all(),
         Chore::Servers { order } => servers::run(&order),

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
-use crate::process::{cargo, note, output, put, run, target};
+use crate::process::{cargo, note, output, program, put, root, run, target};
 use crate::setup::{self, TARGET, Toolchain};
 
-/// The plugins of this repository; each is the crate `<name>-plugin`.
-const PLUGINS: [&str; 2] = ["evm", "mock"];
+/// What the crate of a plugin is called: `<name>-plugin`, in `plugins/<name>`.
+const CRATE: &str = "-plugin";
 
 /// The only package a component may import from.
 const LENT: &str = "chaintape:plugin/";
@@ -21,58 +21,100 @@ const COMPONENT: [u8; 4] = [0x0d, 0, 1, 0];
 
 /// Builds every plugin into `target/plugins/<name>-<version>.wasm`.
 pub(crate) fn build() -> anyhow::Result<()> {
+    build_these(&names()?).map(drop)
+}
+
+/// Builds one plugin; where it is.
+pub(crate) fn build_one(name: &str) -> anyhow::Result<PathBuf> {
+    let known = names()?;
+    ensure!(known.iter().any(|it| it == name), "there is no plugin {name}; there are {}", known.join(", "));
+    build_these(&[name.to_owned()])?.pop().context("a plugin that was built is somewhere")
+}
+
+fn build_these(names: &[String]) -> anyhow::Result<Vec<PathBuf>> {
     let toolchain = setup::wasm()?;
-    let modules = compile(toolchain, &["build"], "wasm")?;
-    for (name, module) in PLUGINS.iter().zip(modules) {
+    let modules = compile(toolchain, &["build"], "wasm", names)?;
+    let mut delivered = vec![];
+    for (name, module) in names.iter().zip(modules) {
         let module = std::fs::read(&module).with_context(|| module.display().to_string())?;
         let component = ComponentEncoder::default()
             .validate(true)
             .module(&module)
             .and_then(ComponentEncoder::encode)
             .with_context(|| format!("failed to make a component of the plugin {name}"))?;
-        deliver(name, &component, "plugins")?;
+        delivered.push(deliver(name, &component, "plugins")?);
     }
-    Ok(())
+    Ok(delivered)
+}
+
+/// The plugins of this repository: the folders of `plugins` whose crate says that it is one.
+fn names() -> anyhow::Result<Vec<String>> {
+    let folder = root().join("plugins");
+    let mut names = vec![];
+    for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let manifest = std::fs::read_to_string(folder.join(&name).join("Cargo.toml")).unwrap_or_default();
+        if manifest.lines().any(|line| line == format!("name = \"{name}{CRATE}\"")) {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Builds every plugin with cargo-component, into a folder of its own.
 pub(crate) fn build_with_cargo_component() -> anyhow::Result<()> {
     let toolchain = setup::wasm()?;
     ensure!(has_cargo_component(), "this needs cargo-component: `cargo install cargo-component --locked`");
-    let components = compile(toolchain, &["component", "build"], "component")?;
-    for (name, component) in PLUGINS.iter().zip(components) {
+    let names = names()?;
+    let components = compile(toolchain, &["component", "build"], "component", &names)?;
+    for (name, component) in names.iter().zip(components) {
         let component = std::fs::read(&component).with_context(|| component.display().to_string())?;
         deliver(name, &component, "component-plugins")?;
     }
     Ok(())
 }
 
+/// Builds the example in JavaScript into `target/examples`; needs Node.js and fetches its packages.
+pub(crate) fn build_javascript() -> anyhow::Result<()> {
+    let folder = root().join("plugins/examples/javascript");
+    let packages = folder.join("node_modules");
+    if !packages.is_dir() {
+        note("fetching the packages of plugins/examples/javascript");
+        run(program("npm", &["install", "--no-audit", "--no-fund", "--no-package-lock"]).current_dir(&folder))?;
+    }
+    std::fs::create_dir_all(target("examples"))?;
+    run(program("node", &["build.js"]).arg(target("examples").join("comet-js-1.0.0.wasm")).current_dir(&folder))
+}
+
 pub(crate) fn has_cargo_component() -> bool {
     output(&mut cargo(&["component", "--version"])).is_ok()
 }
 
-/// Compiles every plugin; where the results are.
-fn compile(toolchain: Toolchain, verb: &[&str], folder: &str) -> anyhow::Result<Vec<PathBuf>> {
+/// Compiles plugins; where the results are.
+fn compile(toolchain: Toolchain, verb: &[&str], folder: &str, names: &[String]) -> anyhow::Result<Vec<PathBuf>> {
     // A folder of its own, so that the two compilers and the two kinds of build leave each other's work alone.
     let folder = target(folder);
     let mut command = toolchain.cargo(verb);
     command.args(["--quiet", "--profile", "plugin", "--target", TARGET, "--target-dir"]).arg(&folder);
-    for name in PLUGINS {
-        command.args(["-p", &format!("{name}-plugin")]);
+    for name in names {
+        command.args(["-p", &format!("{name}{CRATE}")]);
     }
     // What the caller set for the host's compiler is not meant for this one.
     run(command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS"))?;
-    Ok(PLUGINS.iter().map(|name| folder.join(TARGET).join("plugin").join(format!("{name}_plugin.wasm"))).collect())
+    let built =
+        |name: &String| folder.join(TARGET).join("plugin").join(format!("{}_plugin.wasm", name.replace('-', "_")));
+    Ok(names.iter().map(built).collect())
 }
 
 /// Checks a component and puts it in place under its version.
-fn deliver(name: &str, component: &[u8], folder: &str) -> anyhow::Result<()> {
+fn deliver(name: &str, component: &[u8], folder: &str) -> anyhow::Result<PathBuf> {
     check(component).with_context(|| format!("the plugin {name} cannot be lent to"))?;
     let path = target(folder).join(format!("{name}-{}.wasm", version(name)?));
     if put(&path, component)? {
-        note(&format!("{} ({} kB)", path.strip_prefix(crate::process::root())?.display(), component.len() / 1000));
+        note(&format!("{} ({} kB)", path.strip_prefix(root())?.display(), component.len() / 1000));
     }
-    Ok(())
+    Ok(path)
 }
 
 /// An error unless these bytes are a component that imports nothing but what a host lends.
