@@ -118,6 +118,7 @@ struct Health {
 impl Endpoint {
     /// The endpoints of a chain file.
     pub fn all(urls: &[String], limits: &Limits) -> Result<Vec<Arc<Self>>, reqwest::Error> {
+        environment::install_crypto();
         let client = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(5))
             .timeout(Duration::from_millis(limits.answer_ms))

@@ -26,7 +26,6 @@ mod lift;
 
 /// What a plugin may export beside, since 1.1.0.
 mod paced {
-    #![expect(missing_docs, reason = "generated")]
     wasmtime::component::bindgen!({ path: "../wit/chain-plugin", world: "paced", exports: { default: async } });
 }
 
@@ -200,8 +199,9 @@ fn sort(error: &wasmtime::Error) -> CallError {
     }
 }
 
+/// What it comes down to, without the way there through the component.
 fn first_line(error: &wasmtime::Error) -> String {
-    format!("{error:#}").lines().next().unwrap_or_default().to_owned()
+    error.root_cause().to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 fn lost() -> CallError {

@@ -90,7 +90,7 @@ async fn a_million_requests_are_too_many() {
     let scan = "(local.set $at (call $alloc (i32.const 32000000)))
         (call $send (local.get $at) (i32.const 1000000) (call $alloc (i32.const 8))) (unreachable)";
     let said = verdict(Recipe { imports: SEND, scan, ..Recipe::default() }).await;
-    assert!(said.contains("sent more than 1000 requests in one call"), "{said}");
+    assert!(said.contains("too much data is being copied"), "not even lifted: {said}");
 }
 
 #[tokio::test]

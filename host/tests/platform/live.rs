@@ -29,6 +29,7 @@ impl Drop for Ground {
 
 impl Ground {
     pub(crate) async fn with(files: &[(&str, &[u8])], in_force: &[(&str, &str)]) -> Self {
+        environment::install_crypto();
         let folder = tempfile::tempdir().unwrap();
         for name in ["plugins", "chains", "secrets"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
