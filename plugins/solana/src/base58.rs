@@ -55,8 +55,8 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
         }
     }
     let mut bytes = vec![0; zeros];
-    let mut significant = limbs.iter().rev().flat_map(|limb| limb.to_be_bytes()).skip_while(|byte| *byte == 0);
-    bytes.extend(significant.by_ref());
+    let significant = limbs.iter().rev().flat_map(|limb| limb.to_be_bytes()).skip_while(|byte| *byte == 0);
+    bytes.extend(significant);
     Some(bytes)
 }
 

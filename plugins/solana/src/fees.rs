@@ -61,9 +61,10 @@ impl<'x> Beside<'x> {
             if !ours(giver) || ours(getter) || partners(getter) {
                 continue;
             }
-            let known = settings.platforms.iter().find(|(_, platform)| {
-                platform.accounts.iter().any(|fee| fee == getter || fee == account)
-            });
+            let known = settings
+                .platforms
+                .iter()
+                .find(|(_, platform)| platform.accounts.iter().any(|fee| fee == getter || fee == account));
             let kind = match known {
                 Some((name, _)) => {
                     platform.get_or_insert_with(|| name.clone());
@@ -74,6 +75,7 @@ impl<'x> Beside<'x> {
             };
             payments.push(Payment { kind, asset: moved.asset, raw: moved.given, recipient: getter });
         }
+        payments.extend(retained(scene, trader, legs));
         let by_program = || {
             let calls = |program: &String| scene.tree.calls.iter().any(|call| call.program == program);
             let mut all = settings.platforms.iter();
@@ -110,6 +112,25 @@ impl<'x> Beside<'x> {
         fees.truncate(MOST);
         fees
     }
+}
+
+/// What a router's own accounts have more of in the end.
+fn retained<'x>(scene: &'x Scene<'_, '_, '_>, trader: &str, legs: &[Leg]) -> Vec<Payment<'x>> {
+    let holders = scene.holders;
+    let mut kept: Vec<(&'x str, &'x str)> = vec![];
+    for (_, holder) in holders.tokens() {
+        let owner = holder.owner.as_ref();
+        let traded =
+            legs.iter().any(|leg| leg.user == owner && (leg.sold.0 == holder.mint || leg.bought.0 == holder.mint));
+        if traded && owner != trader && !holders.signs(owner) && !kept.contains(&(owner, holder.mint)) {
+            kept.push((owner, holder.mint));
+        }
+    }
+    let payment = |(owner, mint): (&'x str, &'x str)| {
+        let raw = u64::try_from(holders.change(owner, mint)).ok().filter(|raw| *raw > 0)?;
+        Some(Payment { kind: "service", asset: mint, raw, recipient: owner })
+    };
+    kept.into_iter().filter_map(payment).collect()
 }
 
 fn of_leg(cost: &Cost) -> Fee {

@@ -169,7 +169,9 @@ pub fn roles<'h>(edges: &[Edge<'h>], taker: Option<&'h str>, witness: &impl Witn
         giver(true).or_else(|| giver(false))?
     } else if let [one] = two_sided[..] {
         // Either a router before vaults that are their own owners, or a pool between one who gives and one who gets.
-        let partner_signs = edges.iter().any(|edge| (edge.from == one && witness.signs(edge.to)) || (edge.to == one && witness.signs(edge.from)));
+        let partner_signs = edges
+            .iter()
+            .any(|edge| (edge.from == one && witness.signs(edge.to)) || (edge.to == one && witness.signs(edge.from)));
         if partner_signs { giver(true).or_else(|| giver(false))? } else { one }
     } else {
         let busy = may().filter(|party| witness.acts_elsewhere(party)).collect();
@@ -217,7 +219,10 @@ mod tests {
     fn who_signs_trades() {
         check(&[("User", "pool", "a", 5), ("pool", "User", "b", 7)], Some(("User", &["pool"])));
         // Paid before paying, and a fee.
-        check(&[("pool", "User", "b", 7), ("User", "pool", "a", 5), ("User", "fees", "a", 1)], Some(("User", &["pool"])));
+        check(
+            &[("pool", "User", "b", 7), ("User", "pool", "a", 5), ("User", "fees", "a", 1)],
+            Some(("User", &["pool"])),
+        );
     }
 
     #[test]

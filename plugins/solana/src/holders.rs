@@ -75,7 +75,7 @@ impl<'t, 'a> Holders<'t, 'a> {
 
     /// The account at a place.
     pub fn name(&self, at: usize) -> Option<&'t str> {
-        self.transaction.message.keys.get(at).map(|key| key.as_ref())
+        self.transaction.message.keys.get(at).map(AsRef::as_ref)
     }
 
     /// What is known of a token account.

@@ -66,16 +66,17 @@ fn read(words: &RawValue, keys: &[Key<'_>]) -> Option<(Vec<u16>, Vec<u8>)> {
         data.push(amount.decimals);
         Some(data)
     };
-    let plain = |code: u8| told(code, info.amount.as_deref().or(Some(info.token_amount.as_ref()?.amount))?);
+    let plain = |code: u8| {
+        let checked = || info.token_amount.as_ref().map(|amount| amount.amount);
+        told(code, info.amount.as_deref().or_else(checked)?)
+    };
     match kind {
         "transfer" if info.lamports.is_some() => {
             let data = [&2_u32.to_le_bytes()[..], &info.lamports?.to_le_bytes()].concat();
             Some((places(&[info.source, info.destination])?, data))
         }
         "transfer" => Some((places(&[info.source, info.destination, authority])?, plain(3)?)),
-        "transferChecked" => {
-            Some((places(&[info.source, info.mint, info.destination, authority])?, checked(12)?))
-        }
+        "transferChecked" => Some((places(&[info.source, info.mint, info.destination, authority])?, checked(12)?)),
         "transferCheckedWithFee" => {
             let mut data = [&[26, 1][..], &checked(0)?[1..]].concat();
             data.extend(info.fee_amount.as_ref()?.amount.parse::<u64>().ok()?.to_le_bytes());
@@ -118,6 +119,10 @@ mod tests {
         );
         assert_eq!(accounts, [Some(1), Some(3), Some(0), Some(2)]);
         assert_eq!(data, [12, 2, 1, 0, 0, 0, 0, 0, 0, 6]);
+        let words = r#"{"type":"transfer","info":{"source":"A","destination":"C","authority":"B","amount":"258"}}"#;
+        let (accounts, data) = compiled(words);
+        assert_eq!(accounts, [Some(0), Some(2), Some(1), None]);
+        assert_eq!(data, [3, 2, 1, 0, 0, 0, 0, 0, 0]);
         let (accounts, data) = compiled(r#"{"type":"transfer","info":{"source":"A","destination":"C","lamports":3}}"#);
         assert_eq!(accounts, [Some(0), Some(2), None, None]);
         assert_eq!(data, [2, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0]);

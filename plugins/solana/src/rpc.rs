@@ -50,9 +50,7 @@ pub fn name(slot: u64, commitment: &str) -> Call {
 }
 
 fn params(slot: u64, commitment: &str, details: &str) -> String {
-    format!(
-        r#"[{slot},{{{details},"rewards":false,"maxSupportedTransactionVersion":1,"commitment":"{commitment}"}}]"#
-    )
+    format!(r#"[{slot},{{{details},"rewards":false,"maxSupportedTransactionVersion":1,"commitment":"{commitment}"}}]"#)
 }
 
 /// What a refused `getBlock` means.

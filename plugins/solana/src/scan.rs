@@ -103,7 +103,9 @@ impl Chain {
             Some(before) if parent < before => Err(Failure::Reorged),
             None if parent < self.span.first || slot == 0 => Ok(()),
             Some(before) if parent == before => Ok(()),
-            _ => Err(Failure::Elsewhere(format!("the endpoint lists no block at slot {parent}, but slot {slot} stands on it"))),
+            _ => Err(Failure::Elsewhere(format!(
+                "the endpoint lists no block at slot {parent}, but slot {slot} stands on it"
+            ))),
         }
     }
 
@@ -118,12 +120,7 @@ impl Chain {
     }
 }
 
-fn detect(
-    slot: u64,
-    block: &Block<'_>,
-    settings: &Settings,
-    cash: &Cash,
-) -> Result<chain_plugin_sdk::Block, Failure> {
+fn detect(slot: u64, block: &Block<'_>, settings: &Settings, cash: &Cash) -> Result<chain_plugin_sdk::Block, Failure> {
     let seconds = block.block_time.and_then(|seconds| u64::try_from(seconds).ok());
     let seconds = seconds.ok_or_else(|| Failure::Retry((None, format!("slot {slot} has no time yet"))))?;
     let found = trades::of(&block.transactions.kept, &Terms { settings, cash });

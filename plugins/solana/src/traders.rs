@@ -3,11 +3,11 @@
 //! A signer who gave to a pool is the trader. Routers give from accounts of their own, on behalf of a signer; keepers fill
 //! the orders of people who sign nothing. What settles it is whose holdings changed.
 
+use crate::SOL;
 use crate::holders::Holders;
 use crate::legs::{Leg, Scene};
 use crate::net::{Judge, Kind, Route};
 use crate::worth::Cash;
-use crate::SOL;
 
 /// A trader, and how that was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -148,7 +148,8 @@ fn spell(scene: &Scene<'_, '_, '_>, trader: Trader, route: &Route<'_>, legs: &[L
 }
 
 fn spell_legs(legs: &[Leg], which: &[usize]) -> Vec<chain_plugin_sdk::Leg> {
-    let amount = |(asset, raw): &(String, ruint::aliases::U256)| AssetAmount { asset: asset.clone(), raw: uint256(*raw) };
+    let amount =
+        |(asset, raw): &(String, ruint::aliases::U256)| AssetAmount { asset: asset.clone(), raw: uint256(*raw) };
     let spell = |leg: &Leg| chain_plugin_sdk::Leg {
         venue: leg.venue.clone(),
         pool: leg.pool.clone(),

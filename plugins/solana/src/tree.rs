@@ -66,7 +66,8 @@ impl<'t, 'a> Tree<'t, 'a> {
             tree.push(transaction, instruction, 1, top);
             while let Some((_, within)) = inner.next_if(|(of, _)| *of <= number) {
                 for instruction in within {
-                    let height = instruction.height.map_or_else(|| tree.guess(transaction, instruction, top), |at| at.max(2));
+                    let height =
+                        instruction.height.map_or_else(|| tree.guess(transaction, instruction, top), |at| at.max(2));
                     tree.push(transaction, instruction, height, top);
                 }
             }
@@ -91,14 +92,14 @@ impl<'t, 'a> Tree<'t, 'a> {
     }
 
     fn push(&mut self, transaction: &'t Transaction<'a>, instruction: &'t Instruction<'a>, height: u8, top: usize) {
-        let program = transaction.message.keys.get(usize::from(instruction.program)).map_or("", |key| key.as_ref());
+        let program = transaction.message.keys.get(usize::from(instruction.program)).map_or("", AsRef::as_ref);
         self.calls.push(Call { instruction, program, height, end: 0, top });
     }
 
     /// Without a recorded height: what programs stand on, and what a program tells by calling itself, is called by the
     /// program before; everything else from the top.
     fn guess(&self, transaction: &Transaction<'a>, instruction: &Instruction<'a>, top: usize) -> u8 {
-        let key = transaction.message.keys.get(usize::from(instruction.program)).map_or("", |key| key.as_ref());
+        let key = transaction.message.keys.get(usize::from(instruction.program)).map_or("", AsRef::as_ref);
         let caller = self.calls[top..].iter().rev().find(|call| call.height == 1 || !call.is_basic());
         let caller = caller.map_or((1, ""), |call| (call.height, call.program));
         if BASICS.contains(&key) || (caller.0 > 1 && caller.1 == key && instruction.data.bytes().starts_with(&EVENT)) {

@@ -111,7 +111,8 @@ mod tests {
     #[test]
     fn every_program_is_a_key_and_stands_once() {
         let own = ALL.iter().map(|venue| (venue.name, venue.program));
-        let all: Vec<(&str, &str)> = own.chain(others::KNOWN.iter().copied()).chain(routers::KNOWN.iter().copied()).collect();
+        let all: Vec<(&str, &str)> =
+            own.chain(others::KNOWN.iter().copied()).chain(routers::KNOWN.iter().copied()).collect();
         for (name, program) in &all {
             assert_eq!(base58::decode(program).map(|key| key.len()), Some(32), "{name}");
         }

@@ -115,7 +115,8 @@ impl Price {
 pub fn value(route: &Route<'_>, legs: &[Leg], cash: &Cash, price: &Price) -> Option<Valuation> {
     let spell = |units: u128, source: &str| Valuation { notional: usd(units), fee: None, source: source.to_owned() };
     let sides = [route.sold, route.bought];
-    let on_sides = sides.iter().filter(|(asset, _)| cash.is_stable(asset)).map(|(asset, raw)| cash.dollars(asset, *raw));
+    let on_sides =
+        sides.iter().filter(|(asset, _)| cash.is_stable(asset)).map(|(asset, raw)| cash.dollars(asset, *raw));
     if let Some(least) = on_sides.min() {
         return least.map(|units| spell(units, "stable-leg"));
     }
@@ -177,7 +178,10 @@ mod tests {
         assert_eq!(price, Price::default());
         price.see(&leg(REFERENCES[0], (SOL, 1_000_000_000), (USDC, 150_000_000)), &cash);
         price.see(&leg(REFERENCES[1], (USDC, 50_000_000), (SOL, 1_000_000_000)), &cash);
-        assert_eq!(worth((SOL, 20_000_000), ("coin", 1), &price), Some((2_000_000_000_000_000_000, "reference-pool".into())));
+        assert_eq!(
+            worth((SOL, 20_000_000), ("coin", 1), &price),
+            Some((2_000_000_000_000_000_000, "reference-pool".into()))
+        );
         assert_eq!(worth((SOL, 20_000_000), (USDC, 3), &price), Some((3_000_000_000_000, "stable-leg".into())));
         assert_eq!(worth(("one", 20_000_000), ("two", 3), &price), None);
     }

@@ -64,7 +64,8 @@ fn recorded() -> &'static [String] {
 }
 
 /// What may stand in the place of anything.
-const ODD: [&str; 12] = ["null", "[]", "{}", "-1", "255", "65536", "1e99", "\"\"", "\"0\"", "18446744073709551616", "[[]]", "true"];
+const ODD: [&str; 12] =
+    ["null", "[]", "{}", "-1", "255", "65536", "1e99", "\"\"", "\"0\"", "18446744073709551616", "[[]]", "true"];
 
 /// Puts something odd in the place of one value of a JSON text.
 fn change(value: &mut Value, mut at: usize, odd: &Value) -> usize {

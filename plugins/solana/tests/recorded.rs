@@ -39,7 +39,8 @@ fn assert_hops(events: &[Value], trades: &[Trade], signature: &str) {
         let exact = legs.iter().find(|leg| is_hop(leg) && leg.2 == given && leg.4 == got);
         // What Jupiter calls input to Pump.fun holds the protocol's fee, which is paid beside; to Phoenix it holds what is
         // less than a lot and stays with the trader.
-        let takes_less = |leg: &&(String, String, u128, String, u128)| ["pump-fun", "phoenix"].contains(&leg.0.as_str());
+        let takes_less =
+            |leg: &&(String, String, u128, String, u128)| ["pump-fun", "phoenix"].contains(&leg.0.as_str());
         let beside = legs.iter().find(|leg| is_hop(leg) && takes_less(leg) && leg.2 <= given && leg.4 == got);
         assert!(exact.or(beside).is_some(), "{signature}: {event} among {legs:#?}");
     }
@@ -162,8 +163,11 @@ fn assert_pump(reference: &Value, found: &[Trade]) {
         let (native, token) = (number(&event["solAmount"]), number(&event["tokenAmount"]));
         let mint = event["mint"].as_str().unwrap();
         let is_it = |leg: &&(String, String, u128, String, u128)| {
-            let (ours, theirs) =
-                if event["isBuy"] == true { ((&leg.1, leg.2), (&leg.3, leg.4)) } else { ((&leg.3, leg.4), (&leg.1, leg.2)) };
+            let (ours, theirs) = if event["isBuy"] == true {
+                ((&leg.1, leg.2), (&leg.3, leg.4))
+            } else {
+                ((&leg.3, leg.4), (&leg.1, leg.2))
+            };
             let paid = native == 0 || (ours.0 == SOL && ours.1 == native);
             leg.0 == "pump-fun" && paid && theirs == (&mint.to_owned(), token)
         };
@@ -233,7 +237,14 @@ fn a_whole_block_holds_what_others_saw_in_it() {
     }
     println!("{exact} sides exact\n{}", other.join("\n"));
     println!("no trade in:\n{}", missed.join("\n"));
-    println!("not in the reference: {:#?}", by_signature.values().flatten().map(|trade| (&trade.transaction.hash[..12], brief(trade), venues(trade))).collect::<Vec<_>>());
+    println!(
+        "not in the reference: {:#?}",
+        by_signature
+            .values()
+            .flatten()
+            .map(|trade| (&trade.transaction.hash[..12], brief(trade), venues(trade)))
+            .collect::<Vec<_>>()
+    );
     assert!(exact > 150, "{exact}");
 }
 
@@ -242,7 +253,8 @@ fn assert_raydium(reference: &Value, found: &[Trade]) {
     let legs: Vec<_> = found.iter().flat_map(|trade| &trade.legs).map(leg).collect();
     for log in reference["rayLogs"].as_array().unwrap() {
         let amounts = (number(&log["amountIn"]), number(&log["amountOut"]));
-        let is_it = |leg: &&(String, String, u128, String, u128)| leg.0 == "raydium-amm-v4" && (leg.2, leg.4) == amounts;
+        let is_it =
+            |leg: &&(String, String, u128, String, u128)| leg.0 == "raydium-amm-v4" && (leg.2, leg.4) == amounts;
         assert!(legs.iter().any(|leg| is_it(&leg)), "{}: {log} among {legs:#?}", reference["signature"]);
     }
 }

@@ -61,9 +61,7 @@ impl Reply {
             (Ok(Whole { error: Some(error), .. }), _) => Err(Error::of_node(error.get())),
             (_, Some(status)) => Err(status.clone()),
             (Ok(Whole { result, .. }), None) => Ok(result),
-            (Err(error), None) => {
-                Err(Error::new(Kind::Elsewhere, &format!("an answer that cannot be read: {error}")))
-            }
+            (Err(error), None) => Err(Error::new(Kind::Elsewhere, &format!("an answer that cannot be read: {error}"))),
         }
     }
 }

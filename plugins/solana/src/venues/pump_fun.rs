@@ -40,6 +40,9 @@ fn read(event: &[u8]) -> Option<Claim> {
     if let Some([protocol, creator]) = fields.fees() {
         costs.extend([("protocol", protocol), ("creator", creator)]);
         costs.extend(fields.cashback());
+    } else {
+        // Before, it was one percent.
+        costs.push(("protocol", Claimed { raw: native / 100, recipient: None }));
     }
     costs.retain(|(_, claimed)| claimed.raw > 0);
     Some(Claim { native, token, is_buy, user, costs })
@@ -102,7 +105,7 @@ mod tests {
         let claim = read(&event(1)).unwrap();
         assert_eq!((claim.native, claim.token, claim.is_buy), (1_000, 5, true));
         assert_eq!(claim.user, "1".repeat(32));
-        assert_eq!(claim.costs, []);
+        assert_eq!(claim.costs, [("protocol", Claimed { raw: 10, recipient: None })]);
         assert_eq!(read(&event(1)[..100]), None);
     }
 

@@ -64,8 +64,10 @@ impl Node {
                 Ok(json!(slots).to_string())
             }
             "getBlocksWithLimit" => {
-                let slots: Vec<u64> =
-                    self.listed(params[0].as_u64().unwrap()).take(usize::try_from(params[1].as_u64().unwrap()).unwrap()).collect();
+                let slots: Vec<u64> = self
+                    .listed(params[0].as_u64().unwrap())
+                    .take(usize::try_from(params[1].as_u64().unwrap()).unwrap())
+                    .collect();
                 Ok(json!(slots).to_string())
             }
             "getBlock" => self.block(params),
@@ -103,7 +105,8 @@ impl Host for Node {
                 .map(|call| match self.answer(call) {
                     Ok(result) => format!(r#"{{"jsonrpc":"2.0","result":{result},"id":{}}}"#, call["id"]),
                     Err((code, message)) => {
-                        json!({"jsonrpc": "2.0", "error": {"code": code, "message": message}, "id": call["id"]}).to_string()
+                        json!({"jsonrpc": "2.0", "error": {"code": code, "message": message}, "id": call["id"]})
+                            .to_string()
                     }
                 })
                 .collect();

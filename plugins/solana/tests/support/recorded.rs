@@ -75,7 +75,13 @@ pub(crate) fn change(meta: &Value, owner: &str, mint: &str) -> i128 {
 
 /// By how much the trades of a trader in one asset miss the change of the trader's balance: nothing, where what was sold,
 /// bought and paid beside is all that happened.
-pub(crate) fn missing(trades: &[Trade], meta: &Value, sol_change: Option<i128>, trader: &str, asset: &str) -> Option<i128> {
+pub(crate) fn missing(
+    trades: &[Trade],
+    meta: &Value,
+    sol_change: Option<i128>,
+    trader: &str,
+    asset: &str,
+) -> Option<i128> {
     let signed = |raw| i128::try_from(from_uint256(raw).to::<u128>()).unwrap();
     let mut told = 0;
     for trade in trades.iter().filter(|trade| trade.trader.address == trader) {
