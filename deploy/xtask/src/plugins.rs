@@ -11,7 +11,7 @@ use crate::process::{cargo, note, output, put, run, target};
 use crate::setup::{self, TARGET, Toolchain};
 
 /// The plugins of this repository; each is the crate `<name>-plugin`.
-const PLUGINS: [&str; 2] = ["evm", "mock"];
+const PLUGINS: [&str; 3] = ["evm", "mock", "solana"];
 
 /// The only package a component may import from.
 const LENT: &str = "chaintape:plugin/";
