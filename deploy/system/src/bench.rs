@@ -2,6 +2,7 @@
 
 pub mod detect;
 pub mod latency;
+pub mod solana;
 
 use anyhow::Context;
 use serde_json::{Map, Value};

@@ -1,7 +1,7 @@
 //! The binary behind `cargo xtask bench NAME`.
 
 use clap::{Parser, ValueEnum};
-use system::bench::{detect, latency, report};
+use system::bench::{detect, latency, report, solana};
 
 /// Measures one thing.
 #[derive(Parser)]
@@ -16,11 +16,14 @@ enum Name {
     Detect,
     /// From block to Kafka record and WebSocket message.
     Latency,
+    /// A full Solana block through the Solana plugin.
+    Solana,
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().name {
         Name::Detect => report("detect", detect::measure()?),
         Name::Latency => report("latency", latency::measure()?),
+        Name::Solana => report("solana", solana::measure()?),
     }
 }
