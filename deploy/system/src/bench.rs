@@ -7,6 +7,7 @@ pub mod swap;
 pub mod rest;
 pub mod stream;
 pub mod tape;
+pub mod solana;
 
 use anyhow::Context;
 use serde_json::{Map, Value};

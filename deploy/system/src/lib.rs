@@ -3,6 +3,7 @@
 
 pub mod replay;
 pub mod mock;
+pub mod solana;
 pub mod line;
 pub mod swaps;
 pub mod anvil;

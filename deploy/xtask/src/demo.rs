@@ -1,4 +1,5 @@
-//! The demo: everything in one process on SQLite, following a mock chain and replaying recorded Ethereum blocks.
+//! The demo: everything in one process on SQLite, following a mock chain and replaying recorded Ethereum and Solana
+//! blocks.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

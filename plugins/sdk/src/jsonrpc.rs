@@ -7,8 +7,10 @@ use std::fmt::Write;
 use std::ops::Range;
 
 mod error;
+mod single;
 
 pub use error::{Error, Kind};
+pub use single::{Reply, send_singly};
 
 /// One call: a method and its parameters, already JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]

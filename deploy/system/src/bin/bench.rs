@@ -1,7 +1,7 @@
 //! The binary behind `cargo xtask bench NAME`.
 
 use clap::{Parser, ValueEnum};
-use system::bench::{detect, fold, latency, report, rest, stream, swap};
+use system::bench::{detect, fold, latency, report, rest, solana, stream, swap};
 
 /// Measures one thing.
 #[derive(Parser)]
@@ -24,6 +24,8 @@ enum Name {
     Rest,
     /// Deliveries per second to thousands of WebSockets.
     Stream,
+    /// A full Solana block through the Solana plugin.
+    Solana,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -34,5 +36,6 @@ fn main() -> anyhow::Result<()> {
         Name::Stream => report("stream", stream::measure()?),
         Name::Latency => report("latency", latency::measure()?),
         Name::Swap => report("swap", swap::measure()?),
+        Name::Solana => report("solana", solana::measure()?),
     }
 }

@@ -1,4 +1,4 @@
-//! Serves recorded blocks over JSON-RPC on loopback, one more every so many seconds.
+//! Serves recorded blocks over JSON-RPC on loopback, one more every so many seconds; a Solana block under `/solana`.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use system::replay::{Node, blocks_dir};
+use system::solana;
 
 /// A node that replays recorded blocks of a real chain.
 #[derive(Parser)]
@@ -31,13 +32,22 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let node = Node::load_chain(&arguments.blocks.unwrap_or_else(blocks_dir), arguments.chain)?;
+    let blocks = arguments.blocks.unwrap_or_else(blocks_dir);
+    let node = Node::load_chain(&blocks, arguments.chain)?;
+    // The recorded block of Solana is there from the start, under a path of its own.
+    let beside = match solana::Recording::load_from(&blocks) {
+        Ok(recording) => solana::Node::of(&recording).router("/solana"),
+        Err(error) => {
+            eprintln!("no Solana block is served: {error:#}");
+            axum::Router::new()
+        }
+    };
     node.set_finality(arguments.finality);
     let heights = if arguments.pace == 0 { Vec::new() } else { node.heights() };
     if let Some(first) = heights.first() {
         node.set_head(*first);
     }
-    let (address, server) = node.serve(arguments.listen).await?;
+    let (address, server) = node.serve_beside(arguments.listen, beside).await?;
     // The first line tells whoever started this where to go.
     println!("http://{address}");
     std::io::stdout().flush()?;

@@ -69,7 +69,16 @@ impl Node {
 
     /// Listens on an address (port 0 picks one) until the [`Server`] is dropped.
     pub async fn serve(&self, address: SocketAddr) -> std::io::Result<(SocketAddr, Server)> {
-        server::serve(self.clone(), address).await
+        self.serve_beside(address, axum::Router::new()).await
+    }
+
+    /// The same, with another node under a path of its own.
+    pub async fn serve_beside(
+        &self,
+        address: SocketAddr,
+        beside: axum::Router,
+    ) -> std::io::Result<(SocketAddr, Server)> {
+        server::serve(self.clone(), address, beside).await
     }
 
     /// Shows the blocks up to this height and no others.

@@ -36,10 +36,10 @@ impl Drop for Server {
     }
 }
 
-pub(super) async fn serve(node: Node, address: SocketAddr) -> std::io::Result<(SocketAddr, Server)> {
+pub(super) async fn serve(node: Node, address: SocketAddr, beside: Router) -> std::io::Result<(SocketAddr, Server)> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
-    let app = Router::new().fallback(handle).layer(DefaultBodyLimit::max(REQUEST_LIMIT)).with_state(node);
+    let app = Router::new().fallback(handle).layer(DefaultBodyLimit::max(REQUEST_LIMIT)).with_state(node).merge(beside);
     let task = tokio::spawn(async move { axum::serve(listener, app).await });
     Ok((address, Server(task)))
 }

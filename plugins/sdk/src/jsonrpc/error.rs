@@ -31,6 +31,8 @@ pub enum Kind {
 pub struct Error {
     /// What to do.
     pub kind: Kind,
+    /// The node's own code, where it gave one.
+    pub code: Option<i64>,
     message: String,
     about_batches: bool,
 }
@@ -49,7 +51,7 @@ impl Error {
 
     pub(super) fn new(kind: Kind, message: &str) -> Self {
         let message = message.chars().filter(|c| !c.is_control()).take(Self::LONGEST).collect();
-        Self { kind, message, about_batches: false }
+        Self { kind, code: None, message, about_batches: false }
     }
 
     pub(super) fn left_out() -> Self {
@@ -108,6 +110,7 @@ impl Error {
         let node = serde_json::from_str(object).unwrap_or(Node { code: 0, message: Cow::Borrowed(object) });
         let text = node.message.to_ascii_lowercase();
         let mut error = Self::new(sort(node.code, &text), &format!("{} (code {})", node.message, node.code));
+        error.code = Some(node.code);
         error.about_batches = text.contains("batch") || (node.code == -32600 && !text.contains("limit"));
         error
     }

@@ -1,0 +1,185 @@
+//! A transaction as a node spells it: an object with or without words for what is known (`json`, `jsonParsed`), or the
+//! wire's bytes (`base64`, `base58`).
+
+use crate::message::{self, Accounts, Data, Instruction, Key, Message};
+use crate::parsed;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// The program that validators vote with.
+const VOTE: &str = "Vote111111111111111111111111111111111111111";
+
+/// A signed message, before its instructions can be numbered.
+pub(crate) struct Envelope<'a> {
+    /// Signature and accounts; from the wire, instructions as well.
+    pub(crate) message: Message<'a>,
+    /// From JSON, the instructions as they stand there.
+    pub(crate) raw: Vec<RawInstruction<'a>>,
+    /// Whether the accounts of lookup tables are among the message's.
+    pub(crate) has_all_keys: bool,
+}
+
+impl Envelope<'_> {
+    /// Whether it does nothing but vote.
+    pub(crate) fn is_vote(&self) -> bool {
+        let Message { keys, instructions, .. } = &self.message;
+        let Some(vote) = keys.iter().rposition(|key| key == VOTE) else { return false };
+        let votes = |program: usize| program == vote;
+        let mut raw = self.raw.iter().map(|raw| match raw.program_id_index {
+            Some(place) => votes(usize::from(place)),
+            None => raw.program_id == Some(VOTE),
+        });
+        raw.all(|vote| vote) && instructions.iter().all(|instruction| votes(usize::from(instruction.program)))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Envelope<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a transaction as an object, or as base64 or base58 with the name of the encoding")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let json = JsonTransaction::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(json.into())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let text: &str = list.next_element()?.ok_or_else(|| de::Error::invalid_length(0, &self))?;
+                let encoding: &str = list.next_element()?.ok_or_else(|| de::Error::invalid_length(1, &self))?;
+                let bytes = match encoding {
+                    "base64" => BASE64.decode(text).ok(),
+                    "base58" => crate::base58::decode(text),
+                    _ => None,
+                };
+                let message = bytes.and_then(|bytes| message::decode(&bytes));
+                let message = message.ok_or_else(|| de::Error::custom("a transaction that cannot be decoded"))?;
+                Ok(Envelope { message, raw: vec![], has_all_keys: false })
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+#[derive(Deserialize)]
+struct JsonTransaction<'a> {
+    #[serde(borrow)]
+    signatures: Vec<&'a str>,
+    #[serde(borrow)]
+    message: JsonMessage<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonMessage<'a> {
+    header: Option<JsonHeader>,
+    #[serde(borrow)]
+    account_keys: Vec<JsonKey<'a>>,
+    #[serde(borrow)]
+    instructions: Vec<RawInstruction<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonHeader {
+    num_required_signatures: usize,
+}
+
+/// A key, or (`jsonParsed`) a key with what it is allowed.
+struct JsonKey<'a> {
+    key: &'a str,
+    signs: Option<bool>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for JsonKey<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Described<'a> {
+            pubkey: &'a str,
+            #[serde(default)]
+            signer: bool,
+        }
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = JsonKey<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an account")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, key: &'de str) -> Result<Self::Value, E> {
+                Ok(JsonKey { key, signs: None })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let described = Described::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(JsonKey { key: described.pubkey, signs: Some(described.signer) })
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl<'a> From<JsonTransaction<'a>> for Envelope<'a> {
+    fn from(json: JsonTransaction<'a>) -> Self {
+        let JsonMessage { header, account_keys, instructions } = json.message;
+        // Where keys are described, those of lookup tables are among them.
+        let has_all_keys = account_keys.first().is_some_and(|key| key.signs.is_some());
+        let described = account_keys.iter().take_while(|key| key.signs == Some(true)).count();
+        let message = Message {
+            signature: json.signatures.first().copied().unwrap_or_default().into(),
+            signers: header.map_or(described, |header| header.num_required_signatures),
+            keys: account_keys.into_iter().map(|key| Cow::Borrowed(key.key)).collect(),
+            instructions: vec![],
+        };
+        Self { message, raw: instructions, has_all_keys }
+    }
+}
+
+/// An instruction as it stands in JSON, `json` or `jsonParsed`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RawInstruction<'a> {
+    program_id_index: Option<u16>,
+    program_id: Option<&'a str>,
+    #[serde(borrow)]
+    accounts: Option<&'a RawValue>,
+    data: Option<&'a str>,
+    #[serde(borrow)]
+    parsed: Option<&'a RawValue>,
+    stack_height: Option<u8>,
+}
+
+impl<'a> RawInstruction<'a> {
+    /// As numbers, whichever way the node spelled it; none when it names no account of the transaction.
+    pub(crate) fn compile(self, keys: &[Key<'a>]) -> Option<Instruction<'a>> {
+        let place = |key: &str| u16::try_from(keys.iter().position(|known| known == key)?).ok();
+        let program = match (self.program_id_index, self.program_id) {
+            (Some(place), _) => place,
+            (None, Some(key)) => place(key)?,
+            (None, None) => return None,
+        };
+        if let Some(words) = self.parsed {
+            return Some(parsed::compile(program, words, keys, self.stack_height));
+        }
+        let accounts = match self.accounts.map(RawValue::get) {
+            Some(list) if list.contains('"') => {
+                let spelled: Vec<&str> = serde_json::from_str(list).ok()?;
+                Accounts::Places(spelled.into_iter().map(|key| place(key).unwrap_or(u16::MAX)).collect())
+            }
+            Some(list) => Accounts::Json(list),
+            None => Accounts::Places(vec![]),
+        };
+        let data = Data::Base58(self.data.unwrap_or_default());
+        Some(Instruction { program, accounts, data, height: self.stack_height })
+    }
+}

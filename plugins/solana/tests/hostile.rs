@@ -1,0 +1,138 @@
+//! Whatever an endpoint answers, a scan ends with blocks or with a sentence, never with a panic.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+#[path = "support/node.rs"]
+#[expect(dead_code, reason = "shared with the tests on recorded data")]
+mod node;
+
+use chain_plugin_sdk::{Host, Level, Plugin, Request, Response, Span, UpstreamError};
+use node::{context, fixtures};
+use proptest::prelude::*;
+use serde_json::Value;
+use solana_plugin::Solana;
+use std::sync::OnceLock;
+
+/// Answers `getBlocks` with one slot and `getBlock` with the given text.
+struct Says(Vec<u8>);
+
+impl Host for Says {
+    fn send(&mut self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
+        let answer = |request: Request| {
+            let asked = String::from_utf8(request.body.unwrap()).unwrap();
+            let listed = br#"{"jsonrpc":"2.0","result":[7],"id":0}"#.to_vec();
+            let body = if asked.contains("getBlocks") { listed } else { self.0.clone() };
+            Ok(Response { status: 200, headers: vec![], body })
+        };
+        requests.into_iter().map(answer).collect()
+    }
+    fn recall(&mut self, keys: &[String]) -> Vec<Option<Vec<u8>>> {
+        vec![None; keys.len()]
+    }
+    fn keep(&mut self, _facts: Vec<(String, Vec<u8>)>) {}
+    fn log(&mut self, _level: Level, _message: &str) {}
+}
+
+fn scan(answer: Vec<u8>) -> Option<usize> {
+    let scanned = Solana::scan(&mut Says(answer), &context(""), Span { first: 7, last: 7 }).ok()?;
+    Some(scanned.blocks.iter().map(|block| block.trades.len()).sum())
+}
+
+fn answer(transactions: &[&str]) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","result":{{"blockhash":"h7","previousBlockhash":"h6","parentSlot":6,"blockTime":1,"transactions":[{}]}},"id":0}}"#,
+        transactions.join(",")
+    )
+}
+
+/// Recorded transactions of many kinds; a made-up one where none are recorded.
+fn recorded() -> &'static [String] {
+    static ALL: OnceLock<Vec<String>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let made_up = r#"{"transaction":{"signatures":["s"],"message":{"header":{"numRequiredSignatures":1},"accountKeys":["a","b","6EF8rrecthR5Dkzon8Nwu78hRvfCKubJ14M5uBEwF6P"],"instructions":[{"programIdIndex":2,"accounts":[0,1],"data":"3Bxs4h24hBtQy9rw"}]}},"meta":{"err":null,"fee":5000,"preBalances":[9,9,1],"postBalances":[8,9,1],"innerInstructions":[]}}"#;
+        let mut all = vec![made_up.to_owned()];
+        let Some(folder) = fixtures() else { return all };
+        for (name, part) in [("transactions-2026/transactions.json", "rpc_json"), ("launchpads/transactions.json", "raw"), ("wallet-trades/swaps.json", "raw")] {
+            for entry in node::read(&folder, name).as_array().unwrap() {
+                let raw: &Value = &entry[part];
+                if raw.is_object() {
+                    all.push(raw.to_string());
+                }
+            }
+        }
+        all
+    })
+}
+
+/// What may stand in the place of anything.
+const ODD: [&str; 12] =
+    ["null", "[]", "{}", "-1", "255", "65536", "1e99", "\"\"", "\"0\"", "18446744073709551616", "[[]]", "true"];
+
+/// Puts something odd in the place of one value of a JSON text.
+fn change(value: &mut Value, mut at: usize, odd: &Value) -> usize {
+    if at == 0 {
+        *value = odd.clone();
+        return usize::MAX;
+    }
+    at -= 1;
+    let inner: Box<dyn Iterator<Item = &mut Value>> = match value {
+        Value::Array(all) => Box::new(all.iter_mut()),
+        Value::Object(all) => Box::new(all.values_mut()),
+        _ => return at,
+    };
+    for value in inner {
+        at = change(value, at, odd);
+        if at == usize::MAX {
+            break;
+        }
+    }
+    at
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        scan(bytes);
+    }
+
+    #[test]
+    fn broken_text(which in any::<prop::sample::Index>(), cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        let mut bytes = answer(&[which.get(recorded()).as_str()]).into_bytes();
+        for (at, byte) in cuts {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        scan(bytes);
+    }
+
+    #[test]
+    fn odd_values(which in any::<prop::sample::Index>(), changes in prop::collection::vec((0_usize..2_000, 0..ODD.len()), 1..5)) {
+        let mut value: Value = serde_json::from_str(which.get(recorded()).as_str()).unwrap();
+        for (at, odd) in changes {
+            change(&mut value, at, &serde_json::from_str(ODD[odd]).unwrap_or(Value::Null));
+        }
+        scan(answer(&[&value.to_string()]).into_bytes());
+    }
+
+    #[test]
+    fn numbers_drawn_anew(which in any::<prop::sample::Index>(), draws in prop::collection::vec(any::<u64>(), 1..40)) {
+        fn draw(value: &mut Value, draws: &mut impl Iterator<Item = u64>) {
+            match value {
+                Value::Number(number) if number.is_u64() => *value = (draws.next().unwrap() % 40).into(),
+                Value::Array(all) => all.iter_mut().for_each(|value| draw(value, draws)),
+                Value::Object(all) => all.values_mut().for_each(|value| draw(value, draws)),
+                _ => {}
+            }
+        }
+        let mut value: Value = serde_json::from_str(which.get(recorded()).as_str()).unwrap();
+        draw(&mut value, &mut draws.into_iter().cycle());
+        scan(answer(&[&value.to_string()]).into_bytes());
+    }
+}
+
+#[test]
+fn what_is_whole_is_read() {
+    let all: Vec<&str> = recorded().iter().map(String::as_str).collect();
+    assert!(scan(answer(&all).into_bytes()).is_some());
+}
