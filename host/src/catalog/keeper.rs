@@ -319,6 +319,8 @@ impl Keeper {
         let same = |(a, b): ((&String, &Entry), (&String, &Entry))| a.0 == b.0 && a.1.generation == b.1.generation;
         if before.len() != after.len() || !before.iter().zip(&after).all(same) {
             self.listing.send_replace(Arc::new(after));
+            // What is in use now may call for a trial.
+            self.news = true;
         }
     }
 

@@ -5,12 +5,15 @@ use crate::{Context, Host, Level, Request, Response, Span, UpstreamError};
 use serde_json::Value;
 use std::collections::HashMap;
 
+/// A path and a body.
+type Question = (String, Option<Value>);
+
 /// A cassette's answers, each question's in order, the last one again and again.
 #[derive(Debug, Default)]
 pub struct Replay {
     context: Option<(String, u64, Option<u64>)>,
     span: (u64, u64),
-    answers: HashMap<(String, Option<Value>), Vec<Result<Response, UpstreamError>>>,
+    answers: HashMap<Question, Vec<Result<Response, UpstreamError>>>,
     facts: HashMap<String, Vec<Option<Vec<u8>>>>,
 }
 

@@ -54,7 +54,8 @@ async fn a_file_is_refolded_to_the_byte() {
         let tell = |line: String| told.lock().unwrap().push(line);
         assert_eq!(refold(&settings, &log, tell).await.unwrap(), 0, "{:#?}", told.lock().unwrap());
         assert_eq!(told.lock().unwrap().len(), 6);
-        sqlx::query("UPDATE positions SET basis_usd = '-1' WHERE rowid = 1").execute(store.pool()).await.unwrap();
+        let meddle = "UPDATE positions SET basis_usd = '-1' WHERE rowid = (SELECT min(rowid) FROM positions)";
+        sqlx::query(meddle).execute(store.pool()).await.unwrap();
         assert_eq!(refold(&settings, &log, |_| ()).await.unwrap(), 1, "what was meddled with shows");
     }
 }

@@ -440,7 +440,7 @@ async fn who_resumes_on_another_instance_is_told_what_came_meanwhile() {
 async fn who_comes_back_too_late_is_told_everything_anew() {
     let ground = Ground::sqlite().await;
     ground.trades(&[applied(1)]).await;
-    ground.folded(partition(), 5_001).await;
+    ground.folded(partition(), 1).await;
     let log = Log::open(&Target::Memory).await.unwrap();
     let api = Serving::over(log, &ground.url(), |_| {}).await;
     api.publish(&[applied(1)]).await;
@@ -457,6 +457,7 @@ async fn who_comes_back_too_late_is_told_everything_anew() {
         }
     };
     tokio::time::timeout(PATIENCE, read).await.unwrap();
+    ground.folded(partition(), 5_001).await;
     let mut late = api.stream().await;
     let message = json!({"op": "subscribe", "id": "back", "channel": "trades", "resume": at}).to_string();
     late.say(&message).await;

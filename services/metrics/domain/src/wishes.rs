@@ -44,12 +44,11 @@ pub fn wishes(events: Vec<Event>) -> Vec<Wish> {
     for event in events {
         let entry = Entry::of(&event.trade);
         let key = entry.key();
-        match places.get(&key).and_then(|at| wishes.get_mut(*at)) {
-            Some(wish) => wish.rest.push((event, entry)),
-            None => {
-                places.insert(key.clone(), wishes.len());
-                wishes.push(Wish { key, first: (event, entry), rest: vec![] });
-            }
+        if let Some(wish) = places.get(&key).and_then(|at| wishes.get_mut(*at)) {
+            wish.rest.push((event, entry));
+        } else {
+            places.insert(key.clone(), wishes.len());
+            wishes.push(Wish { key, first: (event, entry), rest: vec![] });
         }
     }
     wishes
