@@ -279,9 +279,12 @@ impl Recorder {
 /// Gives a cassette's answers, each question's in the order they were given; the last one again and again.
 pub struct Replay(Mutex<Turns>);
 
+/// A path and a body.
+type Question = (String, Option<Vec<u8>>);
+
 #[derive(Default)]
 struct Turns {
-    answers: HashMap<(String, Option<Vec<u8>>), Queue<Result<Response, UpstreamError>>>,
+    answers: HashMap<Question, Queue<Result<Response, UpstreamError>>>,
     facts: HashMap<String, Queue<Option<Vec<u8>>>>,
 }
 
@@ -335,6 +338,7 @@ mod tests {
         Request { path: path.to_owned(), headers: vec![], body: body.map(|text| text.as_bytes().to_vec()), weight: 1 }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it stands among failures")]
     fn answered(body: &[u8]) -> Result<Response, UpstreamError> {
         Ok(Response { status: 200, headers: vec![("a".into(), "b".into())], body: body.to_vec() })
     }

@@ -45,6 +45,7 @@ impl From<&Entry> for About {
 
 /// What a chain is read with.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every entry is the large one")]
 pub enum Standing {
     /// This plugin.
     InUse(Admitted),

@@ -85,12 +85,11 @@ impl Source {
     fn read_with(&mut self, file: Arc<ChainFile>, plugin: Admitted) -> Result<Reading, String> {
         let before = self.reading.as_ref().ok();
         let same_nodes = before.filter(|it| it.file.endpoints == file.endpoints && it.file.limits == file.limits);
-        let endpoints = match same_nodes {
-            Some(before) => before.endpoints.clone(),
-            None => {
-                (self.heads, self.last) = (HashMap::new(), None);
-                Endpoint::all(&file.endpoints, &file.limits).map_err(|e| format!("make an HTTP client: {e}"))?
-            }
+        let endpoints = if let Some(before) = same_nodes {
+            before.endpoints.clone()
+        } else {
+            (self.heads, self.last) = (HashMap::new(), None);
+            Endpoint::all(&file.endpoints, &file.limits).map_err(|e| format!("make an HTTP client: {e}"))?
         };
         // What one version knew means nothing to another.
         let cache = before.filter(|it| it.plugin.detector.digest == plugin.detector.digest).map(|it| it.cache.clone());

@@ -259,7 +259,9 @@ impl Lease for LogLease {
         for trade in std::mem::take(&mut *live.lock().unwrap_or_else(PoisonError::into_inner)).into_values() {
             blocks.entry(trade.block.id.clone()).or_default().push(trade);
         }
-        blocks.values_mut().for_each(|trades| trades.sort_by_key(Trade::place));
+        for trades in blocks.values_mut() {
+            trades.sort_by_key(Trade::place);
+        }
         Ok(blocks.into_iter().rev().collect())
     }
 

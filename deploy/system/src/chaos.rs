@@ -20,6 +20,8 @@ use tape_log::{Log, Target, topics};
 
 /// Two chains whose journals lie in one share, and one elsewhere.
 const CHAINS: usize = 3;
+/// One answer of a node in so many is wrong.
+const USUALLY: u64 = 40;
 /// Time between blocks.
 const BLOCK: Duration = Duration::from_millis(100);
 /// How long everything may take to come to rest once nothing is struck any more.
@@ -90,7 +92,8 @@ pub async fn run(order: &Order) -> anyhow::Result<Verdict> {
     };
     let chains = chain_names();
     let nodes: Vec<Node> = (0..CHAINS as u64).map(|number| Node::new(script(order.seed, number))).collect();
-    let faults: Vec<Faults> = (0..CHAINS as u64 * 2).map(|n| Faults::seeded(order.seed + n, 40, &mock::ALL)).collect();
+    let faults: Vec<Faults> =
+        (0..CHAINS as u64 * 2).map(|n| Faults::seeded(order.seed + n, USUALLY, &mock::ALL)).collect();
     let mut servers = vec![];
     let files = folder.join("chains");
     std::fs::create_dir(&files)?;
@@ -146,7 +149,7 @@ pub async fn run(order: &Order) -> anyhow::Result<Verdict> {
 
     // The chains stand still and tell the truth; whoever is dead gets up.
     ticking.iter().for_each(tokio::task::JoinHandle::abort);
-    faults.iter().for_each(|faults| faults.set(0));
+    set_all(&faults, 0);
     team.resume_all();
     team.raise_the_dead()?;
     let mut findings = vec![];
@@ -170,10 +173,10 @@ pub async fn run(order: &Order) -> anyhow::Result<Verdict> {
 fn chain_names() -> Vec<String> {
     let share = |name: &str| topics::JOURNAL.share_of(name.as_bytes());
     let first = share("chain-0");
-    let twin = (1_u32..).map(|n| format!("chain-{n}")).find(|name| share(name) == first);
+    let twin = (1_u32..10_000).map(|n| format!("chain-{n}")).find(|name| share(name) == first);
     let mut names = vec!["chain-0".to_owned()];
     names.extend(twin);
-    let other = (1_u32..).map(|n| format!("other-{n}")).find(|name| share(name) != first);
+    let other = (1_u32..10_000).map(|n| format!("other-{n}")).find(|name| share(name) != first);
     names.extend(other);
     names
 }
@@ -184,6 +187,12 @@ fn script(seed: u64, number: u64) -> Script {
         users: 20,
         reorg_one_in: 12,
         ..Script::default()
+    }
+}
+
+fn set_all(faults: &[Faults], one_in: u64) {
+    for faults in faults {
+        faults.set(one_in);
     }
 }
 
@@ -219,9 +228,9 @@ async fn deal(
         Strike::CrashAt(role, place, times) => team.crash_at(*role, place, *times).await?,
         Strike::Pause(role, length) => team.pause(*role, *length)?,
         Strike::Storm(length) => {
-            faults.iter().for_each(|faults| faults.set(2));
+            set_all(faults, 2);
             tokio::time::sleep(*length).await;
-            faults.iter().for_each(|faults| faults.set(40));
+            set_all(faults, USUALLY);
         }
         Strike::DeepFork(chain) => {
             let node = &nodes[*chain % nodes.len()];

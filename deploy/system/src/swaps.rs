@@ -19,7 +19,7 @@ use wire::v1::{progress, trade};
 /// What the chain does: a block every 100 ms with 100 trades, and a branch that is left every 20 blocks.
 const SETTINGS: &str = "block-ms = 100\ntrades-per-block = 100\nreorg-every = 20\nreorg-depth = 2\nfinality = 16\n";
 /// How long one swap may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What was counted.
 #[derive(Clone, Debug, Default)]
@@ -247,7 +247,7 @@ pub fn component(name: &str) -> anyhow::Result<PathBuf> {
     let folder = plugins_dir()?;
     let is_it = |path: &Path| {
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        file.starts_with(&format!("{name}-")) && file.ends_with(".wasm")
+        file.starts_with(&format!("{name}-")) && path.extension().is_some_and(|kind| kind == "wasm")
     };
     let found = std::fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).find(|path| is_it(path));
     found.with_context(|| format!("no {name} in {}: run `cargo xtask plugins`", folder.display()))

@@ -1,5 +1,4 @@
 //! Fifty swaps of a plugin under load: no trade is lost, none is doubled, and each names the plugin that saw it.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use system::swaps;
 use tape_log::{Log, Target};

@@ -167,7 +167,9 @@ async fn nodes_that_lie_and_branches_left_while_nobody_looks() {
         ingestor.stop().await;
         node.fork(2 + round * 3, 3 + round * 3);
     }
-    faults.iter().for_each(|faults| faults.set(0));
+    for faults in &faults {
+        faults.set(0);
+    }
     let ingestor = Ingestor::start(&log, &chain, "0");
     ingestor.caught_up(node).await;
     assert_truth(&log, node).await;

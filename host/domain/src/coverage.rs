@@ -37,7 +37,7 @@ impl Coverage {
     }
 
     /// Enters heights that nothing covered; they join a neighbour of the same code.
-    pub fn add(&mut self, added: Range) -> Vec<Recorded> {
+    pub fn add(&mut self, added: &Range) -> Vec<Recorded> {
         if added.from > added.to {
             return vec![];
         }
@@ -96,7 +96,7 @@ impl Coverage {
     }
 
     fn unused(&self) -> u32 {
-        (0..).find(|number| !self.ranges.contains_key(number)).unwrap_or(u32::MAX)
+        (0..=u32::MAX).find(|number| !self.ranges.contains_key(number)).unwrap_or(u32::MAX)
     }
 }
 
@@ -113,10 +113,10 @@ mod tests {
     #[test]
     fn neighbours_of_one_code_are_one_range() {
         let mut coverage = Coverage::default();
-        assert_eq!(coverage.add(range(10, 19, "a")), [(0, Some(range(10, 19, "a")))]);
-        assert_eq!(coverage.add(range(30, 39, "a")), [(1, Some(range(30, 39, "a")))]);
-        assert_eq!(coverage.add(range(40, 41, "b")), [(2, Some(range(40, 41, "b")))]);
-        assert_eq!(coverage.add(range(20, 29, "a")), [(1, None), (0, Some(range(10, 39, "a")))]);
+        assert_eq!(coverage.add(&range(10, 19, "a")), [(0, Some(range(10, 19, "a")))]);
+        assert_eq!(coverage.add(&range(30, 39, "a")), [(1, Some(range(30, 39, "a")))]);
+        assert_eq!(coverage.add(&range(40, 41, "b")), [(2, Some(range(40, 41, "b")))]);
+        assert_eq!(coverage.add(&range(20, 29, "a")), [(1, None), (0, Some(range(10, 39, "a")))]);
         assert_eq!(coverage.cut(34), [(0, Some(range(10, 34, "a"))), (2, None)]);
         assert_eq!(coverage.hole(0, 50, None), Some((0, 9)));
         assert_eq!(coverage.hole(10, 50, None), Some((35, 50)));
@@ -144,7 +144,7 @@ mod tests {
             };
             for (from, length, code) in begun {
                 if let Some((first, last)) = coverage.hole(from, from + length, None) {
-                    record(coverage.add(range(first, last, &code.to_string())));
+                    record(coverage.add(&range(first, last, &code.to_string())));
                 }
             }
             if let Some(height) = cut {
@@ -154,7 +154,7 @@ mod tests {
             let (from, to) = (asked.0, asked.0 + asked.1);
             while let Some((first, last)) = coverage.hole(from, to, None) {
                 prop_assert!(first >= from && last <= to && first <= last);
-                record(coverage.add(range(first, last.min(first + 2), "new")));
+                record(coverage.add(&range(first, last.min(first + 2), "new")));
             }
             let mut seen = BTreeSet::new();
             for range in coverage.ascending() {

@@ -21,7 +21,7 @@ use wasmtime::component::Component;
 /// Largest component, bytes: one with an embedded JavaScript engine has 14 MB.
 pub const LARGEST: u64 = 64 << 20;
 /// How long a component may compile.
-const COMPILING: Duration = Duration::from_secs(60);
+const COMPILING: Duration = Duration::from_mins(1);
 /// What the contract's exported interface is called, up to its version.
 const EXPORT: &str = "chaintape:plugin/chain@";
 /// Interfaces that are lent.

@@ -133,13 +133,12 @@ async fn ask(
     let mut store = Store::new(&engine, state);
     store.limiter(|state| state);
     store.set_hostcall_fuel(output);
-    let metered = match fuel {
-        Some(fuel) => store.set_fuel(fuel).and_then(|()| store.fuel_async_yield_interval(Some(50_000_000))),
-        None => {
-            store.set_epoch_deadline(1);
-            store.epoch_deadline_callback(|state| state.data().on_epoch());
-            Ok(())
-        }
+    let metered = if let Some(fuel) = fuel {
+        store.set_fuel(fuel).and_then(|()| store.fuel_async_yield_interval(Some(50_000_000)))
+    } else {
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|state| state.data().on_epoch());
+        Ok(())
     };
     let answered = match metered {
         Ok(()) => tokio::time::timeout(LONGEST_CALL, put(&mut store, &ready, question)).await,

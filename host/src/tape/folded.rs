@@ -11,11 +11,14 @@ use wire::v1::{journal, progress};
 /// Per partition: next offset and running count.
 pub(super) type Partitions = BTreeMap<u32, (u64, u64)>;
 
+/// A block's hash and the parts of its trades.
+type Parts = (Arc<str>, BTreeMap<u32, Vec<Trade>>);
+
 /// What the journal says of one chain.
 #[derive(Default)]
 pub(super) struct Folded {
     cursor: Option<journal::Cursor>,
-    blocks: BTreeMap<u64, (Arc<str>, BTreeMap<u32, Vec<Trade>>)>,
+    blocks: BTreeMap<u64, Parts>,
     ranges: BTreeMap<u32, journal::Range>,
 }
 

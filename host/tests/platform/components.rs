@@ -129,7 +129,8 @@ impl Recipe {
 
 /// A little-endian word as WebAssembly text.
 fn word(value: usize) -> String {
-    u32::try_from(value).unwrap().to_le_bytes().iter().map(|byte| format!("\\{byte:02x}")).collect()
+    let bytes = u32::try_from(value).unwrap().to_le_bytes();
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}\\{byte:02x}"))
 }
 
 /// The version of the contract in this repository.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tape::Detector;
 
 /// Long enough for anything that is not stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Ground {
     pub(crate) folder: tempfile::TempDir,

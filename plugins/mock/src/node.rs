@@ -76,7 +76,7 @@ impl Whole {
         for trade in trades {
             let tail = u64::from_str_radix(trade.hash.get(2..18).unwrap_or("0"), 16).unwrap_or(0);
             let who = u64::from_str_radix(trade.trader.get(2..18).unwrap_or("0"), 16).unwrap_or(0);
-            let (low, high) = (trade.units as u64, (trade.units >> 64) as u64);
+            let [low, high] = halves(trade.units);
             words.extend([tail, who, trade.asset as u64, u64::from(trade.buys), trade.cents, low, high]);
         }
         let mut random = Random::of(&words);
@@ -88,6 +88,11 @@ impl Whole {
         let branch = self.id.hash.get(50..).and_then(|tail| u64::from_str_radix(tail, 16).ok());
         branch.is_some_and(|branch| Self::hash_of(seed, self.id.height, branch, &self.trades) == self.id.hash)
     }
+}
+
+/// Both halves of a number.
+fn halves(number: u128) -> [u64; 2] {
+    [number & u128::from(u64::MAX), number >> 64].map(|half| u64::try_from(half).unwrap_or(u64::MAX))
 }
 
 /// Asks the node how far it is.

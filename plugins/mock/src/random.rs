@@ -14,13 +14,13 @@ impl Random {
         let mut random = Self(0x7461_7065);
         for word in words {
             random.0 ^= *word;
-            random.0 = random.next();
+            random.0 = random.draw();
         }
         random
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,7 +30,7 @@ impl Random {
 
     /// A number below `end`, which is not 0.
     pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
+        self.draw() % end
     }
 
     /// So many bytes as `0x…`.
@@ -38,7 +38,7 @@ impl Random {
         let mut text = String::with_capacity(2 + 2 * bytes);
         text.push_str("0x");
         while text.len() < 2 + 2 * bytes {
-            text.extend(self.next().to_be_bytes().into_iter().flat_map(digits));
+            text.extend(self.draw().to_be_bytes().into_iter().flat_map(digits));
         }
         text.truncate(2 + 2 * bytes);
         text

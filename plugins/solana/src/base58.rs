@@ -100,7 +100,6 @@ fn low(value: u128) -> u32 {
     value as u32
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "less than 58^10")]
 fn last_digits(value: u128) -> u64 {
     (value % LIMB) as u64
 }

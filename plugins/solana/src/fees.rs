@@ -120,9 +120,9 @@ fn retained<'x>(scene: &'x Scene<'_, '_, '_>, trader: &str, legs: &[Leg]) -> Vec
     let mut kept: Vec<(&'x str, &'x str)> = vec![];
     for (_, holder) in holders.tokens() {
         let owner = holder.owner.as_ref();
-        let traded =
+        let crossed =
             legs.iter().any(|leg| leg.user == owner && (leg.sold.0 == holder.mint || leg.bought.0 == holder.mint));
-        if traded && owner != trader && !holders.signs(owner) && !kept.contains(&(owner, holder.mint)) {
+        if crossed && owner != trader && !holders.signs(owner) && !kept.contains(&(owner, holder.mint)) {
             kept.push((owner, holder.mint));
         }
     }

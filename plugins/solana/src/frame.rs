@@ -110,13 +110,16 @@ impl<'h> Balance<'h> {
     }
 
     /// What was exchanged, if it was one asset for another.
-    pub fn exchange(&self) -> Option<((&'h str, u128), (&'h str, u128))> {
+    pub fn exchange(&self) -> Option<(Amount<'h>, Amount<'h>)> {
         match (&self.gave[..], &self.got[..]) {
             (&[gave], &[got]) => Some((gave, got)),
             _ => None,
         }
     }
 }
+
+/// A mint and how much of it.
+pub type Amount<'h> = (&'h str, u128);
 
 /// Who is who in a call.
 #[derive(Clone, Debug)]

@@ -65,7 +65,7 @@ async fn on(url: &str) -> anyhow::Result<Figures> {
         addr: listener.local_addr()?,
         database: Secret::new(url),
         rate: None,
-        lookback: Duration::from_secs(60),
+        lookback: Duration::from_mins(1),
         max_connections: 10,
         origins: None,
     };

@@ -11,7 +11,7 @@ use anyhow::{Context as _, ensure};
 use chain_ingestor::cache::Cache;
 use chain_ingestor::chainfile::Limits;
 use chain_ingestor::plugin::v1::{self, Context};
-use chain_ingestor::plugin::{Admitted, Engine, Lent, admit_folder};
+use chain_ingestor::plugin::{Admitted, Engine, Gate, Lent, admit_folder};
 use chain_ingestor::upstream::{Recorded, Upstream};
 use chain_plugin_sdk::{self as sdk, Host, Level, Plugin};
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ async fn compare() -> anyhow::Result<Figures> {
     let doubled =
         doubled.to_string().replace(r#""transactions":[]"#, &format!(r#""transactions":[{}]"#, twice.join(",")));
     let engine = Engine::new(1)?;
-    let (plugins, _) = admit_folder(&engine, &plugins_dir()?).await?;
+    let (plugins, _) = admit_folder(&engine, &Gate::default(), &plugins_dir()?).await?;
     let plugin = chain_ingestor::run::newest(&plugins, "solana").context("solana.wasm is not built")?;
     let mut figures = Figures::new();
     let mut put = |key: &str, value: Value| figures.insert(key.to_owned(), value);

@@ -39,7 +39,7 @@ async fn measure_here() -> anyhow::Result<Figures> {
         addr,
         database: Secret::new(format!("sqlite:{}", files.path().display())),
         rate: None,
-        lookback: Duration::from_secs(60),
+        lookback: Duration::from_mins(1),
         max_connections: CONNECTIONS + SILENT,
         origins: None,
     };
@@ -119,7 +119,7 @@ async fn publish(log: &Log, blocks: &[Vec<Record>], delivered: &AtomicU64, befor
     for block in blocks {
         log.publish(block.clone()).await?;
         expected += (block.len() * CONNECTIONS) as u64;
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while delivered.load(Ordering::Relaxed) < expected {
             ensure!(Instant::now() < deadline, "a block was not delivered within a minute");
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -119,7 +119,7 @@ fn event(shape: &Shape, number: u64, dice: &mut Dice) -> Event {
         detector: Arc::new(Detector {
             plugin: "evm".into(),
             version: "0.1.0".into(),
-            digest: format!("sha256:{:064x}", 0xe7).into(),
+            digest: format!("sha256:{:064x}", 0xe7),
         }),
     };
     Event { id: format!("chain{chain}/{height}/{index}"), status: Status::Observed, trade }

@@ -97,7 +97,9 @@ impl Team {
     fn wake_due(&mut self) {
         let now = Instant::now();
         let due: Vec<Role> = self.paused.iter().filter(|(_, until)| **until <= now).map(|(role, _)| *role).collect();
-        due.into_iter().for_each(|role| self.wake(role));
+        for role in due {
+            self.wake(role);
+        }
     }
 
     fn wake(&mut self, role: Role) {
@@ -111,7 +113,9 @@ impl Team {
     /// Wakes every process that is paused.
     pub(super) fn resume_all(&mut self) {
         let paused: Vec<Role> = self.paused.keys().copied().collect();
-        paused.into_iter().for_each(|role| self.wake(role));
+        for role in paused {
+            self.wake(role);
+        }
     }
 
     /// Starts whoever is not there, and wakes those whose pause is over.

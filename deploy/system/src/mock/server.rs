@@ -42,7 +42,7 @@ async fn head(State((node, faults)): State<(Node, Faults)>) -> Response {
     let lag = if fault == Some(Fault::StaleHead) { 5 } else { 0 };
     let mut head = node.head(lag);
     if fault == Some(Fault::WrongNetwork) {
-        head.network = "mock/another".to_owned();
+        "mock/another".clone_into(&mut head.network);
     }
     answer(fault, &head)
 }

@@ -54,6 +54,6 @@ impl Recording {
         let Answer { blockhash, previous_blockhash, parent_slot, transactions } = answer;
         let (blockhash, previous_blockhash) = (blockhash.to_owned(), previous_blockhash.to_owned());
         let transactions = transactions.into_iter().map(|one| one.get().to_owned()).collect();
-        Ok(Self { transactions, blockhash, previous_blockhash, parent_slot, text })
+        Ok(Self { text, transactions, blockhash, previous_blockhash, parent_slot })
     }
 }

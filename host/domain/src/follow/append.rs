@@ -75,7 +75,7 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
             return;
         }
         if let Some(followed) = step.cursor.followed() {
-            step.ranges.extend(self.coverage.add(followed));
+            step.ranges.extend(self.coverage.add(&followed));
         }
         // What no code has scanned stays a gap.
         if step.cursor.step > 0 {

@@ -98,7 +98,7 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
         let covered = |from: u64, to: u64| Range { from, to, digest: Arc::clone(&scanned.digest) };
         for block in scanned.blocks {
             if self.is_full_with(&step, &block.trades) {
-                step.ranges.extend(self.coverage.add(covered(start, block.id.height - 1)));
+                step.ranges.extend(self.coverage.add(&covered(start, block.id.height - 1)));
                 start = block.id.height;
                 self.commit(std::mem::replace(&mut step, self.empty_step()?)).await?;
                 step = self.empty_step()?;
@@ -106,7 +106,7 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
             step.cursor.unbacked += block.unbacked;
             step.changes.extend(block.trades.into_iter().map(|trade| (Status::Finalized, trade)));
         }
-        step.ranges.extend(self.coverage.add(covered(start, scanned.through)));
+        step.ranges.extend(self.coverage.add(&covered(start, scanned.through)));
         if self.hole(cursor, from, to).is_none() {
             step.answered.push(id.to_owned());
         }

@@ -181,7 +181,9 @@ impl Lease for Memory {
         for trade in settled(&kept.events).into_values().filter(|trade| trade.block.id.height > height) {
             live.entry(trade.block.id.clone()).or_default().push(trade);
         }
-        live.values_mut().for_each(|trades| trades.sort_by_key(Trade::place));
+        for trades in live.values_mut() {
+            trades.sort_by_key(Trade::place);
+        }
         Ok(live.into_iter().rev().collect())
     }
 

@@ -41,7 +41,7 @@ pub fn drift(snapshot: &Snapshot, nets: &[Net]) -> Vec<Drift> {
             let (symbol, decimals) = (symbol.clone(), *decimals);
             Drift { asset: asset.clone(), symbol, decimals, balance: Raw::ZERO, net: BigInt::ZERO }
         });
-        one.net = raw.clone();
+        one.net.clone_from(raw);
     }
     assets.into_values().filter(|one| one.balance != Raw::ZERO || one.net != BigInt::ZERO).collect()
 }

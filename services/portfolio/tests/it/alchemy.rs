@@ -134,7 +134,7 @@ async fn an_outage_tells_no_key() {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);
     while let Some(error) = cause {
-        text.push_str(&format!(": {error} {error:?}"));
+        text = format!("{text}: {error} {error:?}");
         cause = error.source();
     }
     assert!(!text.contains(KEY), "{text}");

@@ -61,7 +61,9 @@ async fn copy(connection: &mut PgConnection, statement: &str, method: Method, pu
         return Ok(());
     }
     let mut lines = Lines(String::with_capacity(puts.len() * 2_048));
-    puts.iter().for_each(|put| lines.put(method, put));
+    for put in puts {
+        lines.put(method, put);
+    }
     let mut copy = connection.copy_in_raw(statement).await?;
     // In pieces: each is copied into the connection's buffer, which then need not grow to the size of the batch.
     for piece in lines.0.as_bytes().chunks(PIECE) {
@@ -100,11 +102,15 @@ impl Lines {
         self.text_or_null(entry.platform.as_deref());
         self.text(&array(&venues(put)));
         self.text(&event(put));
-        sale(effects.sold.as_ref()).iter().for_each(|amount| self.maybe(amount.as_ref()));
+        for amount in &sale(effects.sold.as_ref()) {
+            self.maybe(amount.as_ref());
+        }
         self.text_or_null(parcels_taken(effects.sold.as_ref()).as_deref());
         for side in SideOf::BOTH {
             let effect = side.effect(effects);
-            held(effect.map(|effect| &effect.after)).iter().for_each(|amount| self.maybe(amount.as_ref()));
+            for amount in &held(effect.map(|effect| &effect.after)) {
+                self.maybe(amount.as_ref());
+            }
             self.text_or_null(parcels_after(effect, method).as_deref());
         }
         self.0.pop();
