@@ -6,6 +6,7 @@ use chain_plugin_sdk::{self as sdk, Host, Level, Plugin};
 use evm_plugin::Evm;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::time::Duration;
 use system::anvil::{Anvil, installed};
 
 const V2: &str = "Swap(address,uint256,uint256,uint256,uint256,address)";
@@ -130,6 +131,20 @@ async fn deploy(node: &Anvil, from: &str, code: Code) -> String {
     receipt["contractAddress"].as_str().unwrap().to_owned()
 }
 
+/// The receipt of a transaction, once it is mined.
+async fn mined(node: &Anvil, hash: &Value) -> Value {
+    let asked = async {
+        loop {
+            let receipt = node.rpc("eth_getTransactionReceipt", json!([hash])).await.unwrap();
+            if !receipt.is_null() {
+                return receipt;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), asked).await.expect("mined within a minute")
+}
+
 fn height(receipt: &Value) -> u64 {
     u64::from_str_radix(receipt["blockNumber"].as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
 }
@@ -163,8 +178,8 @@ async fn forged_swaps_publish_nothing_and_stop_nothing() {
     for times in [1, 20_000] {
         let contract = deploy(&node, &forger, pool().emits(V2, 128, times)).await;
         let call = json!([{"from": forger, "to": contract, "gas": "0x5f5e100"}]);
-        let forged = node.rpc("eth_sendTransaction", call).await.unwrap();
-        let forged = node.rpc("eth_getTransactionReceipt", json!([forged])).await.unwrap();
+        let hash = node.rpc("eth_sendTransaction", call).await.unwrap();
+        let forged = mined(&node, &hash).await;
         assert_eq!(forged["status"], "0x1");
         let block = scan(&node, &venues.dollar, height(&forged)).await;
         assert!(block.trades.is_empty(), "{:?}", block.trades);
@@ -189,12 +204,16 @@ async fn forged_swaps_publish_nothing_and_stop_nothing() {
         node.rpc("eth_sendTransaction", json!([{"from": forger, "to": contract, "gas": "0x989680"}])).await.unwrap();
     let swapping = node.swap_v2(&venues, &honest, [&venues.dollar, &venues.token], 10_u128.pow(18));
     let mining = async {
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        let both = json!({"pending": "0x2", "queued": "0x0"});
+        while node.rpc("txpool_status", json!([])).await.unwrap() != both {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         node.rpc("evm_mine", json!([])).await.unwrap();
     };
-    let (swapped, ()) = tokio::join!(swapping, mining);
+    let both = async { tokio::join!(swapping, mining) };
+    let (swapped, ()) = tokio::time::timeout(Duration::from_mins(1), both).await.expect("both within a minute");
     let swapped = swapped.unwrap();
-    let receipt = node.rpc("eth_getTransactionReceipt", json!([forged])).await.unwrap();
+    let receipt = mined(&node, &forged).await;
     assert_eq!(height(&receipt), height(&swapped), "both stand in one block");
     let block = scan(&node, &venues.dollar, height(&swapped)).await;
     assert_eq!((block.trades.len(), attribute(&block, "unbacked")), (1, 50));

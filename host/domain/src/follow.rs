@@ -306,9 +306,6 @@ impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
         let last = tip.latest.height.min(first.saturating_add(self.span - 1));
         let finalized = tip.finalized.as_ref().map(|id| id.height);
         let scanned = self.chain.scan(first, last, finalized).await?;
-        if self.span < self.plan.span {
-            self.span += 1;
-        }
         let mut branch = self.window.clone();
         let mut fresh = vec![];
         for block in scanned.blocks {

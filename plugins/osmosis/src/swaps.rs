@@ -34,7 +34,7 @@ pub struct Coin {
 impl Coin {
     /// Reads `2500000uosmo`.
     pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.find(|it: char| !it.is_ascii_digit())?;
+        let digits = text.find(|it: char| !it.is_ascii_digit()).filter(|digits| *digits > 0)?;
         let (raw, denom) = text.split_at(digits);
         Some(Self { raw: raw.parse().ok()?, denom: denom.to_owned() })
     }

@@ -49,6 +49,8 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
         step.cursor.through = step.cursor.through.max(through);
         self.raise_finality(&mut step, tip);
         self.commit(step).await?;
+        // Only what led to something widens the next span: a look that asks twice must not be refused for ever.
+        self.span = self.span.saturating_add(1).min(self.plan.span.max(1));
         Ok(Look::Moved)
     }
 

@@ -241,7 +241,7 @@ pub(crate) fn asked(beginning: Beginning, views: Vec<View>, silent_every: u64, a
         kept.looks = Arc::clone(&looks);
         kept.asked = asks.iter().enumerate().map(request).collect();
     }
-    let plan = Plan { chain: "c".into(), beginning, span: 4, poll_ms: 1, step_changes: 6, step_bytes: 1 << 20 };
+    let plan = Plan { chain: "c".into(), beginning, span: 9, poll_ms: 1, step_changes: 6, step_bytes: 1 << 20 };
     let mut node = Node { views, looks: Arc::clone(&looks) };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     loop {
