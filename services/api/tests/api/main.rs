@@ -7,3 +7,4 @@ mod reads;
 mod contract;
 mod rest;
 mod stream;
+mod resume;
