@@ -313,7 +313,7 @@ async fn books(database: &str, server: &str, truth: &[Trade], findings: &mut Vec
 }
 
 fn left_out(table: &str) -> bool {
-    TABLES_LEFT_OUT.contains(&table) || table.starts_with("trades_") || table.starts_with("leaderboard")
+    TABLES_LEFT_OUT.contains(&table) || table.starts_with("trades_") || table.starts_with("leader")
 }
 
 async fn live_trades(pool: &PgPool) -> anyhow::Result<i64> {
@@ -323,7 +323,12 @@ async fn live_trades(pool: &PgPool) -> anyhow::Result<i64> {
 /// Every row of a table as sorted text, without what says when; rows of users who have nothing are no rows.
 async fn dump(pool: &PgPool, table: &str) -> anyhow::Result<Vec<String>> {
     let columns: Vec<String> = COLUMNS_LEFT_OUT.map(str::to_owned).to_vec();
-    let query = format!("select (to_jsonb(t) - $1::text[])::text as row from metrics.{table} t");
+    // Numbers as exact text: what reads them here would make floats of them.
+    let query = format!(
+        "select (select jsonb_object_agg(key, case jsonb_typeof(value)
+            when 'number' then to_jsonb(trim_scale((value #>> '{{}}')::numeric)::text) else value end)
+         from jsonb_each(to_jsonb(t) - $1::text[]))::text from metrics.{table} t"
+    );
     let rows: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(query)).bind(columns).fetch_all(pool).await?;
     let mut rows: Vec<String> = rows.into_iter().filter_map(|row| meaning(&row)).collect();
     rows.sort();
@@ -333,9 +338,9 @@ async fn dump(pool: &PgPool, table: &str) -> anyhow::Result<Vec<String>> {
 /// A row without its marks of what was ever seen; none where every count and sum is zero.
 fn meaning(row: &str) -> Option<String> {
     let mut row: serde_json::Map<String, serde_json::Value> = serde_json::from_str(row).ok()?;
-    row.retain(|key, _| !key.starts_with("seen_"));
+    row.retain(|key, _| !key.starts_with("seen_") && !key.starts_with("decorated_"));
     let counts = ["trades", "swaps", "cycles", "unvalued"];
-    let counted: Vec<u64> = counts.iter().filter_map(|key| row.get(*key)?.as_u64()).collect();
+    let counted: Vec<u64> = counts.iter().filter_map(|key| row.get(*key)?.as_str()?.parse().ok()).collect();
     let empty = !counted.is_empty() && counted.iter().all(|count| *count == 0);
     (!empty).then(|| serde_json::Value::Object(row).to_string())
 }
