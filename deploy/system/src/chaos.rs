@@ -251,7 +251,8 @@ async fn deal(
         Strike::Poison => oracle::poison(log).await,
         Strike::Server(which) => {
             let (program, arguments) = order.bounce.split_first().context("no way to bounce a server")?;
-            let status = tokio::process::Command::new(program).args(arguments).arg(which).status().await?;
+            let status = tokio::process::Command::new(program).args(arguments).arg(which).status().await;
+            let status = status.with_context(|| format!("failed to start {program}"))?;
             ensure!(status.success(), "{which} was not bounced: {status}");
         }
     }

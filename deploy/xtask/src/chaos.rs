@@ -21,12 +21,12 @@ pub(crate) fn strike(faults: u64, seed: u64) -> anyhow::Result<()> {
     let given = servers::running();
     let ours = given.is_none();
     let variables = given.map_or_else(servers::start, Ok)?;
-    let me = std::env::current_exe().context("this program has no path")?;
     let mut chaos = program(built("chaos"), &["--faults", &faults.to_string(), "--seed", &seed.to_string()]);
     surroundings(&mut chaos);
     chaos.envs(variables.iter().map(|(name, value)| (*name, value)));
     chaos.arg("--verdict").arg(&verdict).arg("--binaries").arg(built("chaos").parent().context("no folder")?);
-    chaos.arg("--").arg(me).args(["servers", "bounce"]);
+    // Not this program's own path: the build above may have put another file in its place.
+    chaos.arg("--").arg(built("xtask")).args(["servers", "bounce"]);
     let struck = run(&mut chaos);
     if ours {
         servers::stop_all()?;
