@@ -11,6 +11,7 @@ mod servers;
 mod anvil;
 mod bench;
 mod chaos;
+mod letters;
 
 use clap::{Parser, Subcommand};
 
@@ -64,6 +65,11 @@ enum Chore {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Records that a service could not read and put aside; the services' own `dlq` command, built first.
+    Dlq {
+        #[command(subcommand)]
+        order: letters::Order,
+    },
     /// Measures; writes target/bench/NAME.json.
     Bench {
         /// detect, latency, swap.
@@ -85,6 +91,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Test => check::run_all(),
         Chore::Servers { order } => servers::run(&order),
         Chore::Chaos { faults, seed } => chaos::strike(faults, seed),
+        Chore::Dlq { order } => letters::run(&order),
         Chore::Anvil => anvil::install().map(|_| ()),
         Chore::Bench { name, rest } => bench::measure(&name, &rest),
     }

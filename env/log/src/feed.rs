@@ -1,41 +1,109 @@
-//! The trade feed: a log reader whose records are decoded; what does not validate goes to the reader's dead-letter log.
+//! The trade feed: live trades through the service's group, and beside each share of them the history and the replayed
+//! letters of the same number. What does not validate goes to a dead-letter log.
+//!
+//! Decisions
+//! * 2026-11-25 – history is read by a second consumer without a group. Context: what a user's book is made of must have
+//!   one reader, and the group's assignor does not keep partitions of two topics together. Choice: the group decides over
+//!   the live log alone; whoever gains a share of it reads the companions too. Price: one more connection per reader, and
+//!   positions of three logs are compared in each commit.
 
-use crate::{Arrival, Log, Reader, Record, Stored, Topic, topics};
+use crate::topics::{self, Reading};
+use crate::watch::Watch;
+use crate::{Arrival, Log, Reader, Record, Stored, letter};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tape::{Batch, Delivery, Feed, Share, Start, Unavailable};
 
+/// How often what is beside the live trades comes first.
+const ASIDE_FIRST: u64 = 16;
+
+/// What a feed counts, for whoever reports it; all of it should be zero.
+#[derive(Debug, Default)]
+pub struct Tallies {
+    /// Records put aside since the start.
+    pub dead_lettered: AtomicU64,
+    /// Records that the chains count and that did not arrive.
+    pub lost: AtomicU64,
+    /// Records that arrived and that the chains do not count.
+    pub doubled: AtomicU64,
+    /// Heights that nothing covers, between others that are.
+    pub gap: AtomicU64,
+}
+
+impl Tallies {
+    /// Names and figures, as `/health` shows them.
+    pub fn read(&self) -> [(&'static str, u64); 4] {
+        let of = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+        [
+            ("deadLettered", of(&self.dead_lettered)),
+            ("lost", of(&self.lost)),
+            ("doubled", of(&self.doubled)),
+            ("gap", of(&self.gap)),
+        ]
+    }
+}
+
 /// Reads trades for one service.
 pub struct TradeFeed {
     log: Log,
-    reader: Reader,
-    dead: Topic,
-    dead_lettered: Arc<AtomicU64>,
+    reading: Reading,
+    live: Reader,
+    aside: Reader,
+    numbers: HashSet<u32>,
+    turn: u64,
+    watch: Watch,
+    tallies: Arc<Tallies>,
+    /// What follows from an arrival that said more than one thing.
+    told: VecDeque<Delivery>,
     /// A batch that may be delivered once its refused records are safe.
     held: Option<(Batch, Vec<Record>)>,
 }
 
 impl TradeFeed {
-    /// Joins the readers of live trades under the service's name; refused records go to `dead`.
-    pub async fn join(log: &Log, service: &str, dead: Topic) -> Result<Self, Unavailable> {
-        let reader = log.joined(service, &topics::TRADES).await?;
-        Ok(Self { log: log.clone(), reader, dead, dead_lettered: Arc::default(), held: None })
+    /// Joins the readers of live trades under the service's name.
+    pub async fn join(log: &Log, reading: Reading) -> Result<Self, Unavailable> {
+        let live = log.joined(reading.service, &topics::TRADES).await?;
+        let aside = log.assigned(vec![(topics::PROGRESS.share(0), Start::Beginning)]).await?;
+        Ok(Self {
+            log: log.clone(),
+            reading,
+            live,
+            aside,
+            numbers: HashSet::new(),
+            turn: 0,
+            watch: Watch::default(),
+            tallies: Arc::default(),
+            told: VecDeque::new(),
+            held: None,
+        })
     }
 
-    /// How many records were dead-lettered since the start; shared with whoever reports it.
-    pub fn dead_lettered(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.dead_lettered)
+    /// What it counts.
+    pub fn tallies(&self) -> Arc<Tallies> {
+        Arc::clone(&self.tallies)
     }
 }
 
 impl Feed for TradeFeed {
     async fn next(&mut self) -> Result<Delivery, Unavailable> {
-        if self.held.is_none() {
-            match self.reader.next().await? {
-                Arrival::Gained(share) => return Ok(Delivery::Gained(share)),
-                Arrival::Lost(share) => return Ok(Delivery::Lost(share)),
-                Arrival::Records { share, records, next } => self.held = Some(self.sort(share, records, next)),
+        while self.held.is_none() {
+            if let Some(delivery) = self.told.pop_front() {
+                return Ok(delivery);
             }
+            // The past waits while there is something live, though not for ever.
+            self.turn += 1;
+            let (first, second) = if self.turn.is_multiple_of(ASIDE_FIRST) {
+                (&mut self.aside, &mut self.live)
+            } else {
+                (&mut self.live, &mut self.aside)
+            };
+            let arrival = tokio::select! {
+                biased;
+                arrival = first.next() => arrival?,
+                arrival = second.next() => arrival?,
+            };
+            self.take(arrival);
         }
         // A failure here leaves the batch held: it is delivered, or its share sought again, never skipped.
         if let Some((_, dead)) = self.held.as_ref().filter(|(_, dead)| !dead.is_empty()) {
@@ -44,17 +112,63 @@ impl Feed for TradeFeed {
         let Some((batch, dead)) = self.held.take() else {
             return Err(Unavailable::new("read the trade feed", "no batch is held"));
         };
-        self.dead_lettered.fetch_add(dead.len() as u64, Ordering::Relaxed);
+        self.tallies.dead_lettered.fetch_add(dead.len() as u64, Ordering::Relaxed);
         Ok(Delivery::Batch(batch))
     }
 
     async fn seek(&mut self, share: &Share, start: Start) -> Result<(), Unavailable> {
         self.held.take_if(|(batch, _)| batch.share == *share);
-        self.reader.seek(share, start).await
+        self.watch.begin(share, if let Start::At(position) = start { position } else { 0 });
+        let reader = if is_live(share) { &mut self.live } else { &mut self.aside };
+        reader.seek(share, start).await
     }
 }
 
 impl TradeFeed {
+    fn take(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Gained(live) => {
+                self.numbers.insert(live.number);
+                let aside = self.reading.aside().map(|topic| topic.share(live.number));
+                self.told.extend([live].into_iter().chain(aside).map(Delivery::Gained));
+            }
+            Arrival::Lost(live) => {
+                self.numbers.remove(&live.number);
+                self.watch.forget(&live);
+                for share in self.reading.aside().map(|topic| topic.share(live.number)) {
+                    self.aside.let_go(&share);
+                    self.watch.forget(&share);
+                    self.told.push_back(Delivery::Lost(share));
+                }
+                self.told.push_back(Delivery::Lost(live));
+            }
+            Arrival::Records { share, records, .. } if *share.log == *topics::PROGRESS.name => {
+                // What is no progress says so to the operator where progress is served.
+                let told = records.iter().filter_map(|record| wire::v1::progress::decode(record.value.as_deref()?).ok());
+                told.for_each(|progress| self.watch.told(&progress));
+                self.report();
+            }
+            Arrival::Records { share, records, next } if self.numbers.contains(&share.number) => {
+                self.watch.saw(&share, records.iter().map(|record| (&*record.key, record.position)), next);
+                self.report();
+                self.held = Some(self.sort(share, records, next));
+            }
+            Arrival::Records { .. } => {}
+        }
+    }
+
+    /// Tells the figures, and the operator once when one that must not rise has risen.
+    fn report(&self) {
+        let total = self.watch.total();
+        let lost = self.tallies.lost.swap(total.lost, Ordering::Relaxed);
+        let doubled = self.tallies.doubled.swap(total.doubled, Ordering::Relaxed);
+        self.tallies.gap.store(total.gap, Ordering::Relaxed);
+        if total.lost > lost || total.doubled > doubled {
+            let (lost, doubled) = (total.lost - lost, total.doubled - doubled);
+            tracing::error!(event = "tape.miscounted", lost, doubled, "what was read is not what the chains count");
+        }
+    }
+
     /// Decodes what validates; the rest becomes dead letters.
     fn sort(&self, share: Share, records: Vec<Stored>, next: u64) -> (Batch, Vec<Record>) {
         let mut events = Vec::with_capacity(records.len());
@@ -65,7 +179,7 @@ impl TradeFeed {
                 Ok(event) => events.push((position, event)),
                 Err(reason) => {
                     tracing::error!(log = %share.log, partition = share.number, position, %reason, "trade dead-lettered");
-                    dead.push(dead_letter(&self.dead, &share, record, &reason.to_string()));
+                    dead.push(letter::of(&self.reading.dead(&share.log), &share, record, &reason.to_string()));
                 }
             }
         }
@@ -73,12 +187,6 @@ impl TradeFeed {
     }
 }
 
-/// The refused record with its original bytes, why, and where it stood.
-fn dead_letter(dead: &Topic, share: &Share, record: Stored, reason: &str) -> Record {
-    let mut headers = record.headers;
-    headers.push(("dlq.reason".to_owned(), reason.as_bytes().to_vec()));
-    headers.push(("dlq.topic".to_owned(), share.log.as_bytes().to_vec()));
-    headers.push(("dlq.partition".to_owned(), share.number.to_string().into_bytes()));
-    headers.push(("dlq.position".to_owned(), record.position.to_string().into_bytes()));
-    Record { share: dead.share(0), key: record.key, headers, value: record.value }
+fn is_live(share: &Share) -> bool {
+    *share.log == *topics::TRADES.name
 }

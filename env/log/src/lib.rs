@@ -1,6 +1,6 @@
 //! The log under the tape: fenced atomic appends and ordered reads, on Kafka, SQLite or memory.
 //!
-//! Everything here but [`feed`] is bytes; what they mean is `wire`'s. One suite, `tests/suite.rs`, holds the three
+//! Everything here but [`feed`], [`letter`] and [`watch`] is bytes; what they mean is `wire`'s. One suite, `tests/suite.rs`, holds the three
 //! adapters to the same semantics. Read [`record`] (the nouns), [`topics`] (which logs exist), then [`Log`].
 
 pub mod record;
@@ -8,6 +8,8 @@ pub mod topics;
 pub mod settings;
 pub mod partition;
 pub mod feed;
+pub mod letter;
+pub mod watch;
 mod local;
 pub mod memory;
 pub mod sqlite;
@@ -144,7 +146,8 @@ impl Log {
         }
     }
 
-    /// Reads the given shares, alone, from the given places; nothing is gained or lost.
+    /// Reads shares, alone, from the given places; nothing is gained or lost. A share that is sought later is read too,
+    /// one that is [let go](Reader::let_go) no more.
     #[expect(clippy::unused_async, reason = "an adapter may have to ask its server here")]
     pub async fn assigned(&self, shares: Vec<(Share, Start)>) -> Result<Reader, Unavailable> {
         Ok(match self {
@@ -232,7 +235,7 @@ impl Reader {
         }
     }
 
-    /// Starts, or starts again, to read a gained share at `start`.
+    /// Starts, or starts again, to read a share at `start`: one that was gained, or any where there is no group.
     #[expect(clippy::unused_async, reason = "an adapter may have to ask its server here")]
     pub async fn seek(&mut self, share: &Share, start: Start) -> Result<(), Unavailable> {
         match self {
@@ -256,10 +259,13 @@ impl Reader {
         })
     }
 
-    /// Nothing is written any more under a share that was lost: another may have it.
+    /// A member that lost the share writes nothing under it any more, so another may have it; a reader that is alone reads
+    /// it no more.
     pub fn let_go(&mut self, share: &Share) {
-        if let Self::Kafka(reader) = self {
-            reader.let_go(share);
+        match self {
+            Self::Kafka(reader) => reader.let_go(share),
+            Self::Sqlite(reader) => reader.let_go(share),
+            Self::Memory(reader) => reader.let_go(share),
         }
     }
 }

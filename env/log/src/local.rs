@@ -133,6 +133,11 @@ impl<S: Shelf> LocalReader<S> {
         self.positions.insert(share.clone(), position);
     }
 
+    /// Ends the reading of a share.
+    pub(crate) fn let_go(&mut self, share: &Share) {
+        self.positions.remove(share);
+    }
+
     fn yield_to_newer_member(&mut self) {
         let Some((group, mine)) = &self.member else { return };
         if self.board.generation(group) != *mine {

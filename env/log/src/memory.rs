@@ -140,4 +140,8 @@ impl Reader {
     pub(crate) fn seek(&mut self, share: &Share, start: Start) {
         self.0.seek(share, start);
     }
+
+    pub(crate) fn let_go(&mut self, share: &Share) {
+        self.0.let_go(share);
+    }
 }

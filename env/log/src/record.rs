@@ -1,5 +1,6 @@
 //! Records of a log, before and after they are appended.
 
+use std::borrow::Cow;
 use tape::Share;
 
 /// A record to append.
@@ -57,4 +58,10 @@ pub enum Arrival {
     },
     /// The share is another's.
     Lost(Share),
+}
+
+/// The chain of a key `chain/…`.
+pub fn chain_of(key: &[u8]) -> Cow<'_, str> {
+    let end = key.iter().position(|byte| *byte == b'/').unwrap_or(key.len());
+    String::from_utf8_lossy(&key[..end])
 }

@@ -126,6 +126,29 @@ async fn an_assigned_reader_sees_before_and_after(log: &Log) {
     assert!(position <= records[0].position, "the time index finds the record or one of the same millisecond");
 }
 
+async fn a_reader_alone_begins_and_ends_shares(log: &Log) {
+    let (one, two) = (topics::HISTORY.share(7), topics::HISTORY.share(8));
+    log.publish(vec![record(&one, "u", Some("one")), record(&two, "u", Some("two"))]).await.unwrap();
+    let mut reader = log.assigned(vec![]).await.unwrap();
+    reader.seek(&one, Start::Beginning).await.unwrap();
+    let Arrival::Records { share, .. } = next(&mut reader).await else { panic!("records of the first") };
+    assert_eq!(share, one);
+    reader.seek(&two, Start::Beginning).await.unwrap();
+    let Arrival::Records { share, next: then, .. } = next(&mut reader).await else { panic!("records of the second") };
+    assert_eq!(share, two);
+    reader.let_go(&one);
+    log.publish(vec![record(&one, "u", Some("unread")), record(&two, "u", Some("more"))]).await.unwrap();
+    let Arrival::Records { share, records, .. } = next(&mut reader).await else { panic!("more of the second") };
+    assert_eq!((share, texts(&records)), (two.clone(), vec!["more".to_owned()]));
+    reader.seek(&two, Start::At(then)).await.unwrap();
+    let Arrival::Records { records, .. } = next(&mut reader).await else { panic!("the same again") };
+    assert_eq!(texts(&records), ["more"]);
+    reader.let_go(&two);
+    reader.seek(&one, Start::At(1)).await.unwrap();
+    let Arrival::Records { share, records, .. } = next(&mut reader).await else { panic!("the first again") };
+    assert_eq!((share, texts(&records)), (one, vec!["unread".to_owned()]), "what was let go can be begun again");
+}
+
 /// Reads until `count` records have come, seeking whatever is gained to its beginning.
 async fn collect(reader: &mut Reader, count: usize) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
@@ -173,6 +196,7 @@ async fn every_promise(target: Target) {
     a_step_cut_short_leaves_nothing(&log).await;
     a_compacted_share_keeps_the_newest(&log).await;
     an_assigned_reader_sees_before_and_after(&log).await;
+    a_reader_alone_begins_and_ends_shares(&log).await;
     a_group_hands_its_shares_over(&log).await;
 }
 

@@ -17,14 +17,17 @@ pub(crate) use rings::{Before, Starts};
 pub(crate) use subscription::{Refused, Subscription, Want};
 
 use crate::token;
-use crate::views::ChainView;
+use crate::views::{ChainView, WatchView};
 use api_domain::{Filter, Folded, Move, TradeRow, UserState, WalletState, Who, caught_up};
 use rings::{Live, MOST_TRADE_BYTES, MOST_TRADES, advance, nexts, since, with};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tape::Share;
-use tape_log::topics;
+use tape_log::record::chain_of;
+use tape_log::watch::Watch;
+use tape_log::{Stored, topics};
+use wire::v1::progress::ChainProgressed;
 
 /// How long states are kept, for those who come back.
 const STATES_FOR_MS: u64 = 300_000;
@@ -46,6 +49,18 @@ struct Inner {
     readers: HashMap<u64, Listener>,
     reader_number: u64,
     folded: Folded,
+    watch: Watch,
+    /// Dead letters by the chain of their key.
+    letters: HashMap<String, u64>,
+}
+
+impl Inner {
+    /// What must be zero of a chain.
+    fn watched(&self, chain: &str) -> WatchView {
+        let tally = self.watch.tally(chain);
+        let dead_lettered = self.letters.get(chain).copied().unwrap_or(0);
+        WatchView { lost: tally.lost, doubled: tally.doubled, gap: tally.gap, dead_lettered }
+    }
 }
 
 struct Listener {
@@ -79,8 +94,24 @@ impl Hub {
     /// Where to read from, once that is known; a hub that has started continues where it was.
     pub(crate) fn start(&self, starts: &Starts) -> Starts {
         let mut inner = self.lock();
-        let live = inner.live.get_or_insert_with(|| Live::starting_at(starts));
-        Starts { trades: nexts(&live.trades), metrics: nexts(&live.metrics), wallets: nexts(&live.wallets) }
+        let Inner { live, watch, letters, .. } = &mut *inner;
+        let live = live.get_or_insert_with(|| Live::starting_at(starts));
+        let trades = nexts(&live.trades);
+        topics::TRADES.shares().zip(&trades).for_each(|(share, from)| watch.begin(&share, *from));
+        letters.clear();
+        Starts { trades, metrics: nexts(&live.metrics), wallets: nexts(&live.wallets) }
+    }
+
+    /// Counts records that were read before anything is made of them.
+    pub(crate) fn saw(&self, share: &Share, records: &[Stored], next: u64) {
+        let mut inner = self.lock();
+        if *share.log == *topics::TRADES.name {
+            inner.watch.saw(share, records.iter().map(|record| (&*record.key, record.position)), next);
+        } else if topics::DEAD_LETTERS.iter().any(|topic| *share.log == *topic.name) {
+            for record in records {
+                *inner.letters.entry(chain_of(&record.key).into_owned()).or_default() += 1;
+            }
+        }
     }
 
     /// Whether [`Hub::start`] has been called.
@@ -193,13 +224,16 @@ impl Hub {
     }
 
     /// A chain moved.
-    pub(crate) fn chain(&self, position: u64, view: ChainView) {
+    pub(crate) fn chain(&self, position: u64, progress: ChainProgressed) {
         let mut inner = self.lock();
+        inner.watch.told(&progress);
+        let watched = inner.watched(&progress.chain);
         let Inner { live: Some(live), chains, readers, .. } = &mut *inner else { return };
         if position < live.progress {
             return;
         }
         live.progress = position + 1;
+        let view = ChainView { watch: watched, ..progress.into() };
         let change = Arc::new(ChainChange::new(&view, &token::at(b'c', [live.progress].into_iter())));
         chains.insert(view.chain.clone(), view);
         for reader in readers.values() {
@@ -211,7 +245,8 @@ impl Hub {
 
     /// Every chain as it is now.
     pub(crate) fn chains(&self) -> Vec<ChainView> {
-        self.lock().chains.values().cloned().collect()
+        let inner = self.lock();
+        inner.chains.values().map(|view| ChainView { watch: inner.watched(&view.chain), ..view.clone() }).collect()
     }
 
     /// Notes how far metrics has come, and forgets what no snapshot can need any more.

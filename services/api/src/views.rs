@@ -66,10 +66,37 @@ pub(crate) struct ChainView {
     pub(crate) proof: String,
     /// Trades without backing that were counted and not published.
     pub(crate) unbacked: u64,
+    /// What must be zero.
+    pub(crate) watch: WatchView,
+    /// Heights on the tape, ascending; what lies between two of them is a gap.
+    pub(crate) covered: Vec<HeightsView>,
     /// Names, symbols and explorer links, as configured.
     pub(crate) display: BTreeMap<String, String>,
     /// When this was so, milliseconds since the Unix epoch.
     pub(crate) at: u64,
+}
+
+/// What must be zero, counted by this process from what it read of the chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WatchView {
+    /// Records that the chain counts and that did not arrive.
+    pub(crate) lost: u64,
+    /// Records that arrived and that the chain does not count.
+    pub(crate) doubled: u64,
+    /// Heights between the first and the last covered one that nothing covers.
+    pub(crate) gap: u64,
+    /// Records of the chain that a service could not read and put aside, of the last 30 days.
+    pub(crate) dead_lettered: u64,
+}
+
+/// A run of heights.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct HeightsView {
+    /// First height.
+    pub(crate) from: u64,
+    /// Last height.
+    pub(crate) to: u64,
 }
 
 /// What the ingestor is doing with a chain.
@@ -312,6 +339,8 @@ impl From<ChainProgressed> for ChainView {
             plugin: PluginView { id: detector.plugin, version: detector.version, digest: detector.digest },
             proof: progress.proof,
             unbacked: progress.unbacked,
+            watch: WatchView::default(),
+            covered: progress.covered.into_iter().map(|run| HeightsView { from: run.from, to: run.to }).collect(),
             display: progress.display,
             at: progress.at,
         }

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use environment::{Layers, Problems, Shutdown};
 use metrics::Settings;
 use std::process::ExitCode;
-use tape_log::{Log, Target};
+use tape_log::{Log, Target, letter, topics};
 
 /// Folds the tape into user volume, earned fees and realized PnL.
 #[derive(Parser)]
@@ -20,10 +20,23 @@ enum Command {
     Run,
     /// Fold the tape anew from its first record, beside the tables in force and up to where they are, and compare.
     Refold,
+    /// Records that were put aside because they could not be read.
+    Dlq {
+        #[command(subcommand)]
+        order: Letters,
+    },
     /// Print the settings as resolved, secrets struck out, or every problem with them.
     CheckConfig,
     /// Ask the running process whether it is alive; for container probes.
     Health,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Letters {
+    /// Print them: where each lies, where it came from, why it was put aside.
+    List,
+    /// Have those read again, by metrics only, that can be: each is the last word on its trade, and its block is final.
+    Replay,
 }
 
 #[tokio::main]
@@ -40,6 +53,7 @@ async fn main() -> ExitCode {
     let done = match command {
         Command::Run => run(settings, &target).await,
         Command::Refold => refold(settings, &target).await,
+        Command::Dlq { order } => letters(order, &target).await,
         Command::CheckConfig => {
             problems.resolved().iter().for_each(|variable| println!("{variable}"));
             Ok(())
@@ -58,6 +72,19 @@ async fn refold(settings: Settings, target: &Target) -> anyhow::Result<()> {
     environment::telemetry::start(Settings::NAME);
     let differences = metrics::refold::refold(&settings, &Log::open(target).await?, |line| println!("{line}")).await?;
     anyhow::ensure!(differences == 0, "refold the tape into the same tables: {differences} differ");
+    Ok(())
+}
+
+async fn letters(order: Letters, target: &Target) -> anyhow::Result<()> {
+    let log = Log::open(target).await?;
+    log.own(topics::OF_METRICS).await?;
+    match order {
+        Letters::List => letter::list(&log, &topics::READ_BY_METRICS).await?.iter().for_each(|one| println!("{one}")),
+        Letters::Replay => {
+            let fates = letter::replay(&log, &topics::READ_BY_METRICS).await?;
+            fates.iter().for_each(|(letter, fate)| println!("{letter} -> {fate}"));
+        }
+    }
     Ok(())
 }
 

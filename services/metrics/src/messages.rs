@@ -7,7 +7,7 @@ use wire::v1::metrics::{AsOf, MetricsUpdated, Position, Totals as WireTotals, en
 /// One message, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// `chain/trader/partition/offset`: equal when it is sent again.
+    /// `chain/trader/partition/as of`: equal when it is sent again.
     pub event_id: String,
     /// `chain/trader`.
     pub key: String,
@@ -21,7 +21,7 @@ pub fn messages(facts: &Facts) -> Vec<Message> {
     for (key, book) in &facts.books {
         positions.entry(&key.user).or_default().push(position(key, book));
     }
-    let as_of = AsOf { partition: facts.share.number, offset: facts.next };
+    let as_of = AsOf { partition: facts.share.number, offset: facts.as_of() };
     let message = |(key, user): &(UserKey, User)| {
         let state = MetricsUpdated {
             chain: key.chain.to_string(),

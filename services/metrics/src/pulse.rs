@@ -1,8 +1,10 @@
 //! What the service says of itself: what it waits for and what it has counted.
 
 use environment::health::Health;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tape_log::feed::Tallies;
 
 /// Shared by all parts of the service.
 #[derive(Debug, Default)]
@@ -21,8 +23,8 @@ pub struct Pulse {
     pub published: AtomicU64,
 }
 
-/// What `/health` answers; `dead_lettered` are the feeds' own counters, once there are feeds.
-pub fn health(pulse: &Pulse, dead_lettered: Option<&Vec<Arc<AtomicU64>>>) -> Health {
+/// What `/health` answers; `tallies` are the feeds' own figures, once there are feeds.
+pub fn health(pulse: &Pulse, tallies: Option<&Vec<Arc<Tallies>>>) -> Health {
     let waiting = [("database", &pulse.database), ("log", &pulse.log)];
     let waiting = waiting.into_iter().filter(|(_, well)| !well.load(Ordering::Relaxed));
     let counted = [
@@ -31,11 +33,12 @@ pub fn health(pulse: &Pulse, dead_lettered: Option<&Vec<Arc<AtomicU64>>>) -> Hea
         ("moved", &pulse.moved),
         ("published", &pulse.published),
     ];
-    let mut counters: std::collections::BTreeMap<String, u64> =
+    let mut counters: BTreeMap<String, u64> =
         counted.into_iter().map(|(name, count)| (name.to_owned(), count.load(Ordering::Relaxed))).collect();
-    counters.insert(
-        "deadLettered".to_owned(),
-        dead_lettered.into_iter().flatten().map(|count| count.load(Ordering::Relaxed)).sum(),
-    );
+    for (name, figure) in tallies.into_iter().flatten().flat_map(|tallies| tallies.read()) {
+        let counter = counters.entry(name.to_owned()).or_default();
+        // Every feed is told of the same gaps; the other figures are of what it read itself.
+        *counter = if name == "gap" { figure.max(*counter) } else { figure + *counter };
+    }
     Health { waiting_for: waiting.map(|(name, _)| name.to_owned()).collect(), counters }
 }

@@ -11,10 +11,10 @@ use crate::settings::{Database, Settings};
 use anyhow::Context;
 use environment::{Backoff, Shutdown};
 use metrics_domain::{Store, follow};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tape_log::feed::TradeFeed;
+use tape_log::feed::{Tallies, TradeFeed};
 use tape_log::{Log, topics};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -23,13 +23,13 @@ use tokio::task::JoinSet;
 /// not use, an address that is taken.
 pub async fn run(settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
     let pulse = Arc::new(Pulse::default());
-    let dead_lettered: Arc<Count> = Arc::default();
+    let counted: Arc<Counted> = Arc::default();
     let serving = {
-        let (pulse, dead_lettered) = (Arc::clone(&pulse), Arc::clone(&dead_lettered));
-        serve(settings.health, move || health(&pulse, dead_lettered.get()))
+        let (pulse, counted) = (Arc::clone(&pulse), Arc::clone(&counted));
+        serve(settings.health, move || health(&pulse, counted.get()))
     };
     tokio::select! {
-        ended = work(&settings, log, &pulse, &dead_lettered) => ended,
+        ended = work(&settings, log, &pulse, &counted) => ended,
         ended = serving => ended,
         () = shutdown.wait() => {
             tracing::info!(event = "metrics.stopped", "metrics stopped");
@@ -48,17 +48,18 @@ async fn serve(
     }
 }
 
-type Count = OnceLock<Vec<Arc<AtomicU64>>>;
+/// What each feed counts, once there are feeds.
+type Counted = OnceLock<Vec<Arc<Tallies>>>;
 
-async fn work(settings: &Settings, log: Log, pulse: &Arc<Pulse>, dead: &Count) -> anyhow::Result<()> {
+async fn work(settings: &Settings, log: Log, pulse: &Arc<Pulse>, counted: &Counted) -> anyhow::Result<()> {
     match &settings.database {
         Database::Postgres(url) => {
             let store = open(pulse, || Postgres::open(url.expose(), Postgres::SCHEMA, settings.method)).await?;
-            tend(settings, store, log, pulse, dead).await
+            tend(settings, store, log, pulse, counted).await
         }
         Database::Sqlite(path) => {
             let store = open(pulse, || Sqlite::open(path, settings.method)).await?;
-            tend(settings, store, log, pulse, dead).await
+            tend(settings, store, log, pulse, counted).await
         }
     }
 }
@@ -85,17 +86,17 @@ where
 }
 
 /// Follows and publishes at the same time; either ends only by a failure that waiting did not cure.
-async fn tend<S>(settings: &Settings, store: S, log: Log, pulse: &Arc<Pulse>, dead: &Count) -> anyhow::Result<()>
+async fn tend<S>(settings: &Settings, store: S, log: Log, pulse: &Arc<Pulse>, counted: &Counted) -> anyhow::Result<()>
 where
     S: Store + Outbox + Boards + 'static,
 {
     patiently(&pulse.log, || log.own(topics::OF_METRICS)).await;
     let (store, written) = (Arc::new(store), Arc::new(Notify::new()));
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
-    let mut dead_lettered = vec![];
+    let mut tallies = vec![];
     for _ in 0..workers(settings, &log) {
-        let feed = patiently(&pulse.log, || TradeFeed::join(&log, Settings::NAME, topics::METRICS_DLQ)).await;
-        dead_lettered.push(feed.dead_lettered());
+        let feed = patiently(&pulse.log, || TradeFeed::join(&log, topics::READ_BY_METRICS)).await;
+        tallies.push(feed.tallies());
         let feed = PatientFeed::new(feed, Arc::clone(pulse));
         let patient = PatientStore::new(Arc::clone(&store), Arc::clone(pulse), Arc::clone(&written));
         let limits = settings.limits;
@@ -103,7 +104,7 @@ where
             follow(feed, &patient, limits).await.map(|never| match never {}).context("follow the tape")
         });
     }
-    dead.get_or_init(|| dead_lettered);
+    counted.get_or_init(|| tallies);
     let (boards, pulse) = (Arc::clone(&store), Arc::clone(pulse));
     tasks.spawn(async move {
         leaders::keep(&*boards).await;

@@ -8,12 +8,16 @@ use environment::Shutdown;
 use metrics::Settings;
 use metrics::settings::Database;
 use metrics_domain::{Limits, Method};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tape::{Event, Start};
+use tape_log::letter::{self, Fate};
 use tape_log::{Arrival, Log, Reader, Record, Target, topics};
 use trades::{absent, present, swap, worth};
 use wire::v1::metrics::MetricsUpdated;
+use wire::v1::progress::{Block, ChainProgressed, Generation, State};
 
 fn settings(directory: &Path) -> Settings {
     let database = Database::Sqlite(directory.join("metrics.db"));
@@ -68,14 +72,21 @@ async fn trades_become_messages_and_poison_is_set_aside_in_memory() {
 
 #[tokio::test]
 async fn trades_become_messages_and_poison_is_set_aside_on_kafka() {
+    if let Some(target) = kafka() {
+        trades_become_messages_and_poison_is_set_aside(&target).await;
+    }
+}
+
+fn kafka() -> Option<Target> {
+    static ENVIRONMENTS: AtomicU32 = AtomicU32::new(0);
     let Ok(brokers) = std::env::var("KAFKA_BROKERS") else {
         println!("skipped: KAFKA_BROKERS is not set");
-        return;
+        return None;
     };
-    let environment = format!("metrics-{}-{}", std::process::id(), environment::now_ms());
+    let number = ENVIRONMENTS.fetch_add(1, Ordering::Relaxed);
+    let environment = format!("metrics-{}-{}-{number}", std::process::id(), environment::now_ms());
     let prefix = format!("{environment}.");
-    let target = Target::Kafka { brokers, prefix, environment, replication: 1, min_insync: 1 };
-    trades_become_messages_and_poison_is_set_aside(&target).await;
+    Some(Target::Kafka { brokers, prefix, environment, replication: 1, min_insync: 1 })
 }
 
 async fn trades_become_messages_and_poison_is_set_aside(target: &Target) {
@@ -121,6 +132,107 @@ async fn trades_become_messages_and_poison_is_set_aside(target: &Target) {
     assert_eq!(record.key, b"ethereum/0xann");
     assert!(record.headers.contains(&("ce_type".to_owned(), b"MetricsUpdatedV1".to_vec())));
     process.stop().await;
+}
+
+#[tokio::test]
+async fn history_and_letters_are_read_beside_live_trades_in_memory() {
+    history_and_letters_are_read_beside_live_trades(&Target::Memory).await;
+}
+
+#[tokio::test]
+async fn history_and_letters_are_read_beside_live_trades_on_kafka() {
+    if let Some(target) = kafka() {
+        history_and_letters_are_read_beside_live_trades(&target).await;
+    }
+}
+
+/// The newest state of the user, once it counts so many records of all logs.
+async fn state_as_of(updates: &mut Reader, records: u64) -> MetricsUpdated {
+    loop {
+        let state = state(take(updates, 1).await.last().unwrap());
+        if state.as_of.offset >= records {
+            return state;
+        }
+    }
+}
+
+/// A record as a service puts it aside that read it at `position` of the live log.
+fn letter(record: &Record, position: u64) -> Record {
+    let header = |name: &str, value: String| (name.to_owned(), value.into_bytes());
+    let headers = vec![
+        header("dlq.reason", "an older version could not read it".to_owned()),
+        header("dlq.topic", record.share.log.to_string()),
+        header("dlq.partition", record.share.number.to_string()),
+        header("dlq.position", position.to_string()),
+    ];
+    Record { share: topics::METRICS_DLQ.share(0), headers, ..record.clone() }
+}
+
+async fn history_and_letters_are_read_beside_live_trades(target: &Target) {
+    let directory = tempfile::tempdir().unwrap();
+    let log = Log::open(target).await.unwrap();
+    log.own(topics::OF_INGESTOR).await.unwrap();
+    log.own(topics::OF_METRICS).await.unwrap();
+    let all = topics::METRICS_UPDATED.shares().map(|share| (share, Start::Beginning)).collect();
+    let mut updates = log.assigned(all).await.unwrap();
+    let sell = worth(swap("ethereum", "0xann", 9, ("cat", 4), ("$usd", 8)), "8");
+    let buy = worth(swap("ethereum", "0xann", 2, ("$usd", 10), ("cat", 10)), "10");
+    let live = record(&present(&sell));
+    let number = live.share.number;
+
+    let process = Process::start(&log, directory.path());
+    log.publish(vec![live.clone()]).await.unwrap();
+    let first = state_as_of(&mut updates, 1).await;
+    assert_eq!((first.totals.realized_pnl_usd.as_str(), first.totals.proceeds_without_basis_usd.as_str()), ("0", "8"));
+    // Filled in later, it comes before the sale in chain order.
+    log.publish(vec![Record { share: topics::HISTORY.share(number), ..record(&present(&buy)) }]).await.unwrap();
+    let filled = state_as_of(&mut updates, 2).await;
+    assert_eq!((filled.totals.volume_usd.as_str(), filled.totals.realized_pnl_usd.as_str()), ("18", "4"));
+
+    let more = |height| record(&present(&worth(swap("ethereum", "0xann", height, ("$usd", 5), ("dog", 5)), "5")));
+    let garbage = Record { value: Some(b"{}".to_vec()), ..more(3) };
+    let mut letters = vec![letter(&more(4), 70), letter(&garbage, 71), letter(&more(8), 72), letter(&live, 0)];
+    letters.push(letter(&record(&absent(&sell)), 0));
+    log.publish(letters).await.unwrap();
+    log.publish(vec![live]).await.unwrap();
+    log.publish(vec![finalized("ethereum", 7)]).await.unwrap();
+    let fates = letter::replay(&log, &topics::READ_BY_METRICS).await.unwrap();
+    let fates: Vec<Fate> = fates.into_iter().map(|(_, fate)| fate).collect();
+    assert!(matches!(fates[..2], [Fate::Replayed, Fate::Unreadable(_)]), "{fates:?}");
+    assert_eq!(fates[2..], [Fate::NotFinal, Fate::Superseded, Fate::Before]);
+    // The sale arrived twice, which changes nothing; the letter counts once, however often it is replayed.
+    let replayed = state_as_of(&mut updates, 4).await;
+    assert_eq!((replayed.totals.volume_usd.as_str(), replayed.totals.swaps), ("23", 3));
+    let again = letter::replay(&log, &topics::READ_BY_METRICS).await.unwrap();
+    assert_eq!(again[0].1, Fate::Before);
+    process.stop().await;
+}
+
+/// What the ingestor says of a chain whose block of a height is final.
+fn finalized(chain: &str, height: u64) -> Record {
+    let block = |height| Some(Block { height, hash: format!("block{height}") });
+    let progress = ChainProgressed {
+        chain: chain.to_owned(),
+        network: "network".to_owned(),
+        step: 1,
+        at: 0,
+        state: State::Live,
+        reason: None,
+        published: block(height + 2),
+        latest: block(height + 2),
+        finalized: block(height),
+        lag_blocks: 0,
+        detector: Generation { plugin: "p".to_owned(), version: "1".to_owned(), digest: "d".to_owned() },
+        proof: "none".to_owned(),
+        display: BTreeMap::new(),
+        providers: BTreeMap::new(),
+        partitions: vec![],
+        history: vec![],
+        covered: vec![],
+        unbacked: 0,
+    };
+    let value = Some(wire::v1::progress::encode(&progress));
+    Record { share: topics::PROGRESS.share(0), key: chain.as_bytes().to_vec(), headers: vec![], value }
 }
 
 #[tokio::test]

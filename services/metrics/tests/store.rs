@@ -65,7 +65,7 @@ fn sorted<K: Ord, V>(mut rows: Vec<(K, V)>) -> Vec<(K, V)> {
 
 fn empty(number: u32, from: Option<u64>, next: u64) -> Facts {
     let (puts, changed, users, books, hours, fees) = (vec![], vec![], vec![], vec![], vec![], vec![]);
-    Facts { share: share(number), from, next, puts, changed, users, books, hours, fees }
+    Facts { share: share(number), from, next, beside: vec![], puts, changed, users, books, hours, fees }
 }
 
 async fn moves_a_position_only_from_where_it_is(store: &(impl Store + Outbox)) {
@@ -78,6 +78,19 @@ async fn moves_a_position_only_from_where_it_is(store: &(impl Store + Outbox)) {
     assert_eq!(store.commit(&empty(41, Some(5), 9)).await.unwrap(), Outcome::Moved, "a share never read");
     assert_eq!(store.commit(&empty(40, Some(5), 9)).await.unwrap(), Outcome::Committed);
     drain(store).await;
+    // A reader of one log does not know what a reader of its companion has done to the same users.
+    let history = tape::Share { log: "trades.history.v1".into(), number: 42 };
+    assert_eq!(store.commit(&empty(42, None, 3)).await.unwrap(), Outcome::Committed);
+    let blind = Facts { share: history.clone(), ..empty(42, None, 7) };
+    assert_eq!(store.commit(&blind).await.unwrap(), Outcome::Moved);
+    let aware = Facts { beside: vec![(share(42), 3)], ..blind };
+    assert_eq!(aware.as_of(), 10);
+    assert_eq!(store.commit(&aware).await.unwrap(), Outcome::Committed);
+    assert_eq!(store.commit(&empty(42, Some(3), 4)).await.unwrap(), Outcome::Moved);
+    let stale = Facts { beside: vec![(history.clone(), 6)], ..empty(42, Some(3), 4) };
+    assert_eq!(store.commit(&stale).await.unwrap(), Outcome::Moved);
+    let fresh = Facts { beside: vec![(history, 7)], ..stale };
+    assert_eq!(store.commit(&fresh).await.unwrap(), Outcome::Committed);
     // A refused commit leaves no row behind: what memory makes of the events is committed from the wrong position.
     let spy = Spy { inner: Memory::default(), seen: Mutex::default() };
     play(batches(&share(40), &[present(&worth(swap("refused", "ann", 1, ("$usd", 5), ("cat", 5)), "5"))], 1), &spy, 9)

@@ -1,17 +1,16 @@
 //! Follows the tape: trades make their traders' wallets wait for a refresh.
 
-use crate::service::{Machine, NAME, Service, backoff, patiently};
+use crate::service::{Machine, Service, backoff, patiently};
 use portfolio_domain::app::{Followed, Follower};
-use std::sync::atomic::Ordering;
 use tape_log::feed::TradeFeed;
 use tape_log::topics;
 
 /// Follows until the process shall stop.
 pub(crate) async fn follow(service: &Service) {
     let Service { log, store, tracking, rules, vitals, shutdown, .. } = service;
-    let join = || TradeFeed::join(log, NAME, topics::PORTFOLIO_DLQ);
+    let join = || TradeFeed::join(log, topics::READ_BY_PORTFOLIO);
     let Some(feed) = patiently(vitals, shutdown, "log", join).await else { return };
-    let dead_lettered = feed.dead_lettered();
+    let tallies = feed.tallies();
     let mut follower = Follower::new(feed);
     let mut backoff = backoff();
     loop {
@@ -19,7 +18,7 @@ pub(crate) async fn follow(service: &Service) {
             () = shutdown.wait() => return,
             followed = follower.step(store, tracking, rules, &Machine) => followed,
         };
-        vitals.set("deadLettered", dead_lettered.load(Ordering::Relaxed));
+        tallies.read().into_iter().for_each(|(name, figure)| vitals.set(name, figure));
         match followed {
             Ok(followed) => {
                 backoff.reset();

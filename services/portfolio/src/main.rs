@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use environment::{Layers, Problems, Shutdown};
 use portfolio::Settings;
 use std::process::ExitCode;
+use tape_log::{Log, letter, topics};
 
 /// Keeps what tracked wallets hold, as an external provider says, and publishes what changes.
 #[derive(Parser)]
@@ -18,10 +19,23 @@ struct Cli {
 enum Command {
     /// Run until told to stop (the default).
     Run,
+    /// Records that were put aside because they could not be read.
+    Dlq {
+        #[command(subcommand)]
+        order: Letters,
+    },
     /// Print the settings as resolved, without secrets, and all that is wrong with them.
     CheckConfig,
     /// Ask the process that answers on HEALTH_ADDR whether it is alive.
     Health,
+}
+
+#[derive(Subcommand)]
+enum Letters {
+    /// Print them: where each lies, where it came from, why it was put aside.
+    List,
+    /// Have those read again, by portfolio only, that can be: each is the last word on its trade, and its block is final.
+    Replay,
 }
 
 #[tokio::main]
@@ -49,6 +63,21 @@ async fn serve(command: Command) -> anyhow::Result<()> {
     problems.finish()?;
     environment::telemetry::start(portfolio::service::NAME);
     environment::install_crypto();
-    let log = tape_log::Log::open(&target).await?;
+    let log = Log::open(&target).await?;
+    if let Command::Dlq { order } = command {
+        return letters(&order, &log).await;
+    }
     portfolio::run(settings, log, Shutdown::on_signals()).await
+}
+
+async fn letters(order: &Letters, log: &Log) -> anyhow::Result<()> {
+    log.own(topics::OF_PORTFOLIO).await?;
+    match order {
+        Letters::List => letter::list(log, &topics::READ_BY_PORTFOLIO).await?.iter().for_each(|one| println!("{one}")),
+        Letters::Replay => {
+            let fates = letter::replay(log, &topics::READ_BY_PORTFOLIO).await?;
+            fates.iter().for_each(|(letter, fate)| println!("{letter} -> {fate}"));
+        }
+    }
+    Ok(())
 }

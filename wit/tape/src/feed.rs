@@ -1,7 +1,8 @@
 //! The reader's side of the tape: shares of it are gained and lost, batches arrive in order.
 //!
 //! **Invariant:** after `Gained` nothing of that share arrives until [`Feed::seek`] has said from where; after `Lost`
-//! nothing of it arrives at all, and what was folded of it since the last commit is void.
+//! nothing of it arrives at all, and what was folded of it since the last commit is void. Shares of one number are
+//! gained and lost together, whatever their logs: one key has one reader.
 
 use crate::change::Event;
 use std::error::Error;

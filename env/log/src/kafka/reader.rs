@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** a share gained through the group is handed to the consumer only with the start that the reader was
 //! told to seek; a rebalance waits for that word, so no record before it can arrive. A member that writes under its
-//! membership is waited for when a share is taken from it, for a while: then fencing decides.
+//! membership is waited for when a share is taken from it, for a while: then fencing decides. Without a group, a share is
+//! read from the first word that seeks it until the word that lets it go.
 
 use super::{Kafka, PATIENCE};
 use crate::{Arrival, Stored, Topic};
@@ -13,7 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc as std_mpsc};
 use std::time::{Duration, Instant};
 use tape::{Share, Start, Unavailable};
@@ -48,7 +49,11 @@ struct Manner {
     keep: fn(&[u8]) -> bool,
     /// Whether a share taken away waits until it is let go.
     parts_gently: bool,
+    /// Whether there is no group, so that shares come and go by the reader's word alone.
+    alone: bool,
 }
+
+const MANNER: Manner = Manner { keep: |_| true, parts_gently: false, alone: false };
 
 /// The place of a reader in its group, for writers whose appends hold only while it lasts.
 #[derive(Clone)]
@@ -70,20 +75,18 @@ struct Seek {
 impl Reader {
     pub(super) fn assigned(log: &Kafka, shares: Vec<(Share, Start)>) -> Result<Self, Unavailable> {
         let doing = "read assigned shares";
-        let (pump, reader) = Pump::new(log, &log.consumer_config(None), Manner { keep: |_| true, parts_gently: false })
-            .map_err(|e| Unavailable::new(doing, e))?;
-        let mut wanted = TopicPartitionList::new();
+        let manner = Manner { alone: true, ..MANNER };
+        let (pump, mut reader) =
+            Pump::new(log, &log.consumer_config(None), manner).map_err(|e| Unavailable::new(doing, e))?;
         for (share, start) in shares {
-            add(log, &mut wanted, &share, start).map_err(|e| Unavailable::new(doing, e))?;
+            reader.seek(&share, start)?;
         }
-        pump.consumer.assign(&wanted).map_err(|e| Unavailable::new(doing, e))?;
         pump.spawn().map_err(|e| Unavailable::new(doing, e))?;
         Ok(reader)
     }
 
     pub(super) fn joined(log: &Kafka, group: &str, topic: &Topic) -> Result<Self, Unavailable> {
-        let manner = Manner { keep: |_| true, parts_gently: false };
-        Self::join(log, &log.consumer_config(Some(group)), manner, topic)
+        Self::join(log, &log.consumer_config(Some(group)), MANNER, topic)
     }
 
     pub(super) fn member(
@@ -95,7 +98,7 @@ impl Reader {
         let mut config = log.consumer_config(Some(group));
         // The others should hear of a change soon: until then nobody writes.
         config.set("heartbeat.interval.ms", "500");
-        Self::join(log, &config, Manner { keep, parts_gently: true }, topic)
+        Self::join(log, &config, Manner { keep, parts_gently: true, ..MANNER }, topic)
     }
 
     fn join(log: &Kafka, config: &ClientConfig, manner: Manner, topic: &Topic) -> Result<Self, Unavailable> {
@@ -111,7 +114,8 @@ impl Reader {
     }
 
     pub(crate) fn let_go(&mut self, share: &Share) {
-        self.generations.remove(share);
+        // What is still under way of it arrives nowhere.
+        *self.generations.entry(share.clone()).or_default() += 1;
         // A thread that has ended holds nothing any more.
         let _ = self.words.send(Word::LetGo(share.clone()));
     }
@@ -184,8 +188,11 @@ impl Pump {
 
     fn run(self) {
         let context = Arc::clone(self.consumer.context());
+        let mut read = HashSet::new();
         while !context.arrivals.is_closed() {
-            context.seek_all(&self.consumer);
+            if let Err(e) = context.hear(&self.consumer, &mut read) {
+                let _ = context.arrivals.blocking_send(Err(e));
+            }
             let mut batches: BTreeMap<Share, Vec<Stored>> = BTreeMap::new();
             let mut count = 0;
             let mut patience = Duration::from_millis(50);
@@ -249,18 +256,46 @@ impl Membership {
         generations.insert(seek.share.clone(), seek.generation);
     }
 
-    /// Carries out the seeks that were asked for since the last poll.
-    fn seek_all(&self, consumer: &BaseConsumer<Self>) {
+    /// Carries out what was asked for since the last poll; `read` are the shares read without a group.
+    fn hear(&self, consumer: &BaseConsumer<Self>, read: &mut HashSet<Share>) -> Result<(), KafkaError> {
         let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut begun: HashMap<Share, Start> = HashMap::new();
+        let mut ended: Vec<Share> = vec![];
         while let Ok(word) = words.try_recv() {
-            let Word::Seek(seek) = word else { continue };
-            self.note(&seek);
-            let name = self.log.name(&seek.share.log);
-            let partition = seek.share.number.cast_signed();
-            if let Err(e) = consumer.seek(&name, partition, offset(seek.start), PATIENCE) {
-                let _ = self.arrivals.blocking_send(Err(e));
+            match word {
+                Word::Seek(seek) if self.manner.alone => {
+                    self.note(&seek);
+                    ended.push(seek.share.clone());
+                    begun.insert(seek.share, seek.start);
+                }
+                Word::Seek(seek) => {
+                    self.note(&seek);
+                    let name = self.log.name(&seek.share.log);
+                    consumer.seek(&name, seek.share.number.cast_signed(), offset(seek.start), PATIENCE)?;
+                }
+                Word::LetGo(share) => {
+                    begun.remove(&share);
+                    ended.push(share);
+                }
             }
         }
+        let (mut less, mut more) = (TopicPartitionList::new(), TopicPartitionList::new());
+        for share in ended {
+            if read.remove(&share) {
+                less.add_partition(&self.log.name(&share.log), share.number.cast_signed());
+            }
+        }
+        if less.count() > 0 {
+            consumer.incremental_unassign(&less)?;
+        }
+        for (share, start) in begun {
+            add(&self.log, &mut more, &share, start)?;
+            read.insert(share);
+        }
+        if more.count() > 0 {
+            consumer.incremental_assign(&more)?;
+        }
+        Ok(())
     }
 
     /// Tells the reader of its new shares and waits until it has said where each begins.

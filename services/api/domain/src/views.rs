@@ -4,24 +4,42 @@ use crate::query::TradeKey;
 use std::collections::BTreeMap;
 use tape::Usd;
 
-/// Up to where metrics has folded the trades log: the next position per partition, 0 where it never began.
+/// Up to where metrics has folded each partition; 0 where it never began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Folded(BTreeMap<u32, u64>);
+pub struct Folded(BTreeMap<u32, Reached>);
+
+/// Up to where metrics has folded one partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// The next position it will read of the live trades.
+    pub next: u64,
+    /// The sum of the next positions over all logs that it reads, as its messages carry it.
+    pub as_of: u64,
+}
 
 impl Folded {
-    /// The next position metrics will read of a partition.
+    /// The next position metrics will read of the live trades of a partition.
     pub fn next(&self, partition: u32) -> u64 {
-        self.0.get(&partition).copied().unwrap_or(0)
+        self.reached(partition).next
+    }
+
+    /// How new the states of a partition's users are, as metrics' messages count it.
+    pub fn as_of(&self, partition: u32) -> u64 {
+        self.reached(partition).as_of
     }
 
     /// How many partitions metrics has begun.
     pub fn partitions(&self) -> usize {
         self.0.len()
     }
+
+    fn reached(&self, partition: u32) -> Reached {
+        self.0.get(&partition).copied().unwrap_or_default()
+    }
 }
 
-impl FromIterator<(u32, u64)> for Folded {
-    fn from_iter<I: IntoIterator<Item = (u32, u64)>>(positions: I) -> Self {
+impl FromIterator<(u32, Reached)> for Folded {
+    fn from_iter<I: IntoIterator<Item = (u32, Reached)>>(positions: I) -> Self {
         Self(positions.into_iter().collect())
     }
 }
@@ -305,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_partition_never_begun_starts_at_zero() {
-        let folded: Folded = [(3, 17)].into_iter().collect();
+        let folded: Folded = [(3, Reached { next: 17, as_of: 20 })].into_iter().collect();
         assert_eq!((folded.next(3), folded.next(4)), (17, 0));
     }
 }

@@ -2,7 +2,6 @@
 
 use super::{Hub, MetricsChange, Starts, TradeChange, WalletChange};
 use crate::store::Store;
-use crate::views::ChainView;
 use api_domain::{Folded, Reads};
 use environment::{Backoff, Shutdown, now_ms};
 use std::sync::Arc;
@@ -60,6 +59,7 @@ async fn read(
         let Arrival::Records { share, records, next } = reader.next().await? else { continue };
         backoff.reset();
         let newest = records.last().map_or(0, |record| record.timestamp_ms);
+        hub.saw(&share, &records, next);
         for record in records {
             let position = record.position;
             if let Err(reason) = take(hub, &share, record) {
@@ -79,7 +79,8 @@ async fn read(
     }
 }
 
-/// A reader of everything: trades from where metrics is, or earlier; states from some minutes back; progress in full.
+/// A reader of everything: trades from where metrics is, or earlier; states from some minutes back; progress and dead
+/// letters in full.
 async fn begin(hub: &Hub, store: &Store, log: &Log, lookback: Duration) -> Result<Reader, Unavailable> {
     let since = now_ms().saturating_sub(millis(lookback));
     let folded = if hub.started() { Folded::default() } else { store.folded().await? };
@@ -97,6 +98,7 @@ async fn begin(hub: &Hub, store: &Store, log: &Log, lookback: Duration) -> Resul
     shares.extend(of(topics::TRADES, starts.trades));
     shares.extend(of(topics::METRICS_UPDATED, starts.metrics));
     shares.extend(of(topics::PORTFOLIO_UPDATED, starts.wallets));
+    shares.extend(topics::DEAD_LETTERS.iter().map(|topic| (topic.share(0), Start::Beginning)));
     let reader = log.assigned(shares).await?;
     tracing::info!(event = "api.log.following", "following the log");
     Ok(reader)
@@ -127,8 +129,8 @@ fn take(hub: &Hub, share: &Share, record: Stored) -> Result<(), Invalid> {
     } else if *share.log == *topics::PORTFOLIO_UPDATED.name {
         let body = v1::portfolio::decode(&value)?;
         hub.wallet(share.number, position, at_ms, |at, number| WalletChange::new(body, at, number));
-    } else {
-        hub.chain(position, ChainView::from(v1::progress::decode(&value)?));
+    } else if *share.log == *topics::PROGRESS.name {
+        hub.chain(position, v1::progress::decode(&value)?);
     }
     Ok(())
 }

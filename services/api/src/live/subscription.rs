@@ -54,7 +54,7 @@ impl Subscription {
         match &self.want {
             Want::Metrics { who, folded } => {
                 let as_of = change.body.as_of;
-                who.is(&change.body.chain, &change.body.trader) && as_of.offset > folded.next(as_of.partition)
+                who.is(&change.body.chain, &change.body.trader) && as_of.offset > folded.as_of(as_of.partition)
             }
             _ => false,
         }

@@ -1,7 +1,7 @@
 //! Lines of text into rows: what does not fit is an error that names view and column.
 
 use api_domain::{
-    BalanceRow, DriftRow, FeeRow, Folded, Leader, Point, PositionRow, Step, StepKey, Totals, TotalsRow, TradeKey,
+    BalanceRow, DriftRow, FeeRow, Folded, Leader, Point, PositionRow, Reached, Step, StepKey, Totals, TotalsRow, TradeKey,
     TradeRow, Wallet,
 };
 use std::str::FromStr;
@@ -24,7 +24,8 @@ pub(super) fn folded(lines: &[Line]) -> Result<Folded, Unavailable> {
         .iter()
         .map(|line| {
             let mut cells = Cells::of("metrics.read_positions_v1", line.clone());
-            Ok((cells.number("partition")?, cells.number("next")?))
+            let partition = cells.number("partition")?;
+            Ok((partition, Reached { next: cells.number("next")?, as_of: cells.number("as_of")? }))
         })
         .collect()
 }

@@ -53,11 +53,11 @@ impl Statement {
     }
 }
 
-/// Up to where metrics has folded the trades log.
+/// Up to where metrics has folded each partition: of the live trades, and of all logs together.
 pub(super) fn folded() -> Statement {
-    let mut statement =
-        Statement::new("SELECT CAST(partition AS text), CAST(next AS text) FROM metrics.read_positions_v1 WHERE TRUE");
-    statement.text(" AND log = ?", tape_log::topics::TRADES.name);
+    let mut statement = Statement::new("SELECT CAST(partition AS text)");
+    statement.text(", CAST(SUM(CASE WHEN log = ? THEN next ELSE 0 END) AS text)", tape_log::topics::TRADES.name);
+    statement.add(", CAST(SUM(next) AS text) FROM metrics.read_positions_v1 GROUP BY partition");
     statement
 }
 

@@ -1,9 +1,13 @@
 //! The story of metrics: a share is gained, its batches are folded and committed, it is lost.
+//!
+//! A user's trades lie in shares of one number, whatever their logs: what is remembered is remembered per number, and a
+//! commit rests on the positions of all of them.
 
-use crate::fold::Ledger;
+use crate::fold::{Ledger, Read};
+use crate::holding::Method;
 use crate::ports::{Outcome, Store};
 use crate::wishes::{Move, wishes};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use tape::{Batch, Delivery, Event, Feed, Share, Start, Unavailable};
 
@@ -22,49 +26,88 @@ impl Default for Limits {
     }
 }
 
-/// A share this reader holds.
+/// The shares of one number that this reader holds.
 struct Held {
-    /// The read position as last committed.
-    next: Option<u64>,
-    /// What is remembered of its users and positions; void as soon as the position is not where we left it.
+    /// Their read positions as last committed.
+    positions: BTreeMap<Share, Option<u64>>,
+    /// What is remembered of their users and positions; void as soon as a read position is not where we left it.
     ledger: Ledger,
+}
+
+impl Held {
+    fn new(method: Method) -> Self {
+        Self { positions: BTreeMap::new(), ledger: Ledger::new(method) }
+    }
+
+    /// The span that a batch of a share fills.
+    fn read(&self, share: &Share, next: u64) -> Read {
+        let others = self.positions.iter().filter(|(one, _)| *one != share);
+        let beside = others.filter_map(|(one, position)| Some((one.clone(), (*position)?))).collect();
+        Read { share: share.clone(), from: self.position(share), next, beside }
+    }
+
+    fn position(&self, share: &Share) -> Option<u64> {
+        self.positions.get(share).copied().flatten()
+    }
 }
 
 /// Follows the feed into the store. Returns only when the store cannot be had; whoever wants it tried again puts that
 /// into the store. After a failure of the feed it reads on from what is committed: nothing handed out and not yet
 /// committed is lost.
 pub async fn follow(mut feed: impl Feed, store: &impl Store, limits: Limits) -> Result<Infallible, Unavailable> {
-    let mut shares: HashMap<Share, Held> = HashMap::new();
+    let mut numbers: HashMap<u32, Held> = HashMap::new();
     loop {
         let Ok(delivery) = feed.next().await else {
-            for (share, held) in &shares {
-                feed.seek(share, start(held.next)).await?;
+            for (share, next) in numbers.values().flat_map(|held| &held.positions) {
+                feed.seek(share, start(*next)).await?;
             }
             continue;
         };
         match delivery {
             Delivery::Gained(share) => {
-                let held = take(&mut feed, store, &share).await?;
-                shares.insert(share, held);
+                let held = numbers.entry(share.number).or_insert_with(|| Held::new(store.method()));
+                held.positions.insert(share.clone(), None);
+                take(&mut feed, store, held, [share]).await?;
             }
-            Delivery::Lost(share) => drop(shares.remove(&share)),
-            Delivery::Batch(batch) => {
-                let share = batch.share.clone();
-                let Some(held) = shares.get_mut(&share) else { continue };
-                if commit(store, held, batch, limits).await? == Outcome::Moved {
-                    *held = take(&mut feed, store, &share).await?;
+            Delivery::Lost(share) => {
+                if let Some(held) = numbers.get_mut(&share.number) {
+                    // Another may write about the same users by now.
+                    held.ledger.forget();
+                    held.positions.remove(&share);
+                    if held.positions.is_empty() {
+                        numbers.remove(&share.number);
+                    }
                 }
-                forget_beyond(&mut shares, limits.remembered);
+            }
+            Delivery::Batch(batch) => {
+                let Some(held) = numbers.get_mut(&batch.share.number) else { continue };
+                if !held.positions.contains_key(&batch.share) {
+                    continue;
+                }
+                if commit(store, held, batch, limits).await? == Outcome::Moved {
+                    held.ledger.forget();
+                    let all: Vec<Share> = held.positions.keys().cloned().collect();
+                    take(&mut feed, store, held, all).await?;
+                }
+                forget_beyond(&mut numbers, limits.remembered);
             }
         }
     }
 }
 
-/// Starts to read a share where the store says it was left.
-async fn take(feed: &mut impl Feed, store: &impl Store, share: &Share) -> Result<Held, Unavailable> {
-    let next = store.position(share).await?;
-    feed.seek(share, start(next)).await?;
-    Ok(Held { next, ledger: Ledger::new(store.method()) })
+/// Starts to read shares where the store says they were left.
+async fn take(
+    feed: &mut impl Feed,
+    store: &impl Store,
+    held: &mut Held,
+    shares: impl IntoIterator<Item = Share>,
+) -> Result<(), Unavailable> {
+    for share in shares {
+        let next = store.position(&share).await?;
+        feed.seek(&share, start(next)).await?;
+        held.positions.insert(share, next);
+    }
+    Ok(())
 }
 
 fn start(next: Option<u64>) -> Start {
@@ -73,7 +116,8 @@ fn start(next: Option<u64>) -> Start {
 
 /// Commits a batch in as many pieces as the limit asks for; what is committed already is left out.
 async fn commit(store: &impl Store, held: &mut Held, batch: Batch, limits: Limits) -> Result<Outcome, Unavailable> {
-    let old = |position: u64| held.next.is_some_and(|next| position < next);
+    let from = held.position(&batch.share);
+    let old = |position: u64| from.is_some_and(|next| position < next);
     if old(batch.next.saturating_sub(1)) {
         return Ok(Outcome::Committed);
     }
@@ -124,15 +168,15 @@ async fn digest(
     let late = held.ledger.late(&moves);
     let tails = if late.is_empty() { vec![] } else { store.tails(&late).await? };
     let tails = late.into_iter().map(|(book, _)| book).zip(tails).collect();
-    let facts = held.ledger.fold(share.clone(), (held.next, next), moves, tails);
+    let facts = held.ledger.fold(held.read(share, next), moves, tails);
     let outcome = store.commit(&facts).await?;
-    held.next = Some(next);
+    held.positions.insert(share.clone(), Some(next));
     Ok(outcome)
 }
 
-fn forget_beyond(shares: &mut HashMap<Share, Held>, most: usize) {
-    if shares.values().map(|held| held.ledger.len()).sum::<usize>() > most {
-        for held in shares.values_mut() {
+fn forget_beyond(numbers: &mut HashMap<u32, Held>, most: usize) {
+    if numbers.values().map(|held| held.ledger.len()).sum::<usize>() > most {
+        for held in numbers.values_mut() {
             held.ledger.forget();
         }
     }

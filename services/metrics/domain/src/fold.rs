@@ -23,7 +23,20 @@ pub enum SideOf {
     Bought,
 }
 
-/// The users and positions of one share as they stand, as far as they were needed.
+/// What was read, and where the reading of everything else of its number stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// The share that was read.
+    pub share: Share,
+    /// Where its reading stood; none if it had never been read.
+    pub from: Option<u64>,
+    /// Where it stands afterwards.
+    pub next: u64,
+    /// Where its companions stand, in the order of their logs.
+    pub beside: Vec<(Share, u64)>,
+}
+
+/// The users and positions of one number as they stand, as far as they were needed.
 #[derive(Debug, Default)]
 pub struct Ledger {
     method: Method,
@@ -120,18 +133,13 @@ impl Ledger {
     }
 
     /// Folds the moves in; `tails` are those of [`Ledger::late`].
-    pub fn fold(
-        &mut self,
-        share: Share,
-        span: (Option<u64>, u64),
-        moves: Vec<Move>,
-        tails: Vec<(BookKey, Tail)>,
-    ) -> Facts {
-        let (from, next) = span;
+    pub fn fold(&mut self, read: Read, moves: Vec<Move>, tails: Vec<(BookKey, Tail)>) -> Facts {
+        let Read { share, from, next, beside } = read;
         let mut facts = Facts {
             share,
             from,
             next,
+            beside,
             puts: vec![],
             changed: vec![],
             users: vec![],

@@ -23,7 +23,7 @@ pub use account::{Book, Totals, User};
 pub use amounts::{Dollars, Quantity};
 pub use app::{Limits, follow};
 pub use entry::{BookKey, Entry, Lot, Order, TradeKey, UserKey};
-pub use fold::{Ledger, SideOf};
+pub use fold::{Ledger, Read, SideOf};
 pub use holding::{Holding, Method, Parcel, Realized};
 pub use hours::{FeeKey, FeeMove, HourKey, HourMove};
 pub use ports::{Changed, Effect, Effects, Facts, Heads, Outcome, Put, Store, Stored, Tail};

@@ -94,6 +94,8 @@ pub struct Facts {
     pub from: Option<u64>,
     /// Where it stands afterwards.
     pub next: u64,
+    /// Where the reading of its companions stood: shares of the same number of other logs.
+    pub beside: Vec<(Share, u64)>,
     /// Trades that came, went, or came and went.
     pub puts: Vec<Put>,
     /// Trades whose effect changed because another came or went before them.
@@ -108,12 +110,19 @@ pub struct Facts {
     pub fees: Vec<(FeeKey, FeeMove)>,
 }
 
+impl Facts {
+    /// How far the logs of this number are read, all together: grows with every commit about their users.
+    pub fn as_of(&self) -> u64 {
+        self.next + self.beside.iter().map(|(_, next)| next).sum::<u64>()
+    }
+}
+
 /// How a commit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// All is kept.
     Committed,
-    /// The read position was not where the facts start: nothing is kept, and what the reader remembers is void.
+    /// A read position of this number was not where the facts say: nothing is kept, and what the reader remembers is void.
     Moved,
 }
 
@@ -129,6 +138,7 @@ pub trait Store: Send + Sync {
     fn stored(&self, trades: &[TradeKey]) -> impl Future<Output = Result<Vec<Stored>, Unavailable>> + Send;
     /// Each book from the last checkpoint before its trade, in the order asked.
     fn tails(&self, from: &[(BookKey, Order)]) -> impl Future<Output = Result<Vec<Tail>, Unavailable>> + Send;
-    /// Moves the read position and keeps the facts and the messages about them, or nothing.
+    /// Moves the read position and keeps the facts and the messages about them, or nothing: all positions of the number
+    /// must be where the facts say, because what was folded rests on all of them.
     fn commit(&self, facts: &Facts) -> impl Future<Output = Result<Outcome, Unavailable>> + Send;
 }

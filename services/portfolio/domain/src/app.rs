@@ -8,7 +8,7 @@ use crate::ports::{
 use crate::snapshot::{BalanceChange, diff};
 use crate::tracking::Tracking;
 use crate::wallet::Wallet;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use tape::{Batch, Delivery, Feed, Share, Start, Unavailable};
 
 /// How wallets wait and are refreshed.
@@ -31,9 +31,9 @@ pub struct Rules {
 /// Reads the tape for the ledger.
 pub struct Follower<F> {
     feed: F,
-    positions: HashMap<Share, Option<u64>>,
-    /// A share to start reading, before anything else is read.
-    to_begin: Option<Share>,
+    positions: BTreeMap<Share, Option<u64>>,
+    /// Shares to start reading, before anything else is read.
+    to_begin: Vec<Share>,
     /// A batch to keep, before anything else is read.
     to_keep: Option<Batch>,
 }
@@ -54,14 +54,14 @@ pub enum Followed {
         /// Wallets dropped from the full queue.
         dropped: u64,
     },
-    /// Another had read on; this share is read again from where that ended.
+    /// Another had read on; the shares of its number are read again from where that ended.
     Moved(Share),
 }
 
 impl<F: Feed> Follower<F> {
     /// A follower of this feed.
     pub fn new(feed: F) -> Self {
-        Self { feed, positions: HashMap::new(), to_begin: None, to_keep: None }
+        Self { feed, positions: BTreeMap::new(), to_begin: vec![], to_keep: None }
     }
 
     /// Follows the next delivery. After a failure call it again: nothing is skipped.
@@ -72,9 +72,9 @@ impl<F: Feed> Follower<F> {
         rules: &Rules,
         clock: &impl Clock,
     ) -> Result<Followed, Unavailable> {
-        if self.to_begin.is_none() && self.to_keep.is_none() {
+        if self.to_begin.is_empty() && self.to_keep.is_none() {
             match self.feed.next().await? {
-                Delivery::Gained(share) => self.to_begin = Some(share),
+                Delivery::Gained(share) => self.to_begin.push(share),
                 Delivery::Batch(batch) => self.to_keep = Some(batch),
                 Delivery::Lost(share) => {
                     self.positions.remove(&share);
@@ -82,14 +82,14 @@ impl<F: Feed> Follower<F> {
                 }
             }
         }
-        if let Some(share) = self.to_begin.clone() {
+        if let Some(share) = self.to_begin.last().cloned() {
             self.begin(&share, ledger).await?;
             return Ok(Followed::Gained(share));
         }
         let Some(batch) = &self.to_keep else { return Ok(Followed::Kept { events: 0, touched: 0, dropped: 0 }) };
         let share = batch.share.clone();
-        if let Some(&from) = self.positions.get(&share) {
-            let (committed, touched) = keep(batch, from, ledger, tracking, rules, clock.now_ms()).await?;
+        if self.positions.contains_key(&share) {
+            let (committed, touched) = keep(batch, &self.positions, ledger, tracking, rules, clock.now_ms()).await?;
             if let Committed::Done { dropped } = committed {
                 let events = batch.events.len();
                 self.positions.insert(share, Some(batch.next));
@@ -98,8 +98,10 @@ impl<F: Feed> Follower<F> {
             }
         }
         self.to_keep = None;
-        self.to_begin = Some(share.clone());
-        self.begin(&share, ledger).await?;
+        self.to_begin.extend(self.positions.keys().filter(|one| one.number == share.number).cloned());
+        while let Some(share) = self.to_begin.last().cloned() {
+            self.begin(&share, ledger).await?;
+        }
         Ok(Followed::Moved(share))
     }
 
@@ -108,14 +110,14 @@ impl<F: Feed> Follower<F> {
         let position = ledger.position(share).await?;
         self.feed.seek(share, position.map_or(Start::Beginning, Start::At)).await?;
         self.positions.insert(share.clone(), position);
-        self.to_begin = None;
+        self.to_begin.retain(|one| one != share);
         Ok(())
     }
 }
 
 async fn keep(
     batch: &Batch,
-    from: Option<u64>,
+    positions: &BTreeMap<Share, Option<u64>>,
     ledger: &impl Ledger,
     tracking: &Tracking,
     rules: &Rules,
@@ -127,7 +129,11 @@ async fn keep(
     let facts = fold(tracking, &known, batch.events.iter().map(|(_, event)| event));
     let touched = facts.touched.len();
     let due_at = now + rules.debounce_ms;
-    let step = Step { share: batch.share.clone(), from, next: batch.next, facts, due_at, queue_max: rules.queue_max };
+    let share = batch.share.clone();
+    let from = positions.get(&share).copied().flatten();
+    let others = positions.iter().filter(|(one, _)| one.number == share.number && **one != share);
+    let beside = others.filter_map(|(one, next)| Some((one.clone(), (*next)?))).collect();
+    let step = Step { share, from, next: batch.next, beside, facts, due_at, queue_max: rules.queue_max };
     Ok((ledger.commit(&step).await?, touched))
 }
 

@@ -54,12 +54,27 @@ pub struct Step {
     pub from: Option<u64>,
     /// Where this step ends.
     pub next: u64,
+    /// Where the reading of its companions stands: shares of the same number of other logs.
+    pub beside: Vec<(Share, u64)>,
     /// What the batch does.
     pub facts: Facts,
     /// When wallets that were not waiting are due, milliseconds since the Unix epoch.
     pub due_at: u64,
     /// Most wallets that may wait; those that traded longest ago are dropped.
     pub queue_max: u64,
+}
+
+impl Step {
+    /// Whether these are the positions of the step's number that it rests on.
+    pub fn stands_on(&self, mut standing: Vec<(String, u64)>) -> bool {
+        let own = self.from.map(|from| (&self.share, from));
+        let beside = self.beside.iter().map(|(share, next)| (share, *next));
+        let mut expected: Vec<(String, u64)> =
+            own.into_iter().chain(beside).map(|(share, next)| (share.log.to_string(), next)).collect();
+        standing.sort();
+        expected.sort();
+        standing == expected
+    }
 }
 
 /// What became of a step.
@@ -70,7 +85,7 @@ pub enum Committed {
         /// Wallets dropped from the full queue.
         dropped: u64,
     },
-    /// The share's position is not what the reader believed: another read on. Nothing is kept.
+    /// A position of the share's number is not what the reader believed: another read on. Nothing is kept.
     Moved,
 }
 
@@ -80,7 +95,7 @@ pub trait Ledger: Send + Sync {
     fn position(&self, share: &Share) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
     /// Which of these wallets are tracked, and which of these trades present.
     fn known(&self, wallets: &[Wallet], trades: &[String]) -> impl Future<Output = Result<Known, Unavailable>> + Send;
-    /// Keeps facts and position together, or neither.
+    /// Keeps facts and position together, or neither: all positions of the number must be where the step says.
     fn commit(&self, step: &Step) -> impl Future<Output = Result<Committed, Unavailable>> + Send;
 }
 

@@ -78,7 +78,8 @@ impl Ledger for Memory {
 
     async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
         let mut state = self.state();
-        if state.positions.get(&step.share).copied() != step.from {
+        let of_number = state.positions.iter().filter(|(share, _)| share.number == step.share.number);
+        if !step.stands_on(of_number.map(|(share, next)| (share.log.to_string(), *next)).collect()) {
             return Ok(Committed::Moved);
         }
         state.positions.insert(step.share.clone(), step.next);

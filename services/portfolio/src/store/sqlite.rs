@@ -107,24 +107,20 @@ impl Ledger for Sqlite {
     }
 }
 
-/// Moves the read position, if it is where the reader believes.
+/// Moves the read position, if every position of its number is where the reader believes.
 async fn moved(connection: &mut SqliteConnection, step: &Step) -> Result<bool, sqlx::Error> {
-    let query = match step.from {
-        Some(from) => {
-            sqlx::query("UPDATE read_positions SET next = ?3 WHERE log = ?1 AND partition = ?2 AND next = ?4")
-                .bind(&*step.share.log)
-                .bind(step.share.number)
-                .bind(signed(step.next))
-                .bind(signed(from))
-        }
-        None => {
-            sqlx::query("INSERT INTO read_positions (log, partition, next) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
-                .bind(&*step.share.log)
-                .bind(step.share.number)
-                .bind(signed(step.next))
-        }
-    };
-    Ok(query.execute(connection).await?.rows_affected() == 1)
+    let standing: Vec<(String, i64)> = sqlx::query_as("SELECT log, next FROM read_positions WHERE partition = ?")
+        .bind(step.share.number)
+        .fetch_all(&mut *connection)
+        .await?;
+    if !step.stands_on(standing.into_iter().map(|(log, next)| (log, unsigned(next))).collect()) {
+        return Ok(false);
+    }
+    let forward = "INSERT INTO read_positions (log, partition, next) VALUES (?, ?, ?)
+                   ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next";
+    let moved = sqlx::query(forward).bind(&*step.share.log).bind(step.share.number).bind(signed(step.next));
+    moved.execute(connection).await?;
+    Ok(true)
 }
 
 /// Makes wallets tracked and wait.

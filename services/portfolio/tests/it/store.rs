@@ -28,7 +28,7 @@ fn net(address: &str, asset: &str, delta: BigInt) -> NetChange {
 fn step(from: Option<u64>, next: u64, touched: &[(&str, u64)]) -> Step {
     let touch = |&(address, last_trade_at): &(&str, u64)| Touch { wallet: wallet(address), last_trade_at };
     let facts = Facts { touched: touched.iter().map(touch).collect(), ..Facts::default() };
-    Step { share: share(), from, next, facts, due_at: 100, queue_max: 1000 }
+    Step { share: share(), from, next, beside: vec![], facts, due_at: 100, queue_max: 1000 }
 }
 
 async fn job(store: &Store, now: u64) -> Job {

@@ -19,7 +19,7 @@ async fn fill(store: &Store) {
         let share = Share { log: "trades.executed.v1".into(), number: 0 };
         let facts = Facts { touched, ..Facts::default() };
         let from = next.checked_sub(1).map(|last| last + 1);
-        let step = Step { share, from, next: next + 1, facts, due_at: 0, queue_max: 9 };
+        let step = Step { share, from, next: next + 1, beside: vec![], facts, due_at: 0, queue_max: 9 };
         store.commit(&step).await.unwrap();
         while let Taken::Job(job) = store.take(1, 1000).await.unwrap() {
             if job.wallet == wallets[1] {

@@ -1,9 +1,9 @@
-//! One commit: the read position moves first, or nothing happens; then rows and messages, a statement per table.
+//! One commit: the read position moves first, from where it was, or nothing happens; then rows and messages, a statement per table.
 
 mod trades;
 mod sums;
 
-use crate::adapters::columns::{open_parcels, owned, partition, to_int};
+use crate::adapters::columns::{open_parcels, owned, partition, stands, to_int};
 use crate::messages::messages;
 use metrics_domain::{Book, BookKey, Facts, Method, Outcome, SideOf};
 use sqlx::{PgConnection, PgPool};
@@ -57,21 +57,23 @@ async fn write(
     Ok(Outcome::Committed)
 }
 
-/// Moves the read position from where the facts start; false if it is not there.
+/// Moves the read position, if every position of its number is where the facts say. Commits about one number take turns,
+/// also those that find no row yet.
 async fn advance(connection: &mut PgConnection, facts: &Facts) -> Result<bool, sqlx::Error> {
-    let query = if facts.from.is_some() {
-        "UPDATE position SET next = $3 WHERE log = $1 AND partition = $2 AND next = $4"
-    } else {
-        "INSERT INTO position (log, partition, next) SELECT $1, $2, $3 WHERE $4::bigint IS NULL ON CONFLICT DO NOTHING"
-    };
-    let moved = sqlx::query(query)
-        .bind(&*facts.share.log)
+    let turn = sqlx::query("SELECT pg_advisory_xact_lock(hashtext(current_schema()), $1)");
+    turn.bind(partition(facts)).execute(&mut *connection).await?;
+    let standing: Vec<(String, i64)> = sqlx::query_as("SELECT log, next FROM position WHERE partition = $1")
         .bind(partition(facts))
-        .bind(facts.next.cast_signed())
-        .bind(facts.from.map(u64::cast_signed))
-        .execute(connection)
+        .fetch_all(&mut *connection)
         .await?;
-    Ok(moved.rows_affected() == 1)
+    if !stands(facts, standing) {
+        return Ok(false);
+    }
+    let forward = "INSERT INTO position (log, partition, next) VALUES ($1, $2, $3)
+                   ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next";
+    let moved = sqlx::query(forward).bind(&*facts.share.log).bind(partition(facts)).bind(facts.next.cast_signed());
+    moved.execute(connection).await?;
+    Ok(true)
 }
 
 const PUT_USERS: &str = "

@@ -1,7 +1,8 @@
 //! One commit: the read position moves first, or nothing happens; then rows and messages.
 
 use crate::adapters::columns::{
-    changed, event, held, open_parcels, parcels_after, parcels_taken, partition, sale, to_int, venues,
+    changed, event, held, open_parcels, parcels_after, parcels_taken, partition, sale, stands, to_int,
+    venues,
 };
 use crate::messages::messages;
 use metrics_domain::{
@@ -25,21 +26,20 @@ pub(super) async fn commit(pool: &SqlitePool, method: Method, facts: &Facts) -> 
     Ok(Outcome::Committed)
 }
 
-/// Moves the read position from where the facts start; false if it is not there.
+/// Moves the read position, if every position of its number is where the facts say.
 async fn advance(connection: &mut SqliteConnection, facts: &Facts) -> Result<bool, sqlx::Error> {
-    let query = if facts.from.is_some() {
-        "UPDATE position SET next = ?3 WHERE log = ?1 AND partition = ?2 AND next = ?4"
-    } else {
-        "INSERT INTO position (log, partition, next) SELECT ?1, ?2, ?3 WHERE ?4 IS NULL ON CONFLICT DO NOTHING"
-    };
-    let moved = sqlx::query(query)
-        .bind(&*facts.share.log)
+    let standing: Vec<(String, i64)> = sqlx::query_as("SELECT log, next FROM position WHERE partition = ?")
         .bind(partition(facts))
-        .bind(facts.next.cast_signed())
-        .bind(facts.from.map(u64::cast_signed))
-        .execute(connection)
+        .fetch_all(&mut *connection)
         .await?;
-    Ok(moved.rows_affected() == 1)
+    if !stands(facts, standing) {
+        return Ok(false);
+    }
+    let forward = "INSERT INTO position (log, partition, next) VALUES (?, ?, ?)
+                   ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next";
+    let moved = sqlx::query(forward).bind(&*facts.share.log).bind(partition(facts)).bind(facts.next.cast_signed());
+    moved.execute(connection).await?;
+    Ok(true)
 }
 
 async fn write(connection: &mut SqliteConnection, method: Method, facts: &Facts) -> Done {
