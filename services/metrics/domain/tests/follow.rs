@@ -1,4 +1,4 @@
-//! Following a feed that breaks and a store that another reader moves: every event counts once.
+//! Following two logs that break and a store that another reader moves: every event counts once.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use metrics_domain::memory::Memory;
@@ -20,60 +20,77 @@ use tape::{
 /// What happens at the next call of the feed.
 #[derive(Clone, Copy, Debug)]
 enum Turn {
-    Deliver(usize),
+    /// So many events of one log.
+    Deliver(usize, usize),
     /// A batch is read and then lost to a failure.
-    Break(usize),
-    /// The share goes away and comes back.
+    Break(usize, usize),
+    /// The shares go away and come back.
     Rebalance,
 }
 
-/// A log of one share, read as the turns say and then to its end.
+/// Live trades and history, one share of each.
+type Logs = [Vec<Event>; 2];
+
+/// Each trade lies on one log, decided by its height.
+fn logs(events: &[Event]) -> Logs {
+    let (history, live) = events.iter().cloned().partition(|event| event.trade.block.id.height < 2);
+    [live, history]
+}
+
+/// Two logs, read as the turns say and then to their ends.
 struct Tape<'a> {
-    events: &'a [Event],
+    logs: &'a Logs,
+    ends: [usize; 2],
     turns: Vec<Turn>,
-    at: Option<usize>,
-    gain: bool,
+    at: [Option<usize>; 2],
+    to_tell: Vec<Delivery>,
 }
 
 impl<'a> Tape<'a> {
-    fn new(events: &'a [Event], mut turns: Vec<Turn>) -> Self {
+    fn new(logs: &'a Logs, mut turns: Vec<Turn>) -> Self {
         turns.reverse();
-        Self { events, turns, at: None, gain: true }
+        Self { logs, ends: [logs[0].len(), logs[1].len()], turns, at: [None; 2], to_tell: gained() }
     }
 
-    fn read(&mut self, at: usize, count: usize) -> Batch {
-        let end = (at + count).min(self.events.len());
-        self.at = Some(end);
-        let events = (at..end).map(|position| (position as u64, self.events[position].clone())).collect();
-        Batch { share: share(), events, next: end as u64 }
+    fn read(&mut self, log: usize, count: usize) -> Batch {
+        let at = self.at[log].unwrap();
+        let end = (at + count).min(self.ends[log]);
+        self.at[log] = Some(end);
+        let events = (at..end).map(|position| (position as u64, self.logs[log][position].clone())).collect();
+        Batch { share: share(log), events, next: end as u64 }
+    }
+
+    fn is_behind(&self, log: usize) -> bool {
+        self.at[log].unwrap() < self.ends[log]
     }
 }
 
 impl Feed for Tape<'_> {
     async fn next(&mut self) -> Result<Delivery, Unavailable> {
-        if self.gain {
-            self.gain = false;
-            self.at = None;
-            return Ok(Delivery::Gained(share()));
+        if let Some(delivery) = self.to_tell.pop() {
+            return Ok(delivery);
         }
-        let at = self.at.unwrap();
         match self.turns.pop() {
-            Some(Turn::Deliver(count)) => Ok(Delivery::Batch(self.read(at, count))),
-            Some(Turn::Break(count)) => {
-                self.read(at, count);
+            Some(Turn::Deliver(log, count)) if self.is_behind(log) => Ok(Delivery::Batch(self.read(log, count))),
+            Some(Turn::Deliver(log, count) | Turn::Break(log, count)) => {
+                self.read(log, count);
                 Err(Unavailable::new("read", "broken"))
             }
             Some(Turn::Rebalance) => {
-                self.gain = true;
-                Ok(Delivery::Lost(share()))
+                self.to_tell = gained();
+                self.to_tell.push(Delivery::Lost(share(0)));
+                Ok(Delivery::Lost(share(1)))
             }
-            None if at < self.events.len() => Ok(Delivery::Batch(self.read(at, 3))),
-            None => pending().await,
+            None => match (0..2).find(|log| self.is_behind(*log)) {
+                Some(log) => Ok(Delivery::Batch(self.read(log, 3))),
+                None => pending().await,
+            },
         }
     }
 
-    async fn seek(&mut self, _: &Share, start: Start) -> Result<(), Unavailable> {
-        self.at = Some(match start {
+    async fn seek(&mut self, which: &Share, start: Start) -> Result<(), Unavailable> {
+        let log = (0..2).find(|log| share(*log) == *which).unwrap();
+        self.at[log] = Some(match start {
             Start::Beginning => 0,
             Start::At(position) => usize::try_from(position).unwrap(),
         });
@@ -81,10 +98,15 @@ impl Feed for Tape<'_> {
     }
 }
 
-/// A store that another reader of the same log moves before every n-th commit.
+/// Both shares are gained, the live one first.
+fn gained() -> Vec<Delivery> {
+    vec![Delivery::Gained(share(1)), Delivery::Gained(share(0))]
+}
+
+/// A store that another reader of the same logs moves before every n-th commit, in one log or the other.
 struct Meddled<'a> {
     inner: &'a Memory,
-    events: &'a [Event],
+    logs: &'a Logs,
     every: usize,
     commits: AtomicUsize,
 }
@@ -112,9 +134,14 @@ impl Store for Meddled<'_> {
 
     async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
         let number = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
-        let at = usize::try_from(self.inner.position(&facts.share).await?.unwrap_or(0)).unwrap();
-        if number.is_multiple_of(self.every) && at < self.events.len() {
-            run(Tape::new(&self.events[..=at], vec![Turn::Deliver(1)]), self.inner, 1);
+        if number.is_multiple_of(self.every) {
+            let mut other = Tape::new(self.logs, vec![]);
+            for log in 0..2 {
+                other.ends[log] = usize::try_from(self.inner.position(&share(log)).await?.unwrap_or(0)).unwrap();
+            }
+            let log = number / self.every % 2;
+            other.ends[log] = (other.ends[log] + 1).min(self.logs[log].len());
+            run(other, self.inner, 1);
         }
         self.inner.commit(facts).await
     }
@@ -125,8 +152,8 @@ fn run(tape: Tape<'_>, store: &impl Store, piece: usize) {
     assert!(story.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
 }
 
-fn share() -> Share {
-    Share { log: "trades.executed.v1".into(), number: 3 }
+fn share(log: usize) -> Share {
+    Share { log: ["trades.executed.v1", "trades.history.v1"][log].into(), number: 3 }
 }
 
 /// One user buys and sells one token, so that every event moves the same book.
@@ -165,8 +192,8 @@ fn event(at: usize, height: u8, buys: bool, raw: u8, present: bool) -> Event {
 
 fn turn() -> impl Strategy<Value = Turn> {
     prop_oneof![
-        3 => (1..5_usize).prop_map(Turn::Deliver),
-        1 => (1..5_usize).prop_map(Turn::Break),
+        3 => (0..2_usize, 1..5_usize).prop_map(|(log, count)| Turn::Deliver(log, count)),
+        1 => (0..2_usize, 1..5_usize).prop_map(|(log, count)| Turn::Break(log, count)),
         1 => Just(Turn::Rebalance),
     ]
 }
@@ -183,11 +210,12 @@ proptest! {
     ) {
         let events: Vec<Event> = story.iter().enumerate()
             .map(|(at, (height, buys, raw, present))| event(at, *height, *buys, *raw, *present)).collect();
+        let logs = logs(&events);
         let calm = Memory::default();
-        run(Tape::new(&events, vec![]), &calm, 100);
+        run(Tape::new(&logs, vec![]), &calm, 100);
         let inner = Memory::default();
-        let meddled = Meddled { inner: &inner, events: &events, every, commits: AtomicUsize::new(0) };
-        run(Tape::new(&events, turns), &meddled, piece);
+        let meddled = Meddled { inner: &inner, logs: &logs, every, commits: AtomicUsize::new(0) };
+        run(Tape::new(&logs, turns), &meddled, piece);
         let (calm, rough) = (calm.kept(), inner.kept());
         prop_assert_eq!(&rough.positions, &calm.positions);
         prop_assert_eq!(&rough.books, &calm.books);

@@ -95,6 +95,26 @@ async fn a_step_counts_once_whoever_brings_it() {
 }
 
 #[tokio::test]
+async fn a_step_rests_on_the_positions_of_all_logs_of_its_number() {
+    for fresh in stores::fresh().await {
+        let (store, name) = (&fresh.store, fresh.name);
+        let done = Committed::Done { dropped: 0 };
+        assert_eq!(store.commit(&step(None, 3, &[])).await.unwrap(), done, "{name}");
+        let history = Share { log: "trades.history.v1".into(), ..share() };
+        let blind = Step { share: history.clone(), ..step(None, 7, &[]) };
+        assert_eq!(store.commit(&blind).await.unwrap(), Committed::Moved, "{name}: the live log was read meanwhile");
+        let aware = Step { beside: vec![(share(), 3)], ..blind };
+        assert_eq!(store.commit(&aware).await.unwrap(), done, "{name}");
+        let stale = step(Some(3), 4, &[("0xa", 1)]);
+        assert_eq!(store.commit(&stale).await.unwrap(), Committed::Moved, "{name}: history was read meanwhile");
+        assert_eq!(store.position(&share()).await.unwrap(), Some(3), "{name}");
+        let fresh_step = Step { beside: vec![(history, 7)], ..stale };
+        assert_eq!(store.commit(&fresh_step).await.unwrap(), done, "{name}");
+        fresh.remove().await;
+    }
+}
+
+#[tokio::test]
 async fn a_wallet_waits_once_and_the_newest_trader_is_next() {
     for fresh in stores::fresh().await {
         let (store, name) = (&fresh.store, fresh.name);
