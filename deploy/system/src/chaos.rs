@@ -1,5 +1,5 @@
-//! Chaos: two ingestors and two metrics on a real Kafka and a real PostgreSQL follow mock nodes while everything is killed,
-//! paused, cut off and lied to; afterwards the tape and the tables must say what the chains' own truth says.
+//! Chaos: two ingestors, two metrics, a portfolio and an api on a real Kafka and a real PostgreSQL follow mock nodes while
+//! everything is killed, paused, cut off and lied to, and chains are rewound and filled in; afterwards the tape and the tables must say what the chains' own truth says.
 //!
 //! Faults, branches and lies are drawn from one seed. What a seed cannot fix is the order in which processes run: the same
 //! seed tries the same things, not the same interleaving.
@@ -11,9 +11,10 @@ mod process;
 use crate::line::plugins_dir;
 use crate::mock::{self, Faults, Node, Script};
 use anyhow::{Context, ensure};
-use plan::{Role, Strike};
+use plan::{BEFORE, Role, Strike};
 use process::Team;
 use serde::Serialize;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tape_log::{Log, Target, topics};
@@ -59,6 +60,8 @@ pub struct Verdict {
     pub books_equal: bool,
     /// Live trades at the end.
     pub trades: u64,
+    /// Records of the history log.
+    pub filled_in: u64,
     /// Trades that were taken back.
     pub reverted: u64,
     /// Longest time that a chain stood still, milliseconds.
@@ -92,6 +95,8 @@ pub async fn run(order: &Order) -> anyhow::Result<Verdict> {
     };
     let chains = chain_names();
     let nodes: Vec<Node> = (0..CHAINS as u64).map(|number| Node::new(script(order.seed, number))).collect();
+    // The first block that is followed is final: below it nothing is left any more.
+    nodes.iter().for_each(|node| node.grow(BEFORE + 80));
     let faults: Vec<Faults> =
         (0..CHAINS as u64 * 2).map(|n| Faults::seeded(order.seed + n, USUALLY, &mock::ALL)).collect();
     let mut servers = vec![];
@@ -106,7 +111,7 @@ pub async fn run(order: &Order) -> anyhow::Result<Verdict> {
         }
         let seed = script(order.seed, number as u64).seed;
         let text = format!(
-            "id = \"{chain}\"\nplugin = \"mock\"\nendpoints = [{}]\nstart = 0\npoll_ms = 50\n\
+            "id = \"{chain}\"\nplugin = \"mock\"\nendpoints = [{}]\nstart = {BEFORE}\npoll_ms = 50\n\
              [settings]\nnode = true\nseed = {seed}\n",
             endpoints.join(", ")
         );
@@ -118,6 +123,7 @@ pub async fn run(order: &Order) -> anyhow::Result<Verdict> {
     for file in [".env".to_owned(), format!(".env.{name}")] {
         std::fs::write(empty.join(file), "")?;
     }
+    let api = free_address()?;
     let variables = [
         ("ENV_DIR", empty.display().to_string()),
         ("APP_ENV", name.clone()),
@@ -127,6 +133,9 @@ pub async fn run(order: &Order) -> anyhow::Result<Verdict> {
         ("DATABASE_URL", database.clone()),
         ("PLUGINS_DIR", plugins_dir()?.display().to_string()),
         ("CHAINS_DIR", files.display().to_string()),
+        ("PORTFOLIO_TRACK", "all".to_owned()),
+        ("PORTFOLIO_PROVIDER", "mock".to_owned()),
+        ("API_ADDR", api.to_string()),
         ("RUST_LOG", "info".to_owned()),
     ];
     let mut team = Team::new(&order.binaries, &folder, &variables);
@@ -153,12 +162,21 @@ pub async fn run(order: &Order) -> anyhow::Result<Verdict> {
     team.resume_all();
     team.raise_the_dead()?;
     let mut findings = vec![];
+    for chain in &chains {
+        let all = ["backfill", "--chain", chain, "--from", "0", "--to", &(BEFORE - 1).to_string()].map(str::to_owned);
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        let deadline = Instant::now() + REST;
+        while !team.command(&all).await? {
+            ensure!(Instant::now() < deadline, "no backfill of {chain} can be asked for");
+            team.raise_the_dead()?;
+        }
+    }
     let rested = oracle::rest(&log, &database, &chains, &nodes, REST, || team.raise_the_dead()).await;
     if let Err(e) = rested {
         findings.push(format!("it does not come to rest: {e:#}"));
     }
     let stillest_ms = watch.end().await;
-    let mut verdict = oracle::judge(&log, &database, &order.database, &chains, &nodes).await?;
+    let mut verdict = oracle::judge(&log, &database, &order.database, api, &chains, &nodes).await?;
     findings.append(&mut verdict.findings);
     team.stop_all();
     oracle::drop_database(&order.database, &name).await?;
@@ -188,6 +206,11 @@ fn script(seed: u64, number: u64) -> Script {
         reorg_one_in: 12,
         ..Script::default()
     }
+}
+
+/// An address of this machine that nobody listens on.
+fn free_address() -> std::io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
 fn set_all(faults: &[Faults], one_in: u64) {
@@ -247,6 +270,15 @@ async fn deal(
                 team.kill(role)?;
             }
             nodes[*chain % nodes.len()].fork(20, 21);
+        }
+        Strike::Backfill(chain, from, to) => {
+            let (chain, from, to) = (&chain_names()[*chain], from.to_string(), to.to_string());
+            // Brokers that are down cannot be asked; the operator leaves it at that.
+            team.command(&["backfill", "--chain", chain, "--from", &from, "--to", &to]).await?;
+        }
+        Strike::Rewind(chain, blocks) => {
+            let to = nodes[*chain % nodes.len()].latest().saturating_sub(*blocks).to_string();
+            team.command(&["rewind", "--chain", &chain_names()[*chain], "--to", &to]).await?;
         }
         Strike::Poison => oracle::poison(log).await,
         Strike::Server(which) => {

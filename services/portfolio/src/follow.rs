@@ -14,6 +14,7 @@ pub(crate) async fn follow(service: &Service) {
     let mut follower = Follower::new(feed);
     let mut backoff = backoff();
     loop {
+        environment::crash::point("portfolio.step.before");
         let followed = tokio::select! {
             () = shutdown.wait() => return,
             followed = follower.step(store, tracking, rules, &Machine) => followed,
@@ -21,6 +22,9 @@ pub(crate) async fn follow(service: &Service) {
         tallies.read().into_iter().for_each(|(name, figure)| vitals.set(name, figure));
         match followed {
             Ok(followed) => {
+                if matches!(followed, Followed::Kept { .. }) {
+                    environment::crash::point("portfolio.step.after");
+                }
                 backoff.reset();
                 vitals.has("database");
                 vitals.has("log");

@@ -44,6 +44,7 @@ async fn publish(service: &Service) -> Result<u64, Unavailable> {
         return Ok(0);
     }
     service.log.publish(outgoing.into_iter().map(record).collect()).await?;
+    environment::crash::point("portfolio.outbox.published");
     service.store.sent(&ids).await?;
     service.vitals.has("log");
     Ok(ids.len() as u64)

@@ -1,67 +1,38 @@
 //! The oracle: what the tape and the tables must say, derived from the chains' own truth and from nothing that was struck.
 //!
-//! Three witnesses: the topic itself (per trade, coming and going alternate and end as the truth does), the tables of a metrics
-//! that saw only the truth, in order and undisturbed, and sums made here from the truth alone.
+//! Witnesses: the topics themselves (per trade, coming and going alternate and end as the truth does), the tables of a metrics
+//! that saw only the truth, in order and undisturbed, sums made here from the truth alone, and what the api says of itself.
+
+mod books;
+mod databases;
+mod tape;
+mod truth;
+
+pub(super) use databases::{create_database, drop_database};
 
 use super::Verdict;
 use crate::mock::Node;
+use ::tape::{Share, Start, Trade};
 use anyhow::{Context, ensure};
-use environment::{Problems, Shutdown};
-use mock_plugin::node::{Swap, Whole};
-use sqlx::postgres::PgPoolOptions;
-use sqlx::{PgPool, Row};
+use databases::patient_pool;
+use serde_json::Value;
+use sqlx::Row;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
-use tape::{
-    AssetAmount, BlockId, BlockRef, Detector, Event, Leg, Raw, Side, Status, Trade, Trader, Transaction, Usd, Valuation,
-};
-use tape_log::{Arrival, Log, Record, Target, topics};
+use tape_log::{Arrival, Log, Record, topics};
 use tokio::task::JoinHandle;
-use wire::v1::{progress, trade};
+use wire::v1::progress;
 
 /// Findings named in a verdict.
 const NAMED: usize = 12;
-/// Rows of a table that were made by something other than trades, and columns that say when instead of what.
-const TABLES_LEFT_OUT: [&str; 4] = ["position", "outbox", "_sqlx_migrations", "trades"];
-const COLUMNS_LEFT_OUT: [&str; 5] = ["as_of", "as_of_history", "partition", "updated_at", "built_at"];
-
-/// Where a database of that name is, once it is made.
-pub(super) async fn create_database(url: &str, name: &str) -> anyhow::Result<String> {
-    let pool = patient_pool(url).await?;
-    sqlx::query(sqlx::AssertSqlSafe(format!("create database \"{name}\""))).execute(&pool).await?;
-    sibling(url, name)
-}
-
-pub(super) async fn drop_database(url: &str, name: &str) -> anyhow::Result<()> {
-    let pool = patient_pool(url).await?;
-    sqlx::query(sqlx::AssertSqlSafe(format!("drop database if exists \"{name}\" with (force)"))).execute(&pool).await?;
-    Ok(())
-}
-
-fn sibling(url: &str, name: &str) -> anyhow::Result<String> {
-    let (server, _) = url.rsplit_once('/').context("the database's address names no database")?;
-    Ok(format!("{server}/{name}"))
-}
-
-/// A connection to a server that may just have been started.
-async fn patient_pool(url: &str) -> anyhow::Result<PgPool> {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    loop {
-        match PgPoolOptions::new().max_connections(2).connect(url).await {
-            Ok(pool) => return Ok(pool),
-            Err(e) if Instant::now() > deadline => return Err(e).context("reach PostgreSQL"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
-        }
-    }
-}
 
 /// Puts records that do not validate onto the tape.
 pub(super) async fn poison(log: &Log) {
     let bad: [&[u8]; 3] = [b"", b"{\"status\":\"perhaps\"}", b"\xff\xfe not even text"];
     let record = |(number, value): (u32, &[u8])| Record {
-        share: topics::TRADES.share(number * 7),
-        key: b"poison/poison".to_vec(),
+        share: if number == 1 { topics::HISTORY } else { topics::TRADES }.share(number * 7),
+        key: tape::POISON.to_vec(),
         headers: vec![],
         value: Some(value.to_vec()),
     };
@@ -78,7 +49,7 @@ pub(super) fn stillness(log: Log) -> Stillness {
         let mut last: HashMap<Vec<u8>, Instant> = HashMap::new();
         let mut stillest = Duration::ZERO;
         let share = topics::PROGRESS.share(0);
-        let Ok(mut reader) = log.assigned(vec![(share, tape::Start::Beginning)]).await else { return 0 };
+        let Ok(mut reader) = log.assigned(vec![(share, Start::Beginning)]).await else { return 0 };
         loop {
             tokio::select! {
                 arrival = reader.next() => {
@@ -105,7 +76,7 @@ impl Stillness {
     }
 }
 
-/// Waits until every chain is published to its head and metrics has read all of it.
+/// Waits until every chain is published from its first block to its head, and everyone has read all of it.
 pub(super) async fn rest(
     log: &Log,
     database: &str,
@@ -136,26 +107,35 @@ async fn unrest(log: &Log, database: &str, chains: &[String], nodes: &[Node]) ->
         if published != Some((head.height, head.hash.clone())) {
             return Ok(Some(format!("{chain} stands at {published:?} and its head is {head:?}: {:?}", said.reason)));
         }
-    }
-    let pool = patient_pool(database).await?;
-    let rows = sqlx::query("select partition, next from metrics.position where log = $1")
-        .bind(topics::TRADES.name)
-        .fetch_all(&pool)
-        .await?;
-    let read: HashMap<u32, i64> = rows.iter().map(|row| (row.get::<i32, _>(0).cast_unsigned(), row.get(1))).collect();
-    for (share, _) in log.ends(&topics::TRADES).await? {
-        // The end counts markers of transactions, which no reader is handed: the last record counts.
-        let Some(last) = log.read_all(&share).await?.pop() else { continue };
-        let next = read.get(&share.number).copied().unwrap_or(0).cast_unsigned();
-        if next <= last.position {
-            return Ok(Some(format!(
-                "metrics has read partition {} to {next}, {} is there",
-                share.number, last.position
-            )));
+        if !matches!(&said.covered[..], [all] if all.from == 0) {
+            return Ok(Some(format!("{chain} covers {:?}", said.covered)));
         }
     }
-    let left: i64 = sqlx::query_scalar("select count(*) from metrics.outbox").fetch_one(&pool).await?;
-    Ok((left > 0).then(|| format!("{left} messages are in the outbox")))
+    let pool = patient_pool(database).await?;
+    let mut last = vec![];
+    for share in topics::TRADES.shares().chain(topics::HISTORY.shares()) {
+        // The end counts markers of transactions, which no reader is handed: the last record counts.
+        last.extend(log.read_all(&share).await?.pop().map(|record| (share, record.position)));
+    }
+    for (who, table) in [("metrics", "metrics.position"), ("portfolio", "portfolio.read_positions")] {
+        let positions = sqlx::AssertSqlSafe(format!("select log, partition, next from {table}"));
+        let rows = sqlx::query(positions).fetch_all(&pool).await?;
+        let read: HashMap<(String, u32), i64> =
+            rows.iter().map(|row| ((row.get(0), row.get::<i32, _>(1).cast_unsigned()), row.get(2))).collect();
+        for (share, position) in &last {
+            let next = read.get(&(share.log.to_string(), share.number)).copied().unwrap_or(0).cast_unsigned();
+            if next <= *position {
+                let Share { log, number } = share;
+                return Ok(Some(format!("{who} has read {log} {number} to {next}, {position} is there")));
+            }
+        }
+        let left = sqlx::AssertSqlSafe(format!("select count(*) from {who}.outbox"));
+        let left: i64 = sqlx::query_scalar(left).fetch_one(&pool).await?;
+        if left > 0 {
+            return Ok(Some(format!("{left} messages are in the outbox of {who}")));
+        }
+    }
+    Ok(None)
 }
 
 async fn newest_progress(log: &Log) -> anyhow::Result<BTreeMap<String, progress::ChainProgressed>> {
@@ -174,24 +154,21 @@ pub(super) async fn judge(
     log: &Log,
     database: &str,
     server: &str,
+    api: SocketAddr,
     chains: &[String],
     nodes: &[Node],
 ) -> anyhow::Result<Verdict> {
     let mut findings = vec![];
-    let truth: Vec<Trade> = chains
-        .iter()
-        .zip(nodes)
-        .flat_map(|(chain, node)| node.truth().into_iter().map(move |b| (chain, b)))
-        .flat_map(|(chain, block)| trades_of(chain, &block))
-        .collect();
-    let tape = read_tape(log, &mut findings).await?;
+    let truth = truth::trades(chains, nodes);
+    let tape = tape::read_tape(log, &mut findings).await?;
     let expected: BTreeSet<String> = truth.iter().map(Trade::id).collect();
     let lost: Vec<&String> = expected.iter().filter(|id| !tape.live.contains(*id)).collect();
     let invented: Vec<&String> = tape.live.iter().filter(|id| !expected.contains(*id)).collect();
     findings.extend(lost.iter().take(NAMED).map(|id| format!("lost: {id}")));
     findings.extend(invented.iter().take(NAMED).map(|id| format!("live, but not of the truth: {id}")));
-    count_records(log, &tape, &mut findings).await?;
-    let books_equal = books(database, server, &truth, &mut findings).await?;
+    tape::count_records(log, &tape, &mut findings).await?;
+    let books_equal = books::equal(database, server, &truth, &mut findings).await?;
+    said_by_api(api, chains, &mut findings).await?;
     Ok(Verdict {
         faults: 0,
         seed: 0,
@@ -199,6 +176,7 @@ pub(super) async fn judge(
         doubled: invented.len() as u64 + tape.doubled,
         books_equal,
         trades: tape.live.len() as u64,
+        filled_in: tape.filled_in,
         reverted: tape.reverted,
         stillest_ms: 0,
         seconds: 0,
@@ -206,226 +184,17 @@ pub(super) async fn judge(
     })
 }
 
-/// What the topic says, read with `read_committed`.
-#[derive(Default)]
-struct TapeRead {
-    live: BTreeSet<String>,
-    doubled: u64,
-    reverted: u64,
-    /// Records of each chain per partition.
-    counts: BTreeMap<(String, u32), u64>,
-}
-
-async fn read_tape(log: &Log, findings: &mut Vec<String>) -> anyhow::Result<TapeRead> {
-    let mut tape = TapeRead::default();
-    let mut ids: BTreeMap<String, String> = BTreeMap::new();
-    for share in topics::TRADES.shares() {
-        for record in log.read_all(&share).await? {
-            if record.key == b"poison/poison" {
-                continue;
-            }
-            let event = trade::decode(record.value.as_deref().unwrap_or_default())
-                .with_context(|| format!("partition {} offset {}", share.number, record.position))?;
-            let id = event.trade.id();
-            let place = format!("partition {} offset {}", share.number, record.position);
-            if let Some(before) = ids.insert(event.id.clone(), place.clone()) {
-                findings.push(format!("event {} stands at {before} and at {place}", event.id));
-                tape.doubled += 1;
-            }
-            *tape.counts.entry((event.trade.chain.to_string(), share.number)).or_default() += 1;
-            let alternates = if event.status == Status::Reverted {
-                tape.reverted += 1;
-                tape.live.remove(&id)
-            } else {
-                tape.live.insert(id.clone())
-            };
-            if !alternates {
-                findings.push(format!("{:?} of {id} twice in a row at {place}", event.status));
-                tape.doubled += 1;
-            }
+/// The api finds nothing lost, doubled or left out of any chain.
+async fn said_by_api(api: SocketAddr, chains: &[String], findings: &mut Vec<String>) -> anyhow::Result<()> {
+    let answer = reqwest::get(format!("http://{api}/v1/chains")).await.context("ask the api for its chains")?;
+    let said: Value = answer.error_for_status()?.json().await?;
+    for chain in chains {
+        let found = said["items"].as_array().into_iter().flatten().find(|item| item["chain"] == chain.as_str());
+        let watch = found.map_or(&Value::Null, |item| &item["watch"]);
+        let zero = ["lost", "doubled", "gap", "deadLettered"].iter().all(|figure| watch[*figure] == 0);
+        if !zero {
+            findings.push(format!("the api says of {chain}: {watch}"));
         }
-    }
-    Ok(tape)
-}
-
-/// Progress counts every record that there is.
-async fn count_records(log: &Log, tape: &TapeRead, findings: &mut Vec<String>) -> anyhow::Result<()> {
-    let mut said = BTreeMap::new();
-    for (chain, progress) in newest_progress(log).await? {
-        for partition in progress.partitions {
-            said.insert((chain.clone(), partition.partition), partition.count);
-        }
-    }
-    if said != tape.counts {
-        let differs = said.iter().find(|(key, count)| tape.counts.get(*key) != Some(*count));
-        findings.push(format!("progress counts other records than there are: {differs:?}"));
     }
     Ok(())
-}
-
-/// Whether the tables equal those of a metrics that read the truth alone, and sums made here.
-async fn books(database: &str, server: &str, truth: &[Trade], findings: &mut Vec<String>) -> anyhow::Result<bool> {
-    let name = format!("truth-{}-{}", std::process::id(), environment::now_ms());
-    let clean = create_database(server, &name).await?;
-    let log = Log::open(&Target::Memory).await?;
-    let event = |(index, trade): (usize, &Trade)| {
-        let event = Event { id: format!("truth/1/{index}"), status: Status::Observed, trade: trade.clone() };
-        let key = trade.key().into_bytes();
-        Record { share: topics::TRADES.share_of(&key), key, headers: vec![], value: Some(trade::encode(&event)) }
-    };
-    log.publish(truth.iter().enumerate().map(event).collect()).await?;
-    let strings: HashMap<String, String> = HashMap::from([("DATABASE_URL".to_owned(), clean.clone())]);
-    let mut problems = Problems::default();
-    let settings = metrics::Settings::read(&strings, &mut problems);
-    problems.finish()?;
-    let shutdown = Shutdown::default();
-    let folding = tokio::spawn(metrics::run(settings, log.clone(), shutdown.clone()));
-    let (struck, clean) = (patient_pool(database).await?, patient_pool(&clean).await?);
-    let deadline = Instant::now() + Duration::from_mins(3);
-    while live_trades(&clean).await.unwrap_or(-1) < i64::try_from(truth.len())? {
-        ensure!(Instant::now() < deadline && !folding.is_finished(), "the truth is not folded");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    shutdown.trigger();
-    folding.await??;
-    let before = findings.len();
-    let live = live_trades(&struck).await?;
-    if live != i64::try_from(truth.len())? {
-        findings.push(format!("{live} trades are live in the table, {} in the truth", truth.len()));
-    }
-    let tables: Vec<String> = sqlx::query_scalar(
-        "select table_name::text from information_schema.tables where table_schema = 'metrics' and table_type = 'BASE TABLE'
-         and table_name not in (select inhrelid::regclass::text from pg_inherits) order by 1",
-    )
-    .fetch_all(&clean)
-    .await?;
-    for table in tables.iter().filter(|table| !left_out(table)) {
-        let (struck, clean) = (dump(&struck, table).await?, dump(&clean, table).await?);
-        if struck != clean {
-            let differs = struck.iter().zip(&clean).find(|(one, other)| one != other);
-            findings.push(format!("table {table}: {} rows, {} by the truth; {differs:?}", struck.len(), clean.len()));
-        }
-    }
-    sums(&struck, truth, findings).await?;
-    clean.close().await;
-    drop_database(server, &name).await?;
-    Ok(findings.len() == before)
-}
-
-fn left_out(table: &str) -> bool {
-    TABLES_LEFT_OUT.contains(&table) || table.starts_with("trades_") || table.starts_with("leader")
-}
-
-async fn live_trades(pool: &PgPool) -> anyhow::Result<i64> {
-    Ok(sqlx::query_scalar("select count(*) from metrics.trades where status = 'live'").fetch_one(pool).await?)
-}
-
-/// Every row of a table as sorted text, without what says when; rows of users who have nothing are no rows.
-async fn dump(pool: &PgPool, table: &str) -> anyhow::Result<Vec<String>> {
-    let columns: Vec<String> = COLUMNS_LEFT_OUT.map(str::to_owned).to_vec();
-    // Numbers as exact text: what reads them here would make floats of them.
-    let query = format!(
-        "select (select jsonb_object_agg(key, case jsonb_typeof(value)
-            when 'number' then to_jsonb(trim_scale((value #>> '{{}}')::numeric)::text) else value end)
-         from jsonb_each(to_jsonb(t) - $1::text[]))::text from metrics.{table} t"
-    );
-    let rows: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(query)).bind(columns).fetch_all(pool).await?;
-    let mut rows: Vec<String> = rows.into_iter().filter_map(|row| meaning(&row)).collect();
-    rows.sort();
-    Ok(rows)
-}
-
-/// A row without its marks of what was ever seen; none where every count and sum is zero.
-fn meaning(row: &str) -> Option<String> {
-    let mut row: serde_json::Map<String, serde_json::Value> = serde_json::from_str(row).ok()?;
-    row.retain(|key, _| !key.starts_with("seen_") && !key.starts_with("decorated_"));
-    let counts = ["trades", "swaps", "cycles", "unvalued"];
-    let counted: Vec<u64> = counts.iter().filter_map(|key| row.get(*key)?.as_str()?.parse().ok()).collect();
-    let empty = !counted.is_empty() && counted.iter().all(|count| *count == 0);
-    (!empty).then(|| serde_json::Value::Object(row).to_string())
-}
-
-/// Volume and count of every user, added up here.
-async fn sums(pool: &PgPool, truth: &[Trade], findings: &mut Vec<String>) -> anyhow::Result<()> {
-    let mut users: BTreeMap<(String, String), (i128, i64)> = BTreeMap::new();
-    for trade in truth {
-        let user = users.entry((trade.trader.address.clone(), trade.chain.to_string())).or_default();
-        user.0 += trade.valuation.as_ref().map_or(0, |valuation| valuation.notional.0);
-        user.1 += 1;
-    }
-    let query =
-        "select trader, chain, (sum(volume_usd) * 1000000000000000000)::numeric(60, 0)::text, sum(swaps)::bigint
-         from metrics.user_totals_v1 group by trader, chain";
-    let rows = sqlx::query(query).fetch_all(pool).await?;
-    let mut kept = BTreeMap::new();
-    for row in rows {
-        let volume: String = row.get(2);
-        kept.insert(
-            (row.get::<String, _>(0), row.get::<String, _>(1)),
-            (volume.parse::<i128>()?, row.get::<i64, _>(3)),
-        );
-    }
-    if kept != users {
-        let differs = users.iter().find(|(key, sums)| kept.get(*key) != Some(*sums));
-        findings.push(format!(
-            "sums of users differ from the truth's: {} and {}; {differs:?}",
-            kept.len(),
-            users.len()
-        ));
-    }
-    Ok(())
-}
-
-/// The trades of a block as the tape should say them, written down here anew.
-fn trades_of(chain: &str, block: &Whole) -> Vec<Trade> {
-    (0..).zip(&block.trades).map(|(index, swap)| trade_of(chain, block, index, swap)).collect()
-}
-
-fn trade_of(chain: &str, block: &Whole, index: u32, swap: &Swap) -> Trade {
-    let (symbol, name) = [("MOON", "moon"), ("TIDE", "tide"), ("FERN", "fern"), ("ONYX", "onyx")][swap.asset];
-    let dollars = Side {
-        asset: "mock:usd".to_owned(),
-        raw: Raw::from(swap.cents) * Raw::from(10_000),
-        decimals: Some(6),
-        symbol: Some("mUSD".to_owned()),
-        quote: true,
-    };
-    let token = Side {
-        asset: format!("mock:{name}"),
-        raw: Raw::from(swap.units),
-        decimals: Some(18),
-        symbol: Some(symbol.to_owned()),
-        quote: false,
-    };
-    let (sold, bought) = if swap.buys { (dollars, token) } else { (token, dollars) };
-    let amount = |side: &Side| AssetAmount { asset: side.asset.clone(), raw: side.raw };
-    Trade {
-        kind: Trade::SWAP.to_owned(),
-        chain: chain.into(),
-        network: "truth".into(),
-        block: BlockRef {
-            id: BlockId { height: block.id.height, hash: block.id.hash.as_str().into() },
-            timestamp_ms: block.timestamp_ms,
-        },
-        transaction: Transaction { hash: swap.hash.as_str().into(), index, from: swap.trader.clone(), to: None },
-        ordinal: 0,
-        trader: Trader { address: swap.trader.clone(), evidence: "tx-sender".to_owned() },
-        legs: vec![Leg {
-            venue: "mock-pool".to_owned(),
-            pool: format!("mock:pool:{name}"),
-            sold: amount(&sold),
-            bought: amount(&bought),
-            ordinal: 0,
-        }],
-        sold,
-        bought,
-        fees: vec![],
-        platform: None,
-        valuation: Some(Valuation {
-            notional: Usd(i128::from(swap.cents) * Usd::ONE.0 / 100),
-            fee: None,
-            source: "stable-leg".to_owned(),
-        }),
-        detector: Arc::new(Detector { plugin: "truth".into(), version: "1".into(), digest: "truth".into() }),
-    }
 }

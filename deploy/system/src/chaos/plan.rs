@@ -8,6 +8,14 @@ use std::time::Duration;
 pub(super) enum Role {
     Ingestor(usize),
     Metrics(usize),
+    Portfolio,
+    Api,
+}
+
+impl Role {
+    /// Everyone.
+    pub(super) const ALL: [Self; 6] =
+        [Self::Ingestor(0), Self::Ingestor(1), Self::Metrics(0), Self::Metrics(1), Self::Portfolio, Self::Api];
 }
 
 /// One fault.
@@ -27,6 +35,10 @@ pub(super) enum Strike {
     ForkAndBack(usize),
     /// A branch is left while nobody follows.
     ForkWhileAway(usize),
+    /// An operator asks for heights below the first that was followed, some of which may be there already.
+    Backfill(usize, u64, u64),
+    /// An operator takes back so many blocks of a chain, to be followed anew.
+    Rewind(usize, u64),
     /// Records that do not validate.
     Poison,
     /// The broker or the database is killed and started again.
@@ -35,7 +47,11 @@ pub(super) enum Strike {
 
 const OF_INGESTOR: [&str; 4] =
     ["tape.append.produced", "tape.append.joined", "tape.append.committed", "tape.share.fenced"];
+const OF_PORTFOLIO: [&str; 3] = ["portfolio.step.before", "portfolio.step.after", "portfolio.outbox.published"];
 const OF_METRICS: [&str; 3] = ["metrics.commit.before", "metrics.commit.after", "metrics.outbox.published"];
+
+/// Blocks of each chain before the first that is followed.
+pub(super) const BEFORE: u64 = 200;
 
 /// An endless row of faults.
 pub(super) struct Strikes(Random);
@@ -47,22 +63,36 @@ impl Strikes {
 
     pub(super) fn next(&mut self) -> Strike {
         let number = usize::try_from(self.0.below(2)).unwrap_or(0);
-        let role = if self.0.below(5) < 3 { Role::Ingestor(number) } else { Role::Metrics(number) };
+        let role = match self.0.below(20) {
+            0..11 => Role::Ingestor(number),
+            11..17 => Role::Metrics(number),
+            17..19 => Role::Portfolio,
+            _ => Role::Api,
+        };
         let chain = usize::try_from(self.0.below(3)).unwrap_or(0);
         match self.0.below(100) {
-            0..30 => Strike::Kill(role),
-            30..60 => {
-                let places: &[&'static str] =
-                    if matches!(role, Role::Ingestor(_)) { &OF_INGESTOR } else { &OF_METRICS };
+            0..28 => Strike::Kill(role),
+            28..56 => {
+                let places: &[&'static str] = match role {
+                    Role::Ingestor(_) => &OF_INGESTOR,
+                    Role::Metrics(_) => &OF_METRICS,
+                    Role::Portfolio => &OF_PORTFOLIO,
+                    Role::Api => return Strike::Kill(role),
+                };
                 let place = places[usize::try_from(self.0.below(places.len() as u64)).unwrap_or(0)];
                 let times = if place == "tape.share.fenced" { 1 } else { 1 + self.0.below(6) };
                 Strike::CrashAt(role, place, times)
             }
-            60..72 => Strike::Pause(role, Duration::from_millis(500 + self.0.below(9_000))),
-            72..78 => Strike::Storm(Duration::from_millis(500 + self.0.below(1_500))),
-            78..84 => Strike::DeepFork(chain),
-            84..89 => Strike::ForkAndBack(chain),
-            89..92 => Strike::ForkWhileAway(chain),
+            56..68 => Strike::Pause(role, Duration::from_millis(500 + self.0.below(9_000))),
+            68..73 => Strike::Storm(Duration::from_millis(500 + self.0.below(1_500))),
+            73..79 => Strike::DeepFork(chain),
+            79..84 => Strike::ForkAndBack(chain),
+            84..87 => Strike::ForkWhileAway(chain),
+            87..90 => {
+                let from = self.0.below(BEFORE);
+                Strike::Backfill(chain, from, from + self.0.below(BEFORE - from))
+            }
+            90..92 => Strike::Rewind(chain, 1 + self.0.below(30)),
             92..95 => Strike::Poison,
             95..98 => Strike::Server("postgres"),
             _ => Strike::Server("kafka"),
@@ -90,6 +120,6 @@ mod tests {
         assert_ne!(drawn(1), drawn(2));
         let kinds: BTreeSet<String> =
             drawn(1).iter().map(|text| text.split(['(', '{']).next().unwrap_or_default().to_owned()).collect();
-        assert_eq!(kinds.len(), 9, "{kinds:?}");
+        assert_eq!(kinds.len(), 11, "{kinds:?}");
     }
 }

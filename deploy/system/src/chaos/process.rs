@@ -34,22 +34,21 @@ impl Team {
     }
 
     pub(super) fn start_all(&mut self) -> anyhow::Result<()> {
-        for number in 0..2 {
-            self.start(Role::Ingestor(number), None)?;
-            self.start(Role::Metrics(number), None)?;
-        }
-        Ok(())
+        Role::ALL.into_iter().try_for_each(|role| self.start(role, None))
     }
 
     fn start(&mut self, role: Role, crash: Option<String>) -> anyhow::Result<()> {
         let (program, number) = match role {
             Role::Ingestor(number) => ("chain-ingestor", number),
             Role::Metrics(number) => ("metrics", number),
+            Role::Portfolio => ("portfolio", 0),
+            Role::Api => ("api", 0),
         };
         let path = self.logs.join(format!("{program}-{number}.log"));
         let log = File::options().create(true).append(true).open(&path)?;
         let mut command = Command::new(self.binaries.join(program));
-        command.arg("run").envs(self.variables.iter().cloned());
+        // The api has one thing to do and no word for it.
+        command.args((role != Role::Api).then_some("run")).envs(self.variables.iter().cloned());
         if let Some(order) = crash {
             command.env("CHAINTAPE_CRASH", order);
         }
@@ -57,6 +56,18 @@ impl Team {
         let child = command.spawn().with_context(|| format!("start {program} of {}", self.binaries.display()))?;
         self.alive.insert(role, child);
         Ok(())
+    }
+
+    /// Runs an ingestor's command to its end, or for so long; whether it succeeded. What it says is in its log.
+    pub(super) async fn command(&self, arguments: &[&str]) -> anyhow::Result<bool> {
+        let log = File::options().create(true).append(true).open(self.logs.join("commands.log"))?;
+        let mut command = tokio::process::Command::new(self.binaries.join("chain-ingestor"));
+        command.args(arguments).envs(self.variables.iter().cloned()).kill_on_drop(true);
+        command.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log);
+        match tokio::time::timeout(PATIENCE, command.status()).await {
+            Ok(ended) => Ok(ended.context("run a command of the ingestor")?.success()),
+            Err(_) => Ok(false),
+        }
     }
 
     pub(super) fn kill(&mut self, role: Role) -> anyhow::Result<()> {
@@ -121,7 +132,7 @@ impl Team {
     /// Starts whoever is not there, and wakes those whose pause is over.
     pub(super) fn raise_the_dead(&mut self) -> anyhow::Result<()> {
         self.wake_due();
-        for role in [Role::Ingestor(0), Role::Ingestor(1), Role::Metrics(0), Role::Metrics(1)] {
+        for role in Role::ALL {
             let gone = match self.alive.get_mut(&role) {
                 Some(child) => child.try_wait()?.is_some(),
                 None => true,
