@@ -15,7 +15,7 @@ pub(crate) fn measure(name: &str, rest: &[String]) -> anyhow::Result<()> {
 }
 
 /// The machine in one line: processor, memory, system, compiler.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let field = |file: &str, name: &str| -> Option<String> {
         let text = read_to_string(file).ok()?;
         let line = text.lines().find(|line| line.starts_with(name))?;

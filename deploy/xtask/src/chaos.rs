@@ -4,10 +4,10 @@ use anyhow::Context;
 
 use crate::check::surroundings;
 use crate::process::{built, cargo, note, program, run, target};
-use crate::{plugins, servers};
+use crate::{bench, plugins, servers};
 
 /// Strikes `faults` times as `seed` says.
-pub(crate) fn strike(faults: u64, seed: u64) -> anyhow::Result<()> {
+pub(crate) fn strike(faults: u64, seed: u64, failover: bool) -> anyhow::Result<()> {
     plugins::build()?;
     note("building the services");
     // As the tests build them: which packages are built together decides dependencies' features, and other features are other
@@ -24,6 +24,7 @@ pub(crate) fn strike(faults: u64, seed: u64) -> anyhow::Result<()> {
     let mut chaos = program(built("chaos"), &["--faults", &faults.to_string(), "--seed", &seed.to_string()]);
     surroundings(&mut chaos);
     chaos.envs(variables.iter().map(|(name, value)| (*name, value)));
+    chaos.args(failover.then_some("--failover")).env("CHAINTAPE_MACHINE", bench::machine());
     chaos.arg("--verdict").arg(&verdict).arg("--binaries").arg(built("chaos").parent().context("no folder")?);
     // Not this program's own path: the build above may have put another file in its place.
     chaos.arg("--").arg(built("xtask")).args(["servers", "bounce"]);

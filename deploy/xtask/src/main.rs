@@ -12,6 +12,7 @@ mod anvil;
 mod bench;
 mod chaos;
 mod letters;
+mod mutants;
 
 use clap::{Parser, Subcommand};
 
@@ -64,6 +65,15 @@ enum Chore {
         /// Decides what is struck when.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Strike ingestors only, one at a time, and measure how long their chains stand still; writes
+        /// target/bench/failover.json.
+        #[arg(long)]
+        failover: bool,
+    },
+    /// Breaks one promise at a time in a copy of the sources and demands that a test or chaos notices; takes an hour.
+    Mutants {
+        /// Only the mutant of this name in deploy/system/mutants.
+        name: Option<String>,
     },
     /// Records that a service could not read and put aside; the services' own `dlq` command, built first.
     Dlq {
@@ -90,7 +100,8 @@ fn main() -> anyhow::Result<()> {
         Chore::Demo { seconds } => demo::run_for(seconds),
         Chore::Test => check::run_all(),
         Chore::Servers { order } => servers::run(&order),
-        Chore::Chaos { faults, seed } => chaos::strike(faults, seed),
+        Chore::Chaos { faults, seed, failover } => chaos::strike(faults, seed, failover),
+        Chore::Mutants { name } => mutants::hunt(name.as_deref()),
         Chore::Dlq { order } => letters::run(&order),
         Chore::Anvil => anvil::install().map(|_| ()),
         Chore::Bench { name, rest } => bench::measure(&name, &rest),

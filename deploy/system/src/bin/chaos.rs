@@ -3,7 +3,8 @@
 use anyhow::Context;
 use clap::Parser;
 use std::path::PathBuf;
-use system::chaos::{Order, run};
+use system::bench::report;
+use system::chaos::{self, Order, run};
 
 /// Strikes a running system and judges what it says afterwards.
 #[derive(Parser)]
@@ -14,6 +15,9 @@ struct Arguments {
     /// Decides what is struck when.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Strike ingestors only, one at a time, and measure how long their chains stand still.
+    #[arg(long)]
+    failover: bool,
     /// Where the verdict is written.
     #[arg(long)]
     verdict: PathBuf,
@@ -27,10 +31,13 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { faults, seed, verdict: path, binaries, bounce } = Arguments::parse();
+    let Arguments { faults, seed, failover, verdict: path, binaries, bounce } = Arguments::parse();
     let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
     let (brokers, database) = (variable("KAFKA_BROKERS")?, variable("DATABASE_URL")?);
     let order = Order { faults, seed, brokers, database, bounce, binaries };
+    if failover {
+        return report("failover", chaos::failover(&order).await?);
+    }
     let verdict = run(&order).await?;
     let text = serde_json::to_string_pretty(&verdict)?;
     std::fs::write(&path, &text).with_context(|| path.display().to_string())?;

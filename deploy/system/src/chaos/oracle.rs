@@ -11,6 +11,7 @@ mod truth;
 pub(super) use databases::{create_database, drop_database};
 
 use super::Verdict;
+use super::scene::Scene;
 use crate::mock::Node;
 use ::tape::{Share, Start, Trade};
 use anyhow::{Context, ensure};
@@ -150,14 +151,8 @@ async fn newest_progress(log: &Log) -> anyhow::Result<BTreeMap<String, progress:
 }
 
 /// Compares everything with the truth.
-pub(super) async fn judge(
-    log: &Log,
-    database: &str,
-    server: &str,
-    api: SocketAddr,
-    chains: &[String],
-    nodes: &[Node],
-) -> anyhow::Result<Verdict> {
+pub(super) async fn judge(scene: &Scene, server: &str) -> anyhow::Result<Verdict> {
+    let Scene { log, database, chains, nodes, api, .. } = scene;
     let mut findings = vec![];
     let truth = truth::trades(chains, nodes);
     let tape = tape::read_tape(log, &mut findings).await?;
@@ -167,8 +162,8 @@ pub(super) async fn judge(
     findings.extend(lost.iter().take(NAMED).map(|id| format!("lost: {id}")));
     findings.extend(invented.iter().take(NAMED).map(|id| format!("live, but not of the truth: {id}")));
     tape::count_records(log, &tape, &mut findings).await?;
-    let books_equal = books::equal(database, server, &truth, &mut findings).await?;
-    said_by_api(api, chains, &mut findings).await?;
+    let books_equal = books::equal(log, database, server, &truth, &mut findings).await?;
+    said_by_api(*api, chains, &mut findings).await?;
     Ok(Verdict {
         faults: 0,
         seed: 0,

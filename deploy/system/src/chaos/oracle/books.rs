@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 use tape::{Event, Status, Trade};
 use tape_log::{Log, Record, Target, topics};
+use wire::v1::metrics::MetricsUpdated;
 use wire::v1::trade;
 
 /// Tables that were made by something other than trades, and columns that say when instead of what.
@@ -17,6 +18,7 @@ const COLUMNS_LEFT_OUT: [&str; 5] = ["as_of", "as_of_history", "partition", "upd
 
 /// Whether the tables equal those of a metrics that read the truth alone, and sums made here.
 pub(super) async fn equal(
+    tape: &Log,
     database: &str,
     server: &str,
     truth: &[Trade],
@@ -24,19 +26,19 @@ pub(super) async fn equal(
 ) -> anyhow::Result<bool> {
     let name = format!("truth-{}-{}", std::process::id(), environment::now_ms());
     let clean = create_database(server, &name).await?;
-    let log = Log::open(&Target::Memory).await?;
+    let memory = Log::open(&Target::Memory).await?;
     let event = |(index, trade): (usize, &Trade)| {
         let event = Event { id: format!("truth/1/{index}"), status: Status::Observed, trade: trade.clone() };
         let key = trade.key().into_bytes();
         Record { share: topics::TRADES.share_of(&key), key, headers: vec![], value: Some(trade::encode(&event)) }
     };
-    log.publish(truth.iter().enumerate().map(event).collect()).await?;
+    memory.publish(truth.iter().enumerate().map(event).collect()).await?;
     let strings: HashMap<String, String> = HashMap::from([("DATABASE_URL".to_owned(), clean.clone())]);
     let mut problems = Problems::default();
     let settings = metrics::Settings::read(&strings, &mut problems);
     problems.finish()?;
     let shutdown = Shutdown::default();
-    let folding = tokio::spawn(metrics::run(settings, log.clone(), shutdown.clone()));
+    let folding = tokio::spawn(metrics::run(settings, memory, shutdown.clone()));
     let (struck, clean) = (patient_pool(database).await?, patient_pool(&clean).await?);
     let deadline = Instant::now() + Duration::from_mins(3);
     while live_trades(&clean).await.unwrap_or(-1) < i64::try_from(truth.len())? {
@@ -65,6 +67,7 @@ pub(super) async fn equal(
     }
     sums(&struck, truth, findings).await?;
     nets(&struck, truth, findings).await?;
+    last_words(tape, &struck, findings).await?;
     clean.close().await;
     drop_database(server, &name).await?;
     Ok(findings.len() == before)
@@ -162,6 +165,34 @@ async fn nets(pool: &PgPool, truth: &[Trade], findings: &mut Vec<String>) -> any
     if kept != sums {
         let differs = sums.iter().find(|(key, raw)| kept.get(*key) != Some(*raw));
         findings.push(format!("portfolio's nets differ: {} and {}; {differs:?}", kept.len(), sums.len()));
+    }
+    Ok(())
+}
+
+/// The newest message about every user says what the tables say.
+async fn last_words(tape: &Log, pool: &PgPool, findings: &mut Vec<String>) -> anyhow::Result<()> {
+    let mut told: BTreeMap<(String, String), (u64, MetricsUpdated)> = BTreeMap::new();
+    for share in topics::METRICS_UPDATED.shares() {
+        for record in tape.read_all(&share).await? {
+            let update = wire::v1::metrics::decode(record.value.as_deref().unwrap_or_default())?;
+            let (user, as_of) = ((update.trader.clone(), update.chain.clone()), update.as_of.offset);
+            if told.get(&user).is_none_or(|(known, _)| *known <= as_of) {
+                told.insert(user, (as_of, update));
+            }
+        }
+    }
+    let query = "select trader, chain, swaps, trim_scale(volume_usd)::text, trim_scale(realized_pnl_usd)::text
+                 from metrics.user_totals_v1";
+    for row in sqlx::query(query).fetch_all(pool).await? {
+        let user = (row.get::<String, _>(0), row.get::<String, _>(1));
+        let kept = (row.get::<i64, _>(2).cast_unsigned(), row.get::<String, _>(3), row.get::<String, _>(4));
+        let said = told.get(&user).map(|(_, update)| {
+            let totals = &update.totals;
+            (totals.swaps, totals.volume_usd.clone(), totals.realized_pnl_usd.clone())
+        });
+        if said.as_ref() != Some(&kept) {
+            findings.push(format!("the last message about {user:?} says {said:?}, the tables {kept:?}"));
+        }
     }
     Ok(())
 }
