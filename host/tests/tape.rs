@@ -43,6 +43,7 @@ fn trade(chain: &str, height: u64, index: u32) -> Trade {
         legs: vec![],
         fees: vec![],
         platform: None,
+        attributes: std::collections::BTreeMap::new(),
         valuation: None,
         detector: Arc::new(detector()),
     }

@@ -2,7 +2,7 @@
 
 use clap::{Subcommand, ValueEnum};
 
-use crate::process::{cargo, note, run};
+use crate::process::{self, cargo, note};
 
 /// What to do with dead letters.
 #[derive(Subcommand)]
@@ -41,11 +41,7 @@ pub(crate) fn run(order: &Order) -> anyhow::Result<()> {
             Service::Portfolio => "portfolio",
         };
         note(name);
-        run_service(name, word)?;
+        process::run(&mut cargo(&["run", "--quiet", "--package", name, "--", "dlq", word]))?;
     }
     Ok(())
-}
-
-fn run_service(name: &str, word: &str) -> anyhow::Result<()> {
-    run(&mut cargo(&["run", "--quiet", "--package", name, "--", "dlq", word]))
 }

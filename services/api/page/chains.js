@@ -66,6 +66,7 @@ export class Chains extends EventTarget {
         fact("behind", count(chain.lagBlocks), "blocks between the chain's head and the tape"),
         fact(chain.plugin.id, chain.plugin.version, chain.plugin.digest)),
       ...(chain.reason ? [h("p", { class: "reason" }, chain.reason)] : []),
+      ...wrong(chain).map((sentence) => h("p", { class: "reason" }, sentence)),
     );
   }
 
@@ -74,4 +75,17 @@ export class Chains extends EventTarget {
     for (const [chain, item] of this.#cards) item.firstChild.setAttribute("aria-pressed", String(this.selected === chain));
     this.dispatchEvent(new Event("selected"));
   }
+}
+
+/** One sentence for each figure of a chain that should be zero and is not. */
+function wrong({ watch, covered }) {
+  const gaps = covered.slice(1).map((run, at) => [covered[at].to + 1, run.from - 1]).filter(([from, to]) => from <= to);
+  const runs = gaps.map(([from, to]) => (from === to ? count(from) : `${count(from)}–${count(to)}`)).join(", ");
+  const figures = [
+    [watch.gap, `heights not covered: ${runs}`],
+    [watch.lost, "records lost"],
+    [watch.doubled, "records doubled"],
+    [watch.deadLettered, "records set aside unread"],
+  ];
+  return figures.filter(([figure]) => figure > 0).map(([figure, what]) => `${count(figure)} ${what}`);
 }

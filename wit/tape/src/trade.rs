@@ -1,6 +1,7 @@
 //! A trade: who gave what for what, where, and how we know.
 
 use crate::money::{Raw, Usd};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -160,6 +161,8 @@ pub struct Trade {
     pub platform: Option<String>,
     /// Its worth, where that can be said.
     pub valuation: Option<Valuation>,
+    /// What else is known, by name: `router`; an open list, at most [`Trade::MAX_ATTRIBUTES`].
+    pub attributes: BTreeMap<String, String>,
     /// The code that saw it.
     pub detector: Arc<Detector>,
 }
@@ -173,6 +176,8 @@ impl Trade {
     pub const PLATFORM_FEE: &'static str = "platform";
     /// More pools than these are merged.
     pub const MAX_LEGS: usize = 256;
+    /// Most names of what else is known.
+    pub const MAX_ATTRIBUTES: usize = 16;
 
     /// `chain/blockHash/txHash/ordinal`: the same on every replay and instance.
     pub fn id(&self) -> String {

@@ -62,6 +62,7 @@ fn event() -> Event {
                 included: true,
             }],
             platform: None,
+            attributes: [("router".to_owned(), "uniswapx".to_owned())].into(),
             valuation: Some(Valuation { notional: Usd(95 * Usd::ONE.0), fee: None, source: "stable-leg".into() }),
             detector: Arc::new(Detector { plugin: "evm".into(), version: "0.1.0".into(), digest: "sha256:00".into() }),
         },

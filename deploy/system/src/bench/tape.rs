@@ -115,6 +115,7 @@ fn event(shape: &Shape, number: u64, dice: &mut Dice) -> Event {
         sold,
         bought,
         platform,
+        attributes: std::collections::BTreeMap::new(),
         valuation: Some(Valuation { notional: usd(cents), fee, source: "stable-leg".to_owned() }),
         detector: Arc::new(Detector {
             plugin: "evm".into(),

@@ -32,6 +32,7 @@ fn trade(id: &BlockId, index: u32) -> Trade {
         legs: vec![leg],
         fees: vec![],
         platform: None,
+        attributes: std::collections::BTreeMap::new(),
         valuation: None,
         detector: Arc::new(Detector { plugin: "t".into(), version: "1".into(), digest: "d".into() }),
     }

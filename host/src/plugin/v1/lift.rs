@@ -2,6 +2,7 @@
 
 use super::{CallError, wit};
 use ingest_domain::{Block, Scanned};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tape::{AssetAmount, BlockId, BlockRef, Detector, Fee, Leg, Raw, Side, Trade, Trader, Transaction, Usd, Valuation};
 
@@ -60,6 +61,10 @@ impl Lift {
             let hash = &trade.transaction.hash;
             return Err(CallError::Broken(format!("more than {} legs in transaction {hash}", Trade::MAX_LEGS)));
         }
+        if trade.attributes.len() > Trade::MAX_ATTRIBUTES {
+            let (hash, most) = (&trade.transaction.hash, Trade::MAX_ATTRIBUTES);
+            return Err(CallError::Broken(format!("more than {most} attributes in transaction {hash}")));
+        }
         Ok(Trade {
             kind: trade.kind,
             chain: Arc::clone(&self.chain),
@@ -79,9 +84,19 @@ impl Lift {
             fees: trade.fees.into_iter().map(fee).collect(),
             platform: trade.platform,
             valuation: trade.valuation.map(valuation).transpose()?,
+            attributes: attributes(trade.attributes),
             detector: Arc::clone(&self.detector),
         })
     }
+}
+
+/// Names with their values; several values of one name stand side by side.
+fn attributes(pairs: Vec<(String, String)>) -> BTreeMap<String, String> {
+    let mut attributes: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in pairs {
+        attributes.entry(name).and_modify(|known| *known = format!("{known},{value}")).or_insert(value);
+    }
+    attributes
 }
 
 fn raw(value: wit::Uint256) -> Raw {

@@ -365,6 +365,8 @@ export interface components {
             at: number;
             /** @description Its id. */
             chain: string;
+            /** @description Heights on the tape, ascending; what lies between two of them is a gap. */
+            covered: components["schemas"]["HeightsView"][];
             /** @description Names, symbols and explorer links, as configured. */
             display: {
                 [key: string]: string;
@@ -392,6 +394,8 @@ export interface components {
              * @description Trades without backing that were counted and not published.
              */
             unbacked: number;
+            /** @description What must be zero. */
+            watch: components["schemas"]["WatchView"];
         };
         /** @description One page of where a provider's balances and the trades of a wallet differ. */
         DriftPage: {
@@ -465,6 +469,19 @@ export interface components {
              * @description Trades that carry a fee.
              */
             trades: number;
+        };
+        /** @description A run of heights. */
+        HeightsView: {
+            /**
+             * Format: int64
+             * @description First height.
+             */
+            from: number;
+            /**
+             * Format: int64
+             * @description Last height.
+             */
+            to: number;
         };
         /** @description What was held of an asset. */
         HeldView: {
@@ -708,6 +725,10 @@ export interface components {
          * @description A trade on the tape: who gave what for what, in which block, and whether it is present.
          */
         TradeExecutedV1: {
+            /** @description What else is known, by name: `router`, by which settlement contract the trade was carried out; an open list. */
+            attributes?: {
+                [key: string]: string;
+            };
             /** @description The block that holds it. */
             block: components["schemas"]["TradeExecutedV1Block"];
             /** @description What the trader got. */
@@ -902,6 +923,29 @@ export interface components {
              * @description When the newest snapshot was taken, milliseconds since the Unix epoch; absent before the first.
              */
             takenAt?: number | null;
+        };
+        /** @description What must be zero, counted by this process from what it read of the chain. */
+        WatchView: {
+            /**
+             * Format: int64
+             * @description Records of the chain that a service could not read and put aside, of the last 30 days.
+             */
+            deadLettered: number;
+            /**
+             * Format: int64
+             * @description Records that arrived and that the chain does not count.
+             */
+            doubled: number;
+            /**
+             * Format: int64
+             * @description Heights between the first and the last covered one that nothing covers.
+             */
+            gap: number;
+            /**
+             * Format: int64
+             * @description Records that the chain counts and that did not arrive.
+             */
+            lost: number;
         };
     };
     responses: never;

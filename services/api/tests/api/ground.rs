@@ -231,6 +231,7 @@ pub(crate) fn trade(chain: &str, height: u64, ordinal: u32, trader: &str) -> Tra
         }],
         fees: vec![],
         platform: None,
+        attributes: std::collections::BTreeMap::new(),
         valuation: Some(Valuation { notional: Usd(95 * Usd::ONE.0), fee: None, source: "stable-leg".into() }),
         detector: Arc::new(Detector { plugin: "mock".into(), version: "1.0.0".into(), digest: "sha256:00".into() }),
     }

@@ -183,6 +183,7 @@ fn event(at: usize, height: u8, buys: bool, raw: u8, present: bool) -> Event {
         legs: vec![],
         fees: vec![],
         platform: None,
+        attributes: std::collections::BTreeMap::new(),
         valuation: Some(Valuation { notional: Usd(Usd::ONE.0 * 7), fee: None, source: "stable-leg".into() }),
         detector: Arc::new(Detector { plugin: "p".into(), version: "1".into(), digest: "d".into() }),
     };

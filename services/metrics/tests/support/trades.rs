@@ -65,6 +65,7 @@ pub(crate) fn swap(chain: &str, trader: &str, height: u64, sold: (&str, u128), b
         bought,
         fees: vec![],
         platform: None,
+        attributes: std::collections::BTreeMap::new(),
         valuation: None,
         detector: Arc::new(Detector { plugin: "p".into(), version: "1".into(), digest: "sha256:0".into() }),
     }

@@ -173,6 +173,7 @@ pub(crate) mod tests {
             legs: vec![],
             fees: vec![],
             platform: None,
+            attributes: std::collections::BTreeMap::new(),
             valuation: None,
             detector: Arc::new(Detector { plugin: "p".to_owned(), version: "1".to_owned(), digest: "d".to_owned() }),
         }

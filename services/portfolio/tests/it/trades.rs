@@ -30,6 +30,7 @@ pub(crate) fn trade(trader: &str, height: u64) -> Trade {
         legs: vec![],
         fees: vec![],
         platform: None,
+        attributes: std::collections::BTreeMap::new(),
         valuation: None,
         detector: Arc::new(Detector {
             plugin: "mock".to_owned(),

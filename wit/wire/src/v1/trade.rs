@@ -4,6 +4,7 @@ use crate::check::{self, Invalid, broken};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tape::{BlockId, BlockRef, Event, Raw, Status, Usd};
 
@@ -60,6 +61,9 @@ pub struct TradeExecuted<'a> {
     /// What it is worth, where that can be said.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub valuation: Option<Valuation<'a>>,
+    /// What else is known, by name: `router`, by which settlement contract the trade was carried out; an open list.
+    #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<Text<'a>, Text<'a>>,
     /// The code that saw it.
     #[serde(borrow)]
     pub detector: Detector<'a>,
@@ -284,6 +288,7 @@ pub fn view(event: &Event) -> TradeExecuted<'_> {
             fee_usd: valuation.fee.map(|fee| fee.to_string().into()),
             source: (&valuation.source).into(),
         }),
+        attributes: trade.attributes.iter().map(|(name, value)| (name.into(), value.into())).collect(),
         detector: Detector {
             plugin: (&trade.detector.plugin).into(),
             version: (&trade.detector.version).into(),
@@ -348,6 +353,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, Invalid> {
         fees: to_fees(read.fees)?,
         platform: read.platform.map(|platform| ident("platform", &platform)).transpose()?,
         valuation: read.valuation.map(to_valuation).transpose()?,
+        attributes: to_attributes(read.attributes)?,
         detector: Arc::new(tape::Detector {
             plugin: ident("detector.plugin", &read.detector.plugin)?,
             version: ident("detector.version", &read.detector.version)?,
@@ -423,6 +429,14 @@ fn to_fees(fees: Vec<Fee<'_>>) -> Result<Vec<tape::Fee>, Invalid> {
         })
     };
     fees.into_iter().enumerate().map(read).collect()
+}
+
+fn to_attributes(attributes: BTreeMap<Text<'_>, Text<'_>>) -> Result<BTreeMap<String, String>, Invalid> {
+    check::count("attributes", attributes.len(), tape::Trade::MAX_ATTRIBUTES)?;
+    let read = |(name, value): (Text<'_>, Text<'_>)| {
+        Ok((ident("attributes", &name)?, ident(&format!("attributes.{name}"), &value)?))
+    };
+    attributes.into_iter().map(read).collect()
 }
 
 fn to_valuation(valuation: Valuation<'_>) -> Result<tape::Valuation, Invalid> {

@@ -56,6 +56,7 @@ fn trade_of(chain: &str, block: &Whole, index: u32, swap: &Swap) -> Trade {
         bought,
         fees: vec![],
         platform: None,
+        attributes: std::collections::BTreeMap::new(),
         valuation: Some(Valuation {
             notional: Usd(i128::from(swap.cents) * Usd::ONE.0 / 100),
             fee: None,

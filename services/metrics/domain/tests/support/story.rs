@@ -80,6 +80,7 @@ pub(crate) fn trade(sketch: &Sketch, number: usize, again: bool) -> Trade {
         bought: side(((sketch.bought.0 + u8::from(again)) % 4, sketch.bought.1)),
         legs: vec![],
         fees: vec![],
+        attributes: std::collections::BTreeMap::new(),
         platform: sketch.platform.then(|| "shop".to_owned()),
         valuation: sketch.notional.map(|notional| Valuation {
             notional: worth(notional),
