@@ -141,7 +141,7 @@ async fn wait_for_trades(log: &Log) -> anyhow::Result<()> {
 }
 
 async fn deal(strike: &Strike, scene: &mut Scene, order: &Order) -> anyhow::Result<()> {
-    let Scene { team, log, nodes, faults, chains, .. } = scene;
+    let Scene { team, log, nodes, faults, chains, plugins, .. } = scene;
     match strike {
         Strike::Kill(role) => team.kill(*role)?,
         Strike::CrashAt(role, place, times) => team.crash_at(*role, place, *times).await?,
@@ -176,6 +176,7 @@ async fn deal(strike: &Strike, scene: &mut Scene, order: &Order) -> anyhow::Resu
             let to = nodes[*chain % nodes.len()].latest().saturating_sub(*blocks).to_string();
             team.command(&["rewind", "--chain", &chains[*chain % chains.len()], "--to", &to]).await?;
         }
+        Strike::Swap(mark) => plugins.swap(*mark)?,
         Strike::Poison => oracle::poison(log).await,
         Strike::Server(which) => {
             let (program, arguments) = order.bounce.split_first().context("no way to bounce a server")?;

@@ -156,13 +156,8 @@ impl Folders {
         Ok(std::fs::rename(unfinished, folder.join(name))?)
     }
 
-    /// The component with a custom section that nobody reads: another digest, the same code.
     fn marked(&self, mark: Option<u8>) -> Vec<u8> {
-        let mut bytes = self.component.clone();
-        if let Some(mark) = mark {
-            bytes.extend([0, 6, 4, b'm', b'a', b'r', b'k', mark]);
-        }
-        bytes
+        mark.map_or_else(|| self.component.clone(), |mark| marked(&self.component, mark))
     }
 
     fn digest(&self, mark: Option<u8>) -> String {
@@ -240,6 +235,11 @@ impl Folders {
         }
         Ok(expected)
     }
+}
+
+/// A component with a custom section that nobody reads: another digest, the same code.
+pub fn marked(component: &[u8], mark: u8) -> Vec<u8> {
+    [component, &[0, 6, 4, b'm', b'a', b'r', b'k', mark]].concat()
 }
 
 /// A built plugin, by its name.

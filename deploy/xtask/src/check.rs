@@ -5,12 +5,13 @@ use std::process::Command;
 
 use anyhow::{bail, ensure};
 
-use crate::process::{cargo, note, root, run};
+use crate::process::{cargo, has, note, root, run};
 use crate::{anvil, plugins};
 
 /// What some tests want from the machine: its name in `CHAINTAPE_REQUIRE`, and what is not tested without it.
-const WANTS: [(&str, &str); 5] = [
+const WANTS: [(&str, &str); 6] = [
     ("component", "cargo-component is not installed: plugins are built the other way only"),
+    ("javascript", "Node.js and npm are not installed: the plugin in JavaScript is not built"),
     ("kafka", "KAFKA_BROKERS is not set: nothing runs against a real Kafka"),
     ("postgres", "DATABASE_URL names no PostgreSQL: nothing runs against a real one"),
     ("anvil", "anvil is not installed (`cargo xtask anvil`): no trade is followed from a live node"),
@@ -33,6 +34,10 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
     if !missing.iter().any(|(name, _)| *name == "component") {
         note("plugins once more, with cargo-component");
         plugins::build_with_cargo_component()?;
+    }
+    if !missing.iter().any(|(name, _)| *name == "javascript") {
+        note("the plugin in JavaScript");
+        plugins::build_javascript()?;
     }
     step("lints", &mut cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     let mut documentation = cargo(&["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
@@ -64,6 +69,7 @@ fn missing() -> Vec<(&'static str, &'static str)> {
     let set = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
     let there = |name: &str| match name {
         "component" => plugins::has_cargo_component(),
+        "javascript" => has("node") && has("npm"),
         "kafka" => set("KAFKA_BROKERS"),
         "postgres" => std::env::var("DATABASE_URL").is_ok_and(|url| url.starts_with("postgres")),
         "anvil" => anvil::installed().is_some(),

@@ -10,9 +10,9 @@ use std::process::Command;
 use anyhow::{Context, bail, ensure};
 
 use crate::check::surroundings;
+use crate::plugins;
 use crate::process::{built, note, output, program, root, run, target};
 use crate::servers::{self, Variables};
-use crate::plugins;
 
 struct Mutant {
     name: String,

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
@@ -284,4 +285,21 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 
 fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+/// A mutant that no longer applies breaks nothing, and so proves nothing.
+#[test]
+fn every_mutant_applies() {
+    let mut mutants = 0;
+    for entry in fs::read_dir(root().join("deploy/system/mutants")).unwrap() {
+        let patch = entry.unwrap().path();
+        let text = fs::read_to_string(&patch).unwrap();
+        for line in ["What: ", "Caught by: "] {
+            assert!(text.lines().any(|one| one.starts_with(line)), "{} has no line `{line}…`", patch.display());
+        }
+        let applied = Command::new("git").args(["apply", "--check"]).arg(&patch).current_dir(root()).output().unwrap();
+        assert!(applied.status.success(), "{}: {}", patch.display(), String::from_utf8_lossy(&applied.stderr));
+        mutants += 1;
+    }
+    assert!(mutants >= 10, "only {mutants} mutants");
 }

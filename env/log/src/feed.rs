@@ -144,7 +144,8 @@ impl TradeFeed {
             }
             Arrival::Records { share, records, .. } if *share.log == *topics::PROGRESS.name => {
                 // What is no progress says so to the operator where progress is served.
-                let told = records.iter().filter_map(|record| wire::v1::progress::decode(record.value.as_deref()?).ok());
+                let told =
+                    records.iter().filter_map(|record| wire::v1::progress::decode(record.value.as_deref()?).ok());
                 told.for_each(|progress| self.watch.told(&progress));
                 self.report();
             }

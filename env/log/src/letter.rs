@@ -103,11 +103,7 @@ pub async fn replay(log: &Log, reading: &Reading) -> Result<Vec<(Letter, Fate)>,
         let mut before = replayed(log, &reading.replay.share(origin.number)).await?;
         let last = last_words(log, &origin, &letters).await?;
         for letter in letters {
-            let fate = if before.insert(letter.origin.clone()) {
-                letter.fate(&finalized, &last)
-            } else {
-                Fate::Before
-            };
+            let fate = if before.insert(letter.origin.clone()) { letter.fate(&finalized, &last) } else { Fate::Before };
             if fate == Fate::Replayed {
                 log.publish(vec![letter.again(reading)]).await?;
             }

@@ -97,7 +97,8 @@ async fn every_promise(target: Target) {
     }
 
     // Another service's replay is none of its business, and poison is counted for what it is.
-    let poison = Record { value: Some(b"{}".to_vec()), share: topics::HISTORY.share(live.share.number), ..live.clone() };
+    let poison =
+        Record { value: Some(b"{}".to_vec()), share: topics::HISTORY.share(live.share.number), ..live.clone() };
     log.publish(vec![record(&topics::PORTFOLIO_REPLAY, &ann), poison]).await.unwrap();
     assert_eq!(batch(&mut feed).await, ("trades.history.v1".to_owned(), vec![]));
     assert_eq!(log.read_all(&topics::METRICS_HISTORY_DLQ.share(0)).await.unwrap().len(), 1);

@@ -234,7 +234,8 @@ impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
         Break::End(End::Stopped)
     }
 
-    /// What was asked comes before what is new, except for the past: it has time.
+    /// What was asked comes before what is new, except for the past: it has time, though a chain that is far behind does not
+    /// make it wait until it has caught up.
     async fn turn(&mut self) -> Result<Look, Trouble> {
         let requests = self.lease.requests();
         if let Some((id, to)) = asked::rewind(&requests).filter(|_| self.cursor.is_some()) {
@@ -242,6 +243,7 @@ impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
         }
         match self.look().await? {
             Look::Idle => self.backfill(&requests).await,
+            Look::Moved if self.past.has_its_turn() => self.backfill(&requests).await.map(|_| Look::Moved),
             Look::Moved => Ok(Look::Moved),
         }
     }

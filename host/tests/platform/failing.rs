@@ -1,13 +1,19 @@
 //! A plugin that fails: narrowed to a block, kept as a cassette, and answered by the chain's policy.
 
-use crate::components::Recipe;
+use crate::components::{Recipe, drop_in};
 use crate::live::{Ground, version};
+use chain_ingestor::Settings;
 use chain_ingestor::cassette::Cassette;
 use chain_ingestor::kit;
 use chain_ingestor::plugin::{Engine, Gate, admit};
+use chain_ingestor::requests::{Ask, filed};
 use chain_ingestor::source::{Evidence, Source};
+use environment::{Problems, Shutdown};
 use ingest_domain::{Chain, Failure, Scanned};
+use std::collections::HashMap;
+use std::time::Duration;
 use tape_log::{Log, Target, topics};
+use wire::v1::progress::ChainProgressed;
 
 /// Fails at height 13 alone, whatever else the span holds; otherwise answers with the first block of it.
 const POISONED: &str =
@@ -138,6 +144,61 @@ async fn skip_keeps_the_branch_whole_by_the_hashes_of_its_neighbours() {
     assert_eq!(gap[0].parent.as_ref().unwrap().height, 12);
     let next = case.scan(14, 14).await.unwrap().blocks;
     assert_eq!(next[0].parent.as_ref(), Some(&gap[0].id));
+}
+
+/// The newest progress of the chain once it is as wanted.
+async fn progress(log: &Log, wanted: impl Fn(&ChainProgressed) -> bool) -> ChainProgressed {
+    let mut last = None;
+    let looking = async {
+        loop {
+            let records = log.read_all(&topics::PROGRESS.share(0)).await.unwrap();
+            let newest =
+                records.last().map(|record| wire::v1::progress::decode(record.value.as_ref().unwrap()).unwrap());
+            last.clone_from(&newest);
+            if let Some(said) = newest.filter(&wanted) {
+                return said;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    match tokio::time::timeout(Duration::from_mins(1), looking).await {
+        Ok(said) => said,
+        Err(_) => unreachable!("progress is still {last:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_left_out_is_a_gap_that_a_backfill_repairs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for name in ["plugins", "chains"] {
+        std::fs::create_dir(path(name)).unwrap();
+    }
+    std::fs::write(path("plugins/a.wasm"), poisoned("1.0.0")).unwrap();
+    let chain = format!("start = 10\n{}", chain("skip"));
+    std::fs::write(path("chains/one.toml"), chain).unwrap();
+    let folders = ["plugins", "chains"].map(|name| path(name).display().to_string());
+    let strings: HashMap<String, String> =
+        ["PLUGINS_DIR", "CHAINS_DIR"].map(str::to_owned).into_iter().zip(folders).collect();
+    let mut problems = Problems::default();
+    let settings = Settings::read(&strings, &mut problems);
+    problems.finish().unwrap();
+    let (log, shutdown) = (Log::open(&Target::Memory).await.unwrap(), Shutdown::default());
+    let (theirs, stop) = (log.clone(), shutdown.clone());
+    let running = tokio::spawn(async move { chain_ingestor::run(settings, &strings, theirs, stop).await });
+
+    let around = |said: &ChainProgressed| said.covered.iter().map(|run| (run.from, run.to)).collect::<Vec<_>>();
+    let said = progress(&log, |said| said.covered.len() == 2).await;
+    assert_eq!(around(&said)[0], (10, 12), "{said:?}");
+    assert_eq!(around(&said)[1].0, 14, "{said:?}");
+    // A version that can is dropped in, and someone asks for the height.
+    drop_in(&path("plugins"), "b.wasm", &version("1.0.1"));
+    progress(&log, |said| said.detector.version == "1.0.1").await;
+    log.publish(vec![filed("one", "repair", Ask::Backfill { from: 13, to: 13 })]).await.unwrap();
+    let said = progress(&log, |said| said.covered.len() == 1).await;
+    assert_eq!(around(&said)[0].0, 10, "{said:?}");
+    shutdown.trigger();
+    running.await.unwrap().unwrap();
 }
 
 /// Nothing in the sandbox lets a component be otherwise; every scan is run twice here to see that it stays so.

@@ -39,6 +39,8 @@ pub(super) enum Strike {
     Backfill(usize, u64, u64),
     /// An operator takes back so many blocks of a chain, to be followed anew.
     Rewind(usize, u64),
+    /// Another version of the plugin is dropped in.
+    Swap(u8),
     /// Records that do not validate.
     Poison,
     /// The broker or the database is killed and started again.
@@ -87,8 +89,9 @@ impl Strikes {
             68..73 => Strike::Storm(Duration::from_millis(500 + self.0.below(1_500))),
             73..79 => Strike::DeepFork(chain),
             79..84 => Strike::ForkAndBack(chain),
-            84..87 => Strike::ForkWhileAway(chain),
-            87..90 => {
+            84..86 => Strike::ForkWhileAway(chain),
+            86..88 => Strike::Swap(u8::try_from(self.0.below(256)).unwrap_or(0)),
+            88..90 => {
                 let from = self.0.below(BEFORE);
                 Strike::Backfill(chain, from, from + self.0.below(BEFORE - from))
             }
@@ -120,6 +123,6 @@ mod tests {
         assert_ne!(drawn(1), drawn(2));
         let kinds: BTreeSet<String> =
             drawn(1).iter().map(|text| text.split(['(', '{']).next().unwrap_or_default().to_owned()).collect();
-        assert_eq!(kinds.len(), 11, "{kinds:?}");
+        assert_eq!(kinds.len(), 12, "{kinds:?}");
     }
 }

@@ -3,8 +3,8 @@
 use super::plan::BEFORE;
 use super::process::Team;
 use super::{BLOCK, Order, USUALLY, oracle};
-use crate::line::plugins_dir;
 use crate::mock::{self, Faults, Node, Script, Server};
+use crate::swaps;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use tape_log::{Log, Target, topics};
@@ -22,10 +22,34 @@ pub(super) struct Scene {
     pub(super) faults: Vec<Faults>,
     pub(super) api: SocketAddr,
     pub(super) team: Team,
+    pub(super) plugins: Plugins,
     name: String,
     folder: PathBuf,
     ticking: Vec<JoinHandle<()>>,
     _servers: Vec<Server>,
+}
+
+/// The folder of plugins that everyone watches.
+pub(super) struct Plugins {
+    folder: PathBuf,
+    component: Vec<u8>,
+}
+
+impl Plugins {
+    fn lay_out(folder: &Path) -> anyhow::Result<Self> {
+        let component = std::fs::read(swaps::component("mock")?)?;
+        let folder = folder.join("plugins");
+        std::fs::create_dir(&folder)?;
+        std::fs::write(folder.join("mock.wasm"), &component)?;
+        Ok(Self { folder, component })
+    }
+
+    /// Drops another version in.
+    pub(super) fn swap(&self, mark: u8) -> std::io::Result<()> {
+        let unfinished = self.folder.join("mock.wasm.new");
+        std::fs::write(&unfinished, swaps::marked(&self.component, mark))?;
+        std::fs::rename(unfinished, self.folder.join("mock.wasm"))
+    }
 }
 
 impl Scene {
@@ -51,13 +75,15 @@ impl Scene {
             (0..CHAINS as u64 * 2).map(|n| Faults::seeded(order.seed + n, USUALLY, &mock::ALL)).collect();
         let files = folder.join("chains");
         let servers = serve(&nodes, &chains, &faults, order.seed, &files).await?;
+        let plugins = Plugins::lay_out(&folder)?;
         let api = free_address()?;
         let variables = variables(order, &name, &folder, &database, api)?;
         let mut team = Team::new(&order.binaries, &folder, &variables);
         team.start_all()?;
         let ticking = nodes.iter().map(|node| tokio::spawn(grow(node.clone()))).collect();
         let log = Log::open(&target).await?;
-        Ok(Self { log, database, chains, nodes, faults, api, team, name, folder, ticking, _servers: servers })
+        let _servers = servers;
+        Ok(Self { log, database, chains, nodes, faults, api, team, plugins, name, folder, ticking, _servers })
     }
 
     /// The chains grow no more.
@@ -112,7 +138,7 @@ fn variables(
     folder: &Path,
     database: &str,
     api: SocketAddr,
-) -> anyhow::Result<[(&'static str, String); 12]> {
+) -> std::io::Result<[(&'static str, String); 12]> {
     let empty = folder.join("env");
     std::fs::create_dir(&empty)?;
     for file in [".env".to_owned(), format!(".env.{name}")] {
@@ -125,7 +151,7 @@ fn variables(
         ("KAFKA_BROKERS", order.brokers.clone()),
         ("TOPIC_PREFIX", format!("{name}.")),
         ("DATABASE_URL", database.to_owned()),
-        ("PLUGINS_DIR", plugins_dir()?.display().to_string()),
+        ("PLUGINS_DIR", folder.join("plugins").display().to_string()),
         ("CHAINS_DIR", folder.join("chains").display().to_string()),
         ("PORTFOLIO_TRACK", "all".to_owned()),
         ("PORTFOLIO_PROVIDER", "mock".to_owned()),

@@ -15,11 +15,25 @@ pub(super) fn rewind(requests: &[Request]) -> Option<(String, u64)> {
     })
 }
 
-/// When the past is looked at again after a failure.
+/// Moves of the head after which the past has its turn, while there is always something new.
+const MOVES: u32 = 16;
+
+/// When the past is looked at.
 #[derive(Default)]
 pub(super) struct Past {
     patience: Patience,
+    /// After a failure.
     not_before_ms: u64,
+    /// Moves of the head since it had its turn.
+    moves: u32,
+}
+
+impl Past {
+    /// Whether it has waited for so many moves.
+    pub(super) fn has_its_turn(&mut self) -> bool {
+        self.moves = (self.moves + 1) % MOVES;
+        self.moves == 0
+    }
 }
 
 impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {

@@ -23,6 +23,6 @@ pub use query::{
 pub use recent::{Kept, Recent};
 pub use tail::{Fate, Move, caught_up};
 pub use views::{
-    BalanceRow, DriftRow, Explained, FeeRow, Folded, Leader, Point, PositionRow, Reached, Step, Totals, TotalsRow, TradeRow,
-    UserState, Wallet, WalletState,
+    BalanceRow, DriftRow, Explained, FeeRow, Folded, Leader, Point, PositionRow, Reached, Step, Totals, TotalsRow,
+    TradeRow, UserState, Wallet, WalletState,
 };

@@ -1,8 +1,8 @@
 //! Lines of text into rows: what does not fit is an error that names view and column.
 
 use api_domain::{
-    BalanceRow, DriftRow, FeeRow, Folded, Leader, Point, PositionRow, Reached, Step, StepKey, Totals, TotalsRow, TradeKey,
-    TradeRow, Wallet,
+    BalanceRow, DriftRow, FeeRow, Folded, Leader, Point, PositionRow, Reached, Step, StepKey, Totals, TotalsRow,
+    TradeKey, TradeRow, Wallet,
 };
 use std::str::FromStr;
 use tape::{Unavailable, Usd};

@@ -137,7 +137,6 @@ async fn sums(pool: &PgPool, truth: &[Trade], findings: &mut Vec<String>) -> any
     Ok(())
 }
 
-
 /// What portfolio keeps of every wallet: the trades that live, and the net of each asset.
 async fn nets(pool: &PgPool, truth: &[Trade], findings: &mut Vec<String>) -> anyhow::Result<()> {
     let live: Vec<String> = sqlx::query_scalar("select trade_id from portfolio.live_trades").fetch_all(pool).await?;

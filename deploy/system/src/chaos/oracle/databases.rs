@@ -34,4 +34,3 @@ pub(super) async fn patient_pool(url: &str) -> anyhow::Result<PgPool> {
         }
     }
 }
-

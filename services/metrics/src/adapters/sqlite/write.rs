@@ -1,8 +1,7 @@
 //! One commit: the read position moves first, or nothing happens; then rows and messages.
 
 use crate::adapters::columns::{
-    changed, event, held, open_parcels, parcels_after, parcels_taken, partition, sale, stands, to_int,
-    venues,
+    changed, event, held, open_parcels, parcels_after, parcels_taken, partition, sale, stands, to_int, venues,
 };
 use crate::messages::messages;
 use metrics_domain::{
