@@ -26,7 +26,7 @@ const USUALLY: u64 = 40;
 /// Time between blocks.
 const BLOCK: Duration = Duration::from_millis(100);
 /// How long everything may take to come to rest once nothing is struck any more.
-const REST: Duration = Duration::from_mins(4);
+const REST: Duration = Duration::from_mins(10);
 
 /// What to do, and with what.
 #[derive(Clone, Debug)]

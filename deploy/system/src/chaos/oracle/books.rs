@@ -40,7 +40,7 @@ pub(super) async fn equal(
     let shutdown = Shutdown::default();
     let folding = tokio::spawn(metrics::run(settings, memory, shutdown.clone()));
     let (struck, clean) = (patient_pool(database).await?, patient_pool(&clean).await?);
-    let deadline = Instant::now() + Duration::from_mins(3);
+    let deadline = Instant::now() + Duration::from_mins(10);
     while live_trades(&clean).await.unwrap_or(-1) < i64::try_from(truth.len())? {
         ensure!(Instant::now() < deadline && !folding.is_finished(), "the truth is not folded");
         tokio::time::sleep(Duration::from_millis(200)).await;
