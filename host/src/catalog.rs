@@ -6,11 +6,13 @@
 
 mod choice;
 mod keeper;
+mod past;
+mod verdicts;
 
 pub use keeper::Keeper;
 
 use crate::chainfile::ChainFile;
-use crate::in_force::About;
+use crate::in_force::{About, Waiting};
 use crate::plugin::Admitted;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +33,8 @@ pub struct Entry {
     pub standing: Standing,
     /// The code in force: the one in use, or else the last one that was, as far as that is known.
     pub detector: Arc<Detector>,
+    /// Versions that are not; shared by all generations.
+    pub waiting: Waiting,
 }
 
 impl From<&Entry> for About {
@@ -39,6 +43,7 @@ impl From<&Entry> for About {
             detector: (*entry.detector).clone(),
             display: entry.file.display.clone(),
             providers: entry.file.providers.clone(),
+            waiting: entry.waiting.clone(),
         }
     }
 }
@@ -99,7 +104,8 @@ impl Subscription {
     pub fn fixed(file: Arc<ChainFile>, plugin: Admitted) -> Self {
         let chain = file.id.clone();
         let detector = Arc::clone(&plugin.detector);
-        let entry = Entry { generation: 1, file, standing: Standing::InUse(plugin), detector };
+        let entry =
+            Entry { generation: 1, file, standing: Standing::InUse(plugin), detector, waiting: Waiting::default() };
         Self { chain, origin: Origin::Fixed(Box::new(entry)), seen: None }
     }
 

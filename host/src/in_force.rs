@@ -3,9 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use tape::Detector;
+use wire::v1::progress::Candidate;
+
+/// Versions that are not in force, as of now. Clones share it: it changes without anything else being in force.
+#[derive(Clone, Debug, Default)]
+pub struct Waiting(Arc<RwLock<Arc<Vec<Candidate>>>>);
+
+impl Waiting {
+    /// Those there are now.
+    pub fn get(&self) -> Arc<Vec<Candidate>> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on these.
+    pub fn set(&self, candidates: Vec<Candidate>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(candidates);
+    }
+}
 
 /// What progress says of a chain beside the domain's facts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct About {
     /// The code in force.
     pub detector: Detector,
@@ -13,6 +30,8 @@ pub struct About {
     pub display: BTreeMap<String, String>,
     /// What providers of balances call it.
     pub providers: BTreeMap<String, String>,
+    /// Versions that are not in force.
+    pub waiting: Waiting,
 }
 
 /// The newest [`About`]. Clones share it.

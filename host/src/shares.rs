@@ -5,7 +5,7 @@
 
 use crate::catalog::{Catalog, Entry, Listing};
 use crate::chainfile::ChainFile;
-use crate::in_force::{About, InForce};
+use crate::in_force::{About, InForce, Waiting};
 use crate::plugin::Engine;
 use crate::requests::Requests;
 use crate::source::{Evidence, Source};
@@ -247,7 +247,12 @@ impl Instance {
         let why =
             "no file in CHAINS_DIR of the instance that holds the chain names it; put it there, or leave it parked";
         tracing::warn!(chain.id = chain, why, "chain parked");
-        let about = About { detector: unknown(), display: BTreeMap::new(), providers: BTreeMap::new() };
+        let about = About {
+            detector: unknown(),
+            display: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            waiting: Waiting::default(),
+        };
         let tape = LogTape::following(Arc::clone(hold), InForce::new(about));
         if let Err(failed) = park(&tape, &chain, why).await {
             tracing::warn!(chain.id = chain, error = %failed, cause = %failed.source, "what parks the chain is not on the tape");

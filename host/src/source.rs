@@ -10,7 +10,7 @@ use crate::cache::Cache;
 use crate::cassette::Recorder;
 use crate::catalog::{Standing, Subscription};
 use crate::chainfile::ChainFile;
-use crate::in_force::{About, InForce};
+use crate::in_force::{About, InForce, Waiting};
 use crate::plugin::v1::{self, CallError, Context, Failure as Said};
 use crate::plugin::{Admitted, Answers, Engine, Lent};
 use crate::upstream::{Endpoint, Upstream};
@@ -49,6 +49,7 @@ impl Source {
             detector: Detector { plugin: String::new(), version: String::new(), digest: String::new() },
             display: BTreeMap::new(),
             providers: BTreeMap::new(),
+            waiting: Waiting::default(),
         };
         let about = subscription.current().as_ref().map_or_else(unknown, About::from);
         Self {

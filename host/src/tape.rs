@@ -6,7 +6,7 @@ mod hold;
 pub use hold::Hold;
 
 use crate::chainfile::ChainFile;
-use crate::in_force::{About, InForce};
+use crate::in_force::{About, InForce, Waiting};
 use crate::requests::Requests;
 use folded::{Folded, Partitions};
 use ingest_domain::{Journal, Lease, Outcome, Range, Request, State, Step, Tape};
@@ -26,7 +26,12 @@ pub struct LogTape {
 impl LogTape {
     /// The tape of a chain that is read by this detector, written under this hold.
     pub fn new(hold: Arc<Hold>, chain: &ChainFile, detector: Detector) -> Self {
-        let about = About { detector, display: chain.display.clone(), providers: chain.providers.clone() };
+        let about = About {
+            detector,
+            display: chain.display.clone(),
+            providers: chain.providers.clone(),
+            waiting: Waiting::default(),
+        };
         Self::following(hold, InForce::new(about))
     }
 
@@ -188,6 +193,7 @@ impl Scribe {
             partitions: folded::listed(&known.live),
             history: folded::listed(&known.history),
             covered: folded::covered(&known.ranges, step.cursor.followed()),
+            candidates: about.waiting.get().to_vec(),
             unbacked: step.cursor.unbacked,
         };
         let id = format!("{}/{}/progress", self.chain, step.cursor.step);

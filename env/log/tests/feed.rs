@@ -41,6 +41,7 @@ fn progress(chain: &str, live: &Share, count: u64, next: u64) -> Record {
         partitions: vec![Partition { partition: live.number, next, count }],
         history: vec![],
         covered: vec![Covered { from: 1, to: 5 }, Covered { from: 8, to: 9 }],
+        candidates: vec![],
         unbacked: 0,
     };
     let value = Some(wire::v1::progress::encode(&progress));

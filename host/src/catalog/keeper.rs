@@ -1,9 +1,10 @@
 //! The keeper: looks at the folders, admits what is dropped, has new versions tried, and keeps the listing true.
 
 use super::choice::{Candidate, Choice, Situation, Trial, choose};
-use super::{Catalog, Entry, Listing, Order, Standing};
+use super::past::Past;
+use super::{Catalog, Entry, Listing, Order, Standing, verdicts};
 use crate::chainfile::{self, ChainFile, Variables};
-use crate::plugin::{Admitted, Engine, Gate, Refusal, admit};
+use crate::plugin::{Admitted, Engine, Gate, Refusal, Verdict, admit};
 use crate::settings::Settings;
 use crate::shadow::{self, Diff, Uncompared};
 use crate::status::{Board, Status, Use};
@@ -41,6 +42,7 @@ pub struct Keeper {
     /// How often each file was seen whole: what an earlier admission says of a changed file does not count.
     seen: HashMap<PathBuf, u64>,
     plugins: BTreeMap<PathBuf, Admitted>,
+    refused: BTreeMap<PathBuf, Verdict>,
     files: BTreeMap<PathBuf, ChainFiles>,
     trials: JoinSet<Tried>,
     chains: BTreeMap<String, Past>,
@@ -59,19 +61,6 @@ struct Folders {
 struct ChainFiles {
     good: Option<Arc<ChainFile>>,
     problem: Option<String>,
-}
-
-/// What a chain has been through; kept while the process runs.
-#[derive(Default)]
-struct Past {
-    generation: u64,
-    in_use: Option<Admitted>,
-    /// The code in force: what the tape names, then whatever was in use last.
-    in_force: Option<Arc<Detector>>,
-    withdrawn: BTreeMap<String, String>,
-    trials: BTreeMap<String, Trial>,
-    again: Option<Instant>,
-    told: BTreeMap<String, (&'static str, Option<String>)>,
 }
 
 impl Keeper {
@@ -100,6 +89,7 @@ impl Keeper {
             admissions: JoinSet::new(),
             seen: HashMap::new(),
             plugins: BTreeMap::new(),
+            refused: BTreeMap::new(),
             files: BTreeMap::new(),
             trials: JoinSet::new(),
             chains: in_force.into_iter().map(past).collect(),
@@ -159,6 +149,7 @@ impl Keeper {
                     if let Some(plugin) = self.plugins.remove(&path) {
                         tracing::info!(?plugin, path = %path.display(), "plugin taken away");
                     }
+                    self.refused.remove(&path);
                     self.board.forget(&path);
                 }
             }
@@ -171,6 +162,7 @@ impl Keeper {
             return;
         }
         self.news = true;
+        self.refused.remove(&path);
         match admission {
             Ok(plugin) => {
                 let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -188,6 +180,7 @@ impl Keeper {
                 // A refused file changes nothing: what was admitted from it before stays.
                 tracing::error!(%refusal, "plugin refused");
                 self.board.say(&path, Status::refused(&refusal.verdict));
+                self.refused.insert(path, refusal.verdict);
             }
         }
     }
@@ -391,62 +384,9 @@ impl Keeper {
                 (file.id.clone(), digest, compared)
             });
         }
+        past.waiting.set(verdicts::of(&entry.file.plugin, &choice, &self.plugins, &self.refused));
         past.tell(&entry.file.id, &choice);
         (entry, choice, refused)
-    }
-}
-
-impl Past {
-    /// The entry as it was, or the next generation of it.
-    fn entry(&mut self, file: Arc<ChainFile>, standing: Standing, before: Option<&Entry>) -> Entry {
-        if let Some(before) = before
-            && before.file == file
-            && is_same(&before.standing, &standing)
-        {
-            return before.clone();
-        }
-        self.generation += 1;
-        let (chain, generation) = (&file.id, self.generation);
-        match &standing {
-            Standing::InUse(plugin) => {
-                self.in_use = Some(plugin.clone());
-                self.in_force = Some(Arc::clone(&plugin.detector));
-                let detector = &plugin.detector;
-                tracing::info!(
-                    chain.id = chain,
-                    generation,
-                    plugin.version = detector.version,
-                    plugin.digest = detector.digest,
-                    "plugin in use"
-                );
-            }
-            Standing::Parked(why) => {
-                self.in_use = None;
-                tracing::error!(chain.id = chain, generation, %why, "chain parked");
-            }
-        }
-        let unknown = || Detector { plugin: file.plugin.clone(), version: String::new(), digest: String::new() };
-        let detector = self.in_force.clone().unwrap_or_else(|| Arc::new(unknown()));
-        Entry { generation, file, standing, detector }
-    }
-
-    /// Logs what is newly said of the versions that are not used.
-    fn tell(&mut self, chain: &str, choice: &Choice) {
-        for (digest, (state, reason)) in &choice.others {
-            if self.told.get(digest) != Some(&(*state, reason.clone())) && *state == "held" {
-                let why = reason.as_deref().unwrap_or_default();
-                tracing::warn!(chain.id = chain, plugin.digest = digest, why, "version held back");
-            }
-        }
-        self.told.clone_from(&choice.others);
-    }
-}
-
-fn is_same(a: &Standing, b: &Standing) -> bool {
-    match (a, b) {
-        (Standing::InUse(a), Standing::InUse(b)) => a.detector == b.detector,
-        (Standing::Parked(a), Standing::Parked(b)) => a == b,
-        _ => false,
     }
 }
 

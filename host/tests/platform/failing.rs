@@ -191,6 +191,13 @@ async fn what_was_left_out_is_a_gap_that_a_backfill_repairs() {
     let said = progress(&log, |said| said.covered.len() == 2).await;
     assert_eq!(around(&said)[0], (10, 12), "{said:?}");
     assert_eq!(around(&said)[1].0, 14, "{said:?}");
+    // A file that is no plugin is named, with what to do, to whoever reads progress.
+    drop_in(&path("plugins"), "wat-2.0.0.wasm", b"not a component");
+    let said = progress(&log, |said| !said.candidates.is_empty()).await;
+    let refused = &said.candidates[0];
+    assert_eq!((refused.file.as_str(), refused.state.as_str()), ("wat-2.0.0.wasm", "refused"));
+    assert_eq!(refused.stage.as_deref(), Some("component"), "{refused:?}");
+    assert!(refused.reason.is_some() && refused.fix.is_some(), "{refused:?}");
     // A version that can is dropped in, and someone asks for the height.
     drop_in(&path("plugins"), "b.wasm", &version("1.0.1"));
     progress(&log, |said| said.detector.version == "1.0.1").await;

@@ -77,8 +77,8 @@ export class Chains extends EventTarget {
   }
 }
 
-/** One sentence for each figure of a chain that should be zero and is not. */
-function wrong({ watch, covered }) {
+/** One sentence for each figure of a chain that should be zero and is not, and each plugin that waits or was refused. */
+function wrong({ watch, covered, candidates }) {
   const gaps = covered.slice(1).map((run, at) => [covered[at].to + 1, run.from - 1]).filter(([from, to]) => from <= to);
   const runs = gaps.map(([from, to]) => (from === to ? count(from) : `${count(from)}–${count(to)}`)).join(", ");
   const figures = [
@@ -87,5 +87,6 @@ function wrong({ watch, covered }) {
     [watch.doubled, "records doubled"],
     [watch.deadLettered, "records set aside unread"],
   ];
-  return figures.filter(([figure]) => figure > 0).map(([figure, what]) => `${count(figure)} ${what}`);
+  const held = candidates.map(({ file, state, reason, fix }) => [`${file} is ${state}`, reason, fix].filter(Boolean).join(": "));
+  return [...figures.filter(([figure]) => figure > 0).map(([figure, what]) => `${count(figure)} ${what}`), ...held];
 }

@@ -66,6 +66,8 @@ pub(crate) struct ChainView {
     pub(crate) proof: String,
     /// Trades without backing that were counted and not published.
     pub(crate) unbacked: u64,
+    /// Versions of the plugin that were dropped in and are not in force, and why.
+    pub(crate) candidates: Vec<CandidateView>,
     /// What must be zero.
     pub(crate) watch: WatchView,
     /// Heights on the tape, ascending; what lies between two of them is a gap.
@@ -74,6 +76,38 @@ pub(crate) struct ChainView {
     pub(crate) display: BTreeMap<String, String>,
     /// When this was so, milliseconds since the Unix epoch.
     pub(crate) at: u64,
+}
+
+/// A version of a plugin that is not in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CandidateView {
+    /// Its file.
+    pub(crate) file: String,
+    /// Its version, where it came far enough to say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<String>,
+    /// SHA-256 of the component, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<String>,
+    /// `refused`, `shadowing`, `held`, `withdrawn`; an open list.
+    pub(crate) state: String,
+    /// The step of admission that it did not pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) stage: Option<String>,
+    /// Why, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fix: Option<String>,
+}
+
+impl From<progress::Candidate> for CandidateView {
+    fn from(candidate: progress::Candidate) -> Self {
+        let progress::Candidate { file, version, digest, state, stage, reason, fix } = candidate;
+        Self { file, version, digest, state, stage, reason, fix }
+    }
 }
 
 /// What must be zero, counted by this process from what it read of the chain.
@@ -339,6 +373,7 @@ impl From<ChainProgressed> for ChainView {
             plugin: PluginView { id: detector.plugin, version: detector.version, digest: detector.digest },
             proof: progress.proof,
             unbacked: progress.unbacked,
+            candidates: progress.candidates.into_iter().map(CandidateView::from).collect(),
             watch: WatchView::default(),
             covered: progress.covered.into_iter().map(|run| HeightsView { from: run.from, to: run.to }).collect(),
             display: progress.display,

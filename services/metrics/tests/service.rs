@@ -229,6 +229,7 @@ fn finalized(chain: &str, height: u64) -> Record {
         partitions: vec![],
         history: vec![],
         covered: vec![],
+        candidates: vec![],
         unbacked: 0,
     };
     let value = Some(wire::v1::progress::encode(&progress));

@@ -108,8 +108,8 @@ fn encoded(trades: Vec<Trade>) -> anyhow::Result<Vec<Trade>> {
     trades.into_iter().map(encode).collect()
 }
 
-/// How often something was done in a while, and what it took this thread: time that other processes had the core is not
-/// counted.
+/// How often something was done in a while, and what it took this process: a scan runs on a thread of its own, and time that
+/// other processes had the core is not counted.
 struct Laps {
     started: Instant,
     spent: Duration,
@@ -131,10 +131,8 @@ impl Laps {
     }
 }
 
-/// Time that this thread has run.
+/// Time that all threads of this process have run.
 fn spent() -> anyhow::Result<Duration> {
-    let path = "/proc/thread-self/schedstat";
-    let text = std::fs::read_to_string(path).context(path)?;
-    let nanoseconds = text.split(' ').next().and_then(|number| number.parse().ok()).context(path)?;
-    Ok(Duration::from_nanos(nanoseconds))
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Ok(Duration::new(now.tv_sec.try_into()?, now.tv_nsec.try_into()?))
 }

@@ -341,6 +341,23 @@ export interface components {
              */
             height: number;
         };
+        /** @description A version of a plugin that is not in force. */
+        CandidateView: {
+            /** @description SHA-256 of the component, likewise. */
+            digest?: string | null;
+            /** @description Its file. */
+            file: string;
+            /** @description What to do. */
+            fix?: string | null;
+            /** @description Why, in a sentence. */
+            reason?: string | null;
+            /** @description The step of admission that it did not pass. */
+            stage?: string | null;
+            /** @description `refused`, `shadowing`, `held`, `withdrawn`; an open list. */
+            state: string;
+            /** @description Its version, where it came far enough to say it. */
+            version?: string | null;
+        };
         /** @description The chains that are followed. */
         ChainList: {
             /** @description By id. */
@@ -363,6 +380,8 @@ export interface components {
              * @description When this was so, milliseconds since the Unix epoch.
              */
             at: number;
+            /** @description Versions of the plugin that were dropped in and are not in force, and why. */
+            candidates: components["schemas"]["CandidateView"][];
             /** @description Its id. */
             chain: string;
             /** @description Heights on the tape, ascending; what lies between two of them is a gap. */

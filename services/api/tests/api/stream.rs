@@ -33,6 +33,7 @@ pub(crate) fn progress(lag_blocks: u64) -> ChainProgressed {
         history: vec![],
         covered: vec![],
         partitions: vec![],
+        candidates: vec![],
         unbacked: 0,
     }
 }

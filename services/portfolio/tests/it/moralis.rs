@@ -108,6 +108,7 @@ pub(crate) fn progress(providers: &[(&str, &str)]) -> ChainProgressed {
         history: vec![],
         covered: vec![],
         partitions: vec![],
+        candidates: vec![],
         unbacked: 0,
     }
 }

@@ -53,6 +53,9 @@ pub struct ChainProgressed {
     /// Heights on the tape, ascending, each once; what lies between two of them is a gap.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub covered: Vec<Covered>,
+    /// Versions of the plugin that were dropped in and are not in force, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Candidate>,
     /// Trades without backing that were counted and not published, since the chain began.
     #[serde(default)]
     pub unbacked: u64,
@@ -90,6 +93,31 @@ pub struct Generation {
     pub digest: String,
 }
 
+/// A version of the plugin that is not in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Candidate {
+    /// Its file.
+    pub file: String,
+    /// Its version, where it came far enough to say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// SHA-256 of the component, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// `refused`, `shadowing`, `held`, `withdrawn`; an open list.
+    pub state: String,
+    /// The step of admission that it did not pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    /// Why, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+}
+
 /// Heights that are on the tape.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Covered {
@@ -113,6 +141,9 @@ pub struct Partition {
 /// Most covered ranges in one record: beyond, the oldest are left out.
 pub const MAX_COVERED: usize = 256;
 
+/// Most candidates in one record.
+pub const MAX_CANDIDATES: usize = 16;
+
 /// The record's JSON.
 pub fn encode(progress: &ChainProgressed) -> Vec<u8> {
     super::to_bytes(progress)
@@ -124,6 +155,7 @@ pub fn decode(bytes: &[u8]) -> Result<ChainProgressed, Invalid> {
     check::id("chain", &progress.chain)?;
     check::count("display", progress.display.len(), 64)?;
     check::count("providers", progress.providers.len(), 64)?;
+    check::count("candidates", progress.candidates.len(), MAX_CANDIDATES)?;
     check::count("covered", progress.covered.len(), MAX_COVERED)?;
     Ok(progress)
 }
