@@ -7,7 +7,7 @@ use crate::chainfile::{self, Limits, Variables};
 use crate::plugin::v1::CallError;
 use crate::plugin::{Admitted, Engine, Gate, Used, admit};
 use crate::source::FUEL_PER_MS;
-use anyhow::bail;
+use anyhow::{Context, bail};
 use environment::{ConfigError, Strings};
 use ingest_domain::Scanned;
 use std::collections::BTreeSet;
@@ -28,7 +28,7 @@ pub async fn check(
 ) -> anyhow::Result<String> {
     let engine = Engine::new(1)?;
     let begun = Instant::now();
-    let plugin = admit(&engine, gate, path).await?;
+    let plugin = admit(&engine, gate, path).await.context("admit the plugin")?;
     let took = begun.elapsed();
     let mut said = vec![format!(
         "admitted: {} {} for contract {}, {} kB, {} in {} ms",
