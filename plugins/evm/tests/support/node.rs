@@ -4,7 +4,7 @@
 use alloy_primitives::{U256, hex, keccak256};
 use chain_plugin_sdk::{Context, Host, Level, Request, Response, UpstreamError};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// `Transfer(address,address,uint256)`.
@@ -245,6 +245,26 @@ impl Host for Node {
     }
 
     fn log(&mut self, _level: Level, _message: &str) {}
+}
+
+/// For each contract that gave and got two tokens in a transaction: those, in the order that pools keep them.
+pub(crate) fn pools_of(receipt: &Value) -> BTreeMap<String, PoolFacts> {
+    let mut moved: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for log in receipt["logs"].as_array().unwrap() {
+        let topics = log["topics"].as_array().unwrap();
+        if topics.len() == 3 && topics[0] == TRANSFER {
+            for party in &topics[1..] {
+                let account = format!("0x{}", &party.as_str().unwrap()[26..]);
+                moved.entry(account).or_default().insert(log["address"].as_str().unwrap().to_lowercase());
+            }
+        }
+    }
+    let facts = |tokens: BTreeSet<String>| {
+        let tokens: Vec<String> = tokens.into_iter().collect();
+        let [first, second] = &tokens[..] else { return None };
+        Some(PoolFacts { tokens: [Some(first.clone()), Some(second.clone())] })
+    };
+    moved.into_iter().filter_map(|(pool, tokens)| Some((pool, facts(tokens)?))).collect()
 }
 
 /// A context with settings and nothing final.

@@ -1,0 +1,3 @@
+//! Fuzzing of the EVM plugin: one target per venue in `targets/`, all with the same harness.
+
+pub mod harness;
