@@ -1,6 +1,8 @@
 //! From logs to legs: the swap events of a transaction, each held against what its pool really received and sent.
 
 use crate::facts::{Facts, Wanted};
+use crate::hex;
+use crate::reports::{self, Report};
 use crate::rpc::Receipt;
 use crate::settings::Rules;
 use crate::settlement::{self, Operation, Order};
@@ -26,6 +28,10 @@ pub struct Found {
     pub orders: Vec<Order>,
     /// Operations bundled in it.
     pub operations: Vec<Operation>,
+    /// What routers say that they did.
+    pub reports: Vec<Report>,
+    /// Who traded for somebody, also without a venue.
+    pub filler: Option<&'static str>,
     swaps: Vec<Swap>,
     backing: Backing,
 }
@@ -74,7 +80,8 @@ pub fn find(receipts: &[Receipt<'_>]) -> Vec<Found> {
         .filter(|(_, receipt)| receipt.succeeded())
         .filter_map(|(at, receipt)| {
             let (swaps, orders) = (swaps(receipt), settlement::orders(&receipt.logs));
-            if swaps.is_empty() && orders.is_empty() {
+            let (reports, filler) = (reports::all(&receipt.logs), reports::filler(&receipt.logs, receipt.to.and_then(hex::address)));
+            if swaps.is_empty() && orders.is_empty() && reports.is_empty() && filler.is_none() {
                 return None;
             }
             let transfers: Vec<Transfer> = receipt.logs.iter().filter_map(Transfer::read).collect();
@@ -83,7 +90,7 @@ pub fn find(receipts: &[Receipt<'_>]) -> Vec<Found> {
             holders.sort_unstable();
             holders.dedup();
             let backing = Backing::of(&holders, &transfers);
-            Some(Found { receipt: at, transfers, orders, operations, swaps, backing })
+            Some(Found { receipt: at, transfers, orders, operations, reports, filler, swaps, backing })
         })
         .collect()
 }
@@ -101,9 +108,10 @@ fn swaps(receipt: &Receipt<'_>) -> Vec<Swap> {
 impl Found {
     /// Notes whom to ask: pools that received and sent something, keys of a manager's pools, and the tokens that moved.
     pub fn want(&self, pin: usize, rules: &Rules, wanted: &mut Wanted) {
-        for (token, _) in
-            self.orders.iter().filter_map(|order| order.terms).flat_map(|terms| [terms.sold, terms.bought])
-        {
+        let of_orders = self.orders.iter().filter_map(|order| order.terms).map(|terms| [terms.sold, terms.bought]);
+        let of_reports = self.reports.iter().map(|report| [report.sold, report.bought]);
+        let moved = |(token, _): &(Address, U256)| self.transfers.iter().any(|transfer| transfer.token == *token);
+        for (token, _) in of_orders.flatten().chain(of_reports.flatten().filter(moved)) {
             if !rules.is_native(token) {
                 wanted.tokens.entry(token).or_insert(pin);
             }

@@ -33,7 +33,7 @@ pub fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scann
     }
     let heights: Vec<u64> = (span.first..=span.last).collect();
     let known = known_chain_id(host, context);
-    let mut calls: Vec<Call> = heights.iter().map(|height| rpc::block(&rpc::number(*height))).collect();
+    let mut calls: Vec<Call> = heights.iter().map(|height| rpc::whole_block(*height)).collect();
     calls.extend(heights.iter().map(|height| rpc::receipts(*height)));
     calls.extend(known.is_none().then(rpc::chain_id));
     let answers = jsonrpc::send(host, &calls, settings.batch);
@@ -129,8 +129,8 @@ fn ask_singly(
         let hashes = header.transactions.as_ref().ok_or_else(|| {
             Failure::Elsewhere(format!("the endpoint gives neither receipts nor transactions of block {}", number()))
         })?;
-        for hash in hashes {
-            let hash = hex::hash(hash)
+        for sent in hashes {
+            let hash = hex::hash(sent.hash)
                 .ok_or_else(|| Failure::Elsewhere(format!("a transaction of block {} has no hash", number())))?;
             calls.push(rpc::receipt(&hex::spell(hash)));
         }
@@ -216,11 +216,11 @@ fn admit<'a>(
 
 /// The receipts are those of the header's transactions, in order.
 fn check_transactions(height: u64, header: &Header<'_>, receipts: &[Receipt<'_>]) -> Result<(), Failure> {
-    let Some(hashes) = &header.transactions else { return Ok(()) };
-    let (mut indices, mut pairs) = ((0..).zip(receipts), hashes.iter().zip(receipts));
+    let Some(sent) = &header.transactions else { return Ok(()) };
+    let (mut indices, mut pairs) = ((0..).zip(receipts), sent.iter().zip(receipts));
     let in_place = indices.all(|(at, receipt)| hex::quantity(receipt.transaction_index) == Some(at));
-    let theirs = pairs.all(|(hash, receipt)| same(hash, receipt.transaction_hash));
-    if in_place && theirs && receipts.len() <= hashes.len() {
+    let theirs = pairs.all(|(sent, receipt)| same(sent.hash, receipt.transaction_hash));
+    if in_place && theirs && receipts.len() <= sent.len() {
         Ok(())
     } else {
         Err(Failure::Elsewhere(format!("the receipts of block {height} are not those of its transactions")))
@@ -261,7 +261,8 @@ fn spell(block: &Fetched<'_>, found: Vec<Found>, rules: &Rules, facts: &Facts) -
     let spelling = Spelling { rules, facts };
     for mut found in found {
         let legs = found.legs(facts, rules, &mut dropped);
-        let of_receipt = spelling.trades(&block.receipts[found.receipt], &legs, &found);
+        let sent = block.header.transactions.as_ref().and_then(|all| all.get(found.receipt)).copied();
+        let of_receipt = spelling.trades(&block.receipts[found.receipt], sent.unwrap_or_default(), &legs, &found);
         trades.extend(of_receipt.ok_or_else(|| unreadable("a transaction"))?);
     }
     let seconds = hex::quantity(block.header.timestamp).ok_or_else(|| unreadable("the time"))?;

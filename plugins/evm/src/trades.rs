@@ -4,9 +4,10 @@ use crate::deals::{Deal, Scene};
 use crate::facts::Facts;
 use crate::hex;
 use crate::legs::{Found, Leg};
+use crate::native::{self, Native};
 use crate::net::{Amount, Kind, Route};
 use crate::platforms::{Charge, Platform};
-use crate::rpc::Receipt;
+use crate::rpc::{Receipt, Sent};
 use crate::settings::Rules;
 use crate::transfers::Transfer;
 use crate::venues::PoolId;
@@ -28,14 +29,17 @@ pub struct Spelling<'a> {
 
 impl Spelling<'_> {
     /// The trades of one transaction; none when the receipt cannot be read.
-    pub fn trades(&self, receipt: &Receipt<'_>, legs: &[Leg], found: &Found) -> Option<Vec<Trade>> {
+    pub fn trades(&self, receipt: &Receipt<'_>, sent: Sent<'_>, legs: &[Leg], found: &Found) -> Option<Vec<Trade>> {
         let sender = hex::address(receipt.from)?;
         let callee = match receipt.to {
             Some(to) => Some(hex::address(to)?),
             None => None,
         };
-        let Found { transfers, orders, operations, .. } = found;
-        let deals = Scene { sender, callee, transfers, orders, operations, rules: self.rules }.deals(legs);
+        let Found { transfers, orders, operations, reports, filler, .. } = found;
+        let native = Native::of(&sent, native::unwrapped(&receipt.logs, self.rules.wrapped));
+        let (filler, rules) = (*filler, self.rules);
+        let scene = Scene { sender, callee, transfers, orders, operations, reports, filler, native, rules };
+        let deals = scene.deals(legs);
         let transaction = Transaction {
             hash: hex::spell(hex::hash(receipt.transaction_hash)?),
             index: u32::try_from(hex::quantity(receipt.transaction_index)?).ok()?,

@@ -7,6 +7,8 @@ pub mod curve;
 pub mod balancer;
 pub mod dodo;
 pub mod maverick;
+pub mod book;
+pub mod woofi;
 
 use crate::hex;
 use crate::rpc::Log;
@@ -15,7 +17,7 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 use std::sync::LazyLock;
 
 /// All of them.
-pub const ALL: [Venue; 16] = [
+pub const ALL: [Venue; 18] = [
     v2::V2,
     v3::V3,
     v4::VENUE,
@@ -32,6 +34,8 @@ pub const ALL: [Venue; 16] = [
     dodo::VENUE,
     maverick::V1,
     maverick::V2,
+    book::VENUE,
+    woofi::VENUE,
 ];
 
 /// A kind of pool.
@@ -208,6 +212,10 @@ mod tests {
             (curve::CRYPTO_NG, "0x143f1f8e861fbdeddd5b46e844b7d3ac7b86a122f36e8c463859ee6811b1f29c"),
             (balancer::V1, "0x908fb5ee8f16c6bc9bc3690973819f32a4d4b10188134543c88706e0e1d43378"),
             (balancer::V2, "0x2170c741c41531aec20e7c107c24eecfdd15e69c9bb0a8dd37b1840b9e0b207b"),
+            (maverick::V1, "0x3b841dc9ab51e3104bda4f61b41e4271192d22cd19da5ee6e292dc8e2744f713"),
+            (maverick::V2, "0x103ed084e94a44c8f5f6ba8e3011507c41063177e29949083c439777d8d63f60"),
+            (book::VENUE, "0xad7d6f97abf51ce18e17a38f4d70e975be9c0708474987bb3e26ad21bd93ca70"),
+            (woofi::VENUE, "0x0e8e403c2d36126272b08c75823e988381d9dc47f2f0a9a080d95f891d95c469"),
             (dodo::VENUE, "0xc2c0245e056d5fb095f04cd6373bc770802ebd1e6c918eb78fdef843cdb37b0f"),
         ];
         for (venue, expected) in known {

@@ -37,7 +37,7 @@ fn node_of(chain_id: u64, raws: &[&Value]) -> Node {
         let zeros = format!("0x{}", "00".repeat(32));
         let header = json!({
             "hash": receipt["blockHash"], "parentHash": zeros, "number": format!("{height:#x}"), "timestamp": "0x1",
-            "receiptsRoot": zeros, "logsBloom": "0x",
+            "receiptsRoot": zeros, "logsBloom": "0x", "transactions": [raw["transaction"]],
         });
         for (pool, facts) in pools(&receipt) {
             node.pools.entry(pool).or_insert(facts);

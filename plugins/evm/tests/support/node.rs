@@ -47,6 +47,8 @@ pub(crate) struct Node {
     pub lacks: Vec<&'static str>,
     /// Whether it takes a block's hash in place of its number.
     pub lacks_hashes: bool,
+    /// Whether it gives hashes of transactions whatever it is asked.
+    pub lacks_transactions: bool,
     /// Below this height it has no state.
     pub oldest_state: u64,
     /// Every HTTP request, by the methods in it.
@@ -118,7 +120,7 @@ impl Node {
         }
         match method {
             "eth_chainId" => Ok(json!(format!("{:#x}", self.chain_id))),
-            "eth_getBlockByNumber" => Ok(self.block(params[0].as_str().unwrap())),
+            "eth_getBlockByNumber" => Ok(self.block(params[0].as_str().unwrap(), params[1] == true)),
             "eth_getBlockReceipts" => {
                 Ok(self.at(params[0].as_str().unwrap()).map_or(Value::Null, |block| block["receipts"].clone()))
             }
@@ -141,13 +143,13 @@ impl Node {
         }
     }
 
-    fn block(&self, tag: &str) -> Value {
+    fn block(&self, tag: &str, is_whole: bool) -> Value {
         if tag == "0x0" {
             return json!({"number": "0x0", "hash": format!("0x{}", "ab".repeat(32))});
         }
         let Some(recorded) = self.at(tag) else { return Value::Null };
         let mut block = recorded["block"].clone();
-        if let Some(transactions) = block["transactions"].as_array() {
+        if let Some(transactions) = block["transactions"].as_array().filter(|_| !is_whole || self.lacks_transactions) {
             block["transactions"] = transactions.iter().map(|transaction| transaction["hash"].clone()).collect();
         }
         block

@@ -1,0 +1,206 @@
+//! What the trader saw: its own transfers, and native coin as far as that can be seen, in place of what pools moved.
+
+use crate::deals::{Deal, Scene};
+use crate::legs::Leg;
+use crate::net::{Amount, Kind, Route};
+use crate::reports::Report;
+use crate::transfers::Transfer;
+use alloy_primitives::{Address, U256};
+use std::collections::BTreeMap;
+
+impl Scene<'_> {
+    /// The deals of one trader as one, where the trader gave one token and got one other, at least one of which went
+    /// through a pool; none where the deals say just that already.
+    pub(crate) fn whole(&self, deals: &[Deal]) -> Option<Deal> {
+        let [first, others @ ..] = deals else { return None };
+        let is_one =
+            |deal: &Deal| deal.trader == first.trader && deal.router.is_none() && deal.route.kind == Kind::Swap;
+        if !is_one(first) || !others.iter().all(is_one) {
+            return None;
+        }
+        let (sold, bought) = self.only_flows(first.trader)?;
+        let is_side =
+            |asset: Address| deals.iter().any(|deal| deal.route.sold.0 == asset || deal.route.bought.0 == asset);
+        let is_said = others.is_empty() && (first.route.sold.0, first.route.bought.0) == (sold.0, bought.0);
+        if is_said || !(is_side(sold.0) || is_side(bought.0)) {
+            return None;
+        }
+        let mut legs: Vec<usize> = deals.iter().flat_map(|deal| deal.route.legs.clone()).collect();
+        legs.sort_unstable();
+        Some(Deal { route: Route { kind: Kind::Swap, sold, bought, legs }, ..first.clone() })
+    }
+
+    /// The one token that an account gave and the one that it got; none where there were others. What the sender brought
+    /// along counts where it gave nothing else, and unless the rest of it may have gone back.
+    fn only_flows(&self, owner: Address) -> Option<(Amount, Amount)> {
+        let (given, got) = self.net_of(owner);
+        match (&given[..], &got[..]) {
+            ([given], [got]) => Some((*given, *got)),
+            ([], [got]) if owner == self.sender && !self.native.value.is_zero() => {
+                let wrapped = self.rules.wrapped?;
+                let is_whole = !self.native.was_asked_for(got.1) && got.0 != wrapped;
+                is_whole.then_some(((wrapped, self.native.value), *got))
+            }
+            _ => None,
+        }
+    }
+
+    /// The deal of a transaction that crossed no pool: what a router reports and transfers confirm, or what the sender gave
+    /// and got where a standing order was filled.
+    pub(crate) fn told(&self) -> Option<Deal> {
+        let deal = |trader, evidence, router, (sold, bought): (Amount, Amount)| Deal {
+            route: Route { kind: Kind::Swap, sold, bought, legs: vec![] },
+            trader,
+            evidence,
+            router: Some(router),
+        };
+        let reported = self.reports.iter().rev().find_map(|report| Some((report.router, self.confirmed(report)?)));
+        if let Some((router, sides)) = reported {
+            return Some(deal(self.sender, "tx-sender", router, sides));
+        }
+        let router = self.filler?;
+        if let Some(sides) = self.only_flows(self.sender).or_else(|| self.unwrapped_for_sender()) {
+            return Some(deal(self.sender, "tx-sender", router, sides));
+        }
+        let maker = self.maker(&[])?;
+        Some(deal(maker, "token-flow", router, self.only_flows(maker)?))
+    }
+
+    /// The one token that the sender gave, for all that was unwrapped.
+    fn unwrapped_for_sender(&self) -> Option<(Amount, Amount)> {
+        let (given, got) = self.net_of(self.sender);
+        let (wrapped, raw) = (self.rules.wrapped?, self.native.unwrapped);
+        match (&given[..], &got[..]) {
+            ([given], []) if given.0 != wrapped && !raw.is_zero() => Some((*given, (wrapped, raw))),
+            _ => None,
+        }
+    }
+
+    /// The sides of a report, if the sender gave the one and the receiver got the other: by transfers, or native coin as
+    /// far as it was brought along or unwrapped.
+    fn confirmed(&self, report: &Report) -> Option<(Amount, Amount)> {
+        let (sold, bought) = self.sides_of(report);
+        let gave = |(into, out): (U256, U256)| out.saturating_sub(into);
+        let is_coin = |asset: Address| self.rules.wrapped == Some(asset);
+        let (into, out) = self.flow(report.receiver, bought.0);
+        let is_given = gave(self.flow(self.sender, sold.0)) >= sold.1
+            || (is_coin(sold.0) && self.native.value >= sold.1);
+        let is_got = gave((out, into)) >= bought.1 || (is_coin(bought.0) && self.native.unwrapped >= bought.1);
+        let is_trade = sold.0 != bought.0 && !sold.1.is_zero() && !bought.1.is_zero();
+        (is_trade && is_given && is_got).then_some((sold, bought))
+    }
+
+    fn sides_of(&self, report: &Report) -> (Amount, Amount) {
+        let asset = |(token, raw): Amount| (self.rules.asset(token), raw);
+        (asset(report.sold), asset(report.bought))
+    }
+
+    /// Where a standing order was filled and the sender neither gave nor got anything: the one other account that gave one
+    /// token and got one other, and is no pool, no contract called and nobody that the pools paid.
+    pub(crate) fn maker(&self, legs: &[Leg]) -> Option<Address> {
+        self.filler?;
+        let (given, got) = self.net_of(self.sender);
+        if !given.is_empty() || !got.is_empty() {
+            return None;
+        }
+        let is_busy = |who: &Address| {
+            let in_leg = |leg: &Leg| leg.holder == *who || leg.recipient == Some(*who);
+            who.is_zero() || Some(*who) == self.callee || legs.iter().any(in_leg)
+        };
+        let mut givers: Vec<Address> = self.transfers.iter().map(|transfer| transfer.from).collect();
+        givers.sort_unstable();
+        givers.dedup();
+        let mut makers = givers.into_iter().filter(|who| !is_busy(who) && self.only_flows(*who).is_some());
+        match (makers.next(), makers.next()) {
+            (Some(maker), None) => Some(maker),
+            _ => None,
+        }
+    }
+
+    /// Puts the trader's own amounts in place of the pools', where one deal alone can have caused them.
+    pub(crate) fn as_the_trader_saw(&self, deals: &mut [Deal]) {
+        let mut uses: BTreeMap<(Address, Address), u32> = BTreeMap::new();
+        for Deal { trader, route, .. } in &*deals {
+            *uses.entry((*trader, route.sold.0)).or_default() += 1;
+            *uses.entry((*trader, route.bought.0)).or_default() += 1;
+        }
+        let is_alone = |trader: Address, asset: Address| uses.get(&(trader, asset)) == Some(&1);
+        let slack = |raw: U256| raw / U256::from(50);
+        for Deal { trader, route, router, .. } in deals {
+            if route.kind == Kind::Cycle || router.is_some() {
+                continue;
+            }
+            let (asset, raw) = route.sold;
+            if is_alone(*trader, asset) {
+                let (into, out) = self.flow(*trader, asset);
+                let gave = out.saturating_sub(into);
+                if gave >= raw - slack(raw) && gave / U256::from(2) <= raw {
+                    route.sold.1 = gave;
+                } else if gave.is_zero() && *trader == self.sender && self.rules.wrapped == Some(asset) {
+                    route.sold.1 = self.native.spent(raw, route.bought.1);
+                }
+            }
+            let (asset, raw) = route.bought;
+            if is_alone(*trader, asset) {
+                let (into, out) = self.flow(*trader, asset);
+                let got = into.saturating_sub(out);
+                if got >= raw / U256::from(2) && got <= raw.saturating_add(slack(raw)) && !got.is_zero() {
+                    route.bought.1 = got;
+                } else if got.is_zero() && self.rules.wrapped == Some(asset) {
+                    route.bought.1 = self.paid_out(*trader, route).unwrap_or(raw);
+                }
+            }
+        }
+    }
+
+    /// The native coin that the router called says it paid out: no more than the pools gave, no less than half.
+    fn paid_out(&self, trader: Address, route: &Route) -> Option<U256> {
+        let is_of = |report: &&Report| {
+            let (sold, bought) = self.sides_of(report);
+            let is_called = Some(report.emitter) == self.callee && report.receiver == trader;
+            is_called && (sold.0, bought.0) == (route.sold.0, route.bought.0)
+        };
+        let mut of_it = self.reports.iter().filter(is_of);
+        let (Some(report), None) = (of_it.next(), of_it.next()) else { return None };
+        let (paid, most) = (report.bought.1, route.bought.1);
+        (paid <= most && paid >= most / U256::from(2)).then_some(paid)
+    }
+
+    /// What came to and went from one account of one token.
+    pub(crate) fn flow(&self, account: Address, token: Address) -> (U256, U256) {
+        let (mut into, mut out) = (U256::ZERO, U256::ZERO);
+        for transfer in self.transfers.iter().filter(|transfer| transfer.token == token) {
+            if transfer.to == account {
+                into = into.saturating_add(transfer.raw);
+            }
+            if transfer.from == account {
+                out = out.saturating_add(transfer.raw);
+            }
+        }
+        (into, out)
+    }
+
+    /// What an account gave and what it got, by token.
+    pub(crate) fn net_of(&self, owner: Address) -> (Vec<Amount>, Vec<Amount>) {
+        let mut flows: BTreeMap<Address, (U256, U256)> = BTreeMap::new();
+        for Transfer { token, from, to, raw } in self.transfers {
+            if *to == owner {
+                let into = &mut flows.entry(*token).or_default().0;
+                *into = into.saturating_add(*raw);
+            }
+            if *from == owner {
+                let out = &mut flows.entry(*token).or_default().1;
+                *out = out.saturating_add(*raw);
+            }
+        }
+        let (mut given, mut got) = (vec![], vec![]);
+        for (token, (into, out)) in flows {
+            if out > into {
+                given.push((token, out - into));
+            } else if into > out {
+                got.push((token, into - out));
+            }
+        }
+        (given, got)
+    }
+}
