@@ -73,8 +73,9 @@ static DEPOSIT: LazyLock<String> = LazyLock::new(|| hex::spell(keccak256("Deposi
 
 /// `LogTransfer(address indexed token, address indexed from, address indexed to, uint256 amount, …)` of Polygon's native
 /// coin, the one chain whose native transfers leave logs.
-static LOG_TRANSFER: LazyLock<String> =
-    LazyLock::new(|| hex::spell(keccak256("LogTransfer(address,address,address,uint256,uint256,uint256,uint256,uint256)")));
+static LOG_TRANSFER: LazyLock<String> = LazyLock::new(|| {
+    hex::spell(keccak256("LogTransfer(address,address,address,uint256,uint256,uint256,uint256,uint256)"))
+});
 
 /// Transfers of native coin that left logs, where the coin is a contract too.
 pub fn transfers(logs: &[Log<'_>], rules: &Rules) -> Vec<Transfer> {

@@ -94,8 +94,7 @@ pub fn read(spelled: &BTreeMap<String, Spelled>) -> Result<Vec<Platform>, Failur
         let (routers, recipients) = (addresses(&spelled.routers)?, addresses(&spelled.fee_recipients)?);
         let code = |text: &String| {
             let why = "is no code: 4 to 32 bytes with 0x, or a number";
-            Code::read(text)
-                .ok_or_else(|| Failure::BadSettings(format!("settings: platforms: {name}: {text} {why}")))
+            Code::read(text).ok_or_else(|| Failure::BadSettings(format!("settings: platforms: {name}: {text} {why}")))
         };
         let codes = spelled.codes.iter().map(code).collect::<Result<Vec<_>, _>>()?;
         Ok(Platform { name: name.clone(), routers, recipients, codes })
@@ -169,7 +168,10 @@ mod tests {
 
     #[test]
     fn a_code_tells_a_platform() {
-        let json = format!(r#"{{"a":{{"codes":["0x{}"]}},"b":{{"codes":["0x01020304"]}},"c":{{"codes":["77"]}}}}"#, "ab".repeat(20));
+        let json = format!(
+            r#"{{"a":{{"codes":["0x{}"]}},"b":{{"codes":["0x01020304"]}},"c":{{"codes":["77"]}}}}"#,
+            "ab".repeat(20)
+        );
         let platforms = platform(&json).unwrap();
         let owners = |reports: &[Report], input: &[u8]| {
             let owns = |platform: &&Platform| platform.owns(None, &[], reports, || input.to_vec());

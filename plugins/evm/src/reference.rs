@@ -108,7 +108,9 @@ mod tests {
         let words: Vec<String> = words.iter().map(|word| format!("{word:064x}")).collect();
         let text = format!(
             r#"{{"address":"{}","topics":["{}"],"data":"0x{}"}}"#,
-            hex::spell(Address::ZERO), TOPICS[topic], words.concat()
+            hex::spell(Address::ZERO),
+            TOPICS[topic],
+            words.concat()
         );
         read(&Log::read(&mut Cursor::new(&text)).unwrap())
     }

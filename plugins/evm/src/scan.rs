@@ -247,11 +247,8 @@ fn detect(
         for found in &of_block {
             found.want(at, rules, &mut wanted);
         }
-        let prices = if of_block.is_empty() {
-            BTreeMap::new()
-        } else {
-            reference::prices(&block.receipts, &rules.references)
-        };
+        let prices =
+            if of_block.is_empty() { BTreeMap::new() } else { reference::prices(&block.receipts, &rules.references) };
         for pool in prices.keys() {
             wanted.pools.entry(*pool).or_insert(at);
         }

@@ -142,7 +142,15 @@ impl Settings {
         };
         let references = self.reference.iter().map(read).collect::<Result<Vec<_>, Failure>>()?;
         let native = (chain.proof == Proof::StateSyncApart).then_some(POLYGON_NATIVE);
-        Ok(Rules { proof: chain.proof, wrapped: wrapped.or(chain.wrapped), native, platforms, references, stables, factories })
+        Ok(Rules {
+            proof: chain.proof,
+            wrapped: wrapped.or(chain.wrapped),
+            native,
+            platforms,
+            references,
+            stables,
+            factories,
+        })
     }
 }
 

@@ -66,7 +66,8 @@ impl Spelling<'_> {
             attributes: deal.router.map(|router| ("router".to_owned(), router.to_owned())).into_iter().collect(),
         };
         let mut trades: Vec<Trade> = (0..).zip(&deals).map(trade).collect();
-        let native_moves = if self.rules.platforms.is_empty() { vec![] } else { native::transfers(&receipt.logs, rules) };
+        let native_moves =
+            if self.rules.platforms.is_empty() { vec![] } else { native::transfers(&receipt.logs, rules) };
         let moves: Vec<Transfer> = transfers.iter().copied().chain(native_moves).collect();
         let owns = |platform: &&Platform| platform.owns(callee, &moves, reports, || native.call());
         if let Some(platform) = self.rules.platforms.iter().find(owns) {

@@ -55,7 +55,12 @@ fn a_node_that_gives_only_hashes_finds_the_same_trades() {
     let slim = scan(&mut node, "{}", 18_000_000);
     let pairs = |block: &Block| {
         let pair = |trade: &chain_plugin_sdk::Trade| {
-            (trade.transaction.hash.clone(), trade.trader.address.clone(), trade.sold.asset.clone(), trade.bought.asset.clone())
+            (
+                trade.transaction.hash.clone(),
+                trade.trader.address.clone(),
+                trade.sold.asset.clone(),
+                trade.bought.asset.clone(),
+            )
         };
         block.trades.iter().filter(|trade| !trade.legs.is_empty()).map(pair).collect::<Vec<_>>()
     };
@@ -68,13 +73,17 @@ fn a_code_in_a_recorded_call_tells_the_platform() {
     let Some(mut node) = Node::of_chain(1) else { return };
     let block = scan(&mut node, "{}", 18_000_000);
     let recorded = node.blocks[&18_000_000]["block"]["transactions"].as_array().unwrap().clone();
-    let (hash, word) = block.trades.iter().find_map(|trade| {
-        let sent = recorded.iter().find(|sent| sent["hash"] == *trade.transaction.hash)?;
-        let input = sent["input"].as_str()?;
-        let last = input.get(input.len().checked_sub(64)?..)?;
-        let is_alone = recorded.iter().filter(|sent| sent["input"].as_str().unwrap().contains(last)).count() == 1;
-        (is_alone && last.trim_matches('0').len() > 16).then(|| (trade.transaction.hash.clone(), last.to_owned()))
-    }).unwrap();
+    let (hash, word) = block
+        .trades
+        .iter()
+        .find_map(|trade| {
+            let sent = recorded.iter().find(|sent| sent["hash"] == *trade.transaction.hash)?;
+            let input = sent["input"].as_str()?;
+            let last = input.get(input.len().checked_sub(64)?..)?;
+            let is_alone = recorded.iter().filter(|sent| sent["input"].as_str().unwrap().contains(last)).count() == 1;
+            (is_alone && last.trim_matches('0').len() > 16).then(|| (trade.transaction.hash.clone(), last.to_owned()))
+        })
+        .unwrap();
     let found = scan(&mut node, &format!(r#"{{"platforms":{{"shop":{{"codes":["0x{word}"]}}}}}}"#), 18_000_000);
     let of_shop = found.trades.iter().filter(|trade| trade.platform.as_deref() == Some("shop"));
     let hashes: Vec<&str> = of_shop.map(|trade| trade.transaction.hash.as_str()).collect();
