@@ -80,7 +80,8 @@ pub fn find(receipts: &[Receipt<'_>]) -> Vec<Found> {
         .filter(|(_, receipt)| receipt.succeeded())
         .filter_map(|(at, receipt)| {
             let (swaps, orders) = (swaps(receipt), settlement::orders(&receipt.logs));
-            let (reports, filler) = (reports::all(&receipt.logs), reports::filler(&receipt.logs, receipt.to.and_then(hex::address)));
+            let (reports, filler) =
+                (reports::all(&receipt.logs), reports::filler(&receipt.logs, receipt.to.and_then(hex::address)));
             if swaps.is_empty() && orders.is_empty() && reports.is_empty() && filler.is_none() {
                 return None;
             }

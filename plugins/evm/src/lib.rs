@@ -27,6 +27,7 @@ pub mod split;
 pub mod deals;
 mod seen;
 pub mod platforms;
+pub mod reference;
 pub mod trades;
 
 use chain_plugin_sdk::{Context, Description, Failure, Host, Plugin, Scanned, Span, Tip, Wake};

@@ -3,12 +3,15 @@
 use crate::chains::Proof;
 use crate::facts::{self, Facts, Pin, Wanted};
 use crate::legs::{self, Dropped, Found};
+use crate::reference::Price;
 use crate::rpc::{Header, Receipt};
 use crate::settings::{Rules, Settings, Verify};
 use crate::trades::Spelling;
-use crate::{hex, prove, rpc};
+use crate::{hex, prove, reference, rpc};
+use alloy_primitives::Address;
 use chain_plugin_sdk::jsonrpc::{self, Answers, Call, Kind};
 use chain_plugin_sdk::{Block, BlockId, Context, Failure, Host, Scanned, Span};
+use std::collections::BTreeMap;
 
 /// The fact under which the host keeps the chain's number.
 const CHAIN_ID: &str = "chain-id";
@@ -244,21 +247,32 @@ fn detect(
         for found in &of_block {
             found.want(at, rules, &mut wanted);
         }
-        found.push(of_block);
+        let prices =
+            if of_block.is_empty() { BTreeMap::new() } else { reference::prices(&block.receipts, &rules.references) };
+        for pool in prices.keys() {
+            wanted.pools.entry(*pool).or_insert(at);
+        }
+        found.push((of_block, prices));
     }
     let is_final = |height| finalized.is_some_and(|finalized| height <= finalized);
     let pin =
         |block: &Fetched<'_>| Pin { height: block.height, hash: block.hash.clone(), is_final: is_final(block.height) };
     let pins: Vec<Pin> = blocks.iter().map(pin).collect();
     let facts = facts::gather(host, &wanted, &pins, finalized, batch, span)?;
-    blocks.iter().zip(found).map(|(block, found)| spell(block, found, rules, &facts)).collect()
+    blocks.iter().zip(found).map(|(block, (found, prices))| spell(block, found, rules, &facts, &prices)).collect()
 }
 
-fn spell(block: &Fetched<'_>, found: Vec<Found>, rules: &Rules, facts: &Facts) -> Result<Block, Failure> {
+fn spell(
+    block: &Fetched<'_>,
+    found: Vec<Found>,
+    rules: &Rules,
+    facts: &Facts,
+    prices: &BTreeMap<Address, Price>,
+) -> Result<Block, Failure> {
     let unreadable = |what: &str| Failure::Elsewhere(format!("{what} of block {} cannot be read", block.height));
     let mut dropped = Dropped::default();
     let mut trades = vec![];
-    let spelling = Spelling { rules, facts };
+    let spelling = Spelling { rules, facts, prices };
     for mut found in found {
         let legs = found.legs(facts, rules, &mut dropped);
         let sent = block.header.transactions.as_ref().and_then(|all| all.get(found.receipt)).copied();

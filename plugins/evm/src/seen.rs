@@ -83,8 +83,8 @@ impl Scene<'_> {
         let gave = |(into, out): (U256, U256)| out.saturating_sub(into);
         let is_coin = |asset: Address| self.rules.wrapped == Some(asset);
         let (into, out) = self.flow(report.receiver, bought.0);
-        let is_given = gave(self.flow(self.sender, sold.0)) >= sold.1
-            || (is_coin(sold.0) && self.native.value >= sold.1);
+        let is_given =
+            gave(self.flow(self.sender, sold.0)) >= sold.1 || (is_coin(sold.0) && self.native.value >= sold.1);
         let is_got = gave((out, into)) >= bought.1 || (is_coin(bought.0) && self.native.unwrapped >= bought.1);
         let is_trade = sold.0 != bought.0 && !sold.1.is_zero() && !bought.1.is_zero();
         (is_trade && is_given && is_got).then_some((sold, bought))

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "../fuzz/src/harness.rs"]
-#[expect(dead_code, unreachable_pub, reason = "the fuzz targets use the rest")]
+#[expect(unreachable_pub, reason = "the fuzz targets use it too")]
 mod harness;
 #[path = "support/node.rs"]
 mod node;

@@ -9,7 +9,7 @@ use chain_plugin_sdk::{Context, Host, Level, Plugin, Request, Response, Span, Tr
 use evm_plugin::Evm;
 use evm_plugin::hex;
 use evm_plugin::settlement::COW;
-use evm_plugin::venues::{self, Venue};
+use evm_plugin::venues::Venue;
 use serde_json::{Value, json};
 
 /// The wrapped coin and two dollars of Ethereum, a token of no fame, and what stands for native coin.
@@ -268,9 +268,4 @@ fn keeps_the_contract(trade: &Trade) {
     for fee in &trade.fees {
         assert!(!from_uint256(fee.raw).is_zero(), "a fee of nothing: {trade:?}");
     }
-}
-
-/// The venues whose names begin so.
-pub fn named(start: &[&str]) -> Vec<Venue> {
-    venues::ALL.into_iter().filter(|venue| start.iter().any(|start| venue.name.starts_with(start))).collect()
 }

@@ -1,8 +1,6 @@
-//! Fuzzes Balancer: vaults and the first version.
+//! Any bytes as events of Balancer.
 #![no_main]
 
-use evm_plugin_fuzz::harness::{named, scan};
+use evm_plugin::venues::balancer;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    scan(bytes, &named(&["balancer"]));
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[balancer::V1, balancer::V2, balancer::V3], data));

@@ -1,8 +1,9 @@
-//! Fuzzes Curve, whose events name no tokens.
+//! Any bytes as events of Curve.
 #![no_main]
 
-use evm_plugin_fuzz::harness::{named, scan};
+use evm_plugin::venues::curve;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    scan(bytes, &named(&["curve"]));
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(
+    &[curve::STABLE, curve::UNDERLYING, curve::CRYPTO, curve::CRYPTO_NG],
+    data
+));

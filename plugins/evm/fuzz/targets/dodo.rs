@@ -1,8 +1,6 @@
-//! Fuzzes DODO.
+//! Any bytes as events of DODO.
 #![no_main]
 
-use evm_plugin_fuzz::harness::{named, scan};
+use evm_plugin::venues::dodo;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    scan(bytes, &named(&["dodo"]));
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[dodo::VENUE], data));

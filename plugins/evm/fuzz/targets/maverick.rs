@@ -1,8 +1,6 @@
-//! Fuzzes Maverick, whose events name no tokens.
+//! Any bytes as events of Maverick.
 #![no_main]
 
-use evm_plugin_fuzz::harness::{named, scan};
+use evm_plugin::venues::maverick;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    scan(bytes, &named(&["maverick"]));
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[maverick::V1, maverick::V2], data));

@@ -1,8 +1,6 @@
-//! Fuzzes pools in the manner of Uniswap V2 and Solidly.
+//! Any bytes as events of Uniswap V2 and Solidly.
 #![no_main]
 
-use evm_plugin_fuzz::harness::{named, scan};
+use evm_plugin::venues::v2;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    scan(bytes, &named(&["v2-like", "solidly"]));
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[v2::V2, v2::SOLIDLY], data));

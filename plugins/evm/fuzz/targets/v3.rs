@@ -1,8 +1,6 @@
-//! Fuzzes pools in the manner of Uniswap V3.
+//! Any bytes as events of Uniswap V3, Pancake V3 and Algebra.
 #![no_main]
 
-use evm_plugin_fuzz::harness::{named, scan};
+use evm_plugin::venues::v3;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    scan(bytes, &named(&["v3-like", "pancakeswap", "algebra"]));
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[v3::V3, v3::PANCAKE, v3::ALGEBRA], data));

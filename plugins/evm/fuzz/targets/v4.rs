@@ -1,8 +1,6 @@
-//! Fuzzes Uniswap V4: managers, keys and their pools.
+//! Any bytes as events of Uniswap V4.
 #![no_main]
 
-use evm_plugin_fuzz::harness::{named, scan};
+use evm_plugin::venues::v4;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    scan(bytes, &named(&["uniswap-v4"]));
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[v4::VENUE], data));

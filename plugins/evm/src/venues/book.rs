@@ -7,11 +7,8 @@ use alloy_primitives::U256;
 
 /// `Swap(address indexed sender, address indexed to, uint24 id, bytes32 amountsIn, bytes32 amountsOut,
 /// uint24 volatilityAccumulator, bytes32 totalFees, bytes32 protocolFees)`. One event for each bin that was crossed.
-pub const VENUE: Venue = Venue::anywhere(
-    "liquidity-book",
-    "Swap(address,address,uint24,bytes32,bytes32,uint24,bytes32,bytes32)",
-    read,
-);
+pub const VENUE: Venue =
+    Venue::anywhere("liquidity-book", "Swap(address,address,uint24,bytes32,bytes32,uint24,bytes32,bytes32)", read);
 
 /// Two amounts share a word: of the second token in front, of the first behind. One of them is zero, and what moved tells
 /// which token it is.

@@ -7,11 +7,8 @@ use alloy_primitives::U256;
 
 /// `WooSwap(address indexed fromToken, address indexed toToken, uint256 fromAmount, uint256 toAmount, address from,
 /// address indexed to, address rebateTo, uint256 swapVol, uint256 swapFee)`.
-pub const VENUE: Venue = Venue::anywhere(
-    "woofi",
-    "WooSwap(address,address,uint256,uint256,address,address,address,uint256,uint256)",
-    read,
-);
+pub const VENUE: Venue =
+    Venue::anywhere("woofi", "WooSwap(address,address,uint256,uint256,address,address,address,uint256,uint256)", read);
 
 fn read(log: &Log<'_>) -> Option<Event> {
     let &[_, from, to, receiver] = log.topics.as_slice() else { return None };
