@@ -115,9 +115,9 @@ impl Scene<'_> {
         let ((sold, given), (bought, got)) = (route.sold, route.bought);
         let wraps = |asset: Address| self.rules.wrapped == Some(asset);
         let gave = |who: Address| matches!(self.flow(who, sold), (into, out) if out > into);
-        let brought = wraps(sold) && !self.native.value.is_zero();
+        let has_native = wraps(sold) && !self.native.value.is_zero();
         let took = |who: Address| matches!(self.flow(who, bought), (into, out) if into > out);
-        if route.kind == Kind::Cycle || brought || gave(self.sender) || took(self.sender) {
+        if route.kind == Kind::Cycle || has_native || gave(self.sender) || took(self.sender) {
             return (self.sender, SENDER);
         }
         let (of_sold, of_bought) = (self.moved(sold), self.moved(bought));

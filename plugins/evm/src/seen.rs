@@ -204,3 +204,61 @@ impl Scene<'_> {
         (given, got)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native::Native;
+    use crate::settings::{Rules, Settings};
+    use chain_plugin_sdk::Context;
+
+    const ME: Address = Address::repeat_byte(1);
+    const ROUTER: Address = Address::repeat_byte(2);
+    const OTHER: Address = Address::repeat_byte(3);
+    const SOLD: Address = Address::repeat_byte(4);
+    const BOUGHT: Address = Address::repeat_byte(5);
+
+    fn rules() -> Rules {
+        let context = Context { settings: "{}".to_owned(), now_ms: 0, attributes: vec![] };
+        Settings::read(&context).unwrap().rules(1).unwrap()
+    }
+
+    fn moved(token: Address, from: Address, to: Address, raw: u64) -> Transfer {
+        Transfer { token, from, to, raw: U256::from(raw) }
+    }
+
+    fn told(sender: Address, filler: Option<&'static str>, reports: &[Report], transfers: &[Transfer]) -> Option<Deal> {
+        let (callee, native, rules) = (Some(ROUTER), Native::default(), &rules());
+        Scene { sender, callee, transfers, orders: &[], operations: &[], reports, filler, native, rules }.told()
+    }
+
+    /// A report alone makes nothing, however loud: the sender must have given, the receiver got.
+    #[test]
+    fn a_report_counts_only_as_far_as_it_is_confirmed() {
+        let side = |token: Address, raw: u64| (token, U256::from(raw));
+        let (sold, bought) = (side(SOLD, 10), side(BOUGHT, 20));
+        let report = Report { emitter: ROUTER, router: "0x", sold, bought, receiver: ME, code: None };
+        let whole = [moved(SOLD, ME, ROUTER, 10), moved(BOUGHT, OTHER, ME, 20)];
+        let deal = told(ME, None, &[report], &whole).unwrap();
+        assert_eq!((deal.trader, deal.route.sold, deal.route.bought), (ME, sold, bought));
+        assert_eq!(told(ME, None, &[report], &whole[..1]), None);
+        assert_eq!(told(ME, None, &[report], &whole[1..]), None);
+        assert_eq!(told(ME, None, &[report], &[whole[0], moved(BOUGHT, OTHER, ME, 19)]), None);
+        assert_eq!(told(OTHER, None, &[report], &whole), None);
+        assert_eq!(told(ME, None, &[Report { bought: sold, ..report }], &whole), None);
+        // Native coin that nothing shows to have been unwrapped.
+        assert_eq!(told(ME, None, &[Report { bought: side(Rules::NATIVE, 20), ..report }], &whole), None);
+    }
+
+    #[test]
+    fn a_filled_order_is_its_owners_if_only_one_can_be() {
+        let whole = [moved(SOLD, ME, ROUTER, 10), moved(BOUGHT, ROUTER, ME, 20)];
+        let deal = told(OTHER, Some("1inch"), &[], &whole).unwrap();
+        assert_eq!((deal.trader, deal.evidence, deal.router), (ME, "token-flow", Some("1inch")));
+        assert_eq!(told(OTHER, None, &[], &whole), None);
+        // Another account did just the same.
+        let other = Address::repeat_byte(6);
+        let twice = [whole, [moved(SOLD, other, ROUTER, 10), moved(BOUGHT, ROUTER, other, 20)]].concat();
+        assert_eq!(told(OTHER, Some("1inch"), &[], &twice), None);
+    }
+}

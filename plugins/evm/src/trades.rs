@@ -125,8 +125,8 @@ impl Spelling<'_> {
             (!rest.is_zero() && rest <= whole / U256::from(10)).then_some(rest)
         };
         let (sold, bought) = (deal.route.sold, deal.route.bought);
-        let brought = sold.0 == wrapped && sold.1 == native.value;
-        let kept = kept(native.value, native.wrapped_by_callee, brought)
+        let is_spent = sold.0 == wrapped && sold.1 == native.value;
+        let kept = kept(native.value, native.wrapped_by_callee, is_spent)
             .or_else(|| kept(native.unwrapped_by_callee, bought.1, bought.0 == wrapped))?;
         Some(Charge { amount: (wrapped, kept), recipient })
     }
