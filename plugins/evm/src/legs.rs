@@ -79,7 +79,7 @@ pub fn find(receipts: &[Receipt<'_>]) -> Vec<Found> {
         .enumerate()
         .filter(|(_, receipt)| receipt.succeeded())
         .filter_map(|(at, receipt)| {
-            let (swaps, orders) = (swaps(receipt), settlement::orders(&receipt.logs));
+            let (mut swaps, orders) = (swaps(receipt), settlement::orders(&receipt.logs));
             let (reports, filler) =
                 (reports::all(&receipt.logs), reports::filler(&receipt.logs, receipt.to.and_then(hex::address)));
             if swaps.is_empty() && orders.is_empty() && reports.is_empty() && filler.is_none() {
@@ -87,6 +87,11 @@ pub fn find(receipts: &[Receipt<'_>]) -> Vec<Found> {
             }
             let transfers: Vec<Transfer> = receipt.logs.iter().filter_map(Transfer::read).collect();
             let operations = settlement::operations(&receipt.logs);
+            for swap in &mut swaps {
+                if let Some(complete) = swap.venue.complete {
+                    swap.event = complete(swap.event, &transfers);
+                }
+            }
             let mut holders: Vec<Address> = swaps.iter().map(|swap| swap.event.holder).collect();
             holders.sort_unstable();
             holders.dedup();
