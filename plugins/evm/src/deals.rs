@@ -4,7 +4,8 @@
 //! 1. Orders that name their owner (CoW, UniswapX) are one deal each; the pools crossed are the solver's business.
 //! 2. In a bundle of user operations the legs of each belong to its account and are netted by themselves.
 //! 3. Else all legs are netted together, and the trader is the transaction's sender, unless it neither gave nor got
-//!    while exactly one other account gave what was sold and got what was bought.
+//!    while a router paid native coin to an account that moved no token, or exactly one other account gave what was sold
+//!    and got what was bought.
 //! 4. Where all that one trader gave is one token and all that it got is another, and pools were crossed between them,
 //!    that is one deal: what was wrapped, unwrapped or lent on the way is no trade of its own.
 //! 5. Without a pool, a router's report or a filled order makes a deal where transfers show both of its sides.
@@ -119,6 +120,9 @@ impl Scene<'_> {
         let took = |who: Address| matches!(self.flow(who, bought), (into, out) if into > out);
         if route.kind == Kind::Cycle || has_native || gave(self.sender) || took(self.sender) {
             return (self.sender, SENDER);
+        }
+        if let Some(payee) = self.payee(route) {
+            return (payee, "recipient");
         }
         let (of_sold, of_bought) = (self.moved(sold), self.moved(bought));
         // Nine tenths: a fee may have been taken before the pools or after them.

@@ -164,8 +164,8 @@ fn read(log: &Log<'_>) -> Option<Report> {
 }
 
 /// Contracts that trade for whoever calls them, also from an account's own stock, which sends no event of a venue: the
-/// same address on every chain, but for Odos, which has one on each.
-const FILLERS: [(Address, &str); 9] = [
+/// same address on every chain, but for Odos and MetaMask.
+const FILLERS: [(Address, &str); 13] = [
     (address!("1111111254fb6c44bac0bed2854e76f90643097d"), "1inch"),
     (address!("1111111254eeb25477b68fb85ed929f73a960582"), "1inch"),
     (address!("111111125421ca6dc452d289314280a0f8842a65"), "1inch"),
@@ -175,6 +175,10 @@ const FILLERS: [(Address, &str); 9] = [
     (address!("6131b5fae19ea4f9d964eac0408e4408b66337b5"), "kyberswap"),
     (address!("6352a56caadc4f1e25cd6c75970fa768a3304e64"), "openocean"),
     (address!("cf5540fffcdc3d510b18bfca6d2b9987b0772559"), "odos"),
+    (address!("0000000000001ff3684f28c67538d4d072c22734"), "0x"), // AllowanceHolder, the door to Settler
+    (address!("881d40237659c251811cec9c364ef91dc08d300c"), "metamask"), // Ethereum
+    (address!("1a1ec25dc08e98e5e93f1104b5e5cdd298707d31"), "metamask"), // BSC, Polygon
+    (address!("818e6fecd516ecc3849daf6845e3ec868087b755"), "kyber-network"),
 ];
 
 static FILLS: LazyLock<[String; 5]> = LazyLock::new(|| {
@@ -187,6 +191,11 @@ static FILLS: LazyLock<[String; 5]> = LazyLock::new(|| {
     ]
     .map(|signature| hex::spell(keccak256(signature)))
 });
+
+/// Whether a contract is one of those, so that what it says of native coin, which leaves no log, is believed.
+pub fn is_filler(who: Address) -> bool {
+    FILLERS.iter().any(|(filler, _)| *filler == who)
+}
 
 /// Who traded for somebody in a transaction: the router that was called, or that filled a standing order; none otherwise.
 pub fn filler(logs: &[Log<'_>], callee: Option<Address>) -> Option<&'static str> {

@@ -3,7 +3,7 @@
 use crate::deals::{Deal, Scene};
 use crate::legs::Leg;
 use crate::net::{Amount, Kind, Route};
-use crate::reports::Report;
+use crate::reports::{self, Report};
 use crate::transfers::Transfer;
 use alloy_primitives::{Address, U256};
 use std::collections::BTreeMap;
@@ -77,7 +77,7 @@ impl Scene<'_> {
     }
 
     /// The sides of a report, if the sender gave the one and the receiver got the other: by transfers, or native coin as
-    /// far as it was brought along or unwrapped.
+    /// far as it was brought along or unwrapped, or a router that is known says that it paid it.
     fn confirmed(&self, report: &Report) -> Option<(Amount, Amount)> {
         let (sold, bought) = self.sides_of(report);
         let gave = |(into, out): (U256, U256)| out.saturating_sub(into);
@@ -85,7 +85,8 @@ impl Scene<'_> {
         let (into, out) = self.flow(report.receiver, bought.0);
         let is_given =
             gave(self.flow(self.sender, sold.0)) >= sold.1 || (is_coin(sold.0) && self.native.value >= sold.1);
-        let is_got = gave((out, into)) >= bought.1 || (is_coin(bought.0) && self.native.unwrapped >= bought.1);
+        let is_paid = self.native.unwrapped >= bought.1 || reports::is_filler(report.emitter);
+        let is_got = gave((out, into)) >= bought.1 || (is_coin(bought.0) && is_paid);
         let is_trade = sold.0 != bought.0 && !sold.1.is_zero() && !bought.1.is_zero();
         (is_trade && is_given && is_got).then_some((sold, bought))
     }
@@ -153,17 +154,32 @@ impl Scene<'_> {
         }
     }
 
-    /// The native coin that the router called says it paid out: no more than the pools gave, no less than half.
+    /// The native coin that a router says it paid out for all that was sold: the router called, else the only one that says
+    /// so; no more than the pools gave, no less than half.
     fn paid_out(&self, trader: Address, route: &Route) -> Option<U256> {
         let is_of = |report: &&Report| {
             let (sold, bought) = self.sides_of(report);
-            let is_called = Some(report.emitter) == self.callee && report.receiver == trader;
-            is_called && (sold.0, bought.0) == (route.sold.0, route.bought.0)
+            (sold.0, bought.0) == (route.sold.0, route.bought.0)
         };
-        let mut of_it = self.reports.iter().filter(is_of);
-        let (Some(report), None) = (of_it.next(), of_it.next()) else { return None };
+        let is_called = |report: &&Report| Some(report.emitter) == self.callee && report.receiver == trader;
+        let all = || self.reports.iter().filter(is_of);
+        let whole = |report: &&Report| report.sold.1 == route.sold.1;
+        let report = only(all().filter(is_called)).or_else(|| only(all().filter(whole)))?;
         let (paid, most) = (report.bought.1, route.bought.1);
         (paid <= most && paid >= most / U256::from(2)).then_some(paid)
+    }
+
+    /// Whom a router says it paid in native coin for what was sold, where that is an account that moved no token: not the
+    /// one that gave, but the one that got (a bridge or relay gives in its name).
+    pub(crate) fn payee(&self, route: &Route) -> Option<Address> {
+        let is_of = |report: &&Report| {
+            let (sold, bought) = self.sides_of(report);
+            (sold, bought.0) == (route.sold, route.bought.0) && self.rules.wrapped == Some(bought.0)
+        };
+        let who = only(self.reports.iter().filter(is_of))?.receiver;
+        let is_busy = self.transfers.iter().any(|transfer| transfer.from == who || transfer.to == who);
+        let is_end = ![Some(self.sender), self.callee].contains(&Some(who)) && !who.is_zero();
+        (is_end && !is_busy).then_some(who)
     }
 
     /// What came to and went from one account of one token.
@@ -202,6 +218,14 @@ impl Scene<'_> {
             }
         }
         (given, got)
+    }
+}
+
+/// The first, if there is no second.
+fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    match (all.next(), all.next()) {
+        (Some(one), None) => Some(one),
+        _ => None,
     }
 }
 
@@ -260,5 +284,47 @@ mod tests {
         let other = Address::repeat_byte(6);
         let twice = [whole, [moved(SOLD, other, ROUTER, 10), moved(BOUGHT, ROUTER, other, 20)]].concat();
         assert_eq!(told(OTHER, Some("1inch"), &[], &twice), None);
+    }
+
+    /// Native coin leaves no log: a known router's word for it counts, nobody else's.
+    #[test]
+    fn native_coin_is_paid_out_as_a_known_router_says() {
+        let side = |token: Address, raw: u64| (token, U256::from(raw));
+        let (sold, bought) = (side(SOLD, 10), side(Rules::NATIVE, 20));
+        let kyber = alloy_primitives::address!("818e6fecd516ecc3849daf6845e3ec868087b755");
+        let report = Report { emitter: kyber, router: "kyber-network", sold, bought, receiver: ME, code: None };
+        let given = [moved(SOLD, ME, OTHER, 10)];
+        let deal = told(ME, None, &[report], &given).unwrap();
+        assert_eq!((deal.route.sold, deal.route.bought), (sold, (rules().wrapped.unwrap(), U256::from(20))));
+        assert_eq!(told(ME, None, &[Report { emitter: ROUTER, ..report }], &given), None);
+    }
+
+    #[test]
+    fn what_a_relay_gave_is_the_trade_of_whom_the_router_paid() {
+        let wrapped = rules().wrapped.unwrap();
+        let side = |token: Address, raw: u64| (token, U256::from(raw));
+        let (sold, bought) = (side(SOLD, 10), side(wrapped, 20));
+        let report = Report { emitter: ROUTER, router: "woofi", sold, bought, receiver: ME, code: None };
+        let route = Route { kind: Kind::Swap, sold, bought, legs: vec![] };
+        let payee = |reports: &[Report], transfers: &[Transfer], route: &Route| {
+            let (sender, callee, native, rules) = (OTHER, Some(ROUTER), Native::default(), &rules());
+            let filler = None;
+            let scene =
+                Scene { sender, callee, transfers, orders: &[], operations: &[], reports, filler, native, rules };
+            (scene.payee(route), scene.paid_out(ME, route))
+        };
+        let relay = [moved(SOLD, Address::repeat_byte(7), ROUTER, 10)];
+        assert_eq!(payee(&[report], &relay, &route), (Some(ME), Some(U256::from(20))));
+        // Two reports, another amount, an account that moved tokens itself, a token in place of native coin.
+        assert_eq!(payee(&[report, report], &relay, &route), (None, None));
+        let other = Route { sold: side(SOLD, 11), ..route.clone() };
+        assert_eq!(payee(&[report], &relay, &other).0, None);
+        assert_eq!(payee(&[report], &[relay[0], moved(BOUGHT, ME, OTHER, 1)], &route).0, None);
+        let token = Route { bought: side(BOUGHT, 20), ..route.clone() };
+        assert_eq!(payee(&[Report { bought: side(BOUGHT, 20), ..report }], &relay, &token).0, None);
+        // A router that says it paid more than the pools gave, or less than half, is not believed.
+        for raw in [21, 9] {
+            assert_eq!(payee(&[Report { bought: side(wrapped, raw), ..report }], &relay, &route).1, None);
+        }
     }
 }

@@ -245,6 +245,9 @@ mod tests {
             (uniswap_v1::BUY, "0xcd60aa75dea3072fbc07ae6d7d856b5dc5f4eee88854f5b4abf7b680ef8bc50f"),
             (uniswap_v1::SELL, "0x7f4091b46c33e918a0f3aa42307641d17bb67029427a5369e54b353984238705"),
             (saddle::VENUE, "0xc6c1e0630dbe9130cc068028486c0d118ddcea348550819defd5cb8c257f8a38"),
+            (v2::DMM, "0x606ecd02b3e3b4778f8e97b2e03351de14224efaa5fa64e62200afc9395c2499"),
+            (izumi::VENUE, "0x0fe977d619f8172f7fdbe8bb8928ef80952817d96936509f67d66346bc4cd10f"),
+            (carbon::VENUE, "0x95f3b01351225fea0e69a46f68b164c9dea10284f12cd4a907ce66510ab7af6a"),
             (woofi::VENUE, "0x0e8e403c2d36126272b08c75823e988381d9dc47f2f0a9a080d95f891d95c469"),
             (dodo::VENUE, "0xc2c0245e056d5fb095f04cd6373bc770802ebd1e6c918eb78fdef843cdb37b0f"),
         ];

@@ -6,12 +6,12 @@ use crate::rpc::Log;
 use alloy_primitives::U256;
 
 /// `Swap(address indexed tokenX, address indexed tokenY, uint24 indexed fee, bool sellXEarnY, uint256 amountX,
-/// uint256 amountY)`.
-pub const VENUE: Venue = Venue::anywhere("iziswap", "Swap(address,address,uint24,bool,uint256,uint256)", read);
+/// uint256 amountY, int24 currentPoint)`.
+pub const VENUE: Venue = Venue::anywhere("iziswap", "Swap(address,address,uint24,bool,uint256,uint256,int24)", read);
 
 fn read(log: &Log<'_>) -> Option<Event> {
     let &[_, first, second, _fee] = log.topics.as_slice() else { return None };
-    let [sells_first, first_raw, second_raw] = hex::words(log.data)?;
+    let [sells_first, first_raw, second_raw, _point] = hex::words(log.data)?;
     let (first, second) = ((hex::padded_address(first)?, first_raw), (hex::padded_address(second)?, second_raw));
     let claim = match sells_first {
         U256::ZERO => Claim::Named { sold: second, bought: first },
@@ -31,7 +31,7 @@ mod tests {
     #[test]
     fn a_flag_tells_the_direction() {
         let side = |token: u8, raw: u64| (Address::with_last_byte(token), U256::from(raw));
-        let claim = |flag| log(&VENUE, 3, &[flag, 10, 20]).map(|event| event.claim);
+        let claim = |flag| log(&VENUE, 3, &[flag, 10, 20, 7]).map(|event| event.claim);
         assert_eq!(claim(1), Some(Claim::Named { sold: side(1, 10), bought: side(2, 20) }));
         assert_eq!(claim(0), Some(Claim::Named { sold: side(2, 20), bought: side(1, 10) }));
         assert_eq!(claim(2), None);
