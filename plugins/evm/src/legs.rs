@@ -11,6 +11,9 @@ use crate::venues::{self, Claim, Event, PoolId, Venue};
 use alloy_primitives::{Address, U256};
 use std::collections::BTreeMap;
 
+/// Of more tokens than these in one transaction, only those in its pools are asked for what they say of themselves.
+const MOST_TOKENS: usize = 32;
+
 /// A swap event and where it stands.
 struct Swap {
     venue: &'static Venue,
@@ -121,6 +124,13 @@ impl Found {
             if !rules.is_native(token) {
                 wanted.tokens.entry(token).or_insert(pin);
             }
+        }
+        // What the trader gave and got may have gone through no pool. Hostile transactions must not cost a call per transfer.
+        let mut moved: Vec<Address> = self.transfers.iter().map(|transfer| transfer.token).collect();
+        moved.sort_unstable();
+        moved.dedup();
+        for token in moved.into_iter().take(MOST_TOKENS) {
+            wanted.tokens.entry(token).or_insert(pin);
         }
         for Swap { venue, event, .. } in &self.swaps {
             let Event { pool, holder, claim, .. } = event;

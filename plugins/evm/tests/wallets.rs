@@ -71,7 +71,7 @@ fn pools(receipt: &Value) -> BTreeMap<String, PoolFacts> {
         let mut seen = BTreeSet::new();
         tokens.retain(|(_, token)| seen.insert(token.clone()));
         let stated: Vec<String> = tokens.into_iter().map(|(_, token)| token).collect();
-        if let Some([first, second]) = in_order(&logs, &pool, &data, &stated) {
+        if let Some([first, second]) = in_order(logs, &pool, &data, &stated) {
             pools.insert(pool, PoolFacts { tokens: [Some(first), Some(second)] });
         }
     }

@@ -129,9 +129,10 @@ fn event(bytes: &mut Bytes<'_>, signature: &str, emitter: Address) -> Value {
             _ => spell(word_of(bytes.account())),
         });
     }
-    let words = if bytes.byte() % 8 == 0 { bytes.below(12) } else { arity(signature).saturating_sub(count) };
-    let mut data: String = (0..words).map(|_| format!("{:064x}", bytes.word())).collect();
-    if bytes.byte() % 16 == 0 {
+    let words = if bytes.byte().is_multiple_of(8) { bytes.below(12) } else { arity(signature).saturating_sub(count) };
+    let words: Vec<String> = (0..words).map(|_| format!("{:064x}", bytes.word())).collect();
+    let mut data = words.concat();
+    if bytes.byte().is_multiple_of(16) {
         data.truncate(bytes.below(data.len() + 1));
     }
     json!({"address": hex::spell(emitter), "topics": topics, "data": format!("0x{data}")})
@@ -143,7 +144,7 @@ fn log(bytes: &mut Bytes<'_>, venues: &[Venue]) -> Value {
         4..=6 if !venues.is_empty() => {
             let venue = &venues[bytes.below(venues.len())];
             let anyone = ACCOUNTS[bytes.below(ACCOUNTS.len())];
-            let emitter = venue.emitters.first().copied().filter(|_| bytes.byte() % 8 != 0).unwrap_or(anyone);
+            let emitter = venue.emitters.first().copied().filter(|_| !bytes.byte().is_multiple_of(8)).unwrap_or(anyone);
             event(bytes, venue.signature, emitter)
         }
         _ => {
