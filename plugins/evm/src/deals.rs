@@ -4,14 +4,18 @@
 //! 1. Orders that name their owner (CoW, UniswapX) are one deal each; the pools crossed are the solver's business.
 //! 2. In a bundle of user operations the legs of each belong to its account and are netted by themselves.
 //! 3. Else all legs are netted together, and the trader is the transaction's sender, unless it neither gave nor got
-//!    while exactly one other account gave what was sold and got what was bought.
+//!    while a router paid native coin to an account that moved no token, or exactly one other account gave what was sold
+//!    and got what was bought.
 //! 4. Where all that one trader gave is one token and all that it got is another, and pools were crossed between them,
 //!    that is one deal: what was wrapped, unwrapped or lent on the way is no trade of its own.
-//! 5. Where the trader's own transfers tell another amount than the pools, because a router took a fee, a token its tax,
+//! 5. Without a pool, a router's report or a filled order makes a deal where transfers show both of its sides.
+//! 6. Where the trader's own transfers tell another amount than the pools, because a router took a fee, a token its tax,
 //!    or a wrapper rounded, the trader's counts: what left the account, what arrived.
 
 use crate::legs::Leg;
+use crate::native::Native;
 use crate::net::{self, Amount, Judge, Kind, Route};
+use crate::reports::Report;
 use crate::settings::Rules;
 use crate::settlement::{COW_ETH_FLOWS, Operation, Order};
 use crate::transfers::Transfer;
@@ -43,6 +47,12 @@ pub struct Scene<'a> {
     pub orders: &'a [Order],
     /// Operations bundled in it.
     pub operations: &'a [Operation],
+    /// What routers say that they did.
+    pub reports: &'a [Report],
+    /// Who traded for somebody, also without a venue.
+    pub filler: Option<&'static str>,
+    /// What is known of native coin.
+    pub native: Native<'a>,
     /// The chain's cash.
     pub rules: &'a Rules,
 }
@@ -58,86 +68,13 @@ impl Scene<'_> {
         deals
     }
 
-    /// The deals of one trader as one, where the trader gave one token and got one other, at least one of which went
-    /// through a pool; none where the deals say just that already.
-    fn whole(&self, deals: &[Deal]) -> Option<Deal> {
-        let [first, others @ ..] = deals else { return None };
-        let is_one =
-            |deal: &Deal| deal.trader == first.trader && deal.router.is_none() && deal.route.kind == Kind::Swap;
-        if !is_one(first) || !others.iter().all(is_one) {
-            return None;
-        }
-        let (sold, bought) = self.only_flows(first.trader)?;
-        let is_side =
-            |asset: Address| deals.iter().any(|deal| deal.route.sold.0 == asset || deal.route.bought.0 == asset);
-        let is_said = others.is_empty() && (first.route.sold.0, first.route.bought.0) == (sold.0, bought.0);
-        if is_said || !(is_side(sold.0) || is_side(bought.0)) {
-            return None;
-        }
-        let mut legs: Vec<usize> = deals.iter().flat_map(|deal| deal.route.legs.clone()).collect();
-        legs.sort_unstable();
-        Some(Deal { route: Route { kind: Kind::Swap, sold, bought, legs }, ..first.clone() })
-    }
-
-    /// The one token that an account gave and the one that it got; none where there were others.
-    fn only_flows(&self, owner: Address) -> Option<(Amount, Amount)> {
-        let (given, got) = self.net_of(owner);
-        match (&given[..], &got[..]) {
-            ([given], [got]) => Some((*given, *got)),
-            _ => None,
-        }
-    }
-
-    /// Puts the trader's own amounts in place of the pools', where one deal alone can have caused them.
-    fn as_the_trader_saw(&self, deals: &mut [Deal]) {
-        let mut uses: BTreeMap<(Address, Address), u32> = BTreeMap::new();
-        for Deal { trader, route, .. } in &*deals {
-            *uses.entry((*trader, route.sold.0)).or_default() += 1;
-            *uses.entry((*trader, route.bought.0)).or_default() += 1;
-        }
-        let is_alone = |trader: Address, asset: Address| uses.get(&(trader, asset)) == Some(&1);
-        let slack = |raw: U256| raw / U256::from(50);
-        for Deal { trader, route, router, .. } in deals {
-            if route.kind == Kind::Cycle || router.is_some() {
-                continue;
-            }
-            let (asset, raw) = route.sold;
-            if is_alone(*trader, asset) {
-                let (into, out) = self.flow(*trader, asset);
-                let gave = out.saturating_sub(into);
-                if gave >= raw - slack(raw) && gave / U256::from(2) <= raw {
-                    route.sold.1 = gave;
-                }
-            }
-            let (asset, raw) = route.bought;
-            if is_alone(*trader, asset) {
-                let (into, out) = self.flow(*trader, asset);
-                let got = into.saturating_sub(out);
-                if got >= raw / U256::from(2) && got <= raw.saturating_add(slack(raw)) && !got.is_zero() {
-                    route.bought.1 = got;
-                }
-            }
-        }
-    }
-
-    /// What came to and went from one account of one token.
-    fn flow(&self, account: Address, token: Address) -> (U256, U256) {
-        let (mut into, mut out) = (U256::ZERO, U256::ZERO);
-        for transfer in self.transfers.iter().filter(|transfer| transfer.token == token) {
-            if transfer.to == account {
-                into = into.saturating_add(transfer.raw);
-            }
-            if transfer.from == account {
-                out = out.saturating_add(transfer.raw);
-            }
-        }
-        (into, out)
-    }
-
     fn by_rule(&self, legs: &[Leg]) -> Vec<Deal> {
         let ordered = self.ordered(legs);
         if !ordered.is_empty() {
             return ordered;
+        }
+        if legs.is_empty() {
+            return self.told().into_iter().collect();
         }
         if self.operations.is_empty() {
             let all: Vec<usize> = (0..legs.len()).collect();
@@ -179,9 +116,13 @@ impl Scene<'_> {
         let ((sold, given), (bought, got)) = (route.sold, route.bought);
         let wraps = |asset: Address| self.rules.wrapped == Some(asset);
         let gave = |who: Address| matches!(self.flow(who, sold), (into, out) if out > into);
+        let has_native = wraps(sold) && !self.native.value.is_zero();
         let took = |who: Address| matches!(self.flow(who, bought), (into, out) if into > out);
-        if route.kind == Kind::Cycle || gave(self.sender) || took(self.sender) {
+        if route.kind == Kind::Cycle || has_native || gave(self.sender) || took(self.sender) {
             return (self.sender, SENDER);
+        }
+        if let Some(payee) = self.payee(route) {
+            return (payee, "recipient");
         }
         let (of_sold, of_bought) = (self.moved(sold), self.moved(bought));
         // Nine tenths: a fee may have been taken before the pools or after them.
@@ -199,7 +140,7 @@ impl Scene<'_> {
         let mut others = of_sold.iter().filter(is_other);
         match (others.next(), others.next()) {
             (Some((who, _)), None) => (*who, "token-flow"),
-            _ => (self.sender, SENDER),
+            _ => self.maker(legs).map_or((self.sender, SENDER), |who| (who, "token-flow")),
         }
     }
 
@@ -249,30 +190,6 @@ impl Scene<'_> {
         };
         let route = Route { kind: Kind::Swap, sold, bought, legs: vec![] };
         Some(Deal { route, trader, evidence, router: Some(order.router) })
-    }
-
-    /// What an account gave and what it got, by token.
-    fn net_of(&self, owner: Address) -> (Vec<Amount>, Vec<Amount>) {
-        let mut flows: BTreeMap<Address, (U256, U256)> = BTreeMap::new();
-        for Transfer { token, from, to, raw } in self.transfers {
-            if *to == owner {
-                let into = &mut flows.entry(*token).or_default().0;
-                *into = into.saturating_add(*raw);
-            }
-            if *from == owner {
-                let out = &mut flows.entry(*token).or_default().1;
-                *out = out.saturating_add(*raw);
-            }
-        }
-        let (mut given, mut got) = (vec![], vec![]);
-        for (token, (into, out)) in flows {
-            if out > into {
-                given.push((token, out - into));
-            } else if into > out {
-                got.push((token, into - out));
-            }
-        }
-        (given, got)
     }
 
     /// The one token that an account gave and the one that it got; where one of them left no log, what the pools did.

@@ -1,6 +1,8 @@
 //! From logs to legs: the swap events of a transaction, each held against what its pool really received and sent.
 
 use crate::facts::{Facts, Wanted};
+use crate::hex;
+use crate::reports::{self, Report};
 use crate::rpc::Receipt;
 use crate::settings::Rules;
 use crate::settlement::{self, Operation, Order};
@@ -8,6 +10,9 @@ use crate::transfers::{Backing, Moved, Transfer};
 use crate::venues::{self, Claim, Event, PoolId, Venue};
 use alloy_primitives::{Address, U256};
 use std::collections::BTreeMap;
+
+/// Of more tokens than these in one transaction, only those in its pools are asked for what they say of themselves.
+const MOST_TOKENS: usize = 32;
 
 /// A swap event and where it stands.
 struct Swap {
@@ -26,6 +31,10 @@ pub struct Found {
     pub orders: Vec<Order>,
     /// Operations bundled in it.
     pub operations: Vec<Operation>,
+    /// What routers say that they did.
+    pub reports: Vec<Report>,
+    /// Who traded for somebody, also without a venue.
+    pub filler: Option<&'static str>,
     swaps: Vec<Swap>,
     backing: Backing,
 }
@@ -73,17 +82,24 @@ pub fn find(receipts: &[Receipt<'_>]) -> Vec<Found> {
         .enumerate()
         .filter(|(_, receipt)| receipt.succeeded())
         .filter_map(|(at, receipt)| {
-            let (swaps, orders) = (swaps(receipt), settlement::orders(&receipt.logs));
-            if swaps.is_empty() && orders.is_empty() {
+            let (mut swaps, orders) = (swaps(receipt), settlement::orders(&receipt.logs));
+            let (reports, filler) =
+                (reports::all(&receipt.logs), reports::filler(&receipt.logs, receipt.to.and_then(hex::address)));
+            if swaps.is_empty() && orders.is_empty() && reports.is_empty() && filler.is_none() {
                 return None;
             }
             let transfers: Vec<Transfer> = receipt.logs.iter().filter_map(Transfer::read).collect();
             let operations = settlement::operations(&receipt.logs);
+            for swap in &mut swaps {
+                if let Some(complete) = swap.venue.complete {
+                    swap.event = complete(swap.event, &transfers);
+                }
+            }
             let mut holders: Vec<Address> = swaps.iter().map(|swap| swap.event.holder).collect();
             holders.sort_unstable();
             holders.dedup();
             let backing = Backing::of(&holders, &transfers);
-            Some(Found { receipt: at, transfers, orders, operations, swaps, backing })
+            Some(Found { receipt: at, transfers, orders, operations, reports, filler, swaps, backing })
         })
         .collect()
 }
@@ -101,12 +117,20 @@ fn swaps(receipt: &Receipt<'_>) -> Vec<Swap> {
 impl Found {
     /// Notes whom to ask: pools that received and sent something, keys of a manager's pools, and the tokens that moved.
     pub fn want(&self, pin: usize, rules: &Rules, wanted: &mut Wanted) {
-        for (token, _) in
-            self.orders.iter().filter_map(|order| order.terms).flat_map(|terms| [terms.sold, terms.bought])
-        {
+        let of_orders = self.orders.iter().filter_map(|order| order.terms).map(|terms| [terms.sold, terms.bought]);
+        let of_reports = self.reports.iter().map(|report| [report.sold, report.bought]);
+        let moved = |(token, _): &(Address, U256)| self.transfers.iter().any(|transfer| transfer.token == *token);
+        for (token, _) in of_orders.flatten().chain(of_reports.flatten().filter(moved)) {
             if !rules.is_native(token) {
                 wanted.tokens.entry(token).or_insert(pin);
             }
+        }
+        // What the trader gave and got may have gone through no pool. Hostile transactions must not cost a call per transfer.
+        let mut moved: Vec<Address> = self.transfers.iter().map(|transfer| transfer.token).collect();
+        moved.sort_unstable();
+        moved.dedup();
+        for token in moved.into_iter().take(MOST_TOKENS) {
+            wanted.tokens.entry(token).or_insert(pin);
         }
         for Swap { venue, event, .. } in &self.swaps {
             let Event { pool, holder, claim, .. } = event;

@@ -14,6 +14,8 @@ pub mod trie;
 pub mod prove;
 pub mod venues;
 pub mod settlement;
+pub mod reports;
+pub mod native;
 pub mod transfers;
 pub mod legs;
 pub mod facts;
@@ -23,7 +25,9 @@ pub mod tokens;
 pub mod net;
 pub mod split;
 pub mod deals;
+mod seen;
 pub mod platforms;
+pub mod reference;
 pub mod trades;
 
 use chain_plugin_sdk::{Context, Description, Failure, Host, Plugin, Scanned, Span, Tip, Wake};

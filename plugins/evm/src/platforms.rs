@@ -2,6 +2,7 @@
 
 use crate::hex;
 use crate::net::Amount;
+use crate::reports::Report;
 use crate::transfers::Transfer;
 use alloy_primitives::{Address, U256};
 use chain_plugin_sdk::Failure;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 pub struct Spelled {
     routers: Vec<String>,
     fee_recipients: Vec<String>,
+    codes: Vec<String>,
 }
 
 /// What tells a platform's trades.
@@ -25,6 +27,44 @@ pub struct Platform {
     routers: Vec<Address>,
     /// Accounts that its fees go to.
     recipients: Vec<Address>,
+    /// What integrators put into calls, or routers into their reports, for it.
+    codes: Vec<Code>,
+}
+
+/// What names an integrator.
+#[derive(Clone, Debug)]
+enum Code {
+    /// Found in the call, or in a report.
+    Bytes(Vec<u8>),
+    /// Found in a report.
+    Number(U256),
+}
+
+impl Code {
+    /// Bytes with prefix, from 4 to 32 of them, or a number.
+    fn read(text: &str) -> Option<Self> {
+        if !text.starts_with("0x") {
+            return U256::from_str_radix(text, 10).ok().filter(|number| !number.is_zero()).map(Self::Number);
+        }
+        let mut bytes = vec![];
+        hex::append(text, &mut bytes)?;
+        ((4..=32).contains(&bytes.len()) && bytes.iter().any(|byte| *byte != 0)).then_some(Self::Bytes(bytes))
+    }
+
+    /// Sixteen bytes and more are found anywhere in a call, fewer only at its end: elsewhere they could stand by chance.
+    fn is_in(&self, input: &[u8]) -> bool {
+        let Self::Bytes(bytes) = self else { return false };
+        let Some(arguments) = input.get(4..) else { return false };
+        arguments.ends_with(bytes) || (bytes.len() >= 16 && arguments.windows(bytes.len()).any(|part| part == bytes))
+    }
+
+    fn is_of(&self, report: &Report) -> bool {
+        let number = match self {
+            Self::Bytes(bytes) => U256::from_be_slice(bytes),
+            Self::Number(number) => *number,
+        };
+        report.code.is_some_and(|code| U256::from_be_bytes(code.0) == number)
+    }
 }
 
 /// What a platform took of one asset.
@@ -42,8 +82,8 @@ pub fn read(spelled: &BTreeMap<String, Spelled>) -> Result<Vec<Platform>, Failur
         if name.is_empty() || name.len() > 64 {
             return Err(Failure::BadSettings(format!("settings: platforms: the name `{name}` is empty or too long")));
         }
-        if spelled.routers.is_empty() && spelled.fee_recipients.is_empty() {
-            let why = format!("settings: platforms: {name} has neither routers nor fee-recipients");
+        if spelled.routers.is_empty() && spelled.fee_recipients.is_empty() && spelled.codes.is_empty() {
+            let why = format!("settings: platforms: {name} has neither routers nor fee-recipients nor codes");
             return Err(Failure::BadSettings(why));
         }
         let address = |text: &String| {
@@ -52,16 +92,37 @@ pub fn read(spelled: &BTreeMap<String, Spelled>) -> Result<Vec<Platform>, Failur
         };
         let addresses = |texts: &[String]| texts.iter().map(address).collect::<Result<Vec<_>, _>>();
         let (routers, recipients) = (addresses(&spelled.routers)?, addresses(&spelled.fee_recipients)?);
-        Ok(Platform { name: name.clone(), routers, recipients })
+        let code = |text: &String| {
+            let why = "is no code: 4 to 32 bytes with 0x, or a number";
+            Code::read(text).ok_or_else(|| Failure::BadSettings(format!("settings: platforms: {name}: {text} {why}")))
+        };
+        let codes = spelled.codes.iter().map(code).collect::<Result<Vec<_>, _>>()?;
+        Ok(Platform { name: name.clone(), routers, recipients, codes })
     };
     spelled.iter().map(read).collect()
 }
 
 impl Platform {
-    /// Whether a transaction is the platform's: its router was called, or its fee was paid.
-    pub fn owns(&self, callee: Option<Address>, transfers: &[Transfer]) -> bool {
-        callee.is_some_and(|callee| self.routers.contains(&callee))
+    /// Whether a transaction is the platform's: its router was called, its fee was paid, or its code was given.
+    pub fn owns(
+        &self,
+        callee: Option<Address>,
+        transfers: &[Transfer],
+        reports: &[Report],
+        input: impl Fn() -> Vec<u8>,
+    ) -> bool {
+        callee.is_some_and(|callee| self.is_router(callee))
             || transfers.iter().any(|transfer| self.recipients.contains(&transfer.to))
+            || self.codes.iter().any(|code| reports.iter().any(|report| code.is_of(report)))
+            || (!self.codes.is_empty() && {
+                let input = input();
+                self.codes.iter().any(|code| code.is_in(&input))
+            })
+    }
+
+    /// Whether a contract is one that the platform's users call.
+    pub fn is_router(&self, contract: Address) -> bool {
+        self.routers.contains(&contract)
     }
 
     /// What went to the platform, by asset and recipient.
@@ -97,16 +158,49 @@ mod tests {
             to: Address::repeat_byte(to),
             raw: U256::from(raw),
         };
-        assert!(platforms[0].owns(Some(Address::repeat_byte(0x11)), &[]));
-        assert!(!platforms[0].owns(Some(Address::repeat_byte(0x33)), &[of(0x44, 9)]));
+        assert!(platforms[0].owns(Some(Address::repeat_byte(0x11)), &[], &[], Vec::new));
+        assert!(!platforms[0].owns(Some(Address::repeat_byte(0x33)), &[of(0x44, 9)], &[], Vec::new));
         let paid = [of(0x22, 3), of(0x44, 9), of(0x22, 4)];
-        assert!(platforms[0].owns(None, &paid));
+        assert!(platforms[0].owns(None, &paid, &[], Vec::new));
         let amount = (Address::repeat_byte(5), U256::from(7));
         assert_eq!(platforms[0].charges(&paid), [Charge { amount, recipient: Address::repeat_byte(0x22) }]);
     }
 
     #[test]
+    fn a_code_tells_a_platform() {
+        let json = format!(
+            r#"{{"a":{{"codes":["0x{}"]}},"b":{{"codes":["0x01020304"]}},"c":{{"codes":["77"]}}}}"#,
+            "ab".repeat(20)
+        );
+        let platforms = platform(&json).unwrap();
+        let owners = |reports: &[Report], input: &[u8]| {
+            let owns = |platform: &&Platform| platform.owns(None, &[], reports, || input.to_vec());
+            platforms.iter().filter(owns).map(|platform| platform.name.as_str()).collect::<Vec<_>>()
+        };
+        let call = |arguments: &[&[u8]]| [&[9; 4], arguments.concat().as_slice()].concat();
+        // An address anywhere, four bytes only at the end; the selector is no place for a code.
+        assert_eq!(owners(&[], &call(&[&[7; 5], &[0xab; 20], &[1]])), ["a"]);
+        assert_eq!(owners(&[], &call(&[&[7; 5], &[1, 2, 3, 4]])), ["b"]);
+        assert!(owners(&[], &call(&[&[1, 2, 3, 4], &[7]])).is_empty());
+        assert!(owners(&[], &[1, 2, 3, 4]).is_empty());
+        let report = |code: U256| Report {
+            emitter: Address::ZERO,
+            router: "odos",
+            sold: (Address::ZERO, U256::ZERO),
+            bought: (Address::ZERO, U256::ZERO),
+            receiver: Address::ZERO,
+            code: Some(code.to_be_bytes().into()),
+        };
+        assert_eq!(owners(&[report(U256::from(77))], &[]), ["c"]);
+        assert_eq!(owners(&[report(U256::from_be_slice(&[0xab; 20]))], &[]), ["a"]);
+        assert!(owners(&[report(U256::from(78))], &[]).is_empty());
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_named() {
+        assert!(
+            matches!(platform(r#"{"shop":{"codes":["0x12"]}}"#), Err(Failure::BadSettings(why)) if why.contains("0x12"))
+        );
         assert!(matches!(platform(r#"{"shop":{}}"#), Err(Failure::BadSettings(why)) if why.contains("shop")));
         assert!(
             matches!(platform(r#"{"shop":{"routers":["0x1"]}}"#), Err(Failure::BadSettings(why)) if why.contains("0x1"))

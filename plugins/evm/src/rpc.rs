@@ -53,8 +53,8 @@ pub struct Header<'a> {
     pub slot_number: Option<Text<'a>>,
     pub timestamp_milliseconds: Option<Text<'a>>,
     pub min_delay_excess: Option<Text<'a>>,
-    /// The hashes of the block's transactions, in order, where the node gives them.
-    pub transactions: Option<Vec<Text<'a>>>,
+    /// The block's transactions, in order, where the node gives them.
+    pub transactions: Option<Vec<Sent<'a>>>,
 }
 
 impl<'a> Header<'a> {
@@ -96,7 +96,7 @@ impl<'a> Header<'a> {
             b"timestampMilliseconds" => header.timestamp_milliseconds,
             b"minDelayExcess" => header.min_delay_excess,
         }, b"transactions" => |list: &mut Cursor<'a>| {
-            header.transactions = hashes(list)?;
+            header.transactions = Sent::read_all(list)?;
             Ok::<_, Malformed>(())
         })?;
         let needed = |field: Option<Text<'a>>| field.ok_or(cursor.malformed("a whole header before this place"));
@@ -110,23 +110,34 @@ impl<'a> Header<'a> {
     }
 }
 
-/// The hashes in a block's list of transactions. Some nodes send whole transactions whatever they are asked.
-fn hashes<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Vec<Text<'a>>>, Malformed> {
-    if cursor.null() {
-        return Ok(None);
-    }
-    let mut hashes = vec![];
-    cursor.list(|element| {
-        let mut hash = None;
-        if element.peek() == Some(b'{') {
-            fields!(element, { b"hash" => hash })?;
-        } else {
-            hash = Some(element.text()?);
+/// What a transaction brought along. Some nodes send whole transactions whatever they are asked, others only hashes.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(missing_docs, reason = "the node's own names")]
+pub struct Sent<'a> {
+    pub hash: Text<'a>,
+    pub value: Option<Text<'a>>,
+    pub input: Option<Text<'a>>,
+}
+
+impl<'a> Sent<'a> {
+    fn read_all(cursor: &mut Cursor<'a>) -> Result<Option<Vec<Self>>, Malformed> {
+        if cursor.null() {
+            return Ok(None);
         }
-        hashes.push(hash.ok_or(element.malformed("a transaction's hash"))?);
-        Ok::<_, Malformed>(())
-    })?;
-    Ok(Some(hashes))
+        let mut all = vec![];
+        cursor.list(|element| {
+            let (mut sent, mut hash) = (Self::default(), None);
+            if element.peek() == Some(b'{') {
+                fields!(element, { b"hash" => hash, b"value" => sent.value, b"input" => sent.input })?;
+            } else {
+                hash = Some(element.text()?);
+            }
+            sent.hash = hash.ok_or(element.malformed("a transaction's hash"))?;
+            all.push(sent);
+            Ok::<_, Malformed>(())
+        })?;
+        Ok(Some(all))
+    }
 }
 
 /// What a block is named by.
@@ -279,6 +290,11 @@ pub fn chain_id() -> Call {
 /// A block by `latest`, `finalized` or a number from [`number`], with the hashes of its transactions.
 pub fn block(which: &str) -> Call {
     Call::new("eth_getBlockByNumber", format!(r#"["{which}",false]"#))
+}
+
+/// A block with its whole transactions: what they brought along in native coin stands in no log.
+pub fn whole_block(height: u64) -> Call {
+    Call::new("eth_getBlockByNumber", format!(r#"["{}",true]"#, number(height)))
 }
 
 /// All receipts of a block.

@@ -3,12 +3,15 @@
 use crate::chains::Proof;
 use crate::facts::{self, Facts, Pin, Wanted};
 use crate::legs::{self, Dropped, Found};
+use crate::reference::Price;
 use crate::rpc::{Header, Receipt};
 use crate::settings::{Rules, Settings, Verify};
 use crate::trades::Spelling;
-use crate::{hex, prove, rpc};
+use crate::{hex, prove, reference, rpc};
+use alloy_primitives::Address;
 use chain_plugin_sdk::jsonrpc::{self, Answers, Call, Kind};
 use chain_plugin_sdk::{Block, BlockId, Context, Failure, Host, Scanned, Span};
+use std::collections::BTreeMap;
 
 /// The fact under which the host keeps the chain's number.
 const CHAIN_ID: &str = "chain-id";
@@ -33,7 +36,7 @@ pub fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scann
     }
     let heights: Vec<u64> = (span.first..=span.last).collect();
     let known = known_chain_id(host, context);
-    let mut calls: Vec<Call> = heights.iter().map(|height| rpc::block(&rpc::number(*height))).collect();
+    let mut calls: Vec<Call> = heights.iter().map(|height| rpc::whole_block(*height)).collect();
     calls.extend(heights.iter().map(|height| rpc::receipts(*height)));
     calls.extend(known.is_none().then(rpc::chain_id));
     let answers = jsonrpc::send(host, &calls, settings.batch);
@@ -129,8 +132,8 @@ fn ask_singly(
         let hashes = header.transactions.as_ref().ok_or_else(|| {
             Failure::Elsewhere(format!("the endpoint gives neither receipts nor transactions of block {}", number()))
         })?;
-        for hash in hashes {
-            let hash = hex::hash(hash)
+        for sent in hashes {
+            let hash = hex::hash(sent.hash)
                 .ok_or_else(|| Failure::Elsewhere(format!("a transaction of block {} has no hash", number())))?;
             calls.push(rpc::receipt(&hex::spell(hash)));
         }
@@ -216,11 +219,11 @@ fn admit<'a>(
 
 /// The receipts are those of the header's transactions, in order.
 fn check_transactions(height: u64, header: &Header<'_>, receipts: &[Receipt<'_>]) -> Result<(), Failure> {
-    let Some(hashes) = &header.transactions else { return Ok(()) };
-    let (mut indices, mut pairs) = ((0..).zip(receipts), hashes.iter().zip(receipts));
+    let Some(sent) = &header.transactions else { return Ok(()) };
+    let (mut indices, mut pairs) = ((0..).zip(receipts), sent.iter().zip(receipts));
     let in_place = indices.all(|(at, receipt)| hex::quantity(receipt.transaction_index) == Some(at));
-    let theirs = pairs.all(|(hash, receipt)| same(hash, receipt.transaction_hash));
-    if in_place && theirs && receipts.len() <= hashes.len() {
+    let theirs = pairs.all(|(sent, receipt)| same(sent.hash, receipt.transaction_hash));
+    if in_place && theirs && receipts.len() <= sent.len() {
         Ok(())
     } else {
         Err(Failure::Elsewhere(format!("the receipts of block {height} are not those of its transactions")))
@@ -244,24 +247,36 @@ fn detect(
         for found in &of_block {
             found.want(at, rules, &mut wanted);
         }
-        found.push(of_block);
+        let prices =
+            if of_block.is_empty() { BTreeMap::new() } else { reference::prices(&block.receipts, &rules.references) };
+        for pool in prices.keys() {
+            wanted.pools.entry(*pool).or_insert(at);
+        }
+        found.push((of_block, prices));
     }
     let is_final = |height| finalized.is_some_and(|finalized| height <= finalized);
     let pin =
         |block: &Fetched<'_>| Pin { height: block.height, hash: block.hash.clone(), is_final: is_final(block.height) };
     let pins: Vec<Pin> = blocks.iter().map(pin).collect();
     let facts = facts::gather(host, &wanted, &pins, finalized, batch, span)?;
-    blocks.iter().zip(found).map(|(block, found)| spell(block, found, rules, &facts)).collect()
+    blocks.iter().zip(found).map(|(block, (found, prices))| spell(block, found, rules, &facts, &prices)).collect()
 }
 
-fn spell(block: &Fetched<'_>, found: Vec<Found>, rules: &Rules, facts: &Facts) -> Result<Block, Failure> {
+fn spell(
+    block: &Fetched<'_>,
+    found: Vec<Found>,
+    rules: &Rules,
+    facts: &Facts,
+    prices: &BTreeMap<Address, Price>,
+) -> Result<Block, Failure> {
     let unreadable = |what: &str| Failure::Elsewhere(format!("{what} of block {} cannot be read", block.height));
     let mut dropped = Dropped::default();
     let mut trades = vec![];
-    let spelling = Spelling { rules, facts };
+    let spelling = Spelling { rules, facts, prices };
     for mut found in found {
         let legs = found.legs(facts, rules, &mut dropped);
-        let of_receipt = spelling.trades(&block.receipts[found.receipt], &legs, &found);
+        let sent = block.header.transactions.as_ref().and_then(|all| all.get(found.receipt)).copied();
+        let of_receipt = spelling.trades(&block.receipts[found.receipt], sent.unwrap_or_default(), &legs, &found);
         trades.extend(of_receipt.ok_or_else(|| unreadable("a transaction"))?);
     }
     let seconds = hex::quantity(block.header.timestamp).ok_or_else(|| unreadable("the time"))?;

@@ -2,6 +2,7 @@
 
 use crate::chains::{Chain, Proof};
 use crate::platforms::{self, Platform, Spelled};
+use crate::reference::Reference;
 use crate::{factories, hex};
 use alloy_primitives::{Address, address};
 use chain_plugin_sdk::{Context, Failure};
@@ -41,6 +42,14 @@ pub struct Settings {
     wrapped: Option<String>,
     factories: BTreeMap<String, String>,
     platforms: BTreeMap<String, Spelled>,
+    reference: Vec<SpelledReference>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpelledReference {
+    pool: String,
+    asset: String,
 }
 
 impl Default for Settings {
@@ -54,6 +63,7 @@ impl Default for Settings {
             wrapped: None,
             factories,
             platforms: BTreeMap::new(),
+            reference: vec![],
         }
     }
 }
@@ -126,8 +136,21 @@ impl Settings {
         }
         let wrapped = self.wrapped.as_deref().map(|text| address("wrapped", text)).transpose()?;
         let platforms = platforms::read(&self.platforms)?;
+        let read = |spelled: &SpelledReference| {
+            let [pool, asset] = [&spelled.pool, &spelled.asset].map(|text| address("reference", text));
+            Ok(Reference { pool: pool?, asset: asset? })
+        };
+        let references = self.reference.iter().map(read).collect::<Result<Vec<_>, Failure>>()?;
         let native = (chain.proof == Proof::StateSyncApart).then_some(POLYGON_NATIVE);
-        Ok(Rules { proof: chain.proof, wrapped: wrapped.or(chain.wrapped), native, platforms, stables, factories })
+        Ok(Rules {
+            proof: chain.proof,
+            wrapped: wrapped.or(chain.wrapped),
+            native,
+            platforms,
+            references,
+            stables,
+            factories,
+        })
     }
 }
 
@@ -146,6 +169,8 @@ pub struct Rules {
     pub native: Option<Address>,
     /// Whose front doors are known.
     pub platforms: Vec<Platform>,
+    /// Which pools tell what an asset was worth.
+    pub references: Vec<Reference>,
     stables: BTreeMap<Address, Option<u8>>,
     factories: BTreeMap<Address, String>,
 }
@@ -240,6 +265,7 @@ mod tests {
     #[test]
     fn what_cannot_be_meant_is_named() {
         assert!(refusal(r#"{"verifi":"none"}"#).contains("verifi"));
+        assert!(refusal(r#"{"reference":[{"pool":"0x12","asset":"0x12"}]}"#).contains("reference: 0x12"));
         assert!(refusal(r#"{"wrapped":"0x12"}"#).contains("wrapped: 0x12"));
         assert!(refusal(r#"{"max-span":0}"#).contains("max-span"));
         assert!(refusal(r#"{"stables":["gold"]}"#).contains("gold"));
@@ -249,6 +275,6 @@ mod tests {
     fn the_schema_is_json_and_names_every_setting() {
         let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
         let named: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
-        assert_eq!(named, ["batch", "factories", "max-span", "platforms", "stables", "verify", "wrapped"]);
+        assert_eq!(named, ["batch", "factories", "max-span", "platforms", "reference", "stables", "verify", "wrapped"]);
     }
 }

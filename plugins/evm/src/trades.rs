@@ -4,9 +4,11 @@ use crate::deals::{Deal, Scene};
 use crate::facts::Facts;
 use crate::hex;
 use crate::legs::{Found, Leg};
+use crate::native::{self, Native};
 use crate::net::{Amount, Kind, Route};
 use crate::platforms::{Charge, Platform};
-use crate::rpc::Receipt;
+use crate::reference::{self, Price};
+use crate::rpc::{Receipt, Sent};
 use crate::settings::Rules;
 use crate::transfers::Transfer;
 use crate::venues::PoolId;
@@ -24,18 +26,23 @@ pub struct Spelling<'a> {
     pub rules: &'a Rules,
     /// What tokens say of themselves.
     pub facts: &'a Facts,
+    /// What the reference pools said in the block.
+    pub prices: &'a BTreeMap<Address, Price>,
 }
 
 impl Spelling<'_> {
     /// The trades of one transaction; none when the receipt cannot be read.
-    pub fn trades(&self, receipt: &Receipt<'_>, legs: &[Leg], found: &Found) -> Option<Vec<Trade>> {
+    pub fn trades(&self, receipt: &Receipt<'_>, sent: Sent<'_>, legs: &[Leg], found: &Found) -> Option<Vec<Trade>> {
         let sender = hex::address(receipt.from)?;
         let callee = match receipt.to {
             Some(to) => Some(hex::address(to)?),
             None => None,
         };
-        let Found { transfers, orders, operations, .. } = found;
-        let deals = Scene { sender, callee, transfers, orders, operations, rules: self.rules }.deals(legs);
+        let Found { transfers, orders, operations, reports, filler, .. } = found;
+        let native = Native::of(&sent, &receipt.logs, self.rules.wrapped, callee);
+        let (filler, rules) = (*filler, self.rules);
+        let scene = Scene { sender, callee, transfers, orders, operations, reports, filler, native, rules };
+        let deals = scene.deals(legs);
         let transaction = Transaction {
             hash: hex::spell(hex::hash(receipt.transaction_hash)?),
             index: u32::try_from(hex::quantity(receipt.transaction_index)?).ok()?,
@@ -59,18 +66,24 @@ impl Spelling<'_> {
             attributes: deal.router.map(|router| ("router".to_owned(), router.to_owned())).into_iter().collect(),
         };
         let mut trades: Vec<Trade> = (0..).zip(&deals).map(trade).collect();
-        if let Some(platform) = self.rules.platforms.iter().find(|platform| platform.owns(callee, transfers)) {
-            self.attribute(platform, &deals, transfers, &mut trades);
+        let native_moves =
+            if self.rules.platforms.is_empty() { vec![] } else { native::transfers(&receipt.logs, rules) };
+        let moves: Vec<Transfer> = transfers.iter().copied().chain(native_moves).collect();
+        let owns = |platform: &&Platform| platform.owns(callee, &moves, reports, || native.call());
+        if let Some(platform) = self.rules.platforms.iter().find(owns) {
+            let mut charges = platform.charges(&moves);
+            charges.extend(self.kept(platform, callee, &deals, &native, &charges));
+            self.attribute(platform, &deals, charges, &mut trades);
         }
         Some(trades)
     }
 
     /// All trades of the transaction are the platform's; each charge goes to the first that has its asset on a side.
-    fn attribute(&self, platform: &Platform, deals: &[Deal], transfers: &[Transfer], trades: &mut [Trade]) {
+    fn attribute(&self, platform: &Platform, deals: &[Deal], charges: Vec<Charge>, trades: &mut [Trade]) {
         for trade in &mut *trades {
             trade.platform = Some(platform.name.clone());
         }
-        for Charge { amount, recipient } in platform.charges(transfers) {
+        for Charge { amount, recipient } in charges {
             let sides = |deal: &Deal| [deal.route.sold.0, deal.route.bought.0];
             let at = deals.iter().position(|deal| sides(deal).contains(&amount.0)).unwrap_or(0);
             let (Some(deal), Some(trade)) = (deals.get(at), trades.get_mut(at)) else { continue };
@@ -89,6 +102,33 @@ impl Spelling<'_> {
                 valuation.fee = Some(usd(before.saturating_add(worth)));
             }
         }
+    }
+
+    /// What the platform's own router kept of native coin, where the router itself wrapped or unwrapped it: of what was
+    /// brought along the part that it did not wrap, of what it unwrapped the part that it does not say it paid out. Only of
+    /// a transaction with one trade, and where no charge shows it already.
+    fn kept(
+        &self,
+        platform: &Platform,
+        callee: Option<Address>,
+        deals: &[Deal],
+        native: &Native<'_>,
+        charges: &[Charge],
+    ) -> Option<Charge> {
+        let recipient = callee.filter(|callee| platform.is_router(*callee))?;
+        let ([deal], wrapped) = (deals, self.rules.wrapped?) else { return None };
+        if charges.iter().any(|charge| charge.amount.0 == wrapped) {
+            return None;
+        }
+        let kept = |whole: U256, used: U256, is_side: bool| {
+            let rest = whole.checked_sub(used).filter(|_| is_side && !used.is_zero())?;
+            (!rest.is_zero() && rest <= whole / U256::from(10)).then_some(rest)
+        };
+        let (sold, bought) = (deal.route.sold, deal.route.bought);
+        let is_spent = sold.0 == wrapped && sold.1 == native.value;
+        let kept = kept(native.value, native.wrapped_by_callee, is_spent)
+            .or_else(|| kept(native.unwrapped_by_callee, bought.1, bought.0 == wrapped))?;
+        Some(Charge { amount: (wrapped, kept), recipient })
     }
 
     /// Dollars are themselves; of a side's asset, the same part of what the trade is worth.
@@ -159,9 +199,19 @@ impl Spelling<'_> {
         let on_sides = sides.into_iter().filter(|(asset, _)| self.rules.is_stable(*asset));
         let worth = match on_sides.map(|side| self.dollars(side)).min() {
             Some(dollars) => dollars?,
-            None => self.passed_through(route, legs, transfers)?,
+            None => match self.passed_through(route, legs, transfers) {
+                Some(dollars) => dollars,
+                None => return self.by_reference(route),
+            },
         };
         Some(Valuation { notional: usd(worth), fee: None, source: "stable-leg".to_owned() })
+    }
+
+    /// What the fewer of its sides was worth by a reference pool.
+    fn by_reference(&self, route: &Route) -> Option<Valuation> {
+        let worth = |side: Amount| self.dollars(reference::dollars(side, self.prices, self.facts, self.rules)?);
+        let worth = [route.sold, route.bought].into_iter().filter_map(worth).min()?;
+        Some(Valuation { notional: usd(worth), fee: None, source: "reference-pool".to_owned() })
     }
 
     /// Where a leg is only believed, dollars on a side count as far as that many moved.

@@ -7,15 +7,24 @@ pub mod curve;
 pub mod balancer;
 pub mod dodo;
 pub mod maverick;
+pub mod book;
+pub mod woofi;
+pub mod fluid;
+pub mod zerox;
+pub mod hashflow;
+pub mod uniswap_v1;
+pub mod saddle;
+pub mod izumi;
+pub mod carbon;
 
 use crate::hex;
 use crate::rpc::Log;
-use crate::transfers::Moved;
+use crate::transfers::{Moved, Transfer};
 use alloy_primitives::{Address, B256, U256, keccak256};
 use std::sync::LazyLock;
 
 /// All of them.
-pub const ALL: [Venue; 16] = [
+pub const ALL: [Venue; 30] = [
     v2::V2,
     v3::V3,
     v4::VENUE,
@@ -32,6 +41,20 @@ pub const ALL: [Venue; 16] = [
     dodo::VENUE,
     maverick::V1,
     maverick::V2,
+    book::VENUE,
+    woofi::VENUE,
+    v2::DMM,
+    fluid::VENUE,
+    zerox::RFQ,
+    zerox::OTC,
+    zerox::LIMIT,
+    hashflow::V1,
+    hashflow::V2,
+    uniswap_v1::BUY,
+    uniswap_v1::SELL,
+    saddle::VENUE,
+    izumi::VENUE,
+    carbon::VENUE,
 ];
 
 /// A kind of pool.
@@ -46,11 +69,13 @@ pub struct Venue {
     pub emitters: &'static [Address],
     /// Reads the event; none when it is not one, whatever its topic says.
     pub read: fn(&Log<'_>) -> Option<Event>,
+    /// Says what the event alone does not, by what moved in the transaction.
+    pub complete: Option<fn(Event, &[Transfer]) -> Event>,
 }
 
 impl Venue {
     const fn anywhere(name: &'static str, signature: &'static str, read: fn(&Log<'_>) -> Option<Event>) -> Self {
-        Self { name, signature, emitters: &[], read }
+        Self { name, signature, emitters: &[], read, complete: None }
     }
 
     /// Whether it holds the tokens of many pools, and is known by its address.
@@ -208,6 +233,22 @@ mod tests {
             (curve::CRYPTO_NG, "0x143f1f8e861fbdeddd5b46e844b7d3ac7b86a122f36e8c463859ee6811b1f29c"),
             (balancer::V1, "0x908fb5ee8f16c6bc9bc3690973819f32a4d4b10188134543c88706e0e1d43378"),
             (balancer::V2, "0x2170c741c41531aec20e7c107c24eecfdd15e69c9bb0a8dd37b1840b9e0b207b"),
+            (maverick::V1, "0x3b841dc9ab51e3104bda4f61b41e4271192d22cd19da5ee6e292dc8e2744f713"),
+            (maverick::V2, "0x103ed084e94a44c8f5f6ba8e3011507c41063177e29949083c439777d8d63f60"),
+            (book::VENUE, "0xad7d6f97abf51ce18e17a38f4d70e975be9c0708474987bb3e26ad21bd93ca70"),
+            (fluid::VENUE, "0xdc004dbca4ef9c966218431ee5d9133d337ad018dd5b5c5493722803f75c64f7"),
+            (zerox::RFQ, "0x829fa99d94dc4636925b38632e625736a614c154d55006b7ab6bea979c210c32"),
+            (zerox::OTC, "0xac75f773e3a92f1a02b12134d65e1f47f8a14eabe4eaf1e24624918e6a8b269f"),
+            (zerox::LIMIT, "0xab614d2b738543c0ea21f56347cf696a3a0c42a7cbec3212a5ca22a4dcff2124"),
+            (hashflow::V1, "0x8cf3dec1929508e5677d7db003124e74802bfba7250a572205a9986d86ca9f1e"),
+            (hashflow::V2, "0x34f57786fb01682fb4eec88d340387ef01a168fe345ea5b76f709d4e560c10eb"),
+            (uniswap_v1::BUY, "0xcd60aa75dea3072fbc07ae6d7d856b5dc5f4eee88854f5b4abf7b680ef8bc50f"),
+            (uniswap_v1::SELL, "0x7f4091b46c33e918a0f3aa42307641d17bb67029427a5369e54b353984238705"),
+            (saddle::VENUE, "0xc6c1e0630dbe9130cc068028486c0d118ddcea348550819defd5cb8c257f8a38"),
+            (v2::DMM, "0x606ecd02b3e3b4778f8e97b2e03351de14224efaa5fa64e62200afc9395c2499"),
+            (izumi::VENUE, "0x0fe977d619f8172f7fdbe8bb8928ef80952817d96936509f67d66346bc4cd10f"),
+            (carbon::VENUE, "0x95f3b01351225fea0e69a46f68b164c9dea10284f12cd4a907ce66510ab7af6a"),
+            (woofi::VENUE, "0x0e8e403c2d36126272b08c75823e988381d9dc47f2f0a9a080d95f891d95c469"),
             (dodo::VENUE, "0xc2c0245e056d5fb095f04cd6373bc770802ebd1e6c918eb78fdef843cdb37b0f"),
         ];
         for (venue, expected) in known {

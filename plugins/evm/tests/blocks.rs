@@ -173,7 +173,24 @@ fn every_recorded_swap_is_a_leg_and_nothing_is_invented() {
             }
         }
         // The reference does not look for these venues; their own tests do.
-        let others = ["balancer-v1", "curve-stable", "dodo-v2", "maverick-v1", "maverick-v2", "solidly-like"];
+        let others = [
+            "balancer-v1",
+            "curve-stable",
+            "dodo-v2",
+            "maverick-v1",
+            "maverick-v2",
+            "solidly-like",
+            "fluid",
+            "0x-rfq",
+            "0x-otc",
+            "0x-limit",
+            "hashflow",
+            "uniswap-v1",
+            "saddle-like",
+            "iziswap",
+            "carbon",
+            "kyberswap-classic",
+        ];
         let is_other = |key: &(String, u32)| others.contains(&venues[key].as_str());
         let invented: Vec<_> = legs.keys().filter(|key| !expected.contains(key) && !is_other(key)).collect();
         assert!(invented.is_empty(), "{invented:?}");

@@ -37,7 +37,7 @@ fn node_of(chain_id: u64, raws: &[&Value]) -> Node {
         let zeros = format!("0x{}", "00".repeat(32));
         let header = json!({
             "hash": receipt["blockHash"], "parentHash": zeros, "number": format!("{height:#x}"), "timestamp": "0x1",
-            "receiptsRoot": zeros, "logsBloom": "0x",
+            "receiptsRoot": zeros, "logsBloom": "0x", "transactions": [raw["transaction"]],
         });
         for (pool, facts) in pools(&receipt) {
             node.pools.entry(pool).or_insert(facts);
@@ -70,13 +70,35 @@ fn pools(receipt: &Value) -> BTreeMap<String, PoolFacts> {
         tokens.sort();
         let mut seen = BTreeSet::new();
         tokens.retain(|(_, token)| seen.insert(token.clone()));
-        let mut two: Vec<String> = tokens.into_iter().take(2).map(|(_, token)| token).collect();
-        two.sort();
-        if let [first, second] = &two[..] {
-            pools.insert(pool, PoolFacts { tokens: [Some(first.clone()), Some(second.clone())] });
+        let stated: Vec<String> = tokens.into_iter().map(|(_, token)| token).collect();
+        if let Some([first, second]) = in_order(logs, &pool, &data, &stated) {
+            pools.insert(pool, PoolFacts { tokens: [Some(first), Some(second)] });
         }
     }
     pools
+}
+
+/// Two of the tokens, in the order that pools keep them: one that came in and one that went out, such that the event's
+/// first amount is of the first. (A token may go by two contracts that tell the same transfer; only one of them is the
+/// pool's.)
+fn in_order(logs: &[Value], pool: &str, data: &str, tokens: &[String]) -> Option<[String; 2]> {
+    let came = |token: &String| {
+        let is_in = |log: &&Value| {
+            let topics = log["topics"].as_array().unwrap();
+            topics.len() == 3 && topics[0] == TRANSFER && topics[2].as_str().unwrap()[26..] == pool[2..]
+        };
+        logs.iter().filter(is_in).any(|log| log["address"].as_str().unwrap().to_lowercase() == *token)
+    };
+    let first_came = !data.starts_with('f') && !data.starts_with(&"0".repeat(64));
+    let mut pairs = vec![];
+    for (at, one) in tokens.iter().enumerate() {
+        for two in &tokens[at + 1..] {
+            let pair = if one < two { [one.clone(), two.clone()] } else { [two.clone(), one.clone()] };
+            pairs.push((came(&pair[0]) == first_came && came(&pair[0]) != came(&pair[1]), pair));
+        }
+    }
+    let fitting = pairs.iter().find(|(fits, _)| *fits).or(pairs.first());
+    fitting.map(|(_, pair)| pair.clone())
 }
 
 fn complement(digits: &str) -> String {

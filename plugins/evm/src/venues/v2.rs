@@ -5,6 +5,7 @@ use super::{Claim, Event, PoolId, Venue};
 use crate::hex;
 use crate::rpc::Log;
 use crate::transfers::Moved;
+use alloy_primitives::U256;
 
 /// Uniswap V2, Sushi, Pancake, Camelot and hundreds more.
 pub const V2: Venue = Venue::anywhere("v2-like", "Swap(address,uint256,uint256,uint256,uint256,address)", read);
@@ -13,10 +14,25 @@ pub const V2: Venue = Venue::anywhere("v2-like", "Swap(address,uint256,uint256,u
 pub const SOLIDLY: Venue =
     Venue::anywhere("solidly-like", "Swap(address,address,uint256,uint256,uint256,uint256)", read);
 
+/// KyberSwap Classic (DMM): the fee is added at the end, and whom it paid is a topic as well.
+pub const DMM: Venue = Venue::anywhere(
+    "kyberswap-classic",
+    "Swap(address,uint256,uint256,uint256,uint256,address,uint256)",
+    read_with_fee,
+);
+
 /// `amount0In, amount1In, amount0Out, amount1Out`, with sender and recipient as topics.
 fn read(log: &Log<'_>) -> Option<Event> {
+    of_words(log, hex::words(log.data)?)
+}
+
+fn read_with_fee(log: &Log<'_>) -> Option<Event> {
+    let [into0, into1, out0, out1, _fee] = hex::words(log.data)?;
+    of_words(log, [into0, into1, out0, out1])
+}
+
+fn of_words(log: &Log<'_>, [into0, into1, out0, out1]: [U256; 4]) -> Option<Event> {
     let &[_, _sender, recipient] = log.topics.as_slice() else { return None };
-    let [into0, into1, out0, out1] = hex::words(log.data)?;
     let moved = [Moved { into: into0, out: out0 }, Moved { into: into1, out: out1 }];
     let pool = hex::address(log.address)?;
     Some(Event::new(PoolId::Contract(pool), pool, Claim::Pair(moved)).to(hex::padded_address(recipient)?))
@@ -26,7 +42,6 @@ fn read(log: &Log<'_>) -> Option<Event> {
 mod tests {
     use super::*;
     use crate::venues::example::log;
-    use alloy_primitives::U256;
 
     #[test]
     fn amounts_come_in_the_order_of_the_signature() {
@@ -34,6 +49,8 @@ mod tests {
         let numbers = [(10, 3), (0, 20)].map(|(into, out)| Moved { into: U256::from(into), out: U256::from(out) });
         assert_eq!(event.claim, Claim::Pair(numbers));
         assert_eq!(log(&SOLIDLY, 2, &[10, 0, 3, 20]), Some(event));
+        assert_eq!(log(&DMM, 2, &[10, 0, 3, 20, 9]), Some(event));
+        assert_eq!(log(&DMM, 2, &[10, 0, 3, 20]), None);
         assert_eq!(log(&V2, 2, &[10, 0, 3]), None);
         assert_eq!(log(&V2, 1, &[10, 0, 3, 20]), None);
     }

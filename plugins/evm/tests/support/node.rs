@@ -4,7 +4,7 @@
 use alloy_primitives::{U256, hex, keccak256};
 use chain_plugin_sdk::{Context, Host, Level, Request, Response, UpstreamError};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// `Transfer(address,address,uint256)`.
@@ -47,6 +47,8 @@ pub(crate) struct Node {
     pub lacks: Vec<&'static str>,
     /// Whether it takes a block's hash in place of its number.
     pub lacks_hashes: bool,
+    /// Whether it gives hashes of transactions whatever it is asked.
+    pub lacks_transactions: bool,
     /// Below this height it has no state.
     pub oldest_state: u64,
     /// Every HTTP request, by the methods in it.
@@ -118,7 +120,7 @@ impl Node {
         }
         match method {
             "eth_chainId" => Ok(json!(format!("{:#x}", self.chain_id))),
-            "eth_getBlockByNumber" => Ok(self.block(params[0].as_str().unwrap())),
+            "eth_getBlockByNumber" => Ok(self.block(params[0].as_str().unwrap(), params[1] == true)),
             "eth_getBlockReceipts" => {
                 Ok(self.at(params[0].as_str().unwrap()).map_or(Value::Null, |block| block["receipts"].clone()))
             }
@@ -141,13 +143,13 @@ impl Node {
         }
     }
 
-    fn block(&self, tag: &str) -> Value {
+    fn block(&self, tag: &str, is_whole: bool) -> Value {
         if tag == "0x0" {
             return json!({"number": "0x0", "hash": format!("0x{}", "ab".repeat(32))});
         }
         let Some(recorded) = self.at(tag) else { return Value::Null };
         let mut block = recorded["block"].clone();
-        if let Some(transactions) = block["transactions"].as_array() {
+        if let Some(transactions) = block["transactions"].as_array().filter(|_| !is_whole || self.lacks_transactions) {
             block["transactions"] = transactions.iter().map(|transaction| transaction["hash"].clone()).collect();
         }
         block
@@ -245,6 +247,26 @@ impl Host for Node {
     }
 
     fn log(&mut self, _level: Level, _message: &str) {}
+}
+
+/// For each contract that gave and got two tokens in a transaction: those, in the order that pools keep them.
+pub(crate) fn pools_of(receipt: &Value) -> BTreeMap<String, PoolFacts> {
+    let mut moved: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for log in receipt["logs"].as_array().unwrap() {
+        let topics = log["topics"].as_array().unwrap();
+        if topics.len() == 3 && topics[0] == TRANSFER {
+            for party in &topics[1..] {
+                let account = format!("0x{}", &party.as_str().unwrap()[26..]);
+                moved.entry(account).or_default().insert(log["address"].as_str().unwrap().to_lowercase());
+            }
+        }
+    }
+    let facts = |tokens: BTreeSet<String>| {
+        let tokens: Vec<String> = tokens.into_iter().collect();
+        let [first, second] = &tokens[..] else { return None };
+        Some(PoolFacts { tokens: [Some(first.clone()), Some(second.clone())] })
+    };
+    moved.into_iter().filter_map(|(pool, tokens)| Some((pool, facts(tokens)?))).collect()
 }
 
 /// A context with settings and nothing final.

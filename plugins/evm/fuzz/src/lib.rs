@@ -1,0 +1,54 @@
+//! What all targets share: bytes become a log that is one of a venue's by its topic, and whoever reads logs reads it.
+//!
+//! The first byte chooses the venue's event, the number of topics and how the rest is used: as the bytes of topics and
+//! data, or as the log's JSON text itself.
+
+pub mod harness;
+
+use alloy_primitives::{Address, hex, keccak256};
+use chain_plugin_sdk::json::Cursor;
+use evm_plugin::rpc::Log;
+use evm_plugin::transfers::Transfer;
+use evm_plugin::venues::Venue;
+use evm_plugin::{reports, settlement};
+
+/// Reads bytes as a log of one of the venue's events.
+pub fn venue(events: &[Venue], data: &[u8]) {
+    let Some((choice, rest)) = data.split_first() else { return };
+    let event = &events[usize::from(choice & 3) % events.len()];
+    let emitter = event.emitters.first().copied().unwrap_or(Address::repeat_byte(0xee));
+    let topic = hex::encode_prefixed(keccak256(event.signature));
+    let json = log(emitter, topic, usize::from(choice >> 2) % 4, choice & 0x80 != 0, rest);
+    read(&json, |log| {
+        let _ = (event.read)(log);
+    });
+}
+
+/// Reads bytes as a log with any of some topics.
+pub fn others(signatures: &[&str], data: &[u8]) {
+    let Some((choice, rest)) = data.split_first() else { return };
+    let signature = signatures[usize::from(choice & 0x1f) % signatures.len()];
+    let topic = hex::encode_prefixed(keccak256(signature));
+    let topics = usize::from(rest.first().copied().unwrap_or_default()) % 4;
+    let json = log(settlement::COW, topic, topics, choice & 0x80 != 0, rest);
+    read(&json, |_| ());
+}
+
+fn log(emitter: Address, topic: String, topics: usize, is_text: bool, rest: &[u8]) -> String {
+    if is_text {
+        let text = String::from_utf8_lossy(rest);
+        return format!(r#"{{"address":"{emitter:#x}","topics":["{topic}"{text}"#);
+    }
+    let (of_topics, data) = rest.split_at((32 * topics).min(rest.len()));
+    let topics: String = of_topics.chunks(32).map(|chunk| format!(r#","{}""#, hex::encode_prefixed(chunk))).collect();
+    format!(r#"{{"address":"{emitter:#x}","topics":["{topic}"{topics}],"data":"{}"}}"#, hex::encode_prefixed(data))
+}
+
+fn read(json: &str, decode: impl Fn(&Log<'_>)) {
+    let Ok(log) = Log::read(&mut Cursor::new(json)) else { return };
+    decode(&log);
+    let _ = evm_plugin::venues::of(&log).and_then(|venue| (venue.read)(&log));
+    let _ = Transfer::read(&log);
+    let all = [log];
+    let _ = (settlement::orders(&all), settlement::operations(&all), reports::all(&all), reports::filler(&all, None));
+}

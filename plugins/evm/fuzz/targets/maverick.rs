@@ -1,0 +1,6 @@
+//! Any bytes as events of Maverick.
+#![no_main]
+
+use evm_plugin::venues::maverick;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[maverick::V1, maverick::V2], data));

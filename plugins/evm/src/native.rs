@@ -1,0 +1,154 @@
+//! Native coin: what a transaction brought along and what was unwrapped in it, the two sides of it that can be seen
+//! without traces.
+
+use crate::hex;
+use crate::rpc::{Log, Sent};
+use crate::settings::Rules;
+use crate::transfers::Transfer;
+use alloy_primitives::{Address, U256, keccak256};
+use std::sync::LazyLock;
+
+/// `Withdrawal(address indexed src, uint256 wad)` of the contract that wraps the native coin.
+static WITHDRAWAL: LazyLock<String> = LazyLock::new(|| hex::spell(keccak256("Withdrawal(address,uint256)")));
+
+/// What is known of native coin in one transaction.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Native<'a> {
+    /// Brought along by the sender; zero where nobody tells.
+    pub value: U256,
+    /// Unwrapped, in all.
+    pub unwrapped: U256,
+    /// Wrapped by the contract that was called.
+    pub wrapped_by_callee: U256,
+    /// Unwrapped by the contract that was called.
+    pub unwrapped_by_callee: U256,
+    input: &'a [u8],
+}
+
+impl<'a> Native<'a> {
+    /// Reads what was sent, and what was wrapped and unwrapped by the transaction's logs.
+    pub fn of(sent: &Sent<'a>, logs: &[Log<'_>], wrapped: Option<Address>, callee: Option<Address>) -> Self {
+        let value = sent.value.and_then(hex::big).unwrap_or_default();
+        let mut native = Self { value, input: sent.input.unwrap_or_default(), ..Self::default() };
+        let Some(wrapped) = wrapped else { return native };
+        for (who, raw, is_out) in logs.iter().filter_map(|log| wrapping(log, wrapped)) {
+            let is_callee = Some(who) == callee;
+            let sums = [
+                (&mut native.unwrapped, is_out),
+                (&mut native.wrapped_by_callee, !is_out && is_callee),
+                (&mut native.unwrapped_by_callee, is_out && is_callee),
+            ];
+            for (sum, _) in sums.into_iter().filter(|(_, counts)| *counts) {
+                *sum = sum.saturating_add(raw);
+            }
+        }
+        native
+    }
+
+    /// What the sender spent, where the pools got `used` of the native coin and gave `bought`: all that it brought along,
+    /// since a router keeps its fee of it, unless the rest went back. The rest goes back where the amount bought was
+    /// asked for (it stands in the call), or where just the rest was unwrapped. More than a tenth is no fee.
+    pub fn spent(&self, used: U256, bought: U256) -> U256 {
+        let Some(rest) = self.value.checked_sub(used) else { return used };
+        let is_fee = rest <= self.value / U256::from(10);
+        if !is_fee || self.unwrapped == rest || self.was_asked_for(bought) { used } else { self.value }
+    }
+
+    /// The bytes of the call.
+    pub fn call(&self) -> Vec<u8> {
+        let mut bytes = vec![];
+        hex::append(self.input, &mut bytes).map(|()| bytes).unwrap_or_default()
+    }
+
+    /// Whether an amount stands in the call, as a word.
+    pub fn was_asked_for(&self, amount: U256) -> bool {
+        let word = format!("{amount:064x}");
+        let digits = self.input.get(10..).unwrap_or_default();
+        digits.windows(64).any(|digits| digits.eq_ignore_ascii_case(word.as_bytes()))
+    }
+}
+
+/// `Deposit(address indexed dst, uint256 wad)` of the same.
+static DEPOSIT: LazyLock<String> = LazyLock::new(|| hex::spell(keccak256("Deposit(address,uint256)")));
+
+/// `LogTransfer(address indexed token, address indexed from, address indexed to, uint256 amount, …)` of Polygon's native
+/// coin, the one chain whose native transfers leave logs.
+static LOG_TRANSFER: LazyLock<String> = LazyLock::new(|| {
+    hex::spell(keccak256("LogTransfer(address,address,address,uint256,uint256,uint256,uint256,uint256)"))
+});
+
+/// Transfers of native coin that left logs, where the coin is a contract too.
+pub fn transfers(logs: &[Log<'_>], rules: &Rules) -> Vec<Transfer> {
+    let Some((native, wrapped)) = rules.native.zip(rules.wrapped) else { return vec![] };
+    let read = |log: &Log<'_>| {
+        let &[topic, _token, from, to] = log.topics.as_slice() else { return None };
+        let is_one = topic.eq_ignore_ascii_case(LOG_TRANSFER.as_bytes()) && hex::address(log.address)? == native;
+        let [raw] = is_one.then(|| hex::first_words::<1>(log.data))??;
+        Some(Transfer { token: wrapped, from: hex::padded_address(from)?, to: hex::padded_address(to)?, raw })
+    };
+    logs.iter().filter_map(read).collect()
+}
+
+/// Who wrapped (or unwrapped, if so) how much.
+fn wrapping(log: &Log<'_>, wrapped: Address) -> Option<(Address, U256, bool)> {
+    let &[topic, who] = log.topics.as_slice() else { return None };
+    let is_out = topic.eq_ignore_ascii_case(WITHDRAWAL.as_bytes());
+    let is_one = is_out || topic.eq_ignore_ascii_case(DEPOSIT.as_bytes());
+    if !is_one || hex::address(log.address)? != wrapped {
+        return None;
+    }
+    let [raw] = hex::words::<1>(log.data)?;
+    Some((hex::padded_address(who)?, raw, is_out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chain_plugin_sdk::json::Cursor;
+
+    fn native(value: &str, unwrapped: u64, input: &str) -> U256 {
+        let sent = Sent { hash: b"", value: Some(value.as_bytes()), input: Some(input.as_bytes()) };
+        let native = Native { unwrapped: U256::from(unwrapped), ..Native::of(&sent, &[], None, None) };
+        native.spent(U256::from(990), U256::from(77))
+    }
+
+    #[test]
+    fn the_topic_is_the_one_that_the_chain_has() {
+        assert_eq!(*WITHDRAWAL, "0x7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3bf7268a95bf5081b65");
+        assert!(DEPOSIT.starts_with("0xe1fffcc4923d"), "{}", *DEPOSIT);
+        // As Polygon's recorded receipts have it.
+        assert!(LOG_TRANSFER.starts_with("0xe6497e3ee5"), "{}", *LOG_TRANSFER);
+    }
+
+    #[test]
+    fn the_rest_is_a_fee_unless_it_went_back() {
+        assert_eq!(native("0x3e8", 0, "0x12345678"), U256::from(1_000));
+        // The amount bought was asked for, so what was too much went back.
+        assert_eq!(native("0x3e8", 0, &format!("0x12345678{:064x}", 77)), U256::from(990));
+        assert_eq!(native("0x3e8", 10, "0x12345678"), U256::from(990));
+        // What was brought for something else, or too little of it.
+        assert_eq!(native("0x7d0", 0, "0x"), U256::from(990));
+        assert_eq!(native("0x1", 0, "0x"), U256::from(990));
+    }
+
+    #[test]
+    fn only_the_wrapper_wraps_and_unwraps() {
+        let wrapper = Address::repeat_byte(7);
+        let log = |emitter: Address, topic: &str, who: u64| {
+            let (emitter, raw) = (hex::spell(emitter), 9);
+            format!(r#"{{"address":"{emitter}","topics":["{topic}","0x{who:064x}"],"data":"0x{raw:064x}"}}"#)
+        };
+        let texts = [
+            log(wrapper, &WITHDRAWAL, 1),
+            log(Address::repeat_byte(8), &WITHDRAWAL, 1),
+            log(wrapper, &WITHDRAWAL, 2),
+            log(wrapper, &DEPOSIT, 2),
+            log(wrapper, &DEPOSIT, 1),
+        ];
+        let logs: Vec<Log<'_>> = texts.iter().map(|text| Log::read(&mut Cursor::new(text)).unwrap()).collect();
+        let native = |wrapped| Native::of(&Sent::default(), &logs, wrapped, Some(Address::with_last_byte(2)));
+        let sums = |native: Native<'_>| [native.unwrapped, native.wrapped_by_callee, native.unwrapped_by_callee];
+        assert_eq!(sums(native(Some(wrapper))), [18, 9, 9].map(U256::from));
+        assert_eq!(sums(native(None)), [U256::ZERO; 3]);
+    }
+}

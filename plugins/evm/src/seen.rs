@@ -1,0 +1,330 @@
+//! What the trader saw: its own transfers, and native coin as far as that can be seen, in place of what pools moved.
+
+use crate::deals::{Deal, Scene};
+use crate::legs::Leg;
+use crate::net::{Amount, Kind, Route};
+use crate::reports::{self, Report};
+use crate::transfers::Transfer;
+use alloy_primitives::{Address, U256};
+use std::collections::BTreeMap;
+
+impl Scene<'_> {
+    /// The deals of one trader as one, where the trader gave one token and got one other, at least one of which went
+    /// through a pool; none where the deals say just that already.
+    pub(crate) fn whole(&self, deals: &[Deal]) -> Option<Deal> {
+        let [first, others @ ..] = deals else { return None };
+        let is_one =
+            |deal: &Deal| deal.trader == first.trader && deal.router.is_none() && deal.route.kind == Kind::Swap;
+        if !is_one(first) || !others.iter().all(is_one) {
+            return None;
+        }
+        let (sold, bought) = self.only_flows(first.trader)?;
+        let is_side =
+            |asset: Address| deals.iter().any(|deal| deal.route.sold.0 == asset || deal.route.bought.0 == asset);
+        let is_said = others.is_empty() && (first.route.sold.0, first.route.bought.0) == (sold.0, bought.0);
+        if is_said || !(is_side(sold.0) || is_side(bought.0)) {
+            return None;
+        }
+        let mut legs: Vec<usize> = deals.iter().flat_map(|deal| deal.route.legs.clone()).collect();
+        legs.sort_unstable();
+        Some(Deal { route: Route { kind: Kind::Swap, sold, bought, legs }, ..first.clone() })
+    }
+
+    /// The one token that an account gave and the one that it got; none where there were others. What the sender brought
+    /// along counts where it gave nothing else, and unless the rest of it may have gone back.
+    fn only_flows(&self, owner: Address) -> Option<(Amount, Amount)> {
+        let (given, got) = self.net_of(owner);
+        match (&given[..], &got[..]) {
+            ([given], [got]) => Some((*given, *got)),
+            ([], [got]) if owner == self.sender && !self.native.value.is_zero() => {
+                let wrapped = self.rules.wrapped?;
+                let is_whole = !self.native.was_asked_for(got.1) && got.0 != wrapped;
+                is_whole.then_some(((wrapped, self.native.value), *got))
+            }
+            _ => None,
+        }
+    }
+
+    /// The deal of a transaction that crossed no pool: what a router reports and transfers confirm, or what the sender gave
+    /// and got where a standing order was filled.
+    pub(crate) fn told(&self) -> Option<Deal> {
+        let deal = |trader, evidence, router, (sold, bought): (Amount, Amount)| Deal {
+            route: Route { kind: Kind::Swap, sold, bought, legs: vec![] },
+            trader,
+            evidence,
+            router: Some(router),
+        };
+        let reported = self.reports.iter().rev().find_map(|report| Some((report.router, self.confirmed(report)?)));
+        if let Some((router, sides)) = reported {
+            return Some(deal(self.sender, "tx-sender", router, sides));
+        }
+        let router = self.filler?;
+        if let Some(sides) = self.only_flows(self.sender).or_else(|| self.unwrapped_for_sender()) {
+            return Some(deal(self.sender, "tx-sender", router, sides));
+        }
+        let maker = self.maker(&[])?;
+        Some(deal(maker, "token-flow", router, self.only_flows(maker)?))
+    }
+
+    /// The one token that the sender gave, for all that was unwrapped.
+    fn unwrapped_for_sender(&self) -> Option<(Amount, Amount)> {
+        let (given, got) = self.net_of(self.sender);
+        let (wrapped, raw) = (self.rules.wrapped?, self.native.unwrapped);
+        match (&given[..], &got[..]) {
+            ([given], []) if given.0 != wrapped && !raw.is_zero() => Some((*given, (wrapped, raw))),
+            _ => None,
+        }
+    }
+
+    /// The sides of a report, if the sender gave the one and the receiver got the other: by transfers, or native coin as
+    /// far as it was brought along or unwrapped, or a router that is known says that it paid it.
+    fn confirmed(&self, report: &Report) -> Option<(Amount, Amount)> {
+        let (sold, bought) = self.sides_of(report);
+        let gave = |(into, out): (U256, U256)| out.saturating_sub(into);
+        let is_coin = |asset: Address| self.rules.wrapped == Some(asset);
+        let (into, out) = self.flow(report.receiver, bought.0);
+        let is_given =
+            gave(self.flow(self.sender, sold.0)) >= sold.1 || (is_coin(sold.0) && self.native.value >= sold.1);
+        let is_paid = self.native.unwrapped >= bought.1 || reports::is_filler(report.emitter);
+        let is_got = gave((out, into)) >= bought.1 || (is_coin(bought.0) && is_paid);
+        let is_trade = sold.0 != bought.0 && !sold.1.is_zero() && !bought.1.is_zero();
+        (is_trade && is_given && is_got).then_some((sold, bought))
+    }
+
+    fn sides_of(&self, report: &Report) -> (Amount, Amount) {
+        let asset = |(token, raw): Amount| (self.rules.asset(token), raw);
+        (asset(report.sold), asset(report.bought))
+    }
+
+    /// Where a standing order was filled and the sender neither gave nor got anything: the one other account that gave one
+    /// token and got one other, and is no pool, no contract called and nobody that the pools paid.
+    pub(crate) fn maker(&self, legs: &[Leg]) -> Option<Address> {
+        self.filler?;
+        let (given, got) = self.net_of(self.sender);
+        if !given.is_empty() || !got.is_empty() {
+            return None;
+        }
+        let is_busy = |who: &Address| {
+            let in_leg = |leg: &Leg| leg.holder == *who || leg.recipient == Some(*who);
+            who.is_zero() || Some(*who) == self.callee || legs.iter().any(in_leg)
+        };
+        let mut givers: Vec<Address> = self.transfers.iter().map(|transfer| transfer.from).collect();
+        givers.sort_unstable();
+        givers.dedup();
+        let mut makers = givers.into_iter().filter(|who| !is_busy(who) && self.only_flows(*who).is_some());
+        match (makers.next(), makers.next()) {
+            (Some(maker), None) => Some(maker),
+            _ => None,
+        }
+    }
+
+    /// Puts the trader's own amounts in place of the pools', where one deal alone can have caused them.
+    pub(crate) fn as_the_trader_saw(&self, deals: &mut [Deal]) {
+        let mut uses: BTreeMap<(Address, Address), u32> = BTreeMap::new();
+        for Deal { trader, route, .. } in &*deals {
+            *uses.entry((*trader, route.sold.0)).or_default() += 1;
+            *uses.entry((*trader, route.bought.0)).or_default() += 1;
+        }
+        let is_alone = |trader: Address, asset: Address| uses.get(&(trader, asset)) == Some(&1);
+        let slack = |raw: U256| raw / U256::from(50);
+        for Deal { trader, route, router, .. } in deals {
+            if route.kind == Kind::Cycle || router.is_some() {
+                continue;
+            }
+            let (asset, raw) = route.sold;
+            if is_alone(*trader, asset) {
+                let (into, out) = self.flow(*trader, asset);
+                let gave = out.saturating_sub(into);
+                if gave >= raw - slack(raw) && gave / U256::from(2) <= raw {
+                    route.sold.1 = gave;
+                } else if gave.is_zero() && *trader == self.sender && self.rules.wrapped == Some(asset) {
+                    route.sold.1 = self.native.spent(raw, route.bought.1);
+                }
+            }
+            let (asset, raw) = route.bought;
+            if is_alone(*trader, asset) {
+                let (into, out) = self.flow(*trader, asset);
+                let got = into.saturating_sub(out);
+                if got >= raw / U256::from(2) && got <= raw.saturating_add(slack(raw)) && !got.is_zero() {
+                    route.bought.1 = got;
+                } else if got.is_zero() && self.rules.wrapped == Some(asset) {
+                    route.bought.1 = self.paid_out(*trader, route).unwrap_or(raw);
+                }
+            }
+        }
+    }
+
+    /// The native coin that a router says it paid out for all that was sold: the router called, else the only one that says
+    /// so; no more than the pools gave, no less than half.
+    fn paid_out(&self, trader: Address, route: &Route) -> Option<U256> {
+        let is_of = |report: &&Report| {
+            let (sold, bought) = self.sides_of(report);
+            (sold.0, bought.0) == (route.sold.0, route.bought.0)
+        };
+        let is_called = |report: &&Report| Some(report.emitter) == self.callee && report.receiver == trader;
+        let all = || self.reports.iter().filter(is_of);
+        let whole = |report: &&Report| report.sold.1 == route.sold.1;
+        let report = only(all().filter(is_called)).or_else(|| only(all().filter(whole)))?;
+        let (paid, most) = (report.bought.1, route.bought.1);
+        (paid <= most && paid >= most / U256::from(2)).then_some(paid)
+    }
+
+    /// Whom a router says it paid in native coin for what was sold, where that is an account that moved no token: not the
+    /// one that gave, but the one that got (a bridge or relay gives in its name).
+    pub(crate) fn payee(&self, route: &Route) -> Option<Address> {
+        let is_of = |report: &&Report| {
+            let (sold, bought) = self.sides_of(report);
+            (sold, bought.0) == (route.sold, route.bought.0) && self.rules.wrapped == Some(bought.0)
+        };
+        let who = only(self.reports.iter().filter(is_of))?.receiver;
+        let is_busy = self.transfers.iter().any(|transfer| transfer.from == who || transfer.to == who);
+        let is_end = ![Some(self.sender), self.callee].contains(&Some(who)) && !who.is_zero();
+        (is_end && !is_busy).then_some(who)
+    }
+
+    /// What came to and went from one account of one token.
+    pub(crate) fn flow(&self, account: Address, token: Address) -> (U256, U256) {
+        let (mut into, mut out) = (U256::ZERO, U256::ZERO);
+        for transfer in self.transfers.iter().filter(|transfer| transfer.token == token) {
+            if transfer.to == account {
+                into = into.saturating_add(transfer.raw);
+            }
+            if transfer.from == account {
+                out = out.saturating_add(transfer.raw);
+            }
+        }
+        (into, out)
+    }
+
+    /// What an account gave and what it got, by token.
+    pub(crate) fn net_of(&self, owner: Address) -> (Vec<Amount>, Vec<Amount>) {
+        let mut flows: BTreeMap<Address, (U256, U256)> = BTreeMap::new();
+        for Transfer { token, from, to, raw } in self.transfers {
+            if *to == owner {
+                let into = &mut flows.entry(*token).or_default().0;
+                *into = into.saturating_add(*raw);
+            }
+            if *from == owner {
+                let out = &mut flows.entry(*token).or_default().1;
+                *out = out.saturating_add(*raw);
+            }
+        }
+        let (mut given, mut got) = (vec![], vec![]);
+        for (token, (into, out)) in flows {
+            if out > into {
+                given.push((token, out - into));
+            } else if into > out {
+                got.push((token, into - out));
+            }
+        }
+        (given, got)
+    }
+}
+
+/// The first, if there is no second.
+fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    match (all.next(), all.next()) {
+        (Some(one), None) => Some(one),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::native::Native;
+    use crate::settings::{Rules, Settings};
+    use chain_plugin_sdk::Context;
+
+    const ME: Address = Address::repeat_byte(1);
+    const ROUTER: Address = Address::repeat_byte(2);
+    const OTHER: Address = Address::repeat_byte(3);
+    const SOLD: Address = Address::repeat_byte(4);
+    const BOUGHT: Address = Address::repeat_byte(5);
+
+    fn rules() -> Rules {
+        let context = Context { settings: "{}".to_owned(), now_ms: 0, attributes: vec![] };
+        Settings::read(&context).unwrap().rules(1).unwrap()
+    }
+
+    fn moved(token: Address, from: Address, to: Address, raw: u64) -> Transfer {
+        Transfer { token, from, to, raw: U256::from(raw) }
+    }
+
+    fn told(sender: Address, filler: Option<&'static str>, reports: &[Report], transfers: &[Transfer]) -> Option<Deal> {
+        let (callee, native, rules) = (Some(ROUTER), Native::default(), &rules());
+        Scene { sender, callee, transfers, orders: &[], operations: &[], reports, filler, native, rules }.told()
+    }
+
+    /// A report alone makes nothing, however loud: the sender must have given, the receiver got.
+    #[test]
+    fn a_report_counts_only_as_far_as_it_is_confirmed() {
+        let side = |token: Address, raw: u64| (token, U256::from(raw));
+        let (sold, bought) = (side(SOLD, 10), side(BOUGHT, 20));
+        let report = Report { emitter: ROUTER, router: "0x", sold, bought, receiver: ME, code: None };
+        let whole = [moved(SOLD, ME, ROUTER, 10), moved(BOUGHT, OTHER, ME, 20)];
+        let deal = told(ME, None, &[report], &whole).unwrap();
+        assert_eq!((deal.trader, deal.route.sold, deal.route.bought), (ME, sold, bought));
+        assert_eq!(told(ME, None, &[report], &whole[..1]), None);
+        assert_eq!(told(ME, None, &[report], &whole[1..]), None);
+        assert_eq!(told(ME, None, &[report], &[whole[0], moved(BOUGHT, OTHER, ME, 19)]), None);
+        assert_eq!(told(OTHER, None, &[report], &whole), None);
+        assert_eq!(told(ME, None, &[Report { bought: sold, ..report }], &whole), None);
+        // Native coin that nothing shows to have been unwrapped.
+        assert_eq!(told(ME, None, &[Report { bought: side(Rules::NATIVE, 20), ..report }], &whole), None);
+    }
+
+    #[test]
+    fn a_filled_order_is_its_owners_if_only_one_can_be() {
+        let whole = [moved(SOLD, ME, ROUTER, 10), moved(BOUGHT, ROUTER, ME, 20)];
+        let deal = told(OTHER, Some("1inch"), &[], &whole).unwrap();
+        assert_eq!((deal.trader, deal.evidence, deal.router), (ME, "token-flow", Some("1inch")));
+        assert_eq!(told(OTHER, None, &[], &whole), None);
+        // Another account did just the same.
+        let other = Address::repeat_byte(6);
+        let twice = [whole, [moved(SOLD, other, ROUTER, 10), moved(BOUGHT, ROUTER, other, 20)]].concat();
+        assert_eq!(told(OTHER, Some("1inch"), &[], &twice), None);
+    }
+
+    /// Native coin leaves no log: a known router's word for it counts, nobody else's.
+    #[test]
+    fn native_coin_is_paid_out_as_a_known_router_says() {
+        let side = |token: Address, raw: u64| (token, U256::from(raw));
+        let (sold, bought) = (side(SOLD, 10), side(Rules::NATIVE, 20));
+        let kyber = alloy_primitives::address!("818e6fecd516ecc3849daf6845e3ec868087b755");
+        let report = Report { emitter: kyber, router: "kyber-network", sold, bought, receiver: ME, code: None };
+        let given = [moved(SOLD, ME, OTHER, 10)];
+        let deal = told(ME, None, &[report], &given).unwrap();
+        assert_eq!((deal.route.sold, deal.route.bought), (sold, (rules().wrapped.unwrap(), U256::from(20))));
+        assert_eq!(told(ME, None, &[Report { emitter: ROUTER, ..report }], &given), None);
+    }
+
+    #[test]
+    fn what_a_relay_gave_is_the_trade_of_whom_the_router_paid() {
+        let wrapped = rules().wrapped.unwrap();
+        let side = |token: Address, raw: u64| (token, U256::from(raw));
+        let (sold, bought) = (side(SOLD, 10), side(wrapped, 20));
+        let report = Report { emitter: ROUTER, router: "woofi", sold, bought, receiver: ME, code: None };
+        let route = Route { kind: Kind::Swap, sold, bought, legs: vec![] };
+        let payee = |reports: &[Report], transfers: &[Transfer], route: &Route| {
+            let (sender, callee, native, rules) = (OTHER, Some(ROUTER), Native::default(), &rules());
+            let filler = None;
+            let scene =
+                Scene { sender, callee, transfers, orders: &[], operations: &[], reports, filler, native, rules };
+            (scene.payee(route), scene.paid_out(ME, route))
+        };
+        let relay = [moved(SOLD, Address::repeat_byte(7), ROUTER, 10)];
+        assert_eq!(payee(&[report], &relay, &route), (Some(ME), Some(U256::from(20))));
+        // Two reports, another amount, an account that moved tokens itself, a token in place of native coin.
+        assert_eq!(payee(&[report, report], &relay, &route), (None, None));
+        let other = Route { sold: side(SOLD, 11), ..route.clone() };
+        assert_eq!(payee(&[report], &relay, &other).0, None);
+        assert_eq!(payee(&[report], &[relay[0], moved(BOUGHT, ME, OTHER, 1)], &route).0, None);
+        let token = Route { bought: side(BOUGHT, 20), ..route.clone() };
+        assert_eq!(payee(&[Report { bought: side(BOUGHT, 20), ..report }], &relay, &token).0, None);
+        // A router that says it paid more than the pools gave, or less than half, is not believed.
+        for raw in [21, 9] {
+            assert_eq!(payee(&[Report { bought: side(wrapped, raw), ..report }], &relay, &route).1, None);
+        }
+    }
+}
