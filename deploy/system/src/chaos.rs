@@ -25,8 +25,6 @@ use tape_log::{Log, topics};
 const USUALLY: u64 = 40;
 /// Time between blocks.
 const BLOCK: Duration = Duration::from_millis(100);
-/// How long everything may take to come to rest once nothing is struck any more.
-const REST: Duration = Duration::from_mins(10);
 
 /// What to do, and with what.
 #[derive(Clone, Debug)]
@@ -72,6 +70,13 @@ pub struct Verdict {
     pub findings: Vec<String>,
 }
 
+impl Order {
+    /// How long everything may take to come to rest once nothing is struck any more: the longer it ran, the more is to be read.
+    fn rest(&self) -> Duration {
+        Duration::from_mins(2) + Duration::from_millis(500) * u32::try_from(self.faults).unwrap_or(u32::MAX)
+    }
+}
+
 impl Verdict {
     /// Whether nothing is wrong.
     pub fn holds(&self) -> bool {
@@ -102,7 +107,7 @@ pub async fn run(order: &Order) -> anyhow::Result<Verdict> {
     scene.team.raise_the_dead()?;
     for chain in &scene.chains {
         let last = (BEFORE - 1).to_string();
-        let deadline = Instant::now() + REST;
+        let deadline = Instant::now() + order.rest();
         while !scene.team.command(&["backfill", "--chain", chain, "--from", "0", "--to", &last]).await? {
             ensure!(Instant::now() < deadline, "no backfill of {chain} can be asked for");
             scene.team.raise_the_dead()?;
@@ -110,7 +115,7 @@ pub async fn run(order: &Order) -> anyhow::Result<Verdict> {
     }
     let mut findings = vec![];
     let Scene { log, database, chains, nodes, team, .. } = &mut scene;
-    let rested = oracle::rest(log, database, chains, nodes, REST, || team.raise_the_dead()).await;
+    let rested = oracle::rest(log, database, chains, nodes, order.rest(), || team.raise_the_dead()).await;
     if let Err(e) = rested {
         findings.push(format!("it does not come to rest: {e:#}"));
     }
