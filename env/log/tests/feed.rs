@@ -1,5 +1,5 @@
 //! The trade feed on every log: companions come and go with the live share, and figures that must be zero tell the truth.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ const LONG: Duration = Duration::from_mins(1);
 
 fn event(trader: &str) -> Event {
     let mut event = wire::v1::trade::decode(include_bytes!("../../../wit/wire/golden/trade-executed-v1.json")).unwrap();
-    event.trade.trader.address = trader.to_owned();
+    trader.clone_into(&mut event.trade.trader.address);
     event
 }
 

@@ -79,10 +79,16 @@ async fn letters(order: Letters, target: &Target) -> anyhow::Result<()> {
     let log = Log::open(target).await?;
     log.own(topics::OF_METRICS).await?;
     match order {
-        Letters::List => letter::list(&log, &topics::READ_BY_METRICS).await?.iter().for_each(|one| println!("{one}")),
+        Letters::List => {
+            for letter in letter::list(&log, &topics::READ_BY_METRICS).await? {
+                println!("{letter}");
+            }
+        }
         Letters::Replay => {
             let fates = letter::replay(&log, &topics::READ_BY_METRICS).await?;
-            fates.iter().for_each(|(letter, fate)| println!("{letter} -> {fate}"));
+            for (letter, fate) in &fates {
+                println!("{letter} -> {fate}");
+            }
         }
     }
     Ok(())

@@ -73,10 +73,16 @@ async fn serve(command: Command) -> anyhow::Result<()> {
 async fn letters(order: &Letters, log: &Log) -> anyhow::Result<()> {
     log.own(topics::OF_PORTFOLIO).await?;
     match order {
-        Letters::List => letter::list(log, &topics::READ_BY_PORTFOLIO).await?.iter().for_each(|one| println!("{one}")),
+        Letters::List => {
+            for letter in letter::list(log, &topics::READ_BY_PORTFOLIO).await? {
+                println!("{letter}");
+            }
+        }
         Letters::Replay => {
             let fates = letter::replay(log, &topics::READ_BY_PORTFOLIO).await?;
-            fates.iter().for_each(|(letter, fate)| println!("{letter} -> {fate}"));
+            for (letter, fate) in &fates {
+                println!("{letter} -> {fate}");
+            }
         }
     }
     Ok(())

@@ -70,7 +70,9 @@ impl Scene {
         let chains = chain_names();
         let nodes: Vec<Node> = (0..CHAINS as u64).map(|number| Node::new(script(order.seed, number))).collect();
         // The first block that is followed is final: below it nothing is left any more.
-        nodes.iter().for_each(|node| node.grow(BEFORE + 80));
+        for node in &nodes {
+            node.grow(BEFORE + 80);
+        }
         let faults: Vec<Faults> =
             (0..CHAINS as u64 * 2).map(|n| Faults::seeded(order.seed + n, USUALLY, &mock::ALL)).collect();
         let files = folder.join("chains");
@@ -82,8 +84,9 @@ impl Scene {
         team.start_all()?;
         let ticking = nodes.iter().map(|node| tokio::spawn(grow(node.clone()))).collect();
         let log = Log::open(&target).await?;
-        let _servers = servers;
-        Ok(Self { log, database, chains, nodes, faults, api, team, plugins, name, folder, ticking, _servers })
+        let scene =
+            Self { log, database, chains, nodes, faults, api, team, plugins, name, folder, ticking, _servers: servers };
+        Ok(scene)
     }
 
     /// The chains grow no more.
