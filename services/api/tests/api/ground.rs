@@ -145,8 +145,13 @@ impl Ground {
 
 /// The statement that says up to where metrics has folded a partition.
 pub(crate) fn folded_row(partition: u32, next: u64) -> String {
+    read_row("trades.executed.v1", partition, next)
+}
+
+/// The statement that says up to where metrics has read a partition of a log.
+pub(crate) fn read_row(log: &str, partition: u32, next: u64) -> String {
     format!(
-        "INSERT INTO position (log, partition, next) VALUES ('trades.executed.v1', {partition}, {next}) \
+        "INSERT INTO position (log, partition, next) VALUES ('{log}', {partition}, {next}) \
          ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next"
     )
 }

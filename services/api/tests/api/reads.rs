@@ -1,6 +1,6 @@
 //! The suite of the port `Reads`: the same rows give the same answers on every database.
 
-use crate::ground::{Ground, event, folded_row, position_row, totals_row, trade, wallet_rows};
+use crate::ground::{Ground, event, folded_row, position_row, read_row, totals_row, trade, wallet_rows};
 use api::store::Store;
 use api_domain::{AssetPage, Filter, Measure, Reads, Shown, TradeKey, TradeQuery, Who, Window};
 use tape::{Status, Usd};
@@ -109,6 +109,10 @@ async fn a_user_is_read_at_one_instant() {
         assert_eq!(store.positions(&alice(None), &page).await.unwrap().len(), 1);
         assert_eq!(store.totals(&alice(Some("other")), None).await.unwrap().len(), 1);
         assert_eq!(store.folded().await.unwrap().partitions(), 1);
+        // States are as new as all logs that metrics reads; the live tape is read from where metrics is on it.
+        ground.write("metrics", &[read_row("trades.history.v1", 5, 4)]).await;
+        let folded = store.user(&alice(None), 10).await.unwrap().folded;
+        assert_eq!((folded.next(5), folded.as_of(5)), (17, 21));
     }
 }
 

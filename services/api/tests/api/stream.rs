@@ -1,6 +1,6 @@
 //! The stream as clients see it: snapshots joined to changes without hole or overlap, and what a slow reader costs.
 
-use crate::ground::{Ground, event, folded_row, position_row, totals_row, trade, wallet_rows};
+use crate::ground::{Ground, event, folded_row, position_row, read_row, totals_row, trade, wallet_rows};
 use crate::serving::{Listener, PATIENCE, Serving};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -256,8 +256,13 @@ fn metrics(offset: u64, swaps: u64, asset: &str) -> Vec<u8> {
 #[tokio::test]
 async fn a_users_metrics_follow_their_snapshot() {
     let ground = Ground::sqlite().await;
-    let rows =
-        [totals_row("mock", "0xa", "9.5", 5), position_row("mock", "0xa", "0xweth", "5"), folded_row(partition(), 5)];
+    // Three live trades and two that were filled in: five in all, which is what messages count.
+    let rows = [
+        totals_row("mock", "0xa", "9.5", 5),
+        position_row("mock", "0xa", "0xweth", "5"),
+        folded_row(partition(), 3),
+        read_row("trades.history.v1", partition(), 2),
+    ];
     ground.write("metrics", &rows).await;
     let api = Serving::on(&ground).await;
     api.following().await;
@@ -269,6 +274,7 @@ async fn a_users_metrics_follow_their_snapshot() {
     assert_eq!(snapshot["data"]["positions"][0]["quantity"], "5");
     // A message of what the snapshot holds already comes late; then one of what it does not.
     api.tell(&topics::METRICS_UPDATED, "mock/0xa", metrics(5, 5, "0xweth")).await;
+    listener.expect_nothing().await;
     api.tell(&topics::METRICS_UPDATED, "mock/0xb", metrics(6, 6, "0xweth")).await;
     let update = listener.next().await;
     assert_eq!((&update["type"], &update["channel"]), (&json!("update"), &json!("user.metrics")));
