@@ -34,6 +34,7 @@ pub struct Reader {
     words: std_mpsc::Sender<Word>,
     generations: HashMap<Share, u64>,
     seat: Seat,
+    alone: bool,
 }
 
 /// What the reader tells the consumer's thread.
@@ -114,8 +115,11 @@ impl Reader {
     }
 
     pub(crate) fn let_go(&mut self, share: &Share) {
-        // What is still under way of it arrives nowhere.
-        *self.generations.entry(share.clone()).or_default() += 1;
+        // What is still under way of it arrives nowhere. A member may have gained the share again meanwhile: that is not
+        // what it lets go.
+        if self.alone {
+            *self.generations.entry(share.clone()).or_default() += 1;
+        }
         // A thread that has ended holds nothing any more.
         let _ = self.words.send(Word::LetGo(share.clone()));
     }
@@ -178,7 +182,7 @@ impl Pump {
         };
         let consumer = Arc::new(config.create_with_context(membership)?);
         let seat = Seat(Arc::downgrade(&consumer));
-        let reader = Reader { arrivals, words, generations: HashMap::new(), seat };
+        let reader = Reader { arrivals, words, generations: HashMap::new(), seat, alone: manner.alone };
         Ok((Self { log: log.clone(), consumer }, reader))
     }
 
