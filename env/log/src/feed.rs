@@ -32,6 +32,19 @@ pub struct Tallies {
 }
 
 impl Tallies {
+    /// The figures of several feeds of one service: every one is told of the same gaps, the rest is of what each read itself.
+    pub fn together<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
+        let sum = Self::default();
+        for one in all {
+            let add = |to: &AtomicU64, from: &AtomicU64| to.fetch_add(from.load(Ordering::Relaxed), Ordering::Relaxed);
+            add(&sum.dead_lettered, &one.dead_lettered);
+            add(&sum.lost, &one.lost);
+            add(&sum.doubled, &one.doubled);
+            sum.gap.fetch_max(one.gap.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        sum
+    }
+
     /// Names and figures, as `/health` shows them.
     pub fn read(&self) -> [(&'static str, u64); 4] {
         let of = |figure: &AtomicU64| figure.load(Ordering::Relaxed);

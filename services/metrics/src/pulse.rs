@@ -35,10 +35,7 @@ pub fn health(pulse: &Pulse, tallies: Option<&Vec<Arc<Tallies>>>) -> Health {
     ];
     let mut counters: BTreeMap<String, u64> =
         counted.into_iter().map(|(name, count)| (name.to_owned(), count.load(Ordering::Relaxed))).collect();
-    for (name, figure) in tallies.into_iter().flatten().flat_map(|tallies| tallies.read()) {
-        let counter = counters.entry(name.to_owned()).or_default();
-        // Every feed is told of the same gaps; the other figures are of what it read itself.
-        *counter = if name == "gap" { figure.max(*counter) } else { figure + *counter };
-    }
+    let tallies = Tallies::together(tallies.into_iter().flatten().map(Arc::as_ref));
+    counters.extend(tallies.read().map(|(name, figure)| (name.to_owned(), figure)));
     Health { waiting_for: waiting.map(|(name, _)| name.to_owned()).collect(), counters }
 }
