@@ -78,7 +78,8 @@ impl Store for Memory {
 
     async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
         let mut kept = self.lock();
-        if !kept.stands(facts) {
+        let of_number = kept.positions.iter().filter(|(share, _)| share.number == facts.share.number);
+        if !facts.stand_on(of_number.map(|(share, next)| (share.log.to_string(), *next)).collect()) {
             return Ok(Outcome::Moved);
         }
         kept.keep(facts);
@@ -87,14 +88,6 @@ impl Store for Memory {
 }
 
 impl Kept {
-    /// Whether every position of the number is where the facts say.
-    fn stands(&self, facts: &Facts) -> bool {
-        let of_number = self.positions.iter().filter(|(share, _)| share.number == facts.share.number);
-        let now: BTreeMap<&Share, u64> = of_number.map(|(share, next)| (share, *next)).collect();
-        let own = facts.from.map(|from| (&facts.share, from));
-        now == own.into_iter().chain(facts.beside.iter().map(|(share, next)| (share, *next))).collect()
-    }
-
     fn tail(&self, book: &BookKey, from: &Order) -> Tail {
         let mut line: Vec<(SideOf, &Stored)> = self
             .trades

@@ -111,6 +111,17 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Whether these, log by log, are the positions of the facts' number that the facts rest on.
+    pub fn stand_on(&self, mut standing: Vec<(String, u64)>) -> bool {
+        let own = self.from.map(|from| (&self.share, from));
+        let beside = self.beside.iter().map(|(share, next)| (share, *next));
+        let mut expected: Vec<(String, u64)> =
+            own.into_iter().chain(beside).map(|(share, next)| (share.log.to_string(), next)).collect();
+        standing.sort();
+        expected.sort();
+        standing == expected
+    }
+
     /// How far the logs of this number are read, all together: grows with every commit about their users.
     pub fn as_of(&self) -> u64 {
         self.next + self.beside.iter().map(|(_, next)| next).sum::<u64>()

@@ -243,19 +243,6 @@ pub(crate) fn partition(facts: &Facts) -> i32 {
     i32::try_from(facts.share.number).unwrap_or(i32::MAX)
 }
 
-/// Whether these are the positions of the facts' number that the facts rest on.
-pub(crate) fn stands(facts: &Facts, mut standing: Vec<(String, i64)>) -> bool {
-    let own = facts.from.map(|from| (&facts.share, from));
-    let mut expected: Vec<(String, i64)> = own
-        .into_iter()
-        .chain(facts.beside.iter().map(|(share, next)| (share, *next)))
-        .map(|(share, next)| (share.log.to_string(), next.cast_signed()))
-        .collect();
-    standing.sort();
-    expected.sort();
-    standing == expected
-}
-
 /// The three amounts of what a book held.
 pub(crate) fn held(after: Option<&Holding>) -> [Option<String>; 3] {
     let Some(after) = after else { return [None, None, None] };

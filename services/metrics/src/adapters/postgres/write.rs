@@ -3,7 +3,7 @@
 mod trades;
 mod sums;
 
-use crate::adapters::columns::{open_parcels, owned, partition, stands, to_int};
+use crate::adapters::columns::{open_parcels, owned, partition, to_int};
 use crate::messages::messages;
 use metrics_domain::{Book, BookKey, Facts, Method, Outcome, SideOf};
 use sqlx::{PgConnection, PgPool};
@@ -66,7 +66,7 @@ async fn advance(connection: &mut PgConnection, facts: &Facts) -> Result<bool, s
         .bind(partition(facts))
         .fetch_all(&mut *connection)
         .await?;
-    if !stands(facts, standing) {
+    if !facts.stand_on(standing.into_iter().map(|(log, next)| (log, next.cast_unsigned())).collect()) {
         return Ok(false);
     }
     let forward = "INSERT INTO position (log, partition, next) VALUES ($1, $2, $3)

@@ -1,7 +1,7 @@
 //! One commit: the read position moves first, or nothing happens; then rows and messages.
 
 use crate::adapters::columns::{
-    changed, event, held, open_parcels, parcels_after, parcels_taken, partition, sale, stands, to_int, venues,
+    changed, event, held, open_parcels, parcels_after, parcels_taken, partition, sale, to_int, venues,
 };
 use crate::messages::messages;
 use metrics_domain::{
@@ -31,7 +31,7 @@ async fn advance(connection: &mut SqliteConnection, facts: &Facts) -> Result<boo
         .bind(partition(facts))
         .fetch_all(&mut *connection)
         .await?;
-    if !stands(facts, standing) {
+    if !facts.stand_on(standing.into_iter().map(|(log, next)| (log, next.cast_unsigned())).collect()) {
         return Ok(false);
     }
     let forward = "INSERT INTO position (log, partition, next) VALUES (?, ?, ?)
