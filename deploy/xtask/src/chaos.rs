@@ -1,12 +1,14 @@
 //! `cargo xtask chaos`: builds the services, starts a real Kafka and PostgreSQL unless they are given, and strikes.
 
-use anyhow::Context;
+use std::path::Path;
+use std::process::Command;
 
 use crate::check::surroundings;
 use crate::process::{built, cargo, note, program, run, target};
-use crate::{bench, plugins, servers};
+use crate::servers::{self, Variables};
+use crate::{bench, plugins};
 
-/// Strikes `faults` times as `seed` says.
+/// Strikes `faults` times as `seed` says; or, for failover, so many ingestors one after the other.
 pub(crate) fn strike(faults: u64, seed: u64, failover: bool) -> anyhow::Result<()> {
     plugins::build()?;
     note("building the services");
@@ -14,23 +16,20 @@ pub(crate) fn strike(faults: u64, seed: u64, failover: bool) -> anyhow::Result<(
     // builds of everything.
     run(&mut cargo(&["test", "--quiet", "--workspace", "--no-run"]))?;
     let verdict = target("bench/chaos.json");
-    if let Some(folder) = verdict.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    // Only servers that this program started can be killed by it.
-    let given = servers::running();
-    let ours = given.is_none();
-    let variables = given.map_or_else(servers::start, Ok)?;
-    let mut chaos = program(built("chaos"), &["--faults", &faults.to_string(), "--seed", &seed.to_string()]);
+    std::fs::create_dir_all(target("bench"))?;
+    let mut arguments = vec!["--faults".to_owned(), faults.to_string(), "--seed".to_owned(), seed.to_string()];
+    arguments.extend(failover.then(|| "--failover".to_owned()));
+    servers::with(|variables| run(&mut command(&built("."), &arguments, &verdict, variables)))
+}
+
+/// The chaos of these binaries, on these servers.
+pub(crate) fn command(binaries: &Path, arguments: &[String], verdict: &Path, variables: &Variables) -> Command {
+    let mut chaos = program(binaries.join("chaos"), &[]);
     surroundings(&mut chaos);
     chaos.envs(variables.iter().map(|(name, value)| (*name, value)));
-    chaos.args(failover.then_some("--failover")).env("CHAINTAPE_MACHINE", bench::machine());
-    chaos.arg("--verdict").arg(&verdict).arg("--binaries").arg(built("chaos").parent().context("no folder")?);
-    // Not this program's own path: the build above may have put another file in its place.
+    chaos.env("CHAINTAPE_MACHINE", bench::machine()).env("CHAINTAPE_PLUGINS", target("plugins"));
+    chaos.args(arguments).arg("--verdict").arg(verdict).arg("--binaries").arg(binaries);
+    // Not this program's own path: a build may have put another file in its place.
     chaos.arg("--").arg(built("xtask")).args(["servers", "bounce"]);
-    let struck = run(&mut chaos);
-    if ours {
-        servers::stop_all()?;
-    }
-    struck
+    chaos
 }

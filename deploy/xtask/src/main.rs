@@ -70,7 +70,7 @@ enum Chore {
         #[arg(long)]
         failover: bool,
     },
-    /// Breaks one promise at a time in a copy of the sources and demands that a test or chaos notices; takes an hour.
+    /// Breaks one promise at a time in a copy of the sources and demands that a test or chaos notices.
     Mutants {
         /// Only the mutant of this name in deploy/system/mutants.
         name: Option<String>,

@@ -10,9 +10,9 @@ use std::process::Command;
 use anyhow::{Context, bail, ensure};
 
 use crate::check::surroundings;
-use crate::plugins;
 use crate::process::{built, note, output, program, root, run, target};
 use crate::servers::{self, Variables};
+use crate::{chaos, plugins};
 
 struct Mutant {
     name: String,
@@ -35,21 +35,15 @@ pub(crate) fn hunt(only: Option<&str>) -> anyhow::Result<()> {
     ensure!(!mutants.is_empty(), "no mutant is called {}", only.unwrap_or("anything"));
     plugins::build()?;
     let copy = copy()?;
-    // Only servers that this program started can be killed by it.
-    let given = servers::running();
-    let ours = given.is_none();
-    let variables = given.map_or_else(servers::start, Ok)?;
-    let hunted = mutants.iter().try_fold(vec![], |mut alive, mutant| {
-        note(&format!("{}: {}", mutant.name, mutant.what));
-        if !is_caught(mutant, &copy, &variables).with_context(|| mutant.name.clone())? {
-            alive.push(mutant.name.as_str());
-        }
-        anyhow::Ok(alive)
-    });
-    if ours {
-        servers::stop_all()?;
-    }
-    let alive = hunted?;
+    let alive = servers::with(|variables| {
+        mutants.iter().try_fold(vec![], |mut alive, mutant| {
+            note(&format!("{}: {}", mutant.name, mutant.what));
+            if !is_caught(mutant, &copy, variables).with_context(|| mutant.name.clone())? {
+                alive.push(mutant.name.as_str());
+            }
+            Ok(alive)
+        })
+    })?;
     ensure!(alive.is_empty(), "nobody caught {}", alive.join(", "));
     note(&format!("all {} were caught", mutants.len()));
     Ok(())
@@ -112,20 +106,16 @@ fn is_caught(mutant: &Mutant, copy: &Path, variables: &Variables) -> anyhow::Res
             test.envs(variables.iter().map(|(name, value)| (*name, value)));
             output(&mut test).is_err()
         }
-        Guard::Chaos(arguments) => is_caught_by_chaos(arguments, copy, variables)?,
+        Guard::Chaos(arguments) => is_caught_by_chaos(arguments, variables)?,
     };
     note(&format!("{}: {}", mutant.name, if caught { "caught" } else { "ALIVE" }));
     Ok(caught)
 }
 
-fn is_caught_by_chaos(arguments: &[String], copy: &Path, variables: &Variables) -> anyhow::Result<bool> {
-    let (binaries, verdict) = (target("mutants/build/debug"), target("mutants/verdict.json"));
+fn is_caught_by_chaos(arguments: &[String], variables: &Variables) -> anyhow::Result<bool> {
+    let verdict = target("mutants/verdict.json");
     let _ = std::fs::remove_file(&verdict);
-    let mut chaos = within(copy, binaries.join("chaos"), &[]);
-    chaos.args(arguments).arg("--verdict").arg(&verdict).arg("--binaries").arg(&binaries);
-    chaos.arg("--").arg(built("xtask")).args(["servers", "bounce"]);
-    chaos.env("CHAINTAPE_PLUGINS", target("plugins")).envs(variables.iter().map(|(name, value)| (*name, value)));
-    let ended = output(&mut chaos);
+    let ended = output(&mut chaos::command(&target("mutants/build/debug"), arguments, &verdict, variables));
     ensure!(verdict.exists(), "chaos came to no verdict: {ended:?}");
     Ok(ended.is_err())
 }

@@ -60,20 +60,31 @@ pub(crate) fn run(order: &Order) -> anyhow::Result<()> {
 }
 
 /// Starts both afresh; the variables that say where they are.
-pub(crate) fn start() -> anyhow::Result<Variables> {
+fn start() -> anyhow::Result<Variables> {
     // Starting anew is stopping first: nobody is left behind.
     stop_all()?;
     Ok([("DATABASE_URL", postgres::start()?), ("KAFKA_BROKERS", kafka::start()?)])
 }
 
 /// Stops both.
-pub(crate) fn stop_all() -> anyhow::Result<()> {
+fn stop_all() -> anyhow::Result<()> {
     kafka::stop()?;
     postgres::stop()
 }
 
+/// Does something with both at hand: those that are running and named, or else fresh ones, stopped afterwards. Only servers
+/// that this program started can be killed by it.
+pub(crate) fn with<T>(work: impl FnOnce(&Variables) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    if let Some(given) = running() {
+        return work(&given);
+    }
+    let done = start().and_then(|variables| work(&variables));
+    stop_all()?;
+    done
+}
+
 /// Where the servers are that `start` has left running and the environment names.
-pub(crate) fn running() -> Option<Variables> {
+fn running() -> Option<Variables> {
     let named = |name: &'static str| Some((name, std::env::var(name).ok().filter(|value| !value.is_empty())?));
     let ours = home().join("kafka.pid").exists() && home().join("postgres.pid").exists();
     ours.then_some([named("DATABASE_URL")?, named("KAFKA_BROKERS")?])

@@ -14,7 +14,7 @@ use wire::v1::trade;
 
 /// Tables that were made by something other than trades, and columns that say when instead of what.
 const TABLES_LEFT_OUT: [&str; 4] = ["position", "outbox", "_sqlx_migrations", "trades"];
-const COLUMNS_LEFT_OUT: [&str; 5] = ["as_of", "as_of_history", "partition", "updated_at", "built_at"];
+const COLUMNS_LEFT_OUT: [&str; 1] = ["partition"];
 
 /// Whether the tables equal those of a metrics that read the truth alone, and sums made here.
 pub(super) async fn equal(
