@@ -98,15 +98,18 @@ fn is_caught(mutant: &Mutant, copy: &Path, variables: &Variables) -> anyhow::Res
     run(&mut within(copy, "git", &["checkout", "--quiet", "--force", "."]))?;
     run(within(copy, "git", &["apply"]).arg(&mutant.patch))?;
     // As one workspace, so that every mutant finds the dependencies of the one before it built.
-    run(&mut cargo_within(copy, &["test", "--quiet", "--workspace", "--no-run"]))?;
     let caught = match &mutant.guard {
         Guard::Test(name) => {
+            run(&mut cargo_within(copy, &["test", "--quiet", "--workspace", "--test", name, "--no-run"]))?;
             let mut test = cargo_within(copy, &["test", "--quiet", "--workspace", "--test", name]);
             surroundings(&mut test);
             test.envs(variables.iter().map(|(name, value)| (*name, value)));
             output(&mut test).is_err()
         }
-        Guard::Chaos(arguments) => is_caught_by_chaos(arguments, variables)?,
+        Guard::Chaos(arguments) => {
+            run(&mut cargo_within(copy, &["build", "--quiet", "--workspace", "--bins"]))?;
+            is_caught_by_chaos(arguments, variables)?
+        }
     };
     note(&format!("{}: {}", mutant.name, if caught { "caught" } else { "ALIVE" }));
     Ok(caught)
