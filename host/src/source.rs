@@ -2,6 +2,7 @@
 //! takes over a new version or new settings whenever the head is asked for: between two blocks, unseen by the domain.
 
 mod failing;
+mod second;
 
 pub use failing::Evidence;
 pub(crate) use failing::FUEL_PER_MS;
@@ -11,6 +12,7 @@ use crate::cassette::Recorder;
 use crate::catalog::{Standing, Subscription};
 use crate::chainfile::ChainFile;
 use crate::in_force::{About, InForce, Waiting};
+use crate::measures::Subject;
 use crate::plugin::v1::{self, CallError, Context, Failure as Said};
 use crate::plugin::{Admitted, Answers, Engine, Lent};
 use crate::upstream::{Endpoint, Upstream};
@@ -18,7 +20,8 @@ use failing::Trouble;
 use ingest_domain::{Chain, Failure, Scanned, Tip};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use tape::Detector;
+use std::time::Instant;
+use tape::{BlockId, Detector};
 
 /// Reads one chain.
 pub struct Source {
@@ -198,8 +201,10 @@ impl Chain for Source {
             let recorder = self.trouble.is_to_be_kept(&reading.file.policy, (first, last)).then(Recorder::default);
             let answers = recorder.clone().map_or(Answers::Live, Answers::Recorded);
             let (plugin, network) = (&reading.plugin, Arc::clone(&self.network));
+            let begun = Instant::now();
             let scan = v1::scan_with(&self.engine, plugin, lent, answers, None, &told, &network, (first, last));
             let (scanned, _) = scan.await;
+            Subject { chain: &reading.file.id, detector: &plugin.detector }.scanned(begun.elapsed(), &scanned);
             let attempt = failing::Attempt { reading: &reading, endpoint, told, span: (first, last), recorder };
             match scanned {
                 Ok(scanned) => return self.prove(&attempt, scanned).await,
@@ -209,6 +214,10 @@ impl Chain for Source {
             }
         }
         Err(Failure::Retry { after_ms: None, why })
+    }
+
+    async fn still_has(&mut self, block: &BlockId, tip: &Tip) -> Result<bool, Failure> {
+        self.look_again(block, tip).await
     }
 
     fn blame(&mut self, why: &str) {

@@ -42,6 +42,9 @@ pub trait Chain: Send {
         last: u64,
         finalized: Option<u64>,
     ) -> impl Future<Output = Result<Scanned, Failure>> + Send;
+    /// Whether an endpoint that is as far as this tip still has the block; one that has it is preferred from then on. Where no
+    /// other is, the one that showed the tip is asked once more.
+    fn still_has(&mut self, block: &BlockId, tip: &Tip) -> impl Future<Output = Result<bool, Failure>> + Send;
     /// The endpoint that answered last is of no use: prefer another.
     fn blame(&mut self, why: &str);
 }

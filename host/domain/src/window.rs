@@ -41,6 +41,12 @@ impl Window {
         self.hashes.first_key_value().map(|(height, _)| *height)
     }
 
+    /// Its lowest block above a height.
+    pub fn above(&self, height: u64) -> Option<BlockId> {
+        let mut above = self.hashes.range(height + 1..);
+        above.next().map(|(height, hash)| BlockId { height: *height, hash: Arc::clone(hash) })
+    }
+
     /// How many blocks it knows.
     pub fn len(&self) -> usize {
         self.hashes.len()

@@ -5,6 +5,7 @@ use crate::block::Tip;
 use crate::ports::{Chain, Clock, Failure, Lease};
 use crate::window::Relation;
 use std::sync::Arc;
+use tape::BlockId;
 
 impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
     /// Goes back to the newest block that the endpoint has too, and takes its branch from there.
@@ -15,6 +16,7 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
         // Nothing is final yet and all that was ever taken is at hand: all of it can be given back.
         let whole = self.window.oldest().filter(|_| floor.is_none() && self.window.len() < DEEP);
         let Some(common) = common.or_else(|| whole.map(|oldest| oldest.saturating_sub(1))) else {
+            self.demand_that_it_is_gone(self.window.head(), tip).await?;
             return Err(self.below_finality(floor).into());
         };
         let ours = self.window.head().map_or(common, |head| head.height);
@@ -53,6 +55,7 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
                 self.append(tip, vec![], fresh, through, &digest).await
             };
         }
+        self.demand_that_it_is_gone(self.window.above(ancestor), tip).await?;
         let orphans = self.lease.above(ancestor).await.map_err(Break::Claim)?;
         let mut left = self.window.clone().pop_above(ancestor);
         self.witness.reorged(&self.plan.chain, ancestor, left.len());
@@ -85,6 +88,14 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
             }
         }
         Ok(None)
+    }
+
+    /// A branch is left only when nobody who is as far still has it: one endpoint that shows another is sick.
+    async fn demand_that_it_is_gone(&mut self, block: Option<BlockId>, tip: &Tip) -> Result<(), Trouble> {
+        match block {
+            Some(block) if self.chain.still_has(&block, tip).await? => Err(Failure::Reorged.into()),
+            _ => Ok(()),
+        }
     }
 
     fn below_finality(&self, floor: Option<u64>) -> Failure {

@@ -66,6 +66,25 @@ fn an_endpoint_of_another_network_is_refused_and_one_that_lags_is_no_reorg() {
     assert!(kept.events.iter().all(|(status, _)| *status != Status::Reverted), "nothing was taken back");
 }
 
+/// Whether it begins above or below what is final: nothing is taken back for it, and the chain is not parked.
+#[test]
+fn a_branch_that_one_endpoint_alone_shows_is_not_taken() {
+    for fork in [3, 9] {
+        let mut views = views(10, &[], 5);
+        let mut sick = views[0].clone();
+        sick.branches = (0..=14).map(|height| (height, u64::from(height > fork))).collect();
+        sick.disputed = true;
+        let mut grown = views[0].clone();
+        grown.branches = (0..=14).map(|height| (height, 0)).collect();
+        views.extend([sick, grown.clone()]);
+        let (end, memory) = followed(views, 0);
+        assert_eq!(end, End::Stopped);
+        let kept = memory.0.lock().unwrap();
+        assert_eq!(live(&kept.events), expected(&grown));
+        assert!(kept.events.iter().all(|(status, _)| *status != Status::Reverted), "nothing was taken back");
+    }
+}
+
 /// Found by the property above: a final block published in a step before the last, then an unknown commit.
 #[test]
 fn what_was_published_as_final_is_never_published_again() {

@@ -46,6 +46,8 @@ pub(crate) struct View {
     pub(crate) network: &'static str,
     /// Digest of the code that scans it.
     pub(crate) code: &'static str,
+    /// Another endpoint is as far, and shows what the next view shows.
+    pub(crate) disputed: bool,
 }
 
 impl View {
@@ -104,6 +106,13 @@ impl Chain for Node {
             through: last,
             digest: view.code.into(),
         })
+    }
+
+    async fn still_has(&mut self, block: &BlockId, _tip: &Tip) -> Result<bool, Failure> {
+        if self.view().disputed {
+            self.blame("another endpoint shows something else");
+        }
+        Ok(self.view().id(block.height).as_ref() == Some(block))
     }
 
     fn blame(&mut self, _why: &str) {
@@ -314,7 +323,13 @@ pub(crate) fn views(length: u64, forks: &[(u64, u64)], finality: u64) -> Vec<Vie
     let mut snapshot = |branches: &BTreeMap<u64, u64>, floor: &mut u64| {
         let latest = *branches.last_key_value().unwrap().0;
         *floor = (*floor).max(latest.saturating_sub(finality));
-        views.push(View { branches: branches.clone(), finalized: Some(*floor), network: "n", code: "a" });
+        views.push(View {
+            branches: branches.clone(),
+            finalized: Some(*floor),
+            network: "n",
+            code: "a",
+            disputed: false,
+        });
     };
     snapshot(&branches, &mut floor);
     for (number, (depth, grown)) in forks.iter().enumerate() {
