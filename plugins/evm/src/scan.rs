@@ -50,14 +50,17 @@ pub fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scann
         return Err(Failure::NotYet(span.first));
     }
     let singly = ask_singly(host, &answers, &headers, heights.len(), settings.batch, span)?;
-    let mut blocks = vec![];
+    let mut blocks: Vec<Fetched<'_>> = vec![];
     for (at, (height, header)) in heights.iter().zip(headers).enumerate() {
-        let receipts = receipts(&answers, &singly, at, heights.len(), *height, span)?;
-        blocks.push(admit(*height, header, receipts, &settings, &rules)?);
-    }
-    let broken = |pair: &[Fetched<'_>]| !same(pair[1].header.parent_hash, pair[0].header.hash);
-    if blocks.windows(2).any(broken) {
-        return Err(Failure::Reorged);
+        if blocks.last().is_some_and(|below| !same(header.parent_hash, below.header.hash)) {
+            break;
+        }
+        let receipts = receipts(&answers, &singly, at, heights.len(), *height, span);
+        match receipts.and_then(|receipts| admit(*height, header, receipts, &settings, &rules)) {
+            // What stands below is proved, and the host asks again from here on: only then is the endpoint charged.
+            Err(Failure::Elsewhere(_) | Failure::Reorged) if !blocks.is_empty() => break,
+            admitted => blocks.push(admitted?),
+        }
     }
     let through = span.first + blocks.len() as u64 - 1;
     let blocks = detect(host, context, &blocks, &rules, settings.batch, span)?;
