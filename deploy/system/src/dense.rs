@@ -1,7 +1,7 @@
-//! A chain whose blocks hold nothing but swaps, one in each transaction, spelled as nodes spell them and provable.
+//! Invented chains whose blocks hold nothing but swaps, one in each transaction, spelled as nodes spell them and provable.
 //!
-//! It stands for the chain of 100,000 swaps that the backfill is measured on: a swap there is a receipt with four logs
-//! (two transfers, the pool's reserves, the swap).
+//! A swap is a receipt with four logs: two transfers, the pool's reserves, the swap. The same shape always gives the same
+//! blocks, and shapes that differ in their branch alone give the same heights with other blocks.
 
 use chain_plugin_sdk::Request;
 use chain_plugin_sdk::json::Cursor;
@@ -9,38 +9,54 @@ use evm_plugin::prove;
 use evm_plugin::rpc::{Header, Receipt};
 use serde_json::{Value, json};
 
-/// Its blocks.
-pub(super) const SPAN: (u64, u64) = (1_000, 1_015);
-/// Swaps in each block.
-const SWAPS: u64 = 100;
-/// Pools that they go to.
+/// Pools that swaps go to.
 const POOLS: u64 = 20;
+
+/// Which chain.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// A word that makes its blocks other than those of another.
+    pub branch: &'static str,
+    /// First height.
+    pub first: u64,
+    /// Last height.
+    pub last: u64,
+    /// Swaps in each block.
+    pub swaps: u64,
+}
 
 const TRANSFER: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
 const SYNC: &str = "0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1";
 const SWAP: &str = "0xd78ad95fa46c994b6551d0da85fc275fe613ce37657fb8d5e3d130840159d822";
 
 /// The chain.
-pub(super) struct Chain {
+#[derive(Clone, Debug)]
+pub struct Chain {
+    shape: Shape,
     /// Headers and receipts, as texts.
     blocks: Vec<(String, String)>,
 }
 
 impl Chain {
     /// Makes all blocks.
-    pub(super) fn new() -> Self {
+    pub fn new(shape: Shape) -> Self {
         let mut parent = hash("parent", 0);
         let mut blocks = vec![];
-        for height in SPAN.0..=SPAN.1 {
-            let (header, receipts, hash) = block(height, &parent);
+        for height in shape.first..=shape.last {
+            let (header, receipts, hash) = block(&shape, height, &parent);
             parent = hash;
             blocks.push((header, receipts));
         }
-        Self { blocks }
+        Self { shape, blocks }
+    }
+
+    /// Headers and receipts, lowest first, as a node answers them.
+    pub fn blocks(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.blocks.iter().map(|(header, receipts)| (header.as_str(), receipts.as_str()))
     }
 
     /// What a node would answer.
-    pub(super) fn answer(&self, request: &Request) -> Vec<u8> {
+    pub fn answer(&self, request: &Request) -> Vec<u8> {
         let asked: Value =
             request.body.as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default();
         let calls = asked.as_array().cloned().unwrap_or_else(|| vec![asked.clone()]);
@@ -55,31 +71,34 @@ impl Chain {
         let params = &call["params"];
         let block = || {
             let height = u64::from_str_radix(params[0].as_str()?.trim_start_matches("0x"), 16).ok()?;
-            self.blocks.get(usize::try_from(height.checked_sub(SPAN.0)?).ok()?)
+            self.blocks.get(usize::try_from(height.checked_sub(self.shape.first)?).ok()?)
         };
         let text = match call["method"].as_str() {
             Some("eth_chainId") => Some(r#""0x1""#.to_owned()),
             Some("eth_getBlockByNumber") => block().map(|(header, _)| header.clone()),
             Some("eth_getBlockReceipts") => block().map(|(_, receipts)| receipts.clone()),
-            Some("eth_call") => Some(said(&params[0])),
+            Some("eth_call") => {
+                let text = |name: &str| params[0][name].as_str().unwrap_or_default();
+                said(text("to"), text("data")).map(|word| format!(r#""{word}""#))
+            }
             _ => None,
         };
         text.unwrap_or_else(|| "null".to_owned())
     }
 }
 
-/// What pools and tokens say of themselves.
-fn said(call: &Value) -> String {
-    let pool = || (0..POOLS).find(|pool| call["to"] == address("pool", *pool).as_str()).unwrap_or_default();
-    let word = |hex: &str| format!(r#""0x{:0>64}""#, hex.trim_start_matches("0x"));
-    match call["data"].as_str() {
-        Some("0x0dfe1681") => word(&address("token", 2 * pool())),
-        Some("0xd21220a7") => word(&address("token", 2 * pool() + 1)),
-        Some("0xc45a0155") => word("5c69bee701ef814a2b6a3edd4b1652cb9cc5aa6f"),
-        Some("0x95d89b41") => format!(r#""0x{:064x}{:064x}{:0<64}""#, 32, 3, "544f4b"),
-        Some("0x313ce567") => word("12"),
-        _ => word(""),
-    }
+/// What pools and tokens of every such chain say of themselves.
+pub fn said(to: &str, data: &str) -> Option<String> {
+    let pool = || (0..POOLS).find(|pool| address("pool", *pool) == to);
+    let word = |hex: &str| format!("0x{:0>64}", hex.trim_start_matches("0x"));
+    Some(match data {
+        "0x0dfe1681" => word(&address("token", 2 * pool()?)),
+        "0xd21220a7" => word(&address("token", 2 * pool()? + 1)),
+        "0xc45a0155" => word("5c69bee701ef814a2b6a3edd4b1652cb9cc5aa6f"),
+        "0x95d89b41" => format!("0x{:064x}{:064x}{:0<64}", 32, 3, "544f4b"),
+        "0x313ce567" => word("12"),
+        _ => return None,
+    })
 }
 
 fn address(kind: &str, number: u64) -> String {
@@ -91,8 +110,8 @@ fn hash(kind: &str, number: u64) -> String {
 }
 
 /// A header and its receipts as texts, and the block's hash.
-fn block(height: u64, parent: &str) -> (String, String, String) {
-    let mut receipts: Vec<Value> = (0..SWAPS).map(|index| receipt(height, index)).collect();
+fn block(shape: &Shape, height: u64, parent: &str) -> (String, String, String) {
+    let mut receipts: Vec<Value> = (0..shape.swaps).map(|index| receipt(shape, height, index)).collect();
     let root = {
         let text = Value::from(receipts.clone()).to_string();
         let read = Receipt::read_all(&mut Cursor::new(&text)).ok().flatten().unwrap_or_default();
@@ -102,7 +121,7 @@ fn block(height: u64, parent: &str) -> (String, String, String) {
     let transactions: Vec<&Value> = receipts.iter().map(|receipt| &receipt["transactionHash"]).collect();
     let mut header = json!({
         "hash": zeros(32), "parentHash": parent, "sha3Uncles": hash("uncles", 0), "miner": address("miner", 0),
-        "stateRoot": hash("state", height), "transactionsRoot": hash("transactions", height),
+        "stateRoot": hash(shape.branch, height), "transactionsRoot": hash("transactions", height),
         "receiptsRoot": format!("{root:#x}"), "logsBloom": receipts[0]["logsBloom"], "difficulty": "0x0",
         "number": format!("{height:#x}"), "gasLimit": "0x1c9c380", "gasUsed": "0x989680",
         "timestamp": format!("{:#x}", 1_700_000_000 + 12 * height), "extraData": "0x", "mixHash": hash("mix", height),
@@ -121,9 +140,9 @@ fn block(height: u64, parent: &str) -> (String, String, String) {
     (header.to_string(), Value::from(receipts).to_string(), hash)
 }
 
-fn receipt(height: u64, index: u64) -> Value {
-    let number = height * SWAPS + index;
-    let transaction = hash("transaction", number);
+fn receipt(shape: &Shape, height: u64, index: u64) -> Value {
+    let number = height * shape.swaps + index;
+    let transaction = hash(shape.branch, number);
     let (pool, user, router) = (address("pool", number % POOLS), address("user", number % 500), address("router", 0));
     let [sold, bought] = [0, 1].map(|at| address("token", 2 * (number % POOLS) + at));
     let (given, got) = (1_000_000_000_000_000_000_u128 + u128::from(number), 2_500_000_000_u128 + u128::from(number));

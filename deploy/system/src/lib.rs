@@ -2,6 +2,7 @@
 //! scripted chain, and what the system tests and benchmarks share.
 
 pub mod replay;
+pub mod dense;
 pub mod mock;
 pub mod solana;
 pub mod line;

@@ -2,8 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use environment::{Problems, Shutdown};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
+use system::dense;
 use system::line::plugins_dir;
 use system::replay::{Fault, Faults, Node, blocks_dir};
 use tape::Status;
@@ -20,9 +21,13 @@ struct Ingest {
 }
 
 fn ingest(log: &Log, endpoints: &str) -> Ingest {
+    ingest_from(14_000_000, log, endpoints)
+}
+
+fn ingest_from(start: u64, log: &Log, endpoints: &str) -> Ingest {
     let chains = tempfile::tempdir().unwrap();
     let file = format!(
-        "id = \"eth\"\nplugin = \"evm\"\nendpoints = {endpoints}\nstart = 14000000\npoll_ms = 20\n\
+        "id = \"eth\"\nplugin = \"evm\"\nendpoints = {endpoints}\nstart = {start}\npoll_ms = 20\n\
          [limits]\nanswer_ms = 3000\nanswer_bytes = 33554432\n"
     );
     std::fs::write(chains.path().join("eth.toml"), file).unwrap();
@@ -151,4 +156,95 @@ async fn a_restart_goes_on_where_the_tape_ends() {
         ingest.stop().await;
     }
     assert_eq!(tape_of(&log).await, expected);
+}
+
+/// Blocks of the invented chain.
+const BLOCKS: u64 = 10_000;
+/// Blocks by which its head grows.
+const GROWTH: u64 = 100;
+
+/// Chains of the same heights and other blocks.
+fn invented<const N: usize>(last: u64, branches: [&'static str; N]) -> [dense::Chain; N] {
+    let made = branches.map(|branch| {
+        let shape = dense::Shape { branch, first: 1, last, swaps: 2 };
+        std::thread::spawn(move || dense::Chain::new(shape))
+    });
+    made.map(|chain| chain.join().unwrap())
+}
+
+/// The trades of an invented chain.
+fn trades_of(chain: &dense::Chain) -> BTreeSet<String> {
+    let of_block = |(block, _): (&str, &str)| {
+        let block: serde_json::Value = serde_json::from_str(block).unwrap();
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let id = |transaction| format!("eth/{}/{}", text(&block["hash"]), text(transaction));
+        block["transactions"].as_array().unwrap().iter().map(id).collect::<Vec<_>>()
+    };
+    chain.blocks().flat_map(of_block).collect()
+}
+
+/// The transactions of the trades on the tape; nothing may ever have been taken back, or come twice.
+async fn never_taken_back(log: &Log) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    for share in topics::TRADES.shares() {
+        for record in log.read_all(&share).await.unwrap() {
+            let event = wire::v1::trade::decode(&record.value.unwrap()).unwrap();
+            assert_ne!(event.status, Status::Reverted, "a false reorg: {}", event.trade.id());
+            let id = event.trade.id();
+            let (transaction, _) = id.rsplit_once('/').unwrap();
+            assert!(seen.insert(transaction.to_owned()), "published twice: {id}");
+        }
+    }
+    seen
+}
+
+/// One node, which leaves out one log in a hundred, and now and then shows a stale head, another branch or another network.
+#[tokio::test(flavor = "multi_thread")]
+async fn over_ten_thousand_blocks_every_lie_is_found_and_healed() {
+    let [chain, fork, foreign] = invented(BLOCKS, ["main", "fork", "foreign"]);
+    let (fork, foreign) = (Node::dense(1, &fork).unwrap(), Node::dense(10, &foreign).unwrap());
+    let node = Node::dense(1, &chain).unwrap();
+    for node in [&node, &fork, &foreign] {
+        node.set_finality(64);
+    }
+    let mut kinds = vec![Fault::Thinned(100); 50];
+    kinds.extend([Fault::StaleHead(7), Fault::Node(fork), Fault::Node(foreign)]);
+    node.faults(Faults::seeded(17, 1, kinds));
+    node.set_head(GROWTH);
+    let (address, _server) = node.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let log = Log::open(&Target::Memory).await.unwrap();
+    let ingest = ingest_from(1, &log, &format!("[\"http://{address}\"]"));
+    for head in (GROWTH..=BLOCKS).step_by(usize::try_from(GROWTH).unwrap()) {
+        node.set_head(head);
+        ingest.until(head).await;
+    }
+    ingest.stop().await;
+    assert!(never_taken_back(&log).await == trades_of(&chain), "the tape holds other trades than the chain");
+    println!("{} lies in {} answers", node.lies(), node.requests());
+    assert!(node.lies() > 500, "{} lies", node.lies());
+}
+
+/// It leaves the branch at its root, below what is final, and for good; the other one goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_on_a_branch_of_its_own_is_passed_over() {
+    let [chain, fork] = invented(400, ["main", "fork"]);
+    let [sick, well] = [(); 2].map(|()| Node::dense(1, &chain).unwrap());
+    let fork = Node::dense(1, &fork).unwrap();
+    for node in [&sick, &well, &fork] {
+        node.set_finality(64);
+        node.set_head(200);
+    }
+    let (one, _one) = sick.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let (other, _other) = well.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let log = Log::open(&Target::Memory).await.unwrap();
+    let ingest = ingest_from(1, &log, &format!("[\"http://{one}\", \"http://{other}\"]"));
+    ingest.until(200).await;
+    sick.faults(Faults::each(Fault::Node(fork)));
+    for head in [300, 400] {
+        sick.set_head(head);
+        well.set_head(head);
+        ingest.until(head).await;
+    }
+    ingest.stop().await;
+    assert!(never_taken_back(&log).await == trades_of(&chain), "the tape holds other trades than the chain");
 }

@@ -1,7 +1,6 @@
 //! `detect`: JSON bytes in, `TradeExecutedV1` JSON out, on one core, without network: through the component, and the
 //! same code native. On blocks full of swaps and on whole mainnet blocks, each proved (`receipts`) and not (`hint`).
 
-mod dense;
 mod recording;
 
 use super::{Figures, rounded};

@@ -16,7 +16,13 @@ pub(super) struct Facts {
     pools: HashMap<String, Pool>,
     #[serde(default)]
     tokens: HashMap<String, Token>,
+    /// What invented contracts say.
+    #[serde(skip)]
+    said: Option<Said>,
 }
+
+/// What a contract returns when called with some data, as hex; none where there is no such contract.
+pub(super) type Said = fn(to: &str, data: &str) -> Option<String>;
 
 #[derive(Debug, Deserialize)]
 struct Pool {
@@ -49,11 +55,18 @@ impl Facts {
         Ok(all.remove(&chain_id.to_string()).unwrap_or_default())
     }
 
+    /// The same, with invented contracts beside the recorded ones.
+    pub(super) fn with(mut self, said: Said) -> Self {
+        self.said = Some(said);
+        self
+    }
+
     /// What `to` returns when called with `data`, as hex.
     pub(super) fn call(&self, to: &str, data: &str) -> String {
         let to = to.to_ascii_lowercase();
         let selector = data.get(..10).unwrap_or_default().to_ascii_lowercase();
-        self.pool(&to, &selector).or_else(|| self.token(&to, &selector)).unwrap_or_else(|| "0x".to_owned())
+        let recorded = self.pool(&to, &selector).or_else(|| self.token(&to, &selector));
+        recorded.or_else(|| self.said?(&to, &selector)).unwrap_or_else(|| "0x".to_owned())
     }
 
     fn pool(&self, to: &str, selector: &str) -> Option<String> {

@@ -1,5 +1,6 @@
 //! What can go wrong with a node, as a script: request by request, or by a seeded schedule that repeats exactly.
 
+use super::node::Node;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -26,6 +27,10 @@ pub enum Fault {
     StaleHead(u64),
     /// The right answer with one log left out of `eth_getBlockReceipts` and `eth_getLogs`.
     MissingLog,
+    /// The right answer with each log left out of `eth_getBlockReceipts` by a chance of one in so many.
+    Thinned(u64),
+    /// What another node answers: of another branch, of another network.
+    Node(Node),
 }
 
 /// Which requests go wrong, and how.
@@ -85,7 +90,7 @@ impl Faults {
 }
 
 /// The SplitMix64 generator: one word of state, the same numbers everywhere.
-fn draw(state: &mut u64) -> u64 {
+pub(super) fn draw(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut word = *state;
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

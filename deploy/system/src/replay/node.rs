@@ -12,10 +12,20 @@ use super::facts::Facts;
 use super::faults::{Fault, Faults};
 use super::recording::{Recording, read_all};
 use super::server::{self, Server};
+use crate::dense;
 
 /// A node that serves recorded blocks. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct Node(Arc<State>);
+
+/// Clones are one node.
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Node {}
 
 #[derive(Debug)]
 struct State {
@@ -25,6 +35,7 @@ struct State {
     faults: Mutex<Faults>,
     requests: AtomicU64,
     calls: AtomicU64,
+    lies: AtomicU64,
 }
 
 /// The blocks, and how much of them is shown.
@@ -50,6 +61,16 @@ impl Node {
 
     /// A node of a chain with these blocks, its head at the highest.
     pub fn of(chain_id: u64, recordings: Vec<Recording>) -> anyhow::Result<Self> {
+        Self::knowing(chain_id, Facts::of(chain_id)?, recordings)
+    }
+
+    /// A node of an invented chain that says it is this one.
+    pub fn dense(chain_id: u64, chain: &dense::Chain) -> anyhow::Result<Self> {
+        let recordings = chain.blocks().map(|(block, receipts)| Recording::of(chain_id, block, receipts));
+        Self::knowing(chain_id, Facts::of(chain_id)?.with(dense::said), recordings.collect::<anyhow::Result<_>>()?)
+    }
+
+    fn knowing(chain_id: u64, facts: Facts, recordings: Vec<Recording>) -> anyhow::Result<Self> {
         ensure!(!recordings.is_empty(), "no recorded block of chain {chain_id}");
         let mut chain = Chain { blocks: BTreeMap::new(), heights: HashMap::new(), head: 0, finality: 2 };
         for recording in recordings {
@@ -59,11 +80,12 @@ impl Node {
         }
         Ok(Self(Arc::new(State {
             chain_id,
-            facts: Facts::of(chain_id)?,
+            facts,
             chain: RwLock::new(chain),
             faults: Mutex::default(),
             requests: AtomicU64::new(0),
             calls: AtomicU64::new(0),
+            lies: AtomicU64::new(0),
         })))
     }
 
@@ -84,6 +106,11 @@ impl Node {
     /// Shows the blocks up to this height and no others.
     pub fn set_head(&self, height: u64) {
         self.write(|chain| chain.head = height);
+    }
+
+    /// The height of the head that is shown.
+    pub fn head(&self) -> u64 {
+        self.read(|chain| chain.head)
     }
 
     /// How many blocks `finalized` trails the head; 2 from the start. Below the first recording only the genesis is.
@@ -116,6 +143,11 @@ impl Node {
         self.0.calls.load(Ordering::Relaxed)
     }
 
+    /// Whole answers so far that were not the truth.
+    pub fn lies(&self) -> u64 {
+        self.0.lies.load(Ordering::Relaxed)
+    }
+
     pub(super) fn chain_id(&self) -> u64 {
         self.0.chain_id
     }
@@ -124,13 +156,22 @@ impl Node {
         &self.0.facts
     }
 
-    pub(super) fn next_fault(&self) -> Option<Fault> {
-        self.0.requests.fetch_add(1, Ordering::Relaxed);
+    /// The number of the next request, and what goes wrong with it.
+    pub(super) fn next_fault(&self) -> (u64, Option<Fault>) {
+        let number = self.0.requests.fetch_add(1, Ordering::Relaxed);
+        (number, self.fault())
+    }
+
+    fn fault(&self) -> Option<Fault> {
         self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).next()
     }
 
     pub(super) fn count_call(&self) {
         self.0.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_lie(&self) {
+        self.0.lies.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn read<T>(&self, look: impl FnOnce(&Chain) -> T) -> T {

@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
@@ -20,8 +21,8 @@ pub struct Recording {
     pub(super) slim: String,
     /// All receipts as one array.
     pub(super) receipts: String,
-    /// The receipts again, taken apart for logs and single receipts.
-    pub(super) parts: Vec<Value>,
+    /// The receipts again, taken apart for logs and single receipts once somebody asks.
+    parts: OnceLock<Vec<Value>>,
 }
 
 #[derive(Deserialize)]
@@ -44,7 +45,7 @@ impl Recording {
     /// Makes a recording of a node's own answers to `eth_getBlockByNumber` and `eth_getBlockReceipts`.
     pub fn of(chain_id: u64, block: &str, receipts: &str) -> anyhow::Result<Self> {
         let mut header: Value = serde_json::from_str(block).context("the block is not JSON")?;
-        let parts: Vec<Value> = serde_json::from_str(receipts).context("the receipts are no list")?;
+        let _: Vec<&RawValue> = serde_json::from_str(receipts).context("the receipts are no list")?;
         let height = quantity(&header["number"]).context("the block has no number")?;
         let hash = header["hash"].as_str().context("the block has no hash")?.to_owned();
         let Some(transactions) = header["transactions"].as_array_mut() else { bail!("the block has no transactions") };
@@ -54,7 +55,20 @@ impl Recording {
             }
         }
         let slim = header.to_string();
-        Ok(Self { chain_id, height, hash, whole: block.to_owned(), slim, receipts: receipts.to_owned(), parts })
+        Ok(Self {
+            chain_id,
+            height,
+            hash,
+            whole: block.to_owned(),
+            slim,
+            receipts: receipts.to_owned(),
+            parts: OnceLock::new(),
+        })
+    }
+
+    /// Its receipts, one by one.
+    pub(super) fn parts(&self) -> &[Value] {
+        self.parts.get_or_init(|| serde_json::from_str(&self.receipts).unwrap_or_default())
     }
 
     /// Which chain it was recorded on.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::faults::draw;
 use super::node::{Chain, Node};
 use super::recording::{Recording, quantity};
 
@@ -17,6 +18,8 @@ pub(super) struct View {
     pub(super) behind: u64,
     /// One log is left out.
     pub(super) missing_log: bool,
+    /// Each log is left out with a chance of one in so many; the first number is the request's.
+    pub(super) thinned: Option<(u64, u64)>,
 }
 
 #[derive(Deserialize)]
@@ -105,6 +108,7 @@ fn method(node: &Node, call: &Call, view: View) -> Outcome {
         "eth_getBlockReceipts" => node.read(|chain| {
             Ok(match find(chain, &params[0], view)? {
                 Found::Block(block) if view.missing_log => without_a_log(&block),
+                Found::Block(block) if view.thinned.is_some() => thinned(&block, view),
                 Found::Block(block) => block.receipts.clone(),
                 Found::Genesis => "[]".to_owned(),
                 Found::Nothing => "null".to_owned(),
@@ -112,7 +116,7 @@ fn method(node: &Node, call: &Call, view: View) -> Outcome {
         }),
         "eth_getTransactionReceipt" => node.read(|chain| {
             let blocks = chain.range(0, u64::MAX, view.behind);
-            let mut receipts = blocks.iter().flat_map(|block| &block.parts);
+            let mut receipts = blocks.iter().flat_map(|block| block.parts());
             Ok(receipts.find(|receipt| receipt["transactionHash"] == params[0]).unwrap_or(&Value::Null).to_string())
         }),
         "eth_getLogs" => node.read(|chain| logs(chain, &params[0], view)),
@@ -166,7 +170,7 @@ fn logs(chain: &Chain, filter: &Value, view: View) -> Outcome {
     };
     let mut matching: Vec<&Value> = blocks
         .iter()
-        .flat_map(|block| &block.parts)
+        .flat_map(|block| block.parts())
         .flat_map(|receipt| receipt["logs"].as_array().into_iter().flatten())
         .filter(|log| one_of(&filter["address"], &log["address"]) && topics_match(&filter["topics"], &log["topics"]))
         .collect();
@@ -199,9 +203,23 @@ fn topics_match(filter: &Value, topics: &Value) -> bool {
 
 /// The receipts as a sick node answers them: well formed, one log short.
 fn without_a_log(block: &Recording) -> String {
-    let mut receipts = block.parts.clone();
+    let mut receipts = block.parts().to_vec();
     if let Some(logs) = receipts.iter_mut().rev().filter_map(|it| it["logs"].as_array_mut()).find(|it| !it.is_empty()) {
         logs.pop();
     }
     Value::Array(receipts).to_string()
+}
+
+/// The receipts with each log left out by chance, as it was recorded where chance leaves all in.
+fn thinned(block: &Recording, view: View) -> String {
+    let Some((request, one_in)) = view.thinned else { return block.receipts.clone() };
+    let mut chance = request ^ block.height.rotate_left(32);
+    let mut receipts = block.parts().to_vec();
+    let mut left_out = false;
+    for logs in receipts.iter_mut().filter_map(|receipt| receipt["logs"].as_array_mut()) {
+        let all = logs.len();
+        logs.retain(|_| !draw(&mut chance).is_multiple_of(one_in.max(1)));
+        left_out |= logs.len() < all;
+    }
+    if left_out { Value::Array(receipts).to_string() } else { block.receipts.clone() }
 }

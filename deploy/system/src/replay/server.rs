@@ -47,7 +47,8 @@ pub(super) async fn serve(node: Node, address: SocketAddr, beside: Router) -> st
 async fn handle(State(node): State<Node>, body: Bytes) -> Response {
     let right = |view| answer(&node, &body, view);
     let whole = View::default();
-    match node.next_fault() {
+    let (number, fault) = node.next_fault();
+    match fault {
         None => json(right(whole)),
         Some(Fault::Status(status)) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -71,9 +72,24 @@ async fn handle(State(node): State<Node>, body: Bytes) -> Response {
             tokio::time::sleep(delay).await;
             json(right(whole))
         }
-        Some(Fault::StaleHead(behind)) => json(right(View { behind, ..whole })),
-        Some(Fault::MissingLog) => json(right(View { missing_log: true, ..whole })),
+        Some(Fault::StaleHead(behind)) => json(lied(&node, right(View { behind, ..whole }), &right(whole))),
+        Some(Fault::MissingLog) => json(lied(&node, right(View { missing_log: true, ..whole }), &right(whole))),
+        Some(Fault::Thinned(one_in)) => {
+            json(lied(&node, right(View { thinned: Some((number, one_in)), ..whole }), &right(whole)))
+        }
+        Some(Fault::Node(other)) => {
+            other.set_head(node.head());
+            json(lied(&node, answer(&other, &body, whole), &right(whole)))
+        }
     }
+}
+
+/// Counts what is not the truth.
+fn lied(node: &Node, text: String, truth: &str) -> String {
+    if text != truth {
+        node.count_lie();
+    }
+    text
 }
 
 fn json(text: String) -> Response {

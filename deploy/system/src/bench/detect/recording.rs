@@ -1,12 +1,14 @@
 //! What a scan asks for and is answered, recorded once, so that a measurement needs no network.
 
-use super::dense;
+use crate::dense;
 use chain_ingestor::upstream::Recorded;
 use chain_plugin_sdk::{self as sdk, Host, Level, Plugin};
 use evm_plugin::Evm;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+/// The chain full of swaps.
+const DENSE: dense::Shape = dense::Shape { branch: "state", first: 1_000, last: 1_015, swaps: 100 };
 /// The recorded mainnet blocks, consecutive.
 const MAINNET: (u64, u64) = (14_000_000, 14_000_004);
 
@@ -36,8 +38,8 @@ impl Recording {
     pub(super) fn of(chain: Chain, settings: &str) -> anyhow::Result<Self> {
         let (span, node): (_, Answer) = match chain {
             Chain::Dense => {
-                let chain = dense::Chain::new();
-                (dense::SPAN, Box::new(move |request| Ok(chain.answer(request))))
+                let chain = dense::Chain::new(DENSE);
+                ((DENSE.first, DENSE.last), Box::new(move |request| Ok(chain.answer(request))))
             }
             Chain::Node(address) => (MAINNET, node(address)?),
         };
