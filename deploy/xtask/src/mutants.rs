@@ -83,11 +83,14 @@ fn copy() -> anyhow::Result<PathBuf> {
         std::fs::remove_dir_all(&copy)?;
     }
     run(&mut program("git", &["clone", "--quiet", "--shared", ".", &copy.display().to_string()]))?;
-    // What is built already is linked, not built again; the mutants themselves are other packages, by their path.
-    let (built, build) = (built("."), target("mutants/build"));
+    // What is built already is not built again. Compilers put new files in the place of old ones, which therefore can be linked;
+    // cargo writes its notes over old ones, and those here would then speak of a mutant.
+    let (built, build) = (built("."), target("mutants/build/debug"));
     if built.is_dir() && !build.exists() {
         std::fs::create_dir_all(&build)?;
-        run(program("cp", &["--archive", "--link"]).arg(built).arg(build.join("debug")))?;
+        for (folder, how) in [("deps", "--link"), ("build", "--no-clobber"), (".fingerprint", "--no-clobber")] {
+            run(program("cp", &["--archive", how]).arg(built.join(folder)).arg(&build))?;
+        }
     }
     Ok(copy)
 }
