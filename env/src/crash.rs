@@ -1,12 +1,15 @@
-//! Named places where a test may end the process as a power cut would: nothing is flushed, closed or said.
+//! Named places where a test may end the process as a power cut would, nothing flushed, closed or said, or hold it up.
 //!
-//! `CHAINTAPE_CRASH=tape.append.produced:3` ends it when that place is passed for the third time. Unset, as everywhere but
+//! `CHAINTAPE_CRASH=tape.append.produced:3` ends it when that place is passed for the third time.
+//! `CHAINTAPE_LINGER=tape.share.fenced:3000` holds up for so many milliseconds whoever passes there. Unset, as everywhere but
 //! in the chaos suite, a place costs one load.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 static ORDERED: OnceLock<Option<Order>> = OnceLock::new();
+static HELD_UP: OnceLock<Option<Order>> = OnceLock::new();
 
 struct Order {
     place: String,
@@ -15,14 +18,22 @@ struct Order {
 
 /// The process passes a place.
 pub fn point(place: &str) {
-    let Some(order) = ORDERED.get_or_init(ordered) else { return };
+    let Some(order) = ORDERED.get_or_init(|| ordered("CHAINTAPE_CRASH")) else { return };
     if order.place == place && order.left.fetch_sub(1, Ordering::Relaxed) == 1 {
         std::process::abort();
     }
 }
 
-fn ordered() -> Option<Order> {
-    parse(&std::env::var("CHAINTAPE_CRASH").ok()?)
+/// Passes a place slowly, where that is ordered.
+pub async fn linger(place: &str) {
+    let Some(order) = HELD_UP.get_or_init(|| ordered("CHAINTAPE_LINGER")) else { return };
+    if order.place == place {
+        tokio::time::sleep(Duration::from_millis(order.left.load(Ordering::Relaxed))).await;
+    }
+}
+
+fn ordered(variable: &str) -> Option<Order> {
+    parse(&std::env::var(variable).ok()?)
 }
 
 fn parse(text: &str) -> Option<Order> {

@@ -33,6 +33,8 @@ pub struct Order {
     pub faults: u64,
     /// Decides what is struck when.
     pub seed: u64,
+    /// Strike in this way alone.
+    pub only: Option<String>,
     /// A Kafka that may be killed by the order below.
     pub brokers: String,
     /// A PostgreSQL that may be.
@@ -86,11 +88,15 @@ impl Verdict {
 
 /// Runs it.
 pub async fn run(order: &Order) -> anyhow::Result<Verdict> {
+    if let Some(only) = &order.only {
+        let kinds = plan::Strikes::kinds();
+        ensure!(kinds.contains(only), "no strike is called {only}; there are {kinds:?}");
+    }
     let mut scene = Scene::set(order).await?;
     let begun = Instant::now();
     wait_for_trades(&scene.log).await.context("nothing came onto the tape before the first strike")?;
     let watch = oracle::stillness(scene.log.clone());
-    let mut strikes = plan::Strikes::new(order.seed);
+    let mut strikes = plan::Strikes::new(order.seed, order.only.as_deref());
     for number in 1..=order.faults {
         let strike = strikes.next();
         println!("chaos: [{:>5} s] {number:>4} {strike:?}", begun.elapsed().as_secs());
@@ -151,6 +157,10 @@ async fn deal(strike: &Strike, scene: &mut Scene, order: &Order) -> anyhow::Resu
         Strike::Kill(role) => team.kill(*role)?,
         Strike::CrashAt(role, place, times) => team.crash_at(*role, place, *times).await?,
         Strike::Pause(role, length) => team.pause(*role, *length)?,
+        Strike::Overlap(number) => {
+            let other = 1 - number % 2;
+            team.overlap(Role::Ingestor(number % 2), Role::Ingestor(other)).await?;
+        }
         Strike::Storm(length) => {
             set_all(faults, 2);
             tokio::time::sleep(*length).await;

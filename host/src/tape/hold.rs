@@ -34,6 +34,7 @@ impl Hold {
             |chain: String| async move { Ok::<_, Unavailable>((writer(log, seat, share, &chain).await?, chain)) };
         let mut writers: Vec<(Writer, String)> = try_join_all(chains.iter().cloned().map(claim)).await?;
         environment::crash::point("tape.share.fenced");
+        environment::crash::linger("tape.share.fenced").await;
         let mut journalled = read(log, share, requests).await?;
         let others: Vec<String> = journalled.chains().into_iter().filter(|chain| !chains.contains(chain)).collect();
         if !others.is_empty() {

@@ -15,6 +15,9 @@ struct Arguments {
     /// Decides what is struck when.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Strike in one way alone, such as `Overlap` or `CrashAt`.
+    #[arg(long)]
+    only: Option<String>,
     /// Strike ingestors only, one at a time, and measure how long their chains stand still.
     #[arg(long)]
     failover: bool,
@@ -31,10 +34,10 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { faults, seed, failover, verdict: path, binaries, bounce } = Arguments::parse();
+    let Arguments { faults, seed, only, failover, verdict: path, binaries, bounce } = Arguments::parse();
     let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
     let (brokers, database) = (variable("KAFKA_BROKERS")?, variable("DATABASE_URL")?);
-    let order = Order { faults, seed, brokers, database, bounce, binaries };
+    let order = Order { faults, seed, only, brokers, database, bounce, binaries };
     if failover {
         return report("failover", chaos::failover(&order).await?);
     }

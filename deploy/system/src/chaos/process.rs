@@ -11,6 +11,11 @@ use std::time::{Duration, Instant};
 /// How long a process may take to come by the place at which it is to end.
 const PATIENCE: Duration = Duration::from_secs(12);
 
+/// Longer than a session, by less than a slow taking over takes.
+const FROZEN: Duration = Duration::from_secs(8);
+/// How long both go on.
+const OVERLAP: Duration = Duration::from_secs(4);
+
 /// All processes of a run. Dropping it ends them.
 pub(super) struct Team {
     binaries: PathBuf,
@@ -37,7 +42,7 @@ impl Team {
         Role::ALL.into_iter().try_for_each(|role| self.start(role, None))
     }
 
-    fn start(&mut self, role: Role, crash: Option<String>) -> anyhow::Result<()> {
+    fn start(&mut self, role: Role, order: Option<(&str, String)>) -> anyhow::Result<()> {
         let (program, number) = match role {
             Role::Ingestor(number) => ("chain-ingestor", number),
             Role::Metrics(number) => ("metrics", number),
@@ -49,9 +54,7 @@ impl Team {
         let mut command = Command::new(self.binaries.join(program));
         // The api has one thing to do and no word for it.
         command.args((role != Role::Api).then_some("run")).envs(self.variables.iter().cloned());
-        if let Some(order) = crash {
-            command.env("CHAINTAPE_CRASH", order);
-        }
+        command.envs(order);
         command.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log);
         let child = command.spawn().with_context(|| format!("start {program} of {}", self.binaries.display()))?;
         self.alive.insert(role, child);
@@ -82,7 +85,7 @@ impl Team {
     /// Starts a process anew that ends itself at a place, and waits until it has; one that does not come by is killed.
     pub(super) async fn crash_at(&mut self, role: Role, place: &str, times: u64) -> anyhow::Result<()> {
         self.kill(role)?;
-        self.start(role, Some(format!("{place}:{times}")))?;
+        self.start(role, Some(("CHAINTAPE_CRASH", format!("{place}:{times}"))))?;
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             self.wake_due();
@@ -95,6 +98,18 @@ impl Team {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         self.kill(role)
+    }
+
+    /// Freezes one until its session has ended, lets another take over slowly, and has the first go on before that one is
+    /// through.
+    pub(super) async fn overlap(&mut self, frozen: Role, other: Role) -> anyhow::Result<()> {
+        self.kill(other)?;
+        self.start(other, Some(("CHAINTAPE_LINGER", "tape.share.fenced:4000".to_owned())))?;
+        self.pause(frozen, FROZEN)?;
+        tokio::time::sleep(FROZEN).await;
+        self.wake(frozen);
+        tokio::time::sleep(OVERLAP).await;
+        self.kill(other)
     }
 
     pub(super) fn pause(&mut self, role: Role, length: Duration) -> anyhow::Result<()> {
