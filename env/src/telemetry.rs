@@ -1,4 +1,9 @@
-//! Logs: JSON lines with the service's name, or lines for people when a person is looking.
+//! Logs: JSON lines with the service's name, or lines for people when a person is looking; and where it is asked for, traces
+//! and measurements.
+
+mod otlp;
+
+pub use otlp::{Telemetry, traceparent};
 
 use serde_json::{Map, Value};
 use std::fmt;
@@ -9,20 +14,29 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
 
-/// Starts the logs of a process on standard output; `RUST_LOG` filters them (default `info`). Starting again changes
-/// nothing.
-pub fn start(service: &'static str) {
-    begin(service, std::io::stdout().is_terminal(), std::io::stdout);
+/// Starts the logs of a process on standard output; `RUST_LOG` filters them (default `info`). Where
+/// `OTEL_EXPORTER_OTLP_ENDPOINT` is set, traces and measurements go there, for as long as what is returned is kept. Starting
+/// again changes nothing.
+pub fn start(service: &'static str) -> Telemetry {
+    let (telemetry, refused) = Telemetry::begin(service);
+    begin(service, std::io::stdout().is_terminal(), std::io::stdout, telemetry.layer());
+    if let Some(error) = refused {
+        tracing::warn!(%error, "traces and measurements cannot be sent; going on without");
+    }
+    telemetry
 }
 
-/// As [`start`], on standard error: for commands whose standard output is their result.
+/// Logs alone, on standard error: for commands whose standard output is their result.
 pub fn start_on_stderr(service: &'static str) {
-    begin(service, std::io::stderr().is_terminal(), std::io::stderr);
+    begin(service, std::io::stderr().is_terminal(), std::io::stderr, None);
 }
 
-fn begin<W>(service: &'static str, person: bool, writer: W)
+fn begin<W>(service: &'static str, person: bool, writer: W, traces: Option<Box<dyn Layer<Registry> + Send + Sync>>)
 where
     W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -31,13 +45,14 @@ where
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(error)),
     };
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
-    // Refused only when another subscriber is in place, which then keeps the logs.
-    let _ = if person {
-        logs.try_init()
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines = if person {
+        lines.boxed()
     } else {
-        logs.fmt_fields(JsonFields::new()).event_format(Lines { service }).try_init()
+        lines.fmt_fields(JsonFields::new()).event_format(Lines { service }).boxed()
     };
+    // Refused only when another subscriber is in place, which then keeps the logs.
+    let _ = tracing_subscriber::registry().with(traces).with(lines).with(filter).try_init();
     if let Some(error) = refused {
         tracing::warn!(%error, "RUST_LOG cannot be read; logging at info");
     }

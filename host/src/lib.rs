@@ -19,6 +19,7 @@ pub mod shadow;
 pub mod catalog;
 pub mod in_force;
 pub mod source;
+mod measures;
 pub mod requests;
 pub mod tape;
 pub mod shares;

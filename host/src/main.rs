@@ -171,7 +171,7 @@ async fn start(command: Command) -> anyhow::Result<()> {
     if matches!(command, Command::Health) {
         return check::health(&log).await;
     }
-    environment::telemetry::start("chain-ingestor");
+    let _telemetry = environment::telemetry::start("chain-ingestor");
     chain_ingestor::run(settings, &layers, log, Shutdown::on_signals()).await
 }
 

@@ -7,11 +7,13 @@ pub use hold::Hold;
 
 use crate::chainfile::ChainFile;
 use crate::in_force::{About, InForce, Waiting};
+use crate::measures::Subject;
 use crate::requests::Requests;
 use folded::{Folded, Partitions};
 use ingest_domain::{Journal, Lease, Outcome, Range, Request, State, Step, Tape};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 use tape::{BlockId, Detector, Event, Share, Trade, Unavailable};
 use tape_log::{Appended, Log, Record, Topic, Writer, topics};
 use wire::headers::{cloud_event, kind};
@@ -96,13 +98,14 @@ impl Scribe {
     /// The trades of a step as records, in order.
     fn trades(&self, step: &Step) -> Vec<Record> {
         let number = step.cursor.step;
+        let trace = environment::telemetry::traceparent();
         let record = |(index, (status, trade)): (usize, &(tape::Status, Trade))| {
             let id = format!("{}/{number}/{index}", self.chain);
             let kind = match status {
                 tape::Status::Reverted => kind::TRADE_REVERTED,
                 tape::Status::Observed | tape::Status::Finalized => kind::TRADE_EXECUTED,
             };
-            let headers = cloud_event(kind, &id, &format!("/chains/{}", self.chain), None);
+            let headers = cloud_event(kind, &id, &format!("/chains/{}", self.chain), trace.as_deref());
             let key = trade.key().into_bytes();
             let share = log_of(trade.block.id.height, step.cursor.origin).share_of(&key);
             let event = Event { id, status: *status, trade: trade.clone() };
@@ -209,6 +212,7 @@ impl Scribe {
 impl Lease for LogLease {
     #[tracing::instrument(name = "tape.step.append", skip_all, fields(chain.id = self.scribe.chain, step = step.cursor.step))]
     async fn append(&mut self, step: &Step) -> Outcome {
+        let begun = Instant::now();
         // Everything that can be encoded is encoded before the transaction begins.
         let mut records = self.scribe.trades(step);
         let mut known = self.known.clone();
@@ -229,6 +233,8 @@ impl Lease for LogLease {
         match appended {
             Appended::Done => {
                 self.known = known;
+                let detector = &self.scribe.about.get().detector;
+                Subject { chain: &self.scribe.chain, detector }.appended(begun.elapsed(), step);
                 self.scribe.requests.answered(&self.scribe.chain, &step.answered);
                 Outcome::Done
             }

@@ -19,7 +19,7 @@ async fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    environment::telemetry::start("api");
+    let _telemetry = environment::telemetry::start("api");
     environment::install_crypto();
     let shutdown = Shutdown::on_signals();
     let served = async {

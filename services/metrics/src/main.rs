@@ -64,12 +64,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(settings: Settings, target: &Target) -> anyhow::Result<()> {
-    environment::telemetry::start(Settings::NAME);
+    let _telemetry = environment::telemetry::start(Settings::NAME);
     metrics::run(settings, Log::open(target).await?, Shutdown::on_signals()).await
 }
 
 async fn refold(settings: Settings, target: &Target) -> anyhow::Result<()> {
-    environment::telemetry::start(Settings::NAME);
+    let _telemetry = environment::telemetry::start(Settings::NAME);
     let differences = metrics::refold::refold(&settings, &Log::open(target).await?, |line| println!("{line}")).await?;
     anyhow::ensure!(differences == 0, "refold the tape into the same tables: {differences} differ");
     Ok(())

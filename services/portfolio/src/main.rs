@@ -61,7 +61,7 @@ async fn serve(command: Command) -> anyhow::Result<()> {
         return Ok(problems.finish()?);
     }
     problems.finish()?;
-    environment::telemetry::start(portfolio::service::NAME);
+    let _telemetry = environment::telemetry::start(portfolio::service::NAME);
     environment::install_crypto();
     let log = Log::open(&target).await?;
     if let Command::Dlq { order } = command {

@@ -40,7 +40,7 @@ async fn start(arguments: Arguments) -> anyhow::Result<()> {
         return Ok(problems.finish()?);
     }
     problems.finish()?;
-    environment::telemetry::start("chaintape");
+    let _telemetry = environment::telemetry::start("chaintape");
     environment::install_crypto();
     let _alone = lock(&target)?;
     let log = Log::open(&target).await?;

@@ -1,0 +1,78 @@
+//! Traces and measurements to an OpenTelemetry collector, by OTLP over HTTP, where `OTEL_EXPORTER_OTLP_ENDPOINT` names one.
+//!
+//! The other `OTEL_…` variables mean what OpenTelemetry says they mean: headers, timeouts, sampling, how often measurements
+//! leave. They are read from the process environment alone, as every OpenTelemetry SDK does.
+
+use opentelemetry::trace::{TraceContextExt, TracerProvider};
+use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::{Layer, Registry};
+
+/// What sends traces and measurements; dropped, it sends what it still has and ends.
+#[must_use = "what is dropped sends no more"]
+#[derive(Debug, Default)]
+pub struct Telemetry(Option<Providers>);
+
+#[derive(Debug)]
+struct Providers {
+    service: &'static str,
+    traces: SdkTracerProvider,
+    measurements: SdkMeterProvider,
+}
+
+impl Telemetry {
+    /// Begins, if a collector is named; says why where it cannot.
+    pub(super) fn begin(service: &'static str) -> (Self, Option<ExporterBuildError>) {
+        if std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").unwrap_or_default().is_empty() {
+            return (Self(None), None);
+        }
+        crate::install_crypto();
+        match Providers::build(service) {
+            Ok(providers) => {
+                opentelemetry::global::set_meter_provider(providers.measurements.clone());
+                (Self(Some(providers)), None)
+            }
+            Err(error) => (Self(None), Some(error)),
+        }
+    }
+
+    /// Turns spans into traces.
+    pub(super) fn layer(&self) -> Option<Box<dyn Layer<Registry> + Send + Sync>> {
+        let Providers { service, traces, .. } = self.0.as_ref()?;
+        Some(tracing_opentelemetry::layer().with_tracer(traces.tracer(*service)).boxed())
+    }
+}
+
+impl Providers {
+    fn build(service: &'static str) -> Result<Self, ExporterBuildError> {
+        let resource = || Resource::builder().with_service_name(service).build();
+        let spans = SpanExporter::builder().with_http().build()?;
+        let figures = MetricExporter::builder().with_http().build()?;
+        let traces = SdkTracerProvider::builder().with_batch_exporter(spans).with_resource(resource()).build();
+        let measurements =
+            SdkMeterProvider::builder().with_periodic_exporter(figures).with_resource(resource()).build();
+        Ok(Self { service, traces, measurements })
+    }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        let Some(Providers { traces, measurements, .. }) = self.0.take() else { return };
+        for ended in [traces.shutdown(), measurements.shutdown()] {
+            if let Err(error) = ended {
+                tracing::warn!(%error, "the last traces or measurements were not sent");
+            }
+        }
+    }
+}
+
+/// The trace that this moment belongs to, as W3C's `traceparent`; none where no traces are taken.
+pub fn traceparent() -> Option<String> {
+    let context = tracing::Span::current().context();
+    let span = context.span().span_context().clone();
+    let of = || format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8());
+    span.is_valid().then(of)
+}
