@@ -33,6 +33,10 @@ pub use shutdown::Shutdown;
 use std::process::ExitCode;
 use std::time::UNIX_EPOCH;
 
+/// The allocator of every process: most of what they do is to make and drop small texts, on one thread and on another.
+#[global_allocator]
+static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What a process ends with when its settings are wrong: the `EX_USAGE` of BSD.
 pub const BAD_SETTINGS: u8 = 64;
 

@@ -157,9 +157,9 @@ async fn deal(strike: &Strike, scene: &mut Scene, order: &Order) -> anyhow::Resu
         Strike::Kill(role) => team.kill(*role)?,
         Strike::CrashAt(role, place, times) => team.crash_at(*role, place, *times).await?,
         Strike::Pause(role, length) => team.pause(*role, *length)?,
-        Strike::Overlap(number) => {
+        Strike::Overlap(number, slowly) => {
             let other = 1 - number % 2;
-            team.overlap(Role::Ingestor(number % 2), Role::Ingestor(other)).await?;
+            team.overlap(Role::Ingestor(number % 2), Role::Ingestor(other), *slowly).await?;
         }
         Strike::Storm(length) => {
             set_all(faults, 2);

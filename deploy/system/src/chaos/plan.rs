@@ -28,8 +28,8 @@ pub(super) enum Strike {
     CrashAt(Role, &'static str, u64),
     /// SIGSTOP, and SIGCONT after so long: beyond the session timeout another has taken over.
     Pause(Role, Duration),
-    /// The ingestor of that number is frozen and goes on while the other one is taking over.
-    Overlap(usize),
+    /// The ingestor of that number is frozen in a step and goes on while the other one is taking over, slowly or not.
+    Overlap(usize, bool),
     /// Nodes fail every other request for so long.
     Storm(Duration),
     /// The newest 64 blocks of a chain are left.
@@ -115,7 +115,7 @@ impl Strikes {
                 Strike::CrashAt(role, place, times)
             }
             56..66 => Strike::Pause(role, Duration::from_millis(500 + self.random.below(9_000))),
-            66..68 => Strike::Overlap(number),
+            66..68 => Strike::Overlap(number, self.random.below(2) == 0),
             68..73 => Strike::Storm(Duration::from_millis(500 + self.random.below(1_500))),
             73..79 => Strike::DeepFork(chain),
             79..84 => Strike::ForkAndBack(chain),

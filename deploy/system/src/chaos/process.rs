@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 /// How long a process may take to come by the place at which it is to end.
 const PATIENCE: Duration = Duration::from_secs(12);
 
+/// Long enough for the sessions of those before to end, and for the first steps.
+const ALONE: Duration = Duration::from_secs(10);
 /// Longer than a session, by less than a slow taking over takes.
 const FROZEN: Duration = Duration::from_secs(8);
 /// How long both go on.
@@ -100,15 +102,20 @@ impl Team {
         self.kill(role)
     }
 
-    /// Freezes one until its session has ended, lets another take over slowly, and has the first go on before that one is
-    /// through.
-    pub(super) async fn overlap(&mut self, frozen: Role, other: Role) -> anyhow::Result<()> {
+    /// One ingestor, alone and slow at its steps, is frozen in the midst of one until its session has ended; another takes over,
+    /// slowly or not, and before the end of that the first one goes on.
+    pub(super) async fn overlap(&mut self, frozen: Role, other: Role, slowly: bool) -> anyhow::Result<()> {
+        let lingering = |place: &str| Some(("CHAINTAPE_LINGER", place.to_owned()));
+        self.kill(frozen)?;
         self.kill(other)?;
-        self.start(other, Some(("CHAINTAPE_LINGER", "tape.share.fenced:4000".to_owned())))?;
+        self.start(frozen, lingering("tape.append.produced:500"))?;
+        tokio::time::sleep(ALONE).await;
+        self.start(other, if slowly { lingering("tape.share.fenced:4000") } else { None })?;
         self.pause(frozen, FROZEN)?;
         tokio::time::sleep(FROZEN).await;
         self.wake(frozen);
         tokio::time::sleep(OVERLAP).await;
+        self.kill(frozen)?;
         self.kill(other)
     }
 

@@ -68,6 +68,7 @@ impl Writer {
         let producer = self.producer.clone();
         let membership = self.membership(&last)?;
         environment::crash::point("tape.append.produced");
+        environment::crash::linger("tape.append.produced").await;
         let commit = move || {
             if let Some((offsets, metadata)) = membership {
                 producer.send_offsets_to_transaction(&offsets, &metadata, PATIENCE)?;
