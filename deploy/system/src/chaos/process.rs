@@ -102,13 +102,14 @@ impl Team {
         self.kill(role)
     }
 
-    /// One ingestor, alone and slow at its steps, is frozen in the midst of one until its session has ended; another takes over,
-    /// slowly or not, and before the end of that the first one goes on.
+    /// One ingestor, alone and slow to begin a step, is frozen until its session has ended, most probably with a step in hand;
+    /// another takes over, slowly or not, and before the end of that the first one goes on. An open transaction would not do: who
+    /// reads the journal waits for its end.
     pub(super) async fn overlap(&mut self, frozen: Role, other: Role, slowly: bool) -> anyhow::Result<()> {
         let lingering = |place: &str| Some(("CHAINTAPE_LINGER", place.to_owned()));
         self.kill(frozen)?;
         self.kill(other)?;
-        self.start(frozen, lingering("tape.append.produced:500"))?;
+        self.start(frozen, lingering("tape.append.before:500"))?;
         tokio::time::sleep(ALONE).await;
         self.start(other, if slowly { lingering("tape.share.fenced:4000") } else { None })?;
         self.pause(frozen, FROZEN)?;

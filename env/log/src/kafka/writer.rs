@@ -62,13 +62,13 @@ impl Writer {
         records: Vec<Record>,
         seal: impl FnOnce(&Ends) -> Vec<Record> + Send,
     ) -> Result<(), KafkaError> {
+        environment::crash::linger("tape.append.before").await;
         self.producer.begin_transaction()?;
         let ends = send(&self.log, &self.producer, records).await?;
         let last = send(&self.log, &self.producer, seal(&ends)).await?;
         let producer = self.producer.clone();
         let membership = self.membership(&last)?;
         environment::crash::point("tape.append.produced");
-        environment::crash::linger("tape.append.produced").await;
         let commit = move || {
             if let Some((offsets, metadata)) = membership {
                 producer.send_offsets_to_transaction(&offsets, &metadata, PATIENCE)?;
