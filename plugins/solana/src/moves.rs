@@ -101,7 +101,9 @@ fn withhold(moves: &mut [Move<'_>], holders: &Holders<'_, '_>) {
         let mut left = missing;
         for moved in moves.iter_mut().filter(|moved| into(moved)) {
             count -= 1;
-            let part = if count == 0 { left } else { missing * u128::from(moved.got) / got };
+            // No token has more than 2^64 units; what an endpoint says beyond that is all put on the last.
+            let share = missing.checked_mul(u128::from(moved.got)).map_or(0, |product| product / got);
+            let part = if count == 0 { left } else { share };
             let part = part.min(left).min(u128::from(moved.got));
             left -= part;
             moved.got = moved.got.saturating_sub(u64::try_from(part).unwrap_or(u64::MAX));

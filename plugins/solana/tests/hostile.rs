@@ -1,36 +1,20 @@
 //! Whatever an endpoint answers, a scan ends with blocks or with a sentence, never with a panic.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../fuzz/src/harness.rs"]
+#[expect(unreachable_pub, reason = "the fuzz targets use it too")]
+mod harness;
 #[path = "support/node.rs"]
 #[expect(dead_code, reason = "shared with the tests on recorded data")]
 mod node;
 
-use chain_plugin_sdk::{Host, Level, Plugin, Request, Response, Span, UpstreamError};
+use chain_plugin_sdk::{Plugin, Span};
+use harness::Says;
 use node::{context, fixtures};
 use proptest::prelude::*;
 use serde_json::Value;
 use solana_plugin::Solana;
 use std::sync::OnceLock;
-
-/// Answers `getBlocks` with one slot and `getBlock` with the given text.
-struct Says(Vec<u8>);
-
-impl Host for Says {
-    fn send(&mut self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
-        let answer = |request: Request| {
-            let asked = String::from_utf8(request.body.unwrap()).unwrap();
-            let listed = br#"{"jsonrpc":"2.0","result":[7],"id":0}"#.to_vec();
-            let body = if asked.contains("getBlocks") { listed } else { self.0.clone() };
-            Ok(Response { status: 200, headers: vec![], body })
-        };
-        requests.into_iter().map(answer).collect()
-    }
-    fn recall(&mut self, keys: &[String]) -> Vec<Option<Vec<u8>>> {
-        vec![None; keys.len()]
-    }
-    fn keep(&mut self, _facts: Vec<(String, Vec<u8>)>) {}
-    fn log(&mut self, _level: Level, _message: &str) {}
-}
 
 fn scan(answer: Vec<u8>) -> Option<usize> {
     let scanned = Solana::scan(&mut Says(answer), &context(""), Span { first: 7, last: 7 }).ok()?;
@@ -129,6 +113,24 @@ proptest! {
         draw(&mut value, &mut draws.into_iter().cycle());
         scan(answer(&[&value.to_string()]).into_bytes());
     }
+}
+
+/// Thousands of transactions of the fuzz targets' harness; some must get as far as trades, else it is blind.
+#[test]
+fn any_calls_are_trades_or_nothing() {
+    let mut state = 7_u64;
+    let mut trades = 0;
+    for _ in 0..3_000 {
+        let mut draw = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[0]
+        };
+        let bytes: Vec<u8> = (0..700).map(|_| draw()).collect();
+        trades += harness::scan(&bytes);
+    }
+    assert!(trades > 300, "{trades} trades in 3,000 transactions");
 }
 
 #[test]
