@@ -2,14 +2,14 @@
 
 use std::fs::read_to_string;
 
-use crate::process::{cargo, output, program, run, target};
+use crate::process::{build_fast, output, program, run, target};
 use crate::{check, plugins};
 
 /// Runs one benchmark; it prints a table and writes `target/bench/NAME.json`.
 pub(crate) fn measure(name: &str, rest: &[String]) -> anyhow::Result<()> {
     plugins::build()?;
     std::fs::create_dir_all(target("bench"))?;
-    let mut command = cargo(&["run", "--quiet", "--release", "-p", "system", "--bin", "bench", "--", name]);
+    let mut command = program(build_fast("bench")?, &[name]);
     check::surroundings(&mut command);
     run(command.args(rest).env("CHAINTAPE_MACHINE", machine()))
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use crate::process::{Running, built, cargo, note, program, root, run, target};
+use crate::process::{Running, build, built, note, program, root, target};
 use crate::{page, plugins};
 
 /// Seconds from one recorded block to the next, a little under the chain's own.
@@ -24,8 +24,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) fn run_for(seconds: Option<u64>) -> anyhow::Result<()> {
     plugins::build()?;
     note("building chaintape (the first time takes some minutes)");
-    let build = ["build", "-p", "chaintape", "-p", "system", "--bin", "chaintape", "--bin", "replay-node"];
-    run(&mut cargo(&build))?;
+    build(&["chaintape", "replay-node"])?;
 
     let address = address()?;
     let dir = target("demo");

@@ -2,13 +2,13 @@
 //! what passes here passes in production.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 use clap::Subcommand;
 
 use crate::plugins;
-use crate::process::{cargo, note, put, root};
+use crate::process::{build, build_fast, built, note, program, put, root};
 
 /// The files of a new plugin, with `NAME` (`my-chain`), `MODULE` (`my_chain`) and `TYPE` (`MyChain`) to be filled in.
 const TEMPLATE: [(&str, &str); 4] = [
@@ -90,19 +90,18 @@ pub(crate) fn run(order: Order) -> anyhow::Result<()> {
         }
         Order::Bench { name } => {
             let plugin = plugins::build_one(&name)?;
-            ask_built("bench", ["--plugin".into(), plugin.into(), cassettes(&name).into()], &["--release"])
+            ask_of(&build_fast("chain-ingestor")?, "bench", ["--plugin".into(), plugin.into(), cassettes(&name).into()])
         }
     }
 }
 
 fn ask(verb: &str, arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
-    ask_built(verb, arguments, &[])
+    build(&["chain-ingestor"])?;
+    ask_of(&built("chain-ingestor"), verb, arguments)
 }
 
-fn ask_built(verb: &str, arguments: impl IntoIterator<Item = OsString>, how: &[&str]) -> anyhow::Result<()> {
-    let mut command = cargo(&["run", "--quiet", "-p", "chain-ingestor"]);
-    command.args(how).args(["--", "plugin", verb]).args(arguments);
-    crate::process::run(&mut command)
+fn ask_of(ingestor: &Path, verb: &str, arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
+    crate::process::run(program(ingestor, &["plugin", verb]).args(arguments))
 }
 
 /// Makes a crate from the template.

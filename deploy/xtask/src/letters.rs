@@ -2,7 +2,7 @@
 
 use clap::{Subcommand, ValueEnum};
 
-use crate::process::{self, cargo, note};
+use crate::process::{self, build, built, note, program};
 
 /// What to do with dead letters.
 #[derive(Subcommand)]
@@ -41,7 +41,8 @@ pub(crate) fn run(order: &Order) -> anyhow::Result<()> {
             Service::Portfolio => "portfolio",
         };
         note(name);
-        process::run(&mut cargo(&["run", "--quiet", "--package", name, "--", "dlq", word]))?;
+        build(&[name])?;
+        process::run(&mut program(built(name), &["dlq", word]))?;
     }
     Ok(())
 }

@@ -21,10 +21,34 @@ pub(crate) fn target(name: &str) -> PathBuf {
     root().join("target").join(name)
 }
 
-/// A program that cargo built, wherever it was told to build.
+/// A program that cargo built for trying out, wherever it was told to build.
 pub(crate) fn built(name: &str) -> PathBuf {
+    built_as("debug", name)
+}
+
+fn built_as(profile: &str, name: &str) -> PathBuf {
     let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    root().join(folder).join("debug").join(name)
+    root().join(folder).join(profile).join(name)
+}
+
+/// Builds programs of the workspace, always as part of the whole: each selection of packages has features of its own, and other
+/// features are another build of everything underneath.
+pub(crate) fn build(names: &[&str]) -> anyhow::Result<()> {
+    build_with(names, &[])
+}
+
+/// Builds a program to run fast, and says where it is.
+pub(crate) fn build_fast(name: &str) -> anyhow::Result<PathBuf> {
+    build_with(&[name], &["--release"])?;
+    Ok(built_as("release", name))
+}
+
+fn build_with(names: &[&str], how: &[&str]) -> anyhow::Result<()> {
+    let mut build = cargo(&["build", "--workspace"]);
+    for name in names {
+        build.args(["--bin", name]);
+    }
+    run(build.args(how))
 }
 
 /// A program to be run at the repository's root.
