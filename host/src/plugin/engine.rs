@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
-use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// Time between epochs: how finely a runaway plugin is noticed.
 const TICK: Duration = Duration::from_millis(10);
@@ -46,7 +46,9 @@ impl Engine {
             .total_stacks(at_once * CORES_PER_INSTANCE)
             .max_memory_size(MOST_MEMORY)
             .table_elements(TABLE)
-            .linear_memory_keep_resident(4 << 20)
+            // Where the kernel tells which pages were touched, those alone are cleared, and stay for the next call.
+            .pagemap_scan(Enabled::Auto)
+            .linear_memory_keep_resident(16 << 20)
             .table_keep_resident(64 << 10);
         let mut config = shared_config();
         config.epoch_interruption(true).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
