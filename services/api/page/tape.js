@@ -23,6 +23,8 @@ export class Tape {
     this.note = h("span", { class: "dim" });
     this.pause = h("button", { class: "tool", type: "button", "aria-pressed": "false", onclick: () => this.#toggle() }, "Pause");
     this.empty = h("p", { class: "empty" }, "Waiting for the tape…");
+    this.rename = () => this.#rename();
+    chains.addEventListener("names", this.rename);
     const head = (text, name) => h("th", { scope: "col", class: name }, text);
     this.element = h("section", { class: "panel", "aria-labelledby": `${id}-title` },
       h("header", {}, h("h2", { id: `${id}-title` }, title), this.note, h("div", { class: "tools" }, this.pause)),
@@ -44,6 +46,7 @@ export class Tape {
 
   close() {
     this.#stop?.();
+    this.chains.removeEventListener("names", this.rename);
     cancelAnimationFrame(this.#frame);
   }
 
@@ -98,8 +101,18 @@ export class Tape {
     const row = this.#row(trade, fresh && !known);
     let place = this.body.firstElementChild;
     while (place && after(this.#rows.get(place.dataset.id)?.key, key)) place = place.nextElementSibling;
-    this.#rows.set(identity(trade), { row, key });
+    this.#rows.set(identity(trade), { row, key, trade });
     this.body.insertBefore(row, place);
+  }
+
+  /** What came before its chain was known gets the chain's name and links. */
+  #rename() {
+    for (const known of this.#rows.values()) {
+      if (known.row.classList.contains("gone")) continue;
+      const row = this.#row(known.trade, false);
+      known.row.replaceWith(row);
+      known.row = row;
+    }
   }
 
   #strike(trade) {

@@ -111,6 +111,8 @@ test("trades appear live", async () => {
   const first = await page.locator("table.tape tbody tr").first().getAttribute("data-id");
   await page.waitForFunction((id) => document.querySelector("table.tape tbody tr")?.dataset.id !== id, first);
   assert.equal(await page.locator(".chain .name").first().textContent(), "Mock chain");
+  // Also in rows that came before their chain was known.
+  await page.waitForFunction(() => [...document.querySelectorAll("table.tape td.on")].every((cell) => cell.textContent === "Mock chain"));
   const link = page.locator("table.tape td.time a").first();
   assert.match(await link.getAttribute("href"), /^https:\/\/explorer\.example\/tx\//);
   await shot(page, "tape");
