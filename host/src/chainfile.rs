@@ -27,6 +27,8 @@ pub struct ChainFile {
     pub pinned: Option<Version>,
     /// Addresses of nodes; empty for synthetic chains.
     pub endpoints: Vec<String>,
+    /// WebSocket addresses at which nodes say that something is new; unless the file names them, those of the endpoints.
+    pub sockets: Vec<String>,
     /// Where a chain without a cursor begins.
     pub start: Beginning,
     /// Milliseconds between looks at the head.
@@ -53,6 +55,7 @@ impl Default for ChainFile {
             plugin: String::new(),
             pinned: None,
             endpoints: vec![],
+            sockets: vec![],
             start: Beginning::Latest,
             poll_ms: POLL_MS,
             settings: "{}".to_owned(),
@@ -125,6 +128,7 @@ struct Written {
     plugin: String,
     #[serde(default)]
     endpoints: Vec<String>,
+    sockets: Option<Vec<String>>,
     start: Option<Start>,
     poll_ms: Option<u64>,
     #[serde(default)]
@@ -201,6 +205,12 @@ fn parse(path: &Path, text: &str, variables: &Variables<'_, impl Strings>) -> Re
             problems.push("each of endpoints must start with http:// or https://".to_owned());
         }
     }
+    for socket in written.sockets.iter().flatten() {
+        let known = ["ws://", "wss://"].iter().any(|scheme| socket.starts_with(scheme));
+        if !socket.is_empty() && !known && !socket.contains("${") {
+            problems.push("each of sockets must start with ws:// or wss://".to_owned());
+        }
+    }
     let start = match written.start {
         None => Beginning::Latest,
         Some(Start::Height(height)) => Beginning::Height(height),
@@ -226,12 +236,16 @@ fn parse(path: &Path, text: &str, variables: &Variables<'_, impl Strings>) -> Re
     if !problems.is_empty() {
         return Err(problems);
     }
+    let endpoints: Vec<String> = written.endpoints.into_iter().filter(|endpoint| !endpoint.is_empty()).collect();
+    // `http` becomes `ws`, `https` becomes `wss`.
+    let beside = || endpoints.iter().map(|endpoint| endpoint.replacen("http", "ws", 1)).collect();
     Ok(ChainFile {
         path: path.to_owned(),
         id: written.id,
         plugin,
         pinned,
-        endpoints: written.endpoints.into_iter().filter(|endpoint| !endpoint.is_empty()).collect(),
+        sockets: written.sockets.unwrap_or_else(beside),
+        endpoints,
         start,
         poll_ms: written.poll_ms.unwrap_or(POLL_MS).max(5),
         settings: serde_json::to_string(&written.settings).unwrap_or_else(|_| "{}".to_owned()),
@@ -261,6 +275,9 @@ mod tests {
     fn a_chain_needs_little() {
         let chain = parsed("id = \"eth\"\nplugin = \"evm\"\nendpoints = [\"${NODE}/v1\"]").unwrap();
         assert_eq!(chain.endpoints, ["http://127.0.0.1:1/key/v1"]);
+        assert_eq!(chain.sockets, ["ws://127.0.0.1:1/key/v1"]);
+        let told = parsed("id = \"eth\"\nplugin = \"evm\"\nendpoints = [\"${NODE}\"]\nsockets = []").unwrap();
+        assert!(told.sockets.is_empty());
         assert_eq!((chain.start, chain.settings.as_str()), (Beginning::Latest, "{}"));
         assert_eq!(chain.limits, Limits::default());
     }

@@ -10,6 +10,7 @@ use crate::plugin::Engine;
 use crate::requests::Requests;
 use crate::source::{Evidence, Source};
 use crate::tape::{Hold, LogTape};
+use crate::wake;
 use environment::{Backoff, Shutdown};
 use ingest_domain::follow::Witness;
 use ingest_domain::{Ask, Clock, End, Plan, follow, park};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tape::{Detector, Share, Start, Unavailable};
 use tape_log::{Arrival, Log, Reader, Seat, topics};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use wire::v1::journal;
 
@@ -202,7 +203,9 @@ impl Instance {
         let subscription = self.catalog.subscribe(&id);
         let mut source = Source::new(&self.engine, subscription.clone(), Evidence::on(self.log.clone()));
         let tape = LogTape::following(hold, source.in_force());
-        let world = World(stop.clone());
+        let world = World { stop: stop.clone(), bell: Arc::default() };
+        let waking = wake::listen(self.engine.clone(), subscription.clone(), Arc::clone(&world.bell));
+        let _waking = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(waking));
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
         while let Some(entry) = subscription.current().filter(|_| !stop.requested()) {
             let generation = entry.generation;
@@ -290,8 +293,14 @@ fn plan(chain: &ChainFile) -> Plan {
     }
 }
 
-/// The machine's clock and the wish to stop.
-struct World(Shutdown);
+/// Milliseconds between looks at the head, whoever rings.
+const LEAST_REST_MS: u64 = 10;
+
+/// The machine's clock, the wish to stop, and what a node rings when something is new.
+struct World {
+    stop: Shutdown,
+    bell: Arc<Notify>,
+}
 
 impl Clock for World {
     fn now_ms(&self) -> u64 {
@@ -301,12 +310,21 @@ impl Clock for World {
     async fn pause(&self, ms: u64) {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(ms)) => {}
-            () = self.0.wait() => {}
+            () = self.stop.wait() => {}
+        }
+    }
+
+    async fn rest(&self, ms: u64) {
+        // A node that rings without end is not asked without end.
+        self.pause(ms.min(LEAST_REST_MS)).await;
+        tokio::select! {
+            () = self.pause(ms.saturating_sub(LEAST_REST_MS)) => {}
+            () = self.bell.notified() => {}
         }
     }
 
     fn stopping(&self) -> bool {
-        self.0.requested()
+        self.stop.requested()
     }
 }
 

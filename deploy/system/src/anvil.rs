@@ -56,6 +56,9 @@ impl Drop for Anvil {
 impl Anvil {
     /// Starts a node on a free port of the loopback.
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
+        environment::install_crypto();
+        // Before the process: should this fail, nothing is left behind.
+        let http = reqwest::Client::new();
         let packages = folder.join("node_modules");
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let process = Command::new(packages.join("@foundry-rs/anvil-linux-amd64/bin/anvil"))
@@ -64,7 +67,7 @@ impl Anvil {
             .spawn()
             .context("start anvil")?;
         let url = format!("http://127.0.0.1:{port}");
-        let anvil = Self { url, process, packages, http: reqwest::Client::new() };
+        let anvil = Self { url, process, packages, http };
         for _ in 0..200 {
             if anvil.rpc("eth_chainId", json!([])).await.is_ok() {
                 return Ok(anvil);

@@ -5,6 +5,7 @@ pub mod replay;
 pub mod dense;
 pub mod mock;
 pub mod solana;
+pub mod ingest;
 pub mod line;
 pub mod swaps;
 pub mod anvil;

@@ -1,72 +1,25 @@
 //! A node that misbehaves costs time and nothing else: the tape ends as it would with a well-behaved one.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use environment::{Problems, Shutdown};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 use system::dense;
-use system::line::plugins_dir;
+use system::ingest::Ingest;
 use system::replay::{Fault, Faults, Node, blocks_dir};
 use tape::Status;
 use tape_log::{Log, Target, topics};
 
 const LAST: u64 = 14_000_004;
 
-/// A log with an ingestor that follows a node.
-struct Ingest {
-    log: Log,
-    shutdown: Shutdown,
-    running: tokio::task::JoinHandle<anyhow::Result<()>>,
-    _chains: tempfile::TempDir,
-}
-
 fn ingest(log: &Log, endpoints: &str) -> Ingest {
     ingest_from(14_000_000, log, endpoints)
 }
 
 fn ingest_from(start: u64, log: &Log, endpoints: &str) -> Ingest {
-    let chains = tempfile::tempdir().unwrap();
     let file = format!(
-        "id = \"eth\"\nplugin = \"evm\"\nendpoints = {endpoints}\nstart = {start}\npoll_ms = 20\n\
+        "id = \"eth\"\nplugin = \"evm\"\nendpoints = {endpoints}\nsockets = []\nstart = {start}\npoll_ms = 20\n\
          [limits]\nanswer_ms = 3000\nanswer_bytes = 33554432\n"
     );
-    std::fs::write(chains.path().join("eth.toml"), file).unwrap();
-    let strings: HashMap<String, String> = [
-        ("PLUGINS_DIR".to_owned(), plugins_dir().unwrap().display().to_string()),
-        ("CHAINS_DIR".to_owned(), chains.path().display().to_string()),
-    ]
-    .into();
-    let mut problems = Problems::default();
-    let settings = chain_ingestor::Settings::read(&strings, &mut problems);
-    problems.finish().unwrap();
-    let (shutdown, running_log) = (Shutdown::default(), log.clone());
-    let wish = shutdown.clone();
-    let running = tokio::spawn(async move { chain_ingestor::run(settings, &strings, running_log, wish).await });
-    Ingest { log: log.clone(), shutdown, running, _chains: chains }
-}
-
-impl Ingest {
-    async fn until(&self, height: u64) {
-        let there = async {
-            while published(&self.log).await < height {
-                assert!(!self.running.is_finished(), "the ingestor stays up");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_mins(2), there).await.expect("the last block within two minutes");
-    }
-
-    async fn stop(self) {
-        self.shutdown.trigger();
-        self.running.await.unwrap().unwrap();
-    }
-}
-
-async fn published(log: &Log) -> u64 {
-    let records = log.read_all(&topics::PROGRESS.share(0)).await.unwrap();
-    let newest = records.last().and_then(|record| record.value.as_deref());
-    let progress = newest.map(|value| wire::v1::progress::decode(value).unwrap());
-    progress.and_then(|progress| progress.published).map_or(0, |block| block.height)
+    Ingest::start(log, &file).unwrap()
 }
 
 /// Every live trade with its JSON but for the event's own number; nothing may come twice.
@@ -93,9 +46,9 @@ async fn clean() -> BTreeMap<String, String> {
     let (address, _server) = node.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let log = Log::open(&Target::Memory).await.unwrap();
     let ingest = ingest(&log, &format!("[\"http://{address}\"]"));
-    ingest.until(LAST).await;
+    ingest.until(LAST).await.unwrap();
     let tape = tape_of(&ingest.log).await;
-    ingest.stop().await;
+    ingest.stop().await.unwrap();
     assert!(tape.len() > 50, "the recorded blocks hold trades: {}", tape.len());
     tape
 }
@@ -124,9 +77,9 @@ async fn nothing_a_node_does_loses_or_doubles_a_trade() {
         node.faults(faults);
         let log = Log::open(&Target::Memory).await.unwrap();
         let ingest = ingest(&log, &format!("[\"http://{address}\"]"));
-        ingest.until(LAST).await;
+        ingest.until(LAST).await.unwrap();
         assert_eq!(tape_of(&ingest.log).await, expected, "{name}");
-        ingest.stop().await;
+        ingest.stop().await.unwrap();
     }
 }
 
@@ -138,9 +91,9 @@ async fn an_endpoint_that_is_down_is_waited_for_or_passed_over() {
     let log = Log::open(&Target::Memory).await.unwrap();
     // Nothing listens on the discard port.
     let ingest = ingest(&log, &format!("[\"http://127.0.0.1:9\", \"http://{address}\"]"));
-    ingest.until(LAST).await;
+    ingest.until(LAST).await.unwrap();
     assert_eq!(tape_of(&ingest.log).await, expected);
-    ingest.stop().await;
+    ingest.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,8 +105,8 @@ async fn a_restart_goes_on_where_the_tape_ends() {
     for head in 14_000_000..=LAST {
         node.set_head(head);
         let ingest = ingest(&log, &format!("[\"http://{address}\"]"));
-        ingest.until(head).await;
-        ingest.stop().await;
+        ingest.until(head).await.unwrap();
+        ingest.stop().await.unwrap();
     }
     assert_eq!(tape_of(&log).await, expected);
 }
@@ -216,9 +169,9 @@ async fn over_ten_thousand_blocks_every_lie_is_found_and_healed() {
     let ingest = ingest_from(1, &log, &format!("[\"http://{address}\"]"));
     for head in (GROWTH..=BLOCKS).step_by(usize::try_from(GROWTH).unwrap()) {
         node.set_head(head);
-        ingest.until(head).await;
+        ingest.until(head).await.unwrap();
     }
-    ingest.stop().await;
+    ingest.stop().await.unwrap();
     assert!(never_taken_back(&log).await == trades_of(&chain), "the tape holds other trades than the chain");
     println!("{} lies in {} answers", node.lies(), node.requests());
     assert!(node.lies() > 500, "{} lies", node.lies());
@@ -238,13 +191,13 @@ async fn an_endpoint_on_a_branch_of_its_own_is_passed_over() {
     let (other, _other) = well.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let log = Log::open(&Target::Memory).await.unwrap();
     let ingest = ingest_from(1, &log, &format!("[\"http://{one}\", \"http://{other}\"]"));
-    ingest.until(200).await;
+    ingest.until(200).await.unwrap();
     sick.faults(Faults::each(Fault::Node(fork)));
     for head in [300, 400] {
         sick.set_head(head);
         well.set_head(head);
-        ingest.until(head).await;
+        ingest.until(head).await.unwrap();
     }
-    ingest.stop().await;
+    ingest.stop().await.unwrap();
     assert!(never_taken_back(&log).await == trades_of(&chain), "the tape holds other trades than the chain");
 }

@@ -2,70 +2,44 @@
 //! skipped slots cost nothing, forks leave no trace, and what cannot be had yet is waited for.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use environment::{Problems, Shutdown};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
-use system::line::plugins_dir;
+use system::ingest::Ingest;
 use system::solana::{Node, Recording, SLOT, Server};
 use tape::Status;
 use tape_log::{Log, Target, topics};
 
-/// A log with an ingestor that follows a node.
-struct Ingest {
-    log: Log,
-    shutdown: Shutdown,
-    running: tokio::task::JoinHandle<anyhow::Result<()>>,
-    _chains: tempfile::TempDir,
+/// An ingestor that follows a node.
+struct Following {
+    ingest: Ingest,
     _server: Server,
 }
 
-async fn ingest(node: &Node, start: u64) -> Ingest {
-    environment::install_crypto();
+async fn ingest(node: &Node, start: u64) -> Following {
     let (address, server) = node.serve("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let log = Log::open(&Target::Memory).await.unwrap();
-    let chains = tempfile::tempdir().unwrap();
     let file = format!(
-        "id = \"sol\"\nplugin = \"solana\"\nendpoints = [\"http://{address}\"]\nstart = {start}\npoll_ms = 20\n"
+        "id = \"sol\"\nplugin = \"solana\"\nendpoints = [\"http://{address}\"]\nsockets = []\nstart = {start}\n\
+         poll_ms = 20\n"
     );
-    std::fs::write(chains.path().join("sol.toml"), file).unwrap();
-    let strings: HashMap<String, String> = [
-        ("PLUGINS_DIR".to_owned(), plugins_dir().unwrap().display().to_string()),
-        ("CHAINS_DIR".to_owned(), chains.path().display().to_string()),
-    ]
-    .into();
-    let mut problems = Problems::default();
-    let settings = chain_ingestor::Settings::read(&strings, &mut problems);
-    problems.finish().unwrap();
-    let (shutdown, running_log) = (Shutdown::default(), log.clone());
-    let wish = shutdown.clone();
-    let running = tokio::spawn(async move { chain_ingestor::run(settings, &strings, running_log, wish).await });
-    Ingest { log, shutdown, running, _chains: chains, _server: server }
+    Following { ingest: Ingest::start(&log, &file).unwrap(), _server: server }
 }
 
-impl Ingest {
+impl Following {
     /// Waits until a slot is published.
     async fn until(&self, slot: u64) {
-        let there = async {
-            while self.published().await < slot {
-                assert!(!self.running.is_finished(), "the ingestor stays up");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_mins(2), there).await.expect("the slot within two minutes");
+        self.ingest.until(slot).await.unwrap();
     }
 
     async fn published(&self) -> u64 {
-        let records = self.log.read_all(&topics::PROGRESS.share(0)).await.unwrap();
-        let newest = records.last().and_then(|record| record.value.as_deref());
-        let progress = newest.map(|value| wire::v1::progress::decode(value).unwrap());
-        progress.and_then(|progress| progress.published).map_or(0, |block| block.height)
+        self.ingest.published().await.unwrap()
     }
 
     /// Every live trade by id, with what it amounts to; nothing may come twice.
     async fn tape(&self) -> BTreeMap<String, String> {
         let mut live = BTreeMap::new();
         for share in topics::TRADES.shares() {
-            for record in self.log.read_all(&share).await.unwrap() {
+            for record in self.ingest.log.read_all(&share).await.unwrap() {
                 let event = wire::v1::trade::decode(&record.value.unwrap()).unwrap();
                 let id = event.trade.id();
                 match event.status {
@@ -81,8 +55,7 @@ impl Ingest {
     }
 
     async fn stop(self) {
-        self.shutdown.trigger();
-        self.running.await.unwrap().unwrap();
+        self.ingest.stop().await.unwrap();
     }
 }
 

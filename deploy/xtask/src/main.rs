@@ -13,6 +13,7 @@ mod bench;
 mod chaos;
 mod letters;
 mod mutants;
+mod walk;
 
 use clap::{Parser, Subcommand};
 
@@ -80,9 +81,11 @@ enum Chore {
         #[command(subcommand)]
         order: letters::Order,
     },
+    /// Holds the client to the api, tests it, and walks through the page in a real browser (needs Node.js and Chromium).
+    Walk,
     /// Measures; writes target/bench/NAME.json.
     Bench {
-        /// detect, latency, swap.
+        /// detect, latency, stream, rest, fold, swap, solana.
         name: String,
         /// Handed on to the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -103,6 +106,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Chaos { faults, seed, failover } => chaos::strike(faults, seed, failover),
         Chore::Mutants { name } => mutants::hunt(name.as_deref()),
         Chore::Dlq { order } => letters::run(&order),
+        Chore::Walk => walk::through(),
         Chore::Anvil => anvil::install().map(|_| ()),
         Chore::Bench { name, rest } => bench::measure(&name, &rest),
     }

@@ -214,13 +214,17 @@ impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
                 }
                 Ok(Look::Idle) => {
                     patience.reset();
-                    self.plan.poll_ms
+                    self.clock.rest(self.plan.poll_ms).await;
+                    continue;
                 }
                 Err(Trouble::Failure(Failure::TooWide(most))) => {
                     self.span = most.clamp(1, self.span.saturating_sub(1).max(1));
                     continue;
                 }
-                Err(Trouble::Failure(Failure::NotYet(_) | Failure::Reorged)) => self.plan.poll_ms,
+                Err(Trouble::Failure(Failure::NotYet(_) | Failure::Reorged)) => {
+                    self.clock.rest(self.plan.poll_ms).await;
+                    continue;
+                }
                 Err(Trouble::Failure(Failure::Retry { after_ms, why })) => {
                     let ms = patience.next().max(after_ms.unwrap_or(0));
                     self.witness.waits(&self.plan.chain, &why, ms);

@@ -124,6 +124,10 @@ pub trait Clock: Send + Sync {
     fn now_ms(&self) -> u64;
     /// Waits; returns early when the process is to stop.
     fn pause(&self, ms: u64) -> impl Future<Output = ()> + Send;
+    /// Waits until the next look at the head; returns early when there may be something new.
+    fn rest(&self, ms: u64) -> impl Future<Output = ()> + Send {
+        self.pause(ms)
+    }
     /// Whether the process is to stop.
     fn stopping(&self) -> bool;
 }

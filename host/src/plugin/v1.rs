@@ -31,7 +31,7 @@ mod paced {
 
 use bindings::chaintape::plugin::{cache, log, types as wit, upstream as wit_upstream};
 use lift::Lift;
-pub use wit::{Description, Failure};
+pub use wit::{Description, Failure, Wake};
 
 /// How long a call may take, with all its waiting: far beyond what upstream's own time limits add up to.
 const LONGEST_CALL: Duration = Duration::from_mins(10);
@@ -111,6 +111,7 @@ pub(super) fn link(engine: &wasmtime::Engine, component: &Component) -> wasmtime
 enum Question {
     Describe,
     Head(wit::Context),
+    WakeBy(wit::Context),
     Scan(wit::Context, wit::Span),
 }
 
@@ -118,6 +119,7 @@ enum Question {
 enum Answer {
     Description(Description, Option<u64>),
     Tip(wit::Tip),
+    Wake(Option<wit::Wake>),
     Scanned(wit::Scanned),
 }
 
@@ -163,6 +165,7 @@ async fn put(store: &mut Store<Limited>, ready: &Ready, question: Question) -> R
             let tip = chain.call_head(store, &context).await.map_err(failed)?;
             tip.map(Answer::Tip).map_err(CallError::Failure)
         }
+        Question::WakeBy(context) => chain.call_wake_by(store, &context).await.map(Answer::Wake).map_err(failed),
         Question::Scan(context, span) => {
             let scanned = chain.call_scan(store, &context, span).await.map_err(failed)?;
             scanned.map(Answer::Scanned).map_err(CallError::Failure)
@@ -238,6 +241,21 @@ pub async fn head(engine: &Engine, plugin: &Admitted, lent: Lent, told: &Context
     let Answer::Tip(tip) = engine.run(asked).await.ok_or_else(lost)?.0? else { return Err(lost()) };
     let id = |id: wit::BlockId| BlockId { height: id.height, hash: id.hash.into() };
     Ok(Tip { network: tip.network.into(), latest: id(tip.latest), finalized: tip.finalized.map(id) })
+}
+
+/// Asks what tells that something is new.
+pub async fn wake_by(
+    engine: &Engine,
+    plugin: &Admitted,
+    lent: Lent,
+    told: &Context,
+) -> Result<Option<Wake>, CallError> {
+    let _room = engine.room.acquire().await;
+    let output = lent.limits.output_bytes;
+    let state = Limited::new(lent, Answers::Live, told.now_ms);
+    let asked = ask(engine.inner.clone(), plugin.ready.clone(), state, output, None, Question::WakeBy(context(told)));
+    let Answer::Wake(wake) = engine.run(asked).await.ok_or_else(lost)?.0? else { return Err(lost()) };
+    Ok(wake)
 }
 
 /// Asks for the blocks of a span.

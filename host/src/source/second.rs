@@ -6,7 +6,11 @@ use crate::plugin::v1;
 use crate::upstream::Endpoint;
 use ingest_domain::{Chain, Failure, Tip};
 use std::sync::Arc;
+use std::time::Duration;
 use tape::BlockId;
+
+/// An endpoint that takes longer to answer does not hold up a reorg.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Source {
     pub(super) async fn look_again(&mut self, block: &BlockId, tip: &Tip) -> Result<bool, Failure> {
@@ -15,7 +19,10 @@ impl Source {
         let is_the_one = |one: &Option<Arc<Endpoint>>| one.as_ref().map(|endpoint| endpoint.number) == shown_by;
         let (same, others): (Vec<_>, Vec<_>) = self.ranked(&reading.endpoints, None).into_iter().partition(is_the_one);
         for other in others {
-            if self.is_as_far(&reading, other.as_ref(), tip).await && self.has(&reading, other.as_ref(), block).await {
+            let held = async {
+                self.is_as_far(&reading, other.as_ref(), tip).await && self.has(&reading, other.as_ref(), block).await
+            };
+            if tokio::time::timeout(PATIENCE, held).await.unwrap_or(false) {
                 let number = other.as_ref().map_or(0, |endpoint| endpoint.number);
                 self.blame(&format!("it shows another branch, and endpoint {number} still has block {block}"));
                 self.last = other;
