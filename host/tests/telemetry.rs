@@ -16,15 +16,17 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+type Attributes = BTreeMap<String, String>;
+
 /// What has arrived.
 #[derive(Clone, Default)]
 struct Collected {
     /// By name, the attributes that figures came with.
-    figures: Arc<Mutex<BTreeMap<String, BTreeSet<BTreeMap<String, String>>>>>,
+    figures: Arc<Mutex<BTreeMap<String, BTreeSet<Attributes>>>>,
     spans: Arc<Mutex<BTreeSet<String>>>,
 }
 
-fn attributes(pairs: &[KeyValue]) -> BTreeMap<String, String> {
+fn attributes(pairs: &[KeyValue]) -> Attributes {
     let text = |pair: &KeyValue| match pair.value.as_ref().and_then(|value| value.value.as_ref()) {
         Some(any_value::Value::StringValue(text)) => text.clone(),
         other => format!("{other:?}"),
@@ -32,7 +34,7 @@ fn attributes(pairs: &[KeyValue]) -> BTreeMap<String, String> {
     pairs.iter().map(|pair| (pair.key.clone(), text(pair))).collect()
 }
 
-fn points(metric: &Metric) -> Vec<BTreeMap<String, String>> {
+fn points(metric: &Metric) -> Vec<Attributes> {
     match metric.data.as_ref().unwrap() {
         Data::Gauge(gauge) => gauge.data_points.iter().map(|point| attributes(&point.attributes)).collect(),
         Data::Sum(sum) => sum.data_points.iter().map(|point| attributes(&point.attributes)).collect(),
@@ -90,7 +92,7 @@ async fn figures_and_traces_name_the_chain_and_the_code() {
             let figures: Vec<String> = collected.figures.lock().unwrap().keys().cloned().collect();
             let spans = collected.spans.lock().unwrap().clone();
             let has = |name: &&str| figures.iter().any(|figure| figure == name);
-            if wanted.iter().all(|name| has(&name)) && spans.contains("tape.step.append") {
+            if wanted.iter().all(has) && spans.contains("tape.step.append") {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
