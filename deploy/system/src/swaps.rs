@@ -9,7 +9,7 @@ use chain_ingestor::plugin::{Engine, Gate, admit};
 use chain_ingestor::source::{Evidence, Source};
 use chain_ingestor::status::{self, Status};
 use environment::{Problems, Shutdown};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -195,21 +195,20 @@ impl Folders {
     async fn count(&self, log: &Log, counted: &mut Counted) -> anyhow::Result<()> {
         let said = last_progress(log).await?.context("no progress")?;
         let last = said.finalized.context("nothing is final")?.height;
-        let (mut present, mut detectors) = (BTreeSet::new(), BTreeSet::new());
+        let (mut live, mut detectors) = (BTreeMap::new(), BTreeSet::new());
         for (share, _) in log.ends(&topics::TRADES).await? {
             for record in log.read_all(&share).await? {
                 let event = trade::decode(&record.value.context("a trade is no tombstone")?)?;
                 let id = event.trade.id();
-                match event.status {
-                    tape::Status::Reverted => counted.doubled += usize::from(!present.remove(&id)),
-                    _ => counted.doubled += usize::from(!present.insert(id.clone())),
-                }
-                if event.trade.block.id.height > last {
-                    present.remove(&id);
-                }
+                let was = match event.status {
+                    tape::Status::Reverted => live.remove(&id),
+                    _ => live.insert(id, event.trade.block.id.height),
+                };
+                counted.doubled += usize::from(was.is_some() != (event.status == tape::Status::Reverted));
                 detectors.insert(event.trade.detector.digest.clone());
             }
         }
+        let present: BTreeSet<String> = live.into_iter().filter(|(_, at)| *at <= last).map(|(id, _)| id).collect();
         let expected = self.expected(last).await?;
         counted.lost = expected.difference(&present).count();
         counted.doubled += present.difference(&expected).count();

@@ -1,7 +1,7 @@
 //! `swap`: what the plugin platform costs: replacing a plugin under load, admission of 2 MB, a fresh instance with an
 //! empty scan, the memory of a chain that does nothing, and what a neighbour feels of plugins that compute and allocate without end.
 
-use super::{Figures, quantile, rounded};
+use super::{Figures, quantile, rounded, spent};
 use crate::line::plugins_dir;
 use crate::swaps::{self, component};
 use anyhow::Context as _;
@@ -83,7 +83,10 @@ async fn fresh_scans(figures: &mut Figures) -> anyhow::Result<()> {
     let engine = Engine::new(8)?;
     let plugin = mock(&engine).await?;
     empty_scans(&engine, &plugin, SCANS / 10).await?;
+    let before = spent()?;
     let alone = empty_scans(&engine, &plugin, SCANS).await?;
+    // What it takes the processor, without waking a core that had nothing to do: each scan runs on a thread of the engine's.
+    let spent = spent()?.saturating_sub(before) / u32::try_from(SCANS)?;
     let mut busy = tokio::task::JoinSet::new();
     for _ in 0..2 {
         let (engine, plugin) = (engine.clone(), plugin.clone());
@@ -102,6 +105,7 @@ async fn fresh_scans(figures: &mut Figures) -> anyhow::Result<()> {
     anyhow::ensure!(busy.try_join_next().is_none(), "a busy neighbour has ended");
     busy.abort_all();
     let mut put = |key: &str, value: serde_json::Value| figures.insert(key.to_owned(), value);
+    put("fresh_scan_cpu_us", rounded(spent.as_secs_f64() * 1e6, 1));
     put("fresh_scan_p50_us", rounded(quantile(&alone, 500), 1));
     put("fresh_scan_p99_us", rounded(quantile(&alone, 990), 1));
     put("beside_two_busy_p50_us", rounded(quantile(&beside, 500), 1));
