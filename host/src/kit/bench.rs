@@ -30,13 +30,15 @@ pub async fn bench(plugin: &Path, folder: &Path) -> anyhow::Result<String> {
         let lap = begun.elapsed() / laps.max(1);
         let per_second =
             |count: u64| count.saturating_mul(1_000_000) / u64::try_from(lap.as_micros()).unwrap_or(1).max(1);
+        let of_trades = match used.fuel.checked_div(trades) {
+            Some(each) => format!("{} trades/s, {each} fuel per trade", per_second(trades)),
+            None => "no trades".to_owned(),
+        };
         said.push(format!(
-            "{}: {} µs per scan, {} trades/s, {} kB/s of answers, {} fuel per trade, {} fuel per byte",
+            "{}: {} µs per scan, {of_trades}, {} kB/s of answers, {} fuel per byte",
             path.display(),
             lap.as_micros(),
-            per_second(trades),
             per_second(bytes as u64) / 1_000,
-            used.fuel / trades.max(1),
             used.fuel / (bytes as u64).max(1),
         ));
     }
