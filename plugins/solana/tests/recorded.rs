@@ -7,12 +7,14 @@ mod node;
 #[path = "support/recorded.rs"]
 mod recorded;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chain_plugin_sdk::{Plugin, Span, Trade};
 use node::{Node, context, fixtures};
 use recorded::{Brief, all, brief, leg, missing, trades};
-use serde_json::Value;
 use serde_json::value::RawValue;
-use solana_plugin::{SOL, Solana};
+use serde_json::{Value, json};
+use solana_plugin::{SOL, Solana, base58};
 use std::collections::BTreeMap;
 
 const SLOT: u64 = 285_000_037;
@@ -121,12 +123,20 @@ fn encodings_agree() {
     let Some(folder) = fixtures() else { return };
     let mut by_signature: BTreeMap<String, Vec<Vec<Trade>>> = BTreeMap::new();
     for recorded in all(&folder, "transactions-2026/transactions.json") {
-        by_signature.entry(recorded.signature.clone()).or_default().push(trades(&recorded.raw));
+        let found = by_signature.entry(recorded.signature.clone()).or_default();
+        found.push(trades(&recorded.raw));
+        // The same bytes in the encoding that nodes gave before base64.
+        if let Some(text) = recorded.raw["transaction"][0].as_str() {
+            let bytes = STANDARD.decode(text).unwrap();
+            let mut raw = recorded.raw.clone();
+            raw["transaction"] = json!([base58::encode(&bytes), "base58"]);
+            found.push(trades(&raw));
+        }
     }
     for (signature, found) in &by_signature {
         assert!(found.windows(2).all(|pair| pair[0] == pair[1]), "{signature}");
     }
-    assert_eq!(by_signature.values().filter(|found| found.len() == 2).count(), 12);
+    assert_eq!(by_signature.values().filter(|found| found.len() == 3).count(), 12);
 }
 
 /// Failed transactions are no trades; of the others, each is held against the balances.
