@@ -12,7 +12,6 @@ pub mod solana;
 use anyhow::Context;
 use serde_json::{Map, Value};
 use std::path::Path;
-use std::time::Duration;
 
 /// What was measured, by flat keys.
 pub type Figures = Map<String, Value>;
@@ -41,10 +40,4 @@ pub fn quantile(sorted: &[f64], per_mille: usize) -> f64 {
 pub fn rounded(value: f64, digits: i32) -> Value {
     let factor = 10_f64.powi(digits);
     ((value * factor).round() / factor).into()
-}
-
-/// Time that all threads of this process have run.
-fn spent() -> anyhow::Result<Duration> {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Ok(Duration::new(now.tv_sec.try_into()?, now.tv_nsec.try_into()?))
 }

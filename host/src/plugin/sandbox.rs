@@ -42,10 +42,12 @@ pub enum Answers {
 /// What a call used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Used {
-    /// Milliseconds of computing, without waiting for answers.
+    /// Computing, without waiting for answers.
     pub computed: Duration,
-    /// Milliseconds of waiting for answers.
+    /// Waiting for answers.
     pub waited: Duration,
+    /// All of it, from making the instance to dropping it; without the way to the thread that does it, and back.
+    pub took: Duration,
     /// Most bytes of memory.
     pub memory: usize,
     /// Requests sent.
@@ -87,7 +89,7 @@ impl Limited {
 
     pub(super) fn used(&self) -> Used {
         let computed = self.started.elapsed().saturating_sub(self.waited);
-        Used { computed, waited: self.waited, memory: self.memory, requests: self.requests, fuel: 0 }
+        Used { computed, waited: self.waited, memory: self.memory, requests: self.requests, ..Used::default() }
     }
 
     /// The empty world of a component that imports WASI, made when it is first asked for.

@@ -7,7 +7,7 @@ use super::sandbox::{Answers, Broke, Lent, Limited, Used};
 use crate::upstream;
 use ingest_domain::{Scanned, Tip};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tape::BlockId;
 use wasmtime::Store;
 use wasmtime::component::{Component, HasSelf, Linker};
@@ -298,7 +298,9 @@ pub async fn scan_with(
     let state = Limited::new(lent, answers, told.now_ms);
     let question = Question::Scan(context(told), wit::Span { first, last });
     let asked = async move {
-        let (answer, used) = ask(inner, ready, state, output, fuel, question).await;
+        let begun = Instant::now();
+        let (answer, mut used) = ask(inner, ready, state, output, fuel, question).await;
+        used.took = begun.elapsed();
         let lifted = match answer {
             Ok(Answer::Scanned(scanned)) => lift.scanned(scanned, first, last, most),
             Ok(_) => Err(lost()),

@@ -3,7 +3,7 @@
 
 mod recording;
 
-use super::{Figures, rounded, spent};
+use super::{Figures, rounded};
 use crate::line::plugins_dir;
 use crate::replay::{Node, blocks_dir};
 use anyhow::Context as _;
@@ -128,4 +128,10 @@ impl Laps {
     fn each(self) -> anyhow::Result<f64> {
         Ok((spent()?.saturating_sub(self.spent) / self.count.max(1)).as_secs_f64())
     }
+}
+
+/// Time that all threads of this process have run.
+fn spent() -> anyhow::Result<Duration> {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Ok(Duration::new(now.tv_sec.try_into()?, now.tv_nsec.try_into()?))
 }
