@@ -41,6 +41,7 @@ async fn follow(engine: &Engine, entry: &Entry, bell: &Notify) {
     let mut told = false;
     for (number, socket) in entry.file.sockets.iter().enumerate().cycle() {
         let Err(error) = hear(&format!("{socket}{}", wake.path), &wake.message, bell, || backoff.reset()).await;
+        let error = entry.file.without_secrets(&error.to_string());
         // Once is enough: many nodes have no WebSocket, and the poll goes on.
         if told {
             tracing::debug!(chain.id = entry.file.id, socket = number, %error, "no wake-ups");
@@ -67,7 +68,7 @@ async fn wake_of(engine: &Engine, entry: &Entry) -> Option<Wake> {
     }
 }
 
-/// Subscribes and rings at every message, until the connection ends. The address holds keys: errors do not name it.
+/// Subscribes and rings at every message, until the connection ends.
 async fn hear(
     address: &str,
     message: &str,
