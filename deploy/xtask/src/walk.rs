@@ -1,9 +1,10 @@
 //! `cargo xtask walk`: the typed client held to the api's document and tested, then the page walked through in a real browser,
 //! over a real `chaintape`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use crate::plugins;
 use crate::process::{build, built, note, program, root, run, target};
@@ -24,13 +25,31 @@ pub(crate) fn through() -> anyhow::Result<()> {
         run(npm.env("PLUGINS_DIR", target("plugins")).env("JOURNEYS_DIR", target("journeys")))
     };
     npm(&["install", "--no-audit", "--no-fund", "--no-package-lock"])?;
-    for (script, what) in
-        [("check", "the client fits the api"), ("test", "the client"), ("journeys", "the page in a browser")]
-    {
-        note(what);
-        npm(&["run", "--silent", script])?;
+    note("the client fits the api");
+    let kept = made(&client)?;
+    npm(&["run", "--silent", "generate"])?;
+    npm(&["run", "--silent", "build"])?;
+    let stale: Vec<_> = made(&client)?.into_iter().filter(|(path, bytes)| kept.get(path) != Some(bytes)).collect();
+    let names: Vec<_> = stale.iter().map(|(path, _)| path.display().to_string()).collect();
+    ensure!(names.is_empty(), "{} was made of another openapi.json; it is new now: commit it", names.join(", "));
+    note("the client");
+    npm(&["run", "--silent", "test"])?;
+    note("the page in a browser");
+    npm(&["run", "--silent", "journeys"])
+}
+
+/// What is made of the api's document and kept: the schema, and the client as the page uses it.
+fn made(client: &Path) -> anyhow::Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut files = vec![client.join("src/schema.ts")];
+    let page = client.join("../page/client");
+    for entry in std::fs::read_dir(&page).with_context(|| page.display().to_string())? {
+        files.push(entry?.path());
     }
-    Ok(())
+    let read = |path: PathBuf| {
+        let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
+        Ok((path, bytes))
+    };
+    files.into_iter().map(read).collect()
 }
 
 fn browser() -> anyhow::Result<PathBuf> {
