@@ -15,6 +15,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tape_log::{Log, Target, topics};
 
 type Attributes = BTreeMap<String, String>;
 
@@ -24,6 +25,8 @@ struct Collected {
     /// By name, the attributes that figures came with.
     figures: Arc<Mutex<BTreeMap<String, BTreeSet<Attributes>>>>,
     spans: Arc<Mutex<BTreeSet<String>>>,
+    /// Ids of traces, as hex.
+    traces: Arc<Mutex<BTreeSet<String>>>,
 }
 
 fn attributes(pairs: &[KeyValue]) -> Attributes {
@@ -55,7 +58,10 @@ async fn take_figures(State(collected): State<Collected>, body: Bytes) {
 async fn take_spans(State(collected): State<Collected>, body: Bytes) {
     let sent = ExportTraceServiceRequest::decode(body).unwrap();
     let scopes = sent.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
-    collected.spans.lock().unwrap().extend(scopes.flat_map(|scope| scope.spans).map(|span| span.name));
+    for span in scopes.flat_map(|scope| scope.spans) {
+        collected.traces.lock().unwrap().insert(hex::encode(span.trace_id));
+        collected.spans.lock().unwrap().insert(span.name);
+    }
 }
 
 #[tokio::test]
@@ -99,6 +105,18 @@ async fn figures_and_traces_name_the_chain_and_the_code() {
         }
     };
     tokio::time::timeout(Duration::from_mins(1), all_there).await.expect("all figures within a minute");
+    // Each trade on the tape names the trace of its step.
+    let log = Log::open(&Target::Sqlite(path("tape.db"))).await.unwrap();
+    let mut named = 0;
+    for share in topics::TRADES.shares() {
+        for record in log.read_all(&share).await.unwrap() {
+            let trace = record.headers.iter().find(|(name, _)| name == "traceparent").map(|(_, value)| value);
+            let trace = String::from_utf8(trace.expect("a traceparent").clone()).unwrap();
+            named +=
+                usize::from(trace.split('-').nth(1).is_some_and(|id| collected.traces.lock().unwrap().contains(id)));
+        }
+    }
+    assert!(named > 0, "no trace on the tape is one that was collected");
     for (name, points) in &*collected.figures.lock().unwrap() {
         for point in points {
             let said = |key: &str| point.get(key).map(String::as_str).unwrap_or_default();
