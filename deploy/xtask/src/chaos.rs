@@ -8,8 +8,8 @@ use crate::process::{built, cargo, note, program, run, target};
 use crate::servers::{self, Variables};
 use crate::{bench, plugins};
 
-/// Strikes `faults` times as `seed` says; or, for failover, so many ingestors one after the other.
-pub(crate) fn strike(faults: u64, seed: u64, failover: bool) -> anyhow::Result<()> {
+/// Strikes `faults` times as `seed` says, in all ways or one; or, for failover, so many ingestors one after the other.
+pub(crate) fn strike(faults: u64, seed: u64, only: Option<String>, failover: bool) -> anyhow::Result<()> {
     plugins::build()?;
     note("building the services");
     // As the tests build them: which packages are built together decides dependencies' features, and other features are other
@@ -18,6 +18,7 @@ pub(crate) fn strike(faults: u64, seed: u64, failover: bool) -> anyhow::Result<(
     let verdict = target("bench/chaos.json");
     std::fs::create_dir_all(target("bench"))?;
     let mut arguments = vec!["--faults".to_owned(), faults.to_string(), "--seed".to_owned(), seed.to_string()];
+    arguments.extend(only.into_iter().flat_map(|only| ["--only".to_owned(), only]));
     arguments.extend(failover.then(|| "--failover".to_owned()));
     servers::with(|variables| run(&mut command(&built("."), &arguments, &verdict, variables)))
 }

@@ -66,6 +66,9 @@ enum Chore {
         /// Decides what is struck when.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// Strike in one way alone, such as `Overlap` or `CrashAt`.
+        #[arg(long)]
+        only: Option<String>,
         /// Strike ingestors only, one at a time, and measure how long their chains stand still; writes
         /// target/bench/failover.json.
         #[arg(long)]
@@ -103,7 +106,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Demo { seconds } => demo::run_for(seconds),
         Chore::Test => check::run_all(),
         Chore::Servers { order } => servers::run(&order),
-        Chore::Chaos { faults, seed, failover } => chaos::strike(faults, seed, failover),
+        Chore::Chaos { faults, seed, only, failover } => chaos::strike(faults, seed, only, failover),
         Chore::Mutants { name } => mutants::hunt(name.as_deref()),
         Chore::Dlq { order } => letters::run(&order),
         Chore::Walk => walk::through(),
