@@ -10,8 +10,9 @@
 //! # let _ = address; Ok(()) }
 //! ```
 //!
-//! **Invariant:** what is served is what was recorded: no hash, height or log is ever made up. Heights between
-//! recordings do not exist, and block 0 is the chain's own genesis, so that a client can tell which chain this is.
+//! **Invariant:** what is served is what was recorded, or what [`crate::dense`] invented as a whole: no hash, height or log is
+//! ever made up here. Heights between recordings do not exist, and block 0 is the chain's own genesis, so that a client can
+//! tell which chain this is.
 
 mod recording;
 mod facts;

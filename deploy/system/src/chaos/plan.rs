@@ -28,7 +28,7 @@ pub(super) enum Strike {
     CrashAt(Role, &'static str, u64),
     /// SIGSTOP, and SIGCONT after so long: beyond the session timeout another has taken over.
     Pause(Role, Duration),
-    /// The ingestor of that number is frozen in a step and goes on while the other one is taking over, slowly or not.
+    /// The ingestor of that number is frozen before a step and goes on while the other one is taking over, slowly or not.
     Overlap(usize, bool),
     /// Nodes fail every other request for so long.
     Storm(Duration),

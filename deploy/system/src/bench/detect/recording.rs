@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 /// The chain full of swaps.
-const DENSE: dense::Shape = dense::Shape { branch: "state", first: 1_000, last: 1_015, swaps: 100 };
+const DENSE: dense::Shape = dense::Shape { branch: "bench", first: 1_000, last: 1_015, swaps: 100 };
 /// The recorded mainnet blocks, consecutive.
 const MAINNET: (u64, u64) = (14_000_000, 14_000_004);
 
