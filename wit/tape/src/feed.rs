@@ -18,6 +18,19 @@ pub struct Share {
     pub number: u32,
 }
 
+impl Share {
+    /// Whether these, log by log, are the positions of this share's number that a reader rests on: its own, none before the
+    /// first, and those of the companions that it has read.
+    pub fn stands(&self, from: Option<u64>, beside: &[(Self, u64)], mut standing: Vec<(String, u64)>) -> bool {
+        let own = from.map(|from| (self.log.to_string(), from));
+        let beside = beside.iter().map(|(share, next)| (share.log.to_string(), *next));
+        let mut expected: Vec<(String, u64)> = own.into_iter().chain(beside).collect();
+        standing.sort();
+        expected.sort();
+        standing == expected
+    }
+}
+
 /// Where reading a share begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {

@@ -112,14 +112,8 @@ pub struct Facts {
 
 impl Facts {
     /// Whether these, log by log, are the positions of the facts' number that the facts rest on.
-    pub fn stand_on(&self, mut standing: Vec<(String, u64)>) -> bool {
-        let own = self.from.map(|from| (&self.share, from));
-        let beside = self.beside.iter().map(|(share, next)| (share, *next));
-        let mut expected: Vec<(String, u64)> =
-            own.into_iter().chain(beside).map(|(share, next)| (share.log.to_string(), next)).collect();
-        standing.sort();
-        expected.sort();
-        standing == expected
+    pub fn stand_on(&self, standing: Vec<(String, u64)>) -> bool {
+        self.share.stands(self.from, &self.beside, standing)
     }
 
     /// How far the logs of this number are read, all together: grows with every commit about their users.

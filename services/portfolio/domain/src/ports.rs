@@ -66,14 +66,8 @@ pub struct Step {
 
 impl Step {
     /// Whether these are the positions of the step's number that it rests on.
-    pub fn stands_on(&self, mut standing: Vec<(String, u64)>) -> bool {
-        let own = self.from.map(|from| (&self.share, from));
-        let beside = self.beside.iter().map(|(share, next)| (share, *next));
-        let mut expected: Vec<(String, u64)> =
-            own.into_iter().chain(beside).map(|(share, next)| (share.log.to_string(), next)).collect();
-        standing.sort();
-        expected.sort();
-        standing == expected
+    pub fn stands_on(&self, standing: Vec<(String, u64)>) -> bool {
+        self.share.stands(self.from, &self.beside, standing)
     }
 }
 
