@@ -2,6 +2,7 @@
 
 mod folded;
 mod hold;
+mod recent;
 
 pub use hold::Hold;
 
@@ -10,7 +11,8 @@ use crate::in_force::{About, InForce, Waiting};
 use crate::measures::Subject;
 use crate::requests::Requests;
 use folded::{Folded, Partitions};
-use ingest_domain::{Journal, Lease, Outcome, Range, Request, State, Step, Tape};
+use ingest_domain::{Block, Journal, Lease, Outcome, Range, Request, State, Step, Tape};
+use recent::Recent;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -55,7 +57,8 @@ impl Tape for LogTape {
             share: self.hold.share.clone(),
         };
         let journal = folded.journal();
-        let lease = LogLease { log: self.hold.log.clone(), writer, scribe, known: folded.known() };
+        let (log, recent) = (self.hold.log.clone(), Recent::default());
+        let lease = LogLease { log, writer, scribe, known: folded.known(), recent };
         Ok((lease, journal))
     }
 }
@@ -66,6 +69,7 @@ pub struct LogLease {
     writer: Writer,
     scribe: Scribe,
     known: Known,
+    recent: Recent,
 }
 
 /// What the journal holds beside the domain's own cursor and window.
@@ -114,21 +118,19 @@ impl Scribe {
         step.changes.iter().enumerate().map(record).collect()
     }
 
-    /// What the journal forgets and learns by a step, without the cursor.
-    fn journal(&self, step: &Step, known: &mut Known) -> Vec<Record> {
+    /// What the journal forgets and learns by a step, without the cursor; `pushed` are its new blocks as they are written.
+    fn journal(&self, step: &Step, pushed: &[(u64, Vec<Vec<u8>>)], known: &mut Known) -> Vec<Record> {
         let mut records = vec![];
         for height in step.popped.iter().chain(&step.settled) {
             for part in 0..known.parts.remove(height).unwrap_or(0) {
                 records.push(self.journal_record(journal::block_key(&self.chain, *height, part), None));
             }
         }
-        for block in &step.pushed {
-            let height = block.id.height;
-            let encoded = journal::encode_block(height, &block.id.hash, &block.trades);
-            known.parts.insert(height, count(encoded.len()));
-            for (part, value) in encoded.into_iter().enumerate() {
-                let key = journal::block_key(&self.chain, height, count(part));
-                records.push(self.journal_record(key, Some(value)));
+        for (height, parts) in pushed {
+            known.parts.insert(*height, count(parts.len()));
+            for (part, value) in parts.iter().enumerate() {
+                let key = journal::block_key(&self.chain, *height, count(part));
+                records.push(self.journal_record(key, Some(value.clone())));
             }
         }
         for (number, range) in &step.ranges {
@@ -219,7 +221,10 @@ impl Lease for LogLease {
         for record in &records {
             known.partitions(&record.share).entry(record.share.number).or_default().1 += 1;
         }
-        records.extend(self.scribe.journal(step, &mut known));
+        let encode =
+            |block: &Block| (block.id.height, journal::encode_block(block.id.height, &block.id.hash, &block.trades));
+        let pushed: Vec<(u64, Vec<Vec<u8>>)> = step.pushed.iter().map(encode).collect();
+        records.extend(self.scribe.journal(step, &pushed, &mut known));
         let scribe = &self.scribe;
         let appended = self
             .writer
@@ -233,6 +238,12 @@ impl Lease for LogLease {
         match appended {
             Appended::Done => {
                 self.known = known;
+                for height in step.popped.iter().chain(&step.settled) {
+                    self.recent.forget(*height);
+                }
+                for (height, parts) in pushed {
+                    self.recent.keep(height, parts);
+                }
                 let detector = &self.scribe.about.get().detector;
                 Subject { chain: &self.scribe.chain, detector }.appended(begun.elapsed(), step);
                 self.scribe.requests.answered(&self.scribe.chain, &step.answered);
@@ -244,6 +255,10 @@ impl Lease for LogLease {
     }
 
     async fn above(&mut self, height: u64) -> Result<Vec<(BlockId, Vec<Trade>)>, Unavailable> {
+        let heights = self.known.parts.keys().rev().copied().take_while(|found| *found > height);
+        if let Some(recent) = self.recent.read(heights) {
+            return Ok(recent);
+        }
         let folded = Folded::read(&self.log, &self.scribe.share, &self.scribe.chain).await?;
         Ok(folded.above(height))
     }

@@ -124,10 +124,12 @@ async fn the_journal_is_what_was_appended(log: &Log) {
     let (mut lease, _) = claim(log, "kept").await;
     let step = pushing("kept", 0, &[5, 6, 7]);
     assert!(matches!(lease.append(&step).await, Outcome::Done));
+    let remembered = lease.above(5).await.unwrap();
     let (mut lease, journal) = claim(log, "kept").await;
     assert_eq!(journal, Journal { cursor: Some(step.cursor), blocks: vec![id(5), id(6), id(7)], ranges: vec![] });
     let above = lease.above(5).await.unwrap();
     assert_eq!(above, [(id(7), block("kept", 7).trades), (id(6), block("kept", 6).trades)], "newest first");
+    assert_eq!(remembered, above, "who wrote it knows the same");
     assert_eq!(events(log, "kept").await.len(), 9);
 }
 

@@ -6,6 +6,7 @@ pub mod dense;
 pub mod mock;
 pub mod solana;
 pub mod ingest;
+pub mod progress;
 pub mod line;
 pub mod swaps;
 pub mod anvil;

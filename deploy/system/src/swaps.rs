@@ -2,6 +2,7 @@
 //! lost or doubled on the tape.
 
 use crate::line::plugins_dir;
+use crate::progress::Progress;
 use anyhow::Context as _;
 use chain_ingestor::catalog::Subscription;
 use chain_ingestor::chainfile::{self, Variables};
@@ -48,15 +49,16 @@ pub async fn swap(times: u8, target: &Target) -> anyhow::Result<Counted> {
     );
     ground.drop_chain("mock.toml", &chain)?;
     let log = Log::open(target).await?;
-    let running = ground.start(&log)?;
+    log.own(topics::OF_INGESTOR).await?;
+    let (running, progress) = (ground.start(&log)?, Progress::follow(&log));
     let mut counted = Counted::default();
-    ground.until_in_use(&log, &ground.digest(None)).await?;
+    until_in_use(&progress, &ground.digest(None)).await?;
     for mark in 0..times {
         let digest = ground.digest(Some(mark));
         let dropped = Instant::now();
         ground.drop_marked(mark)?;
         let admitted = ground.until_admitted(&digest).await?;
-        ground.until_in_use(&log, &digest).await?;
+        until_in_use(&progress, &digest).await?;
         counted.admitted_to_use.push(admitted.elapsed());
         counted.dropped_to_use.push(dropped.elapsed());
     }
@@ -125,30 +127,6 @@ impl Folders {
         Ok(std::fs::remove_file(self.folder.path().join("chains").join(name))?)
     }
 
-    /// Progress once it is as wanted.
-    pub async fn until_progress(
-        &self,
-        log: &Log,
-        wanted: impl Fn(&progress::ChainProgressed) -> bool,
-    ) -> anyhow::Result<progress::ChainProgressed> {
-        until(async || Ok(last_progress(log).await?.filter(&wanted))).await.context("progress is not as wanted")
-    }
-
-    /// Progress once it has not changed for a while that is long beside the chain's block time.
-    pub async fn until_still(&self, log: &Log) -> anyhow::Result<progress::ChainProgressed> {
-        let mut before = last_progress(log).await?;
-        let mut since = Instant::now();
-        until(async || {
-            let now = last_progress(log).await?;
-            if now != before {
-                (before, since) = (now, Instant::now());
-            }
-            Ok(before.clone().filter(|_| since.elapsed() > Duration::from_secs(2)))
-        })
-        .await
-        .context("the chain does not stop")
-    }
-
     fn drop_in(&self, folder: &str, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
         let folder = self.folder.path().join(folder);
         let unfinished = folder.join(format!("{name}.new"));
@@ -181,19 +159,9 @@ impl Folders {
         .context("the plugin was not admitted")
     }
 
-    /// Waits until progress names this plugin.
-    async fn until_in_use(&self, log: &Log, digest: &str) -> anyhow::Result<()> {
-        until(async || {
-            let said = last_progress(log).await?;
-            Ok(said.filter(|said| said.detector.digest == digest).map(drop))
-        })
-        .await
-        .context("the plugin was not taken over")
-    }
-
     /// Folds the tape and compares it with the chain.
     async fn count(&self, log: &Log, counted: &mut Counted) -> anyhow::Result<()> {
-        let said = last_progress(log).await?.context("no progress")?;
+        let said = newest(log).await?.context("no progress")?;
         let last = said.finalized.context("nothing is final")?.height;
         let (mut live, mut detectors) = (BTreeMap::new(), BTreeSet::new());
         for (share, _) in log.ends(&topics::TRADES).await? {
@@ -252,8 +220,14 @@ pub fn component(name: &str) -> anyhow::Result<PathBuf> {
     found.with_context(|| format!("no {name} in {}: run `cargo xtask plugins`", folder.display()))
 }
 
-/// The newest progress of the chain.
-pub async fn last_progress(log: &Log) -> anyhow::Result<Option<progress::ChainProgressed>> {
+/// Waits until progress names this plugin.
+async fn until_in_use(progress: &Progress, digest: &str) -> anyhow::Result<()> {
+    let said = progress.until(PATIENCE, |said| said.detector.digest == digest).await;
+    said.map(drop).context("the plugin was not taken over")
+}
+
+/// What stands last on the log of the chain's progress.
+async fn newest(log: &Log) -> anyhow::Result<Option<progress::ChainProgressed>> {
     let records = log.read_all(&topics::PROGRESS.share(0)).await?;
     let value = records.into_iter().rev().find_map(|record| record.value);
     Ok(value.map(|value| progress::decode(&value)).transpose()?)

@@ -1,7 +1,12 @@
 //! Fifty swaps of a plugin under load: no trade is lost, none is doubled, and each names the plugin that saw it.
 
+use std::time::Duration;
+use system::progress::Progress;
 use system::swaps;
 use tape_log::{Log, Target};
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_swaps_lose_and_double_nothing() {
@@ -17,17 +22,17 @@ async fn fifty_swaps_lose_and_double_nothing() {
 async fn a_chain_comes_and_goes_and_comes_back() {
     let ground = swaps::Folders::lay_out().unwrap();
     let log = Log::open(&Target::Memory).await.unwrap();
-    let running = ground.start(&log).unwrap();
+    let (running, progress) = (ground.start(&log).unwrap(), Progress::follow(&log));
     let chain = "id = \"late\"\nplugin = \"mock\"\nstart = 0\npoll_ms = 20\n\
                  [settings]\nblock-ms = 50\nepoch-ms = EPOCH\ntrades-per-block = 4\n";
     let chain = chain.replace("EPOCH", &environment::now_ms().to_string());
     ground.drop_chain("late.toml", &chain).unwrap();
-    let first = ground.until_progress(&log, |said| said.step > 5).await.unwrap();
+    let first = progress.until(PATIENCE, |said| said.step > 5).await.unwrap();
     assert_eq!(first.detector.plugin, "mock");
     ground.take_chain("late.toml").unwrap();
-    let drained = ground.until_still(&log).await.unwrap();
+    let drained = progress.until_still(PATIENCE, Duration::from_secs(2)).await.unwrap();
     ground.drop_chain("late.toml", &chain).unwrap();
-    let back = ground.until_progress(&log, |said| said.step > drained.step + 5).await.unwrap();
+    let back = progress.until(PATIENCE, |said| said.step > drained.step + 5).await.unwrap();
     running.stop().await.unwrap();
     let counts: u64 = back.partitions.iter().map(|partition| partition.count).sum();
     let published = back.published.unwrap().height;

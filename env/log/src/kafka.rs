@@ -2,6 +2,7 @@
 
 mod admin;
 mod reader;
+mod visit;
 mod writer;
 
 pub use reader::{Reader, Seat};
@@ -71,7 +72,7 @@ impl Kafka {
     ) -> Result<(), Unavailable> {
         let (log, share) = (self.clone(), share.clone());
         let doing = format!("read all of {} {}", share.log, share.number);
-        blocking(doing, move || reader::visit(&log, &share, each)).await
+        blocking(doing, move || visit::visit(&log, &share, each)).await
     }
 
     pub(crate) async fn ends(&self, topic: &Topic) -> Result<Vec<(Share, u64)>, Unavailable> {

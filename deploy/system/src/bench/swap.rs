@@ -38,17 +38,31 @@ pub fn measure() -> anyhow::Result<Figures> {
     })
 }
 
+/// Swaps while trades are published, on the log that serves a deployment and on the one that serves one machine.
 async fn under_load(figures: &mut Figures) -> anyhow::Result<()> {
+    let brokers =
+        std::env::var("KAFKA_BROKERS").context("KAFKA_BROKERS is not set: run `cargo xtask servers start`")?;
+    let unique = format!("swap-{}", environment::now_ms());
+    let prefix = format!("{unique}.");
+    let kafka = Target::Kafka { brokers, prefix, environment: unique, replication: 1, min_insync: 1 };
     let folder = tempfile::tempdir()?;
-    let counted = swaps::swap(SWAPS, &Target::Sqlite(folder.path().join("tape.db"))).await?;
+    let sqlite = Target::Sqlite(folder.path().join("tape.db"));
+    for (name, target) in [("kafka", kafka), ("sqlite", sqlite)] {
+        on(name, &target, figures).await.with_context(|| format!("swaps on {name}"))?;
+    }
+    Ok(())
+}
+
+async fn on(name: &str, target: &Target, figures: &mut Figures) -> anyhow::Result<()> {
+    let counted = swaps::swap(SWAPS, target).await?;
     let sorted = |laps: &[Duration]| {
         let mut ms: Vec<f64> = laps.iter().map(|lap| lap.as_secs_f64() * 1e3).collect();
         ms.sort_by(f64::total_cmp);
         ms
     };
     let (used, dropped) = (sorted(&counted.admitted_to_use), sorted(&counted.dropped_to_use));
-    let mut put = |key: &str, value: serde_json::Value| figures.insert(key.to_owned(), value);
-    put("swaps", SWAPS.into());
+    figures.insert("swaps".to_owned(), SWAPS.into());
+    let mut put = |key: &str, value: serde_json::Value| figures.insert(format!("{name}_{key}"), value);
     put("p50_ms", rounded(quantile(&used, 500), 1));
     put("p99_ms", rounded(quantile(&used, 990), 1));
     put("from_drop_p99_ms", rounded(quantile(&dropped, 990), 1));

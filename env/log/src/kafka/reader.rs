@@ -231,7 +231,7 @@ impl Pump {
     }
 }
 
-fn lift(message: &BorrowedMessage<'_>) -> Stored {
+pub(super) fn lift(message: &BorrowedMessage<'_>) -> Stored {
     let headers = message.headers().map_or_else(Vec::new, |headers| {
         headers.iter().map(|h| (h.key.to_owned(), h.value.unwrap_or_default().to_vec())).collect()
     });
@@ -389,7 +389,7 @@ fn offset(start: Start) -> Offset {
 }
 
 /// Errors that librdkafka mends by itself.
-fn is_passing(error: &KafkaError) -> bool {
+pub(super) fn is_passing(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
         error.rdkafka_error_code(),
@@ -403,55 +403,4 @@ fn is_passing(error: &KafkaError) -> bool {
                 | Code::UnknownTopicOrPartition
         )
     )
-}
-
-/// Where a partition ends for this consumer; errors that pass, such as a leader being elected, are waited out.
-fn watermark(consumer: &BaseConsumer, name: &str, partition: i32, deadline: Instant) -> Result<i64, KafkaError> {
-    loop {
-        match consumer.fetch_watermarks(name, partition, PATIENCE) {
-            Ok((_, high)) => return Ok(high),
-            Err(e) if is_passing(&e) && Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
-            Err(e) => return Err(e),
-        }
-    }
-}
-
-/// Visits a share from its first record to everything that was appended, committed or not, when this was called; what
-/// was then in flight has ended by the time this returns.
-pub(super) fn visit(log: &Kafka, share: &Share, mut each: impl FnMut(Stored)) -> Result<(), KafkaError> {
-    let name = log.name(&share.log);
-    let partition = share.number.cast_signed();
-    let uncommitted: BaseConsumer = log.consumer_config(None).set("isolation.level", "read_uncommitted").create()?;
-    let deadline = Instant::now() + Duration::from_mins(1);
-    let high = watermark(&uncommitted, &name, partition, deadline)?;
-    drop(uncommitted);
-    if high == 0 {
-        return Ok(());
-    }
-    let consumer: BaseConsumer = log.consumer_config(None).set("enable.partition.eof", "true").create()?;
-    while watermark(&consumer, &name, partition, deadline)? < high {
-        if Instant::now() > deadline {
-            return Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::OperationTimedOut));
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let mut from = TopicPartitionList::new();
-    from.add_partition_offset(&name, partition, Offset::Beginning)?;
-    consumer.assign(&from)?;
-    let mut heard = Instant::now();
-    loop {
-        match consumer.poll(Duration::from_millis(500)) {
-            Some(Ok(message)) => {
-                heard = Instant::now();
-                each(lift(&message));
-            }
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
-            Some(Err(e)) if is_passing(&e) => {}
-            Some(Err(e)) => return Err(e),
-            None if heard.elapsed() > Duration::from_mins(1) => {
-                return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
-            }
-            None => {}
-        }
-    }
 }
