@@ -51,7 +51,7 @@ impl Settings {
             problems.add("METRICS_BATCH_EVENTS", "is 0, but a batch must hold at least one event");
         }
         let method = problems.parsed(strings, "METRICS_METHOD", Method::default());
-        let workers = problems.parsed(strings, "METRICS_WORKERS", 2);
+        let workers = problems.parsed(strings, "METRICS_WORKERS", 4);
         if !(1..=MOST_WORKERS).contains(&workers) {
             problems.add("METRICS_WORKERS", format!("is {workers}, but must be 1 to {MOST_WORKERS}"));
         }

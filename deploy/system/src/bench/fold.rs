@@ -17,13 +17,14 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// Records that the reader of a broker hands out at once.
-const HANDFUL: usize = 2_000;
-/// Workers, as the service has by default: one for each of two cores.
-const WORKERS: usize = 2;
+const HANDFUL: usize = 5_000;
+/// Workers, as the service has by default, on two cores.
+const WORKERS: usize = 4;
+const CORES: usize = 2;
 
-/// What is folded: a quarter of an hour of eight busy chains.
+/// What is folded: three quarters of an hour of eight busy chains.
 pub const SHAPE: Shape = Shape {
-    trades: 240_000,
+    trades: 640_000,
     traders: 20_000,
     assets: 400,
     chains: 8,
@@ -34,7 +35,7 @@ pub const SHAPE: Shape = Shape {
 
 /// Runs it; needs `DATABASE_URL`.
 pub fn measure() -> anyhow::Result<Figures> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(CORES).enable_all().build()?;
     runtime.block_on(measure_here())
 }
 

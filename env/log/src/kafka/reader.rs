@@ -21,9 +21,9 @@ use tape::{Share, Start, Unavailable};
 use tokio::sync::mpsc;
 
 /// Arrivals waiting to be taken; with [`BATCH`] this bounds what lies between broker and reader.
-const WAITING: usize = 8;
+const WAITING: usize = 3;
 /// Most records handed over at once.
-const BATCH: usize = 2_000;
+const BATCH: usize = 5_000;
 
 /// How long a share that is taken away waits for the word that it is let go.
 const PARTING: Duration = Duration::from_secs(4);

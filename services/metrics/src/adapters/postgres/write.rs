@@ -1,5 +1,6 @@
 //! One commit: the read position moves first, from where it was, or nothing happens; then rows and messages, a statement per table.
 
+mod rows;
 mod trades;
 mod sums;
 

@@ -1,10 +1,10 @@
 //! Trade rows: new ones by COPY, those that may be known by an upsert; effects that changed in place.
 
+use super::rows::Rows;
 use super::{Done, each};
-use crate::adapters::columns::{changed, event, held, owned, parcels_after, parcels_taken, sale, to_int, venues};
+use crate::adapters::columns::{changed, held, owned, parcels_after, parcels_taken, sale, to_int, venues};
 use metrics_domain::{Facts, Method, Put, SideOf};
 use sqlx::PgConnection;
-use std::fmt::Write;
 
 /// The columns of a row, in the order in which both ways of writing fill them.
 macro_rules! columns {
@@ -17,11 +17,14 @@ macro_rules! columns {
     };
 }
 
-const COPY: &str = concat!("COPY trades (", columns!(), ") FROM STDIN");
+/// How many they are.
+const COLUMNS: i16 = 32;
+
+const COPY: &str = concat!("COPY trades (", columns!(), ") FROM STDIN (FORMAT binary)");
 
 /// COPY takes a table, not a row type; what may be known goes through one that lives as long as the transaction.
 const STAGE: &str = "CREATE TEMPORARY TABLE IF NOT EXISTS staged (LIKE trades) ON COMMIT DELETE ROWS";
-const COPY_STAGED: &str = concat!("COPY staged (", columns!(), ") FROM STDIN");
+const COPY_STAGED: &str = concat!("COPY staged (", columns!(), ") FROM STDIN (FORMAT binary)");
 const UPSERT: &str = concat!(
     "INSERT INTO trades (",
     columns!(),
@@ -60,13 +63,13 @@ async fn copy(connection: &mut PgConnection, statement: &str, method: Method, pu
     if puts.is_empty() {
         return Ok(());
     }
-    let mut lines = Lines(String::with_capacity(puts.len() * 2_048));
+    let mut rows = Rows::new(COLUMNS, puts.len() * 2_048);
     for put in puts {
-        lines.put(method, put);
+        row(&mut rows, method, put);
     }
     let mut copy = connection.copy_in_raw(statement).await?;
     // In pieces: each is copied into the connection's buffer, which then need not grow to the size of the batch.
-    for piece in lines.0.as_bytes().chunks(PIECE) {
+    for piece in rows.finish().chunks(PIECE) {
         copy.send(piece).await?;
     }
     copy.finish().await?;
@@ -76,89 +79,41 @@ async fn copy(connection: &mut PgConnection, statement: &str, method: Method, pu
 /// Bytes that are handed to the server at once.
 const PIECE: usize = 128 * 1024;
 
-/// Rows in the text format of COPY.
-struct Lines(String);
-
-impl Lines {
-    fn put(&mut self, method: Method, put: &Put) {
-        let (entry, effects, place) = (&put.entry, &put.effects, put.entry.order.place);
-        self.shown(to_int(entry.time_ms));
-        self.text(&entry.order.id);
-        self.text(&entry.user.chain);
-        self.text(&entry.user.trader);
-        self.shown(to_int(place.height));
-        self.shown(place.index);
-        self.shown(place.ordinal);
-        self.text(&put.event.trade.kind);
-        self.text(if put.live { "live" } else { "reverted" });
-        self.shown(entry.cycle);
-        for lot in [&entry.sold, &entry.bought] {
-            self.text(&lot.asset);
-            self.shown(&lot.raw);
-            self.shown(lot.quote);
-        }
-        self.maybe(entry.notional.as_ref());
-        self.maybe(entry.fee.as_ref());
-        self.text_or_null(entry.platform.as_deref());
-        self.text(&array(&venues(put)));
-        self.text(&event(put));
-        for amount in &sale(effects.sold.as_ref()) {
-            self.maybe(amount.as_ref());
-        }
-        self.text_or_null(parcels_taken(effects.sold.as_ref()).as_deref());
-        for side in SideOf::BOTH {
-            let effect = side.effect(effects);
-            for amount in &held(effect.map(|effect| &effect.after)) {
-                self.maybe(amount.as_ref());
-            }
-            self.text_or_null(parcels_after(effect, method).as_deref());
-        }
-        self.0.pop();
-        self.0.push('\n');
+fn row(rows: &mut Rows, method: Method, put: &Put) {
+    let (entry, effects, place) = (&put.entry, &put.effects, put.entry.order.place);
+    rows.row();
+    rows.int(to_int(entry.time_ms));
+    rows.text(&entry.order.id);
+    rows.text(&entry.user.chain);
+    rows.text(&entry.user.trader);
+    rows.int(to_int(place.height));
+    rows.int(place.index.into());
+    rows.int(place.ordinal.into());
+    rows.text(&put.event.trade.kind);
+    rows.text(if put.live { "live" } else { "reverted" });
+    rows.flag(entry.cycle);
+    for lot in [&entry.sold, &entry.bought] {
+        rows.text(&lot.asset);
+        rows.number(&lot.raw);
+        rows.flag(lot.quote);
     }
-
-    /// A field whose text needs no escape: numbers and truths.
-    fn shown(&mut self, value: impl std::fmt::Display) {
-        let _ = write!(self.0, "{value}\t");
+    rows.number_or_null(entry.notional.as_ref());
+    rows.number_or_null(entry.fee.as_ref());
+    rows.text_or_null(entry.platform.as_deref());
+    rows.texts(&venues(put));
+    rows.json(&wire::v1::trade::encode(&put.event));
+    let sold = effects.sold.as_ref().map(|effect| &effect.realized);
+    rows.number_or_null(sold.map(|realized| &realized.pnl));
+    rows.number_or_null(sold.map(|realized| &realized.without_basis));
+    rows.text_or_null(parcels_taken(effects.sold.as_ref()).as_deref());
+    for side in SideOf::BOTH {
+        let effect = side.effect(effects);
+        let after = effect.map(|effect| &effect.after);
+        rows.number_or_null(after.map(|after| &after.quantity));
+        rows.number_or_null(after.map(|after| &after.unknown));
+        rows.number_or_null(after.map(|after| &after.basis));
+        rows.text_or_null(parcels_after(effect, method).as_deref());
     }
-
-    fn maybe(&mut self, value: Option<impl std::fmt::Display>) {
-        match value {
-            Some(value) => self.shown(value),
-            None => self.0.push_str("\\N\t"),
-        }
-    }
-
-    fn text(&mut self, text: &str) {
-        let mut plain = 0;
-        for (at, byte) in text.bytes().enumerate() {
-            let escaped = match byte {
-                b'\\' => "\\\\",
-                b'\t' => "\\t",
-                b'\n' => "\\n",
-                b'\r' => "\\r",
-                _ => continue,
-            };
-            self.0.push_str(&text[plain..at]);
-            self.0.push_str(escaped);
-            plain = at + 1;
-        }
-        self.0.push_str(&text[plain..]);
-        self.0.push('\t');
-    }
-
-    fn text_or_null(&mut self, text: Option<&str>) {
-        match text {
-            Some(text) => self.text(text),
-            None => self.0.push_str("\\N\t"),
-        }
-    }
-}
-
-/// A literal of a `text[]`.
-fn array(items: &[&str]) -> String {
-    let quoted = |item: &&str| format!("\"{}\"", item.replace('\\', "\\\\").replace('"', "\\\""));
-    format!("{{{}}}", items.iter().map(quoted).collect::<Vec<_>>().join(","))
 }
 
 const CHANGE_SOLD: &str = "
@@ -200,18 +155,4 @@ pub(super) async fn change(connection: &mut PgConnection, method: Method, facts:
         .execute(connection)
         .await?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_escaped_for_copy() {
-        let mut lines = Lines(String::new());
-        lines.text("a\\b\tc\nd\r\u{e9}\"");
-        lines.maybe(None::<u8>);
-        lines.text(&array(&["v\"3", "x\\y", "z"]));
-        assert_eq!(lines.0, "a\\\\b\\tc\\nd\\r\u{e9}\"\t\\N\t{\"v\\\\\"3\",\"x\\\\\\\\y\",\"z\"}\t");
-    }
 }
