@@ -14,6 +14,7 @@ mod chaos;
 mod letters;
 mod mutants;
 mod walk;
+mod fuzz;
 
 use clap::{Parser, Subcommand};
 
@@ -86,6 +87,12 @@ enum Chore {
     },
     /// Holds the client to the api, tests it, and walks through the page in a real browser (needs Node.js and Chromium).
     Walk,
+    /// Fuzzes a running api with its own OpenAPI document (needs Python 3).
+    FuzzApi {
+        /// Requests for each operation.
+        #[arg(long, default_value_t = 60)]
+        examples: u32,
+    },
     /// Measures; writes target/bench/NAME.json.
     Bench {
         /// detect, latency, stream, rest, fold, swap, solana.
@@ -110,6 +117,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Mutants { name } => mutants::hunt(name.as_deref()),
         Chore::Dlq { order } => letters::run(&order),
         Chore::Walk => walk::through(),
+        Chore::FuzzApi { examples } => fuzz::api(examples),
         Chore::Anvil => anvil::install().map(|_| ()),
         Chore::Bench { name, rest } => bench::measure(&name, &rest),
     }

@@ -96,7 +96,7 @@ fn home() -> PathBuf {
 }
 
 /// The port asked for if it is free, else any that is.
-fn free_port(wanted: u16) -> anyhow::Result<u16> {
+pub(crate) fn free_port(wanted: u16) -> anyhow::Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", wanted)).or_else(|_| TcpListener::bind(("127.0.0.1", 0)));
     Ok(listener.context("no port is free")?.local_addr()?.port())
 }
