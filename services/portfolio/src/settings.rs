@@ -256,7 +256,7 @@ mod tests {
             ("DATABASE_URL", "mysql://x"),
             ("PORTFOLIO_PROVIDER", "moralis, zerion, alchemy"),
             ("MORALIS_URL", "ftp://x"),
-            ("PORTFOLIO_TRACK", "top:10"),
+            ("PORTFOLIO_TRACK", "top:0"),
             ("PORTFOLIO_RATE", "fast"),
             ("PORTFOLIO_DEBOUNCE_MS", "-1"),
             ("PORTFOLIO_QUEUE_MAX", "0"),

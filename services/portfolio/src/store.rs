@@ -10,7 +10,8 @@ pub use message::Message;
 use crate::settings::Database;
 use memory::Memory;
 use portfolio_domain::{
-    Balance, Committed, Drift, Holdings, Job, Known, Ledger, Net, Queue, Refresh, Replaced, Step, Taken, Wallet,
+    Balance, Committed, Drift, Holdings, Job, Known, Ledger, Net, Queue, Refresh, Replaced, Standings, Step, Taken,
+    Wallet,
 };
 use postgres::Postgres;
 use sqlite::Sqlite;
@@ -88,6 +89,10 @@ impl Ledger for Store {
 
     async fn known(&self, wallets: &[Wallet], trades: &[String]) -> Result<Known, Unavailable> {
         each!(self, store => store.known(wallets, trades))
+    }
+
+    async fn standings(&self, wallets: &[Wallet], most: u32) -> Result<Standings, Unavailable> {
+        each!(self, store => store.standings(wallets, most))
     }
 
     async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
@@ -168,6 +173,14 @@ fn drifted((asset, symbol, decimals, balance, net): DriftRow) -> Result<Drift, U
     let balance = Raw::from_str_radix(&balance, 10).map_err(|_| bad_cell("drift", "balance", &balance))?;
     let net = net.parse().map_err(|_| bad_cell("drift", "net", &net))?;
     Ok(Drift { asset, symbol, decimals: small(decimals), balance, net })
+}
+
+/// A row of `volumes`: chain, address, cents.
+type Volume = (String, String, i64);
+
+fn standings(asked: Vec<Volume>, leaders: Vec<Volume>) -> Standings {
+    let volume = |(chain, address, cents): Volume| (Wallet::new(chain, address), cents);
+    Standings { volumes: asked.into_iter().map(volume).collect(), leaders: leaders.into_iter().map(volume).collect() }
 }
 
 fn small(decimals: Option<i16>) -> Option<u8> {

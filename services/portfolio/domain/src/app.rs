@@ -125,7 +125,11 @@ async fn keep(
 ) -> Result<(Committed, usize), Unavailable> {
     let wallets: BTreeSet<Wallet> = batch.events.iter().map(|(_, event)| Wallet::of(&event.trade)).collect();
     let trades: BTreeSet<String> = batch.events.iter().map(|(_, event)| event.trade.id()).collect();
-    let known = ledger.known(&Vec::from_iter(wallets), &Vec::from_iter(trades)).await?;
+    let wallets = Vec::from_iter(wallets);
+    let mut known = ledger.known(&wallets, &Vec::from_iter(trades)).await?;
+    if let Tracking::Top(most) = tracking {
+        known.standings = ledger.standings(&wallets, *most).await?;
+    }
     let facts = fold(tracking, &known, batch.events.iter().map(|(_, event)| event));
     let touched = facts.touched.len();
     let due_at = now + rules.debounce_ms;

@@ -1,5 +1,6 @@
 //! What a batch of trade events does: which wallets want a refresh, which trades live now, how nets move.
 
+use crate::standing::{Cents, Standings, worth};
 use crate::tracking::Tracking;
 use crate::wallet::{Wallet, clean_symbol};
 use num_bigint::{BigInt, Sign};
@@ -13,6 +14,8 @@ pub struct Known {
     pub tracked: HashSet<Wallet>,
     /// The trades, by id, that are present.
     pub live: HashSet<String>,
+    /// Who is ahead; empty unless wallets are tracked by it.
+    pub standings: Standings,
 }
 
 /// A tracked wallet whose balances may have changed.
@@ -50,6 +53,8 @@ pub struct Facts {
     pub gone: Vec<String>,
     /// Nets that move, each once, in order.
     pub nets: Vec<NetChange>,
+    /// What wallets have traded now in all, each once, in order; empty unless wallets are tracked by it.
+    pub volumes: Vec<(Wallet, Cents)>,
 }
 
 /// Folds events in order. Application is by state: an event that changes nothing is ignored. A wallet counts from the
@@ -60,7 +65,8 @@ pub fn fold<'a>(tracking: &Tracking, known: &Known, events: impl Iterator<Item =
         let wallet = Wallet::of(&event.trade);
         let present = event.status != Status::Reverted;
         let tracked = known.tracked.contains(&wallet) || folding.admitted.contains(&wallet);
-        let counts = tracked || (present && tracking.admits(&event.trade));
+        // Nets are kept of everybody where anybody may lead, tracked or not: then what goes counts too.
+        let counts = tracked || matches!(tracking, Tracking::Top(_)) || (present && tracking.admits(&event.trade));
         if !counts {
             continue;
         }
@@ -72,7 +78,14 @@ pub fn fold<'a>(tracking: &Tracking, known: &Known, events: impl Iterator<Item =
             folding.now.insert(id, present);
         }
     }
-    folding.into_facts(known)
+    let traded = std::mem::take(&mut folding.traded);
+    let mut facts = folding.into_facts(known);
+    if let Tracking::Top(most) = tracking {
+        facts.volumes = known.standings.after(&traded);
+        let leading = known.standings.leading(&facts.volumes, *most as usize);
+        facts.touched.retain(|touch| leading.contains(&touch.wallet));
+    }
+    facts
 }
 
 #[derive(Default)]
@@ -80,6 +93,7 @@ struct Folding {
     admitted: HashSet<Wallet>,
     touched: BTreeMap<Wallet, u64>,
     now: BTreeMap<String, bool>,
+    traded: BTreeMap<Wallet, Cents>,
     nets: BTreeMap<(Wallet, String), NetChange>,
 }
 
@@ -97,6 +111,8 @@ impl Folding {
                 self.moves(&wallet, &fee.asset, None, None, signed(fee.raw, !present));
             }
         }
+        let traded = self.traded.entry(wallet.clone()).or_default();
+        *traded = traded.saturating_add(if present { worth(trade) } else { -worth(trade) });
         let newest = self.touched.entry(wallet).or_default();
         *newest = (*newest).max(trade.block.timestamp_ms);
     }
@@ -129,6 +145,7 @@ impl Folding {
             arrived: arrived.into_iter().collect(),
             gone: gone.into_iter().collect(),
             nets: self.nets.into_values().filter(|net| net.delta != BigInt::ZERO).collect(),
+            volumes: vec![],
         }
     }
 }
@@ -248,6 +265,34 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn of_the_first_by_volume_balances_are_wanted_and_nets_are_kept_of_all() {
+        let worth = |trader: &str, height: u64, dollars: &str| {
+            let mut one = trade("mock", trader, height);
+            let notional = tape::Usd::parse(dollars).unwrap();
+            one.valuation = Some(tape::Valuation { notional, fee: None, source: "test".to_owned() });
+            one
+        };
+        let (small, large, huge) = (worth("0xa", 1, "5"), worth("0xb", 2, "7"), worth("0xc", 3, "9"));
+        let events = [&small, &large, &huge].map(|trade| event(trade, Status::Observed));
+        let facts = fold(&Tracking::Top(2), &Known::default(), events.iter());
+        let names = |facts: &Facts| facts.touched.iter().map(|one| one.wallet.address.to_string()).collect::<Vec<_>>();
+        assert_eq!((names(&facts), facts.arrived.len()), (vec!["0xb".to_owned(), "0xc".to_owned()], 3));
+        assert_eq!(facts.nets.len(), 6);
+        let volumes = facts.volumes.clone();
+        assert_eq!(volumes.iter().map(|(_, cents)| *cents).collect::<Vec<_>>(), [500, 700, 900]);
+        // One that led is taken back; the wallet behind it leads once it trades again.
+        let known = Known {
+            live: facts.arrived.into_iter().collect(),
+            standings: Standings { volumes: volumes.iter().cloned().collect(), leaders: volumes[1..].to_vec() },
+            ..Known::default()
+        };
+        let events = [event(&huge, Status::Reverted), event(&worth("0xa", 4, "1"), Status::Observed)];
+        let facts = fold(&Tracking::Top(2), &known, events.iter());
+        assert_eq!(names(&facts), ["0xa"]);
+        assert_eq!(facts.volumes.iter().map(|(_, cents)| *cents).collect::<Vec<_>>(), [600, 0]);
+    }
+
+    #[test]
     fn a_wallet_counts_from_the_trade_that_admits_it() {
         let plain = trade("mock", "0xa", 1);
         let mut of_platform = trade("mock", "0xa", 2);
@@ -258,7 +303,8 @@ pub(crate) mod tests {
         assert_eq!(facts.arrived, [of_platform.id(), later.id()]);
         assert_eq!(nets(&facts), [("coin", 8), ("usd", -20)]);
         let reverted = event(&plain, Status::Reverted);
-        let known = Known { tracked: HashSet::from([Wallet::of(&plain)]), live: facts.arrived.into_iter().collect() };
+        let live = facts.arrived.into_iter().collect();
+        let known = Known { tracked: HashSet::from([Wallet::of(&plain)]), live, ..Known::default() };
         assert_eq!(fold(&Tracking::Platform, &known, [reverted].iter()), Facts::default());
     }
 }

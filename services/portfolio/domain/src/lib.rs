@@ -1,6 +1,6 @@
 //! Which wallets are tracked, what they should hold, and what a snapshot of one changes. Pure: no IO, no clock.
 //!
-//! Read in this order: [`tracking`] (whose wallets), [`mod@fold`] (what a batch of trades does to them), [`snapshot`] (what a
+//! Read in this order: [`tracking`] (whose wallets), [`standing`] (who is ahead), [`mod@fold`] (what a batch of trades does to them), [`snapshot`] (what a
 //! provider says they hold), [`fallback`] (which provider), [`mod@drift`] (what differs from the
 //! trades), [`ports`] (the world in our words), [`app`] (the story).
 //!
@@ -9,6 +9,7 @@
 
 pub mod wallet;
 pub mod tracking;
+pub mod standing;
 pub mod fold;
 pub mod snapshot;
 pub mod limit;
@@ -24,5 +25,6 @@ pub use ports::{
     Clock, Committed, Holdings, Job, Ledger, Net, Provider, ProviderError, Queue, Refresh, Replaced, Step, Taken,
 };
 pub use snapshot::{Balance, BalanceChange, Snapshot, diff};
+pub use standing::{Cents, Standings};
 pub use tracking::Tracking;
 pub use wallet::Wallet;

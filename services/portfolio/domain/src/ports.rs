@@ -6,6 +6,7 @@
 use crate::drift::Drift;
 use crate::fold::{Facts, Known};
 use crate::snapshot::{Balance, BalanceChange, Snapshot};
+use crate::standing::Standings;
 use crate::wallet::Wallet;
 use num_bigint::BigInt;
 use std::future::Future;
@@ -89,6 +90,8 @@ pub trait Ledger: Send + Sync {
     fn position(&self, share: &Share) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
     /// Which of these wallets are tracked, and which of these trades present.
     fn known(&self, wallets: &[Wallet], trades: &[String]) -> impl Future<Output = Result<Known, Unavailable>> + Send;
+    /// What these wallets traded in all, and the first `most` of all wallets.
+    fn standings(&self, wallets: &[Wallet], most: u32) -> impl Future<Output = Result<Standings, Unavailable>> + Send;
     /// Keeps facts and position together, or neither: all positions of the number must be where the step says.
     fn commit(&self, step: &Step) -> impl Future<Output = Result<Committed, Unavailable>> + Send;
 }

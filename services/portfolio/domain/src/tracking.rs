@@ -1,4 +1,10 @@
 //! Whose wallets are tracked.
+//!
+//! Decisions
+//! * 2026-11-25 – who leads is found here, from the tape. Context: `top:N` needs leaders, and no service sees another's
+//!   tables. Choice: portfolio keeps what each wallet traded, in cents, and nets of everybody; a wallet is asked for when
+//!   it trades while it is among the first. Price: a row per wallet and per trade, as with `all`, though providers are
+//!   asked for few.
 
 use crate::wallet::Wallet;
 use std::collections::BTreeSet;
@@ -12,6 +18,8 @@ pub enum Tracking {
     Platform,
     /// Those named.
     List(Listed),
+    /// The first so many by what they traded in all, in dollars; nets are kept of everybody, for who may lead one day.
+    Top(u32),
     /// Everybody who trades.
     All,
 }
@@ -29,15 +37,16 @@ pub enum NotTracking {
     /// A list without members.
     #[error("is `list`, but the list is empty")]
     EmptyList,
-    /// Asked for by the design, and needs the leaderboards, which are another service's.
-    #[error(
-        "is `{0}`, but the leaders are metrics' to know and no service sees another's tables; use platform, list or all"
-    )]
+    /// Not a number of wallets that can lead.
+    #[error("is `{0}`, but must be top: and a number from 1 to {MOST_LEADERS}")]
     NoLeaders(String),
     /// None of the policies.
-    #[error("is `{0}`, but must be platform, list or all")]
+    #[error("is `{0}`, but must be platform, list, top:N or all")]
     Unknown(String),
 }
+
+/// Most wallets that can lead: their standings are looked at with every batch.
+const MOST_LEADERS: u32 = 10_000;
 
 impl Tracking {
     /// Reads a policy; `list` are wallets separated by commas, `chain/address` or an address for every chain.
@@ -49,17 +58,22 @@ impl Tracking {
                 let listed = Listed::parse(list);
                 if listed == Listed::default() { Err(NotTracking::EmptyList) } else { Ok(Self::List(listed)) }
             }
-            top if top.starts_with("top:") => Err(NotTracking::NoLeaders(top.to_owned())),
-            other => Err(NotTracking::Unknown(other.to_owned())),
+            other => match other.strip_prefix("top:") {
+                Some(number) => {
+                    let most = number.parse().ok().filter(|most| (1..=MOST_LEADERS).contains(most));
+                    most.map(Self::Top).ok_or_else(|| NotTracking::NoLeaders(other.to_owned()))
+                }
+                None => Err(NotTracking::Unknown(other.to_owned())),
+            },
         }
     }
 
-    /// Whether this trade makes its trader's wallet a tracked one.
+    /// Whether this trade makes its trader's wallet one whose trades count. Who leads is not a trade's to say.
     pub fn admits(&self, trade: &Trade) -> bool {
         match self {
             Self::Platform => trade.platform.is_some(),
             Self::List(listed) => listed.has(&Wallet::of(trade)),
-            Self::All => true,
+            Self::Top(_) | Self::All => true,
         }
     }
 }
@@ -102,6 +116,7 @@ mod tests {
             ("list", "0xAB", true, false),
             ("list", "mock/0xCD , ", false, true),
             ("list", "other/0xcd", false, false),
+            ("top:3", "", true, true),
         ];
         for (policy, list, first, second) in cases {
             let tracking = Tracking::parse(policy, list).unwrap();
@@ -112,7 +127,10 @@ mod tests {
     #[test]
     fn what_is_no_policy_is_refused_in_words() {
         assert_eq!(Tracking::parse("list", " , "), Err(NotTracking::EmptyList));
-        assert!(matches!(Tracking::parse("top:10", ""), Err(NotTracking::NoLeaders(_))));
+        assert_eq!(Tracking::parse("top:10000", ""), Ok(Tracking::Top(10_000)));
+        for top in ["top:", "top:0", "top:10001", "top:-1", "top:many"] {
+            assert!(matches!(Tracking::parse(top, ""), Err(NotTracking::NoLeaders(_))), "{top}");
+        }
         assert!(matches!(Tracking::parse("some", ""), Err(NotTracking::Unknown(_))));
     }
 }

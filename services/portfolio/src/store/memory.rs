@@ -3,7 +3,8 @@
 use super::{Message, Outgoing};
 use num_bigint::BigInt;
 use portfolio_domain::{
-    Balance, Committed, Drift, Holdings, Job, Known, Ledger, Net, Queue, Refresh, Replaced, Step, Taken, Wallet, drift,
+    Balance, Cents, Committed, Drift, Holdings, Job, Known, Ledger, Net, Queue, Refresh, Replaced, Standings, Step,
+    Taken, Wallet, drift,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,6 +20,7 @@ struct State {
     wallets: HashSet<Wallet>,
     live: HashSet<String>,
     nets: BTreeMap<(Wallet, String), Net>,
+    volumes: HashMap<Wallet, Cents>,
     queue: BTreeMap<Wallet, Waiting>,
     balances: BTreeMap<(Wallet, String), Vec<Balance>>,
     newest: HashMap<Wallet, String>,
@@ -73,7 +75,17 @@ impl Ledger for Memory {
         Ok(Known {
             tracked: wallets.iter().filter(|wallet| state.wallets.contains(wallet)).cloned().collect(),
             live: trades.iter().filter(|trade| state.live.contains(*trade)).cloned().collect(),
+            ..Known::default()
         })
+    }
+
+    async fn standings(&self, wallets: &[Wallet], most: u32) -> Result<Standings, Unavailable> {
+        let state = self.state();
+        let volumes = wallets.iter().filter_map(|wallet| Some((wallet.clone(), *state.volumes.get(wallet)?)));
+        let mut leaders: Vec<_> = state.volumes.iter().map(|(wallet, cents)| (wallet.clone(), *cents)).collect();
+        leaders.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        leaders.truncate(most as usize);
+        Ok(Standings { volumes: volumes.collect(), leaders })
     }
 
     async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
@@ -103,6 +115,7 @@ impl State {
             waiting.last_trade_at = waiting.last_trade_at.max(touch.last_trade_at);
             waiting.generation += 1;
         }
+        self.volumes.extend(step.facts.volumes.iter().cloned());
         self.live.extend(step.facts.arrived.iter().cloned());
         self.live.retain(|trade| !step.facts.gone.contains(trade));
         for change in &step.facts.nets {

@@ -2,9 +2,12 @@
 //!
 //! **Invariant:** transactions lock in the order read position, queue, the rest, so that none waits in a circle.
 
-use super::{BalanceRow, DriftRow, Message, NetRow, Outgoing, balance, drifted, failed, net, signed, unsigned};
+use super::{
+    BalanceRow, DriftRow, Message, NetRow, Outgoing, Volume, balance, drifted, failed, net, signed, standings, unsigned,
+};
 use portfolio_domain::{
-    Balance, Committed, Drift, Holdings, Job, Known, Ledger, Net, Queue, Refresh, Replaced, Step, Taken, Wallet, drift,
+    Balance, Committed, Drift, Holdings, Job, Known, Ledger, Net, Queue, Refresh, Replaced, Standings, Step, Taken,
+    Wallet, drift,
 };
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool};
@@ -80,7 +83,25 @@ impl Ledger for Postgres {
             .await
             .map_err(failed("look trades up"))?;
         let tracked = tracked.into_iter().map(|(chain, address)| Wallet::new(chain, address)).collect();
-        Ok(Known { tracked, live: live.into_iter().collect() })
+        Ok(Known { tracked, live: live.into_iter().collect(), ..Known::default() })
+    }
+
+    async fn standings(&self, wallets: &[Wallet], most: u32) -> Result<Standings, Unavailable> {
+        let failed = failed("read what wallets traded");
+        let (chains, addresses): (Vec<&str>, Vec<&str>) = wallets.iter().map(|w| (&*w.chain, &*w.address)).unzip();
+        let asked: Vec<Volume> = sqlx::query_as(
+            "SELECT chain, address, cents FROM volumes
+             WHERE (chain, address) IN (SELECT * FROM UNNEST($1::text[], $2::text[]))",
+        )
+        .bind(chains)
+        .bind(addresses)
+        .fetch_all(&self.0)
+        .await
+        .map_err(&failed)?;
+        let first = "SELECT chain, address, cents FROM volumes ORDER BY cents DESC, chain, address LIMIT $1";
+        let leaders: Vec<Volume> =
+            sqlx::query_as(first).bind(i64::from(most)).fetch_all(&self.0).await.map_err(&failed)?;
+        Ok(standings(asked, leaders))
     }
 
     async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
@@ -92,9 +113,9 @@ impl Ledger for Postgres {
         let mut dropped = 0;
         if !step.facts.touched.is_empty() {
             touch(&mut transaction, step).await.map_err(&failed)?;
-            count(&mut transaction, step).await.map_err(&failed)?;
             dropped = drop_oldest(&mut transaction, step.queue_max).await.map_err(&failed)?;
         }
+        count(&mut transaction, step).await.map_err(&failed)?;
         transaction.commit().await.map_err(&failed)?;
         Ok(Committed::Done { dropped })
     }
@@ -151,8 +172,23 @@ async fn touch(connection: &mut PgConnection, step: &Step) -> Result<(), sqlx::E
     Ok(())
 }
 
-/// Keeps which trades live, and the nets that they move.
+/// Keeps which trades live, the nets that they move, and what was traded in all.
 async fn count(connection: &mut PgConnection, step: &Step) -> Result<(), sqlx::Error> {
+    let volumes = &step.facts.volumes;
+    if !volumes.is_empty() {
+        sqlx::query(
+            "INSERT INTO volumes (chain, address, cents) SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[])
+             ON CONFLICT (chain, address) DO UPDATE SET cents = EXCLUDED.cents",
+        )
+        .bind(volumes.iter().map(|(wallet, _)| &*wallet.chain).collect::<Vec<_>>())
+        .bind(volumes.iter().map(|(wallet, _)| &*wallet.address).collect::<Vec<_>>())
+        .bind(volumes.iter().map(|(_, cents)| *cents).collect::<Vec<_>>())
+        .execute(&mut *connection)
+        .await?;
+    }
+    if step.facts.arrived.is_empty() && step.facts.gone.is_empty() && step.facts.nets.is_empty() {
+        return Ok(());
+    }
     sqlx::query("INSERT INTO live_trades (trade_id) SELECT UNNEST($1::text[]) ON CONFLICT DO NOTHING")
         .bind(&step.facts.arrived)
         .execute(&mut *connection)

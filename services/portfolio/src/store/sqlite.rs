@@ -1,10 +1,12 @@
 //! The store in a file of SQLite, for one process: one connection, so each transaction has the file to itself.
 
-use super::{BalanceRow, DriftRow, Message, NetRow, Outgoing, balance, drifted, failed, net, signed, unsigned};
+use super::{
+    BalanceRow, DriftRow, Message, NetRow, Outgoing, Volume, balance, drifted, failed, net, signed, standings, unsigned,
+};
 use num_bigint::BigInt;
 use portfolio_domain::{
-    Balance, Committed, Drift, Holdings, Job, Known, Ledger, Net, NetChange, Queue, Refresh, Replaced, Step, Taken,
-    Wallet, drift,
+    Balance, Committed, Drift, Holdings, Job, Known, Ledger, Net, NetChange, Queue, Refresh, Replaced, Standings, Step,
+    Taken, Wallet, drift,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{SqliteConnection, SqlitePool};
@@ -90,6 +92,22 @@ impl Ledger for Sqlite {
         Ok(known)
     }
 
+    async fn standings(&self, wallets: &[Wallet], most: u32) -> Result<Standings, Unavailable> {
+        let failed = failed("read what wallets traded");
+        let mut connection = self.0.acquire().await.map_err(&failed)?;
+        let mut asked = vec![];
+        for wallet in wallets {
+            let query = sqlx::query_as("SELECT chain, address, cents FROM volumes WHERE chain = ? AND address = ?");
+            let query = query.bind(&*wallet.chain).bind(&*wallet.address);
+            let row: Option<Volume> = query.fetch_optional(&mut *connection).await.map_err(&failed)?;
+            asked.extend(row);
+        }
+        let first = "SELECT chain, address, cents FROM volumes ORDER BY cents DESC, chain, address LIMIT ?";
+        let leaders: Vec<Volume> =
+            sqlx::query_as(first).bind(most).fetch_all(&mut *connection).await.map_err(&failed)?;
+        Ok(standings(asked, leaders))
+    }
+
     async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
         let failed = failed("keep a step of the tape");
         let mut transaction = self.0.begin_with(BEGIN).await.map_err(&failed)?;
@@ -98,6 +116,7 @@ impl Ledger for Sqlite {
         }
         touch(&mut transaction, step).await.map_err(&failed)?;
         live(&mut transaction, step).await.map_err(&failed)?;
+        traded(&mut transaction, step).await.map_err(&failed)?;
         for change in &step.facts.nets {
             count(&mut transaction, change).await?;
         }
@@ -157,6 +176,22 @@ async fn live(connection: &mut SqliteConnection, step: &Step) -> Result<(), sqlx
     }
     for trade in &step.facts.gone {
         sqlx::query("DELETE FROM live_trades WHERE trade_id = ?").bind(trade).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Keeps what was traded in all.
+async fn traded(connection: &mut SqliteConnection, step: &Step) -> Result<(), sqlx::Error> {
+    for (wallet, cents) in &step.facts.volumes {
+        sqlx::query(
+            "INSERT INTO volumes (chain, address, cents) VALUES (?, ?, ?)
+             ON CONFLICT (chain, address) DO UPDATE SET cents = excluded.cents",
+        )
+        .bind(&*wallet.chain)
+        .bind(&*wallet.address)
+        .bind(cents)
+        .execute(&mut *connection)
+        .await?;
     }
     Ok(())
 }

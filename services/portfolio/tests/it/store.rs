@@ -115,6 +115,30 @@ async fn a_step_rests_on_the_positions_of_all_logs_of_its_number() {
 }
 
 #[tokio::test]
+async fn who_traded_most_is_kept_beside_nets_of_those_nobody_asks_for() {
+    for fresh in stores::fresh().await {
+        let (store, name) = (&fresh.store, fresh.name);
+        let mut first = step(None, 1, &[]);
+        first.facts.arrived = vec!["t1".to_owned()];
+        first.facts.nets = vec![net("0xb", "coin", 4.into())];
+        first.facts.volumes =
+            [("0xa", 700), ("0xb", 900), ("0xc", 900), ("0xd", 0)].map(|(a, c)| (wallet(a), c)).into();
+        store.commit(&first).await.unwrap();
+        assert_eq!(store.take(1000, 50).await.unwrap(), Taken::Idle { next_due: None }, "{name}: nobody waits");
+        assert_eq!(store.nets(&wallet("0xb")).await.unwrap().len(), 1, "{name}");
+        let mut second = step(Some(1), 2, &[]);
+        second.facts.gone = vec!["t1".to_owned()];
+        second.facts.volumes = vec![(wallet("0xb"), 100)];
+        store.commit(&second).await.unwrap();
+        let standings = store.standings(&[wallet("0xb"), wallet("0xz")], 2).await.unwrap();
+        assert_eq!(standings.volumes, [(wallet("0xb"), 100)].into(), "{name}");
+        assert_eq!(standings.leaders, [(wallet("0xc"), 900), (wallet("0xa"), 700)], "{name}");
+        assert!(store.known(&[], &["t1".to_owned()]).await.unwrap().live.is_empty(), "{name}");
+        fresh.remove().await;
+    }
+}
+
+#[tokio::test]
 async fn a_wallet_waits_once_and_the_newest_trader_is_next() {
     for fresh in stores::fresh().await {
         let (store, name) = (&fresh.store, fresh.name);

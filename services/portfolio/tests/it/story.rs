@@ -6,7 +6,8 @@ use portfolio::Settings;
 use portfolio::store::Store;
 use portfolio_domain::app::{Followed, Follower, Refreshed, Rules, refresh};
 use portfolio_domain::{
-    Balance, Clock, Committed, Holdings, Known, Ledger, Provider, ProviderError, Snapshot, Step, Tracking, Wallet,
+    Balance, Clock, Committed, Holdings, Known, Ledger, Provider, ProviderError, Queue, Snapshot, Standings, Step,
+    Taken, Tracking, Wallet,
 };
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -74,6 +75,10 @@ impl Ledger for Failing<'_> {
 
     async fn known(&self, wallets: &[Wallet], trades: &[String]) -> Result<Known, Unavailable> {
         if self.faulty() { Self::fail() } else { self.store.known(wallets, trades).await }
+    }
+
+    async fn standings(&self, wallets: &[Wallet], most: u32) -> Result<Standings, Unavailable> {
+        if self.faulty() { Self::fail() } else { self.store.standings(wallets, most).await }
     }
 
     async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
@@ -272,6 +277,38 @@ async fn another_provider_steps_in_and_zeroes_nothing_that_the_first_saw() {
     }
 }
 
+/// Three wallets trade; the one that is first is asked for, and whoever overtakes it is too, once it does.
+#[tokio::test]
+async fn of_the_first_by_volume_balances_are_asked_for() {
+    let valued = |trader: &str, height: u64, dollars: &str| {
+        let mut one = trade(trader, height);
+        let notional = tape::Usd::parse(dollars).unwrap();
+        one.valuation = Some(tape::Valuation { notional, fee: None, source: "test".to_owned() });
+        event(&one, Status::Observed)
+    };
+    for fresh in stores::fresh().await {
+        let (store, clock) = (&fresh.store, Hand::default());
+        // Read in batches of two: who is first is found after each.
+        let events = vec![
+            valued("0xa", 1, "5"),
+            valued("0xb", 2, "7"),
+            valued("0xa", 3, "1"),
+            valued("0xc", 4, "1"),
+            valued("0xc", 5, "6.01"),
+            valued("0xb", 6, "0"),
+        ];
+        let mut follower = Follower::new(Script { events, at: None, gained: false });
+        while !matches!(follower.step(store, &Tracking::Top(1), &rules(), &clock).await.unwrap(), Followed::Lost(_)) {}
+        let mut asked = vec![];
+        while let Taken::Job(job) = store.take(1_000, 50).await.unwrap() {
+            asked.push(job.wallet.address.to_string());
+        }
+        assert_eq!(asked, ["0xc", "0xb"], "{}: newest trader first, 0xa never led", fresh.name);
+        assert_eq!(store.nets(&Wallet::new("mock", "0xa")).await.unwrap().len(), 2, "{}", fresh.name);
+        fresh.remove().await;
+    }
+}
+
 /// A ledger that is always at its beginning.
 struct Unpositioned<'a>(&'a Store);
 
@@ -282,6 +319,10 @@ impl Ledger for Unpositioned<'_> {
 
     async fn known(&self, wallets: &[Wallet], trades: &[String]) -> Result<Known, Unavailable> {
         self.0.known(wallets, trades).await
+    }
+
+    async fn standings(&self, wallets: &[Wallet], most: u32) -> Result<Standings, Unavailable> {
+        self.0.standings(wallets, most).await
     }
 
     async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
