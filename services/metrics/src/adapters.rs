@@ -3,6 +3,7 @@
 pub mod postgres;
 pub mod sqlite;
 mod columns;
+pub(crate) mod needed;
 
 use metrics_domain::Method;
 use tape::Unavailable;

@@ -3,7 +3,7 @@
 use crate::outbox::chain;
 use crate::pulse::Pulse;
 use environment::Backoff;
-use metrics_domain::{BookKey, Facts, Heads, Method, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey};
+use metrics_domain::{BookKey, Facts, Floors, Heads, Method, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +36,10 @@ impl<S: Store> Store for PatientStore<S> {
         Ok(patiently(&self.pulse.database, || self.inner.position(share)).await)
     }
 
+    async fn floors(&self) -> Result<Floors, Unavailable> {
+        Ok(patiently(&self.pulse.database, || self.inner.floors()).await)
+    }
+
     async fn heads(&self, users: &[UserKey], books: &[BookKey]) -> Result<Heads, Unavailable> {
         Ok(patiently(&self.pulse.database, || self.inner.heads(users, books)).await)
     }
@@ -66,11 +70,19 @@ impl<S> PatientStore<S> {
     fn report(&self, facts: &Facts, outcome: Outcome) {
         if outcome == Outcome::Moved {
             self.pulse.moved.fetch_add(1, Ordering::Relaxed);
-            tracing::warn!(event = "position.moved", "another reader has moved the position; reading on from there");
+            tracing::warn!(
+                event = "position.moved",
+                "another reader has moved the position, or old trades were dropped; reading on from there"
+            );
             return;
         }
         self.pulse.commits.fetch_add(1, Ordering::Relaxed);
         self.pulse.trades.fetch_add(facts.puts.len() as u64, Ordering::Relaxed);
+        for (chain, count) in &facts.late {
+            self.pulse.late.fetch_add(*count, Ordering::Relaxed);
+            let said = "trades came to light below what is kept; they change nothing";
+            tracing::warn!(event = "trades.late", chain.id = %chain, count, "{said}");
+        }
         for put in &facts.puts {
             let (chain, at) = (&put.entry.user.chain, &put.entry.order.id);
             tracing::debug!(chain.id = %chain, trade.at = %at, live = put.live, "trade folded");

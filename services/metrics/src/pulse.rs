@@ -17,8 +17,10 @@ pub struct Pulse {
     pub commits: AtomicU64,
     /// Trades that came or went.
     pub trades: AtomicU64,
-    /// Commits refused because another reader had moved the position.
+    /// Commits refused because another reader had moved the position, or old trades were dropped.
     pub moved: AtomicU64,
+    /// Events that came to light below what is kept.
+    pub late: AtomicU64,
     /// Messages published.
     pub published: AtomicU64,
 }
@@ -31,6 +33,7 @@ pub fn health(pulse: &Pulse, tallies: Option<&Vec<Arc<Tallies>>>) -> Health {
         ("commits", &pulse.commits),
         ("trades", &pulse.trades),
         ("moved", &pulse.moved),
+        ("late", &pulse.late),
         ("published", &pulse.published),
     ];
     let mut counters: BTreeMap<String, u64> =

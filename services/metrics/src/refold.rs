@@ -16,7 +16,7 @@ use tape::Share;
 use tape_log::Log;
 use tokio::sync::Notify;
 
-/// The tables that are a function of the tape, and what orders their rows. Not among them: the outbox, which empties
+/// The tables that are a function of the tape, and what orders their rows; of trades, those that are kept. Not among them: the outbox, which empties
 /// itself, and the leaderboards, which are a function of the hours and the clock.
 const TABLES: [(&str, &str); 6] = [
     ("position", "log, partition"),
@@ -29,6 +29,8 @@ const TABLES: [(&str, &str); 6] = [
 
 /// What stands in the tables at one instant: how far each share is read, and a digest of every table.
 struct Standing {
+    /// Down to which block time trades are kept, and how many events came later than that.
+    kept_from: (u64, u64),
     positions: Vec<(Share, u64)>,
     digests: Vec<Digest>,
 }
@@ -41,10 +43,10 @@ pub async fn refold(settings: &Settings, log: &Log, tell: impl Fn(String)) -> an
             let scratch = path.with_file_name("metrics-refold.db");
             remove(&scratch).await?;
             let standing = Sqlite::open(path, settings.method).await.context("open the tables in force")?;
-            let now = digest::of_sqlite(standing.pool()).await?;
+            let now = digest::of_sqlite(standing.pool(), None).await?;
             let store = Sqlite::open(&scratch, settings.method).await.context("open tables of their own")?;
             fold(settings, log, &store, &now.positions).await?;
-            let anew = digest::of_sqlite(store.pool()).await?;
+            let anew = digest::of_sqlite(store.pool(), Some(now.kept_from.0)).await?;
             store.pool().close().await;
             let differences = compare(&now, &anew, tell);
             if differences == 0 {
@@ -67,10 +69,10 @@ pub async fn in_schema(
     let scratch = format!("{schema}_refold");
     let drop = || sqlx::raw_sql(AssertSqlSafe(format!("DROP SCHEMA IF EXISTS \"{scratch}\" CASCADE")));
     drop().execute(standing.pool()).await.context("drop an earlier refold")?;
-    let now = digest::of_postgres(standing.pool()).await?;
+    let now = digest::of_postgres(standing.pool(), None).await?;
     let store = Postgres::open(url, &scratch, settings.method).await.context("open tables of their own")?;
     fold(settings, log, &store, &now.positions).await?;
-    let anew = digest::of_postgres(store.pool()).await?;
+    let anew = digest::of_postgres(store.pool(), Some(now.kept_from.0)).await?;
     let differences = compare(&now, &anew, tell);
     if differences == 0 {
         drop().execute(standing.pool()).await.context("drop the refold")?;
@@ -93,6 +95,12 @@ async fn fold(settings: &Settings, log: &Log, store: &impl Store, ends: &[(Share
 
 fn compare(now: &Standing, anew: &Standing, tell: impl Fn(String)) -> usize {
     let mut differences = 0;
+    let (cut_ms, late) = now.kept_from;
+    if late > 0 {
+        tell(format!(
+            "{late} events came later than trades are kept (block time {cut_ms} ms) and are in the refold alone"
+        ));
+    }
     for (standing, folded) in now.digests.iter().zip(&anew.digests) {
         let same = standing == folded;
         differences += usize::from(!same);

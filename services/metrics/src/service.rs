@@ -7,10 +7,11 @@ use crate::leaders::{self, Boards};
 use crate::outbox::{Outbox, chain, publish};
 use crate::patient::{PatientFeed, PatientStore, patiently};
 use crate::pulse::{Pulse, health};
+use crate::retention;
 use crate::settings::{Database, Settings};
 use anyhow::Context;
 use environment::{Backoff, Shutdown};
-use metrics_domain::{Store, follow};
+use metrics_domain::{Retention, Store, follow};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -88,7 +89,7 @@ where
 /// Follows and publishes at the same time; either ends only by a failure that waiting did not cure.
 async fn tend<S>(settings: &Settings, store: S, log: Log, pulse: &Arc<Pulse>, counted: &Counted) -> anyhow::Result<()>
 where
-    S: Store + Outbox + Boards + 'static,
+    S: Store + Outbox + Boards + Retention + 'static,
 {
     patiently(&pulse.log, || log.own(topics::OF_METRICS)).await;
     let (store, written) = (Arc::new(store), Arc::new(Notify::new()));
@@ -110,6 +111,13 @@ where
         leaders::keep(&*boards).await;
         Ok(())
     });
+    if let Some(days) = settings.retention_days {
+        let (store, log) = (Arc::clone(&store), log.clone());
+        tasks.spawn(async move {
+            retention::keep(&*store, &log, days).await;
+            Ok(())
+        });
+    }
     tasks.spawn(async move {
         publish(&*store, &log, &written, &pulse).await;
         Ok(())

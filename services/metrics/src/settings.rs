@@ -27,14 +27,16 @@ pub struct Settings {
     pub method: Method,
     /// Readers that fold side by side, each its own partitions of the log.
     pub workers: usize,
+    /// Days of block time for which trades are kept; all of them for ever when none.
+    pub retention_days: Option<u32>,
 }
 
 impl Settings {
     /// The consumer group, and the name in dead-letter topics.
     pub const NAME: &'static str = "metrics";
 
-    /// Reads `DATABASE_URL`, `HEALTH_ADDR`, `METRICS_BATCH_EVENTS`, `METRICS_REMEMBERED`, `METRICS_METHOD` and
-    /// `METRICS_WORKERS`.
+    /// Reads `DATABASE_URL`, `HEALTH_ADDR`, `METRICS_BATCH_EVENTS`, `METRICS_REMEMBERED`, `METRICS_METHOD`,
+    /// `METRICS_WORKERS` and `METRICS_RETENTION_DAYS`.
     pub fn read(strings: &impl Strings, problems: &mut Problems) -> Self {
         let url = problems.required(strings, "DATABASE_URL");
         let database = database(&url).unwrap_or_else(|| {
@@ -55,10 +57,16 @@ impl Settings {
         if !(1..=MOST_WORKERS).contains(&workers) {
             problems.add("METRICS_WORKERS", format!("is {workers}, but must be 1 to {MOST_WORKERS}"));
         }
-        Self { database, health, limits: Limits { events, remembered }, method, workers }
+        let retention_days: Option<u32> = problems.parsed_optional(strings, "METRICS_RETENTION_DAYS");
+        if let Some(days) = retention_days.filter(|days| *days < LEAST_DAYS) {
+            problems.add("METRICS_RETENTION_DAYS", format!("is {days}, but must be {LEAST_DAYS} or more, or not set"));
+        }
+        Self { database, health, limits: Limits { events, remembered }, method, workers, retention_days }
     }
 }
 
+/// No chain takes longer to be final, and no span of the leaderboards is longer.
+const LEAST_DAYS: u32 = 30;
 /// The pool of connections has room for these.
 const MOST_WORKERS: usize = 8;
 
@@ -100,8 +108,9 @@ mod tests {
             ("HEALTH_ADDR", "here"),
             ("METRICS_METHOD", "lifo"),
             ("METRICS_WORKERS", "0"),
+            ("METRICS_RETENTION_DAYS", "29"),
         ]);
-        assert_eq!(problems.len(), 5, "{problems:?}");
+        assert_eq!(problems.len(), 6, "{problems:?}");
         assert_eq!(read(&[("DATABASE_URL", "mysql://h/d")]).1.len(), 1);
         assert_eq!(read(&[("DATABASE_URL", "sqlite:")]).1.len(), 1);
     }

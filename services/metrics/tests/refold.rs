@@ -9,7 +9,7 @@ use metrics::adapters::postgres::Postgres;
 use metrics::adapters::sqlite::Sqlite;
 use metrics::refold::{in_schema, refold};
 use metrics::settings::Database;
-use metrics_domain::{Limits, Method};
+use metrics_domain::{Limits, Method, Pruned, Retention};
 use sqlx::AssertSqlSafe;
 use std::sync::Mutex;
 use tape::{Event, Share};
@@ -17,7 +17,14 @@ use tape_log::{Log, Record, Target, topics};
 use trades::{Dice, batches, history, play};
 
 fn settings(database: Database, method: Method) -> Settings {
-    Settings { database, health: None, limits: Limits { events: 7, remembered: 20 }, method, workers: 1 }
+    Settings {
+        database,
+        health: None,
+        limits: Limits { events: 7, remembered: 20 },
+        method,
+        workers: 1,
+        retention_days: None,
+    }
 }
 
 /// A tape of many chains and users, poison included; what was read of it, per share, as the service would be handed it.
@@ -39,6 +46,13 @@ async fn tape(log: &Log) -> Vec<(Share, Vec<Event>)> {
     read
 }
 
+/// Some trades are older than is wished: what is left must come out the same.
+async fn drop_old(store: &impl Retention) {
+    let finalized = (0..12).map(|number| (format!("chain{number}"), 99)).collect();
+    let dropped = store.prune(1_700_000_000_000 + 120_000_000, &finalized).await.unwrap();
+    assert!(matches!(dropped, Pruned::Done { .. }), "{dropped:?}");
+}
+
 #[tokio::test]
 async fn a_file_is_refolded_to_the_byte() {
     for method in [Method::Average, Method::Fifo] {
@@ -49,6 +63,7 @@ async fn a_file_is_refolded_to_the_byte() {
         for (at, (share, events)) in tape(&log).await.iter().enumerate() {
             play(batches(share, events, 1 + at * 3), &store, 1 + at * 2).await;
         }
+        drop_old(&store).await;
         let settings = settings(Database::Sqlite(path), method);
         let told = Mutex::new(vec![]);
         let tell = |line: String| told.lock().unwrap().push(line);
@@ -73,6 +88,7 @@ async fn a_schema_is_refolded_to_the_byte() {
         for (at, (share, events)) in tape(&log).await.iter().enumerate() {
             play(batches(share, events, 1 + at * 3), &store, 1 + at * 2).await;
         }
+        drop_old(&store).await;
         let settings = settings(Database::Sqlite("unused".into()), method);
         let told = Mutex::new(vec![]);
         let tell = |line: String| told.lock().unwrap().push(line);

@@ -21,7 +21,14 @@ use wire::v1::progress::{Block, ChainProgressed, Generation, State};
 
 fn settings(directory: &Path) -> Settings {
     let database = Database::Sqlite(directory.join("metrics.db"));
-    Settings { database, health: None, limits: Limits::default(), method: Method::Average, workers: 2 }
+    Settings {
+        database,
+        health: None,
+        limits: Limits::default(),
+        method: Method::Average,
+        workers: 2,
+        retention_days: None,
+    }
 }
 
 fn record(event: &Event) -> Record {

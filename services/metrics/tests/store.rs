@@ -10,9 +10,12 @@ use metrics::leaders::Boards;
 use metrics::messages::Message;
 use metrics::outbox::Outbox;
 use metrics_domain::memory::{Kept, Memory};
-use metrics_domain::{BookKey, Facts, Method, Order, Outcome, Store, TradeKey, UserKey};
+use metrics_domain::retention::SPAN_MS;
+use metrics_domain::{
+    BookKey, Facts, Floors, Method, Order, Outcome, Pruned, Retention, Store, Stored, TradeKey, UserKey,
+};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use tape::{Event, Unavailable};
 use trades::{Dice, absent, batches, history, play, present, share, swap, worth};
@@ -47,7 +50,11 @@ async fn same(store: &impl Store, memory: &Memory) {
     let (ours, theirs) = (store.heads(&users, &books).await.unwrap(), memory.heads(&users, &books).await.unwrap());
     assert_eq!(sorted(ours.users), theirs.users);
     assert_eq!(sorted(ours.books), sorted(theirs.books));
-    let trades: Vec<TradeKey> = kept.trades.keys().cloned().collect();
+    // Below a floor nobody asks, and nothing need be there.
+    let above =
+        |order: &Order, chain: &str| kept.floors.get(chain).is_none_or(|(floor, _)| order.place.height > *floor);
+    let stands = |stored: &&Stored| above(&stored.entry.order, &stored.entry.user.chain);
+    let trades: Vec<TradeKey> = kept.trades.values().filter(stands).map(|stored| stored.entry.key()).collect();
     let mut ours = store.stored(&trades).await.unwrap();
     ours.sort_by_key(|stored| stored.entry.key());
     assert_eq!(ours, memory.stored(&trades).await.unwrap());
@@ -55,7 +62,97 @@ async fn same(store: &impl Store, memory: &Memory) {
     let orders: Vec<Order> = orders.into_iter().step_by(37).collect();
     let from: Vec<(BookKey, Order)> =
         books.iter().flat_map(|book| orders.iter().map(|order| (book.clone(), order.clone()))).collect();
+    let from: Vec<_> = from.into_iter().filter(|(book, order)| above(order, &book.user.chain)).collect();
     assert_eq!(store.tails(&from).await.unwrap(), memory.tails(&from).await.unwrap());
+}
+
+/// Histories in the midst of which old trades are dropped: what is left comes out as if nothing were, but for what came late.
+async fn drops_what_is_old_and_forgets_nothing(store: &(impl Store + Retention)) {
+    // Half a span from one height to the next: heights 0 to 3 lie below the cut.
+    const BEGUN_MS: u64 = 655 * SPAN_MS;
+    const CUT_MS: u64 = BEGUN_MS + 2 * SPAN_MS;
+    let memory = Memory::keeping(store.method());
+    let spread = |mut event: Event| {
+        event.trade.block.timestamp_ms = BEGUN_MS + event.trade.block.id.height * SPAN_MS / 2;
+        event
+    };
+    let stories: Vec<Vec<Event>> = (0..16_u64)
+        .map(|number| {
+            let events = history(&format!("old{number}"), &mut Dice::new(number + 900), 120);
+            events.into_iter().map(spread).collect()
+        })
+        .collect();
+    let both = async |upto: usize| {
+        for (number, events) in (0_u32..).zip(&stories) {
+            let size = 1 + number as usize;
+            play(batches(&share(number), &events[..upto], size), store, 7).await;
+            play(batches(&share(number), &events[..upto], size), &memory, 7).await;
+        }
+    };
+    both(60).await;
+    let mut finalized: BTreeMap<String, u64> = (0..16).map(|number| (format!("old{number}"), 3)).collect();
+    finalized.insert("old7".to_owned(), 2);
+    let early = store.prune(CUT_MS, &finalized).await.unwrap();
+    assert_eq!(early, memory.prune(CUT_MS, &finalized).await.unwrap());
+    assert_eq!(early, Pruned::NotFinal { chain: "old7".into(), height: 3 });
+    same(store, &memory).await;
+    finalized.insert("old7".to_owned(), 3);
+    let Pruned::Done { kept } = store.prune(CUT_MS, &finalized).await.unwrap() else { panic!("nothing was dropped") };
+    memory.prune(CUT_MS, &finalized).await.unwrap();
+    let below = memory.kept().trades.values().filter(|stored| stored.entry.time_ms < CUT_MS).count() as u64;
+    assert!(0 < kept && kept < below, "{kept} of {below} are needed still");
+    assert_eq!(store.prune(CUT_MS, &finalized).await.unwrap(), Pruned::Nothing, "once is enough");
+    assert_eq!(store.floors().await.unwrap(), memory.floors().await.unwrap());
+    let blind = empty(0, Some(60), 61);
+    assert_eq!(store.commit(&blind).await.unwrap(), Outcome::Moved, "who does not know the cut changes nothing");
+    both(120).await;
+    let late: u64 = memory.kept().floors.values().map(|(_, late)| late).sum();
+    assert!(late > 100, "{late} came too late");
+    same(store, &memory).await;
+    // Once more, further up: what was kept and is needed no more goes too.
+    let further = CUT_MS + SPAN_MS;
+    let finalized: BTreeMap<String, u64> = (0..16).map(|number| (format!("old{number}"), 9)).collect();
+    assert!(matches!(store.prune(further, &finalized).await.unwrap(), Pruned::Done { .. }));
+    memory.prune(further, &finalized).await.unwrap();
+    same(store, &memory).await;
+}
+
+#[tokio::test]
+async fn old_trades_go_and_nothing_else_changes_on_sqlite() {
+    for method in [Method::Average, Method::Fifo] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("metrics.db");
+        let store = Sqlite::open(&path, method).await.unwrap();
+        drops_what_is_old_and_forgets_nothing(&store).await;
+        let shown: i64 = sqlx::query_scalar("SELECT count(*) FROM trades_v1 WHERE height < 6")
+            .fetch_one(store.pool())
+            .await
+            .unwrap();
+        assert_eq!(shown, 0, "what is kept for the books is not shown");
+        let late: i64 = sqlx::query_scalar("SELECT sum(late) FROM floors").fetch_one(store.pool()).await.unwrap();
+        assert!(late > 100, "{late}");
+    }
+}
+
+#[tokio::test]
+async fn old_trades_go_by_the_partition_and_nothing_else_changes_on_postgres() {
+    for method in [Method::Average, Method::Fifo] {
+        let Some((url, schema, mut connection)) = server(&format!("old_{method}")).await else { return };
+        let store = Postgres::open(&url, &schema, method).await.unwrap();
+        drops_what_is_old_and_forgets_nothing(&store).await;
+        let shown: i64 = sqlx::query_scalar("SELECT count(*) FROM trades_v1 WHERE height < 6")
+            .fetch_one(store.pool())
+            .await
+            .unwrap();
+        assert_eq!(shown, 0, "what is kept for the books is not shown");
+        let late: i64 =
+            sqlx::query_scalar("SELECT sum(late)::bigint FROM floors").fetch_one(store.pool()).await.unwrap();
+        assert!(late > 100, "{late}");
+        let query = "SELECT DISTINCT t.tableoid::regclass::text FROM trades t ORDER BY 1";
+        let tables: Vec<String> = sqlx::query_scalar(query).fetch_all(store.pool()).await.unwrap();
+        assert_eq!(tables, ["trades_other"], "partitions are gone");
+        run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+    }
 }
 
 fn sorted<K: Ord, V>(mut rows: Vec<(K, V)>) -> Vec<(K, V)> {
@@ -65,7 +162,8 @@ fn sorted<K: Ord, V>(mut rows: Vec<(K, V)>) -> Vec<(K, V)> {
 
 fn empty(number: u32, from: Option<u64>, next: u64) -> Facts {
     let (puts, changed, users, books, hours, fees) = (vec![], vec![], vec![], vec![], vec![], vec![]);
-    Facts { share: share(number), from, next, beside: vec![], puts, changed, users, books, hours, fees }
+    let (beside, late) = (vec![], vec![]);
+    Facts { share: share(number), from, next, beside, cut_ms: 0, late, puts, changed, users, books, hours, fees }
 }
 
 async fn moves_a_position_only_from_where_it_is(store: &(impl Store + Outbox)) {
@@ -152,6 +250,10 @@ impl Store for Spy {
 
     async fn position(&self, share: &tape::Share) -> Result<Option<u64>, Unavailable> {
         self.inner.position(share).await
+    }
+
+    async fn floors(&self) -> Result<Floors, Unavailable> {
+        self.inner.floors().await
     }
 
     async fn heads(&self, users: &[UserKey], books: &[BookKey]) -> Result<metrics_domain::Heads, Unavailable> {

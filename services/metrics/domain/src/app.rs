@@ -6,9 +6,11 @@
 use crate::fold::{Ledger, Read};
 use crate::holding::Method;
 use crate::ports::{Outcome, Store};
+use crate::retention::Floors;
 use crate::wishes::{Move, wishes};
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
+use std::sync::Arc;
 use tape::{Batch, Delivery, Event, Feed, Share, Start, Unavailable};
 
 /// How much is done and remembered at once.
@@ -32,18 +34,21 @@ struct Held {
     positions: BTreeMap<Share, Option<u64>>,
     /// What is remembered of their users and positions; void as soon as a read position is not where we left it.
     ledger: Ledger,
+    /// Down to where trades were kept when the positions were read.
+    floors: Floors,
 }
 
 impl Held {
     fn new(method: Method) -> Self {
-        Self { positions: BTreeMap::new(), ledger: Ledger::new(method) }
+        Self { positions: BTreeMap::new(), ledger: Ledger::new(method), floors: Floors::default() }
     }
 
-    /// The span that a batch of a share fills.
-    fn read(&self, share: &Share, next: u64) -> Read {
+    /// The span that a batch of a share fills, of which so much came too late.
+    fn read(&self, share: &Share, next: u64, late: Vec<(Arc<str>, u64)>) -> Read {
         let others = self.positions.iter().filter(|(one, _)| *one != share);
         let beside = others.filter_map(|(one, position)| Some((one.clone(), (*position)?))).collect();
-        Read { share: share.clone(), from: self.position(share), next, beside }
+        let (from, cut_ms) = (self.position(share), self.floors.cut_ms);
+        Read { share: share.clone(), from, next, beside, cut_ms, late }
     }
 
     fn position(&self, share: &Share) -> Option<u64> {
@@ -102,6 +107,7 @@ async fn take(
     held: &mut Held,
     shares: impl IntoIterator<Item = Share>,
 ) -> Result<(), Unavailable> {
+    held.floors = store.floors().await?;
     for share in shares {
         let next = store.position(&share).await?;
         feed.seek(&share, start(next)).await?;
@@ -144,6 +150,7 @@ async fn digest(
     events: Vec<Event>,
     next: u64,
 ) -> Result<Outcome, Unavailable> {
+    let (too_late, events): (Vec<Event>, Vec<Event>) = events.into_iter().partition(|event| held.floors.is_late(event));
     let wishes = wishes(events);
     let missing = held.ledger.missing(&wishes);
     if !missing.0.is_empty() || !missing.1.is_empty() {
@@ -168,10 +175,19 @@ async fn digest(
     let late = held.ledger.late(&moves);
     let tails = if late.is_empty() { vec![] } else { store.tails(&late).await? };
     let tails = late.into_iter().map(|(book, _)| book).zip(tails).collect();
-    let facts = held.ledger.fold(held.read(share, next), moves, tails);
+    let facts = held.ledger.fold(held.read(share, next, counted(&too_late)), moves, tails);
     let outcome = store.commit(&facts).await?;
     held.positions.insert(share.clone(), Some(next));
     Ok(outcome)
+}
+
+/// How many events there are of each chain.
+fn counted(events: &[Event]) -> Vec<(Arc<str>, u64)> {
+    let mut counts: BTreeMap<Arc<str>, u64> = BTreeMap::new();
+    for event in events {
+        *counts.entry(Arc::clone(&event.trade.chain)).or_default() += 1;
+    }
+    counts.into_iter().collect()
 }
 
 fn forget_beyond(numbers: &mut HashMap<u32, Held>, most: usize) {

@@ -34,6 +34,10 @@ pub struct Read {
     pub next: u64,
     /// Where its companions stand, in the order of their logs.
     pub beside: Vec<(Share, u64)>,
+    /// Down to which block time trades are kept.
+    pub cut_ms: u64,
+    /// Events that came too late to be folded, per chain.
+    pub late: Vec<(Arc<str>, u64)>,
 }
 
 /// The users and positions of one number as they stand, as far as they were needed.
@@ -134,12 +138,14 @@ impl Ledger {
 
     /// Folds the moves in; `tails` are those of [`Ledger::late`].
     pub fn fold(&mut self, read: Read, moves: Vec<Move>, tails: Vec<(BookKey, Tail)>) -> Facts {
-        let Read { share, from, next, beside } = read;
+        let Read { share, from, next, beside, cut_ms, late } = read;
         let mut facts = Facts {
             share,
             from,
             next,
             beside,
+            cut_ms,
+            late,
             puts: vec![],
             changed: vec![],
             users: vec![],

@@ -3,7 +3,7 @@
 //! Read in this order: [`amounts`] (exact arithmetic), [`holding`] (one position, by either method), [`entry`] (what the book
 //! needs of a trade), [`account`] (what is kept per user and per position), [`wishes`] (which state a batch puts each
 //! trade into), [`hours`] (what windows are
-//! summed from), [`fold`] (what a batch changes), [`ports`] (the store), [`app`] (the story).
+//! summed from), [`fold`] (what a batch changes), [`retention`] (what is kept no more), [`ports`] (the store), [`app`] (the story).
 //!
 //! **Invariant:** however trades come and go, are repeated, reordered or split into batches, the book equals a fold of
 //! the trades that are present, from nothing, in chain order.
@@ -15,6 +15,7 @@ pub mod account;
 pub mod wishes;
 pub mod hours;
 pub mod fold;
+pub mod retention;
 pub mod ports;
 pub mod app;
 pub mod memory;
@@ -27,3 +28,4 @@ pub use fold::{Ledger, Read, SideOf};
 pub use holding::{Holding, Method, Parcel, Realized};
 pub use hours::{FeeKey, FeeMove, HourKey, HourMove};
 pub use ports::{Changed, Effect, Effects, Facts, Heads, Outcome, Put, Store, Stored, Tail};
+pub use retention::{Floors, Pruned, Retention};

@@ -6,8 +6,9 @@ use crate::fold::SideOf;
 use crate::holding::Method;
 use crate::hours::{FeeKey, FeeMove, HourKey, HourMove};
 use crate::ports::{Effects, Facts, Heads, Outcome, Put, Store, Stored, Tail};
+use crate::retention::{Floors, Pruned, Retention, dropped, not_final};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tape::{Share, Unavailable};
 
 /// A store that forgets with its process.
@@ -32,6 +33,10 @@ pub struct Kept {
     pub hours: BTreeMap<HourKey, HourMove>,
     /// Fees per user, platform and day.
     pub fees: BTreeMap<FeeKey, FeeMove>,
+    /// Down to which block time trades are shown.
+    pub cut_ms: u64,
+    /// Per chain, the highest height that is shown no more, and how many events came at or below it since.
+    pub floors: BTreeMap<Arc<str>, (u64, u64)>,
 }
 
 impl Memory {
@@ -59,6 +64,12 @@ impl Store for Memory {
         Ok(self.lock().positions.get(share).copied())
     }
 
+    async fn floors(&self) -> Result<Floors, Unavailable> {
+        let kept = self.lock();
+        let heights = kept.floors.iter().map(|(chain, (height, _))| (Arc::clone(chain), *height)).collect();
+        Ok(Floors { cut_ms: kept.cut_ms, heights })
+    }
+
     async fn heads(&self, users: &[UserKey], books: &[BookKey]) -> Result<Heads, Unavailable> {
         let kept = self.lock();
         let users = users.iter().filter_map(|key| Some((key.clone(), kept.users.get(key)?.clone())));
@@ -78,12 +89,41 @@ impl Store for Memory {
 
     async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
         let mut kept = self.lock();
+        if facts.cut_ms != kept.cut_ms {
+            return Ok(Outcome::Moved);
+        }
         let of_number = kept.positions.iter().filter(|(share, _)| share.number == facts.share.number);
         if !facts.stand_on(of_number.map(|(share, next)| (share.log.to_string(), *next)).collect()) {
             return Ok(Outcome::Moved);
         }
         kept.keep(facts);
         Ok(Outcome::Committed)
+    }
+}
+
+/// Nothing is dropped for real: what others drop must make no difference.
+impl Retention for Memory {
+    async fn prune(&self, cut_ms: u64, finalized: &BTreeMap<String, u64>) -> Result<Pruned, Unavailable> {
+        let mut kept = self.lock();
+        if cut_ms <= kept.cut_ms {
+            return Ok(Pruned::Nothing);
+        }
+        let mut heights: BTreeMap<Arc<str>, u64> = BTreeMap::new();
+        for entry in kept.trades.values().map(|stored| &stored.entry) {
+            if dropped(cut_ms).contains(&entry.time_ms) {
+                let highest = heights.entry(Arc::clone(&entry.user.chain)).or_default();
+                *highest = entry.order.place.height.max(*highest);
+            }
+        }
+        if let Some(not_final) = not_final(&heights, finalized) {
+            return Ok(not_final);
+        }
+        kept.cut_ms = cut_ms;
+        for (chain, height) in heights {
+            let floor = &mut kept.floors.entry(chain).or_default().0;
+            *floor = height.max(*floor);
+        }
+        Ok(Pruned::Done { kept: 0 })
     }
 }
 
@@ -106,6 +146,9 @@ impl Kept {
 
     fn keep(&mut self, facts: &Facts) {
         self.positions.insert(facts.share.clone(), facts.next);
+        for (chain, count) in &facts.late {
+            self.floors.entry(Arc::clone(chain)).or_default().1 += count;
+        }
         for put in &facts.puts {
             self.trades.insert(put.entry.key(), row(put));
         }

@@ -5,7 +5,9 @@ use crate::entry::{BookKey, Entry, Order, TradeKey, UserKey};
 use crate::fold::SideOf;
 use crate::holding::{Holding, Method, Parcel, Realized};
 use crate::hours::{FeeKey, FeeMove, HourKey, HourMove};
+use crate::retention::Floors;
 use std::future::Future;
+use std::sync::Arc;
 use tape::{Event, Share, Unavailable};
 
 /// What one trade did to one book.
@@ -96,6 +98,10 @@ pub struct Facts {
     pub next: u64,
     /// Where the reading of its companions stood: shares of the same number of other logs.
     pub beside: Vec<(Share, u64)>,
+    /// Down to which block time trades were kept.
+    pub cut_ms: u64,
+    /// Events that came too late to change anything, per chain.
+    pub late: Vec<(Arc<str>, u64)>,
     /// Trades that came, went, or came and went.
     pub puts: Vec<Put>,
     /// Trades whose effect changed because another came or went before them.
@@ -127,7 +133,8 @@ impl Facts {
 pub enum Outcome {
     /// All is kept.
     Committed,
-    /// A read position of this number was not where the facts say: nothing is kept, and what the reader remembers is void.
+    /// A read position of this number was not where the facts say, or trades were dropped meanwhile: nothing is kept, and
+    /// what the reader remembers is void.
     Moved,
 }
 
@@ -137,13 +144,15 @@ pub trait Store: Send + Sync {
     fn method(&self) -> Method;
     /// The next position to read of a share; none if it was never read.
     fn position(&self, share: &Share) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
+    /// Down to where trades are kept.
+    fn floors(&self) -> impl Future<Output = Result<Floors, Unavailable>> + Send;
     /// Users and positions as last committed.
     fn heads(&self, users: &[UserKey], books: &[BookKey]) -> impl Future<Output = Result<Heads, Unavailable>> + Send;
     /// Those of the given trades that are stored, live or reverted.
     fn stored(&self, trades: &[TradeKey]) -> impl Future<Output = Result<Vec<Stored>, Unavailable>> + Send;
     /// Each book from the last checkpoint before its trade, in the order asked.
     fn tails(&self, from: &[(BookKey, Order)]) -> impl Future<Output = Result<Vec<Tail>, Unavailable>> + Send;
-    /// Moves the read position and keeps the facts and the messages about them, or nothing: all positions of the number
-    /// must be where the facts say, because what was folded rests on all of them.
+    /// Moves the read position and keeps the facts and the messages about them, or nothing: all positions of the number,
+    /// and the cut, must be where the facts say, because what was folded rests on all of them.
     fn commit(&self, facts: &Facts) -> impl Future<Output = Result<Outcome, Unavailable>> + Send;
 }

@@ -120,6 +120,10 @@ impl Store for Meddled<'_> {
         self.inner.position(share).await
     }
 
+    async fn floors(&self) -> Result<metrics_domain::Floors, Unavailable> {
+        self.inner.floors().await
+    }
+
     async fn heads(&self, users: &[UserKey], books: &[BookKey]) -> Result<Heads, Unavailable> {
         self.inner.heads(users, books).await
     }

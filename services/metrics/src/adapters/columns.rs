@@ -1,7 +1,7 @@
 //! Rows of either database as the book's own types; what does not fit is an error with an address.
 
 use metrics_domain::{
-    Book, BookKey, Dollars, Effect, Effects, Entry, Facts, Holding, Lot, Method, Order, Parcel, Put, Quantity,
+    Book, BookKey, Dollars, Effect, Effects, Entry, Facts, Floors, Holding, Lot, Method, Order, Parcel, Put, Quantity,
     Realized, SideOf, Stored, Totals, User, UserKey,
 };
 use sqlx::Row;
@@ -210,6 +210,16 @@ fn place(row: &impl Columns, [height, index, ordinal]: [&'static str; 3]) -> Res
         u32::try_from(value).map_err(|_| RowError::Value { column: name, value: value.to_string() })
     };
     Ok(Place { height: count(row, height)?, index: small(index)?, ordinal: small(ordinal)? })
+}
+
+/// The cut, beside each floor or beside nothing.
+pub(crate) fn floors_of(rows: Vec<(i64, Option<String>, Option<i64>)>) -> Floors {
+    let mut floors = Floors::default();
+    for (cut_ms, chain, height) in rows {
+        floors.cut_ms = cut_ms.cast_unsigned();
+        floors.heights.extend(chain.map(|chain| (chain.into(), height.unwrap_or(0).cast_unsigned())));
+    }
+    floors
 }
 
 fn count(row: &impl Columns, column: &'static str) -> Result<u64, RowError> {

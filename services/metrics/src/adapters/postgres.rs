@@ -9,6 +9,7 @@
 
 mod leaders;
 mod partitions;
+mod prune;
 mod read;
 mod write;
 
@@ -16,10 +17,13 @@ use crate::adapters::{OpenError, pinned, refused};
 use crate::leaders::Boards;
 use crate::messages::Message;
 use crate::outbox::Outbox;
-use metrics_domain::{BookKey, Facts, Heads, Method, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey};
+use metrics_domain::{
+    BookKey, Facts, Floors, Heads, Method, Order, Outcome, Pruned, Retention, Store, Stored, Tail, TradeKey, UserKey,
+};
 use partitions::Partitions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, Row};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -94,6 +98,10 @@ impl Store for Postgres {
         read::position(&self.pool, share).await
     }
 
+    async fn floors(&self) -> Result<Floors, Unavailable> {
+        read::floors(&self.pool).await
+    }
+
     async fn heads(&self, users: &[UserKey], books: &[BookKey]) -> Result<Heads, Unavailable> {
         let users = if users.is_empty() { vec![] } else { read::users(&self.pool, users).await? };
         let books = if books.is_empty() { vec![] } else { read::books(&self.pool, books).await? };
@@ -112,6 +120,17 @@ impl Store for Postgres {
         let failed = |e| Unavailable::new("commit a batch", e);
         self.partitions.make(&self.pool, &facts.puts, environment::now_ms()).await.map_err(failed)?;
         write::commit(&self.pool, self.method, facts).await.map_err(failed)
+    }
+}
+
+impl Retention for Postgres {
+    async fn prune(&self, cut_ms: u64, finalized: &BTreeMap<String, u64>) -> Result<Pruned, Unavailable> {
+        let failed = |e| Unavailable::new("drop old trades", e);
+        let pruned = prune::prune(&self.pool, self.method, cut_ms, finalized).await.map_err(failed)?;
+        if matches!(pruned, Pruned::Done { .. }) {
+            self.partitions.forget();
+        }
+        Ok(pruned)
     }
 }
 

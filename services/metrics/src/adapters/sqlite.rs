@@ -3,6 +3,7 @@
 //! Columns are those of PostgreSQL, amounts are plain decimal text; what PostgreSQL adds up in SQL is added up here.
 
 mod leaders;
+mod prune;
 mod read;
 mod write;
 
@@ -10,9 +11,12 @@ use crate::adapters::{OpenError, pinned, refused};
 use crate::leaders::Boards;
 use crate::messages::Message;
 use crate::outbox::Outbox;
-use metrics_domain::{BookKey, Facts, Heads, Method, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey};
+use metrics_domain::{
+    BookKey, Facts, Floors, Heads, Method, Order, Outcome, Pruned, Retention, Store, Stored, Tail, TradeKey, UserKey,
+};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{Row, SqlitePool};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
@@ -64,6 +68,10 @@ impl Store for Sqlite {
         read::position(&self.pool, share).await
     }
 
+    async fn floors(&self) -> Result<Floors, Unavailable> {
+        read::floors(&self.pool).await
+    }
+
     async fn heads(&self, users: &[UserKey], books: &[BookKey]) -> Result<Heads, Unavailable> {
         read::heads(&self.pool, users, books).await
     }
@@ -78,6 +86,13 @@ impl Store for Sqlite {
 
     async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
         write::commit(&self.pool, self.method, facts).await
+    }
+}
+
+impl Retention for Sqlite {
+    async fn prune(&self, cut_ms: u64, finalized: &BTreeMap<String, u64>) -> Result<Pruned, Unavailable> {
+        let pruned = prune::prune(&self.pool, self.method, cut_ms, finalized).await;
+        pruned.map_err(|e| Unavailable::new("drop old trades", e))
     }
 }
 

@@ -1,14 +1,13 @@
 //! The partitions of `trades`: 30 days of block time each, made before the first commit that needs them.
 
 use metrics_domain::Put;
+use metrics_domain::retention::{FIRST_MS, SPAN_MS};
 use sqlx::{AssertSqlSafe, PgPool};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-/// Block time in one partition.
-const SPAN_MS: u64 = 30 * 86_400_000;
 /// The first that a sane clock can ask for: there was no chain before 2009.
-const FIRST: u64 = 475;
+const FIRST: u64 = FIRST_MS / SPAN_MS;
 /// So many further than today's there may be; later times go to `trades_other`.
 const AHEAD: u64 = 1;
 /// Makes partitions one after the other, whoever asks.
@@ -21,6 +20,11 @@ const CHECK_VIOLATION: &str = "23514";
 pub(super) struct Partitions(Mutex<BTreeSet<u64>>);
 
 impl Partitions {
+    /// Some may be gone.
+    pub(super) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Makes the partitions that these rows need.
     pub(super) async fn make(&self, pool: &PgPool, puts: &[Put], now_ms: u64) -> Result<(), sqlx::Error> {
         for number in self.missing(puts, now_ms) {

@@ -1,7 +1,9 @@
 //! What the fold asks of PostgreSQL: many keys, one query, each key looked up by an index.
 
-use crate::adapters::columns::{Columns, RowError, book, checkpoint, owned, stored as stored_row, to_int, user};
-use metrics_domain::{Book, BookKey, Method, Order, Stored, Tail, TradeKey, User, UserKey};
+use crate::adapters::columns::{
+    Columns, RowError, book, checkpoint, floors_of, owned, stored as stored_row, to_int, user,
+};
+use metrics_domain::{Book, BookKey, Floors, Method, Order, Stored, Tail, TradeKey, User, UserKey};
 use sqlx::PgPool;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
@@ -112,6 +114,13 @@ pub(super) async fn position(pool: &PgPool, share: &Share) -> Result<Option<u64>
         .await
         .map_err(failed)?;
     Ok(next.map(i64::cast_unsigned))
+}
+
+pub(super) async fn floors(pool: &PgPool) -> Result<Floors, Unavailable> {
+    // In one statement: of one moment.
+    let query = "SELECT r.cut_ms, f.chain, f.height FROM retention r LEFT JOIN floors f ON TRUE";
+    let rows: Vec<(i64, Option<String>, Option<i64>)> = sqlx::query_as(query).fetch_all(pool).await.map_err(failed)?;
+    Ok(floors_of(rows))
 }
 
 pub(super) async fn users(pool: &PgPool, keys: &[UserKey]) -> Result<Vec<(UserKey, User)>, Unavailable> {

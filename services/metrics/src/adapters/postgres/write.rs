@@ -58,11 +58,18 @@ async fn write(
     Ok(Outcome::Committed)
 }
 
-/// Moves the read position, if every position of its number is where the facts say. Commits about one number take turns,
-/// also those that find no row yet.
+/// Moves the read position, if every position of its number, and the cut, is where the facts say, and counts what came too
+/// late. Commits about one number take turns, also those that find no row yet, and all of them wait while trades are dropped.
 async fn advance(connection: &mut PgConnection, facts: &Facts) -> Result<bool, sqlx::Error> {
-    let turn = sqlx::query("SELECT pg_advisory_xact_lock(hashtext(current_schema()), $1)");
+    let turn = sqlx::query(
+        "SELECT pg_advisory_xact_lock(hashtext(current_schema()), $1),
+                pg_advisory_xact_lock_shared(hashtext(current_schema() || '.retention'))",
+    );
     turn.bind(partition(facts)).execute(&mut *connection).await?;
+    let cut: i64 = sqlx::query_scalar("SELECT cut_ms FROM retention").fetch_one(&mut *connection).await?;
+    if cut.cast_unsigned() != facts.cut_ms {
+        return Ok(false);
+    }
     let standing: Vec<(String, i64)> = sqlx::query_as("SELECT log, next FROM position WHERE partition = $1")
         .bind(partition(facts))
         .fetch_all(&mut *connection)
@@ -73,7 +80,11 @@ async fn advance(connection: &mut PgConnection, facts: &Facts) -> Result<bool, s
     let forward = "INSERT INTO position (log, partition, next) VALUES ($1, $2, $3)
                    ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next";
     let moved = sqlx::query(forward).bind(&*facts.share.log).bind(partition(facts)).bind(facts.next.cast_signed());
-    moved.execute(connection).await?;
+    moved.execute(&mut *connection).await?;
+    for (chain, count) in &facts.late {
+        let more = sqlx::query("UPDATE floors SET late = late + $2 WHERE chain = $1");
+        more.bind(&**chain).bind(to_int(*count)).execute(&mut *connection).await?;
+    }
     Ok(true)
 }
 

@@ -1,7 +1,7 @@
 //! What the fold asks of SQLite: one short query per key, in one transaction.
 
-use crate::adapters::columns::{book, checkpoint, stored as stored_row, to_int, user};
-use metrics_domain::{BookKey, Heads, Holding, Method, Order, Stored, Tail, TradeKey, UserKey};
+use crate::adapters::columns::{book, checkpoint, floors_of, stored as stored_row, to_int, user};
+use metrics_domain::{BookKey, Floors, Heads, Holding, Method, Order, Stored, Tail, TradeKey, UserKey};
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Sqlite, SqlitePool};
@@ -53,6 +53,11 @@ pub(super) async fn position(pool: &SqlitePool, share: &Share) -> Result<Option<
         .await
         .map_err(failed)?;
     Ok(next.map(i64::cast_unsigned))
+}
+
+pub(super) async fn floors(pool: &SqlitePool) -> Result<Floors, Unavailable> {
+    let query = "SELECT r.cut_ms, f.chain, f.height FROM retention r LEFT JOIN floors f ON TRUE";
+    Ok(floors_of(sqlx::query_as(query).fetch_all(pool).await.map_err(failed)?))
 }
 
 pub(super) async fn heads(pool: &SqlitePool, users: &[UserKey], books: &[BookKey]) -> Result<Heads, Unavailable> {

@@ -25,8 +25,13 @@ pub(super) async fn commit(pool: &SqlitePool, method: Method, facts: &Facts) -> 
     Ok(Outcome::Committed)
 }
 
-/// Moves the read position, if every position of its number is where the facts say.
+/// Moves the read position, if every position of its number, and the cut, is where the facts say, and counts what came too
+/// late.
 async fn advance(connection: &mut SqliteConnection, facts: &Facts) -> Result<bool, sqlx::Error> {
+    let cut: i64 = sqlx::query_scalar("SELECT cut_ms FROM retention").fetch_one(&mut *connection).await?;
+    if cut.cast_unsigned() != facts.cut_ms {
+        return Ok(false);
+    }
     let standing: Vec<(String, i64)> = sqlx::query_as("SELECT log, next FROM position WHERE partition = ?")
         .bind(partition(facts))
         .fetch_all(&mut *connection)
@@ -37,7 +42,11 @@ async fn advance(connection: &mut SqliteConnection, facts: &Facts) -> Result<boo
     let forward = "INSERT INTO position (log, partition, next) VALUES (?, ?, ?)
                    ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next";
     let moved = sqlx::query(forward).bind(&*facts.share.log).bind(partition(facts)).bind(facts.next.cast_signed());
-    moved.execute(connection).await?;
+    moved.execute(&mut *connection).await?;
+    for (chain, count) in &facts.late {
+        let more = sqlx::query("UPDATE floors SET late = late + ? WHERE chain = ?");
+        more.bind(to_int(*count)).bind(&**chain).execute(&mut *connection).await?;
+    }
     Ok(true)
 }
 
