@@ -1,7 +1,8 @@
 //! Deals: the routes of a transaction, each with the one who traded and how that is known.
 //!
 //! The rules, in order:
-//! 1. Orders that name their owner (CoW, UniswapX) are one deal each; the pools crossed are the solver's business.
+//! 1. Orders that name their owner (CoW, UniswapX) are one deal each, and so are several orders of a venue that does not
+//!    (1inch), where just as many accounts gave one token and got one other; the pools crossed are the solver's business.
 //! 2. In a bundle of user operations the legs of each belong to its account and are netted by themselves.
 //! 3. Else all legs are netted together, and the trader is the transaction's sender, unless it neither gave nor got
 //!    while a router paid native coin to an account that moved no token, or exactly one other account gave what was sold
@@ -15,7 +16,7 @@
 use crate::legs::Leg;
 use crate::native::Native;
 use crate::net::{self, Amount, Judge, Kind, Route};
-use crate::reports::Report;
+use crate::reports::{Filler, Report};
 use crate::settings::Rules;
 use crate::settlement::{COW_ETH_FLOWS, Operation, Order};
 use crate::transfers::Transfer;
@@ -50,7 +51,7 @@ pub struct Scene<'a> {
     /// What routers say that they did.
     pub reports: &'a [Report],
     /// Who traded for somebody, also without a venue.
-    pub filler: Option<&'static str>,
+    pub filler: Option<Filler>,
     /// What is known of native coin.
     pub native: Native<'a>,
     /// The chain's cash.
@@ -158,7 +159,17 @@ impl Scene<'_> {
 
     /// One deal per order whose both sides are known; every leg in one of them.
     fn ordered(&self, legs: &[Leg]) -> Vec<Deal> {
-        let mut deals: Vec<Deal> = self.orders.iter().filter_map(|order| self.order(order, legs)).collect();
+        let mut deals: Vec<Deal> = vec![];
+        for (at, order) in self.orders.iter().enumerate() {
+            // Two fills for one account are told by one and the same flow.
+            let is_told = |other: &Order| other.owner == order.owner && other.terms.is_none();
+            if order.terms.is_some() || !self.orders[..at].iter().any(is_told) {
+                deals.extend(self.order(order, legs));
+            }
+        }
+        if deals.is_empty() {
+            deals = self.filled(legs);
+        }
         if deals.is_empty() {
             return deals;
         }
@@ -192,11 +203,16 @@ impl Scene<'_> {
         Some(Deal { route, trader, evidence, router: Some(order.router) })
     }
 
-    /// The one token that an account gave and the one that it got; where one of them left no log, what the pools did.
+    /// The one token that an account gave and the one that it got; where one of them left no log, what the pools did, if
+    /// that can only have been for this account.
     fn flows_of(&self, owner: Address, legs: &[Leg]) -> Option<(Amount, Amount)> {
         let (given, got) = self.net_of(owner);
         let wrapped = self.rules.wrapped?;
+        let is_alone = self.orders.iter().all(|order| order.owner == owner);
         let native = |of: fn(&Leg) -> Amount| {
+            if !is_alone {
+                return None;
+            }
             let sum = legs.iter().map(of).filter(|(asset, _)| *asset == wrapped).map(|(_, raw)| raw);
             Some((wrapped, sum.reduce(U256::saturating_add)?))
         };

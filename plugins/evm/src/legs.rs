@@ -2,7 +2,7 @@
 
 use crate::facts::{Facts, Wanted};
 use crate::hex;
-use crate::reports::{self, Report};
+use crate::reports::{self, Filler, Report};
 use crate::rpc::Receipt;
 use crate::settings::Rules;
 use crate::settlement::{self, Operation, Order};
@@ -34,7 +34,7 @@ pub struct Found {
     /// What routers say that they did.
     pub reports: Vec<Report>,
     /// Who traded for somebody, also without a venue.
-    pub filler: Option<&'static str>,
+    pub filler: Option<Filler>,
     swaps: Vec<Swap>,
     backing: Backing,
 }

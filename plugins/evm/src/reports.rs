@@ -192,20 +192,34 @@ static FILLS: LazyLock<[String; 5]> = LazyLock::new(|| {
     .map(|signature| hex::spell(keccak256(signature)))
 });
 
+/// So many of them, the first, do not say whose order it was.
+const NAMELESS: usize = 3;
+
 /// Whether a contract is one of those, so that what it says of native coin, which leaves no log, is believed.
 pub fn is_filler(who: Address) -> bool {
     FILLERS.iter().any(|(filler, _)| *filler == who)
 }
 
-/// Who traded for somebody in a transaction: the router that was called, or that filled a standing order; none otherwise.
-pub fn filler(logs: &[Log<'_>], callee: Option<Address>) -> Option<&'static str> {
+/// Who traded for somebody in a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Filler {
+    /// Whose router it is.
+    pub router: &'static str,
+    /// Standing orders that it filled and whose events do not say whose they are.
+    pub fills: usize,
+}
+
+/// The router that was called, or that filled a standing order; none otherwise.
+pub fn filler(logs: &[Log<'_>], callee: Option<Address>) -> Option<Filler> {
     let named = |who: Address| FILLERS.iter().find(|(filler, _)| *filler == who).map(|(_, router)| *router);
     let of_log = |log: &Log<'_>| {
         let first = log.topics.as_slice().first()?;
-        FILLS.iter().any(|topic| first.eq_ignore_ascii_case(topic.as_bytes())).then_some(())?;
-        named(hex::address(log.address)?)
+        let fill = FILLS.iter().position(|topic| first.eq_ignore_ascii_case(topic.as_bytes()))?;
+        Some((fill, named(hex::address(log.address)?)?))
     };
-    callee.and_then(named).or_else(|| logs.iter().find_map(of_log))
+    let filled: Vec<(usize, &'static str)> = logs.iter().filter_map(of_log).collect();
+    let router = callee.and_then(named).or_else(|| filled.first().map(|(_, router)| *router))?;
+    Some(Filler { router, fills: filled.iter().filter(|(fill, _)| *fill < NAMELESS).count() })
 }
 
 #[cfg(test)]
@@ -256,8 +270,8 @@ mod tests {
     fn only_listed_contracts_fill() {
         let text = log(&[FILLS[0].clone()], &[1, 2]);
         let fill = Log::read(&mut Cursor::new(&text)).unwrap();
-        assert_eq!(filler(&[fill], None), Some("1inch"));
-        assert_eq!(filler(&[], Some(FILLERS[5].0)), Some("paraswap"));
+        assert_eq!(filler(&[fill], None), Some(Filler { router: "1inch", fills: 1 }));
+        assert_eq!(filler(&[], Some(FILLERS[5].0)), Some(Filler { router: "paraswap", fills: 0 }));
         let other = text.replace("0x1111", "0x2222");
         assert_eq!(filler(&[Log::read(&mut Cursor::new(&other)).unwrap()], Some(Address::ZERO)), None);
     }

@@ -3,7 +3,7 @@
 use crate::deals::{Deal, Scene};
 use crate::legs::Leg;
 use crate::net::{Amount, Kind, Route};
-use crate::reports::{self, Report};
+use crate::reports::{self, Filler, Report};
 use crate::transfers::Transfer;
 use alloy_primitives::{Address, U256};
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ impl Scene<'_> {
         if let Some((router, sides)) = reported {
             return Some(deal(self.sender, "tx-sender", router, sides));
         }
-        let router = self.filler?;
+        let router = self.filler?.router;
         if let Some(sides) = self.only_flows(self.sender).or_else(|| self.unwrapped_for_sender()) {
             return Some(deal(self.sender, "tx-sender", router, sides));
         }
@@ -99,10 +99,26 @@ impl Scene<'_> {
     /// Where a standing order was filled and the sender neither gave nor got anything: the one other account that gave one
     /// token and got one other, and is no pool, no contract called and nobody that the pools paid.
     pub(crate) fn maker(&self, legs: &[Leg]) -> Option<Address> {
-        self.filler?;
+        only(self.makers(legs).into_iter())
+    }
+
+    /// Where several such orders were filled, one deal for each, if there are just as many accounts like that.
+    pub(crate) fn filled(&self, legs: &[Leg]) -> Vec<Deal> {
+        let Some(Filler { router, fills: 2.. }) = self.filler else { return vec![] };
+        let deal = |trader: Address| {
+            let (sold, bought) = self.only_flows(trader)?;
+            let route = Route { kind: Kind::Swap, sold, bought, legs: vec![] };
+            Some(Deal { route, trader, evidence: "token-flow", router: Some(router) })
+        };
+        let makers = self.makers(legs);
+        let is_all = self.filler.is_some_and(|filler| filler.fills == makers.len());
+        if is_all { makers.into_iter().filter_map(deal).collect() } else { vec![] }
+    }
+
+    fn makers(&self, legs: &[Leg]) -> Vec<Address> {
         let (given, got) = self.net_of(self.sender);
-        if !given.is_empty() || !got.is_empty() {
-            return None;
+        if self.filler.is_none() || !given.is_empty() || !got.is_empty() {
+            return vec![];
         }
         let is_busy = |who: &Address| {
             let in_leg = |leg: &Leg| leg.holder == *who || leg.recipient == Some(*who);
@@ -111,11 +127,8 @@ impl Scene<'_> {
         let mut givers: Vec<Address> = self.transfers.iter().map(|transfer| transfer.from).collect();
         givers.sort_unstable();
         givers.dedup();
-        let mut makers = givers.into_iter().filter(|who| !is_busy(who) && self.only_flows(*who).is_some());
-        match (makers.next(), makers.next()) {
-            (Some(maker), None) => Some(maker),
-            _ => None,
-        }
+        givers.retain(|who| !is_busy(who) && self.only_flows(*who).is_some());
+        givers
     }
 
     /// Puts the trader's own amounts in place of the pools', where one deal alone can have caused them.
@@ -234,6 +247,7 @@ mod tests {
     use super::*;
     use crate::native::Native;
     use crate::settings::{Rules, Settings};
+    use crate::settlement::Order;
     use chain_plugin_sdk::Context;
 
     const ME: Address = Address::repeat_byte(1);
@@ -251,8 +265,9 @@ mod tests {
         Transfer { token, from, to, raw: U256::from(raw) }
     }
 
-    fn told(sender: Address, filler: Option<&'static str>, reports: &[Report], transfers: &[Transfer]) -> Option<Deal> {
+    fn told(sender: Address, router: Option<&'static str>, reports: &[Report], transfers: &[Transfer]) -> Option<Deal> {
         let (callee, native, rules) = (Some(ROUTER), Native::default(), &rules());
+        let filler = router.map(|router| Filler { router, fills: 1 });
         Scene { sender, callee, transfers, orders: &[], operations: &[], reports, filler, native, rules }.told()
     }
 
@@ -284,6 +299,58 @@ mod tests {
         let other = Address::repeat_byte(6);
         let twice = [whole, [moved(SOLD, other, ROUTER, 10), moved(BOUGHT, ROUTER, other, 20)]].concat();
         assert_eq!(told(OTHER, Some("1inch"), &[], &twice), None);
+    }
+
+    /// A resolver fills orders of several makers in one transaction: each is a trade of its own, or none is told apart.
+    #[test]
+    fn several_filled_orders_are_their_owners_if_there_are_as_many() {
+        let other = Address::repeat_byte(6);
+        let coin = Address::repeat_byte(7);
+        let transfers = [
+            moved(SOLD, ME, ROUTER, 10),
+            moved(BOUGHT, ROUTER, ME, 20),
+            moved(coin, other, ROUTER, 5),
+            moved(SOLD, ROUTER, other, 9),
+        ];
+        let deals = |fills: usize, transfers: &[Transfer]| {
+            let (sender, callee, native, rules) = (OTHER, Some(ROUTER), Native::default(), &rules());
+            let filler = Some(Filler { router: "1inch", fills });
+            let (orders, operations, reports) = (&[], &[], &[]);
+            Scene { sender, callee, transfers, orders, operations, reports, filler, native, rules }.deals(&[])
+        };
+        let side = |token: Address, raw: u64| (token, U256::from(raw));
+        let told: Vec<_> = deals(2, &transfers)
+            .into_iter()
+            .map(|deal| (deal.trader, deal.evidence, deal.route.sold, deal.route.bought))
+            .collect();
+        let mine = (ME, "token-flow", side(SOLD, 10), side(BOUGHT, 20));
+        assert_eq!(told, [mine, (other, "token-flow", side(coin, 5), side(SOLD, 9))]);
+        assert_eq!(deals(3, &transfers), [], "one owner is not to be seen");
+        assert_eq!(deals(1, &transfers), [], "one of the two did something else");
+    }
+
+    /// UniswapX names the swapper of each fill: one that had two orders traded once, and where native coin was paid to one of
+    /// several, nobody knows how much.
+    #[test]
+    fn fills_that_name_their_owner_are_counted_once_for_each() {
+        let fill = |owner, place| Order { owner, terms: None, place, router: "uniswap-x" };
+        let deals = |orders: &[Order], transfers: &[Transfer]| {
+            let (sender, callee, native, rules) = (OTHER, Some(ROUTER), Native::default(), &rules());
+            let (operations, reports, filler) = (&[], &[], None);
+            Scene { sender, callee, transfers, orders, operations, reports, filler, native, rules }.deals(&[])
+        };
+        let other = Address::repeat_byte(6);
+        let whole = [moved(SOLD, ME, ROUTER, 10), moved(BOUGHT, ROUTER, ME, 20)];
+        let twice = deals(&[fill(ME, 1), fill(ME, 2)], &whole);
+        assert_eq!(twice.len(), 1);
+        assert_eq!((twice[0].trader, twice[0].evidence, twice[0].route.sold.1), (ME, "event-owner", U256::from(10)));
+        let both = [&whole[..], &[moved(SOLD, other, ROUTER, 7), moved(BOUGHT, ROUTER, other, 13)]].concat();
+        let traders: Vec<_> = deals(&[fill(ME, 1), fill(other, 2)], &both).iter().map(|deal| deal.trader).collect();
+        assert_eq!(traders, [ME, other]);
+        let paid_in_coin = [&whole[..], &[moved(SOLD, other, ROUTER, 7)]].concat();
+        let traders: Vec<_> =
+            deals(&[fill(ME, 1), fill(other, 2)], &paid_in_coin).iter().map(|deal| deal.trader).collect();
+        assert_eq!(traders, [ME]);
     }
 
     /// Native coin leaves no log: a known router's word for it counts, nobody else's.
