@@ -90,21 +90,23 @@ impl Answers {
     }
 }
 
-/// Sends the calls, `batch` of them in one HTTP request and all requests at once. Where the endpoint refuses batches,
-/// each call is sent again in a request of its own.
+/// Sends the calls, `batch` of them in one HTTP request and all requests at once. A batch that the endpoint refuses is sent
+/// again in as small ones as it says, or smaller and smaller, down to a request for each call.
 pub fn send(host: &mut impl Host, calls: &[Call], batch: usize) -> Answers {
     let batch = batch.max(1);
     let mut answers = Answers { bodies: vec![], slots: vec![Slot::Error(Error::left_out()); calls.len()] };
     let chunks: Vec<Range<usize>> =
         (0..calls.len()).step_by(batch).map(|first| first..calls.len().min(first + batch)).collect();
-    let mut alone = vec![];
-    for (chunk, response) in chunks.iter().zip(post(host, calls, &chunks)) {
-        if answers.take(calls, chunk.clone(), response) == Batches::Refused && chunk.len() > 1 {
-            alone.extend(chunk.clone().map(|at| at..at + 1));
+    let mut asked = chunks;
+    while !asked.is_empty() {
+        let mut again = vec![];
+        for (chunk, response) in asked.iter().zip(post(host, calls, &asked)) {
+            if let Some(fewer) = answers.take(calls, chunk.clone(), response) {
+                let starts = chunk.clone().step_by(fewer);
+                again.extend(starts.map(|first| first..chunk.end.min(first + fewer)));
+            }
         }
-    }
-    for (chunk, response) in alone.iter().zip(post(host, calls, &alone)) {
-        answers.take(calls, chunk.clone(), response);
+        asked = again;
     }
     answers
 }
@@ -195,25 +197,15 @@ impl<'a> Envelope<'a> {
     }
 }
 
-#[derive(PartialEq)]
-enum Batches {
-    Accepted,
-    Refused,
-}
-
 impl Answers {
-    /// Files one response under the calls it answers.
-    fn take(&mut self, calls: &[Call], chunk: Range<usize>, response: Sent) -> Batches {
-        match self.open(&chunk, response) {
-            Ok(()) => Batches::Accepted,
-            Err(error) => {
-                let refused = error.is_about_batches();
-                for at in chunk {
-                    self.slots[at] = Slot::Error(error.clone().of(calls[at].method));
-                }
-                if refused { Batches::Refused } else { Batches::Accepted }
-            }
+    /// Files one response under the calls it answers; says how many may be asked at once where these were too many.
+    fn take(&mut self, calls: &[Call], chunk: Range<usize>, response: Sent) -> Option<usize> {
+        let error = self.open(&chunk, response).err()?;
+        let fewer = error.batch_after(chunk.len());
+        for at in chunk {
+            self.slots[at] = Slot::Error(error.clone().of(calls[at].method));
         }
+        fewer
     }
 
     fn open(&mut self, chunk: &Range<usize>, response: Sent) -> Result<(), Error> {
@@ -325,6 +317,52 @@ mod tests {
         let (answers, seen) = ask(2, 10, [answer(400, no)].into_iter().chain(singles).collect());
         assert_eq!(seen.len(), 3);
         assert_eq!(answers.parse::<u8>(1).unwrap(), 1);
+    }
+
+    /// The node takes so many calls at once and says so in these words; how many requests it takes to be answered.
+    fn requests_until_answered(most: usize, words: &str) -> usize {
+        struct Picky {
+            most: usize,
+            words: String,
+            requests: usize,
+        }
+        impl Host for Picky {
+            fn send(&mut self, requests: Vec<Request>) -> Vec<Sent> {
+                self.requests += requests.len();
+                let answered = requests.into_iter().map(|request| {
+                    let calls: serde_json::Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
+                    let one = |call: &serde_json::Value| format!(r#"{{"id":{0},"result":{0}}}"#, call["id"]);
+                    match calls.as_array() {
+                        None => answer(200, &one(&calls)),
+                        Some(list) if list.len() > self.most => {
+                            answer(200, &format!(r#"{{"error":{{"code":-32005,"message":"{}"}}}}"#, self.words))
+                        }
+                        Some(list) => answer(200, &format!("[{}]", list.iter().map(one).collect::<Vec<_>>().join(","))),
+                    }
+                });
+                answered.collect()
+            }
+            fn recall(&mut self, keys: &[String]) -> Vec<Option<Vec<u8>>> {
+                vec![None; keys.len()]
+            }
+            fn keep(&mut self, _facts: Vec<(String, Vec<u8>)>) {}
+            fn log(&mut self, _level: Level, _message: &str) {}
+        }
+        let calls: Vec<Call> = (0..100).map(|at| Call::new("eth_x", format!("[{at}]"))).collect();
+        let mut node = Picky { most, words: words.to_owned(), requests: 0 };
+        let answers = send(&mut node, &calls, 100);
+        assert!((0..100).all(|at| answers.parse::<usize>(at).unwrap() == at), "{words}");
+        node.requests
+    }
+
+    #[test]
+    fn a_batch_is_made_as_small_as_the_refusal_says() {
+        assert_eq!(requests_until_answered(100, ""), 1);
+        assert_eq!(requests_until_answered(20, "batch size 100 exceeds the limit of 20"), 1 + 5);
+        assert_eq!(requests_until_answered(20, "batch limit exceeded (max: 30)"), 1 + 4 + 6, "it does not hold to it");
+        assert_eq!(requests_until_answered(30, "batch too large"), 1 + 2 + 4, "50, then 25");
+        assert_eq!(requests_until_answered(1, "batch requests are not supported"), 1 + 100);
+        assert_eq!(requests_until_answered(1, "batch"), 163, "halved until there is one");
     }
 
     #[test]

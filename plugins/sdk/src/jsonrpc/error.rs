@@ -77,8 +77,17 @@ impl Error {
         }
     }
 
-    pub(super) fn is_about_batches(&self) -> bool {
-        self.about_batches
+    /// How many calls may go into one request after so many were refused: the number that the refusal names, else half as
+    /// many; one where batches are not known at all. None where it was no refusal of a batch.
+    pub(super) fn batch_after(&self, refused: usize) -> Option<usize> {
+        if !self.about_batches || refused < 2 {
+            return None;
+        }
+        let text = self.message.to_ascii_lowercase();
+        let named = text.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok());
+        let is_unknown = ["support", "allowed", "disabled", "invalid request"].iter().any(|word| text.contains(word));
+        let fewer = named.filter(|number| (1..refused).contains(number)).max();
+        Some(fewer.unwrap_or(if is_unknown { 1 } else { refused / 2 }))
     }
 
     pub(super) fn is_patience(&self) -> bool {
