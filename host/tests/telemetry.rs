@@ -16,6 +16,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tape_log::{Log, Target, topics};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 type Attributes = BTreeMap<String, String>;
 
@@ -64,6 +65,52 @@ async fn take_spans(State(collected): State<Collected>, body: Bytes) {
     }
 }
 
+/// An ingestor that follows a mock chain and tells a collector.
+fn ingestor(folder: &Path, collector: &str) -> tokio::process::Command {
+    let path = |name: &str| folder.join(name);
+    for name in ["plugins", "chains"] {
+        std::fs::create_dir(path(name)).unwrap();
+    }
+    let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/wit-1.1.0-mock-0.1.0.wasm");
+    std::fs::copy(mock, path("plugins/mock-0.1.0.wasm")).unwrap();
+    std::fs::write(path("chains/mock.toml"), "id = \"mock\"\nplugin = \"mock\"\nstart = \"latest\"\n").unwrap();
+    let mut ingestor = tokio::process::Command::new(env!("CARGO_BIN_EXE_chain-ingestor"));
+    ingestor.arg("run").env_clear().current_dir(folder);
+    ingestor.env("PLUGINS_DIR", path("plugins")).env("CHAINS_DIR", path("chains"));
+    ingestor.env("LOG", format!("sqlite:{}", path("tape.db").display()));
+    ingestor.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector);
+    ingestor.env("OTEL_METRIC_EXPORT_INTERVAL", "200").env("OTEL_BSP_SCHEDULE_DELAY", "200");
+    ingestor.kill_on_drop(true);
+    ingestor
+}
+
+/// Nobody collects: that is said, and the chain is followed all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_is_away_is_told_of() {
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = ingestor(folder.path(), &format!("http://{nobody}")).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
+    let told = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            let said: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let target = said["target"].as_str().unwrap_or_default();
+            if target.starts_with("opentelemetry") && ["warn", "error"].contains(&said["level"].as_str().unwrap()) {
+                return line;
+            }
+        }
+        panic!("the ingestor has ended");
+    };
+    tokio::time::timeout(Duration::from_mins(1), told).await.expect("a word within a minute");
+    let log = Log::open(&Target::Sqlite(folder.path().join("tape.db"))).await.unwrap();
+    let followed = async {
+        while log.read_all(&topics::PROGRESS.share(0)).await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), followed).await.expect("progress within a minute");
+}
+
 #[tokio::test]
 async fn figures_and_traces_name_the_chain_and_the_code() {
     let collected = Collected::default();
@@ -76,21 +123,7 @@ async fn figures_and_traces_name_the_chain_and_the_code() {
     tokio::spawn(async move { axum::serve(listener, app).await });
 
     let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    for name in ["plugins", "chains"] {
-        std::fs::create_dir(path(name)).unwrap();
-    }
-    let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/wit-1.1.0-mock-0.1.0.wasm");
-    std::fs::copy(mock, path("plugins/mock-0.1.0.wasm")).unwrap();
-    std::fs::write(path("chains/mock.toml"), "id = \"mock\"\nplugin = \"mock\"\nstart = \"latest\"\n").unwrap();
-    let mut ingestor = tokio::process::Command::new(env!("CARGO_BIN_EXE_chain-ingestor"));
-    ingestor.arg("run").env_clear().current_dir(folder.path());
-    ingestor.env("PLUGINS_DIR", path("plugins")).env("CHAINS_DIR", path("chains"));
-    ingestor.env("LOG", format!("sqlite:{}", path("tape.db").display()));
-    ingestor.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector);
-    ingestor.env("OTEL_METRIC_EXPORT_INTERVAL", "200").env("OTEL_BSP_SCHEDULE_DELAY", "200");
-    ingestor.stdout(Stdio::null()).kill_on_drop(true);
-    let _running = ingestor.spawn().unwrap();
+    let _running = ingestor(folder.path(), &collector).stdout(Stdio::null()).spawn().unwrap();
 
     let wanted = ["plugin.scan.duration", "plugin.trades", "tape.step.duration", "tape.records", "chain.published"];
     let all_there = async {
@@ -106,7 +139,7 @@ async fn figures_and_traces_name_the_chain_and_the_code() {
     };
     tokio::time::timeout(Duration::from_mins(1), all_there).await.expect("all figures within a minute");
     // Each trade on the tape names the trace of its step.
-    let log = Log::open(&Target::Sqlite(path("tape.db"))).await.unwrap();
+    let log = Log::open(&Target::Sqlite(folder.path().join("tape.db"))).await.unwrap();
     let mut named = 0;
     for share in topics::TRADES.shares() {
         for record in log.read_all(&share).await.unwrap() {
