@@ -1,0 +1,186 @@
+//! What providers say that wallets hold, and how that differs from the trades.
+
+use super::Postgres;
+use crate::store::{BalanceRow, DriftRow, Message, NetRow, balance, drifted, failed, net, signed, unsigned};
+use portfolio_domain::{Balance, Drift, Holdings, Net, Refresh, Replaced, Wallet, drift};
+use sqlx::PgConnection;
+use tape::Unavailable;
+
+impl Holdings for Postgres {
+    async fn shown(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
+        let newest =
+            sqlx::query_scalar::<_, Option<String>>("SELECT provider FROM wallets WHERE chain = $1 AND address = $2")
+                .bind(&*wallet.chain)
+                .bind(&*wallet.address)
+                .fetch_optional(&self.0)
+                .await
+                .map_err(failed("read whose snapshot is the newest"))?;
+        match newest.flatten() {
+            Some(provider) => self.balances(wallet, &provider).await,
+            None => Ok(vec![]),
+        }
+    }
+
+    async fn balances(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
+        let rows: Vec<BalanceRow> = sqlx::query_as(
+            "SELECT asset, symbol, decimals, raw::text, spam FROM balances
+             WHERE chain = $1 AND address = $2 AND provider = $3 ORDER BY asset COLLATE \"C\"",
+        )
+        .bind(&*wallet.chain)
+        .bind(&*wallet.address)
+        .bind(provider)
+        .fetch_all(&self.0)
+        .await
+        .map_err(failed("read balances"))?;
+        rows.into_iter().map(balance).collect()
+    }
+
+    async fn replace(&self, refresh: &Refresh) -> Result<Replaced, Unavailable> {
+        let failed = failed("replace balances");
+        let mut transaction = self.0.begin().await.map_err(&failed)?;
+        if !finished(&mut transaction, refresh).await.map_err(&failed)? {
+            return Ok(Replaced::Lost);
+        }
+        rows(&mut transaction, refresh).await.map_err(&failed)?;
+        let drift = drift(&refresh.snapshot, &nets(&mut transaction, &refresh.job.wallet).await?);
+        reconcile(&mut transaction, refresh, &drift).await.map_err(&failed)?;
+        for message in Message::about(refresh) {
+            sqlx::query("INSERT INTO outbox (key, event_id, payload) VALUES ($1, $2, $3)")
+                .bind(message.key)
+                .bind(message.event_id)
+                .bind(message.payload)
+                .execute(&mut *transaction)
+                .await
+                .map_err(&failed)?;
+        }
+        transaction.commit().await.map_err(&failed)?;
+        Ok(Replaced::Done)
+    }
+
+    async fn drift(&self, wallet: &Wallet) -> Result<Vec<Drift>, Unavailable> {
+        let rows: Vec<DriftRow> = sqlx::query_as(
+            "SELECT asset, symbol, decimals, balance::text, net::text FROM drift
+             WHERE chain = $1 AND address = $2 ORDER BY asset COLLATE \"C\"",
+        )
+        .bind(&*wallet.chain)
+        .bind(&*wallet.address)
+        .fetch_all(&self.0)
+        .await
+        .map_err(failed("read drift"))?;
+        rows.into_iter().map(drifted).collect()
+    }
+
+    async fn nets(&self, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
+        let mut connection = self.0.acquire().await.map_err(failed("read nets"))?;
+        nets(&mut connection, wallet).await
+    }
+}
+
+async fn nets(connection: &mut PgConnection, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
+    let rows: Vec<NetRow> = sqlx::query_as(
+        "SELECT asset, symbol, decimals, raw::text FROM nets
+         WHERE chain = $1 AND address = $2 ORDER BY asset COLLATE \"C\"",
+    )
+    .bind(&*wallet.chain)
+    .bind(&*wallet.address)
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read nets"))?;
+    rows.into_iter().map(net).collect()
+}
+
+/// Notes how the snapshot differs from the trades.
+async fn reconcile(connection: &mut PgConnection, refresh: &Refresh, drift: &[Drift]) -> Result<(), sqlx::Error> {
+    let wallet = &refresh.job.wallet;
+    let clear = sqlx::query("DELETE FROM drift WHERE chain = $1 AND address = $2");
+    clear.bind(&*wallet.chain).bind(&*wallet.address).execute(&mut *connection).await?;
+    sqlx::query(
+        "INSERT INTO drift (chain, address, taken_at, asset, symbol, decimals, balance, net, drift)
+         SELECT $1, $2, $3, asset, symbol, decimals, balance::numeric, net::numeric, drift::numeric
+         FROM UNNEST($4::text[], $5::text[], $6::smallint[], $7::text[], $8::text[], $9::text[])
+             AS t (asset, symbol, decimals, balance, net, drift)",
+    )
+    .bind(&*wallet.chain)
+    .bind(&*wallet.address)
+    .bind(signed(refresh.taken_at))
+    .bind(drift.iter().map(|one| one.asset.as_str()).collect::<Vec<_>>())
+    .bind(drift.iter().map(|one| one.symbol.as_deref()).collect::<Vec<_>>())
+    .bind(drift.iter().map(|one| one.decimals.map(i16::from)).collect::<Vec<_>>())
+    .bind(drift.iter().map(|one| one.balance.to_string()).collect::<Vec<_>>())
+    .bind(drift.iter().map(|one| one.net.to_string()).collect::<Vec<_>>())
+    .bind(drift.iter().map(|one| one.drift().to_string()).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Ends the job, if it is still held; a wallet that traded meanwhile waits again.
+async fn finished(connection: &mut PgConnection, refresh: &Refresh) -> Result<bool, sqlx::Error> {
+    let job = &refresh.job;
+    let query =
+        sqlx::query_scalar("SELECT generation FROM queue WHERE chain = $1 AND address = $2 AND lease = $3 FOR UPDATE");
+    let query = query.bind(&*job.wallet.chain).bind(&*job.wallet.address).bind(job.lease);
+    let generation: Option<i64> = query.fetch_optional(&mut *connection).await?;
+    let Some(generation) = generation else { return Ok(false) };
+    let query = if unsigned(generation) == job.generation {
+        sqlx::query("DELETE FROM queue WHERE chain = $1 AND address = $2")
+            .bind(&*job.wallet.chain)
+            .bind(&*job.wallet.address)
+    } else {
+        sqlx::query(
+            "UPDATE queue SET due_at = $3, attempts = 0, lease = 0, leased_until = 0
+             WHERE chain = $1 AND address = $2",
+        )
+        .bind(&*job.wallet.chain)
+        .bind(&*job.wallet.address)
+        .bind(signed(refresh.again_at))
+    };
+    query.execute(connection).await?;
+    Ok(true)
+}
+
+/// Replaces the provider's rows, zeroes those that vanished.
+async fn rows(connection: &mut PgConnection, refresh: &Refresh) -> Result<(), sqlx::Error> {
+    let wallet = &refresh.job.wallet;
+    let balances: Vec<&Balance> = refresh.snapshot.balances().collect();
+    let assets: Vec<&str> = balances.iter().map(|balance| balance.asset.as_str()).collect();
+    sqlx::query(
+        "UPDATE balances SET raw = 0, taken_at = $4
+         WHERE chain = $1 AND address = $2 AND provider = $3 AND raw <> 0 AND NOT asset = ANY($5)",
+    )
+    .bind(&*wallet.chain)
+    .bind(&*wallet.address)
+    .bind(refresh.provider)
+    .bind(signed(refresh.taken_at))
+    .bind(&assets)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam)
+         SELECT $1, $2, $3, $4, asset, symbol, decimals, raw::numeric, spam
+         FROM UNNEST($5::text[], $6::text[], $7::smallint[], $8::text[], $9::boolean[])
+             AS t (asset, symbol, decimals, raw, spam)
+         ON CONFLICT (chain, address, provider, asset) DO UPDATE
+         SET taken_at = EXCLUDED.taken_at, symbol = EXCLUDED.symbol, decimals = EXCLUDED.decimals,
+             raw = EXCLUDED.raw, spam = EXCLUDED.spam",
+    )
+    .bind(&*wallet.chain)
+    .bind(&*wallet.address)
+    .bind(refresh.provider)
+    .bind(signed(refresh.taken_at))
+    .bind(&assets)
+    .bind(balances.iter().map(|balance| balance.symbol.as_deref()).collect::<Vec<_>>())
+    .bind(balances.iter().map(|balance| balance.decimals.map(i16::from)).collect::<Vec<_>>())
+    .bind(balances.iter().map(|balance| balance.raw.to_string()).collect::<Vec<_>>())
+    .bind(balances.iter().map(|balance| balance.spam).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("UPDATE wallets SET provider = $3, taken_at = $4 WHERE chain = $1 AND address = $2")
+        .bind(&*wallet.chain)
+        .bind(&*wallet.address)
+        .bind(refresh.provider)
+        .bind(signed(refresh.taken_at))
+        .execute(connection)
+        .await?;
+    Ok(())
+}

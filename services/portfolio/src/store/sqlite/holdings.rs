@@ -1,0 +1,161 @@
+//! What providers say that wallets hold, and how that differs from the trades.
+
+use super::{BEGIN, Sqlite};
+use crate::store::{BalanceRow, DriftRow, Message, NetRow, balance, drifted, failed, net, signed, unsigned};
+use portfolio_domain::{Balance, Drift, Holdings, Net, Refresh, Replaced, Wallet, drift};
+use sqlx::SqliteConnection;
+use tape::Unavailable;
+
+impl Holdings for Sqlite {
+    async fn shown(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
+        let newest =
+            sqlx::query_scalar::<_, Option<String>>("SELECT provider FROM wallets WHERE chain = ? AND address = ?")
+                .bind(&*wallet.chain)
+                .bind(&*wallet.address)
+                .fetch_optional(&self.0)
+                .await
+                .map_err(failed("read whose snapshot is the newest"))?;
+        match newest.flatten() {
+            Some(provider) => self.balances(wallet, &provider).await,
+            None => Ok(vec![]),
+        }
+    }
+
+    async fn balances(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
+        let query = sqlx::query_as(
+            "SELECT asset, symbol, decimals, raw, spam FROM balances
+             WHERE chain = ? AND address = ? AND provider = ? ORDER BY asset",
+        );
+        let query = query.bind(&*wallet.chain).bind(&*wallet.address).bind(provider);
+        let rows: Vec<BalanceRow> = query.fetch_all(&self.0).await.map_err(failed("read balances"))?;
+        rows.into_iter().map(balance).collect()
+    }
+
+    async fn replace(&self, refresh: &Refresh) -> Result<Replaced, Unavailable> {
+        let failed = failed("replace balances");
+        let mut transaction = self.0.begin_with(BEGIN).await.map_err(&failed)?;
+        if !finished(&mut transaction, refresh).await.map_err(&failed)? {
+            return Ok(Replaced::Lost);
+        }
+        rows(&mut transaction, refresh).await.map_err(&failed)?;
+        let drift = drift(&refresh.snapshot, &nets(&mut transaction, &refresh.job.wallet).await?);
+        reconcile(&mut transaction, refresh, &drift).await.map_err(&failed)?;
+        for message in Message::about(refresh) {
+            sqlx::query("INSERT INTO outbox (key, event_id, payload) VALUES (?, ?, ?)")
+                .bind(message.key)
+                .bind(message.event_id)
+                .bind(message.payload)
+                .execute(&mut *transaction)
+                .await
+                .map_err(&failed)?;
+        }
+        transaction.commit().await.map_err(&failed)?;
+        Ok(Replaced::Done)
+    }
+
+    async fn drift(&self, wallet: &Wallet) -> Result<Vec<Drift>, Unavailable> {
+        let query = sqlx::query_as(
+            "SELECT asset, symbol, decimals, balance, net FROM drift WHERE chain = ? AND address = ? ORDER BY asset",
+        );
+        let query = query.bind(&*wallet.chain).bind(&*wallet.address);
+        let rows: Vec<DriftRow> = query.fetch_all(&self.0).await.map_err(failed("read drift"))?;
+        rows.into_iter().map(drifted).collect()
+    }
+
+    async fn nets(&self, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
+        let mut connection = self.0.acquire().await.map_err(failed("read nets"))?;
+        nets(&mut connection, wallet).await
+    }
+}
+
+async fn nets(connection: &mut SqliteConnection, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
+    let query =
+        sqlx::query_as("SELECT asset, symbol, decimals, raw FROM nets WHERE chain = ? AND address = ? ORDER BY asset");
+    let query = query.bind(&*wallet.chain).bind(&*wallet.address);
+    let rows: Vec<NetRow> = query.fetch_all(connection).await.map_err(failed("read nets"))?;
+    rows.into_iter().map(net).collect()
+}
+
+/// Notes how the snapshot differs from the trades.
+async fn reconcile(connection: &mut SqliteConnection, refresh: &Refresh, drift: &[Drift]) -> Result<(), sqlx::Error> {
+    let (chain, address) = (&*refresh.job.wallet.chain, &*refresh.job.wallet.address);
+    let clear = sqlx::query("DELETE FROM drift WHERE chain = ? AND address = ?");
+    clear.bind(chain).bind(address).execute(&mut *connection).await?;
+    for one in drift {
+        let put = sqlx::query(
+            "INSERT INTO drift (chain, address, taken_at, asset, symbol, decimals, balance, net, drift)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        );
+        let put = put.bind(chain).bind(address).bind(signed(refresh.taken_at)).bind(&one.asset).bind(&one.symbol);
+        let put = put.bind(one.decimals).bind(one.balance.to_string()).bind(one.net.to_string());
+        put.bind(one.drift().to_string()).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Ends the job, if it is still held; a wallet that traded meanwhile waits again.
+async fn finished(connection: &mut SqliteConnection, refresh: &Refresh) -> Result<bool, sqlx::Error> {
+    let job = &refresh.job;
+    let query = sqlx::query_scalar("SELECT generation FROM queue WHERE chain = ? AND address = ? AND lease = ?");
+    let query = query.bind(&*job.wallet.chain).bind(&*job.wallet.address).bind(job.lease);
+    let generation: Option<i64> = query.fetch_optional(&mut *connection).await?;
+    let Some(generation) = generation else { return Ok(false) };
+    let query = if unsigned(generation) == job.generation {
+        sqlx::query("DELETE FROM queue WHERE chain = ?1 AND address = ?2")
+            .bind(&*job.wallet.chain)
+            .bind(&*job.wallet.address)
+    } else {
+        sqlx::query(
+            "UPDATE queue SET due_at = ?3, attempts = 0, lease = 0, leased_until = 0
+             WHERE chain = ?1 AND address = ?2",
+        )
+        .bind(&*job.wallet.chain)
+        .bind(&*job.wallet.address)
+        .bind(signed(refresh.again_at))
+    };
+    query.execute(connection).await?;
+    Ok(true)
+}
+
+/// Replaces the provider's rows, zeroes those that vanished.
+async fn rows(connection: &mut SqliteConnection, refresh: &Refresh) -> Result<(), sqlx::Error> {
+    let wallet = &refresh.job.wallet;
+    let taken_at = signed(refresh.taken_at);
+    sqlx::query(
+        "UPDATE balances SET raw = '0', taken_at = ? WHERE chain = ? AND address = ? AND provider = ? AND raw <> '0'",
+    )
+    .bind(taken_at)
+    .bind(&*wallet.chain)
+    .bind(&*wallet.address)
+    .bind(refresh.provider)
+    .execute(&mut *connection)
+    .await?;
+    for balance in refresh.snapshot.balances() {
+        sqlx::query(
+            "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (chain, address, provider, asset) DO UPDATE
+             SET taken_at = excluded.taken_at, symbol = excluded.symbol, decimals = excluded.decimals,
+                 raw = excluded.raw, spam = excluded.spam",
+        )
+        .bind(&*wallet.chain)
+        .bind(&*wallet.address)
+        .bind(refresh.provider)
+        .bind(taken_at)
+        .bind(&balance.asset)
+        .bind(&balance.symbol)
+        .bind(balance.decimals)
+        .bind(balance.raw.to_string())
+        .bind(balance.spam)
+        .execute(&mut *connection)
+        .await?;
+    }
+    sqlx::query("UPDATE wallets SET provider = ?, taken_at = ? WHERE chain = ? AND address = ?")
+        .bind(refresh.provider)
+        .bind(taken_at)
+        .bind(&*wallet.chain)
+        .bind(&*wallet.address)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

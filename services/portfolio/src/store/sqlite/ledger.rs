@@ -1,0 +1,174 @@
+//! What is read from the tape: which wallets are tracked, which trades live, the nets that they make.
+
+use super::{BEGIN, Sqlite};
+use crate::store::{NetRow, Volume, failed, net, signed, standings, unsigned};
+use num_bigint::BigInt;
+use portfolio_domain::{Committed, Known, Ledger, NetChange, Standings, Step, Wallet};
+use sqlx::SqliteConnection;
+use tape::{Share, Unavailable};
+
+impl Ledger for Sqlite {
+    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
+        let query = sqlx::query_scalar("SELECT next FROM read_positions WHERE log = ? AND partition = ?");
+        let query = query.bind(&*share.log).bind(share.number);
+        let next: Option<i64> = query.fetch_optional(&self.0).await.map_err(failed("read the read position"))?;
+        Ok(next.map(unsigned))
+    }
+
+    async fn known(&self, wallets: &[Wallet], trades: &[String]) -> Result<Known, Unavailable> {
+        let failed = failed("look wallets and trades up");
+        let mut connection = self.0.acquire().await.map_err(&failed)?;
+        let mut known = Known::default();
+        for wallet in wallets {
+            let query = sqlx::query("SELECT 1 FROM wallets WHERE chain = ? AND address = ?");
+            let query = query.bind(&*wallet.chain).bind(&*wallet.address);
+            if query.fetch_optional(&mut *connection).await.map_err(&failed)?.is_some() {
+                known.tracked.insert(wallet.clone());
+            }
+        }
+        for trade in trades {
+            let query = sqlx::query("SELECT 1 FROM live_trades WHERE trade_id = ?").bind(trade);
+            if query.fetch_optional(&mut *connection).await.map_err(&failed)?.is_some() {
+                known.live.insert(trade.clone());
+            }
+        }
+        Ok(known)
+    }
+
+    async fn standings(&self, wallets: &[Wallet], most: u32) -> Result<Standings, Unavailable> {
+        let failed = failed("read what wallets traded");
+        let mut connection = self.0.acquire().await.map_err(&failed)?;
+        let mut asked = vec![];
+        for wallet in wallets {
+            let query = sqlx::query_as("SELECT chain, address, cents FROM volumes WHERE chain = ? AND address = ?");
+            let query = query.bind(&*wallet.chain).bind(&*wallet.address);
+            let row: Option<Volume> = query.fetch_optional(&mut *connection).await.map_err(&failed)?;
+            asked.extend(row);
+        }
+        let first = "SELECT chain, address, cents FROM volumes ORDER BY cents DESC, chain, address LIMIT ?";
+        let leaders: Vec<Volume> =
+            sqlx::query_as(first).bind(most).fetch_all(&mut *connection).await.map_err(&failed)?;
+        Ok(standings(asked, leaders))
+    }
+
+    async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
+        let failed = failed("keep a step of the tape");
+        let mut transaction = self.0.begin_with(BEGIN).await.map_err(&failed)?;
+        if !moved(&mut transaction, step).await.map_err(&failed)? {
+            return Ok(Committed::Moved);
+        }
+        touch(&mut transaction, step).await.map_err(&failed)?;
+        live(&mut transaction, step).await.map_err(&failed)?;
+        traded(&mut transaction, step).await.map_err(&failed)?;
+        for change in &step.facts.nets {
+            count(&mut transaction, change).await?;
+        }
+        let dropped = drop_oldest(&mut transaction, step.queue_max).await.map_err(&failed)?;
+        transaction.commit().await.map_err(&failed)?;
+        Ok(Committed::Done { dropped })
+    }
+}
+
+/// Moves the read position, if every position of its number is where the reader believes.
+async fn moved(connection: &mut SqliteConnection, step: &Step) -> Result<bool, sqlx::Error> {
+    let standing: Vec<(String, i64)> = sqlx::query_as("SELECT log, next FROM read_positions WHERE partition = ?")
+        .bind(step.share.number)
+        .fetch_all(&mut *connection)
+        .await?;
+    if !step.stands_on(standing.into_iter().map(|(log, next)| (log, unsigned(next))).collect()) {
+        return Ok(false);
+    }
+    let forward = "INSERT INTO read_positions (log, partition, next) VALUES (?, ?, ?)
+                   ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next";
+    let moved = sqlx::query(forward).bind(&*step.share.log).bind(step.share.number).bind(signed(step.next));
+    moved.execute(connection).await?;
+    Ok(true)
+}
+
+/// Makes wallets tracked and wait.
+async fn touch(connection: &mut SqliteConnection, step: &Step) -> Result<(), sqlx::Error> {
+    for touch in &step.facts.touched {
+        sqlx::query(
+            "INSERT INTO queue (chain, address, last_trade_at, due_at) VALUES (?, ?, ?, ?)
+             ON CONFLICT (chain, address) DO UPDATE
+             SET last_trade_at = MAX(last_trade_at, excluded.last_trade_at), generation = generation + 1",
+        )
+        .bind(&*touch.wallet.chain)
+        .bind(&*touch.wallet.address)
+        .bind(signed(touch.last_trade_at))
+        .bind(signed(step.due_at))
+        .execute(&mut *connection)
+        .await?;
+        sqlx::query(
+            "INSERT INTO wallets (chain, address, last_trade_at) VALUES (?, ?, ?)
+             ON CONFLICT (chain, address) DO UPDATE SET last_trade_at = MAX(last_trade_at, excluded.last_trade_at)",
+        )
+        .bind(&*touch.wallet.chain)
+        .bind(&*touch.wallet.address)
+        .bind(signed(touch.last_trade_at))
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn live(connection: &mut SqliteConnection, step: &Step) -> Result<(), sqlx::Error> {
+    for trade in &step.facts.arrived {
+        let query = sqlx::query("INSERT INTO live_trades (trade_id) VALUES (?) ON CONFLICT DO NOTHING").bind(trade);
+        query.execute(&mut *connection).await?;
+    }
+    for trade in &step.facts.gone {
+        sqlx::query("DELETE FROM live_trades WHERE trade_id = ?").bind(trade).execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Keeps what was traded in all.
+async fn traded(connection: &mut SqliteConnection, step: &Step) -> Result<(), sqlx::Error> {
+    for (wallet, cents) in &step.facts.volumes {
+        sqlx::query(
+            "INSERT INTO volumes (chain, address, cents) VALUES (?, ?, ?)
+             ON CONFLICT (chain, address) DO UPDATE SET cents = excluded.cents",
+        )
+        .bind(&*wallet.chain)
+        .bind(&*wallet.address)
+        .bind(cents)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Moves one net; the sum is made here, since SQLite would make it in floats.
+async fn count(connection: &mut SqliteConnection, change: &NetChange) -> Result<(), Unavailable> {
+    let failed = failed("keep a net");
+    let query =
+        sqlx::query_as("SELECT asset, symbol, decimals, raw FROM nets WHERE chain = ? AND address = ? AND asset = ?");
+    let query = query.bind(&*change.wallet.chain).bind(&*change.wallet.address).bind(&change.asset);
+    let row: Option<NetRow> = query.fetch_optional(&mut *connection).await.map_err(&failed)?;
+    let before = row.map(net).transpose()?.map_or(BigInt::ZERO, |net| net.raw);
+    sqlx::query(
+        "INSERT INTO nets (chain, address, asset, symbol, decimals, raw) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT (chain, address, asset) DO UPDATE
+         SET raw = excluded.raw, symbol = COALESCE(excluded.symbol, symbol),
+             decimals = COALESCE(excluded.decimals, decimals)",
+    )
+    .bind(&*change.wallet.chain)
+    .bind(&*change.wallet.address)
+    .bind(&change.asset)
+    .bind(&change.symbol)
+    .bind(change.decimals)
+    .bind((before + &change.delta).to_string())
+    .execute(connection)
+    .await
+    .map_err(&failed)?;
+    Ok(())
+}
+
+async fn drop_oldest(connection: &mut SqliteConnection, most: u64) -> Result<u64, sqlx::Error> {
+    let query = sqlx::query(
+        "DELETE FROM queue WHERE rowid IN (SELECT rowid FROM queue ORDER BY last_trade_at, chain, address
+         LIMIT MAX(0, (SELECT COUNT(*) FROM queue) - ?))",
+    );
+    Ok(query.bind(signed(most)).execute(connection).await?.rows_affected())
+}
