@@ -1,17 +1,17 @@
 //! What is served, as JSON: the shapes that the OpenAPI document describes.
 
 mod boards;
+mod chains;
 mod explained;
 
 pub(crate) use boards::{DriftPage, FeePage, FeeView, Leaderboard, UserHistory};
+pub(crate) use chains::{ChainList, ChainView, WatchView};
 pub(crate) use explained::{Explanation, StepView};
 
 use api_domain::{BalanceRow, PositionRow, Totals, TotalsRow, Wallet};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
 use utoipa::ToSchema;
-use wire::v1::progress::{self, ChainProgressed};
 
 /// A trade as it travels on the tape. Its schema is that of the wire and is set in by [`crate::http::openapi`].
 #[derive(ToSchema)]
@@ -27,142 +27,6 @@ pub(crate) struct TradePage {
     /// The cursor of the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next: Option<String>,
-}
-
-/// The chains that are followed.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct ChainList {
-    /// By id.
-    pub(crate) items: Vec<ChainView>,
-}
-
-/// How far one chain is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ChainView {
-    /// Its id.
-    pub(crate) chain: String,
-    /// Its own identity.
-    pub(crate) network: String,
-    /// `live`, `catching` or `parked`.
-    pub(crate) state: ChainState,
-    /// Why it is parked or waits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
-    /// The newest block on the tape.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) published: Option<BlockView>,
-    /// The newest block its endpoint knows.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) latest: Option<BlockView>,
-    /// The newest final block.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) finalized: Option<BlockView>,
-    /// Heights between latest and published.
-    pub(crate) lag_blocks: u64,
-    /// The plugin in force.
-    pub(crate) plugin: PluginView,
-    /// `receipts`, `hint` or `none`: how completeness is proved; an open list.
-    pub(crate) proof: String,
-    /// Trades without backing that were counted and not published.
-    pub(crate) unbacked: u64,
-    /// Versions of the plugin that were dropped in and are not in force, and why.
-    pub(crate) candidates: Vec<CandidateView>,
-    /// What must be zero.
-    pub(crate) watch: WatchView,
-    /// Heights on the tape, ascending; what lies between two of them is a gap.
-    pub(crate) covered: Vec<HeightsView>,
-    /// Names, symbols and explorer links, as configured.
-    pub(crate) display: BTreeMap<String, String>,
-    /// When this was so, milliseconds since the Unix epoch.
-    pub(crate) at: u64,
-}
-
-/// A version of a plugin that is not in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct CandidateView {
-    /// Its file.
-    pub(crate) file: String,
-    /// Its version, where it came far enough to say it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) version: Option<String>,
-    /// SHA-256 of the component, likewise.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) digest: Option<String>,
-    /// `refused`, `shadowing`, `held`, `withdrawn`; an open list.
-    pub(crate) state: String,
-    /// The step of admission that it did not pass.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) stage: Option<String>,
-    /// Why, in a sentence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
-    /// What to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) fix: Option<String>,
-}
-
-impl From<progress::Candidate> for CandidateView {
-    fn from(candidate: progress::Candidate) -> Self {
-        let progress::Candidate { file, version, digest, state, stage, reason, fix } = candidate;
-        Self { file, version, digest, state, stage, reason, fix }
-    }
-}
-
-/// What must be zero, counted by this process from what it read of the chain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct WatchView {
-    /// Records that the chain counts and that did not arrive.
-    pub(crate) lost: u64,
-    /// Records that arrived and that the chain does not count.
-    pub(crate) doubled: u64,
-    /// Heights between the first and the last covered one that nothing covers.
-    pub(crate) gap: u64,
-    /// Records of the chain that a service could not read and put aside, of the last 30 days.
-    pub(crate) dead_lettered: u64,
-}
-
-/// A run of heights.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct HeightsView {
-    /// First height.
-    pub(crate) from: u64,
-    /// Last height.
-    pub(crate) to: u64,
-}
-
-/// What the ingestor is doing with a chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ChainState {
-    /// At the head.
-    Live,
-    /// Behind the head.
-    Catching,
-    /// Stopped.
-    Parked,
-}
-
-/// One block.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct BlockView {
-    /// Block number, on Solana the slot.
-    pub(crate) height: u64,
-    /// Its hash.
-    pub(crate) hash: String,
-}
-
-/// The plugin in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct PluginView {
-    /// Its id.
-    pub(crate) id: String,
-    /// Its version.
-    pub(crate) version: String,
-    /// SHA-256 of the component.
-    pub(crate) digest: String,
 }
 
 /// One user's metrics.
@@ -351,35 +215,6 @@ pub(crate) struct LogView {
 pub(crate) struct Liveness {
     /// `ok`.
     pub(crate) status: &'static str,
-}
-
-impl From<ChainProgressed> for ChainView {
-    fn from(progress: ChainProgressed) -> Self {
-        let block = |block: progress::Block| BlockView { height: block.height, hash: block.hash };
-        let detector = progress.detector;
-        Self {
-            chain: progress.chain,
-            network: progress.network,
-            state: match progress.state {
-                progress::State::Live => ChainState::Live,
-                progress::State::Catching => ChainState::Catching,
-                progress::State::Parked => ChainState::Parked,
-            },
-            reason: progress.reason,
-            published: progress.published.map(block),
-            latest: progress.latest.map(block),
-            finalized: progress.finalized.map(block),
-            lag_blocks: progress.lag_blocks,
-            plugin: PluginView { id: detector.plugin, version: detector.version, digest: detector.digest },
-            proof: progress.proof,
-            unbacked: progress.unbacked,
-            candidates: progress.candidates.into_iter().map(CandidateView::from).collect(),
-            watch: WatchView::default(),
-            covered: progress.covered.into_iter().map(|run| HeightsView { from: run.from, to: run.to }).collect(),
-            display: progress.display,
-            at: progress.at,
-        }
-    }
 }
 
 impl From<Totals> for TotalsView {

@@ -1,12 +1,14 @@
 //! `TradeExecutedV1`: one trade event as JSON, encoded without copies and decoded with every rule checked.
 
-use crate::check::{self, Invalid, broken};
+mod read;
+
+pub use read::decode;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use tape::{BlockId, BlockRef, Event, Raw, Status, Usd};
+use tape::{Event, Status};
 
 type Text<'a> = Cow<'a, str>;
 
@@ -320,137 +322,4 @@ pub fn pointed(raw: &str, decimals: u8) -> String {
     let (whole, fraction) = padded.split_at(padded.len() - decimals);
     let fraction = fraction.trim_end_matches('0');
     if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") }
-}
-
-/// Reads and checks one event.
-pub fn decode(bytes: &[u8]) -> Result<Event, Invalid> {
-    if bytes.len() > check::MAX_EVENT {
-        return Err(Invalid::Shape(format!("{} bytes, more than {}", bytes.len(), check::MAX_EVENT)));
-    }
-    let read: TradeExecuted<'_> = serde_json::from_slice(bytes).map_err(|e| Invalid::Shape(e.to_string()))?;
-    let trade = tape::Trade {
-        kind: ident("kind", &read.kind)?,
-        chain: shared("chain", &read.chain)?,
-        network: shared("network", &read.network)?,
-        block: BlockRef {
-            id: BlockId { height: read.block.height, hash: shared("block.hash", &read.block.hash)? },
-            timestamp_ms: read.block.timestamp,
-        },
-        transaction: tape::Transaction {
-            hash: shared("transaction.hash", &read.transaction.hash)?,
-            index: read.transaction.index,
-            from: ident("transaction.from", &read.transaction.from)?,
-            to: read.transaction.to.map(|to| ident("transaction.to", &to)).transpose()?,
-        },
-        ordinal: read.ordinal,
-        trader: tape::Trader {
-            address: ident("trader.address", &read.trader.address)?,
-            evidence: ident("trader.evidence", &read.trader.evidence)?,
-        },
-        sold: to_side("sold", read.sold)?,
-        bought: to_side("bought", read.bought)?,
-        legs: to_legs(read.legs)?,
-        fees: to_fees(read.fees)?,
-        platform: read.platform.map(|platform| ident("platform", &platform)).transpose()?,
-        valuation: read.valuation.map(to_valuation).transpose()?,
-        attributes: to_attributes(read.attributes)?,
-        detector: Arc::new(tape::Detector {
-            plugin: ident("detector.plugin", &read.detector.plugin)?,
-            version: ident("detector.version", &read.detector.version)?,
-            digest: ident("detector.digest", &read.detector.digest)?,
-        }),
-    };
-    if read.trade_id != trade.id() {
-        return Err(broken("tradeId", "must be chain/blockHash/txHash/ordinal of this trade"));
-    }
-    let status = match read.status {
-        WireStatus::Observed => Status::Observed,
-        WireStatus::Finalized => Status::Finalized,
-        WireStatus::Reverted => Status::Reverted,
-    };
-    Ok(Event { id: ident("eventId", &read.event_id)?, status, trade })
-}
-
-fn ident(field: &str, text: &str) -> Result<String, Invalid> {
-    check::id(field, text).map(|()| text.to_owned())
-}
-
-fn shared(field: &str, text: &str) -> Result<Arc<str>, Invalid> {
-    check::id(field, text).map(|()| Arc::from(text))
-}
-
-fn to_side(field: &str, side: Side<'_>) -> Result<tape::Side, Invalid> {
-    if let Some(symbol) = &side.symbol {
-        check::symbol(&format!("{field}.symbol"), symbol)?;
-    }
-    Ok(tape::Side {
-        asset: ident(&format!("{field}.asset"), &side.asset)?,
-        raw: to_raw(field, &side.raw)?,
-        decimals: side.decimals,
-        symbol: side.symbol.map(Cow::into_owned),
-        quote: side.quote,
-    })
-}
-
-fn to_raw(field: &str, text: &str) -> Result<Raw, Invalid> {
-    check::raw(&format!("{field}.raw"), text)
-}
-
-fn to_amount(field: &str, amount: &Amount<'_>) -> Result<tape::AssetAmount, Invalid> {
-    Ok(tape::AssetAmount { asset: ident(&format!("{field}.asset"), &amount.asset)?, raw: to_raw(field, &amount.raw)? })
-}
-
-fn to_legs(legs: Vec<Leg<'_>>) -> Result<Vec<tape::Leg>, Invalid> {
-    check::count("legs", legs.len(), tape::Trade::MAX_LEGS)?;
-    let read = |(at, leg): (usize, Leg<'_>)| {
-        let field = format!("legs[{at}]");
-        Ok(tape::Leg {
-            venue: ident(&format!("{field}.venue"), &leg.venue)?,
-            pool: ident(&format!("{field}.pool"), &leg.pool)?,
-            sold: to_amount(&format!("{field}.sold"), &leg.sold)?,
-            bought: to_amount(&format!("{field}.bought"), &leg.bought)?,
-            ordinal: leg.ordinal,
-        })
-    };
-    legs.into_iter().enumerate().map(read).collect()
-}
-
-fn to_fees(fees: Vec<Fee<'_>>) -> Result<Vec<tape::Fee>, Invalid> {
-    check::count("fees", fees.len(), tape::Trade::MAX_LEGS)?;
-    let read = |(at, fee): (usize, Fee<'_>)| {
-        let field = format!("fees[{at}]");
-        let recipient = |text: Cow<'_, str>| ident(&format!("{field}.recipient"), &text);
-        Ok(tape::Fee {
-            kind: ident(&format!("{field}.kind"), &fee.kind)?,
-            asset: ident(&format!("{field}.asset"), &fee.asset)?,
-            raw: to_raw(&field, &fee.raw)?,
-            recipient: fee.recipient.map(recipient).transpose()?,
-            included: fee.included,
-        })
-    };
-    fees.into_iter().enumerate().map(read).collect()
-}
-
-fn to_attributes(attributes: BTreeMap<Text<'_>, Text<'_>>) -> Result<BTreeMap<String, String>, Invalid> {
-    check::count("attributes", attributes.len(), tape::Trade::MAX_ATTRIBUTES)?;
-    let read = |(name, value): (Text<'_>, Text<'_>)| {
-        Ok((ident("attributes", &name)?, ident(&format!("attributes.{name}"), &value)?))
-    };
-    attributes.into_iter().map(read).collect()
-}
-
-fn to_valuation(valuation: Valuation<'_>) -> Result<tape::Valuation, Invalid> {
-    Ok(tape::Valuation {
-        notional: to_usd("valuation.notionalUsd", &valuation.notional_usd)?,
-        fee: valuation.fee_usd.map(|fee| to_usd("valuation.feeUsd", &fee)).transpose()?,
-        source: ident("valuation.source", &valuation.source)?,
-    })
-}
-
-fn to_usd(field: &str, text: &str) -> Result<Usd, Invalid> {
-    let usd = Usd::parse(text).map_err(|e| broken(field, format!("is {e}")))?;
-    if usd < Usd::ZERO || usd > Usd::LIMIT {
-        return Err(broken(field, "must lie between 0 and 10^15 dollars"));
-    }
-    Ok(usd)
 }
