@@ -213,11 +213,19 @@ impl Question {
         Self { to, pin, data }
     }
 
-    /// The gas is enough for any honest answer, and so little that an endless loop ends at once.
     fn call(&self, block: &str) -> Call {
-        let Self { to, data, .. } = self;
-        Call::new("eth_call", format!(r#"[{{"to":"{}","data":"{data}","gas":"0x2dc6c0"}},{block}]"#, hex::spell(to)))
+        call(self.to, self.data, block)
     }
+}
+
+/// A question to a contract. The gas is enough for any honest answer, and so little that an endless loop ends at once.
+fn call(to: Address, data: &str, block: &str) -> Call {
+    Call::new("eth_call", format!(r#"[{{"to":"{}","data":"{data}","gas":"0x2dc6c0"}},{block}]"#, hex::spell(to)))
+}
+
+/// A question to a contract as it was at the end of a block.
+pub fn call_at(to: Address, data: &str, pin: &Pin) -> Call {
+    call(to, data, &pinned(pin))
 }
 
 /// By number where the block is final, else by hash, so that no other branch can answer.

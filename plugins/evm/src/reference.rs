@@ -1,15 +1,19 @@
-//! Reference pools: what an asset cost in dollars at a block, by the last swap of a configured pool in that block.
+//! Reference pools: what an asset cost in dollars at the end of a block.
 //!
-//! The price comes from the block's own receipts, so it is proved with them, costs no request, and is the same on every
-//! replay. A block in which the pool did not trade gives no price.
+//! The price is that of the last swap of a configured pool in the block: it comes from the block's own receipts, so it is
+//! proved with them, costs no request, and is the same on every replay. Where none of an asset's pools traded in a block,
+//! those that may be asked are asked what they were at its end; that needs an endpoint with the state of the block, and
+//! no other answer will do, so that it is the same on every replay too.
 
-use crate::facts::Facts;
+use crate::facts::{self, Facts, Pin};
 use crate::hex;
 use crate::net::Amount;
 use crate::pools::Pool;
 use crate::rpc::{Log, Receipt};
 use crate::settings::Rules;
 use alloy_primitives::{Address, U256, U512, keccak256};
+use chain_plugin_sdk::jsonrpc::{self, Call, Kind};
+use chain_plugin_sdk::{Failure, Host, Span};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -20,6 +24,8 @@ pub struct Reference {
     pub pool: Address,
     /// What is priced.
     pub asset: Address,
+    /// Whether it is asked where it did not trade.
+    pub ask: bool,
 }
 
 /// How much of a pool's second token one unit of its first was worth, as a fraction.
@@ -41,6 +47,9 @@ static TOPICS: LazyLock<[String; 4]> = LazyLock::new(|| {
     .map(|signature| hex::spell(keccak256(signature)))
 });
 
+/// `slot0()` of pools like Uniswap V3's, `getReserves()` of those like V2's: a pool knows one of them.
+const STATE_CALLS: [&str; 2] = ["0x3850c7bd", "0x0902f1ac"];
+
 /// By pool: its price behind its last event of a block.
 pub fn prices(receipts: &[Receipt<'_>], references: &[Reference]) -> BTreeMap<Address, Price> {
     let mut prices = BTreeMap::new();
@@ -60,20 +69,70 @@ pub fn prices(receipts: &[Receipt<'_>], references: &[Reference]) -> BTreeMap<Ad
 
 fn read(log: &Log<'_>) -> Option<Price> {
     let first = log.topics.as_slice().first()?;
-    let (first, second) = match TOPICS.iter().position(|topic| first.eq_ignore_ascii_case(topic.as_bytes()))? {
-        0 | 1 => {
-            let [first, second] = hex::words::<2>(log.data)?;
-            (U512::from(first), U512::from(second))
-        }
+    match TOPICS.iter().position(|topic| first.eq_ignore_ascii_case(topic.as_bytes()))? {
+        0 | 1 => hex::words::<2>(log.data).and_then(Price::of_reserves),
         _ => {
             let [_, _, root, ..] = hex::first_words::<5>(log.data)?;
-            (U512::from(1) << 192, U512::from(root).checked_mul(U512::from(root))?)
+            Price::of_root(root)
         }
+    }
+}
+
+/// The pools to ask about a block with these prices: of assets that none of them prices.
+pub fn to_ask<'a>(
+    prices: &'a BTreeMap<Address, Price>,
+    references: &'a [Reference],
+) -> impl Iterator<Item = Address> + 'a {
+    let is_priced = |asset: Address| references.iter().any(|one| one.asset == asset && prices.contains_key(&one.pool));
+    references.iter().filter(move |one| one.ask && !is_priced(one.asset)).map(|one| one.pool)
+}
+
+/// Asks pools what they were at the end of blocks, all in one round; a contract that is no pool, or was none yet, has no price.
+pub fn ask(
+    host: &mut impl Host,
+    wanted: &[(usize, Address)],
+    pins: &[Pin],
+    batch: usize,
+    span: Span,
+) -> Result<Vec<Option<Price>>, Failure> {
+    let calls: Vec<Call> = wanted
+        .iter()
+        .flat_map(|(pin, pool)| STATE_CALLS.map(|data| facts::call_at(*pool, data, &pins[*pin])))
+        .collect();
+    let sent = jsonrpc::send(host, &calls, batch);
+    let answer = |at: usize| match sent.parse::<Option<String>>(at) {
+        Ok(answer) => Ok(answer),
+        Err(error) if error.kind == Kind::Reverted => Ok(None),
+        Err(error) if error.kind == Kind::NoState => {
+            let why = "a reference pool is asked at a block whose state the endpoint has not: use one that keeps it, or \
+                       leave `ask` out";
+            Err(Failure::Elsewhere(why.to_owned()))
+        }
+        Err(error) => Err(error.failure(span)),
     };
-    (!first.is_zero() && !second.is_zero()).then_some(Price { second, first })
+    (0..wanted.len())
+        .map(|at| {
+            let (slot, reserves) = (answer(2 * at)?, answer(2 * at + 1)?);
+            let root = slot.and_then(hex::first_words::<1>).and_then(|[root]| Price::of_root(root));
+            Ok(root.or_else(|| reserves.and_then(hex::first_words::<2>).and_then(Price::of_reserves)))
+        })
+        .collect()
 }
 
 impl Price {
+    fn of_reserves([first, second]: [U256; 2]) -> Option<Self> {
+        Self::of(U512::from(first), U512::from(second))
+    }
+
+    /// The root of the price, times 2^96.
+    fn of_root(root: U256) -> Option<Self> {
+        Self::of(U512::from(1) << 192, U512::from(root).checked_mul(U512::from(root))?)
+    }
+
+    fn of(first: U512, second: U512) -> Option<Self> {
+        (!first.is_zero() && !second.is_zero()).then_some(Self { second, first })
+    }
+
     /// What an amount of the pool's first token (or its second) was worth in the other, rounded down.
     fn other(&self, raw: U256, is_first: bool) -> Option<U256> {
         let (over, under) = if is_first { (self.second, self.first) } else { (self.first, self.second) };
@@ -82,7 +141,7 @@ impl Price {
     }
 }
 
-/// An amount in a dollar token, by the first reference that prices its asset and traded in the block.
+/// An amount in a dollar token, by the first reference that prices its asset at the end of the block.
 pub fn dollars(
     (asset, raw): Amount,
     prices: &BTreeMap<Address, Price>,
@@ -103,6 +162,7 @@ pub fn dollars(
 mod tests {
     use super::*;
     use chain_plugin_sdk::json::Cursor;
+    use chain_plugin_sdk::{Level, Request, Response, UpstreamError};
 
     fn price(topic: usize, words: &[U256]) -> Option<Price> {
         let words: Vec<String> = words.iter().map(|word| format!("{word:064x}")).collect();
@@ -119,6 +179,79 @@ mod tests {
     fn topics_are_those_that_the_chain_has() {
         assert_eq!(TOPICS[0], "0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1");
         assert_eq!(TOPICS[1], "0xcf2aa50876cdfbb541206f89af0ee78d44a2abf8d328e37fa4917f982149848a");
+    }
+
+    /// Two pools and a contract that is none, at two blocks, of which one is gone from the endpoint's state.
+    struct Node {
+        is_pruned: bool,
+        asked: usize,
+    }
+
+    impl Host for Node {
+        fn send(&mut self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
+            self.asked += requests.len();
+            let one = |call: &serde_json::Value| {
+                let (id, to) = (&call["id"], call["params"][0]["to"].as_str().unwrap());
+                let (data, block) = (call["params"][0]["data"].as_str().unwrap(), call["params"][1].to_string());
+                let word = |number: u64| format!("{number:064x}");
+                let root = || format!("{:064x}", U256::from(1) << 97);
+                let result = match (to.chars().last().unwrap(), data) {
+                    ('1', "0x3850c7bd") => format!(r#""result":"0x{}{}""#, root(), word(9)),
+                    ('2', "0x0902f1ac") => format!(r#""result":"0x{}{}{}""#, word(100), word(300), word(9)),
+                    ('3', _) => r#""result":"0x""#.to_owned(),
+                    _ => r#""error":{"code":3,"message":"execution reverted"}"#.to_owned(),
+                };
+                let gone = r#""error":{"code":-32000,"message":"missing trie node"}"#;
+                let is_gone = self.is_pruned && block.contains("0x5");
+                format!(r#"{{"id":{id},{}}}"#, if is_gone { gone } else { &result })
+            };
+            let answered = requests.iter().map(|request| {
+                let calls: serde_json::Value = serde_json::from_slice(request.body.as_ref().unwrap()).unwrap();
+                let all: Vec<String> = calls.as_array().unwrap().iter().map(one).collect();
+                Ok(Response { status: 200, headers: vec![], body: format!("[{}]", all.join(",")).into_bytes() })
+            });
+            answered.collect()
+        }
+        fn recall(&mut self, keys: &[String]) -> Vec<Option<Vec<u8>>> {
+            vec![None; keys.len()]
+        }
+        fn keep(&mut self, _facts: Vec<(String, Vec<u8>)>) {}
+        fn log(&mut self, _level: Level, _message: &str) {}
+    }
+
+    #[test]
+    fn pools_that_did_not_trade_are_asked_what_they_were() {
+        let pool = Address::with_last_byte;
+        let pins = [
+            Pin { height: 5, hash: String::new(), is_final: true },
+            Pin { height: 6, hash: "0xabc".to_owned(), is_final: false },
+        ];
+        let wanted = [(0, pool(1)), (0, pool(2)), (1, pool(2)), (1, pool(3))];
+        let mut node = Node { is_pruned: false, asked: 0 };
+        let asked = |node: &mut Node| ask(node, &wanted, &pins, 100, Span { first: 5, last: 6 });
+        let prices = asked(&mut node).unwrap();
+        let worth = |price: &Option<Price>| price.and_then(|price| price.other(U256::from(7), true));
+        let seven = |times: u64| Some(U256::from(7 * times));
+        assert_eq!(prices.iter().map(worth).collect::<Vec<_>>(), [seven(4), seven(3), seven(3), None]);
+        assert_eq!(node.asked, 1, "all in one request");
+        let gone = asked(&mut Node { is_pruned: true, asked: 0 });
+        assert!(matches!(gone, Err(Failure::Elsewhere(why)) if why.contains("state")), "another answer will not do");
+    }
+
+    #[test]
+    fn only_what_nothing_prices_is_asked() {
+        let [coin, gold] = [10, 11].map(Address::with_last_byte);
+        let reference = |pool, asset, ask| Reference { pool: Address::with_last_byte(pool), asset, ask };
+        let references =
+            [reference(1, coin, true), reference(2, coin, true), reference(3, gold, true), reference(4, gold, false)];
+        let ask = |traded: &[u8]| {
+            let price = Price::of_reserves([U256::from(1), U256::from(1)]).unwrap();
+            let prices = traded.iter().map(|pool| (Address::with_last_byte(*pool), price)).collect();
+            to_ask(&prices, &references).map(|pool| pool[19]).collect::<Vec<_>>()
+        };
+        assert_eq!(ask(&[]), [1, 2, 3]);
+        assert_eq!(ask(&[2]), [3]);
+        assert_eq!(ask(&[4]), [1, 2]);
     }
 
     #[test]

@@ -244,16 +244,16 @@ fn detect(
 ) -> Result<Vec<Block>, Failure> {
     let finalized: Option<u64> = attribute(context, "finalized").and_then(|height| height.parse().ok());
     let mut wanted = Wanted::default();
-    let mut found = Vec::with_capacity(blocks.len());
+    let (mut found, mut unpriced) = (Vec::with_capacity(blocks.len()), vec![]);
     for (at, block) in blocks.iter().enumerate() {
         let of_block = legs::find(&block.receipts);
         for found in &of_block {
             found.want(at, rules, &mut wanted);
         }
-        let prices =
-            if of_block.is_empty() { BTreeMap::new() } else { reference::prices(&block.receipts, &rules.references) };
-        for pool in prices.keys() {
-            wanted.pools.entry(*pool).or_insert(at);
+        let mut prices = BTreeMap::new();
+        if !of_block.is_empty() {
+            prices = reference::prices(&block.receipts, &rules.references);
+            unpriced.extend(reference::to_ask(&prices, &rules.references).map(|pool| (at, pool)));
         }
         found.push((of_block, prices));
     }
@@ -261,6 +261,16 @@ fn detect(
     let pin =
         |block: &Fetched<'_>| Pin { height: block.height, hash: block.hash.clone(), is_final: is_final(block.height) };
     let pins: Vec<Pin> = blocks.iter().map(pin).collect();
+    if !unpriced.is_empty() {
+        for ((at, pool), price) in unpriced.iter().zip(reference::ask(host, &unpriced, &pins, batch, span)?) {
+            found[*at].1.extend(price.map(|price| (*pool, price)));
+        }
+    }
+    for (at, (_, prices)) in found.iter().enumerate() {
+        for pool in prices.keys() {
+            wanted.pools.entry(*pool).or_insert(at);
+        }
+    }
     let facts = facts::gather(host, &wanted, &pins, finalized, batch, span)?;
     blocks.iter().zip(found).map(|(block, (found, prices))| spell(block, found, rules, &facts, &prices)).collect()
 }

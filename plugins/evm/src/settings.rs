@@ -50,6 +50,8 @@ pub struct Settings {
 struct SpelledReference {
     pool: String,
     asset: String,
+    #[serde(default)]
+    ask: bool,
 }
 
 impl Default for Settings {
@@ -138,7 +140,7 @@ impl Settings {
         let platforms = platforms::read(&self.platforms)?;
         let read = |spelled: &SpelledReference| {
             let [pool, asset] = [&spelled.pool, &spelled.asset].map(|text| address("reference", text));
-            Ok(Reference { pool: pool?, asset: asset? })
+            Ok(Reference { pool: pool?, asset: asset?, ask: spelled.ask })
         };
         let references = self.reference.iter().map(read).collect::<Result<Vec<_>, Failure>>()?;
         let native = (chain.proof == Proof::StateSyncApart).then_some(POLYGON_NATIVE);
