@@ -21,7 +21,7 @@ use crate::settings::Rules;
 use crate::settlement::{COW_ETH_FLOWS, Operation, Order};
 use crate::transfers::Transfer;
 use alloy_primitives::{Address, U256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A route and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,9 @@ pub struct Scene<'a> {
     /// The chain's cash.
     pub rules: &'a Rules,
 }
+
+/// Whoever emits more fills than that in one transaction means to keep us busy: anybody may emit them.
+const MOST_OWNERS: usize = 256;
 
 impl Scene<'_> {
     /// The deals of the transaction, in the order of their first legs.
@@ -159,13 +162,14 @@ impl Scene<'_> {
 
     /// One deal per order whose both sides are known; every leg in one of them.
     fn ordered(&self, legs: &[Leg]) -> Vec<Deal> {
-        let mut deals: Vec<Deal> = vec![];
-        for (at, order) in self.orders.iter().enumerate() {
-            // Two fills for one account are told by one and the same flow.
-            let is_told = |other: &Order| other.owner == order.owner && other.terms.is_none();
-            if order.terms.is_some() || !self.orders[..at].iter().any(is_told) {
-                deals.extend(self.order(order, legs));
-            }
+        // Two fills for one account are told by one and the same flow.
+        let mut told = BTreeSet::new();
+        let is_new = |order: &&Order| order.terms.is_some() || told.insert(order.owner);
+        let orders: Vec<&Order> = self.orders.iter().filter(is_new).collect();
+        let is_alone = orders.len() == 1;
+        let mut deals = vec![];
+        if told.len() <= MOST_OWNERS {
+            deals.extend(orders.iter().filter_map(|order| self.order(order, legs, is_alone)));
         }
         if deals.is_empty() {
             deals = self.filled(legs);
@@ -182,13 +186,13 @@ impl Scene<'_> {
         deals
     }
 
-    fn order(&self, order: &Order, legs: &[Leg]) -> Option<Deal> {
+    fn order(&self, order: &Order, legs: &[Leg], is_alone: bool) -> Option<Deal> {
         let (sold, bought) = match order.terms {
             Some(terms) => {
                 let asset = |(token, raw): Amount| (self.rules.asset(token), raw);
                 (asset(terms.sold), asset(terms.bought))
             }
-            None => self.flows_of(order.owner, legs)?,
+            None => self.flows_of(order.owner, legs, is_alone)?,
         };
         if sold.0 == bought.0 || sold.1.is_zero() || bought.1.is_zero() {
             return None;
@@ -205,10 +209,9 @@ impl Scene<'_> {
 
     /// The one token that an account gave and the one that it got; where one of them left no log, what the pools did, if
     /// that can only have been for this account.
-    fn flows_of(&self, owner: Address, legs: &[Leg]) -> Option<(Amount, Amount)> {
+    fn flows_of(&self, owner: Address, legs: &[Leg], is_alone: bool) -> Option<(Amount, Amount)> {
         let (given, got) = self.net_of(owner);
         let wrapped = self.rules.wrapped?;
-        let is_alone = self.orders.iter().all(|order| order.owner == owner);
         let native = |of: fn(&Leg) -> Amount| {
             if !is_alone {
                 return None;

@@ -8,6 +8,9 @@ use crate::transfers::Transfer;
 use alloy_primitives::{Address, U256};
 use std::collections::BTreeMap;
 
+/// Among more transfers than that nobody looks for who gave one token and got one other: it would cost their square.
+const MOST_TRANSFERS: usize = 1_024;
+
 impl Scene<'_> {
     /// The deals of one trader as one, where the trader gave one token and got one other, at least one of which went
     /// through a pool; none where the deals say just that already.
@@ -117,7 +120,7 @@ impl Scene<'_> {
 
     fn makers(&self, legs: &[Leg]) -> Vec<Address> {
         let (given, got) = self.net_of(self.sender);
-        if self.filler.is_none() || !given.is_empty() || !got.is_empty() {
+        if self.filler.is_none() || !given.is_empty() || !got.is_empty() || self.transfers.len() > MOST_TRANSFERS {
             return vec![];
         }
         let is_busy = |who: &Address| {
@@ -347,6 +350,9 @@ mod tests {
         let both = [&whole[..], &[moved(SOLD, other, ROUTER, 7), moved(BOUGHT, ROUTER, other, 13)]].concat();
         let traders: Vec<_> = deals(&[fill(ME, 1), fill(other, 2)], &both).iter().map(|deal| deal.trader).collect();
         assert_eq!(traders, [ME, other]);
+        let crowd: Vec<Order> =
+            (0..20_000).map(|at: u32| fill(Address::left_padding_from(&at.to_be_bytes()), at)).collect();
+        assert_eq!(deals(&[&[fill(ME, 1)][..], &crowd].concat(), &whole), [], "a crowd that nobody looks through");
         let paid_in_coin = [&whole[..], &[moved(SOLD, other, ROUTER, 7)]].concat();
         let traders: Vec<_> =
             deals(&[fill(ME, 1), fill(other, 2)], &paid_in_coin).iter().map(|deal| deal.trader).collect();
