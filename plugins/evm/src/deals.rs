@@ -165,12 +165,13 @@ impl Scene<'_> {
         // Two fills for one account are told by one and the same flow.
         let mut told = BTreeSet::new();
         let is_new = |order: &&Order| order.terms.is_some() || told.insert(order.owner);
-        let orders: Vec<&Order> = self.orders.iter().filter(is_new).collect();
-        let is_alone = orders.len() == 1;
-        let mut deals = vec![];
-        if told.len() <= MOST_OWNERS {
-            deals.extend(orders.iter().filter_map(|order| self.order(order, legs, is_alone)));
+        let mut orders: Vec<&Order> = self.orders.iter().filter(is_new).collect();
+        if told.len() > MOST_OWNERS {
+            // What a settlement itself says of its terms stands all the same.
+            orders.retain(|order| order.terms.is_some());
         }
+        let is_alone = orders.len() == 1;
+        let mut deals: Vec<Deal> = orders.iter().filter_map(|order| self.order(order, legs, is_alone)).collect();
         if deals.is_empty() {
             deals = self.filled(legs);
         }

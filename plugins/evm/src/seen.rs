@@ -250,7 +250,7 @@ mod tests {
     use super::*;
     use crate::native::Native;
     use crate::settings::{Rules, Settings};
-    use crate::settlement::Order;
+    use crate::settlement::{Order, Terms};
     use chain_plugin_sdk::Context;
 
     const ME: Address = Address::repeat_byte(1);
@@ -353,6 +353,11 @@ mod tests {
         let crowd: Vec<Order> =
             (0..20_000).map(|at: u32| fill(Address::left_padding_from(&at.to_be_bytes()), at)).collect();
         assert_eq!(deals(&[&[fill(ME, 1)][..], &crowd].concat(), &whole), [], "a crowd that nobody looks through");
+        let side = |token: Address, raw: u64| (token, U256::from(raw));
+        let terms = Some(Terms { sold: side(SOLD, 10), bought: side(BOUGHT, 20) });
+        let settled = Order { owner: ME, terms, place: 1, router: "cow-protocol" };
+        let told = deals(&[&[settled][..], &crowd].concat(), &whole);
+        assert_eq!(told.iter().map(|deal| deal.trader).collect::<Vec<_>>(), [ME], "nor does it hide what was settled");
         let paid_in_coin = [&whole[..], &[moved(SOLD, other, ROUTER, 7)]].concat();
         let traders: Vec<_> =
             deals(&[fill(ME, 1), fill(other, 2)], &paid_in_coin).iter().map(|deal| deal.trader).collect();
