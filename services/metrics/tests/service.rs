@@ -6,6 +6,7 @@ mod trades;
 
 use environment::Shutdown;
 use metrics::Settings;
+use metrics::adapters::sqlite::Sqlite;
 use metrics::settings::Database;
 use metrics_domain::{Limits, Method};
 use std::collections::BTreeMap;
@@ -45,8 +46,12 @@ struct Process {
 
 impl Process {
     fn start(log: &Log, directory: &Path) -> Self {
+        Self::start_with(log, settings(directory))
+    }
+
+    fn start_with(log: &Log, settings: Settings) -> Self {
         let shutdown = Shutdown::default();
-        let task = tokio::spawn(metrics::run(settings(directory), log.clone(), shutdown.clone()));
+        let task = tokio::spawn(metrics::run(settings, log.clone(), shutdown.clone()));
         Self { shutdown, task }
     }
 
@@ -66,6 +71,16 @@ async fn take(reader: &mut Reader, count: usize) -> Vec<tape_log::Stored> {
         }
     }
     taken
+}
+
+/// The first message that knows of so many swaps; those before may come again.
+async fn swaps(updates: &mut Reader, count: u64) -> MetricsUpdated {
+    loop {
+        let states = take(updates, 1).await.iter().map(state).collect::<Vec<_>>();
+        if let Some(told) = states.into_iter().find(|told| told.totals.swaps >= count) {
+            return told;
+        }
+    }
 }
 
 fn state(record: &tape_log::Stored) -> MetricsUpdated {
@@ -241,6 +256,33 @@ fn finalized(chain: &str, height: u64) -> Record {
     };
     let value = Some(wire::v1::progress::encode(&progress));
     Record { share: topics::PROGRESS.share(0), key: chain.as_bytes().to_vec(), headers: vec![], value }
+}
+
+/// Trades older than is wished go once the chain says that they are final; what then comes below them changes nothing.
+#[tokio::test]
+async fn old_trades_go_while_it_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = Log::open(&Target::Memory).await.unwrap();
+    let trade = |height, usd| record(&present(&worth(swap("mock", "ann", height, ("$usd", 10), ("cat", 10)), usd)));
+    let share = topics::METRICS_UPDATED.share_of(b"mock/ann");
+    let mut updates = log.assigned(vec![(share, Start::Beginning)]).await.unwrap();
+    log.publish(vec![trade(1, "10"), trade(3, "10")]).await.unwrap();
+    let process = Process::start(&log, directory.path());
+    swaps(&mut updates, 2).await;
+    process.stop().await;
+    log.publish(vec![finalized("mock", 3)]).await.unwrap();
+    let process = Process::start_with(&log, Settings { retention_days: Some(30), ..settings(directory.path()) });
+    let store = Sqlite::open(&directory.path().join("metrics.db"), Method::Average).await.unwrap();
+    let gone = async {
+        while sqlx::query_scalar::<_, i64>("SELECT count(*) FROM trades_v1").fetch_one(store.pool()).await.unwrap() > 0
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), gone).await.expect("old trades are gone within a minute");
+    log.publish(vec![trade(2, "7"), trade(4, "5")]).await.unwrap();
+    assert_eq!(swaps(&mut updates, 3).await.totals.volume_usd, "25", "the one below is late");
+    process.stop().await;
 }
 
 #[tokio::test]
