@@ -22,7 +22,7 @@ impl Progress {
     }
 
     /// What was said last.
-    pub fn newest(&self) -> Option<ChainProgressed> {
+    fn newest(&self) -> Option<ChainProgressed> {
         self.newest.borrow().clone()
     }
 

@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -115,18 +115,22 @@ fn start_replay() -> anyhow::Result<(Running, String)> {
 fn start_chaintape(dir: &Path, address: SocketAddr, upstream: &str) -> anyhow::Result<Running> {
     let data = dir.join("data");
     let log = std::fs::File::create(dir.join("log.jsonl"))?;
+    let mut command = chaintape(&dir.join("chains"), &data, address);
+    Running::start("chaintape", command.env("REPLAY_RPC_URL", upstream).stdout(log))
+}
+
+/// Everything in one process on SQLite: chain files in one folder, what is kept in another.
+pub(crate) fn chaintape(chains: &Path, data: &Path, address: SocketAddr) -> Command {
     let mut command = program(built("chaintape"), &[]);
     command
         .env("APP_ENV", "dev")
         .env("PLUGINS_DIR", target("plugins"))
-        .env("CHAINS_DIR", dir.join("chains"))
-        .env("REPLAY_RPC_URL", upstream)
+        .env("CHAINS_DIR", chains)
         .env("LOG", format!("sqlite:{}", data.join("log.db").display()))
         .env("DATABASE_URL", format!("sqlite:{}", data.display()))
         .env("API_ADDR", address.to_string())
         .env("PORTFOLIO_TRACK", "all")
         .env("PORTFOLIO_PROVIDER", "mock")
-        .stdin(Stdio::null())
-        .stdout(log);
-    Running::start("chaintape", &mut command)
+        .stdin(Stdio::null());
+    command
 }

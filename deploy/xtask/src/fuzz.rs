@@ -1,12 +1,14 @@
 //! `cargo xtask fuzz-api`: a real `chaintape` on a mock chain, asked whatever its OpenAPI document allows and much that it does not.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::process::{Running, build, built, note, program, root, run, target, wait};
+use crate::demo::chaintape;
+use crate::process::{Running, build, note, program, root, run, wait};
 use crate::servers::free_port;
 use crate::{page, plugins};
 
@@ -34,32 +36,21 @@ pub(crate) fn api(examples: u32) -> anyhow::Result<()> {
     note("building chaintape");
     build(&["chaintape"])?;
     let folder = tempfile::Builder::new().prefix("chaintape-fuzz-").tempdir()?;
-    let mut chaintape = start(folder.path())?;
-    let address = chaintape.1;
+    let (mut chaintape, address) = start(folder.path())?;
     wait(PATIENCE, || page::trades(address, "mock").filter(|trades| *trades > 0))
         .with_context(|| format!("no trade was served at {address} within {} s", PATIENCE.as_secs()))?;
     note(&format!("asking {address} {examples} times for each operation"));
     let script = root().join("deploy/system/fuzz-openapi.sh");
     run(&mut program(script, &[&format!("http://{address}"), &examples.to_string()]))?;
-    chaintape.0.still_there()
+    chaintape.still_there()
 }
 
-fn start(folder: &Path) -> anyhow::Result<(Running, std::net::SocketAddr)> {
-    let address = std::net::SocketAddr::from(([127, 0, 0, 1], free_port(18080)?));
-    std::fs::create_dir(folder.join("chains"))?;
-    std::fs::write(folder.join("chains/mock.toml"), CHAIN)?;
-    let mut command = program(built("chaintape"), &[]);
-    command
-        .env("APP_ENV", "dev")
-        .env("PLUGINS_DIR", target("plugins"))
-        .env("CHAINS_DIR", folder.join("chains"))
-        .env("LOG", format!("sqlite:{}", folder.join("tape.db").display()))
-        .env("DATABASE_URL", format!("sqlite:{}", folder.display()))
-        .env("API_ADDR", address.to_string())
-        .env("API_RATE_PER_SECOND", "0")
-        .env("PORTFOLIO_TRACK", "all")
-        .env("PORTFOLIO_PROVIDER", "mock")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
-    Ok((Running::start("chaintape", &mut command)?, address))
+fn start(folder: &Path) -> anyhow::Result<(Running, SocketAddr)> {
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port(18080)?));
+    let chains = folder.join("chains");
+    std::fs::create_dir(&chains)?;
+    std::fs::write(chains.join("mock.toml"), CHAIN)?;
+    let mut command = chaintape(&chains, folder, address);
+    let running = Running::start("chaintape", command.env("API_RATE_PER_SECOND", "0").stdout(Stdio::null()))?;
+    Ok((running, address))
 }

@@ -1,8 +1,8 @@
 //! Which wallets are tracked, what they should hold, and what a snapshot of one changes. Pure: no IO, no clock.
 //!
-//! Read in this order: [`tracking`] (whose wallets), [`standing`] (who is ahead), [`mod@fold`] (what a batch of trades does to them), [`snapshot`] (what a
-//! provider says they hold), [`fallback`] (which provider), [`mod@drift`] (what differs from the
-//! trades), [`ports`] (the world in our words), [`app`] (the story).
+//! Read in this order: [`tracking`] (whose wallets), [`standing`] (who is ahead), [`mod@fold`] (what a batch of trades does
+//! to them), [`snapshot`] (what a provider says they hold), [`fallback`] (which provider), [`mod@drift`] (what differs from
+//! the trades), [`ports`] (the world in our words), [`app`] (the story).
 //!
 //! **Invariant:** a wallet's net is a function of its live trades, however they arrived; a balance is only ever replaced
 //! by a snapshot of the same provider that was read to its end.

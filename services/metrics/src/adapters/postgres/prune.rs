@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// One instance at a time.
 const LOCK: &str = "SELECT pg_try_advisory_xact_lock(hashtext(current_schema() || '.prune'))";
 /// Commits share this; they wait while trades are dropped, and then see the new cut.
-pub(super) const ALONE: &str = "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.retention'))";
+const ALONE: &str = "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.retention'))";
 
 pub(super) async fn prune(
     pool: &PgPool,

@@ -3,7 +3,7 @@
 use crate::adapters::needed::{below, needed};
 use metrics_domain::Method;
 use metrics_domain::retention::{Pruned, not_final};
-use sqlx::{AssertSqlSafe, SqlitePool};
+use sqlx::{AssertSqlSafe, SqliteConnection, SqlitePool};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,13 +14,28 @@ pub(super) async fn prune(
     finalized: &BTreeMap<String, u64>,
 ) -> Result<Pruned, sqlx::Error> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    let before: i64 = sqlx::query_scalar("SELECT cut_ms FROM retention").fetch_one(&mut *transaction).await?;
+    let pruned = within(&mut transaction, method, cut_ms, finalized).await;
+    if matches!(pruned, Ok(Pruned::Done { .. })) {
+        transaction.commit().await?;
+    } else {
+        transaction.rollback().await?;
+    }
+    pruned
+}
+
+async fn within(
+    connection: &mut SqliteConnection,
+    method: Method,
+    cut_ms: u64,
+    finalized: &BTreeMap<String, u64>,
+) -> Result<Pruned, sqlx::Error> {
+    let before: i64 = sqlx::query_scalar("SELECT cut_ms FROM retention").fetch_one(&mut *connection).await?;
     if cut_ms.cast_signed() <= before {
         return Ok(Pruned::Nothing);
     }
     let below = below(cut_ms);
     let highest = format!("SELECT chain, max(height) FROM trades WHERE {below} GROUP BY chain");
-    let rows: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(highest)).fetch_all(&mut *transaction).await?;
+    let rows: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(highest)).fetch_all(&mut *connection).await?;
     let heights: BTreeMap<Arc<str>, u64> =
         rows.iter().map(|(chain, height)| (chain.as_str().into(), height.cast_unsigned())).collect();
     if let Some(not_final) = not_final(&heights, finalized) {
@@ -30,16 +45,15 @@ pub(super) async fn prune(
         "DELETE FROM trades WHERE {below} AND (block_time_ms, trade_id, trader) NOT IN ({})",
         needed(cut_ms, method)
     );
-    sqlx::query(AssertSqlSafe(clear)).execute(&mut *transaction).await?;
+    sqlx::query(AssertSqlSafe(clear)).execute(&mut *connection).await?;
     let kept = format!("SELECT count(*) FROM trades WHERE {below}");
-    let kept: i64 = sqlx::query_scalar(AssertSqlSafe(kept)).fetch_one(&mut *transaction).await?;
+    let kept: i64 = sqlx::query_scalar(AssertSqlSafe(kept)).fetch_one(&mut *connection).await?;
     for (chain, height) in rows {
         let floor = "INSERT INTO floors (chain, height) VALUES (?, ?)
                      ON CONFLICT (chain) DO UPDATE SET height = max(height, excluded.height)";
-        sqlx::query(floor).bind(chain).bind(height).execute(&mut *transaction).await?;
+        sqlx::query(floor).bind(chain).bind(height).execute(&mut *connection).await?;
     }
     let cut = sqlx::query("UPDATE retention SET cut_ms = ?").bind(cut_ms.cast_signed());
-    cut.execute(&mut *transaction).await?;
-    transaction.commit().await?;
+    cut.execute(connection).await?;
     Ok(Pruned::Done { kept: kept.cast_unsigned() })
 }
