@@ -10,8 +10,9 @@ url=${1:?say where the api is, such as http://127.0.0.1:8080}
 examples=${2:-200}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 venv=$root/target/fuzz
-if [ ! -x "$venv/bin/schemathesis" ]; then
-  python3 -m venv "$venv"
+# A Python environment holds absolute paths: one that was moved, or whose Python is gone, is made anew.
+if ! "$venv/bin/schemathesis" --version >/dev/null 2>&1; then
+  python3 -m venv --clear "$venv"
   "$venv/bin/pip" install --quiet 'schemathesis>=4,<5'
 fi
 # What it remembers stays with it. The stream is a WebSocket: it has tests of its own.

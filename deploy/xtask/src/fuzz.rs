@@ -54,3 +54,36 @@ fn start(folder: &Path) -> anyhow::Result<(Running, SocketAddr)> {
     let running = Running::start("chaintape", command.env("API_RATE_PER_SECOND", "0").stdout(Stdio::null()))?;
     Ok((running, address))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use crate::process::{program, root};
+
+    /// `python3 -m venv --clear FOLDER`, as far as the script needs it.
+    const PYTHON: &str = "#!/bin/sh\n[ \"$3\" = --clear ] && rm -rf \"$4\" && mkdir -p \"$4/bin\" && cp \"$(dirname \"$0\")/pip\" \"$4/bin/pip\"\n";
+    const PIP: &str = "#!/bin/sh\nprintf '#!/bin/sh\\necho new\\n' > \"$(dirname \"$0\")/schemathesis\" && chmod +x \"$(dirname \"$0\")/schemathesis\"\n";
+
+    fn executable(path: &Path, text: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn an_environment_whose_python_is_gone_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("deploy/system/fuzz-openapi.sh");
+        executable(&script, &fs::read_to_string(root().join("deploy/system/fuzz-openapi.sh")).unwrap());
+        executable(&folder.path().join("target/fuzz/bin/schemathesis"), "#!/nowhere/target/fuzz/bin/python3\n");
+        executable(&folder.path().join("bin/python3"), PYTHON);
+        executable(&folder.path().join("bin/pip"), PIP);
+        let path = format!("{}:{}", folder.path().join("bin").display(), std::env::var("PATH").unwrap());
+        let output = program(&script, &["http://127.0.0.1:1", "1"]).env("PATH", path).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "new\n");
+    }
+}
