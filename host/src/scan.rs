@@ -13,7 +13,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tape::{Event, Status};
+use tape::Status;
 
 /// Attempts at one span.
 const ATTEMPTS: u32 = 5;
@@ -79,8 +79,8 @@ pub(crate) fn print(trades: &[tape::Trade], finalized: Option<u64>, out: &mut im
     for (index, trade) in trades.iter().enumerate() {
         let height = trade.block.id.height;
         let status = if finalized.is_some_and(|last| height <= last) { Status::Finalized } else { Status::Observed };
-        let event = Event { id: format!("{}/scan/{height}.{index}", trade.chain), status, trade: trade.clone() };
-        out.write_all(&wire::v1::trade::encode(&event))?;
+        let id = format!("{}/scan/{height}.{index}", trade.chain);
+        out.write_all(&wire::v1::trade::encode_as(&id, status, trade))?;
         out.write_all(b"\n")?;
     }
     Ok(())

@@ -16,7 +16,7 @@ use recent::Recent;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tape::{BlockId, Detector, Event, Share, Trade, Unavailable};
+use tape::{BlockId, Detector, Share, Trade, Unavailable};
 use tape_log::{Appended, Log, Record, Topic, Writer, topics};
 use wire::headers::{cloud_event, kind};
 use wire::v1::{journal, progress, trade};
@@ -112,8 +112,7 @@ impl Scribe {
             let headers = cloud_event(kind, &id, &format!("/chains/{}", self.chain), trace.as_deref());
             let key = trade.key().into_bytes();
             let share = log_of(trade.block.id.height, step.cursor.origin).share_of(&key);
-            let event = Event { id, status: *status, trade: trade.clone() };
-            Record { share, key, headers, value: Some(trade::encode(&event)) }
+            Record { share, key, headers, value: Some(trade::encode_as(&id, *status, trade)) }
         };
         step.changes.iter().enumerate().map(record).collect()
     }
@@ -276,7 +275,7 @@ impl Lease for LogLease {
                 let mut live = live.lock().unwrap_or_else(PoisonError::into_inner);
                 match event.status {
                     tape::Status::Reverted => drop(live.remove(&event.trade.id())),
-                    _ if event.trade.block.id.height > height => drop(live.insert(event.trade.id(), event.trade)),
+                    _ if event.trade.block.id.height > height => drop(live.insert(event.trade.id(), *event.trade)),
                     _ => {}
                 }
             };

@@ -13,7 +13,7 @@ use crate::{Arrival, Log, Reader, Record, Stored, letter};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tape::{Batch, Delivery, Feed, Share, Start, Unavailable};
+use tape::{Batch, Delivery, Feed, Share, Start, Told, Unavailable};
 
 /// How often what is beside the live trades comes first.
 const ASIDE_FIRST: u64 = 16;
@@ -58,7 +58,7 @@ impl Tallies {
 }
 
 /// Reads trades for one service.
-pub struct TradeFeed {
+pub struct TradeFeed<E = Told> {
     log: Log,
     reading: Reading,
     live: Reader,
@@ -68,12 +68,12 @@ pub struct TradeFeed {
     watch: Watch,
     tallies: Arc<Tallies>,
     /// What follows from an arrival that said more than one thing.
-    told: VecDeque<Delivery>,
+    told: VecDeque<Delivery<E>>,
     /// A batch that may be delivered once its refused records are safe.
-    held: Option<(Batch, Vec<Record>)>,
+    held: Option<(Batch<E>, Vec<Record>)>,
 }
 
-impl TradeFeed {
+impl<E> TradeFeed<E> {
     /// Joins the readers of live trades under the service's name.
     pub async fn join(log: &Log, reading: Reading) -> Result<Self, Unavailable> {
         let live = log.joined(reading.service, &topics::TRADES).await?;
@@ -98,8 +98,8 @@ impl TradeFeed {
     }
 }
 
-impl Feed for TradeFeed {
-    async fn next(&mut self) -> Result<Delivery, Unavailable> {
+impl<E: From<Told> + Send> Feed<E> for TradeFeed<E> {
+    async fn next(&mut self) -> Result<Delivery<E>, Unavailable> {
         while self.held.is_none() {
             if let Some(delivery) = self.told.pop_front() {
                 return Ok(delivery);
@@ -137,7 +137,7 @@ impl Feed for TradeFeed {
     }
 }
 
-impl TradeFeed {
+impl<E: From<Told>> TradeFeed<E> {
     fn take(&mut self, arrival: Arrival) {
         match arrival {
             Arrival::Gained(live) => {
@@ -184,14 +184,15 @@ impl TradeFeed {
     }
 
     /// Decodes what validates; the rest becomes dead letters.
-    fn sort(&self, share: Share, records: Vec<Stored>, next: u64) -> (Batch, Vec<Record>) {
+    fn sort(&self, share: Share, records: Vec<Stored>, next: u64) -> (Batch<E>, Vec<Record>) {
         let mut events = Vec::with_capacity(records.len());
         let mut dead = vec![];
-        for record in records {
+        for mut record in records {
             let position = record.position;
-            match wire::v1::trade::decode(record.value.as_deref().unwrap_or_default()) {
-                Ok(event) => events.push((position, event)),
-                Err(reason) => {
+            match wire::v1::trade::told(position, record.value.take().unwrap_or_default()) {
+                Ok(told) => events.push(told.into()),
+                Err((reason, value)) => {
+                    record.value = Some(value);
                     tracing::error!(log = %share.log, partition = share.number, position, %reason, "trade dead-lettered");
                     dead.push(letter::of(&self.reading.dead(&share.log), &share, record, &reason.to_string()));
                 }

@@ -61,7 +61,7 @@ async fn next(feed: &mut TradeFeed) -> Delivery {
 async fn batch(feed: &mut TradeFeed) -> (String, Vec<String>) {
     loop {
         if let Delivery::Batch(batch) = next(feed).await {
-            let traders = batch.events.into_iter().map(|(_, event)| event.trade.trader.address).collect();
+            let traders = batch.events.into_iter().map(|told| told.event.trade.trader.address).collect();
             return (batch.share.log.to_string(), traders);
         }
     }

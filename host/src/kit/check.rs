@@ -13,7 +13,7 @@ use ingest_domain::Scanned;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Instant;
-use tape::{Event, Status};
+use tape::Status;
 
 /// Fuel for a scan that is only measured.
 const AMPLE: u64 = 1 << 50;
@@ -140,10 +140,9 @@ fn trades(scanned: &Scanned) -> Result<(), String> {
         let mut before = None;
         for trade in &block.trades {
             let id = trade.id();
-            let event = Event { id: "check/1/0".to_owned(), status: Status::Observed, trade: trade.clone() };
-            let decoded =
-                wire::v1::trade::decode(&wire::v1::trade::encode(&event)).map_err(|e| format!("trade {id}: {e}"))?;
-            if decoded.trade != *trade {
+            let encoded = wire::v1::trade::encode_as("check/1/0", Status::Observed, trade);
+            let decoded = wire::v1::trade::decode(&encoded).map_err(|e| format!("trade {id}: {e}"))?;
+            if *decoded.trade != *trade {
                 return Err(format!("trade {id} is another after its way over the wire"));
             }
             let place = trade.place();

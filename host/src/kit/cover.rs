@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use ingest_domain::Scanned;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use tape::{Event, Status};
+use tape::Status;
 
 /// Every cassette of a folder, by path.
 pub fn read_cassettes(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Cassette)>> {
@@ -37,8 +37,8 @@ pub fn expectation(scanned: &Scanned) -> anyhow::Result<String> {
         });
         lines.push(head.to_string());
         for trade in &block.trades {
-            let event = Event { id: "test".to_owned(), status: Status::Observed, trade: trade.clone() };
-            let mut line: Value = serde_json::from_slice(&wire::v1::trade::encode(&event))?;
+            let encoded = wire::v1::trade::encode_as("test", Status::Observed, trade);
+            let mut line: Value = serde_json::from_slice(&encoded)?;
             if let Some(line) = line.as_object_mut() {
                 line.remove("detector");
                 line.remove("eventId");

@@ -101,15 +101,15 @@ pub struct PatientFeed<F> {
     backoff: Backoff,
 }
 
-impl<F: Feed> PatientFeed<F> {
+impl<F> PatientFeed<F> {
     /// Around a feed.
     pub fn new(inner: F, pulse: Arc<Pulse>) -> Self {
         Self { inner, pulse, backoff: backoff() }
     }
 }
 
-impl<F: Feed> Feed for PatientFeed<F> {
-    async fn next(&mut self) -> Result<Delivery, Unavailable> {
+impl<E: Send, F: Feed<E>> Feed<E> for PatientFeed<F> {
+    async fn next(&mut self) -> Result<Delivery<E>, Unavailable> {
         let delivered = self.inner.next().await;
         self.pulse.log.store(delivered.is_ok(), Ordering::Relaxed);
         match &delivered {

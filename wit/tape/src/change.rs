@@ -17,9 +17,9 @@ pub enum Status {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The trade is present.
-    Apply(Trade),
+    Apply(Box<Trade>),
     /// The trade is absent; repeated in full, so that it can be taken out.
-    Revert(Trade),
+    Revert(Box<Trade>),
 }
 
 impl Change {
@@ -38,8 +38,8 @@ pub struct Event {
     pub id: String,
     /// The state.
     pub status: Status,
-    /// The trade.
-    pub trade: Trade,
+    /// The trade; boxed, because events are handed from list to list.
+    pub trade: Box<Trade>,
 }
 
 impl Event {

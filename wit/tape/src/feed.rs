@@ -40,32 +40,43 @@ pub enum Start {
     At(u64),
 }
 
-/// Events of one share, in order.
+/// One event as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
+pub struct Told {
+    /// Its position.
+    pub position: u64,
+    /// What it says.
+    pub event: Event,
+    /// How it says it, word for word.
+    pub text: String,
+}
+
+/// Events of one share, in order, each as what its reader makes of it on arrival.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch<E = Told> {
     /// Which share.
     pub share: Share,
-    /// The events with their positions. Records that did not validate are left out: the adapter has dead-lettered them.
-    pub events: Vec<(u64, Event)>,
+    /// The events. Records that did not validate are left out: the adapter has dead-lettered them.
+    pub events: Vec<E>,
     /// The position to read from next, once this batch is committed.
     pub next: u64,
 }
 
 /// What a reader is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Delivery {
+pub enum Delivery<E = Told> {
     /// The share is this reader's now; say where to start.
     Gained(Share),
     /// Its next events.
-    Batch(Batch),
+    Batch(Batch<E>),
     /// The share is another's; forget it.
     Lost(Share),
 }
 
 /// A reader of trade events.
-pub trait Feed: Send {
+pub trait Feed<E = Told>: Send {
     /// The next delivery; waits for one.
-    fn next(&mut self) -> impl Future<Output = Result<Delivery, Unavailable>> + Send;
+    fn next(&mut self) -> impl Future<Output = Result<Delivery<E>, Unavailable>> + Send;
     /// Starts, or starts again, to read a gained share at `start`.
     fn seek(&mut self, share: &Share, start: Start) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }

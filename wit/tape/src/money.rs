@@ -53,8 +53,8 @@ impl Usd {
             return Err(NotUsd);
         }
         let whole: i128 = whole.parse().map_err(|_| NotUsd)?;
-        let padded = format!("{fraction:0<18}");
-        let fraction: i128 = padded.parse().map_err(|_| NotUsd)?;
+        let missing = Self::DIGITS - u32::try_from(fraction.len()).map_err(|_| NotUsd)?;
+        let fraction = fraction.parse::<i128>().map_err(|_| NotUsd)? * 10_i128.pow(missing);
         let units = whole.checked_mul(Self::ONE.0).and_then(|w| w.checked_add(fraction)).ok_or(NotUsd)?;
         Ok(Self(if negative { -units } else { units }))
     }

@@ -181,7 +181,14 @@ impl Trade {
 
     /// `chain/blockHash/txHash/ordinal`: the same on every replay and instance.
     pub fn id(&self) -> String {
-        format!("{}/{}/{}/{}", self.chain, self.block.id.hash, self.transaction.hash, self.ordinal)
+        [&self.chain, "/", &self.block.id.hash, "/", &self.transaction.hash, "/", &self.ordinal.to_string()].concat()
+    }
+
+    /// Whether that is its id.
+    pub fn is_called(&self, id: &str) -> bool {
+        let parts = [&self.chain, &self.block.id.hash, &self.transaction.hash];
+        let ordinal = parts.into_iter().try_fold(id, |rest, part| rest.strip_prefix(&**part)?.strip_prefix('/'));
+        ordinal == Some(&self.ordinal.to_string())
     }
 
     /// Where it stands in its chain.

@@ -1,5 +1,6 @@
 //! The checks every decoded payload passes, and the refusal that names the field.
 
+use std::fmt::Display;
 use tape::Raw;
 
 /// Why a payload is refused.
@@ -25,6 +26,17 @@ pub const MAX_SYMBOL: usize = 64;
 /// Largest event, bytes.
 pub const MAX_EVENT: usize = 512 * 1024;
 
+impl Invalid {
+    /// The same of a field inside another: `raw` of `legs[3].sold` is `legs[3].sold.raw`.
+    #[must_use]
+    pub(crate) fn within(self, parent: impl Display) -> Self {
+        match self {
+            Self::Field { field, rule } => Self::Field { field: format!("{parent}.{field}"), rule },
+            shape @ Self::Shape(_) => shape,
+        }
+    }
+}
+
 pub(crate) fn broken(field: &str, rule: impl Into<String>) -> Invalid {
     Invalid::Field { field: field.to_owned(), rule: rule.into() }
 }
@@ -37,7 +49,8 @@ pub fn id(field: &str, text: &str) -> Result<(), Invalid> {
     if text.len() > MAX_ID {
         return Err(broken(field, format!("has {} bytes, more than {MAX_ID}", text.len())));
     }
-    if text.chars().any(char::is_control) {
+    let printable = |byte: u8| (b' '..=b'~').contains(&byte);
+    if !text.bytes().all(printable) && text.chars().any(char::is_control) {
         return Err(broken(field, "holds control characters"));
     }
     Ok(())

@@ -5,5 +5,6 @@
 pub mod v1;
 pub mod check;
 pub mod headers;
+pub mod text;
 
 pub use check::Invalid;

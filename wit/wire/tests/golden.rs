@@ -26,7 +26,7 @@ fn event() -> Event {
     Event {
         id: "ethereum/7/0".into(),
         status: Status::Observed,
-        trade: Trade {
+        trade: Box::new(Trade {
             kind: Trade::SWAP.into(),
             chain: "ethereum".into(),
             network: "eip155:1/0xd4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3".into(),
@@ -65,7 +65,7 @@ fn event() -> Event {
             attributes: [("router".to_owned(), "uniswapx".to_owned())].into(),
             valuation: Some(Valuation { notional: Usd(95 * Usd::ONE.0), fee: None, source: "stable-leg".into() }),
             detector: Arc::new(Detector { plugin: "evm".into(), version: "0.1.0".into(), digest: "sha256:00".into() }),
-        },
+        }),
     }
 }
 
@@ -133,6 +133,9 @@ fn every_refusal_names_its_field() {
         ("/fees/0/raw", json!("1e3"), "`fees[0].raw`"),
         ("/eventId", json!(""), "`eventId` must not be empty"),
         ("/tradeId", json!("x"), "`tradeId` must be"),
+        ("/tradeId", json!(format!("{}0", event().trade.id())), "`tradeId` must be"),
+        ("/tradeId", json!(event().trade.id().replacen('/', "", 1)), "`tradeId` must be"),
+        ("/attributes/router", json!("a\u{85}"), "`attributes.router` holds control characters"),
         ("/trader/address", json!("a".repeat(300)), "`trader.address` has 300 bytes"),
         ("/trader/address", json!("a\u{0}"), "`trader.address` holds control characters"),
         ("/sold/symbol", json!("S".repeat(65)), "`sold.symbol` has 65 bytes"),
@@ -160,9 +163,23 @@ fn every_refusal_names_its_field() {
 }
 
 #[test]
+fn what_is_told_is_kept_word_for_word_and_what_is_refused_is_given_back() {
+    let said = String::from_utf8(trade::encode(&event())).unwrap().replacen('{', "{ \"later\" : [1.0],", 1);
+    let told = trade::told(7, said.clone().into_bytes()).unwrap();
+    assert_eq!((told.position, told.event, told.text), (7, event(), said.clone()));
+    // Not even what is ignored may be no text: it is stored and served as such.
+    let mut broken = said.into_bytes();
+    let at = broken.iter().position(|byte| *byte == b'[').unwrap();
+    broken.splice(at..=at, *b"[\"\xff\",");
+    let (reason, given_back) = trade::told(8, broken.clone()).unwrap_err();
+    assert!(reason.to_string().contains("utf-8"), "{reason}");
+    assert_eq!(given_back, broken);
+}
+
+#[test]
 fn a_block_of_any_size_survives_the_journal() {
     for count in [0, 1, 3, 1_000] {
-        let trades: Vec<Trade> = std::iter::repeat_n(event().trade, count).collect();
+        let trades: Vec<Trade> = std::iter::repeat_n(*event().trade, count).collect();
         let parts = journal::encode_block(7, "0xab", &trades);
         assert!(parts.iter().all(|part| part.len() <= journal::MAX_PART));
         let read: Vec<journal::Block> = parts.iter().map(|part| journal::decode_block(part).unwrap()).collect();

@@ -17,7 +17,7 @@ use evm_plugin::Evm;
 use recording::{Native, Recording};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tape::{Event, Status, Trade};
+use tape::{Status, Trade};
 
 /// How long each way is measured.
 const FOR: Duration = Duration::from_secs(5);
@@ -98,13 +98,12 @@ async fn compare(
 
 /// Encodes each trade as the tape does, and gives the trades back.
 fn encoded(trades: Vec<Trade>) -> anyhow::Result<Vec<Trade>> {
-    let encode = |trade: Trade| {
-        let event = Event { id: "bench/1/1".to_owned(), status: Status::Finalized, trade };
-        anyhow::ensure!(wire::v1::trade::encode(&event).len() > 2, "a trade was not encoded");
-        Ok(event.trade)
-    };
     anyhow::ensure!(!trades.is_empty(), "no trades came out");
-    trades.into_iter().map(encode).collect()
+    for trade in &trades {
+        let event = wire::v1::trade::encode_as("bench/1/1", Status::Finalized, trade);
+        anyhow::ensure!(event.len() > 2, "a trade was not encoded");
+    }
+    Ok(trades)
 }
 
 /// How often something was done in a while, and what it took this process: a scan runs on a thread of its own, and time that

@@ -5,7 +5,7 @@ use super::tape::{Shape, shares};
 use super::{Figures, rounded};
 use anyhow::{Context, ensure};
 use metrics::adapters::postgres::Postgres;
-use metrics_domain::{Limits, Method, Store, follow};
+use metrics_domain::{Heard, Limits, Method, Store, follow};
 use sqlx::AssertSqlSafe;
 use std::collections::VecDeque;
 use std::future::pending;
@@ -126,8 +126,8 @@ struct Handing<'a> {
     done: &'a Notify,
 }
 
-impl Feed for Handing<'_> {
-    async fn next(&mut self) -> Result<Delivery, Unavailable> {
+impl Feed<Heard> for Handing<'_> {
+    async fn next(&mut self) -> Result<Delivery<Heard>, Unavailable> {
         if let Some(share) = self.to_gain.pop() {
             return Ok(Delivery::Gained(share));
         }
@@ -138,8 +138,9 @@ impl Feed for Handing<'_> {
                 continue;
             }
             let decoded = all[at..end].iter().zip(at as u64..).map(|(record, position)| {
-                let event = wire::v1::trade::decode(record).map_err(|e| Unavailable::new("decode a record", e))?;
-                Ok((position, event))
+                wire::v1::trade::told(position, record.clone())
+                    .map(Heard::from)
+                    .map_err(|(e, _)| Unavailable::new("decode a record", e))
             });
             let events = decoded.collect::<Result<_, Unavailable>>()?;
             self.reading.push_back((share.clone(), end));

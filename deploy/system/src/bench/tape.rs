@@ -123,7 +123,7 @@ fn event(shape: &Shape, number: u64, dice: &mut Dice) -> Event {
             digest: format!("sha256:{:064x}", 0xe7),
         }),
     };
-    Event { id: format!("chain{chain}/{height}/{index}"), status: Status::Observed, trade }
+    Event { id: format!("chain{chain}/{height}/{index}"), status: Status::Observed, trade: Box::new(trade) }
 }
 
 fn dice_of(number: u64, salt: u32) -> bool {

@@ -203,7 +203,7 @@ pub(crate) fn wallet_rows(chain: &str, address: &str, balances: &[(&str, &str)],
 
 /// An event of a made-up trade.
 pub(crate) fn event(status: Status, trade: Trade) -> Event {
-    Event { id: format!("{}/{}/0", trade.chain, trade.block.id.height), status, trade }
+    Event { id: format!("{}/{}/0", trade.chain, trade.block.id.height), status, trade: Box::new(trade) }
 }
 
 /// A made-up trade: 95 USDC for wrapped ether at a height, one second per block.

@@ -1,7 +1,7 @@
 //! Exact amounts without a ceiling: token quantities, and dollars with 18 fractional digits rounded half to even.
 
 use num_bigint::{BigInt, BigUint, Sign};
-use std::fmt;
+use std::fmt::{self, Write};
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::str::FromStr;
 use tape::{Raw, Usd};
@@ -22,6 +22,14 @@ pub struct NotDollars;
 pub fn quantity(raw: Raw) -> Quantity {
     let bytes: [u8; 32] = raw.to_le_bytes();
     Quantity::from_bytes_le(&bytes)
+}
+
+/// Shows a quantity in decimal digits: most are small enough to be shown without a division of big integers.
+pub fn plain(quantity: &Quantity) -> impl fmt::Display {
+    fmt::from_fn(move |f| match u128::try_from(quantity) {
+        Ok(small) => fmt::Display::fmt(&small, f),
+        Err(_) => fmt::Display::fmt(quantity, f),
+    })
 }
 
 impl Dollars {
@@ -84,13 +92,17 @@ impl Sub for &Dollars {
 
 impl fmt::Display for Dollars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0.sign() == Sign::Minus { "-" } else { "" };
-        let digits = self.0.magnitude().to_string();
-        let padded = format!("{digits:0>19}");
-        let (whole, fraction) = padded.split_at(padded.len() - 18);
+        if self.0.sign() == Sign::Minus {
+            f.write_str("-")?;
+        }
+        let mut digits = String::with_capacity(40);
+        // Writing to a string does not fail.
+        let _ = write!(digits, "{:0>19}", plain(self.0.magnitude()));
+        let (whole, fraction) = digits.split_at(digits.len() - 18);
+        f.write_str(whole)?;
         match fraction.trim_end_matches('0') {
-            "" => write!(f, "{sign}{whole}"),
-            fraction => write!(f, "{sign}{whole}.{fraction}"),
+            "" => Ok(()),
+            fraction => f.write_str(".").and_then(|()| f.write_str(fraction)),
         }
     }
 }

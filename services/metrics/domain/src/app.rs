@@ -4,6 +4,7 @@
 //! commit rests on the positions of all of them.
 
 use crate::fold::{Ledger, Read};
+use crate::heard::Heard;
 use crate::holding::Method;
 use crate::ports::{Outcome, Store};
 use crate::retention::Floors;
@@ -11,7 +12,7 @@ use crate::wishes::{Move, wishes};
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::sync::Arc;
-use tape::{Batch, Delivery, Event, Feed, Share, Start, Unavailable};
+use tape::{Batch, Delivery, Feed, Share, Start, Unavailable};
 
 /// How much is done and remembered at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +60,7 @@ impl Held {
 /// Follows the feed into the store. Returns only when the store cannot be had; whoever wants it tried again puts that
 /// into the store. After a failure of the feed it reads on from what is committed: nothing handed out and not yet
 /// committed is lost.
-pub async fn follow(mut feed: impl Feed, store: &impl Store, limits: Limits) -> Result<Infallible, Unavailable> {
+pub async fn follow(mut feed: impl Feed<Heard>, store: &impl Store, limits: Limits) -> Result<Infallible, Unavailable> {
     let mut numbers: HashMap<u32, Held> = HashMap::new();
     loop {
         let Ok(delivery) = feed.next().await else {
@@ -102,7 +103,7 @@ pub async fn follow(mut feed: impl Feed, store: &impl Store, limits: Limits) -> 
 
 /// Starts to read shares where the store says they were left.
 async fn take(
-    feed: &mut impl Feed,
+    feed: &mut impl Feed<Heard>,
     store: &impl Store,
     held: &mut Held,
     shares: impl IntoIterator<Item = Share>,
@@ -121,18 +122,23 @@ fn start(next: Option<u64>) -> Start {
 }
 
 /// Commits a batch in as many pieces as the limit asks for; what is committed already is left out.
-async fn commit(store: &impl Store, held: &mut Held, batch: Batch, limits: Limits) -> Result<Outcome, Unavailable> {
+async fn commit(
+    store: &impl Store,
+    held: &mut Held,
+    batch: Batch<Heard>,
+    limits: Limits,
+) -> Result<Outcome, Unavailable> {
     let from = held.position(&batch.share);
     let old = |position: u64| from.is_some_and(|next| position < next);
     if old(batch.next.saturating_sub(1)) {
         return Ok(Outcome::Committed);
     }
-    let mut events: Vec<(u64, Event)> = batch.events.into_iter().filter(|(position, _)| !old(*position)).collect();
+    let mut events = batch.events;
+    events.retain(|heard| !old(heard.position));
     loop {
         let rest = events.split_off(events.len().min(limits.events.max(1)));
-        let next = rest.first().map_or(batch.next, |(position, _)| *position);
-        let piece = events.into_iter().map(|(_, event)| event).collect();
-        if digest(store, held, &batch.share, piece, next).await? == Outcome::Moved {
+        let next = rest.first().map_or(batch.next, |heard| heard.position);
+        if digest(store, held, &batch.share, events, next).await? == Outcome::Moved {
             return Ok(Outcome::Moved);
         }
         if rest.is_empty() {
@@ -147,10 +153,10 @@ async fn digest(
     store: &impl Store,
     held: &mut Held,
     share: &Share,
-    events: Vec<Event>,
+    mut events: Vec<Heard>,
     next: u64,
 ) -> Result<Outcome, Unavailable> {
-    let (too_late, events): (Vec<Event>, Vec<Event>) = events.into_iter().partition(|event| held.floors.is_late(event));
+    let too_late: Vec<Heard> = events.extract_if(.., |heard| held.floors.is_late(&heard.entry)).collect();
     let wishes = wishes(events);
     let missing = held.ledger.missing(&wishes);
     if !missing.0.is_empty() || !missing.1.is_empty() {
@@ -182,10 +188,10 @@ async fn digest(
 }
 
 /// How many events there are of each chain.
-fn counted(events: &[Event]) -> Vec<(Arc<str>, u64)> {
+fn counted(events: &[Heard]) -> Vec<(Arc<str>, u64)> {
     let mut counts: BTreeMap<Arc<str>, u64> = BTreeMap::new();
-    for event in events {
-        *counts.entry(Arc::clone(&event.trade.chain)).or_default() += 1;
+    for heard in events {
+        *counts.entry(Arc::clone(&heard.entry.user.chain)).or_default() += 1;
     }
     counts.into_iter().collect()
 }

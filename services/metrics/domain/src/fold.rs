@@ -67,6 +67,16 @@ impl SideOf {
             Self::Bought => effects.bought.as_ref(),
         }
     }
+
+    /// Notes the effect of a move on that side.
+    fn note(self, all: &mut [Effects], at: usize, effect: Effect) {
+        if let Some(effects) = all.get_mut(at) {
+            match self {
+                Self::Sold => effects.sold = Some(effect),
+                Self::Bought => effects.bought = Some(effect),
+            }
+        }
+    }
 }
 
 impl Ledger {
@@ -93,10 +103,10 @@ impl Ledger {
     /// Which users and positions must be loaded before the wishes can be resolved and folded.
     pub fn missing(&self, wishes: &[Wish]) -> (Vec<UserKey>, Vec<BookKey>) {
         let entries = || wishes.iter().flat_map(Wish::entries);
-        let users: BTreeSet<_> = entries().map(|entry| &entry.user).collect();
-        let books: BTreeSet<_> = entries().flat_map(|entry| books_of(entry).map(|(_, book)| book)).collect();
-        let users = users.into_iter().filter(|user| !self.users.contains_key(*user)).cloned().collect();
-        (users, books.into_iter().filter(|book| !self.books.contains_key(book)).collect())
+        let users = entries().map(|entry| &entry.user).filter(|user| !self.users.contains_key(*user));
+        let books = entries().flat_map(books_of).map(|(_, book)| book).filter(|book| !self.books.contains_key(book));
+        let (users, books): (BTreeSet<_>, BTreeSet<_>) = (users.cloned().collect(), books.collect());
+        (users.into_iter().collect(), books.into_iter().collect())
     }
 
     /// Remembers what was loaded; what the store left out is new and empty.
@@ -153,7 +163,7 @@ impl Ledger {
             hours: vec![],
             fees: vec![],
         };
-        let mut effects = HashMap::new();
+        let mut effects = vec![Effects::default(); moves.len()];
         let mut hours = Hours::of(&moves);
         let mut tails: HashMap<BookKey, Tail> = tails.into_iter().collect();
         let (leaving, none) = (leaving(&moves), BTreeSet::new());
@@ -173,7 +183,7 @@ impl Ledger {
         facts.hours = hours.moved();
         facts.fees = fee_moves(&moves);
         facts.users = self.count(&moves);
-        facts.puts = moves.into_iter().map(|step| put(step, &mut effects)).collect();
+        facts.puts = moves.into_iter().zip(effects).map(|(step, effects)| put(step, effects)).collect();
         facts
     }
 
@@ -182,18 +192,24 @@ impl Ledger {
     }
 
     /// Folds new trades onto the newest holding; says what they realize.
-    fn append(&mut self, key: &BookKey, coming: Vec<Coming<'_>>, effects: &mut New, hours: &mut Hours) -> Realized {
+    fn append(
+        &mut self,
+        key: &BookKey,
+        coming: Vec<Coming<'_>>,
+        effects: &mut [Effects],
+        hours: &mut Hours,
+    ) -> Realized {
         let method = self.method;
         let book = self.books.entry(key.clone()).or_default();
         let mut realized = Realized::default();
-        for (entry, side) in coming {
+        for Coming { at, entry, side } in coming {
             let effect = step(method, &mut book.holding, side, entry);
             if side == SideOf::Sold {
                 realized.add(&effect.realized);
                 hours.at(entry).realized.add(&effect.realized);
             }
             book.trades += 1;
-            effects.insert((Arc::clone(&entry.order.id), side), effect);
+            side.note(effects, at, effect);
         }
         book.realized.add(&realized);
         realized
@@ -205,14 +221,14 @@ impl Ledger {
         key: &BookKey,
         tail: Tail,
         (going, coming): (&BTreeSet<Arc<str>>, &[Coming<'_>]),
-        (effects, changed): (&mut New, &mut Vec<Changed>),
+        (effects, changed): (&mut [Effects], &mut Vec<Changed>),
         hours: &mut Hours,
     ) -> Realized {
         let method = self.method;
         let book = self.books.entry(key.clone()).or_default();
         let mut difference = Realized::default();
         let mut holding = tail.checkpoint;
-        let mut line: Vec<(&Entry, SideOf, Option<&Effect>)> = vec![];
+        let mut line: Vec<(&Entry, SideOf, Before<'_>)> = vec![];
         for stored in &tail.trades {
             let Some(side) = side_in(&stored.entry, key) else { continue };
             let was = side.effect(&stored.effects);
@@ -221,20 +237,20 @@ impl Ledger {
                 hours.at(&stored.entry).realized.sub(&was.realized);
             }
             if !going.contains(&stored.entry.order.id) {
-                line.push((&stored.entry, side, was));
+                line.push((&stored.entry, side, Before::Stored(was)));
             }
         }
         book.trades = book.trades.saturating_sub(going.len() as u64) + coming.len() as u64;
-        line.extend(coming.iter().map(|(entry, side)| (*entry, *side, None)));
+        line.extend(coming.iter().map(|coming| (coming.entry, coming.side, Before::Coming(coming.at))));
         line.sort_by(|a, b| a.0.order.cmp(&b.0.order));
-        for (entry, side, was) in line {
+        for (entry, side, before) in line {
             let effect = step(method, &mut holding, side, entry);
             difference.add(&effect.realized);
             hours.at(entry).realized.add(&effect.realized);
-            match was {
-                None => drop(effects.insert((Arc::clone(&entry.order.id), side), effect)),
-                Some(was) if *was != effect => changed.push(Changed { key: entry.key(), side, effect }),
-                Some(_) => {}
+            match before {
+                Before::Coming(at) => side.note(effects, at, effect),
+                Before::Stored(was) if was != Some(&effect) => changed.push(Changed { key: entry.key(), side, effect }),
+                Before::Stored(_) => {}
             }
         }
         book.holding = holding;
@@ -274,10 +290,20 @@ impl Ledger {
     }
 }
 
-/// A trade that comes into a book, by one of its sides.
-type Coming<'a> = (&'a Entry, SideOf);
-/// What the trades that come do, by id and side; a batch names each of a user's trades once.
-type New = HashMap<(Arc<str>, SideOf), Effect>;
+/// A trade that comes into a book, by one of its sides, and the number of the move that brings it.
+struct Coming<'a> {
+    at: usize,
+    entry: &'a Entry,
+    side: SideOf,
+}
+
+/// What a trade of a book that is folded anew was before.
+enum Before<'a> {
+    /// Stored, with this effect.
+    Stored(Option<&'a Effect>),
+    /// Not there: it comes by this move.
+    Coming(usize),
+}
 
 /// What one trade does to a holding.
 fn step(method: Method, holding: &mut Holding, side: SideOf, entry: &Entry) -> Effect {
@@ -318,7 +344,7 @@ fn side_in(entry: &Entry, key: &BookKey) -> Option<SideOf> {
 /// What comes into each book touched, in chain order; a book that only loses trades has nothing coming.
 fn by_book(moves: &[Move]) -> BTreeMap<BookKey, Vec<Coming<'_>>> {
     let mut books: BTreeMap<BookKey, Vec<Coming<'_>>> = BTreeMap::new();
-    for step in moves {
+    for (at, step) in moves.iter().enumerate() {
         // What only goes, or came and went, leaves nothing coming; its books are written all the same.
         for entry in step.removed().map(|was| &was.entry).into_iter().chain(step.seen()) {
             for (_, book) in books_of(entry) {
@@ -326,11 +352,11 @@ fn by_book(moves: &[Move]) -> BTreeMap<BookKey, Vec<Coming<'_>>> {
             }
         }
         if let Some(entry) = step.added() {
-            books_of(entry).for_each(|(side, book)| books.entry(book).or_default().push((entry, side)));
+            books_of(entry).for_each(|(side, book)| books.entry(book).or_default().push(Coming { at, entry, side }));
         }
     }
     for coming in books.values_mut() {
-        coming.sort_by(|a, b| a.0.order.cmp(&b.0.order));
+        coming.sort_by(|a, b| a.entry.order.cmp(&b.entry.order));
     }
     books
 }
@@ -347,9 +373,7 @@ fn leaving(moves: &[Move]) -> HashMap<BookKey, BTreeSet<Arc<str>>> {
 }
 
 /// The row a move leaves.
-fn put(step: Move, effects: &mut New) -> Put {
-    let Move { event, entry, live, known, .. } = step;
-    let mut take = |side| if live { effects.remove(&(Arc::clone(&entry.order.id), side)) } else { None };
-    let effects = Effects { sold: take(SideOf::Sold), bought: take(SideOf::Bought) };
-    Put { event, entry, live, known, effects }
+fn put(step: Move, effects: Effects) -> Put {
+    let Move { said, entry, live, known, .. } = step;
+    Put { said, entry, live, known, effects }
 }

@@ -3,12 +3,13 @@
 use crate::account::{Book, User};
 use crate::entry::{BookKey, Entry, Order, TradeKey, UserKey};
 use crate::fold::SideOf;
+use crate::heard::Said;
 use crate::holding::{Holding, Method, Parcel, Realized};
 use crate::hours::{FeeKey, FeeMove, HourKey, HourMove};
 use crate::retention::Floors;
 use std::future::Future;
 use std::sync::Arc;
-use tape::{Event, Share, Unavailable};
+use tape::{Share, Unavailable};
 
 /// What one trade did to one book.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,8 +65,8 @@ pub struct Tail {
 /// A trade row to write whole, new or replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Put {
-    /// The event that put it into its state.
-    pub event: Event,
+    /// Of the event that put it into its state.
+    pub said: Said,
     /// The trade.
     pub entry: Entry,
     /// Present, not reverted.

@@ -7,10 +7,11 @@
 //!   height among it; everything at or below it is late. Price: a trade at such a height whose own clock was ahead is
 //!   still kept and is late all the same, should it be taken back.
 
+use crate::entry::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
-use tape::{Event, Unavailable};
+use tape::Unavailable;
 
 /// No block has an earlier time: what says so has no clock, and is never dropped for it. 30-day spans since 1970 begin here.
 pub const FIRST_MS: u64 = 475 * SPAN_MS;
@@ -27,10 +28,10 @@ pub struct Floors {
 }
 
 impl Floors {
-    /// Whether an event comes too late to change anything.
-    pub fn is_late(&self, event: &Event) -> bool {
-        let floor = self.heights.get(&event.trade.chain);
-        floor.is_some_and(|floor| event.trade.block.id.height <= *floor)
+    /// Whether an event of a trade comes too late to change anything.
+    pub fn is_late(&self, entry: &Entry) -> bool {
+        let floor = self.heights.get(&entry.user.chain);
+        floor.is_some_and(|floor| entry.order.place.height <= *floor)
     }
 }
 

@@ -4,10 +4,10 @@
 //! branches left and taken again, and any split into batches come out alike.
 
 use crate::entry::{Entry, TradeKey};
+use crate::heard::{Heard, Said};
 use crate::ports::Stored;
 use std::collections::HashMap;
 use std::iter::once;
-use tape::{Event, Status};
 
 /// What a batch says of one trade.
 #[derive(Clone, Debug)]
@@ -15,16 +15,16 @@ pub struct Wish {
     /// What finds the trade.
     pub key: TradeKey,
     /// The first event about it.
-    first: (Event, Entry),
+    first: Heard,
     /// Further events about it, in order.
-    rest: Vec<(Event, Entry)>,
+    rest: Vec<Heard>,
 }
 
 /// What becomes of a trade, and the event that decided it.
 #[derive(Clone, Debug)]
 pub struct Move {
-    /// The event that put it into its state.
-    pub event: Event,
+    /// Of the event that put it into its state.
+    pub said: Said,
     /// The trade as it was last present.
     pub entry: Entry,
     /// Whether it is present now.
@@ -38,17 +38,16 @@ pub struct Move {
 }
 
 /// What a batch says of each trade it names, in the order of first mention.
-pub fn wishes(events: Vec<Event>) -> Vec<Wish> {
+pub fn wishes(events: Vec<Heard>) -> Vec<Wish> {
     let mut places: HashMap<TradeKey, usize> = HashMap::with_capacity(events.len());
     let mut wishes: Vec<Wish> = Vec::with_capacity(events.len());
     for event in events {
-        let entry = Entry::of(&event.trade);
-        let key = entry.key();
+        let key = event.entry.key();
         if let Some(wish) = places.get(&key).and_then(|at| wishes.get_mut(*at)) {
-            wish.rest.push((event, entry));
+            wish.rest.push(event);
         } else {
             places.insert(key.clone(), wishes.len());
-            wishes.push(Wish { key, first: (event, entry), rest: vec![] });
+            wishes.push(Wish { key, first: event, rest: vec![] });
         }
     }
     wishes
@@ -57,7 +56,7 @@ pub fn wishes(events: Vec<Event>) -> Vec<Wish> {
 impl Wish {
     /// The trade, as each event has it.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        once(&self.first).chain(&self.rest).map(|(_, entry)| entry)
+        once(&self.first).chain(&self.rest).map(|event| &event.entry)
     }
 
     /// What becomes of the trade, given what is stored of it: the events, one after the other.
@@ -65,27 +64,27 @@ impl Wish {
         let known = stored.is_some();
         let was = stored.filter(|stored| stored.live).map(Box::new);
         let mut gone = false;
-        let mut came: Option<(Event, Entry)> = None;
-        let mut ended: Option<(Event, Entry)> = None;
+        let mut came: Option<(Said, Entry)> = None;
+        let mut ended: Option<(Said, Entry)> = None;
         let mut brief = vec![];
-        for (event, entry) in once(self.first).chain(self.rest) {
+        for Heard { reverts, said, entry, .. } in once(self.first).chain(self.rest) {
             let standing = was.as_ref().filter(|_| !gone);
-            match (event.status == Status::Reverted, came.take(), standing) {
+            match (reverts, came.take(), standing) {
                 (true, Some((_, entry)), _) => {
                     brief.push(entry.clone());
-                    ended = Some((event, entry));
+                    ended = Some((said, entry));
                 }
                 (true, None, Some(was)) => {
-                    ended = Some((event, was.entry.clone()));
+                    ended = Some((said, was.entry.clone()));
                     gone = true;
                 }
-                (false, None, None) => came = Some((event, entry)),
+                (false, None, None) => came = Some((said, entry)),
                 (_, unmoved, _) => came = unmoved,
             }
         }
         let live = came.is_some();
-        let (event, entry) = came.or(ended)?;
-        Some(Move { event, entry, live, was, brief, known })
+        let (said, entry) = came.or(ended)?;
+        Some(Move { said, entry, live, was, brief, known })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use metrics_domain::memory::Memory;
 use metrics_domain::{
-    BookKey, Facts, Heads, Limits, Method, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey, follow,
+    BookKey, Facts, Heads, Heard, Limits, Method, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey, follow,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 use tape::{
-    Batch, BlockId, BlockRef, Delivery, Detector, Event, Feed, Raw, Share, Side, Start, Status, Trade, Trader,
+    Batch, BlockId, BlockRef, Delivery, Detector, Event, Feed, Raw, Share, Side, Start, Status, Told, Trade, Trader,
     Transaction, Unavailable, Usd, Valuation,
 };
 
@@ -43,7 +43,7 @@ struct Tape<'a> {
     ends: [usize; 2],
     turns: Vec<Turn>,
     at: [Option<usize>; 2],
-    to_tell: Vec<Delivery>,
+    to_tell: Vec<Delivery<Heard>>,
 }
 
 impl<'a> Tape<'a> {
@@ -52,11 +52,13 @@ impl<'a> Tape<'a> {
         Self { logs, ends: [logs[0].len(), logs[1].len()], turns, at: [None; 2], to_tell: gained() }
     }
 
-    fn read(&mut self, log: usize, count: usize) -> Batch {
+    fn read(&mut self, log: usize, count: usize) -> Batch<Heard> {
         let at = self.at[log].unwrap();
         let end = (at + count).min(self.ends[log]);
         self.at[log] = Some(end);
-        let events = (at..end).map(|position| (position as u64, self.logs[log][position].clone())).collect();
+        let told =
+            |at: usize| Told { position: at as u64, event: self.logs[log][at].clone(), text: String::new() }.into();
+        let events = (at..end).map(told).collect();
         Batch { share: share(log), events, next: end as u64 }
     }
 
@@ -65,8 +67,8 @@ impl<'a> Tape<'a> {
     }
 }
 
-impl Feed for Tape<'_> {
-    async fn next(&mut self) -> Result<Delivery, Unavailable> {
+impl Feed<Heard> for Tape<'_> {
+    async fn next(&mut self) -> Result<Delivery<Heard>, Unavailable> {
         if let Some(delivery) = self.to_tell.pop() {
             return Ok(delivery);
         }
@@ -99,7 +101,7 @@ impl Feed for Tape<'_> {
 }
 
 /// Both shares are gained, the live one first.
-fn gained() -> Vec<Delivery> {
+fn gained() -> Vec<Delivery<Heard>> {
     vec![Delivery::Gained(share(1)), Delivery::Gained(share(0))]
 }
 
@@ -192,7 +194,7 @@ fn event(at: usize, height: u8, buys: bool, raw: u8, present: bool) -> Event {
         detector: Arc::new(Detector { plugin: "p".into(), version: "1".into(), digest: "d".into() }),
     };
     let status = if present { Status::Observed } else { Status::Reverted };
-    Event { id: format!("chain/{at}/0"), status, trade }
+    Event { id: format!("chain/{at}/0"), status, trade: Box::new(trade) }
 }
 
 fn turn() -> impl Strategy<Value = Turn> {

@@ -1,7 +1,7 @@
 //! Rows of either database as the book's own types; what does not fit is an error with an address.
 
 use metrics_domain::{
-    Book, BookKey, Dollars, Effect, Effects, Entry, Facts, Floors, Holding, Lot, Method, Order, Parcel, Put, Quantity,
+    Book, BookKey, Dollars, Effect, Effects, Entry, Facts, Floors, Holding, Lot, Method, Order, Parcel, Quantity,
     Realized, SideOf, Stored, Totals, User, UserKey,
 };
 use sqlx::Row;
@@ -263,22 +263,6 @@ pub(crate) fn held(after: Option<&Holding>) -> [Option<String>; 3] {
 pub(crate) fn sale(effect: Option<&Effect>) -> [Option<String>; 2] {
     let Some(effect) = effect else { return [None, None] };
     [Some(effect.realized.pnl.to_string()), Some(effect.realized.without_basis.to_string())]
-}
-
-/// Venues of a trade, each once, in the order crossed.
-pub(crate) fn venues(put: &Put) -> Vec<&str> {
-    let mut venues: Vec<&str> = vec![];
-    for leg in &put.event.trade.legs {
-        if !venues.contains(&leg.venue.as_str()) {
-            venues.push(&leg.venue);
-        }
-    }
-    venues
-}
-
-/// The event as JSON.
-pub(crate) fn event(put: &Put) -> String {
-    String::from_utf8_lossy(&wire::v1::trade::encode(&put.event)).into_owned()
 }
 
 /// The effects of one side that changed: block time, id, trader, then what it realized and what was held.

@@ -1,5 +1,6 @@
 //! A feed of what was read already: each share from its first record to a position, then nothing more.
 
+use metrics_domain::Heard;
 use std::collections::HashMap;
 use std::future::pending;
 use tape::{Batch, Delivery, Feed, Share, Start, Unavailable};
@@ -25,8 +26,8 @@ impl<'a> Replay<'a> {
     }
 }
 
-impl Feed for Replay<'_> {
-    async fn next(&mut self) -> Result<Delivery, Unavailable> {
+impl Feed<Heard> for Replay<'_> {
+    async fn next(&mut self) -> Result<Delivery<Heard>, Unavailable> {
         if let Some(share) = self.to_gain.pop() {
             return Ok(Delivery::Gained(share));
         }
@@ -37,7 +38,7 @@ impl Feed for Replay<'_> {
             let within = records.into_iter().filter(|record| record.position < end);
             // What does not validate was dead-lettered when it was read first.
             let events = within
-                .filter_map(|record| Some((record.position, wire::v1::trade::decode(record.value.as_deref()?).ok()?)))
+                .filter_map(|record| wire::v1::trade::told(record.position, record.value?).ok().map(Heard::from))
                 .collect();
             if next == end {
                 self.ends.remove(&share);

@@ -1,6 +1,6 @@
 //! Trades, histories and a scripted feed for the tests of this service.
 
-use metrics_domain::{Limits, Store, follow};
+use metrics_domain::{Heard, Limits, Store, follow};
 use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
@@ -79,11 +79,11 @@ pub(crate) fn worth(mut trade: Trade, usd: &str) -> Trade {
 }
 
 pub(crate) fn present(trade: &Trade) -> Event {
-    Event { id: format!("{}/1/0", trade.chain), status: Status::Observed, trade: trade.clone() }
+    Event { id: format!("{}/1/0", trade.chain), status: Status::Observed, trade: Box::new(trade.clone()) }
 }
 
 pub(crate) fn absent(trade: &Trade) -> Event {
-    Event { id: format!("{}/2/0", trade.chain), status: Status::Reverted, trade: trade.clone() }
+    Event { id: format!("{}/2/0", trade.chain), status: Status::Reverted, trade: Box::new(trade.clone()) }
 }
 
 /// Trades that come, go, come again and arrive late, of two users on one chain.
@@ -121,12 +121,16 @@ pub(crate) fn share(number: u32) -> Share {
 }
 
 /// The events of one share in batches of at most `size`.
-pub(crate) fn batches(share: &Share, events: &[Event], size: usize) -> Vec<Delivery> {
+pub(crate) fn batches(share: &Share, events: &[Event], size: usize) -> Vec<Delivery<Heard>> {
     let mut script = vec![Delivery::Gained(share.clone())];
     for (number, part) in events.chunks(size).enumerate() {
         let first = (number * size) as u64;
-        let events: Vec<(u64, Event)> =
-            part.iter().cloned().enumerate().map(|(at, e)| (first + at as u64, e)).collect();
+        let told = |(at, event): (usize, &Event)| {
+            wire::v1::trade::told(first + at as u64, wire::v1::trade::encode(event))
+                .expect("what is encoded is read")
+                .into()
+        };
+        let events: Vec<Heard> = part.iter().enumerate().map(told).collect();
         let next = first + events.len() as u64;
         script.push(Delivery::Batch(Batch { share: share.clone(), events, next }));
     }
@@ -135,12 +139,12 @@ pub(crate) fn batches(share: &Share, events: &[Event], size: usize) -> Vec<Deliv
 
 /// Hands out what it is given, then says so and waits.
 struct Script<'a> {
-    deliveries: VecDeque<Delivery>,
+    deliveries: VecDeque<Delivery<Heard>>,
     done: &'a Notify,
 }
 
-impl Feed for Script<'_> {
-    async fn next(&mut self) -> Result<Delivery, Unavailable> {
+impl Feed<Heard> for Script<'_> {
+    async fn next(&mut self) -> Result<Delivery<Heard>, Unavailable> {
         if let Some(delivery) = self.deliveries.pop_front() {
             return Ok(delivery);
         }
@@ -154,7 +158,7 @@ impl Feed for Script<'_> {
 }
 
 /// Follows the script to its end.
-pub(crate) async fn play(script: Vec<Delivery>, store: &impl Store, events: usize) {
+pub(crate) async fn play(script: Vec<Delivery<Heard>>, store: &impl Store, events: usize) {
     let done = Notify::new();
     let feed = Script { deliveries: script.into(), done: &done };
     let limits = Limits { events, remembered: 50 };

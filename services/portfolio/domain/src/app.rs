@@ -123,14 +123,14 @@ async fn keep(
     rules: &Rules,
     now: u64,
 ) -> Result<(Committed, usize), Unavailable> {
-    let wallets: BTreeSet<Wallet> = batch.events.iter().map(|(_, event)| Wallet::of(&event.trade)).collect();
-    let trades: BTreeSet<String> = batch.events.iter().map(|(_, event)| event.trade.id()).collect();
+    let wallets: BTreeSet<Wallet> = batch.events.iter().map(|told| Wallet::of(&told.event.trade)).collect();
+    let trades: BTreeSet<String> = batch.events.iter().map(|told| told.event.trade.id()).collect();
     let wallets = Vec::from_iter(wallets);
     let mut known = ledger.known(&wallets, &Vec::from_iter(trades)).await?;
     if let Tracking::Top(most) = tracking {
         known.standings = ledger.standings(&wallets, *most).await?;
     }
-    let facts = fold(tracking, &known, batch.events.iter().map(|(_, event)| event));
+    let facts = fold(tracking, &known, batch.events.iter().map(|told| &told.event));
     let touched = facts.touched.len();
     let due_at = now + rules.debounce_ms;
     let share = batch.share.clone();

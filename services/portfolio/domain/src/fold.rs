@@ -197,7 +197,7 @@ pub(crate) mod tests {
     }
 
     fn event(trade: &Trade, status: Status) -> Event {
-        Event { id: "e".to_owned(), status, trade: trade.clone() }
+        Event { id: "e".to_owned(), status, trade: Box::new(trade.clone()) }
     }
 
     fn nets(facts: &Facts) -> Vec<(&str, i64)> {

@@ -12,7 +12,7 @@ use portfolio_domain::{
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tape::{Batch, Delivery, Event, Feed, Raw, Share, Start, Status, Unavailable};
+use tape::{Batch, Delivery, Event, Feed, Raw, Share, Start, Status, Told, Unavailable};
 
 /// A share of a log in memory, read in batches of two.
 struct Script {
@@ -37,7 +37,8 @@ impl Feed for Script {
             return Ok(Delivery::Lost(share()));
         }
         self.at = Some(end);
-        let events = (at..end).map(|at| (at as u64, self.events[at].clone())).collect();
+        let told = |at: usize| Told { position: at as u64, event: self.events[at].clone(), text: String::new() };
+        let events = (at..end).map(told).collect();
         Ok(Delivery::Batch(Batch { share: share(), events, next: end as u64 }))
     }
 
@@ -147,9 +148,9 @@ async fn whatever_fails_and_whenever_each_trade_counts_once() {
 }
 
 /// A provider that answers as it is told.
-struct Told(&'static str, Mutex<VecDeque<Result<Snapshot, ProviderError>>>);
+struct Scripted(&'static str, Mutex<VecDeque<Result<Snapshot, ProviderError>>>);
 
-impl Provider for Told {
+impl Provider for Scripted {
     fn name(&self) -> &'static str {
         self.0
     }
@@ -159,12 +160,12 @@ impl Provider for Told {
     }
 }
 
-fn told(answers: impl IntoIterator<Item = Result<Snapshot, ProviderError>>) -> Told {
+fn told(answers: impl IntoIterator<Item = Result<Snapshot, ProviderError>>) -> Scripted {
     named("told", answers)
 }
 
-fn named(name: &'static str, answers: impl IntoIterator<Item = Result<Snapshot, ProviderError>>) -> Told {
-    Told(name, Mutex::new(answers.into_iter().collect()))
+fn named(name: &'static str, answers: impl IntoIterator<Item = Result<Snapshot, ProviderError>>) -> Scripted {
+    Scripted(name, Mutex::new(answers.into_iter().collect()))
 }
 
 fn snapshot(raw: u64) -> Snapshot {

@@ -42,5 +42,5 @@ pub(crate) fn trade(trader: &str, height: u64) -> Trade {
 
 /// The event that puts a trade into a state.
 pub(crate) fn event(trade: &Trade, status: Status) -> Event {
-    Event { id: format!("mock/{}/0", trade.block.id.height), status, trade: trade.clone() }
+    Event { id: format!("mock/{}/0", trade.block.id.height), status, trade: Box::new(trade.clone()) }
 }

@@ -5,7 +5,7 @@ use super::trade;
 use crate::check::Invalid;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tape::{Event, Status, Trade};
+use tape::{Status, Trade};
 
 /// Key of a chain's cursor.
 pub fn cursor_key(chain: &str) -> String {
@@ -178,8 +178,8 @@ pub fn encode_block(height: u64, hash: &str, trades: &[Trade]) -> Vec<Vec<u8>> {
     let events: Vec<String> = trades
         .iter()
         .map(|trade| {
-            let event = Event { id: "journal".to_owned(), status: Status::Observed, trade: trade.clone() };
-            String::from_utf8(trade::encode(&event)).unwrap_or_default()
+            let event = trade::encode_as("journal", Status::Observed, trade);
+            String::from_utf8(event).unwrap_or_default()
         })
         .collect();
     let mut parts: Vec<Vec<String>> = vec![vec![]];
@@ -204,7 +204,7 @@ pub fn encode_block(height: u64, hash: &str, trades: &[Trade]) -> Vec<Vec<u8>> {
 /// Reads one part of a block.
 pub fn decode_block(bytes: &[u8]) -> Result<Block, Invalid> {
     let stored: Stored<'_> = super::from_bytes(bytes)?;
-    let read = |raw: &&RawValue| trade::decode(raw.get().as_bytes()).map(|event| event.trade);
+    let read = |raw: &&RawValue| trade::decode(raw.get().as_bytes()).map(|event| *event.trade);
     let trades = stored.trades.iter().map(read).collect::<Result<_, _>>()?;
     Ok(Block { height: stored.height, hash: stored.hash, trades })
 }

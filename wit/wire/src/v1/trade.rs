@@ -2,15 +2,13 @@
 
 mod read;
 
-pub use read::decode;
+pub use read::{decode, told};
 
+use crate::text::Text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use tape::{Event, Status};
-
-type Text<'a> = Cow<'a, str>;
+use tape::{Event, Status, Trade};
 
 /// A trade on the tape: who gave what for what, in which block, and whether it is present.
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -225,21 +223,25 @@ pub struct Detector<'a> {
 
 /// The event as JSON bytes.
 pub fn encode(event: &Event) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(1024);
+    encode_as(&event.id, event.status, &event.trade)
+}
+
+/// The event with such an id, which puts the trade into such a state, as JSON bytes.
+pub fn encode_as(id: &str, status: Status, trade: &Trade) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(2_048);
     // Serializing owned text and integers into a vector cannot fail.
-    if serde_json::to_writer(&mut bytes, &view(event)).is_err() {
+    if serde_json::to_writer(&mut bytes, &view(id, status, trade)).is_err() {
         bytes.clear();
     }
     bytes
 }
 
-/// The event as it travels, borrowing what it can: what the api serves too.
-pub fn view(event: &Event) -> TradeExecuted<'_> {
-    let trade = &event.trade;
+/// The event as it travels, borrowing what it can.
+fn view<'a>(id: &'a str, status: Status, trade: &'a Trade) -> TradeExecuted<'a> {
     TradeExecuted {
-        event_id: (&event.id).into(),
+        event_id: id.into(),
         trade_id: trade.id().into(),
-        status: match event.status {
+        status: match status {
             Status::Observed => WireStatus::Observed,
             Status::Finalized => WireStatus::Finalized,
             Status::Reverted => WireStatus::Reverted,

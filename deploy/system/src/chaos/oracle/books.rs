@@ -7,7 +7,7 @@ use num_bigint::{BigInt, Sign};
 use sqlx::{PgPool, Row};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
-use tape::{Event, Status, Trade};
+use tape::{Status, Trade};
 use tape_log::{Log, Record, Target, topics};
 use wire::v1::metrics::MetricsUpdated;
 use wire::v1::trade;
@@ -28,9 +28,9 @@ pub(super) async fn equal(
     let clean = create_database(server, &name).await?;
     let memory = Log::open(&Target::Memory).await?;
     let event = |(index, trade): (usize, &Trade)| {
-        let event = Event { id: format!("truth/1/{index}"), status: Status::Observed, trade: trade.clone() };
         let key = trade.key().into_bytes();
-        Record { share: topics::TRADES.share_of(&key), key, headers: vec![], value: Some(trade::encode(&event)) }
+        let event = trade::encode_as(&format!("truth/1/{index}"), Status::Observed, trade);
+        Record { share: topics::TRADES.share_of(&key), key, headers: vec![], value: Some(event) }
     };
     memory.publish(truth.iter().enumerate().map(event).collect()).await?;
     let strings: HashMap<String, String> = HashMap::from([("DATABASE_URL".to_owned(), clean.clone())]);

@@ -1,7 +1,7 @@
 //! Stories of trades that come and go, and a feed that tells them.
 
 use metrics_domain::memory::Memory;
-use metrics_domain::{Limits, follow};
+use metrics_domain::{Heard, Limits, follow};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use tape::{
-    Batch, BlockId, BlockRef, Delivery, Detector, Event, Feed, Raw, Share, Side, Start, Status, Trade, Trader,
+    Batch, BlockId, BlockRef, Delivery, Detector, Event, Feed, Raw, Share, Side, Start, Status, Told, Trade, Trader,
     Transaction, Unavailable, Usd, Valuation,
 };
 
@@ -93,14 +93,14 @@ pub(crate) fn trade(sketch: &Sketch, number: usize, again: bool) -> Trade {
 
 pub(crate) fn event(trade: Trade, present: bool, at: usize) -> Event {
     let status = if present { Status::Observed } else { Status::Reverted };
-    Event { id: format!("chain/{at}/0"), status, trade }
+    Event { id: format!("chain/{at}/0"), status, trade: Box::new(trade) }
 }
 
 /// Hands out what it is given, then waits for ever.
-struct Script(VecDeque<Delivery>);
+struct Script(VecDeque<Delivery<Heard>>);
 
-impl Feed for Script {
-    async fn next(&mut self) -> Result<Delivery, Unavailable> {
+impl Feed<Heard> for Script {
+    async fn next(&mut self) -> Result<Delivery<Heard>, Unavailable> {
         match self.0.pop_front() {
             Some(delivery) => Ok(delivery),
             None => pending().await,
@@ -113,7 +113,7 @@ impl Feed for Script {
 }
 
 /// Follows the script to its end; nothing in it waits, so one poll gets there.
-pub(crate) fn run(script: Vec<Delivery>, store: &Memory, limits: Limits) {
+pub(crate) fn run(script: Vec<Delivery<Heard>>, store: &Memory, limits: Limits) {
     let mut story = pin!(follow(Script(script.into()), store, limits));
     assert!(story.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
 }
@@ -122,12 +122,13 @@ pub(crate) fn share() -> Share {
     Share { log: "trades.executed.v1".into(), number: 7 }
 }
 
-pub(crate) fn batches(events: &[Event], cuts: &[usize]) -> Vec<Delivery> {
+pub(crate) fn batches(events: &[Event], cuts: &[usize]) -> Vec<Delivery<Heard>> {
     let mut script = vec![Delivery::Gained(share())];
     let mut at = 0;
     for cut in cuts.iter().copied().chain([events.len()]) {
         let end = (at + cut).min(events.len());
-        let part = (at..end).map(|position| (position as u64, events[position].clone())).collect();
+        let told = |at: usize| Told { position: at as u64, event: events[at].clone(), text: String::new() }.into();
+        let part = (at..end).map(told).collect();
         script.push(Delivery::Batch(Batch { share: share(), events: part, next: end as u64 }));
         at = end;
     }
@@ -144,7 +145,7 @@ pub(crate) fn present(events: &[Event]) -> Vec<Trade> {
             live.entry(event.trade.id()).or_insert_with(|| event.trade.clone());
         }
     }
-    let mut trades: Vec<Trade> = live.into_values().collect();
+    let mut trades: Vec<Trade> = live.into_values().map(|trade| *trade).collect();
     trades.sort_by_key(|trade| (trade.place(), trade.id()));
     trades
 }

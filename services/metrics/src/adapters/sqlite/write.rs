@@ -1,8 +1,6 @@
 //! One commit: the read position moves first, or nothing happens; then rows and messages.
 
-use crate::adapters::columns::{
-    changed, event, held, open_parcels, parcels_after, parcels_taken, partition, sale, to_int, venues,
-};
+use crate::adapters::columns::{changed, held, open_parcels, parcels_after, parcels_taken, partition, sale, to_int};
 use crate::messages::messages;
 use metrics_domain::{
     Book, BookKey, Changed, Dollars, Facts, FeeKey, FeeMove, HourKey, HourMove, Method, Outcome, Put, SideOf, User,
@@ -96,7 +94,7 @@ async fn put_trade(connection: &mut SqliteConnection, method: Method, put: &Put)
         .bind(to_int(entry.order.place.height))
         .bind(entry.order.place.index)
         .bind(entry.order.place.ordinal)
-        .bind(&put.event.trade.kind)
+        .bind(&put.said.kind)
         .bind(if put.live { "live" } else { "reverted" })
         .bind(entry.cycle)
         .bind(&*entry.sold.asset)
@@ -108,8 +106,8 @@ async fn put_trade(connection: &mut SqliteConnection, method: Method, put: &Put)
         .bind(entry.notional.as_ref().map(ToString::to_string))
         .bind(entry.fee.as_ref().map(ToString::to_string))
         .bind(&entry.platform)
-        .bind(serde_json::Value::from(venues(put)).to_string())
-        .bind(event(put));
+        .bind(serde_json::Value::from(put.said.venues.as_slice()).to_string())
+        .bind(&put.said.text);
     for amount in sale(effects.sold.as_ref()) {
         query = query.bind(amount);
     }

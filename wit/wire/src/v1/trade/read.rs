@@ -2,17 +2,17 @@
 
 use super::{Amount, Fee, Leg, Side, Text, TradeExecuted, Valuation, WireStatus};
 use crate::check::{self, Invalid, broken};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tape::{BlockId, BlockRef, Event, Raw, Status, Usd};
+use tape::{BlockId, BlockRef, Event, Status, Told, Usd};
 
 /// Reads and checks one event.
 pub fn decode(bytes: &[u8]) -> Result<Event, Invalid> {
     if bytes.len() > check::MAX_EVENT {
         return Err(Invalid::Shape(format!("{} bytes, more than {}", bytes.len(), check::MAX_EVENT)));
     }
-    let read: TradeExecuted<'_> = serde_json::from_slice(bytes).map_err(|e| Invalid::Shape(e.to_string()))?;
+    let text = str::from_utf8(bytes).map_err(|e| Invalid::Shape(e.to_string()))?;
+    let read: TradeExecuted<'_> = serde_json::from_str(text).map_err(|e| Invalid::Shape(e.to_string()))?;
     let trade = tape::Trade {
         kind: ident("kind", &read.kind)?,
         chain: shared("chain", &read.chain)?,
@@ -45,7 +45,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, Invalid> {
             digest: ident("detector.digest", &read.detector.digest)?,
         }),
     };
-    if read.trade_id != trade.id() {
+    if !trade.is_called(&read.trade_id) {
         return Err(broken("tradeId", "must be chain/blockHash/txHash/ordinal of this trade"));
     }
     let status = match read.status {
@@ -53,7 +53,18 @@ pub fn decode(bytes: &[u8]) -> Result<Event, Invalid> {
         WireStatus::Finalized => Status::Finalized,
         WireStatus::Reverted => Status::Reverted,
     };
-    Ok(Event { id: ident("eventId", &read.event_id)?, status, trade })
+    Ok(Event { id: ident("eventId", &read.event_id)?, status, trade: Box::new(trade) })
+}
+
+/// Reads and checks one event, and keeps how it was said.
+pub fn told(position: u64, bytes: Vec<u8>) -> Result<Told, (Invalid, Vec<u8>)> {
+    match decode(&bytes) {
+        Ok(event) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Told { position, event, text }),
+            Err(error) => Err((Invalid::Shape(error.utf8_error().to_string()), error.into_bytes())),
+        },
+        Err(invalid) => Err((invalid, bytes)),
+    }
 }
 
 fn ident(field: &str, text: &str) -> Result<String, Invalid> {
@@ -65,61 +76,56 @@ fn shared(field: &str, text: &str) -> Result<Arc<str>, Invalid> {
 }
 
 fn to_side(field: &str, side: Side<'_>) -> Result<tape::Side, Invalid> {
-    if let Some(symbol) = &side.symbol {
-        check::symbol(&format!("{field}.symbol"), symbol)?;
-    }
-    Ok(tape::Side {
-        asset: ident(&format!("{field}.asset"), &side.asset)?,
-        raw: to_raw(field, &side.raw)?,
-        decimals: side.decimals,
-        symbol: side.symbol.map(Cow::into_owned),
-        quote: side.quote,
-    })
-}
-
-fn to_raw(field: &str, text: &str) -> Result<Raw, Invalid> {
-    check::raw(&format!("{field}.raw"), text)
+    let read = || {
+        if let Some(symbol) = &side.symbol {
+            check::symbol("symbol", symbol)?;
+        }
+        Ok((ident("asset", &side.asset)?, check::raw("raw", &side.raw)?))
+    };
+    let (asset, raw) = read().map_err(|broken: Invalid| broken.within(field))?;
+    Ok(tape::Side { asset, raw, decimals: side.decimals, symbol: side.symbol.map(Text::into_owned), quote: side.quote })
 }
 
 fn to_amount(field: &str, amount: &Amount<'_>) -> Result<tape::AssetAmount, Invalid> {
-    Ok(tape::AssetAmount { asset: ident(&format!("{field}.asset"), &amount.asset)?, raw: to_raw(field, &amount.raw)? })
+    let read = || Ok(tape::AssetAmount { asset: ident("asset", &amount.asset)?, raw: check::raw("raw", &amount.raw)? });
+    read().map_err(|broken: Invalid| broken.within(field))
 }
 
 fn to_legs(legs: Vec<Leg<'_>>) -> Result<Vec<tape::Leg>, Invalid> {
     check::count("legs", legs.len(), tape::Trade::MAX_LEGS)?;
-    let read = |(at, leg): (usize, Leg<'_>)| {
-        let field = format!("legs[{at}]");
+    let read = |leg: Leg<'_>| {
         Ok(tape::Leg {
-            venue: ident(&format!("{field}.venue"), &leg.venue)?,
-            pool: ident(&format!("{field}.pool"), &leg.pool)?,
-            sold: to_amount(&format!("{field}.sold"), &leg.sold)?,
-            bought: to_amount(&format!("{field}.bought"), &leg.bought)?,
+            venue: ident("venue", &leg.venue)?,
+            pool: ident("pool", &leg.pool)?,
+            sold: to_amount("sold", &leg.sold)?,
+            bought: to_amount("bought", &leg.bought)?,
             ordinal: leg.ordinal,
         })
     };
-    legs.into_iter().enumerate().map(read).collect()
+    let within = |(at, leg)| read(leg).map_err(|broken: Invalid| broken.within(format_args!("legs[{at}]")));
+    legs.into_iter().enumerate().map(within).collect()
 }
 
 fn to_fees(fees: Vec<Fee<'_>>) -> Result<Vec<tape::Fee>, Invalid> {
     check::count("fees", fees.len(), tape::Trade::MAX_LEGS)?;
-    let read = |(at, fee): (usize, Fee<'_>)| {
-        let field = format!("fees[{at}]");
-        let recipient = |text: Cow<'_, str>| ident(&format!("{field}.recipient"), &text);
+    let read = |fee: Fee<'_>| {
         Ok(tape::Fee {
-            kind: ident(&format!("{field}.kind"), &fee.kind)?,
-            asset: ident(&format!("{field}.asset"), &fee.asset)?,
-            raw: to_raw(&field, &fee.raw)?,
-            recipient: fee.recipient.map(recipient).transpose()?,
+            kind: ident("kind", &fee.kind)?,
+            asset: ident("asset", &fee.asset)?,
+            raw: check::raw("raw", &fee.raw)?,
+            recipient: fee.recipient.map(|recipient| ident("recipient", &recipient)).transpose()?,
             included: fee.included,
         })
     };
-    fees.into_iter().enumerate().map(read).collect()
+    let within = |(at, fee)| read(fee).map_err(|broken: Invalid| broken.within(format_args!("fees[{at}]")));
+    fees.into_iter().enumerate().map(within).collect()
 }
 
 fn to_attributes(attributes: BTreeMap<Text<'_>, Text<'_>>) -> Result<BTreeMap<String, String>, Invalid> {
     check::count("attributes", attributes.len(), tape::Trade::MAX_ATTRIBUTES)?;
     let read = |(name, value): (Text<'_>, Text<'_>)| {
-        Ok((ident("attributes", &name)?, ident(&format!("attributes.{name}"), &value)?))
+        let own = ident("attributes", &name)?;
+        Ok((own, ident(&name, &value).map_err(|broken| broken.within("attributes"))?))
     };
     attributes.into_iter().map(read).collect()
 }

@@ -27,10 +27,24 @@ impl Rows {
         Self { bytes, columns, shown: String::new() }
     }
 
-    /// All of them.
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    /// No row follows.
+    pub(super) fn end(&mut self) {
         self.bytes.extend_from_slice(&(-1_i16).to_be_bytes());
-        self.bytes
+    }
+
+    /// What was written since the last [`Self::clear`].
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How much that is.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Forgets what was written: it is sent.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
     }
 
     /// A row begins: its fields follow.
@@ -53,11 +67,6 @@ impl Rows {
         self.field(text.as_bytes());
     }
 
-    /// A `text` that is JSON, as it was encoded.
-    pub(super) fn json(&mut self, encoded: &[u8]) {
-        self.field(encoded);
-    }
-
     /// A `text` or nothing.
     pub(super) fn text_or_null(&mut self, text: Option<&str>) {
         match text {
@@ -67,7 +76,7 @@ impl Rows {
     }
 
     /// A `text[]`.
-    pub(super) fn texts(&mut self, items: &[&str]) {
+    pub(super) fn texts<T: AsRef<str>>(&mut self, items: &[T]) {
         let at = self.open();
         let dimensions = i32::from(!items.is_empty());
         self.bytes.extend_from_slice(&dimensions.to_be_bytes());
@@ -80,7 +89,7 @@ impl Rows {
             self.bytes.extend_from_slice(&1_i32.to_be_bytes());
         }
         for item in items {
-            self.text(item);
+            self.text(item.as_ref());
         }
         self.close(at);
     }
@@ -206,7 +215,7 @@ mod tests {
         rows.flag(true);
         rows.text_or_null(None);
         rows.texts(&["v\"3", "é"]);
-        rows.texts(&[]);
+        rows.texts::<&str>(&[]);
         let mut expected = HEAD.to_vec();
         expected.extend([0, 5]);
         expected.extend([0, 0, 0, 8, 255, 255, 255, 255, 255, 255, 255, 254]);
@@ -216,6 +225,7 @@ mod tests {
         expected.extend([0, 0, 0, 3, b'v', b'"', b'3', 0, 0, 0, 2, 0xc3, 0xa9]);
         expected.extend([0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 25]);
         expected.extend([255, 255]);
-        assert_eq!(rows.finish(), expected);
+        rows.end();
+        assert_eq!(rows.bytes(), expected);
     }
 }

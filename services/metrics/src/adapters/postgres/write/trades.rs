@@ -2,8 +2,8 @@
 
 use super::rows::Rows;
 use super::{Done, each};
-use crate::adapters::columns::{changed, held, owned, parcels_after, parcels_taken, sale, to_int, venues};
-use metrics_domain::{Facts, Method, Put, SideOf};
+use crate::adapters::columns::{changed, held, owned, parcels_after, parcels_taken, sale, to_int};
+use metrics_domain::{Facts, Method, Put, SideOf, plain};
 use sqlx::PgConnection;
 
 /// The columns of a row, in the order in which both ways of writing fill them.
@@ -48,7 +48,9 @@ const UPSERT: &str = concat!(
 
 /// Writes the rows; with `doubt`, also those that are held for new are written as if they might be known.
 pub(super) async fn put(connection: &mut PgConnection, method: Method, puts: &[Put], doubt: bool) -> Done {
-    let (known, new): (Vec<&Put>, Vec<&Put>) = puts.iter().partition(|put| put.known || doubt);
+    let (known, mut new): (Vec<&Put>, Vec<&Put>) = puts.iter().partition(|put| put.known || doubt);
+    // Two of the indexes begin with the trader: one row after the other belongs beside it.
+    new.sort_by(|a, b| (&a.entry.user, a.entry.order.place).cmp(&(&b.entry.user, b.entry.order.place)));
     copy(connection, COPY, method, &new).await?;
     if !known.is_empty() {
         sqlx::raw_sql(STAGE).execute(&mut *connection).await?;
@@ -63,20 +65,22 @@ async fn copy(connection: &mut PgConnection, statement: &str, method: Method, pu
     if puts.is_empty() {
         return Ok(());
     }
-    let mut rows = Rows::new(COLUMNS, puts.len() * 2_048);
+    let mut copy = connection.copy_in_raw(statement).await?;
+    let mut rows = Rows::new(COLUMNS, PIECE + PIECE / 4);
     for put in puts {
         row(&mut rows, method, put);
+        if rows.len() >= PIECE {
+            copy.send(rows.bytes()).await?;
+            rows.clear();
+        }
     }
-    let mut copy = connection.copy_in_raw(statement).await?;
-    // In pieces: each is copied into the connection's buffer, which then need not grow to the size of the batch.
-    for piece in rows.finish().chunks(PIECE) {
-        copy.send(piece).await?;
-    }
+    rows.end();
+    copy.send(rows.bytes()).await?;
     copy.finish().await?;
     Ok(())
 }
 
-/// Bytes that are handed to the server at once.
+/// Bytes that are handed to the server at once: no more than stay in the processor's cache until they are sent.
 const PIECE: usize = 128 * 1024;
 
 fn row(rows: &mut Rows, method: Method, put: &Put) {
@@ -89,19 +93,19 @@ fn row(rows: &mut Rows, method: Method, put: &Put) {
     rows.int(to_int(place.height));
     rows.int(place.index.into());
     rows.int(place.ordinal.into());
-    rows.text(&put.event.trade.kind);
+    rows.text(&put.said.kind);
     rows.text(if put.live { "live" } else { "reverted" });
     rows.flag(entry.cycle);
     for lot in [&entry.sold, &entry.bought] {
         rows.text(&lot.asset);
-        rows.number(&lot.raw);
+        rows.number(plain(&lot.raw));
         rows.flag(lot.quote);
     }
     rows.number_or_null(entry.notional.as_ref());
     rows.number_or_null(entry.fee.as_ref());
     rows.text_or_null(entry.platform.as_deref());
-    rows.texts(&venues(put));
-    rows.json(&wire::v1::trade::encode(&put.event));
+    rows.texts(&put.said.venues);
+    rows.text(&put.said.text);
     let sold = effects.sold.as_ref().map(|effect| &effect.realized);
     rows.number_or_null(sold.map(|realized| &realized.pnl));
     rows.number_or_null(sold.map(|realized| &realized.without_basis));
@@ -109,8 +113,8 @@ fn row(rows: &mut Rows, method: Method, put: &Put) {
     for side in SideOf::BOTH {
         let effect = side.effect(effects);
         let after = effect.map(|effect| &effect.after);
-        rows.number_or_null(after.map(|after| &after.quantity));
-        rows.number_or_null(after.map(|after| &after.unknown));
+        rows.number_or_null(after.map(|after| plain(&after.quantity)));
+        rows.number_or_null(after.map(|after| plain(&after.unknown)));
         rows.number_or_null(after.map(|after| &after.basis));
         rows.text_or_null(parcels_after(effect, method).as_deref());
     }
