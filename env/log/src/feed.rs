@@ -188,11 +188,11 @@ impl<E: From<Told>> TradeFeed<E> {
         let mut events = Vec::with_capacity(records.len());
         let mut dead = vec![];
         for mut record in records {
-            let position = record.position;
+            let (position, has_value) = (record.position, record.value.is_some());
             match wire::v1::trade::told(position, record.value.take().unwrap_or_default()) {
                 Ok(told) => events.push(told.into()),
                 Err((reason, value)) => {
-                    record.value = Some(value);
+                    record.value = has_value.then_some(value);
                     tracing::error!(log = %share.log, partition = share.number, position, %reason, "trade dead-lettered");
                     dead.push(letter::of(&self.reading.dead(&share.log), &share, record, &reason.to_string()));
                 }

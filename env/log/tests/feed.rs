@@ -97,12 +97,17 @@ async fn every_promise(target: Target) {
         assert_eq!(batch(&mut feed).await, (topic.name.to_owned(), vec!["0xann".to_owned()]));
     }
 
-    // Another service's replay is none of its business, and poison is counted for what it is.
-    let poison =
-        Record { value: Some(b"{}".to_vec()), share: topics::HISTORY.share(live.share.number), ..live.clone() };
-    log.publish(vec![record(&topics::PORTFOLIO_REPLAY, &ann), poison]).await.unwrap();
-    assert_eq!(batch(&mut feed).await, ("trades.history.v1".to_owned(), vec![]));
-    assert_eq!(log.read_all(&topics::METRICS_HISTORY_DLQ.share(0)).await.unwrap().len(), 1);
+    // Another service's replay is none of its business, and poison is put aside as it was, value or none.
+    let history = topics::HISTORY.share(live.share.number);
+    let poison = [Some(b"{}".to_vec()), None].map(|value| Record { value, share: history.clone(), ..live.clone() });
+    let sent = [record(&topics::PORTFOLIO_REPLAY, &ann)].into_iter().chain(poison);
+    log.publish(sent.collect()).await.unwrap();
+    let dead = topics::METRICS_HISTORY_DLQ.share(0);
+    while tallies.read()[0].1 < 2 {
+        assert_eq!(batch(&mut feed).await, ("trades.history.v1".to_owned(), vec![]));
+    }
+    let letters = log.read_all(&dead).await.unwrap().into_iter().map(|letter| letter.value);
+    assert_eq!(letters.collect::<Vec<_>>(), [Some(b"{}".to_vec()), None]);
 
     // One record counted and read; then two counted and one read.
     log.publish(vec![progress(&chain, &live.share, 1, 1)]).await.unwrap();
@@ -112,7 +117,7 @@ async fn every_promise(target: Target) {
     let next_position = log.read_all(&live.share).await.unwrap().last().unwrap().position + 1;
     log.publish(vec![progress(&chain, &live.share, 3, next_position)]).await.unwrap();
     until(&mut feed, || tallies.read()[1].1 > 0).await;
-    assert_eq!(tallies.read(), [("deadLettered", 1), ("lost", 1), ("doubled", 0), ("gap", 2)]);
+    assert_eq!(tallies.read(), [("deadLettered", 2), ("lost", 1), ("doubled", 0), ("gap", 2)]);
 
     // Whoever takes a live share takes its companions, and whoever loses it reads neither.
     let mut second = TradeFeed::join(&log, topics::READ_BY_METRICS).await.unwrap();
