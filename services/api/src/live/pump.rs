@@ -120,9 +120,8 @@ fn take(hub: &Hub, share: &Share, record: Stored) -> Result<(), Invalid> {
     let (position, at_ms) = (record.position, record.timestamp_ms);
     let Some(value) = record.value else { return Ok(()) };
     if *share.log == *topics::TRADES.name {
-        let event = v1::trade::decode(&value)?;
-        let payload = text(value)?;
-        hub.trade(share.number, position, at_ms, |at, number| TradeChange::new(event, &payload, at, number));
+        let told = v1::trade::told(position, value).map_err(|(invalid, _)| invalid)?;
+        hub.trade(share.number, position, at_ms, |at, number| TradeChange::new(told.event, &told.text, at, number));
     } else if *share.log == *topics::METRICS_UPDATED.name {
         let body = v1::metrics::decode(&value)?;
         hub.metrics(share.number, position, at_ms, |at, number| MetricsChange::new(body, at, number));
@@ -133,10 +132,6 @@ fn take(hub: &Hub, share: &Share, record: Stored) -> Result<(), Invalid> {
         hub.chain(position, v1::progress::decode(&value)?);
     }
     Ok(())
-}
-
-fn text(value: Vec<u8>) -> Result<String, Invalid> {
-    String::from_utf8(value).map_err(|e| Invalid::Shape(e.to_string()))
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -8,10 +8,22 @@ use tape::{BlockId, BlockRef, Event, Status, Told, Usd};
 
 /// Reads and checks one event.
 pub fn decode(bytes: &[u8]) -> Result<Event, Invalid> {
-    if bytes.len() > check::MAX_EVENT {
-        return Err(Invalid::Shape(format!("{} bytes, more than {}", bytes.len(), check::MAX_EVENT)));
+    read(str::from_utf8(bytes).map_err(|e| Invalid::Shape(e.to_string()))?)
+}
+
+/// Reads and checks one event, and keeps how it was said; what is refused is given back.
+pub fn told(position: u64, bytes: Vec<u8>) -> Result<Told, (Invalid, Vec<u8>)> {
+    let text = String::from_utf8(bytes).map_err(|e| (Invalid::Shape(e.to_string()), e.into_bytes()))?;
+    match read(&text) {
+        Ok(event) => Ok(Told { position, event, text }),
+        Err(invalid) => Err((invalid, text.into_bytes())),
     }
-    let text = str::from_utf8(bytes).map_err(|e| Invalid::Shape(e.to_string()))?;
+}
+
+fn read(text: &str) -> Result<Event, Invalid> {
+    if text.len() > check::MAX_EVENT {
+        return Err(Invalid::Shape(format!("{} bytes, more than {}", text.len(), check::MAX_EVENT)));
+    }
     let read: TradeExecuted<'_> = serde_json::from_str(text).map_err(|e| Invalid::Shape(e.to_string()))?;
     let trade = tape::Trade {
         kind: ident("kind", &read.kind)?,
@@ -54,17 +66,6 @@ pub fn decode(bytes: &[u8]) -> Result<Event, Invalid> {
         WireStatus::Reverted => Status::Reverted,
     };
     Ok(Event { id: ident("eventId", &read.event_id)?, status, trade: Box::new(trade) })
-}
-
-/// Reads and checks one event, and keeps how it was said.
-pub fn told(position: u64, bytes: Vec<u8>) -> Result<Told, (Invalid, Vec<u8>)> {
-    match decode(&bytes) {
-        Ok(event) => match String::from_utf8(bytes) {
-            Ok(text) => Ok(Told { position, event, text }),
-            Err(error) => Err((Invalid::Shape(error.utf8_error().to_string()), error.into_bytes())),
-        },
-        Err(invalid) => Err((invalid, bytes)),
-    }
 }
 
 fn ident(field: &str, text: &str) -> Result<String, Invalid> {
