@@ -14,7 +14,7 @@ use sqlx::AssertSqlSafe;
 use std::sync::Mutex;
 use tape::{Event, Share};
 use tape_log::{Log, Record, Target, topics};
-use trades::{Dice, batches, history, play};
+use trades::{Dice, batches, history, play, said};
 
 fn settings(database: Database, method: Method) -> Settings {
     Settings {
@@ -35,7 +35,7 @@ async fn tape(log: &Log) -> Vec<(Share, Vec<Event>)> {
         for event in events {
             let key = event.trade.key().into_bytes();
             let share = topics::TRADES.share_of(&key);
-            let value = Some(wire::v1::trade::encode(&event));
+            let value = Some(said(&event));
             log.publish(vec![Record { share: share.clone(), key, headers: vec![], value }]).await.unwrap();
             match read.iter_mut().find(|(known, _)| *known == share) {
                 Some((_, events)) => events.push(event),

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tape::{Event, Start};
 use tape_log::letter::{self, Fate};
 use tape_log::{Arrival, Log, Reader, Record, Target, topics};
-use trades::{absent, present, swap, worth};
+use trades::{absent, present, said, swap, worth};
 use wire::v1::metrics::MetricsUpdated;
 use wire::v1::progress::{Block, ChainProgressed, Generation, State};
 
@@ -34,7 +34,7 @@ fn settings(directory: &Path) -> Settings {
 
 fn record(event: &Event) -> Record {
     let key = event.trade.key().into_bytes();
-    let value = Some(wire::v1::trade::encode(event));
+    let value = Some(said(event));
     Record { share: topics::TRADES.share_of(&key), key, headers: vec![], value }
 }
 

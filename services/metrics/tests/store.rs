@@ -117,6 +117,9 @@ async fn drops_what_is_old_and_forgets_nothing(store: &(impl Store + Retention))
     same(store, &memory).await;
 }
 
+/// Trades whose event is not kept as it was told, with a space in front.
+const ENCODED_ANEW: &str = "SELECT count(*) FROM trades WHERE event NOT LIKE ' {%'";
+
 #[tokio::test]
 async fn old_trades_go_and_nothing_else_changes_on_sqlite() {
     for method in [Method::Average, Method::Fifo] {
@@ -129,6 +132,8 @@ async fn old_trades_go_and_nothing_else_changes_on_sqlite() {
             .await
             .unwrap();
         assert_eq!(shown, 0, "what is kept for the books is not shown");
+        let anew = sqlx::query_scalar::<_, i64>(ENCODED_ANEW).fetch_one(store.pool()).await.unwrap();
+        assert_eq!(anew, 0, "an event is kept word for word");
         let late: i64 = sqlx::query_scalar("SELECT sum(late) FROM floors").fetch_one(store.pool()).await.unwrap();
         assert!(late > 100, "{late}");
     }
@@ -145,6 +150,8 @@ async fn old_trades_go_by_the_partition_and_nothing_else_changes_on_postgres() {
             .await
             .unwrap();
         assert_eq!(shown, 0, "what is kept for the books is not shown");
+        let anew = sqlx::query_scalar::<_, i64>(ENCODED_ANEW).fetch_one(store.pool()).await.unwrap();
+        assert_eq!(anew, 0, "an event is kept word for word");
         let late: i64 =
             sqlx::query_scalar("SELECT sum(late)::bigint FROM floors").fetch_one(store.pool()).await.unwrap();
         assert!(late > 100, "{late}");
