@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// Records that the reader of a broker hands out at once.
-const HANDFUL: usize = 5_000;
+const HANDFUL: usize = 10_000;
 /// Workers, as the service has by default, on two cores.
 const WORKERS: usize = 4;
 const CORES: usize = 2;

@@ -22,8 +22,10 @@ use tokio::sync::mpsc;
 
 /// Arrivals waiting to be taken; with [`BATCH`] this bounds what lies between broker and reader.
 const WAITING: usize = 3;
-/// Most records handed over at once.
-const BATCH: usize = 5_000;
+/// Most records handed over at once, and about how many bytes of them: a reader far behind gets as much of one share in a
+/// piece as what is kept of it is written well with.
+const BATCH: usize = 10_000;
+const BATCH_BYTES: usize = 32 << 20;
 
 /// How long a share that is taken away waits for the word that it is let go.
 const PARTING: Duration = Duration::from_secs(4);
@@ -198,12 +200,13 @@ impl Pump {
                 let _ = context.arrivals.blocking_send(Err(e));
             }
             let mut batches: BTreeMap<Share, Vec<Stored>> = BTreeMap::new();
-            let mut count = 0;
+            let (mut count, mut bytes) = (0, 0);
             let mut patience = Duration::from_millis(50);
-            while count < BATCH {
+            while count < BATCH && bytes < BATCH_BYTES {
                 match self.consumer.poll(patience) {
                     Some(Ok(message)) if !(context.manner.keep)(message.key().unwrap_or_default()) => count += 1,
                     Some(Ok(message)) => {
+                        bytes += message.payload_len();
                         let (share, stored) = self.lift(&message);
                         batches.entry(share).or_default().push(stored);
                         count += 1;

@@ -25,7 +25,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { events: 5_000, remembered: 100_000 }
+        Self { events: 10_000, remembered: 100_000 }
     }
 }
 
