@@ -22,9 +22,9 @@ const HANDFUL: usize = 10_000;
 const WORKERS: usize = 4;
 const CORES: usize = 2;
 
-/// What is folded: three quarters of an hour of eight busy chains.
+/// What is folded: an hour and a half of eight busy chains, two handfuls of each share.
 pub const SHAPE: Shape = Shape {
-    trades: 640_000,
+    trades: 1_280_000,
     traders: 20_000,
     assets: 400,
     chains: 8,
