@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 /// Records that the reader of a broker hands out at once.
 const HANDFUL: usize = 10_000;
 /// Workers, as the service has by default, on two cores.
-const WORKERS: usize = 4;
+pub(super) const WORKERS: usize = 4;
 const CORES: usize = 2;
 
 /// What is folded: an hour and a half of eight busy chains, two handfuls of each share.
@@ -40,9 +40,7 @@ pub fn measure() -> anyhow::Result<Figures> {
 }
 
 async fn measure_here() -> anyhow::Result<Figures> {
-    let url = std::env::var("DATABASE_URL").context("DATABASE_URL is not set: run `cargo xtask servers start`")?;
-    let schema = format!("bench_fold_{}", environment::now_ms());
-    let store = Arc::new(Postgres::open(&url, &schema, Method::Average).await?);
+    let (store, schema) = opened().await?;
     let records = Arc::new(shares(&SHAPE));
     let begun = Instant::now();
     fold(&store, &records).await?;
@@ -75,13 +73,26 @@ async fn measure_here() -> anyhow::Result<Figures> {
             sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(store.pool()).await?;
         figures.insert(format!("rows_{table}"), rows.into());
     }
-    let drop = format!("DROP SCHEMA \"{schema}\" CASCADE");
-    sqlx::raw_sql(AssertSqlSafe(drop)).execute(store.pool()).await.context("drop the schema of this run")?;
+    dropped(&store, &schema).await?;
     Ok(figures)
 }
 
+/// An empty book in a schema of its own.
+pub(super) async fn opened() -> anyhow::Result<(Arc<Postgres>, String)> {
+    let url = std::env::var("DATABASE_URL").context("DATABASE_URL is not set: run `cargo xtask servers start`")?;
+    let schema = format!("bench_fold_{}", environment::now_ms());
+    Ok((Arc::new(Postgres::open(&url, &schema, Method::Average).await?), schema))
+}
+
+/// Takes the schema of a run away.
+pub(super) async fn dropped(store: &Postgres, schema: &str) -> anyhow::Result<()> {
+    let drop = format!("DROP SCHEMA \"{schema}\" CASCADE");
+    sqlx::raw_sql(AssertSqlSafe(drop)).execute(store.pool()).await.context("drop the schema of this run")?;
+    Ok(())
+}
+
 /// Every trade is there once, with the volume that the records say, and every share is read to its end.
-async fn check(store: &Postgres, records: &[Vec<Vec<u8>>]) -> anyhow::Result<()> {
+pub(super) async fn check(store: &Postgres, records: &[Vec<Vec<u8>>]) -> anyhow::Result<()> {
     let rows: i64 =
         sqlx::query_scalar("SELECT count(*) FROM trades WHERE status = 'live'").fetch_one(store.pool()).await?;
     ensure!(rows.cast_unsigned() == SHAPE.trades, "{rows} trades of {}", SHAPE.trades);

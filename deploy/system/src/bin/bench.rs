@@ -1,7 +1,7 @@
 //! The binary behind `cargo xtask bench NAME`.
 
 use clap::{Parser, ValueEnum};
-use system::bench::{detect, fold, latency, report, rest, solana, stream, swap};
+use system::bench::{catch_up, detect, fold, latency, report, rest, solana, stream, swap};
 
 /// Measures one thing.
 #[derive(Parser)]
@@ -16,6 +16,8 @@ enum Name {
     Detect,
     /// Trades per second folded and committed to PostgreSQL.
     Fold,
+    /// The same, read from Kafka.
+    CatchUp,
     /// From block to Kafka record and WebSocket message.
     Latency,
     /// What the plugin platform costs: swaps under load, admission, fresh instances, idle chains.
@@ -32,6 +34,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().name {
         Name::Detect => report("detect", detect::measure()?),
         Name::Fold => report("fold", fold::measure()?),
+        Name::CatchUp => report("catch-up", catch_up::measure()?),
         Name::Rest => report("rest", rest::measure()?),
         Name::Stream => report("stream", stream::measure()?),
         Name::Latency => report("latency", latency::measure()?),
