@@ -16,13 +16,13 @@ use tape_log::topics;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-/// Records that the reader of a broker hands out at once.
-const HANDFUL: usize = 10_000;
+/// Records that the reader of a broker hands out at once, as `catch-up` counts them.
+const HANDFUL: usize = 7_000;
 /// Workers, as the service has by default, on two cores.
 pub(super) const WORKERS: usize = 4;
 const CORES: usize = 2;
 
-/// What is folded: an hour and a half of eight busy chains, two handfuls of each share.
+/// What is folded: an hour and a half of eight busy chains, three handfuls of each share.
 pub const SHAPE: Shape = Shape {
     trades: 1_280_000,
     traders: 20_000,

@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 const WAITING: usize = 3;
 /// Most records handed over at once, and about how many bytes of them: a reader far behind gets as much of one share in a
 /// piece as what is kept of it is written well with.
-const BATCH: usize = 10_000;
+const BATCH: usize = 20_000;
 const BATCH_BYTES: usize = 32 << 20;
 
 /// How long a share that is taken away waits for the word that it is let go.
