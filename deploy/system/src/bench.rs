@@ -13,6 +13,7 @@ pub mod solana;
 use anyhow::Context;
 use serde_json::{Map, Value};
 use std::path::Path;
+use tape_log::Target;
 
 /// What was measured, by flat keys.
 pub type Figures = Map<String, Value>;
@@ -29,6 +30,15 @@ pub fn report(name: &str, mut figures: Figures) -> anyhow::Result<()> {
     std::fs::write(&path, serde_json::to_string_pretty(&figures)? + "\n")?;
     println!("written to {}", path.display());
     Ok(())
+}
+
+/// A place on the cluster at `KAFKA_BROKERS` that no other run has.
+pub fn kafka(name: &str) -> anyhow::Result<Target> {
+    let brokers =
+        std::env::var("KAFKA_BROKERS").context("KAFKA_BROKERS is not set: run `cargo xtask servers start`")?;
+    let environment = format!("{name}-{}", environment::now_ms());
+    let prefix = format!("{environment}.");
+    Ok(Target::Kafka { brokers, prefix, environment, replication: 1, min_insync: 1 })
 }
 
 /// The value below which so many per mille of the sorted samples lie.

@@ -177,7 +177,7 @@ impl Kafka {
             .set("session.timeout.ms", "6000")
             .set("heartbeat.interval.ms", "1500")
             .set("fetch.wait.max.ms", "100")
-            // Records travel compressed: this is about a batch of one share, and a few shares at a time.
+            // As they travel, compressed: thousands of records of a share, and eight shares in one answer.
             .set("fetch.message.max.bytes", "2097152")
             .set("fetch.max.bytes", "16777216")
             .set("queued.max.messages.kbytes", "32768")

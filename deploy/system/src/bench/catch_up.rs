@@ -1,9 +1,8 @@
 //! `catch-up`: the fold again, its trades read from Kafka on the same two cores, as a service that starts far behind does.
 
-use super::fold::{SHAPE, WORKERS, check, dropped, opened};
+use super::fold::{CORES, SHAPE, WORKERS, check, dropped, opened};
 use super::tape::shares;
-use super::{Figures, rounded};
-use anyhow::Context;
+use super::{Figures, kafka, rounded};
 use metrics::adapters::postgres::Postgres;
 use metrics_domain::{Heard, Limits, follow};
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tape::{Delivery, Feed, Share, Start, Unavailable};
 use tape_log::feed::TradeFeed;
-use tape_log::{Log, Record, Target, topics};
+use tape_log::{Log, Record, topics};
 use tokio::task::JoinSet;
 
 /// Records appended at once.
@@ -19,17 +18,13 @@ const PIECE: usize = 2_000;
 
 /// Runs it; needs `DATABASE_URL` and `KAFKA_BROKERS`.
 pub fn measure() -> anyhow::Result<Figures> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(CORES).enable_all().build()?;
     runtime.block_on(measure_here())
 }
 
 async fn measure_here() -> anyhow::Result<Figures> {
-    let brokers =
-        std::env::var("KAFKA_BROKERS").context("KAFKA_BROKERS is not set: run `cargo xtask servers start`")?;
+    let log = Log::open(&kafka("catch-up")?).await?;
     let (store, schema) = opened().await?;
-    let environment = format!("catch-up-{}", environment::now_ms());
-    let prefix = format!("{environment}.");
-    let log = Log::open(&Target::Kafka { brokers, prefix, environment, replication: 1, min_insync: 1 }).await?;
     log.own(topics::OF_INGESTOR).await?;
     log.own(topics::OF_METRICS).await?;
     let records = shares(&SHAPE);

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 const HANDFUL: usize = 7_000;
 /// Workers, as the service has by default, on two cores.
 pub(super) const WORKERS: usize = 4;
-const CORES: usize = 2;
+pub(super) const CORES: usize = 2;
 
 /// What is folded: an hour and a half of eight busy chains, three handfuls of each share.
 pub const SHAPE: Shape = Shape {

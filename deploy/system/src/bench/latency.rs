@@ -1,6 +1,6 @@
 //! `latency`: from a block being available at a real node to its trade being readable in Kafka, and at a WebSocket client.
 
-use super::{Figures, quantile, rounded};
+use super::{Figures, kafka, quantile, rounded};
 use crate::anvil::{self, Anvil};
 use crate::line::{Ground, Line};
 use anyhow::{Context, ensure};
@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tape::Start;
-use tape_log::{Arrival, Log, Target, topics};
+use tape_log::{Arrival, Log, topics};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -31,17 +31,13 @@ pub fn measure() -> anyhow::Result<Figures> {
 
 async fn follow() -> anyhow::Result<Figures> {
     environment::install_crypto();
-    let brokers =
-        std::env::var("KAFKA_BROKERS").context("KAFKA_BROKERS is not set: run `cargo xtask servers start`")?;
     let folder = anvil::installed().context("anvil is not installed: run `cargo xtask anvil`")?;
     let node = Anvil::start(&folder).await?;
     let venues = node.deploy_venues().await?;
     let trader = node.accounts().await?[1].clone();
-    let unique = format!("latency-{}", environment::now_ms());
     let files = tempfile::tempdir()?;
-    let prefix = format!("{unique}.");
     let ground = Ground {
-        target: Target::Kafka { brokers, prefix, environment: unique, replication: 1, min_insync: 1 },
+        target: kafka("latency")?,
         database: format!("sqlite:{}", files.path().display()),
         chains: vec![format!(
             "id = \"anvil\"\nplugin = \"evm\"\nendpoints = [\"{}\"]\nstart = \"latest\"\npoll_ms = 5\n",

@@ -1,7 +1,7 @@
 //! `swap`: what the plugin platform costs: replacing a plugin under load, admission of 2 MB, a fresh instance with an
 //! empty scan, the memory of a chain that does nothing, and what a neighbour feels of plugins that compute and allocate without end.
 
-use super::{Figures, quantile, rounded};
+use super::{Figures, kafka, quantile, rounded};
 use crate::line::plugins_dir;
 use crate::swaps::{self, component};
 use anyhow::Context as _;
@@ -40,11 +40,7 @@ pub fn measure() -> anyhow::Result<Figures> {
 
 /// Swaps while trades are published, on the log that serves a deployment and on the one that serves one machine.
 async fn under_load(figures: &mut Figures) -> anyhow::Result<()> {
-    let brokers =
-        std::env::var("KAFKA_BROKERS").context("KAFKA_BROKERS is not set: run `cargo xtask servers start`")?;
-    let unique = format!("swap-{}", environment::now_ms());
-    let prefix = format!("{unique}.");
-    let kafka = Target::Kafka { brokers, prefix, environment: unique, replication: 1, min_insync: 1 };
+    let kafka = kafka("swap")?;
     let folder = tempfile::tempdir()?;
     let sqlite = Target::Sqlite(folder.path().join("tape.db"));
     for (name, target) in [("kafka", kafka), ("sqlite", sqlite)] {

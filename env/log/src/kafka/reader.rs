@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 use tape::{Share, Start, Unavailable};
 use tokio::sync::mpsc;
 
-/// Arrivals waiting to be taken; with [`BATCH`] this bounds what lies between broker and reader.
+/// Arrivals waiting to be taken; with [`BATCH`] and [`BATCH_BYTES`] this bounds what lies between broker and reader.
 const WAITING: usize = 3;
-/// Most records handed over at once, and about how many bytes of them: a reader far behind gets as much of one share in a
-/// piece as what is kept of it is written well with.
+/// Most records gathered at once, of all shares: more than one fetch brings of a share, so that little of it is cut off.
 const BATCH: usize = 20_000;
+/// How many bytes of values end a gathering.
 const BATCH_BYTES: usize = 32 << 20;
 
 /// How long a share that is taken away waits for the word that it is let go.
