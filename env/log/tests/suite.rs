@@ -248,3 +248,25 @@ async fn kafka_refuses_a_topic_that_differs() {
     let refused = log.own(&[topics::METRICS_DLQ]).await.unwrap_err();
     assert!(refused.source.to_string().contains("partitions is 3 and must be 1"), "{}", refused.source);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_hands_over_a_bounded_number_of_bytes() {
+    const ONE: usize = 8_000_000;
+    let Some(target) = kafka("bounded") else { return };
+    let log = Log::open(&target).await.unwrap();
+    log.own(topics::OF_INGESTOR).await.unwrap();
+    let (share, value) = (topics::FAILURES.share(0), "x".repeat(ONE));
+    // Compressed they are nothing: one answer of the broker brings all of them.
+    for _ in 0..12 {
+        log.publish(vec![record(&share, "large", Some(&value))]).await.unwrap();
+    }
+    let mut reader = log.assigned(vec![(share, Start::Beginning)]).await.unwrap();
+    let mut read = 0;
+    while read < 12 {
+        if let Arrival::Records { records, .. } = next(&mut reader).await {
+            let bytes: usize = records.iter().filter_map(|record| record.value.as_ref()).map(Vec::len).sum();
+            assert!(bytes < (32 << 20) + ONE, "{bytes} bytes at once");
+            read += records.len();
+        }
+    }
+}
