@@ -43,7 +43,16 @@ pub struct TradeKey {
     pub trader: Arc<str>,
 }
 
-/// One side of a trade.
+/// A side of a trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SideOf {
+    /// What was given.
+    Sold,
+    /// What was got.
+    Bought,
+}
+
+/// What was given, or got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lot {
     /// The asset.
@@ -86,6 +95,11 @@ const MOST: u64 = i64::MAX.unsigned_abs();
 const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
+impl SideOf {
+    /// Both sides: what goes before what comes.
+    pub const BOTH: [Self; 2] = [Self::Sold, Self::Bought];
+}
+
 impl Entry {
     /// The book's view of a trade. The same asset on both sides is a cycle, whatever the detector called it.
     pub fn of(trade: &Trade) -> Self {
@@ -118,10 +132,23 @@ impl Entry {
         self.time_ms / DAY_MS
     }
 
-    /// The book a lot of this trade moves, if it moves one.
-    pub fn book(&self, lot: &Lot) -> Option<BookKey> {
-        let moves = !self.cycle && !lot.quote;
-        moves.then(|| BookKey { user: self.user.clone(), asset: Arc::clone(&lot.asset) })
+    /// One side of it.
+    pub fn lot(&self, side: SideOf) -> &Lot {
+        match side {
+            SideOf::Sold => &self.sold,
+            SideOf::Bought => &self.bought,
+        }
+    }
+
+    /// The sides by which it moves a book: a cycle moves none, and cash makes no position.
+    pub fn sides(&self) -> impl Iterator<Item = (SideOf, &Lot)> {
+        let sides = SideOf::BOTH.into_iter().map(|side| (side, self.lot(side)));
+        sides.filter(|(_, lot)| !self.cycle && !lot.quote)
+    }
+
+    /// By which side it moves the book of an asset.
+    pub fn side_in(&self, asset: &str) -> Option<SideOf> {
+        self.sides().find(|(_, lot)| *lot.asset == *asset).map(|(side, _)| side)
     }
 }
 

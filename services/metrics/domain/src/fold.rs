@@ -1,27 +1,20 @@
 //! The fold: what a batch's moves change about users, positions and the effects of trades around them. Pure.
 //!
-//! A trade that stands after everything its user ever stored is folded onto the newest holding. A book in which a trade
-//! goes, or comes below that, is folded anew from the checkpoint before it, once per batch; totals move by the
-//! difference of the effects, so nothing is ever un-computed.
+//! User by user, and of each user book by book: everything is looked up once per user and not once per trade. A trade
+//! that stands after everything its user ever stored is folded onto the newest holding. A book in which a trade goes, or
+//! comes below that, is folded anew from the checkpoint before it, once per batch; totals move by the difference of the
+//! effects, so nothing is ever un-computed.
 
 use crate::account::{Book, User};
-use crate::entry::{BookKey, Entry, Lot, Order, TradeKey, UserKey};
-use crate::holding::{Holding, Method, Realized, Sale};
+use crate::books::{Change, Coming, Noted};
+use crate::entry::{BookKey, Entry, Order, TradeKey, UserKey};
+use crate::holding::Method;
 use crate::hours::{Hours, fee_moves};
-use crate::ports::{Changed, Effect, Effects, Facts, Heads, Put, Tail};
+use crate::ports::{Effects, Facts, Heads, Put, Tail};
 use crate::wishes::{Move, Wish};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tape::Share;
-
-/// A side of a trade.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum SideOf {
-    /// What was given.
-    Sold,
-    /// What was got.
-    Bought,
-}
 
 /// What was read, and where the reading of everything else of its number stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,39 +37,16 @@ pub struct Read {
 #[derive(Debug, Default)]
 pub struct Ledger {
     method: Method,
-    users: HashMap<UserKey, User>,
-    books: HashMap<BookKey, Book>,
+    accounts: HashMap<UserKey, Account>,
 }
 
-impl SideOf {
-    /// Both sides: what goes before what comes.
-    pub const BOTH: [Self; 2] = [Self::Sold, Self::Bought];
-
-    /// That side of a trade.
-    pub fn lot(self, entry: &Entry) -> &Lot {
-        match self {
-            Self::Sold => &entry.sold,
-            Self::Bought => &entry.bought,
-        }
-    }
-
-    /// The effect on that side.
-    pub fn effect(self, effects: &Effects) -> Option<&Effect> {
-        match self {
-            Self::Sold => effects.sold.as_ref(),
-            Self::Bought => effects.bought.as_ref(),
-        }
-    }
-
-    /// Notes the effect of a move on that side.
-    fn note(self, all: &mut [Effects], at: usize, effect: Effect) {
-        if let Some(effects) = all.get_mut(at) {
-            match self {
-                Self::Sold => effects.sold = Some(effect),
-                Self::Bought => effects.bought = Some(effect),
-            }
-        }
-    }
+/// One user, as far as needed.
+#[derive(Debug, Default)]
+struct Account {
+    /// None until it is loaded.
+    user: Option<User>,
+    /// Positions by asset.
+    books: BTreeMap<Arc<str>, Book>,
 }
 
 impl Ledger {
@@ -92,29 +62,38 @@ impl Ledger {
 
     /// How many users and positions are remembered.
     pub fn len(&self) -> usize {
-        self.users.len() + self.books.len()
+        self.accounts.values().map(|account| 1 + account.books.len()).sum()
     }
 
     /// Nothing is remembered.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.accounts.is_empty()
     }
 
     /// Which users and positions must be loaded before the wishes can be resolved and folded.
     pub fn missing(&self, wishes: &[Wish]) -> (Vec<UserKey>, Vec<BookKey>) {
-        let entries = || wishes.iter().flat_map(Wish::entries);
-        let users = entries().map(|entry| &entry.user).filter(|user| !self.users.contains_key(*user));
-        let books = entries().flat_map(books_of).map(|(_, book)| book).filter(|book| !self.books.contains_key(book));
-        let (users, books): (BTreeSet<_>, BTreeSet<_>) = (users.cloned().collect(), books.collect());
-        (users.into_iter().collect(), books.into_iter().collect())
+        let (mut users, mut books) = (BTreeSet::new(), BTreeSet::new());
+        for entry in wishes.iter().flat_map(Wish::entries) {
+            let account = self.accounts.get(&entry.user);
+            if account.is_none_or(|account| account.user.is_none()) {
+                users.insert(&entry.user);
+            }
+            let known = |asset| account.is_some_and(|account| account.books.contains_key(asset));
+            books.extend(books_of(entry).filter(|(_, asset)| !known(*asset)));
+        }
+        (users.into_iter().cloned().collect(), books.into_iter().map(book_key).collect())
     }
 
     /// Remembers what was loaded; what the store left out is new and empty.
     pub fn learn(&mut self, (users, books): (Vec<UserKey>, Vec<BookKey>), heads: Heads) {
-        self.users.extend(users.into_iter().map(|user| (user, User::default())));
-        self.books.extend(books.into_iter().map(|book| (book, Book::default())));
-        self.users.extend(heads.users);
-        self.books.extend(heads.books);
+        let none = |user| (user, User::default());
+        for (key, user) in users.into_iter().map(none).chain(heads.users) {
+            self.accounts.entry(key).or_default().user = Some(user);
+        }
+        let empty = |book| (book, Book::default());
+        for (BookKey { user, asset }, book) in books.into_iter().map(empty).chain(heads.books) {
+            self.accounts.entry(user).or_default().books.insert(asset, book);
+        }
     }
 
     /// The trades that may be stored already: they do not stand above all that their user ever stored.
@@ -125,25 +104,24 @@ impl Ledger {
 
     /// The positions of trades that go, which no wish may have named: a replaced trade may have had other sides.
     pub fn missing_books(&self, moves: &[Move]) -> Vec<BookKey> {
-        let gone = moves.iter().filter_map(Move::removed);
-        let books: BTreeSet<_> = gone.flat_map(|was| books_of(&was.entry).map(|(_, book)| book)).collect();
-        books.into_iter().filter(|book| !self.books.contains_key(book)).collect()
+        let books = moves.iter().filter_map(Move::removed).flat_map(|was| books_of(&was.entry));
+        let known = |user, asset| self.accounts.get(user).is_some_and(|account| account.books.contains_key(asset));
+        let missing: BTreeSet<_> = books.filter(|(user, asset)| !known(user, *asset)).collect();
+        missing.into_iter().map(book_key).collect()
     }
 
     /// The books to fold anew, each from the first trade that goes, or comes below what is stored.
     pub fn late(&self, moves: &[Move]) -> Vec<(BookKey, Order)> {
-        let mut late: BTreeMap<BookKey, Order> = BTreeMap::new();
+        let mut late: BTreeMap<(&UserKey, &Arc<str>), &Order> = BTreeMap::new();
         let gone = moves.iter().filter_map(Move::removed).map(|was| &was.entry);
         let below = moves.iter().filter_map(Move::added).filter(|entry| self.may_know(entry));
         for entry in gone.chain(below) {
-            for (_, book) in books_of(entry) {
-                let first = late.entry(book).or_insert_with(|| entry.order.clone());
-                if entry.order < *first {
-                    *first = entry.order.clone();
-                }
+            for book in books_of(entry) {
+                let first = late.entry(book).or_insert(&entry.order);
+                *first = (&entry.order).min(*first);
             }
         }
-        late.into_iter().collect()
+        late.into_iter().map(|(book, first)| (book_key(book), first.clone())).collect()
     }
 
     /// Folds the moves in; `tails` are those of [`Ledger::late`].
@@ -164,212 +142,83 @@ impl Ledger {
             fees: vec![],
         };
         let mut effects = vec![Effects::default(); moves.len()];
-        let mut hours = Hours::of(&moves);
         let mut tails: HashMap<BookKey, Tail> = tails.into_iter().collect();
-        let (leaving, none) = (leaving(&moves), BTreeSet::new());
-        for (key, coming) in by_book(&moves) {
-            let going = leaving.get(&key).unwrap_or(&none);
-            let difference = match tails.remove(&key) {
-                Some(tail) => self.refold(&key, tail, (going, &coming), (&mut effects, &mut facts.changed), &mut hours),
-                None => self.append(&key, coming, &mut effects, &mut hours),
-            };
-            self.users.entry(key.user.clone()).or_default().totals.realized.add(&difference);
-            facts.books.push((key, Book::default()));
+        for (key, mine) in by_user(&moves) {
+            let account = self.accounts.entry(key.clone()).or_default();
+            let mut hours = Hours::of(key, &mine);
+            let mut noted = Noted { effects: &mut effects, changed: &mut facts.changed, hours: &mut hours };
+            let user = account.user.get_or_insert_default();
+            for (asset, change) in changes(&mine) {
+                let key = BookKey { user: key.clone(), asset: Arc::clone(asset) };
+                let book = account.books.entry(Arc::clone(asset)).or_default();
+                let difference = change.fold(self.method, (asset, book), tails.remove(&key), &mut noted);
+                user.totals.realized.add(&difference);
+                facts.books.push((key, book.clone()));
+            }
+            count(user, &mine);
+            facts.users.push((key.clone(), user.clone()));
+            facts.hours.extend(hours.moved());
+            facts.fees.extend(fee_moves(key, &mine));
         }
-        self.decorate(&moves);
-        for (key, book) in &mut facts.books {
-            book.clone_from(self.books.entry(key.clone()).or_default());
-        }
-        facts.hours = hours.moved();
-        facts.fees = fee_moves(&moves);
-        facts.users = self.count(&moves);
         facts.puts = moves.into_iter().zip(effects).map(|(step, effects)| put(step, effects)).collect();
         facts
     }
 
     fn may_know(&self, entry: &Entry) -> bool {
-        self.users.get(&entry.user).is_none_or(|user| user.may_know(entry.order.place))
-    }
-
-    /// Folds new trades onto the newest holding; says what they realize.
-    fn append(
-        &mut self,
-        key: &BookKey,
-        coming: Vec<Coming<'_>>,
-        effects: &mut [Effects],
-        hours: &mut Hours,
-    ) -> Realized {
-        let method = self.method;
-        let book = self.books.entry(key.clone()).or_default();
-        let mut realized = Realized::default();
-        for Coming { at, entry, side } in coming {
-            let effect = step(method, &mut book.holding, side, entry);
-            if side == SideOf::Sold {
-                realized.add(&effect.realized);
-                hours.at(entry).realized.add(&effect.realized);
-            }
-            book.trades += 1;
-            side.note(effects, at, effect);
-        }
-        book.realized.add(&realized);
-        realized
-    }
-
-    /// Folds a book anew from a checkpoint; says by how much more it realizes now.
-    fn refold(
-        &mut self,
-        key: &BookKey,
-        tail: Tail,
-        (going, coming): (&BTreeSet<Arc<str>>, &[Coming<'_>]),
-        (effects, changed): (&mut [Effects], &mut Vec<Changed>),
-        hours: &mut Hours,
-    ) -> Realized {
-        let method = self.method;
-        let book = self.books.entry(key.clone()).or_default();
-        let mut difference = Realized::default();
-        let mut holding = tail.checkpoint;
-        let mut line: Vec<(&Entry, SideOf, Before<'_>)> = vec![];
-        for stored in &tail.trades {
-            let Some(side) = side_in(&stored.entry, key) else { continue };
-            let was = side.effect(&stored.effects);
-            if let Some(was) = was {
-                difference.sub(&was.realized);
-                hours.at(&stored.entry).realized.sub(&was.realized);
-            }
-            if !going.contains(&stored.entry.order.id) {
-                line.push((&stored.entry, side, Before::Stored(was)));
-            }
-        }
-        book.trades = book.trades.saturating_sub(going.len() as u64) + coming.len() as u64;
-        line.extend(coming.iter().map(|coming| (coming.entry, coming.side, Before::Coming(coming.at))));
-        line.sort_by(|a, b| a.0.order.cmp(&b.0.order));
-        for (entry, side, before) in line {
-            let effect = step(method, &mut holding, side, entry);
-            difference.add(&effect.realized);
-            hours.at(entry).realized.add(&effect.realized);
-            match before {
-                Before::Coming(at) => side.note(effects, at, effect),
-                Before::Stored(was) if was != Some(&effect) => changed.push(Changed { key: entry.key(), side, effect }),
-                Before::Stored(_) => {}
-            }
-        }
-        book.holding = holding;
-        book.realized.add(&difference);
-        difference
-    }
-
-    /// Takes the decoration of everything that was present at some moment.
-    fn decorate(&mut self, moves: &[Move]) {
-        for entry in moves.iter().flat_map(Move::seen) {
-            for (side, key) in books_of(entry) {
-                self.books.entry(key).or_default().decorate(side.lot(entry), entry.order.place);
-            }
-        }
-    }
-
-    /// Counts the moves in the totals of their users; returns the users touched.
-    fn count(&mut self, moves: &[Move]) -> Vec<(UserKey, User)> {
-        let mut touched = BTreeSet::new();
-        for step in moves {
-            let key = &step.entry.user;
-            let user = self.users.entry(key.clone()).or_default();
-            if let Some(was) = step.removed() {
-                user.totals.uncount(&was.entry);
-            }
-            if let Some(entry) = step.added() {
-                user.totals.count(entry);
-            }
-            step.seen().chain([&step.entry]).for_each(|entry| user.see(entry.order.place));
-            touched.insert(key.clone());
-        }
-        let now = |key: UserKey| {
-            let user = self.users.get(&key).cloned().unwrap_or_default();
-            (key, user)
-        };
-        touched.into_iter().map(now).collect()
+        let user = self.accounts.get(&entry.user).and_then(|account| account.user.as_ref());
+        user.is_none_or(|user| user.may_know(entry.order.place))
     }
 }
 
-/// A trade that comes into a book, by one of its sides, and the number of the move that brings it.
-struct Coming<'a> {
-    at: usize,
-    entry: &'a Entry,
-    side: SideOf,
-}
-
-/// What a trade of a book that is folded anew was before.
-enum Before<'a> {
-    /// Stored, with this effect.
-    Stored(Option<&'a Effect>),
-    /// Not there: it comes by this move.
-    Coming(usize),
-}
-
-/// What one trade does to a holding.
-fn step(method: Method, holding: &mut Holding, side: SideOf, entry: &Entry) -> Effect {
-    let (raw, worth) = (&side.lot(entry).raw, entry.notional.as_ref());
-    let sale = match side {
-        SideOf::Sold => holding.sell(method, raw, worth),
-        SideOf::Bought => {
-            holding.buy(method, &entry.order.id, raw, worth);
-            Sale::default()
-        }
-    };
-    let checkpoint = is_checkpoint(holding.parcels.len(), &entry.order.id);
-    let after = if checkpoint { holding.clone() } else { holding.without_parcels() };
-    Effect { realized: sale.realized, taken: sale.taken, after, checkpoint }
-}
-
-/// Parcels kept with every trade; more are kept with one trade in so many as this fits into them, so that what is kept
-/// grows with the trades and not with their square.
-const FEW_PARCELS: usize = 8;
-
-/// Whether the parcels that a trade left are kept with it: decided by the trade alone, so alike in every fold.
-fn is_checkpoint(parcels: usize, id: &str) -> bool {
-    let draw =
-        || id.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
-    parcels <= FEW_PARCELS || (draw() >> 16) % (parcels as u64) < FEW_PARCELS as u64
-}
-
-/// The books that a trade moves.
-fn books_of(entry: &Entry) -> impl Iterator<Item = (SideOf, BookKey)> {
-    SideOf::BOTH.into_iter().filter_map(|side| Some((side, entry.book(side.lot(entry))?)))
-}
-
-/// By which side a trade moves a book.
-fn side_in(entry: &Entry, key: &BookKey) -> Option<SideOf> {
-    SideOf::BOTH.into_iter().find(|side| entry.book(side.lot(entry)).is_some_and(|book| book == *key))
-}
-
-/// What comes into each book touched, in chain order; a book that only loses trades has nothing coming.
-fn by_book(moves: &[Move]) -> BTreeMap<BookKey, Vec<Coming<'_>>> {
-    let mut books: BTreeMap<BookKey, Vec<Coming<'_>>> = BTreeMap::new();
-    for (at, step) in moves.iter().enumerate() {
-        // What only goes, or came and went, leaves nothing coming; its books are written all the same.
-        for entry in step.removed().map(|was| &was.entry).into_iter().chain(step.seen()) {
-            for (_, book) in books_of(entry) {
-                books.entry(book).or_default();
-            }
+/// Counts moves in the totals of their user.
+fn count(user: &mut User, moves: &[(usize, &Move)]) {
+    for (_, step) in moves {
+        if let Some(was) = step.removed() {
+            user.totals.uncount(&was.entry);
         }
         if let Some(entry) = step.added() {
-            books_of(entry).for_each(|(side, book)| books.entry(book).or_default().push(Coming { at, entry, side }));
+            user.totals.count(entry);
         }
+        step.brief().iter().chain([&step.entry]).for_each(|entry| user.see(entry.order.place));
     }
-    for coming in books.values_mut() {
-        coming.sort_by(|a, b| a.entry.order.cmp(&b.entry.order));
+}
+
+/// The moves of each user, in order, with their numbers.
+fn by_user(moves: &[Move]) -> Vec<(&UserKey, Vec<(usize, &Move)>)> {
+    let mut users: HashMap<&UserKey, Vec<(usize, &Move)>> = HashMap::new();
+    for (at, step) in moves.iter().enumerate() {
+        users.entry(&step.entry.user).or_default().push((at, step));
+    }
+    let mut users: Vec<_> = users.into_iter().collect();
+    users.sort_unstable_by_key(|(user, _)| *user);
+    users
+}
+
+/// What comes into each book of one user, and what leaves it.
+fn changes<'a>(moves: &[(usize, &'a Move)]) -> BTreeMap<&'a Arc<str>, Change<'a>> {
+    let mut books: BTreeMap<&Arc<str>, Change<'_>> = BTreeMap::new();
+    for (at, step) in moves {
+        if let Some(was) = step.removed() {
+            was.entry.sides().for_each(|(_, lot)| books.entry(&lot.asset).or_default().goes(&was.entry));
+        }
+        for entry in step.brief() {
+            entry.sides().for_each(|(_, lot)| books.entry(&lot.asset).or_default().passes(lot, entry));
+        }
+        if let Some(entry) = step.added() {
+            let coming = |side| Coming { at: *at, entry, side };
+            entry.sides().for_each(|(side, lot)| books.entry(&lot.asset).or_default().comes(coming(side)));
+        }
     }
     books
 }
 
-/// The ids of the trades that leave each book.
-fn leaving(moves: &[Move]) -> HashMap<BookKey, BTreeSet<Arc<str>>> {
-    let mut leaving: HashMap<BookKey, BTreeSet<Arc<str>>> = HashMap::new();
-    for was in moves.iter().filter_map(Move::removed) {
-        for (_, book) in books_of(&was.entry) {
-            leaving.entry(book).or_default().insert(Arc::clone(&was.entry.order.id));
-        }
-    }
-    leaving
+/// The books that a trade moves.
+fn books_of(entry: &Entry) -> impl Iterator<Item = (&UserKey, &Arc<str>)> {
+    entry.sides().map(|(_, lot)| (&entry.user, &lot.asset))
+}
+
+fn book_key((user, asset): (&UserKey, &Arc<str>)) -> BookKey {
+    BookKey { user: user.clone(), asset: Arc::clone(asset) }
 }
 
 /// The row a move leaves.

@@ -52,9 +52,12 @@ pub struct FeeMove {
     pub trades: i64,
 }
 
-/// How the hours of a batch move.
-#[derive(Debug, Default)]
-pub struct Hours(BTreeMap<HourKey, HourMove>);
+/// How the hours of one user move, by their number.
+#[derive(Debug)]
+pub struct Hours<'a> {
+    user: &'a UserKey,
+    moved: BTreeMap<u64, HourMove>,
+}
 
 impl HourMove {
     /// Adds another's figures.
@@ -89,11 +92,11 @@ impl HourMove {
     }
 }
 
-impl Hours {
-    /// The hours of a batch, its moves counted; what they realize is added by the fold.
-    pub fn of(moves: &[Move]) -> Self {
-        let mut hours = Self::default();
-        for step in moves {
+impl<'a> Hours<'a> {
+    /// The hours of a user, the moves counted; what they realize is added by the fold.
+    pub fn of(user: &'a UserKey, moves: &[(usize, &Move)]) -> Self {
+        let mut hours = Self { user, moved: BTreeMap::new() };
+        for (_, step) in moves {
             if let Some(was) = step.removed() {
                 hours.at(&was.entry).count(&was.entry, -1);
             }
@@ -106,35 +109,37 @@ impl Hours {
 
     /// The move of the hour of a trade.
     pub fn at(&mut self, entry: &Entry) -> &mut HourMove {
-        self.0.entry(HourKey { user: entry.user.clone(), hour: entry.hour() }).or_default()
+        self.moved.entry(entry.hour()).or_default()
     }
 
     /// Those that move, in order.
-    pub fn moved(self) -> Vec<(HourKey, HourMove)> {
-        self.0.into_iter().filter(|(_, moved)| *moved != HourMove::default()).collect()
+    pub fn moved(self) -> impl Iterator<Item = (HourKey, HourMove)> {
+        let moved = self.moved.into_iter().filter(|(_, moved)| *moved != HourMove::default());
+        moved.map(|(hour, moved)| (HourKey { user: self.user.clone(), hour }, moved))
     }
 }
 
-/// By how much each day's fees move.
-pub fn fee_moves(moves: &[Move]) -> Vec<(FeeKey, FeeMove)> {
-    let mut fees: BTreeMap<FeeKey, FeeMove> = BTreeMap::new();
-    for step in moves {
-        if let Some((key, fee)) = step.removed().and_then(|was| fee_of(&was.entry)) {
-            let day = fees.entry(key).or_default();
+/// By how much each day's fees of a user move.
+pub fn fee_moves(user: &UserKey, moves: &[(usize, &Move)]) -> impl Iterator<Item = (FeeKey, FeeMove)> {
+    let mut fees: BTreeMap<(&str, u64), FeeMove> = BTreeMap::new();
+    for (_, step) in moves {
+        if let Some((day, fee)) = step.removed().and_then(|was| fee_of(&was.entry)) {
+            let day = fees.entry(day).or_default();
             day.usd -= fee;
             day.trades -= 1;
         }
-        if let Some((key, fee)) = step.added().and_then(fee_of) {
-            let day = fees.entry(key).or_default();
+        if let Some((day, fee)) = step.added().and_then(fee_of) {
+            let day = fees.entry(day).or_default();
             day.usd += fee;
             day.trades += 1;
         }
     }
-    fees.into_iter().filter(|(_, moved)| *moved != FeeMove::default()).collect()
+    let moved = fees.into_iter().filter(|(_, moved)| *moved != FeeMove::default());
+    moved.map(|((platform, day), moved)| (FeeKey { user: user.clone(), platform: platform.to_owned(), day }, moved))
 }
 
-fn fee_of(entry: &Entry) -> Option<(FeeKey, &Dollars)> {
+/// For whom and on which day a trade pays how much.
+fn fee_of(entry: &Entry) -> Option<((&str, u64), &Dollars)> {
     let fee = entry.fee.as_ref().filter(|_| !entry.cycle)?;
-    let platform = entry.platform.clone().unwrap_or_default();
-    Some((FeeKey { user: entry.user.clone(), platform, day: entry.day() }, fee))
+    Some(((entry.platform.as_deref().unwrap_or_default(), entry.day()), fee))
 }

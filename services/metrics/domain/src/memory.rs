@@ -1,8 +1,7 @@
 //! The store in memory: the rules of the port and nothing more, for tests and dry runs.
 
 use crate::account::{Book, User};
-use crate::entry::{BookKey, Entry, Order, TradeKey, UserKey};
-use crate::fold::SideOf;
+use crate::entry::{BookKey, Entry, Order, SideOf, TradeKey, UserKey};
 use crate::holding::Method;
 use crate::hours::{FeeKey, FeeMove, HourKey, HourMove};
 use crate::ports::{Effects, Facts, Heads, Outcome, Put, Store, Stored, Tail};
@@ -137,8 +136,7 @@ impl Kept {
             .collect();
         line.sort_by(|a, b| a.1.entry.order.cmp(&b.1.entry.order));
         let at = line.partition_point(|(_, stored)| stored.entry.order < *from);
-        let effect =
-            |(side, stored): &(SideOf, &Stored)| side.effect(&stored.effects).filter(|e| e.checkpoint).cloned();
+        let effect = |(side, stored): &(SideOf, &Stored)| stored.effects.of(*side).filter(|e| e.checkpoint).cloned();
         let newest = line[..at].iter().enumerate().rev().find_map(|(place, one)| Some((place + 1, effect(one)?.after)));
         let (from, checkpoint) = newest.unwrap_or_default();
         Tail { checkpoint, trades: line[from..].iter().map(|(_, stored)| (*stored).clone()).collect() }
@@ -154,10 +152,7 @@ impl Kept {
         }
         for changed in &facts.changed {
             if let Some(stored) = self.trades.get_mut(&changed.key) {
-                match changed.side {
-                    SideOf::Sold => stored.effects.sold = Some(changed.effect.clone()),
-                    SideOf::Bought => stored.effects.bought = Some(changed.effect.clone()),
-                }
+                stored.effects.note(changed.side, changed.effect.clone());
             }
         }
         self.users.extend(facts.users.iter().cloned());
@@ -187,5 +182,5 @@ fn row(put: &Put) -> Stored {
 }
 
 fn side(entry: &Entry, book: &BookKey) -> Option<SideOf> {
-    SideOf::BOTH.into_iter().find(|side| entry.book(side.lot(entry)).is_some_and(|key| key == *book))
+    entry.side_in(&book.asset).filter(|_| entry.user == book.user)
 }

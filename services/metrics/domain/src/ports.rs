@@ -1,8 +1,7 @@
 //! The store in our words: what a fold must know of the past, and the facts it leaves.
 
 use crate::account::{Book, User};
-use crate::entry::{BookKey, Entry, Order, TradeKey, UserKey};
-use crate::fold::SideOf;
+use crate::entry::{BookKey, Entry, Order, SideOf, TradeKey, UserKey};
 use crate::heard::Said;
 use crate::holding::{Holding, Method, Parcel, Realized};
 use crate::hours::{FeeKey, FeeMove, HourKey, HourMove};
@@ -115,6 +114,24 @@ pub struct Facts {
     pub hours: Vec<(HourKey, HourMove)>,
     /// What is added to daily fees; a day without trades is gone.
     pub fees: Vec<(FeeKey, FeeMove)>,
+}
+
+impl Effects {
+    /// The effect on the book of one side.
+    pub fn of(&self, side: SideOf) -> Option<&Effect> {
+        match side {
+            SideOf::Sold => self.sold.as_ref(),
+            SideOf::Bought => self.bought.as_ref(),
+        }
+    }
+
+    /// Notes the effect on the book of one side.
+    pub fn note(&mut self, side: SideOf, effect: Effect) {
+        match side {
+            SideOf::Sold => self.sold = Some(effect),
+            SideOf::Bought => self.bought = Some(effect),
+        }
+    }
 }
 
 impl Facts {

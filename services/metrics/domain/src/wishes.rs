@@ -99,8 +99,8 @@ impl Move {
         self.live.then_some(&self.entry)
     }
 
-    /// Everything that was present at some moment of the batch, and was not before.
-    pub fn seen(&self) -> impl Iterator<Item = &Entry> {
-        self.brief.iter().chain(self.added())
+    /// What came and went again.
+    pub fn brief(&self) -> &[Entry] {
+        &self.brief
     }
 }

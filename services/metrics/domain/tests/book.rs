@@ -6,12 +6,13 @@ mod story;
 
 use metrics_domain::memory::{Kept, Memory};
 use metrics_domain::{
-    Book, BookKey, Dollars, Entry, FeeKey, FeeMove, HourKey, HourMove, Limits, Method, Quantity, Realized, Totals,
-    UserKey,
+    Book, BookKey, Dollars, Entry, FeeKey, FeeMove, HourKey, HourMove, Limits, Method, Quantity, Realized, SideOf,
+    Totals, UserKey,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use story::{Sketch, batches, event, present, run, sketch, trade};
 use tape::{Event, Trade, Usd, Valuation};
 
@@ -61,11 +62,11 @@ fn from_scratch(trades: &[Trade], method: Method) -> Kept {
             day.usd += fee;
             day.trades += 1;
         }
-        for (lot, sale) in [(&entry.sold, true), (&entry.bought, false)] {
-            let Some(key) = entry.book(lot) else { continue };
+        for (side, lot) in entry.sides() {
+            let key = BookKey { user: entry.user.clone(), asset: Arc::clone(&lot.asset) };
             let book = kept.books.entry(key).or_default();
             book.trades += 1;
-            if sale {
+            if side == SideOf::Sold {
                 let realized = book.holding.sell(method, &lot.raw, worth).realized;
                 book.realized.add(&realized);
                 totals.realized.add(&realized);

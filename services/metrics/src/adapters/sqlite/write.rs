@@ -113,7 +113,7 @@ async fn put_trade(connection: &mut SqliteConnection, method: Method, put: &Put)
     }
     query = query.bind(parcels_taken(effects.sold.as_ref()));
     for side in SideOf::BOTH {
-        let effect = side.effect(effects);
+        let effect = effects.of(side);
         for amount in held(effect.map(|effect| &effect.after)) {
             query = query.bind(amount);
         }

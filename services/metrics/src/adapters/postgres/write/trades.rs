@@ -111,7 +111,7 @@ fn row(rows: &mut Rows, method: Method, put: &Put) {
     rows.number_or_null(sold.map(|realized| &realized.without_basis));
     rows.text_or_null(parcels_taken(effects.sold.as_ref()).as_deref());
     for side in SideOf::BOTH {
-        let effect = side.effect(effects);
+        let effect = effects.of(side);
         let after = effect.map(|effect| &effect.after);
         rows.number_or_null(after.map(|after| plain(&after.quantity)));
         rows.number_or_null(after.map(|after| plain(&after.unknown)));
