@@ -1,7 +1,7 @@
 //! Exact amounts without a ceiling: token quantities, and dollars with 18 fractional digits rounded half to even.
 
 use num_bigint::{BigInt, BigUint, Sign};
-use std::fmt::{self, Write};
+use std::fmt;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::str::FromStr;
 use tape::{Raw, Usd};
@@ -12,6 +12,9 @@ pub type Quantity = BigUint;
 /// US dollars in units of 10^-18, signed, of any size: a sum over hostile valuations must not overflow.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Dollars(BigInt);
+
+/// Units in a dollar.
+const UNITS: u128 = 10_u128.pow(18);
 
 /// Why a text is no amount of dollars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,15 +98,24 @@ impl fmt::Display for Dollars {
         if self.0.sign() == Sign::Minus {
             f.write_str("-")?;
         }
-        let mut digits = String::with_capacity(40);
-        // Writing to a string does not fail.
-        let _ = write!(digits, "{:0>19}", plain(self.0.magnitude()));
-        let (whole, fraction) = digits.split_at(digits.len() - 18);
-        f.write_str(whole)?;
-        match fraction.trim_end_matches('0') {
-            "" => Ok(()),
-            fraction => f.write_str(".").and_then(|()| f.write_str(fraction)),
+        let fraction = match u128::try_from(self.0.magnitude()) {
+            Ok(small) => {
+                fmt::Display::fmt(&(small / UNITS), f)?;
+                small % UNITS
+            }
+            Err(_) => {
+                fmt::Display::fmt(&(self.0.magnitude() / UNITS), f)?;
+                (self.0.magnitude() % UNITS).try_into().unwrap_or(0)
+            }
+        };
+        let (mut fraction, mut digits) = (u64::try_from(fraction).unwrap_or(0), 18);
+        if fraction == 0 {
+            return Ok(());
         }
+        while fraction % 10 == 0 {
+            (fraction, digits) = (fraction / 10, digits - 1);
+        }
+        write!(f, ".{fraction:0digits$}")
     }
 }
 
