@@ -63,7 +63,7 @@ async fn measure_here() -> anyhow::Result<Figures> {
     }
     figures.insert("workers".to_owned(), WORKERS.into());
     figures.insert("batch_events".to_owned(), HANDFUL.into());
-    for setting in ["fsync", "server_version"] {
+    for setting in ["fsync", "shared_buffers", "server_version"] {
         let value: String =
             sqlx::query_scalar(AssertSqlSafe(format!("SHOW {setting}"))).fetch_one(store.pool()).await?;
         figures.insert(format!("postgres_{setting}"), value.into());

@@ -36,9 +36,11 @@ pub(super) fn bounce() -> anyhow::Result<()> {
 
 fn launch(dir: &Path, port: u16) -> anyhow::Result<String> {
     let (data, log) = (dir.join("data"), dir.join("log"));
-    // What it holds is gone after the tests anyway, so it need not reach the disk.
-    let options =
-        format!("-p {port} -c listen_addresses=127.0.0.1 -c max_connections=300 -c fsync=off -k {}", dir.display());
+    // What it holds is gone after the tests anyway, so it need not reach the disk. Memory as in `deploy/compose.yaml`.
+    let options = format!(
+        "-p {port} -c listen_addresses=127.0.0.1 -c max_connections=300 -c shared_buffers=512MB -c fsync=off -k {}",
+        dir.display()
+    );
     let mut start = as_postgres(&binaries()?.join("pg_ctl"));
     start.args(["-w", "-s", "-o", &options, "-D"]).arg(&data).arg("-l").arg(&log).arg("start").current_dir(dir);
     // It hands its output on to the server, so it must not be a pipe that someone waits on.
