@@ -98,15 +98,12 @@ impl fmt::Display for Dollars {
         if self.0.sign() == Sign::Minus {
             f.write_str("-")?;
         }
-        let fraction = match u128::try_from(self.0.magnitude()) {
-            Ok(small) => {
-                fmt::Display::fmt(&(small / UNITS), f)?;
-                small % UNITS
-            }
-            Err(_) => {
-                fmt::Display::fmt(&(self.0.magnitude() / UNITS), f)?;
-                (self.0.magnitude() % UNITS).try_into().unwrap_or(0)
-            }
+        let fraction = if let Ok(small) = u128::try_from(self.0.magnitude()) {
+            fmt::Display::fmt(&(small / UNITS), f)?;
+            small % UNITS
+        } else {
+            fmt::Display::fmt(&(self.0.magnitude() / UNITS), f)?;
+            (self.0.magnitude() % UNITS).try_into().unwrap_or(0)
         };
         let (mut fraction, mut digits) = (u64::try_from(fraction).unwrap_or(0), 18);
         if fraction == 0 {
