@@ -1,6 +1,6 @@
 //! The fold: what a batch's moves change about users, positions and the effects of trades around them. Pure.
 //!
-//! User by user, and of each user book by book: everything is looked up once per user and not once per trade. A trade
+//! User by user, and of each user book by book, so that neither is looked up for each trade that is folded. A trade
 //! that stands after everything its user ever stored is folded onto the newest holding. A book in which a trade goes, or
 //! comes below that, is folded anew from the checkpoint before it, once per batch; totals move by the difference of the
 //! effects, so nothing is ever un-computed.
@@ -40,12 +40,10 @@ pub struct Ledger {
     accounts: HashMap<UserKey, Account>,
 }
 
-/// One user, as far as needed.
+/// One user, with those of its positions that were needed, by asset.
 #[derive(Debug, Default)]
 struct Account {
-    /// None until it is loaded.
-    user: Option<User>,
-    /// Positions by asset.
+    user: User,
     books: BTreeMap<Arc<str>, Book>,
 }
 
@@ -75,7 +73,7 @@ impl Ledger {
         let (mut users, mut books) = (BTreeSet::new(), BTreeSet::new());
         for entry in wishes.iter().flat_map(Wish::entries) {
             let account = self.accounts.get(&entry.user);
-            if account.is_none_or(|account| account.user.is_none()) {
+            if account.is_none() {
                 users.insert(&entry.user);
             }
             let known = |asset| account.is_some_and(|account| account.books.contains_key(asset));
@@ -86,12 +84,12 @@ impl Ledger {
 
     /// Remembers what was loaded; what the store left out is new and empty.
     pub fn learn(&mut self, (users, books): (Vec<UserKey>, Vec<BookKey>), heads: Heads) {
-        let none = |user| (user, User::default());
-        for (key, user) in users.into_iter().map(none).chain(heads.users) {
-            self.accounts.entry(key).or_default().user = Some(user);
+        let users = users.into_iter().map(|user| (user, User::default()));
+        for (key, user) in users.chain(heads.users) {
+            self.accounts.entry(key).or_default().user = user;
         }
-        let empty = |book| (book, Book::default());
-        for (BookKey { user, asset }, book) in books.into_iter().map(empty).chain(heads.books) {
+        let books = books.into_iter().map(|book| (book, Book::default()));
+        for (BookKey { user, asset }, book) in books.chain(heads.books) {
             self.accounts.entry(user).or_default().books.insert(asset, book);
         }
     }
@@ -144,13 +142,12 @@ impl Ledger {
         let mut effects = vec![Effects::default(); moves.len()];
         let mut tails: HashMap<BookKey, Tail> = tails.into_iter().collect();
         for (key, mine) in by_user(&moves) {
-            let account = self.accounts.entry(key.clone()).or_default();
+            let Account { user, books } = self.accounts.entry(key.clone()).or_default();
             let mut hours = Hours::of(key, &mine);
             let mut noted = Noted { effects: &mut effects, changed: &mut facts.changed, hours: &mut hours };
-            let user = account.user.get_or_insert_default();
             for (asset, change) in changes(&mine) {
                 let key = BookKey { user: key.clone(), asset: Arc::clone(asset) };
-                let book = account.books.entry(Arc::clone(asset)).or_default();
+                let book = books.entry(Arc::clone(asset)).or_default();
                 let difference = change.fold(self.method, (asset, book), tails.remove(&key), &mut noted);
                 user.totals.realized.add(&difference);
                 facts.books.push((key, book.clone()));
@@ -165,8 +162,7 @@ impl Ledger {
     }
 
     fn may_know(&self, entry: &Entry) -> bool {
-        let user = self.accounts.get(&entry.user).and_then(|account| account.user.as_ref());
-        user.is_none_or(|user| user.may_know(entry.order.place))
+        self.accounts.get(&entry.user).is_none_or(|account| account.user.may_know(entry.order.place))
     }
 }
 
