@@ -294,6 +294,20 @@ fn what_came_and_went_in_one_batch_is_kept_as_reverted() {
 }
 
 #[test]
+fn a_trade_that_moved_in_its_block_comes_out_alike_in_any_batches() {
+    let trade = history(&[(0, 10, 2, 10, "10")]).remove(0);
+    let mut further = trade.clone();
+    further.transaction.index += 5;
+    let events = [event(further.clone(), true, 0), event(further, false, 1), event(trade, true, 2)];
+    let kept = |cuts: &[usize]| {
+        let store = Memory::default();
+        run(batches(&events, cuts), &store, Limits::default());
+        store.kept()
+    };
+    assert_eq!(kept(&[3]), kept(&[1, 1]));
+}
+
+#[test]
 fn what_is_delivered_again_is_committed_once() {
     let events = applies(&history(&[(0, 10, 2, 10, "10"), (2, 4, 0, 8, "8")]));
     let mut script = batches(&events, &[1]);
