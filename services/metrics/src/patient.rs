@@ -3,7 +3,7 @@
 use crate::outbox::chain;
 use crate::pulse::Pulse;
 use environment::Backoff;
-use metrics_domain::{BookKey, Facts, Floors, Heads, Method, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey};
+use metrics_domain::{BookKey, Facts, Floors, Heads, Late, Method, Outcome, Store, Stored, Tail, TradeKey, UserKey};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,8 +48,8 @@ impl<S: Store> Store for PatientStore<S> {
         Ok(patiently(&self.pulse.database, || self.inner.stored(trades)).await)
     }
 
-    async fn tails(&self, from: &[(BookKey, Order)]) -> Result<Vec<Tail>, Unavailable> {
-        Ok(patiently(&self.pulse.database, || self.inner.tails(from)).await)
+    async fn tails(&self, late: &[Late]) -> Result<Vec<Tail>, Unavailable> {
+        Ok(patiently(&self.pulse.database, || self.inner.tails(late)).await)
     }
 
     /// A commit that failed with unknown outcome is safe to repeat: had it been kept, the position has moved.

@@ -12,7 +12,7 @@ use metrics::outbox::Outbox;
 use metrics_domain::memory::{Kept, Memory};
 use metrics_domain::retention::SPAN_MS;
 use metrics_domain::{
-    BookKey, Facts, Floors, Method, Order, Outcome, Pruned, Retention, Store, Stored, TradeKey, UserKey,
+    BookKey, Facts, Floors, Late, Method, Order, Outcome, Pruned, Retention, Store, Stored, TradeKey, UserKey,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +31,15 @@ async fn keeps_what_memory_keeps(store: &impl Store) {
     let memory = Memory::keeping(store.method());
     for number in 0..24 {
         let mut dice = Dice::new(u64::from(number) + 1);
-        let events = history(&format!("chain{number}"), &mut dice, 60);
+        let mut events = history(&format!("chain{number}"), &mut dice, 60);
+        if number % 3 == 0 {
+            // A clock that goes backwards: from one height to the next, or from one branch of a block to the other.
+            let jump = |height: u64, index: u32| 1_700_000_000_000 + height * 7 % 4 * 1_000 + u64::from(index % 2);
+            let clock = |event: &mut Event| {
+                event.trade.block.timestamp_ms = jump(event.trade.block.id.height, event.trade.transaction.index);
+            };
+            events.iter_mut().for_each(clock);
+        }
         let size = 1 + dice.roll(20) as usize;
         play(batches(&share(number), &events, size), store, 7).await;
         play(batches(&share(number), &events, size), &memory, 7).await;
@@ -58,36 +66,41 @@ async fn same(store: &impl Store, memory: &Memory) {
     let mut ours = store.stored(&trades).await.unwrap();
     ours.sort_by_key(|stored| stored.entry.key());
     assert_eq!(ours, memory.stored(&trades).await.unwrap());
-    let orders: BTreeSet<Order> = kept.trades.values().map(|stored| stored.entry.order.clone()).collect();
-    let orders: Vec<Order> = orders.into_iter().step_by(37).collect();
-    let from: Vec<(BookKey, Order)> =
-        books.iter().flat_map(|book| orders.iter().map(|order| (book.clone(), order.clone()))).collect();
-    let from: Vec<_> = from.into_iter().filter(|(book, order)| above(order, &book.user.chain)).collect();
-    assert_eq!(store.tails(&from).await.unwrap(), memory.tails(&from).await.unwrap());
+    let orders: BTreeSet<(Order, u64)> =
+        kept.trades.values().map(|stored| (stored.entry.order.clone(), stored.entry.time_ms)).collect();
+    let orders: Vec<(Order, u64)> = orders.into_iter().step_by(37).collect();
+    let late = |(book, (first, time_ms)): (&BookKey, &(Order, u64))| Late {
+        book: book.clone(),
+        first: first.clone(),
+        time_ms: *time_ms,
+        trades: kept.books.get(book).map_or(0, |book| book.trades),
+    };
+    let late = books.iter().flat_map(|book| orders.iter().map(move |order| late((book, order))));
+    let late: Vec<Late> = late.filter(|late| above(&late.first, &late.book.user.chain)).collect();
+    assert_eq!(store.tails(&late).await.unwrap(), memory.tails(&late).await.unwrap());
+}
+
+const BEGUN_MS: u64 = 655 * SPAN_MS;
+/// Heights 0 to 3 of old histories lie below it.
+const CUT_MS: u64 = BEGUN_MS + 2 * SPAN_MS;
+
+/// The beginnings of histories in which there is half a span from one height to the next.
+async fn told_of_old(upto: usize, store: &impl Store) {
+    for number in 0..16 {
+        let mut events = history(&format!("old{number}"), &mut Dice::new(u64::from(number) + 900), 120);
+        for event in &mut events {
+            event.trade.block.timestamp_ms = BEGUN_MS + event.trade.block.id.height * SPAN_MS / 2;
+        }
+        play(batches(&share(number), &events[..upto], 1 + number as usize), store, 7).await;
+    }
 }
 
 /// Histories in the midst of which old trades are dropped: what is left comes out as if nothing were, but for what came late.
 async fn drops_what_is_old_and_forgets_nothing(store: &(impl Store + Retention)) {
-    // Half a span from one height to the next: heights 0 to 3 lie below the cut.
-    const BEGUN_MS: u64 = 655 * SPAN_MS;
-    const CUT_MS: u64 = BEGUN_MS + 2 * SPAN_MS;
     let memory = Memory::keeping(store.method());
-    let spread = |mut event: Event| {
-        event.trade.block.timestamp_ms = BEGUN_MS + event.trade.block.id.height * SPAN_MS / 2;
-        event
-    };
-    let stories: Vec<Vec<Event>> = (0..16_u64)
-        .map(|number| {
-            let events = history(&format!("old{number}"), &mut Dice::new(number + 900), 120);
-            events.into_iter().map(spread).collect()
-        })
-        .collect();
     let both = async |upto: usize| {
-        for (number, events) in (0_u32..).zip(&stories) {
-            let size = 1 + number as usize;
-            play(batches(&share(number), &events[..upto], size), store, 7).await;
-            play(batches(&share(number), &events[..upto], size), &memory, 7).await;
-        }
+        told_of_old(upto, store).await;
+        told_of_old(upto, &memory).await;
     };
     both(60).await;
     let mut finalized: BTreeMap<String, u64> = (0..16).map(|number| (format!("old{number}"), 3)).collect();
@@ -115,6 +128,59 @@ async fn drops_what_is_old_and_forgets_nothing(store: &(impl Store + Retention))
     assert!(matches!(store.prune(further, &finalized).await.unwrap(), Pruned::Done { .. }));
     memory.prune(further, &finalized).await.unwrap();
     same(store, &memory).await;
+}
+
+/// A book as it was before its trades were counted, old ones dropped: what `before` makes of it, opened again, stands as
+/// if they had been counted from the beginning.
+async fn counts_what_was_not_counted<S: Store + Retention>(open: impl AsyncFn() -> S, before: impl AsyncFnOnce(S)) {
+    let store = open().await;
+    let memory = Memory::keeping(store.method());
+    told_of_old(90, &store).await;
+    told_of_old(90, &memory).await;
+    let finalized: BTreeMap<String, u64> = (0..16).map(|number| (format!("old{number}"), 3)).collect();
+    let pruned = store.prune(CUT_MS, &finalized).await.unwrap();
+    assert!(matches!(pruned, Pruned::Done { kept: 1.. }), "{pruned:?}");
+    memory.prune(CUT_MS, &finalized).await.unwrap();
+    before(store).await;
+    let store = open().await;
+    same(&store, &memory).await;
+    told_of_old(120, &store).await;
+    told_of_old(120, &memory).await;
+    same(&store, &memory).await;
+}
+
+#[tokio::test]
+async fn trades_kept_from_before_are_counted_on_sqlite() {
+    for method in [Method::Average, Method::Fifo] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("metrics.db");
+        let open = async || Sqlite::open(&path, method).await.unwrap();
+        counts_what_was_not_counted(open, async |store: Sqlite| {
+            let uncount = "DROP VIEW trades_v1; CREATE VIEW trades_v1 AS SELECT 1;
+                ALTER TABLE trades DROP COLUMN sold_trades_after; ALTER TABLE trades DROP COLUMN bought_trades_after;
+                CREATE INDEX trades_of_book ON trades (trader, chain, height, tx_index, ordinal);
+                DELETE FROM _sqlx_migrations WHERE version = 6";
+            sqlx::raw_sql(uncount).execute(store.pool()).await.unwrap();
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn trades_kept_from_before_are_counted_on_postgres() {
+    for method in [Method::Average, Method::Fifo] {
+        let Some((url, schema, mut connection)) = server(&format!("counted_{method}")).await else { return };
+        let open = async || Postgres::open(&url, &schema, method).await.unwrap();
+        counts_what_was_not_counted(open, async |store: Postgres| {
+            let uncount = "DROP VIEW trades_v1;
+                ALTER TABLE trades DROP COLUMN sold_trades_after, DROP COLUMN bought_trades_after;
+                CREATE INDEX trades_of_book ON trades (trader, chain, height, tx_index, ordinal);
+                DELETE FROM _sqlx_migrations WHERE version = 7";
+            sqlx::raw_sql(uncount).execute(store.pool()).await.unwrap();
+        })
+        .await;
+        run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+    }
 }
 
 /// Trades whose event is not kept as it was told, with a space in front.
@@ -271,8 +337,8 @@ impl Store for Spy {
         self.inner.stored(trades).await
     }
 
-    async fn tails(&self, from: &[(BookKey, Order)]) -> Result<Vec<metrics_domain::Tail>, Unavailable> {
-        self.inner.tails(from).await
+    async fn tails(&self, late: &[Late]) -> Result<Vec<metrics_domain::Tail>, Unavailable> {
+        self.inner.tails(late).await
     }
 
     async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {

@@ -180,7 +180,7 @@ async fn digest(
     }
     let late = held.ledger.late(&moves);
     let tails = if late.is_empty() { vec![] } else { store.tails(&late).await? };
-    let tails = late.into_iter().map(|(book, _)| book).zip(tails).collect();
+    let tails = late.into_iter().map(|late| late.book).zip(tails).collect();
     let facts = held.ledger.fold(held.read(share, next, counted(&too_late)), moves, tails);
     let outcome = store.commit(&facts).await?;
     held.positions.insert(share.clone(), Some(next));

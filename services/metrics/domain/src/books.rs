@@ -5,7 +5,8 @@ use crate::account::Book;
 use crate::entry::{Entry, Lot, SideOf};
 use crate::holding::{Holding, Method, Realized, Sale};
 use crate::hours::Hours;
-use crate::ports::{Changed, Effect, Effects, Tail};
+use crate::ports::{Changed, Effect, Effects};
+use crate::tails::Tail;
 use std::collections::BTreeSet;
 use tape::Place;
 
@@ -85,12 +86,12 @@ impl<'a> Change<'a> {
     fn append(self, method: Method, book: &mut Book, noted: &mut Noted<'_, '_>) -> Realized {
         let mut realized = Realized::default();
         for Coming { at, entry, side } in self.coming {
-            let effect = step(method, &mut book.holding, side, entry);
+            book.trades += 1;
+            let effect = step(method, &mut book.holding, book.trades, (side, entry));
             if side == SideOf::Sold {
                 realized.add(&effect.realized);
                 noted.hours.at(entry).realized.add(&effect.realized);
             }
-            book.trades += 1;
             noted.note(at, side, effect);
         }
         realized
@@ -105,7 +106,7 @@ impl<'a> Change<'a> {
         noted: &mut Noted<'_, '_>,
     ) -> Realized {
         let mut difference = Realized::default();
-        let mut holding = tail.checkpoint;
+        let (mut holding, mut trades) = (tail.checkpoint, tail.before);
         let mut line: Vec<(&Entry, SideOf, Before<'_>)> = vec![];
         for stored in &tail.trades {
             let Some(side) = stored.entry.side_in(asset) else { continue };
@@ -118,11 +119,11 @@ impl<'a> Change<'a> {
                 line.push((&stored.entry, side, Before::Stored(was)));
             }
         }
-        book.trades = book.trades.saturating_sub(self.going.len() as u64) + self.coming.len() as u64;
         line.extend(self.coming.iter().map(|coming| (coming.entry, coming.side, Before::Coming(coming.at))));
         line.sort_by(|a, b| a.0.order.cmp(&b.0.order));
         for (entry, side, before) in line {
-            let effect = step(method, &mut holding, side, entry);
+            trades += 1;
+            let effect = step(method, &mut holding, trades, (side, entry));
             difference.add(&effect.realized);
             noted.hours.at(entry).realized.add(&effect.realized);
             match before {
@@ -133,7 +134,7 @@ impl<'a> Change<'a> {
                 Before::Stored(_) => {}
             }
         }
-        book.holding = holding;
+        (book.holding, book.trades) = (holding, trades);
         difference
     }
 }
@@ -147,8 +148,8 @@ impl Noted<'_, '_> {
     }
 }
 
-/// What one trade does to a holding.
-fn step(method: Method, holding: &mut Holding, side: SideOf, entry: &Entry) -> Effect {
+/// What one trade does to a holding; with it, the book is made of so many.
+fn step(method: Method, holding: &mut Holding, trades: u64, (side, entry): (SideOf, &Entry)) -> Effect {
     let (raw, worth) = (&entry.lot(side).raw, entry.notional.as_ref());
     let sale = match side {
         SideOf::Sold => holding.sell(method, raw, worth),
@@ -159,7 +160,7 @@ fn step(method: Method, holding: &mut Holding, side: SideOf, entry: &Entry) -> E
     };
     let checkpoint = is_checkpoint(holding.parcels.len(), &entry.order.id);
     let after = if checkpoint { holding.clone() } else { holding.without_parcels() };
-    Effect { realized: sale.realized, taken: sale.taken, after, checkpoint }
+    Effect { realized: sale.realized, taken: sale.taken, after, trades, checkpoint }
 }
 
 /// Parcels kept with every trade; more are kept with one trade in so many as this fits into them, so that what is kept

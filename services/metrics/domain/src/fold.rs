@@ -7,10 +7,11 @@
 
 use crate::account::{Book, User};
 use crate::books::{Change, Coming, Noted};
-use crate::entry::{BookKey, Entry, Order, TradeKey, UserKey};
+use crate::entry::{BookKey, Entry, TradeKey, UserKey};
 use crate::holding::Method;
 use crate::hours::{Hours, fee_moves};
-use crate::ports::{Effects, Facts, Heads, Put, Tail};
+use crate::ports::{Effects, Facts, Heads, Put};
+use crate::tails::{Late, Tail};
 use crate::wishes::{Move, Wish};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -109,17 +110,25 @@ impl Ledger {
     }
 
     /// The books to fold anew, each from the first trade that goes, or comes below what is stored.
-    pub fn late(&self, moves: &[Move]) -> Vec<(BookKey, Order)> {
-        let mut late: BTreeMap<(&UserKey, &Arc<str>), &Order> = BTreeMap::new();
+    pub fn late(&self, moves: &[Move]) -> Vec<Late> {
+        let mut firsts: BTreeMap<(&UserKey, &Arc<str>), &Entry> = BTreeMap::new();
         let gone = moves.iter().filter_map(Move::removed).map(|was| &was.entry);
         let below = moves.iter().filter_map(Move::added).filter(|entry| self.may_know(entry));
         for entry in gone.chain(below) {
             for book in books_of(entry) {
-                let first = late.entry(book).or_insert(&entry.order);
-                *first = (&entry.order).min(*first);
+                let first = firsts.entry(book).or_insert(entry);
+                if entry.order < first.order {
+                    *first = entry;
+                }
             }
         }
-        late.into_iter().map(|(book, first)| (book_key(book), first.clone())).collect()
+        let late = |((user, asset), first): ((&UserKey, &Arc<str>), &Entry)| Late {
+            book: book_key((user, asset)),
+            first: first.order.clone(),
+            time_ms: first.time_ms,
+            trades: self.accounts.get(user).and_then(|account| account.books.get(asset)).map_or(0, |book| book.trades),
+        };
+        firsts.into_iter().map(late).collect()
     }
 
     /// Folds the moves in; `tails` are those of [`Ledger::late`].

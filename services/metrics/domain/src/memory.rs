@@ -1,11 +1,12 @@
 //! The store in memory: the rules of the port and nothing more, for tests and dry runs.
 
 use crate::account::{Book, User};
-use crate::entry::{BookKey, Entry, Order, SideOf, TradeKey, UserKey};
+use crate::entry::{BookKey, TradeKey, UserKey};
 use crate::holding::Method;
 use crate::hours::{FeeKey, FeeMove, HourKey, HourMove};
-use crate::ports::{Effects, Facts, Heads, Outcome, Put, Store, Stored, Tail};
+use crate::ports::{Effects, Facts, Heads, Outcome, Put, Store, Stored};
 use crate::retention::{Floors, Pruned, Retention, dropped, not_final};
+use crate::tails::{Late, Tail};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tape::{Share, Unavailable};
@@ -81,9 +82,9 @@ impl Store for Memory {
         Ok(trades.iter().filter_map(|key| kept.trades.get(key).cloned()).collect())
     }
 
-    async fn tails(&self, from: &[(BookKey, Order)]) -> Result<Vec<Tail>, Unavailable> {
+    async fn tails(&self, late: &[Late]) -> Result<Vec<Tail>, Unavailable> {
         let kept = self.lock();
-        Ok(from.iter().map(|(book, order)| kept.tail(book, order)).collect())
+        Ok(late.iter().map(|late| late.of_all(kept.book(&late.book))).collect())
     }
 
     async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
@@ -127,19 +128,12 @@ impl Retention for Memory {
 }
 
 impl Kept {
-    fn tail(&self, book: &BookKey, from: &Order) -> Tail {
-        let mut line: Vec<(SideOf, &Stored)> = self
-            .trades
-            .values()
-            .filter(|stored| stored.live)
-            .filter_map(|s| Some((side(&s.entry, book)?, s)))
-            .collect();
-        line.sort_by(|a, b| a.1.entry.order.cmp(&b.1.entry.order));
-        let at = line.partition_point(|(_, stored)| stored.entry.order < *from);
-        let effect = |(side, stored): &(SideOf, &Stored)| stored.effects.of(*side).filter(|e| e.checkpoint).cloned();
-        let newest = line[..at].iter().enumerate().rev().find_map(|(place, one)| Some((place + 1, effect(one)?.after)));
-        let (from, checkpoint) = newest.unwrap_or_default();
-        Tail { checkpoint, trades: line[from..].iter().map(|(_, stored)| (*stored).clone()).collect() }
+    /// The live trades of a book.
+    fn book(&self, book: &BookKey) -> Vec<Stored> {
+        let of_book = |stored: &&Stored| {
+            stored.live && stored.entry.user == book.user && stored.entry.side_in(&book.asset).is_some()
+        };
+        self.trades.values().filter(of_book).cloned().collect()
     }
 
     fn keep(&mut self, facts: &Facts) {
@@ -179,8 +173,4 @@ fn row(put: &Put) -> Stored {
     }
     let effects = if put.live { put.effects.clone() } else { Effects::default() };
     Stored { entry, live: put.live, effects }
-}
-
-fn side(entry: &Entry, book: &BookKey) -> Option<SideOf> {
-    entry.side_in(&book.asset).filter(|_| entry.user == book.user)
 }

@@ -1,11 +1,12 @@
 //! The store in our words: what a fold must know of the past, and the facts it leaves.
 
 use crate::account::{Book, User};
-use crate::entry::{BookKey, Entry, Order, SideOf, TradeKey, UserKey};
+use crate::entry::{BookKey, Entry, SideOf, TradeKey, UserKey};
 use crate::heard::Said;
 use crate::holding::{Holding, Method, Parcel, Realized};
 use crate::hours::{FeeKey, FeeMove, HourKey, HourMove};
 use crate::retention::Floors;
+use crate::tails::{Late, Tail};
 use std::future::Future;
 use std::sync::Arc;
 use tape::{Share, Unavailable};
@@ -19,6 +20,8 @@ pub struct Effect {
     pub taken: Vec<Parcel>,
     /// What the book held afterwards; its parcels only in a checkpoint.
     pub after: Holding,
+    /// How many trades the book was made of afterwards, this one included.
+    pub trades: u64,
     /// Whether the book can be folded on from here.
     pub checkpoint: bool,
 }
@@ -50,15 +53,6 @@ pub struct Heads {
     pub users: Vec<(UserKey, User)>,
     /// Positions.
     pub books: Vec<(BookKey, Book)>,
-}
-
-/// One book from some trade on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tail {
-    /// What the last checkpoint before it left; none before it leaves an empty holding.
-    pub checkpoint: Holding,
-    /// The live trades after that checkpoint, in chain order.
-    pub trades: Vec<Stored>,
 }
 
 /// A trade row to write whole, new or replaced.
@@ -169,7 +163,7 @@ pub trait Store: Send + Sync {
     /// Those of the given trades that are stored, live or reverted.
     fn stored(&self, trades: &[TradeKey]) -> impl Future<Output = Result<Vec<Stored>, Unavailable>> + Send;
     /// Each book from the last checkpoint before its trade, in the order asked.
-    fn tails(&self, from: &[(BookKey, Order)]) -> impl Future<Output = Result<Vec<Tail>, Unavailable>> + Send;
+    fn tails(&self, late: &[Late]) -> impl Future<Output = Result<Vec<Tail>, Unavailable>> + Send;
     /// Moves the read position and keeps the facts and the messages about them, or nothing: all positions of the number,
     /// and the cut, must be where the facts say, because what was folded rests on all of them.
     fn commit(&self, facts: &Facts) -> impl Future<Output = Result<Outcome, Unavailable>> + Send;

@@ -3,7 +3,7 @@
 
 use metrics_domain::memory::Memory;
 use metrics_domain::{
-    BookKey, Facts, Heads, Heard, Limits, Method, Order, Outcome, Store, Stored, Tail, TradeKey, UserKey, follow,
+    BookKey, Facts, Heads, Heard, Late, Limits, Method, Outcome, Store, Stored, Tail, TradeKey, UserKey, follow,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -134,8 +134,8 @@ impl Store for Meddled<'_> {
         self.inner.stored(trades).await
     }
 
-    async fn tails(&self, from: &[(BookKey, Order)]) -> Result<Vec<Tail>, Unavailable> {
-        self.inner.tails(from).await
+    async fn tails(&self, late: &[Late]) -> Result<Vec<Tail>, Unavailable> {
+        self.inner.tails(late).await
     }
 
     async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {

@@ -119,24 +119,21 @@ pub(crate) fn stored(row: &impl Columns, method: Method) -> Result<Stored, RowEr
     Ok(Stored { entry, live: row.text("status")? == "live", effects })
 }
 
-/// The columns of what a book held after a trade.
-type After = [&'static str; 4];
-const SOLD_AFTER: After = ["sold_quantity_after", "sold_unknown_after", "sold_basis_after", "sold_parcels_after"];
-const BOUGHT_AFTER: After =
-    ["bought_quantity_after", "bought_unknown_after", "bought_basis_after", "bought_parcels_after"];
-/// As a query for checkpoints names them, whichever side it was.
-const CHECKPOINT: After = ["quantity_after", "unknown_after", "basis_after", "parcels_after"];
-
-/// A checkpoint: what a book held, and after which trade.
-pub(crate) fn checkpoint(row: &impl Columns) -> Result<(Order, Holding), RowError> {
-    let place = place(row, ["height", "tx_index", "ordinal"])?;
-    let held = effect(row, CHECKPOINT, Method::Average)?.map(|effect| effect.after);
-    Ok((Order { place, id: row.text("trade_id")?.into() }, held.unwrap_or_default()))
-}
+/// The columns of what a book was after a trade.
+type After = [&'static str; 5];
+const SOLD_AFTER: After =
+    ["sold_quantity_after", "sold_unknown_after", "sold_basis_after", "sold_parcels_after", "sold_trades_after"];
+const BOUGHT_AFTER: After = [
+    "bought_quantity_after",
+    "bought_unknown_after",
+    "bought_basis_after",
+    "bought_parcels_after",
+    "bought_trades_after",
+];
 
 /// What a trade left of a book, without what it realized; none where the side makes no position.
 fn effect(row: &impl Columns, columns: After, method: Method) -> Result<Option<Effect>, RowError> {
-    let [quantity, unknown, basis, kept] = columns;
+    let [quantity, unknown, basis, kept, trades] = columns;
     let Some(held) = row.maybe(quantity)? else { return Ok(None) };
     let kept = row.maybe(kept)?;
     let checkpoint = method == Method::Average || kept.is_some();
@@ -146,7 +143,8 @@ fn effect(row: &impl Columns, columns: After, method: Method) -> Result<Option<E
         basis: maybe_dollars(row, basis)?.unwrap_or_default(),
         parcels: parcels("parcels", kept)?.into(),
     };
-    Ok(Some(Effect { realized: Realized::default(), taken: vec![], after, checkpoint }))
+    let trades = count(row, trades)?;
+    Ok(Some(Effect { realized: Realized::default(), taken: vec![], after, trades, checkpoint }))
 }
 
 /// What a stored sale realized: the proceeds are what is left of its worth.
@@ -263,6 +261,11 @@ pub(crate) fn held(after: Option<&Holding>) -> [Option<String>; 3] {
 pub(crate) fn sale(effect: Option<&Effect>) -> [Option<String>; 2] {
     let Some(effect) = effect else { return [None, None] };
     [Some(effect.realized.pnl.to_string()), Some(effect.realized.without_basis.to_string())]
+}
+
+/// The number of trades that a book was made of after a trade.
+pub(crate) fn trades_after(effect: Option<&Effect>) -> Option<i64> {
+    effect.map(|effect| to_int(effect.trades))
 }
 
 /// The effects of one side that changed: block time, id, trader, then what it realized and what was held.

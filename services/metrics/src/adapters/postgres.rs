@@ -18,7 +18,7 @@ use crate::leaders::Boards;
 use crate::messages::Message;
 use crate::outbox::Outbox;
 use metrics_domain::{
-    BookKey, Facts, Floors, Heads, Method, Order, Outcome, Pruned, Retention, Store, Stored, Tail, TradeKey, UserKey,
+    BookKey, Facts, Floors, Heads, Late, Method, Outcome, Pruned, Retention, Store, Stored, Tail, TradeKey, UserKey,
 };
 use partitions::Partitions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -112,8 +112,8 @@ impl Store for Postgres {
         read::stored(&self.pool, self.method, trades).await
     }
 
-    async fn tails(&self, from: &[(BookKey, Order)]) -> Result<Vec<Tail>, Unavailable> {
-        read::tails(&self.pool, self.method, from).await
+    async fn tails(&self, late: &[Late]) -> Result<Vec<Tail>, Unavailable> {
+        read::tails(&self.pool, self.method, late).await
     }
 
     async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {

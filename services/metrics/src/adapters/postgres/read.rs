@@ -1,9 +1,7 @@
 //! What the fold asks of PostgreSQL: many keys, one query, each key looked up by an index.
 
-use crate::adapters::columns::{
-    Columns, RowError, book, checkpoint, floors_of, owned, stored as stored_row, to_int, user,
-};
-use metrics_domain::{Book, BookKey, Floors, Method, Order, Stored, Tail, TradeKey, User, UserKey};
+use crate::adapters::columns::{Columns, RowError, book, floors_of, owned, stored as stored_row, to_int, user};
+use metrics_domain::{Book, BookKey, Floors, Late, Method, Stored, Tail, TradeKey, User, UserKey};
 use sqlx::PgPool;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
@@ -18,7 +16,7 @@ macro_rules! trade_columns {
          t.notional_usd::text AS notional_usd, t.fee_usd::text AS fee_usd, t.platform,
          t.realized_pnl_usd::text AS realized_pnl_usd,
          t.proceeds_without_basis_usd::text AS proceeds_without_basis_usd,
-         t.sold_taken, t.sold_parcels_after, t.bought_parcels_after,
+         t.sold_taken, t.sold_parcels_after, t.bought_parcels_after, t.sold_trades_after, t.bought_trades_after,
          t.sold_quantity_after::text AS sold_quantity_after, t.sold_unknown_after::text AS sold_unknown_after,
          t.sold_basis_after::text AS sold_basis_after,
          t.bought_quantity_after::text AS bought_quantity_after,
@@ -29,17 +27,22 @@ macro_rules! trade_columns {
 /// The books asked for, numbered, each with the trade it is asked from.
 macro_rules! asked {
     () => {
-        "UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
-         WITH ORDINALITY AS k(trader, chain, asset, height, tx_index, ordinal, trade_id, n)"
+        "UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[])
+         WITH ORDINALITY AS k(trader, chain, asset, block_time_ms, height, tx_index, ordinal, trade_id, n)"
     };
 }
 
-/// Which trades are of the book asked for.
+/// Which trades are of the book asked for: by a side that moves a position, and that is more yet.
 macro_rules! of_book {
-    () => {
-        "t.trader = k.trader AND t.chain = k.chain AND t.status = 'live'
-         AND ((t.sold_asset = k.asset AND t.sold_quantity_after IS NOT NULL)
-              OR (t.bought_asset = k.asset AND t.bought_quantity_after IS NOT NULL))"
+    ($sold:literal, $bought:literal) => {
+        concat!(
+            "t.trader = k.trader AND t.chain = k.chain AND t.status = 'live'
+             AND ((t.sold_asset = k.asset AND t.sold_quantity_after IS NOT NULL AND ",
+            $sold,
+            ") OR (t.bought_asset = k.asset AND t.bought_quantity_after IS NOT NULL AND ",
+            $bought,
+            "))"
+        )
     };
 }
 
@@ -69,38 +72,26 @@ const STORED: &str = concat!(
           WHERE t.block_time_ms = k.block_time_ms AND t.trade_id = k.trade_id AND t.trader = k.trader LIMIT 1) t"
 );
 
-/// The newest trade before the one asked from that a book can be folded on from: by average (`$8`) every trade is one.
-const CHECKPOINTS: &str = concat!(
-    "SELECT k.n, t.height, t.tx_index, t.ordinal, t.trade_id,
-            t.quantity_after::text AS quantity_after, t.unknown_after::text AS unknown_after,
-            t.basis_after::text AS basis_after, t.parcels_after FROM ",
-    asked!(),
-    " CROSS JOIN LATERAL (SELECT * FROM (SELECT t.height, t.tx_index, t.ordinal, t.trade_id,
-          CASE WHEN t.sold_asset = k.asset AND t.sold_quantity_after IS NOT NULL
-               THEN t.sold_quantity_after ELSE t.bought_quantity_after END AS quantity_after,
-          CASE WHEN t.sold_asset = k.asset AND t.sold_quantity_after IS NOT NULL
-               THEN t.sold_unknown_after ELSE t.bought_unknown_after END AS unknown_after,
-          CASE WHEN t.sold_asset = k.asset AND t.sold_quantity_after IS NOT NULL
-               THEN t.sold_basis_after ELSE t.bought_basis_after END AS basis_after,
-          CASE WHEN t.sold_asset = k.asset AND t.sold_quantity_after IS NOT NULL
-               THEN t.sold_parcels_after ELSE t.bought_parcels_after END AS parcels_after
-      FROM trades t WHERE ",
-    of_book!(),
-    " AND (t.height, t.tx_index, t.ordinal, t.trade_id) < (k.height, k.tx_index, k.ordinal, k.trade_id)) t
-      WHERE $8 OR t.parcels_after IS NOT NULL
-      ORDER BY t.height DESC, t.tx_index DESC, t.ordinal DESC, t.trade_id DESC LIMIT 1) t"
-);
-
-const TAILS: &str = concat!(
+/// The trades of each book, by block time from the newest checkpoint on that stands before the trade asked from, also in chain
+/// order; all of them where there is none. By average (`$9`) every trade is a checkpoint.
+const RECENT: &str = concat!(
     "SELECT k.n, ",
     trade_columns!(),
     " FROM ",
     asked!(),
-    " JOIN trades t ON ",
-    of_book!(),
-    " AND (t.height, t.tx_index, t.ordinal, t.trade_id) > (k.height, k.tx_index, k.ordinal, k.trade_id)
-      ORDER BY k.n, t.height, t.tx_index, t.ordinal, t.trade_id"
+    " CROSS JOIN LATERAL (SELECT coalesce((SELECT t.block_time_ms FROM trades t WHERE ",
+    of_book!("($9 OR t.sold_parcels_after IS NOT NULL)", "($9 OR t.bought_parcels_after IS NOT NULL)"),
+    " AND t.block_time_ms <= k.block_time_ms
+      AND (t.height, t.tx_index, t.ordinal, t.trade_id) < (k.height, k.tx_index, k.ordinal, k.trade_id)
+      ORDER BY t.block_time_ms DESC LIMIT 1), 0) AS since) c
+      JOIN trades t ON ",
+    of_book!("TRUE", "TRUE"),
+    " AND t.block_time_ms >= c.since"
 );
+
+/// All trades of each book.
+const WHOLE: &str =
+    concat!("SELECT k.n, ", trade_columns!(), " FROM ", asked!(), " JOIN trades t ON ", of_book!("TRUE", "TRUE"));
 
 fn failed(error: sqlx::Error) -> Unavailable {
     Unavailable::new("read the book", error)
@@ -152,43 +143,48 @@ pub(super) async fn stored(pool: &PgPool, method: Method, keys: &[TradeKey]) -> 
     Ok(rows.iter().map(|row| stored_row(row, method)).collect::<Result<_, RowError>>()?)
 }
 
-pub(super) async fn tails(pool: &PgPool, method: Method, from: &[(BookKey, Order)]) -> Result<Vec<Tail>, Unavailable> {
-    let mut tails = vec![Tail::default(); from.len()];
-    let mut since: Vec<(BookKey, Order)> = from.iter().map(|(book, _)| (book.clone(), beginning())).collect();
-    let asked = ask(CHECKPOINTS, from).bind(method == Method::Average);
-    for row in asked.fetch_all(pool).await.map_err(failed)? {
-        if let Some(at) = numbered(&row)?
-            && let (Some(tail), Some(since)) = (tails.get_mut(at), since.get_mut(at))
-        {
-            (since.1, tail.checkpoint) = checkpoint(&row)?;
-        }
+pub(super) async fn tails(pool: &PgPool, method: Method, late: &[Late]) -> Result<Vec<Tail>, Unavailable> {
+    let all: Vec<&Late> = late.iter().collect();
+    let recent = grouped(ask(RECENT, &all).bind(method == Method::Average), late.len(), pool, method).await?;
+    let mut tails: Vec<Option<Tail>> = late.iter().zip(recent).map(|(late, trades)| late.among(trades)).collect();
+    let unproved: Vec<&Late> =
+        late.iter().zip(&tails).filter(|(_, tail)| tail.is_none()).map(|(late, _)| late).collect();
+    if !unproved.is_empty() {
+        let whole = grouped(ask(WHOLE, &unproved), unproved.len(), pool, method).await?;
+        let found = unproved.iter().zip(whole).map(|(late, trades)| late.of_all(trades));
+        tails.iter_mut().filter(|tail| tail.is_none()).zip(found).for_each(|(tail, found)| *tail = Some(found));
     }
-    for row in ask(TAILS, &since).fetch_all(pool).await.map_err(failed)? {
-        if let Some(tail) = numbered(&row)?.and_then(|at| tails.get_mut(at)) {
-            tail.trades.push(stored_row(&row, method)?);
-        }
-    }
-    Ok(tails)
+    Ok(tails.into_iter().flatten().collect())
 }
 
-/// Below every trade: no id is empty.
-fn beginning() -> Order {
-    Order { place: tape::Place { height: 0, index: 0, ordinal: 0 }, id: "".into() }
+/// The trades that a query finds, by the number of the book they were asked for.
+async fn grouped(
+    query: Query<'static, sqlx::Postgres, PgArguments>,
+    books: usize,
+    pool: &PgPool,
+    method: Method,
+) -> Result<Vec<Vec<Stored>>, Unavailable> {
+    let mut trades = vec![vec![]; books];
+    for row in query.fetch_all(pool).await.map_err(failed)? {
+        if let Some(of_book) = numbered(&row)?.and_then(|at| trades.get_mut(at)) {
+            of_book.push(stored_row(&row, method)?);
+        }
+    }
+    Ok(trades)
 }
 
-fn ask(query: &'static str, from: &[(BookKey, Order)]) -> Query<'static, sqlx::Postgres, PgArguments> {
-    let texts =
-        |of: fn(&(BookKey, Order)) -> &std::sync::Arc<str>| from.iter().map(|k| owned(of(k))).collect::<Vec<_>>();
-    let places =
-        |of: fn(&tape::Place) -> u64| from.iter().map(|(_, order)| to_int(of(&order.place))).collect::<Vec<_>>();
+fn ask(query: &'static str, late: &[&Late]) -> Query<'static, sqlx::Postgres, PgArguments> {
+    let texts = |of: fn(&Late) -> &std::sync::Arc<str>| late.iter().map(|k| owned(of(k))).collect::<Vec<_>>();
+    let places = |of: fn(&tape::Place) -> u64| late.iter().map(|k| to_int(of(&k.first.place))).collect::<Vec<_>>();
     sqlx::query(query)
-        .bind(texts(|(book, _)| &book.user.trader))
-        .bind(texts(|(book, _)| &book.user.chain))
-        .bind(texts(|(book, _)| &book.asset))
+        .bind(texts(|late| &late.book.user.trader))
+        .bind(texts(|late| &late.book.user.chain))
+        .bind(texts(|late| &late.book.asset))
+        .bind(late.iter().map(|late| to_int(late.time_ms)).collect::<Vec<_>>())
         .bind(places(|place| place.height))
         .bind(places(|place| place.index.into()))
         .bind(places(|place| place.ordinal.into()))
-        .bind(texts(|(_, order)| &order.id))
+        .bind(texts(|late| &late.first.id))
 }
 
 /// The place in the list asked of the one that a row belongs to; rows are numbered from one.

@@ -1,45 +1,37 @@
 //! What the fold asks of SQLite: one short query per key, in one transaction.
 
-use crate::adapters::columns::{book, checkpoint, floors_of, stored as stored_row, to_int, user};
-use metrics_domain::{BookKey, Floors, Heads, Holding, Method, Order, Stored, Tail, TradeKey, UserKey};
+use crate::adapters::columns::{RowError, book, floors_of, stored as stored_row, to_int, user};
+use metrics_domain::{BookKey, Floors, Heads, Late, Method, Stored, Tail, TradeKey, UserKey};
 use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Sqlite, SqlitePool};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row, Sqlite, SqlitePool};
 use tape::{Share, Unavailable};
 
-/// Which trades are of the book `?1 ?2 ?3` (trader, chain, asset).
+/// Which trades are of the book `?1 ?2 ?3` (trader, chain, asset): by a side that moves a position, and that is more yet.
 macro_rules! of_book {
-    () => {
-        "trader = ?1 AND chain = ?2 AND status = 'live'
-         AND ((sold_asset = ?3 AND sold_quantity_after IS NOT NULL)
-              OR (bought_asset = ?3 AND bought_quantity_after IS NOT NULL))"
+    ($sold:literal, $bought:literal) => {
+        concat!(
+            "trader = ?1 AND chain = ?2 AND status = 'live'
+             AND ((sold_asset = ?3 AND sold_quantity_after IS NOT NULL AND ",
+            $sold,
+            ") OR (bought_asset = ?3 AND bought_quantity_after IS NOT NULL AND ",
+            $bought,
+            "))"
+        )
     };
 }
 
-/// The newest trade before the one asked from that a book can be folded on from: by average (`?8`) every trade is one.
+/// The block time of the newest checkpoint that stands before the trade asked from, also in chain order: by average (`?9`)
+/// every trade is one.
 const CHECKPOINT: &str = concat!(
-    "SELECT * FROM (SELECT height, tx_index, ordinal, trade_id,
-            iif(sold_asset = ?3 AND sold_quantity_after IS NOT NULL, sold_quantity_after, bought_quantity_after)
-                AS quantity_after,
-            iif(sold_asset = ?3 AND sold_quantity_after IS NOT NULL, sold_unknown_after, bought_unknown_after)
-                AS unknown_after,
-            iif(sold_asset = ?3 AND sold_quantity_after IS NOT NULL, sold_basis_after, bought_basis_after)
-                AS basis_after,
-            iif(sold_asset = ?3 AND sold_quantity_after IS NOT NULL, sold_parcels_after, bought_parcels_after)
-                AS parcels_after
-     FROM trades WHERE ",
-    of_book!(),
-    " AND (height, tx_index, ordinal, trade_id) < (?4, ?5, ?6, ?7))
-     WHERE ?8 OR parcels_after IS NOT NULL
-     ORDER BY height DESC, tx_index DESC, ordinal DESC, trade_id DESC LIMIT 1"
+    "SELECT block_time_ms FROM trades WHERE ",
+    of_book!("(?9 OR sold_parcels_after IS NOT NULL)", "(?9 OR bought_parcels_after IS NOT NULL)"),
+    " AND block_time_ms <= ?4 AND (height, tx_index, ordinal, trade_id) < (?5, ?6, ?7, ?8)
+     ORDER BY block_time_ms DESC LIMIT 1"
 );
 
-const TAIL: &str = concat!(
-    "SELECT * FROM trades WHERE ",
-    of_book!(),
-    " AND (height, tx_index, ordinal, trade_id) > (?4, ?5, ?6, ?7)
-     ORDER BY height, tx_index, ordinal, trade_id"
-);
+/// The trades of the book from a block time on.
+const SINCE: &str = concat!("SELECT * FROM trades WHERE ", of_book!("TRUE", "TRUE"), " AND block_time_ms >= ?4");
 
 fn failed(error: sqlx::Error) -> Unavailable {
     Unavailable::new("read the book", error)
@@ -89,37 +81,37 @@ pub(super) async fn stored(pool: &SqlitePool, method: Method, trades: &[TradeKey
     Ok(found)
 }
 
-pub(super) async fn tails(
-    pool: &SqlitePool,
-    method: Method,
-    from: &[(BookKey, Order)],
-) -> Result<Vec<Tail>, Unavailable> {
+pub(super) async fn tails(pool: &SqlitePool, method: Method, late: &[Late]) -> Result<Vec<Tail>, Unavailable> {
     let mut tails = vec![];
     let mut transaction = pool.begin().await.map_err(failed)?;
-    for (book, order) in from {
-        let asked = ask(CHECKPOINT, book, order).bind(method == Method::Average);
-        let row = asked.fetch_optional(&mut *transaction).await.map_err(failed)?;
-        let (since, checkpoint) =
-            row.as_ref().map(checkpoint).transpose()?.unwrap_or_else(|| (beginning(), Holding::default()));
-        let rows = ask(TAIL, book, &since).fetch_all(&mut *transaction).await.map_err(failed)?;
-        let trades = rows.iter().map(|row| stored_row(row, method)).collect::<Result<_, _>>()?;
-        tails.push(Tail { checkpoint, trades });
+    for late in late {
+        let newest = ask(CHECKPOINT, late)
+            .bind(to_int(late.time_ms))
+            .bind(to_int(late.first.place.height))
+            .bind(late.first.place.index)
+            .bind(late.first.place.ordinal)
+            .bind(late.first.id.to_string())
+            .bind(method == Method::Average);
+        let newest = newest.fetch_optional(&mut *transaction).await.map_err(failed)?;
+        let since: i64 = newest.map_or(0, |row| row.get(0));
+        let recent = ask(SINCE, late).bind(since).fetch_all(&mut *transaction).await.map_err(failed)?;
+        if let Some(tail) = late.among(all_stored(&recent, method)?) {
+            tails.push(tail);
+            continue;
+        }
+        let whole = ask(SINCE, late).bind(0).fetch_all(&mut *transaction).await.map_err(failed)?;
+        tails.push(late.of_all(all_stored(&whole, method)?));
     }
     Ok(tails)
 }
 
-/// Below every trade: no id is empty.
-fn beginning() -> Order {
-    Order { place: tape::Place { height: 0, index: 0, ordinal: 0 }, id: "".into() }
+fn all_stored(rows: &[SqliteRow], method: Method) -> Result<Vec<Stored>, RowError> {
+    rows.iter().map(|row| stored_row(row, method)).collect()
 }
 
-fn ask(query: &'static str, book: &BookKey, order: &Order) -> Query<'static, Sqlite, SqliteArguments> {
+fn ask(query: &'static str, late: &Late) -> Query<'static, Sqlite, SqliteArguments> {
     sqlx::query(query)
-        .bind(book.user.trader.to_string())
-        .bind(book.user.chain.to_string())
-        .bind(book.asset.to_string())
-        .bind(to_int(order.place.height))
-        .bind(order.place.index)
-        .bind(order.place.ordinal)
-        .bind(order.id.to_string())
+        .bind(late.book.user.trader.to_string())
+        .bind(late.book.user.chain.to_string())
+        .bind(late.book.asset.to_string())
 }

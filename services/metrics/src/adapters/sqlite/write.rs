@@ -1,6 +1,8 @@
 //! One commit: the read position moves first, or nothing happens; then rows and messages.
 
-use crate::adapters::columns::{changed, held, open_parcels, parcels_after, parcels_taken, partition, sale, to_int};
+use crate::adapters::columns::{
+    changed, held, open_parcels, parcels_after, parcels_taken, partition, sale, to_int, trades_after,
+};
 use crate::messages::messages;
 use metrics_domain::{
     Book, BookKey, Changed, Dollars, Facts, FeeKey, FeeMove, HourKey, HourMove, Method, Outcome, Put, SideOf, User,
@@ -80,9 +82,9 @@ const PUT_TRADE: &str = "
     INSERT OR REPLACE INTO trades (block_time_ms, trade_id, chain, trader, height, tx_index, ordinal, kind, status,
         cycle, sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, notional_usd, fee_usd,
         platform, venues, event, realized_pnl_usd, proceeds_without_basis_usd, sold_taken,
-        sold_quantity_after, sold_unknown_after, sold_basis_after, sold_parcels_after,
-        bought_quantity_after, bought_unknown_after, bought_basis_after, bought_parcels_after)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        sold_quantity_after, sold_unknown_after, sold_basis_after, sold_parcels_after, sold_trades_after,
+        bought_quantity_after, bought_unknown_after, bought_basis_after, bought_parcels_after, bought_trades_after)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 async fn put_trade(connection: &mut SqliteConnection, method: Method, put: &Put) -> Done {
     let (entry, effects) = (&put.entry, &put.effects);
@@ -117,7 +119,7 @@ async fn put_trade(connection: &mut SqliteConnection, method: Method, put: &Put)
         for amount in held(effect.map(|effect| &effect.after)) {
             query = query.bind(amount);
         }
-        query = query.bind(parcels_after(effect, method));
+        query = query.bind(parcels_after(effect, method)).bind(trades_after(effect));
     }
     query.execute(connection).await?;
     Ok(())
@@ -127,12 +129,13 @@ async fn change_effect(connection: &mut SqliteConnection, method: Method, row: &
     let query = match row.side {
         SideOf::Sold => {
             "UPDATE trades SET sold_quantity_after = ?4, sold_unknown_after = ?5, sold_basis_after = ?6,
-                 sold_parcels_after = ?7, realized_pnl_usd = ?8, proceeds_without_basis_usd = ?9, sold_taken = ?10
+                 sold_parcels_after = ?7, sold_trades_after = ?8, realized_pnl_usd = ?9,
+                 proceeds_without_basis_usd = ?10, sold_taken = ?11
              WHERE block_time_ms = ?1 AND trade_id = ?2 AND trader = ?3"
         }
         SideOf::Bought => {
             "UPDATE trades SET bought_quantity_after = ?4, bought_unknown_after = ?5, bought_basis_after = ?6,
-                 bought_parcels_after = ?7
+                 bought_parcels_after = ?7, bought_trades_after = ?8
              WHERE block_time_ms = ?1 AND trade_id = ?2 AND trader = ?3"
         }
     };
@@ -140,7 +143,7 @@ async fn change_effect(connection: &mut SqliteConnection, method: Method, row: &
     for amount in held(Some(&row.effect.after)) {
         query = query.bind(amount);
     }
-    query = query.bind(parcels_after(Some(&row.effect), method));
+    query = query.bind(parcels_after(Some(&row.effect), method)).bind(trades_after(Some(&row.effect)));
     if row.side == SideOf::Sold {
         for amount in sale(Some(&row.effect)) {
             query = query.bind(amount);

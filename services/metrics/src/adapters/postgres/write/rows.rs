@@ -57,6 +57,14 @@ impl Rows {
         self.field(&value.to_be_bytes());
     }
 
+    /// A `bigint` or nothing.
+    pub(super) fn int_or_null(&mut self, value: Option<i64>) {
+        match value {
+            Some(value) => self.int(value),
+            None => self.bytes.extend_from_slice(&NULL.to_be_bytes()),
+        }
+    }
+
     /// A `boolean`.
     pub(super) fn flag(&mut self, value: bool) {
         self.field(&[value.into()]);

@@ -2,7 +2,7 @@
 
 use super::rows::Rows;
 use super::{Done, each};
-use crate::adapters::columns::{changed, held, owned, parcels_after, parcels_taken, sale, to_int};
+use crate::adapters::columns::{changed, held, owned, parcels_after, parcels_taken, sale, to_int, trades_after};
 use metrics_domain::{Facts, Method, Put, SideOf, plain};
 use sqlx::PgConnection;
 
@@ -12,13 +12,13 @@ macro_rules! columns {
         "block_time_ms, trade_id, chain, trader, height, tx_index, ordinal, kind, status, cycle,
          sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, notional_usd, fee_usd, platform,
          venues, event, realized_pnl_usd, proceeds_without_basis_usd, sold_taken,
-         sold_quantity_after, sold_unknown_after, sold_basis_after, sold_parcels_after,
-         bought_quantity_after, bought_unknown_after, bought_basis_after, bought_parcels_after"
+         sold_quantity_after, sold_unknown_after, sold_basis_after, sold_parcels_after, sold_trades_after,
+         bought_quantity_after, bought_unknown_after, bought_basis_after, bought_parcels_after, bought_trades_after"
     };
 }
 
 /// How many they are.
-const COLUMNS: i16 = 32;
+const COLUMNS: i16 = 34;
 
 const COPY: &str = concat!("COPY trades (", columns!(), ") FROM STDIN (FORMAT binary)");
 
@@ -43,13 +43,14 @@ const UPSERT: &str = concat!(
         sold_basis_after = excluded.sold_basis_after, sold_parcels_after = excluded.sold_parcels_after,
         bought_quantity_after = excluded.bought_quantity_after,
         bought_unknown_after = excluded.bought_unknown_after, bought_basis_after = excluded.bought_basis_after,
-        bought_parcels_after = excluded.bought_parcels_after"
+        bought_parcels_after = excluded.bought_parcels_after,
+        sold_trades_after = excluded.sold_trades_after, bought_trades_after = excluded.bought_trades_after"
 );
 
 /// Writes the rows; with `doubt`, also those that are held for new are written as if they might be known.
 pub(super) async fn put(connection: &mut PgConnection, method: Method, puts: &[Put], doubt: bool) -> Done {
     let (known, mut new): (Vec<&Put>, Vec<&Put>) = puts.iter().partition(|put| put.known || doubt);
-    // Two of the indexes begin with the trader: one row after the other belongs beside it.
+    // The key begins with the trader: one row after the other belongs beside it.
     new.sort_by(|a, b| (&a.entry.user, a.entry.order.place).cmp(&(&b.entry.user, b.entry.order.place)));
     copy(connection, COPY, method, &new).await?;
     if !known.is_empty() {
@@ -117,24 +118,25 @@ fn row(rows: &mut Rows, method: Method, put: &Put) {
         rows.number_or_null(after.map(|after| plain(&after.unknown)));
         rows.number_or_null(after.map(|after| &after.basis));
         rows.text_or_null(parcels_after(effect, method).as_deref());
+        rows.int_or_null(trades_after(effect));
     }
 }
 
 const CHANGE_SOLD: &str = "
     UPDATE trades t SET sold_quantity_after = v.q::numeric, sold_unknown_after = v.u::numeric,
         sold_basis_after = v.b::numeric, sold_parcels_after = v.parcels, realized_pnl_usd = v.realized::numeric,
-        proceeds_without_basis_usd = v.without_basis::numeric, sold_taken = v.taken
+        proceeds_without_basis_usd = v.without_basis::numeric, sold_taken = v.taken, sold_trades_after = v.trades
     FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::text[], $10::text[])
-        AS v(block_time_ms, trade_id, trader, q, u, b, realized, without_basis, parcels, taken)
+            $9::text[], $10::text[], $11::bigint[])
+        AS v(block_time_ms, trade_id, trader, q, u, b, realized, without_basis, parcels, taken, trades)
     WHERE t.block_time_ms = v.block_time_ms AND t.trade_id = v.trade_id AND t.trader = v.trader";
 
 const CHANGE_BOUGHT: &str = "
     UPDATE trades t SET bought_quantity_after = v.q::numeric, bought_unknown_after = v.u::numeric,
-        bought_basis_after = v.b::numeric, bought_parcels_after = v.parcels
+        bought_basis_after = v.b::numeric, bought_parcels_after = v.parcels, bought_trades_after = v.trades
     FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::text[], $10::text[])
-        AS v(block_time_ms, trade_id, trader, q, u, b, realized, without_basis, parcels, taken)
+            $9::text[], $10::text[], $11::bigint[])
+        AS v(block_time_ms, trade_id, trader, q, u, b, realized, without_basis, parcels, taken, trades)
     WHERE t.block_time_ms = v.block_time_ms AND t.trade_id = v.trade_id AND t.trader = v.trader";
 
 /// Writes effects that are others now.
@@ -156,6 +158,7 @@ pub(super) async fn change(connection: &mut PgConnection, method: Method, facts:
         .bind(sold(1))
         .bind(each(&rows, |row| parcels_after(Some(&row.effect), method)))
         .bind(each(&rows, |row| parcels_taken(Some(&row.effect))))
+        .bind(each(&rows, |row| trades_after(Some(&row.effect))))
         .execute(connection)
         .await?;
     Ok(())
