@@ -31,13 +31,13 @@ pub(crate) fn asset(token: &str) -> Result<(String, String), NotAToken> {
 
 /// The cursor that continues the trades of a position after one.
 pub(crate) fn after_step(key: &StepKey) -> String {
-    seal(&(key.height, key.index, key.ordinal, &key.id))
+    seal(&(key.block_time, key.height, key.index, key.ordinal, &key.id))
 }
 
 /// The trade of a position that a cursor continues after.
 pub(crate) fn step(token: &str) -> Result<StepKey, NotAToken> {
-    let (height, index, ordinal, id) = open(token)?;
-    Ok(StepKey { height, index, ordinal, id })
+    let (block_time, height, index, ordinal, id) = open(token)?;
+    Ok(StepKey { block_time, height, index, ordinal, id })
 }
 
 /// The cursor that continues a list below a number: a day, a rank.
@@ -108,7 +108,8 @@ mod tests {
         assert_eq!(asset(&after_asset("mock", "0xa")), Ok(("mock".into(), "0xa".into())));
         assert_eq!(trade(&after_asset("mock", "0xa")), Err(NotAToken));
         assert_eq!(trade("?"), Err(NotAToken));
-        let key = StepKey { height: 7, index: 1, ordinal: 2, id: "mock/0xb/0xt/2".into() };
+        let key =
+            StepKey { block_time: 1_700_000_000_000, height: 7, index: 1, ordinal: 2, id: "mock/0xb/0xt/2".into() };
         assert_eq!(step(&after_step(&key)), Ok(key));
         assert_eq!(number(&after_number(19_676)), Ok(19_676));
     }

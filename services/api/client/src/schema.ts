@@ -269,7 +269,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The trades that a position's figures are made of, in the order in which they were folded. */
+        /** The trades that a position's figures are made of, oldest first. */
         get: operations["explainPosition"];
         put?: never;
         post?: never;
@@ -692,6 +692,11 @@ export interface components {
             height: number;
             /** @description First in, first out: the purchases that the sale took from, oldest first. */
             lots?: components["schemas"]["LotView"][];
+            /**
+             * Format: int64
+             * @description Which trade of the position it is, in the order in which they are folded, from one.
+             */
+            number: number;
             /** @description Proceeds of the part whose basis is known. */
             proceedsUsd?: string | null;
             /** @description Proceeds of the part whose basis is unknown. */

@@ -113,9 +113,12 @@ pub struct Book {
     pub asset: String,
 }
 
-/// Where a trade stands in its chain: the order in which a position is folded.
+/// Where a trade stands among those of a position: by time, and where that is the same by chain order. Positions are folded in
+/// chain order alone; on a chain whose clock never goes backwards, that is the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StepKey {
+    /// Time of the block, milliseconds since the Unix epoch.
+    pub block_time: u64,
     /// Block height.
     pub height: u64,
     /// Transaction index in the block.

@@ -189,8 +189,8 @@ pub struct Leader {
 pub struct Step {
     /// Where it stands.
     pub key: crate::query::StepKey,
-    /// Time of the block, milliseconds since the Unix epoch.
-    pub block_time: u64,
+    /// Which trade of the position it is, in the order in which they are folded, from one.
+    pub number: u64,
     /// The asset was given, not got.
     pub sale: bool,
     /// How much of it, smallest units.

@@ -12,7 +12,7 @@ use axum::extract::{Path, State};
 use axum::http::Uri;
 use std::sync::Arc;
 
-/// The trades that a position's figures are made of, in the order in which they were folded.
+/// The trades that a position's figures are made of, oldest first.
 #[utoipa::path(
     get, path = "/v1/users/{address}/positions/{chain}/{asset}/explain", tag = "users", operation_id = "explainPosition",
     params(

@@ -149,12 +149,13 @@ pub(super) fn method(lines: Vec<Line>) -> Result<String, Unavailable> {
 pub(super) fn step(line: Line) -> Result<Step, Unavailable> {
     let mut cells = Cells::of("metrics.trades_v1", line);
     let key = StepKey {
+        block_time: cells.number("block_time_ms")?,
         height: cells.number("height")?,
         index: cells.number("tx_index")?,
         ordinal: cells.number("ordinal")?,
         id: cells.text("trade_id")?,
     };
-    let (block_time, sale) = (cells.number("block_time_ms")?, cells.truth("sale")?);
+    let (number, sale) = (cells.number("trades_after")?, cells.truth("sale")?);
     let (quantity, worth) = (cells.text("raw")?, cells.optional_usd("notional_usd")?);
     let realized = cells.optional_usd("realized_pnl_usd")?;
     let without_basis = cells.optional_usd("proceeds_without_basis_usd")?;
@@ -162,7 +163,7 @@ pub(super) fn step(line: Line) -> Result<Step, Unavailable> {
     let told = sale && worth.is_some();
     Ok(Step {
         key,
-        block_time,
+        number,
         sale,
         quantity,
         worth,

@@ -225,16 +225,17 @@ pub(super) fn position(book: &Book) -> Statement {
     statement
 }
 
-/// One page of the trades that a position is made of, in the order in which it is folded.
+/// One page of the trades that a position is made of, oldest first.
 pub(super) fn steps(book: &Book, page: &StepPage) -> Statement {
     // Parameter 3 is the asset; which of the two sides is meant follows from it.
     let sale = "(sold_asset = $3 AND sold_quantity_after IS NOT NULL)";
     let side = |sold: &str, bought: &str| format!("CAST(CASE WHEN {sale} THEN {sold} ELSE {bought} END AS text)");
     let mut statement = Statement::new(&format!(
-        "SELECT CAST(height AS text), CAST(tx_index AS text), CAST(ordinal AS text), trade_id, \
-         CAST(block_time_ms AS text), CASE WHEN {sale} THEN '1' ELSE '0' END, {}, CAST(notional_usd AS text), \
+        "SELECT CAST(block_time_ms AS text), CAST(height AS text), CAST(tx_index AS text), CAST(ordinal AS text), \
+         trade_id, {}, CASE WHEN {sale} THEN '1' ELSE '0' END, {}, CAST(notional_usd AS text), \
          CAST(realized_pnl_usd AS text), CAST(proceeds_without_basis_usd AS text), sold_taken, {}, {}, {} \
          FROM metrics.trades_v1 t WHERE status = 'live'",
+        side("sold_trades_after", "bought_trades_after"),
         side("sold_raw", "bought_raw"),
         side("sold_quantity_after", "bought_quantity_after"),
         side("sold_unknown_after", "bought_unknown_after"),
@@ -245,12 +246,15 @@ pub(super) fn steps(book: &Book, page: &StepPage) -> Statement {
     statement.text(" AND ((sold_asset = ? AND sold_quantity_after IS NOT NULL)", &book.asset);
     statement.add(" OR (bought_asset = $3 AND bought_quantity_after IS NOT NULL))");
     if let Some(key) = &page.after {
-        statement.with(" AND (height, tx_index, ordinal, trade_id) > (?", number(key.height));
+        // The first clause follows from the second; it lets the key begin in the right place.
+        statement.with(" AND block_time_ms >= ?", number(key.block_time));
+        statement.with(" AND (block_time_ms, height, tx_index, ordinal, trade_id) > (?", number(key.block_time));
+        statement.with(", ?", number(key.height));
         statement.with(", ?", Arg::Number(key.index.into()));
         statement.with(", ?", Arg::Number(key.ordinal.into()));
         statement.text(", ?)", &key.id);
     }
-    statement.add(" ORDER BY t.height, t.tx_index, t.ordinal, t.trade_id");
+    statement.add(" ORDER BY t.block_time_ms, t.height, t.tx_index, t.ordinal, t.trade_id");
     statement.limit(page.limit);
     statement
 }

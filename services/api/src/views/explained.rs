@@ -28,6 +28,8 @@ pub(crate) struct Explanation {
 pub(crate) struct StepView {
     /// The trade.
     pub(crate) trade_id: String,
+    /// Which trade of the position it is, in the order in which they are folded, from one.
+    pub(crate) number: u64,
     /// Height of its block.
     pub(crate) height: u64,
     /// Time of its block, milliseconds since the Unix epoch.
@@ -94,8 +96,9 @@ impl TryFrom<Step> for StepView {
         let text = |usd: Option<Usd>| usd.map(|usd| usd.to_string());
         Ok(Self {
             trade_id: step.key.id,
+            number: step.number,
             height: step.key.height,
-            at: step.block_time,
+            at: step.key.block_time,
             side: if step.sale { "sell" } else { "buy" },
             quantity: step.quantity,
             worth_usd: text(step.worth),

@@ -205,13 +205,13 @@ async fn a_figure_is_explained_by_its_trades() {
         ground.trades(&events).await;
         let effects = [
             "INSERT INTO method VALUES ('fifo')".to_owned(),
-            "UPDATE trades SET bought_quantity_after = '30', bought_unknown_after = '0', bought_basis_after = '95' \
-             WHERE height = 1"
+            "UPDATE trades SET bought_quantity_after = '30', bought_unknown_after = '0', bought_basis_after = '95', \
+             bought_trades_after = 1 WHERE height = 1"
                 .to_owned(),
             format!(
                 "UPDATE trades SET sold_quantity_after = '0', sold_unknown_after = '0', sold_basis_after = '0', \
-                 realized_pnl_usd = '-1', proceeds_without_basis_usd = '5', sold_taken = '[[\"{}\", \"30\", \"91\"]]' \
-                 WHERE height = 2",
+                 realized_pnl_usd = '-1', proceeds_without_basis_usd = '5', sold_taken = '[[\"{}\", \"30\", \"91\"]]', \
+                 sold_trades_after = 2 WHERE height = 2",
                 buy.id()
             ),
             position_row("mock", "0xa", "0xweth", "0"),
@@ -230,6 +230,7 @@ async fn a_figure_is_explained_by_its_trades() {
         let next = first["next"].as_str().unwrap();
         let rest = api.get(&format!("{path}?cursor={next}")).await;
         let sold = &rest["items"][0];
+        assert_eq!((&bought["number"], &sold["number"]), (&json!(1), &json!(2)));
         let figures = ["side", "realizedPnlUsd", "basisReleasedUsd", "proceedsUsd", "proceedsWithoutBasisUsd"];
         assert_eq!(figures.map(|figure| sold[figure].as_str().unwrap()), ["sell", "-1", "91", "90", "5"]);
         assert_eq!(sold["lots"], json!([{"tradeId": buy.id(), "quantity": "30", "basisUsd": "91"}]));
