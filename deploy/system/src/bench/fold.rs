@@ -1,7 +1,7 @@
 //! `fold`: trades decoded, folded and committed to PostgreSQL, `metrics.trades` and its indexes, hours, positions, totals,
 //! fees and the outbox included; with the exactly-once rules of the service and nothing left out but the broker.
 
-use super::tape::{Shape, shares};
+use super::tape::{Records, Shape, shares};
 use super::{Figures, rounded};
 use anyhow::{Context, ensure};
 use metrics::adapters::postgres::Postgres;
@@ -92,7 +92,7 @@ pub(super) async fn dropped(store: &Postgres, schema: &str) -> anyhow::Result<()
 }
 
 /// Every trade is there once, with the volume that the records say, and every share is read to its end.
-pub(super) async fn check(store: &Postgres, records: &[Vec<Vec<u8>>]) -> anyhow::Result<()> {
+pub(super) async fn check(store: &Postgres, records: &[Records]) -> anyhow::Result<()> {
     let rows: i64 =
         sqlx::query_scalar("SELECT count(*) FROM trades WHERE status = 'live'").fetch_one(store.pool()).await?;
     ensure!(rows.cast_unsigned() == SHAPE.trades, "{rows} trades of {}", SHAPE.trades);
@@ -109,7 +109,7 @@ pub(super) async fn check(store: &Postgres, records: &[Vec<Vec<u8>>]) -> anyhow:
 }
 
 /// Folds all records through as many workers as there are.
-pub async fn fold(store: &Arc<Postgres>, records: &Arc<Vec<Vec<Vec<u8>>>>) -> anyhow::Result<()> {
+pub async fn fold(store: &Arc<Postgres>, records: &Arc<Vec<Records>>) -> anyhow::Result<()> {
     let mut workers = JoinSet::new();
     for worker in 0..WORKERS {
         let (store, records) = (Arc::clone(store), Arc::clone(records));
@@ -133,7 +133,7 @@ pub async fn fold(store: &Arc<Postgres>, records: &Arc<Vec<Vec<Vec<u8>>>>) -> an
 struct Handing<'a> {
     to_gain: Vec<Share>,
     reading: VecDeque<(Share, usize)>,
-    records: Arc<Vec<Vec<Vec<u8>>>>,
+    records: Arc<Vec<Records>>,
     done: &'a Notify,
 }
 
@@ -148,8 +148,8 @@ impl Feed<Heard> for Handing<'_> {
             if at == end {
                 continue;
             }
-            let decoded = all[at..end].iter().zip(at as u64..).map(|(record, position)| {
-                wire::v1::trade::told(position, record.clone())
+            let decoded = all.of(at..end).zip(at as u64..).map(|(record, position)| {
+                wire::v1::trade::told(position, record.to_vec())
                     .map(Heard::from)
                     .map_err(|(e, _)| Unavailable::new("decode a record", e))
             });

@@ -106,8 +106,9 @@ fn blocks() -> Vec<Vec<Record>> {
     };
     let each = topics::TRADES.shares().zip(shares(&shape));
     let records = each.flat_map(|(share, values)| {
-        let record = move |value| Record { share: share.clone(), key: vec![], headers: vec![], value: Some(value) };
-        values.into_iter().map(record).collect::<Vec<_>>()
+        let record =
+            |value: &[u8]| Record { share: share.clone(), key: vec![], headers: vec![], value: Some(value.to_vec()) };
+        values.of(0..values.len()).map(record).collect::<Vec<_>>()
     });
     let records: Vec<Record> = records.collect();
     records.chunks(BLOCK).map(<[Record]>::to_vec).collect()

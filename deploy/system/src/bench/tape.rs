@@ -1,6 +1,7 @@
 //! A tape for measurements: swaps of many traders in many assets on several chains, with prices, fees and platforms, the
 //! same in every run, encoded as they travel.
 
+use std::ops::Range;
 use std::sync::Arc;
 use tape::{
     AssetAmount, BlockId, BlockRef, Detector, Event, Fee, Leg, Raw, Side, Status, Trade, Trader, Transaction, Usd,
@@ -49,14 +50,45 @@ pub fn asset(number: u64) -> String {
     format!("0xa55e{number:036x}")
 }
 
+/// The records of one share, one behind the other: so a broker sends them.
+#[derive(Debug, Default)]
+pub struct Records {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Records {
+    fn push(&mut self, record: &[u8]) {
+        self.bytes.extend_from_slice(record);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// There is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Those of some positions; beyond the last there is none.
+    pub fn of(&self, positions: Range<usize>) -> impl Iterator<Item = &[u8]> {
+        let end = self.len().min(positions.end);
+        let begin = |at: usize| at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        (positions.start.min(end)..end).map(move |at| &self.bytes[begin(at)..self.ends[at]])
+    }
+}
+
 /// The records of every share of the trades log, in order: what a broker would hand out.
-pub fn shares(shape: &Shape) -> Vec<Vec<Vec<u8>>> {
-    let mut shares: Vec<Vec<Vec<u8>>> = (0..topics::TRADES.partitions).map(|_| vec![]).collect();
+pub fn shares(shape: &Shape) -> Vec<Records> {
+    let mut shares: Vec<Records> = (0..topics::TRADES.partitions).map(|_| Records::default()).collect();
     let mut dice = Dice(0x5eed_5eed_5eed_5eed);
     for number in 0..shape.trades {
         let event = event(shape, number, &mut dice);
         let share = topics::TRADES.share_of(event.trade.key().as_bytes()).number as usize;
-        shares[share].push(wire::v1::trade::encode(&event));
+        shares[share].push(&wire::v1::trade::encode(&event));
     }
     shares
 }
