@@ -99,20 +99,24 @@ impl fmt::Display for Dollars {
             f.write_str("-")?;
         }
         let fraction = if let Ok(small) = u128::try_from(self.0.magnitude()) {
-            fmt::Display::fmt(&(small / UNITS), f)?;
-            small % UNITS
+            let whole = small / UNITS;
+            fmt::Display::fmt(&whole, f)?;
+            small - whole * UNITS
         } else {
             fmt::Display::fmt(&(self.0.magnitude() / UNITS), f)?;
             (self.0.magnitude() % UNITS).try_into().unwrap_or(0)
         };
-        let (mut fraction, mut digits) = (u64::try_from(fraction).unwrap_or(0), 18);
-        if fraction == 0 {
-            return Ok(());
+        // Digit by digit, because every amount of every row passes here.
+        let (mut text, mut rest, mut shown) = (*b".000000000000000000", u64::try_from(fraction).unwrap_or(0), 0);
+        for at in (1..text.len()).rev() {
+            let digit = (rest % 10).to_le_bytes()[0];
+            rest /= 10;
+            text[at] += digit;
+            if digit != 0 && shown == 0 {
+                shown = at + 1;
+            }
         }
-        while fraction % 10 == 0 {
-            (fraction, digits) = (fraction / 10, digits - 1);
-        }
-        write!(f, ".{fraction:0digits$}")
+        f.write_str(str::from_utf8(&text[..shown]).unwrap_or_default())
     }
 }
 

@@ -157,19 +157,19 @@ async fn digest(
     next: u64,
 ) -> Result<Outcome, Unavailable> {
     let too_late: Vec<Heard> = events.extract_if(.., |heard| held.floors.is_late(&heard.entry)).collect();
-    let wishes = wishes(events);
+    let mut wishes = wishes(events);
     let missing = held.ledger.missing(&wishes);
     if !missing.0.is_empty() || !missing.1.is_empty() {
         let heads = store.heads(&missing.0, &missing.1).await?;
         held.ledger.learn(missing, heads);
     }
-    let doubtful = held.ledger.doubtful(&wishes);
+    let doubtful = held.ledger.doubt(&mut wishes);
     let stored = if doubtful.is_empty() { vec![] } else { store.stored(&doubtful).await? };
     let mut stored: HashMap<_, _> = stored.into_iter().map(|stored| (stored.entry.key(), stored)).collect();
     let moves: Vec<Move> = wishes
         .into_iter()
         .filter_map(|wish| {
-            let known = stored.remove(&wish.key);
+            let known = if wish.doubtful { stored.remove(&wish.key) } else { None };
             wish.resolve(known)
         })
         .collect();

@@ -95,10 +95,13 @@ impl Ledger {
         }
     }
 
-    /// The trades that may be stored already: they do not stand above all that their user ever stored.
-    pub fn doubtful(&self, wishes: &[Wish]) -> Vec<TradeKey> {
-        let doubtful = |wish: &&Wish| wish.entries().any(|entry| self.may_know(entry));
-        wishes.iter().filter(doubtful).map(|wish| wish.key.clone()).collect()
+    /// Tells the trades that may be stored already: they do not stand above all that their user ever stored.
+    pub fn doubt(&self, wishes: &mut [Wish]) -> Vec<TradeKey> {
+        for wish in wishes.iter_mut() {
+            let doubtful = wish.entries().any(|entry| self.may_know(entry));
+            wish.doubtful = doubtful;
+        }
+        wishes.iter().filter(|wish| wish.doubtful).map(|wish| wish.key.clone()).collect()
     }
 
     /// The positions of trades that go, which no wish may have named: a replaced trade may have had other sides.
@@ -113,7 +116,8 @@ impl Ledger {
     pub fn late(&self, moves: &[Move]) -> Vec<Late> {
         let mut firsts: BTreeMap<(&UserKey, &Arc<str>), &Entry> = BTreeMap::new();
         let gone = moves.iter().filter_map(Move::removed).map(|was| &was.entry);
-        let below = moves.iter().filter_map(Move::added).filter(|entry| self.may_know(entry));
+        let doubtful = moves.iter().filter(|step| step.doubtful);
+        let below = doubtful.filter_map(Move::added).filter(|entry| self.may_know(entry));
         for entry in gone.chain(below) {
             for book in books_of(entry) {
                 let first = firsts.entry(book).or_insert(entry);

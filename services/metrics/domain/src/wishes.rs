@@ -14,6 +14,8 @@ use std::iter::once;
 pub struct Wish {
     /// What finds the trade.
     pub key: TradeKey,
+    /// It may be stored already.
+    pub doubtful: bool,
     /// The first event about it.
     first: Heard,
     /// Further events about it, in order.
@@ -35,6 +37,8 @@ pub struct Move {
     brief: Vec<Entry>,
     /// A row of it may be stored, live or reverted.
     pub known: bool,
+    /// It was not sure beforehand that it is new.
+    pub doubtful: bool,
 }
 
 /// What a batch says of each trade it names, in the order of first mention.
@@ -47,7 +51,7 @@ pub fn wishes(events: Vec<Heard>) -> Vec<Wish> {
             wish.rest.push(event);
         } else {
             places.insert(key.clone(), wishes.len());
-            wishes.push(Wish { key, first: event, rest: vec![] });
+            wishes.push(Wish { key, doubtful: true, first: event, rest: vec![] });
         }
     }
     wishes
@@ -61,7 +65,7 @@ impl Wish {
 
     /// What becomes of the trade, given what is stored of it: the events, one after the other.
     pub fn resolve(self, stored: Option<Stored>) -> Option<Move> {
-        let known = stored.is_some();
+        let (known, doubtful) = (stored.is_some(), self.doubtful);
         let was = stored.filter(|stored| stored.live).map(Box::new);
         let mut gone = false;
         let mut came: Option<(Said, Entry)> = None;
@@ -84,7 +88,7 @@ impl Wish {
         }
         let live = came.is_some();
         let (said, entry) = came.or(ended)?;
-        Some(Move { said, entry, live, was, brief, known })
+        Some(Move { said, entry, live, was, brief, known, doubtful })
     }
 }
 

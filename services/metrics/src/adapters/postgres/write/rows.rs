@@ -148,8 +148,8 @@ impl Rows {
         let weight = if count == 0 { 0 } else { weight };
         let sign = if count == 0 { 0 } else { sign };
         let scale = short(fraction.len());
-        let head = [count.to_be_bytes(), weight.to_be_bytes(), sign.to_be_bytes(), scale.to_be_bytes()].concat();
-        self.bytes[at..at + 8].copy_from_slice(&head);
+        let head = [count.to_be_bytes(), weight.to_be_bytes(), sign.to_be_bytes(), scale.to_be_bytes()];
+        self.bytes[at..at + 8].copy_from_slice(head.as_flattened());
     }
 
     fn field(&mut self, bytes: &[u8]) {
