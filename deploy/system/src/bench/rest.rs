@@ -4,7 +4,7 @@
 //! server that falls behind cannot hide it.
 
 use super::fold::fold;
-use super::tape::{Shape, address, asset, shares};
+use super::tape::{Shape, address, asset, shares, traded};
 use super::{Figures, quantile, rounded};
 use anyhow::{Context, ensure};
 use environment::{Secret, Shutdown};
@@ -126,14 +126,17 @@ async fn load(base: &str, shape: &Shape) -> anyhow::Result<(Vec<f64>, u64, f64)>
 fn path(shape: &Shape, number: u64) -> String {
     let draw = |salt: u64| number.wrapping_add(salt).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
     let (some, home) = ((draw(1) % shape.traders).min(draw(2) % shape.traders), draw(5) % shape.chains);
-    let who = address(some / shape.chains * shape.chains + home);
-    match number % 8 {
+    let trader = some / shape.chains * shape.chains + home;
+    let (who, held) = (address(trader), asset(traded(trader, draw(6) % 8, shape.assets)));
+    match number % 10 {
         0 => format!("/v1/users/{who}/metrics"),
         1 => format!("/v1/users/{who}/metrics?window=24h"),
         2 => format!("/v1/users/{who}/metrics?window=30d"),
         3 => format!("/v1/users/{who}/positions"),
         4 | 5 => format!("/v1/users/{who}/trades?limit=20"),
         6 => format!("/v1/users/{who}/history?window=30d"),
+        7 => format!("/v1/users/{who}/fees"),
+        8 => format!("/v1/users/{who}/positions/chain{home}/{held}/explain"),
         _ => format!("/v1/users/{who}/trades?chain=chain{home}&asset={}&limit=20", asset(draw(4) % shape.assets)),
     }
 }

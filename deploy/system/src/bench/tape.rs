@@ -50,6 +50,11 @@ pub fn asset(number: u64) -> String {
     format!("0xa55e{number:036x}")
 }
 
+/// Which of all assets is one of the eight that a trader trades.
+pub fn traded(trader: u64, one: u64, assets: u64) -> u64 {
+    (trader.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40).wrapping_add(one * 37) % assets
+}
+
 /// The records of one share, one behind the other: so a broker sends them.
 #[derive(Debug, Default)]
 pub struct Records {
@@ -101,7 +106,7 @@ fn event(shape: &Shape, number: u64, dice: &mut Dice) -> Event {
     // The smaller of two draws: few traders make most of the trades. Each is at home on one chain and trades eight assets.
     let some = dice.roll(shape.traders).min(dice.roll(shape.traders)) / shape.chains;
     let trader = some * shape.chains + chain;
-    let token = (trader.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40).wrapping_add(dice.roll(8) * 37) % shape.assets;
+    let token = traded(trader, dice.roll(8), shape.assets);
     let cents = 100 + dice.roll(5_000_000);
     let dollars = side("0xd011a2", u128::from(cents) * 10_000, 6, "USDC", true);
     let amount = u128::from(cents) * u128::from(900 + dice.roll(200)) * 1_000_000_000_000;
