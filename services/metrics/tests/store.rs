@@ -23,6 +23,7 @@ use trades::{Dice, absent, batches, history, play, present, share, swap, worth};
 /// All that the port promises; each part uses shares and chains of its own.
 async fn suite(store: &(impl Store + Outbox)) {
     keeps_what_memory_keeps(store).await;
+    keeps_many_trades_at_once(store).await;
     moves_a_position_only_from_where_it_is(store).await;
     hands_out_messages_until_they_are_sent(store).await;
 }
@@ -48,24 +49,19 @@ async fn keeps_what_memory_keeps(store: &impl Store) {
     same(store, &memory).await;
 }
 
+/// Few trades and many are not written alike: each of these batches brings hundreds.
+async fn keeps_many_trades_at_once(store: &impl Store) {
+    let memory = Memory::keeping(store.method());
+    let events = history("many", &mut Dice::new(7), 2_000);
+    play(batches(&share(30), &events, 1_000), store, 1_000).await;
+    play(batches(&share(30), &events, 1_000), &memory, 1_000).await;
+    assert!(memory.kept().trades.len() > 2 * 256, "so one batch brings more than 256");
+    same_rows(store, &memory).await;
+}
+
 /// Everything asked of both has one answer.
 async fn same(store: &impl Store, memory: &Memory) {
-    let kept: Kept = memory.kept();
-    let users: Vec<UserKey> = kept.users.keys().cloned().collect();
-    let assets = ["$usd", "$eth", "cat", "dog"];
-    let book = |user: &UserKey, asset: &str| BookKey { user: user.clone(), asset: asset.into() };
-    let books: Vec<BookKey> = users.iter().flat_map(|user| assets.map(|asset| book(user, asset))).collect();
-    let (ours, theirs) = (store.heads(&users, &books).await.unwrap(), memory.heads(&users, &books).await.unwrap());
-    assert_eq!(sorted(ours.users), theirs.users);
-    assert_eq!(sorted(ours.books), sorted(theirs.books));
-    // Below a floor nobody asks, and nothing need be there.
-    let above =
-        |order: &Order, chain: &str| kept.floors.get(chain).is_none_or(|(floor, _)| order.place.height > *floor);
-    let stands = |stored: &&Stored| above(&stored.entry.order, &stored.entry.user.chain);
-    let trades: Vec<TradeKey> = kept.trades.values().filter(stands).map(|stored| stored.entry.key()).collect();
-    let mut ours = store.stored(&trades).await.unwrap();
-    ours.sort_by_key(|stored| stored.entry.key());
-    assert_eq!(ours, memory.stored(&trades).await.unwrap());
+    let (kept, books) = same_rows(store, memory).await;
     let orders: BTreeSet<(Order, u64)> =
         kept.trades.values().map(|stored| (stored.entry.order.clone(), stored.entry.time_ms)).collect();
     let orders: Vec<(Order, u64)> = orders.into_iter().step_by(37).collect();
@@ -76,8 +72,31 @@ async fn same(store: &impl Store, memory: &Memory) {
         trades: kept.books.get(book).map_or(0, |book| book.trades),
     };
     let late = books.iter().flat_map(|book| orders.iter().map(move |order| late((book, order))));
-    let late: Vec<Late> = late.filter(|late| above(&late.first, &late.book.user.chain)).collect();
+    let late: Vec<Late> = late.filter(|late| is_above(&kept, &late.first, &late.book.user.chain)).collect();
     assert_eq!(store.tails(&late).await.unwrap(), memory.tails(&late).await.unwrap());
+}
+
+/// Below a floor nobody asks, and nothing need be there.
+fn is_above(kept: &Kept, order: &Order, chain: &str) -> bool {
+    kept.floors.get(chain).is_none_or(|(floor, _)| order.place.height > *floor)
+}
+
+/// The same users, books and trades are kept; says which.
+async fn same_rows(store: &impl Store, memory: &Memory) -> (Kept, Vec<BookKey>) {
+    let kept: Kept = memory.kept();
+    let users: Vec<UserKey> = kept.users.keys().cloned().collect();
+    let assets = ["$usd", "$eth", "cat", "dog"];
+    let book = |user: &UserKey, asset: &str| BookKey { user: user.clone(), asset: asset.into() };
+    let books: Vec<BookKey> = users.iter().flat_map(|user| assets.map(|asset| book(user, asset))).collect();
+    let (ours, theirs) = (store.heads(&users, &books).await.unwrap(), memory.heads(&users, &books).await.unwrap());
+    assert_eq!(sorted(ours.users), theirs.users);
+    assert_eq!(sorted(ours.books), sorted(theirs.books));
+    let stands = |stored: &&Stored| is_above(&kept, &stored.entry.order, &stored.entry.user.chain);
+    let trades: Vec<TradeKey> = kept.trades.values().filter(stands).map(|stored| stored.entry.key()).collect();
+    let mut ours = store.stored(&trades).await.unwrap();
+    ours.sort_by_key(|stored| stored.entry.key());
+    assert_eq!(ours, memory.stored(&trades).await.unwrap());
+    (kept, books)
 }
 
 const BEGUN_MS: u64 = 655 * SPAN_MS;
@@ -499,11 +518,20 @@ async fn a_row_that_is_known_against_all_signs_is_written_over() {
     let first = worth(swap("moved", "ann", 5, ("$usd", 5), ("cat", 5)), "5");
     let mut moved = first.clone();
     moved.transaction.index = 9;
-    play(batches(&share(1), &[present(&first), present(&moved)], 1), &store, 9).await;
-    let row: (i64, i64) =
-        sqlx::query_as("SELECT count(*), max(tx_index) FROM trades").fetch_one(store.pool()).await.unwrap();
-    assert_eq!(row, (1, 9));
-    assert_eq!(store.position(&share(1)).await.unwrap(), Some(2));
+    // Among so many that new ones are copied.
+    let other =
+        |number: usize| present(&worth(swap("moved", &format!("user{number}"), 5, ("$usd", 5), ("cat", 5)), "5"));
+    let events: Vec<Event> = [present(&first)]
+        .into_iter()
+        .chain((1..1_000).map(other))
+        .chain((1_000..1_999).map(other))
+        .chain([present(&moved)])
+        .collect();
+    play(batches(&share(1), &events, 1_000), &store, 1_000).await;
+    let query = "SELECT count(*), max(tx_index) FILTER (WHERE trader = 'ann') FROM trades";
+    let row: (i64, i64) = sqlx::query_as(query).fetch_one(store.pool()).await.unwrap();
+    assert_eq!(row, (1_999, 9));
+    assert_eq!(store.position(&share(1)).await.unwrap(), Some(2_000));
     run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
 }
 

@@ -1,9 +1,10 @@
-//! Trade rows: new ones by COPY, those that may be known by an upsert; effects that changed in place.
+//! Trade rows: many new ones by COPY, few and those that may be known by an upsert; effects that changed in place.
 
 use super::rows::Rows;
 use super::{Done, each};
 use crate::adapters::columns::{changed, held, owned, parcels_after, parcels_taken, sale, to_int, trades_after};
-use metrics_domain::{Facts, Method, Put, SideOf, plain};
+use metrics_domain::{Dollars, Facts, Method, Put, SideOf, plain};
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 /// The columns of a row, in the order in which both ways of writing fill them.
@@ -22,15 +23,13 @@ const COLUMNS: i16 = 34;
 
 const COPY: &str = concat!("COPY trades (", columns!(), ") FROM STDIN (FORMAT binary)");
 
-/// COPY takes a table, not a row type; what may be known goes through one that lives as long as the transaction.
-const STAGE: &str = "CREATE TEMPORARY TABLE IF NOT EXISTS staged (LIKE trades) ON COMMIT DELETE ROWS";
-const COPY_STAGED: &str = concat!("COPY staged (", columns!(), ") FROM STDIN (FORMAT binary)");
+/// New or known, as JSON: the server makes rows of it by the names of its columns.
 const UPSERT: &str = concat!(
     "INSERT INTO trades (",
     columns!(),
     ") SELECT ",
     columns!(),
-    " FROM staged
+    " FROM json_populate_recordset(NULL::trades, $1::text::json)
      ON CONFLICT (block_time_ms, trade_id, trader) DO UPDATE SET
         height = excluded.height, tx_index = excluded.tx_index, ordinal = excluded.ordinal,
         kind = excluded.kind, status = excluded.status, cycle = excluded.cycle,
@@ -47,26 +46,28 @@ const UPSERT: &str = concat!(
         sold_trades_after = excluded.sold_trades_after, bought_trades_after = excluded.bought_trades_after"
 );
 
+/// Up to so many trades go by one statement: that takes less time than the round trips of COPY.
+const FEW: usize = 256;
+
 /// Writes the rows; with `doubt`, also those that are held for new are written as if they might be known.
 pub(super) async fn put(connection: &mut PgConnection, method: Method, puts: &[Put], doubt: bool) -> Done {
+    let doubt = doubt || puts.len() <= FEW;
     let (known, mut new): (Vec<&Put>, Vec<&Put>) = puts.iter().partition(|put| put.known || doubt);
     // The key begins with the trader: one row after the other belongs beside it.
     new.sort_by(|a, b| (&a.entry.user, a.entry.order.place).cmp(&(&b.entry.user, b.entry.order.place)));
-    copy(connection, COPY, method, &new).await?;
+    copy(connection, method, &new).await?;
     if !known.is_empty() {
-        sqlx::raw_sql(STAGE).execute(&mut *connection).await?;
-        copy(connection, COPY_STAGED, method, &known).await?;
-        sqlx::query(UPSERT).execute(&mut *connection).await?;
-        sqlx::raw_sql("TRUNCATE staged").execute(connection).await?;
+        let rows: Value = known.iter().map(|put| named(method, put)).collect();
+        sqlx::query(UPSERT).bind(rows.to_string()).execute(connection).await?;
     }
     Ok(())
 }
 
-async fn copy(connection: &mut PgConnection, statement: &str, method: Method, puts: &[&Put]) -> Done {
+async fn copy(connection: &mut PgConnection, method: Method, puts: &[&Put]) -> Done {
     if puts.is_empty() {
         return Ok(());
     }
-    let mut copy = connection.copy_in_raw(statement).await?;
+    let mut copy = connection.copy_in_raw(COPY).await?;
     let mut rows = Rows::new(COLUMNS, PIECE + PIECE / 4);
     for put in puts {
         row(&mut rows, method, put);
@@ -79,6 +80,51 @@ async fn copy(connection: &mut PgConnection, statement: &str, method: Method, pu
     copy.send(rows.bytes()).await?;
     copy.finish().await?;
     Ok(())
+}
+
+/// A row by the names of its columns, numbers as text.
+fn named(method: Method, put: &Put) -> Value {
+    let (entry, place) = (&put.entry, put.entry.order.place);
+    let (sold, bought) = (put.effects.sold.as_ref(), put.effects.bought.as_ref());
+    let text = |dollars: Option<&Dollars>| dollars.map(ToString::to_string);
+    let ([pnl, without_basis], [sold_after, bought_after]) =
+        (sale(sold), [sold, bought].map(|one| held(one.map(|one| &one.after))));
+    json!({
+        "block_time_ms": to_int(entry.time_ms),
+        "trade_id": &*entry.order.id,
+        "chain": &*entry.user.chain,
+        "trader": &*entry.user.trader,
+        "height": to_int(place.height),
+        "tx_index": place.index,
+        "ordinal": place.ordinal,
+        "kind": put.said.kind,
+        "status": if put.live { "live" } else { "reverted" },
+        "cycle": entry.cycle,
+        "sold_asset": &*entry.sold.asset,
+        "sold_raw": entry.sold.raw.to_string(),
+        "sold_quote": entry.sold.quote,
+        "bought_asset": &*entry.bought.asset,
+        "bought_raw": entry.bought.raw.to_string(),
+        "bought_quote": entry.bought.quote,
+        "notional_usd": text(entry.notional.as_ref()),
+        "fee_usd": text(entry.fee.as_ref()),
+        "platform": entry.platform,
+        "venues": put.said.venues,
+        "event": put.said.text,
+        "realized_pnl_usd": pnl,
+        "proceeds_without_basis_usd": without_basis,
+        "sold_taken": parcels_taken(sold),
+        "sold_quantity_after": sold_after[0],
+        "sold_unknown_after": sold_after[1],
+        "sold_basis_after": sold_after[2],
+        "sold_parcels_after": parcels_after(sold, method),
+        "sold_trades_after": trades_after(sold),
+        "bought_quantity_after": bought_after[0],
+        "bought_unknown_after": bought_after[1],
+        "bought_basis_after": bought_after[2],
+        "bought_parcels_after": parcels_after(bought, method),
+        "bought_trades_after": trades_after(bought),
+    })
 }
 
 /// Bytes that are handed to the server at once: no more than stay in the processor's cache until they are sent.
