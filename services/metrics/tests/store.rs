@@ -1,6 +1,8 @@
 //! One suite for every store: what PostgreSQL and SQLite keep is what memory keeps, and nothing is kept by halves.
 #![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
+#[path = "support/stores.rs"]
+mod stores;
 #[path = "support/trades.rs"]
 mod trades;
 
@@ -9,14 +11,11 @@ use metrics::adapters::sqlite::Sqlite;
 use metrics::leaders::Boards;
 use metrics::messages::Message;
 use metrics::outbox::Outbox;
-use metrics_domain::memory::{Kept, Memory};
-use metrics_domain::retention::SPAN_MS;
-use metrics_domain::{
-    BookKey, Facts, Floors, Late, Method, Order, Outcome, Pruned, Retention, Store, Stored, TradeKey, UserKey,
-};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
-use std::collections::{BTreeMap, BTreeSet};
+use metrics_domain::memory::Memory;
+use metrics_domain::{BookKey, Facts, Floors, Late, Method, Outcome, Store, TradeKey, UserKey};
+use sqlx::{Connection, Row, SqliteConnection};
 use std::sync::Mutex;
+use stores::{empty, run, same, same_rows, server};
 use tape::{Event, Unavailable};
 use trades::{Dice, absent, batches, history, play, present, share, swap, worth};
 
@@ -57,205 +56,6 @@ async fn keeps_many_trades_at_once(store: &impl Store) {
     play(batches(&share(30), &events, 1_000), &memory, 1_000).await;
     assert!(memory.kept().trades.len() > 2 * 256, "so one batch brings more than 256");
     same_rows(store, &memory).await;
-}
-
-/// Everything asked of both has one answer.
-async fn same(store: &impl Store, memory: &Memory) {
-    let (kept, books) = same_rows(store, memory).await;
-    let orders: BTreeSet<(Order, u64)> =
-        kept.trades.values().map(|stored| (stored.entry.order.clone(), stored.entry.time_ms)).collect();
-    let orders: Vec<(Order, u64)> = orders.into_iter().step_by(37).collect();
-    let late = |(book, (first, time_ms)): (&BookKey, &(Order, u64))| Late {
-        book: book.clone(),
-        first: first.clone(),
-        time_ms: *time_ms,
-        trades: kept.books.get(book).map_or(0, |book| book.trades),
-    };
-    let late = books.iter().flat_map(|book| orders.iter().map(move |order| late((book, order))));
-    let late: Vec<Late> = late.filter(|late| is_above(&kept, &late.first, &late.book.user.chain)).collect();
-    assert_eq!(store.tails(&late).await.unwrap(), memory.tails(&late).await.unwrap());
-}
-
-/// Below a floor nobody asks, and nothing need be there.
-fn is_above(kept: &Kept, order: &Order, chain: &str) -> bool {
-    kept.floors.get(chain).is_none_or(|(floor, _)| order.place.height > *floor)
-}
-
-/// The same users, books and trades are kept; says which.
-async fn same_rows(store: &impl Store, memory: &Memory) -> (Kept, Vec<BookKey>) {
-    let kept: Kept = memory.kept();
-    let users: Vec<UserKey> = kept.users.keys().cloned().collect();
-    let assets = ["$usd", "$eth", "cat", "dog"];
-    let book = |user: &UserKey, asset: &str| BookKey { user: user.clone(), asset: asset.into() };
-    let books: Vec<BookKey> = users.iter().flat_map(|user| assets.map(|asset| book(user, asset))).collect();
-    let (ours, theirs) = (store.heads(&users, &books).await.unwrap(), memory.heads(&users, &books).await.unwrap());
-    assert_eq!(sorted(ours.users), theirs.users);
-    assert_eq!(sorted(ours.books), sorted(theirs.books));
-    let stands = |stored: &&Stored| is_above(&kept, &stored.entry.order, &stored.entry.user.chain);
-    let trades: Vec<TradeKey> = kept.trades.values().filter(stands).map(|stored| stored.entry.key()).collect();
-    let mut ours = store.stored(&trades).await.unwrap();
-    ours.sort_by_key(|stored| stored.entry.key());
-    assert_eq!(ours, memory.stored(&trades).await.unwrap());
-    (kept, books)
-}
-
-const BEGUN_MS: u64 = 655 * SPAN_MS;
-/// Heights 0 to 3 of old histories lie below it.
-const CUT_MS: u64 = BEGUN_MS + 2 * SPAN_MS;
-
-/// The beginnings of histories in which there is half a span from one height to the next.
-async fn told_of_old(upto: usize, store: &impl Store) {
-    for number in 0..16 {
-        let mut events = history(&format!("old{number}"), &mut Dice::new(u64::from(number) + 900), 120);
-        for event in &mut events {
-            event.trade.block.timestamp_ms = BEGUN_MS + event.trade.block.id.height * SPAN_MS / 2;
-        }
-        play(batches(&share(number), &events[..upto], 1 + number as usize), store, 7).await;
-    }
-}
-
-/// Histories in the midst of which old trades are dropped: what is left comes out as if nothing were, but for what came late.
-async fn drops_what_is_old_and_forgets_nothing(store: &(impl Store + Retention)) {
-    let memory = Memory::keeping(store.method());
-    let both = async |upto: usize| {
-        told_of_old(upto, store).await;
-        told_of_old(upto, &memory).await;
-    };
-    both(60).await;
-    let mut finalized: BTreeMap<String, u64> = (0..16).map(|number| (format!("old{number}"), 3)).collect();
-    finalized.insert("old7".to_owned(), 2);
-    let early = store.prune(CUT_MS, &finalized).await.unwrap();
-    assert_eq!(early, memory.prune(CUT_MS, &finalized).await.unwrap());
-    assert_eq!(early, Pruned::NotFinal { chain: "old7".into(), height: 3 });
-    same(store, &memory).await;
-    finalized.insert("old7".to_owned(), 3);
-    let Pruned::Done { kept } = store.prune(CUT_MS, &finalized).await.unwrap() else { panic!("nothing was dropped") };
-    memory.prune(CUT_MS, &finalized).await.unwrap();
-    let below = memory.kept().trades.values().filter(|stored| stored.entry.time_ms < CUT_MS).count() as u64;
-    assert!(0 < kept && kept < below, "{kept} of {below} are needed still");
-    assert_eq!(store.prune(CUT_MS, &finalized).await.unwrap(), Pruned::Nothing, "once is enough");
-    assert_eq!(store.floors().await.unwrap(), memory.floors().await.unwrap());
-    let blind = empty(0, Some(60), 61);
-    assert_eq!(store.commit(&blind).await.unwrap(), Outcome::Moved, "who does not know the cut changes nothing");
-    both(120).await;
-    let late: u64 = memory.kept().floors.values().map(|(_, late)| late).sum();
-    assert!(late > 100, "{late} came too late");
-    same(store, &memory).await;
-    // Once more, further up: what was kept and is needed no more goes too.
-    let further = CUT_MS + SPAN_MS;
-    let finalized: BTreeMap<String, u64> = (0..16).map(|number| (format!("old{number}"), 9)).collect();
-    assert!(matches!(store.prune(further, &finalized).await.unwrap(), Pruned::Done { .. }));
-    memory.prune(further, &finalized).await.unwrap();
-    same(store, &memory).await;
-}
-
-/// A book as it was before its trades were counted, old ones dropped: what `before` makes of it, opened again, stands as
-/// if they had been counted from the beginning.
-async fn counts_what_was_not_counted<S: Store + Retention>(open: impl AsyncFn() -> S, before: impl AsyncFnOnce(S)) {
-    let store = open().await;
-    let memory = Memory::keeping(store.method());
-    told_of_old(90, &store).await;
-    told_of_old(90, &memory).await;
-    let finalized: BTreeMap<String, u64> = (0..16).map(|number| (format!("old{number}"), 3)).collect();
-    let pruned = store.prune(CUT_MS, &finalized).await.unwrap();
-    assert!(matches!(pruned, Pruned::Done { kept: 1.. }), "{pruned:?}");
-    memory.prune(CUT_MS, &finalized).await.unwrap();
-    before(store).await;
-    let store = open().await;
-    same(&store, &memory).await;
-    told_of_old(120, &store).await;
-    told_of_old(120, &memory).await;
-    same(&store, &memory).await;
-}
-
-#[tokio::test]
-async fn trades_kept_from_before_are_counted_on_sqlite() {
-    for method in [Method::Average, Method::Fifo] {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("metrics.db");
-        let open = async || Sqlite::open(&path, method).await.unwrap();
-        counts_what_was_not_counted(open, async |store: Sqlite| {
-            let uncount = "DROP VIEW trades_v1; CREATE VIEW trades_v1 AS SELECT 1;
-                ALTER TABLE trades DROP COLUMN sold_trades_after; ALTER TABLE trades DROP COLUMN bought_trades_after;
-                CREATE INDEX trades_of_book ON trades (trader, chain, height, tx_index, ordinal);
-                DELETE FROM _sqlx_migrations WHERE version = 6";
-            sqlx::raw_sql(uncount).execute(store.pool()).await.unwrap();
-        })
-        .await;
-    }
-}
-
-#[tokio::test]
-async fn trades_kept_from_before_are_counted_on_postgres() {
-    for method in [Method::Average, Method::Fifo] {
-        let Some((url, schema, mut connection)) = server(&format!("counted_{method}")).await else { return };
-        let open = async || Postgres::open(&url, &schema, method).await.unwrap();
-        counts_what_was_not_counted(open, async |store: Postgres| {
-            let uncount = "DROP VIEW trades_v1;
-                ALTER TABLE trades DROP COLUMN sold_trades_after, DROP COLUMN bought_trades_after;
-                CREATE INDEX trades_of_book ON trades (trader, chain, height, tx_index, ordinal);
-                DELETE FROM _sqlx_migrations WHERE version = 7";
-            sqlx::raw_sql(uncount).execute(store.pool()).await.unwrap();
-        })
-        .await;
-        run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
-    }
-}
-
-/// Trades whose event is not kept as it was told, with a space in front.
-const ENCODED_ANEW: &str = "SELECT count(*) FROM trades WHERE event NOT LIKE ' {%'";
-
-#[tokio::test]
-async fn old_trades_go_and_nothing_else_changes_on_sqlite() {
-    for method in [Method::Average, Method::Fifo] {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("metrics.db");
-        let store = Sqlite::open(&path, method).await.unwrap();
-        drops_what_is_old_and_forgets_nothing(&store).await;
-        let shown: i64 = sqlx::query_scalar("SELECT count(*) FROM trades_v1 WHERE height < 6")
-            .fetch_one(store.pool())
-            .await
-            .unwrap();
-        assert_eq!(shown, 0, "what is kept for the books is not shown");
-        let anew = sqlx::query_scalar::<_, i64>(ENCODED_ANEW).fetch_one(store.pool()).await.unwrap();
-        assert_eq!(anew, 0, "an event is kept word for word");
-        let late: i64 = sqlx::query_scalar("SELECT sum(late) FROM floors").fetch_one(store.pool()).await.unwrap();
-        assert!(late > 100, "{late}");
-    }
-}
-
-#[tokio::test]
-async fn old_trades_go_by_the_partition_and_nothing_else_changes_on_postgres() {
-    for method in [Method::Average, Method::Fifo] {
-        let Some((url, schema, mut connection)) = server(&format!("old_{method}")).await else { return };
-        let store = Postgres::open(&url, &schema, method).await.unwrap();
-        drops_what_is_old_and_forgets_nothing(&store).await;
-        let shown: i64 = sqlx::query_scalar("SELECT count(*) FROM trades_v1 WHERE height < 6")
-            .fetch_one(store.pool())
-            .await
-            .unwrap();
-        assert_eq!(shown, 0, "what is kept for the books is not shown");
-        let anew = sqlx::query_scalar::<_, i64>(ENCODED_ANEW).fetch_one(store.pool()).await.unwrap();
-        assert_eq!(anew, 0, "an event is kept word for word");
-        let late: i64 =
-            sqlx::query_scalar("SELECT sum(late)::bigint FROM floors").fetch_one(store.pool()).await.unwrap();
-        assert!(late > 100, "{late}");
-        let query = "SELECT DISTINCT t.tableoid::regclass::text FROM trades t ORDER BY 1";
-        let tables: Vec<String> = sqlx::query_scalar(query).fetch_all(store.pool()).await.unwrap();
-        assert_eq!(tables, ["trades_other"], "partitions are gone");
-        run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
-    }
-}
-
-fn sorted<K: Ord, V>(mut rows: Vec<(K, V)>) -> Vec<(K, V)> {
-    rows.sort_by(|a, b| a.0.cmp(&b.0));
-    rows
-}
-
-fn empty(number: u32, from: Option<u64>, next: u64) -> Facts {
-    let (puts, changed, users, books, hours, fees) = (vec![], vec![], vec![], vec![], vec![], vec![]);
-    let (beside, late) = (vec![], vec![]);
-    Facts { share: share(number), from, next, beside, cut_ms: 0, late, puts, changed, users, books, hours, fees }
 }
 
 async fn moves_a_position_only_from_where_it_is(store: &(impl Store + Outbox)) {
@@ -462,22 +262,6 @@ async fn memory_and_sqlite_agree() {
     let row = row.fetch_one(&mut reader).await.unwrap();
     assert_eq!(row.get::<&str, _>(0), r#"["uniswap-v2","v3-like"]"#);
     assert_eq!(wire::v1::trade::decode(row.get::<&str, _>(1).as_bytes()).unwrap(), told()[4], "the event that decided");
-}
-
-/// A schema that this test alone uses; none without a server.
-async fn server(test: &str) -> Option<(String, String, PgConnection)> {
-    let url = std::env::var("DATABASE_URL").ok().filter(|url| url.starts_with("postgres"));
-    let Some(url) = url else {
-        println!("skipped: DATABASE_URL names no PostgreSQL server");
-        return None;
-    };
-    let schema = format!("metrics_{test}_{}_{}", std::process::id(), environment::now_ms());
-    let connection = PgConnection::connect(&url).await.unwrap();
-    Some((url, schema, connection))
-}
-
-async fn run(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
 }
 
 #[tokio::test]
