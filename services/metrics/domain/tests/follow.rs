@@ -135,7 +135,12 @@ impl Store for Meddled<'_> {
     }
 
     async fn tails(&self, late: &[Late]) -> Result<Vec<Tail>, Unavailable> {
-        self.inner.tails(late).await
+        let tails = self.inner.tails(late).await?;
+        for (late, tail) in late.iter().zip(&tails) {
+            // What a store proves by that it has read enough: a wrong count would have it read every book whole.
+            assert_eq!(late.trades, tail.before + tail.trades.len() as u64, "trades of {late:?}");
+        }
+        Ok(tails)
     }
 
     async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
