@@ -7,7 +7,7 @@ use metrics_domain::{Dollars, Facts, Method, Put, SideOf, plain};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-/// The columns of a row, in the order in which both ways of writing fill them.
+/// The columns of a row, in the order in which COPY fills them.
 macro_rules! columns {
     () => {
         "block_time_ms, trade_id, chain, trader, height, tx_index, ordinal, kind, status, cycle,
@@ -46,7 +46,7 @@ const UPSERT: &str = concat!(
         sold_trades_after = excluded.sold_trades_after, bought_trades_after = excluded.bought_trades_after"
 );
 
-/// Up to so many trades go by one statement: that takes less time than the round trips of COPY.
+/// Up to so many trades go by one statement, which spares them the round trips of COPY: a guess, see the README.
 const FEW: usize = 256;
 
 /// Writes the rows; with `doubt`, also those that are held for new are written as if they might be known.
