@@ -241,6 +241,34 @@ async fn a_figure_is_explained_by_its_trades() {
 }
 
 #[tokio::test]
+async fn a_position_is_explained_by_block_time_also_where_the_clock_goes_backwards() {
+    for ground in Ground::all().await {
+        let (mut events, mut rows) = (vec![], vec!["INSERT INTO method VALUES ('average')".to_owned()]);
+        for (height, later_ms) in [(1, 9), (2, 0), (3, 0)] {
+            let mut buy = trade("mock", height, 0, "0xa");
+            (buy.bought.quote, buy.block.timestamp_ms) = (false, 1_700_000_000_000 + later_ms);
+            events.push(event(Status::Observed, buy));
+            rows.push(format!(
+                "UPDATE trades SET bought_quantity_after = '1', bought_unknown_after = '0', bought_basis_after = '1', \
+                 bought_trades_after = {height} WHERE height = {height}"
+            ));
+        }
+        rows.push(position_row("mock", "0xa", "0xweth", "0"));
+        ground.trades(&events).await;
+        ground.write("metrics", &rows).await;
+        let api = Serving::on(&ground).await;
+        let (mut numbers, mut cursor) = (vec![], String::new());
+        for _ in 0..3 {
+            let path = format!("/v1/users/0xa/positions/mock/0xweth/explain?limit=1{cursor}");
+            let page = api.get(&path).await;
+            numbers.push(page["items"][0]["number"].as_u64().unwrap());
+            cursor = page["next"].as_str().map_or(String::new(), |next| format!("&cursor={next}"));
+        }
+        assert_eq!((numbers, cursor), (vec![2, 3, 1], String::new()));
+    }
+}
+
+#[tokio::test]
 async fn drift_is_served_beside_balances_and_alone() {
     for ground in Ground::all().await {
         let mut rows = wallet_rows("mock", "0xa", &[("0xusdc", "2500000")], 42);
