@@ -83,9 +83,11 @@ pub fn first_words<const N: usize>(text: impl AsRef<[u8]>) -> Option<[U256; N]> 
 /// The address in a 32-byte topic or word.
 #[inline]
 pub fn padded_address(text: impl AsRef<[u8]>) -> Option<Address> {
-    let bytes: [u8; 32] = fixed(text)?;
-    let (zeros, address) = bytes.split_at(12);
-    zeros.iter().all(|byte| *byte == 0).then(|| Address::from_slice(address))
+    const ZEROS: &[u8; 24] = &[b'0'; 24];
+    let (zeros, address) = digits(text.as_ref())?.split_first_chunk()?;
+    let mut bytes = [0; 20];
+    (zeros == ZEROS && address.len() == 40).then(|| hex::decode_to_slice(address, &mut bytes).ok())??;
+    Some(Address::new(bytes))
 }
 
 /// Text for an error message.

@@ -9,6 +9,7 @@ pub mod head;
 pub mod scan;
 pub mod hex;
 pub mod rpc;
+pub mod topics;
 pub mod keccak;
 pub mod trie;
 pub mod prove;

@@ -4,12 +4,19 @@
 use crate::hex;
 use crate::rpc::{Log, Sent};
 use crate::settings::Rules;
+use crate::topics::Role;
 use crate::transfers::Transfer;
-use alloy_primitives::{Address, U256, keccak256};
-use std::sync::LazyLock;
+use alloy_primitives::{Address, U256};
+use memchr::memmem;
 
-/// `Withdrawal(address indexed src, uint256 wad)` of the contract that wraps the native coin.
-static WITHDRAWAL: LazyLock<String> = LazyLock::new(|| hex::spell(keccak256("Withdrawal(address,uint256)")));
+/// `Withdrawal(address indexed src, uint256 wad)` and `Deposit(address indexed dst, uint256 wad)` of the contract that wraps
+/// the native coin; `LogTransfer(address indexed token, address indexed from, address indexed to, uint256 amount, …)` of
+/// Polygon's native coin, the one chain whose native transfers leave logs.
+pub const EVENTS: &[(&str, Role)] = &[
+    ("Withdrawal(address,uint256)", Role::Withdrawal),
+    ("Deposit(address,uint256)", Role::Deposit),
+    ("LogTransfer(address,address,address,uint256,uint256,uint256,uint256,uint256)", Role::NativeTransfer),
+];
 
 /// What is known of native coin in one transaction.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,27 +69,18 @@ impl<'a> Native<'a> {
 
     /// Whether an amount stands in the call, as a word.
     pub fn was_asked_for(&self, amount: U256) -> bool {
-        let word = format!("{amount:064x}");
-        let digits = self.input.get(10..).unwrap_or_default();
-        digits.windows(64).any(|digits| digits.eq_ignore_ascii_case(word.as_bytes()))
+        let call = self.call();
+        let words = call.get(4..).unwrap_or_default();
+        memmem::find(words, &amount.to_be_bytes::<32>()).is_some()
     }
 }
-
-/// `Deposit(address indexed dst, uint256 wad)` of the same.
-static DEPOSIT: LazyLock<String> = LazyLock::new(|| hex::spell(keccak256("Deposit(address,uint256)")));
-
-/// `LogTransfer(address indexed token, address indexed from, address indexed to, uint256 amount, …)` of Polygon's native
-/// coin, the one chain whose native transfers leave logs.
-static LOG_TRANSFER: LazyLock<String> = LazyLock::new(|| {
-    hex::spell(keccak256("LogTransfer(address,address,address,uint256,uint256,uint256,uint256,uint256)"))
-});
 
 /// Transfers of native coin that left logs, where the coin is a contract too.
 pub fn transfers(logs: &[Log<'_>], rules: &Rules) -> Vec<Transfer> {
     let Some((native, wrapped)) = rules.native.zip(rules.wrapped) else { return vec![] };
     let read = |log: &Log<'_>| {
-        let &[topic, _token, from, to] = log.topics.as_slice() else { return None };
-        let is_one = topic.eq_ignore_ascii_case(LOG_TRANSFER.as_bytes()) && hex::address(log.address)? == native;
+        let &[_, _token, from, to] = log.topics.as_slice() else { return None };
+        let is_one = log.role() == Some(Role::NativeTransfer) && hex::address(log.address)? == native;
         let [raw] = is_one.then(|| hex::first_words::<1>(log.data))??;
         Some(Transfer { token: wrapped, from: hex::padded_address(from)?, to: hex::padded_address(to)?, raw })
     };
@@ -91,10 +89,13 @@ pub fn transfers(logs: &[Log<'_>], rules: &Rules) -> Vec<Transfer> {
 
 /// Who wrapped (or unwrapped, if so) how much.
 fn wrapping(log: &Log<'_>, wrapped: Address) -> Option<(Address, U256, bool)> {
-    let &[topic, who] = log.topics.as_slice() else { return None };
-    let is_out = topic.eq_ignore_ascii_case(WITHDRAWAL.as_bytes());
-    let is_one = is_out || topic.eq_ignore_ascii_case(DEPOSIT.as_bytes());
-    if !is_one || hex::address(log.address)? != wrapped {
+    let is_out = match log.role()? {
+        Role::Withdrawal => true,
+        Role::Deposit => false,
+        _ => return None,
+    };
+    let &[_, who] = log.topics.as_slice() else { return None };
+    if hex::address(log.address)? != wrapped {
         return None;
     }
     let [raw] = hex::words::<1>(log.data)?;
@@ -104,6 +105,7 @@ fn wrapping(log: &Log<'_>, wrapped: Address) -> Option<(Address, U256, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::topics::example::topic;
     use chain_plugin_sdk::json::Cursor;
 
     fn native(value: &str, unwrapped: u64, input: &str) -> U256 {
@@ -114,10 +116,11 @@ mod tests {
 
     #[test]
     fn the_topic_is_the_one_that_the_chain_has() {
-        assert_eq!(*WITHDRAWAL, "0x7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3bf7268a95bf5081b65");
-        assert!(DEPOSIT.starts_with("0xe1fffcc4923d"), "{}", *DEPOSIT);
+        let [withdrawal, deposit, transfer] = [0, 1, 2].map(|at| topic(EVENTS[at]));
+        assert_eq!(withdrawal, "0x7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3bf7268a95bf5081b65");
+        assert!(deposit.starts_with("0xe1fffcc4923d"), "{deposit}");
         // As Polygon's recorded receipts have it.
-        assert!(LOG_TRANSFER.starts_with("0xe6497e3ee5"), "{}", *LOG_TRANSFER);
+        assert!(transfer.starts_with("0xe6497e3ee5"), "{transfer}");
     }
 
     #[test]
@@ -138,12 +141,13 @@ mod tests {
             let (emitter, raw) = (hex::spell(emitter), 9);
             format!(r#"{{"address":"{emitter}","topics":["{topic}","0x{who:064x}"],"data":"0x{raw:064x}"}}"#)
         };
+        let [withdrawal, deposit] = [0, 1].map(|at| topic(EVENTS[at]));
         let texts = [
-            log(wrapper, &WITHDRAWAL, 1),
-            log(Address::repeat_byte(8), &WITHDRAWAL, 1),
-            log(wrapper, &WITHDRAWAL, 2),
-            log(wrapper, &DEPOSIT, 2),
-            log(wrapper, &DEPOSIT, 1),
+            log(wrapper, &withdrawal, 1),
+            log(Address::repeat_byte(8), &withdrawal, 1),
+            log(wrapper, &withdrawal, 2),
+            log(wrapper, &deposit, 2),
+            log(wrapper, &deposit, 1),
         ];
         let logs: Vec<Log<'_>> = texts.iter().map(|text| Log::read(&mut Cursor::new(text)).unwrap()).collect();
         let native = |wrapped| Native::of(&Sent::default(), &logs, wrapped, Some(Address::with_last_byte(2)));

@@ -11,11 +11,11 @@ use crate::net::Amount;
 use crate::pools::Pool;
 use crate::rpc::{Log, Receipt};
 use crate::settings::Rules;
-use alloy_primitives::{Address, U256, U512, keccak256};
+use crate::topics::Role;
+use alloy_primitives::{Address, U256, U512};
 use chain_plugin_sdk::jsonrpc::{self, Call, Kind};
 use chain_plugin_sdk::{Failure, Host, Span};
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 /// A pool, and the asset that it prices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,15 +37,12 @@ pub struct Price {
 
 /// `Sync(uint112 reserve0, uint112 reserve1)`, of pools like Uniswap V2's and, with wider numbers, Solidly's; `Swap` of V3 and
 /// of Pancake V3.
-static TOPICS: LazyLock<[String; 4]> = LazyLock::new(|| {
-    [
-        "Sync(uint112,uint112)",
-        "Sync(uint256,uint256)",
-        "Swap(address,address,int256,int256,uint160,uint128,int24)",
-        "Swap(address,address,int256,int256,uint160,uint128,int24,uint128,uint128)",
-    ]
-    .map(|signature| hex::spell(keccak256(signature)))
-});
+pub const EVENTS: &[(&str, Role)] = &[
+    ("Sync(uint112,uint112)", Role::Reserves),
+    ("Sync(uint256,uint256)", Role::Reserves),
+    ("Swap(address,address,int256,int256,uint160,uint128,int24)", Role::Root),
+    ("Swap(address,address,int256,int256,uint160,uint128,int24,uint128,uint128)", Role::Root),
+];
 
 /// `slot0()` of pools like Uniswap V3's, `getReserves()` of those like V2's: a pool knows one of them.
 const STATE_CALLS: [&str; 2] = ["0x3850c7bd", "0x0902f1ac"];
@@ -57,6 +54,7 @@ pub fn prices(receipts: &[Receipt<'_>], references: &[Reference]) -> BTreeMap<Ad
         return prices;
     }
     for log in receipts.iter().filter(|receipt| receipt.succeeded()).flat_map(|receipt| &receipt.logs) {
+        let Some(Role::Reserves | Role::Root) = log.role() else { continue };
         let Some(pool) = hex::address(log.address) else { continue };
         if references.iter().any(|reference| reference.pool == pool)
             && let Some(price) = read(log)
@@ -68,13 +66,13 @@ pub fn prices(receipts: &[Receipt<'_>], references: &[Reference]) -> BTreeMap<Ad
 }
 
 fn read(log: &Log<'_>) -> Option<Price> {
-    let first = log.topics.as_slice().first()?;
-    match TOPICS.iter().position(|topic| first.eq_ignore_ascii_case(topic.as_bytes()))? {
-        0 | 1 => hex::words::<2>(log.data).and_then(Price::of_reserves),
-        _ => {
+    match log.role()? {
+        Role::Reserves => hex::words::<2>(log.data).and_then(Price::of_reserves),
+        Role::Root => {
             let [_, _, root, ..] = hex::first_words::<5>(log.data)?;
             Price::of_root(root)
         }
+        _ => None,
     }
 }
 
@@ -161,15 +159,16 @@ pub fn dollars(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::topics::example::topic;
     use chain_plugin_sdk::json::Cursor;
     use chain_plugin_sdk::{Level, Request, Response, UpstreamError};
 
-    fn price(topic: usize, words: &[U256]) -> Option<Price> {
+    fn price(event: usize, words: &[U256]) -> Option<Price> {
         let words: Vec<String> = words.iter().map(|word| format!("{word:064x}")).collect();
         let text = format!(
             r#"{{"address":"{}","topics":["{}"],"data":"0x{}"}}"#,
             hex::spell(Address::ZERO),
-            TOPICS[topic],
+            topic(EVENTS[event]),
             words.concat()
         );
         read(&Log::read(&mut Cursor::new(&text)).unwrap())
@@ -177,8 +176,8 @@ mod tests {
 
     #[test]
     fn topics_are_those_that_the_chain_has() {
-        assert_eq!(TOPICS[0], "0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1");
-        assert_eq!(TOPICS[1], "0xcf2aa50876cdfbb541206f89af0ee78d44a2abf8d328e37fa4917f982149848a");
+        assert_eq!(topic(EVENTS[0]), "0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1");
+        assert_eq!(topic(EVENTS[1]), "0xcf2aa50876cdfbb541206f89af0ee78d44a2abf8d328e37fa4917f982149848a");
     }
 
     /// Two pools and a contract that is none, at two blocks, of which one is gone from the endpoint's state.

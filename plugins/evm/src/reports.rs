@@ -4,8 +4,8 @@
 use crate::hex;
 use crate::net::Amount;
 use crate::rpc::Log;
-use alloy_primitives::{Address, B256, address, keccak256};
-use std::sync::LazyLock;
+use crate::topics::Role;
+use alloy_primitives::{Address, B256, address};
 
 /// What a router says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ struct Shape {
 }
 
 /// The signatures were compared with public repositories, see the README.
-const SHAPES: [Shape; 9] = [
+static SHAPES: [Shape; 9] = [
     Shape {
         router: "aggregation-router", // 1inch V3 and its forks, KyberSwap's MetaAggregationRouter
         signature: "Swapped(address,address,address,address,uint256,uint256)",
@@ -129,8 +129,10 @@ const SHAPES: [Shape; 9] = [
     },
 ];
 
-static TOPICS: LazyLock<Vec<String>> =
-    LazyLock::new(|| SHAPES.iter().map(|shape| hex::spell(keccak256(shape.signature))).collect());
+/// Of the events in which routers report, in the order that [`Role::Report`] counts.
+pub fn signatures() -> impl Iterator<Item = &'static str> {
+    SHAPES.iter().map(|shape| shape.signature)
+}
 
 /// All reports of a transaction, in order.
 pub fn all(logs: &[Log<'_>]) -> Vec<Report> {
@@ -138,8 +140,7 @@ pub fn all(logs: &[Log<'_>]) -> Vec<Report> {
 }
 
 fn read(log: &Log<'_>) -> Option<Report> {
-    let first = log.topics.as_slice().first()?;
-    let at = TOPICS.iter().position(|topic| first.eq_ignore_ascii_case(topic.as_bytes()))?;
+    let Some(Role::Report(at)) = log.role() else { return None };
     let shape = &SHAPES[at];
     if log.topics.as_slice().len() != shape.topics {
         return None;
@@ -181,19 +182,20 @@ const FILLERS: [(Address, &str); 13] = [
     (address!("818e6fecd516ecc3849daf6845e3ec868087b755"), "kyber-network"),
 ];
 
-static FILLS: LazyLock<[String; 5]> = LazyLock::new(|| {
-    [
-        "OrderFilledRFQ(bytes32,uint256)",
-        "OrderFilled(address,bytes32,uint256)",
-        "OrderFilled(bytes32,uint256)",
+/// Standing orders filled: 1inch's events do not say whose, 0x's do.
+pub const FILLS: &[(&str, Role)] = &[
+    ("OrderFilledRFQ(bytes32,uint256)", Role::OrderFilled { is_named: false }),
+    ("OrderFilled(address,bytes32,uint256)", Role::OrderFilled { is_named: false }),
+    ("OrderFilled(bytes32,uint256)", Role::OrderFilled { is_named: false }),
+    (
         "RfqOrderFilled(bytes32,address,address,address,address,uint128,uint128,bytes32)",
+        Role::OrderFilled { is_named: true },
+    ),
+    (
         "LimitOrderFilled(bytes32,address,address,address,address,address,uint128,uint128,uint128,uint256,bytes32)",
-    ]
-    .map(|signature| hex::spell(keccak256(signature)))
-});
-
-/// So many of them, the first, do not say whose order it was.
-const NAMELESS: usize = 3;
+        Role::OrderFilled { is_named: true },
+    ),
+];
 
 /// Whether a contract is one of those, so that what it says of native coin, which leaves no log, is believed.
 pub fn is_filler(who: Address) -> bool {
@@ -213,19 +215,19 @@ pub struct Filler {
 pub fn filler(logs: &[Log<'_>], callee: Option<Address>) -> Option<Filler> {
     let named = |who: Address| FILLERS.iter().find(|(filler, _)| *filler == who).map(|(_, router)| *router);
     let of_log = |log: &Log<'_>| {
-        let first = log.topics.as_slice().first()?;
-        let fill = FILLS.iter().position(|topic| first.eq_ignore_ascii_case(topic.as_bytes()))?;
-        Some((fill, named(hex::address(log.address)?)?))
+        let Some(Role::OrderFilled { is_named }) = log.role() else { return None };
+        Some((is_named, named(hex::address(log.address)?)?))
     };
-    let filled: Vec<(usize, &'static str)> = logs.iter().filter_map(of_log).collect();
+    let filled: Vec<(bool, &'static str)> = logs.iter().filter_map(of_log).collect();
     let router = callee.and_then(named).or_else(|| filled.first().map(|(_, router)| *router))?;
-    Some(Filler { router, fills: filled.iter().filter(|(fill, _)| *fill < NAMELESS).count() })
+    Some(Filler { router, fills: filled.iter().filter(|(is_named, _)| !is_named).count() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::U256;
+    use crate::topics::example::topic;
+    use alloy_primitives::{U256, keccak256};
     use chain_plugin_sdk::json::Cursor;
     use proptest::prelude::*;
 
@@ -242,10 +244,15 @@ mod tests {
             "0x823eaf01002d7353fbcadb2ea3305cc46fa35d799cb0914846d185ac06f8ad05",
             "0xe00361d207b252a464323eb23d45d42583e391f2031acdd2e9fa36efddd43cb0",
         ];
-        assert_eq!(TOPICS.as_slice(), known);
+        let topics: Vec<String> = (0..SHAPES.len()).map(report).collect();
+        assert_eq!(topics, known);
         // As recorded on Ethereum: a filled quote of 1inch V4, a filled order of V6.
-        assert_eq!(FILLS[0], "0xc3b639f02b125bfa160e50739b8c44eb2d1b6908e2b6d5925c6d770f2ca78127");
-        assert_eq!(FILLS[2], "0xfec331350fce78ba658e082a71da20ac9f8d798a99b3c79681c8440cbfe77e07");
+        assert_eq!(topic(FILLS[0]), "0xc3b639f02b125bfa160e50739b8c44eb2d1b6908e2b6d5925c6d770f2ca78127");
+        assert_eq!(topic(FILLS[2]), "0xfec331350fce78ba658e082a71da20ac9f8d798a99b3c79681c8440cbfe77e07");
+    }
+
+    fn report(shape: usize) -> String {
+        hex::spell(keccak256(SHAPES[shape].signature))
     }
 
     fn log(topics: &[String], words: &[u64]) -> String {
@@ -257,8 +264,8 @@ mod tests {
 
     #[test]
     fn fields_come_from_topics_and_words() {
-        let topic = |word: u64| format!("0x{word:064x}");
-        let text = log(&[TOPICS[1].clone(), topic(1), topic(2), topic(3)], &[4, 0, 10, 20, 0, 0, 9]);
+        let word = |word: u64| format!("0x{word:064x}");
+        let text = log(&[report(1), word(1), word(2), word(3)], &[4, 0, 10, 20, 0, 0, 9]);
         let report = read(&Log::read(&mut Cursor::new(&text)).unwrap()).unwrap();
         let side = |token: u8, raw: u64| (Address::with_last_byte(token), U256::from(raw));
         assert_eq!((report.sold, report.bought), (side(2, 10), side(3, 20)));
@@ -268,7 +275,7 @@ mod tests {
 
     #[test]
     fn only_listed_contracts_fill() {
-        let text = log(&[FILLS[0].clone()], &[1, 2]);
+        let text = log(&[topic(FILLS[0])], &[1, 2]);
         let fill = Log::read(&mut Cursor::new(&text)).unwrap();
         assert_eq!(filler(&[fill], None), Some(Filler { router: "1inch", fills: 1 }));
         assert_eq!(filler(&[], Some(FILLERS[5].0)), Some(Filler { router: "paraswap", fills: 0 }));
@@ -280,7 +287,7 @@ mod tests {
         #[test]
         fn any_words_are_read_or_refused(shape in 0..SHAPES.len(), cut in 0_usize..70, words in prop::collection::vec(any::<[u8; 32]>(), 0..9)) {
             let topics: Vec<String> = (1..SHAPES[shape].topics).map(|topic| format!("0x{topic:064x}")).collect();
-            let topics: Vec<String> = std::iter::once(TOPICS[shape].clone()).chain(topics).collect();
+            let topics: Vec<String> = std::iter::once(report(shape)).chain(topics).collect();
             let data = hex::spell(words.concat());
             let text = log(&topics, &[]).replace("\"0x\"", &format!("\"{}\"", &data[..data.len() - cut.min(data.len())]));
             if let Ok(log) = Log::read(&mut Cursor::new(&text)) {

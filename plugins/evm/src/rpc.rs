@@ -1,5 +1,7 @@
 //! What an EVM node is asked, and its answers, borrowed from the bytes that came.
 
+use crate::topics::{self, Known, Role};
+use crate::venues::Venue;
 use chain_plugin_sdk::json::{Cursor, Malformed};
 use chain_plugin_sdk::jsonrpc::Call;
 
@@ -246,6 +248,8 @@ pub struct Log<'a> {
     pub address: Text<'a>,
     pub topics: Topics<'a>,
     pub data: Text<'a>,
+    /// The event, if its first topic is a known one.
+    pub known: Option<&'static Known>,
 }
 
 impl<'a> Log<'a> {
@@ -262,9 +266,24 @@ impl<'a> Log<'a> {
             })
         })?;
         match (address, data) {
-            (Some(address), Some(data)) => Ok(Self { address, topics, data }),
+            (Some(address), Some(data)) => {
+                let known = topics.as_slice().first().and_then(|topic| topics::of(topic));
+                Ok(Self { address, topics, data, known })
+            }
             _ => Err(cursor.malformed("a log with address and data before this place")),
         }
+    }
+
+    /// What it is beside a swap.
+    #[inline]
+    pub fn role(&self) -> Option<Role> {
+        self.known?.role
+    }
+
+    /// The venue that has such a swap event.
+    #[inline]
+    pub fn swap(&self) -> Option<&'static Venue> {
+        self.known?.venue
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::hex;
 use crate::rpc::Log;
-use alloy_primitives::{Address, U256, address, keccak256};
-use std::sync::LazyLock;
+use crate::topics::Role;
+use alloy_primitives::{Address, U256, address};
 
 /// What a user agreed to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,22 +53,16 @@ const ENTRY_POINTS: [Address; 3] = [
     address!("4337084d9e255ff0702461cf8895ce9e3b5ff108"),
 ];
 
-/// `Trade(address indexed owner, address sellToken, address buyToken, uint256 sellAmount, uint256 buyAmount,
-/// uint256 feeAmount, bytes orderUid)`.
-static COW_TRADE: LazyLock<String> =
-    LazyLock::new(|| topic("Trade(address,address,address,uint256,uint256,uint256,bytes)"));
-
-/// UniswapX: `Fill(bytes32 indexed orderHash, address indexed filler, address indexed swapper, uint256 nonce)`.
-static FILL: LazyLock<String> = LazyLock::new(|| topic("Fill(bytes32,address,address,uint256)"));
-
-/// `UserOperationEvent(bytes32 indexed userOpHash, address indexed sender, address indexed paymaster, uint256 nonce,
-/// bool success, uint256 actualGasCost, uint256 actualGasUsed)`.
-static USER_OPERATION: LazyLock<String> =
-    LazyLock::new(|| topic("UserOperationEvent(bytes32,address,address,uint256,bool,uint256,uint256)"));
-
-fn topic(signature: &str) -> String {
-    hex::spell(keccak256(signature))
-}
+/// CoW: `Trade(address indexed owner, address sellToken, address buyToken, uint256 sellAmount, uint256 buyAmount,
+/// uint256 feeAmount, bytes orderUid)`. UniswapX: `Fill(bytes32 indexed orderHash, address indexed filler,
+/// address indexed swapper, uint256 nonce)`. ERC-4337: `UserOperationEvent(bytes32 indexed userOpHash,
+/// address indexed sender, address indexed paymaster, uint256 nonce, bool success, uint256 actualGasCost,
+/// uint256 actualGasUsed)`.
+pub const EVENTS: &[(&str, Role)] = &[
+    ("Trade(address,address,address,uint256,uint256,uint256,bytes)", Role::CowTrade),
+    ("Fill(bytes32,address,address,uint256)", Role::Fill),
+    ("UserOperationEvent(bytes32,address,address,uint256,bool,uint256,uint256)", Role::UserOperation),
+];
 
 /// The orders settled in a transaction. Of CoW only its own contract is believed; a fill says only whose it is, and
 /// counts for what moved from and to that account.
@@ -76,13 +70,9 @@ pub fn orders(logs: &[Log<'_>]) -> Vec<Order> {
     (0..).zip(logs).filter_map(|(place, log)| cow(place, log).or_else(|| fill(place, log))).collect()
 }
 
-fn is(log: &Log<'_>, topic: &str) -> bool {
-    log.topics.as_slice().first().is_some_and(|first| first.eq_ignore_ascii_case(topic.as_bytes()))
-}
-
 fn cow(place: u32, log: &Log<'_>) -> Option<Order> {
     let &[_, owner] = log.topics.as_slice() else { return None };
-    if !is(log, &COW_TRADE) || hex::address(log.address)? != COW {
+    if log.role() != Some(Role::CowTrade) || hex::address(log.address)? != COW {
         return None;
     }
     let [sell, buy, sold, bought, _fee]: [U256; 5] = hex::first_words(log.data)?;
@@ -93,7 +83,7 @@ fn cow(place: u32, log: &Log<'_>) -> Option<Order> {
 
 fn fill(place: u32, log: &Log<'_>) -> Option<Order> {
     let &[_, _hash, _filler, swapper] = log.topics.as_slice() else { return None };
-    let owner = is(log, &FILL).then(|| hex::padded_address(swapper))??;
+    let owner = (log.role() == Some(Role::Fill)).then(|| hex::padded_address(swapper))??;
     Some(Order { owner, terms: None, place, router: "uniswap-x" })
 }
 
@@ -101,7 +91,7 @@ fn fill(place: u32, log: &Log<'_>) -> Option<Order> {
 pub fn operations(logs: &[Log<'_>]) -> Vec<Operation> {
     let read = |(place, log): (u32, &Log<'_>)| {
         let &[_, _hash, account, _paymaster] = log.topics.as_slice() else { return None };
-        let is_one = is(log, &USER_OPERATION) && ENTRY_POINTS.contains(&hex::address(log.address)?);
+        let is_one = log.role() == Some(Role::UserOperation) && ENTRY_POINTS.contains(&hex::address(log.address)?);
         is_one.then(|| hex::padded_address(account))?.map(|account| Operation { account, place })
     };
     (0..).zip(logs).filter_map(read).collect()
@@ -110,6 +100,7 @@ pub fn operations(logs: &[Log<'_>]) -> Vec<Operation> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::topics::example::topic;
     use chain_plugin_sdk::json::Cursor;
 
     fn log(emitter: Address, topics: &[&str], data: &str) -> String {
@@ -119,9 +110,10 @@ mod tests {
 
     #[test]
     fn topics_are_those_that_the_chain_has() {
-        assert_eq!(*COW_TRADE, "0xa07a543ab8a018198e99ca0184c93fe9050a79400a0a723441f84de1d972cc17");
-        assert_eq!(*FILL, "0x78ad7ec0e9f89e74012afa58738b6b661c024cb0fd185ee2f616c0a28924bd66");
-        assert_eq!(*USER_OPERATION, "0x49628fd1471006c1482da88028e9ce4dbb080b815c9b0344d39e5a8e6ec1419f");
+        let [cow, fill, operation] = [0, 1, 2].map(|at| topic(EVENTS[at]));
+        assert_eq!(cow, "0xa07a543ab8a018198e99ca0184c93fe9050a79400a0a723441f84de1d972cc17");
+        assert_eq!(fill, "0x78ad7ec0e9f89e74012afa58738b6b661c024cb0fd185ee2f616c0a28924bd66");
+        assert_eq!(operation, "0x49628fd1471006c1482da88028e9ce4dbb080b815c9b0344d39e5a8e6ec1419f");
     }
 
     #[test]
@@ -129,7 +121,7 @@ mod tests {
         let owner = format!("0x{:0>64}", "12".repeat(20));
         let words = [1_u64, 2, 30, 40, 5, 192, 0].map(|word| format!("{word:064x}")).concat();
         for (emitter, count) in [(COW, 1), (Address::repeat_byte(9), 0)] {
-            let text = log(emitter, &[&COW_TRADE, &owner], &words);
+            let text = log(emitter, &[&topic(EVENTS[0]), &owner], &words);
             let orders = orders(&[Log::read(&mut Cursor::new(&text)).unwrap()]);
             assert_eq!(orders.len(), count);
             let terms = Terms {
@@ -144,7 +136,7 @@ mod tests {
     fn operations_come_from_entry_points() {
         let [hash, account, none] = [1, 2, 0].map(|word| format!("0x{word:064x}"));
         for (emitter, count) in [(ENTRY_POINTS[1], 1), (Address::repeat_byte(9), 0)] {
-            let text = log(emitter, &[&USER_OPERATION, &hash, &account, &none], "");
+            let text = log(emitter, &[&topic(EVENTS[2]), &hash, &account, &none], "");
             assert_eq!(operations(&[Log::read(&mut Cursor::new(&text)).unwrap()]).len(), count);
         }
     }

@@ -2,11 +2,12 @@
 
 use crate::hex;
 use crate::rpc::Log;
+use crate::topics::Role;
 use alloy_primitives::{Address, U256};
 use std::collections::BTreeMap;
 
-/// `Transfer(address,address,uint256)`.
-const TRANSFER: &[u8] = b"0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
+/// What is read here.
+pub const EVENTS: &[(&str, Role)] = &[("Transfer(address,address,uint256)", Role::Transfer)];
 
 /// One movement of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +25,7 @@ pub struct Transfer {
 impl Transfer {
     /// Reads an ERC-20 transfer: the amount stands in the data. (With a fourth topic it is an ERC-721 token's number.)
     pub fn read(log: &Log<'_>) -> Option<Self> {
-        let &[topic, from, to] = log.topics.as_slice() else { return None };
-        if topic != TRANSFER && !topic.eq_ignore_ascii_case(TRANSFER) {
-            return None;
-        }
+        let (&[_, from, to], Some(Role::Transfer)) = (log.topics.as_slice(), log.role()) else { return None };
         let [raw] = hex::words(log.data)?;
         Some(Self {
             token: hex::address(log.address)?,

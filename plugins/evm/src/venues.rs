@@ -20,11 +20,10 @@ pub mod carbon;
 use crate::hex;
 use crate::rpc::Log;
 use crate::transfers::{Moved, Transfer};
-use alloy_primitives::{Address, B256, U256, keccak256};
-use std::sync::LazyLock;
+use alloy_primitives::{Address, B256, U256};
 
 /// All of them.
-pub const ALL: [Venue; 30] = [
+pub static ALL: [Venue; 30] = [
     v2::V2,
     v3::V3,
     v4::VENUE,
@@ -58,7 +57,7 @@ pub const ALL: [Venue; 30] = [
 ];
 
 /// A kind of pool.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Venue {
     /// What its legs are called where the pool's factory has no name of its own.
     pub name: &'static str,
@@ -150,33 +149,8 @@ pub enum Claim {
 /// The venue whose swap event this may be.
 #[inline]
 pub fn of(log: &Log<'_>) -> Option<&'static Venue> {
-    let topic = *log.topics.as_slice().first()?;
-    let topics = &*TOPICS;
-    let start = beginning(topic)?;
-    let at = topics.starts.iter().position(|of| *of == start)?;
-    let (venue, whole) = &topics.all[at];
-    let is_it = topic.eq_ignore_ascii_case(whole.as_bytes());
-    (is_it && (!venue.is_vault() || venue.emitters.contains(&hex::address(log.address)?))).then_some(venue)
-}
-
-/// The first topics, and the first digits of each: enough to tell at a glance that a log is none of these.
-struct Topics {
-    starts: [u64; ALL.len()],
-    all: Vec<(Venue, String)>,
-}
-
-static TOPICS: LazyLock<Topics> = LazyLock::new(|| {
-    let all: Vec<(Venue, String)> =
-        ALL.into_iter().map(|venue| (venue, hex::spell(keccak256(venue.signature)))).collect();
-    let starts = std::array::from_fn(|at| beginning(all[at].1.as_bytes()).unwrap_or_default());
-    Topics { starts, all }
-});
-
-/// Eight digits behind the prefix, letters in lower case.
-#[inline]
-fn beginning(topic: &[u8]) -> Option<u64> {
-    let digits: &[u8; 8] = topic.get(2..)?.first_chunk()?;
-    Some(u64::from_le_bytes(*digits) | 0x2020_2020_2020_2020)
+    let venue = log.swap()?;
+    (!venue.is_vault() || venue.emitters.contains(&hex::address(log.address)?)).then_some(venue)
 }
 
 /// The address in a word of an event's data.
@@ -191,6 +165,7 @@ pub(crate) mod example {
     //! Logs for the tests of the venues.
 
     use super::*;
+    use alloy_primitives::keccak256;
     use chain_plugin_sdk::json::Cursor;
 
     /// What a venue reads in a log with so many topics behind the first (1, 2, 3) and these words.
@@ -214,6 +189,7 @@ pub(crate) mod example {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloy_primitives::keccak256;
     use chain_plugin_sdk::json::Cursor;
     use proptest::prelude::*;
 
