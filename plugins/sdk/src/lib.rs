@@ -8,6 +8,7 @@ pub mod host;
 pub mod amount;
 pub mod json;
 pub mod jsonrpc;
+pub mod memory;
 #[cfg(not(target_family = "wasm"))]
 pub mod replay;
 
@@ -43,6 +44,9 @@ macro_rules! plugin {
     ($plugin:ty) => {
         #[cfg(target_family = "wasm")]
         const _: () = {
+            #[global_allocator]
+            static MEMORY: $crate::memory::Pieces = $crate::memory::Pieces::new();
+
             struct Component;
 
             impl $crate::bindings::exports::chaintape::plugin::chain::Guest for Component {
