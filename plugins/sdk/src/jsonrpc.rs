@@ -8,9 +8,11 @@ use std::ops::Range;
 
 mod error;
 mod single;
+mod unread;
 
 pub use error::{Error, Kind};
 pub use single::{Reply, send_singly};
+pub use unread::{Unread, send_unread};
 
 /// One call: a method and its parameters, already JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,22 +95,26 @@ impl Answers {
 /// Sends the calls, `batch` of them in one HTTP request and all requests at once. A batch that the endpoint refuses is sent
 /// again in as small ones as it says, or smaller and smaller, down to a request for each call.
 pub fn send(host: &mut impl Host, calls: &[Call], batch: usize) -> Answers {
+    let mut answers = Answers::none(calls.len());
+    ask(host, calls, batch, |chunk, response| answers.take(calls, chunk, response));
+    answers
+}
+
+/// Asks until `take` wants no part of a refused batch in smaller ones.
+fn ask(host: &mut impl Host, calls: &[Call], batch: usize, mut take: impl FnMut(Range<usize>, Sent) -> Option<usize>) {
     let batch = batch.max(1);
-    let mut answers = Answers { bodies: vec![], slots: vec![Slot::Error(Error::left_out()); calls.len()] };
-    let chunks: Vec<Range<usize>> =
+    let mut asked: Vec<Range<usize>> =
         (0..calls.len()).step_by(batch).map(|first| first..calls.len().min(first + batch)).collect();
-    let mut asked = chunks;
     while !asked.is_empty() {
         let mut again = vec![];
         for (chunk, response) in asked.iter().zip(post(host, calls, &asked)) {
-            if let Some(fewer) = answers.take(calls, chunk.clone(), response) {
+            if let Some(fewer) = take(chunk.clone(), response) {
                 let starts = chunk.clone().step_by(fewer);
                 again.extend(starts.map(|first| first..chunk.end.min(first + fewer)));
             }
         }
         asked = again;
     }
-    answers
 }
 
 type Sent = Result<Response, UpstreamError>;
@@ -191,13 +197,23 @@ impl<'a> Envelope<'a> {
         Ok(envelope)
     }
 
-    /// The call it answers; some nodes send the id back as a string.
+    /// The call it answers.
     fn call(&self) -> Option<usize> {
-        std::str::from_utf8(self.id?).ok()?.trim_matches('"').parse().ok()
+        call_of(self.id?)
     }
 }
 
+/// The call of an id; some nodes send it back as a string.
+fn call_of(id: &[u8]) -> Option<usize> {
+    std::str::from_utf8(id).ok()?.trim_matches('"').parse().ok()
+}
+
 impl Answers {
+    /// None yet.
+    fn none(calls: usize) -> Self {
+        Self { bodies: vec![], slots: vec![Slot::Error(Error::left_out()); calls] }
+    }
+
     /// Files one response under the calls it answers; says how many may be asked at once where these were too many.
     fn take(&mut self, calls: &[Call], chunk: Range<usize>, response: Sent) -> Option<usize> {
         let error = self.open(&chunk, response).err()?;
