@@ -1,5 +1,7 @@
 //! Numbers and bytes straight from the node's hex strings.
 
+mod digits;
+
 use alloy_primitives::{Address, B256, U256, hex};
 
 /// The digits behind the prefix.
@@ -8,12 +10,31 @@ fn digits(text: &[u8]) -> Option<&[u8]> {
     text.strip_prefix(b"0x")
 }
 
+/// Whether two texts are the same but for the case of their letters; most nodes use lower case, none has to.
+#[inline]
+pub fn same(one: &[u8], two: &[u8]) -> bool {
+    one.len() == two.len() && (is_equal(one, two) || one.eq_ignore_ascii_case(two))
+}
+
+/// Equality word by word, of texts that are equally long: in WebAssembly slices are compared byte by byte.
+#[inline]
+fn is_equal(one: &[u8], two: &[u8]) -> bool {
+    let ((words, _), (others, _)) = (one.as_chunks::<8>(), two.as_chunks::<8>());
+    match (one.last_chunk::<8>(), two.last_chunk::<8>()) {
+        (Some(last), Some(other)) => {
+            let differs = |(word, other): (&[u8; 8], &[u8; 8])| u64::from_le_bytes(*word) ^ u64::from_le_bytes(*other);
+            words.iter().zip(others).chain([(last, other)]).fold(0, |all, pair| all | differs(pair)) == 0
+        }
+        _ => one == two,
+    }
+}
+
 /// Exactly `N` bytes.
 #[inline]
 pub fn fixed<const N: usize>(text: impl AsRef<[u8]>) -> Option<[u8; N]> {
     let digits = digits(text.as_ref())?;
     let mut bytes = [0; N];
-    (digits.len() == 2 * N).then(|| hex::decode_to_slice(digits, &mut bytes).ok())??;
+    digits::fill(digits, &mut bytes)?;
     Some(bytes)
 }
 
@@ -33,9 +54,7 @@ pub fn hash(text: impl AsRef<[u8]>) -> Option<B256> {
 #[inline]
 pub fn append(text: impl AsRef<[u8]>, out: &mut Vec<u8>) -> Option<()> {
     let digits = digits(text.as_ref())?;
-    let start = out.len();
-    out.resize(start + digits.len() / 2, 0);
-    (digits.len() % 2 == 0).then(|| hex::decode_to_slice(digits, &mut out[start..]).ok())?
+    digits::append(digits, out)
 }
 
 /// A quantity: hex digits, as few as needed.
@@ -74,7 +93,7 @@ pub fn first_words<const N: usize>(text: impl AsRef<[u8]>) -> Option<[U256; N]> 
     let mut words = [U256::ZERO; N];
     for (word, digits) in words.iter_mut().zip(digits.get(..64 * N)?.chunks_exact(64)) {
         let mut bytes = [0; 32];
-        hex::decode_to_slice(digits, &mut bytes).ok()?;
+        digits::fill(digits, &mut bytes)?;
         *word = U256::from_be_bytes(bytes);
     }
     Some(words)
@@ -83,11 +102,11 @@ pub fn first_words<const N: usize>(text: impl AsRef<[u8]>) -> Option<[U256; N]> 
 /// The address in a 32-byte topic or word.
 #[inline]
 pub fn padded_address(text: impl AsRef<[u8]>) -> Option<Address> {
-    const ZEROS: &[u8; 24] = &[b'0'; 24];
-    let (zeros, address) = digits(text.as_ref())?.split_first_chunk()?;
+    const ZEROS: [u8; 24] = [b'0'; 24];
+    let (zeros, address): (&[u8; ZEROS.len()], _) = digits(text.as_ref())?.split_first_chunk()?;
     let mut bytes = [0; 20];
-    (zeros == ZEROS && address.len() == 40).then(|| hex::decode_to_slice(address, &mut bytes).ok())??;
-    Some(Address::new(bytes))
+    digits::fill(address, &mut bytes)?;
+    is_equal(zeros, &ZEROS).then_some(Address::new(bytes))
 }
 
 /// Text for an error message.
@@ -120,6 +139,20 @@ mod tests {
         assert_eq!(append("0x1", &mut out), None);
         assert_eq!(words::<1>(&format!("0x{}1", "0".repeat(63))), Some([U256::from(1)]));
         assert_eq!(words::<1>(&format!("0x{}é", "0".repeat(62))), None);
+    }
+
+    #[test]
+    fn case_alone_makes_no_difference() {
+        for length in (0..20).chain([66, 514]) {
+            let text: Vec<u8> = (0..length).map(|at| b"0123456789abcdef"[at % 16]).collect();
+            assert!(same(&text, &text) && same(&text, &text.to_ascii_uppercase()));
+            assert!(!same(&text, &[&text[..], b"0"].concat()));
+            for at in 0..length {
+                let mut other = text.clone();
+                other[at] ^= 1;
+                assert!(!same(&text, &other) && !same(&text.to_ascii_uppercase(), &other), "{at} of {length}");
+            }
+        }
     }
 
     #[test]

@@ -9,7 +9,6 @@ use crate::settlement::{self, Operation, Order};
 use crate::transfers::{Backing, Moved, Transfer};
 use crate::venues::{self, Claim, Event, PoolId, Venue};
 use alloy_primitives::{Address, U256};
-use std::collections::BTreeMap;
 
 /// Of more tokens than these in one transaction, only those in its pools are asked for what they say of themselves.
 const MOST_TOKENS: usize = 32;
@@ -158,12 +157,12 @@ impl Found {
     /// The legs, in the order of their events.
     pub fn legs(&mut self, facts: &Facts, rules: &Rules, dropped: &mut Dropped) -> Vec<Leg> {
         let mut legs = Vec::with_capacity(self.swaps.len());
-        let mut counts: BTreeMap<Address, u32> = BTreeMap::new();
+        let mut holders: Vec<Address> = self.swaps.iter().map(|swap| swap.event.holder).collect();
+        holders.sort_unstable();
         for swap in &self.swaps {
-            *counts.entry(swap.event.holder).or_default() += 1;
-        }
-        for swap in &self.swaps {
-            let is_alone = counts.get(&swap.event.holder) == Some(&1);
+            let holder = swap.event.holder;
+            let first = holders.partition_point(|of| *of < holder);
+            let is_alone = holders.get(first + 1) != Some(&holder);
             match leg(swap, is_alone, facts, rules, &mut self.backing) {
                 Ok(leg) => legs.push(leg),
                 Err(Why::Unbacked) => dropped.unbacked += 1,

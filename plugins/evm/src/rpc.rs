@@ -2,7 +2,7 @@
 
 use crate::topics::{self, Known, Role};
 use crate::venues::Venue;
-use chain_plugin_sdk::json::{Cursor, Malformed};
+use chain_plugin_sdk::json::{self, Cursor, Malformed};
 use chain_plugin_sdk::jsonrpc::Call;
 
 /// A text as it came, most often `0x` and hex digits; whoever uses it checks it.
@@ -12,11 +12,9 @@ pub type Text<'a> = &'a [u8];
 macro_rules! fields {
     ($cursor:expr, { $($name:literal => $place:expr),+ $(,)? } $(, $other:literal => $read:expr)*) => {
         $cursor.object(|name, value| {
-            match name {
-                $($name => $place = value.optional_text()?,)+
-                $($other => ($read)(value)?,)*
-                _ => value.skip()?,
-            }
+            $(if json::is(name, $name) { $place = value.optional_text()?; } else)+
+            $(if json::is(name, $other) { ($read)(value)?; } else)*
+            { value.skip()?; }
             Ok::<_, Malformed>(())
         })
     };

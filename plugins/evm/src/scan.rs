@@ -9,6 +9,7 @@ use crate::settings::{Rules, Settings, Verify};
 use crate::trades::Spelling;
 use crate::{hex, prove, reference, rpc};
 use alloy_primitives::Address;
+use chain_plugin_sdk::json::{Cursor, Malformed};
 use chain_plugin_sdk::jsonrpc::{self, Answers, Call, Kind};
 use chain_plugin_sdk::{Block, BlockId, Context, Failure, Host, Scanned, Span};
 use std::collections::BTreeMap;
@@ -39,23 +40,25 @@ pub fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scann
     let mut calls: Vec<Call> = heights.iter().map(|height| rpc::whole_block(*height)).collect();
     calls.extend(heights.iter().map(|height| rpc::receipts(*height)));
     calls.extend(known.is_none().then(rpc::chain_id));
-    let answers = jsonrpc::send(host, &calls, settings.batch);
+    let unread = jsonrpc::send_unread(host, &calls, settings.batch);
+    let mut told = Told::new(heights.len());
+    told.outcomes = unread.read(|at, answer| told.take(at, answer));
     let chain_id = match known {
         Some(id) => id,
-        None => ask_chain_id(host, &answers, 2 * heights.len(), span)?,
+        None => told.chain_id(host, span)?,
     };
     let rules = settings.rules(chain_id)?;
-    let headers = headers(&answers, &heights, span)?;
+    let headers = told.headers(&heights, span)?;
     if headers.is_empty() {
         return Err(Failure::NotYet(span.first));
     }
-    let singly = ask_singly(host, &answers, &headers, heights.len(), settings.batch, span)?;
+    let singly = ask_singly(host, &told, &headers, settings.batch, span)?;
     let mut blocks: Vec<Fetched<'_>> = vec![];
     for (at, (height, header)) in heights.iter().zip(headers).enumerate() {
-        if blocks.last().is_some_and(|below| !same(header.parent_hash, below.header.hash)) {
+        if blocks.last().is_some_and(|below| !hex::same(header.parent_hash, below.header.hash)) {
             break;
         }
-        let receipts = receipts(&answers, &singly, at, heights.len(), *height, span);
+        let receipts = told.receipts(&singly, at, *height, span);
         match receipts.and_then(|receipts| admit(*height, header, receipts, &settings, &rules)) {
             // What stands below is proved, and the host asks again from here on: only then is the endpoint charged.
             Err(Failure::Elsewhere(_) | Failure::Reorged) if !blocks.is_empty() => break,
@@ -77,34 +80,98 @@ fn known_chain_id(host: &mut impl Host, context: &Context) -> Option<u64> {
     Some(u64::from_be_bytes(kept.try_into().ok()?))
 }
 
-fn ask_chain_id(host: &mut impl Host, answers: &Answers, at: usize, span: Span) -> Result<u64, Failure> {
-    let text: &str = answers.parse(at).map_err(|error| error.failure(span))?;
-    let id = hex::quantity(text).ok_or_else(|| Failure::Elsewhere("the chain's number cannot be read".to_owned()))?;
-    host.keep(vec![(CHAIN_ID.to_owned(), id.to_be_bytes().to_vec())]);
-    Ok(id)
-}
-
 fn attribute<'a>(context: &'a Context, name: &str) -> Option<&'a str> {
     context.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-/// The headers up to the first that the endpoint does not have yet.
-fn headers<'a>(answers: &'a Answers, heights: &[u64], span: Span) -> Result<Vec<Header<'a>>, Failure> {
-    let mut headers = Vec::with_capacity(heights.len());
-    for (at, height) in heights.iter().enumerate() {
-        let header = match answers.read(at, Header::read) {
-            Ok(Some(header)) => header,
-            Ok(None) => break,
-            Err(error) if error.kind == Kind::NotYet => break,
-            Err(error) => return Err(error.failure(span)),
-        };
-        if hex::quantity(header.number) != Some(*height) {
-            let given = hex::shown(header.number);
-            return Err(Failure::Elsewhere(format!("asked for block {height}, the endpoint gave {given}")));
-        }
-        headers.push(header);
+/// What the endpoint told of a span: headers, then receipts, then the chain's number if that was asked.
+struct Told<'a> {
+    headers: Vec<Option<Header<'a>>>,
+    receipts: Vec<Option<Vec<Receipt<'a>>>>,
+    chain_id: Option<u64>,
+    /// By call: whether its answer could be read.
+    outcomes: Vec<Result<(), jsonrpc::Error>>,
+}
+
+impl<'a> Told<'a> {
+    fn new(blocks: usize) -> Self {
+        let nothing = |_| (None, None);
+        let (headers, receipts) = (0..blocks).map(nothing).unzip();
+        Self { headers, receipts, chain_id: None, outcomes: vec![] }
     }
-    Ok(headers)
+
+    /// Takes the answer to one call.
+    fn take(&mut self, at: usize, answer: &mut Cursor<'a>) -> Result<(), Malformed> {
+        let blocks = self.headers.len();
+        if at < blocks {
+            self.headers[at] = Header::read(answer)?;
+        } else if at < 2 * blocks {
+            self.receipts[at - blocks] = Receipt::read_all(answer)?;
+        } else {
+            self.chain_id = hex::quantity(answer.text()?);
+        }
+        Ok(())
+    }
+
+    fn chain_id(&self, host: &mut impl Host, span: Span) -> Result<u64, Failure> {
+        self.outcomes[2 * self.headers.len()].clone().map_err(|error| error.failure(span))?;
+        let unread = || Failure::Elsewhere("the chain's number cannot be read".to_owned());
+        let id = self.chain_id.ok_or_else(unread)?;
+        host.keep(vec![(CHAIN_ID.to_owned(), id.to_be_bytes().to_vec())]);
+        Ok(id)
+    }
+
+    /// The headers up to the first that the endpoint does not have yet.
+    fn headers(&mut self, heights: &[u64], span: Span) -> Result<Vec<Header<'a>>, Failure> {
+        let mut headers = Vec::with_capacity(heights.len());
+        for (at, height) in heights.iter().enumerate() {
+            match &self.outcomes[at] {
+                Ok(()) => {}
+                Err(error) if error.kind == Kind::NotYet => break,
+                Err(error) => return Err(error.clone().failure(span)),
+            }
+            let Some(header) = self.headers[at].take() else { break };
+            if hex::quantity(header.number) != Some(*height) {
+                let given = hex::shown(header.number);
+                return Err(Failure::Elsewhere(format!("asked for block {height}, the endpoint gave {given}")));
+            }
+            headers.push(header);
+        }
+        Ok(headers)
+    }
+
+    /// The outcome of the call for a block's receipts.
+    fn outcome_of_receipts(&self, at: usize) -> &Result<(), jsonrpc::Error> {
+        &self.outcomes[self.headers.len() + at]
+    }
+
+    /// A block's receipts, in order.
+    fn receipts(
+        &mut self,
+        singly: &'a Singly,
+        at: usize,
+        height: u64,
+        span: Span,
+    ) -> Result<Vec<Receipt<'a>>, Failure> {
+        let missing = || Failure::Elsewhere(format!("the endpoint has block {height} but not its receipts"));
+        let mut receipts = match &singly.places[at] {
+            Some(places) => places
+                .clone()
+                .map(|place| singly.answers.read(place, Receipt::read))
+                .map(|answer| answer.map_err(|error| error.failure(span))?.ok_or_else(missing))
+                .collect::<Result<Vec<_>, _>>()?,
+            None => match self.outcome_of_receipts(at) {
+                Ok(()) => self.receipts[at].take().ok_or_else(missing)?,
+                Err(error) if error.kind == Kind::NotYet => return Err(missing()),
+                Err(error) => return Err(error.clone().failure(span)),
+            },
+        };
+        let index = |receipt: &Receipt<'_>| hex::quantity(receipt.transaction_index).unwrap_or(u64::MAX);
+        if !receipts.is_sorted_by_key(index) {
+            receipts.sort_by_key(index);
+        }
+        Ok(receipts)
+    }
 }
 
 /// Receipts asked one by one.
@@ -117,16 +184,15 @@ struct Singly {
 /// Where the endpoint does not give a block's receipts at once, they are asked by transaction.
 fn ask_singly(
     host: &mut impl Host,
-    answers: &Answers,
+    told: &Told<'_>,
     headers: &[Header<'_>],
-    width: usize,
     batch: usize,
     span: Span,
 ) -> Result<Singly, Failure> {
     let mut calls = vec![];
     let mut places = vec![];
     for (at, header) in headers.iter().enumerate() {
-        if !matches!(answers.bytes(width + at), Err(error) if error.kind == Kind::Unsupported) {
+        if !matches!(told.outcome_of_receipts(at), Err(error) if error.kind == Kind::Unsupported) {
             places.push(None);
             continue;
         }
@@ -149,39 +215,6 @@ fn ask_singly(
     Ok(Singly { answers, places })
 }
 
-fn receipts<'a>(
-    answers: &'a Answers,
-    singly: &'a Singly,
-    at: usize,
-    width: usize,
-    height: u64,
-    span: Span,
-) -> Result<Vec<Receipt<'a>>, Failure> {
-    let missing = || Failure::Elsewhere(format!("the endpoint has block {height} but not its receipts"));
-    let mut receipts = match &singly.places[at] {
-        Some(places) => places
-            .clone()
-            .map(|place| singly.answers.read(place, Receipt::read))
-            .map(|answer| answer.map_err(|error| error.failure(span))?.ok_or_else(missing))
-            .collect::<Result<Vec<_>, _>>()?,
-        None => match answers.read(width + at, Receipt::read_all) {
-            Ok(receipts) => receipts.ok_or_else(missing)?,
-            Err(error) if error.kind == Kind::NotYet => return Err(missing()),
-            Err(error) => return Err(error.failure(span)),
-        },
-    };
-    let index = |receipt: &Receipt<'_>| hex::quantity(receipt.transaction_index).unwrap_or(u64::MAX);
-    if !receipts.is_sorted_by_key(index) {
-        receipts.sort_by_key(index);
-    }
-    Ok(receipts)
-}
-
-/// Whether two hashes are spelled the same; most nodes use lower case, none has to.
-fn same(one: &[u8], two: &[u8]) -> bool {
-    one == two || one.eq_ignore_ascii_case(two)
-}
-
 /// Lets a block in, as the settings demand.
 fn admit<'a>(
     height: u64,
@@ -190,7 +223,7 @@ fn admit<'a>(
     settings: &Settings,
     rules: &Rules,
 ) -> Result<Fetched<'a>, Failure> {
-    if receipts.iter().any(|receipt| !same(receipt.block_hash, header.hash)) {
+    if receipts.iter().any(|receipt| !hex::same(receipt.block_hash, header.hash)) {
         return Err(Failure::Reorged);
     }
     let hash = hex::hash(header.hash)
@@ -225,7 +258,7 @@ fn check_transactions(height: u64, header: &Header<'_>, receipts: &[Receipt<'_>]
     let Some(sent) = &header.transactions else { return Ok(()) };
     let (mut indices, mut pairs) = ((0..).zip(receipts), sent.iter().zip(receipts));
     let in_place = indices.all(|(at, receipt)| hex::quantity(receipt.transaction_index) == Some(at));
-    let theirs = pairs.all(|(sent, receipt)| same(sent.hash, receipt.transaction_hash));
+    let theirs = pairs.all(|(sent, receipt)| hex::same(sent.hash, receipt.transaction_hash));
     if in_place && theirs && receipts.len() <= sent.len() {
         Ok(())
     } else {

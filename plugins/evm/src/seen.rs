@@ -6,7 +6,6 @@ use crate::net::{Amount, Kind, Route};
 use crate::reports::{self, Filler, Report};
 use crate::transfers::Transfer;
 use alloy_primitives::{Address, U256};
-use std::collections::BTreeMap;
 
 /// Among more transfers than that nobody looks for who gave one token and got one other: it would cost their square.
 const MOST_TRANSFERS: usize = 1_024;
@@ -136,12 +135,15 @@ impl Scene<'_> {
 
     /// Puts the trader's own amounts in place of the pools', where one deal alone can have caused them.
     pub(crate) fn as_the_trader_saw(&self, deals: &mut [Deal]) {
-        let mut uses: BTreeMap<(Address, Address), u32> = BTreeMap::new();
-        for Deal { trader, route, .. } in &*deals {
-            *uses.entry((*trader, route.sold.0)).or_default() += 1;
-            *uses.entry((*trader, route.bought.0)).or_default() += 1;
-        }
-        let is_alone = |trader: Address, asset: Address| uses.get(&(trader, asset)) == Some(&1);
+        let mut uses: Vec<(Address, Address)> = deals
+            .iter()
+            .flat_map(|deal| [deal.route.sold.0, deal.route.bought.0].map(|of| (deal.trader, of)))
+            .collect();
+        uses.sort_unstable();
+        let is_alone = |trader: Address, asset: Address| {
+            let first = uses.partition_point(|of| *of < (trader, asset));
+            uses[first..].iter().take(2).filter(|of| **of == (trader, asset)).count() == 1
+        };
         let slack = |raw: U256| raw / U256::from(50);
         for Deal { trader, route, router, .. } in deals {
             if route.kind == Kind::Cycle || router.is_some() {
@@ -214,17 +216,23 @@ impl Scene<'_> {
 
     /// What an account gave and what it got, by token.
     pub(crate) fn net_of(&self, owner: Address) -> (Vec<Amount>, Vec<Amount>) {
-        let mut flows: BTreeMap<Address, (U256, U256)> = BTreeMap::new();
+        let mut flows: Vec<(Address, (U256, U256))> = vec![];
         for Transfer { token, from, to, raw } in self.transfers {
             if *to == owner {
-                let into = &mut flows.entry(*token).or_default().0;
-                *into = into.saturating_add(*raw);
+                flows.push((*token, (*raw, U256::ZERO)));
             }
             if *from == owner {
-                let out = &mut flows.entry(*token).or_default().1;
-                *out = out.saturating_add(*raw);
+                flows.push((*token, (U256::ZERO, *raw)));
             }
         }
+        flows.sort_unstable_by_key(|(token, _)| *token);
+        flows.dedup_by(|(next, later), (token, sum)| {
+            let is_same = next == token;
+            if is_same {
+                *sum = (sum.0.saturating_add(later.0), sum.1.saturating_add(later.1));
+            }
+            is_same
+        });
         let (mut given, mut got) = (vec![], vec![]);
         for (token, (into, out)) in flows {
             if out > into {

@@ -2,8 +2,7 @@
 
 use crate::hex;
 use crate::venues::{self, Venue};
-use crate::{native, reference, reports, settlement, transfers};
-use alloy_primitives::keccak256;
+use crate::{keccak, native, reference, reports, settlement, transfers};
 use std::sync::LazyLock;
 
 /// An event that is no swap, or not only.
@@ -54,19 +53,26 @@ struct Table {
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut all: Vec<(u64, Known)> = vec![];
     let swaps = venues::ALL.iter().map(|venue| (venue.signature, Some(venue), None));
     let lists = [transfers::EVENTS, native::EVENTS, settlement::EVENTS, reports::FILLS, reference::EVENTS].concat();
     let roles = lists.into_iter().map(|(signature, role)| (signature, None, Some(role)));
     let reports = reports::signatures().enumerate().map(|(at, signature)| (signature, None, Some(Role::Report(at))));
-    for (signature, venue, role) in swaps.chain(roles).chain(reports) {
-        let topic = hex::spell(keccak256(signature));
-        match all.iter_mut().find(|(_, known)| known.topic == topic) {
-            Some((_, known)) => known.role = known.role.or(role),
-            None => all.push((beginning(topic.as_bytes()).unwrap_or_default(), Known { topic, venue, role })),
-        }
-    }
+    let named: Vec<(&str, Option<&Venue>, Option<Role>)> = swaps.chain(roles).chain(reports).collect();
+    // An instance lives for one scan: the table is made in each.
+    let signatures: Vec<&[u8]> = named.iter().map(|(signature, ..)| signature.as_bytes()).collect();
+    let known = |((_, venue, role), hash)| {
+        let topic = hex::spell(hash);
+        (beginning(topic.as_bytes()).unwrap_or_default(), Known { topic, venue, role })
+    };
+    let mut all: Vec<(u64, Known)> = named.into_iter().zip(keccak::hash_all(&signatures)).map(known).collect();
     all.sort_unstable_by_key(|(beginning, _)| *beginning);
+    all.dedup_by(|(_, other), (_, known)| {
+        let is_same = other.topic == known.topic;
+        if is_same {
+            (known.venue, known.role) = (known.venue.or(other.venue), known.role.or(other.role));
+        }
+        is_same
+    });
     let (beginnings, all) = all.into_iter().unzip();
     Table { beginnings, all }
 });
@@ -76,7 +82,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 pub fn of(topic: &[u8]) -> Option<&'static Known> {
     let table = &*TABLE;
     let known = &table.all[table.beginnings.binary_search(&beginning(topic)?).ok()?];
-    (topic == known.topic.as_bytes() || topic.eq_ignore_ascii_case(known.topic.as_bytes())).then_some(known)
+    hex::same(topic, known.topic.as_bytes()).then_some(known)
 }
 
 /// Eight digits behind the prefix, letters in lower case.
@@ -91,6 +97,7 @@ pub(crate) mod example {
     //! Topics for the tests of those who read events.
 
     use super::*;
+    use alloy_primitives::keccak256;
 
     /// The topic of a list's event.
     pub(crate) fn topic((signature, _): (&str, Role)) -> String {
@@ -101,6 +108,7 @@ pub(crate) mod example {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloy_primitives::keccak256;
     use std::collections::BTreeSet;
 
     /// A beginning stands for one event only, and every event is found by its topic in either case.

@@ -4,7 +4,6 @@ use crate::hex;
 use crate::rpc::Log;
 use crate::topics::Role;
 use alloy_primitives::{Address, U256};
-use std::collections::BTreeMap;
 
 /// What is read here.
 pub const EVENTS: &[(&str, Role)] = &[("Transfer(address,address,uint256)", Role::Transfer)];
@@ -48,23 +47,32 @@ pub struct Moved {
 /// Per pool and token: what moved in one transaction and is not yet used up by a leg.
 #[derive(Debug, Default)]
 pub struct Backing {
-    moved: BTreeMap<(Address, Address), Moved>,
+    /// In the order of pools and tokens: most transactions have few, and hostile ones must not cost their square.
+    moved: Vec<((Address, Address), Moved)>,
 }
 
 impl Backing {
     /// What moved to and from the given pools, which must be sorted.
     pub fn of(pools: &[Address], transfers: &[Transfer]) -> Self {
-        let mut moved: BTreeMap<(Address, Address), Moved> = BTreeMap::new();
-        for transfer in transfers {
-            if pools.binary_search(&transfer.to).is_ok() {
-                let moved = moved.entry((transfer.to, transfer.token)).or_default();
-                moved.into = moved.into.saturating_add(transfer.raw);
+        let is_pool = |who: &Address| pools.binary_search(who).is_ok();
+        let mut moved: Vec<((Address, Address), Moved)> = vec![];
+        for Transfer { token, from, to, raw } in transfers {
+            if is_pool(to) {
+                moved.push(((*to, *token), Moved { into: *raw, out: U256::ZERO }));
             }
-            if pools.binary_search(&transfer.from).is_ok() {
-                let moved = moved.entry((transfer.from, transfer.token)).or_default();
-                moved.out = moved.out.saturating_add(transfer.raw);
+            if is_pool(from) {
+                moved.push(((*from, *token), Moved { into: U256::ZERO, out: *raw }));
             }
         }
+        moved.sort_unstable_by_key(|(of, _)| *of);
+        moved.dedup_by(|(next, later), (of, sum)| {
+            let is_same = next == of;
+            if is_same {
+                sum.into = sum.into.saturating_add(later.into);
+                sum.out = sum.out.saturating_add(later.out);
+            }
+            is_same
+        });
         Self { moved }
     }
 
@@ -94,25 +102,35 @@ impl Backing {
 
     /// The smaller of what an event claims and what is left of what moved.
     pub fn cap(&self, pool: Address, token: Address, claimed: Moved) -> Moved {
-        let left = self.moved.get(&(pool, token)).copied().unwrap_or_default();
+        let left = self.of_token(pool, token);
         Moved { into: claimed.into.min(left.into), out: claimed.out.min(left.out) }
     }
 
     /// What is left of what moved one way.
     pub fn left(&self, pool: Address, token: Address, into: bool) -> U256 {
-        let left = self.moved.get(&(pool, token)).copied().unwrap_or_default();
+        let left = self.of_token(pool, token);
         if into { left.into } else { left.out }
     }
 
     /// Uses up what a leg was backed by.
     pub fn take(&mut self, pool: Address, token: Address, used: Moved) {
-        if let Some(left) = self.moved.get_mut(&(pool, token)) {
+        if let Ok(at) = self.place(pool, token) {
+            let left = &mut self.moved[at].1;
             left.into = left.into.saturating_sub(used.into);
             left.out = left.out.saturating_sub(used.out);
         }
     }
 
-    fn range(&self, pool: Address) -> impl Iterator<Item = (&(Address, Address), &Moved)> {
-        self.moved.range((pool, Address::ZERO)..=(pool, Address::repeat_byte(0xff)))
+    fn of_token(&self, pool: Address, token: Address) -> Moved {
+        self.place(pool, token).map_or_else(|_| Moved::default(), |at| self.moved[at].1)
+    }
+
+    fn place(&self, pool: Address, token: Address) -> Result<usize, usize> {
+        self.moved.binary_search_by_key(&(pool, token), |(of, _)| *of)
+    }
+
+    fn range(&self, pool: Address) -> impl Iterator<Item = &((Address, Address), Moved)> {
+        let first = self.moved.partition_point(|((of, _), _)| *of < pool);
+        self.moved[first..].iter().take_while(move |((of, _), _)| *of == pool)
     }
 }
