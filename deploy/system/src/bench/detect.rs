@@ -19,8 +19,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tape::{Status, Trade};
 
-/// How long each way is measured.
-const FOR: Duration = Duration::from_secs(5);
+/// How long both ways are measured on one recording.
+const FOR: Duration = Duration::from_secs(10);
 
 /// Runs it.
 pub fn measure() -> anyhow::Result<Figures> {
@@ -62,27 +62,26 @@ async fn compare(
         limits: Limits::default(),
     };
     let network: Arc<str> = "eip155:1".into();
-    let (mut wasm, mut trades) = (Laps::start()?, Vec::new());
-    while wasm.goes_on() {
+    let mut host = Native::new(&recording);
+    let (told, span) = (recording.told(), sdk::Span { first: recording.span.0, last: recording.span.1 });
+    let (mut wasm, mut native, mut trades) = (Laps::default(), Laps::default(), Vec::new());
+    let started = Instant::now();
+    // By turns, so that both have the same machine.
+    while started.elapsed() < FOR || native.0.len() < 3 {
+        let lap = spent()?;
         let scanned = v1::scan(engine, plugin, lent.clone(), &context, &network, recording.span).await?;
         trades = scanned.blocks.into_iter().flat_map(|block| block.trades).collect();
         trades = encoded(trades)?;
-        wasm.count += 1;
-    }
-    let wasm = wasm.each()?;
-    let mut host = Native::new(&recording);
-    let told = recording.told();
-    let mut native = Laps::start()?;
-    while native.goes_on() {
-        let span = sdk::Span { first: recording.span.0, last: recording.span.1 };
+        wasm.end(lap)?;
+        let lap = spent()?;
         let scanned = Evm::scan(&mut host, &told, span).map_err(|e| anyhow::anyhow!("{e:?}"))?;
         let count: usize = scanned.blocks.iter().map(|block| block.trades.len()).sum();
         anyhow::ensure!(count == trades.len(), "native finds {count} trades, WASM {}", trades.len());
         // The same trades are encoded; the lift, which native does without, is part of what WASM costs.
         trades = encoded(trades)?;
-        native.count += 1;
+        native.end(lap)?;
     }
-    let native = native.each()?;
+    let (wasm, native) = (wasm.median(), native.median());
     #[expect(clippy::cast_precision_loss, reason = "counts of one recording")]
     let (logs, bytes) = (recording.swap_logs as f64, recording.bytes as f64);
     let mut put = |key: &str, value: serde_json::Value| figures.insert(format!("{prefix}{key}"), value);
@@ -106,26 +105,22 @@ fn encoded(trades: Vec<Trade>) -> anyhow::Result<Vec<Trade>> {
     Ok(trades)
 }
 
-/// How often something was done in a while, and what it took this process: a scan runs on a thread of its own, and time that
-/// other processes had the core is not counted.
-struct Laps {
-    started: Instant,
-    spent: Duration,
-    count: u32,
-}
+/// What one thing took this process each time: a scan runs on a thread of its own, and time that other processes had the
+/// core is not counted.
+#[derive(Default)]
+struct Laps(Vec<Duration>);
 
 impl Laps {
-    fn start() -> anyhow::Result<Self> {
-        Ok(Self { started: Instant::now(), spent: spent()?, count: 0 })
+    /// Ends the lap that began when this much had been spent.
+    fn end(&mut self, began: Duration) -> anyhow::Result<()> {
+        self.0.push(spent()?.saturating_sub(began));
+        Ok(())
     }
 
-    fn goes_on(&self) -> bool {
-        self.started.elapsed() < FOR || self.count < 3
-    }
-
-    /// Seconds of each.
-    fn each(self) -> anyhow::Result<f64> {
-        Ok((spent()?.saturating_sub(self.spent) / self.count.max(1)).as_secs_f64())
+    /// Seconds of the middle one.
+    fn median(mut self) -> f64 {
+        self.0.sort_unstable();
+        self.0[self.0.len() / 2].as_secs_f64()
     }
 }
 
