@@ -29,6 +29,7 @@ const PLUGIN: &[&str] = &[
     "alloy-rlp",
     "alloy-trie",
     "alloy-sol-types",
+    "memchr",
 ];
 
 /// What the SDK may stand on.

@@ -12,7 +12,7 @@ mod unread;
 
 pub use error::{Error, Kind};
 pub use single::{Reply, send_singly};
-pub use unread::{Unread, send_unread};
+pub use unread::{Outcome, Unread, send_unread};
 
 /// One call: a method and its parameters, already JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]

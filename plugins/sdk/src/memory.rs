@@ -84,6 +84,7 @@ impl Lists {
     }
 
     #[inline]
+    #[expect(clippy::cast_ptr_alignment, reason = "every piece begins at a multiple of `STEP`")]
     unsafe fn give_back(&mut self, piece: *mut u8, steps: usize) {
         let Some(piece) = NonNull::new(piece.cast::<Link>()) else { return };
         let list = &mut self.given_back[steps];

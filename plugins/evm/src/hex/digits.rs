@@ -20,7 +20,7 @@ fn byte([high, low]: [u8; 2]) -> (u8, bool) {
 fn half(digit: u8) -> (u8, bool) {
     let (number, letter) = (digit.wrapping_sub(b'0'), (digit | 0x20).wrapping_sub(b'a'));
     let is_number = number < 10;
-    (if is_number { number } else { letter.wrapping_add(10) }, !is_number & (letter >= 6))
+    (if is_number { number } else { letter.wrapping_add(10) }, !is_number && letter >= 6)
 }
 
 #[inline]

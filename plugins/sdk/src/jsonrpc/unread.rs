@@ -5,6 +5,9 @@ use crate::Host;
 use crate::json::{Cursor, Malformed};
 use std::ops::Range;
 
+/// Whether an answer was read, or why not.
+pub type Outcome = Result<(), Error>;
+
 /// What came for the calls of one [`send_unread`].
 #[derive(Debug)]
 pub struct Unread {
@@ -32,11 +35,8 @@ pub fn send_unread(host: &mut impl Host, calls: &[Call], batch: usize) -> Unread
 impl Unread {
     /// Reads all answers: `read` is given the number of a call and its result, `null` included, and must pass it. For each
     /// call, whether that was done or why not.
-    pub fn read<'a>(
-        &'a self,
-        mut read: impl FnMut(usize, &mut Cursor<'a>) -> Result<(), Malformed>,
-    ) -> Vec<Result<(), Error>> {
-        let mut outcomes: Vec<Result<(), Error>> =
+    pub fn read<'a>(&'a self, mut read: impl FnMut(usize, &mut Cursor<'a>) -> Result<(), Malformed>) -> Vec<Outcome> {
+        let mut outcomes: Vec<Outcome> =
             (0..self.methods.len()).map(|at| self.others.read(at, |cursor| read(at, cursor))).collect();
         for (chunk, body) in &self.lists {
             let mut cursor = Cursor::new(body);
@@ -65,7 +65,7 @@ fn answer<'a>(
     element: &mut Cursor<'a>,
     chunk: &Range<usize>,
     read: &mut impl FnMut(usize, &mut Cursor<'a>) -> Result<(), Malformed>,
-) -> Result<Option<(usize, Result<(), Error>)>, Malformed> {
+) -> Result<Option<(usize, Outcome)>, Malformed> {
     let (mut call, mut outcome, mut error, mut ahead) = (None, None, None, None);
     element.object(|name, field| {
         match (name, call) {
@@ -152,7 +152,7 @@ mod tests {
             r#" [ {"jsonrpc":"2.0","result":"a","id":"0"}, {"result":null,"id":1}, {"id":2} ] "#,
             r#"[{"id":0,"result":"a"},{"id":1,"error":{"code":-32000,"message":"gone"}},{"id":7,"result":"z"}]"#,
             r#"[{"id":0,"result":"a","error":{"code":-32005,"message":"slow down"}},{"id":2,"result":"c","error":null}]"#,
-            r#"[]"#,
+            "[]",
             r#"{"id":null,"error":{"code":-32000,"message":"no"}}"#,
             "<html>",
         ] {
