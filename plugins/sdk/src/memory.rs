@@ -108,6 +108,23 @@ unsafe impl GlobalAlloc for Pieces {
     }
 
     #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if steps(layout).is_none() {
+            // It knows what was never written to.
+            // SAFETY: as the caller promises.
+            return unsafe { System.alloc_zeroed(layout) };
+        }
+        // SAFETY: as the caller promises; the piece is that long.
+        unsafe {
+            let piece = self.alloc(layout);
+            if !piece.is_null() {
+                ptr::write_bytes(piece, 0, layout.size());
+            }
+            piece
+        }
+    }
+
+    #[inline]
     unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
         match steps(layout) {
             // SAFETY: one thread, and nothing in here calls back; the layout is the one it was given out with.
@@ -172,8 +189,11 @@ mod tests {
                 match doing {
                     0 | 1 => {
                         let layout = Layout::from_size_align(size, 1 << align).unwrap();
+                        let is_zeroed = doing == 0;
                         // SAFETY: the layout has a size.
-                        held.push(Held(unsafe { memory.alloc(layout) }, layout, byte));
+                        let piece = unsafe { if is_zeroed { memory.alloc_zeroed(layout) } else { memory.alloc(layout) } };
+                        prop_assert!(!is_zeroed || is_whole(&Held(piece, layout, 0), usize::MAX));
+                        held.push(Held(piece, layout, byte));
                         fill(held.last().unwrap());
                     }
                     2 if !held.is_empty() => {
