@@ -6,7 +6,7 @@
 //! 2. In a bundle of user operations the legs of each belong to its account and are netted by themselves.
 //! 3. Else all legs are netted together, and the trader is the transaction's sender, unless it neither gave nor got
 //!    while a router paid native coin to an account that moved no token, or exactly one other account gave what was sold
-//!    and got what was bought.
+//!    and got what was bought, or exactly one got what was bought for what was minted (what a bridge brings).
 //! 4. Where all that one trader gave is one token and all that it got is another, and pools were crossed between them,
 //!    that is one deal: what was wrapped, unwrapped or lent on the way is no trade of its own.
 //! 5. Without a pool, a router's report or a filled order makes a deal where transfers show both of its sides.
@@ -143,8 +143,24 @@ impl Scene<'_> {
         };
         let mut others = of_sold.iter().filter(is_other);
         match (others.next(), others.next()) {
-            (Some((who, _)), None) => (*who, "token-flow"),
-            _ => self.maker(legs).map_or((self.sender, SENDER), |who| (who, "token-flow")),
+            (Some((who, _)), None) => return (*who, "token-flow"),
+            _ => {}
+        }
+        if let Some(who) = self.maker(legs) {
+            return (who, "token-flow");
+        }
+        // A bridge mints what it brings and trades it on arrival: its sender gave nothing, and one account got all.
+        let gave_nothing = self.native.value.is_zero() && self.net_of(self.sender).0.is_empty();
+        let minted = of_sold.get(&Address::ZERO).map_or(U256::ZERO, |(into, out)| out.saturating_sub(*into));
+        // What is unwrapped goes on as native coin, and no log says to whom.
+        let goes_on = wraps(bought) && !self.native.unwrapped.is_zero();
+        let is_arrival = gave_nothing && minted >= most(given) && !goes_on;
+        let was_paid =
+            |(who, (into, out)): &(&Address, &(U256, U256))| into.saturating_sub(*out) >= most(got) && is_else(who);
+        let mut receivers = of_bought.iter().filter(was_paid);
+        match (receivers.next(), receivers.next()) {
+            (Some((who, _)), None) if is_arrival => (*who, "recipient"),
+            _ => (self.sender, SENDER),
         }
     }
 

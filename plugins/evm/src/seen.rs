@@ -144,6 +144,15 @@ impl Scene<'_> {
             let first = uses.partition_point(|of| *of < (trader, asset));
             uses[first..].iter().take(2).filter(|of| **of == (trader, asset)).count() == 1
         };
+        // Where others had the same asset on that side, the trader's flow may be theirs as well: it must be this deal's alone.
+        let sides = |of: fn(&Route) -> Amount| {
+            let mut assets: Vec<Address> = deals.iter().map(|deal| of(&deal.route).0).collect();
+            assets.sort_unstable();
+            move |asset: Address| {
+                assets.partition_point(|of| *of <= asset) - assets.partition_point(|of| *of < asset) > 1
+            }
+        };
+        let (others_sold, others_bought) = (sides(|route| route.sold), sides(|route| route.bought));
         let slack = |raw: U256| raw / U256::from(50);
         for Deal { trader, route, router, .. } in deals {
             if route.kind == Kind::Cycle || router.is_some() {
@@ -153,7 +162,12 @@ impl Scene<'_> {
             if is_alone(*trader, asset) {
                 let (into, out) = self.flow(*trader, asset);
                 let gave = out.saturating_sub(into);
-                if gave >= raw - slack(raw) && gave / U256::from(2) <= raw {
+                let is_most = if others_sold(asset) {
+                    gave <= raw.saturating_add(slack(raw))
+                } else {
+                    gave / U256::from(2) <= raw
+                };
+                if gave >= raw - slack(raw) && is_most {
                     route.sold.1 = gave;
                 } else if gave.is_zero() && *trader == self.sender && self.rules.wrapped == Some(asset) {
                     route.sold.1 = self.native.spent(raw, route.bought.1);
@@ -163,7 +177,8 @@ impl Scene<'_> {
             if is_alone(*trader, asset) {
                 let (into, out) = self.flow(*trader, asset);
                 let got = into.saturating_sub(out);
-                if got >= raw / U256::from(2) && got <= raw.saturating_add(slack(raw)) && !got.is_zero() {
+                let least = if others_bought(asset) { raw - slack(raw) } else { raw / U256::from(2) };
+                if got >= least && got <= raw.saturating_add(slack(raw)) && !got.is_zero() {
                     route.bought.1 = got;
                 } else if got.is_zero() && self.rules.wrapped == Some(asset) {
                     route.bought.1 = self.paid_out(*trader, route).unwrap_or(raw);
@@ -259,6 +274,7 @@ mod tests {
     use crate::native::Native;
     use crate::settings::{Rules, Settings};
     use crate::settlement::{Order, Terms};
+    use crate::venues::PoolId;
     use chain_plugin_sdk::Context;
 
     const ME: Address = Address::repeat_byte(1);
@@ -383,6 +399,71 @@ mod tests {
         let deal = told(ME, None, &[report], &given).unwrap();
         assert_eq!((deal.route.sold, deal.route.bought), (sold, (rules().wrapped.unwrap(), U256::from(20))));
         assert_eq!(told(ME, None, &[Report { emitter: ROUTER, ..report }], &given), None);
+    }
+
+    /// A farm sells rewards for both sides of its pair: what it gave is in two deals, and counts once.
+    #[test]
+    fn what_is_split_over_two_traders_is_in_neither_as_a_whole() {
+        let farm = Address::repeat_byte(7);
+        let deal = |trader, sold: u64, bought| Deal {
+            route: Route {
+                kind: Kind::Swap,
+                sold: (SOLD, U256::from(sold)),
+                bought: (bought, U256::from(20)),
+                legs: vec![],
+            },
+            trader,
+            evidence: "token-flow",
+            router: None,
+        };
+        let sold = |mut deals: Vec<Deal>, gave: u64| {
+            let (sender, callee, native, rules) = (OTHER, Some(ROUTER), Native::default(), &rules());
+            let (orders, operations, reports, filler) = (&[], &[], &[], None);
+            let transfers = &[moved(SOLD, farm, ROUTER, gave)];
+            Scene { sender, callee, transfers, orders, operations, reports, filler, native, rules }
+                .as_the_trader_saw(&mut deals);
+            deals.iter().map(|deal| deal.route.sold.1.to::<u64>()).collect::<Vec<_>>()
+        };
+        assert_eq!(sold(vec![deal(farm, 249, BOUGHT), deal(OTHER, 214, ROUTER)], 463), [249, 214]);
+        assert_eq!(sold(vec![deal(farm, 249, BOUGHT), deal(OTHER, 214, ROUTER)], 251), [251, 214]);
+        // Alone, all that was given is the deal's: a token's tax.
+        assert_eq!(sold(vec![deal(farm, 249, BOUGHT)], 463), [463]);
+    }
+
+    #[test]
+    fn what_a_bridge_brings_is_the_trade_of_whom_it_was_brought() {
+        let pool = Address::repeat_byte(8);
+        let leg = Leg {
+            venue: "v2-like".to_owned(),
+            pool: PoolId::Contract(pool),
+            holder: pool,
+            sold: (SOLD, U256::from(10)),
+            bought: (BOUGHT, U256::from(20)),
+            recipient: None,
+            place: 1,
+            is_proved: true,
+        };
+        let trader = |transfers: &[Transfer]| {
+            let (sender, callee, native, rules) = (OTHER, Some(ROUTER), Native::default(), &rules());
+            let (orders, operations, reports, filler) = (&[], &[], &[], None);
+            let scene = Scene { sender, callee, transfers, orders, operations, reports, filler, native, rules };
+            let deals = scene.deals(std::slice::from_ref(&leg));
+            deals.into_iter().map(|deal| (deal.trader, deal.evidence)).collect::<Vec<_>>()
+        };
+        let arrival = [
+            moved(SOLD, Address::ZERO, ROUTER, 10),
+            moved(SOLD, ROUTER, pool, 10),
+            moved(BOUGHT, pool, ROUTER, 20),
+            moved(BOUGHT, ROUTER, ME, 20),
+        ];
+        let with = |more: &[Transfer]| trader(&[&arrival[..], more].concat());
+        assert_eq!(with(&[]), [(ME, "recipient")]);
+        // The bridge pays whoever delivers.
+        assert_eq!(with(&[moved(SOLD, Address::ZERO, OTHER, 1)]), [(ME, "recipient")]);
+        let of_sender = [(OTHER, "tx-sender")];
+        assert_eq!(with(&[moved(ROUTER, OTHER, ROUTER, 5)]), of_sender, "the sender gave something for it");
+        assert_eq!(with(&[moved(BOUGHT, pool, Address::repeat_byte(9), 20)]), of_sender, "two got as much");
+        assert_eq!(trader(&arrival[1..]), of_sender, "nothing was minted");
     }
 
     #[test]

@@ -219,3 +219,42 @@ fn what_is_no_trade_gives_none() {
         }
     }
 }
+
+/// What the plugin gives, in short: whose, what for what.
+fn in_short(raw: &Value, trades: &[Trade]) -> String {
+    let short = |address: &str| format!("{}…", &address[..8]);
+    let sender = raw["transaction"]["from"].as_str().unwrap().to_lowercase();
+    let who = |address: &str| if address == sender { "sender".to_owned() } else { short(address) };
+    let one = |trade: &Trade| {
+        format!("{}: {} → {}", who(&trade.trader.address), short(&trade.sold.asset), short(&trade.bought.asset))
+    };
+    trades.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Pools exchanged something, and the wallet's accountant counts no trade: each is a row of the README, with what the plugin
+/// gives in its last column but one.
+#[test]
+fn what_pools_did_for_no_wallets_trade_stands_in_the_readme() {
+    let Some(folder) = fixtures() else { return };
+    let hard = read(&folder, "evm/wallet-trades/hard_swaplog_but_no_user_trade.json");
+    let mut found = BTreeMap::new();
+    for (chain, wrapped) in CHAINS {
+        let of: Vec<&Value> = hard.as_array().unwrap().iter().filter(|one| one["chainId"] == chain).collect();
+        let raws: Vec<&Value> = of.iter().map(|one| &one["raw"]).collect();
+        for (one, trades) in of.iter().zip(trades(chain, wrapped, &raws)) {
+            let (hash, given) = (&one["hash"].as_str().unwrap()[..18], in_short(&one["raw"], &trades));
+            println!("| `{hash}` | {chain} | {} | {given} |", one["expected_events"]);
+            found.insert(hash.to_owned(), given);
+        }
+    }
+    let readme = include_str!("../README.md");
+    let (_, table) = readme.split_once("## Pools without a trader").expect("the README has a table of them");
+    let rows = table.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| `0x"));
+    let listed: BTreeMap<String, String> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            (cells[0].trim_matches('`').to_owned(), cells[cells.len() - 2].to_owned())
+        })
+        .collect();
+    assert_eq!(found, listed, "the README's table must list these and no others");
+}
