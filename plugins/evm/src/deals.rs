@@ -142,9 +142,8 @@ impl Scene<'_> {
             paid && was_paid && is_else(who)
         };
         let mut others = of_sold.iter().filter(is_other);
-        match (others.next(), others.next()) {
-            (Some((who, _)), None) => return (*who, "token-flow"),
-            _ => {}
+        if let (Some((who, _)), None) = (others.next(), others.next()) {
+            return (*who, "token-flow");
         }
         if let Some(who) = self.maker(legs) {
             return (who, "token-flow");
