@@ -33,7 +33,7 @@ const PLUGIN: &[&str] = &[
 ];
 
 /// What the SDK may stand on.
-const SDK: &[&str] = &["wit-bindgen", "serde", "serde_json", "ruint", "thiserror", "hex"];
+const SDK: &[&str] = &["wit-bindgen", "serde", "serde_json", "ruint", "thiserror", "hex", "dlmalloc"];
 
 /// The four parts, and those that may know several of them.
 const SERVICES: &[&str] = &["chain-ingestor", "metrics", "portfolio", "api"];

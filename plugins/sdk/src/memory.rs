@@ -1,16 +1,20 @@
-//! The memory of an instance: small pieces by size, from lists of what was given back; larger ones as Rust's own allocator
-//! gives them.
+//! The memory of an instance: small pieces by size, from lists of what was given back; larger ones as dlmalloc gives them,
+//! which is Rust's own allocator for WebAssembly, in a version that also uses what memory an instance begins with.
 //!
 //! An instance lives for one call on one thread, and makes and drops thousands of short texts and lists in it. A piece
 //! that was given back is next in line for whoever wants that size, so neither way looks for anything.
 //!
 //! ## Decisions
 //!
-//! - 2026-11-27: our own lists in front of Rust's allocator (dlmalloc). Context: of a scan of blocks full of swaps, 8 % went
+//! - 2026-11-27: our own lists in front of dlmalloc. Context: of a scan of blocks full of swaps, 8 % went
 //!   to dlmalloc by the profile of `bench detect`, now 2 %; TLSF, a general allocator as well, had changed nothing. Price:
 //!   unsafe code, held by a property; what small pieces took is not used for large ones until the instance ends.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[cfg(target_family = "wasm")]
+use dlmalloc::GlobalDlmalloc as System;
+#[cfg(not(target_family = "wasm"))]
+use std::alloc::System;
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
 use std::ptr::{self, NonNull};
 
