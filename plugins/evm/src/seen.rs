@@ -144,15 +144,17 @@ impl Scene<'_> {
             let first = uses.partition_point(|of| *of < (trader, asset));
             uses[first..].iter().take(2).filter(|of| **of == (trader, asset)).count() == 1
         };
-        // Where others had the same asset on that side, the trader's flow may be theirs as well: it must be this deal's alone.
-        let sides = |of: fn(&Route) -> Amount| {
-            let mut assets: Vec<Address> = deals.iter().map(|deal| of(&deal.route).0).collect();
-            assets.sort_unstable();
-            move |asset: Address| {
-                assets.partition_point(|of| *of <= asset) - assets.partition_point(|of| *of < asset) > 1
-            }
+        let gave = |trader: Address, asset: Address| {
+            let (into, out) = self.flow(trader, asset);
+            out.saturating_sub(into)
         };
-        let (others_sold, others_bought) = (sides(|route| route.sold), sides(|route| route.bought));
+        // Sold by one who gave none of it: somebody else gave it, for a deal of their own as well.
+        let mut given_by_others: Vec<Address> = deals
+            .iter()
+            .filter(|deal| gave(deal.trader, deal.route.sold.0).is_zero())
+            .map(|deal| deal.route.sold.0)
+            .collect();
+        given_by_others.sort_unstable();
         let slack = |raw: U256| raw / U256::from(50);
         for Deal { trader, route, router, .. } in deals {
             if route.kind == Kind::Cycle || router.is_some() {
@@ -160,9 +162,8 @@ impl Scene<'_> {
             }
             let (asset, raw) = route.sold;
             if is_alone(*trader, asset) {
-                let (into, out) = self.flow(*trader, asset);
-                let gave = out.saturating_sub(into);
-                let is_most = if others_sold(asset) {
+                let gave = gave(*trader, asset);
+                let is_most = if given_by_others.binary_search(&asset).is_ok() {
                     gave <= raw.saturating_add(slack(raw))
                 } else {
                     gave / U256::from(2) <= raw
@@ -177,8 +178,7 @@ impl Scene<'_> {
             if is_alone(*trader, asset) {
                 let (into, out) = self.flow(*trader, asset);
                 let got = into.saturating_sub(out);
-                let least = if others_bought(asset) { raw - slack(raw) } else { raw / U256::from(2) };
-                if got >= least && got <= raw.saturating_add(slack(raw)) && !got.is_zero() {
+                if got >= raw / U256::from(2) && got <= raw.saturating_add(slack(raw)) && !got.is_zero() {
                     route.bought.1 = got;
                 } else if got.is_zero() && self.rules.wrapped == Some(asset) {
                     route.bought.1 = self.paid_out(*trader, route).unwrap_or(raw);
@@ -416,18 +416,20 @@ mod tests {
             evidence: "token-flow",
             router: None,
         };
-        let sold = |mut deals: Vec<Deal>, gave: u64| {
+        let sold = |mut deals: Vec<Deal>, gave: u64, more: &[Transfer]| {
             let (sender, callee, native, rules) = (OTHER, Some(ROUTER), Native::default(), &rules());
             let (orders, operations, reports, filler) = (&[], &[], &[], None);
-            let transfers = &[moved(SOLD, farm, ROUTER, gave)];
+            let transfers = &[&[moved(SOLD, farm, ROUTER, gave)], more].concat();
             Scene { sender, callee, transfers, orders, operations, reports, filler, native, rules }
                 .as_the_trader_saw(&mut deals);
             deals.iter().map(|deal| deal.route.sold.1.to::<u64>()).collect::<Vec<_>>()
         };
-        assert_eq!(sold(vec![deal(farm, 249, BOUGHT), deal(OTHER, 214, ROUTER)], 463), [249, 214]);
-        assert_eq!(sold(vec![deal(farm, 249, BOUGHT), deal(OTHER, 214, ROUTER)], 251), [251, 214]);
-        // Alone, all that was given is the deal's: a token's tax.
-        assert_eq!(sold(vec![deal(farm, 249, BOUGHT)], 463), [463]);
+        assert_eq!(sold(vec![deal(farm, 249, BOUGHT), deal(OTHER, 214, ROUTER)], 463, &[]), [249, 214]);
+        assert_eq!(sold(vec![deal(farm, 249, BOUGHT), deal(OTHER, 214, ROUTER)], 251, &[]), [251, 214]);
+        // Alone, or where the other gave as well, all that was given is the deal's: a token's tax.
+        assert_eq!(sold(vec![deal(farm, 249, BOUGHT)], 463, &[]), [463]);
+        let both = [moved(SOLD, OTHER, ROUTER, 300)];
+        assert_eq!(sold(vec![deal(farm, 249, BOUGHT), deal(OTHER, 214, ROUTER)], 463, &both), [463, 300]);
     }
 
     #[test]
