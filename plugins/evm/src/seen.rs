@@ -4,7 +4,7 @@ use crate::deals::{Deal, Scene};
 use crate::legs::Leg;
 use crate::net::{Amount, Kind, Route};
 use crate::reports::{self, Filler, Report};
-use crate::transfers::Transfer;
+use crate::transfers::{self, Moved, Transfer};
 use alloy_primitives::{Address, U256};
 
 /// Among more transfers than that nobody looks for who gave one token and got one other: it would cost their square.
@@ -231,25 +231,18 @@ impl Scene<'_> {
 
     /// What an account gave and what it got, by token.
     pub(crate) fn net_of(&self, owner: Address) -> (Vec<Amount>, Vec<Amount>) {
-        let mut flows: Vec<(Address, (U256, U256))> = vec![];
+        let mut flows: Vec<(Address, Moved)> = vec![];
         for Transfer { token, from, to, raw } in self.transfers {
             if *to == owner {
-                flows.push((*token, (*raw, U256::ZERO)));
+                flows.push((*token, Moved { into: *raw, out: U256::ZERO }));
             }
             if *from == owner {
-                flows.push((*token, (U256::ZERO, *raw)));
+                flows.push((*token, Moved { into: U256::ZERO, out: *raw }));
             }
         }
-        flows.sort_unstable_by_key(|(token, _)| *token);
-        flows.dedup_by(|(next, later), (token, sum)| {
-            let is_same = next == token;
-            if is_same {
-                *sum = (sum.0.saturating_add(later.0), sum.1.saturating_add(later.1));
-            }
-            is_same
-        });
+        transfers::add_up(&mut flows);
         let (mut given, mut got) = (vec![], vec![]);
-        for (token, (into, out)) in flows {
+        for (token, Moved { into, out }) in flows {
             if out > into {
                 given.push((token, out - into));
             } else if into > out {

@@ -52,10 +52,13 @@ struct Table {
     all: Vec<Known>,
 }
 
+/// The events that are no swaps, or not only, by whoever reads them.
+const LISTS: [&[(&str, Role)]; 5] =
+    [transfers::EVENTS, native::EVENTS, settlement::EVENTS, reports::FILLS, reference::EVENTS];
+
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let swaps = venues::ALL.iter().map(|venue| (venue.signature, Some(venue), None));
-    let lists = [transfers::EVENTS, native::EVENTS, settlement::EVENTS, reports::FILLS, reference::EVENTS].concat();
-    let roles = lists.into_iter().map(|(signature, role)| (signature, None, Some(role)));
+    let roles = LISTS.concat().into_iter().map(|(signature, role)| (signature, None, Some(role)));
     let reports = reports::signatures().enumerate().map(|(at, signature)| (signature, None, Some(Role::Report(at))));
     let named: Vec<(&str, Option<&Venue>, Option<Role>)> = swaps.chain(roles).chain(reports).collect();
     // An instance lives for one scan: the table is made in each.
@@ -134,7 +137,9 @@ mod tests {
             let known = of(hex::spell(keccak256(venue.signature)).as_bytes()).unwrap();
             assert_eq!(known.venue.map(|venue| venue.name), Some(venue.name), "{}", venue.signature);
         }
-        for (signature, role) in [transfers::EVENTS, native::EVENTS, settlement::EVENTS, reports::FILLS].concat() {
+        let lists = LISTS.concat().into_iter();
+        let reports = reports::signatures().enumerate().map(|(at, signature)| (signature, Role::Report(at)));
+        for (signature, role) in lists.chain(reports) {
             assert_eq!(of(hex::spell(keccak256(signature)).as_bytes()).unwrap().role, Some(role), "{signature}");
         }
     }

@@ -44,6 +44,19 @@ pub struct Moved {
     pub out: U256,
 }
 
+/// Sorts movements and makes one of those that have the same key.
+pub fn add_up<K: Copy + Ord>(moved: &mut Vec<(K, Moved)>) {
+    moved.sort_unstable_by_key(|(of, _)| *of);
+    moved.dedup_by(|(next, later), (of, sum)| {
+        let is_same = next == of;
+        if is_same {
+            sum.into = sum.into.saturating_add(later.into);
+            sum.out = sum.out.saturating_add(later.out);
+        }
+        is_same
+    });
+}
+
 /// Per pool and token: what moved in one transaction and is not yet used up by a leg.
 #[derive(Debug, Default)]
 pub struct Backing {
@@ -64,15 +77,7 @@ impl Backing {
                 moved.push(((*from, *token), Moved { into: U256::ZERO, out: *raw }));
             }
         }
-        moved.sort_unstable_by_key(|(of, _)| *of);
-        moved.dedup_by(|(next, later), (of, sum)| {
-            let is_same = next == of;
-            if is_same {
-                sum.into = sum.into.saturating_add(later.into);
-                sum.out = sum.out.saturating_add(later.out);
-            }
-            is_same
-        });
+        add_up(&mut moved);
         Self { moved }
     }
 
