@@ -139,3 +139,30 @@ impl Backing {
         self.moved[first..].iter().take_while(move |((of, _), _)| *of == pool)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moved_in_several_transfers_is_one_sum_each_way() {
+        let [pool, user, token, other] = [1, 2, 3, 4].map(Address::repeat_byte);
+        let moved = |token, from, to, raw: u64| Transfer { token, from, to, raw: U256::from(raw) };
+        let transfers = [
+            moved(token, user, pool, 10),
+            moved(other, pool, user, 3),
+            moved(token, pool, user, 1),
+            moved(token, user, pool, 20),
+            moved(token, pool, user, 2),
+            moved(token, pool, pool, 100),
+            moved(token, user, user, 1_000),
+        ];
+        let mut backing = Backing::of(&[pool], &transfers);
+        let left = |backing: &Backing, token| [true, false].map(|into| backing.left(pool, token, into).to::<u64>());
+        assert_eq!([left(&backing, token), left(&backing, other), left(&backing, user)], [[130, 103], [0, 3], [0, 0]]);
+        assert_eq!(backing.tokens(pool).collect::<Vec<_>>(), [token, other]);
+        backing.take(pool, token, Moved { into: U256::from(30), out: U256::from(200) });
+        assert_eq!(left(&backing, token), [100, 0]);
+        assert!(backing.is_two_way(pool) && !backing.is_two_way(user));
+    }
+}
