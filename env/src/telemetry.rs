@@ -3,7 +3,7 @@
 
 mod otlp;
 
-pub use otlp::{Telemetry, traceparent};
+pub use otlp::{Telemetry, continued, traceparent};
 
 use serde_json::{Map, Value};
 use std::fmt;

@@ -31,6 +31,14 @@ pub struct Stored {
     pub timestamp_ms: u64,
 }
 
+impl Stored {
+    /// The trace that it belongs to, as W3C's `traceparent`, where it names one.
+    pub fn traceparent(&self) -> Option<&str> {
+        let (_, trace) = self.headers.iter().find(|(name, _)| name == "traceparent")?;
+        std::str::from_utf8(trace).ok()
+    }
+}
+
 /// How an append ended.
 #[derive(Debug)]
 pub enum Appended {

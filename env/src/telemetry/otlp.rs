@@ -3,11 +3,16 @@
 //! The other `OTEL_…` variables mean what OpenTelemetry says they mean: headers, timeouts, sampling, how often measurements
 //! leave. They are read from the process environment alone, as every OpenTelemetry SDK does.
 
+use opentelemetry::Context;
+use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
 use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use std::collections::HashMap;
+use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{Layer, Registry};
 
@@ -71,8 +76,56 @@ impl Drop for Telemetry {
 
 /// The trace that this moment belongs to, as W3C's `traceparent`; none where no traces are taken.
 pub fn traceparent() -> Option<String> {
-    let context = tracing::Span::current().context();
+    let context = Span::current().context();
     let span = context.span().span_context().clone();
     let of = || format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8());
     span.is_valid().then(of)
+}
+
+/// Makes a span that has not begun part of the trace that a `traceparent` names. Whoever sent that may be anybody: what is
+/// none changes nothing.
+pub fn continued(span: Span, traceparent: Option<&str>) -> Span {
+    let Some(sent) = traceparent else { return span };
+    let headers = HashMap::from([("traceparent".to_owned(), sent.to_owned())]);
+    let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &headers);
+    if parent.span().span_context().is_valid() {
+        // Where no traces are taken there is nothing to be part of.
+        let _ = span.set_parent(parent);
+    }
+    span
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    const SENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn trace_of(span: &Span) -> String {
+        span.in_scope(traceparent).expect("traces are taken").split('-').nth(1).unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_span_continues_the_trace_that_it_is_sent() {
+        let provider = SdkTracerProvider::builder().build();
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        tracing::subscriber::with_default(Registry::default().with(layer), || {
+            let outer = tracing::info_span!("outer");
+            outer.in_scope(|| {
+                let inner = |sent| trace_of(&continued(tracing::info_span!("inner"), sent));
+                assert_eq!(inner(Some(SENT)), "0af7651916cd43dd8448eb211c80319c");
+                for none in [None, Some(""), Some("00-0-0-01"), Some("00-0af7651916cd43dd8448eb211c80319c"), Some("é")]
+                {
+                    assert_eq!(inner(none), trace_of(&outer), "{none:?}");
+                }
+            });
+        });
+    }
+
+    #[test]
+    fn where_no_traces_are_taken_none_is_continued() {
+        let span = continued(tracing::info_span!("alone"), Some(SENT));
+        assert_eq!(span.in_scope(traceparent), None);
+    }
 }

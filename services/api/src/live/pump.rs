@@ -3,6 +3,7 @@
 use super::{Hub, MetricsChange, Starts, TradeChange, WalletChange};
 use crate::store::Store;
 use api_domain::{Folded, Reads};
+use environment::telemetry::continued;
 use environment::{Backoff, Shutdown, now_ms};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,24 +59,32 @@ async fn read(
     loop {
         let Arrival::Records { share, records, next } = reader.next().await? else { continue };
         backoff.reset();
-        let newest = records.last().map_or(0, |record| record.timestamp_ms);
-        hub.saw(&share, &records, next);
-        for record in records {
-            let position = record.position;
-            if let Err(reason) = take(hub, &share, record) {
-                hub.count_poison();
-                tracing::warn!(
-                    event = "api.record.dropped",
-                    log = %share.log,
-                    partition = share.number,
-                    position,
-                    %reason,
-                    "a record of {} cannot be read and is left out",
-                    share.log
-                );
-            }
+        let newest = records.last();
+        let trace = newest.and_then(Stored::traceparent);
+        let span = tracing::info_span!("api.records.deliver", log = %share.log, partition = share.number, next);
+        let newest_ms = newest.map_or(0, |record| record.timestamp_ms);
+        continued(span, trace).in_scope(|| deliver(hub, &share, records, next));
+        hub.advance(&share, next, now_ms(), newest_ms);
+    }
+}
+
+/// Hands records over that follow each other.
+fn deliver(hub: &Hub, share: &Share, records: Vec<Stored>, next: u64) {
+    hub.saw(share, &records, next);
+    for record in records {
+        let position = record.position;
+        if let Err(reason) = take(hub, share, record) {
+            hub.count_poison();
+            tracing::warn!(
+                event = "api.record.dropped",
+                log = %share.log,
+                partition = share.number,
+                position,
+                %reason,
+                "a record of {} cannot be read and is left out",
+                share.log
+            );
         }
-        hub.advance(&share, next, now_ms(), newest);
     }
 }
 
