@@ -187,6 +187,7 @@ impl<E: From<Told>> TradeFeed<E> {
     fn sort(&self, share: Share, records: Vec<Stored>, next: u64) -> (Batch<E>, Vec<Record>) {
         let mut events = Vec::with_capacity(records.len());
         let mut dead = vec![];
+        let trace = records.last().and_then(Stored::traceparent).map(Arc::from);
         for mut record in records {
             let (position, has_value) = (record.position, record.value.is_some());
             match wire::v1::trade::told(position, record.value.take().unwrap_or_default()) {
@@ -198,7 +199,7 @@ impl<E: From<Told>> TradeFeed<E> {
                 }
             }
         }
-        (Batch { share, events, next }, dead)
+        (Batch { share, events, next, trace }, dead)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tape::{Delivery, Event, Feed, Share, Start};
+use tape::{Batch, Delivery, Event, Feed, Share, Start};
 use tape_log::feed::TradeFeed;
 use tape_log::{Log, Record, Target, topics};
 use wire::v1::progress::{ChainProgressed, Covered, Generation, Partition, State};
@@ -57,14 +57,20 @@ async fn next(feed: &mut TradeFeed) -> Delivery {
     delivery
 }
 
-/// The next batch; its log and traders.
-async fn batch(feed: &mut TradeFeed) -> (String, Vec<String>) {
+/// The next batch.
+async fn whole(feed: &mut TradeFeed) -> Batch {
     loop {
         if let Delivery::Batch(batch) = next(feed).await {
-            let traders = batch.events.into_iter().map(|told| told.event.trade.trader.address).collect();
-            return (batch.share.log.to_string(), traders);
+            return batch;
         }
     }
+}
+
+/// The next batch; its log and traders.
+async fn batch(feed: &mut TradeFeed) -> (String, Vec<String>) {
+    let batch = whole(feed).await;
+    let traders = batch.events.into_iter().map(|told| told.event.trade.trader.address).collect();
+    (batch.share.log.to_string(), traders)
 }
 
 /// Reads on until something is so.
@@ -97,8 +103,21 @@ async fn every_promise(target: Target) {
         assert_eq!(batch(&mut feed).await, (topic.name.to_owned(), vec!["0xann".to_owned()]));
     }
 
-    // Another service's replay is none of its business, and poison is put aside as it was, value or none.
+    // A batch belongs to the trace of its newest record.
     let history = topics::HISTORY.share(live.share.number);
+    let traced = |trace: &[u8]| {
+        let headers = vec![("traceparent".to_owned(), trace.to_vec())];
+        Record { headers, share: history.clone(), ..live.clone() }
+    };
+    log.publish(vec![traced(b"of the first"), traced(b"of the second")]).await.unwrap();
+    let mut seen = 0;
+    while seen < 2 {
+        let batch = whole(&mut feed).await;
+        seen += batch.events.len();
+        assert_eq!(batch.trace.as_deref(), Some(if seen == 2 { "of the second" } else { "of the first" }));
+    }
+
+    // Another service's replay is none of its business, and poison is put aside as it was, value or none.
     let poison = [Some(b"{}".to_vec()), None].map(|value| Record { value, share: history.clone(), ..live.clone() });
     let sent = [record(&topics::PORTFOLIO_REPLAY, &ann)].into_iter().chain(poison);
     log.publish(sent.collect()).await.unwrap();

@@ -13,6 +13,8 @@ pub struct Message {
     pub key: String,
     /// `MetricsUpdatedV1` as JSON.
     pub payload: String,
+    /// The trace of the block that it is due to, as W3C's `traceparent`.
+    pub trace: Option<String>,
 }
 
 /// The messages about these facts.
@@ -35,6 +37,7 @@ pub fn messages(facts: &Facts) -> Vec<Message> {
             event_id: format!("{key}/{}/{}", as_of.partition, as_of.offset),
             key,
             payload: String::from_utf8_lossy(&encode(&state)).into_owned(),
+            trace: facts.trace.as_deref().map(str::to_owned),
         }
     };
     facts.users.iter().map(message).collect()

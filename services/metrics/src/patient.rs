@@ -58,6 +58,7 @@ impl<S: Store> Store for PatientStore<S> {
             "store.facts.commit", log = %facts.share.log, partition = facts.share.number, next = facts.next,
             trades = facts.puts.len(), refolded = facts.changed.len(), users = facts.users.len(),
         );
+        let span = environment::telemetry::continued(span, facts.trace.as_deref());
         environment::crash::point("metrics.commit.before");
         let outcome = patiently(&self.pulse.database, || self.inner.commit(facts)).instrument(span.clone()).await;
         environment::crash::point("metrics.commit.after");

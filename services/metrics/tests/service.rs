@@ -32,6 +32,9 @@ fn settings(directory: &Path) -> Settings {
     }
 }
 
+/// A trace as W3C spells it.
+const TRACE: &[u8] = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 fn record(event: &Event) -> Record {
     let key = event.trade.key().into_bytes();
     let value = Some(said(event));
@@ -139,7 +142,8 @@ async fn trades_become_messages_and_poison_is_set_aside(target: &Target) {
 
     // A new process reads on where the database says, and a reversal takes out what the old one kept.
     let process = Process::start(&log, directory.path());
-    log.publish(vec![record(&absent(&buy))]).await.unwrap();
+    let traced = vec![("traceparent".to_owned(), TRACE.to_vec())];
+    log.publish(vec![Record { headers: traced.clone(), ..record(&absent(&buy)) }]).await.unwrap();
     // A message that was published but not yet struck off when the process stopped comes again: readers keep the newest.
     let record = loop {
         let record = take(&mut updates, 1).await.remove(0);
@@ -153,6 +157,7 @@ async fn trades_become_messages_and_poison_is_set_aside(target: &Target) {
     assert_eq!(after.totals.proceeds_without_basis_usd, "8");
     assert_eq!(record.key, b"ethereum/0xann");
     assert!(record.headers.contains(&("ce_type".to_owned(), b"MetricsUpdatedV1".to_vec())));
+    assert!(record.headers.ends_with(&traced), "{:?}", record.headers);
     process.stop().await;
 }
 

@@ -16,7 +16,7 @@ use metrics_domain::{BookKey, Facts, Floors, Late, Method, Outcome, Store, Trade
 use sqlx::{Connection, Row, SqliteConnection};
 use std::sync::Mutex;
 use stores::{empty, run, same, same_rows, server};
-use tape::{Event, Unavailable};
+use tape::{Delivery, Event, Unavailable};
 use trades::{Dice, absent, batches, history, play, present, share, swap, worth};
 
 /// All that the port promises; each part uses shares and chains of its own.
@@ -106,12 +106,17 @@ async fn hands_out_messages_until_they_are_sent(store: &(impl Store + Outbox)) {
         present(&worth(swap("outbox", "ann", at as u64 + 1, (sold, 10), (bought, 10)), usd))
     };
     let events: Vec<Event> = lines.iter().enumerate().map(trade).collect();
-    play(batches(&share(50), &events, 1), store, 9).await;
+    let mut script = batches(&share(50), &events, 1);
+    if let Some(Delivery::Batch(last)) = script.last_mut() {
+        last.trace = Some("of the last".into());
+    }
+    play(script, store, 9).await;
     let broken = store.drain(9, |_| async { Err(Unavailable::new("publish", "no broker")) }).await;
     assert!(broken.is_err());
     let messages = drain(store).await;
     let ids: Vec<&str> = messages.iter().map(|message| message.event_id.as_str()).collect();
     assert_eq!(ids, ["outbox/ann/50/1", "outbox/ann/50/2"]);
+    assert_eq!([&messages[0].trace, &messages[1].trace], [&None, &Some("of the last".to_owned())]);
     let last = wire::v1::metrics::decode(messages[1].payload.as_bytes()).unwrap();
     assert_eq!((last.as_of.partition, last.as_of.offset), (50, 2));
     assert_eq!((last.totals.volume_usd.as_str(), last.totals.realized_pnl_usd.as_str()), ("18", "-2"));

@@ -60,6 +60,8 @@ pub struct Batch<E = Told> {
     pub events: Vec<E>,
     /// The position to read from next, once this batch is committed.
     pub next: u64,
+    /// The trace that the newest of its records belongs to, as W3C's `traceparent`, where it names one.
+    pub trace: Option<Arc<str>>,
 }
 
 /// What a reader is told.

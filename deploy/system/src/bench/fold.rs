@@ -155,7 +155,7 @@ impl Feed<Heard> for Handing<'_> {
             });
             let events = decoded.collect::<Result<_, Unavailable>>()?;
             self.reading.push_back((share.clone(), end));
-            return Ok(Delivery::Batch(Batch { share, events, next: end as u64 }));
+            return Ok(Delivery::Batch(Batch { share, events, next: end as u64, trace: None }));
         }
         self.done.notify_one();
         pending().await

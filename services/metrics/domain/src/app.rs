@@ -45,11 +45,12 @@ impl Held {
     }
 
     /// The span that a batch of a share fills, of which so much came too late.
-    fn read(&self, share: &Share, next: u64, late: Vec<(Arc<str>, u64)>) -> Read {
-        let others = self.positions.iter().filter(|(one, _)| *one != share);
+    fn read(&self, batch: Batch<Heard>, late: Vec<(Arc<str>, u64)>) -> Read {
+        let Batch { share, next, trace, .. } = batch;
+        let others = self.positions.iter().filter(|(one, _)| **one != share);
         let beside = others.filter_map(|(one, position)| Some((one.clone(), (*position)?))).collect();
-        let (from, cut_ms) = (self.position(share), self.floors.cut_ms);
-        Read { share: share.clone(), from, next, beside, cut_ms, late }
+        let (from, cut_ms) = (self.position(&share), self.floors.cut_ms);
+        Read { share, from, next, beside, cut_ms, late, trace }
     }
 
     fn position(&self, share: &Share) -> Option<u64> {
@@ -125,7 +126,7 @@ fn start(next: Option<u64>) -> Start {
 async fn commit(
     store: &impl Store,
     held: &mut Held,
-    batch: Batch<Heard>,
+    mut batch: Batch<Heard>,
     limits: Limits,
 ) -> Result<Outcome, Unavailable> {
     let from = held.position(&batch.share);
@@ -133,31 +134,26 @@ async fn commit(
     if old(batch.next.saturating_sub(1)) {
         return Ok(Outcome::Committed);
     }
-    let mut events = batch.events;
-    events.retain(|heard| !old(heard.position));
+    batch.events.retain(|heard| !old(heard.position));
     loop {
-        let rest = events.split_off(events.len().min(limits.events.max(1)));
+        let rest = batch.events.split_off(batch.events.len().min(limits.events.max(1)));
         let next = rest.first().map_or(batch.next, |heard| heard.position);
-        if digest(store, held, &batch.share, events, next).await? == Outcome::Moved {
+        let piece = Batch { next, events: batch.events, share: batch.share.clone(), trace: batch.trace.clone() };
+        if digest(store, held, piece).await? == Outcome::Moved {
             return Ok(Outcome::Moved);
         }
         if rest.is_empty() {
             return Ok(Outcome::Committed);
         }
-        events = rest;
+        batch.events = rest;
     }
 }
 
 /// One piece: what it wants, what is known, what that changes, kept.
-async fn digest(
-    store: &impl Store,
-    held: &mut Held,
-    share: &Share,
-    mut events: Vec<Heard>,
-    next: u64,
-) -> Result<Outcome, Unavailable> {
+async fn digest(store: &impl Store, held: &mut Held, mut piece: Batch<Heard>) -> Result<Outcome, Unavailable> {
+    let events = &mut piece.events;
     let too_late: Vec<Heard> = events.extract_if(.., |heard| held.floors.is_late(&heard.entry)).collect();
-    let mut wishes = wishes(events);
+    let mut wishes = wishes(std::mem::take(events));
     let missing = held.ledger.missing(&wishes);
     if !missing.0.is_empty() || !missing.1.is_empty() {
         let heads = store.heads(&missing.0, &missing.1).await?;
@@ -181,9 +177,9 @@ async fn digest(
     let late = held.ledger.late(&moves);
     let tails = if late.is_empty() { vec![] } else { store.tails(&late).await? };
     let tails = late.into_iter().map(|late| late.book).zip(tails).collect();
-    let facts = held.ledger.fold(held.read(share, next, counted(&too_late)), moves, tails);
+    let facts = held.ledger.fold(held.read(piece, counted(&too_late)), moves, tails);
     let outcome = store.commit(&facts).await?;
-    held.positions.insert(share.clone(), Some(next));
+    held.positions.insert(facts.share, Some(facts.next));
     Ok(outcome)
 }
 

@@ -32,6 +32,8 @@ pub struct Read {
     pub cut_ms: u64,
     /// Events that came too late to be folded, per chain.
     pub late: Vec<(Arc<str>, u64)>,
+    /// The trace that the newest of what was read belongs to, where it names one.
+    pub trace: Option<Arc<str>>,
 }
 
 /// The users and positions of one number as they stand, as far as they were needed.
@@ -137,7 +139,7 @@ impl Ledger {
 
     /// Folds the moves in; `tails` are those of [`Ledger::late`].
     pub fn fold(&mut self, read: Read, moves: Vec<Move>, tails: Vec<(BookKey, Tail)>) -> Facts {
-        let Read { share, from, next, beside, cut_ms, late } = read;
+        let Read { share, from, next, beside, cut_ms, late, trace } = read;
         let mut facts = Facts {
             share,
             from,
@@ -145,6 +147,7 @@ impl Ledger {
             beside,
             cut_ms,
             late,
+            trace,
             puts: vec![],
             changed: vec![],
             users: vec![],

@@ -59,7 +59,7 @@ impl<'a> Tape<'a> {
         let told =
             |at: usize| Told { position: at as u64, event: self.logs[log][at].clone(), text: String::new() }.into();
         let events = (at..end).map(told).collect();
-        Batch { share: share(log), events, next: end as u64 }
+        Batch { share: share(log), events, next: end as u64, trace: None }
     }
 
     fn is_behind(&self, log: usize) -> bool {

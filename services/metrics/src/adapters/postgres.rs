@@ -149,14 +149,18 @@ impl Outbox for Postgres {
     {
         let failed = |e| Unavailable::new("empty the outbox", e);
         let mut transaction = self.pool.begin().await.map_err(failed)?;
-        let oldest = "SELECT id, event_id, key, payload FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED";
+        let oldest = "SELECT id, event_id, key, payload, trace FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED";
         let rows = sqlx::query(oldest).bind(i64::from(most)).fetch_all(&mut *transaction).await.map_err(failed)?;
         if rows.is_empty() {
             return Ok(0);
         }
         let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
-        let message =
-            |row: &sqlx::postgres::PgRow| Message { event_id: row.get(1), key: row.get(2), payload: row.get(3) };
+        let message = |row: &sqlx::postgres::PgRow| Message {
+            event_id: row.get(1),
+            key: row.get(2),
+            payload: row.get(3),
+            trace: row.get(4),
+        };
         if let Err(unpublished) = publish(rows.iter().map(message).collect()).await {
             // Not left to the drop of the transaction: until that is through, the rows are locked and the next attempt
             // would see an empty outbox.

@@ -110,10 +110,11 @@ impl Outbox for Sqlite {
         F: Future<Output = Result<(), Unavailable>> + Send,
     {
         let failed = |e| Unavailable::new("empty the outbox", e);
-        let oldest = "SELECT id, event_id, key, payload FROM outbox ORDER BY id LIMIT ?";
+        let oldest = "SELECT id, event_id, key, payload, trace FROM outbox ORDER BY id LIMIT ?";
         let rows = sqlx::query(oldest).bind(most).fetch_all(&self.pool).await.map_err(failed)?;
         let Some(last) = rows.last().map(|row| row.get::<i64, _>(0)) else { return Ok(0) };
-        let message = |row: &SqliteRow| Message { event_id: row.get(1), key: row.get(2), payload: row.get(3) };
+        let message =
+            |row: &SqliteRow| Message { event_id: row.get(1), key: row.get(2), payload: row.get(3), trace: row.get(4) };
         publish(rows.iter().map(message).collect()).await?;
         let forget = sqlx::query("DELETE FROM outbox WHERE id <= ?").bind(last);
         forget.execute(&self.pool).await.map_err(failed)?;

@@ -44,7 +44,7 @@ impl Feed<Heard> for Replay<'_> {
                 self.ends.remove(&share);
                 self.to_reach -= 1;
             }
-            return Ok(Delivery::Batch(Batch { share, events, next }));
+            return Ok(Delivery::Batch(Batch { share, events, next, trace: None }));
         }
         self.done.notify_one();
         pending().await

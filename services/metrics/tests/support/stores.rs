@@ -53,8 +53,8 @@ pub(crate) fn sorted<K: Ord, V>(mut rows: Vec<(K, V)>) -> Vec<(K, V)> {
 
 pub(crate) fn empty(number: u32, from: Option<u64>, next: u64) -> Facts {
     let (puts, changed, users, books, hours, fees) = (vec![], vec![], vec![], vec![], vec![], vec![]);
-    let (beside, late) = (vec![], vec![]);
-    Facts { share: share(number), from, next, beside, cut_ms: 0, late, puts, changed, users, books, hours, fees }
+    let (beside, late, trace) = (vec![], vec![], None);
+    Facts { share: share(number), from, next, beside, cut_ms: 0, late, trace, puts, changed, users, books, hours, fees }
 }
 
 /// A schema that this test alone uses; none without a server.

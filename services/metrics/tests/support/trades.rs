@@ -135,7 +135,7 @@ pub(crate) fn batches(share: &Share, events: &[Event], size: usize) -> Vec<Deliv
         };
         let events: Vec<Heard> = part.iter().enumerate().map(told).collect();
         let next = first + events.len() as u64;
-        script.push(Delivery::Batch(Batch { share: share.clone(), events, next }));
+        script.push(Delivery::Batch(Batch { share: share.clone(), events, next, trace: None }));
     }
     script
 }

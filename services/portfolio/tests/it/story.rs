@@ -39,7 +39,7 @@ impl Feed for Script {
         self.at = Some(end);
         let told = |at: usize| Told { position: at as u64, event: self.events[at].clone(), text: String::new() };
         let events = (at..end).map(told).collect();
-        Ok(Delivery::Batch(Batch { share: share(), events, next: end as u64 }))
+        Ok(Delivery::Batch(Batch { share: share(), events, next: end as u64, trace: None }))
     }
 
     async fn seek(&mut self, _: &Share, start: Start) -> Result<(), Unavailable> {

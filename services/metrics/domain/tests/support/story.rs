@@ -129,7 +129,7 @@ pub(crate) fn batches(events: &[Event], cuts: &[usize]) -> Vec<Delivery<Heard>> 
         let end = (at + cut).min(events.len());
         let told = |at: usize| Told { position: at as u64, event: events[at].clone(), text: String::new() }.into();
         let part = (at..end).map(told).collect();
-        script.push(Delivery::Batch(Batch { share: share(), events: part, next: end as u64 }));
+        script.push(Delivery::Batch(Batch { share: share(), events: part, next: end as u64, trace: None }));
         at = end;
     }
     script

@@ -188,10 +188,13 @@ async fn put_messages(connection: &mut PgConnection, facts: &Facts) -> Done {
     if messages.is_empty() {
         return Ok(());
     }
-    sqlx::query("INSERT INTO outbox (event_id, key, payload) SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[])")
+    let put = "INSERT INTO outbox (event_id, key, payload, trace)
+        SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[])";
+    sqlx::query(put)
         .bind(each(&messages, |message| message.event_id.clone()))
         .bind(each(&messages, |message| message.key.clone()))
         .bind(each(&messages, |message| message.payload.clone()))
+        .bind(each(&messages, |message| message.trace.clone()))
         .execute(connection)
         .await?;
     Ok(())

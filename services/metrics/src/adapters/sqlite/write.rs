@@ -72,8 +72,9 @@ async fn write(connection: &mut SqliteConnection, method: Method, facts: &Facts)
         add_fee(connection, facts, fee).await?;
     }
     for message in messages(facts) {
-        let put = sqlx::query("INSERT INTO outbox (event_id, key, payload) VALUES (?, ?, ?)");
-        put.bind(message.event_id).bind(message.key).bind(message.payload).execute(&mut *connection).await?;
+        let put = sqlx::query("INSERT INTO outbox (event_id, key, payload, trace) VALUES (?, ?, ?, ?)");
+        let put = put.bind(message.event_id).bind(message.key).bind(message.payload).bind(message.trace);
+        put.execute(&mut *connection).await?;
     }
     Ok(())
 }

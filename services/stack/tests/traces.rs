@@ -1,0 +1,74 @@
+//! A block's trace runs from the ingestor through metrics to the api: one id from the tape to the WebSocket.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::routing::post;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// By trace, the names of its spans; those that read a log name that too.
+type Traces = Arc<Mutex<BTreeMap<Vec<u8>, BTreeSet<String>>>>;
+
+fn named(span: &Span) -> String {
+    let log = span.attributes.iter().find(|attribute| attribute.key == "log");
+    match log.and_then(|log| log.value.as_ref()?.value.as_ref()) {
+        Some(Value::StringValue(log)) => format!("{} {log}", span.name),
+        _ => span.name.clone(),
+    }
+}
+
+async fn collect(State(traces): State<Traces>, body: Bytes) {
+    let sent = ExportTraceServiceRequest::decode(body).unwrap();
+    let scopes = sent.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+    for span in scopes.flat_map(|scope| scope.spans) {
+        traces.lock().unwrap().entry(span.trace_id.clone()).or_default().insert(named(&span));
+    }
+}
+
+#[tokio::test]
+async fn one_trace_runs_from_the_ingestor_to_the_stream() {
+    let traces = Traces::default();
+    let app = Router::new().route("/v1/traces", post(collect)).with_state(Arc::clone(&traces));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let collector = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for name in ["plugins", "chains"] {
+        std::fs::create_dir(path(name)).unwrap();
+    }
+    let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../host/tests/fixtures/wit-1.1.0-mock-0.1.0.wasm");
+    std::fs::copy(mock, path("plugins/mock-0.1.0.wasm")).unwrap();
+    std::fs::write(path("chains/mock.toml"), "id = \"mock\"\nplugin = \"mock\"\nstart = \"latest\"\n").unwrap();
+    let mut chaintape = tokio::process::Command::new(env!("CARGO_BIN_EXE_chaintape"));
+    chaintape.env_clear().current_dir(folder.path()).stdout(Stdio::null()).kill_on_drop(true);
+    chaintape.env("PLUGINS_DIR", path("plugins")).env("CHAINS_DIR", path("chains"));
+    chaintape.env("API_ADDR", "127.0.0.1:0").env("PORTFOLIO_PROVIDER", "mock");
+    chaintape.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector).env("OTEL_BSP_SCHEDULE_DELAY", "200");
+    let _running = chaintape.spawn().unwrap();
+
+    let wanted = [
+        "tape.step.append",
+        "store.facts.commit trades.executed.v1",
+        "api.records.deliver trades.executed.v1",
+        "api.records.deliver metrics.updated.v1",
+    ];
+    let is_whole = |spans: &BTreeSet<String>| wanted.iter().all(|name| spans.contains(*name));
+    let arrived = async {
+        while !traces.lock().unwrap().values().any(is_whole) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_mins(1), arrived).await.is_ok();
+    assert!(in_time, "no trace has all of {wanted:?}: {:?}", traces.lock().unwrap());
+}
