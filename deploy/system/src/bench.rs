@@ -1,5 +1,6 @@
 //! Measurements of the whole line and of its parts; each prints a table and writes flat JSON.
 
+pub mod backfill;
 pub mod catch_up;
 pub mod detect;
 pub mod fold;

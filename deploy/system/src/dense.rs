@@ -29,6 +29,44 @@ const TRANSFER: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a
 const SYNC: &str = "0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1";
 const SWAP: &str = "0xd78ad95fa46c994b6551d0da85fc275fe613ce37657fb8d5e3d130840159d822";
 
+/// What one swap is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Swap {
+    /// Hash of its transaction.
+    pub transaction: String,
+    /// Who sends it and gets what it buys.
+    pub user: String,
+    /// The token sold.
+    pub sold: String,
+    /// The token bought.
+    pub bought: String,
+    /// How much is sold, in its smallest unit.
+    pub given: u128,
+    /// How much is bought, in its smallest unit.
+    pub got: u128,
+    pool: String,
+}
+
+impl Shape {
+    /// Every swap, the lowest height first.
+    pub fn all(&self) -> impl Iterator<Item = Swap> {
+        (self.first * self.swaps..(self.last + 1) * self.swaps).map(|number| self.swap(number))
+    }
+
+    fn swap(&self, number: u64) -> Swap {
+        let [sold, bought] = [0, 1].map(|at| address("token", 2 * (number % POOLS) + at));
+        Swap {
+            transaction: hash(self.branch, number),
+            user: address("user", number % 500),
+            sold,
+            bought,
+            given: 1_000_000_000_000_000_000 + u128::from(number),
+            got: 2_500_000_000 + u128::from(number),
+            pool: address("pool", number % POOLS),
+        }
+    }
+}
+
 /// The chain.
 #[derive(Clone, Debug)]
 pub struct Chain {
@@ -141,11 +179,8 @@ fn block(shape: &Shape, height: u64, parent: &str) -> (String, String, String) {
 }
 
 fn receipt(shape: &Shape, height: u64, index: u64) -> Value {
-    let number = height * shape.swaps + index;
-    let transaction = hash(shape.branch, number);
-    let (pool, user, router) = (address("pool", number % POOLS), address("user", number % 500), address("router", 0));
-    let [sold, bought] = [0, 1].map(|at| address("token", 2 * (number % POOLS) + at));
-    let (given, got) = (1_000_000_000_000_000_000_u128 + u128::from(number), 2_500_000_000_u128 + u128::from(number));
+    let Swap { transaction, user, sold, bought, given, got, pool } = shape.swap(height * shape.swaps + index);
+    let router = address("router", 0);
     let word = |raw: u128| format!("{raw:064x}");
     let topic = |address: &str| format!("0x{:0>64}", address.trim_start_matches("0x"));
     let logs = [

@@ -1,7 +1,7 @@
 //! The binary behind `cargo xtask bench NAME`.
 
 use clap::{Parser, ValueEnum};
-use system::bench::{catch_up, detect, fold, latency, report, rest, solana, stream, swap};
+use system::bench::{backfill, catch_up, detect, fold, latency, report, rest, solana, stream, swap};
 
 /// Measures one thing.
 #[derive(Parser)]
@@ -14,6 +14,8 @@ struct Arguments {
 enum Name {
     /// Swap logs per second through the EVM plugin, WASM and native.
     Detect,
+    /// Trades per second from a node through Kafka into PostgreSQL.
+    Backfill,
     /// Trades per second folded and committed to PostgreSQL.
     Fold,
     /// The same, read from Kafka.
@@ -33,6 +35,7 @@ enum Name {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().name {
         Name::Detect => report("detect", detect::measure()?),
+        Name::Backfill => report("backfill", backfill::measure()?),
         Name::Fold => report("fold", fold::measure()?),
         Name::CatchUp => report("catch-up", catch_up::measure()?),
         Name::Rest => report("rest", rest::measure()?),
