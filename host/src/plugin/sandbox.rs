@@ -63,6 +63,8 @@ pub(super) enum Broke {
     Deadline(u64),
     #[error("it asked for more than {0} bytes of memory")]
     Memory(usize),
+    #[error("it begins with {begins} bytes of memory, the chain allows {most}: raise `memory_bytes` of its `[limits]`")]
+    Beginning { begins: usize, most: usize },
     #[error("it sent more than {0} requests in one call")]
     Requests(u64),
 }
@@ -177,8 +179,10 @@ impl ResourceLimiter for Limited {
     fn memory_growing(&mut self, now: usize, desired: usize, _most: Option<usize>) -> wasmtime::Result<bool> {
         // A component may have several memories: their sum counts.
         let sum = self.memory + desired.saturating_sub(now);
-        if sum > self.lent.limits.memory_bytes {
-            return Err(Broke::Memory(self.lent.limits.memory_bytes).into());
+        let most = self.lent.limits.memory_bytes;
+        if sum > most {
+            let broke = if now == 0 { Broke::Beginning { begins: sum, most } } else { Broke::Memory(most) };
+            return Err(broke.into());
         }
         self.memory = sum;
         Ok(true)

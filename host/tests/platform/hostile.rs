@@ -21,7 +21,11 @@ fn limits() -> Limits {
 }
 
 pub(crate) async fn scan(engine: &Engine, plugin: &Admitted, cache: &Cache) -> Result<Scanned, CallError> {
-    let lent = Lent { chain: "hostile".into(), upstream: None, cache: cache.clone(), limits: limits() };
+    scan_within(engine, plugin, cache, limits()).await
+}
+
+async fn scan_within(engine: &Engine, plugin: &Admitted, cache: &Cache, limits: Limits) -> Result<Scanned, CallError> {
+    let lent = Lent { chain: "hostile".into(), upstream: None, cache: cache.clone(), limits };
     let told = Context { settings: "{}".into(), now_ms: 0, finalized: None };
     let network: Arc<str> = "n".into();
     v1::scan(engine, plugin, lent, &told, &network, (7, 7)).await
@@ -48,6 +52,15 @@ async fn allocation_without_end_meets_the_memory_limit() {
     let scan = "(loop $more (drop (memory.grow (memory.size))) (br $more)) (unreachable)";
     let said = verdict(Recipe { scan, ..Recipe::default() }).await;
     assert!(said.contains("asked for more than 67108864 bytes of memory"), "{said}");
+}
+
+#[tokio::test]
+async fn a_chain_that_allows_less_than_a_plugin_begins_with_is_told_so() {
+    let engine = Engine::new(1).unwrap();
+    let plugin = admitted(&engine, &Recipe::default()).await;
+    let limits = Limits { memory_bytes: 1_000, ..limits() };
+    let said = scan_within(&engine, &plugin, &Cache::default(), limits).await.unwrap_err().to_string();
+    assert!(said.contains("begins with 131072 bytes of memory, the chain allows 1000"), "{said}");
 }
 
 #[tokio::test]
