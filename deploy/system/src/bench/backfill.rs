@@ -72,6 +72,9 @@ async fn line(node: &Node, endpoint: &str, database: &str) -> anyhow::Result<Fig
     };
     tokio::time::timeout(PATIENCE, all).await.context("the trades are not all there in time")??;
     let (took, requests) = (begun.elapsed().as_secs_f64(), u32::try_from(node.requests())?);
+    let said: serde_json::Value = serde_json::from_str(&health::probe(health).await?)?;
+    let commits = said["counters"]["commits"].as_u64().and_then(|commits| u32::try_from(commits).ok());
+    let commits = f64::from(commits.context("metrics counts its commits")?);
     ingest.stop().await?;
     shutdown.trigger();
     folding.await??;
@@ -81,6 +84,7 @@ async fn line(node: &Node, endpoint: &str, database: &str) -> anyhow::Result<Fig
     figures.insert("trades".to_owned(), SWAPS.into());
     figures.insert("seconds".to_owned(), rounded(took, 2));
     figures.insert("trades_per_s".to_owned(), rounded(trades / took, 0));
+    figures.insert("trades_per_commit".to_owned(), rounded(trades / commits, 0));
     figures.insert("rpc_requests_per_trade".to_owned(), rounded(f64::from(requests) / trades, 5));
     Ok(figures)
 }
