@@ -143,8 +143,7 @@ async fn figures_and_traces_name_the_chain_and_the_code() {
     let mut named = 0;
     for share in topics::TRADES.shares() {
         for record in log.read_all(&share).await.unwrap() {
-            let trace = record.headers.iter().find(|(name, _)| name == "traceparent").map(|(_, value)| value);
-            let trace = String::from_utf8(trace.expect("a traceparent").clone()).unwrap();
+            let trace = record.traceparent().expect("a traceparent");
             named +=
                 usize::from(trace.split('-').nth(1).is_some_and(|id| collected.traces.lock().unwrap().contains(id)));
         }

@@ -34,8 +34,7 @@ pub struct Stored {
 impl Stored {
     /// The trace that it belongs to, as W3C's `traceparent`, where it names one.
     pub fn traceparent(&self) -> Option<&str> {
-        let (_, trace) = self.headers.iter().find(|(name, _)| name == "traceparent")?;
-        std::str::from_utf8(trace).ok()
+        wire::headers::traceparent(&self.headers)
     }
 }
 

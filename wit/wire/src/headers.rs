@@ -14,6 +14,14 @@ pub mod kind {
     pub const CHAIN_PROGRESSED: &str = "ChainProgressedV1";
 }
 
+const TRACEPARENT: &str = "traceparent";
+
+/// The trace that headers name, as W3C spells it.
+pub fn traceparent(headers: &[(String, Vec<u8>)]) -> Option<&str> {
+    let (_, trace) = headers.iter().find(|(name, _)| name == TRACEPARENT)?;
+    std::str::from_utf8(trace).ok()
+}
+
 /// The headers of one event.
 pub fn cloud_event(kind: &str, id: &str, source: &str, traceparent: Option<&str>) -> Vec<(String, Vec<u8>)> {
     let mut headers = vec![
@@ -24,7 +32,7 @@ pub fn cloud_event(kind: &str, id: &str, source: &str, traceparent: Option<&str>
         ("content-type".to_owned(), b"application/json".to_vec()),
     ];
     if let Some(trace) = traceparent {
-        headers.push(("traceparent".to_owned(), trace.as_bytes().to_vec()));
+        headers.push((TRACEPARENT.to_owned(), trace.as_bytes().to_vec()));
     }
     headers
 }
