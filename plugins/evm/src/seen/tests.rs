@@ -174,13 +174,16 @@ fn what_a_bridge_brings_is_the_trade_of_whom_it_was_brought() {
         place: 1,
         is_proved: true,
     };
-    let trader = |transfers: &[Transfer]| {
-        let (sender, callee, native, rules) = (OTHER, Some(ROUTER), Native::default(), &rules());
+    let told = |transfers: &[Transfer], leg: &Leg, unwrapped: u64| {
+        let (sender, callee, rules) = (OTHER, Some(ROUTER), &rules());
         let (orders, operations, reports, filler) = (&[], &[], &[], None);
+        let mut native = Native::default();
+        native.unwrapped = U256::from(unwrapped);
         let scene = Scene { sender, callee, transfers, orders, operations, reports, filler, native, rules };
-        let deals = scene.deals(std::slice::from_ref(&leg));
+        let deals = scene.deals(std::slice::from_ref(leg));
         deals.into_iter().map(|deal| (deal.trader, deal.evidence)).collect::<Vec<_>>()
     };
+    let trader = |transfers: &[Transfer]| told(transfers, &leg, 0);
     let arrival = [
         moved(SOLD, Address::ZERO, ROUTER, 10),
         moved(SOLD, ROUTER, pool, 10),
@@ -195,6 +198,11 @@ fn what_a_bridge_brings_is_the_trade_of_whom_it_was_brought() {
     assert_eq!(with(&[moved(ROUTER, OTHER, ROUTER, 5)]), of_sender, "the sender gave something for it");
     assert_eq!(with(&[moved(BOUGHT, pool, Address::repeat_byte(9), 20)]), of_sender, "two got as much");
     assert_eq!(trader(&arrival[1..]), of_sender, "nothing was minted");
+    let wrapped = rules().wrapped.unwrap();
+    let coin = Leg { bought: (wrapped, U256::from(20)), ..leg.clone() };
+    let arrival = arrival.map(|one| if one.token == BOUGHT { Transfer { token: wrapped, ..one } } else { one });
+    assert_eq!(told(&arrival, &coin, 0), [(ME, "recipient")]);
+    assert_eq!(told(&arrival, &coin, 20), of_sender, "native coin went on to somebody");
 }
 
 #[test]
