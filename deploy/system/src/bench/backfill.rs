@@ -5,7 +5,7 @@ use super::{Figures, kafka, rounded};
 use crate::dense::{Chain, Shape, Swap};
 use crate::ingest::Ingest;
 use crate::replay::Node;
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use environment::{Problems, Shutdown, health};
 use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -53,7 +53,7 @@ async fn line(node: &Node, endpoint: &str, database: &str) -> anyhow::Result<Fig
     problems.finish()?;
     log.own(topics::OF_INGESTOR).await?;
     let shutdown = Shutdown::default();
-    let folding = tokio::spawn(metrics::run(settings, log.clone(), shutdown.clone()));
+    let mut folding = tokio::spawn(metrics::run(settings, log.clone(), shutdown.clone()));
     let ready = async {
         while health::probe_ready(health).await.is_err() {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -65,12 +65,18 @@ async fn line(node: &Node, endpoint: &str, database: &str) -> anyhow::Result<Fig
     let ingest = Ingest::start(&log, &chain)?;
     let begun = tokio::time::timeout(PATIENCE, first_request(node)).await.context("nobody asks the node")?;
     let all = async {
-        while !folding.is_finished() && rows(&mut reader).await? < SWAPS {
+        while rows(&mut reader).await? < SWAPS {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         anyhow::Ok(())
     };
-    tokio::time::timeout(PATIENCE, all).await.context("the trades are not all there in time")??;
+    tokio::select! {
+        ended = &mut folding => {
+            ended??;
+            bail!("metrics has stopped");
+        }
+        there = tokio::time::timeout(PATIENCE, all) => there.context("the trades are not all there in time")??,
+    }
     let (took, requests) = (begun.elapsed().as_secs_f64(), u32::try_from(node.requests())?);
     let said: serde_json::Value = serde_json::from_str(&health::probe(health).await?)?;
     let commits = said["counters"]["commits"].as_u64().and_then(|commits| u32::try_from(commits).ok());

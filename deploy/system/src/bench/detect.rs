@@ -3,7 +3,7 @@
 
 mod recording;
 
-use super::{Figures, rounded};
+use super::{Figures, quantile, rounded};
 use crate::line::plugins_dir;
 use crate::replay::{Node, blocks_dir};
 use anyhow::Context as _;
@@ -122,10 +122,9 @@ impl Laps {
     }
 }
 
-/// The middle one; there are some.
 fn median(mut all: Vec<f64>) -> f64 {
     all.sort_unstable_by(f64::total_cmp);
-    all[all.len() / 2]
+    quantile(&all, 500)
 }
 
 /// Time that all threads of this process have run.
