@@ -32,7 +32,7 @@ pub struct Read {
     pub cut_ms: u64,
     /// Events that came too late to be folded, per chain.
     pub late: Vec<(Arc<str>, u64)>,
-    /// The trace that the newest of what was read belongs to, where it names one.
+    /// The trace of the newest record of the batch that it is of, where that names one.
     pub trace: Option<Arc<str>>,
 }
 

@@ -96,7 +96,8 @@ pub struct Facts {
     pub cut_ms: u64,
     /// Events that came too late to change anything, per chain.
     pub late: Vec<(Arc<str>, u64)>,
-    /// The trace that the newest of them belongs to, as W3C's `traceparent`: what is told of these facts continues it.
+    /// The trace of the newest record of the batch that these facts are of, as W3C's `traceparent`: what is told of them
+    /// continues it.
     pub trace: Option<Arc<str>>,
     /// Trades that came, went, or came and went.
     pub puts: Vec<Put>,
