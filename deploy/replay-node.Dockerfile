@@ -13,7 +13,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
     && useradd --system --uid 10001 --no-create-home chaintape
 WORKDIR /etc/chaintape
 COPY --from=build /usr/local/bin/replay-node /usr/local/bin/replay-node
-COPY deploy/system/blocks blocks
+COPY deploy/lab/nodes/blocks blocks
 USER 10001
 EXPOSE 18546
 STOPSIGNAL SIGTERM

@@ -1,7 +1,7 @@
 //! Named places where a test may end the process as a power cut would, nothing flushed, closed or said, or hold it up.
 //!
 //! `CHAINTAPE_CRASH=tape.append.produced:3` ends it when that place is passed for the third time.
-//! `CHAINTAPE_LINGER=tape.share.fenced:3000` holds up for so many milliseconds whoever passes there. Unset, as everywhere but
+//! `CHAINTAPE_LINGER=tape.partition.fenced:3000` holds up for so many milliseconds whoever passes there. Unset, as everywhere but
 //! in the chaos suite, a place costs one load.
 
 use std::sync::OnceLock;

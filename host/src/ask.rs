@@ -16,7 +16,7 @@ pub async fn ask(log: &Log, chain: &str, ask: Ask) -> anyhow::Result<String> {
         matches!(log, Log::Kafka(_)),
         "ask an ingestor: this needs LOG=kafka; an embedded log belongs to the process that runs on it"
     );
-    let records = log.read_all(&topics::PROGRESS.share(0)).await.context("read chains.progress.v1")?;
+    let records = log.read_all(&topics::PROGRESS.partition(0)).await.context("read chains.progress.v1")?;
     let newest = records.into_iter().rfind(|record| record.key == chain.as_bytes()).and_then(|record| record.value);
     let newest =
         newest.with_context(|| format!("no chain `{chain}` is on the tape; its id is that of its chain file"))?;

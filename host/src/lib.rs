@@ -1,7 +1,7 @@
 //! The chain-ingestor: follows chains through WASM plugins and publishes canonical trades.
 //!
 //! Read in the order a trade goes: [`upstream`] fetches, [`plugin`] detects and lifts, `ingest-domain` orders, [`tape`]
-//! publishes; [`source`] joins the first two, [`shares`] says which chains are ours, [`mod@run`] starts it all. What an
+//! publishes; [`source`] joins the first two, [`assignment`] says which chains are ours, [`mod@run`] starts it all. What an
 //! operator hands in is in [`settings`] and [`chainfile`]; [`catalog`] follows it while the process runs. What an author
 //! uses is in [`scan`] and [`kit`].
 //!
@@ -23,7 +23,7 @@ pub mod source;
 mod measures;
 pub mod requests;
 pub mod tape;
-pub mod shares;
+pub mod assignment;
 pub mod run;
 pub mod scan;
 pub mod ask;

@@ -84,7 +84,7 @@ impl Requests {
 pub fn filed(chain: &str, id: &str, ask: Ask) -> Record {
     let request = written(ask);
     Record {
-        share: topics::JOURNAL.share_of(chain.as_bytes()),
+        partition: topics::JOURNAL.partition_of(chain.as_bytes()),
         key: journal::request_key(chain, id, &request).into_bytes(),
         headers: vec![],
         value: Some(journal::encode_request(&request)),

@@ -1,11 +1,11 @@
 //! `run`: share every chain of the catalog with the other instances, as chains come, change and go, until the process is to
 //! stop.
 
+use crate::assignment;
 use crate::catalog::Keeper;
 use crate::chainfile::{self, ChainFile, Variables};
 use crate::plugin::{Admitted, Engine};
 use crate::settings::Settings;
-use crate::shares;
 use anyhow::Context;
 use environment::{ConfigError, Shutdown, Strings};
 use std::collections::HashMap;
@@ -37,7 +37,7 @@ pub async fn run(settings: Settings, strings: &impl Strings, log: Log, shutdown:
     };
     let (catalog, mut keeper) = Keeper::open(&engine, &settings, strings, in_force).await?;
     tokio::select! {
-        shared = shares::share(engine, log, catalog, shutdown) => shared.context("share the chains"),
+        shared = assignment::hold(engine, log, catalog, shutdown) => shared.context("share the chains"),
         () = async { keeper.keep(strings).await } => Ok(()),
     }
 }
@@ -45,7 +45,7 @@ pub async fn run(settings: Settings, strings: &impl Strings, log: Log, shutdown:
 /// The code that wrote each chain last.
 async fn in_force(log: &Log) -> Result<HashMap<String, Detector>, Unavailable> {
     let mut known = HashMap::new();
-    for record in log.read_all(&topics::PROGRESS.share(0)).await? {
+    for record in log.read_all(&topics::PROGRESS.partition(0)).await? {
         if let Some(value) = record.value
             && let Ok(said) = progress::decode(&value)
         {

@@ -16,7 +16,7 @@ use recent::Recent;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tape::{BlockId, Detector, Share, Trade, Unavailable};
+use tape::{BlockId, Detector, Partition, Trade, Unavailable};
 use tape_log::{Appended, Log, Record, Topic, Writer, topics};
 use wire::headers::{cloud_event, kind};
 use wire::v1::{journal, progress, trade};
@@ -54,7 +54,7 @@ impl Tape for LogTape {
             about: self.about.clone(),
             requests: self.hold.requests.clone(),
             chain: chain.to_owned(),
-            share: self.hold.share.clone(),
+            partition: self.hold.partition.clone(),
         };
         let journal = folded.journal();
         let (log, recent) = (self.hold.log.clone(), Recent::default());
@@ -90,7 +90,7 @@ struct Scribe {
     about: InForce,
     requests: Requests,
     chain: String,
-    share: Share,
+    partition: Partition,
 }
 
 /// The log that the trades of a height are on: for each trade always the same one, so that its coming and going stay in order.
@@ -111,8 +111,8 @@ impl Scribe {
             };
             let headers = cloud_event(kind, &id, &format!("/chains/{}", self.chain), trace.as_deref());
             let key = trade.key().into_bytes();
-            let share = log_of(trade.block.id.height, step.cursor.origin).share_of(&key);
-            Record { share, key, headers, value: Some(trade::encode_as(&id, *status, trade)) }
+            let partition = log_of(trade.block.id.height, step.cursor.origin).partition_of(&key);
+            Record { partition, key, headers, value: Some(trade::encode_as(&id, *status, trade)) }
         };
         step.changes.iter().enumerate().map(record).collect()
     }
@@ -149,7 +149,7 @@ impl Scribe {
     }
 
     fn journal_record(&self, key: String, value: Option<Vec<u8>>) -> Record {
-        Record { share: self.share.clone(), key: key.into_bytes(), headers: vec![], value }
+        Record { partition: self.partition.clone(), key: key.into_bytes(), headers: vec![], value }
     }
 
     /// The cursor and the progress of a step, once it is known where its trades stand.
@@ -202,7 +202,7 @@ impl Scribe {
         };
         let id = format!("{}/{}/progress", self.chain, step.cursor.step);
         Record {
-            share: topics::PROGRESS.share(0),
+            partition: topics::PROGRESS.partition(0),
             key: self.chain.clone().into_bytes(),
             headers: cloud_event(kind::CHAIN_PROGRESSED, &id, &format!("/chains/{}", self.chain), None),
             value: Some(progress::encode(&said)),
@@ -218,7 +218,7 @@ impl Lease for LogLease {
         let mut records = self.scribe.trades(step);
         let mut known = self.known.clone();
         for record in &records {
-            known.partitions(&record.share).entry(record.share.number).or_default().1 += 1;
+            known.partitions(&record.partition).entry(record.partition.index).or_default().1 += 1;
         }
         let encode =
             |block: &Block| (block.id.height, journal::encode_block(block.id.height, &block.id.hash, &block.trades));
@@ -228,8 +228,8 @@ impl Lease for LogLease {
         let appended = self
             .writer
             .append(records, |ends| {
-                for (share, end) in ends.iter().filter(|(share, _)| *share.log != *topics::JOURNAL.name) {
-                    known.partitions(share).entry(share.number).or_default().0 = *end;
+                for (partition, end) in ends.iter().filter(|(partition, _)| *partition.topic != *topics::JOURNAL.name) {
+                    known.partitions(partition).entry(partition.index).or_default().0 = *end;
                 }
                 scribe.seal(step, &known)
             })
@@ -258,15 +258,16 @@ impl Lease for LogLease {
         if let Some(recent) = self.recent.read(heights) {
             return Ok(recent);
         }
-        let folded = Folded::read(&self.log, &self.scribe.share, &self.scribe.chain).await?;
+        let folded = Folded::read(&self.log, &self.scribe.partition, &self.scribe.chain).await?;
         Ok(folded.above(height))
     }
 
     async fn recall(&mut self, height: u64) -> Result<Vec<(BlockId, Vec<Trade>)>, Unavailable> {
         let live: Arc<Mutex<BTreeMap<String, Trade>>> = Arc::default();
-        let mut shares: Vec<Share> = self.known.live.keys().map(|number| topics::TRADES.share(*number)).collect();
-        shares.extend(self.known.history.keys().map(|number| topics::HISTORY.share(*number)));
-        for share in shares {
+        let mut partitions: Vec<Partition> =
+            self.known.live.keys().map(|number| topics::TRADES.partition(*number)).collect();
+        partitions.extend(self.known.history.keys().map(|number| topics::HISTORY.partition(*number)));
+        for partition in partitions {
             let (live, prefix) = (Arc::clone(&live), format!("{}/", self.scribe.chain));
             let each = move |record: tape_log::Stored| {
                 // What does not validate was not written by an ingestor.
@@ -279,7 +280,7 @@ impl Lease for LogLease {
                     _ => {}
                 }
             };
-            self.log.visit(&share, each).await?;
+            self.log.visit(&partition, each).await?;
         }
         let mut blocks: BTreeMap<BlockId, Vec<Trade>> = BTreeMap::new();
         for trade in std::mem::take(&mut *live.lock().unwrap_or_else(PoisonError::into_inner)).into_values() {
@@ -297,8 +298,8 @@ impl Lease for LogLease {
 }
 
 impl Known {
-    fn partitions(&mut self, share: &Share) -> &mut Partitions {
-        if *share.log == *topics::HISTORY.name { &mut self.history } else { &mut self.live }
+    fn partitions(&mut self, partition: &Partition) -> &mut Partitions {
+        if *partition.topic == *topics::HISTORY.name { &mut self.history } else { &mut self.live }
     }
 }
 

@@ -7,7 +7,7 @@ use chain_ingestor::tape::{Hold, LogLease, LogTape};
 use ingest_domain::{Ask, Block, Cursor, Journal, Lease, Outcome, Progress, Range, Request, State, Step, Tape};
 use std::sync::Arc;
 use tape::{BlockId, BlockRef, Detector, Raw, Side, Status, Trade, Trader, Transaction};
-use tape_log::{Log, Seat, Target, topics};
+use tape_log::{Log, Membership, Target, topics};
 
 fn chain_file(id: &str) -> ChainFile {
     ChainFile {
@@ -84,9 +84,9 @@ fn pushing(chain: &str, before: u64, heights: &[u64]) -> Step {
 }
 
 async fn hold(log: &Log, chains: &[&str]) -> Arc<Hold> {
-    let share = topics::JOURNAL.share_of(chains[0].as_bytes());
+    let partition = topics::JOURNAL.partition_of(chains[0].as_bytes());
     let chains: Vec<String> = chains.iter().map(|chain| (*chain).to_owned()).collect();
-    Arc::new(Hold::take(log, &Seat::alone(), &share, &chains, &Requests::default()).await.unwrap())
+    Arc::new(Hold::take(log, &Membership::alone(), &partition, &chains, &Requests::default()).await.unwrap())
 }
 
 async fn claim(log: &Log, chain: &str) -> (LogLease, Journal) {
@@ -102,8 +102,8 @@ async fn events(log: &Log, chain: &str) -> Vec<String> {
     let mut events = vec![];
     let mut ends = log.ends(&topics::TRADES).await.unwrap();
     ends.extend(log.ends(&topics::HISTORY).await.unwrap());
-    for (share, _) in ends.into_iter().filter(|(_, end)| *end > 0) {
-        for record in log.read_all(&share).await.unwrap() {
+    for (partition, _) in ends.into_iter().filter(|(_, end)| *end > 0) {
+        for record in log.read_all(&partition).await.unwrap() {
             let event = wire::v1::trade::decode(&record.value.unwrap()).unwrap();
             assert_eq!(record.key, event.trade.key().into_bytes());
             if *event.trade.chain == *chain {
@@ -165,24 +165,26 @@ async fn progress_counts_what_each_partition_holds(log: &Log) {
     for (before, height) in [(0, 8), (1, 9)] {
         assert!(matches!(lease.append(&pushing("counted", before, &[height])).await, Outcome::Done));
     }
-    let records = log.read_all(&topics::PROGRESS.share(0)).await.unwrap();
+    let records = log.read_all(&topics::PROGRESS.partition(0)).await.unwrap();
     let newest = records.iter().rfind(|record| record.key == b"counted").unwrap();
     let progress = wire::v1::progress::decode(newest.value.as_deref().unwrap()).unwrap();
     assert_eq!((progress.step, progress.lag_blocks), (2, 0));
     assert_eq!(progress.providers["moralis"], "test");
     assert_eq!(progress.partitions.iter().map(|partition| partition.count).sum::<u64>(), 6);
     for partition in progress.partitions {
-        let mine = log.read_all(&topics::TRADES.share(partition.partition)).await.unwrap();
+        let mine = log.read_all(&topics::TRADES.partition(partition.partition)).await.unwrap();
         let mine: Vec<_> = mine.iter().filter(|record| record.key.starts_with(b"counted/")).collect();
         assert_eq!(partition.count, mine.len() as u64);
         assert_eq!(partition.next, mine.last().unwrap().position + 1);
     }
 }
 
-/// Two chains whose journals lie in one share know nothing of each other.
+/// Two chains whose journals lie in one partition know nothing of each other.
 async fn two_chains_share_a_share(log: &Log) {
-    let share = topics::JOURNAL.share_of(b"one");
-    let twin = (0..10_000).map(|n| format!("twin-{n}")).find(|name| topics::JOURNAL.share_of(name.as_bytes()) == share);
+    let partition = topics::JOURNAL.partition_of(b"one");
+    let twin = (0..10_000)
+        .map(|n| format!("twin-{n}"))
+        .find(|name| topics::JOURNAL.partition_of(name.as_bytes()) == partition);
     let twin = twin.unwrap();
     let ((mut one, _), (mut two, _)) = (claim(log, "one").await, claim(log, &twin).await);
     assert!(matches!(one.append(&pushing("one", 0, &[1])).await, Outcome::Done));
@@ -192,10 +194,12 @@ async fn two_chains_share_a_share(log: &Log) {
     assert_eq!(claim(log, &twin).await.1.blocks, [id(8), id(9)]);
 }
 
-/// What another instance writes after its share was taken from it is refused, for every chain of the share.
-async fn taking_a_share_fences_all_its_chains(log: &Log) {
-    let share = topics::JOURNAL.share_of(b"both");
-    let twin = (0..10_000).map(|n| format!("pair-{n}")).find(|name| topics::JOURNAL.share_of(name.as_bytes()) == share);
+/// What another instance writes after its partition was taken from it is refused, for every chain of the partition.
+async fn taking_a_partition_fences_all_its_chains(log: &Log) {
+    let partition = topics::JOURNAL.partition_of(b"both");
+    let twin = (0..10_000)
+        .map(|n| format!("pair-{n}"))
+        .find(|name| topics::JOURNAL.partition_of(name.as_bytes()) == partition);
     let twin = twin.unwrap();
     let before = hold(log, &["both", &twin]).await;
     let ((mut one, _), (mut two, _)) = (claim_from(&before, "both").await, claim_from(&before, &twin).await);
@@ -225,9 +229,9 @@ async fn the_tape_itself_is_recalled(log: &Log) {
         let log = log.clone();
         async move {
             let mut heights = std::collections::BTreeSet::new();
-            for (share, _) in log.ends(&topic).await.unwrap().into_iter().filter(|(_, end)| *end > 0) {
+            for (partition, _) in log.ends(&topic).await.unwrap().into_iter().filter(|(_, end)| *end > 0) {
                 for record in
-                    log.read_all(&share).await.unwrap().into_iter().filter(|r| r.key.starts_with(b"recalled/"))
+                    log.read_all(&partition).await.unwrap().into_iter().filter(|r| r.key.starts_with(b"recalled/"))
                 {
                     heights.insert(wire::v1::trade::decode(&record.value.unwrap()).unwrap().trade.block.id.height);
                 }
@@ -269,7 +273,7 @@ async fn every_promise(target: Target) {
     a_revert_leaves_the_journal_true(&log).await;
     progress_counts_what_each_partition_holds(&log).await;
     two_chains_share_a_share(&log).await;
-    taking_a_share_fences_all_its_chains(&log).await;
+    taking_a_partition_fences_all_its_chains(&log).await;
     the_tape_itself_is_recalled(&log).await;
     a_request_is_kept_until_it_is_fulfilled(&log).await;
 }

@@ -104,7 +104,7 @@ async fn a_collector_that_is_away_is_told_of() {
     tokio::time::timeout(Duration::from_mins(1), told).await.expect("a word within a minute");
     let log = Log::open(&Target::Sqlite(folder.path().join("tape.db"))).await.unwrap();
     let followed = async {
-        while log.read_all(&topics::PROGRESS.share(0)).await.unwrap().is_empty() {
+        while log.read_all(&topics::PROGRESS.partition(0)).await.unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
@@ -141,8 +141,8 @@ async fn figures_and_traces_name_the_chain_and_the_code() {
     // Each trade on the tape names the trace of its step.
     let log = Log::open(&Target::Sqlite(folder.path().join("tape.db"))).await.unwrap();
     let mut named = 0;
-    for share in topics::TRADES.shares() {
-        for record in log.read_all(&share).await.unwrap() {
+    for partition in topics::TRADES.partitions() {
+        for record in log.read_all(&partition).await.unwrap() {
             let trace = record.traceparent().expect("a traceparent");
             named +=
                 usize::from(trace.split('-').nth(1).is_some_and(|id| collected.traces.lock().unwrap().contains(id)));

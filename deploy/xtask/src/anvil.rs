@@ -9,10 +9,10 @@ use crate::process::{apt_install, has, note, output, program, put, root, target}
 /// Where the node's binary is inside its package.
 const BINARY: &str = "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil";
 
-/// Installs what `deploy/system/node/package.json` pins; the folder it is in.
+/// Installs what `deploy/lab/nodes/anvil/package.json` pins; the folder it is in.
 pub(crate) fn install() -> anyhow::Result<PathBuf> {
     let dir = target("anvil");
-    let wanted = std::fs::read(root().join("deploy/system/node/package.json")).context("package.json")?;
+    let wanted = std::fs::read(root().join("deploy/lab/nodes/anvil/package.json")).context("package.json")?;
     if put(&dir.join("package.json"), &wanted)? || installed().is_none() {
         if !has("npm") {
             apt_install(&["npm"], "anvil")?;

@@ -1,4 +1,4 @@
-//! Measurements: the benchmarks of `deploy/system`, built for speed, told which machine they run on.
+//! Measurements: the benchmarks of `deploy/lab/bench`, built for speed, told which machine they run on.
 
 use std::fs::read_to_string;
 

@@ -40,7 +40,7 @@ pub(crate) fn api(examples: u32) -> anyhow::Result<()> {
     wait(PATIENCE, || page::trades(address, "mock").filter(|trades| *trades > 0))
         .with_context(|| format!("no trade was served at {address} within {} s", PATIENCE.as_secs()))?;
     note(&format!("asking {address} {examples} times for each operation"));
-    let script = root().join("deploy/system/fuzz-openapi.sh");
+    let script = root().join("deploy/lab/fuzz/openapi.sh");
     run(&mut program(script, &[&format!("http://{address}"), &examples.to_string()]))?;
     chaintape.still_there()
 }
@@ -76,8 +76,8 @@ mod tests {
     #[test]
     fn an_environment_whose_python_is_gone_is_made_anew() {
         let folder = tempfile::tempdir().unwrap();
-        let script = folder.path().join("deploy/system/fuzz-openapi.sh");
-        executable(&script, &fs::read_to_string(root().join("deploy/system/fuzz-openapi.sh")).unwrap());
+        let script = folder.path().join("deploy/lab/fuzz/openapi.sh");
+        executable(&script, &fs::read_to_string(root().join("deploy/lab/fuzz/openapi.sh")).unwrap());
         executable(&folder.path().join("target/fuzz/bin/schemathesis"), "#!/nowhere/target/fuzz/bin/python3\n");
         executable(&folder.path().join("bin/python3"), PYTHON);
         executable(&folder.path().join("bin/pip"), PIP);

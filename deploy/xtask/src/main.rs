@@ -77,7 +77,7 @@ enum Chore {
     },
     /// Breaks one promise at a time in a copy of the sources and demands that a test or chaos notices.
     Mutants {
-        /// Only the mutant of this name in deploy/system/mutants.
+        /// Only the mutant of this name in deploy/lab/mutants.
         name: Option<String>,
     },
     /// Records that a service could not read and put aside; the services' own `dlq` command, built first.

@@ -1,6 +1,6 @@
 //! `cargo xtask mutants`: breaks a promise on purpose, one at a time, in a copy of the sources, and demands that somebody notices.
 //!
-//! A mutant is a patch in `deploy/system/mutants` whose first lines say what it breaks and what must catch it: a test, or chaos
+//! A mutant is a patch in `deploy/lab/mutants` whose first lines say what it breaks and what must catch it: a test, or chaos
 //! with a number of faults and a seed. One that lives shows that the guard does not guard.
 
 use std::ffi::OsStr;
@@ -50,7 +50,7 @@ pub(crate) fn hunt(only: Option<&str>) -> anyhow::Result<()> {
 }
 
 fn read_all() -> anyhow::Result<Vec<Mutant>> {
-    let folder = root().join("deploy/system/mutants");
+    let folder = root().join("deploy/lab/mutants");
     let mut mutants = vec![];
     for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
         let patch = entry?.path();

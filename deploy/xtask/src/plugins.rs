@@ -40,7 +40,7 @@ fn build_these(names: &[String]) -> anyhow::Result<Vec<PathBuf>> {
         let component = ComponentEncoder::default()
             .validate(true)
             .module(&module)
-            .and_then(ComponentEncoder::encode)
+            .and_then(|mut encoder| encoder.encode())
             .with_context(|| format!("failed to make a component of the plugin {name}"))?;
         delivered.push(deliver(name, &component, "plugins")?);
     }

@@ -37,7 +37,7 @@ const SDK: &[&str] = &["wit-bindgen", "serde", "serde_json", "ruint", "thiserror
 
 /// The four parts, and those that may know several of them.
 const SERVICES: &[&str] = &["chain-ingestor", "metrics", "portfolio", "api"];
-const WHOLE: &[&str] = &["chaintape", "system"];
+const WHOLE: &[&str] = &["chaintape", "nodes", "system", "bench", "chaos"];
 
 /// The top level, as given.
 const TOP: &[&str] = &["Cargo.toml", "host", "wit", "plugins", "services", "migrations", "env", "deploy", "README.md"];
@@ -292,7 +292,7 @@ fn shown(path: &Path) -> String {
 #[test]
 fn every_mutant_applies() {
     let mut mutants = 0;
-    for entry in fs::read_dir(root().join("deploy/system/mutants")).unwrap() {
+    for entry in fs::read_dir(root().join("deploy/lab/mutants")).unwrap() {
         let patch = entry.unwrap().path();
         let text = fs::read_to_string(&patch).unwrap();
         for line in ["What: ", "Caught by: "] {

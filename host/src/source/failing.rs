@@ -39,7 +39,7 @@ impl Evidence {
             value = serde_json::to_vec(&cassette).unwrap_or_default();
         }
         let key = format!("{}/{}", cassette.chain, cassette.first).into_bytes();
-        let record = Record { share: topics::FAILURES.share(0), key, headers: vec![], value: Some(value) };
+        let record = Record { partition: topics::FAILURES.partition(0), key, headers: vec![], value: Some(value) };
         if let Err(error) = log.publish(vec![record]).await {
             tracing::warn!(%error, cause = %error.source, "a failed scan's cassette could not be kept");
         }

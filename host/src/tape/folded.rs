@@ -4,7 +4,7 @@ use super::Known;
 use ingest_domain::{Cursor, Journal, Range};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use tape::{BlockId, Share, Trade, Unavailable};
+use tape::{BlockId, Partition, Trade, Unavailable};
 use tape_log::{Log, Stored};
 use wire::v1::{journal, progress};
 
@@ -22,15 +22,15 @@ pub(super) struct Folded {
     ranges: BTreeMap<u32, journal::Range>,
 }
 
-/// The newest value of each key of a journal share.
+/// The newest value of each key of a journal partition.
 #[derive(Default)]
 pub(super) struct Journalled(HashMap<Vec<u8>, Vec<u8>>);
 
 impl Journalled {
-    /// Reads a share as it is now, telling `each` of every record.
+    /// Reads a partition as it is now, telling `each` of every record.
     pub(super) async fn read(
         log: &Log,
-        share: &Share,
+        partition: &Partition,
         mut each: impl FnMut(&Stored) + Send + 'static,
     ) -> Result<Self, Unavailable> {
         let newest: Arc<Mutex<HashMap<Vec<u8>, Vec<u8>>>> = Arc::default();
@@ -43,7 +43,7 @@ impl Journalled {
                 None => kept.remove(&record.key),
             };
         };
-        log.visit(share, keep).await?;
+        log.visit(partition, keep).await?;
         let newest = std::mem::take(&mut *newest.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(Self(newest))
     }
@@ -78,9 +78,9 @@ impl Journalled {
 }
 
 impl Folded {
-    /// Reads one chain's part of a share as it is now.
-    pub(super) async fn read(log: &Log, share: &Share, chain: &str) -> Result<Self, Unavailable> {
-        Journalled::read(log, share, |_| {}).await?.of(chain)
+    /// Reads one chain's part of a partition as it is now.
+    pub(super) async fn read(log: &Log, partition: &Partition, chain: &str) -> Result<Self, Unavailable> {
+        Journalled::read(log, partition, |_| {}).await?.of(chain)
     }
 
     /// In the domain's terms.
@@ -108,7 +108,7 @@ impl Folded {
 
     /// What a lease goes on from.
     pub(super) fn known(&self) -> Known {
-        let partitions = |listed: &[progress::Partition]| -> Partitions {
+        let partitions = |listed: &[progress::PartitionProgress]| -> Partitions {
             listed.iter().map(|p| (p.partition, (p.next, p.count))).collect()
         };
         let cursor = self.cursor.as_ref();
@@ -134,10 +134,14 @@ fn lifted(range: &journal::Range) -> Range {
 }
 
 /// Partitions as they are written.
-pub(super) fn listed(partitions: &Partitions) -> Vec<progress::Partition> {
+pub(super) fn listed(partitions: &Partitions) -> Vec<progress::PartitionProgress> {
     let each = partitions.iter();
-    each.map(|(partition, (next, count))| progress::Partition { partition: *partition, next: *next, count: *count })
-        .collect()
+    each.map(|(partition, (next, count))| progress::PartitionProgress {
+        partition: *partition,
+        next: *next,
+        count: *count,
+    })
+    .collect()
 }
 
 /// Covered heights as they are published: ascending, neighbours joined, at most so many of the newest.

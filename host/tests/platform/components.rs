@@ -62,7 +62,7 @@ impl Recipe {
             world = resolve.select_world(&[package], Some("more")).unwrap();
         }
         let mut module = wat::parse_str(self.text(&version_of(&wit))).unwrap();
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
         ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
     }
 

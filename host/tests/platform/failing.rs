@@ -64,7 +64,7 @@ impl Case {
     }
 
     async fn cassettes(&self) -> Vec<Cassette> {
-        let records = self.log.read_all(&topics::FAILURES.share(0)).await.unwrap();
+        let records = self.log.read_all(&topics::FAILURES.partition(0)).await.unwrap();
         records.iter().map(|record| serde_json::from_slice(record.value.as_ref().unwrap()).unwrap()).collect()
     }
 }
@@ -151,7 +151,7 @@ async fn progress(log: &Log, wanted: impl Fn(&ChainProgressed) -> bool) -> Chain
     let mut last = None;
     let looking = async {
         loop {
-            let records = log.read_all(&topics::PROGRESS.share(0)).await.unwrap();
+            let records = log.read_all(&topics::PROGRESS.partition(0)).await.unwrap();
             let newest =
                 records.last().map(|record| wire::v1::progress::decode(record.value.as_ref().unwrap()).unwrap());
             last.clone_from(&newest);

@@ -1,6 +1,6 @@
 -- What portfolio keeps. Unqualified names: the owner connects with search_path `portfolio`.
 
--- How far each share of the tape was read; moved by compare-and-set in the transaction of what was read.
+-- How far each partition of the tape was read; moved by compare-and-set in the transaction of what was read.
 CREATE TABLE read_positions (
     log text NOT NULL,
     partition integer NOT NULL,

@@ -1,6 +1,6 @@
 -- What portfolio keeps; as on PostgreSQL, but amounts are decimal text, since SQLite has no exact decimals.
 
--- How far each share of the tape was read; moved by compare-and-set in the transaction of what was read.
+-- How far each partition of the tape was read; moved by compare-and-set in the transaction of what was read.
 CREATE TABLE read_positions (
     log TEXT NOT NULL,
     partition INTEGER NOT NULL,

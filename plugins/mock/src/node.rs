@@ -1,4 +1,4 @@
-//! The mock chain read from a node over HTTP: the bytes that `deploy/system`'s mock node serves, and how they are checked.
+//! The mock chain read from a node over HTTP: the bytes that `deploy/lab/nodes`' mock node serves, and how they are checked.
 //!
 //! `GET /head` answers a [`Head`]; `GET /blocks?first=N&last=M` answers [`Blocks`]. A block's hash commits to its trades, so
 //! a node that leaves one out, or a block of its span, is found out.

@@ -23,7 +23,7 @@ use rings::{Live, MOST_TRADE_BYTES, MOST_TRADES, advance, nexts, since, with};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tape::Share;
+use tape::Partition;
 use tape_log::record::chain_of;
 use tape_log::watch::Watch;
 use tape_log::{Stored, topics};
@@ -97,17 +97,17 @@ impl Hub {
         let Inner { live, watch, letters, .. } = &mut *inner;
         let live = live.get_or_insert_with(|| Live::starting_at(starts));
         let trades = nexts(&live.trades);
-        topics::TRADES.shares().zip(&trades).for_each(|(share, from)| watch.begin(&share, *from));
+        topics::TRADES.partitions().zip(&trades).for_each(|(partition, from)| watch.begin(&partition, *from));
         letters.clear();
         Starts { trades, metrics: nexts(&live.metrics), wallets: nexts(&live.wallets) }
     }
 
     /// Counts records that were read before anything is made of them.
-    pub(crate) fn saw(&self, share: &Share, records: &[Stored], next: u64) {
+    pub(crate) fn saw(&self, partition: &Partition, records: &[Stored], next: u64) {
         let mut inner = self.lock();
-        if *share.log == *topics::TRADES.name {
-            inner.watch.saw(share, records.iter().map(|record| (&*record.key, record.position)), next);
-        } else if topics::DEAD_LETTERS.iter().any(|topic| *share.log == *topic.name) {
+        if *partition.topic == *topics::TRADES.name {
+            inner.watch.saw(partition, records.iter().map(|record| (&*record.key, record.position)), next);
+        } else if topics::DEAD_LETTERS.iter().any(|topic| *partition.topic == *topic.name) {
             for record in records {
                 *inner.letters.entry(chain_of(&record.key).into_owned()).or_default() += 1;
             }
@@ -119,18 +119,18 @@ impl Hub {
         self.lock().live.is_some()
     }
 
-    /// Notes up to where a share was read, and how old that was.
-    pub(crate) fn advance(&self, share: &Share, next: u64, now_ms: u64, record_ms: u64) {
+    /// Notes up to where a partition was read, and how old that was.
+    pub(crate) fn advance(&self, partition: &Partition, next: u64, now_ms: u64, record_ms: u64) {
         let mut inner = self.lock();
         let Some(live) = &mut inner.live else { return };
         live.last_arrival_ms = now_ms;
         live.last_record_ms = record_ms;
-        let number = share.number as usize;
-        if *share.log == *topics::TRADES.name {
+        let number = partition.index as usize;
+        if *partition.topic == *topics::TRADES.name {
             advance(&mut live.trades, number, next);
-        } else if *share.log == *topics::METRICS_UPDATED.name {
+        } else if *partition.topic == *topics::METRICS_UPDATED.name {
             advance(&mut live.metrics, number, next);
-        } else if *share.log == *topics::PORTFOLIO_UPDATED.name {
+        } else if *partition.topic == *topics::PORTFOLIO_UPDATED.name {
             advance(&mut live.wallets, number, next);
         }
     }

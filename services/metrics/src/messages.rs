@@ -23,7 +23,7 @@ pub fn messages(facts: &Facts) -> Vec<Message> {
     for (key, book) in &facts.books {
         positions.entry(&key.user).or_default().push(position(key, book));
     }
-    let as_of = AsOf { partition: facts.share.number, offset: facts.as_of() };
+    let as_of = AsOf { partition: facts.partition.index, offset: facts.as_of() };
     let message = |(key, user): &(UserKey, User)| {
         let state = MetricsUpdated {
             chain: key.chain.to_string(),

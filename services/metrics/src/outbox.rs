@@ -50,7 +50,7 @@ async fn send(log: &Log, messages: Vec<Message>) -> Result<(), Unavailable> {
     let record = |message: Message| {
         tracing::debug!(event = "metrics.updated", eventId = message.event_id, "metrics updated");
         Record {
-            share: topics::METRICS_UPDATED.share_of(message.key.as_bytes()),
+            partition: topics::METRICS_UPDATED.partition_of(message.key.as_bytes()),
             headers: cloud_event(kind::METRICS_UPDATED, &message.event_id, "metrics", message.trace.as_deref()),
             key: message.key.into_bytes(),
             value: Some(message.payload.into_bytes()),

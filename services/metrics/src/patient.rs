@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tape::{Delivery, Feed, Share, Start, Unavailable};
+use tape::{Delivery, Feed, Partition, Start, Unavailable};
 use tokio::sync::Notify;
 use tracing::Instrument;
 
@@ -32,8 +32,8 @@ impl<S: Store> Store for PatientStore<S> {
         self.inner.method()
     }
 
-    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
-        Ok(patiently(&self.pulse.database, || self.inner.position(share)).await)
+    async fn position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
+        Ok(patiently(&self.pulse.database, || self.inner.position(partition)).await)
     }
 
     async fn floors(&self) -> Result<Floors, Unavailable> {
@@ -55,7 +55,7 @@ impl<S: Store> Store for PatientStore<S> {
     /// A commit that failed with unknown outcome is safe to repeat: had it been kept, the position has moved.
     async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
         let span = tracing::info_span!(
-            "store.facts.commit", log = %facts.share.log, partition = facts.share.number, next = facts.next,
+            "store.facts.commit", log = %facts.partition.topic, partition = facts.partition.index, next = facts.next,
             trades = facts.puts.len(), refolded = facts.changed.len(), users = facts.users.len(),
         );
         let span = environment::telemetry::continued(span, facts.trace.as_deref());
@@ -114,11 +114,11 @@ impl<E: Send, F: Feed<E>> Feed<E> for PatientFeed<F> {
         let delivered = self.inner.next().await;
         self.pulse.log.store(delivered.is_ok(), Ordering::Relaxed);
         match &delivered {
-            Ok(Delivery::Gained(share)) => {
-                tracing::info!(event = "share.gained", log = %share.log, partition = share.number, "share gained");
+            Ok(Delivery::Gained(partition)) => {
+                tracing::info!(event = "partition.gained", log = %partition.topic, partition = partition.index, "partition gained");
             }
-            Ok(Delivery::Lost(share)) => {
-                tracing::info!(event = "share.lost", log = %share.log, partition = share.number, "share lost");
+            Ok(Delivery::Lost(partition)) => {
+                tracing::info!(event = "partition.lost", log = %partition.topic, partition = partition.index, "partition lost");
             }
             Ok(Delivery::Batch(_)) => self.backoff.reset(),
             Err(error) => {
@@ -129,9 +129,9 @@ impl<E: Send, F: Feed<E>> Feed<E> for PatientFeed<F> {
         delivered
     }
 
-    async fn seek(&mut self, share: &Share, start: Start) -> Result<(), Unavailable> {
+    async fn seek(&mut self, partition: &Partition, start: Start) -> Result<(), Unavailable> {
         let mut backoff = backoff();
-        while let Err(error) = self.inner.seek(share, start).await {
+        while let Err(error) = self.inner.seek(partition, start).await {
             self.pulse.log.store(false, Ordering::Relaxed);
             tracing::warn!(event = "feed.failed", error = %chain(&error), "failed to {error}; trying again");
             tokio::time::sleep(backoff.next()).await;

@@ -12,7 +12,7 @@ use digest::Digest;
 use metrics_domain::{Store, follow};
 use replay::Replay;
 use sqlx::AssertSqlSafe;
-use tape::Share;
+use tape::Partition;
 use tape_log::Log;
 use tokio::sync::Notify;
 
@@ -27,11 +27,11 @@ const TABLES: [(&str, &str); 6] = [
     ("fees", "trader, chain, platform, day"),
 ];
 
-/// What stands in the tables at one instant: how far each share is read, and a digest of every table.
+/// What stands in the tables at one instant: how far each partition is read, and a digest of every table.
 struct Standing {
     /// Down to which block time trades are kept, and how many events came later than that.
     kept_from: (u64, u64),
-    positions: Vec<(Share, u64)>,
+    positions: Vec<(Partition, u64)>,
     digests: Vec<Digest>,
 }
 
@@ -80,8 +80,8 @@ pub async fn in_schema(
     Ok(differences)
 }
 
-/// Folds every share from its first record up to a position.
-async fn fold(settings: &Settings, log: &Log, store: &impl Store, ends: &[(Share, u64)]) -> anyhow::Result<()> {
+/// Folds every partition from its first record up to a position.
+async fn fold(settings: &Settings, log: &Log, store: &impl Store, ends: &[(Partition, u64)]) -> anyhow::Result<()> {
     if ends.iter().all(|(_, end)| *end == 0) {
         return Ok(());
     }

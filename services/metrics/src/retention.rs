@@ -29,7 +29,7 @@ pub async fn keep(store: &impl Retention, log: &Log, days: u32) {
 
 async fn once(store: &impl Retention, log: &Log, days: u32) -> Result<Pruned, Unavailable> {
     let mut finalized = BTreeMap::new();
-    for record in log.read_all(&topics::PROGRESS.share(0)).await? {
+    for record in log.read_all(&topics::PROGRESS.partition(0)).await? {
         // What does not validate was not written by an ingestor.
         let Some(Ok(said)) = record.value.map(|value| progress::decode(&value)) else { continue };
         finalized.extend(said.finalized.map(|block| (said.chain, block.height)));

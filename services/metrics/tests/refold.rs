@@ -12,7 +12,7 @@ use metrics::settings::Database;
 use metrics_domain::{Limits, Method, Pruned, Retention};
 use sqlx::AssertSqlSafe;
 use std::sync::Mutex;
-use tape::{Event, Share};
+use tape::{Event, Partition};
 use tape_log::{Log, Record, Target, topics};
 use trades::{Dice, batches, history, play, said};
 
@@ -27,19 +27,19 @@ fn settings(database: Database, method: Method) -> Settings {
     }
 }
 
-/// A tape of many chains and users, poison included; what was read of it, per share, as the service would be handed it.
-async fn tape(log: &Log) -> Vec<(Share, Vec<Event>)> {
-    let mut read: Vec<(Share, Vec<Event>)> = vec![];
+/// A tape of many chains and users, poison included; what was read of it, per partition, as the service would be handed it.
+async fn tape(log: &Log) -> Vec<(Partition, Vec<Event>)> {
+    let mut read: Vec<(Partition, Vec<Event>)> = vec![];
     for number in 0..12 {
         let events = history(&format!("chain{number}"), &mut Dice::new(number + 100), 80);
         for event in events {
             let key = event.trade.key().into_bytes();
-            let share = topics::TRADES.share_of(&key);
+            let partition = topics::TRADES.partition_of(&key);
             let value = Some(said(&event));
-            log.publish(vec![Record { share: share.clone(), key, headers: vec![], value }]).await.unwrap();
-            match read.iter_mut().find(|(known, _)| *known == share) {
+            log.publish(vec![Record { partition: partition.clone(), key, headers: vec![], value }]).await.unwrap();
+            match read.iter_mut().find(|(known, _)| *known == partition) {
                 Some((_, events)) => events.push(event),
-                None => read.push((share, vec![event])),
+                None => read.push((partition, vec![event])),
             }
         }
     }
@@ -60,8 +60,8 @@ async fn a_file_is_refolded_to_the_byte() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("metrics.db");
         let store = Sqlite::open(&path, method).await.unwrap();
-        for (at, (share, events)) in tape(&log).await.iter().enumerate() {
-            play(batches(share, events, 1 + at * 3), &store, 1 + at * 2).await;
+        for (at, (partition, events)) in tape(&log).await.iter().enumerate() {
+            play(batches(partition, events, 1 + at * 3), &store, 1 + at * 2).await;
         }
         drop_old(&store).await;
         let settings = settings(Database::Sqlite(path), method);
@@ -85,8 +85,8 @@ async fn a_schema_is_refolded_to_the_byte() {
         let log = Log::open(&Target::Memory).await.unwrap();
         let schema = format!("metrics_refold_{method}_{}_{}", std::process::id(), environment::now_ms());
         let store = Postgres::open(&url, &schema, method).await.unwrap();
-        for (at, (share, events)) in tape(&log).await.iter().enumerate() {
-            play(batches(share, events, 1 + at * 3), &store, 1 + at * 2).await;
+        for (at, (partition, events)) in tape(&log).await.iter().enumerate() {
+            play(batches(partition, events, 1 + at * 3), &store, 1 + at * 2).await;
         }
         drop_old(&store).await;
         let settings = settings(Database::Sqlite("unused".into()), method);

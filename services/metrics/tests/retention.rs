@@ -13,7 +13,7 @@ use metrics_domain::retention::SPAN_MS;
 use metrics_domain::{Method, Outcome, Pruned, Retention, Store};
 use std::collections::BTreeMap;
 use stores::{empty, run, same, server};
-use trades::{Dice, batches, history, play, share};
+use trades::{Dice, batches, history, partition, play};
 
 const BEGUN_MS: u64 = 655 * SPAN_MS;
 /// Heights 0 to 3 of old histories lie below it.
@@ -26,7 +26,7 @@ async fn told_of_old(upto: usize, store: &impl Store) {
         for event in &mut events {
             event.trade.block.timestamp_ms = BEGUN_MS + event.trade.block.id.height * SPAN_MS / 2;
         }
-        play(batches(&share(number), &events[..upto], 1 + number as usize), store, 7).await;
+        play(batches(&partition(number), &events[..upto], 1 + number as usize), store, 7).await;
     }
 }
 

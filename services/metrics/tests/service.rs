@@ -38,7 +38,7 @@ const TRACE: &[u8] = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 fn record(event: &Event) -> Record {
     let key = event.trade.key().into_bytes();
     let value = Some(said(event));
-    Record { share: topics::TRADES.share_of(&key), key, headers: vec![], value }
+    Record { partition: topics::TRADES.partition_of(&key), key, headers: vec![], value }
 }
 
 /// A process of the service, until it is dropped with its wish to stop.
@@ -119,9 +119,9 @@ async fn trades_become_messages_and_poison_is_set_aside(target: &Target) {
     let log = Log::open(target).await.unwrap();
     log.own(topics::OF_INGESTOR).await.unwrap();
     log.own(topics::OF_METRICS).await.unwrap();
-    let all = topics::METRICS_UPDATED.shares().map(|share| (share, Start::Beginning)).collect();
+    let all = topics::METRICS_UPDATED.partitions().map(|partition| (partition, Start::Beginning)).collect();
     let mut updates = log.assigned(all).await.unwrap();
-    let mut dead = log.assigned(vec![(topics::METRICS_DLQ.share(0), Start::Beginning)]).await.unwrap();
+    let mut dead = log.assigned(vec![(topics::METRICS_DLQ.partition(0), Start::Beginning)]).await.unwrap();
 
     let buy = worth(swap("ethereum", "0xann", 1, ("$usd", 10), ("cat", 10)), "10");
     let sell = worth(swap("ethereum", "0xann", 2, ("cat", 4), ("$usd", 8)), "8");
@@ -188,11 +188,11 @@ fn letter(record: &Record, position: u64) -> Record {
     let header = |name: &str, value: String| (name.to_owned(), value.into_bytes());
     let headers = vec![
         header("dlq.reason", "an older version could not read it".to_owned()),
-        header("dlq.topic", record.share.log.to_string()),
-        header("dlq.partition", record.share.number.to_string()),
+        header("dlq.topic", record.partition.topic.to_string()),
+        header("dlq.partition", record.partition.index.to_string()),
         header("dlq.position", position.to_string()),
     ];
-    Record { share: topics::METRICS_DLQ.share(0), headers, ..record.clone() }
+    Record { partition: topics::METRICS_DLQ.partition(0), headers, ..record.clone() }
 }
 
 async fn history_and_letters_are_read_beside_live_trades(target: &Target) {
@@ -200,19 +200,19 @@ async fn history_and_letters_are_read_beside_live_trades(target: &Target) {
     let log = Log::open(target).await.unwrap();
     log.own(topics::OF_INGESTOR).await.unwrap();
     log.own(topics::OF_METRICS).await.unwrap();
-    let all = topics::METRICS_UPDATED.shares().map(|share| (share, Start::Beginning)).collect();
+    let all = topics::METRICS_UPDATED.partitions().map(|partition| (partition, Start::Beginning)).collect();
     let mut updates = log.assigned(all).await.unwrap();
     let sell = worth(swap("ethereum", "0xann", 9, ("cat", 4), ("$usd", 8)), "8");
     let buy = worth(swap("ethereum", "0xann", 2, ("$usd", 10), ("cat", 10)), "10");
     let live = record(&present(&sell));
-    let number = live.share.number;
+    let number = live.partition.index;
 
     let process = Process::start(&log, directory.path());
     log.publish(vec![live.clone()]).await.unwrap();
     let first = state_as_of(&mut updates, 1).await;
     assert_eq!((first.totals.realized_pnl_usd.as_str(), first.totals.proceeds_without_basis_usd.as_str()), ("0", "8"));
     // Filled in later, it comes before the sale in chain order.
-    log.publish(vec![Record { share: topics::HISTORY.share(number), ..record(&present(&buy)) }]).await.unwrap();
+    log.publish(vec![Record { partition: topics::HISTORY.partition(number), ..record(&present(&buy)) }]).await.unwrap();
     let filled = state_as_of(&mut updates, 2).await;
     assert_eq!((filled.totals.volume_usd.as_str(), filled.totals.realized_pnl_usd.as_str()), ("18", "4"));
 
@@ -260,7 +260,7 @@ fn finalized(chain: &str, height: u64) -> Record {
         unbacked: 0,
     };
     let value = Some(wire::v1::progress::encode(&progress));
-    Record { share: topics::PROGRESS.share(0), key: chain.as_bytes().to_vec(), headers: vec![], value }
+    Record { partition: topics::PROGRESS.partition(0), key: chain.as_bytes().to_vec(), headers: vec![], value }
 }
 
 /// Trades older than is wished go once the chain says that they are final; what then comes below them changes nothing.
@@ -269,8 +269,8 @@ async fn old_trades_go_while_it_runs() {
     let directory = tempfile::tempdir().unwrap();
     let log = Log::open(&Target::Memory).await.unwrap();
     let trade = |height, usd| record(&present(&worth(swap("mock", "ann", height, ("$usd", 10), ("cat", 10)), usd)));
-    let share = topics::METRICS_UPDATED.share_of(b"mock/ann");
-    let mut updates = log.assigned(vec![(share, Start::Beginning)]).await.unwrap();
+    let partition = topics::METRICS_UPDATED.partition_of(b"mock/ann");
+    let mut updates = log.assigned(vec![(partition, Start::Beginning)]).await.unwrap();
     log.publish(vec![trade(1, "10"), trade(3, "10")]).await.unwrap();
     let process = Process::start(&log, directory.path());
     swaps(&mut updates, 2).await;

@@ -17,9 +17,9 @@ use sqlx::{Connection, Row, SqliteConnection};
 use std::sync::Mutex;
 use stores::{empty, run, same, same_rows, server};
 use tape::{Delivery, Event, Unavailable};
-use trades::{Dice, absent, batches, history, play, present, share, swap, worth};
+use trades::{Dice, absent, batches, history, partition, play, present, swap, worth};
 
-/// All that the port promises; each part uses shares and chains of its own.
+/// All that the port promises; each part uses partitions and chains of its own.
 async fn suite(store: &(impl Store + Outbox)) {
     keeps_what_memory_keeps(store).await;
     keeps_many_trades_at_once(store).await;
@@ -41,9 +41,9 @@ async fn keeps_what_memory_keeps(store: &impl Store) {
             events.iter_mut().for_each(clock);
         }
         let size = 1 + dice.roll(20) as usize;
-        play(batches(&share(number), &events, size), store, 7).await;
-        play(batches(&share(number), &events, size), &memory, 7).await;
-        assert_eq!(store.position(&share(number)).await.unwrap(), Some(60));
+        play(batches(&partition(number), &events, size), store, 7).await;
+        play(batches(&partition(number), &events, size), &memory, 7).await;
+        assert_eq!(store.position(&partition(number)).await.unwrap(), Some(60));
     }
     same(store, &memory).await;
 }
@@ -52,28 +52,28 @@ async fn keeps_what_memory_keeps(store: &impl Store) {
 async fn keeps_many_trades_at_once(store: &impl Store) {
     let memory = Memory::keeping(store.method());
     let events = history("many", &mut Dice::new(7), 2_000);
-    play(batches(&share(30), &events, 1_000), store, 1_000).await;
-    play(batches(&share(30), &events, 1_000), &memory, 1_000).await;
+    play(batches(&partition(30), &events, 1_000), store, 1_000).await;
+    play(batches(&partition(30), &events, 1_000), &memory, 1_000).await;
     assert!(memory.kept().trades.len() > 2 * 256, "so one batch brings more than 256");
     same_rows(store, &memory).await;
 }
 
 async fn moves_a_position_only_from_where_it_is(store: &(impl Store + Outbox)) {
-    assert_eq!(store.position(&share(40)).await.unwrap(), None);
+    assert_eq!(store.position(&partition(40)).await.unwrap(), None);
     assert_eq!(store.commit(&empty(40, None, 5)).await.unwrap(), Outcome::Committed);
     for (from, next) in [(None, 9), (Some(4), 9), (Some(6), 9)] {
         assert_eq!(store.commit(&empty(40, from, next)).await.unwrap(), Outcome::Moved);
-        assert_eq!(store.position(&share(40)).await.unwrap(), Some(5));
+        assert_eq!(store.position(&partition(40)).await.unwrap(), Some(5));
     }
-    assert_eq!(store.commit(&empty(41, Some(5), 9)).await.unwrap(), Outcome::Moved, "a share never read");
+    assert_eq!(store.commit(&empty(41, Some(5), 9)).await.unwrap(), Outcome::Moved, "a partition never read");
     assert_eq!(store.commit(&empty(40, Some(5), 9)).await.unwrap(), Outcome::Committed);
     drain(store).await;
     // A reader of one log does not know what a reader of its companion has done to the same users.
-    let history = tape::Share { log: "trades.history.v1".into(), number: 42 };
+    let history = tape::Partition { topic: "trades.history.v1".into(), index: 42 };
     assert_eq!(store.commit(&empty(42, None, 3)).await.unwrap(), Outcome::Committed);
-    let blind = Facts { share: history.clone(), ..empty(42, None, 7) };
+    let blind = Facts { partition: history.clone(), ..empty(42, None, 7) };
     assert_eq!(store.commit(&blind).await.unwrap(), Outcome::Moved);
-    let aware = Facts { beside: vec![(share(42), 3)], ..blind };
+    let aware = Facts { beside: vec![(partition(42), 3)], ..blind };
     assert_eq!(aware.as_of(), 10);
     assert_eq!(store.commit(&aware).await.unwrap(), Outcome::Committed);
     assert_eq!(store.commit(&empty(42, Some(3), 4)).await.unwrap(), Outcome::Moved);
@@ -83,8 +83,12 @@ async fn moves_a_position_only_from_where_it_is(store: &(impl Store + Outbox)) {
     assert_eq!(store.commit(&fresh).await.unwrap(), Outcome::Committed);
     // A refused commit leaves no row behind: what memory makes of the events is committed from the wrong position.
     let spy = Spy { inner: Memory::default(), seen: Mutex::default() };
-    play(batches(&share(40), &[present(&worth(swap("refused", "ann", 1, ("$usd", 5), ("cat", 5)), "5"))], 1), &spy, 9)
-        .await;
+    play(
+        batches(&partition(40), &[present(&worth(swap("refused", "ann", 1, ("$usd", 5), ("cat", 5)), "5"))], 1),
+        &spy,
+        9,
+    )
+    .await;
     let mut facts = spy.seen.into_inner().unwrap().pop().unwrap();
     assert_eq!((facts.puts.len(), facts.users.len(), facts.books.len()), (1, 1, 1));
     assert_eq!(store.commit(&facts).await.unwrap(), Outcome::Moved);
@@ -106,7 +110,7 @@ async fn hands_out_messages_until_they_are_sent(store: &(impl Store + Outbox)) {
         present(&worth(swap("outbox", "ann", at as u64 + 1, (sold, 10), (bought, 10)), usd))
     };
     let events: Vec<Event> = lines.iter().enumerate().map(trade).collect();
-    let mut script = batches(&share(50), &events, 1);
+    let mut script = batches(&partition(50), &events, 1);
     if let Some(Delivery::Batch(last)) = script.last_mut() {
         last.trace = Some("of the last".into());
     }
@@ -145,8 +149,8 @@ impl Store for Spy {
         self.inner.method()
     }
 
-    async fn position(&self, share: &tape::Share) -> Result<Option<u64>, Unavailable> {
-        self.inner.position(share).await
+    async fn position(&self, partition: &tape::Partition) -> Result<Option<u64>, Unavailable> {
+        self.inner.position(partition).await
     }
 
     async fn floors(&self) -> Result<Floors, Unavailable> {
@@ -218,7 +222,7 @@ fn shown() -> [(&'static str, Vec<&'static str>); 6] {
 /// The leaders of a moment in which the last two golden trades are younger than a day.
 async fn ranks_leaders(store: &(impl Store + Boards), rows: impl AsyncFn() -> Vec<String>) {
     let rich = worth(swap("golden", "zoe", 5, ("$usd", 1), ("dog", 1)), "1000000");
-    play(batches(&share(61), &[present(&rich)], 1), store, 9).await;
+    play(batches(&partition(61), &[present(&rich)], 1), store, 9).await;
     assert!(store.rebuild((472_277 + 2) * 3_600_000).await.unwrap());
     let board = rows().await;
     assert!(board.contains(&"24h volume 1 zoe 1000000 0 1".to_owned()), "{board:?}");
@@ -249,10 +253,10 @@ async fn memory_and_sqlite_agree() {
     let path = directory.path().join("metrics.db");
     let store = Sqlite::open(&path, Method::Average).await.unwrap();
     suite(&store).await;
-    play(batches(&share(60), &told(), 1), &store, 9).await;
+    play(batches(&partition(60), &told(), 1), &store, 9).await;
     drop(store);
     let store = Sqlite::open(&path, Method::Average).await.unwrap();
-    assert_eq!(store.position(&share(60)).await.unwrap(), Some(6), "survives its process, migrates once");
+    assert_eq!(store.position(&partition(60)).await.unwrap(), Some(6), "survives its process, migrates once");
     let mut reader = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
     for (query, expected) in shown() {
         let rows: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut reader).await.unwrap();
@@ -274,9 +278,9 @@ async fn memory_and_postgres_agree() {
     let Some((url, schema, mut connection)) = server("suite").await else { return };
     let store = Postgres::open(&url, &schema, Method::Average).await.unwrap();
     suite(&store).await;
-    play(batches(&share(60), &told(), 1), &store, 9).await;
+    play(batches(&partition(60), &told(), 1), &store, 9).await;
     let again = Postgres::open(&url, &schema, Method::Average).await.unwrap();
-    assert_eq!(again.position(&share(60)).await.unwrap(), Some(6), "migrates once");
+    assert_eq!(again.position(&partition(60)).await.unwrap(), Some(6), "migrates once");
     run(&mut connection, format!("SET search_path = {schema}")).await.unwrap();
     for (query, expected) in shown() {
         let rows: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut connection).await.unwrap();
@@ -316,11 +320,11 @@ async fn a_row_that_is_known_against_all_signs_is_written_over() {
         .chain((1_000..1_999).map(other))
         .chain([present(&moved)])
         .collect();
-    play(batches(&share(1), &events, 1_000), &store, 1_000).await;
+    play(batches(&partition(1), &events, 1_000), &store, 1_000).await;
     let query = "SELECT count(*), max(tx_index) FILTER (WHERE trader = 'ann') FROM trades";
     let row: (i64, i64) = sqlx::query_as(query).fetch_one(store.pool()).await.unwrap();
     assert_eq!(row, (1_999, 9));
-    assert_eq!(store.position(&share(1)).await.unwrap(), Some(2_000));
+    assert_eq!(store.position(&partition(1)).await.unwrap(), Some(2_000));
     run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
 }
 
@@ -334,7 +338,7 @@ async fn trades_lie_in_the_partition_of_their_time() {
         present(&trade)
     };
     let events = [at("a", 1_700_000_000_000), at("b", 1_703_000_000_000), at("c", 0), at("d", u64::MAX)];
-    play(batches(&share(1), &events, 4), &store, 9).await;
+    play(batches(&partition(1), &events, 4), &store, 9).await;
     let query = "SELECT t.tableoid::regclass::text || ' ' || chain FROM trades t ORDER BY chain";
     run(&mut connection, format!("SET search_path = {schema}")).await.unwrap();
     let rows: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut connection).await.unwrap();
@@ -343,7 +347,7 @@ async fn trades_lie_in_the_partition_of_their_time() {
 }
 
 #[tokio::test]
-async fn two_readers_of_one_share_commit_a_batch_once() {
+async fn two_readers_of_one_partition_commit_a_batch_once() {
     let Some((url, schema, mut connection)) = server("race").await else { return };
     let (one, two) = (
         Postgres::open(&url, &schema, Method::Average).await.unwrap(),

@@ -41,11 +41,15 @@ pub(crate) async fn follow(service: &Service) {
 
 fn tell(service: &Service, followed: &Followed) {
     match followed {
-        Followed::Gained(share) => tracing::debug!(log = %share.log, partition = share.number, "share gained"),
-        Followed::Lost(share) => tracing::debug!(log = %share.log, partition = share.number, "share lost"),
-        Followed::Moved(share) => {
+        Followed::Gained(partition) => {
+            tracing::debug!(log = %partition.topic, partition = partition.index, "partition gained")
+        }
+        Followed::Lost(partition) => {
+            tracing::debug!(log = %partition.topic, partition = partition.index, "partition lost")
+        }
+        Followed::Moved(partition) => {
             service.vitals.count("moved", 1);
-            tracing::warn!(log = %share.log, partition = share.number, "another reader had read on; reading from there");
+            tracing::warn!(log = %partition.topic, partition = partition.index, "another reader had read on; reading from there");
         }
         Followed::Kept { events, touched, dropped } => {
             service.vitals.count("events", *events as u64);

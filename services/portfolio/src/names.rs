@@ -33,7 +33,7 @@ impl Names {
 
     /// Learns from the log for as long as it can be read.
     pub(crate) async fn follow(&self, log: &Log, vitals: &Vitals) -> Result<(), Unavailable> {
-        let mut reader = log.assigned(vec![(topics::PROGRESS.share(0), Start::Beginning)]).await?;
+        let mut reader = log.assigned(vec![(topics::PROGRESS.partition(0), Start::Beginning)]).await?;
         loop {
             let Arrival::Records { records, .. } = reader.next().await? else { continue };
             for record in records {

@@ -53,5 +53,5 @@ async fn publish(service: &Service) -> Result<u64, Unavailable> {
 fn record(Outgoing { message, .. }: Outgoing) -> Record {
     let headers = headers::cloud_event(headers::kind::PORTFOLIO_UPDATED, &message.event_id, NAME, None);
     let key = message.key.into_bytes();
-    Record { share: topics::PORTFOLIO_UPDATED.share_of(&key), key, headers, value: Some(message.payload) }
+    Record { partition: topics::PORTFOLIO_UPDATED.partition_of(&key), key, headers, value: Some(message.payload) }
 }

@@ -16,7 +16,7 @@ use portfolio_domain::{
 use postgres::Postgres;
 use sqlite::Sqlite;
 use std::sync::Arc;
-use tape::{Raw, Share, Unavailable};
+use tape::{Partition, Raw, Unavailable};
 
 /// An open store. Clones share it.
 #[derive(Clone)]
@@ -83,8 +83,8 @@ impl Store {
 }
 
 impl Ledger for Store {
-    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
-        each!(self, store => store.position(share))
+    async fn position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
+        each!(self, store => store.position(partition))
     }
 
     async fn known(&self, wallets: &[Wallet], trades: &[String]) -> Result<Known, Unavailable> {

@@ -1,7 +1,7 @@
-//! The reader's side of the tape: shares of it are gained and lost, batches arrive in order.
+//! The reader's side of the tape: partitions of it are gained and lost, batches arrive in order.
 //!
-//! **Invariant:** after `Gained` nothing of that share arrives until [`Feed::seek`] has said from where; after `Lost`
-//! nothing of it arrives at all, and what was folded of it since the last commit is void. Shares of one number are
+//! **Invariant:** after `Gained` nothing of that partition arrives until [`Feed::seek`] has said from where; after `Lost`
+//! nothing of it arrives at all, and what was folded of it since the last commit is void. Assignments of one number are
 //! gained and lost together, whatever their logs: one key has one reader.
 
 use crate::change::Event;
@@ -9,21 +9,21 @@ use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
 
-/// One ordered part of one log.
+/// One ordered part of one topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Share {
-    /// Name of the log, without an environment's prefix: `trades.executed.v1`.
-    pub log: Arc<str>,
-    /// Number of the part.
-    pub number: u32,
+pub struct Partition {
+    /// Name of the topic, without an environment's prefix: `trades.executed.v1`.
+    pub topic: Arc<str>,
+    /// Its number in the topic, from 0.
+    pub index: u32,
 }
 
-impl Share {
-    /// Whether these, log by log, are the positions of this share's number that a reader rests on: its own, none before the
+impl Partition {
+    /// Whether these, log by log, are the positions of this partition's index that a reader rests on: its own, none before the
     /// first, and those of the companions that it has read.
     pub fn stands(&self, from: Option<u64>, beside: &[(Self, u64)], mut standing: Vec<(String, u64)>) -> bool {
-        let own = from.map(|from| (self.log.to_string(), from));
-        let beside = beside.iter().map(|(share, next)| (share.log.to_string(), *next));
+        let own = from.map(|from| (self.topic.to_string(), from));
+        let beside = beside.iter().map(|(partition, next)| (partition.topic.to_string(), *next));
         let mut expected: Vec<(String, u64)> = own.into_iter().chain(beside).collect();
         standing.sort();
         expected.sort();
@@ -31,7 +31,7 @@ impl Share {
     }
 }
 
-/// Where reading a share begins.
+/// Where reading a partition begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// At the oldest record kept.
@@ -42,7 +42,7 @@ pub enum Start {
 
 /// One event as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct TradeRecord {
     /// Its position.
     pub position: u64,
     /// What it says.
@@ -51,11 +51,11 @@ pub struct Told {
     pub text: String,
 }
 
-/// Events of one share, in order, each as what its reader makes of it on arrival.
+/// Events of one partition, in order, each as what its reader makes of it on arrival.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch<E = Told> {
-    /// Which share.
-    pub share: Share,
+pub struct Batch<E = TradeRecord> {
+    /// Which partition.
+    pub partition: Partition,
     /// The events. Records that did not validate are left out: the adapter has dead-lettered them.
     pub events: Vec<E>,
     /// The position to read from next, once this batch is committed.
@@ -66,21 +66,21 @@ pub struct Batch<E = Told> {
 
 /// What a reader is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Delivery<E = Told> {
-    /// The share is this reader's now; say where to start.
-    Gained(Share),
+pub enum Delivery<E = TradeRecord> {
+    /// The partition is this reader's now; say where to start.
+    Gained(Partition),
     /// Its next events.
     Batch(Batch<E>),
-    /// The share is another's; forget it.
-    Lost(Share),
+    /// The partition is another's; forget it.
+    Lost(Partition),
 }
 
 /// A reader of trade events.
-pub trait Feed<E = Told>: Send {
+pub trait Feed<E = TradeRecord>: Send {
     /// The next delivery; waits for one.
     fn next(&mut self) -> impl Future<Output = Result<Delivery<E>, Unavailable>> + Send;
-    /// Starts, or starts again, to read a gained share at `start`.
-    fn seek(&mut self, share: &Share, start: Start) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    /// Starts, or starts again, to read a gained partition at `start`.
+    fn seek(&mut self, partition: &Partition, start: Start) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
 
 /// The outside failed; trying again later may help. Reads after "failed to".

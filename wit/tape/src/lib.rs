@@ -11,7 +11,7 @@ pub mod money;
 pub mod feed;
 
 pub use change::{Change, Event, Status};
-pub use feed::{Batch, Delivery, Feed, Share, Start, Told, Unavailable};
+pub use feed::{Batch, Delivery, Feed, Partition, Start, TradeRecord, Unavailable};
 pub use money::{Raw, Usd};
 pub use trade::{
     AssetAmount, BlockId, BlockRef, Detector, Fee, Leg, Place, Side, Trade, Trader, Transaction, Valuation,

@@ -128,8 +128,8 @@ offsets.topic.replication.factor=1
 transaction.state.log.num.partitions=8
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+partition.coordinator.state.topic.replication.factor=1
+partition.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=16777216
 "

@@ -7,7 +7,7 @@ use environment::telemetry::continued;
 use environment::{Backoff, Shutdown, now_ms};
 use std::sync::Arc;
 use std::time::Duration;
-use tape::{Share, Start, Unavailable};
+use tape::{Partition, Start, Unavailable};
 use tape_log::{Arrival, Log, Reader, Stored, Topic, topics};
 use wire::{Invalid, v1};
 
@@ -57,32 +57,33 @@ async fn read(
 ) -> Result<std::convert::Infallible, Unavailable> {
     let mut reader = begin(hub, store, log, lookback).await?;
     loop {
-        let Arrival::Records { share, records, next } = reader.next().await? else { continue };
+        let Arrival::Records { partition, records, next } = reader.next().await? else { continue };
         backoff.reset();
         let newest = records.last();
         let trace = newest.and_then(Stored::traceparent);
-        let span = tracing::info_span!("api.records.deliver", log = %share.log, partition = share.number, next);
+        let span =
+            tracing::info_span!("api.records.deliver", log = %partition.topic, partition = partition.index, next);
         let newest_ms = newest.map_or(0, |record| record.timestamp_ms);
-        continued(span, trace).in_scope(|| deliver(hub, &share, records, next));
-        hub.advance(&share, next, now_ms(), newest_ms);
+        continued(span, trace).in_scope(|| deliver(hub, &partition, records, next));
+        hub.advance(&partition, next, now_ms(), newest_ms);
     }
 }
 
 /// Hands records over that follow each other.
-fn deliver(hub: &Hub, share: &Share, records: Vec<Stored>, next: u64) {
-    hub.saw(share, &records, next);
+fn deliver(hub: &Hub, partition: &Partition, records: Vec<Stored>, next: u64) {
+    hub.saw(partition, &records, next);
     for record in records {
         let position = record.position;
-        if let Err(reason) = take(hub, share, record) {
+        if let Err(reason) = take(hub, partition, record) {
             hub.count_poison();
             tracing::warn!(
                 event = "api.record.dropped",
-                log = %share.log,
-                partition = share.number,
+                log = %partition.topic,
+                partition = partition.index,
                 position,
                 %reason,
                 "a record of {} cannot be read and is left out",
-                share.log
+                partition.topic
             );
         }
     }
@@ -102,13 +103,14 @@ async fn begin(hub: &Hub, store: &Store, log: &Log, lookback: Duration) -> Resul
         *start = folded.next(partition).min(*start);
     }
     let starts = hub.start(&starts);
-    let mut shares = vec![(topics::PROGRESS.share(0), Start::Beginning)];
-    let of = |topic: Topic, starts: Vec<u64>| topic.shares().zip(starts.into_iter().map(Start::At)).collect::<Vec<_>>();
-    shares.extend(of(topics::TRADES, starts.trades));
-    shares.extend(of(topics::METRICS_UPDATED, starts.metrics));
-    shares.extend(of(topics::PORTFOLIO_UPDATED, starts.wallets));
-    shares.extend(topics::DEAD_LETTERS.iter().map(|topic| (topic.share(0), Start::Beginning)));
-    let reader = log.assigned(shares).await?;
+    let mut partitions = vec![(topics::PROGRESS.partition(0), Start::Beginning)];
+    let of =
+        |topic: Topic, starts: Vec<u64>| topic.partitions().zip(starts.into_iter().map(Start::At)).collect::<Vec<_>>();
+    partitions.extend(of(topics::TRADES, starts.trades));
+    partitions.extend(of(topics::METRICS_UPDATED, starts.metrics));
+    partitions.extend(of(topics::PORTFOLIO_UPDATED, starts.wallets));
+    partitions.extend(topics::DEAD_LETTERS.iter().map(|topic| (topic.partition(0), Start::Beginning)));
+    let reader = log.assigned(partitions).await?;
     tracing::info!(event = "api.log.following", "following the log");
     Ok(reader)
 }
@@ -116,8 +118,8 @@ async fn begin(hub: &Hub, store: &Store, log: &Log, lookback: Duration) -> Resul
 /// The first position of each partition at or after a time.
 async fn positions(log: &Log, topic: &Topic, since: u64) -> Result<Vec<u64>, Unavailable> {
     let mut positions = vec![0; topic.partitions as usize];
-    for (share, position) in log.positions_at(topic, since).await? {
-        if let Some(slot) = positions.get_mut(share.number as usize) {
+    for (partition, position) in log.positions_at(topic, since).await? {
+        if let Some(slot) = positions.get_mut(partition.index as usize) {
             *slot = position;
         }
     }
@@ -125,19 +127,19 @@ async fn positions(log: &Log, topic: &Topic, since: u64) -> Result<Vec<u64>, Una
 }
 
 /// Hands one record over.
-fn take(hub: &Hub, share: &Share, record: Stored) -> Result<(), Invalid> {
+fn take(hub: &Hub, partition: &Partition, record: Stored) -> Result<(), Invalid> {
     let (position, at_ms) = (record.position, record.timestamp_ms);
     let Some(value) = record.value else { return Ok(()) };
-    if *share.log == *topics::TRADES.name {
+    if *partition.topic == *topics::TRADES.name {
         let told = v1::trade::told(position, value).map_err(|(invalid, _)| invalid)?;
-        hub.trade(share.number, position, at_ms, |at, number| TradeChange::new(told.event, &told.text, at, number));
-    } else if *share.log == *topics::METRICS_UPDATED.name {
+        hub.trade(partition.index, position, at_ms, |at, number| TradeChange::new(told.event, &told.text, at, number));
+    } else if *partition.topic == *topics::METRICS_UPDATED.name {
         let body = v1::metrics::decode(&value)?;
-        hub.metrics(share.number, position, at_ms, |at, number| MetricsChange::new(body, at, number));
-    } else if *share.log == *topics::PORTFOLIO_UPDATED.name {
+        hub.metrics(partition.index, position, at_ms, |at, number| MetricsChange::new(body, at, number));
+    } else if *partition.topic == *topics::PORTFOLIO_UPDATED.name {
         let body = v1::portfolio::decode(&value)?;
-        hub.wallet(share.number, position, at_ms, |at, number| WalletChange::new(body, at, number));
-    } else if *share.log == *topics::PROGRESS.name {
+        hub.wallet(partition.index, position, at_ms, |at, number| WalletChange::new(body, at, number));
+    } else if *partition.topic == *topics::PROGRESS.name {
         hub.chain(position, v1::progress::decode(&value)?);
     }
     Ok(())

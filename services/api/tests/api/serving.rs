@@ -120,7 +120,7 @@ impl Drop for Serving {
 }
 
 fn record(topic: &Topic, key: &str, value: Vec<u8>) -> Record {
-    Record { share: topic.share_of(key.as_bytes()), key: key.into(), headers: vec![], value: Some(value) }
+    Record { partition: topic.partition_of(key.as_bytes()), key: key.into(), headers: vec![], value: Some(value) }
 }
 
 /// A client of the stream.

@@ -47,7 +47,7 @@ fn reverted(height: u64) -> Event {
 }
 
 fn partition() -> u32 {
-    topics::TRADES.share_of(b"mock/0xa").number
+    topics::TRADES.partition_of(b"mock/0xa").index
 }
 
 fn heights(snapshot: &Value) -> Vec<u64> {

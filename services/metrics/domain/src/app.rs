@@ -1,6 +1,6 @@
-//! The story of metrics: a share is gained, its batches are folded and committed, it is lost.
+//! The story of metrics: a partition is gained, its batches are folded and committed, it is lost.
 //!
-//! A user's trades lie in shares of one number, whatever their logs: what is remembered is remembered per number, and a
+//! A user's trades lie in partitions of one number, whatever their logs: what is remembered is remembered per number, and a
 //! commit rests on the positions of all of them.
 
 use crate::fold::{Ledger, Read};
@@ -12,14 +12,14 @@ use crate::wishes::{Move, wishes};
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::sync::Arc;
-use tape::{Batch, Delivery, Feed, Share, Start, Unavailable};
+use tape::{Batch, Delivery, Feed, Partition, Start, Unavailable};
 
 /// How much is done and remembered at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Events in one commit.
     pub events: usize,
-    /// Users and positions remembered over all shares; beyond, all are forgotten and loaded anew as needed.
+    /// Users and positions remembered over all partitions; beyond, all are forgotten and loaded anew as needed.
     pub remembered: usize,
 }
 
@@ -29,10 +29,10 @@ impl Default for Limits {
     }
 }
 
-/// The shares of one number that this reader holds.
+/// The partitions of one number that this reader holds.
 struct Held {
     /// Their read positions as last committed.
-    positions: BTreeMap<Share, Option<u64>>,
+    positions: BTreeMap<Partition, Option<u64>>,
     /// What is remembered of their users and positions; void as soon as a read position is not where we left it.
     ledger: Ledger,
     /// Down to where trades were kept when the positions were read.
@@ -44,17 +44,17 @@ impl Held {
         Self { positions: BTreeMap::new(), ledger: Ledger::new(method), floors: Floors::default() }
     }
 
-    /// The span that a batch of a share fills, of which so much came too late.
+    /// The span that a batch of a partition fills, of which so much came too late.
     fn read(&self, batch: Batch<Heard>, late: Vec<(Arc<str>, u64)>) -> Read {
-        let Batch { share, next, trace, .. } = batch;
-        let others = self.positions.iter().filter(|(one, _)| **one != share);
+        let Batch { partition, next, trace, .. } = batch;
+        let others = self.positions.iter().filter(|(one, _)| **one != partition);
         let beside = others.filter_map(|(one, position)| Some((one.clone(), (*position)?))).collect();
-        let (from, cut_ms) = (self.position(&share), self.floors.cut_ms);
-        Read { share, from, next, beside, cut_ms, late, trace }
+        let (from, cut_ms) = (self.position(&partition), self.floors.cut_ms);
+        Read { partition, from, next, beside, cut_ms, late, trace }
     }
 
-    fn position(&self, share: &Share) -> Option<u64> {
-        self.positions.get(share).copied().flatten()
+    fn position(&self, partition: &Partition) -> Option<u64> {
+        self.positions.get(partition).copied().flatten()
     }
 }
 
@@ -65,35 +65,35 @@ pub async fn follow(mut feed: impl Feed<Heard>, store: &impl Store, limits: Limi
     let mut numbers: HashMap<u32, Held> = HashMap::new();
     loop {
         let Ok(delivery) = feed.next().await else {
-            for (share, next) in numbers.values().flat_map(|held| &held.positions) {
-                feed.seek(share, start(*next)).await?;
+            for (partition, next) in numbers.values().flat_map(|held| &held.positions) {
+                feed.seek(partition, start(*next)).await?;
             }
             continue;
         };
         match delivery {
-            Delivery::Gained(share) => {
-                let held = numbers.entry(share.number).or_insert_with(|| Held::new(store.method()));
-                held.positions.insert(share.clone(), None);
-                take(&mut feed, store, held, [share]).await?;
+            Delivery::Gained(partition) => {
+                let held = numbers.entry(partition.index).or_insert_with(|| Held::new(store.method()));
+                held.positions.insert(partition.clone(), None);
+                take(&mut feed, store, held, [partition]).await?;
             }
-            Delivery::Lost(share) => {
-                if let Some(held) = numbers.get_mut(&share.number) {
+            Delivery::Lost(partition) => {
+                if let Some(held) = numbers.get_mut(&partition.index) {
                     // Another may write about the same users by now.
                     held.ledger.forget();
-                    held.positions.remove(&share);
+                    held.positions.remove(&partition);
                     if held.positions.is_empty() {
-                        numbers.remove(&share.number);
+                        numbers.remove(&partition.index);
                     }
                 }
             }
             Delivery::Batch(batch) => {
-                let Some(held) = numbers.get_mut(&batch.share.number) else { continue };
-                if !held.positions.contains_key(&batch.share) {
+                let Some(held) = numbers.get_mut(&batch.partition.index) else { continue };
+                if !held.positions.contains_key(&batch.partition) {
                     continue;
                 }
                 if commit(store, held, batch, limits).await? == Outcome::Moved {
                     held.ledger.forget();
-                    let all: Vec<Share> = held.positions.keys().cloned().collect();
+                    let all: Vec<Partition> = held.positions.keys().cloned().collect();
                     take(&mut feed, store, held, all).await?;
                 }
                 forget_beyond(&mut numbers, limits.remembered);
@@ -102,18 +102,18 @@ pub async fn follow(mut feed: impl Feed<Heard>, store: &impl Store, limits: Limi
     }
 }
 
-/// Starts to read shares where the store says they were left.
+/// Starts to read partitions where the store says they were left.
 async fn take(
     feed: &mut impl Feed<Heard>,
     store: &impl Store,
     held: &mut Held,
-    shares: impl IntoIterator<Item = Share>,
+    partitions: impl IntoIterator<Item = Partition>,
 ) -> Result<(), Unavailable> {
     held.floors = store.floors().await?;
-    for share in shares {
-        let next = store.position(&share).await?;
-        feed.seek(&share, start(next)).await?;
-        held.positions.insert(share, next);
+    for partition in partitions {
+        let next = store.position(&partition).await?;
+        feed.seek(&partition, start(next)).await?;
+        held.positions.insert(partition, next);
     }
     Ok(())
 }
@@ -129,7 +129,7 @@ async fn commit(
     mut batch: Batch<Heard>,
     limits: Limits,
 ) -> Result<Outcome, Unavailable> {
-    let from = held.position(&batch.share);
+    let from = held.position(&batch.partition);
     let old = |position: u64| from.is_some_and(|next| position < next);
     if old(batch.next.saturating_sub(1)) {
         return Ok(Outcome::Committed);
@@ -138,7 +138,8 @@ async fn commit(
     loop {
         let rest = batch.events.split_off(batch.events.len().min(limits.events.max(1)));
         let next = rest.first().map_or(batch.next, |heard| heard.position);
-        let piece = Batch { next, events: batch.events, share: batch.share.clone(), trace: batch.trace.clone() };
+        let piece =
+            Batch { next, events: batch.events, partition: batch.partition.clone(), trace: batch.trace.clone() };
         if digest(store, held, piece).await? == Outcome::Moved {
             return Ok(Outcome::Moved);
         }
@@ -179,7 +180,7 @@ async fn digest(store: &impl Store, held: &mut Held, mut piece: Batch<Heard>) ->
     let tails = late.into_iter().map(|late| late.book).zip(tails).collect();
     let facts = held.ledger.fold(held.read(piece, counted(&too_late)), moves, tails);
     let outcome = store.commit(&facts).await?;
-    held.positions.insert(facts.share, Some(facts.next));
+    held.positions.insert(facts.partition, Some(facts.next));
     Ok(outcome)
 }
 

@@ -32,7 +32,7 @@ pub struct Order {
 }
 
 /// What finds a stored trade. The trader is part of it: detected anew for another trader, a trade arrives in another
-/// share, and neither share may touch the other's rows.
+/// partition, and neither partition may touch the other's rows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TradeKey {
     /// The block's time, milliseconds since the Unix epoch.

@@ -15,19 +15,19 @@ use crate::tails::{Late, Tail};
 use crate::wishes::{Move, Wish};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use tape::Share;
+use tape::Partition;
 
 /// What was read, and where the reading of everything else of its number stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Read {
-    /// The share that was read.
-    pub share: Share,
+    /// The partition that was read.
+    pub partition: Partition,
     /// Where its reading stood; none if it had never been read.
     pub from: Option<u64>,
     /// Where it stands afterwards.
     pub next: u64,
     /// Where its companions stand, in the order of their logs.
-    pub beside: Vec<(Share, u64)>,
+    pub beside: Vec<(Partition, u64)>,
     /// Down to which block time trades are kept.
     pub cut_ms: u64,
     /// Events that came too late to be folded, per chain.
@@ -139,9 +139,9 @@ impl Ledger {
 
     /// Folds the moves in; `tails` are those of [`Ledger::late`].
     pub fn fold(&mut self, read: Read, moves: Vec<Move>, tails: Vec<(BookKey, Tail)>) -> Facts {
-        let Read { share, from, next, beside, cut_ms, late, trace } = read;
+        let Read { partition, from, next, beside, cut_ms, late, trace } = read;
         let mut facts = Facts {
-            share,
+            partition,
             from,
             next,
             beside,

@@ -1,7 +1,7 @@
 //! An event as the book hears it: made of each as it arrives, so that nothing else of it waits for its batch.
 
 use crate::entry::Entry;
-use tape::{Status, Told, Trade};
+use tape::{Status, Trade, TradeRecord};
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub struct Said {
     pub text: String,
 }
 
-impl From<Told> for Heard {
-    fn from(Told { position, event, text }: Told) -> Self {
+impl From<TradeRecord> for Heard {
+    fn from(TradeRecord { position, event, text }: TradeRecord) -> Self {
         let (reverts, entry) = (event.status == Status::Reverted, Entry::of(&event.trade));
         Self { position, reverts, entry, said: Said::of(*event.trade, text) }
     }

@@ -9,7 +9,7 @@ use crate::retention::{Floors, Pruned, Retention, dropped, not_final};
 use crate::tails::{Late, Tail};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tape::{Share, Unavailable};
+use tape::{Partition, Unavailable};
 
 /// A store that forgets with its process.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub struct Memory {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kept {
     /// Read positions.
-    pub positions: BTreeMap<Share, u64>,
+    pub positions: BTreeMap<Partition, u64>,
     /// Trades, live and reverted.
     pub trades: BTreeMap<TradeKey, Stored>,
     /// Users.
@@ -60,8 +60,8 @@ impl Store for Memory {
         self.method
     }
 
-    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
-        Ok(self.lock().positions.get(share).copied())
+    async fn position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
+        Ok(self.lock().positions.get(partition).copied())
     }
 
     async fn floors(&self) -> Result<Floors, Unavailable> {
@@ -92,8 +92,8 @@ impl Store for Memory {
         if facts.cut_ms != kept.cut_ms {
             return Ok(Outcome::Moved);
         }
-        let of_number = kept.positions.iter().filter(|(share, _)| share.number == facts.share.number);
-        if !facts.stand_on(of_number.map(|(share, next)| (share.log.to_string(), *next)).collect()) {
+        let of_number = kept.positions.iter().filter(|(partition, _)| partition.index == facts.partition.index);
+        if !facts.stand_on(of_number.map(|(partition, next)| (partition.topic.to_string(), *next)).collect()) {
             return Ok(Outcome::Moved);
         }
         kept.keep(facts);
@@ -137,7 +137,7 @@ impl Kept {
     }
 
     fn keep(&mut self, facts: &Facts) {
-        self.positions.insert(facts.share.clone(), facts.next);
+        self.positions.insert(facts.partition.clone(), facts.next);
         for (chain, count) in &facts.late {
             self.floors.entry(Arc::clone(chain)).or_default().1 += count;
         }

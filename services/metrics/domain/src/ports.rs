@@ -9,7 +9,7 @@ use crate::retention::Floors;
 use crate::tails::{Late, Tail};
 use std::future::Future;
 use std::sync::Arc;
-use tape::{Share, Unavailable};
+use tape::{Partition, Unavailable};
 
 /// What one trade did to one book.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,14 +84,14 @@ pub struct Changed {
 /// All that a batch changes: kept together, or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// The share it was read from.
-    pub share: Share,
-    /// Where the share's reading stood; none if it had never been read.
+    /// The partition it was read from.
+    pub partition: Partition,
+    /// Where the partition's reading stood; none if it had never been read.
     pub from: Option<u64>,
     /// Where it stands afterwards.
     pub next: u64,
-    /// Where the reading of its companions stood: shares of the same number of other logs.
-    pub beside: Vec<(Share, u64)>,
+    /// Where the reading of its companions stood: partitions of the same number of other logs.
+    pub beside: Vec<(Partition, u64)>,
     /// Down to which block time trades were kept.
     pub cut_ms: u64,
     /// Events that came too late to change anything, per chain.
@@ -134,7 +134,7 @@ impl Effects {
 impl Facts {
     /// Whether these, log by log, are the positions of the facts' number that the facts rest on.
     pub fn stand_on(&self, standing: Vec<(String, u64)>) -> bool {
-        self.share.stands(self.from, &self.beside, standing)
+        self.partition.stands(self.from, &self.beside, standing)
     }
 
     /// How far the logs of this number are read, all together: grows with every commit about their users.
@@ -157,8 +157,8 @@ pub enum Outcome {
 pub trait Store: Send + Sync {
     /// The method by which its books are kept.
     fn method(&self) -> Method;
-    /// The next position to read of a share; none if it was never read.
-    fn position(&self, share: &Share) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
+    /// The next position to read of a partition; none if it was never read.
+    fn position(&self, partition: &Partition) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
     /// Down to where trades are kept.
     fn floors(&self) -> impl Future<Output = Result<Floors, Unavailable>> + Send;
     /// Users and positions as last committed.

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 use tape::{
-    Batch, BlockId, BlockRef, Delivery, Detector, Event, Feed, Raw, Share, Side, Start, Status, Told, Trade, Trader,
-    Transaction, Unavailable, Usd, Valuation,
+    Batch, BlockId, BlockRef, Delivery, Detector, Event, Feed, Partition, Raw, Side, Start, Status, Trade, TradeRecord,
+    Trader, Transaction, Unavailable, Usd, Valuation,
 };
 
 /// What happens at the next call of the feed.
@@ -24,11 +24,11 @@ enum Turn {
     Deliver(usize, usize),
     /// A batch is read and then lost to a failure.
     Break(usize, usize),
-    /// The shares go away and come back.
+    /// The partitions go away and come back.
     Rebalance,
 }
 
-/// Live trades and history, one share of each.
+/// Live trades and history, one partition of each.
 type Logs = [Vec<Event>; 2];
 
 /// Each trade lies on one log, decided by its height.
@@ -56,10 +56,11 @@ impl<'a> Tape<'a> {
         let at = self.at[log].unwrap();
         let end = (at + count).min(self.ends[log]);
         self.at[log] = Some(end);
-        let told =
-            |at: usize| Told { position: at as u64, event: self.logs[log][at].clone(), text: String::new() }.into();
+        let told = |at: usize| {
+            TradeRecord { position: at as u64, event: self.logs[log][at].clone(), text: String::new() }.into()
+        };
         let events = (at..end).map(told).collect();
-        Batch { share: share(log), events, next: end as u64, trace: None }
+        Batch { partition: partition(log), events, next: end as u64, trace: None }
     }
 
     fn is_behind(&self, log: usize) -> bool {
@@ -80,8 +81,8 @@ impl Feed<Heard> for Tape<'_> {
             }
             Some(Turn::Rebalance) => {
                 self.to_tell = gained();
-                self.to_tell.push(Delivery::Lost(share(0)));
-                Ok(Delivery::Lost(share(1)))
+                self.to_tell.push(Delivery::Lost(partition(0)));
+                Ok(Delivery::Lost(partition(1)))
             }
             None => match (0..2).find(|log| self.is_behind(*log)) {
                 Some(log) => Ok(Delivery::Batch(self.read(log, 3))),
@@ -90,8 +91,8 @@ impl Feed<Heard> for Tape<'_> {
         }
     }
 
-    async fn seek(&mut self, which: &Share, start: Start) -> Result<(), Unavailable> {
-        let log = (0..2).find(|log| share(*log) == *which).unwrap();
+    async fn seek(&mut self, which: &Partition, start: Start) -> Result<(), Unavailable> {
+        let log = (0..2).find(|log| partition(*log) == *which).unwrap();
         self.at[log] = Some(match start {
             Start::Beginning => 0,
             Start::At(position) => usize::try_from(position).unwrap(),
@@ -100,9 +101,9 @@ impl Feed<Heard> for Tape<'_> {
     }
 }
 
-/// Both shares are gained, the live one first.
+/// Both partitions are gained, the live one first.
 fn gained() -> Vec<Delivery<Heard>> {
-    vec![Delivery::Gained(share(1)), Delivery::Gained(share(0))]
+    vec![Delivery::Gained(partition(1)), Delivery::Gained(partition(0))]
 }
 
 /// A store that another reader of the same logs moves before every n-th commit, in one log or the other.
@@ -118,8 +119,8 @@ impl Store for Meddled<'_> {
         self.inner.method()
     }
 
-    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
-        self.inner.position(share).await
+    async fn position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
+        self.inner.position(partition).await
     }
 
     async fn floors(&self) -> Result<metrics_domain::Floors, Unavailable> {
@@ -148,7 +149,7 @@ impl Store for Meddled<'_> {
         if number.is_multiple_of(self.every) {
             let mut other = Tape::new(self.logs, vec![]);
             for log in 0..2 {
-                other.ends[log] = usize::try_from(self.inner.position(&share(log)).await?.unwrap_or(0)).unwrap();
+                other.ends[log] = usize::try_from(self.inner.position(&partition(log)).await?.unwrap_or(0)).unwrap();
             }
             let log = number / self.every % 2;
             other.ends[log] = (other.ends[log] + 1).min(self.logs[log].len());
@@ -163,8 +164,8 @@ fn run(tape: Tape<'_>, store: &impl Store, piece: usize) {
     assert!(story.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
 }
 
-fn share(log: usize) -> Share {
-    Share { log: ["trades.executed.v1", "trades.history.v1"][log].into(), number: 3 }
+fn partition(log: usize) -> Partition {
+    Partition { topic: ["trades.executed.v1", "trades.history.v1"][log].into(), index: 3 }
 }
 
 /// One user buys and sells one token, so that every event moves the same book.

@@ -248,7 +248,7 @@ pub(crate) fn to_int(value: u64) -> i64 {
 
 /// The partition that owns what these facts touch.
 pub(crate) fn partition(facts: &Facts) -> i32 {
-    i32::try_from(facts.share.number).unwrap_or(i32::MAX)
+    i32::try_from(facts.partition.index).unwrap_or(i32::MAX)
 }
 
 /// The three amounts of what a book held.

@@ -28,7 +28,7 @@ use std::future::Future;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
-use tape::{Share, Unavailable};
+use tape::{Partition, Unavailable};
 
 /// A pool of connections whose search path is the service's schema.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ impl Postgres {
             .await
             .map_err(failed)?;
         create(&pool, schema).await.map_err(|e| Unavailable::new(format!("create the schema {schema}"), e))?;
-        sqlx::migrate!("../../migrations/metrics/postgres").run(&pool).await.map_err(refused)?;
+        migrations::metrics_postgres().run(&pool).await.map_err(refused)?;
         let failed = |e: sqlx::Error| Unavailable::new("read the method of the book", e);
         let pin = "INSERT INTO method SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM method)";
         sqlx::query(pin).bind(method.name()).execute(&pool).await.map_err(failed)?;
@@ -94,8 +94,8 @@ impl Store for Postgres {
         self.method
     }
 
-    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
-        read::position(&self.pool, share).await
+    async fn position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
+        read::position(&self.pool, partition).await
     }
 
     async fn floors(&self) -> Result<Floors, Unavailable> {

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
-use tape::{Share, Unavailable};
+use tape::{Partition, Unavailable};
 
 /// An open file.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl Sqlite {
             .busy_timeout(Duration::from_secs(10));
         let failed = |e| Unavailable::new(format!("open the database file {}", path.display()), e);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(failed)?;
-        sqlx::migrate!("../../migrations/metrics/sqlite").run(&pool).await.map_err(refused)?;
+        migrations::metrics_sqlite().run(&pool).await.map_err(refused)?;
         let failed = |e: sqlx::Error| Unavailable::new("read the method of the book", e);
         let pin = "INSERT INTO method SELECT ? WHERE NOT EXISTS (SELECT 1 FROM method)";
         sqlx::query(pin).bind(method.name()).execute(&pool).await.map_err(failed)?;
@@ -64,8 +64,8 @@ impl Store for Sqlite {
         self.method
     }
 
-    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
-        read::position(&self.pool, share).await
+    async fn position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
+        read::position(&self.pool, partition).await
     }
 
     async fn floors(&self) -> Result<Floors, Unavailable> {

@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use sha2::{Digest as _, Sha256};
 use sqlx::{AssertSqlSafe, PgPool, Row, SqlitePool};
 use std::fmt::{self, Write};
-use tape::Share;
+use tape::Partition;
 
 /// One table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +112,6 @@ pub(super) async fn of_sqlite(pool: &SqlitePool, cut_ms: Option<u64>) -> anyhow:
     Ok(Standing { kept_from: (cut_ms, late.cast_unsigned()), positions, digests })
 }
 
-fn place(log: &str, partition: i64, next: i64) -> (Share, u64) {
-    (Share { log: log.into(), number: u32::try_from(partition).unwrap_or(u32::MAX) }, next.cast_unsigned())
+fn place(log: &str, partition: i64, next: i64) -> (Partition, u64) {
+    (Partition { topic: log.into(), index: u32::try_from(partition).unwrap_or(u32::MAX) }, next.cast_unsigned())
 }

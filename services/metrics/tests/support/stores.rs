@@ -1,6 +1,6 @@
 //! What tests of stores share: a server, and what it means that two stores keep the same.
 
-use crate::trades::share;
+use crate::trades::partition;
 use metrics_domain::memory::{Kept, Memory};
 use metrics_domain::{BookKey, Facts, Late, Order, Store, Stored, TradeKey, UserKey};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -54,7 +54,21 @@ pub(crate) fn sorted<K: Ord, V>(mut rows: Vec<(K, V)>) -> Vec<(K, V)> {
 pub(crate) fn empty(number: u32, from: Option<u64>, next: u64) -> Facts {
     let (puts, changed, users, books, hours, fees) = (vec![], vec![], vec![], vec![], vec![], vec![]);
     let (beside, late, trace) = (vec![], vec![], None);
-    Facts { share: share(number), from, next, beside, cut_ms: 0, late, trace, puts, changed, users, books, hours, fees }
+    Facts {
+        partition: partition(number),
+        from,
+        next,
+        beside,
+        cut_ms: 0,
+        late,
+        trace,
+        puts,
+        changed,
+        users,
+        books,
+        hours,
+        fees,
+    }
 }
 
 /// A schema that this test alone uses; none without a server.

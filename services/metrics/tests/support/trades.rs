@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
 use tape::{
-    Batch, BlockId, BlockRef, Delivery, Detector, Event, Feed, Leg, Raw, Share, Side, Start, Status, Trade, Trader,
+    Batch, BlockId, BlockRef, Delivery, Detector, Event, Feed, Leg, Partition, Raw, Side, Start, Status, Trade, Trader,
     Transaction, Unavailable, Usd, Valuation,
 };
 use tokio::sync::Notify;
@@ -116,8 +116,8 @@ pub(crate) fn history(chain: &str, dice: &mut Dice, length: usize) -> Vec<Event>
     (0..length).map(|_| event()).collect()
 }
 
-pub(crate) fn share(number: u32) -> Share {
-    Share { log: "trades.executed.v1".into(), number }
+pub(crate) fn partition(index: u32) -> Partition {
+    Partition { topic: "trades.executed.v1".into(), index }
 }
 
 /// An event as a record, with a space that no encoder of ours would write: it tells whether the text is kept.
@@ -125,9 +125,9 @@ pub(crate) fn said(event: &Event) -> Vec<u8> {
     [b" ".to_vec(), wire::v1::trade::encode(event)].concat()
 }
 
-/// The events of one share in batches of at most `size`.
-pub(crate) fn batches(share: &Share, events: &[Event], size: usize) -> Vec<Delivery<Heard>> {
-    let mut script = vec![Delivery::Gained(share.clone())];
+/// The events of one partition in batches of at most `size`.
+pub(crate) fn batches(partition: &Partition, events: &[Event], size: usize) -> Vec<Delivery<Heard>> {
+    let mut script = vec![Delivery::Gained(partition.clone())];
     for (number, part) in events.chunks(size).enumerate() {
         let first = (number * size) as u64;
         let told = |(at, event): (usize, &Event)| {
@@ -135,7 +135,7 @@ pub(crate) fn batches(share: &Share, events: &[Event], size: usize) -> Vec<Deliv
         };
         let events: Vec<Heard> = part.iter().enumerate().map(told).collect();
         let next = first + events.len() as u64;
-        script.push(Delivery::Batch(Batch { share: share.clone(), events, next, trace: None }));
+        script.push(Delivery::Batch(Batch { partition: partition.clone(), events, next, trace: None }));
     }
     script
 }
@@ -155,7 +155,7 @@ impl Feed<Heard> for Script<'_> {
         pending().await
     }
 
-    async fn seek(&mut self, _: &Share, _: Start) -> Result<(), Unavailable> {
+    async fn seek(&mut self, _: &Partition, _: Start) -> Result<(), Unavailable> {
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use crate::snapshot::{BalanceChange, diff};
 use crate::tracking::Tracking;
 use crate::wallet::Wallet;
 use std::collections::{BTreeMap, BTreeSet};
-use tape::{Batch, Delivery, Feed, Share, Start, Unavailable};
+use tape::{Batch, Delivery, Feed, Partition, Start, Unavailable};
 
 /// How wallets wait and are refreshed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +31,9 @@ pub struct Rules {
 /// Reads the tape for the ledger.
 pub struct Follower<F> {
     feed: F,
-    positions: BTreeMap<Share, Option<u64>>,
-    /// Shares to start reading, before anything else is read.
-    to_begin: Vec<Share>,
+    positions: BTreeMap<Partition, Option<u64>>,
+    /// Assignments to start reading, before anything else is read.
+    to_begin: Vec<Partition>,
     /// A batch to keep, before anything else is read.
     to_keep: Option<Batch>,
 }
@@ -41,10 +41,10 @@ pub struct Follower<F> {
 /// What following one delivery did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Followed {
-    /// A share is read from here on.
-    Gained(Share),
-    /// A share is another's.
-    Lost(Share),
+    /// A partition is read from here on.
+    Gained(Partition),
+    /// A partition is another's.
+    Lost(Partition),
     /// A batch is kept.
     Kept {
         /// Events in it.
@@ -54,8 +54,8 @@ pub enum Followed {
         /// Wallets dropped from the full queue.
         dropped: u64,
     },
-    /// Another had read on; the shares of its number are read again from where that ended.
-    Moved(Share),
+    /// Another had read on; the partitions of its number are read again from where that ended.
+    Moved(Partition),
 }
 
 impl<F: Feed> Follower<F> {
@@ -74,50 +74,50 @@ impl<F: Feed> Follower<F> {
     ) -> Result<Followed, Unavailable> {
         if self.to_begin.is_empty() && self.to_keep.is_none() {
             match self.feed.next().await? {
-                Delivery::Gained(share) => self.to_begin.push(share),
+                Delivery::Gained(partition) => self.to_begin.push(partition),
                 Delivery::Batch(batch) => self.to_keep = Some(batch),
-                Delivery::Lost(share) => {
-                    self.positions.remove(&share);
-                    return Ok(Followed::Lost(share));
+                Delivery::Lost(partition) => {
+                    self.positions.remove(&partition);
+                    return Ok(Followed::Lost(partition));
                 }
             }
         }
-        if let Some(share) = self.to_begin.last().cloned() {
-            self.begin(&share, ledger).await?;
-            return Ok(Followed::Gained(share));
+        if let Some(partition) = self.to_begin.last().cloned() {
+            self.begin(&partition, ledger).await?;
+            return Ok(Followed::Gained(partition));
         }
         let Some(batch) = &self.to_keep else { return Ok(Followed::Kept { events: 0, touched: 0, dropped: 0 }) };
-        let share = batch.share.clone();
-        if self.positions.contains_key(&share) {
+        let partition = batch.partition.clone();
+        if self.positions.contains_key(&partition) {
             let (committed, touched) = keep(batch, &self.positions, ledger, tracking, rules, clock.now_ms()).await?;
             if let Committed::Done { dropped } = committed {
                 let events = batch.events.len();
-                self.positions.insert(share, Some(batch.next));
+                self.positions.insert(partition, Some(batch.next));
                 self.to_keep = None;
                 return Ok(Followed::Kept { events, touched, dropped });
             }
         }
         self.to_keep = None;
-        self.to_begin.extend(self.positions.keys().filter(|one| one.number == share.number).cloned());
-        while let Some(share) = self.to_begin.last().cloned() {
-            self.begin(&share, ledger).await?;
+        self.to_begin.extend(self.positions.keys().filter(|one| one.index == partition.index).cloned());
+        while let Some(partition) = self.to_begin.last().cloned() {
+            self.begin(&partition, ledger).await?;
         }
-        Ok(Followed::Moved(share))
+        Ok(Followed::Moved(partition))
     }
 
-    /// Reads a share from where its last step ended.
-    async fn begin(&mut self, share: &Share, ledger: &impl Ledger) -> Result<(), Unavailable> {
-        let position = ledger.position(share).await?;
-        self.feed.seek(share, position.map_or(Start::Beginning, Start::At)).await?;
-        self.positions.insert(share.clone(), position);
-        self.to_begin.retain(|one| one != share);
+    /// Reads a partition from where its last step ended.
+    async fn begin(&mut self, partition: &Partition, ledger: &impl Ledger) -> Result<(), Unavailable> {
+        let position = ledger.position(partition).await?;
+        self.feed.seek(partition, position.map_or(Start::Beginning, Start::At)).await?;
+        self.positions.insert(partition.clone(), position);
+        self.to_begin.retain(|one| one != partition);
         Ok(())
     }
 }
 
 async fn keep(
     batch: &Batch,
-    positions: &BTreeMap<Share, Option<u64>>,
+    positions: &BTreeMap<Partition, Option<u64>>,
     ledger: &impl Ledger,
     tracking: &Tracking,
     rules: &Rules,
@@ -133,11 +133,11 @@ async fn keep(
     let facts = fold(tracking, &known, batch.events.iter().map(|told| &told.event));
     let touched = facts.touched.len();
     let due_at = now + rules.debounce_ms;
-    let share = batch.share.clone();
-    let from = positions.get(&share).copied().flatten();
-    let others = positions.iter().filter(|(one, _)| one.number == share.number && **one != share);
+    let partition = batch.partition.clone();
+    let from = positions.get(&partition).copied().flatten();
+    let others = positions.iter().filter(|(one, _)| one.index == partition.index && **one != partition);
     let beside = others.filter_map(|(one, next)| Some((one.clone(), (*next)?))).collect();
-    let step = Step { share, from, next: batch.next, beside, facts, due_at, queue_max: rules.queue_max };
+    let step = Step { partition, from, next: batch.next, beside, facts, due_at, queue_max: rules.queue_max };
     Ok((ledger.commit(&step).await?, touched))
 }
 

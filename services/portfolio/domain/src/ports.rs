@@ -1,6 +1,6 @@
 //! The world, in our words: who tells balances, and what keeps them.
 //!
-//! **Invariant:** each writing method is one atomic business step; a reader that lost its share and a worker that lost its
+//! **Invariant:** each writing method is one atomic business step; a reader that lost its partition and a worker that lost its
 //! job change nothing.
 
 use crate::drift::Drift;
@@ -10,7 +10,7 @@ use crate::standing::Standings;
 use crate::wallet::Wallet;
 use num_bigint::BigInt;
 use std::future::Future;
-use tape::{Share, Unavailable};
+use tape::{Partition, Unavailable};
 
 /// Tells what wallets hold.
 pub trait Provider: Send + Sync {
@@ -49,14 +49,14 @@ pub enum ProviderError {
 /// What a batch does, together with how far the reader is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The share that was read.
-    pub share: Share,
+    /// The partition that was read.
+    pub partition: Partition,
     /// Where the reader believes the last step ended; none before the first.
     pub from: Option<u64>,
     /// Where this step ends.
     pub next: u64,
-    /// Where the reading of its companions stands: shares of the same number of other logs.
-    pub beside: Vec<(Share, u64)>,
+    /// Where the reading of its companions stands: partitions of the same number of other logs.
+    pub beside: Vec<(Partition, u64)>,
     /// What the batch does.
     pub facts: Facts,
     /// When wallets that were not waiting are due, milliseconds since the Unix epoch.
@@ -68,7 +68,7 @@ pub struct Step {
 impl Step {
     /// Whether these are the positions of the step's number that it rests on.
     pub fn stands_on(&self, standing: Vec<(String, u64)>) -> bool {
-        self.share.stands(self.from, &self.beside, standing)
+        self.partition.stands(self.from, &self.beside, standing)
     }
 }
 
@@ -80,14 +80,14 @@ pub enum Committed {
         /// Wallets dropped from the full queue.
         dropped: u64,
     },
-    /// A position of the share's number is not what the reader believed: another read on. Nothing is kept.
+    /// A position of the partition's number is not what the reader believed: another read on. Nothing is kept.
     Moved,
 }
 
 /// Keeps how far the tape was read and what it says.
 pub trait Ledger: Send + Sync {
-    /// Where the last step of a share ended.
-    fn position(&self, share: &Share) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
+    /// Where the last step of a partition ended.
+    fn position(&self, partition: &Partition) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
     /// Which of these wallets are tracked, and which of these trades present.
     fn known(&self, wallets: &[Wallet], trades: &[String]) -> impl Future<Output = Result<Known, Unavailable>> + Send;
     /// What these wallets traded in all, and the first `most` of all wallets.

@@ -8,7 +8,7 @@ use portfolio_domain::{
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tape::{Raw, Share, Unavailable};
+use tape::{Partition, Raw, Unavailable};
 
 /// A store that is gone with the process.
 #[derive(Default)]
@@ -16,7 +16,7 @@ pub struct Memory(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    positions: HashMap<Share, u64>,
+    positions: HashMap<Partition, u64>,
     wallets: HashSet<Wallet>,
     live: HashSet<String>,
     nets: BTreeMap<(Wallet, String), Net>,
@@ -66,8 +66,8 @@ impl Memory {
 }
 
 impl Ledger for Memory {
-    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
-        Ok(self.state().positions.get(share).copied())
+    async fn position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
+        Ok(self.state().positions.get(partition).copied())
     }
 
     async fn known(&self, wallets: &[Wallet], trades: &[String]) -> Result<Known, Unavailable> {
@@ -90,11 +90,11 @@ impl Ledger for Memory {
 
     async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
         let mut state = self.state();
-        let of_number = state.positions.iter().filter(|(share, _)| share.number == step.share.number);
-        if !step.stands_on(of_number.map(|(share, next)| (share.log.to_string(), *next)).collect()) {
+        let of_number = state.positions.iter().filter(|(partition, _)| partition.index == step.partition.index);
+        if !step.stands_on(of_number.map(|(partition, next)| (partition.topic.to_string(), *next)).collect()) {
             return Ok(Committed::Moved);
         }
-        state.positions.insert(step.share.clone(), step.next);
+        state.positions.insert(step.partition.clone(), step.next);
         state.keep(step);
         Ok(Committed::Done { dropped: state.drop_oldest(step.queue_max) })
     }

@@ -11,7 +11,7 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use std::str::FromStr;
 use std::time::Duration;
-use tape::{Share, Unavailable};
+use tape::{Partition, Unavailable};
 
 const SCHEMA: &str = "portfolio";
 const CONNECTIONS: u32 = 8;
@@ -28,7 +28,7 @@ impl Postgres {
         let options = options.options([("search_path", SCHEMA)]).application_name(SCHEMA);
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
         let pool = pool.connect_with(options).await.map_err(failed("connect to the database"))?;
-        let mut migrator = sqlx::migrate!("../../migrations/portfolio/postgres");
+        let mut migrator = migrations::portfolio_postgres();
         migrator.create_schema(SCHEMA);
         let migrated = migrator.run(&pool).await;
         migrated.map_err(|error| failed("migrate schema portfolio")(error.into()))?;
@@ -52,6 +52,6 @@ impl Postgres {
     }
 }
 
-fn partition(share: &Share) -> i32 {
-    i32::try_from(share.number).unwrap_or(i32::MAX)
+fn index_of(partition: &Partition) -> i32 {
+    i32::try_from(partition.index).unwrap_or(i32::MAX)
 }

@@ -34,7 +34,7 @@ impl Sqlite {
             .busy_timeout(PATIENCE);
         let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE).connect_with(options);
         let pool = pool.await.map_err(failed("open portfolio.db"))?;
-        let migrated = sqlx::migrate!("../../migrations/portfolio/sqlite").run(&pool).await;
+        let migrated = migrations::portfolio_sqlite().run(&pool).await;
         migrated.map_err(|error| failed("migrate portfolio.db")(error.into()))?;
         Ok(Self(pool))
     }

@@ -44,7 +44,7 @@ impl Running {
 
 async fn put(log: &Log, value: Vec<u8>, key: &str) {
     let key = key.as_bytes().to_vec();
-    let record = Record { share: topics::TRADES.share_of(&key), key, headers: vec![], value: Some(value) };
+    let record = Record { partition: topics::TRADES.partition_of(&key), key, headers: vec![], value: Some(value) };
     log.publish(vec![record]).await.unwrap();
 }
 
@@ -65,13 +65,13 @@ async fn eventually<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) ->
 
 /// All messages about wallet `mock/0xa`, once there are `count`.
 async fn said(log: &Log, count: usize) -> Vec<PortfolioUpdated> {
-    let share = topics::PORTFOLIO_UPDATED.share_of(b"mock/0xa");
+    let partition = topics::PORTFOLIO_UPDATED.partition_of(b"mock/0xa");
     let of = |stored: Vec<Stored>| {
         assert!(stored.iter().all(|stored| stored.key == b"mock/0xa"));
         let values = stored.into_iter().filter_map(|stored| stored.value);
         values.map(|value| wire::v1::portfolio::decode(&value).unwrap()).collect::<Vec<_>>()
     };
-    let looked = async || Some(of(log.read_all(&share).await.unwrap())).filter(|all| all.len() >= count);
+    let looked = async || Some(of(log.read_all(&partition).await.unwrap())).filter(|all| all.len() >= count);
     eventually(&format!("{count} messages"), looked).await
 }
 
@@ -105,7 +105,7 @@ async fn trades_become_balances_and_reverts_take_them_back() {
         let third = said(&log, 3).await;
         assert_eq!((moved(&third[2], "coin"), moved(&third[2], "usd")), (-4, 10), "{}", fresh.name);
         let dead = eventually("a dead letter", async || {
-            let dead = log.read_all(&topics::PORTFOLIO_DLQ.share(0)).await.unwrap();
+            let dead = log.read_all(&topics::PORTFOLIO_DLQ.partition(0)).await.unwrap();
             dead.into_iter().next()
         });
         assert_eq!(dead.await.value.unwrap(), b"{\"eventId\": 7}", "its original bytes");

@@ -8,11 +8,11 @@ use portfolio_domain::{
     Touch, Wallet, diff,
 };
 use std::collections::HashSet;
-use tape::{Raw, Share};
+use tape::{Partition, Raw};
 use wire::v1::portfolio::PortfolioUpdated;
 
-fn share() -> Share {
-    Share { log: "trades.executed.v1".into(), number: 3 }
+fn partition() -> Partition {
+    Partition { topic: "trades.executed.v1".into(), index: 3 }
 }
 
 fn wallet(address: &str) -> Wallet {
@@ -28,7 +28,7 @@ fn net(address: &str, asset: &str, delta: BigInt) -> NetChange {
 fn step(from: Option<u64>, next: u64, touched: &[(&str, u64)]) -> Step {
     let touch = |&(address, last_trade_at): &(&str, u64)| Touch { wallet: wallet(address), last_trade_at };
     let facts = Facts { touched: touched.iter().map(touch).collect(), ..Facts::default() };
-    Step { share: share(), from, next, beside: vec![], facts, due_at: 100, queue_max: 1000 }
+    Step { partition: partition(), from, next, beside: vec![], facts, due_at: 100, queue_max: 1000 }
 }
 
 async fn job(store: &Store, now: u64) -> Job {
@@ -65,7 +65,7 @@ fn rows(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
 async fn a_step_counts_once_whoever_brings_it() {
     for fresh in stores::fresh().await {
         let (store, name) = (&fresh.store, fresh.name);
-        assert_eq!(store.position(&share()).await.unwrap(), None, "{name}");
+        assert_eq!(store.position(&partition()).await.unwrap(), None, "{name}");
         let mut first = step(None, 5, &[("0xa", 1)]);
         first.facts.arrived = vec!["t1".to_owned(), "t2".to_owned()];
         first.facts.nets = vec![net("0xa", "coin", 4.into()), net("0xa", "usd", (-10).into())];
@@ -81,7 +81,7 @@ async fn a_step_counts_once_whoever_brings_it() {
             "-115792089237316195423570985008687907853269984665640564039457584007913129639935".parse().unwrap();
         second.facts.nets = vec![net("0xa", "coin", large.clone())];
         assert_eq!(store.commit(&second).await.unwrap(), done, "{name}");
-        assert_eq!(store.position(&share()).await.unwrap(), Some(6), "{name}");
+        assert_eq!(store.position(&partition()).await.unwrap(), Some(6), "{name}");
         let nets = store.nets(&wallet("0xa")).await.unwrap();
         let sums: Vec<_> = nets.into_iter().map(|net| (net.asset, net.raw, net.decimals)).collect();
         let expected = [("coin", large + 4), ("usd", (-10).into())].map(|(a, raw)| (a.to_owned(), raw, Some(6)));
@@ -100,14 +100,14 @@ async fn a_step_rests_on_the_positions_of_all_logs_of_its_number() {
         let (store, name) = (&fresh.store, fresh.name);
         let done = Committed::Done { dropped: 0 };
         assert_eq!(store.commit(&step(None, 3, &[])).await.unwrap(), done, "{name}");
-        let history = Share { log: "trades.history.v1".into(), ..share() };
-        let blind = Step { share: history.clone(), ..step(None, 7, &[]) };
+        let history = Partition { topic: "trades.history.v1".into(), ..partition() };
+        let blind = Step { partition: history.clone(), ..step(None, 7, &[]) };
         assert_eq!(store.commit(&blind).await.unwrap(), Committed::Moved, "{name}: the live log was read meanwhile");
-        let aware = Step { beside: vec![(share(), 3)], ..blind };
+        let aware = Step { beside: vec![(partition(), 3)], ..blind };
         assert_eq!(store.commit(&aware).await.unwrap(), done, "{name}");
         let stale = step(Some(3), 4, &[("0xa", 1)]);
         assert_eq!(store.commit(&stale).await.unwrap(), Committed::Moved, "{name}: history was read meanwhile");
-        assert_eq!(store.position(&share()).await.unwrap(), Some(3), "{name}");
+        assert_eq!(store.position(&partition()).await.unwrap(), Some(3), "{name}");
         let fresh_step = Step { beside: vec![(history, 7)], ..stale };
         assert_eq!(store.commit(&fresh_step).await.unwrap(), done, "{name}");
         fresh.remove().await;
@@ -265,7 +265,7 @@ async fn what_is_kept_outlives_the_process() {
         let Some(database) = &fresh.database else { continue };
         fresh.store.commit(&step(None, 7, &[("0xa", 1)])).await.unwrap();
         let again = Store::open(database).await.unwrap();
-        assert_eq!(again.position(&share()).await.unwrap(), Some(7), "{}", fresh.name);
+        assert_eq!(again.position(&partition()).await.unwrap(), Some(7), "{}", fresh.name);
         assert_eq!(job(&again, 100).await.wallet, wallet("0xa"), "{}", fresh.name);
         drop(again);
         fresh.remove().await;

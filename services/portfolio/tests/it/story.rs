@@ -12,37 +12,37 @@ use portfolio_domain::{
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tape::{Batch, Delivery, Event, Feed, Raw, Share, Start, Status, Told, Unavailable};
+use tape::{Batch, Delivery, Event, Feed, Partition, Raw, Start, Status, TradeRecord, Unavailable};
 
-/// A share of a log in memory, read in batches of two.
+/// A partition of a log in memory, read in batches of two.
 struct Script {
     events: Vec<Event>,
     at: Option<usize>,
     gained: bool,
 }
 
-fn share() -> Share {
-    Share { log: "trades.executed.v1".into(), number: 0 }
+fn partition() -> Partition {
+    Partition { topic: "trades.executed.v1".into(), index: 0 }
 }
 
 impl Feed for Script {
     async fn next(&mut self) -> Result<Delivery, Unavailable> {
         if !self.gained {
             self.gained = true;
-            return Ok(Delivery::Gained(share()));
+            return Ok(Delivery::Gained(partition()));
         }
         let Some(at) = self.at else { panic!("read before a seek") };
         let end = self.events.len().min(at + 2);
         if at == end {
-            return Ok(Delivery::Lost(share()));
+            return Ok(Delivery::Lost(partition()));
         }
         self.at = Some(end);
-        let told = |at: usize| Told { position: at as u64, event: self.events[at].clone(), text: String::new() };
+        let told = |at: usize| TradeRecord { position: at as u64, event: self.events[at].clone(), text: String::new() };
         let events = (at..end).map(told).collect();
-        Ok(Delivery::Batch(Batch { share: share(), events, next: end as u64, trace: None }))
+        Ok(Delivery::Batch(Batch { partition: partition(), events, next: end as u64, trace: None }))
     }
 
-    async fn seek(&mut self, _: &Share, start: Start) -> Result<(), Unavailable> {
+    async fn seek(&mut self, _: &Partition, start: Start) -> Result<(), Unavailable> {
         self.at = Some(match start {
             Start::Beginning => 0,
             Start::At(position) => usize::try_from(position).unwrap(),
@@ -70,8 +70,8 @@ impl Failing<'_> {
 }
 
 impl Ledger for Failing<'_> {
-    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
-        if self.faulty() { Self::fail() } else { self.store.position(share).await }
+    async fn position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
+        if self.faulty() { Self::fail() } else { self.store.position(partition).await }
     }
 
     async fn known(&self, wallets: &[Wallet], trades: &[String]) -> Result<Known, Unavailable> {
@@ -252,7 +252,7 @@ async fn another_provider_steps_in_and_zeroes_nothing_that_the_first_saw() {
         for at in 0..2 {
             let events = vec![event(&trade("0xa", 1 + at), Status::Observed)];
             let mut follower = Follower::new(Script { events, at: None, gained: false });
-            // Each time the wallet trades anew; the script is a share of its own, so positions are of no account.
+            // Each time the wallet trades anew; the script is a partition of its own, so positions are of no account.
             while !matches!(
                 follower.step(&Unpositioned(store), &Tracking::All, &rules(), &clock).await.unwrap(),
                 Followed::Lost(_)
@@ -314,7 +314,7 @@ async fn of_the_first_by_volume_balances_are_asked_for() {
 struct Unpositioned<'a>(&'a Store);
 
 impl Ledger for Unpositioned<'_> {
-    async fn position(&self, _: &Share) -> Result<Option<u64>, Unavailable> {
+    async fn position(&self, _: &Partition) -> Result<Option<u64>, Unavailable> {
         Ok(None)
     }
 
@@ -327,7 +327,7 @@ impl Ledger for Unpositioned<'_> {
     }
 
     async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
-        let from = self.0.position(&step.share).await?;
+        let from = self.0.position(&step.partition).await?;
         self.0.commit(&Step { from, ..step.clone() }).await
     }
 }

@@ -6,7 +6,7 @@ use portfolio::store::Store;
 use portfolio_domain::{Balance, Facts, Holdings, Ledger, Queue, Refresh, Snapshot, Step, Taken, Touch, Wallet};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, PgConnection, SqliteConnection};
-use tape::{Raw, Share};
+use tape::{Partition, Raw};
 
 /// Two wallets, one of which `first` and then `second` told of, and then said that `gone` vanished.
 async fn fill(store: &Store) {
@@ -16,10 +16,10 @@ async fn fill(store: &Store) {
     {
         let next = next as u64;
         let touched = wallets.iter().map(|wallet| Touch { wallet: wallet.clone(), last_trade_at: 7 }).collect();
-        let share = Share { log: "trades.executed.v1".into(), number: 0 };
+        let partition = Partition { topic: "trades.executed.v1".into(), index: 0 };
         let facts = Facts { touched, ..Facts::default() };
         let from = next.checked_sub(1).map(|last| last + 1);
-        let step = Step { share, from, next: next + 1, beside: vec![], facts, due_at: 0, queue_max: 9 };
+        let step = Step { partition, from, next: next + 1, beside: vec![], facts, due_at: 0, queue_max: 9 };
         store.commit(&step).await.unwrap();
         while let Taken::Job(job) = store.take(1, 1000).await.unwrap() {
             if job.wallet == wallets[1] {

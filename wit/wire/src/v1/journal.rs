@@ -113,10 +113,10 @@ pub struct Cursor {
     /// The code that wrote the step.
     pub detector: super::progress::Generation,
     /// Running counts per partition of the trades log.
-    pub partitions: Vec<super::progress::Partition>,
+    pub partitions: Vec<super::progress::PartitionProgress>,
     /// The same of the history log.
     #[serde(default)]
-    pub history: Vec<super::progress::Partition>,
+    pub history: Vec<super::progress::PartitionProgress>,
     /// Running count of legs without backing.
     pub unbacked: u64,
 }

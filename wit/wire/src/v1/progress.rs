@@ -46,10 +46,10 @@ pub struct ChainProgressed {
     pub providers: BTreeMap<String, String>,
     /// Per partition of the trades log that this chain has written to.
     #[serde(default)]
-    pub partitions: Vec<Partition>,
+    pub partitions: Vec<PartitionProgress>,
     /// The same of the history log, which backfills write to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub history: Vec<Partition>,
+    pub history: Vec<PartitionProgress>,
     /// Heights on the tape, ascending, each once; what lies between two of them is a gap.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub covered: Vec<Covered>,
@@ -129,7 +129,8 @@ pub struct Covered {
 
 /// How much of one partition is this chain's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Partition {
+#[schemars(rename = "Partition")]
+pub struct PartitionProgress {
     /// Number of the partition.
     pub partition: u32,
     /// The offset after this chain's newest record in it.

@@ -9,8 +9,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use tape::{
-    Batch, BlockId, BlockRef, Delivery, Detector, Event, Feed, Raw, Share, Side, Start, Status, Told, Trade, Trader,
-    Transaction, Unavailable, Usd, Valuation,
+    Batch, BlockId, BlockRef, Delivery, Detector, Event, Feed, Partition, Raw, Side, Start, Status, Trade, TradeRecord,
+    Trader, Transaction, Unavailable, Usd, Valuation,
 };
 
 /// What may be random about a trade.
@@ -107,7 +107,7 @@ impl Feed<Heard> for Script {
         }
     }
 
-    async fn seek(&mut self, _: &Share, _: Start) -> Result<(), Unavailable> {
+    async fn seek(&mut self, _: &Partition, _: Start) -> Result<(), Unavailable> {
         Ok(())
     }
 }
@@ -118,18 +118,19 @@ pub(crate) fn run(script: Vec<Delivery<Heard>>, store: &Memory, limits: Limits) 
     assert!(story.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
 }
 
-pub(crate) fn share() -> Share {
-    Share { log: "trades.executed.v1".into(), number: 7 }
+pub(crate) fn partition() -> Partition {
+    Partition { topic: "trades.executed.v1".into(), index: 7 }
 }
 
 pub(crate) fn batches(events: &[Event], cuts: &[usize]) -> Vec<Delivery<Heard>> {
-    let mut script = vec![Delivery::Gained(share())];
+    let mut script = vec![Delivery::Gained(partition())];
     let mut at = 0;
     for cut in cuts.iter().copied().chain([events.len()]) {
         let end = (at + cut).min(events.len());
-        let told = |at: usize| Told { position: at as u64, event: events[at].clone(), text: String::new() }.into();
+        let told =
+            |at: usize| TradeRecord { position: at as u64, event: events[at].clone(), text: String::new() }.into();
         let part = (at..end).map(told).collect();
-        script.push(Delivery::Batch(Batch { share: share(), events: part, next: end as u64, trace: None }));
+        script.push(Delivery::Batch(Batch { partition: partition(), events: part, next: end as u64, trace: None }));
         at = end;
     }
     script

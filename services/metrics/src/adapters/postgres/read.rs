@@ -5,7 +5,7 @@ use metrics_domain::{Book, BookKey, Floors, Late, Method, Stored, Tail, TradeKey
 use sqlx::PgPool;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
-use tape::{Share, Unavailable};
+use tape::{Partition, Unavailable};
 
 /// The columns of a trade, amounts as text.
 macro_rules! trade_columns {
@@ -97,10 +97,10 @@ fn failed(error: sqlx::Error) -> Unavailable {
     Unavailable::new("read the book", error)
 }
 
-pub(super) async fn position(pool: &PgPool, share: &Share) -> Result<Option<u64>, Unavailable> {
+pub(super) async fn position(pool: &PgPool, partition: &Partition) -> Result<Option<u64>, Unavailable> {
     let next: Option<i64> = sqlx::query_scalar("SELECT next FROM position WHERE log = $1 AND partition = $2")
-        .bind(&*share.log)
-        .bind(i64::from(share.number))
+        .bind(&*partition.topic)
+        .bind(i64::from(partition.index))
         .fetch_optional(pool)
         .await
         .map_err(failed)?;

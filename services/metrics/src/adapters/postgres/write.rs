@@ -79,7 +79,8 @@ async fn advance(connection: &mut PgConnection, facts: &Facts) -> Result<bool, s
     }
     let forward = "INSERT INTO position (log, partition, next) VALUES ($1, $2, $3)
                    ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next";
-    let moved = sqlx::query(forward).bind(&*facts.share.log).bind(partition(facts)).bind(facts.next.cast_signed());
+    let moved =
+        sqlx::query(forward).bind(&*facts.partition.topic).bind(partition(facts)).bind(facts.next.cast_signed());
     moved.execute(&mut *connection).await?;
     for (chain, count) in &facts.late {
         let more = sqlx::query("UPDATE floors SET late = late + $2 WHERE chain = $1");

@@ -5,7 +5,7 @@ use metrics_domain::{BookKey, Floors, Heads, Late, Method, Stored, Tail, TradeKe
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, Sqlite, SqlitePool};
-use tape::{Share, Unavailable};
+use tape::{Partition, Unavailable};
 
 /// Which trades are of the book `?1 ?2 ?3` (trader, chain, asset): by a side that moves a position, and that is more yet.
 macro_rules! of_book {
@@ -37,10 +37,10 @@ fn failed(error: sqlx::Error) -> Unavailable {
     Unavailable::new("read the book", error)
 }
 
-pub(super) async fn position(pool: &SqlitePool, share: &Share) -> Result<Option<u64>, Unavailable> {
+pub(super) async fn position(pool: &SqlitePool, partition: &Partition) -> Result<Option<u64>, Unavailable> {
     let next: Option<i64> = sqlx::query_scalar("SELECT next FROM position WHERE log = ? AND partition = ?")
-        .bind(&*share.log)
-        .bind(share.number)
+        .bind(&*partition.topic)
+        .bind(partition.index)
         .fetch_optional(pool)
         .await
         .map_err(failed)?;

@@ -41,7 +41,8 @@ async fn advance(connection: &mut SqliteConnection, facts: &Facts) -> Result<boo
     }
     let forward = "INSERT INTO position (log, partition, next) VALUES (?, ?, ?)
                    ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next";
-    let moved = sqlx::query(forward).bind(&*facts.share.log).bind(partition(facts)).bind(facts.next.cast_signed());
+    let moved =
+        sqlx::query(forward).bind(&*facts.partition.topic).bind(partition(facts)).bind(facts.next.cast_signed());
     moved.execute(&mut *connection).await?;
     for (chain, count) in &facts.late {
         let more = sqlx::query("UPDATE floors SET late = late + ? WHERE chain = ?");

@@ -1,17 +1,17 @@
 //! What is read from the tape: which wallets are tracked, which trades live, the nets that they make.
 
-use super::{Postgres, partition};
+use super::{Postgres, index_of};
 use crate::store::{Volume, failed, signed, standings, unsigned};
 use portfolio_domain::{Committed, Known, Ledger, Standings, Step, Wallet};
 use sqlx::PgConnection;
-use tape::{Share, Unavailable};
+use tape::{Partition, Unavailable};
 
 impl Ledger for Postgres {
-    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
+    async fn position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
         let query = sqlx::query_scalar("SELECT next FROM read_positions WHERE log = $1 AND partition = $2");
         let next: Option<i64> = query
-            .bind(&*share.log)
-            .bind(partition(share))
+            .bind(&*partition.topic)
+            .bind(index_of(partition))
             .fetch_optional(&self.0)
             .await
             .map_err(failed("read the read position"))?;
@@ -77,9 +77,9 @@ impl Ledger for Postgres {
 async fn moved(connection: &mut PgConnection, step: &Step) -> Result<bool, sqlx::Error> {
     // Steps of one number take turns, also those that find no row yet.
     let turn = sqlx::query("SELECT pg_advisory_xact_lock(hashtext(current_schema()), $1)");
-    turn.bind(partition(&step.share)).execute(&mut *connection).await?;
+    turn.bind(index_of(&step.partition)).execute(&mut *connection).await?;
     let standing: Vec<(String, i64)> = sqlx::query_as("SELECT log, next FROM read_positions WHERE partition = $1")
-        .bind(partition(&step.share))
+        .bind(index_of(&step.partition))
         .fetch_all(&mut *connection)
         .await?;
     if !step.stands_on(standing.into_iter().map(|(log, next)| (log, unsigned(next))).collect()) {
@@ -87,7 +87,8 @@ async fn moved(connection: &mut PgConnection, step: &Step) -> Result<bool, sqlx:
     }
     let forward = "INSERT INTO read_positions (log, partition, next) VALUES ($1, $2, $3)
                    ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next";
-    let moved = sqlx::query(forward).bind(&*step.share.log).bind(partition(&step.share)).bind(signed(step.next));
+    let moved =
+        sqlx::query(forward).bind(&*step.partition.topic).bind(index_of(&step.partition)).bind(signed(step.next));
     moved.execute(connection).await?;
     Ok(true)
 }

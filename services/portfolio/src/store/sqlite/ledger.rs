@@ -5,12 +5,12 @@ use crate::store::{NetRow, Volume, failed, net, signed, standings, unsigned};
 use num_bigint::BigInt;
 use portfolio_domain::{Committed, Known, Ledger, NetChange, Standings, Step, Wallet};
 use sqlx::SqliteConnection;
-use tape::{Share, Unavailable};
+use tape::{Partition, Unavailable};
 
 impl Ledger for Sqlite {
-    async fn position(&self, share: &Share) -> Result<Option<u64>, Unavailable> {
+    async fn position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
         let query = sqlx::query_scalar("SELECT next FROM read_positions WHERE log = ? AND partition = ?");
-        let query = query.bind(&*share.log).bind(share.number);
+        let query = query.bind(&*partition.topic).bind(partition.index);
         let next: Option<i64> = query.fetch_optional(&self.0).await.map_err(failed("read the read position"))?;
         Ok(next.map(unsigned))
     }
@@ -72,7 +72,7 @@ impl Ledger for Sqlite {
 /// Moves the read position, if every position of its number is where the reader believes.
 async fn moved(connection: &mut SqliteConnection, step: &Step) -> Result<bool, sqlx::Error> {
     let standing: Vec<(String, i64)> = sqlx::query_as("SELECT log, next FROM read_positions WHERE partition = ?")
-        .bind(step.share.number)
+        .bind(step.partition.index)
         .fetch_all(&mut *connection)
         .await?;
     if !step.stands_on(standing.into_iter().map(|(log, next)| (log, unsigned(next))).collect()) {
@@ -80,7 +80,7 @@ async fn moved(connection: &mut SqliteConnection, step: &Step) -> Result<bool, s
     }
     let forward = "INSERT INTO read_positions (log, partition, next) VALUES (?, ?, ?)
                    ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next";
-    let moved = sqlx::query(forward).bind(&*step.share.log).bind(step.share.number).bind(signed(step.next));
+    let moved = sqlx::query(forward).bind(&*step.partition.topic).bind(step.partition.index).bind(signed(step.next));
     moved.execute(connection).await?;
     Ok(true)
 }

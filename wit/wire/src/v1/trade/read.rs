@@ -4,7 +4,7 @@ use super::{Amount, Fee, Leg, Side, Text, TradeExecuted, Valuation, WireStatus};
 use crate::check::{self, Invalid, broken};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tape::{BlockId, BlockRef, Event, Status, Told, Usd};
+use tape::{BlockId, BlockRef, Event, Status, TradeRecord, Usd};
 
 /// Reads and checks one event.
 pub fn decode(bytes: &[u8]) -> Result<Event, Invalid> {
@@ -12,10 +12,10 @@ pub fn decode(bytes: &[u8]) -> Result<Event, Invalid> {
 }
 
 /// Reads and checks one event, and keeps how it was said; what is refused is given back.
-pub fn told(position: u64, bytes: Vec<u8>) -> Result<Told, (Invalid, Vec<u8>)> {
+pub fn told(position: u64, bytes: Vec<u8>) -> Result<TradeRecord, (Invalid, Vec<u8>)> {
     let text = String::from_utf8(bytes).map_err(|e| (Invalid::Shape(e.to_string()), e.into_bytes()))?;
     match read(&text) {
-        Ok(event) => Ok(Told { position, event, text }),
+        Ok(event) => Ok(TradeRecord { position, event, text }),
         Err(invalid) => Err((invalid, text.into_bytes())),
     }
 }

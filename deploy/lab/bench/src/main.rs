@@ -1,0 +1,58 @@
+//! The binary behind `cargo xtask bench NAME`.
+
+mod backfill;
+mod catch_up;
+mod detect;
+mod fold;
+mod latency;
+mod swap;
+mod rest;
+mod stream;
+mod tape;
+mod solana;
+
+use clap::{Parser, ValueEnum};
+use system::figures::report;
+
+/// Measures one thing.
+#[derive(Parser)]
+struct Arguments {
+    /// What to measure.
+    name: Name,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Name {
+    /// Swap logs per second through the EVM plugin, WASM and native.
+    Detect,
+    /// Trades per second from a node through Kafka into PostgreSQL.
+    Backfill,
+    /// Trades per second folded and committed to PostgreSQL.
+    Fold,
+    /// The same, read from Kafka.
+    CatchUp,
+    /// From block to Kafka record and WebSocket message.
+    Latency,
+    /// What the plugin platform costs: swaps under load, admission, fresh instances, idle chains.
+    Swap,
+    /// A thousand requests a second with a million trades stored.
+    Rest,
+    /// Deliveries per second to thousands of WebSockets.
+    Stream,
+    /// A full Solana block through the Solana plugin.
+    Solana,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().name {
+        Name::Detect => report("detect", detect::measure()?),
+        Name::Backfill => report("backfill", backfill::measure()?),
+        Name::Fold => report("fold", fold::measure()?),
+        Name::CatchUp => report("catch-up", catch_up::measure()?),
+        Name::Rest => report("rest", rest::measure()?),
+        Name::Stream => report("stream", stream::measure()?),
+        Name::Latency => report("latency", latency::measure()?),
+        Name::Swap => report("swap", swap::measure()?),
+        Name::Solana => report("solana", solana::measure()?),
+    }
+}

@@ -1,0 +1,197 @@
+//! The tables: those of metrics must equal what a metrics writes that saw the truth alone, those of portfolio the sums of it.
+
+use super::databases::{create_database, drop_database, patient_pool};
+use anyhow::ensure;
+use environment::{Problems, Shutdown};
+use num_bigint::{BigInt, Sign};
+use sqlx::{PgPool, Row};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+use tape::{Status, Trade};
+use tape_log::{Log, Record, Target, topics};
+use wire::v1::metrics::MetricsUpdated;
+use wire::v1::trade;
+
+/// Tables that were made by something other than trades, and columns that say when instead of what.
+const TABLES_LEFT_OUT: [&str; 4] = ["position", "outbox", "_sqlx_migrations", "trades"];
+const COLUMNS_LEFT_OUT: [&str; 1] = ["partition"];
+
+/// Whether the tables equal those of a metrics that read the truth alone, and sums made here.
+pub(super) async fn equal(
+    tape: &Log,
+    database: &str,
+    server: &str,
+    truth: &[Trade],
+    findings: &mut Vec<String>,
+) -> anyhow::Result<bool> {
+    let name = format!("truth-{}-{}", std::process::id(), environment::now_ms());
+    let clean = create_database(server, &name).await?;
+    let memory = Log::open(&Target::Memory).await?;
+    let event = |(index, trade): (usize, &Trade)| {
+        let key = trade.key().into_bytes();
+        let event = trade::encode_as(&format!("truth/1/{index}"), Status::Observed, trade);
+        Record { partition: topics::TRADES.partition_of(&key), key, headers: vec![], value: Some(event) }
+    };
+    memory.publish(truth.iter().enumerate().map(event).collect()).await?;
+    let strings: HashMap<String, String> = HashMap::from([("DATABASE_URL".to_owned(), clean.clone())]);
+    let mut problems = Problems::default();
+    let settings = metrics::Settings::read(&strings, &mut problems);
+    problems.finish()?;
+    let shutdown = Shutdown::default();
+    let folding = tokio::spawn(metrics::run(settings, memory, shutdown.clone()));
+    let (struck, clean) = (patient_pool(database).await?, patient_pool(&clean).await?);
+    let deadline = Instant::now() + Duration::from_mins(10);
+    while live_trades(&clean).await.unwrap_or(-1) < i64::try_from(truth.len())? {
+        ensure!(Instant::now() < deadline && !folding.is_finished(), "the truth is not folded");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    shutdown.trigger();
+    folding.await??;
+    let before = findings.len();
+    let live = live_trades(&struck).await?;
+    if live != i64::try_from(truth.len())? {
+        findings.push(format!("{live} trades are live in the table, {} in the truth", truth.len()));
+    }
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select table_name::text from information_schema.tables where table_schema = 'metrics' and table_type = 'BASE TABLE'
+         and table_name not in (select inhrelid::regclass::text from pg_inherits) order by 1",
+    )
+    .fetch_all(&clean)
+    .await?;
+    for table in tables.iter().filter(|table| !left_out(table)) {
+        let (struck, clean) = (dump(&struck, table).await?, dump(&clean, table).await?);
+        if struck != clean {
+            let differs = struck.iter().zip(&clean).find(|(one, other)| one != other);
+            findings.push(format!("table {table}: {} rows, {} by the truth; {differs:?}", struck.len(), clean.len()));
+        }
+    }
+    sums(&struck, truth, findings).await?;
+    nets(&struck, truth, findings).await?;
+    last_words(tape, &struck, findings).await?;
+    clean.close().await;
+    drop_database(server, &name).await?;
+    Ok(findings.len() == before)
+}
+
+fn left_out(table: &str) -> bool {
+    TABLES_LEFT_OUT.contains(&table) || table.starts_with("trades_") || table.starts_with("leader")
+}
+
+async fn live_trades(pool: &PgPool) -> anyhow::Result<i64> {
+    Ok(sqlx::query_scalar("select count(*) from metrics.trades where status = 'live'").fetch_one(pool).await?)
+}
+
+/// Every row of a table as sorted text, without what says when; rows of users who have nothing are no rows.
+async fn dump(pool: &PgPool, table: &str) -> anyhow::Result<Vec<String>> {
+    let columns: Vec<String> = COLUMNS_LEFT_OUT.map(str::to_owned).to_vec();
+    // Numbers as exact text: what reads them here would make floats of them.
+    let query = format!(
+        "select (select jsonb_object_agg(key, case jsonb_typeof(value)
+            when 'number' then to_jsonb(trim_scale((value #>> '{{}}')::numeric)::text) else value end)
+         from jsonb_each(to_jsonb(t) - $1::text[]))::text from metrics.{table} t"
+    );
+    let rows: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(query)).bind(columns).fetch_all(pool).await?;
+    let mut rows: Vec<String> = rows.into_iter().filter_map(|row| meaning(&row)).collect();
+    rows.sort();
+    Ok(rows)
+}
+
+/// A row without its marks of what was ever seen; none where every count and sum is zero.
+fn meaning(row: &str) -> Option<String> {
+    let mut row: serde_json::Map<String, serde_json::Value> = serde_json::from_str(row).ok()?;
+    row.retain(|key, _| !key.starts_with("seen_") && !key.starts_with("decorated_"));
+    let counts = ["trades", "swaps", "cycles", "unvalued"];
+    let counted: Vec<u64> = counts.iter().filter_map(|key| row.get(*key)?.as_str()?.parse().ok()).collect();
+    let empty = !counted.is_empty() && counted.iter().all(|count| *count == 0);
+    (!empty).then(|| serde_json::Value::Object(row).to_string())
+}
+
+/// Volume and count of every user, added up here.
+async fn sums(pool: &PgPool, truth: &[Trade], findings: &mut Vec<String>) -> anyhow::Result<()> {
+    let mut users: BTreeMap<(String, String), (i128, i64)> = BTreeMap::new();
+    for trade in truth {
+        let user = users.entry((trade.trader.address.clone(), trade.chain.to_string())).or_default();
+        user.0 += trade.valuation.as_ref().map_or(0, |valuation| valuation.notional.0);
+        user.1 += 1;
+    }
+    let query =
+        "select trader, chain, (sum(volume_usd) * 1000000000000000000)::numeric(60, 0)::text, sum(swaps)::bigint
+         from metrics.user_totals_v1 group by trader, chain";
+    let rows = sqlx::query(query).fetch_all(pool).await?;
+    let mut kept = BTreeMap::new();
+    for row in rows {
+        let volume: String = row.get(2);
+        kept.insert(
+            (row.get::<String, _>(0), row.get::<String, _>(1)),
+            (volume.parse::<i128>()?, row.get::<i64, _>(3)),
+        );
+    }
+    if kept != users {
+        let differs = users.iter().find(|(key, sums)| kept.get(*key) != Some(*sums));
+        findings.push(format!(
+            "sums of users differ from the truth's: {} and {}; {differs:?}",
+            kept.len(),
+            users.len()
+        ));
+    }
+    Ok(())
+}
+
+/// What portfolio keeps of every wallet: the trades that live, and the net of each asset.
+async fn nets(pool: &PgPool, truth: &[Trade], findings: &mut Vec<String>) -> anyhow::Result<()> {
+    let live: Vec<String> = sqlx::query_scalar("select trade_id from portfolio.live_trades").fetch_all(pool).await?;
+    let (live, expected): (BTreeSet<String>, BTreeSet<String>) =
+        (live.into_iter().collect(), truth.iter().map(Trade::id).collect());
+    if live != expected {
+        let differs = live.symmetric_difference(&expected).next();
+        findings.push(format!("portfolio keeps {} trades, {} are true: {differs:?}", live.len(), expected.len()));
+    }
+    let mut sums: BTreeMap<[String; 3], BigInt> = BTreeMap::new();
+    for trade in truth {
+        for (side, sign) in [(&trade.bought, Sign::Plus), (&trade.sold, Sign::Minus)] {
+            let key = [trade.chain.to_string(), trade.trader.address.clone(), side.asset.clone()];
+            *sums.entry(key).or_default() += BigInt::from_bytes_le(sign, &side.raw.to_le_bytes::<32>());
+        }
+    }
+    let rows = sqlx::query("select chain, address, asset, raw::text from portfolio.nets").fetch_all(pool).await?;
+    let mut kept = BTreeMap::new();
+    for row in rows {
+        kept.insert([row.get(0), row.get(1), row.get(2)], row.get::<String, _>(3).parse::<BigInt>()?);
+    }
+    for sums in [&mut sums, &mut kept] {
+        sums.retain(|_, raw| *raw != BigInt::ZERO);
+    }
+    if kept != sums {
+        let differs = sums.iter().find(|(key, raw)| kept.get(*key) != Some(*raw));
+        findings.push(format!("portfolio's nets differ: {} and {}; {differs:?}", kept.len(), sums.len()));
+    }
+    Ok(())
+}
+
+/// The newest message about every user says what the tables say.
+async fn last_words(tape: &Log, pool: &PgPool, findings: &mut Vec<String>) -> anyhow::Result<()> {
+    let mut told: BTreeMap<(String, String), (u64, MetricsUpdated)> = BTreeMap::new();
+    for partition in topics::METRICS_UPDATED.partitions() {
+        for record in tape.read_all(&partition).await? {
+            let update = wire::v1::metrics::decode(record.value.as_deref().unwrap_or_default())?;
+            let (user, as_of) = ((update.trader.clone(), update.chain.clone()), update.as_of.offset);
+            if told.get(&user).is_none_or(|(known, _)| *known <= as_of) {
+                told.insert(user, (as_of, update));
+            }
+        }
+    }
+    let query = "select trader, chain, swaps, trim_scale(volume_usd)::text, trim_scale(realized_pnl_usd)::text
+                 from metrics.user_totals_v1";
+    for row in sqlx::query(query).fetch_all(pool).await? {
+        let user = (row.get::<String, _>(0), row.get::<String, _>(1));
+        let kept = (row.get::<i64, _>(2).cast_unsigned(), row.get::<String, _>(3), row.get::<String, _>(4));
+        let said = told.get(&user).map(|(_, update)| {
+            let totals = &update.totals;
+            (totals.swaps, totals.volume_usd.clone(), totals.realized_pnl_usd.clone())
+        });
+        if said.as_ref() != Some(&kept) {
+            findings.push(format!("the last message about {user:?} says {said:?}, the tables {kept:?}"));
+        }
+    }
+    Ok(())
+}

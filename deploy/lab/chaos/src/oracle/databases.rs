@@ -1,0 +1,36 @@
+//! Databases of a run: made, reached though their server was just killed, dropped.
+
+use anyhow::Context;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use std::time::{Duration, Instant};
+
+/// Where a database of that name is, once it is made.
+pub(crate) async fn create_database(url: &str, name: &str) -> anyhow::Result<String> {
+    let pool = patient_pool(url).await?;
+    sqlx::query(sqlx::AssertSqlSafe(format!("create database \"{name}\""))).execute(&pool).await?;
+    sibling(url, name)
+}
+
+pub(crate) async fn drop_database(url: &str, name: &str) -> anyhow::Result<()> {
+    let pool = patient_pool(url).await?;
+    sqlx::query(sqlx::AssertSqlSafe(format!("drop database if exists \"{name}\" with (force)"))).execute(&pool).await?;
+    Ok(())
+}
+
+fn sibling(url: &str, name: &str) -> anyhow::Result<String> {
+    let (server, _) = url.rsplit_once('/').context("the database's address names no database")?;
+    Ok(format!("{server}/{name}"))
+}
+
+/// A connection to a server that may just have been started.
+pub(super) async fn patient_pool(url: &str) -> anyhow::Result<PgPool> {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        match PgPoolOptions::new().max_connections(2).connect(url).await {
+            Ok(pool) => return Ok(pool),
+            Err(e) if Instant::now() > deadline => return Err(e).context("reach PostgreSQL"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+}

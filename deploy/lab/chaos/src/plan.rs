@@ -1,0 +1,157 @@
+//! What is struck, drawn from a seed.
+
+use mock_plugin::Random;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// One of the processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Role {
+    Ingestor(usize),
+    Metrics(usize),
+    Portfolio,
+    Api,
+}
+
+impl Role {
+    /// Everyone.
+    pub(super) const ALL: [Self; 6] =
+        [Self::Ingestor(0), Self::Ingestor(1), Self::Metrics(0), Self::Metrics(1), Self::Portfolio, Self::Api];
+}
+
+/// One fault.
+#[derive(Clone, Debug)]
+pub(super) enum Strike {
+    /// kill -9 at once.
+    Kill(Role),
+    /// The process ends itself at a named place, the n-th time it passes.
+    CrashAt(Role, &'static str, u64),
+    /// SIGSTOP, and SIGCONT after so long: beyond the session timeout another has taken over.
+    Pause(Role, Duration),
+    /// The ingestor of that number is frozen before a step and goes on while the other one is taking over, slowly or not.
+    Overlap(usize, bool),
+    /// Nodes fail every other request for so long.
+    Storm(Duration),
+    /// The newest 64 blocks of a chain are left.
+    DeepFork(usize),
+    /// A branch is left and taken again.
+    ForkAndBack(usize),
+    /// A branch is left while nobody follows.
+    ForkWhileAway(usize),
+    /// An operator asks for heights below the first that was followed, some of which may be there already.
+    Backfill(usize, u64, u64),
+    /// An operator takes back so many blocks of a chain, to be followed anew.
+    Rewind(usize, u64),
+    /// Another version of the plugin is dropped in.
+    Swap(u8),
+    /// Records that do not validate.
+    Poison,
+    /// The broker or the database is killed and started again.
+    Server(&'static str),
+}
+
+impl Strike {
+    /// The word that names its kind.
+    fn kind(&self) -> String {
+        format!("{self:?}").split(['(', '{']).next().unwrap_or_default().trim().to_owned()
+    }
+}
+
+const OF_INGESTOR: [&str; 4] =
+    ["tape.append.produced", "tape.append.joined", "tape.append.committed", "tape.partition.fenced"];
+const OF_PORTFOLIO: [&str; 3] = ["portfolio.step.before", "portfolio.step.after", "portfolio.outbox.published"];
+const OF_METRICS: [&str; 3] = ["metrics.commit.before", "metrics.commit.after", "metrics.outbox.published"];
+
+/// Blocks of each chain before the first that is followed.
+pub(super) const BEFORE: u64 = 200;
+
+/// An endless row of faults.
+pub(super) struct Strikes {
+    random: Random,
+    only: Option<String>,
+}
+
+impl Strikes {
+    /// Of all kinds, or of one.
+    pub(super) fn new(seed: u64, only: Option<&str>) -> Self {
+        Self { random: Random::of(&[seed, 4242]), only: only.map(str::to_owned) }
+    }
+
+    /// Every kind, by the words that name them.
+    pub(super) fn kinds() -> BTreeSet<String> {
+        let mut strikes = Self::new(1, None);
+        (0..2_000).map(|_| strikes.next().kind()).collect()
+    }
+
+    pub(super) fn next(&mut self) -> Strike {
+        loop {
+            let strike = self.draw();
+            if self.only.as_ref().is_none_or(|only| *only == strike.kind()) {
+                return strike;
+            }
+        }
+    }
+
+    fn draw(&mut self) -> Strike {
+        let number = usize::try_from(self.random.below(2)).unwrap_or(0);
+        let role = match self.random.below(20) {
+            0..11 => Role::Ingestor(number),
+            11..17 => Role::Metrics(number),
+            17..19 => Role::Portfolio,
+            _ => Role::Api,
+        };
+        let chain = usize::try_from(self.random.below(3)).unwrap_or(0);
+        match self.random.below(100) {
+            0..28 => Strike::Kill(role),
+            28..56 => {
+                let places: &[&'static str] = match role {
+                    Role::Ingestor(_) => &OF_INGESTOR,
+                    Role::Metrics(_) => &OF_METRICS,
+                    Role::Portfolio => &OF_PORTFOLIO,
+                    Role::Api => return Strike::Kill(role),
+                };
+                let place = places[usize::try_from(self.random.below(places.len() as u64)).unwrap_or(0)];
+                let times = if place == "tape.partition.fenced" { 1 } else { 1 + self.random.below(6) };
+                Strike::CrashAt(role, place, times)
+            }
+            56..66 => Strike::Pause(role, Duration::from_millis(500 + self.random.below(9_000))),
+            66..68 => Strike::Overlap(number, self.random.below(2) == 0),
+            68..73 => Strike::Storm(Duration::from_millis(500 + self.random.below(1_500))),
+            73..79 => Strike::DeepFork(chain),
+            79..84 => Strike::ForkAndBack(chain),
+            84..86 => Strike::ForkWhileAway(chain),
+            86..88 => Strike::Swap(u8::try_from(self.random.below(256)).unwrap_or(0)),
+            88..90 => {
+                let from = self.random.below(BEFORE);
+                Strike::Backfill(chain, from, from + self.random.below(BEFORE - from))
+            }
+            90..92 => Strike::Rewind(chain, 1 + self.random.below(30)),
+            92..95 => Strike::Poison,
+            95..98 => Strike::Server("postgres"),
+            _ => Strike::Server("kafka"),
+        }
+    }
+
+    /// How long nothing new is struck.
+    pub(super) fn pause(&mut self) -> Duration {
+        Duration::from_millis(100 + self.random.below(2_500))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_decides_and_every_kind_comes() {
+        let drawn = |seed: u64| -> Vec<String> {
+            let mut strikes = Strikes::new(seed, None);
+            (0..500).map(|_| format!("{:?}", strikes.next())).collect()
+        };
+        assert_eq!(drawn(1), drawn(1));
+        assert_ne!(drawn(1), drawn(2));
+        assert_eq!(Strikes::kinds().len(), 13, "{:?}", Strikes::kinds());
+        let mut swaps = Strikes::new(1, Some("Swap"));
+        assert!((0..5).all(|_| matches!(swaps.next(), Strike::Swap(_))));
+    }
+}

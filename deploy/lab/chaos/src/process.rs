@@ -1,0 +1,190 @@
+//! The processes that are struck: started with the run's variables, killed, paused and raised again, by number only.
+
+use super::plan::Role;
+use anyhow::Context;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a process may take to come by the place at which it is to end.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+/// Long enough for the sessions of those before to end, and for the first steps.
+const ALONE: Duration = Duration::from_secs(10);
+/// Longer than a session, by less than a slow taking over takes.
+const FROZEN: Duration = Duration::from_secs(8);
+/// How long both go on.
+const OVERLAP: Duration = Duration::from_secs(4);
+
+/// All processes of a run. Dropping it ends them.
+pub(super) struct Team {
+    binaries: PathBuf,
+    logs: PathBuf,
+    variables: Vec<(String, String)>,
+    alive: BTreeMap<Role, Child>,
+    /// Paused ones with the moment at which they go on.
+    paused: BTreeMap<Role, Instant>,
+}
+
+impl Team {
+    pub(super) fn new(binaries: &Path, logs: &Path, variables: &[(&str, String)]) -> Self {
+        let variables = variables.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        Self {
+            binaries: binaries.to_owned(),
+            logs: logs.to_owned(),
+            variables,
+            alive: BTreeMap::new(),
+            paused: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn start_all(&mut self) -> anyhow::Result<()> {
+        Role::ALL.into_iter().try_for_each(|role| self.start(role, None))
+    }
+
+    fn start(&mut self, role: Role, order: Option<(&str, String)>) -> anyhow::Result<()> {
+        let (program, number) = match role {
+            Role::Ingestor(number) => ("chain-ingestor", number),
+            Role::Metrics(number) => ("metrics", number),
+            Role::Portfolio => ("portfolio", 0),
+            Role::Api => ("api", 0),
+        };
+        let path = self.logs.join(format!("{program}-{number}.log"));
+        let log = File::options().create(true).append(true).open(&path)?;
+        let mut command = Command::new(self.binaries.join(program));
+        // The api has one thing to do and no word for it.
+        command.args((role != Role::Api).then_some("run")).envs(self.variables.iter().cloned());
+        command.envs(order);
+        command.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log);
+        let child = command.spawn().with_context(|| format!("start {program} of {}", self.binaries.display()))?;
+        self.alive.insert(role, child);
+        Ok(())
+    }
+
+    /// Runs an ingestor's command to its end, or for so long; whether it succeeded. What it says is in its log.
+    pub(super) async fn command(&self, arguments: &[&str]) -> anyhow::Result<bool> {
+        let log = File::options().create(true).append(true).open(self.logs.join("commands.log"))?;
+        let mut command = tokio::process::Command::new(self.binaries.join("chain-ingestor"));
+        command.args(arguments).envs(self.variables.iter().cloned()).kill_on_drop(true);
+        command.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log);
+        match tokio::time::timeout(PATIENCE, command.status()).await {
+            Ok(ended) => Ok(ended.context("run a command of the ingestor")?.success()),
+            Err(_) => Ok(false),
+        }
+    }
+
+    pub(super) fn kill(&mut self, role: Role) -> anyhow::Result<()> {
+        self.paused.remove(&role);
+        if let Some(mut child) = self.alive.remove(&role) {
+            child.kill().context("kill")?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Starts a process anew that ends itself at a place, and waits until it has; one that does not come by is killed.
+    pub(super) async fn crash_at(&mut self, role: Role, place: &str, times: u64) -> anyhow::Result<()> {
+        self.kill(role)?;
+        self.start(role, Some(("CHAINTAPE_CRASH", format!("{place}:{times}"))))?;
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            self.wake_due();
+            if let Some(child) = self.alive.get_mut(&role)
+                && child.try_wait()?.is_some()
+            {
+                self.alive.remove(&role);
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.kill(role)
+    }
+
+    /// One ingestor, alone and slow to begin a step, is frozen until its session has ended, most probably with a step in hand;
+    /// another takes over, slowly or not, and before the end of that the first one goes on. An open transaction would not do: who
+    /// reads the journal waits for its end.
+    pub(super) async fn overlap(&mut self, frozen: Role, other: Role, slowly: bool) -> anyhow::Result<()> {
+        let lingering = |place: &str| Some(("CHAINTAPE_LINGER", place.to_owned()));
+        self.kill(frozen)?;
+        self.kill(other)?;
+        self.start(frozen, lingering("tape.append.before:500"))?;
+        tokio::time::sleep(ALONE).await;
+        self.start(other, if slowly { lingering("tape.partition.fenced:4000") } else { None })?;
+        self.pause(frozen, FROZEN)?;
+        tokio::time::sleep(FROZEN).await;
+        self.wake(frozen);
+        tokio::time::sleep(OVERLAP).await;
+        self.kill(frozen)?;
+        self.kill(other)
+    }
+
+    pub(super) fn pause(&mut self, role: Role, length: Duration) -> anyhow::Result<()> {
+        if let Some(child) = self.alive.get(&role) {
+            signal(child.id(), "-STOP")?;
+            self.paused.insert(role, Instant::now() + length);
+        }
+        Ok(())
+    }
+
+    fn wake_due(&mut self) {
+        let now = Instant::now();
+        let due: Vec<Role> = self.paused.iter().filter(|(_, until)| **until <= now).map(|(role, _)| *role).collect();
+        for role in due {
+            self.wake(role);
+        }
+    }
+
+    fn wake(&mut self, role: Role) {
+        self.paused.remove(&role);
+        if let Some(child) = self.alive.get(&role) {
+            // One that has ended meanwhile needs no waking.
+            let _ = signal(child.id(), "-CONT");
+        }
+    }
+
+    /// Wakes every process that is paused.
+    pub(super) fn resume_all(&mut self) {
+        let paused: Vec<Role> = self.paused.keys().copied().collect();
+        for role in paused {
+            self.wake(role);
+        }
+    }
+
+    /// Starts whoever is not there, and wakes those whose pause is over.
+    pub(super) fn raise_the_dead(&mut self) -> anyhow::Result<()> {
+        self.wake_due();
+        for role in Role::ALL {
+            let gone = match self.alive.get_mut(&role) {
+                Some(child) => child.try_wait()?.is_some(),
+                None => true,
+            };
+            if gone {
+                self.start(role, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn stop_all(&mut self) {
+        self.resume_all();
+        for child in self.alive.values_mut() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        self.alive.clear();
+    }
+}
+
+impl Drop for Team {
+    fn drop(&mut self) {
+        self.stop_all();
+    }
+}
+
+fn signal(pid: u32, which: &str) -> anyhow::Result<()> {
+    let status = Command::new("kill").args([which, &pid.to_string()]).status()?;
+    anyhow::ensure!(status.success(), "kill {which} {pid}: {status}");
+    Ok(())
+}

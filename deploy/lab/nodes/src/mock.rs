@@ -1,0 +1,238 @@
+//! The mock node: the mock chain served over HTTP, with branches, finality and faults by a script that a seed decides.
+//!
+//! ```no_run
+//! # async fn f() -> anyhow::Result<()> {
+//! let node = nodes::mock::Node::new(nodes::mock::Script { seed: 7, ..Default::default() });
+//! let (address, _server) = node.serve("127.0.0.1:0".parse()?, nodes::mock::Faults::none()).await?;
+//! node.grow(10);            // ten blocks
+//! node.fork(3, 4);          // the newest three are left for four others
+//! let truth = node.truth(); // what a perfect reader knows
+//! # Ok(()) }
+//! ```
+
+mod faults;
+mod server;
+
+pub use faults::{ALL, Fault, Faults};
+pub use server::Server;
+
+use mock_plugin::node::{Blocks, Head, Id, Swap, Whole};
+use mock_plugin::{Chain, Random, Settings};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How a chain grows.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// Another seed is another chain and another story.
+    pub seed: u64,
+    /// Trades in each block.
+    pub trades_per_block: u32,
+    /// How many trade.
+    pub users: u64,
+    /// Blocks until a block is final.
+    pub finality: u64,
+    /// One block in so many leaves a branch; 0 is never.
+    pub reorg_one_in: u64,
+    /// Most blocks that are left at once; below finality.
+    pub reorg_depth: u64,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self { seed: 1, trades_per_block: 3, users: 50, finality: 70, reorg_one_in: 0, reorg_depth: 64 }
+    }
+}
+
+/// A chain that grows when it is told to. Clones share it.
+#[derive(Clone)]
+pub struct Node(Arc<Inner>);
+
+struct Inner {
+    script: Script,
+    settings: Settings,
+    state: Mutex<State>,
+}
+
+#[derive(Clone)]
+struct State {
+    /// The branch that each height is on.
+    branches: BTreeMap<u64, u64>,
+    finalized: u64,
+    next_branch: u64,
+    /// The blocks that were left last: a script may come back to them.
+    left: BTreeMap<u64, u64>,
+    random: u64,
+    /// The chain as it was some blocks ago, for heads that lag.
+    earlier: Vec<(u64, BTreeMap<u64, u64>)>,
+}
+
+/// Earlier views kept for heads that lag.
+const EARLIER: usize = 12;
+
+impl Node {
+    /// A chain with its first block.
+    pub fn new(script: Script) -> Self {
+        let Script { seed, trades_per_block, users, finality, .. } = script;
+        let settings = Settings { seed, trades_per_block, users, finality, ..Settings::default() };
+        let state = State {
+            branches: BTreeMap::from([(0, 0)]),
+            finalized: 0,
+            next_branch: 1,
+            left: BTreeMap::new(),
+            random: seed,
+            earlier: vec![],
+        };
+        Self(Arc::new(Inner { script, settings, state: Mutex::new(state) }))
+    }
+
+    /// Serves the chain, with these faults, until the server is dropped. One chain may be served at several addresses.
+    pub async fn serve(&self, address: SocketAddr, faults: Faults) -> std::io::Result<(SocketAddr, Server)> {
+        server::serve(self.clone(), address, faults).await
+    }
+
+    /// Adds blocks, without leaving any.
+    pub fn grow(&self, blocks: u64) {
+        let mut state = self.state();
+        for _ in 0..blocks {
+            let height = state.latest() + 1;
+            state.remember();
+            let branch = state.branches.values().next_back().copied().unwrap_or(0);
+            state.branches.insert(height, branch);
+            state.settle(self.0.script.finality);
+        }
+    }
+
+    /// Leaves the newest blocks for a new branch of that length, which must not be shorter. Never below finality; answers
+    /// how many were left.
+    pub fn fork(&self, depth: u64, length: u64) -> u64 {
+        let mut state = self.state();
+        let branch = state.next_branch;
+        state.next_branch += 1;
+        state.leave(depth, |_| branch, length, self.0.script.finality)
+    }
+
+    /// Comes back to the blocks that were left last, as far as they go, and one block beyond what there is now.
+    pub fn return_to_left(&self) -> u64 {
+        let mut state = self.state();
+        let Some((&first, &branch)) = state.left.first_key_value() else { return 0 };
+        if first <= state.finalized || first > state.latest() {
+            return 0;
+        }
+        let (left, length) = (state.left.clone(), state.latest() + 2 - first);
+        let depth = state.latest() + 1 - first;
+        let of = move |height: u64| left.range(..=height).next_back().map_or(branch, |(_, branch)| *branch);
+        state.leave(depth, of, length, self.0.script.finality)
+    }
+
+    /// The next moment of the script: mostly one block more, sometimes another branch, sometimes the one before.
+    pub fn tick(&self) {
+        let (draw, depth) = {
+            let mut state = self.state();
+            state.random = state.random.wrapping_add(1);
+            let mut random = Random::of(&[self.0.script.seed, 77, state.random]);
+            let script = &self.0.script;
+            let draw = if script.reorg_one_in == 0 { 1 } else { random.below(script.reorg_one_in * 2) };
+            // Mostly shallow, as on real chains.
+            let deepest = if random.below(4) == 0 { script.reorg_depth } else { script.reorg_depth.min(4) };
+            (draw, 1 + random.below(deepest.max(1)))
+        };
+        match draw {
+            0 if self.return_to_left() > 0 => {}
+            0 => drop(self.fork(depth, depth + 1)),
+            draw if draw < 2 && self.0.script.reorg_one_in != 0 => drop(self.fork(depth, depth + 1)),
+            _ => self.grow(1),
+        }
+    }
+
+    /// A fork below what was called final: no honest node does this.
+    pub fn break_finality(&self, depth: u64) {
+        let mut state = self.state();
+        state.finalized = state.finalized.min(state.latest().saturating_sub(depth + 1));
+        let branch = state.next_branch;
+        state.next_branch += 1;
+        state.leave(depth, |_| branch, depth + 1, u64::MAX);
+        state.settle(self.0.script.finality);
+    }
+
+    /// The height of the newest block.
+    pub fn latest(&self) -> u64 {
+        self.state().latest()
+    }
+
+    /// Every block of the winning branch with its trades, from the first on.
+    pub fn truth(&self) -> Vec<Whole> {
+        let state = self.state().clone();
+        state.branches.keys().filter_map(|height| self.block(&state.branches, *height)).collect()
+    }
+
+    fn head(&self, lag: usize) -> Head {
+        let state = self.state();
+        let now = (state.finalized, state.branches.clone());
+        let (finalized, branches) = if lag == 0 {
+            now
+        } else {
+            let at = state.earlier.len().saturating_sub(lag);
+            state.earlier.get(at).cloned().unwrap_or(now)
+        };
+        drop(state);
+        let latest = branches.keys().next_back().copied().unwrap_or(0);
+        let id = |height: u64| Id { height, hash: self.hash(&branches, height) };
+        Head { network: format!("mock/{}", self.0.script.seed), latest: id(latest), finalized: Some(id(finalized)) }
+    }
+
+    fn blocks(&self, first: u64, last: u64) -> Blocks {
+        let branches = self.state().branches.clone();
+        Blocks { blocks: (first..=last).map_while(|height| self.block(&branches, height)).collect() }
+    }
+
+    fn block(&self, branches: &BTreeMap<u64, u64>, height: u64) -> Option<Whole> {
+        let branch = *branches.get(&height)?;
+        let trades = self.swaps(height, branch);
+        let parent = height.checked_sub(1).map(|below| Id { height: below, hash: self.hash(branches, below) });
+        let hash = Whole::hash_of(self.0.script.seed, height, branch, &trades);
+        let timestamp_ms = self.0.settings.timestamp_ms(height);
+        Some(Whole { id: Id { height, hash }, parent, timestamp_ms, trades })
+    }
+
+    fn hash(&self, branches: &BTreeMap<u64, u64>, height: u64) -> String {
+        let branch = branches.get(&height).copied().unwrap_or(0);
+        Whole::hash_of(self.0.script.seed, height, branch, &self.swaps(height, branch))
+    }
+
+    fn swaps(&self, height: u64, branch: u64) -> Vec<Swap> {
+        Chain::swaps(&self.0.settings, height, branch)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn latest(&self) -> u64 {
+        self.branches.keys().next_back().copied().unwrap_or(0)
+    }
+
+    fn remember(&mut self) {
+        self.earlier.push((self.finalized, self.branches.clone()));
+        if self.earlier.len() > EARLIER {
+            self.earlier.remove(0);
+        }
+    }
+
+    fn settle(&mut self, finality: u64) {
+        self.finalized = self.finalized.max(self.latest().saturating_sub(finality));
+    }
+
+    fn leave(&mut self, depth: u64, branch: impl Fn(u64) -> u64, length: u64, finality: u64) -> u64 {
+        self.remember();
+        let depth = depth.min(self.latest() - self.finalized);
+        let first = self.latest() + 1 - depth;
+        self.left = self.branches.split_off(&first);
+        self.branches.extend((first..first + length).map(|height| (height, branch(height))));
+        self.settle(finality);
+        depth
+    }
+}

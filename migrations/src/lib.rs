@@ -1,0 +1,112 @@
+//! The schemas of metrics and portfolio, embedded into the binaries that own them.
+//!
+//! sqlx has a macro for this, which builds a second SQLite and PostgreSQL client for the compiler alone: a minute of every
+//! first build. The lists below are held against the folders by a test.
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
+
+/// One file: its path without the ending, and its text.
+type File = (&'static str, &'static str);
+
+macro_rules! files {
+    ($($path:literal),+ $(,)?) => {
+        &[$(($path, include_str!(concat!("../", $path, ".sql")))),+]
+    };
+}
+
+const METRICS_POSTGRES: &[File] = files![
+    "metrics/postgres/0001_create_book",
+    "metrics/postgres/0002_publish_views",
+    "metrics/postgres/0003_refold_by_method_and_hour",
+    "metrics/postgres/0004_count_all_logs",
+    "metrics/postgres/0005_drop_old_trades",
+    "metrics/postgres/0006_key_trades",
+    "metrics/postgres/0007_count_the_trades_of_books",
+    "metrics/postgres/0008_continue_traces",
+];
+
+const METRICS_SQLITE: &[File] = files![
+    "metrics/sqlite/0001_create_book",
+    "metrics/sqlite/0002_publish_views",
+    "metrics/sqlite/0003_refold_by_method_and_hour",
+    "metrics/sqlite/0004_count_all_logs",
+    "metrics/sqlite/0005_drop_old_trades",
+    "metrics/sqlite/0006_count_the_trades_of_books",
+    "metrics/sqlite/0007_continue_traces",
+];
+
+const PORTFOLIO_POSTGRES: &[File] = files![
+    "portfolio/postgres/0001_create_holdings",
+    "portfolio/postgres/0002_publish_views",
+    "portfolio/postgres/0003_keep_drift",
+    "portfolio/postgres/0004_rank_by_volume",
+];
+
+const PORTFOLIO_SQLITE: &[File] = files![
+    "portfolio/sqlite/0001_create_holdings",
+    "portfolio/sqlite/0002_publish_views",
+    "portfolio/sqlite/0003_keep_drift",
+    "portfolio/sqlite/0004_rank_by_volume",
+];
+
+/// The migrations of metrics on PostgreSQL.
+pub fn metrics_postgres() -> Migrator {
+    migrator(METRICS_POSTGRES)
+}
+
+/// The migrations of metrics on SQLite.
+pub fn metrics_sqlite() -> Migrator {
+    migrator(METRICS_SQLITE)
+}
+
+/// The migrations of portfolio on PostgreSQL.
+pub fn portfolio_postgres() -> Migrator {
+    migrator(PORTFOLIO_POSTGRES)
+}
+
+/// The migrations of portfolio on SQLite.
+pub fn portfolio_sqlite() -> Migrator {
+    migrator(PORTFOLIO_SQLITE)
+}
+
+fn migrator(files: &[File]) -> Migrator {
+    Migrator::with_migrations(files.iter().filter_map(migration).collect())
+}
+
+/// `…/NNNN_verb_noun` as sqlx's own reader of folders understands it.
+fn migration((path, sql): &File) -> Option<Migration> {
+    let (number, description) = path.rsplit('/').next()?.split_once('_')?;
+    let description = description.replace('_', " ");
+    let sql = AssertSqlSafe(*sql).into_sql_str();
+    Some(Migration::new(number.parse().ok()?, description.into(), MigrationType::Simple, sql, false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn every_file_of_a_folder_is_embedded_as_sqlx_would_read_it() {
+        let folders = [
+            ("metrics/postgres", METRICS_POSTGRES),
+            ("metrics/sqlite", METRICS_SQLITE),
+            ("portfolio/postgres", PORTFOLIO_POSTGRES),
+            ("portfolio/sqlite", PORTFOLIO_SQLITE),
+        ];
+        for (folder, files) in folders {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+            let mut names: Vec<String> = std::fs::read_dir(path)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().to_string_lossy().trim_end_matches(".sql").to_owned())
+                .filter(|name| name != "grants")
+                .map(|name| format!("{folder}/{name}"))
+                .collect();
+            names.sort();
+            let embedded: Vec<&str> = files.iter().map(|(path, _)| *path).collect();
+            assert_eq!(embedded, names);
+            assert_eq!(migrator(files).iter().count(), names.len(), "a name of {folder} is not NNNN_verb_noun");
+        }
+    }
+}

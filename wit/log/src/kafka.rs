@@ -1,0 +1,206 @@
+//! The log on a Kafka cluster: transactional writers, `read_committed` readers, topics created as they should be.
+
+mod admin;
+mod reader;
+mod visit;
+mod writer;
+
+pub use reader::{Membership, Reader};
+pub use writer::Writer;
+
+use crate::{Record, Stored, Topic};
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::producer::FutureProducer;
+use rdkafka::{Offset, TopicPartitionList};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tape::{Partition, Start, Unavailable};
+
+/// How long one question to the brokers may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A cluster and how this environment uses it. Clones share it.
+#[derive(Clone)]
+pub struct Kafka(Arc<Cluster>);
+
+struct Cluster {
+    brokers: String,
+    prefix: String,
+    environment: String,
+    replication: u16,
+    min_insync: u16,
+    publisher: OnceLock<FutureProducer>,
+}
+
+impl Kafka {
+    pub(crate) fn new(brokers: &str, prefix: &str, environment: &str, replication: u16, min_insync: u16) -> Self {
+        Self(Arc::new(Cluster {
+            brokers: brokers.to_owned(),
+            prefix: prefix.to_owned(),
+            environment: environment.to_owned(),
+            replication,
+            min_insync,
+            publisher: OnceLock::new(),
+        }))
+    }
+
+    pub(crate) async fn own(&self, topics: &[Topic]) -> Result<(), Unavailable> {
+        admin::own(self, topics).await
+    }
+
+    pub(crate) async fn writer(
+        &self,
+        name: &str,
+        place: Option<(Membership, Partition)>,
+    ) -> Result<Writer, Unavailable> {
+        Writer::claim(self, name, place).await
+    }
+
+    pub(crate) async fn publish(&self, records: Vec<Record>) -> Result<(), Unavailable> {
+        let producer = if let Some(producer) = self.0.publisher.get() {
+            producer.clone()
+        } else {
+            let fresh: FutureProducer =
+                self.producer_config().create().map_err(|e| Unavailable::new("make a producer", e))?;
+            self.0.publisher.get_or_init(|| fresh).clone()
+        };
+        writer::send(self, &producer, records).await.map(|_| ()).map_err(|e| Unavailable::new("publish", e))
+    }
+
+    pub(crate) async fn visit(
+        &self,
+        partition: &Partition,
+        each: impl FnMut(Stored) + Send + 'static,
+    ) -> Result<(), Unavailable> {
+        let (log, partition) = (self.clone(), partition.clone());
+        let doing = format!("read all of {} {}", partition.topic, partition.index);
+        blocking(doing, move || visit::visit(&log, &partition, each)).await
+    }
+
+    pub(crate) async fn ends(&self, topic: &Topic) -> Result<Vec<(Partition, u64)>, Unavailable> {
+        let (log, topic) = (self.clone(), *topic);
+        blocking(format!("ask where {} ends", topic.name), move || {
+            let consumer: BaseConsumer = log.consumer_config(None).create()?;
+            let name = log.name(topic.name);
+            let end = |partition: Partition| {
+                let index = partition.index.cast_signed();
+                let (_, high) = consumer.fetch_watermarks(&name, index, PATIENCE)?;
+                Ok((partition, high.cast_unsigned()))
+            };
+            topic.partitions().map(end).collect()
+        })
+        .await
+    }
+
+    pub(crate) async fn positions_at(
+        &self,
+        topic: &Topic,
+        timestamp_ms: u64,
+    ) -> Result<Vec<(Partition, u64)>, Unavailable> {
+        let ends = self.ends(topic).await?;
+        let (log, topic) = (self.clone(), *topic);
+        blocking(format!("look up positions in {}", topic.name), move || {
+            let consumer: BaseConsumer = log.consumer_config(None).create()?;
+            let mut asked = TopicPartitionList::new();
+            for partition in topic.partitions() {
+                let at = Offset::Offset(timestamp_ms.cast_signed());
+                asked.add_partition_offset(&log.name(topic.name), partition.index.cast_signed(), at)?;
+            }
+            let answered = consumer.offsets_for_times(asked, PATIENCE)?;
+            let position = |(partition, end): (Partition, u64)| {
+                let found = answered.find_partition(&log.name(topic.name), partition.index.cast_signed());
+                let position = match found.map(|element| element.offset()) {
+                    Some(Offset::Offset(position)) => position.cast_unsigned(),
+                    _ => end,
+                };
+                (partition, position)
+            };
+            Ok(ends.into_iter().map(position).collect())
+        })
+        .await
+    }
+
+    pub(crate) fn assigned(&self, partitions: Vec<(Partition, Start)>) -> Result<Reader, Unavailable> {
+        Reader::assigned(self, partitions)
+    }
+
+    pub(crate) fn joined(&self, group: &str, topic: &Topic) -> Result<Reader, Unavailable> {
+        Reader::joined(self, group, topic)
+    }
+
+    pub(crate) fn member(&self, group: &str, topic: &Topic, keep: fn(&[u8]) -> bool) -> Result<Reader, Unavailable> {
+        Reader::member(self, group, topic, keep)
+    }
+
+    /// A topic's name on the cluster.
+    fn name(&self, topic: &str) -> String {
+        format!("{}{topic}", self.0.prefix)
+    }
+
+    /// A topic's name without the environment's prefix.
+    fn plain<'a>(&self, name: &'a str) -> &'a str {
+        name.strip_prefix(self.0.prefix.as_str()).unwrap_or(name)
+    }
+
+    fn client_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.0.brokers)
+            .set("client.id", "chaintape")
+            .set("broker.address.family", "v4")
+            .set("reconnect.backoff.max.ms", "2000")
+            .set_log_level(RDKafkaLogLevel::Warning);
+        config
+    }
+
+    fn producer_config(&self) -> ClientConfig {
+        let mut config = self.client_config();
+        config
+            .set("acks", "all")
+            .set("enable.idempotence", "true")
+            .set("compression.type", "zstd")
+            .set("linger.ms", "1")
+            .set("message.max.bytes", "16777216")
+            .set("queue.buffering.max.kbytes", "65536")
+            .set("message.timeout.ms", "30000");
+        config
+    }
+
+    fn consumer_config(&self, group: Option<&str>) -> ClientConfig {
+        let mut config = self.client_config();
+        let group = group.map_or_else(|| format!("{}.alone", self.0.environment), |g| self.group(g));
+        config
+            .set("group.id", group)
+            .set("isolation.level", "read_committed")
+            .set("auto.offset.reset", "error")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", "6000")
+            .set("heartbeat.interval.ms", "1500")
+            .set("fetch.wait.max.ms", "100")
+            // As they travel, compressed: thousands of records of a partition, and eight partitions in one answer.
+            .set("fetch.message.max.bytes", "2097152")
+            .set("fetch.max.bytes", "16777216")
+            .set("queued.max.messages.kbytes", "32768")
+            .set("enable.partition.eof", "false");
+        config
+    }
+
+    fn group(&self, service: &str) -> String {
+        format!("{}.{service}", self.0.environment)
+    }
+}
+
+/// Runs a blocking conversation with the brokers off the async threads.
+async fn blocking<T: Send + 'static>(
+    doing: String,
+    work: impl FnOnce() -> Result<T, KafkaError> + Send + 'static,
+) -> Result<T, Unavailable> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|e| Unavailable::new(doing, e)),
+        Err(e) => Err(Unavailable::new(doing, e)),
+    }
+}

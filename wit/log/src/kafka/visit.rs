@@ -1,0 +1,77 @@
+//! Everything that stands in a partition when it is asked: read once, from the first record to the last, outside of any group.
+
+use super::reader::{is_passing, lift};
+use super::{Kafka, PATIENCE};
+use crate::Stored;
+use rdkafka::client::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
+use std::time::{Duration, Instant};
+use tape::Partition;
+
+/// Takes no notice of errors that the reader is told of as well: the end of the partition among them.
+struct Silent;
+
+impl ClientContext for Silent {
+    fn error(&self, _: KafkaError, _: &str) {}
+}
+
+impl ConsumerContext for Silent {}
+
+/// Where a partition ends for this consumer; errors that pass, such as a leader being elected, are waited out.
+fn watermark<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    name: &str,
+    partition: i32,
+    deadline: Instant,
+) -> Result<i64, KafkaError> {
+    loop {
+        match consumer.fetch_watermarks(name, partition, PATIENCE) {
+            Ok((_, high)) => return Ok(high),
+            Err(e) if is_passing(&e) && Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Visits a partition from its first record to everything that was appended, committed or not, when this was called; what
+/// was then in flight has ended by the time this returns.
+pub(super) fn visit(log: &Kafka, partition: &Partition, mut each: impl FnMut(Stored)) -> Result<(), KafkaError> {
+    let name = log.name(&partition.topic);
+    let partition = partition.index.cast_signed();
+    let uncommitted: BaseConsumer = log.consumer_config(None).set("isolation.level", "read_uncommitted").create()?;
+    let deadline = Instant::now() + Duration::from_mins(1);
+    let high = watermark(&uncommitted, &name, partition, deadline)?;
+    drop(uncommitted);
+    if high == 0 {
+        return Ok(());
+    }
+    let consumer: BaseConsumer<Silent> =
+        log.consumer_config(None).set("enable.partition.eof", "true").create_with_context(Silent)?;
+    while watermark(&consumer, &name, partition, deadline)? < high {
+        if Instant::now() > deadline {
+            return Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::OperationTimedOut));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut from = TopicPartitionList::new();
+    from.add_partition_offset(&name, partition, Offset::Beginning)?;
+    consumer.assign(&from)?;
+    let mut heard = Instant::now();
+    loop {
+        match consumer.poll(Duration::from_millis(500)) {
+            Some(Ok(message)) => {
+                heard = Instant::now();
+                each(lift(&message));
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
+            Some(Err(e)) if is_passing(&e) => {}
+            Some(Err(e)) => return Err(e),
+            None if heard.elapsed() > Duration::from_mins(1) => {
+                return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
+            }
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A fenced writer: one transactional producer, one transaction per append.
+
+use super::{Kafka, Membership, PATIENCE, blocking};
+use crate::{Appended, Ends, Record};
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tape::{Partition, Unavailable};
+
+/// The only writer of a name, until another claims it. After a failed append it is spent: a commit whose outcome is
+/// unknown and a fatal error end alike, by claiming again and reading.
+pub struct Writer {
+    log: Kafka,
+    producer: FutureProducer,
+    place: Option<(Membership, Partition)>,
+}
+
+impl Writer {
+    pub(super) async fn claim(
+        log: &Kafka,
+        name: &str,
+        place: Option<(Membership, Partition)>,
+    ) -> Result<Self, Unavailable> {
+        let id = format!("{}.{name}", log.0.environment);
+        let doing = format!("claim the writer {id}");
+        let producer: FutureProducer = log
+            .producer_config()
+            .set("transactional.id", &id)
+            .set("transaction.timeout.ms", "10000")
+            .set("message.timeout.ms", "9000")
+            .create()
+            .map_err(|e| Unavailable::new(doing.clone(), e))?;
+        let claiming = producer.clone();
+        blocking(doing, move || claiming.init_transactions(Duration::from_secs(30))).await?;
+        Ok(Self { log: log.clone(), producer, place })
+    }
+
+    pub(crate) async fn append(
+        &mut self,
+        records: Vec<Record>,
+        seal: impl FnOnce(&Ends) -> Vec<Record> + Send,
+    ) -> Appended {
+        match self.try_append(records, seal).await {
+            Ok(()) => Appended::Done,
+            Err(e) if self.is_fenced(&e) => Appended::Lost,
+            Err(e) => Appended::Unknown(Unavailable::new("append a transaction", e)),
+        }
+    }
+
+    /// A fenced producer is told at once or, once the error is fatal, only that its queue was purged.
+    fn is_fenced(&self, error: &KafkaError) -> bool {
+        let fencing = |code| {
+            use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
+            matches!(code, Fenced | InvalidProducerEpoch | ProducerFenced)
+        };
+        let fatal = self.producer.client().fatal_error().map(|(code, _)| code);
+        error.rdkafka_error_code().is_some_and(fencing) || fatal.is_some_and(fencing)
+    }
+
+    async fn try_append(
+        &self,
+        records: Vec<Record>,
+        seal: impl FnOnce(&Ends) -> Vec<Record> + Send,
+    ) -> Result<(), KafkaError> {
+        environment::crash::linger("tape.append.before").await;
+        self.producer.begin_transaction()?;
+        let ends = send(&self.log, &self.producer, records).await?;
+        let last = send(&self.log, &self.producer, seal(&ends)).await?;
+        let producer = self.producer.clone();
+        let membership = self.membership(&last)?;
+        environment::crash::point("tape.append.produced");
+        let commit = move || {
+            if let Some((offsets, metadata)) = membership {
+                producer.send_offsets_to_transaction(&offsets, &metadata, PATIENCE)?;
+            }
+            environment::crash::point("tape.append.joined");
+            producer.commit_transaction(PATIENCE)?;
+            environment::crash::point("tape.append.committed");
+            Ok(())
+        };
+        match tokio::task::spawn_blocking(commit).await {
+            Ok(committed) => committed,
+            Err(_) => Err(KafkaError::Canceled),
+        }
+    }
+}
+
+impl Writer {
+    /// Shows the brokers under which membership this is written: one of an old generation is refused by them.
+    fn membership(&self, ends: &Ends) -> Result<Option<(TopicPartitionList, ConsumerGroupMetadata)>, KafkaError> {
+        let Some((membership, partition)) = &self.place else { return Ok(None) };
+        let metadata = membership.metadata().ok_or(KafkaError::Canceled)?;
+        let read = ends.iter().find(|(end, _)| end == partition).map_or(0, |(_, end)| end.cast_signed());
+        let mut offsets = TopicPartitionList::new();
+        let name = self.log.name(&partition.topic);
+        offsets.add_partition_offset(&name, partition.index.cast_signed(), Offset::Offset(read))?;
+        Ok(Some((offsets, metadata)))
+    }
+}
+
+/// Sends records in order and answers where each partition ends after them.
+pub(super) async fn send(log: &Kafka, producer: &FutureProducer, records: Vec<Record>) -> Result<Ends, KafkaError> {
+    let mut deliveries = Vec::with_capacity(records.len());
+    for record in &records {
+        let name = log.name(&record.partition.topic);
+        deliveries.push((record.partition.clone(), enqueue(producer, &name, record).await?));
+    }
+    let mut ends: BTreeMap<Partition, u64> = BTreeMap::new();
+    for (partition, delivery) in deliveries {
+        let delivered = delivery.await.map_err(|_| KafkaError::Canceled)?.map_err(|(e, _)| e)?;
+        let end = ends.entry(partition).or_default();
+        *end = (*end).max(delivered.offset.cast_unsigned() + 1);
+    }
+    Ok(ends.into_iter().collect())
+}
+
+/// Hands one record to the producer, waiting while its queue is full.
+async fn enqueue(
+    producer: &FutureProducer,
+    name: &str,
+    record: &Record,
+) -> Result<rdkafka::producer::DeliveryFuture, KafkaError> {
+    loop {
+        let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
+        for (key, value) in &record.headers {
+            headers = headers.insert(Header { key, value: Some(value) });
+        }
+        let mut future = FutureRecord::to(name)
+            .partition(record.partition.index.cast_signed())
+            .key(record.key.as_slice())
+            .headers(headers);
+        if let Some(value) = &record.value {
+            future = future.payload(value.as_slice());
+        }
+        match producer.send_result(future) {
+            Ok(delivery) => return Ok(delivery),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                // Back-pressure: deliveries in flight make room.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Err((e, _)) => return Err(e),
+        }
+    }
+}

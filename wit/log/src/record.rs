@@ -1,0 +1,74 @@
+//! Records of a log, before and after they are appended.
+
+use std::borrow::Cow;
+use tape::Partition;
+
+/// A record to append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where to.
+    pub partition: Partition,
+    /// Orders and, on compacted logs, replaces.
+    pub key: Vec<u8>,
+    /// CloudEvents and tracing headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// None is a tombstone.
+    pub value: Option<Vec<u8>>,
+}
+
+/// A record as it stands in a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its position in its partition.
+    pub position: u64,
+    /// Orders and, on compacted logs, replaces.
+    pub key: Vec<u8>,
+    /// CloudEvents and tracing headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// None is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// When it was appended, milliseconds since the Unix epoch.
+    pub timestamp_ms: u64,
+}
+
+impl Stored {
+    /// The trace that it belongs to, as W3C's `traceparent`, where it names one.
+    pub fn traceparent(&self) -> Option<&str> {
+        wire::headers::traceparent(&self.headers)
+    }
+}
+
+/// How an append ended.
+#[derive(Debug)]
+pub enum Appended {
+    /// All records are in.
+    Done,
+    /// Another writer of the same name has taken over; none is in.
+    Lost,
+    /// All or none are in; a new writer must read to know.
+    Unknown(tape::Unavailable),
+}
+
+/// What a reader is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// The partition is this reader's now; nothing of it arrives before a `seek`.
+    Gained(Partition),
+    /// Its next records, in order.
+    Records {
+        /// Of which partition.
+        partition: Partition,
+        /// In order of position; positions may have holes.
+        records: Vec<Stored>,
+        /// Where the next record will be, at the earliest.
+        next: u64,
+    },
+    /// The partition is another's.
+    Lost(Partition),
+}
+
+/// The chain of a key `chain/…`.
+pub fn chain_of(key: &[u8]) -> Cow<'_, str> {
+    let end = key.iter().position(|byte| *byte == b'/').unwrap_or(key.len());
+    String::from_utf8_lossy(&key[..end])
+}

@@ -1,0 +1,276 @@
+//! One suite for every log: what a writer and a reader are promised, on memory, SQLite and Kafka alike.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tape::{Partition, Start};
+use tape_log::{Appended, Arrival, Log, Reader, Record, Target, topics};
+
+const LONG: Duration = Duration::from_mins(1);
+
+fn record(partition: &Partition, key: &str, value: Option<&str>) -> Record {
+    Record {
+        partition: partition.clone(),
+        key: key.as_bytes().to_vec(),
+        headers: vec![("ce_type".to_owned(), b"Test".to_vec())],
+        value: value.map(|text| text.as_bytes().to_vec()),
+    }
+}
+
+fn texts(records: &[tape_log::Stored]) -> Vec<String> {
+    records.iter().map(|r| String::from_utf8(r.value.clone().unwrap_or_default()).unwrap()).collect()
+}
+
+/// What counts of a compacted partition.
+async fn folded(log: &Log, partition: &Partition) -> BTreeMap<String, String> {
+    let mut state = BTreeMap::new();
+    for record in log.read_all(partition).await.unwrap() {
+        let key = String::from_utf8(record.key).unwrap();
+        match record.value {
+            Some(value) => state.insert(key, String::from_utf8(value).unwrap()),
+            None => state.remove(&key),
+        };
+    }
+    state
+}
+
+async fn next(reader: &mut Reader) -> Arrival {
+    tokio::time::timeout(LONG, reader.next()).await.expect("an arrival within a minute").unwrap()
+}
+
+async fn an_append_is_whole_and_in_order(log: &Log) {
+    let (trades, journal) = (topics::TRADES.partition(1), topics::JOURNAL.partition(1));
+    let mut writer = log.writer("whole").await.unwrap();
+    let before = log.read_all(&trades).await.unwrap().len();
+    let step = vec![record(&trades, "a", Some("1")), record(&trades, "a", Some("2"))];
+    let mut told = vec![];
+    let done = writer
+        .append(step, |ends| {
+            told.clone_from(ends);
+            vec![record(&journal, "whole", Some("cursor"))]
+        })
+        .await;
+    assert!(matches!(done, Appended::Done), "{done:?}");
+    let stored = log.read_all(&trades).await.unwrap();
+    assert_eq!(texts(&stored[before..]), ["1", "2"]);
+    assert_eq!(stored.last().unwrap().headers, [("ce_type".to_owned(), b"Test".to_vec())]);
+    assert_eq!(told, [(trades, stored.last().unwrap().position + 1)], "the seal knows where the records will stand");
+    assert_eq!(folded(log, &journal).await["whole"], "cursor");
+}
+
+async fn a_second_claim_fences_the_first(log: &Log) {
+    let partition = topics::JOURNAL.partition(2);
+    let mut first = log.writer("fenced").await.unwrap();
+    assert!(matches!(first.append(vec![record(&partition, "f", Some("first"))], |_| vec![]).await, Appended::Done));
+    let mut second = log.writer("fenced").await.unwrap();
+    let late = first.append(vec![record(&partition, "f", Some("late"))], |_| vec![]).await;
+    assert!(matches!(late, Appended::Lost), "{late:?}");
+    assert!(matches!(second.append(vec![record(&partition, "g", Some("second"))], |_| vec![]).await, Appended::Done));
+    let state = folded(log, &partition).await;
+    assert_eq!((state["f"].as_str(), state["g"].as_str()), ("first", "second"));
+}
+
+async fn two_writers_share_a_share(log: &Log) {
+    let partition = topics::JOURNAL.partition(3);
+    let (mut one, mut two) = (log.writer("one").await.unwrap(), log.writer("two").await.unwrap());
+    for turn in 0..3 {
+        let turn = turn.to_string();
+        assert!(matches!(one.append(vec![record(&partition, "one", Some(&turn))], |_| vec![]).await, Appended::Done));
+        assert!(matches!(two.append(vec![record(&partition, "two", Some(&turn))], |_| vec![]).await, Appended::Done));
+    }
+    let state = folded(log, &partition).await;
+    assert_eq!((state["one"].as_str(), state["two"].as_str()), ("2", "2"));
+}
+
+/// The process dies between producing and committing: after the next claim nothing of the step is there.
+async fn a_step_cut_short_leaves_nothing(log: &Log) {
+    let partition = topics::TRADES.partition(4);
+    let mut writer = log.writer("cut").await.unwrap();
+    let records = vec![record(&partition, "c", Some("ghost"))];
+    let cut = tokio::spawn(async move { writer.append(records, |_| panic!("the process dies here")).await });
+    assert!(cut.await.is_err());
+    let mut writer = log.writer("cut").await.unwrap();
+    assert!(matches!(writer.append(vec![record(&partition, "c", Some("real"))], |_| vec![]).await, Appended::Done));
+    assert_eq!(texts(&log.read_all(&partition).await.unwrap()), ["real"]);
+}
+
+async fn a_compacted_partition_keeps_the_newest(log: &Log) {
+    let partition = topics::JOURNAL.partition(5);
+    let mut writer = log.writer("compact").await.unwrap();
+    let step = vec![
+        record(&partition, "k", Some("old")),
+        record(&partition, "gone", Some("x")),
+        record(&partition, "k", Some("new")),
+        record(&partition, "gone", None),
+    ];
+    assert!(matches!(writer.append(step, |_| vec![]).await, Appended::Done));
+    assert_eq!(folded(log, &partition).await, BTreeMap::from([("k".to_owned(), "new".to_owned())]));
+}
+
+async fn an_assigned_reader_sees_before_and_after(log: &Log) {
+    let partition = topics::METRICS_UPDATED.partition(6);
+    log.publish(vec![record(&partition, "u", Some("before"))]).await.unwrap();
+    let mut reader = log.assigned(vec![(partition.clone(), Start::Beginning)]).await.unwrap();
+    let Arrival::Records { records, next: then, .. } = next(&mut reader).await else { panic!("records first") };
+    assert_eq!(texts(&records), ["before"]);
+    log.publish(vec![record(&partition, "u", Some("after"))]).await.unwrap();
+    let Arrival::Records { records, .. } = next(&mut reader).await else { panic!("records again") };
+    assert_eq!(texts(&records), ["after"]);
+    reader.seek(&partition, Start::At(then)).await.unwrap();
+    let Arrival::Records { records, .. } = next(&mut reader).await else { panic!("the same again") };
+    assert_eq!(texts(&records), ["after"], "a seek reads again from there");
+    let ends = log.ends(&topics::METRICS_UPDATED).await.unwrap();
+    assert!(ends.contains(&(partition.clone(), records[0].position + 1)));
+    let at = log.positions_at(&topics::METRICS_UPDATED, records[0].timestamp_ms).await.unwrap();
+    let (_, position) = at.into_iter().find(|(found, _)| *found == partition).unwrap();
+    assert!(position <= records[0].position, "the time index finds the record or one of the same millisecond");
+}
+
+async fn a_reader_alone_begins_and_ends_partitions(log: &Log) {
+    let (one, two) = (topics::HISTORY.partition(7), topics::HISTORY.partition(8));
+    log.publish(vec![record(&one, "u", Some("one")), record(&two, "u", Some("two"))]).await.unwrap();
+    let mut reader = log.assigned(vec![]).await.unwrap();
+    reader.seek(&one, Start::Beginning).await.unwrap();
+    let Arrival::Records { partition, .. } = next(&mut reader).await else { panic!("records of the first") };
+    assert_eq!(partition, one);
+    reader.seek(&two, Start::Beginning).await.unwrap();
+    let Arrival::Records { partition, next: then, .. } = next(&mut reader).await else {
+        panic!("records of the second")
+    };
+    assert_eq!(partition, two);
+    reader.let_go(&one);
+    log.publish(vec![record(&one, "u", Some("unread")), record(&two, "u", Some("more"))]).await.unwrap();
+    let Arrival::Records { partition, records, .. } = next(&mut reader).await else { panic!("more of the second") };
+    assert_eq!((partition, texts(&records)), (two.clone(), vec!["more".to_owned()]));
+    reader.seek(&two, Start::At(then)).await.unwrap();
+    let Arrival::Records { records, .. } = next(&mut reader).await else { panic!("the same again") };
+    assert_eq!(texts(&records), ["more"]);
+    reader.let_go(&two);
+    reader.seek(&one, Start::At(1)).await.unwrap();
+    let Arrival::Records { partition, records, .. } = next(&mut reader).await else { panic!("the first again") };
+    assert_eq!((partition, texts(&records)), (one, vec!["unread".to_owned()]), "what was let go can be begun again");
+}
+
+/// Reads until `count` records have come, seeking whatever is gained to its beginning.
+async fn collect(reader: &mut Reader, count: usize) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    while seen.len() < count {
+        match next(reader).await {
+            Arrival::Gained(partition) => reader.seek(&partition, Start::Beginning).await.unwrap(),
+            Arrival::Records { records, .. } => seen.extend(texts(&records)),
+            Arrival::Lost(_) => {}
+        }
+    }
+    seen
+}
+
+async fn a_group_hands_its_partitions_over(log: &Log) {
+    let topic = topics::PORTFOLIO_UPDATED;
+    let wanted: BTreeSet<String> = (0..10).map(|n| format!("partition {n}")).collect();
+    log.publish((0..10).map(|n| record(&topic.partition(n), "h", Some(&format!("partition {n}")))).collect())
+        .await
+        .unwrap();
+    let mut first = log.joined("handover", &topic).await.unwrap();
+    assert_eq!(collect(&mut first, 10).await, wanted);
+    let mut second = log.joined("handover", &topic).await.unwrap();
+    let mut lost = 0;
+    let mut gained = 0;
+    while gained == 0 || lost == 0 {
+        tokio::select! {
+            arrival = next(&mut first) => lost += usize::from(matches!(arrival, Arrival::Lost(_))),
+            arrival = next(&mut second) => if let Arrival::Gained(partition) = arrival {
+                gained += 1;
+                second.seek(&partition, Start::Beginning).await.unwrap();
+            },
+        }
+    }
+    drop(first);
+    assert_eq!(collect(&mut second, 10).await, wanted, "the last member reads everything");
+}
+
+async fn every_promise(target: Target) {
+    let log = Log::open(&target).await.unwrap();
+    log.own(topics::OF_INGESTOR).await.unwrap();
+    log.own(topics::OF_METRICS).await.unwrap();
+    log.own(topics::OF_PORTFOLIO).await.unwrap();
+    log.own(topics::OF_METRICS).await.expect("owning twice is the same");
+    an_append_is_whole_and_in_order(&log).await;
+    a_second_claim_fences_the_first(&log).await;
+    two_writers_share_a_share(&log).await;
+    a_step_cut_short_leaves_nothing(&log).await;
+    a_compacted_partition_keeps_the_newest(&log).await;
+    an_assigned_reader_sees_before_and_after(&log).await;
+    a_reader_alone_begins_and_ends_partitions(&log).await;
+    a_group_hands_its_partitions_over(&log).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_keeps_every_promise() {
+    every_promise(Target::Memory).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_keeps_every_promise() {
+    let folder = tempfile::tempdir().unwrap();
+    every_promise(Target::Sqlite(folder.path().join("tape.db"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_remembers_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = Target::Sqlite(folder.path().join("tape.db"));
+    let partition = topics::TRADES.partition(0);
+    Log::open(&target).await.unwrap().publish(vec![record(&partition, "r", Some("kept"))]).await.unwrap();
+    let again = Log::open(&target).await.unwrap();
+    again.publish(vec![record(&partition, "r", Some("more"))]).await.unwrap();
+    assert_eq!(texts(&again.read_all(&partition).await.unwrap()), ["kept", "more"]);
+}
+
+fn kafka(name: &str) -> Option<Target> {
+    let Ok(brokers) = std::env::var("KAFKA_BROKERS") else {
+        println!("skipped: KAFKA_BROKERS is not set");
+        return None;
+    };
+    let unique = format!("{name}-{}-{}", std::process::id(), environment::now_ms());
+    let prefix = format!("{unique}.");
+    Some(Target::Kafka { brokers, prefix, environment: unique, replication: 1, min_insync: 1 })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_keeps_every_promise() {
+    if let Some(target) = kafka("suite") {
+        every_promise(target).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_refuses_a_topic_that_differs() {
+    let Some(target) = kafka("differs") else { return };
+    let log = Log::open(&target).await.unwrap();
+    let odd = tape_log::Topic { partitions: 3, ..topics::METRICS_DLQ };
+    log.own(&[odd]).await.unwrap();
+    let refused = log.own(&[topics::METRICS_DLQ]).await.unwrap_err();
+    assert!(refused.source.to_string().contains("partitions is 3 and must be 1"), "{}", refused.source);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_hands_over_a_bounded_number_of_bytes() {
+    const ONE: usize = 8_000_000;
+    let Some(target) = kafka("bounded") else { return };
+    let log = Log::open(&target).await.unwrap();
+    log.own(topics::OF_INGESTOR).await.unwrap();
+    let (partition, value) = (topics::FAILURES.partition(0), "x".repeat(ONE));
+    // Compressed they are nothing: one answer of the broker brings all of them.
+    for _ in 0..12 {
+        log.publish(vec![record(&partition, "large", Some(&value))]).await.unwrap();
+    }
+    let mut reader = log.assigned(vec![(partition, Start::Beginning)]).await.unwrap();
+    let mut read = 0;
+    while read < 12 {
+        if let Arrival::Records { records, .. } = next(&mut reader).await {
+            let bytes: usize = records.iter().filter_map(|record| record.value.as_ref()).map(Vec::len).sum();
+            assert!(bytes < (32 << 20) + ONE, "{bytes} bytes at once");
+            read += records.len();
+        }
+    }
+}
