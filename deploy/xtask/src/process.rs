@@ -37,6 +37,12 @@ pub(crate) fn build(names: &[&str]) -> anyhow::Result<()> {
     build_with(names, &[])
 }
 
+/// Builds what the demo runs and nothing else: `chaintape` with its embedded log and database, and the replay node.
+pub(crate) fn build_embedded() -> anyhow::Result<()> {
+    let arguments = ["build", "-p", "chaintape", "-p", "nodes", "--no-default-features"];
+    run(cargo(&arguments).args(["--bin", "chaintape", "--bin", "replay-node"]))
+}
+
 /// Builds a program to run fast, and says where it is.
 pub(crate) fn build_fast(name: &str) -> anyhow::Result<PathBuf> {
     build_with(&[name], &["--release"])?;
