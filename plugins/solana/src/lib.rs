@@ -60,3 +60,4 @@ impl Plugin for Solana {
 }
 
 chain_plugin_sdk::plugin!(Solana);
+chain_plugin_sdk::guest_allocator!();

@@ -33,10 +33,11 @@ fn one_by_one(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// One bit per byte that is a quote or a backslash.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[expect(unsafe_code, reason = "loads of a whole block have no safe form")]
 #[inline]
 fn marks(block: &[u8; 16]) -> u32 {
     use std::arch::wasm32::{i8x16_bitmask, i8x16_eq, i8x16_splat, v128_load, v128_or};
-    // SAFETY: the block is as long as what is loaded, and may lie anywhere.
+    // SAFETY: the block is as long as what is loaded; the load needs no alignment.
     let block = unsafe { v128_load(block.as_ptr().cast()) };
     let quotes = i8x16_eq(block, i8x16_splat(0x22));
     let escapes = i8x16_eq(block, i8x16_splat(0x5c));
@@ -45,10 +46,12 @@ fn marks(block: &[u8; 16]) -> u32 {
 
 /// One bit per byte that is a quote or a backslash.
 #[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "the intrinsics are unsafe to call without a target feature of their caller")]
 #[inline]
 fn marks(block: &[u8; 16]) -> u32 {
     use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8};
-    // SAFETY: these belong to every processor of this kind; the block is as long as what is loaded, and may lie anywhere.
+    // SAFETY: every x86-64 processor has these instructions; the block is as long as what is loaded, and the load needs no
+    // alignment.
     unsafe {
         let block = _mm_loadu_si128(block.as_ptr().cast());
         let quotes = _mm_cmpeq_epi8(block, _mm_set1_epi8(0x22));
