@@ -66,3 +66,4 @@ impl Plugin for Evm {
 }
 
 chain_plugin_sdk::plugin!(Evm);
+chain_plugin_sdk::guest_allocator!();
