@@ -23,8 +23,6 @@ pub mod facts;
 pub mod pools;
 pub mod keys;
 pub mod tokens;
-pub mod net;
-pub mod split;
 pub mod deals;
 mod seen;
 pub mod platforms;
