@@ -1,6 +1,6 @@
 //! What every Rust plugin needs and no more: the generated bindings, a trait to implement, amounts, JSON-RPC.
 //!
-//! A plugin is ordinary Rust that talks to a [`Host`]. In a component that is the real host ([`Lent`]); in native tests it
+//! A plugin is ordinary Rust that talks to a [`Host`]. In a component that is the real host ([`ComponentHost`]); in native tests it
 //! is a cassette ([`replay::Replay`]) or a fake. `plugins/README.md` leads from nothing to a running chain in six steps.
 
 pub mod bindings;
@@ -17,7 +17,7 @@ pub use bindings::chaintape::plugin::types::{
     Transaction, Uint256, Usd, Valuation, Wake,
 };
 pub use bindings::chaintape::plugin::upstream::{Request, Response, UpstreamError};
-pub use host::{Host, Lent, Level};
+pub use host::{ComponentHost, Host, Level};
 
 /// A kind of chain.
 pub trait Plugin {
@@ -52,10 +52,10 @@ macro_rules! plugin {
                     <$plugin as $crate::Plugin>::describe()
                 }
                 fn head(context: $crate::Context) -> Result<$crate::Tip, $crate::Failure> {
-                    <$plugin as $crate::Plugin>::head(&mut $crate::Lent, &context)
+                    <$plugin as $crate::Plugin>::head(&mut $crate::ComponentHost, &context)
                 }
                 fn scan(context: $crate::Context, span: $crate::Span) -> Result<$crate::Scanned, $crate::Failure> {
-                    <$plugin as $crate::Plugin>::scan(&mut $crate::Lent, &context, span)
+                    <$plugin as $crate::Plugin>::scan(&mut $crate::ComponentHost, &context, span)
                 }
                 fn wake_by(context: $crate::Context) -> Option<$crate::Wake> {
                     <$plugin as $crate::Plugin>::wake_by(&context)
