@@ -38,6 +38,12 @@ pub struct Found {
     backing: Backing,
 }
 
+/// An amount of an asset.
+pub type Amount = netting::Amount<Address>;
+
+/// A trade before it is spelled.
+pub type Route = netting::Route<Address>;
+
 /// One pool crossed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leg {
@@ -48,9 +54,9 @@ pub struct Leg {
     /// Who holds the pool's tokens.
     pub holder: Address,
     /// What the pool received, and how much.
-    pub sold: (Address, U256),
+    pub sold: Amount,
     /// What the pool sent, and how much.
-    pub bought: (Address, U256),
+    pub bought: Amount,
     /// Who got what was bought, where the event says so.
     pub recipient: Option<Address>,
     /// The event's place among the logs of the transaction.
@@ -58,6 +64,18 @@ pub struct Leg {
     /// Whether both amounts are held by transfers or a vault's own books. Native coin leaves no log: a pool that says it
     /// moved some is believed, and nothing is valued by it.
     pub is_proved: bool,
+}
+
+impl netting::Leg for Leg {
+    type Asset<'l> = Address;
+
+    fn sold(&self) -> Amount {
+        self.sold
+    }
+
+    fn bought(&self) -> Amount {
+        self.bought
+    }
 }
 
 /// Events that became no leg.

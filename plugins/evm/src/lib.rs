@@ -23,8 +23,6 @@ pub mod facts;
 pub mod pools;
 pub mod keys;
 pub mod tokens;
-pub mod net;
-pub mod split;
 pub mod deals;
 mod seen;
 pub mod platforms;
@@ -66,3 +64,4 @@ impl Plugin for Evm {
 }
 
 chain_plugin_sdk::plugin!(Evm);
+chain_plugin_sdk::guest_allocator!();

@@ -1,7 +1,7 @@
 //! Platforms: trades that came through somebody's front door, and what they charged.
 
 use crate::hex;
-use crate::net::Amount;
+use crate::legs::Amount;
 use crate::reports::Report;
 use crate::transfers::Transfer;
 use alloy_primitives::{Address, U256};

@@ -7,7 +7,7 @@
 
 use crate::facts::{self, Facts, Pin};
 use crate::hex;
-use crate::net::Amount;
+use crate::legs::Amount;
 use crate::pools::Pool;
 use crate::rpc::{Log, Receipt};
 use crate::settings::Rules;

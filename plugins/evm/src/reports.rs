@@ -2,7 +2,7 @@
 //! coin leaves no log, which integrator sent the trade, and a whole trade only where transfers show both of its sides.
 
 use crate::hex;
-use crate::net::Amount;
+use crate::legs::Amount;
 use crate::rpc::Log;
 use crate::topics::Role;
 use alloy_primitives::{Address, B256, address};

@@ -90,7 +90,7 @@ struct Told<'a> {
     receipts: Vec<Option<Vec<Receipt<'a>>>>,
     chain_id: Option<u64>,
     /// By call: whether its answer could be read.
-    outcomes: Vec<jsonrpc::Outcome>,
+    outcomes: Vec<jsonrpc::ReadOutcome>,
 }
 
 impl<'a> Told<'a> {
@@ -141,7 +141,7 @@ impl<'a> Told<'a> {
     }
 
     /// The outcome of the call for a block's receipts.
-    fn outcome_of_receipts(&self, at: usize) -> &jsonrpc::Outcome {
+    fn outcome_of_receipts(&self, at: usize) -> &jsonrpc::ReadOutcome {
         &self.outcomes[self.headers.len() + at]
     }
 

@@ -3,9 +3,8 @@
 use crate::deals::{Deal, Scene};
 use crate::facts::Facts;
 use crate::hex;
-use crate::legs::{Found, Leg};
+use crate::legs::{Amount, Found, Leg, Route};
 use crate::native::{self, Native};
-use crate::net::{Amount, Kind, Route};
 use crate::platforms::{Charge, Platform};
 use crate::reference::{self, Price};
 use crate::rpc::{Receipt, Sent};
@@ -15,6 +14,7 @@ use crate::venues::PoolId;
 use alloy_primitives::{Address, U256, U512};
 use chain_plugin_sdk::amount::{from_usd, uint256, usd};
 use chain_plugin_sdk::{AssetAmount, Fee, Side, Trade, Trader, Transaction, Valuation};
+use netting::RouteKind;
 use std::collections::BTreeMap;
 
 /// More legs than these are merged, by pool and direction.
@@ -51,8 +51,8 @@ impl Spelling<'_> {
         };
         let trade = |(ordinal, deal): (u32, &Deal)| Trade {
             kind: match deal.route.kind {
-                Kind::Swap => "swap".to_owned(),
-                Kind::Cycle => "cycle".to_owned(),
+                RouteKind::Swap => "swap".to_owned(),
+                RouteKind::Cycle => "cycle".to_owned(),
             },
             transaction: transaction.clone(),
             ordinal,

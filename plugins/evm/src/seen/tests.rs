@@ -136,7 +136,7 @@ fn what_is_split_over_two_traders_is_in_neither_as_a_whole() {
     let farm = Address::repeat_byte(7);
     let deal = |trader, sold: u64, bought| Deal {
         route: Route {
-            kind: Kind::Swap,
+            kind: RouteKind::Swap,
             sold: (SOLD, U256::from(sold)),
             bought: (bought, U256::from(20)),
             legs: vec![],
@@ -211,7 +211,7 @@ fn what_a_relay_gave_is_the_trade_of_whom_the_router_paid() {
     let side = |token: Address, raw: u64| (token, U256::from(raw));
     let (sold, bought) = (side(SOLD, 10), side(wrapped, 20));
     let report = Report { emitter: ROUTER, router: "woofi", sold, bought, receiver: ME, code: None };
-    let route = Route { kind: Kind::Swap, sold, bought, legs: vec![] };
+    let route = Route { kind: RouteKind::Swap, sold, bought, legs: vec![] };
     let payee = |reports: &[Report], transfers: &[Transfer], route: &Route| {
         let (sender, callee, native, rules) = (OTHER, Some(ROUTER), Native::default(), &rules());
         let filler = None;
