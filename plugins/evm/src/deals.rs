@@ -13,12 +13,11 @@
 //! 6. Where the trader's own transfers tell another amount than the pools, because a router took a fee, a token its tax,
 //!    or a wrapper rounded, the trader's counts: what left the account, what arrived.
 
-use crate::legs::{Amount, Leg, Route};
+use crate::model::{Amount, Leg, Route, Transfer};
 use crate::native::Native;
 use crate::reports::{Filler, Report};
-use crate::settings::Rules;
+use crate::rules::Rules;
 use crate::settlement::{COW_ETH_FLOWS, Operation, Order};
-use crate::transfers::Transfer;
 use alloy_primitives::{Address, U256};
 use netting::{RouteKind, TraderView};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,9 +1,9 @@
 //! What the trader saw: its own transfers, and native coin as far as that can be seen, in place of what pools moved.
 
 use crate::deals::{Deal, Scene};
-use crate::legs::{Amount, Leg, Route};
+use crate::model::{Amount, Leg, Moved, Route, Transfer};
 use crate::reports::{self, Filler, Report};
-use crate::transfers::{self, Moved, Transfer};
+use crate::transfers;
 use alloy_primitives::{Address, U256};
 use netting::RouteKind;
 
