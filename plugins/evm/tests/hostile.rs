@@ -10,7 +10,8 @@ mod node;
 
 use chain_plugin_sdk::{Plugin, Span};
 use evm_plugin::{Evm, venues};
-use node::{Node, context, fixtures, read};
+use node::{Node, context, read};
+use recordings::fixtures;
 use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -208,9 +208,8 @@ fn venues(trade: &Trade) -> Vec<&str> {
     trade.legs.iter().map(|leg| leg.venue.as_str()).collect()
 }
 
-/// The trades of the whole recorded block.
-fn scan_block(folder: &std::path::Path) -> Vec<Trade> {
-    let text = std::fs::read_to_string(folder.join("block/block_285000037_json.json")).unwrap();
+/// The whole block, as the node gave it.
+fn scan_block(text: String) -> Vec<Trade> {
     let mut node = RecordedNode::default();
     node.blocks.insert(RECORDED_SLOT, RawValue::from_string(text).unwrap());
     let scanned = Solana::scan(&mut node, &context(""), Span { first: RECORDED_SLOT, last: RECORDED_SLOT }).unwrap();
@@ -219,14 +218,14 @@ fn scan_block(folder: &std::path::Path) -> Vec<Trade> {
 
 #[test]
 fn a_whole_block_holds_what_others_found_in_it() {
-    let Some(folder) = fixtures() else { return };
-    let found = scan_block(&folder);
+    let block = recordings::read_text("solana/block/block_285000037_json.json").unwrap();
+    let found = scan_block(block.clone());
     let mut by_signature: BTreeMap<&str, Vec<Trade>> = BTreeMap::new();
     for trade in &found {
         by_signature.entry(&trade.transaction.hash).or_default().push(trade.clone());
     }
-    let text = std::fs::read_to_string(folder.join("block/reference_285000037.jsonl")).unwrap();
-    let block = node::read(&folder, "block/block_285000037_json.json");
+    let text = recordings::read_text("solana/block/reference_285000037.jsonl").unwrap();
+    let block: Value = serde_json::from_str(&block).unwrap();
     let (mut exact, mut other, mut missed) = (0, vec![], vec![]);
     for line in text.lines() {
         let reference: Value = serde_json::from_str(line).unwrap();

@@ -18,13 +18,9 @@ pub(crate) struct RecordedNode {
     pub(crate) seen: Vec<Vec<String>>,
 }
 
-/// The folder of recorded data; none, with a line of output, where the environment does not name it.
+/// The folder of recordings that may not be copied; none, with a line printed, where there is no such folder.
 pub(crate) fn fixtures() -> Option<PathBuf> {
-    let Some(folder) = std::env::var_os("CHAINTAPE_FIXTURES") else {
-        println!("skipped: CHAINTAPE_FIXTURES is not set");
-        return None;
-    };
-    Some(PathBuf::from(folder).join("solana"))
+    recordings::fixtures().map(|folder| folder.join("solana"))
 }
 
 pub(crate) fn read(folder: &Path, name: &str) -> Value {
