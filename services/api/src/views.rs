@@ -1,4 +1,4 @@
-//! What is served, as JSON: the shapes that the OpenAPI document describes.
+//! The JSON shapes that are served; the OpenAPI document describes them.
 
 mod boards;
 mod chains;
@@ -8,7 +8,7 @@ pub(crate) use boards::{DriftPage, FeePage, FeeView, Leaderboard, UserHistory};
 pub(crate) use chains::{ChainList, ChainView, WatchView};
 pub(crate) use explained::{Explanation, StepView};
 
-use api_domain::{BalanceRow, PositionRow, Totals, TotalsRow, Wallet};
+use api_domain::{BalanceRow, PositionRow, Totals, TotalsRow, WalletRow};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -257,8 +257,8 @@ impl From<PositionRow> for PositionView {
     }
 }
 
-impl From<Wallet> for WalletView {
-    fn from(wallet: Wallet) -> Self {
+impl From<WalletRow> for WalletView {
+    fn from(wallet: WalletRow) -> Self {
         Self { chain: wallet.chain, provider: wallet.provider, taken_at: wallet.taken_at }
     }
 }

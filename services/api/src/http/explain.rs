@@ -1,11 +1,12 @@
-//! A figure explained: the trades that a position is made of, lot by lot.
+//! A position explained: the trades that its figures are made of, lot by lot.
 
-use super::params::{Params, book};
+use super::paging::cut_page;
+use super::params::{Params, position_in_path};
 use super::problem::Problem;
 use crate::App;
 use crate::token;
 use crate::views::{Explanation, StepView};
-use api_domain::{Reads, StepPage};
+use api_domain::StepPage;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -37,17 +38,13 @@ pub(crate) async fn explain(
     uri: Uri,
 ) -> Result<Json<Explanation>, Problem> {
     let params = Params::read(&uri, &["cursor", "limit"])?;
-    let book = book(path)?;
+    let key = position_in_path(path)?;
     let page = params.step_page()?;
     let one_more = StepPage { limit: page.limit + 1, after: page.after };
-    let explained = app.store.explain(&book, &one_more).await?.ok_or_else(Problem::no_such_position)?;
-    let mut steps = explained.steps;
-    let limit = page.limit as usize;
-    let more = steps.len() > limit;
-    steps.truncate(limit);
-    let next = steps.last().filter(|_| more).map(|step| token::after_step(&step.key));
+    let explained = app.store.explain_position(&key, &one_more).await?.ok_or_else(Problem::no_such_position)?;
+    let (steps, next) = cut_page(explained.steps, page.limit, |step| token::step_cursor(&step.key));
     Ok(Json(Explanation {
-        address: book.address,
+        address: key.address,
         method: explained.method,
         position: explained.position.into(),
         items: steps.into_iter().map(StepView::try_from).collect::<Result<_, _>>()?,

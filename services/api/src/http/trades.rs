@@ -1,11 +1,12 @@
 //! Trades, newest first, in pages that stay true while trades come and go.
 
-use super::params::{Params, address};
+use super::paging::cut_page;
+use super::params::{Params, address_in_path};
 use super::problem::Problem;
 use crate::App;
 use crate::token;
 use crate::views::TradePage;
-use api_domain::{Reads, TradeQuery};
+use api_domain::TradeQuery;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -36,8 +37,8 @@ use tape::Unavailable;
 )]
 pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<TradePage>, Problem> {
     let params = Params::read(&uri, &["chain", "trader", "asset", "venue", "status", "cursor", "limit"])?;
-    let query = query(&params)?;
-    page(&app, query).await
+    let query = trade_query(&params)?;
+    trade_page(&app, query).await
 }
 
 /// Lists one user's trades, newest first.
@@ -60,40 +61,38 @@ pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<T
         (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn of_user(
+pub(crate) async fn list_of_user(
     State(app): State<Arc<App>>,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<TradePage>, Problem> {
-    let trader = address(path)?;
+    let trader = address_in_path(path)?;
     let params = Params::read(&uri, &["chain", "asset", "venue", "status", "cursor", "limit"])?;
-    let mut query = query(&params)?;
+    let mut query = trade_query(&params)?;
     query.filter.trader = Some(trader);
-    page(&app, query).await
+    trade_page(&app, query).await
 }
 
-fn query(params: &Params) -> Result<TradeQuery, Problem> {
+fn trade_query(params: &Params) -> Result<TradeQuery, Problem> {
     Ok(TradeQuery {
         filter: params.filter()?,
         shown: params.shown()?,
-        after: params.after_trade()?,
+        after: params.trade_cursor()?,
         limit: params.limit()?,
     })
 }
 
-/// One page; a further trade is read to know whether there is a next one.
-async fn page(app: &App, mut query: TradeQuery) -> Result<Json<TradePage>, Problem> {
-    let limit = query.limit as usize;
+/// One page of trades, each as it was published.
+async fn trade_page(app: &App, mut query: TradeQuery) -> Result<Json<TradePage>, Problem> {
+    let limit = query.limit;
     query.limit += 1;
-    let mut rows = app.store.trades(&query).await?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|row| token::after_trade(&row.key));
+    let rows = app.store.trades(&query).await?;
+    let (rows, next) = cut_page(rows, limit, |row| token::trade_cursor(&row.key));
     let items = rows
         .into_iter()
         .map(|row| {
             RawValue::from_string(row.payload)
-                .map_err(|e| Unavailable::new(format!("understand the event of {}", row.key.id), e))
+                .map_err(|e| Unavailable::new(format!("read the event of trade {}", row.key.id), e))
         })
         .collect::<Result<_, _>>()?;
     Ok(Json(TradePage { items, next }))

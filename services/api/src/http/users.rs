@@ -1,11 +1,12 @@
-//! One user: totals, positions, portfolio.
+//! One user: totals, history, drift, positions, portfolio.
 
-use super::params::{Params, address};
+use super::paging::cut_page;
+use super::params::{Params, address_in_path};
 use super::problem::Problem;
 use crate::App;
 use crate::token;
 use crate::views::{DriftPage, Portfolio, PositionPage, UserHistory, UserMetrics};
-use api_domain::{AssetPage, Reads, Totals};
+use api_domain::{AssetPage, Totals};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -38,14 +39,15 @@ pub(crate) async fn metrics(
     uri: Uri,
 ) -> Result<Json<UserMetrics>, Problem> {
     let params = Params::read(&uri, &["chain", "window"])?;
-    let who = params.who(address(path)?)?;
+    let user = params.user(address_in_path(path)?)?;
     let window = params.window()?;
-    let rows = app.store.totals(&who, window.hours(now_ms())).await?;
+    let rows = app.store.user_totals(&user, window.hours(now_ms())).await?;
     let total = rows.iter().try_fold(Totals::default(), |sum, row| sum.plus(&row.totals));
-    let total =
-        total.ok_or_else(|| Unavailable::new("add up a user's totals", "they exceed what dollars are kept in"))?;
+    let total = total.ok_or_else(|| {
+        Unavailable::new("add up a user's totals", "the sum exceeds the largest amount of US dollars")
+    })?;
     let chains = rows.into_iter().map(Into::into).collect();
-    Ok(Json(UserMetrics { address: who.address, window: window.name(), total: total.into(), chains }))
+    Ok(Json(UserMetrics { address: user.address, window: window.name(), total: total.into(), chains }))
 }
 
 /// What happened to one user over time: volume, fees and realized profit and loss by the hour or day.
@@ -70,12 +72,12 @@ pub(crate) async fn history(
     uri: Uri,
 ) -> Result<Json<UserHistory>, Problem> {
     let params = Params::read(&uri, &["chain", "window"])?;
-    let who = params.who(address(path)?)?;
+    let user = params.user(address_in_path(path)?)?;
     let window = params.window()?;
-    let points = app.store.curve(&who, window.hours(now_ms()), window.step()).await?;
+    let points = app.store.user_history(&user, window.hours(now_ms()), window.step_hours()).await?;
     let items = points.into_iter().map(Into::into).collect();
-    let step_ms = window.step() * 3_600_000;
-    Ok(Json(UserHistory { address: who.address, window: window.name(), step_ms, items }))
+    let step_ms = window.step_hours() * 3_600_000;
+    Ok(Json(UserHistory { address: user.address, window: window.name(), step_ms, items }))
 }
 
 /// Where a provider's balances and one user's trades differ, by chain and asset.
@@ -97,11 +99,11 @@ pub(crate) async fn history(
 )]
 pub(crate) async fn drift(State(app): State<Arc<App>>, path: Address, uri: Uri) -> Result<Json<DriftPage>, Problem> {
     let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
-    let who = params.who(address(path)?)?;
+    let user = params.user(address_in_path(path)?)?;
     let page = params.asset_page()?;
-    let rows = app.store.drift(&who, &one_more(&page)).await?;
-    let (rows, next) = cut(rows, &page, |row| (&row.chain, &row.asset));
-    Ok(Json(DriftPage { address: who.address, items: rows.into_iter().map(Into::into).collect(), next }))
+    let rows = app.store.user_drift(&user, &one_more(&page)).await?;
+    let (rows, next) = cut_page(rows, page.limit, |row| token::asset_cursor(&row.chain, &row.asset));
+    Ok(Json(DriftPage { address: user.address, items: rows.into_iter().map(Into::into).collect(), next }))
 }
 
 /// One user's positions, by chain and asset.
@@ -127,11 +129,11 @@ pub(crate) async fn positions(
     uri: Uri,
 ) -> Result<Json<PositionPage>, Problem> {
     let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
-    let who = params.who(address(path)?)?;
+    let user = params.user(address_in_path(path)?)?;
     let page = params.asset_page()?;
-    let rows = app.store.positions(&who, &one_more(&page)).await?;
-    let (rows, next) = cut(rows, &page, |row| (&row.chain, &row.asset));
-    Ok(Json(PositionPage { address: who.address, items: rows.into_iter().map(Into::into).collect(), next }))
+    let rows = app.store.user_positions(&user, &one_more(&page)).await?;
+    let (rows, next) = cut_page(rows, page.limit, |row| token::asset_cursor(&row.chain, &row.asset));
+    Ok(Json(PositionPage { address: user.address, items: rows.into_iter().map(Into::into).collect(), next }))
 }
 
 /// One user's balances as a provider reports them, by chain and asset.
@@ -157,12 +159,12 @@ pub(crate) async fn portfolio(
     uri: Uri,
 ) -> Result<Json<Portfolio>, Problem> {
     let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
-    let who = params.who(address(path)?)?;
+    let user = params.user(address_in_path(path)?)?;
     let page = params.asset_page()?;
-    let state = app.store.wallet(&who, &one_more(&page)).await?;
-    let (balances, next) = cut(state.balances, &page, |row| (&row.chain, &row.asset));
+    let state = app.store.wallet_state(&user, &one_more(&page)).await?;
+    let (balances, next) = cut_page(state.balances, page.limit, |row| token::asset_cursor(&row.chain, &row.asset));
     Ok(Json(Portfolio {
-        address: who.address,
+        address: user.address,
         wallets: state.wallets.into_iter().map(Into::into).collect(),
         items: balances.into_iter().map(Into::into).collect(),
         next,
@@ -171,16 +173,4 @@ pub(crate) async fn portfolio(
 
 fn one_more(page: &AssetPage) -> AssetPage {
     AssetPage { after: page.after.clone(), limit: page.limit + 1 }
-}
-
-/// A page of the rows, and the cursor of the next one if there are more.
-fn cut<T>(mut rows: Vec<T>, page: &AssetPage, key: impl Fn(&T) -> (&String, &String)) -> (Vec<T>, Option<String>) {
-    let limit = page.limit as usize;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|row| {
-        let (chain, asset) = key(row);
-        token::after_asset(chain, asset)
-    });
-    (rows, next)
 }

@@ -1,7 +1,7 @@
-//! Sums and orders: curves, fees by the day, leaderboards, drift.
+//! The JSON shapes of histories, fees by day, leaderboards and drift.
 
 use super::TotalsView;
-use api_domain::{DriftRow, FeeRow, Leader, Point};
+use api_domain::{DriftRow, FeeRow, HistoryPoint, LeaderRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -131,8 +131,8 @@ pub(crate) struct DriftView {
 
 const HOUR_MS: u64 = 3_600_000;
 
-impl From<Point> for PointView {
-    fn from(point: Point) -> Self {
+impl From<HistoryPoint> for PointView {
+    fn from(point: HistoryPoint) -> Self {
         Self { at: point.hour * HOUR_MS, totals: point.totals.into() }
     }
 }
@@ -150,8 +150,8 @@ impl From<FeeRow> for FeeView {
     }
 }
 
-impl From<Leader> for LeaderView {
-    fn from(leader: Leader) -> Self {
+impl From<LeaderRow> for LeaderView {
+    fn from(leader: LeaderRow) -> Self {
         Self {
             rank: leader.rank,
             address: leader.trader,

@@ -1,4 +1,4 @@
-//! Chains: how far each is, what reads it, what must be zero.
+//! The JSON shapes of the chains: progress, plugin, and the counts that must be zero.
 
 use serde::Serialize;
 use std::collections::BTreeMap;

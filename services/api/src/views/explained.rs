@@ -1,7 +1,7 @@
-//! A position explained: the trades that its figures are made of.
+//! The JSON shapes of a position explained by its trades.
 
 use super::PositionView;
-use api_domain::Step;
+use api_domain::PositionStep;
 use serde::Serialize;
 use tape::{Unavailable, Usd};
 use utoipa::ToSchema;
@@ -84,15 +84,15 @@ pub(crate) struct HeldView {
     pub(crate) basis_usd: String,
 }
 
-impl TryFrom<Step> for StepView {
+impl TryFrom<PositionStep> for StepView {
     type Error = Unavailable;
 
-    fn try_from(step: Step) -> Result<Self, Unavailable> {
+    fn try_from(step: PositionStep) -> Result<Self, Unavailable> {
         let taken = step.taken.as_deref().map_or(Ok(vec![]), serde_json::from_str::<Vec<(String, String, String)>>);
-        let taken = taken.map_err(|e| Unavailable::new(format!("understand the lots of {}", step.key.id), e))?;
+        let taken = taken.map_err(|e| Unavailable::new(format!("read the lots of trade {}", step.key.id), e))?;
         let lot = |(trade_id, quantity, basis_usd)| LotView { trade_id, quantity, basis_usd };
-        let less = |a: Option<Usd>, b: Option<Usd>| Some(Usd(a?.0.checked_sub(b?.0)?));
-        let proceeds = less(step.worth, step.without_basis).filter(|_| step.sale);
+        let difference = |a: Option<Usd>, b: Option<Usd>| Some(Usd(a?.0.checked_sub(b?.0)?));
+        let proceeds = difference(step.worth, step.without_basis).filter(|_| step.sale);
         let text = |usd: Option<Usd>| usd.map(|usd| usd.to_string());
         Ok(Self {
             trade_id: step.key.id,
@@ -103,7 +103,7 @@ impl TryFrom<Step> for StepView {
             quantity: step.quantity,
             worth_usd: text(step.worth),
             realized_pnl_usd: text(step.realized),
-            basis_released_usd: text(less(proceeds, step.realized)),
+            basis_released_usd: text(difference(proceeds, step.realized)),
             proceeds_usd: text(proceeds),
             proceeds_without_basis_usd: text(step.without_basis),
             lots: taken.into_iter().map(lot).collect(),

@@ -1,7 +1,7 @@
 //! REST as clients see it: answers, pages, tags, and a problem document for everything that is wrong.
 
 use crate::ground::{Ground, event, hour_row, position_row, totals_row, trade, wallet_rows};
-use crate::serving::{PATIENCE, Serving};
+use crate::serving::{EVENT_TIMEOUT, Serving};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -335,7 +335,7 @@ async fn chains_are_served_from_progress() {
     let ground = Ground::sqlite().await;
     let api = Serving::on(&ground).await;
     api.following().await;
-    api.tell(&topics::PROGRESS, "mock", wire::v1::progress::encode(&crate::stream::progress(7))).await;
+    api.publish_record(&topics::PROGRESS, "mock", wire::v1::progress::encode(&crate::stream::progress(7))).await;
     let seen = async {
         loop {
             let chains = api.get("/v1/chains").await;
@@ -345,7 +345,7 @@ async fn chains_are_served_from_progress() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let chains = tokio::time::timeout(PATIENCE, seen).await.unwrap();
+    let chains = tokio::time::timeout(EVENT_TIMEOUT, seen).await.unwrap();
     let chain = &chains["items"][0];
     assert_eq!(
         (&chain["chain"], &chain["state"], &chain["plugin"]["version"]),

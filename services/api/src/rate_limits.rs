@@ -1,0 +1,65 @@
+//! The request limit of each client: one token bucket per address, dropped once it is full again.
+
+use api_domain::{RequestRate, TokenBucket};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+
+/// Buckets kept before the full ones are dropped.
+const MAX_BUCKETS: usize = 100_000;
+
+/// The request limits of all clients.
+pub(crate) struct RateLimits {
+    rate: Option<RequestRate>,
+    buckets: Mutex<HashMap<IpAddr, TokenBucket>>,
+}
+
+impl RateLimits {
+    /// Limits every client to this rate; without one, nobody.
+    pub(crate) fn new(rate: Option<RequestRate>) -> Self {
+        Self { rate, buckets: Mutex::default() }
+    }
+
+    /// Counts a request. The error is how many milliseconds the client must wait.
+    pub(crate) fn admit(&self, client: IpAddr, now_ms: u64) -> Result<(), u64> {
+        let Some(rate) = self.rate else { return Ok(()) };
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= MAX_BUCKETS {
+            buckets.retain(|_, bucket| !bucket.is_full(rate, now_ms));
+            if buckets.len() >= MAX_BUCKETS {
+                buckets.clear();
+            }
+        }
+        buckets.entry(counted_address(client)).or_insert_with(|| TokenBucket::full(rate, now_ms)).take(rate, now_ms)
+    }
+}
+
+/// The address that is counted: an IPv6 client has a whole /64.
+fn counted_address(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(six) => six.to_ipv4_mapped().map_or_else(
+            || {
+                let [a, b, c, d, ..] = six.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            },
+            IpAddr::V4,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_one_network_share_a_bucket() {
+        let limits = RateLimits::new(Some(RequestRate { per_second: 1, burst: 1 }));
+        let request = |address: &str| limits.admit(address.parse().unwrap(), 0);
+        assert_eq!(request("2001:db8::1"), Ok(()));
+        assert_eq!(request("2001:db8::2"), Err(1_000));
+        assert_eq!(request("2001:db8:0:1::1"), Ok(()));
+        assert_eq!(request("192.0.2.1"), Ok(()));
+        assert_eq!(request("::ffff:192.0.2.1"), Err(1_000));
+    }
+}
