@@ -3,6 +3,7 @@
 mod problem;
 mod params;
 mod paging;
+mod documented;
 mod guard;
 mod health;
 mod chains;

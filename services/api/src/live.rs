@@ -57,7 +57,7 @@ struct Inner {
     live: Option<Live>,
     /// The newest state of each chain.
     chains: BTreeMap<String, ChainView>,
-    readers: HashMap<u64, Reader>,
+    readers: HashMap<u64, StreamReader>,
     last_reader: u64,
     folded: FoldedPositions,
     watch: Watch,
@@ -65,7 +65,7 @@ struct Inner {
     dead_letters: HashMap<String, u64>,
 }
 
-struct Reader {
+struct StreamReader {
     mailbox: Arc<Mailbox>,
     subscriptions: Vec<Subscription>,
 }
@@ -169,7 +169,7 @@ impl Hub {
         let mut inner = self.lock();
         inner.last_reader += 1;
         let number = inner.last_reader;
-        inner.readers.insert(number, Reader { mailbox: Arc::clone(mailbox), subscriptions: vec![] });
+        inner.readers.insert(number, StreamReader { mailbox: Arc::clone(mailbox), subscriptions: vec![] });
         number
     }
 

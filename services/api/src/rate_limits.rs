@@ -30,7 +30,10 @@ impl RateLimits {
                 buckets.clear();
             }
         }
-        buckets.entry(counted_address(client)).or_insert_with(|| TokenBucket::full(rate, now_ms)).take(rate, now_ms)
+        buckets
+            .entry(counted_address(client))
+            .or_insert_with(|| TokenBucket::full(rate, now_ms))
+            .take_token(rate, now_ms)
     }
 }
 

@@ -42,8 +42,8 @@ impl Store {
     pub fn from_url(url: &str) -> Result<Self, BadUrl> {
         Self::check_url(url)?;
         match url.strip_prefix("sqlite:") {
-            Some(directory) => Ok(Self::Sqlite(sqlite::Sqlite::at(PathBuf::from(directory)))),
-            None => postgres::Postgres::at(url).map(Self::Postgres).map_err(BadUrl::Postgres),
+            Some(directory) => Ok(Self::Sqlite(sqlite::Sqlite::connect_lazily(PathBuf::from(directory)))),
+            None => postgres::Postgres::connect_lazily(url).map(Self::Postgres).map_err(BadUrl::Postgres),
         }
     }
 
@@ -80,8 +80,8 @@ impl Store {
         statements: [Statement; N],
     ) -> Result<[Vec<TextRow>; N], Unavailable> {
         let answers = match self {
-            Self::Postgres(store) => store.read(statements.into()).await,
-            Self::Sqlite(store) => store.read(statements.into()).await,
+            Self::Postgres(store) => store.fetch_together(statements.into()).await,
+            Self::Sqlite(store) => store.fetch_together(statements.into()).await,
         };
         let mut answers = answers.map_err(|source| Unavailable::new(doing, source))?.into_iter();
         Ok(std::array::from_fn(|_| answers.next().unwrap_or_default()))
@@ -102,7 +102,7 @@ impl Store {
 
     /// One page of trades, newest first.
     pub async fn trades(&self, query: &TradeQuery) -> Result<Vec<TradeRow>, Unavailable> {
-        each(self.fetch("read metrics.trades_v1", sql::trades(query, self.dialect())).await?, rows::trade_row)
+        read_each(self.fetch("read metrics.trades_v1", sql::trades(query, self.dialect())).await?, rows::trade_row)
     }
 
     /// One page of trades, and up to which positions they are folded.
@@ -112,7 +112,7 @@ impl Store {
     ) -> Result<(FoldedPositions, Vec<TradeRow>), Unavailable> {
         let statements = [sql::folded_positions(), sql::trades(query, self.dialect())];
         let [folded, trades] = self.fetch_together("read metrics.trades_v1", statements).await?;
-        Ok((rows::folded_positions(folded)?, each(trades, rows::trade_row)?))
+        Ok((rows::folded_positions(folded)?, read_each(trades, rows::trade_row)?))
     }
 
     /// One user's totals per chain, over these hours or over all time.
@@ -171,7 +171,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<LeaderRow>, Unavailable> {
         let statement = sql::leaderboard(window, by, after_rank, limit);
-        each(self.fetch("read metrics.leaders_v1", statement).await?, rows::leader_row)
+        read_each(self.fetch("read metrics.leaders_v1", statement).await?, rows::leader_row)
     }
 
     /// A position and one page of its trades; none where there is no such position.
@@ -186,18 +186,18 @@ impl Store {
         Ok(Some(ExplainedPosition {
             method: rows::method_name(method)?,
             position: rows::position_row(position)?,
-            steps: each(steps, rows::position_step)?,
+            steps: read_each(steps, rows::position_step)?,
         }))
     }
 
     /// One page of the drift of a user's balances.
     pub async fn user_drift(&self, user: &UserQuery, page: &AssetPage) -> Result<Vec<DriftRow>, Unavailable> {
-        each(self.fetch("read portfolio.drift_v1", sql::user_drift(user, page)).await?, rows::drift_row)
+        read_each(self.fetch("read portfolio.drift_v1", sql::user_drift(user, page)).await?, rows::drift_row)
     }
 
     /// One page of a user's positions.
     pub async fn user_positions(&self, user: &UserQuery, page: &AssetPage) -> Result<Vec<PositionRow>, Unavailable> {
-        each(self.fetch("read metrics.positions_v1", sql::user_positions(user, page)).await?, rows::position_row)
+        read_each(self.fetch("read metrics.positions_v1", sql::user_positions(user, page)).await?, rows::position_row)
     }
 
     /// A user's totals and first positions, and up to which positions of the tape they are folded.
@@ -208,7 +208,7 @@ impl Store {
         Ok(UserState {
             folded: rows::folded_positions(folded)?,
             totals: rows::totals_rows("metrics.user_totals_v1", totals)?,
-            positions: each(positions, rows::position_row)?,
+            positions: read_each(positions, rows::position_row)?,
         })
     }
 
@@ -216,11 +216,14 @@ impl Store {
     pub async fn wallet_state(&self, user: &UserQuery, page: &AssetPage) -> Result<WalletState, Unavailable> {
         let statements = [sql::user_wallets(user), sql::user_balances(user, page)];
         let [wallets, balances] = self.fetch_together("read portfolio.balances_v1", statements).await?;
-        Ok(WalletState { wallets: each(wallets, rows::wallet_row)?, balances: each(balances, rows::balance_row)? })
+        Ok(WalletState {
+            wallets: read_each(wallets, rows::wallet_row)?,
+            balances: read_each(balances, rows::balance_row)?,
+        })
     }
 }
 
-fn each<T>(rows: Vec<TextRow>, read: impl Fn(TextRow) -> Result<T, Unavailable>) -> Result<Vec<T>, Unavailable> {
+fn read_each<T>(rows: Vec<TextRow>, read: impl Fn(TextRow) -> Result<T, Unavailable>) -> Result<Vec<T>, Unavailable> {
     rows.into_iter().map(read).collect()
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct TradePage {
 /// One user's metrics.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UserMetrics {
-    /// The address as it was understood.
+    /// The address in normalized form.
     pub(crate) address: String,
     /// The span of time: `all`, `24h`, `7d` or `30d`. 24 h are the current hour and the 23 before.
     pub(crate) window: &'static str,
@@ -82,7 +82,7 @@ pub(crate) struct TotalsView {
 /// One page of a user's positions, by chain and asset.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PositionPage {
-    /// The address as it was understood.
+    /// The address in normalized form.
     pub(crate) address: String,
     /// The positions; those closed again are kept with what they realized.
     pub(crate) items: Vec<PositionView>,
@@ -122,7 +122,7 @@ pub(crate) struct PositionView {
 /// A user's wallets and one page of what they hold, by chain and asset.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Portfolio {
-    /// The address as it was understood.
+    /// The address in normalized form.
     pub(crate) address: String,
     /// The wallets that are tracked, one per chain.
     pub(crate) wallets: Vec<WalletView>,
@@ -139,7 +139,7 @@ pub(crate) struct Portfolio {
 pub(crate) struct WalletView {
     /// Id of the chain.
     pub(crate) chain: String,
-    /// Who says what it holds; absent before the first snapshot.
+    /// The provider of its balances; absent before the first snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) provider: Option<String>,
     /// When the newest snapshot was taken, milliseconds since the Unix epoch; absent before the first.
@@ -168,7 +168,7 @@ pub(crate) struct BalanceView {
     pub(crate) amount: Option<String>,
     /// Whether the provider calls it spam.
     pub(crate) spam: bool,
-    /// Who says so.
+    /// The provider that reported it.
     pub(crate) provider: String,
     /// When, milliseconds since the Unix epoch.
     pub(crate) taken_at: u64,
@@ -180,7 +180,7 @@ pub(crate) struct BalanceView {
     pub(crate) drift: Option<String>,
 }
 
-/// How this process is.
+/// Whether this process can serve.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Readiness {
@@ -188,11 +188,11 @@ pub(crate) struct Readiness {
     pub(crate) status: &'static str,
     /// What it waits for.
     pub(crate) waiting_for: Vec<&'static str>,
-    /// How the live stream is; it does not decide readiness.
+    /// The state of the live stream; it does not decide readiness.
     pub(crate) log: LogView,
 }
 
-/// How the live stream is.
+/// The state of the live stream.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogView {
@@ -210,7 +210,7 @@ pub(crate) struct LogView {
     pub(crate) readers: usize,
 }
 
-/// That this process lives.
+/// That this process is alive.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Liveness {
     /// `ok`.

@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says that this process lives. */
+        /** Says that this process is alive. */
         get: operations["getHealth"];
         put?: never;
         post?: never;
@@ -62,7 +62,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says whether this process can serve: whether the database is there. */
+        /** Says whether this process can serve: whether the database can be read. */
         get: operations["getReadiness"];
         put?: never;
         post?: never;
@@ -317,7 +317,7 @@ export interface components {
             drift?: string | null;
             /** @description What the wallet's live trades added up to at that time; negative where more was sold than bought. */
             net?: string | null;
-            /** @description Who says so. */
+            /** @description The provider that reported it. */
             provider: string;
             /** @description In the asset's smallest unit, decimal digits. */
             raw: string;
@@ -377,7 +377,7 @@ export interface components {
         ChainView: {
             /**
              * Format: int64
-             * @description When this was so, milliseconds since the Unix epoch.
+             * @description When this was the case, milliseconds since the Unix epoch.
              */
             at: number;
             /** @description Versions of the plugin that were dropped in and are not in force, and why. */
@@ -418,7 +418,7 @@ export interface components {
         };
         /** @description One page of where a provider's balances and the trades of a wallet differ. */
         DriftPage: {
-            /** @description The address as it was understood. */
+            /** @description The address in normalized form. */
             address: string;
             /** @description By chain and asset. */
             items: components["schemas"]["DriftView"][];
@@ -452,7 +452,7 @@ export interface components {
         };
         /** @description A position explained: how it stands, and one page of the trades that its figures are made of, oldest first. */
         Explanation: {
-            /** @description The address as it was understood. */
+            /** @description The address in normalized form. */
             address: string;
             /** @description The trades, each with what it did. */
             items: components["schemas"]["StepView"][];
@@ -460,7 +460,7 @@ export interface components {
             method: string;
             /** @description The cursor of the next page; absent on the last one. */
             next?: string | null;
-            /** @description As it stands. */
+            /** @description The position as it is now. */
             position: components["schemas"]["PositionView"];
         };
         /** @description Days of fees, newest first. */
@@ -481,7 +481,7 @@ export interface components {
             chain?: string | null;
             /** @description Their fees. */
             feesUsd: string;
-            /** @description Who earned them; absent where the trades name none. */
+            /** @description The platform that earned them; absent where the trades name none. */
             platform?: string | null;
             /**
              * Format: int64
@@ -548,12 +548,12 @@ export interface components {
             /** @description The span of time: `all`, `24h`, `7d` or `30d`. */
             window: string;
         };
-        /** @description That this process lives. */
+        /** @description That this process is alive. */
         Liveness: {
             /** @description `ok`. */
             status: string;
         };
-        /** @description How the live stream is. */
+        /** @description The state of the live stream. */
         LogView: {
             /** @description Whether what is there has been read. */
             caughtUp: boolean;
@@ -605,7 +605,7 @@ export interface components {
         };
         /** @description A user's wallets and one page of what they hold, by chain and asset. */
         Portfolio: {
-            /** @description The address as it was understood. */
+            /** @description The address in normalized form. */
             address: string;
             /** @description The balances. */
             items: components["schemas"]["BalanceView"][];
@@ -616,7 +616,7 @@ export interface components {
         };
         /** @description One page of a user's positions, by chain and asset. */
         PositionPage: {
-            /** @description The address as it was understood. */
+            /** @description The address in normalized form. */
             address: string;
             /** @description The positions; those closed again are kept with what they realized. */
             items: components["schemas"]["PositionView"][];
@@ -665,9 +665,9 @@ export interface components {
             /** @description Which kind of problem: `urn:chaintape:problem:…`. */
             type: string;
         };
-        /** @description How this process is. */
+        /** @description Whether this process can serve. */
         Readiness: {
-            /** @description How the live stream is; it does not decide readiness. */
+            /** @description The state of the live stream; it does not decide readiness. */
             log: components["schemas"]["LogView"];
             /** @description `ready` or `waiting`. */
             status: string;
@@ -913,7 +913,7 @@ export interface components {
         };
         /** @description What happened to one user over time. */
         UserHistory: {
-            /** @description The address as it was understood. */
+            /** @description The address in normalized form. */
             address: string;
             /** @description Oldest first; stretches in which nothing happened are left out. */
             items: components["schemas"]["PointView"][];
@@ -927,7 +927,7 @@ export interface components {
         };
         /** @description One user's metrics. */
         UserMetrics: {
-            /** @description The address as it was understood. */
+            /** @description The address in normalized form. */
             address: string;
             /** @description Per chain. */
             chains: components["schemas"]["ChainTotals"][];
@@ -940,7 +940,7 @@ export interface components {
         WalletView: {
             /** @description Id of the chain. */
             chain: string;
-            /** @description Who says what it holds; absent before the first snapshot. */
+            /** @description The provider of its balances; absent before the first snapshot. */
             provider?: string | null;
             /**
              * Format: int64
@@ -1159,7 +1159,7 @@ export interface operations {
                 window?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 when nothing is said */
+                /** @description Items in a page; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1227,7 +1227,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 when nothing is said */
+                /** @description Items in a page; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1363,7 +1363,7 @@ export interface operations {
                 chain?: string;
                 /** @description Only of this trader */
                 trader?: string;
-                /** @description Only where this asset was given or got */
+                /** @description Only where this asset was sold or bought */
                 asset?: string;
                 /** @description Only where a pool of this venue was crossed */
                 venue?: string;
@@ -1371,7 +1371,7 @@ export interface operations {
                 status?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 when nothing is said */
+                /** @description Items in a page; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1441,7 +1441,7 @@ export interface operations {
                 chain?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 when nothing is said */
+                /** @description Items in a page; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1514,7 +1514,7 @@ export interface operations {
                 chain?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page at least, a day is never cut; 50 when nothing is said */
+                /** @description Items in a page at least, a day is never cut; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1729,7 +1729,7 @@ export interface operations {
                 chain?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 when nothing is said */
+                /** @description Items in a page; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1802,7 +1802,7 @@ export interface operations {
                 chain?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 when nothing is said */
+                /** @description Items in a page; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1873,7 +1873,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 when nothing is said */
+                /** @description Items in a page; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1957,7 +1957,7 @@ export interface operations {
             query?: {
                 /** @description Only of this chain */
                 chain?: string;
-                /** @description Only where this asset was given or got */
+                /** @description Only where this asset was sold or bought */
                 asset?: string;
                 /** @description Only where a pool of this venue was crossed */
                 venue?: string;
@@ -1965,7 +1965,7 @@ export interface operations {
                 status?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 when nothing is said */
+                /** @description Items in a page; 50 by default */
                 limit?: number;
             };
             header?: never;

@@ -15,8 +15,8 @@ pub mod token_bucket;
 
 pub use catch_up::{LaterChange, Presence, catch_up};
 pub use query::{
-    AssetPage, Measure, PositionKey, StatusFilter, StepKey, StepPage, TradeFilter, TradeKey, TradeQuery, UserQuery,
-    Window, normalized_id,
+    AssetPage, HOUR_MS, Measure, PositionKey, StatusFilter, StepKey, StepPage, TradeFilter, TradeKey, TradeQuery,
+    UserQuery, Window, normalized_id,
 };
 pub use recent::{KeptChange, RecentChanges};
 pub use send_queue::{Delivery, SendQueue};

@@ -138,7 +138,8 @@ pub struct StepPage {
     pub limit: u32,
 }
 
-const HOUR_MS: u64 = 3_600_000;
+/// Milliseconds of an hour.
+pub const HOUR_MS: u64 = 3_600_000;
 
 impl Window {
     /// All windows.

@@ -100,7 +100,7 @@ impl<K: Eq + Hash + Clone, M> SendQueue<K, M> {
     }
 
     /// Removes and returns the next message, if any.
-    pub fn take(&mut self) -> Option<Delivery<M>> {
+    pub fn pop(&mut self) -> Option<Delivery<M>> {
         let next = self.waiting.pop_front()?;
         self.taken += 1;
         Some(match next {
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn drain(queue: &mut SendQueue<&'static str, u32>) -> Vec<Delivery<u32>> {
-        std::iter::from_fn(|| queue.take()).collect()
+        std::iter::from_fn(|| queue.pop()).collect()
     }
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
         }
         queue.push_reply(100);
         assert_eq!(queue.len(), 4, "two changes, the gap, the reply");
-        assert_eq!(queue.take(), Some(Delivery::Message(1)));
+        assert_eq!(queue.pop(), Some(Delivery::Message(1)));
         queue.push_change(6);
         assert_eq!(
             drain(&mut queue),
@@ -156,7 +156,7 @@ mod tests {
         queue.push_state("a", 1, |_, newer| *newer);
         queue.push_state("b", 2, |_, newer| *newer);
         queue.push_state("a", 10, |older, newer| older + newer);
-        assert_eq!(queue.take(), Some(Delivery::Message(11)));
+        assert_eq!(queue.pop(), Some(Delivery::Message(11)));
         queue.push_state("b", 20, |older, newer| older + newer);
         queue.push_state("a", 3, |_, newer| *newer);
         assert_eq!(drain(&mut queue), [Delivery::Message(22), Delivery::Message(3)]);
@@ -168,7 +168,7 @@ mod tests {
         queue.push_state("a", 1, |_, newer| *newer);
         queue.push_reply(100);
         queue.push_state("a", 2, |_, newer| *newer);
-        assert_eq!(queue.take(), Some(Delivery::Message(1)));
+        assert_eq!(queue.pop(), Some(Delivery::Message(1)));
         queue.push_state("a", 3, |_, newer| *newer);
         assert_eq!(drain(&mut queue), [Delivery::Message(100), Delivery::Message(3)]);
     }

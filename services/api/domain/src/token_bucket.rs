@@ -23,7 +23,7 @@ impl TokenBucket {
     }
 
     /// Takes a token; the error is how many milliseconds remain until there is one.
-    pub fn take(&mut self, rate: RequestRate, now_ms: u64) -> Result<(), u64> {
+    pub fn take_token(&mut self, rate: RequestRate, now_ms: u64) -> Result<(), u64> {
         let per_ms = u64::from(rate.per_second);
         let passed = now_ms.saturating_sub(self.at_ms);
         self.at_ms = self.at_ms.max(now_ms);
@@ -51,11 +51,11 @@ mod tests {
     fn a_burst_then_the_rate() {
         let rate = RequestRate { per_second: 2, burst: 3 };
         let mut bucket = TokenBucket::full(rate, 1_000);
-        assert!((0..3).all(|_| bucket.take(rate, 1_000).is_ok()));
-        assert_eq!(bucket.take(rate, 1_000), Err(500));
-        assert_eq!(bucket.take(rate, 1_400), Err(100));
-        assert_eq!(bucket.take(rate, 1_500), Ok(()));
+        assert!((0..3).all(|_| bucket.take_token(rate, 1_000).is_ok()));
+        assert_eq!(bucket.take_token(rate, 1_000), Err(500));
+        assert_eq!(bucket.take_token(rate, 1_400), Err(100));
+        assert_eq!(bucket.take_token(rate, 1_500), Ok(()));
         assert!(!bucket.is_full(rate, 2_000) && bucket.is_full(rate, 3_000));
-        assert_eq!(bucket.take(rate, 900), Err(500), "a clock that goes back adds no tokens");
+        assert_eq!(bucket.take_token(rate, 900), Err(500), "a clock that goes back adds no tokens");
     }
 }

@@ -1,5 +1,6 @@
 //! The leaderboard, and the fees of users and platforms by day.
 
+use super::documented::{DatabaseReadResponses, PageParams, UserParams};
 use super::paging::cut_page;
 use super::params::{Params, address_in_path, platform_in_path};
 use super::problem::Problem;
@@ -19,15 +20,11 @@ use std::sync::Arc;
     params(
         ("by" = Option<String>, Query, description = "`volume` (default), `pnl`, `fees`", pattern = "^(volume|pnl|fees)$"),
         ("window" = Option<String>, Query, description = "The span of time: `all` (default), `24h`, `7d`, `30d`", pattern = "^(all|24h|7d|30d)$"),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+        PageParams,
     ),
     responses(
         (status = 200, description = "One page", body = Leaderboard),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn leaderboard(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<Leaderboard>, Problem> {
@@ -45,17 +42,13 @@ pub(crate) async fn leaderboard(State(app): State<Arc<App>>, uri: Uri) -> Result
 #[utoipa::path(
     get, path = "/v1/users/{address}/fees", tag = "users", operation_id = "listUserFees",
     params(
-        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
-        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
+        UserParams,
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page at least, a day is never cut; 50 when nothing is said", minimum = 1, maximum = 500),
+        ("limit" = Option<u32>, Query, description = "Items in a page at least, a day is never cut; 50 by default", minimum = 1, maximum = 500),
     ),
     responses(
         (status = 200, description = "One page", body = FeePage),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn user_fees(
@@ -75,15 +68,11 @@ pub(crate) async fn user_fees(
     get, path = "/v1/platforms/{platform}/fees", tag = "boards", operation_id = "listPlatformFees",
     params(
         ("platform" = String, Path, description = "The platform", min_length = 1, max_length = 256),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+        PageParams,
     ),
     responses(
         (status = 200, description = "One page", body = FeePage),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn platform_fees(

@@ -1,5 +1,6 @@
 //! A position explained: the trades that its figures are made of, lot by lot.
 
+use super::documented::{DatabaseReadResponses, PageParams};
 use super::paging::cut_page;
 use super::params::{Params, position_in_path};
 use super::problem::Problem;
@@ -20,16 +21,12 @@ use std::sync::Arc;
         ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
         ("chain" = String, Path, description = "Id of the chain", min_length = 1, max_length = 256),
         ("asset" = String, Path, description = "The asset; `0x…` in any case", min_length = 1, max_length = 256),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+        PageParams,
     ),
     responses(
         (status = 200, description = "The position and one page of its trades", body = Explanation),
         (status = 404, description = "There is no such position", body = Problem, content_type = "application/problem+json"),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn explain(

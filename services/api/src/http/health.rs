@@ -15,7 +15,7 @@ const DATABASE_CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 /// The log counts as read to its end when nothing arrived for so long, or when the newest record was younger than this.
 const CAUGHT_UP_MS: u64 = 3_000;
 
-/// Says that this process lives.
+/// Says that this process is alive.
 #[utoipa::path(
     get, path = "/health", tag = "operations", operation_id = "getHealth",
     responses((status = 200, description = "It lives", body = Liveness))
@@ -24,7 +24,7 @@ pub(crate) async fn health() -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(Liveness { status: "ok" })).into_response()
 }
 
-/// Says whether this process can serve: whether the database is there.
+/// Says whether this process can serve: whether the database can be read.
 #[utoipa::path(
     get, path = "/ready", tag = "operations", operation_id = "getReadiness",
     responses(

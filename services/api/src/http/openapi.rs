@@ -1,6 +1,6 @@
 //! The OpenAPI document: generated from the handlers and views, with the trade's schema taken from the wire.
 
-use super::{boards, chains, explain, health, prometheus, trades, users};
+use super::{Problem, boards, chains, explain, health, prometheus, trades, users};
 use crate::stream;
 use crate::views::TradeExecuted;
 use axum::http::header;
@@ -27,7 +27,7 @@ const TRADE_SCHEMA: &str = "TradeExecutedV1";
         boards::user_fees, users::positions, explain::explain, users::portfolio, users::drift, boards::leaderboard,
         boards::platform_fees, stream::open, prometheus::show, document,
     ),
-    components(schemas(TradeExecuted)),
+    components(schemas(TradeExecuted, Problem)),
     tags(
         (name = "trades", description = "The tape"),
         (name = "users", description = "One user"),

@@ -13,7 +13,7 @@ use wire::check;
 
 /// Items of a page without `limit`, and at most.
 const DEFAULT_PAGE_ITEMS: u32 = 50;
-const MAX_PAGE_ITEMS: u32 = 500;
+pub(super) const MAX_PAGE_ITEMS: u32 = 500;
 
 /// The query of a request.
 pub(super) struct Params(Vec<(String, String)>);

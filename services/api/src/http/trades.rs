@@ -1,5 +1,6 @@
 //! Trades, newest first, in pages that stay true while trades come and go.
 
+use super::documented::{DatabaseReadResponses, PageParams, UserParams};
 use super::paging::cut_page;
 use super::params::{Params, address_in_path};
 use super::problem::Problem;
@@ -21,18 +22,14 @@ use tape::Unavailable;
     params(
         ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
         ("trader" = Option<String>, Query, description = "Only of this trader", max_length = 256),
-        ("asset" = Option<String>, Query, description = "Only where this asset was given or got", max_length = 256),
+        ("asset" = Option<String>, Query, description = "Only where this asset was sold or bought", max_length = 256),
         ("venue" = Option<String>, Query, description = "Only where a pool of this venue was crossed", max_length = 256),
         ("status" = Option<String>, Query, description = "`live` (default), or `all`: reverted trades too", pattern = "^(live|all)$"),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+        PageParams,
     ),
     responses(
         (status = 200, description = "One page", body = TradePage),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<TradePage>, Problem> {
@@ -45,20 +42,15 @@ pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<T
 #[utoipa::path(
     get, path = "/v1/users/{address}/trades", tag = "users", operation_id = "listUserTrades",
     params(
-        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
-        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
-        ("asset" = Option<String>, Query, description = "Only where this asset was given or got", max_length = 256),
+        UserParams,
+        ("asset" = Option<String>, Query, description = "Only where this asset was sold or bought", max_length = 256),
         ("venue" = Option<String>, Query, description = "Only where a pool of this venue was crossed", max_length = 256),
         ("status" = Option<String>, Query, description = "`live` (default), or `all`: reverted trades too", pattern = "^(live|all)$"),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+        PageParams,
     ),
     responses(
         (status = 200, description = "One page", body = TradePage),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn list_of_user(

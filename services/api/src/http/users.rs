@@ -1,12 +1,13 @@
 //! One user: totals, history, drift, positions, portfolio.
 
+use super::documented::{DatabaseReadResponses, PageParams, UserParams};
 use super::paging::cut_page;
 use super::params::{Params, address_in_path};
 use super::problem::Problem;
 use crate::App;
 use crate::token;
 use crate::views::{DriftPage, Portfolio, PositionPage, UserHistory, UserMetrics};
-use api_domain::{AssetPage, Totals};
+use api_domain::{AssetPage, HOUR_MS, Totals};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -21,16 +22,12 @@ type Address = Result<Path<String>, PathRejection>;
 #[utoipa::path(
     get, path = "/v1/users/{address}/metrics", tag = "users", operation_id = "getUserMetrics",
     params(
-        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
-        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
+        UserParams,
         ("window" = Option<String>, Query, description = "The span of time: `all` (default), `24h` (the current hour and the 23 before), `7d`, `30d`", pattern = "^(all|24h|7d|30d)$"),
     ),
     responses(
         (status = 200, description = "The user's metrics", body = UserMetrics),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn metrics(
@@ -54,16 +51,12 @@ pub(crate) async fn metrics(
 #[utoipa::path(
     get, path = "/v1/users/{address}/history", tag = "users", operation_id = "getUserHistory",
     params(
-        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
-        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
+        UserParams,
         ("window" = Option<String>, Query, description = "The span of time: `all` (default) and `30d` by the day, `7d` and `24h` by the hour", pattern = "^(all|24h|7d|30d)$"),
     ),
     responses(
         (status = 200, description = "The curve", body = UserHistory),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn history(
@@ -76,7 +69,7 @@ pub(crate) async fn history(
     let window = params.window()?;
     let points = app.store.user_history(&user, window.hours(now_ms()), window.step_hours()).await?;
     let items = points.into_iter().map(Into::into).collect();
-    let step_ms = window.step_hours() * 3_600_000;
+    let step_ms = window.step_hours() * HOUR_MS;
     Ok(Json(UserHistory { address: user.address, window: window.name(), step_ms, items }))
 }
 
@@ -84,17 +77,12 @@ pub(crate) async fn history(
 #[utoipa::path(
     get, path = "/v1/users/{address}/drift", tag = "users", operation_id = "listUserDrift",
     params(
-        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
-        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+        UserParams,
+        PageParams,
     ),
     responses(
         (status = 200, description = "One page", body = DriftPage),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn drift(State(app): State<Arc<App>>, path: Address, uri: Uri) -> Result<Json<DriftPage>, Problem> {
@@ -110,17 +98,12 @@ pub(crate) async fn drift(State(app): State<Arc<App>>, path: Address, uri: Uri) 
 #[utoipa::path(
     get, path = "/v1/users/{address}/positions", tag = "users", operation_id = "listUserPositions",
     params(
-        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
-        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+        UserParams,
+        PageParams,
     ),
     responses(
         (status = 200, description = "One page", body = PositionPage),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn positions(
@@ -140,17 +123,12 @@ pub(crate) async fn positions(
 #[utoipa::path(
     get, path = "/v1/users/{address}/portfolio", tag = "users", operation_id = "getUserPortfolio",
     params(
-        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
-        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+        UserParams,
+        PageParams,
     ),
     responses(
         (status = 200, description = "The wallets and one page of balances", body = Portfolio),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn portfolio(

@@ -64,11 +64,11 @@ impl Mailbox {
     }
 
     /// Takes at most `max_messages`; waits while there are none.
-    pub(crate) async fn take(&self, max_messages: usize) -> Vec<Delivery<Outgoing>> {
+    pub(crate) async fn take_messages(&self, max_messages: usize) -> Vec<Delivery<Outgoing>> {
         loop {
             let taken: Vec<_> = {
                 let mut queue = self.lock();
-                std::iter::from_fn(|| queue.take()).take(max_messages).collect()
+                std::iter::from_fn(|| queue.pop()).take(max_messages).collect()
             };
             if !taken.is_empty() {
                 self.emptied.notify_one();

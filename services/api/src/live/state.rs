@@ -10,7 +10,7 @@ use wire::v1::metrics::MetricsUpdated;
 use wire::v1::portfolio::PortfolioUpdated;
 
 /// A state of which a later one of the same key takes the place.
-pub(crate) trait State: Serialize {
+pub(crate) trait ConflatedState: Serialize {
     /// The channel it is delivered on.
     const CHANNEL: Channel;
     /// Chain and address, which tell states apart.
@@ -19,7 +19,7 @@ pub(crate) trait State: Serialize {
     fn conflated_with(&self, later: &Self) -> Self;
 }
 
-impl State for MetricsUpdated {
+impl ConflatedState for MetricsUpdated {
     const CHANNEL: Channel = Channel::Metrics;
 
     fn identity(&self) -> (&str, &str) {
@@ -37,7 +37,7 @@ impl State for MetricsUpdated {
     }
 }
 
-impl State for PortfolioUpdated {
+impl ConflatedState for PortfolioUpdated {
     const CHANNEL: Channel = Channel::Wallets;
 
     fn identity(&self) -> (&str, &str) {
@@ -68,7 +68,7 @@ pub(crate) struct StateUpdate<S> {
     text: OnceLock<Utf8Bytes>,
 }
 
-impl<S: State> StateUpdate<S> {
+impl<S: ConflatedState> StateUpdate<S> {
     pub(super) fn new(body: S, stamp: Stamp) -> Self {
         let (chain, address) = body.identity();
         let key = format!("{}/{chain}/{address}", S::CHANNEL.name()).into();

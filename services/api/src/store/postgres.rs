@@ -19,7 +19,7 @@ impl Postgres {
             .options([("default_transaction_read_only", "on"), ("statement_timeout", "8s")]))
     }
 
-    pub(super) fn at(url: &str) -> Result<Self, sqlx::Error> {
+    pub(super) fn connect_lazily(url: &str) -> Result<Self, sqlx::Error> {
         let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(5));
         Ok(Self(pool.connect_lazy_with(Self::parse_options(url)?)))
     }
@@ -28,7 +28,7 @@ impl Postgres {
         self.0.close().await;
     }
 
-    pub(super) async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Vec<TextRow>>, sqlx::Error> {
+    pub(super) async fn fetch_together(&self, statements: Vec<Statement>) -> Result<Vec<Vec<TextRow>>, sqlx::Error> {
         if statements.len() == 1 {
             let mut connection = self.0.acquire().await?;
             return fetch_all(&mut connection, statements).await;

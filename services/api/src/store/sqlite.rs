@@ -15,7 +15,7 @@ const ATTACHED_OWNERS: [&str; 2] = ["metrics", "portfolio"];
 pub struct Sqlite(SqlitePool);
 
 impl Sqlite {
-    pub(super) fn at(directory: PathBuf) -> Self {
+    pub(super) fn connect_lazily(directory: PathBuf) -> Self {
         let pool = SqlitePoolOptions::new()
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(5))
@@ -28,7 +28,7 @@ impl Sqlite {
         self.0.close().await;
     }
 
-    pub(super) async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Vec<TextRow>>, sqlx::Error> {
+    pub(super) async fn fetch_together(&self, statements: Vec<Statement>) -> Result<Vec<Vec<TextRow>>, sqlx::Error> {
         let mut transaction = self.0.begin().await?;
         let mut answers = Vec::with_capacity(statements.len());
         for statement in statements {

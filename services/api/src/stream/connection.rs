@@ -1,6 +1,6 @@
 //! One WebSocket connection: handles the client's requests, writes the messages that wait for it, and closes when it falls silent.
 
-use super::protocol::{self, BadMessage, Request, ServerMessage};
+use super::protocol::{self, BadMessage, ClientRequest, ServerMessage};
 use super::snapshots::{self, SubscribeError};
 use crate::App;
 use crate::live::{Mailbox, Outgoing, Subscription};
@@ -77,7 +77,7 @@ async fn receive(
             }
             Ok(Some(Ok(Message::Text(text)))) => text,
         };
-        if let Err(wait_ms) = tokens.take(CLIENT_MESSAGE_RATE, now_ms()) {
+        if let Err(wait_ms) = tokens.take_token(CLIENT_MESSAGE_RATE, now_ms()) {
             reply_error(mailbox, None, "too-fast", None, "slow down");
             tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         }
@@ -92,15 +92,15 @@ async fn handle_message(app: &App, reader: u64, mailbox: &Mailbox, text: &str) {
         Err(BadMessage { id, field, detail }) => {
             reply_error(mailbox, id.as_deref(), "bad-message", field.as_deref(), &detail);
         }
-        Ok(Request::Ping) => mailbox.reply(ServerMessage::Pong.text()),
-        Ok(Request::Unsubscribe { id }) => {
+        Ok(ClientRequest::Ping) => mailbox.reply(ServerMessage::Pong.text()),
+        Ok(ClientRequest::Unsubscribe { id }) => {
             if app.hub.unsubscribe(reader, &id) {
                 mailbox.reply(ServerMessage::Unsubscribed { id: &id }.text());
             } else {
                 reply_error(mailbox, Some(&id), "unknown", Some("id"), "no such subscription");
             }
         }
-        Ok(Request::Subscribe { id, selection, resume }) => {
+        Ok(ClientRequest::Subscribe { id, selection, resume }) => {
             let subscribed = match resume {
                 Some(point) => snapshots::resume(app, reader, mailbox, &id, &selection, &point).await,
                 None => snapshots::subscribe(app, reader, &id, &selection).await,
@@ -139,7 +139,7 @@ async fn send(app: &App, mailbox: &Mailbox, sink: &mut SocketSink) -> &'static s
     let mut next_heartbeat = Instant::now() + HEARTBEAT_INTERVAL;
     loop {
         let written = tokio::select! {
-            deliveries = mailbox.take(MAX_MESSAGES_PER_FLUSH) => timeout(WRITE_TIMEOUT, write(app, sink, deliveries)).await,
+            deliveries = mailbox.take_messages(MAX_MESSAGES_PER_FLUSH) => timeout(WRITE_TIMEOUT, write(app, sink, deliveries)).await,
             () = tokio::time::sleep_until(next_heartbeat) => {
                 next_heartbeat = Instant::now() + HEARTBEAT_INTERVAL;
                 timeout(WRITE_TIMEOUT, heartbeat(sink)).await

@@ -15,7 +15,7 @@ const MAX_ID_BYTES: usize = 64;
 
 /// A request of a client.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Request {
+pub(super) enum ClientRequest {
     Subscribe { id: String, selection: Selection, resume: Option<ResumePoint> },
     Unsubscribe { id: String },
     Ping,
@@ -52,7 +52,7 @@ struct RawFilter {
 }
 
 /// Parses a message.
-pub(super) fn parse_message(text: &str) -> Result<Request, BadMessage> {
+pub(super) fn parse_message(text: &str) -> Result<ClientRequest, BadMessage> {
     let message: RawMessage = serde_json::from_str(text).map_err(|e| BadMessage {
         id: None,
         field: None,
@@ -65,15 +65,15 @@ pub(super) fn parse_message(text: &str) -> Result<Request, BadMessage> {
 /// A field and the rule that it breaks.
 type FieldError = (&'static str, String);
 
-fn parse_request(message: RawMessage) -> Result<Request, FieldError> {
+fn parse_request(message: RawMessage) -> Result<ClientRequest, FieldError> {
     if message.id.as_ref().is_some_and(|id| id.is_empty() || id.len() > MAX_ID_BYTES) {
         return Err(("id", "must have 1 to 64 bytes".to_owned()));
     }
     let id = |channel: Option<&String>| message.id.clone().or(channel.cloned());
     match message.op.as_str() {
-        "ping" => Ok(Request::Ping),
+        "ping" => Ok(ClientRequest::Ping),
         "unsubscribe" => match id(message.channel.as_ref()) {
-            Some(id) => Ok(Request::Unsubscribe { id }),
+            Some(id) => Ok(ClientRequest::Unsubscribe { id }),
             None => Err(("id", "must name the subscription to end, or `channel` must".to_owned())),
         },
         "subscribe" => {
@@ -81,7 +81,11 @@ fn parse_request(message: RawMessage) -> Result<Request, FieldError> {
             let id = id(Some(channel)).unwrap_or_default();
             let resume = message.resume.as_deref().map(ResumePoint::parse).transpose();
             let resume = resume.map_err(|_| ("resume", "is no `at` that was given out".to_owned()))?;
-            Ok(Request::Subscribe { selection: parse_selection(channel, message.filter, message.limit)?, id, resume })
+            Ok(ClientRequest::Subscribe {
+                selection: parse_selection(channel, message.filter, message.limit)?,
+                id,
+                resume,
+            })
         }
         other => Err(("op", format!("is `{other}`, but must be `subscribe`, `unsubscribe` or `ping`"))),
     }
@@ -194,7 +198,7 @@ mod tests {
         let filter = TradeFilter { chain: Some("mock".into()), trader: Some("0xab".into()), ..TradeFilter::default() };
         assert_eq!(
             parse_message(text),
-            Ok(Request::Subscribe {
+            Ok(ClientRequest::Subscribe {
                 id: "trades".into(),
                 selection: Selection::Trades { filter, limit: 5 },
                 resume: None
@@ -204,9 +208,12 @@ mod tests {
         let user = UserQuery { address: "Abc".into(), chain: None };
         assert_eq!(
             parse_message(text),
-            Ok(Request::Subscribe { id: "me".into(), selection: Selection::Metrics(user), resume: None })
+            Ok(ClientRequest::Subscribe { id: "me".into(), selection: Selection::Metrics(user), resume: None })
         );
-        assert_eq!(parse_message(r#"{"op":"unsubscribe","id":"me"}"#), Ok(Request::Unsubscribe { id: "me".into() }));
+        assert_eq!(
+            parse_message(r#"{"op":"unsubscribe","id":"me"}"#),
+            Ok(ClientRequest::Unsubscribe { id: "me".into() })
+        );
     }
 
     #[test]

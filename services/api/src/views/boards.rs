@@ -1,7 +1,7 @@
 //! The JSON shapes of histories, fees by day, leaderboards and drift.
 
 use super::TotalsView;
-use api_domain::{DriftRow, FeeRow, HistoryPoint, LeaderRow};
+use api_domain::{DriftRow, FeeRow, HOUR_MS, HistoryPoint, LeaderRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UserHistory {
-    /// The address as it was understood.
+    /// The address in normalized form.
     pub(crate) address: String,
     /// The span of time: `all`, `24h`, `7d` or `30d`.
     pub(crate) window: &'static str,
@@ -48,7 +48,7 @@ pub(crate) struct FeeView {
     /// Id of the chain; absent where fees are added up over chains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) chain: Option<String>,
-    /// Who earned them; absent where the trades name none.
+    /// The platform that earned them; absent where the trades name none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) platform: Option<String>,
     /// Trades that carry a fee.
@@ -96,7 +96,7 @@ pub(crate) struct LeaderView {
 /// One page of where a provider's balances and the trades of a wallet differ.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DriftPage {
-    /// The address as it was understood.
+    /// The address in normalized form.
     pub(crate) address: String,
     /// By chain and asset.
     pub(crate) items: Vec<DriftView>,
@@ -128,8 +128,6 @@ pub(crate) struct DriftView {
     /// When the balance was taken, milliseconds since the Unix epoch.
     pub(crate) taken_at: u64,
 }
-
-const HOUR_MS: u64 = 3_600_000;
 
 impl From<HistoryPoint> for PointView {
     fn from(point: HistoryPoint) -> Self {

@@ -50,7 +50,7 @@ pub(crate) struct ChainView {
     pub(crate) covered: Vec<HeightsView>,
     /// Names, symbols and explorer links, as configured.
     pub(crate) display: BTreeMap<String, String>,
-    /// When this was so, milliseconds since the Unix epoch.
+    /// When this was the case, milliseconds since the Unix epoch.
     pub(crate) at: u64,
 }
 

@@ -9,11 +9,11 @@ use utoipa::ToSchema;
 /// A position explained: how it stands, and one page of the trades that its figures are made of, oldest first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Explanation {
-    /// The address as it was understood.
+    /// The address in normalized form.
     pub(crate) address: String,
     /// How the cost of what is sold is found: `average` or `fifo`.
     pub(crate) method: String,
-    /// As it stands.
+    /// The position as it is now.
     pub(crate) position: PositionView,
     /// The trades, each with what it did.
     pub(crate) items: Vec<StepView>,

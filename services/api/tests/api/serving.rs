@@ -61,7 +61,7 @@ impl Serving {
         move |settings| settings.rate = Some(RequestRate { per_second, burst })
     }
 
-    pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
+    pub(crate) async fn request(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
         let mut request = self.client.request(method, format!("http://{}{path}", self.addr));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -71,7 +71,7 @@ impl Serving {
 
     /// The body of a response, which must be 200.
     pub(crate) async fn get(&self, path: &str) -> Value {
-        let response = self.ask(Method::GET, path, &[]).await;
+        let response = self.request(Method::GET, path, &[]).await;
         let status = response.status();
         let body = response.text().await.unwrap();
         assert_eq!(status, 200, "{path}: {body}");
@@ -82,7 +82,7 @@ impl Serving {
     pub(crate) async fn following(&self) {
         let following = async {
             loop {
-                let body = self.ask(Method::GET, "/ready", &[]).await.text().await.unwrap();
+                let body = self.request(Method::GET, "/ready", &[]).await.text().await.unwrap();
                 let ready: Value = serde_json::from_str(&body).unwrap();
                 if ready["log"]["following"] == true {
                     return;

@@ -459,7 +459,7 @@ async fn a_client_that_resumes_too_late_gets_a_new_snapshot() {
     let many: Vec<Event> = (0..5_000).map(|n| if n % 2 == 0 { applied(2) } else { reverted(2) }).collect();
     api.publish(&many).await;
     let read = async {
-        while !api.ask(Method::GET, "/metrics", &[]).await.text().await.unwrap().contains("deliveries_total 5000") {
+        while !api.request(Method::GET, "/metrics", &[]).await.text().await.unwrap().contains("deliveries_total 5000") {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
