@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** nothing here writes: database sessions are read-only, and the log is only read.
 
-pub mod settings;
+mod settings;
 pub mod store;
 mod live;
 mod stream;
@@ -14,7 +14,7 @@ mod views;
 mod token;
 mod rate_limits;
 
-pub use settings::Settings;
+pub use settings::{InvalidOrigins, Origins, Settings};
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
@@ -40,7 +40,7 @@ pub(crate) struct App {
     /// One per open WebSocket.
     stream_permits: Arc<Semaphore>,
     request_counters: http::RequestCounters,
-    origins: Option<settings::Origins>,
+    origins: Option<Origins>,
     shutdown: Shutdown,
 }
 
@@ -66,8 +66,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, log: Log, shutdown
         origins: settings.origins,
         shutdown: shutdown.clone(),
     });
-    let following =
-        tokio::spawn(live::follow::follow_log(hub, store.clone(), log, settings.lookback, shutdown.clone()));
+    let following = tokio::spawn(live::follow_log(hub, store.clone(), log, settings.lookback, shutdown.clone()));
     let router = http::router(&app).into_make_service_with_connect_info::<SocketAddr>();
     let listener = listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {

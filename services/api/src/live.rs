@@ -6,30 +6,29 @@
 //! **Invariant:** one lock orders everything. A subscription is added at the same moment at which the updates so far are
 //! joined to its snapshot, so each update is either in the snapshot or delivered after it, never both and never neither.
 
-pub(crate) mod channel;
+mod channel;
 mod message;
 mod state;
-pub(crate) mod update;
+mod update;
 mod rings;
 mod subscription;
 mod snapshot;
 mod resume;
-pub(crate) mod mailbox;
-pub(crate) mod follow;
+mod mailbox;
+mod follow;
 
 pub(crate) use channel::Channel;
+pub(crate) use follow::follow_log;
 pub(crate) use mailbox::{Mailbox, Outgoing};
 pub(crate) use resume::ResumePoint;
-pub(crate) use rings::StartPositions;
 pub(crate) use snapshot::Snapshot;
 pub(crate) use subscription::{Matcher, Selection, Subscription, SubscriptionRefused};
-pub(crate) use update::{Incoming, Update};
 
 use crate::token;
 use crate::views::{ChainView, WatchView};
 use api_domain::FoldedPositions;
 use axum::extract::ws::Utf8Bytes;
-use rings::Live;
+use rings::{Live, StartPositions};
 use snapshot::Joined;
 use state::StateUpdate;
 use std::collections::{BTreeMap, HashMap};
@@ -39,7 +38,7 @@ use tape::Partition;
 use tape_log::record::chain_of;
 use tape_log::watch::Watch;
 use tape_log::{Stored, topics};
-use update::{ChainUpdate, TradeUpdate};
+use update::{ChainUpdate, Incoming, TradeUpdate, Update};
 
 /// Updates that a resuming client receives one by one at most; beyond that a new snapshot is shorter.
 const MAX_RESUMED_UPDATES: usize = mailbox::MAX_WAITING_CHANGES / 2;

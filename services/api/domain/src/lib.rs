@@ -1,17 +1,17 @@
 //! The read side of Chaintape: queries, the rows that answer them, and the rules of the live stream.
 //!
-//! Read in this order: [`query`] (what clients may ask for), [`views`] (the rows that answer), then the four rules of
-//! the stream: [`recent`] (recent changes kept for new subscriptions), [`catch_up`] (bringing a snapshot up to date),
-//! [`send_queue`] (what waits for a slow reader) and [`token_bucket`] (how often a client may ask).
+//! Read in this order: `query` (what clients may ask for), `views` (the rows that answer), then the four rules of
+//! the stream: `recent` (recent changes kept for new subscriptions), `catch_up` (bringing a snapshot up to date),
+//! `send_queue` (what waits for a slow reader) and `token_bucket` (how often a client may ask).
 //!
 //! **Invariant:** pure; time is a parameter, and nothing here knows of JSON, SQL or sockets.
 
-pub mod query;
-pub mod views;
-pub mod recent;
-pub mod catch_up;
-pub mod send_queue;
-pub mod token_bucket;
+mod query;
+mod views;
+mod recent;
+mod catch_up;
+mod send_queue;
+mod token_bucket;
 
 pub use catch_up::{LaterChange, Presence, catch_up};
 pub use query::{

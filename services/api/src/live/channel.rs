@@ -58,3 +58,19 @@ impl Channel {
         Self::ALL.into_iter().find(|channel| channel.topic().name == topic)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_channel_has_a_name_a_letter_and_a_topic_of_its_own() {
+        for channel in Channel::ALL {
+            assert_eq!(Channel::from_name(channel.name()), Some(channel));
+            assert_eq!(Channel::from_topic(channel.topic().name), Some(channel));
+        }
+        assert_eq!(Channel::ALL.map(Channel::letter).into_iter().collect::<BTreeSet<_>>().len(), Channel::ALL.len());
+        assert_eq!(Channel::from_topic(topics::METRICS_DLQ.name), None, "dead letters are on no channel");
+    }
+}

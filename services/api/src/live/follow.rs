@@ -1,6 +1,9 @@
 //! Follows the log and hands every record to the hub: all partitions, without a consumer group, nothing committed.
 
-use super::{Channel, Hub, Incoming, StartPositions};
+use super::Hub;
+use super::channel::Channel;
+use super::rings::StartPositions;
+use super::update::Incoming;
 use crate::store::Store;
 use api_domain::FoldedPositions;
 use environment::telemetry::continued;
