@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-/// A trade as it travels on the tape. Its schema is that of the wire and is set in by [`crate::http::openapi`].
+/// A trade as it is published on the tape. Its schema is the wire's; [`crate::http::openapi`] adds it.
 #[derive(ToSchema)]
 #[schema(as = TradeExecutedV1)]
 pub(crate) struct TradeExecuted {}
@@ -163,19 +163,19 @@ pub(crate) struct BalanceView {
     pub(crate) decimals: Option<u8>,
     /// In the asset's smallest unit, decimal digits.
     pub(crate) raw: String,
-    /// `raw` with the point set, where the decimals are known.
+    /// `raw` with the decimal point, where the decimals are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) amount: Option<String>,
     /// Whether the provider calls it spam.
     pub(crate) spam: bool,
     /// The provider that reported it.
     pub(crate) provider: String,
-    /// When, milliseconds since the Unix epoch.
+    /// When the snapshot was taken, milliseconds since the Unix epoch.
     pub(crate) taken_at: u64,
-    /// What the wallet's live trades added up to at that time; negative where more was sold than bought.
+    /// The sum of the wallet's live trades at that time; negative where more was sold than bought.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) net: Option<String>,
-    /// Balance less net: what came or went otherwise.
+    /// Balance less net: transfers and whatever else was not a trade.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) drift: Option<String>,
 }
@@ -198,11 +198,11 @@ pub(crate) struct Readiness {
 pub(crate) struct LogView {
     /// Whether the log is being followed.
     pub(crate) following: bool,
-    /// Whether what is there has been read.
+    /// Whether the log has been read to its end.
     pub(crate) caught_up: bool,
     /// How old the newest record was when it was read, while catching up.
     pub(crate) lag_ms: u64,
-    /// Positions of the trades log that were read here and are not folded by metrics yet.
+    /// Positions of the trades topic read here that metrics has not folded yet.
     pub(crate) unfolded: u64,
     /// Records that could not be read and were left out.
     pub(crate) poison: u64,

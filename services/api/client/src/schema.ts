@@ -167,7 +167,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where a provider's balances and one user's trades differ, by chain and asset. */
+        /** How far a provider's balances differ from the sum of one user's trades, by chain and asset. */
         get: operations["listUserDrift"];
         put?: never;
         post?: never;
@@ -302,7 +302,7 @@ export interface components {
     schemas: {
         /** @description One balance. */
         BalanceView: {
-            /** @description `raw` with the point set, where the decimals are known. */
+            /** @description `raw` with the decimal point, where the decimals are known. */
             amount?: string | null;
             /** @description The asset. */
             asset: string;
@@ -313,9 +313,9 @@ export interface components {
              * @description Fractional digits.
              */
             decimals?: number | null;
-            /** @description Balance less net: what came or went otherwise. */
+            /** @description Balance less net: transfers and whatever else was not a trade. */
             drift?: string | null;
-            /** @description What the wallet's live trades added up to at that time; negative where more was sold than bought. */
+            /** @description The sum of the wallet's live trades at that time; negative where more was sold than bought. */
             net?: string | null;
             /** @description The provider that reported it. */
             provider: string;
@@ -327,7 +327,7 @@ export interface components {
             symbol?: string | null;
             /**
              * Format: int64
-             * @description When, milliseconds since the Unix epoch.
+             * @description When the snapshot was taken, milliseconds since the Unix epoch.
              */
             takenAt: number;
         };
@@ -343,7 +343,7 @@ export interface components {
         };
         /** @description A version of a plugin that is not in force. */
         CandidateView: {
-            /** @description SHA-256 of the component, likewise. */
+            /** @description SHA-256 of the component, once it is known. */
             digest?: string | null;
             /** @description Its file. */
             file: string;
@@ -355,7 +355,7 @@ export interface components {
             stage?: string | null;
             /** @description `refused`, `shadowing`, `held`, `withdrawn`; an open list. */
             state: string;
-            /** @description Its version, where it came far enough to say it. */
+            /** @description Its version, once it is known. */
             version?: string | null;
         };
         /** @description The chains that are followed. */
@@ -397,14 +397,14 @@ export interface components {
              */
             lagBlocks: number;
             latest?: components["schemas"]["BlockView"] | null;
-            /** @description Its own identity. */
+            /** @description The identity of its network. */
             network: string;
             /** @description The plugin in force. */
             plugin: components["schemas"]["PluginView"];
             /** @description `receipts`, `hint` or `none`: how completeness is proved; an open list. */
             proof: string;
             published?: components["schemas"]["BlockView"] | null;
-            /** @description Why it is parked or waits. */
+            /** @description Why it is parked or waiting. */
             reason?: string | null;
             /** @description `live`, `catching` or `parked`. */
             state: components["schemas"]["ChainState"];
@@ -413,10 +413,10 @@ export interface components {
              * @description Trades without backing that were counted and not published.
              */
             unbacked: number;
-            /** @description What must be zero. */
+            /** @description Counts that must be zero. */
             watch: components["schemas"]["WatchView"];
         };
-        /** @description One page of where a provider's balances and the trades of a wallet differ. */
+        /** @description One page of the drift of a user's balances. */
         DriftPage: {
             /** @description The address in normalized form. */
             address: string;
@@ -425,11 +425,11 @@ export interface components {
             /** @description The cursor of the next page; absent on the last one. */
             next?: string | null;
         };
-        /** @description Where a balance and the trades differ: what came or went otherwise. Amounts are in the asset's smallest unit. */
+        /** @description The drift of one balance: how far it differs from the sum of the trades. Amounts are in the asset's smallest unit. */
         DriftView: {
             /** @description The asset. */
             asset: string;
-            /** @description What the provider says is held. */
+            /** @description The balance that the provider reports. */
             balance: string;
             /** @description Id of the chain. */
             chain: string;
@@ -440,7 +440,7 @@ export interface components {
             decimals?: number | null;
             /** @description Balance less net. */
             drift: string;
-            /** @description What the live trades add up to; negative where more was sold than bought. */
+            /** @description The sum of the live trades; negative where more was sold than bought. */
             net: string;
             /** @description Ticker. */
             symbol?: string | null;
@@ -450,7 +450,7 @@ export interface components {
              */
             takenAt: number;
         };
-        /** @description A position explained: how it stands, and one page of the trades that its figures are made of, oldest first. */
+        /** @description A position and one page of the trades that its figures are made of, oldest first. */
         Explanation: {
             /** @description The address in normalized form. */
             address: string;
@@ -489,7 +489,7 @@ export interface components {
              */
             trades: number;
         };
-        /** @description A run of heights. */
+        /** @description A span of heights. */
         HeightsView: {
             /**
              * Format: int64
@@ -555,7 +555,7 @@ export interface components {
         };
         /** @description The state of the live stream. */
         LogView: {
-            /** @description Whether what is there has been read. */
+            /** @description Whether the log has been read to its end. */
             caughtUp: boolean;
             /** @description Whether the log is being followed. */
             following: boolean;
@@ -573,7 +573,7 @@ export interface components {
             readers: number;
             /**
              * Format: int64
-             * @description Positions of the trades log that were read here and are not folded by metrics yet.
+             * @description Positions of the trades topic read here that metrics has not folded yet.
              */
             unfolded: number;
         };
@@ -694,7 +694,7 @@ export interface components {
             lots?: components["schemas"]["LotView"][];
             /**
              * Format: int64
-             * @description Which trade of the position it is, in the order in which they are folded, from one.
+             * @description Its number among the trades of the position in folding order, from 1.
              */
             number: number;
             /** @description Proceeds of the part whose basis is known. */
@@ -948,26 +948,26 @@ export interface components {
              */
             takenAt?: number | null;
         };
-        /** @description What must be zero, counted by this process from what it read of the chain. */
+        /** @description Counts that must be zero, taken by this process from the records it read. */
         WatchView: {
             /**
              * Format: int64
-             * @description Records of the chain that a service could not read and put aside, of the last 30 days.
+             * @description Dead letters of the last 30 days: records of the chain that a service could not read.
              */
             deadLettered: number;
             /**
              * Format: int64
-             * @description Records that arrived and that the chain does not count.
+             * @description Records that arrived and that the progress messages do not count.
              */
             doubled: number;
             /**
              * Format: int64
-             * @description Heights between the first and the last covered one that nothing covers.
+             * @description Heights between the first and the last covered height that are not covered.
              */
             gap: number;
             /**
              * Format: int64
-             * @description Records that the chain counts and that did not arrive.
+             * @description Records that the progress messages count and that did not arrive.
              */
             lost: number;
         };

@@ -73,7 +73,7 @@ pub(crate) async fn history(
     Ok(Json(UserHistory { address: user.address, window: window.name(), step_ms, items }))
 }
 
-/// Where a provider's balances and one user's trades differ, by chain and asset.
+/// How far a provider's balances differ from the sum of one user's trades, by chain and asset.
 #[utoipa::path(
     get, path = "/v1/users/{address}/drift", tag = "users", operation_id = "listUserDrift",
     params(

@@ -44,3 +44,68 @@ impl Live {
         Some(missed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::rings::StartPositions;
+    use super::super::state::StateUpdate;
+    use super::super::subscription::Selection;
+    use super::*;
+    use api_domain::UserQuery;
+    use std::sync::Arc;
+    use wire::v1::metrics::{AsOf, MetricsUpdated, Totals};
+
+    fn live() -> Live {
+        Live::starting_at(&StartPositions { trades: vec![0], metrics: vec![0, 0], wallets: vec![0] })
+    }
+
+    fn point(channel: Channel, next: &[u64]) -> ResumePoint {
+        ResumePoint::parse(&token::resume_token(channel.letter(), next.iter().copied())).unwrap()
+    }
+
+    fn receive(live: &mut Live, partition: u32, position: u64, trader: &str) {
+        let stamp = live.stamp(Channel::Metrics, partition, position);
+        let body = MetricsUpdated {
+            chain: "mock".into(),
+            trader: trader.into(),
+            as_of: AsOf { partition, offset: position + 1 },
+            totals: Totals::default(),
+            positions: vec![],
+        };
+        let update = Update::Metrics(Arc::new(StateUpdate::new(body, stamp)));
+        live.ring_mut(Channel::Metrics).push(partition, position, 1, update);
+    }
+
+    #[test]
+    fn missed_updates_come_in_order_of_arrival() {
+        let mut live = live();
+        for (partition, position, trader) in [(1, 0, "alice"), (0, 0, "alice"), (0, 1, "bob"), (1, 1, "alice")] {
+            receive(&mut live, partition, position, trader);
+        }
+        let selection = Selection::Metrics(UserQuery { address: "alice".into(), chain: None });
+        let numbers = |next: &[u64]| {
+            let point = point(Channel::Metrics, next);
+            let missed = live.missed_since(&point, &selection.matcher_since(&point.next))?;
+            Some(missed.iter().map(Update::number).collect::<Vec<_>>())
+        };
+        assert_eq!(numbers(&[0, 0]), Some(vec![1, 2, 4]));
+        assert_eq!(numbers(&[1, 1]), Some(vec![4]));
+        assert_eq!(numbers(&[2, 2]), Some(vec![]));
+        assert_eq!(numbers(&[0]), None, "another number of partitions");
+        let trades = point(Channel::Trades, &[0, 0]);
+        assert!(
+            live.missed_since(&trades, &selection.matcher_since(&trades.next)).is_none(),
+            "another channel's token"
+        );
+    }
+
+    #[test]
+    fn chains_resume_only_where_nothing_was_missed() {
+        let live = live();
+        let resumes = |next| {
+            let point = point(Channel::Chains, &[next]);
+            live.missed_since(&point, &Selection::Chains.matcher_since(&point.next)).is_some()
+        };
+        assert!(resumes(0) && !resumes(1));
+    }
+}

@@ -93,7 +93,7 @@ pub(crate) struct LeaderView {
     pub(crate) realized_pnl_usd: String,
 }
 
-/// One page of where a provider's balances and the trades of a wallet differ.
+/// One page of the drift of a user's balances.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DriftPage {
     /// The address in normalized form.
@@ -105,7 +105,7 @@ pub(crate) struct DriftPage {
     pub(crate) next: Option<String>,
 }
 
-/// Where a balance and the trades differ: what came or went otherwise. Amounts are in the asset's smallest unit.
+/// The drift of one balance: how far it differs from the sum of the trades. Amounts are in the asset's smallest unit.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DriftView {
@@ -119,9 +119,9 @@ pub(crate) struct DriftView {
     /// Fractional digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) decimals: Option<u8>,
-    /// What the provider says is held.
+    /// The balance that the provider reports.
     pub(crate) balance: String,
-    /// What the live trades add up to; negative where more was sold than bought.
+    /// The sum of the live trades; negative where more was sold than bought.
     pub(crate) net: String,
     /// Balance less net.
     pub(crate) drift: String,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tape::{Unavailable, Usd};
 use utoipa::ToSchema;
 
-/// A position explained: how it stands, and one page of the trades that its figures are made of, oldest first.
+/// A position and one page of the trades that its figures are made of, oldest first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Explanation {
     /// The address in normalized form.
@@ -28,7 +28,7 @@ pub(crate) struct Explanation {
 pub(crate) struct StepView {
     /// The trade.
     pub(crate) trade_id: String,
-    /// Which trade of the position it is, in the order in which they are folded, from one.
+    /// Its number among the trades of the position in folding order, from 1.
     pub(crate) number: u64,
     /// Height of its block.
     pub(crate) height: u64,

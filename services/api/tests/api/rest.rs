@@ -19,7 +19,7 @@ async fn problem(response: Response, status: u16, kind: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_trade_is_served_as_it_travelled() {
+async fn a_trade_is_served_as_it_was_published() {
     for ground in Ground::all().await {
         let event = event(Status::Observed, trade("mock", 1, 0, "0xa11ce"));
         ground.trades(std::slice::from_ref(&event)).await;
@@ -151,7 +151,7 @@ async fn windows_and_curves_are_sums_of_hours() {
 }
 
 #[tokio::test]
-async fn fees_are_told_by_the_day() {
+async fn fees_are_served_by_day() {
     for ground in Ground::all().await {
         let fee = |trader: &str, chain: &str, platform: &str, day: u64, usd: &str| {
             format!("INSERT INTO fees VALUES ('{trader}', '{chain}', '{platform}', {day}, 0, 2, '{usd}')")
@@ -420,7 +420,7 @@ async fn a_greedy_client_waits() {
 }
 
 #[tokio::test]
-async fn answers_are_tagged_packed_and_dressed() {
+async fn responses_have_tags_compression_and_security_headers() {
     let ground = Ground::sqlite().await;
     ground.trades(&[event(Status::Observed, trade("mock", 1, 0, "0xa"))]).await;
     let api = Serving::on(&ground).await;
