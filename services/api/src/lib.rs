@@ -1,7 +1,7 @@
 //! The only public process: read-only REST, WebSocket and the page.
 //!
-//! Read in this order: [`run`] (how the process serves), `http` (REST), `stream` (one WebSocket), `live` (the hub that the
-//! streams are served from), [`store`] (the database), `views` (the JSON shapes).
+//! Read in this order: [`run`] (how the process serves), `http` (REST), `stream` (one WebSocket), `live` (the hub that
+//! the streams are served from), [`store`] (the database), `views` (the JSON shapes).
 //!
 //! **Invariant:** nothing here writes: database sessions are read-only, and the log is only read.
 

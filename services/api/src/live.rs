@@ -1,10 +1,11 @@
 //! The hub: holds the updates that arrived lately and the readers, and joins each snapshot to the updates after it.
 //!
-//! A record takes one path: `follow` decodes it into an [`Incoming`], [`Hub::deliver`] makes an [`Update`] of it, keeps that
-//! in the channel's ring and puts it into the mailbox of every reader with a subscription that matches.
+//! A record takes one path: `follow` decodes it into an [`Incoming`], [`Hub::deliver`] makes an [`Update`] of it, keeps
+//! that in the channel's ring and puts it into the mailbox of every reader with a subscription that matches.
 //!
-//! **Invariant:** one lock orders everything. A subscription is added at the same moment at which the updates so far are
-//! joined to its snapshot, so each update is either in the snapshot or delivered after it, never both and never neither.
+//! **Invariant:** one lock orders everything. A subscription is added at the same moment at which the updates so far
+//! are joined to its snapshot, so each update is either in the snapshot or delivered after it, never both and never
+//! neither.
 
 mod channel;
 mod message;

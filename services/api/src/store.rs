@@ -1,7 +1,7 @@
 //! The database, read-only: the published views of metrics and portfolio, on PostgreSQL or SQLite.
 //!
-//! The adapters differ in how they connect and in a few clauses (`sql::Dialect`). Both return every column as text, so that
-//! one module (`rows`) reads the answers of both. One test suite runs on both: `tests/api/reads.rs`.
+//! The adapters differ in how they connect and in a few clauses (`sql::Dialect`). Both return every column as text, so
+//! that one module (`rows`) reads the answers of both. One test suite runs on both: `tests/api/reads.rs`.
 
 mod sql;
 mod rows;

@@ -25,8 +25,8 @@ pub struct LaterChange<T> {
 
 /// The newest `limit` trades, newest first: the rows with the later changes applied.
 ///
-/// The changes of one partition must be in order. A trade has one partition, so changes of different partitions may come in
-/// any order. A trade older than all rows of a full page is left out, as the page would have left it out.
+/// The changes of one partition must be in order. A trade has one partition, so changes of different partitions may
+/// come in any order. A trade older than all rows of a full page is left out, as the page would have left it out.
 pub fn catch_up<T>(
     rows: impl IntoIterator<Item = (TradeKey, T)>,
     changes: impl IntoIterator<Item = LaterChange<T>>,

@@ -2,8 +2,8 @@
 
 /// The place of a trade in the order of all trades: newest first is descending order of this key.
 ///
-/// The key holds everything that tells two trades apart, so a page that continues below a key neither skips nor repeats a
-/// trade, whatever was applied or reverted meanwhile.
+/// The key holds everything that tells two trades apart, so a page that continues below a key neither skips nor repeats
+/// a trade, whatever was applied or reverted meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TradeKey {
     /// Time of the block, milliseconds since the Unix epoch.
@@ -113,8 +113,8 @@ pub struct PositionKey {
     pub asset: String,
 }
 
-/// The place of a trade in the order of its position's trades: by block time, then by chain order. Positions are folded in
-/// chain order alone; where a chain's block times never go backwards, both orders are the same.
+/// The place of a trade in the order of its position's trades: by block time, then by chain order. Positions are folded
+/// in chain order alone; where a chain's block times never go backwards, both orders are the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StepKey {
     /// Time of the block, milliseconds since the Unix epoch.

@@ -81,8 +81,8 @@ impl<T> RecentChanges<T> {
         Some(oldest.change)
     }
 
-    /// Removes and returns the oldest change if there are more than `max_changes`, or if it is older than `before_ms` and
-    /// below `folded`: every later snapshot contains it.
+    /// Removes and returns the oldest change if there are more than `max_changes`, or if it is older than `before_ms`
+    /// and below `folded`: every later snapshot contains it.
     pub fn forget_expired(&mut self, before_ms: u64, folded: u64) -> Option<T> {
         let oldest = self.kept.front()?;
         let expired = oldest.at_ms < before_ms && oldest.position < folded;

@@ -1,7 +1,8 @@
 //! The messages that wait for one reader: replies and changes in order, states conflated by key, and a gap notice where
 //! changes were dropped because the reader was too slow.
 //!
-//! **Invariant:** at most `max_changes` changes wait, whatever the reader does; the gap notice stands where they are missing.
+//! **Invariant:** at most `max_changes` changes wait, whatever the reader does; the gap notice stands where they are
+//! missing.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -65,8 +66,8 @@ impl<K: Eq + Hash + Clone, M> SendQueue<K, M> {
         self.waiting.is_empty()
     }
 
-    /// Adds a reply to a request. Replies are never dropped, so the caller must limit the requests. A state that is added
-    /// later stays behind the reply: it must not overtake the snapshot that it builds on.
+    /// Adds a reply to a request. Replies are never dropped, so the caller must limit the requests. A state that is
+    /// added later stays behind the reply: it must not overtake the snapshot that it builds on.
     pub fn push_reply(&mut self, message: M) {
         self.states.clear();
         self.replies += 1;
@@ -86,7 +87,8 @@ impl<K: Eq + Hash + Clone, M> SendQueue<K, M> {
         }
     }
 
-    /// Adds a state. If one of the same key still waits, `conflate` makes one message of both, in the place of the earlier.
+    /// Adds a state. If one of the same key still waits, `conflate` makes one message of both, in the place of the
+    /// earlier.
     pub fn push_state(&mut self, key: K, message: M, conflate: impl FnOnce(&M, &M) -> M) {
         if let Some(number) = self.states.get(&key) {
             let index = usize::try_from(number - self.taken).unwrap_or(usize::MAX);

@@ -73,8 +73,8 @@ async fn read_log(
     }
 }
 
-/// A reader of all topics: trades from metrics' positions or the lookback, whichever is earlier; states from the lookback;
-/// progress and dead letters from the beginning.
+/// A reader of all topics: trades from metrics' positions or the lookback, whichever is earlier; states from the
+/// lookback; progress and dead letters from the beginning.
 async fn open_reader(hub: &Hub, store: &Store, log: &Log, lookback: Duration) -> Result<Reader, Unavailable> {
     let since_ms = now_ms().saturating_sub(millis(lookback));
     let folded = if hub.started() { FoldedPositions::default() } else { store.folded_positions().await? };

@@ -1,8 +1,9 @@
 //! Resuming: a client names the last `at` it received, and receives what arrived since.
 //!
-//! Every message carries `at`, the next position of every partition when the message was made. Messages reach a reader in
-//! the order in which records arrived (a state that waits is conflated with later ones and keeps its own place and `at`), so
-//! a client that received a message has received everything below its `at`. Positions mean the same on every instance.
+//! Every message carries `at`, the next position of every partition when the message was made. Messages reach a reader
+//! in the order in which records arrived (a state that waits is conflated with later ones and keeps its own place and
+//! `at`), so a client that received a message has received everything below its `at`. Positions mean the same on every
+//! instance.
 
 use super::channel::Channel;
 use super::rings::Live;

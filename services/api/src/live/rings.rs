@@ -155,8 +155,8 @@ impl Live {
         }
     }
 
-    /// Records that a partition of a channel's topic was read up to `next`. Resume tokens of chains name the last record
-    /// exactly, so the positions of that channel move with records alone.
+    /// Records that a partition of a channel's topic was read up to `next`. Resume tokens of chains name the last
+    /// record exactly, so the positions of that channel move with records alone.
     pub(super) fn advance(&mut self, channel: Channel, partition: u32, next: u64) {
         if channel != Channel::Chains {
             self.ring_mut(channel).advance(partition, next);

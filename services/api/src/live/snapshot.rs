@@ -1,4 +1,4 @@
-//! Snapshots: joined to the updates that arrived since they were read, so that a subscription has no hole and no overlap.
+//! Joins a snapshot to the updates that arrived since it was read: no hole and no overlap.
 
 use super::channel::Channel;
 use super::rings::Live;

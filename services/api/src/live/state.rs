@@ -80,8 +80,8 @@ impl<S: ConflatedState> StateUpdate<S> {
         self.text.get_or_init(|| message::update(S::CHANNEL, &self.body, &self.at)).clone()
     }
 
-    /// One update for both. It waits in the place of the earlier one and keeps its `at`: some of the changes that arrived
-    /// between the two may wait behind it.
+    /// One update for both. It waits in the place of the earlier one and keeps its `at`: some of the changes that
+    /// arrived between the two may wait behind it.
     pub(super) fn conflated_with(&self, later: &Self) -> Self {
         let body = self.body.conflated_with(&later.body);
         Self { number: self.number, key: Arc::clone(&self.key), body, at: self.at.clone(), text: OnceLock::new() }

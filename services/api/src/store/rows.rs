@@ -1,4 +1,4 @@
-//! Reads the text columns of a row into the domain's types; a value that does not fit is an error that names view and column.
+//! Reads rows of text columns into the domain's types; an error names the view and the column.
 
 use api_domain::{
     BalanceRow, DriftRow, FeeRow, FoldedPosition, FoldedPositions, HistoryPoint, LeaderRow, PositionRow, PositionStep,

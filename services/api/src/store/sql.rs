@@ -1,7 +1,7 @@
 //! The SQL statements: pages by keyset, filters as parameters, every column as text.
 //!
-//! `ORDER BY` names columns with their table (`t.height`): PostgreSQL would take a bare name for the selected column, which is
-//! text, and as text 9 comes after 10.
+//! `ORDER BY` names columns with their table (`t.height`): PostgreSQL would take a bare name for the selected column,
+//! which is text, and as text 9 comes after 10.
 
 use api_domain::{AssetPage, Measure, PositionKey, StatusFilter, StepPage, TradeQuery, UserQuery, Window};
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! One WebSocket connection: handles the client's requests, writes the messages that wait for it, and closes when it falls silent.
+//! One WebSocket connection: handles the client's requests and writes the messages that wait for it.
 
 use super::protocol::{self, BadMessage, ClientRequest, ServerMessage};
 use super::snapshots::{self, SubscribeError};
@@ -139,7 +139,9 @@ async fn send(app: &App, mailbox: &Mailbox, sink: &mut SocketSink) -> &'static s
     let mut next_heartbeat = Instant::now() + HEARTBEAT_INTERVAL;
     loop {
         let written = tokio::select! {
-            deliveries = mailbox.take_messages(MAX_MESSAGES_PER_FLUSH) => timeout(WRITE_TIMEOUT, write(app, sink, deliveries)).await,
+            deliveries = mailbox.take_messages(MAX_MESSAGES_PER_FLUSH) => {
+                timeout(WRITE_TIMEOUT, write(app, sink, deliveries)).await
+            }
             () = tokio::time::sleep_until(next_heartbeat) => {
                 next_heartbeat = Instant::now() + HEARTBEAT_INTERVAL;
                 timeout(WRITE_TIMEOUT, heartbeat(sink)).await

@@ -1,5 +1,5 @@
-//! The published views as a contract: their columns are those of the golden list on both databases, columns are only ever
-//! added, and the reading role reads all of them and writes nothing.
+//! The published views as a contract: their columns are those of the golden list on both databases, columns are only
+//! ever added, and the reading role reads all of them and writes nothing.
 
 use crate::ground::{Ground, event, folded_row, position_row, totals_row, trade, wallet_rows};
 use api::store::Store;
@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use tape::Status;
 
-/// `schema.view column` of every published view; `platform_fees_v1` is PostgreSQL's alone, SQLite is added up by the api.
+/// `schema.view column` of every published view; `platform_fees_v1` is PostgreSQL's alone, SQLite is added up by the
+/// api.
 async fn columns(ground: &Ground) -> BTreeSet<String> {
     let of_server = "SELECT table_schema || '.' || table_name || ' ' || column_name FROM information_schema.columns
                      WHERE table_schema IN ('metrics', 'portfolio') AND table_name LIKE '%\\_v1'";
