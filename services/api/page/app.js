@@ -1,4 +1,4 @@
-// The page: what the address asks for, shown; and the state of the stream, told.
+// The page: shows what the part of the address behind `#` names, and the state of the stream.
 
 import { Chains } from "./chains.js";
 import { Explain } from "./explain.js";
@@ -58,7 +58,7 @@ function explain([chain, address, asset]) {
   return { element: one.element, tape: null, close: () => {}, title: `${address} explained · Chaintape` };
 }
 
-/** Shows what the part of the address behind `#` asks for. */
+/** Shows what the part of the address behind `#` names. */
 function route() {
   const [place, ...parts] = location.hash.replace(/^#\/?/, "").split("/").map(plain).filter(Boolean);
   const first = view === null;
@@ -99,7 +99,7 @@ addEventListener("keydown", (event) => {
   }
 });
 
-// Readers by ear are told now and then how much came, never row by row.
+// Screen readers announce now and then how many trades arrived, never row by row.
 setInterval(() => {
   const arrived = view?.tape?.news() ?? 0;
   news.textContent = arrived ? `${arrived} new ${arrived === 1 ? "trade" : "trades"}` : "";

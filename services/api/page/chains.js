@@ -1,4 +1,4 @@
-// The chains: one card each, and what every other part asks of them: names and links.
+// The chains: one card each, and their names and links for the other modules.
 
 import { ago, count, h } from "./format.js";
 

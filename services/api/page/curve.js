@@ -1,4 +1,4 @@
-// A curve of what was realized, added up over time; drawn by uPlot in the colours of the sheet, told in words to readers by ear.
+// A curve of what was realized, added up over time; drawn by uPlot in the colours of the style sheet, described in words for screen readers.
 
 import uPlot from "./vendor/uplot.js";
 import { h, headline, units, decimal } from "./format.js";
@@ -31,7 +31,7 @@ export class Curve {
     this.words.textContent = reason;
   }
 
-  /** Shows points `{at, realizedPnlUsd}`; what happened in between is nothing. */
+  /** Shows points `{at, realizedPnlUsd}`; nothing happened in between. */
   show(points, stepMs) {
     let sum = 0n;
     this.#points = points.map(({ at, realizedPnlUsd }) => {

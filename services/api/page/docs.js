@@ -1,4 +1,4 @@
-// The reference: the OpenAPI document as a page, with an answer of this very api beside each question.
+// The reference: the OpenAPI document as a page, with an example response of this api beside each operation.
 
 import { h } from "./format.js";
 

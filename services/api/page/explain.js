@@ -1,4 +1,4 @@
-// A figure explained: the trades that a position is made of, each with what it did, lot by lot.
+// A position explained: the trades it is made of, each with its effect, lot by lot.
 
 import { amount, count, exactly, h, pointed, short, trend, usd, when } from "./format.js";
 

@@ -1,8 +1,8 @@
-// The tape: trades as rows, newest first; a trade taken back is struck through for a moment, then gone.
+// The tape: trades as rows, newest first; a reverted trade is struck through for a moment, then gone.
 
 import { amount, exactly, h, short, usd, when } from "./format.js";
 
-const MOST = 100;
+const MAX_ROWS = 100;
 const STRUCK_MS = 6_000;
 
 export class Tape {
@@ -40,7 +40,7 @@ export class Tape {
   show(chain) {
     this.#stop?.();
     this.filter = { ...(chain && { chain }), ...(this.trader && { trader: this.trader }) };
-    this.#stop = this.stream.subscribe(this.id, "trades", this.filter, (message) => this.#hear(message), MOST);
+    this.#stop = this.stream.subscribe(this.id, "trades", this.filter, (message) => this.#hear(message), MAX_ROWS);
     this.note.textContent = chain ? this.chains.name(chain) : this.trader ? "" : "all chains";
   }
 
@@ -70,7 +70,7 @@ export class Tape {
       if ((chain && trade.chain !== chain) || (trader && trade.trader.address !== trader)) return;
       if (message.type === "apply") this.#arrived += 1;
       this.#fresh.push(message);
-      if (this.#fresh.length > 4 * MOST) this.#fresh.splice(0, MOST);
+      if (this.#fresh.length > 4 * MAX_ROWS) this.#fresh.splice(0, MAX_ROWS);
       if (!this.#paused) this.#frame ||= requestAnimationFrame(() => this.#draw());
     } else if (message.type === "error") {
       this.empty.textContent = `Waiting: ${message.detail}`;
@@ -105,7 +105,7 @@ export class Tape {
     this.body.insertBefore(row, place);
   }
 
-  /** What came before its chain was known gets the chain's name and links. */
+  /** Trades shown before their chain was known get its name and links. */
   #rename() {
     for (const known of this.#rows.values()) {
       if (known.row.classList.contains("gone")) continue;
@@ -132,7 +132,7 @@ export class Tape {
   }
 
   #settle() {
-    while (this.body.childElementCount > MOST) {
+    while (this.body.childElementCount > MAX_ROWS) {
       this.#rows.delete(this.body.lastElementChild.dataset.id);
       this.body.lastElementChild.remove();
     }
@@ -175,12 +175,12 @@ function venues(legs) {
   return h("span", { class: "venues" }, ...shown);
 }
 
-/** A trade detected anew may be another trader's; both stand until the old one is taken back. */
+/** A trade detected again may be charged to another trader; both are shown until the old one is reverted. */
 const identity = (trade) => `${trade.tradeId} ${trade.trader.address}`;
 
 const order = (trade) => [trade.block.timestamp, trade.chain, trade.block.height, trade.transaction.index, trade.ordinal, trade.tradeId, trade.trader.address];
 
-/** Whether one key stands above another: newest first. */
+/** Whether one key comes before another: newest first. */
 function after(one, other) {
   if (!one) return false;
   const at = one.findIndex((part, index) => part !== other[index]);

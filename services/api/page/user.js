@@ -7,7 +7,7 @@ import { ago, amount, count, decimal, h, headline, pointed, short, trend, units,
 const MONEY = ["volumeUsd", "feesUsd", "realizedPnlUsd", "realizedPnlNetUsd", "proceedsUsd", "proceedsWithoutBasisUsd"];
 const COUNTS = ["swaps", "unvalued", "cycles"];
 const WINDOWS = [["all", "All time"], ["30d", "30 days"], ["7d", "7 days"], ["24h", "24 hours"]];
-/** How long after a change the windows are asked for again: they are sums of hours, not of every moment. */
+/** How long after a change the windows are read again: they are sums of whole hours. */
 const AGAIN_MS = 5_000;
 
 export class User {
@@ -98,11 +98,11 @@ export class User {
       this.#drift = new Map(items.map((item) => [`${item.chain}/${item.asset}`, item]));
       this.#later();
     } catch {
-      // Drift is a remark beside balances; without it they stand alone.
+      // Drift is shown beside balances; without it they are shown alone.
     }
   }
 
-  /** What the windows say is older than what just came: asks again in a moment. */
+  /** The windows are older than what just arrived: reads them again in a moment. */
   #renew() {
     this.#again ||= setTimeout(() => {
       this.#again = 0;
@@ -197,7 +197,7 @@ export class User {
     if (!rows.length) this.positions.append(h("tr", {}, h("td", { class: "dim", colspan: 5 }, "No positions.")));
   }
 
-  /** How a balance differs from what the trades add up to. */
+  /** How a balance differs from the sum of the trades. */
   #drifted({ chain, asset, decimals }) {
     const one = this.#drift.get(`${chain}/${asset}`);
     if (!one) return h("td", { class: "r dim", title: "as the trades add up" }, "—");

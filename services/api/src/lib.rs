@@ -1,26 +1,26 @@
 //! The only public process: read-only REST, WebSocket and the page.
 //!
-//! Read in this order: [`run`] (the story), `live` (the stream's rules), `stream` (one WebSocket), `http` (REST),
-//! [`store`] (the database), `views` (what is served).
+//! Read in this order: [`run`] (how the process serves), `http` (REST), `stream` (one WebSocket), `live` (the hub that
+//! the streams are served from), [`store`] (the database), `views` (the JSON shapes).
 //!
 //! **Invariant:** nothing here writes: database sessions are read-only, and the log is only read.
 
-pub mod settings;
+mod settings;
 pub mod store;
 mod live;
 mod stream;
 mod http;
 mod views;
 mod token;
-mod clients;
+mod rate_limits;
 
-pub use settings::Settings;
+pub use settings::{InvalidOrigins, Origins, Settings};
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
-use clients::Clients;
 use environment::Shutdown;
 use live::Hub;
+use rate_limits::RateLimits;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,17 +29,18 @@ use tape_log::Log;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-/// How long open requests may take to end once shutdown is wished.
-const LAST_ORDERS: Duration = Duration::from_secs(10);
+/// How long open requests may take to end after a shutdown signal.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What every request shares.
+/// What all requests share.
 pub(crate) struct App {
     store: Store,
     hub: Arc<Hub>,
-    clients: Clients,
-    seats: Arc<Semaphore>,
-    measures: http::Measures,
-    origins: Option<settings::Origins>,
+    rate_limits: RateLimits,
+    /// One per open WebSocket.
+    stream_permits: Arc<Semaphore>,
+    request_counters: http::RequestCounters,
+    origins: Option<Origins>,
     shutdown: Shutdown,
 }
 
@@ -50,36 +51,36 @@ pub async fn run(settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Re
     serve(listener, settings, log, shutdown).await
 }
 
-/// Serves on a bound listener until shutdown. The database and the log may come later: until then requests are
-/// answered with "unavailable", and `/ready` says what is waited for.
+/// Serves on a bound listener until shutdown. The database and the log may become available later: until then requests
+/// are answered with "unavailable", and `/ready` names what is missing.
 pub async fn serve(listener: TcpListener, settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
-    let addr = listener.local_addr().context("learn the own address")?;
-    let store = Store::at(settings.database.expose()).context("understand DATABASE_URL")?;
+    let addr = listener.local_addr().context("read the address of the listener")?;
+    let store = Store::from_url(settings.database.expose()).context("read DATABASE_URL")?;
     let hub = Arc::new(Hub::new());
     let app = Arc::new(App {
         store: store.clone(),
         hub: Arc::clone(&hub),
-        clients: Clients::new(settings.rate),
-        seats: Arc::new(Semaphore::new(settings.max_connections)),
-        measures: http::Measures::default(),
+        rate_limits: RateLimits::new(settings.rate),
+        stream_permits: Arc::new(Semaphore::new(settings.max_connections)),
+        request_counters: http::RequestCounters::default(),
         origins: settings.origins,
         shutdown: shutdown.clone(),
     });
-    let pump = tokio::spawn(live::pump::follow(hub, store.clone(), log, settings.lookback, shutdown.clone()));
+    let following = tokio::spawn(live::follow_log(hub, store.clone(), log, settings.lookback, shutdown.clone()));
     let router = http::router(&app).into_make_service_with_connect_info::<SocketAddr>();
     let listener = listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "a connection stays without TCP_NODELAY");
+            tracing::debug!(%error, "cannot set TCP_NODELAY on a connection; it is served without");
         }
     });
     tracing::info!(event = "api.serving", %addr, "serving at http://{addr}/");
-    let ending = shutdown.clone();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { ending.wait().await });
+    let stopping = shutdown.clone();
+    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { stopping.wait().await });
     let served = tokio::select! {
         served = serving => served,
-        () = async { shutdown.wait().await; tokio::time::sleep(LAST_ORDERS).await } => Ok(()),
+        () = async { shutdown.wait().await; tokio::time::sleep(SHUTDOWN_TIMEOUT).await } => Ok(()),
     };
-    pump.abort();
+    following.abort();
     store.close().await;
     tracing::info!(event = "api.stopped", "stopped");
     served.context("serve")

@@ -1,4 +1,4 @@
-//! What the api reads from its variables.
+//! The settings of the api, read from environment variables.
 
 use crate::store::Store;
 use axum::http::{HeaderValue, Method, Uri, header};
@@ -12,22 +12,22 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 /// How the api serves.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where it listens: `API_ADDR`, `127.0.0.1:8080` when nothing is said.
+    /// Where it listens: `API_ADDR`, `127.0.0.1:8080` by default.
     pub addr: SocketAddr,
     /// What it reads: `DATABASE_URL`, `postgres://…` or `sqlite:DIRECTORY`.
     pub database: Secret,
-    /// Requests a second of one client: `API_RATE_PER_SECOND`, 100 when nothing is said, 0 for no limit. Twice as many
-    /// may come at once.
+    /// Requests per second of one client: `API_RATE_PER_SECOND`, 100 by default, 0 for no limit. Twice as many
+    /// are allowed at once.
     pub rate: Option<Rate>,
-    /// How far back the log is read at the start: `API_LOOKBACK_MINUTES`, 5 when nothing is said.
+    /// How far back the log is read at the start: `API_LOOKBACK_MINUTES`, 5 by default.
     pub lookback: Duration,
-    /// WebSockets open at once: `API_MAX_CONNECTIONS`, 10,000 when nothing is said.
+    /// WebSockets open at once: `API_MAX_CONNECTIONS`, 10,000 by default.
     pub max_connections: usize,
-    /// Pages of which other origins may read: `API_CORS_ORIGINS`, none when nothing is said.
+    /// Other origins whose pages may read: `API_CORS_ORIGINS`, none by default.
     pub origins: Option<Origins>,
 }
 
-/// Origins whose pages may read what is served.
+/// Other origins whose pages may read the api.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origins {
     /// All of them.
@@ -36,13 +36,13 @@ pub enum Origins {
     Listed(Vec<HeaderValue>),
 }
 
-/// Why a text names no origins.
+/// A text that is no list of origins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be `*`, or origins such as `https://example.org` separated by commas")]
-pub struct NotOrigins;
+pub struct InvalidOrigins;
 
 impl Origins {
-    /// What answers preflights and marks answers for these origins.
+    /// The layer that answers preflight requests and marks responses for these origins.
     pub(crate) fn layer(&self) -> CorsLayer {
         let origins = match self {
             Self::Any => AllowOrigin::any(),
@@ -58,17 +58,17 @@ impl Origins {
 }
 
 impl FromStr for Origins {
-    type Err = NotOrigins;
+    type Err = InvalidOrigins;
 
-    fn from_str(text: &str) -> Result<Self, NotOrigins> {
+    fn from_str(text: &str) -> Result<Self, InvalidOrigins> {
         if text.trim() == "*" {
             return Ok(Self::Any);
         }
         let origin = |text: &str| {
-            let uri: Uri = text.trim().parse().map_err(|_| NotOrigins)?;
+            let uri: Uri = text.trim().parse().map_err(|_| InvalidOrigins)?;
             let bare = matches!(uri.scheme_str(), Some("http" | "https")) && matches!(uri.path(), "" | "/");
-            let whole = bare && uri.query().is_none() && !text.trim().ends_with('/');
-            if whole { HeaderValue::from_str(text.trim()).map_err(|_| NotOrigins) } else { Err(NotOrigins) }
+            let is_origin = bare && uri.query().is_none() && !text.trim().ends_with('/');
+            if is_origin { HeaderValue::from_str(text.trim()).map_err(|_| InvalidOrigins) } else { Err(InvalidOrigins) }
         };
         text.split(',').map(origin).collect::<Result<_, _>>().map(Self::Listed)
     }
@@ -87,16 +87,16 @@ impl fmt::Display for Origins {
 }
 
 impl Settings {
-    /// Reads the variables; what is wrong with them is collected.
+    /// Reads the variables and collects every problem with them.
     pub fn read(strings: &impl Strings, problems: &mut Problems) -> Self {
         let addr = problems.parsed(strings, "API_ADDR", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
         let database = problems.secret(strings, "DATABASE_URL");
         match &database {
             None => problems.add("DATABASE_URL", "is not set"),
             Some(url) => {
-                // The pool of a server is made lazily, but only inside a runtime; the text alone is judged here.
-                if let Some(wrong) = Store::wrong(url.expose()) {
-                    problems.add("DATABASE_URL", wrong);
+                // A connection pool can be made only inside a runtime, so only the text is checked here.
+                if let Err(error) = Store::check_url(url.expose()) {
+                    problems.add("DATABASE_URL", error);
                 }
             }
         }
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_stand_where_nothing_is_said() {
+    fn defaults_apply_to_variables_that_are_not_set() {
         let settings = read(&[("DATABASE_URL", "sqlite:data")]).unwrap();
         assert_eq!(settings.addr.to_string(), "127.0.0.1:8080");
         assert_eq!(settings.rate, Some(Rate::per_second(100, 200)));
@@ -138,12 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_whole() {
+    fn origins_have_scheme_and_host_only() {
         for text in ["*", "https://example.org", "http://localhost:3000,https://a.example"] {
             assert_eq!(text.parse::<Origins>().map(|origins| origins.to_string()), Ok(text.to_owned()));
         }
         for text in ["", "example.org", "https://a.example/", "https://a.example/page", "ftp://x", "https://a, *"] {
-            assert_eq!(text.parse::<Origins>(), Err(NotOrigins), "{text:?}");
+            assert_eq!(text.parse::<Origins>(), Err(InvalidOrigins), "{text:?}");
         }
     }
 

@@ -1,18 +1,18 @@
-//! The database, read-only: the published views of metrics and portfolio through one port, on PostgreSQL or SQLite.
+//! The database, read-only: the published views of metrics and portfolio, on PostgreSQL or SQLite.
 //!
-//! The adapters differ in how they connect and in one clause (`sql::Dialect`); every column travels as text, so that
-//! one reading (`lines`) serves both. The suite that holds both is `tests/api/reads.rs`.
+//! The adapters differ in how they connect and in a few clauses (`sql::Dialect`). Both return every column as text, so
+//! that one module (`rows`) reads the answers of both. One test suite runs on both: `tests/api/reads.rs`.
 
 mod sql;
-mod lines;
+mod rows;
 mod postgres;
 mod sqlite;
 
 use api_domain::{
-    AssetPage, Book, DriftRow, Explained, FeeRow, Folded, Leader, Measure, Point, PositionRow, Reads, StepPage,
-    TotalsRow, TradeQuery, TradeRow, UserState, WalletState, Who, Window,
+    AssetPage, DriftRow, ExplainedPosition, FeeRow, FoldedPositions, HistoryPoint, LeaderRow, Measure, PositionKey,
+    PositionRow, StepPage, TotalsRow, TradeQuery, TradeRow, UserQuery, UserState, WalletState, Window,
 };
-use lines::Line;
+use rows::TextRow;
 use sql::{Dialect, Statement};
 use std::path::PathBuf;
 use tape::Unavailable;
@@ -26,35 +26,35 @@ pub enum Store {
     Sqlite(sqlite::Sqlite),
 }
 
-/// Why no database is meant by a text.
+/// Why a `DATABASE_URL` cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadUrl {
-    /// Neither of the two.
+    /// It names neither of the two databases.
     #[error("must be `postgres://…` or `sqlite:DIRECTORY`")]
     Scheme,
-    /// Not a connection string.
-    #[error("is no connection string of PostgreSQL")]
+    /// It is no connection string of PostgreSQL.
+    #[error("is not a valid PostgreSQL connection string")]
     Postgres(#[source] sqlx::Error),
 }
 
 impl Store {
-    /// The database a `DATABASE_URL` means. Nothing is asked of it yet; it need not exist.
-    pub fn at(url: &str) -> Result<Self, BadUrl> {
-        if let Some(wrong) = Self::wrong(url) {
-            return Err(wrong);
-        }
+    /// The database that a `DATABASE_URL` names. It is connected to when it is first read; it need not exist yet.
+    pub fn from_url(url: &str) -> Result<Self, BadUrl> {
+        Self::check_url(url)?;
         match url.strip_prefix("sqlite:") {
-            Some(directory) => Ok(Self::Sqlite(sqlite::Sqlite::at(PathBuf::from(directory)))),
-            None => postgres::Postgres::at(url).map(Self::Postgres).map_err(BadUrl::Postgres),
+            Some(directory) => Ok(Self::Sqlite(sqlite::Sqlite::connect_lazily(PathBuf::from(directory)))),
+            None => postgres::Postgres::connect_lazily(url).map(Self::Postgres).map_err(BadUrl::Postgres),
         }
     }
 
-    /// What is wrong with a `DATABASE_URL`, if anything.
-    pub fn wrong(url: &str) -> Option<BadUrl> {
+    /// Checks a `DATABASE_URL` without connecting.
+    pub fn check_url(url: &str) -> Result<(), BadUrl> {
         match url.split_once(':') {
-            Some(("sqlite", directory)) if !directory.is_empty() => None,
-            Some(("postgres" | "postgresql", _)) => postgres::Postgres::options(url).err().map(BadUrl::Postgres),
-            _ => Some(BadUrl::Scheme),
+            Some(("sqlite", directory)) if !directory.is_empty() => Ok(()),
+            Some(("postgres" | "postgresql", _)) => {
+                postgres::Postgres::parse_options(url).map(drop).map_err(BadUrl::Postgres)
+            }
+            _ => Err(BadUrl::Scheme),
         }
     }
 
@@ -73,121 +73,167 @@ impl Store {
         }
     }
 
-    /// The answers to all statements, of one instant.
-    async fn read(&self, doing: &str, statements: Vec<Statement>) -> Result<Vec<Vec<Line>>, Unavailable> {
+    /// The rows of each statement, all of one instant.
+    async fn fetch_together<const N: usize>(
+        &self,
+        doing: &str,
+        statements: [Statement; N],
+    ) -> Result<[Vec<TextRow>; N], Unavailable> {
         let answers = match self {
-            Self::Postgres(store) => store.read(statements).await,
-            Self::Sqlite(store) => store.read(statements).await,
+            Self::Postgres(store) => store.fetch_together(statements.into()).await,
+            Self::Sqlite(store) => store.fetch_together(statements.into()).await,
         };
-        answers.map_err(|source| Unavailable::new(doing, source))
+        let mut answers = answers.map_err(|source| Unavailable::new(doing, source))?.into_iter();
+        Ok(std::array::from_fn(|_| answers.next().unwrap_or_default()))
     }
 
-    async fn read_one(&self, doing: &str, statement: Statement) -> Result<Vec<Line>, Unavailable> {
-        Ok(self.read(doing, vec![statement]).await?.pop().unwrap_or_default())
+    async fn fetch(&self, doing: &str, statement: Statement) -> Result<Vec<TextRow>, Unavailable> {
+        let [rows] = self.fetch_together(doing, [statement]).await?;
+        Ok(rows)
     }
 }
 
-impl Reads for Store {
-    async fn folded(&self) -> Result<Folded, Unavailable> {
-        let answer = self.read_one("read metrics.read_positions_v1", sql::folded()).await?;
-        lines::folded(&answer)
+/// The queries. Each reads one instant of the database.
+impl Store {
+    /// Up to which positions metrics has folded the tape. Also shows whether the database is there.
+    pub async fn folded_positions(&self) -> Result<FoldedPositions, Unavailable> {
+        rows::folded_positions(self.fetch("read metrics.read_positions_v1", sql::folded_positions()).await?)
     }
 
-    async fn trades(&self, query: &TradeQuery) -> Result<Vec<TradeRow>, Unavailable> {
-        let answer = self.read_one("read metrics.trades_v1", sql::trades(query, self.dialect())).await?;
-        answer.into_iter().map(lines::trade).collect()
+    /// One page of trades, newest first.
+    pub async fn trades(&self, query: &TradeQuery) -> Result<Vec<TradeRow>, Unavailable> {
+        read_each(self.fetch("read metrics.trades_v1", sql::trades(query, self.dialect())).await?, rows::trade_row)
     }
 
-    async fn tape(&self, query: &TradeQuery) -> Result<(Folded, Vec<TradeRow>), Unavailable> {
-        let both = vec![sql::folded(), sql::trades(query, self.dialect())];
-        let [folded, trades] = exactly(self.read("read metrics.trades_v1", both).await?);
-        Ok((lines::folded(&folded)?, trades.into_iter().map(lines::trade).collect::<Result<_, _>>()?))
+    /// One page of trades, and up to which positions they are folded.
+    pub async fn trades_and_positions(
+        &self,
+        query: &TradeQuery,
+    ) -> Result<(FoldedPositions, Vec<TradeRow>), Unavailable> {
+        let statements = [sql::folded_positions(), sql::trades(query, self.dialect())];
+        let [folded, trades] = self.fetch_together("read metrics.trades_v1", statements).await?;
+        Ok((rows::folded_positions(folded)?, read_each(trades, rows::trade_row)?))
     }
 
-    async fn totals(&self, who: &Who, hours: Option<(u64, u64)>) -> Result<Vec<TotalsRow>, Unavailable> {
+    /// One user's totals per chain, over these hours or over all time.
+    pub async fn user_totals(
+        &self,
+        user: &UserQuery,
+        hours: Option<(u64, u64)>,
+    ) -> Result<Vec<TotalsRow>, Unavailable> {
         let (view, statement) = match hours {
-            None => ("metrics.user_totals_v1", sql::totals(who)),
-            Some(_) => ("metrics.user_hours_v1", sql::hours(who, hours, None, self.dialect())),
+            None => ("metrics.user_totals_v1", sql::user_totals(user)),
+            Some(_) => ("metrics.user_hours_v1", sql::user_hours(user, hours, None, self.dialect())),
         };
-        lines::totals(view, self.read_one(&format!("read {view}"), statement).await?)
+        rows::totals_rows(view, self.fetch(&format!("read {view}"), statement).await?)
     }
 
-    async fn curve(&self, who: &Who, hours: Option<(u64, u64)>, step: u64) -> Result<Vec<Point>, Unavailable> {
-        let statement = sql::hours(who, hours, Some(step.max(1)), self.dialect());
-        lines::curve(self.read_one("read metrics.user_hours_v1", statement).await?)
+    /// What happened to one user in stretches of `step_hours`, oldest first, without those in which nothing happened.
+    pub async fn user_history(
+        &self,
+        user: &UserQuery,
+        hours: Option<(u64, u64)>,
+        step_hours: u64,
+    ) -> Result<Vec<HistoryPoint>, Unavailable> {
+        let statement = sql::user_hours(user, hours, Some(step_hours.max(1)), self.dialect());
+        rows::history_points(self.fetch("read metrics.user_hours_v1", statement).await?)
     }
 
-    async fn fees(&self, who: &Who, below: Option<u64>, limit: u32) -> Result<Vec<FeeRow>, Unavailable> {
-        lines::fees(self.read_one("read metrics.fees_v1", sql::fees(who, below, limit)).await?)
+    /// The newest days of one user's fees, below a day where one is given.
+    pub async fn user_fees(
+        &self,
+        user: &UserQuery,
+        below_day: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<FeeRow>, Unavailable> {
+        rows::fee_rows(self.fetch("read metrics.fees_v1", sql::user_fees(user, below_day, limit)).await?)
     }
 
-    async fn earned(&self, platform: &str, below: Option<u64>, limit: u32) -> Result<Vec<FeeRow>, Unavailable> {
-        let statement = sql::earned(platform, below, limit, self.dialect());
-        let mut rows = lines::fees(self.read_one("read what a platform earned", statement).await?)?;
-        rows.truncate(limit as usize);
-        Ok(rows)
+    /// The newest days of the fees that a platform earned, below a day where one is given.
+    pub async fn platform_fees(
+        &self,
+        platform: &str,
+        below_day: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<FeeRow>, Unavailable> {
+        let statement = sql::platform_fees(platform, below_day, limit, self.dialect());
+        let mut fees = rows::fee_rows(self.fetch("read the fees of a platform", statement).await?)?;
+        fees.truncate(limit as usize);
+        Ok(fees)
     }
 
-    async fn leaders(&self, window: Window, by: Measure, after: u32, limit: u32) -> Result<Vec<Leader>, Unavailable> {
-        let answer = self.read_one("read metrics.leaders_v1", sql::leaders(window, by, after, limit)).await?;
-        answer.into_iter().map(lines::leader).collect()
+    /// One page of a leaderboard, below a rank.
+    pub async fn leaderboard(
+        &self,
+        window: Window,
+        by: Measure,
+        after_rank: u32,
+        limit: u32,
+    ) -> Result<Vec<LeaderRow>, Unavailable> {
+        let statement = sql::leaderboard(window, by, after_rank, limit);
+        read_each(self.fetch("read metrics.leaders_v1", statement).await?, rows::leader_row)
     }
 
-    async fn explain(&self, book: &Book, page: &StepPage) -> Result<Option<Explained>, Unavailable> {
-        let all = vec![sql::method(), sql::position(book), sql::steps(book, page)];
-        let [method, position, steps] = exactly(self.read("explain a position", all).await?);
+    /// A position and one page of its trades; none where there is no such position.
+    pub async fn explain_position(
+        &self,
+        key: &PositionKey,
+        page: &StepPage,
+    ) -> Result<Option<ExplainedPosition>, Unavailable> {
+        let statements = [sql::method(), sql::position(key), sql::position_steps(key, page)];
+        let [method, position, steps] = self.fetch_together("explain a position", statements).await?;
         let Some(position) = position.into_iter().next() else { return Ok(None) };
-        Ok(Some(Explained {
-            method: lines::method(method)?,
-            position: lines::position(position)?,
-            steps: steps.into_iter().map(lines::step).collect::<Result<_, _>>()?,
+        Ok(Some(ExplainedPosition {
+            method: rows::method_name(method)?,
+            position: rows::position_row(position)?,
+            steps: read_each(steps, rows::position_step)?,
         }))
     }
 
-    async fn drift(&self, who: &Who, page: &AssetPage) -> Result<Vec<DriftRow>, Unavailable> {
-        let answer = self.read_one("read portfolio.drift_v1", sql::drift(who, page)).await?;
-        answer.into_iter().map(lines::drift).collect()
+    /// One page of the drift of a user's balances.
+    pub async fn user_drift(&self, user: &UserQuery, page: &AssetPage) -> Result<Vec<DriftRow>, Unavailable> {
+        read_each(self.fetch("read portfolio.drift_v1", sql::user_drift(user, page)).await?, rows::drift_row)
     }
 
-    async fn positions(&self, who: &Who, page: &AssetPage) -> Result<Vec<PositionRow>, Unavailable> {
-        let answer = self.read_one("read metrics.positions_v1", sql::positions(who, page)).await?;
-        answer.into_iter().map(lines::position).collect()
+    /// One page of a user's positions.
+    pub async fn user_positions(&self, user: &UserQuery, page: &AssetPage) -> Result<Vec<PositionRow>, Unavailable> {
+        read_each(self.fetch("read metrics.positions_v1", sql::user_positions(user, page)).await?, rows::position_row)
     }
 
-    async fn user(&self, who: &Who, limit: u32) -> Result<UserState, Unavailable> {
+    /// A user's totals and first positions, and up to which positions of the tape they are folded.
+    pub async fn user_state(&self, user: &UserQuery, limit: u32) -> Result<UserState, Unavailable> {
         let page = AssetPage { after: None, limit };
-        let all = vec![sql::folded(), sql::totals(who), sql::positions(who, &page)];
-        let [folded, totals, positions] = exactly(self.read("read a user's metrics", all).await?);
+        let statements = [sql::folded_positions(), sql::user_totals(user), sql::user_positions(user, &page)];
+        let [folded, totals, positions] = self.fetch_together("read a user's metrics", statements).await?;
         Ok(UserState {
-            folded: lines::folded(&folded)?,
-            totals: lines::totals("metrics.user_totals_v1", totals)?,
-            positions: positions.into_iter().map(lines::position).collect::<Result<_, _>>()?,
+            folded: rows::folded_positions(folded)?,
+            totals: rows::totals_rows("metrics.user_totals_v1", totals)?,
+            positions: read_each(positions, rows::position_row)?,
         })
     }
 
-    async fn wallet(&self, who: &Who, page: &AssetPage) -> Result<WalletState, Unavailable> {
-        let both = vec![sql::wallets(who), sql::balances(who, page)];
-        let [wallets, balances] = exactly(self.read("read portfolio.balances_v1", both).await?);
+    /// A user's wallets and one page of their balances.
+    pub async fn wallet_state(&self, user: &UserQuery, page: &AssetPage) -> Result<WalletState, Unavailable> {
+        let statements = [sql::user_wallets(user), sql::user_balances(user, page)];
+        let [wallets, balances] = self.fetch_together("read portfolio.balances_v1", statements).await?;
         Ok(WalletState {
-            wallets: wallets.into_iter().map(lines::wallet).collect::<Result<_, _>>()?,
-            balances: balances.into_iter().map(lines::balance).collect::<Result<_, _>>()?,
+            wallets: read_each(wallets, rows::wallet_row)?,
+            balances: read_each(balances, rows::balance_row)?,
         })
     }
 }
 
-/// As many answers as statements were asked.
-fn exactly<const N: usize>(answers: Vec<Vec<Line>>) -> [Vec<Line>; N] {
-    let mut answers = answers.into_iter();
-    std::array::from_fn(|_| answers.next().unwrap_or_default())
+fn read_each<T>(rows: Vec<TextRow>, read: impl Fn(TextRow) -> Result<T, Unavailable>) -> Result<Vec<T>, Unavailable> {
+    rows.into_iter().map(read).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Tries to write through a session of the api; the database's own words on it.
+    /// Tries to write through a session of the api; returns the database's own message.
     async fn attempt(store: &Store, sql: &str) -> String {
-        let refused = store.read_one("write", Statement::new(sql)).await.unwrap_err();
+        let refused = store.fetch("write", Statement::new(sql)).await.unwrap_err();
         environment::with_causes(&refused)
     }
 
@@ -202,7 +248,7 @@ mod tests {
             sqlx::query("CREATE TABLE held (a)").execute(&pool).await.unwrap();
             pool.close().await;
         }
-        let store = Store::at(&format!("sqlite:{}", directory.path().display())).unwrap();
+        let store = Store::from_url(&format!("sqlite:{}", directory.path().display())).unwrap();
         for sql in ["INSERT INTO metrics.held VALUES (1)", "DROP TABLE portfolio.held", "CREATE TABLE metrics.more (a)"]
         {
             let refused = attempt(&store, sql).await;
@@ -216,15 +262,15 @@ mod tests {
             println!("skipped: DATABASE_URL names no PostgreSQL");
             return;
         };
-        let refused = attempt(&Store::at(&url).unwrap(), "CREATE TABLE api_must_not_write (a int)").await;
+        let refused = attempt(&Store::from_url(&url).unwrap(), "CREATE TABLE api_must_not_write (a int)").await;
         assert!(refused.contains("read-only transaction"), "{refused}");
     }
 
     #[test]
-    fn only_two_kinds_of_database_are_meant() {
+    fn only_two_kinds_of_database_are_known() {
         for url in ["", "sqlite:", "mysql://x", "data"] {
-            assert!(Store::wrong(url).is_some(), "{url}");
+            assert!(Store::check_url(url).is_err(), "{url}");
         }
-        assert!(Store::wrong("sqlite:data").is_none() && Store::wrong("postgres://u@h/d").is_none());
+        assert!(Store::check_url("sqlite:data").is_ok() && Store::check_url("postgres://u@h/d").is_ok());
     }
 }

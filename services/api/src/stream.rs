@@ -1,4 +1,4 @@
-//! The stream: one WebSocket per client, which asks in JSON and is told snapshots and changes.
+//! The stream: one WebSocket per client, which sends requests in JSON and receives snapshots and updates.
 
 mod protocol;
 mod connection;
@@ -11,8 +11,8 @@ use axum::extract::ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 
-/// Largest message a client may send, bytes.
-pub(crate) const MAX_MESSAGE: usize = 16 * 1024;
+/// Largest message a client may send.
+const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 
 /// Opens the stream.
 #[utoipa::path(
@@ -34,13 +34,15 @@ pub(crate) async fn open(
         Ok(upgrade) => upgrade,
         Err(refused) => return Problem::no_handshake(refused.status(), &refused.body_text()).into_response(),
     };
-    let Ok(seat) = Arc::clone(&app.seats).try_acquire_owned() else {
+    let Ok(permit) = Arc::clone(&app.stream_permits).try_acquire_owned() else {
         return Problem::full().into_response();
     };
-    upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).write_buffer_size(32 * 1024).on_upgrade(
-        move |socket| async move {
+    upgrade
+        .max_message_size(MAX_MESSAGE_BYTES)
+        .max_frame_size(MAX_MESSAGE_BYTES)
+        .write_buffer_size(32 * 1024)
+        .on_upgrade(move |socket| async move {
             connection::serve(&app, socket).await;
-            drop(seat);
-        },
-    )
+            drop(permit);
+        })
 }

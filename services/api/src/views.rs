@@ -1,4 +1,4 @@
-//! What is served, as JSON: the shapes that the OpenAPI document describes.
+//! The JSON shapes that are served; the OpenAPI document describes them.
 
 mod boards;
 mod chains;
@@ -8,12 +8,12 @@ pub(crate) use boards::{DriftPage, FeePage, FeeView, Leaderboard, UserHistory};
 pub(crate) use chains::{ChainList, ChainView, WatchView};
 pub(crate) use explained::{Explanation, StepView};
 
-use api_domain::{BalanceRow, PositionRow, Totals, TotalsRow, Wallet};
+use api_domain::{BalanceRow, PositionRow, Totals, TotalsRow, WalletRow};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-/// A trade as it travels on the tape. Its schema is that of the wire and is set in by [`crate::http::openapi`].
+/// A trade as it is published on the tape. Its schema is the wire's; [`crate::http::openapi`] adds it.
 #[derive(ToSchema)]
 #[schema(as = TradeExecutedV1)]
 pub(crate) struct TradeExecuted {}
@@ -32,7 +32,7 @@ pub(crate) struct TradePage {
 /// One user's metrics.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UserMetrics {
-    /// The address as it was understood.
+    /// The address in normalized form.
     pub(crate) address: String,
     /// The span of time: `all`, `24h`, `7d` or `30d`. 24 h are the current hour and the 23 before.
     pub(crate) window: &'static str,
@@ -82,7 +82,7 @@ pub(crate) struct TotalsView {
 /// One page of a user's positions, by chain and asset.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PositionPage {
-    /// The address as it was understood.
+    /// The address in normalized form.
     pub(crate) address: String,
     /// The positions; those closed again are kept with what they realized.
     pub(crate) items: Vec<PositionView>,
@@ -122,7 +122,7 @@ pub(crate) struct PositionView {
 /// A user's wallets and one page of what they hold, by chain and asset.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Portfolio {
-    /// The address as it was understood.
+    /// The address in normalized form.
     pub(crate) address: String,
     /// The wallets that are tracked, one per chain.
     pub(crate) wallets: Vec<WalletView>,
@@ -139,7 +139,7 @@ pub(crate) struct Portfolio {
 pub(crate) struct WalletView {
     /// Id of the chain.
     pub(crate) chain: String,
-    /// Who says what it holds; absent before the first snapshot.
+    /// The provider of its balances; absent before the first snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) provider: Option<String>,
     /// When the newest snapshot was taken, milliseconds since the Unix epoch; absent before the first.
@@ -163,24 +163,24 @@ pub(crate) struct BalanceView {
     pub(crate) decimals: Option<u8>,
     /// In the asset's smallest unit, decimal digits.
     pub(crate) raw: String,
-    /// `raw` with the point set, where the decimals are known.
+    /// `raw` with the decimal point, where the decimals are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) amount: Option<String>,
     /// Whether the provider calls it spam.
     pub(crate) spam: bool,
-    /// Who says so.
+    /// The provider that reported it.
     pub(crate) provider: String,
-    /// When, milliseconds since the Unix epoch.
+    /// When the snapshot was taken, milliseconds since the Unix epoch.
     pub(crate) taken_at: u64,
-    /// What the wallet's live trades added up to at that time; negative where more was sold than bought.
+    /// The sum of the wallet's live trades at that time; negative where more was sold than bought.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) net: Option<String>,
-    /// Balance less net: what came or went otherwise.
+    /// Balance less net: transfers and whatever else was not a trade.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) drift: Option<String>,
 }
 
-/// How this process is.
+/// Whether this process can serve.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Readiness {
@@ -188,21 +188,21 @@ pub(crate) struct Readiness {
     pub(crate) status: &'static str,
     /// What it waits for.
     pub(crate) waiting_for: Vec<&'static str>,
-    /// How the live stream is; it does not decide readiness.
+    /// The state of the live stream; it does not decide readiness.
     pub(crate) log: LogView,
 }
 
-/// How the live stream is.
+/// The state of the live stream.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LogView {
     /// Whether the log is being followed.
     pub(crate) following: bool,
-    /// Whether what is there has been read.
+    /// Whether the log has been read to its end.
     pub(crate) caught_up: bool,
     /// How old the newest record was when it was read, while catching up.
     pub(crate) lag_ms: u64,
-    /// Positions of the trades log that were read here and are not folded by metrics yet.
+    /// Positions of the trades topic read here that metrics has not folded yet.
     pub(crate) unfolded: u64,
     /// Records that could not be read and were left out.
     pub(crate) poison: u64,
@@ -210,7 +210,7 @@ pub(crate) struct LogView {
     pub(crate) readers: usize,
 }
 
-/// That this process lives.
+/// That this process is alive.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Liveness {
     /// `ok`.
@@ -257,8 +257,8 @@ impl From<PositionRow> for PositionView {
     }
 }
 
-impl From<Wallet> for WalletView {
-    fn from(wallet: Wallet) -> Self {
+impl From<WalletRow> for WalletView {
+    fn from(wallet: WalletRow) -> Self {
         Self { chain: wallet.chain, provider: wallet.provider, taken_at: wallet.taken_at }
     }
 }

@@ -183,8 +183,8 @@ test("an api that was killed and came back is resumed", async () => {
   await page.locator("#link.live").waitFor({ timeout: 30_000 });
   const newest = await page.locator("table.tape tbody tr").first().getAttribute("data-id");
   await page.waitForFunction((id) => document.querySelector("table.tape tbody tr")?.dataset.id !== id, newest, { timeout: 30_000 });
-  const told = wrong.filter((text) => !/WebSocket|ERR_CONNECTION|Failed to load resource/.test(text));
-  assert.deepEqual(told, [], "but for the lost line nothing is wrong");
+  const unexpected = wrong.filter((text) => !/WebSocket|ERR_CONNECTION|Failed to load resource/.test(text));
+  assert.deepEqual(unexpected, [], "but for the lost line nothing is wrong");
   await context.close();
 });
 

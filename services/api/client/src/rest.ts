@@ -1,8 +1,8 @@
-// REST, typed by the OpenAPI document: paths, parameters and answers are those of `schema.ts`, which is generated from it.
+// REST, typed by the OpenAPI document: paths, parameters and responses are those of `schema.ts`, which is generated from it.
 
 import type { components, paths } from "./schema.js";
 
-/** The paths that are read with JSON. */
+/** The paths that answer with JSON. */
 export type Path = {
   [P in keyof paths]: paths[P] extends { get: { responses: { 200: { content: { "application/json": unknown } } } } } ? P : never;
 }[keyof paths];
@@ -12,11 +12,11 @@ type Parameters<P extends Path> = Get<P> extends { parameters: infer X } ? X : n
 type PathPart<P extends Path> = Parameters<P> extends { path: infer X } ? X : Record<string, never>;
 type QueryPart<P extends Path> = Parameters<P> extends { query?: infer X } ? X : never;
 
-/** What a path answers. */
+/** The response body of a path. */
 export type Answer<P extends Path> =
   Get<P> extends { responses: { 200: { content: { "application/json": infer A } } } } ? A : never;
 
-/** What is asked of a path. */
+/** The parameters of a path. */
 export interface Question<P extends Path> {
   path?: PathPart<P>;
   query?: QueryPart<P>;
@@ -27,7 +27,7 @@ export interface Question<P extends Path> {
 export class ProblemError extends Error {
   constructor(
     readonly problem: components["schemas"]["Problem"],
-    /** Seconds after which asking again may help. */
+    /** Seconds after which a retry may succeed. */
     readonly retryAfter: number | null,
   ) {
     super(`${problem.title}: ${problem.detail}`);
@@ -35,13 +35,13 @@ export class ProblemError extends Error {
   }
 }
 
-/** Reads of one api. Answers are kept with their tags, so that what did not change is not sent again. */
+/** Reads from one api. Responses are kept with their ETags, so that an unchanged one is not sent again. */
 export class Rest {
   readonly #base: URL;
   readonly #known = new Map<string, { tag: string; answer: unknown }>();
   readonly #most: number;
 
-  /** `base` is where the api is; at most `most` answers are kept. */
+  /** `base` is where the api is; at most `most` responses are kept. */
   constructor(base: string | URL, most = 64) {
     this.#base = new URL(base);
     this.#most = most;

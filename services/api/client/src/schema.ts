@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says that this process lives. */
+        /** Says that this process is alive. */
         get: operations["getHealth"];
         put?: never;
         post?: never;
@@ -62,7 +62,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says whether this process can serve: whether the database is there. */
+        /** Says whether this process can serve: whether the database can be read. */
         get: operations["getReadiness"];
         put?: never;
         post?: never;
@@ -167,7 +167,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where a provider's balances and one user's trades differ, by chain and asset. */
+        /** How far a provider's balances differ from the sum of one user's trades, by chain and asset. */
         get: operations["listUserDrift"];
         put?: never;
         post?: never;
@@ -302,7 +302,7 @@ export interface components {
     schemas: {
         /** @description One balance. */
         BalanceView: {
-            /** @description `raw` with the point set, where the decimals are known. */
+            /** @description `raw` with the decimal point, where the decimals are known. */
             amount?: string | null;
             /** @description The asset. */
             asset: string;
@@ -313,11 +313,11 @@ export interface components {
              * @description Fractional digits.
              */
             decimals?: number | null;
-            /** @description Balance less net: what came or went otherwise. */
+            /** @description Balance less net: transfers and whatever else was not a trade. */
             drift?: string | null;
-            /** @description What the wallet's live trades added up to at that time; negative where more was sold than bought. */
+            /** @description The sum of the wallet's live trades at that time; negative where more was sold than bought. */
             net?: string | null;
-            /** @description Who says so. */
+            /** @description The provider that reported it. */
             provider: string;
             /** @description In the asset's smallest unit, decimal digits. */
             raw: string;
@@ -327,7 +327,7 @@ export interface components {
             symbol?: string | null;
             /**
              * Format: int64
-             * @description When, milliseconds since the Unix epoch.
+             * @description When the snapshot was taken, milliseconds since the Unix epoch.
              */
             takenAt: number;
         };
@@ -343,7 +343,7 @@ export interface components {
         };
         /** @description A version of a plugin that is not in force. */
         CandidateView: {
-            /** @description SHA-256 of the component, likewise. */
+            /** @description SHA-256 of the component, once it is known. */
             digest?: string | null;
             /** @description Its file. */
             file: string;
@@ -355,7 +355,7 @@ export interface components {
             stage?: string | null;
             /** @description `refused`, `shadowing`, `held`, `withdrawn`; an open list. */
             state: string;
-            /** @description Its version, where it came far enough to say it. */
+            /** @description Its version, once it is known. */
             version?: string | null;
         };
         /** @description The chains that are followed. */
@@ -377,7 +377,7 @@ export interface components {
         ChainView: {
             /**
              * Format: int64
-             * @description When this was so, milliseconds since the Unix epoch.
+             * @description When this was the case, milliseconds since the Unix epoch.
              */
             at: number;
             /** @description Versions of the plugin that were dropped in and are not in force, and why. */
@@ -397,14 +397,14 @@ export interface components {
              */
             lagBlocks: number;
             latest?: components["schemas"]["BlockView"] | null;
-            /** @description Its own identity. */
+            /** @description The identity of its network. */
             network: string;
             /** @description The plugin in force. */
             plugin: components["schemas"]["PluginView"];
             /** @description `receipts`, `hint` or `none`: how completeness is proved; an open list. */
             proof: string;
             published?: components["schemas"]["BlockView"] | null;
-            /** @description Why it is parked or waits. */
+            /** @description Why it is parked or waiting. */
             reason?: string | null;
             /** @description `live`, `catching` or `parked`. */
             state: components["schemas"]["ChainState"];
@@ -413,23 +413,23 @@ export interface components {
              * @description Trades without backing that were counted and not published.
              */
             unbacked: number;
-            /** @description What must be zero. */
+            /** @description Counts that must be zero. */
             watch: components["schemas"]["WatchView"];
         };
-        /** @description One page of where a provider's balances and the trades of a wallet differ. */
+        /** @description One page of the drift of a user's balances. */
         DriftPage: {
-            /** @description The address as it was understood. */
+            /** @description The address in normalized form. */
             address: string;
             /** @description By chain and asset. */
             items: components["schemas"]["DriftView"][];
             /** @description The cursor of the next page; absent on the last one. */
             next?: string | null;
         };
-        /** @description Where a balance and the trades differ: what came or went otherwise. Amounts are in the asset's smallest unit. */
+        /** @description The drift of one balance: how far it differs from the sum of the trades. Amounts are in the asset's smallest unit. */
         DriftView: {
             /** @description The asset. */
             asset: string;
-            /** @description What the provider says is held. */
+            /** @description The balance that the provider reports. */
             balance: string;
             /** @description Id of the chain. */
             chain: string;
@@ -440,7 +440,7 @@ export interface components {
             decimals?: number | null;
             /** @description Balance less net. */
             drift: string;
-            /** @description What the live trades add up to; negative where more was sold than bought. */
+            /** @description The sum of the live trades; negative where more was sold than bought. */
             net: string;
             /** @description Ticker. */
             symbol?: string | null;
@@ -450,9 +450,9 @@ export interface components {
              */
             takenAt: number;
         };
-        /** @description A position explained: how it stands, and one page of the trades that its figures are made of, oldest first. */
+        /** @description A position and one page of the trades that its figures are made of, oldest first. */
         Explanation: {
-            /** @description The address as it was understood. */
+            /** @description The address in normalized form. */
             address: string;
             /** @description The trades, each with what it did. */
             items: components["schemas"]["StepView"][];
@@ -460,7 +460,7 @@ export interface components {
             method: string;
             /** @description The cursor of the next page; absent on the last one. */
             next?: string | null;
-            /** @description As it stands. */
+            /** @description The position as it is now. */
             position: components["schemas"]["PositionView"];
         };
         /** @description Days of fees, newest first. */
@@ -481,7 +481,7 @@ export interface components {
             chain?: string | null;
             /** @description Their fees. */
             feesUsd: string;
-            /** @description Who earned them; absent where the trades name none. */
+            /** @description The platform that earned them; absent where the trades name none. */
             platform?: string | null;
             /**
              * Format: int64
@@ -489,7 +489,7 @@ export interface components {
              */
             trades: number;
         };
-        /** @description A run of heights. */
+        /** @description A span of heights. */
         HeightsView: {
             /**
              * Format: int64
@@ -548,14 +548,14 @@ export interface components {
             /** @description The span of time: `all`, `24h`, `7d` or `30d`. */
             window: string;
         };
-        /** @description That this process lives. */
+        /** @description That this process is alive. */
         Liveness: {
             /** @description `ok`. */
             status: string;
         };
-        /** @description How the live stream is. */
+        /** @description The state of the live stream. */
         LogView: {
-            /** @description Whether what is there has been read. */
+            /** @description Whether the log has been read to its end. */
             caughtUp: boolean;
             /** @description Whether the log is being followed. */
             following: boolean;
@@ -573,7 +573,7 @@ export interface components {
             readers: number;
             /**
              * Format: int64
-             * @description Positions of the trades log that were read here and are not folded by metrics yet.
+             * @description Positions of the trades topic read here that metrics has not folded yet.
              */
             unfolded: number;
         };
@@ -605,7 +605,7 @@ export interface components {
         };
         /** @description A user's wallets and one page of what they hold, by chain and asset. */
         Portfolio: {
-            /** @description The address as it was understood. */
+            /** @description The address in normalized form. */
             address: string;
             /** @description The balances. */
             items: components["schemas"]["BalanceView"][];
@@ -616,7 +616,7 @@ export interface components {
         };
         /** @description One page of a user's positions, by chain and asset. */
         PositionPage: {
-            /** @description The address as it was understood. */
+            /** @description The address in normalized form. */
             address: string;
             /** @description The positions; those closed again are kept with what they realized. */
             items: components["schemas"]["PositionView"][];
@@ -665,9 +665,9 @@ export interface components {
             /** @description Which kind of problem: `urn:chaintape:problem:…`. */
             type: string;
         };
-        /** @description How this process is. */
+        /** @description Whether this process can serve. */
         Readiness: {
-            /** @description How the live stream is; it does not decide readiness. */
+            /** @description The state of the live stream; it does not decide readiness. */
             log: components["schemas"]["LogView"];
             /** @description `ready` or `waiting`. */
             status: string;
@@ -694,7 +694,7 @@ export interface components {
             lots?: components["schemas"]["LotView"][];
             /**
              * Format: int64
-             * @description Which trade of the position it is, in the order in which they are folded, from one.
+             * @description Its number among the trades of the position in folding order, from 1.
              */
             number: number;
             /** @description Proceeds of the part whose basis is known. */
@@ -913,7 +913,7 @@ export interface components {
         };
         /** @description What happened to one user over time. */
         UserHistory: {
-            /** @description The address as it was understood. */
+            /** @description The address in normalized form. */
             address: string;
             /** @description Oldest first; stretches in which nothing happened are left out. */
             items: components["schemas"]["PointView"][];
@@ -927,7 +927,7 @@ export interface components {
         };
         /** @description One user's metrics. */
         UserMetrics: {
-            /** @description The address as it was understood. */
+            /** @description The address in normalized form. */
             address: string;
             /** @description Per chain. */
             chains: components["schemas"]["ChainTotals"][];
@@ -940,7 +940,7 @@ export interface components {
         WalletView: {
             /** @description Id of the chain. */
             chain: string;
-            /** @description Who says what it holds; absent before the first snapshot. */
+            /** @description The provider of its balances; absent before the first snapshot. */
             provider?: string | null;
             /**
              * Format: int64
@@ -948,26 +948,26 @@ export interface components {
              */
             takenAt?: number | null;
         };
-        /** @description What must be zero, counted by this process from what it read of the chain. */
+        /** @description Counts that must be zero, taken by this process from the records it read. */
         WatchView: {
             /**
              * Format: int64
-             * @description Records of the chain that a service could not read and put aside, of the last 30 days.
+             * @description Dead letters of the last 30 days: records of the chain that a service could not read.
              */
             deadLettered: number;
             /**
              * Format: int64
-             * @description Records that arrived and that the chain does not count.
+             * @description Records that arrived and that the progress messages do not count.
              */
             doubled: number;
             /**
              * Format: int64
-             * @description Heights between the first and the last covered one that nothing covers.
+             * @description Heights between the first and the last covered height that are not covered.
              */
             gap: number;
             /**
              * Format: int64
-             * @description Records that the chain counts and that did not arrive.
+             * @description Records that the progress messages count and that did not arrive.
              */
             lost: number;
         };
@@ -1159,7 +1159,7 @@ export interface operations {
                 window?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 when nothing is said */
+                /** @description Items in a page; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1227,7 +1227,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 when nothing is said */
+                /** @description Items in a page; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1363,7 +1363,7 @@ export interface operations {
                 chain?: string;
                 /** @description Only of this trader */
                 trader?: string;
-                /** @description Only where this asset was given or got */
+                /** @description Only where this asset was sold or bought */
                 asset?: string;
                 /** @description Only where a pool of this venue was crossed */
                 venue?: string;
@@ -1371,7 +1371,7 @@ export interface operations {
                 status?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 when nothing is said */
+                /** @description Items in a page; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1441,7 +1441,7 @@ export interface operations {
                 chain?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 when nothing is said */
+                /** @description Items in a page; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1514,7 +1514,7 @@ export interface operations {
                 chain?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page at least, a day is never cut; 50 when nothing is said */
+                /** @description Items in a page at least, a day is never cut; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1729,7 +1729,7 @@ export interface operations {
                 chain?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 when nothing is said */
+                /** @description Items in a page; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1802,7 +1802,7 @@ export interface operations {
                 chain?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 when nothing is said */
+                /** @description Items in a page; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1873,7 +1873,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 when nothing is said */
+                /** @description Items in a page; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1957,7 +1957,7 @@ export interface operations {
             query?: {
                 /** @description Only of this chain */
                 chain?: string;
-                /** @description Only where this asset was given or got */
+                /** @description Only where this asset was sold or bought */
                 asset?: string;
                 /** @description Only where a pool of this venue was crossed */
                 venue?: string;
@@ -1965,7 +1965,7 @@ export interface operations {
                 status?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 when nothing is said */
+                /** @description Items in a page; 50 by default */
                 limit?: number;
             };
             header?: never;

@@ -1,5 +1,5 @@
-// The stream: one WebSocket for every subscription, opened again when it is lost. Each subscription goes on from the last
-// `at` it was told; where the api cannot go on from there it says `reset` and sends a new snapshot.
+// The stream: one WebSocket for every subscription, reconnected when it is lost. Each subscription resumes from the last
+// `at` it received; where the api cannot resume from there it sends `reset` and a new snapshot.
 
 import type { components } from "./schema.js";
 
@@ -8,7 +8,7 @@ export type Trade = components["schemas"]["TradeExecutedV1"];
 /** A chain as it is. */
 export type Chain = components["schemas"]["ChainView"];
 
-/** The channels, and what may be asked of each. */
+/** The channels, and the filter of each. */
 export interface Filters {
   trades: { chain?: string; trader?: string; asset?: string; venue?: string };
   "user.metrics": { address: string; chain?: string };
@@ -17,7 +17,7 @@ export interface Filters {
 }
 export type Channel = keyof Filters;
 
-/** What a subscriber is told. */
+/** The messages that a subscriber receives. */
 export type Message =
   | { type: "snapshot"; id: string; channel: Channel; data: unknown; at: string }
   | { type: "apply" | "revert"; channel: "trades"; data: Trade; at: string }
@@ -32,26 +32,26 @@ type Incoming =
   | { type: "hello"; version: string; heartbeatMs: number; maxSubscriptions: number }
   | { type: "heartbeat" | "pong" | "unsubscribed" };
 
-/** How the line is. */
+/** The state of the connection. */
 export type State = "connecting" | "live" | "lost";
 
 interface Wanted {
   ask: { op: "subscribe"; id: string; channel: Channel; filter: object; limit?: number };
   on: (message: Message) => void;
-  /** Whether its snapshot has come, or it was resumed: only then do changes mean something. */
+  /** Whether it has received its snapshot or was resumed: changes before that are ignored. */
   ready: boolean;
-  /** Up to where it was told. */
+  /** The last `at` it received. */
   at: string | null;
 }
 
 const FIRST_WAIT = 400;
 const LONGEST_WAIT = 15_000;
-/** The server beats its heart every 15 seconds; silence this long means that the line is dead. */
+/** The server sends a heartbeat every 15 seconds; after this long without a message the connection counts as lost. */
 const SILENCE = 40_000;
 const AGAIN_AFTER_ERROR = 2_000;
 const PASSING = ["starting", "behind", "unavailable", "too-fast"];
 
-/** A WebSocket of one api. Tells its `state` as events. */
+/** A WebSocket of one api. Reports its state by `state` events. */
 export class Stream extends EventTarget {
   readonly #url: URL;
   readonly #wanted = new Map<string, Wanted>();
@@ -70,8 +70,8 @@ export class Stream extends EventTarget {
   }
 
   /**
-   * Wants a channel. `on` is called with every message of it: the snapshot that bears the id, then the changes of the
-   * channel, which every subscription of it gets, whatever its filter. Returns how to stop.
+   * Subscribes to a channel. `on` is called with every message of it: the snapshot with its id, then the changes of the
+   * channel, which every subscription of it receives, whatever its filter. Returns a function that unsubscribes.
    */
   subscribe<C extends Channel>(
     id: string,
@@ -91,14 +91,14 @@ export class Stream extends EventTarget {
     };
   }
 
-  /** Tries at once instead of waiting: the network is back, the page is looked at again. */
+  /** Reconnects at once instead of waiting: the network is back, or the page is visible again. */
   hurry(): void {
     if (this.#again === undefined || this.#closed) return;
     this.#wait = FIRST_WAIT;
     this.#open();
   }
 
-  /** Closes the line for good. */
+  /** Closes the connection for good. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#again);
@@ -136,7 +136,7 @@ export class Stream extends EventTarget {
     this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
   }
 
-  /** Asks for a subscription: from where it was told, if it was. */
+  /** Sends the request of a subscription: with the last `at` it received, if any. */
   #ask(wanted: Wanted): void {
     this.#say({ ...wanted.ask, ...(wanted.at !== null && { resume: wanted.at }) });
   }
@@ -174,7 +174,7 @@ export class Stream extends EventTarget {
         }
         break;
       case "gap":
-        // What was missed is not told by resuming: `at` is beyond it.
+        // Resuming would not deliver what was missed: `at` is beyond it.
         for (const wanted of this.#of(message.channel)) {
           wanted.at = null;
           wanted.on(message);

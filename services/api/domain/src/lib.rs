@@ -1,26 +1,25 @@
-//! The read side in our words: what may be asked, in which order it is answered, and how a stream stays whole.
+//! The read side of Chaintape: queries, the rows that answer them, and the rules of the live stream.
 //!
-//! Read in this order: [`query`] (what is asked), [`views`] (what is answered), [`ports`] (who answers), then the three
-//! rules of the stream: [`recent`] (changes kept for latecomers), [`tail`] (a snapshot brought up to the tape) and
-//! [`outbox`] (what a slow reader costs).
+//! Read in this order: `query` (what clients may ask for), `views` (the rows that answer), then the three rules of
+//! the stream: `recent` (recent changes kept for new subscriptions), `catch_up` (bringing a snapshot up to date) and
+//! `send_queue` (what waits for a slow reader).
 //!
 //! **Invariant:** pure; time is a parameter, and nothing here knows of JSON, SQL or sockets.
 
-pub mod query;
-pub mod views;
-pub mod ports;
-pub mod recent;
-pub mod tail;
-pub mod outbox;
+mod query;
+mod views;
+mod recent;
+mod catch_up;
+mod send_queue;
 
-pub use outbox::{Outbox, Taken};
-pub use ports::Reads;
+pub use catch_up::{LaterChange, Presence, catch_up};
 pub use query::{
-    AssetPage, Book, Filter, Measure, Shown, StepKey, StepPage, TradeKey, TradeQuery, Who, Window, lowered,
+    AssetPage, HOUR_MS, Measure, PositionKey, StatusFilter, StepKey, StepPage, TradeFilter, TradeKey, TradeQuery,
+    UserQuery, Window, normalized_id,
 };
-pub use recent::{Kept, Recent};
-pub use tail::{Fate, Move, caught_up};
+pub use recent::{KeptChange, RecentChanges};
+pub use send_queue::{Delivery, SendQueue};
 pub use views::{
-    BalanceRow, DriftRow, Explained, FeeRow, Folded, Leader, Point, PositionRow, Reached, Step, Totals, TotalsRow,
-    TradeRow, UserState, Wallet, WalletState,
+    BalanceRow, DriftRow, ExplainedPosition, FeeRow, FoldedPosition, FoldedPositions, HistoryPoint, LeaderRow,
+    PositionRow, PositionStep, Totals, TotalsRow, TradeRow, UserState, WalletRow, WalletState,
 };

@@ -1,9 +1,9 @@
-//! What may be asked: filters, pages and the order that makes pages stable.
+//! What clients may ask for: filters, pages, and the order that makes pages stable.
 
-/// Where a trade stands among all trades: newest first is descending order of this.
+/// The place of a trade in the order of all trades: newest first is descending order of this key.
 ///
-/// It holds everything that tells two trades apart, so a page that continues below a key neither skips nor repeats a
-/// trade, whatever was inserted or taken back meanwhile.
+/// The key holds everything that tells two trades apart, so a page that continues below a key neither skips nor repeats
+/// a trade, whatever was applied or reverted meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TradeKey {
     /// Time of the block, milliseconds since the Unix epoch.
@@ -16,29 +16,29 @@ pub struct TradeKey {
     pub index: u32,
     /// Place in the transaction.
     pub ordinal: u32,
-    /// Id of the trade: tells the same place on two branches apart.
+    /// Id of the trade: differs where two branches have a trade at the same place.
     pub id: String,
-    /// Its trader: a trade detected anew may be another's, and stands beside the old one until that is taken back.
+    /// Its trader: a trade detected again may be charged to another trader; both exist until the old one is reverted.
     pub trader: String,
 }
 
-/// Which trades are meant. An empty filter means all.
+/// Which trades are asked for. An empty filter means all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Filter {
+pub struct TradeFilter {
     /// Only of this chain.
     pub chain: Option<String>,
     /// Only of this trader.
     pub trader: Option<String>,
-    /// Only where this asset was given or got.
+    /// Only where this asset was sold or bought.
     pub asset: Option<String>,
     /// Only where a pool of this venue was crossed.
     pub venue: Option<String>,
 }
 
-/// Whether trades whose block was left are shown.
+/// Whether reverted trades are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Shown {
-    /// Present trades only.
+pub enum StatusFilter {
+    /// Live trades only.
     #[default]
     Live,
     /// Reverted ones too.
@@ -49,18 +49,18 @@ pub enum Shown {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TradeQuery {
     /// Which trades.
-    pub filter: Filter,
+    pub filter: TradeFilter,
     /// Whether reverted ones are shown.
-    pub shown: Shown,
+    pub shown: StatusFilter,
     /// Continue below this trade.
     pub after: Option<TradeKey>,
-    /// At most so many.
+    /// Rows of the page at most.
     pub limit: u32,
 }
 
 /// One user, on every chain or on one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Who {
+pub struct UserQuery {
     /// The address in its chain's notation; `0x…` in lower case.
     pub address: String,
     /// Only this chain.
@@ -72,14 +72,14 @@ pub struct Who {
 pub struct AssetPage {
     /// Continue after this chain and asset.
     pub after: Option<(String, String)>,
-    /// At most so many.
+    /// Rows of the page at most.
     pub limit: u32,
 }
 
-/// A span of time up to now. Hours are those of the clock: 24 h are the current hour and the 23 before.
+/// A span of time up to now, in whole hours of the clock: 24 h are the current hour and the 23 before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Window {
-    /// From the beginning.
+    /// All time.
     #[default]
     All,
     /// 24 hours.
@@ -102,19 +102,19 @@ pub enum Measure {
     Fees,
 }
 
-/// One position of one user.
+/// Names one position: a user's holding of one asset on one chain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Book {
-    /// Whose.
+pub struct PositionKey {
+    /// Address of the user.
     pub address: String,
-    /// On which chain.
+    /// Id of the chain.
     pub chain: String,
-    /// Of what.
+    /// The asset.
     pub asset: String,
 }
 
-/// Where a trade stands among those of a position: by time, and where that is the same by chain order. Positions are folded in
-/// chain order alone; on a chain whose clock never goes backwards, that is the same.
+/// The place of a trade in the order of its position's trades: by block time, then by chain order. Positions are folded
+/// in chain order alone; where a chain's block times never go backwards, both orders are the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StepKey {
     /// Time of the block, milliseconds since the Unix epoch.
@@ -129,22 +129,23 @@ pub struct StepKey {
     pub id: String,
 }
 
-/// One page of the trades that a position is made of, oldest first.
+/// One page of a position's trades, oldest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepPage {
     /// Continue after this trade.
     pub after: Option<StepKey>,
-    /// At most so many.
+    /// Rows of the page at most.
     pub limit: u32,
 }
 
-const HOUR_MS: u64 = 3_600_000;
+/// Milliseconds of an hour.
+pub const HOUR_MS: u64 = 3_600_000;
 
 impl Window {
     /// All windows.
     pub const ALL: [Self; 4] = [Self::All, Self::Day, Self::Week, Self::Month];
 
-    /// Its name in questions and tables.
+    /// Its name in requests and tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::All => "all",
@@ -154,12 +155,12 @@ impl Window {
         }
     }
 
-    /// The window of a name.
-    pub fn named(name: &str) -> Option<Self> {
+    /// The window that has this name.
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|window| window.name() == name)
     }
 
-    /// The first and last hour of it; none where every hour counts.
+    /// Its first and last hour since 1970-01-01 00:00 UTC; none for all time.
     pub fn hours(self, now_ms: u64) -> Option<(u64, u64)> {
         let count = match self {
             Self::All => return None,
@@ -171,8 +172,8 @@ impl Window {
         Some(((now + 1).saturating_sub(count), now))
     }
 
-    /// Hours between two points of a curve over it.
-    pub fn step(self) -> u64 {
+    /// Hours between two points of a history over this window.
+    pub fn step_hours(self) -> u64 {
         match self {
             Self::Day | Self::Week => 1,
             Self::All | Self::Month => 24,
@@ -184,7 +185,7 @@ impl Measure {
     /// All measures.
     pub const ALL: [Self; 3] = [Self::Volume, Self::Pnl, Self::Fees];
 
-    /// Its name in questions and tables.
+    /// Its name in requests and tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Volume => "volume",
@@ -193,14 +194,14 @@ impl Measure {
         }
     }
 
-    /// The measure of a name.
-    pub fn named(name: &str) -> Option<Self> {
+    /// The measure that has this name.
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|measure| measure.name() == name)
     }
 }
 
-impl Filter {
-    /// Whether a trade with these traits is meant.
+impl TradeFilter {
+    /// Whether a trade with these properties passes the filter.
     pub fn matches<'a>(
         &self,
         chain: &str,
@@ -208,23 +209,23 @@ impl Filter {
         assets: [&str; 2],
         mut venues: impl Iterator<Item = &'a str>,
     ) -> bool {
-        let is = |wanted: &Option<String>, given: &str| wanted.as_deref().is_none_or(|wanted| wanted == given);
-        is(&self.chain, chain)
-            && is(&self.trader, trader)
+        let equals = |wanted: &Option<String>, given: &str| wanted.as_deref().is_none_or(|wanted| wanted == given);
+        equals(&self.chain, chain)
+            && equals(&self.trader, trader)
             && self.asset.as_deref().is_none_or(|asset| assets.contains(&asset))
             && self.venue.as_deref().is_none_or(|venue| venues.any(|crossed| crossed == venue))
     }
 }
 
-impl Who {
-    /// Whether this user on this chain is meant.
-    pub fn is(&self, chain: &str, address: &str) -> bool {
+impl UserQuery {
+    /// Whether this user on this chain is asked for.
+    pub fn matches(&self, chain: &str, address: &str) -> bool {
         self.address == address && self.chain.as_deref().is_none_or(|wanted| wanted == chain)
     }
 }
 
-/// An identity as it is stored: `0x…` in lower case, every other byte for byte.
-pub fn lowered(text: &str) -> String {
+/// An address or asset as it is stored: `0x…` in lower case, any other text unchanged.
+pub fn normalized_id(text: &str) -> String {
     let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
     match hex {
         Some(hex) if hex.bytes().all(|byte| byte.is_ascii_hexdigit()) => format!("0x{}", hex.to_ascii_lowercase()),
@@ -240,35 +241,35 @@ mod tests {
     fn windows_end_with_the_current_hour() {
         let hours = Window::ALL.map(|window| window.hours(1_000 * HOUR_MS + 17));
         assert_eq!(hours, [None, Some((977, 1_000)), Some((833, 1_000)), Some((281, 1_000))]);
-        assert_eq!(Window::ALL.map(|window| Window::named(window.name())), Window::ALL.map(Some));
-        assert_eq!((Window::named("1h"), Measure::named("pnl")), (None, Some(Measure::Pnl)));
+        assert_eq!(Window::ALL.map(|window| Window::from_name(window.name())), Window::ALL.map(Some));
+        assert_eq!((Window::from_name("1h"), Measure::from_name("pnl")), (None, Some(Measure::Pnl)));
     }
 
     #[test]
-    fn only_hex_is_lowered() {
-        assert_eq!(lowered("0xAbC1"), "0xabc1");
-        assert_eq!(lowered("0XAbC1"), "0xabc1");
-        assert_eq!(lowered("0xMock"), "0xMock", "not hexadecimal: another chain's notation");
+    fn only_hex_becomes_lower_case() {
+        assert_eq!(normalized_id("0xAbC1"), "0xabc1");
+        assert_eq!(normalized_id("0XAbC1"), "0xabc1");
+        assert_eq!(normalized_id("0xMock"), "0xMock", "not hexadecimal: another chain's notation");
         assert_eq!(
-            lowered("So11111111111111111111111111111111111111112"),
+            normalized_id("So11111111111111111111111111111111111111112"),
             "So11111111111111111111111111111111111111112"
         );
     }
 
     #[test]
     fn every_part_of_a_filter_must_hold() {
-        let filter = Filter {
+        let filter = TradeFilter {
             chain: Some("mock".into()),
             asset: Some("b".into()),
             venue: Some("v2".into()),
-            ..Filter::default()
+            ..TradeFilter::default()
         };
         let venues = ["v3", "v2"];
         assert!(filter.matches("mock", "alice", ["a", "b"], venues.into_iter()));
         assert!(!filter.matches("other", "alice", ["a", "b"], venues.into_iter()));
         assert!(!filter.matches("mock", "alice", ["a", "c"], venues.into_iter()));
         assert!(!filter.matches("mock", "alice", ["a", "b"], ["v3"].into_iter()));
-        assert!(Filter::default().matches("any", "one", ["x", "y"], [].into_iter()));
+        assert!(TradeFilter::default().matches("any", "one", ["x", "y"], [].into_iter()));
     }
 
     #[test]

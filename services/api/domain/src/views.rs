@@ -1,63 +1,63 @@
-//! What is answered: rows as the published views hold them, and how far they are folded.
+//! The rows of the published views, and up to which position of the tape metrics has folded them.
 
-use crate::query::TradeKey;
+use crate::query::{StepKey, TradeKey};
 use std::collections::BTreeMap;
 use tape::Usd;
 
-/// Up to where metrics has folded each partition; 0 where it never began.
+/// Up to which position metrics has folded each partition; 0 for a partition that it has not started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Folded(BTreeMap<u32, Reached>);
+pub struct FoldedPositions(BTreeMap<u32, FoldedPosition>);
 
-/// Up to where metrics has folded one partition.
+/// Up to which position metrics has folded one partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reached {
-    /// The next position it will read of the live trades.
+pub struct FoldedPosition {
+    /// The next position it will read in the topic of live trades.
     pub next: u64,
-    /// The sum of the next positions over all logs that it reads, as its messages carry it.
+    /// The sum of the next positions over all topics that it reads; its messages carry the same number.
     pub as_of: u64,
 }
 
-impl Folded {
-    /// The next position metrics will read of the live trades of a partition.
+impl FoldedPositions {
+    /// The next position metrics will read in a partition of the live trades.
     pub fn next(&self, partition: u32) -> u64 {
-        self.reached(partition).next
+        self.folded(partition).next
     }
 
-    /// How new the states of a partition's users are, as metrics' messages count it.
+    /// How new the states of a partition's users are, on the scale of the `asOf` in metrics' messages.
     pub fn as_of(&self, partition: u32) -> u64 {
-        self.reached(partition).as_of
+        self.folded(partition).as_of
     }
 
-    /// How many partitions metrics has begun.
+    /// How many partitions metrics has started.
     pub fn partitions(&self) -> usize {
         self.0.len()
     }
 
-    fn reached(&self, partition: u32) -> Reached {
+    fn folded(&self, partition: u32) -> FoldedPosition {
         self.0.get(&partition).copied().unwrap_or_default()
     }
 }
 
-impl FromIterator<(u32, Reached)> for Folded {
-    fn from_iter<I: IntoIterator<Item = (u32, Reached)>>(positions: I) -> Self {
+impl FromIterator<(u32, FoldedPosition)> for FoldedPositions {
+    fn from_iter<I: IntoIterator<Item = (u32, FoldedPosition)>>(positions: I) -> Self {
         Self(positions.into_iter().collect())
     }
 }
 
-/// One trade as metrics keeps it.
+/// One trade as metrics stores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TradeRow {
-    /// Where it stands among all trades.
+    /// Its place in the order of all trades.
     pub key: TradeKey,
     /// Whether it is present.
     pub live: bool,
-    /// Its published event, as it travelled.
+    /// The text of its published event, unchanged.
     pub payload: String,
 }
 
 const MILLION: i128 = 1_000_000;
 
-/// Totals over some time.
+/// Totals over a span of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Worth of all valued swaps.
@@ -90,7 +90,7 @@ impl Totals {
         u32::try_from(part * MILLION / all).ok()
     }
 
-    /// Both together; none where dollars overflow.
+    /// The sum of both; none where an amount overflows.
     pub fn plus(&self, other: &Self) -> Option<Self> {
         let add = |a: Usd, b: Usd| a.0.checked_add(b.0).map(Usd);
         Some(Self {
@@ -112,11 +112,11 @@ impl Totals {
 pub struct TotalsRow {
     /// Id of the chain.
     pub chain: String,
-    /// Over the time asked for.
+    /// Over the span of time that was asked for.
     pub totals: Totals,
 }
 
-/// One position.
+/// One position: what a user holds of one asset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PositionRow {
     /// Id of the chain.
@@ -141,9 +141,9 @@ pub struct PositionRow {
     pub without_basis: Usd,
 }
 
-/// One point of a curve: what happened in a stretch of hours.
+/// One point of a user's history: what happened in a stretch of hours.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Point {
+pub struct HistoryPoint {
     /// The first hour of the stretch, since 1970-01-01 00:00, UTC.
     pub hour: u64,
     /// What happened in it, over all chains asked for.
@@ -157,7 +157,7 @@ pub struct FeeRow {
     pub day: u64,
     /// Id of the chain; empty where they are added up over chains.
     pub chain: String,
-    /// Who earned; empty where the trades name none.
+    /// The platform; empty where the trades name none.
     pub platform: String,
     /// Trades that carry a fee.
     pub trades: u64,
@@ -167,10 +167,10 @@ pub struct FeeRow {
 
 /// One place on a leaderboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leader {
+pub struct LeaderRow {
     /// From 1.
     pub rank: u32,
-    /// Who.
+    /// Address of the trader.
     pub trader: String,
     /// Worth of valued swaps.
     pub volume: Usd,
@@ -180,18 +180,18 @@ pub struct Leader {
     pub fees: Usd,
     /// Realized before fees.
     pub realized: Usd,
-    /// When the board was built, milliseconds since the Unix epoch.
+    /// When the leaderboard was built, milliseconds since the Unix epoch.
     pub built_at: u64,
 }
 
-/// One trade of a position: what it did.
+/// One trade of a position and its effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// Where it stands.
-    pub key: crate::query::StepKey,
-    /// Which trade of the position it is, in the order in which they are folded, from one.
+pub struct PositionStep {
+    /// Its place in the order of the position's trades.
+    pub key: StepKey,
+    /// Its number among the position's trades in folding order, from 1.
     pub number: u64,
-    /// The asset was given, not got.
+    /// Whether the asset was sold; otherwise it was bought.
     pub sale: bool,
     /// How much of it, smallest units.
     pub quantity: String,
@@ -201,7 +201,7 @@ pub struct Step {
     pub realized: Option<Usd>,
     /// What a sale brought in of unknown basis.
     pub without_basis: Option<Usd>,
-    /// The parcels a sale took, as JSON, where they are kept.
+    /// The lots a sale took from, as JSON; none where the method keeps no lots.
     pub taken: Option<String>,
     /// Held afterwards with a known basis.
     pub quantity_after: String,
@@ -211,23 +211,23 @@ pub struct Step {
     pub basis_after: Usd,
 }
 
-/// A position explained: how it stands, and one page of the trades it is made of.
+/// A position and one page of the trades its figures are made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explained {
-    /// The method by which it is kept.
+pub struct ExplainedPosition {
+    /// How the cost of what is sold is found.
     pub method: String,
-    /// As it stands.
+    /// The position as it is now.
     pub position: PositionRow,
     /// Oldest first.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PositionStep>,
 }
 
-/// A wallet whose balances are kept.
+/// A tracked wallet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wallet {
+pub struct WalletRow {
     /// Id of the chain.
     pub chain: String,
-    /// Who says what it holds; none before the first snapshot.
+    /// The provider of its balances; none before the first snapshot.
     pub provider: Option<String>,
     /// When the newest snapshot was taken, milliseconds since the Unix epoch; none before the first.
     pub taken_at: Option<u64>,
@@ -248,17 +248,17 @@ pub struct BalanceRow {
     pub raw: String,
     /// Whether the provider calls it spam.
     pub spam: bool,
-    /// Who says so.
+    /// The provider that reported it.
     pub provider: String,
-    /// When, milliseconds since the Unix epoch.
+    /// When the snapshot was taken, milliseconds since the Unix epoch.
     pub taken_at: u64,
-    /// What the live trades added up to at that time; none before portfolio reconciled it.
+    /// The sum of the live trades at that time; none before portfolio has reconciled it.
     pub net: Option<String>,
     /// Balance less net.
     pub drift: Option<String>,
 }
 
-/// Where a balance and the trades of its wallet differ.
+/// The drift of one balance: how far it differs from the sum of the wallet's trades.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DriftRow {
     /// Id of the chain.
@@ -269,9 +269,9 @@ pub struct DriftRow {
     pub symbol: Option<String>,
     /// Fractional digits.
     pub decimals: Option<u8>,
-    /// What the provider says is held, smallest units.
+    /// The balance the provider reports, smallest units.
     pub balance: String,
-    /// What the live trades added up to.
+    /// The sum of the live trades.
     pub net: String,
     /// Balance less net.
     pub drift: String,
@@ -282,8 +282,8 @@ pub struct DriftRow {
 /// One user's metrics at one instant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserState {
-    /// Up to where trades are folded in.
-    pub folded: Folded,
+    /// Up to which positions trades are folded in.
+    pub folded: FoldedPositions,
     /// Per chain.
     pub totals: Vec<TotalsRow>,
     /// By chain and asset.
@@ -294,7 +294,7 @@ pub struct UserState {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WalletState {
     /// Per chain.
-    pub wallets: Vec<Wallet>,
+    pub wallets: Vec<WalletRow>,
     /// By chain and asset.
     pub balances: Vec<BalanceRow>,
 }
@@ -308,22 +308,22 @@ mod tests {
         let one = Totals { volume: Usd(1), swaps: 2, realized: Usd(-5), ..Totals::default() };
         let sum = one.plus(&one);
         assert_eq!(sum, Some(Totals { volume: Usd(2), swaps: 4, realized: Usd(-10), ..Totals::default() }));
-        let most = Totals { volume: Usd(i128::MAX), ..Totals::default() };
-        assert_eq!(most.plus(&one), None);
+        let largest = Totals { volume: Usd(i128::MAX), ..Totals::default() };
+        assert_eq!(largest.plus(&one), None);
     }
 
     #[test]
     fn coverage_is_the_known_part() {
-        let of =
+        let totals =
             |proceeds, without| Totals { proceeds: Usd(proceeds), without_basis: Usd(without), ..Totals::default() };
-        assert_eq!(of(0, 0).coverage(), None);
-        assert_eq!(of(3, 1).coverage(), Some(750_000));
-        assert_eq!(of(i128::MAX / 2, i128::MAX / 2).coverage(), Some(500_000));
+        assert_eq!(totals(0, 0).coverage(), None);
+        assert_eq!(totals(3, 1).coverage(), Some(750_000));
+        assert_eq!(totals(i128::MAX / 2, i128::MAX / 2).coverage(), Some(500_000));
     }
 
     #[test]
-    fn a_partition_never_begun_starts_at_zero() {
-        let folded: Folded = [(3, Reached { next: 17, as_of: 20 })].into_iter().collect();
+    fn a_partition_not_started_is_at_zero() {
+        let folded: FoldedPositions = [(3, FoldedPosition { next: 17, as_of: 20 })].into_iter().collect();
         assert_eq!((folded.next(3), folded.next(4)), (17, 0));
     }
 }

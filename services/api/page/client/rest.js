@@ -1,10 +1,10 @@
-// REST, typed by the OpenAPI document: paths, parameters and answers are those of `schema.ts`, which is generated from it.
+// REST, typed by the OpenAPI document: paths, parameters and responses are those of `schema.ts`, which is generated from it.
 /** A problem document, thrown. */
 export class ProblemError extends Error {
     problem;
     retryAfter;
     constructor(problem, 
-    /** Seconds after which asking again may help. */
+    /** Seconds after which a retry may succeed. */
     retryAfter) {
         super(`${problem.title}: ${problem.detail}`);
         this.problem = problem;
@@ -12,12 +12,12 @@ export class ProblemError extends Error {
         this.name = "ProblemError";
     }
 }
-/** Reads of one api. Answers are kept with their tags, so that what did not change is not sent again. */
+/** Reads from one api. Responses are kept with their ETags, so that an unchanged one is not sent again. */
 export class Rest {
     #base;
     #known = new Map();
     #most;
-    /** `base` is where the api is; at most `most` answers are kept. */
+    /** `base` is where the api is; at most `most` responses are kept. */
     constructor(base, most = 64) {
         this.#base = new URL(base);
         this.#most = most;

@@ -1,12 +1,12 @@
-// The stream: one WebSocket for every subscription, opened again when it is lost. Each subscription goes on from the last
-// `at` it was told; where the api cannot go on from there it says `reset` and sends a new snapshot.
+// The stream: one WebSocket for every subscription, reconnected when it is lost. Each subscription resumes from the last
+// `at` it received; where the api cannot resume from there it sends `reset` and a new snapshot.
 const FIRST_WAIT = 400;
 const LONGEST_WAIT = 15_000;
-/** The server beats its heart every 15 seconds; silence this long means that the line is dead. */
+/** The server sends a heartbeat every 15 seconds; after this long without a message the connection counts as lost. */
 const SILENCE = 40_000;
 const AGAIN_AFTER_ERROR = 2_000;
 const PASSING = ["starting", "behind", "unavailable", "too-fast"];
-/** A WebSocket of one api. Tells its `state` as events. */
+/** A WebSocket of one api. Reports its state by `state` events. */
 export class Stream extends EventTarget {
     #url;
     #wanted = new Map();
@@ -23,8 +23,8 @@ export class Stream extends EventTarget {
         this.#open();
     }
     /**
-     * Wants a channel. `on` is called with every message of it: the snapshot that bears the id, then the changes of the
-     * channel, which every subscription of it gets, whatever its filter. Returns how to stop.
+     * Subscribes to a channel. `on` is called with every message of it: the snapshot with its id, then the changes of the
+     * channel, which every subscription of it receives, whatever its filter. Returns a function that unsubscribes.
      */
     subscribe(id, channel, filter, on, limit) {
         const ask = { op: "subscribe", id, channel, filter, ...(limit !== undefined && { limit }) };
@@ -38,14 +38,14 @@ export class Stream extends EventTarget {
             this.#say({ op: "unsubscribe", id });
         };
     }
-    /** Tries at once instead of waiting: the network is back, the page is looked at again. */
+    /** Reconnects at once instead of waiting: the network is back, or the page is visible again. */
     hurry() {
         if (this.#again === undefined || this.#closed)
             return;
         this.#wait = FIRST_WAIT;
         this.#open();
     }
-    /** Closes the line for good. */
+    /** Closes the connection for good. */
     close() {
         this.#closed = true;
         clearTimeout(this.#again);
@@ -81,7 +81,7 @@ export class Stream extends EventTarget {
         this.#again = setTimeout(() => this.#open(), this.#wait * (0.5 + Math.random() / 2));
         this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
     }
-    /** Asks for a subscription: from where it was told, if it was. */
+    /** Sends the request of a subscription: with the last `at` it received, if any. */
     #ask(wanted) {
         this.#say({ ...wanted.ask, ...(wanted.at !== null && { resume: wanted.at }) });
     }
@@ -121,7 +121,7 @@ export class Stream extends EventTarget {
                 }
                 break;
             case "gap":
-                // What was missed is not told by resuming: `at` is beyond it.
+                // Resuming would not deliver what was missed: `at` is beyond it.
                 for (const wanted of this.#of(message.channel)) {
                     wanted.at = null;
                     wanted.on(message);

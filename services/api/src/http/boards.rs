@@ -1,11 +1,13 @@
-//! Boards: who leads, and what platforms earn.
+//! The leaderboard, and the fees of users and platforms by day.
 
-use super::params::{Params, address, platform};
+use super::documented::{DatabaseReadResponses, PageParams, UserParams};
+use super::paging::cut_page;
+use super::params::{Params, address_in_path, platform_in_path};
 use super::problem::Problem;
 use crate::App;
 use crate::token;
 use crate::views::{FeePage, FeeView, Leaderboard};
-use api_domain::{FeeRow, Reads};
+use api_domain::FeeRow;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -18,25 +20,19 @@ use std::sync::Arc;
     params(
         ("by" = Option<String>, Query, description = "`volume` (default), `pnl`, `fees`", pattern = "^(volume|pnl|fees)$"),
         ("window" = Option<String>, Query, description = "The span of time: `all` (default), `24h`, `7d`, `30d`", pattern = "^(all|24h|7d|30d)$"),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+        PageParams,
     ),
     responses(
         (status = 200, description = "One page", body = Leaderboard),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
-pub(crate) async fn leaders(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<Leaderboard>, Problem> {
+pub(crate) async fn leaderboard(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<Leaderboard>, Problem> {
     let params = Params::read(&uri, &["by", "window", "cursor", "limit"])?;
     let (window, by, limit) = (params.window()?, params.measure()?, params.limit()?);
-    let after = params.below::<u32>()?.unwrap_or(0);
-    let mut rows = app.store.leaders(window, by, after, limit + 1).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next = rows.last().filter(|_| more).map(|last| token::after_number(last.rank.into()));
+    let after_rank = params.number_cursor::<u32>()?.unwrap_or(0);
+    let rows = app.store.leaderboard(window, by, after_rank, limit + 1).await?;
+    let (rows, next) = cut_page(rows, limit, |last| token::number_cursor(last.rank.into()));
     let built_at = rows.first().map(|first| first.built_at);
     let items = rows.into_iter().map(Into::into).collect();
     Ok(Json(Leaderboard { window: window.name(), by: by.name(), built_at, items, next }))
@@ -46,29 +42,25 @@ pub(crate) async fn leaders(State(app): State<Arc<App>>, uri: Uri) -> Result<Jso
 #[utoipa::path(
     get, path = "/v1/users/{address}/fees", tag = "users", operation_id = "listUserFees",
     params(
-        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
-        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
+        UserParams,
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page at least, a day is never cut; 50 when nothing is said", minimum = 1, maximum = 500),
+        ("limit" = Option<u32>, Query, description = "Items in a page at least, a day is never cut; 50 by default", minimum = 1, maximum = 500),
     ),
     responses(
         (status = 200, description = "One page", body = FeePage),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
-pub(crate) async fn of_user(
+pub(crate) async fn user_fees(
     State(app): State<Arc<App>>,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<FeePage>, Problem> {
     let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
-    let who = params.who(address(path)?)?;
-    let (below, limit) = (params.below::<u64>()?, params.limit()?);
-    let rows = app.store.fees(&who, below, limit + MOST_OF_A_DAY).await?;
-    Ok(Json(page(rows, limit)))
+    let user = params.user(address_in_path(path)?)?;
+    let (below_day, limit) = (params.number_cursor::<u64>()?, params.limit()?);
+    let rows = app.store.user_fees(&user, below_day, limit + MAX_FEE_ROWS_PER_DAY).await?;
+    Ok(Json(fee_page(rows, limit)))
 }
 
 /// What a platform earned by day, over all users and chains, newest first.
@@ -76,39 +68,35 @@ pub(crate) async fn of_user(
     get, path = "/v1/platforms/{platform}/fees", tag = "boards", operation_id = "listPlatformFees",
     params(
         ("platform" = String, Path, description = "The platform", min_length = 1, max_length = 256),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+        PageParams,
     ),
     responses(
         (status = 200, description = "One page", body = FeePage),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
-pub(crate) async fn of_platform(
+pub(crate) async fn platform_fees(
     State(app): State<Arc<App>>,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<FeePage>, Problem> {
     let params = Params::read(&uri, &["cursor", "limit"])?;
-    let platform = platform(path)?;
-    let (below, limit) = (params.below::<u64>()?, params.limit()?);
-    let rows = app.store.earned(&platform, below, limit + 1).await?;
-    Ok(Json(page(rows, limit)))
+    let platform = platform_in_path(path)?;
+    let (below_day, limit) = (params.number_cursor::<u64>()?, params.limit()?);
+    let rows = app.store.platform_fees(&platform, below_day, limit + 1).await?;
+    Ok(Json(fee_page(rows, limit)))
 }
 
-/// Chains times platforms that one user may have traded on in a day; more are cut.
-const MOST_OF_A_DAY: u32 = 500;
+/// Fees of one user in a day at most, one for each chain and platform; more are left out.
+const MAX_FEE_ROWS_PER_DAY: u32 = 500;
 
-/// Whole days until there are `limit` items.
-fn page(rows: Vec<FeeRow>, limit: u32) -> FeePage {
+/// A page of whole days with at least `limit` items, if there are so many.
+fn fee_page(rows: Vec<FeeRow>, limit: u32) -> FeePage {
     let mut items: Vec<FeeView> = vec![];
     let mut last = None;
     for row in rows {
         if items.len() >= limit as usize && last != Some(row.day) {
-            return FeePage { items, next: last.map(token::after_number) };
+            return FeePage { items, next: last.map(token::number_cursor) };
         }
         last = Some(row.day);
         items.push(row.into());

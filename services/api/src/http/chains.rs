@@ -1,4 +1,4 @@
-//! The chains, from what the ingestor last said of each.
+//! The chains, from the newest progress message of each.
 
 use super::params::Params;
 use super::problem::Problem;

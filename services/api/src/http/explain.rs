@@ -1,11 +1,13 @@
-//! A figure explained: the trades that a position is made of, lot by lot.
+//! A position explained: the trades that its figures are made of, lot by lot.
 
-use super::params::{Params, book};
+use super::documented::{DatabaseReadResponses, PageParams};
+use super::paging::cut_page;
+use super::params::{Params, position_in_path};
 use super::problem::Problem;
 use crate::App;
 use crate::token;
 use crate::views::{Explanation, StepView};
-use api_domain::{Reads, StepPage};
+use api_domain::StepPage;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -19,16 +21,12 @@ use std::sync::Arc;
         ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
         ("chain" = String, Path, description = "Id of the chain", min_length = 1, max_length = 256),
         ("asset" = String, Path, description = "The asset; `0x…` in any case", min_length = 1, max_length = 256),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+        PageParams,
     ),
     responses(
         (status = 200, description = "The position and one page of its trades", body = Explanation),
         (status = 404, description = "There is no such position", body = Problem, content_type = "application/problem+json"),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn explain(
@@ -37,17 +35,13 @@ pub(crate) async fn explain(
     uri: Uri,
 ) -> Result<Json<Explanation>, Problem> {
     let params = Params::read(&uri, &["cursor", "limit"])?;
-    let book = book(path)?;
+    let key = position_in_path(path)?;
     let page = params.step_page()?;
     let one_more = StepPage { limit: page.limit + 1, after: page.after };
-    let explained = app.store.explain(&book, &one_more).await?.ok_or_else(Problem::no_such_position)?;
-    let mut steps = explained.steps;
-    let limit = page.limit as usize;
-    let more = steps.len() > limit;
-    steps.truncate(limit);
-    let next = steps.last().filter(|_| more).map(|step| token::after_step(&step.key));
+    let explained = app.store.explain_position(&key, &one_more).await?.ok_or_else(Problem::no_such_position)?;
+    let (steps, next) = cut_page(explained.steps, page.limit, |step| token::step_cursor(&step.key));
     Ok(Json(Explanation {
-        address: book.address,
+        address: key.address,
         method: explained.method,
         position: explained.position.into(),
         items: steps.into_iter().map(StepView::try_from).collect::<Result<_, _>>()?,

@@ -1,4 +1,4 @@
-//! What every request passes: method and size, the client's rate, the time limit, and what every answer wears.
+//! What every request passes: checks of method, size and rate, a timeout, and the headers that every response carries.
 
 use super::Problem;
 use crate::App;
@@ -15,19 +15,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a request may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Longest address of a request, bytes.
-const MAX_ADDRESS: usize = 8 * 1024;
-/// Largest answer that is tagged, bytes.
-const MAX_ANSWER: usize = 64 * 1024 * 1024;
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest URI of a request.
+const MAX_URI_BYTES: usize = 8 * 1024;
+/// Largest response body.
+const MAX_RESPONSE_BYTES: usize = 64 * 1024 * 1024;
 
-const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
      connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Lets a request in, or says why not.
+/// Lets a request pass, or answers why not.
 pub(super) async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     match check(&app, &request) {
-        Ok(()) => match tokio::time::timeout(PATIENCE, next.run(request)).await {
+        Ok(()) => match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
             Ok(response) => response,
             Err(_) => Problem::too_slow().into_response(),
         },
@@ -41,12 +41,12 @@ fn check(app: &App, request: &Request) -> Result<(), Problem> {
     if let Some(client) = client
         && !matches!(path, "/health" | "/ready" | "/metrics")
     {
-        app.clients.admit(client, environment::now_ms()).map_err(Problem::too_many)?;
+        app.rate_limits.admit(client, environment::now_ms()).map_err(Problem::too_many)?;
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Problem::read_only());
     }
-    if request.uri().path_and_query().is_some_and(|address| address.as_str().len() > MAX_ADDRESS) {
+    if request.uri().path_and_query().is_some_and(|address| address.as_str().len() > MAX_URI_BYTES) {
         return Err(Problem::too_long());
     }
     let headers = request.headers();
@@ -57,20 +57,22 @@ fn check(app: &App, request: &Request) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Tags good answers by their content, and answers "not modified" to who has it already.
-pub(super) async fn tag(request: Request, next: Next) -> Response {
+/// Adds an `ETag` to good responses; answers "not modified" to a client that has the content already.
+pub(super) async fn add_etag(request: Request, next: Next) -> Response {
     let known = request.headers().get(header::IF_NONE_MATCH).cloned();
     let response = next.run(request).await;
     if response.status() != StatusCode::OK || response.headers().contains_key(header::CACHE_CONTROL) {
         return response;
     }
     let (mut parts, body) = response.into_parts();
-    let Ok(bytes) = to_bytes(body, MAX_ANSWER).await else { return Problem::too_big_an_answer().into_response() };
+    let Ok(bytes) = to_bytes(body, MAX_RESPONSE_BYTES).await else {
+        return Problem::too_big_an_answer().into_response();
+    };
     let digest = &Sha256::digest(&bytes)[..12];
     let tag = format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(digest));
-    let matches = known.as_ref().and_then(|known| known.to_str().ok()).is_some_and(|known| names(known, &tag));
-    put(&mut parts.headers, header::CACHE_CONTROL, "no-cache");
-    put(&mut parts.headers, header::ETAG, &tag);
+    let matches = known.as_ref().and_then(|known| known.to_str().ok()).is_some_and(|known| names_tag(known, &tag));
+    set_header(&mut parts.headers, header::CACHE_CONTROL, "no-cache");
+    set_header(&mut parts.headers, header::ETAG, &tag);
     if matches {
         parts.status = StatusCode::NOT_MODIFIED;
         parts.headers.remove(header::CONTENT_TYPE);
@@ -81,26 +83,26 @@ pub(super) async fn tag(request: Request, next: Next) -> Response {
 }
 
 /// Whether an `If-None-Match` names a tag; tags are compared weakly.
-fn names(known: &str, tag: &str) -> bool {
+fn names_tag(known: &str, tag: &str) -> bool {
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     known.trim() == "*" || known.split(',').any(|one| opaque(one) == opaque(tag))
 }
 
-/// Dresses every answer for browsers.
-pub(super) async fn dress(request: Request, next: Next) -> Response {
+/// Adds the headers that keep browsers from misusing a response.
+pub(super) async fn add_security_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    put(headers, header::CONTENT_SECURITY_POLICY, CONTENT_POLICY);
-    put(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    put(headers, header::REFERRER_POLICY, "no-referrer");
-    put(headers, header::X_FRAME_OPTIONS, "DENY");
-    put(headers, HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
-    put(headers, HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
-    put(headers, HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()");
+    set_header(headers, header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+    set_header(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set_header(headers, header::REFERRER_POLICY, "no-referrer");
+    set_header(headers, header::X_FRAME_OPTIONS, "DENY");
+    set_header(headers, HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set_header(headers, HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    set_header(headers, HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()");
     response
 }
 
-fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+fn set_header(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
@@ -112,7 +114,7 @@ mod tests {
 
     #[test]
     fn tags_are_compared_weakly() {
-        assert!(names("*", "W/\"a\"") && names("\"a\"", "W/\"a\"") && names("\"b\", W/\"a\"", "W/\"a\""));
-        assert!(!names("\"b\"", "W/\"a\""));
+        assert!(names_tag("*", "W/\"a\"") && names_tag("\"a\"", "W/\"a\"") && names_tag("\"b\", W/\"a\"", "W/\"a\""));
+        assert!(!names_tag("\"b\"", "W/\"a\""));
     }
 }

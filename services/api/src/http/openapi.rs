@@ -1,6 +1,6 @@
 //! The OpenAPI document: generated from the handlers and views, with the trade's schema taken from the wire.
 
-use super::{boards, chains, explain, health, measures, trades, users};
+use super::{Problem, boards, chains, explain, health, prometheus, trades, users};
 use crate::stream;
 use crate::views::TradeExecuted;
 use axum::http::header;
@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use utoipa::OpenApi;
 
 /// Name of the trade's schema.
-const TRADE: &str = "TradeExecutedV1";
+const TRADE_SCHEMA: &str = "TradeExecutedV1";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,11 +23,11 @@ const TRADE: &str = "TradeExecutedV1";
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
-        health::health, health::ready, chains::list, trades::list, trades::of_user, users::metrics, users::history,
-        boards::of_user, users::positions, explain::explain, users::portfolio, users::drift, boards::leaders,
-        boards::of_platform, stream::open, measures::show, document,
+        health::health, health::ready, chains::list, trades::list, trades::list_of_user, users::metrics, users::history,
+        boards::user_fees, users::positions, explain::explain, users::portfolio, users::drift, boards::leaderboard,
+        boards::platform_fees, stream::open, prometheus::show, document,
     ),
-    components(schemas(TradeExecuted)),
+    components(schemas(TradeExecuted, Problem)),
     tags(
         (name = "trades", description = "The tape"),
         (name = "users", description = "One user"),
@@ -39,7 +39,8 @@ const TRADE: &str = "TradeExecutedV1";
 )]
 struct Document;
 
-static TEXT: LazyLock<String> = LazyLock::new(|| serde_json::to_string_pretty(&value()).unwrap_or_default() + "\n");
+static DOCUMENT_TEXT: LazyLock<String> =
+    LazyLock::new(|| serde_json::to_string_pretty(&document_value()).unwrap_or_default() + "\n");
 
 /// This document.
 #[utoipa::path(
@@ -47,22 +48,22 @@ static TEXT: LazyLock<String> = LazyLock::new(|| serde_json::to_string_pretty(&v
     responses((status = 200, description = "This document", body = Object))
 )]
 pub(crate) async fn document() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT_TEXT.as_str()).into_response()
 }
 
-fn value() -> Value {
+fn document_value() -> Value {
     let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
-        set_in(schemas);
+        add_trade_schema(schemas);
     }
     if let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) {
-        paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut).for_each(refuse_long_addresses);
+        paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut).for_each(document_long_uris);
     }
     document
 }
 
-/// The guard refuses an address that is too long, whatever is asked; said once here for all that may be asked wrongly.
-fn refuse_long_addresses(operation: &mut Value) {
+/// Adds 414 to every operation that documents 400: the guard refuses a request whose URI is too long.
+fn document_long_uris(operation: &mut Value) {
     let Some(responses) = operation.pointer_mut("/responses").and_then(Value::as_object_mut) else { return };
     if let Some(mut refusal) = responses.get("400").cloned() {
         refusal["description"] = "The address is longer than 8192 bytes".into();
@@ -70,39 +71,39 @@ fn refuse_long_addresses(operation: &mut Value) {
     }
 }
 
-/// Sets the wire's schema of a trade in, its definitions beside it under names of their own.
-fn set_in(schemas: &mut Map<String, Value>) {
+/// Adds the wire's schema of a trade, and its definitions under names of their own.
+fn add_trade_schema(schemas: &mut Map<String, Value>) {
     let mut schema = schemars::schema_for!(wire::v1::trade::TradeExecuted<'_>).to_value();
     let definitions = schema.as_object_mut().and_then(|schema| {
         schema.remove("$schema");
         schema.remove("$defs")
     });
-    point(&mut schema);
-    schemas.insert(TRADE.to_owned(), schema);
+    move_references(&mut schema);
+    schemas.insert(TRADE_SCHEMA.to_owned(), schema);
     if let Some(Value::Object(definitions)) = definitions {
         for (name, mut definition) in definitions {
-            point(&mut definition);
-            schemas.insert(format!("{TRADE}{name}"), definition);
+            move_references(&mut definition);
+            schemas.insert(format!("{TRADE_SCHEMA}{name}"), definition);
         }
     }
 }
 
-/// Lets references point to where the definitions stand now.
-fn point(schema: &mut Value) {
+/// Changes references to where the definitions stand now.
+fn move_references(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             for (name, field) in fields {
                 match field {
                     Value::String(target) if name == "$ref" => {
                         if let Some(definition) = target.strip_prefix("#/$defs/") {
-                            *target = format!("#/components/schemas/{TRADE}{definition}");
+                            *target = format!("#/components/schemas/{TRADE_SCHEMA}{definition}");
                         }
                     }
-                    other => point(other),
+                    other => move_references(other),
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(point),
+        Value::Array(items) => items.iter_mut().for_each(move_references),
         _ => {}
     }
 }
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn every_route_is_in_the_document() {
-        let document = value();
+        let document = document_value();
         let documented: BTreeSet<&str> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
         let served: BTreeSet<&str> = super::super::routes().iter().map(|(path, _)| *path).collect();
         assert_eq!(documented, served);
@@ -124,7 +125,7 @@ mod tests {
 
     #[test]
     fn every_operation_has_a_name_of_its_own() {
-        let document = value();
+        let document = document_value();
         let operations =
             document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
         let names: Vec<&str> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn every_reference_points_to_a_schema() {
-        let document = value();
+        let document = document_value();
         let text = document.to_string();
         for target in text.split("\"$ref\":\"").skip(1).filter_map(|rest| rest.split('"').next()) {
             assert!(document.pointer(target.trim_start_matches('#')).is_some(), "{target} leads nowhere");
@@ -145,9 +146,12 @@ mod tests {
     fn the_golden_file_is_current() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(&path, TEXT.as_str()).unwrap();
+            std::fs::write(&path, DOCUMENT_TEXT.as_str()).unwrap();
         }
         let golden = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(golden == *TEXT, "openapi.json is not current: run this test with UPDATE_GOLDEN=1 and review it");
+        assert!(
+            golden == *DOCUMENT_TEXT,
+            "openapi.json is not current: run this test with UPDATE_GOLDEN=1 and review it"
+        );
     }
 }

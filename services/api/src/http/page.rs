@@ -1,4 +1,4 @@
-//! The page: files embedded in this program, served as they are.
+//! The web page: files embedded in this program and served unchanged.
 
 use crate::App;
 use axum::http::header;
@@ -7,7 +7,7 @@ use axum::routing::{MethodRouter, get};
 use std::sync::Arc;
 
 /// Path, type and content of every file.
-const FILES: &[(&str, &str, &str)] = &[
+const PAGE_FILES: &[(&str, &str, &str)] = &[
     ("/", "text/html; charset=utf-8", include_str!("../../page/index.html")),
     ("/page/style.css", "text/css; charset=utf-8", include_str!("../../page/style.css")),
     ("/page/app.js", "text/javascript; charset=utf-8", include_str!("../../page/app.js")),
@@ -29,7 +29,7 @@ const FILES: &[(&str, &str, &str)] = &[
 
 /// A route for each file.
 pub(super) fn routes() -> impl Iterator<Item = (&'static str, MethodRouter<Arc<App>>)> {
-    FILES.iter().map(|(path, kind, content)| {
+    PAGE_FILES.iter().map(|(path, kind, content)| {
         (*path, get(move || std::future::ready(([(header::CONTENT_TYPE, *kind)], *content).into_response())))
     })
 }

@@ -1,23 +1,25 @@
-//! Parameters of a request: named, known, given once, and refused by name when they are wrong.
+//! Parameters of a request: each must be known, given once and valid; a refusal names the parameter.
 
 use super::Problem;
 use crate::token;
-use api_domain::{AssetPage, Book, Filter, Measure, Shown, StepPage, TradeKey, Who, Window, lowered};
+use api_domain::{
+    AssetPage, Measure, PositionKey, StatusFilter, StepPage, TradeFilter, TradeKey, UserQuery, Window, normalized_id,
+};
 use axum::extract::Path;
 use axum::extract::Query;
 use axum::extract::rejection::PathRejection;
 use axum::http::Uri;
 use wire::check;
 
-/// Items of a page when nothing is said, and at most.
-const LIMIT: u32 = 50;
-const MOST: u32 = 500;
+/// Items of a page without `limit`, and at most.
+const DEFAULT_PAGE_ITEMS: u32 = 50;
+pub(super) const MAX_PAGE_ITEMS: u32 = 500;
 
 /// The query of a request.
 pub(super) struct Params(Vec<(String, String)>);
 
 impl Params {
-    /// Reads a query in which only these names may occur.
+    /// Reads a query string in which only these names may occur.
     pub(super) fn read(uri: &Uri, known: &[&str]) -> Result<Self, Problem> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(|_| Problem::bad_query())?;
         for (at, (name, _)) in pairs.iter().enumerate() {
@@ -36,30 +38,30 @@ impl Params {
         self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 
-    fn identity(&self, name: &str) -> Result<Option<String>, Problem> {
-        self.get(name).map(|text| identity(name, text)).transpose()
+    fn id(&self, name: &str) -> Result<Option<String>, Problem> {
+        self.get(name).map(|text| checked_id(name, text)).transpose()
     }
 
     /// `chain`, `trader`, `asset` and `venue`.
-    pub(super) fn filter(&self) -> Result<Filter, Problem> {
-        Ok(Filter {
-            chain: self.identity("chain")?,
-            trader: self.identity("trader")?.map(|trader| lowered(&trader)),
-            asset: self.identity("asset")?.map(|asset| lowered(&asset)),
-            venue: self.identity("venue")?,
+    pub(super) fn filter(&self) -> Result<TradeFilter, Problem> {
+        Ok(TradeFilter {
+            chain: self.id("chain")?,
+            trader: self.id("trader")?.map(|trader| normalized_id(&trader)),
+            asset: self.id("asset")?.map(|asset| normalized_id(&asset)),
+            venue: self.id("venue")?,
         })
     }
 
     /// `chain` beside an address.
-    pub(super) fn who(&self, address: String) -> Result<Who, Problem> {
-        Ok(Who { address, chain: self.identity("chain")? })
+    pub(super) fn user(&self, address: String) -> Result<UserQuery, Problem> {
+        Ok(UserQuery { address, chain: self.id("chain")? })
     }
 
     /// `status`.
-    pub(super) fn shown(&self) -> Result<Shown, Problem> {
+    pub(super) fn shown(&self) -> Result<StatusFilter, Problem> {
         match self.get("status") {
-            None | Some("live") => Ok(Shown::Live),
-            Some("all") => Ok(Shown::All),
+            None | Some("live") => Ok(StatusFilter::Live),
+            Some("all") => Ok(StatusFilter::All),
             Some(_) => Err(Problem::bad_parameter("status", "must be `live` or `all`")),
         }
     }
@@ -67,18 +69,18 @@ impl Params {
     /// `window`.
     pub(super) fn window(&self) -> Result<Window, Problem> {
         let Some(text) = self.get("window") else { return Ok(Window::default()) };
-        Window::named(text).ok_or_else(|| Problem::bad_parameter("window", "must be `all`, `24h`, `7d` or `30d`"))
+        Window::from_name(text).ok_or_else(|| Problem::bad_parameter("window", "must be `all`, `24h`, `7d` or `30d`"))
     }
 
     /// `by`.
     pub(super) fn measure(&self) -> Result<Measure, Problem> {
         let Some(text) = self.get("by") else { return Ok(Measure::default()) };
-        Measure::named(text).ok_or_else(|| Problem::bad_parameter("by", "must be `volume`, `pnl` or `fees`"))
+        Measure::from_name(text).ok_or_else(|| Problem::bad_parameter("by", "must be `volume`, `pnl` or `fees`"))
     }
 
-    /// `cursor` of a list that continues below a number.
-    pub(super) fn below<N: TryFrom<u64>>(&self) -> Result<Option<N>, Problem> {
-        let number = self.get("cursor").map(token::number).transpose().map_err(|_| bad_cursor())?;
+    /// `cursor` of a list that continues after a number: a day, a rank.
+    pub(super) fn number_cursor<N: TryFrom<u64>>(&self) -> Result<Option<N>, Problem> {
+        let number = self.get("cursor").map(token::read_number_cursor).transpose().map_err(|_| bad_cursor())?;
         let number = number.filter(|number| i64::try_from(*number).is_ok()).map(N::try_from);
         match (number, self.get("cursor")) {
             (None, None) => Ok(None),
@@ -89,7 +91,7 @@ impl Params {
 
     /// `cursor` and `limit` of the trades of a position.
     pub(super) fn step_page(&self) -> Result<StepPage, Problem> {
-        let after = self.get("cursor").map(token::step).transpose().map_err(|_| bad_cursor())?;
+        let after = self.get("cursor").map(token::read_step_cursor).transpose().map_err(|_| bad_cursor())?;
         if after.iter().any(|key| key.id.chars().any(char::is_control) || i64::try_from(key.height).is_err()) {
             return Err(bad_cursor());
         }
@@ -98,17 +100,19 @@ impl Params {
 
     /// `limit`.
     pub(super) fn limit(&self) -> Result<u32, Problem> {
-        let Some(text) = self.get("limit") else { return Ok(LIMIT) };
+        let Some(text) = self.get("limit") else { return Ok(DEFAULT_PAGE_ITEMS) };
         match text.parse() {
-            Ok(limit) if (1..=MOST).contains(&limit) && text.bytes().all(|digit| digit.is_ascii_digit()) => Ok(limit),
-            _ => Err(Problem::bad_parameter("limit", format!("must be a number from 1 to {MOST}"))),
+            Ok(limit) if (1..=MAX_PAGE_ITEMS).contains(&limit) && text.bytes().all(|digit| digit.is_ascii_digit()) => {
+                Ok(limit)
+            }
+            _ => Err(Problem::bad_parameter("limit", format!("must be a number from 1 to {MAX_PAGE_ITEMS}"))),
         }
     }
 
     /// `cursor` of a list of trades.
-    pub(super) fn after_trade(&self) -> Result<Option<TradeKey>, Problem> {
+    pub(super) fn trade_cursor(&self) -> Result<Option<TradeKey>, Problem> {
         let Some(text) = self.get("cursor") else { return Ok(None) };
-        let key = token::trade(text).map_err(|_| bad_cursor())?;
+        let key = token::read_trade_cursor(text).map_err(|_| bad_cursor())?;
         let numbers = [key.block_time, key.height];
         if [&key.chain, &key.id, &key.trader].iter().any(|text| text.chars().any(char::is_control))
             || numbers.iter().any(|number| i64::try_from(*number).is_err())
@@ -120,7 +124,7 @@ impl Params {
 
     /// `cursor` and `limit` of a list of assets.
     pub(super) fn asset_page(&self) -> Result<AssetPage, Problem> {
-        let after = self.get("cursor").map(token::asset).transpose().map_err(|_| bad_cursor())?;
+        let after = self.get("cursor").map(token::read_asset_cursor).transpose().map_err(|_| bad_cursor())?;
         if after.iter().any(|(chain, asset)| [chain, asset].iter().any(|text| check::id("cursor", text).is_err())) {
             return Err(bad_cursor());
         }
@@ -129,28 +133,30 @@ impl Params {
 }
 
 /// The address in a path.
-pub(super) fn address(path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+pub(super) fn address_in_path(path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
     let Ok(Path(text)) = path else { return Err(Problem::bad_parameter("address", "is not UTF-8")) };
-    identity("address", &text).map(|text| lowered(&text))
+    checked_id("address", &text).map(|text| normalized_id(&text))
 }
 
 /// Address, chain and asset in a path.
-pub(super) fn book(path: Result<Path<(String, String, String)>, PathRejection>) -> Result<Book, Problem> {
+pub(super) fn position_in_path(
+    path: Result<Path<(String, String, String)>, PathRejection>,
+) -> Result<PositionKey, Problem> {
     let Ok(Path((address, chain, asset))) = path else { return Err(Problem::bad_parameter("address", "is not UTF-8")) };
-    Ok(Book {
-        address: identity("address", &address).map(|text| lowered(&text))?,
-        chain: identity("chain", &chain)?,
-        asset: identity("asset", &asset).map(|text| lowered(&text))?,
+    Ok(PositionKey {
+        address: checked_id("address", &address).map(|text| normalized_id(&text))?,
+        chain: checked_id("chain", &chain)?,
+        asset: checked_id("asset", &asset).map(|text| normalized_id(&text))?,
     })
 }
 
 /// The platform in a path.
-pub(super) fn platform(path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+pub(super) fn platform_in_path(path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
     let Ok(Path(text)) = path else { return Err(Problem::bad_parameter("platform", "is not UTF-8")) };
-    identity("platform", &text)
+    checked_id("platform", &text)
 }
 
-fn identity(name: &str, text: &str) -> Result<String, Problem> {
+fn checked_id(name: &str, text: &str) -> Result<String, Problem> {
     match check::id(name, text) {
         Ok(()) => Ok(text.to_owned()),
         Err(wire::Invalid::Field { field, rule }) => Err(Problem::bad_parameter(&field, rule)),

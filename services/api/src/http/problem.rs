@@ -1,4 +1,4 @@
-//! What went wrong, as RFC 9457 has it: a problem document for every error.
+//! Problem documents (RFC 9457): the body of every error response.
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -103,7 +103,11 @@ impl Problem {
 
 impl From<Unavailable> for Problem {
     fn from(error: Unavailable) -> Self {
-        tracing::error!(event = "api.database.failed", error = &error as &dyn Error, "failed to answer a request");
+        tracing::error!(
+            event = "api.database.failed",
+            error = &error as &dyn Error,
+            "cannot read the database for a request; the client is asked to retry"
+        );
         let title = "The database cannot be read";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title, "ask again in a moment")
             .with(header::RETRY_AFTER, &1)

@@ -1,11 +1,13 @@
 //! Trades, newest first, in pages that stay true while trades come and go.
 
-use super::params::{Params, address};
+use super::documented::{DatabaseReadResponses, PageParams, UserParams};
+use super::paging::cut_page;
+use super::params::{Params, address_in_path};
 use super::problem::Problem;
 use crate::App;
 use crate::token;
 use crate::views::TradePage;
-use api_domain::{Reads, TradeQuery};
+use api_domain::TradeQuery;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -20,80 +22,69 @@ use tape::Unavailable;
     params(
         ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
         ("trader" = Option<String>, Query, description = "Only of this trader", max_length = 256),
-        ("asset" = Option<String>, Query, description = "Only where this asset was given or got", max_length = 256),
+        ("asset" = Option<String>, Query, description = "Only where this asset was sold or bought", max_length = 256),
         ("venue" = Option<String>, Query, description = "Only where a pool of this venue was crossed", max_length = 256),
         ("status" = Option<String>, Query, description = "`live` (default), or `all`: reverted trades too", pattern = "^(live|all)$"),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+        PageParams,
     ),
     responses(
         (status = 200, description = "One page", body = TradePage),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<TradePage>, Problem> {
     let params = Params::read(&uri, &["chain", "trader", "asset", "venue", "status", "cursor", "limit"])?;
-    let query = query(&params)?;
-    page(&app, query).await
+    let query = trade_query(&params)?;
+    trade_page(&app, query).await
 }
 
 /// Lists one user's trades, newest first.
 #[utoipa::path(
     get, path = "/v1/users/{address}/trades", tag = "users", operation_id = "listUserTrades",
     params(
-        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
-        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
-        ("asset" = Option<String>, Query, description = "Only where this asset was given or got", max_length = 256),
+        UserParams,
+        ("asset" = Option<String>, Query, description = "Only where this asset was sold or bought", max_length = 256),
         ("venue" = Option<String>, Query, description = "Only where a pool of this venue was crossed", max_length = 256),
         ("status" = Option<String>, Query, description = "`live` (default), or `all`: reverted trades too", pattern = "^(live|all)$"),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+        PageParams,
     ),
     responses(
         (status = 200, description = "One page", body = TradePage),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
-pub(crate) async fn of_user(
+pub(crate) async fn list_of_user(
     State(app): State<Arc<App>>,
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<TradePage>, Problem> {
-    let trader = address(path)?;
+    let trader = address_in_path(path)?;
     let params = Params::read(&uri, &["chain", "asset", "venue", "status", "cursor", "limit"])?;
-    let mut query = query(&params)?;
+    let mut query = trade_query(&params)?;
     query.filter.trader = Some(trader);
-    page(&app, query).await
+    trade_page(&app, query).await
 }
 
-fn query(params: &Params) -> Result<TradeQuery, Problem> {
+fn trade_query(params: &Params) -> Result<TradeQuery, Problem> {
     Ok(TradeQuery {
         filter: params.filter()?,
         shown: params.shown()?,
-        after: params.after_trade()?,
+        after: params.trade_cursor()?,
         limit: params.limit()?,
     })
 }
 
-/// One page; a further trade is read to know whether there is a next one.
-async fn page(app: &App, mut query: TradeQuery) -> Result<Json<TradePage>, Problem> {
-    let limit = query.limit as usize;
+/// One page of trades, each as it was published.
+async fn trade_page(app: &App, mut query: TradeQuery) -> Result<Json<TradePage>, Problem> {
+    let limit = query.limit;
     query.limit += 1;
-    let mut rows = app.store.trades(&query).await?;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|row| token::after_trade(&row.key));
+    let rows = app.store.trades(&query).await?;
+    let (rows, next) = cut_page(rows, limit, |row| token::trade_cursor(&row.key));
     let items = rows
         .into_iter()
         .map(|row| {
             RawValue::from_string(row.payload)
-                .map_err(|e| Unavailable::new(format!("understand the event of {}", row.key.id), e))
+                .map_err(|e| Unavailable::new(format!("read the event of trade {}", row.key.id), e))
         })
         .collect::<Result<_, _>>()?;
     Ok(Json(TradePage { items, next }))

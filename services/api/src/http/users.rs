@@ -1,11 +1,13 @@
-//! One user: totals, positions, portfolio.
+//! One user: totals, history, drift, positions, portfolio.
 
-use super::params::{Params, address};
+use super::documented::{DatabaseReadResponses, PageParams, UserParams};
+use super::paging::cut_page;
+use super::params::{Params, address_in_path};
 use super::problem::Problem;
 use crate::App;
 use crate::token;
 use crate::views::{DriftPage, Portfolio, PositionPage, UserHistory, UserMetrics};
-use api_domain::{AssetPage, Reads, Totals};
+use api_domain::{AssetPage, HOUR_MS, Totals};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -20,16 +22,12 @@ type Address = Result<Path<String>, PathRejection>;
 #[utoipa::path(
     get, path = "/v1/users/{address}/metrics", tag = "users", operation_id = "getUserMetrics",
     params(
-        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
-        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
+        UserParams,
         ("window" = Option<String>, Query, description = "The span of time: `all` (default), `24h` (the current hour and the 23 before), `7d`, `30d`", pattern = "^(all|24h|7d|30d)$"),
     ),
     responses(
         (status = 200, description = "The user's metrics", body = UserMetrics),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn metrics(
@@ -38,30 +36,27 @@ pub(crate) async fn metrics(
     uri: Uri,
 ) -> Result<Json<UserMetrics>, Problem> {
     let params = Params::read(&uri, &["chain", "window"])?;
-    let who = params.who(address(path)?)?;
+    let user = params.user(address_in_path(path)?)?;
     let window = params.window()?;
-    let rows = app.store.totals(&who, window.hours(now_ms())).await?;
+    let rows = app.store.user_totals(&user, window.hours(now_ms())).await?;
     let total = rows.iter().try_fold(Totals::default(), |sum, row| sum.plus(&row.totals));
-    let total =
-        total.ok_or_else(|| Unavailable::new("add up a user's totals", "they exceed what dollars are kept in"))?;
+    let total = total.ok_or_else(|| {
+        Unavailable::new("add up a user's totals", "the sum exceeds the largest amount of US dollars")
+    })?;
     let chains = rows.into_iter().map(Into::into).collect();
-    Ok(Json(UserMetrics { address: who.address, window: window.name(), total: total.into(), chains }))
+    Ok(Json(UserMetrics { address: user.address, window: window.name(), total: total.into(), chains }))
 }
 
 /// What happened to one user over time: volume, fees and realized profit and loss by the hour or day.
 #[utoipa::path(
     get, path = "/v1/users/{address}/history", tag = "users", operation_id = "getUserHistory",
     params(
-        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
-        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
+        UserParams,
         ("window" = Option<String>, Query, description = "The span of time: `all` (default) and `30d` by the day, `7d` and `24h` by the hour", pattern = "^(all|24h|7d|30d)$"),
     ),
     responses(
         (status = 200, description = "The curve", body = UserHistory),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn history(
@@ -70,55 +65,45 @@ pub(crate) async fn history(
     uri: Uri,
 ) -> Result<Json<UserHistory>, Problem> {
     let params = Params::read(&uri, &["chain", "window"])?;
-    let who = params.who(address(path)?)?;
+    let user = params.user(address_in_path(path)?)?;
     let window = params.window()?;
-    let points = app.store.curve(&who, window.hours(now_ms()), window.step()).await?;
+    let points = app.store.user_history(&user, window.hours(now_ms()), window.step_hours()).await?;
     let items = points.into_iter().map(Into::into).collect();
-    let step_ms = window.step() * 3_600_000;
-    Ok(Json(UserHistory { address: who.address, window: window.name(), step_ms, items }))
+    let step_ms = window.step_hours() * HOUR_MS;
+    Ok(Json(UserHistory { address: user.address, window: window.name(), step_ms, items }))
 }
 
-/// Where a provider's balances and one user's trades differ, by chain and asset.
+/// How far a provider's balances differ from the sum of one user's trades, by chain and asset.
 #[utoipa::path(
     get, path = "/v1/users/{address}/drift", tag = "users", operation_id = "listUserDrift",
     params(
-        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
-        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+        UserParams,
+        PageParams,
     ),
     responses(
         (status = 200, description = "One page", body = DriftPage),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn drift(State(app): State<Arc<App>>, path: Address, uri: Uri) -> Result<Json<DriftPage>, Problem> {
     let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
-    let who = params.who(address(path)?)?;
+    let user = params.user(address_in_path(path)?)?;
     let page = params.asset_page()?;
-    let rows = app.store.drift(&who, &one_more(&page)).await?;
-    let (rows, next) = cut(rows, &page, |row| (&row.chain, &row.asset));
-    Ok(Json(DriftPage { address: who.address, items: rows.into_iter().map(Into::into).collect(), next }))
+    let rows = app.store.user_drift(&user, &one_more(&page)).await?;
+    let (rows, next) = cut_page(rows, page.limit, |row| token::asset_cursor(&row.chain, &row.asset));
+    Ok(Json(DriftPage { address: user.address, items: rows.into_iter().map(Into::into).collect(), next }))
 }
 
 /// One user's positions, by chain and asset.
 #[utoipa::path(
     get, path = "/v1/users/{address}/positions", tag = "users", operation_id = "listUserPositions",
     params(
-        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
-        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+        UserParams,
+        PageParams,
     ),
     responses(
         (status = 200, description = "One page", body = PositionPage),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn positions(
@@ -127,28 +112,23 @@ pub(crate) async fn positions(
     uri: Uri,
 ) -> Result<Json<PositionPage>, Problem> {
     let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
-    let who = params.who(address(path)?)?;
+    let user = params.user(address_in_path(path)?)?;
     let page = params.asset_page()?;
-    let rows = app.store.positions(&who, &one_more(&page)).await?;
-    let (rows, next) = cut(rows, &page, |row| (&row.chain, &row.asset));
-    Ok(Json(PositionPage { address: who.address, items: rows.into_iter().map(Into::into).collect(), next }))
+    let rows = app.store.user_positions(&user, &one_more(&page)).await?;
+    let (rows, next) = cut_page(rows, page.limit, |row| token::asset_cursor(&row.chain, &row.asset));
+    Ok(Json(PositionPage { address: user.address, items: rows.into_iter().map(Into::into).collect(), next }))
 }
 
 /// One user's balances as a provider reports them, by chain and asset.
 #[utoipa::path(
     get, path = "/v1/users/{address}/portfolio", tag = "users", operation_id = "getUserPortfolio",
     params(
-        ("address" = String, Path, description = "The user's address; `0x…` in any case", min_length = 1, max_length = 256),
-        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "Items in a page; 50 when nothing is said", minimum = 1, maximum = 500),
+        UserParams,
+        PageParams,
     ),
     responses(
         (status = 200, description = "The wallets and one page of balances", body = Portfolio),
-        (status = 304, description = "Unchanged since the given ETag"),
-        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database cannot be read", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
     )
 )]
 pub(crate) async fn portfolio(
@@ -157,12 +137,12 @@ pub(crate) async fn portfolio(
     uri: Uri,
 ) -> Result<Json<Portfolio>, Problem> {
     let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
-    let who = params.who(address(path)?)?;
+    let user = params.user(address_in_path(path)?)?;
     let page = params.asset_page()?;
-    let state = app.store.wallet(&who, &one_more(&page)).await?;
-    let (balances, next) = cut(state.balances, &page, |row| (&row.chain, &row.asset));
+    let state = app.store.wallet_state(&user, &one_more(&page)).await?;
+    let (balances, next) = cut_page(state.balances, page.limit, |row| token::asset_cursor(&row.chain, &row.asset));
     Ok(Json(Portfolio {
-        address: who.address,
+        address: user.address,
         wallets: state.wallets.into_iter().map(Into::into).collect(),
         items: balances.into_iter().map(Into::into).collect(),
         next,
@@ -171,16 +151,4 @@ pub(crate) async fn portfolio(
 
 fn one_more(page: &AssetPage) -> AssetPage {
     AssetPage { after: page.after.clone(), limit: page.limit + 1 }
-}
-
-/// A page of the rows, and the cursor of the next one if there are more.
-fn cut<T>(mut rows: Vec<T>, page: &AssetPage, key: impl Fn(&T) -> (&String, &String)) -> (Vec<T>, Option<String>) {
-    let limit = page.limit as usize;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(|row| {
-        let (chain, asset) = key(row);
-        token::after_asset(chain, asset)
-    });
-    (rows, next)
 }

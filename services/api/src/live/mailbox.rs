@@ -1,107 +1,91 @@
-//! A reader's mailbox: what waits for it, and the bell that rings when something does.
+//! A reader's mailbox: the messages that wait for it, and the notification when there are some.
 
-use super::change::{ChainChange, MetricsChange, WalletChange};
-use api_domain::{Outbox, Taken};
+use super::update::Update;
+use api_domain::{Delivery, SendQueue};
 use axum::extract::ws::Utf8Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 /// Changes that wait for one reader at most.
-pub(crate) const MOST_WAITING: usize = 1_024;
+pub(crate) const MAX_WAITING_CHANGES: usize = 1_024;
 
-/// Answers that wait for one reader at most; further questions wait.
-const MOST_REPLIES: usize = 8;
+/// Replies that wait for one reader at most; its further requests wait.
+const MAX_WAITING_REPLIES: usize = 8;
 
-/// Something to deliver; cloning shares it.
+/// A message that waits for a reader.
 #[derive(Clone, Debug)]
 pub(crate) enum Outgoing {
-    Text(Utf8Bytes),
-    Metrics(Arc<MetricsChange>),
-    Wallet(Arc<WalletChange>),
-    Chain(Arc<ChainChange>),
+    Reply(Utf8Bytes),
+    Update(Update),
 }
 
 impl Outgoing {
     pub(crate) fn text(&self) -> Utf8Bytes {
         match self {
-            Self::Text(text) => text.clone(),
-            Self::Metrics(change) => change.text(),
-            Self::Wallet(change) => change.text(),
-            Self::Chain(change) => change.text(),
+            Self::Reply(text) => text.clone(),
+            Self::Update(update) => update.text(),
         }
     }
 
-    fn key(&self) -> Option<Arc<str>> {
-        match self {
-            Self::Text(_) => None,
-            Self::Metrics(change) => Some(Arc::clone(&change.key)),
-            Self::Wallet(change) => Some(Arc::clone(&change.key)),
-            Self::Chain(change) => Some(Arc::clone(&change.key)),
-        }
-    }
-
-    fn then(&self, later: &Self) -> Self {
+    fn conflated_with(&self, later: &Self) -> Self {
         match (self, later) {
-            (Self::Metrics(earlier), Self::Metrics(later)) => Self::Metrics(Arc::new(earlier.then(later))),
-            (Self::Wallet(earlier), Self::Wallet(later)) => Self::Wallet(Arc::new(earlier.then(later))),
+            (Self::Update(earlier), Self::Update(later)) => Self::Update(earlier.conflated_with(later)),
             _ => later.clone(),
         }
     }
 }
 
-/// What waits for one reader.
+/// The messages that wait for one reader.
 pub(crate) struct Mailbox {
-    waiting: Mutex<Outbox<Arc<str>, Outgoing>>,
-    bell: Notify,
-    room: Notify,
+    queue: Mutex<SendQueue<Arc<str>, Outgoing>>,
+    filled: Notify,
+    emptied: Notify,
 }
 
 impl Mailbox {
     pub(crate) fn new() -> Self {
-        Self { waiting: Mutex::new(Outbox::holding(MOST_WAITING)), bell: Notify::new(), room: Notify::new() }
+        let queue = Mutex::new(SendQueue::with_max_changes(MAX_WAITING_CHANGES));
+        Self { queue, filled: Notify::new(), emptied: Notify::new() }
     }
 
-    pub(crate) fn reply(&self, message: Outgoing) {
-        self.lock().reply(message);
-        self.bell.notify_one();
+    /// Adds a reply to a request.
+    pub(crate) fn reply(&self, text: Utf8Bytes) {
+        self.lock().push_reply(Outgoing::Reply(text));
+        self.filled.notify_one();
     }
 
-    pub(crate) fn change(&self, message: Outgoing) {
-        self.lock().change(message);
-        self.bell.notify_one();
-    }
-
-    pub(crate) fn state(&self, message: Outgoing) {
-        match message.key() {
-            Some(key) => self.lock().state(key, message, Outgoing::then),
-            None => self.lock().reply(message),
+    /// Adds an update: trades one by one, states conflated.
+    pub(crate) fn deliver(&self, update: Update) {
+        match update.state_key() {
+            Some(key) => self.lock().push_state(key, Outgoing::Update(update), Outgoing::conflated_with),
+            None => self.lock().push_change(Outgoing::Update(update)),
         }
-        self.bell.notify_one();
+        self.filled.notify_one();
     }
 
-    /// Takes what waits, a handful at most, waiting for the first.
-    pub(crate) async fn take(&self, most: usize) -> Vec<Taken<Outgoing>> {
+    /// Takes at most `max_messages`; waits while there are none.
+    pub(crate) async fn take_messages(&self, max_messages: usize) -> Vec<Delivery<Outgoing>> {
         loop {
             let taken: Vec<_> = {
-                let mut waiting = self.lock();
-                std::iter::from_fn(|| waiting.take()).take(most).collect()
+                let mut queue = self.lock();
+                std::iter::from_fn(|| queue.pop()).take(max_messages).collect()
             };
             if !taken.is_empty() {
-                self.room.notify_one();
+                self.emptied.notify_one();
                 return taken;
             }
-            self.bell.notified().await;
+            self.filled.notified().await;
         }
     }
 
-    /// Waits until so little waits that an answer may be added.
+    /// Waits until another reply may be added.
     pub(crate) async fn wait_for_room(&self) {
-        while self.lock().replies() >= MOST_REPLIES {
-            self.room.notified().await;
+        while self.lock().replies() >= MAX_WAITING_REPLIES {
+            self.emptied.notified().await;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Outbox<Arc<str>, Outgoing>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, SendQueue<Arc<str>, Outgoing>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,90 +1,112 @@
-//! Coming back: a reader says up to where it was told, and is told what came since.
+//! Resuming: a client names the last `at` it received, and receives what arrived since.
 //!
-//! Every message carries `at`, the next position of every partition when it was made. Messages reach a reader in the
-//! order in which changes arrived (a state that waits takes later ones into its own place and keeps its own `at`), so
-//! who was told a message was told everything below its `at`, and positions mean the same on every instance.
+//! Every message carries `at`, the next position of every partition when the message was made. Messages reach a reader
+//! in the order in which records arrived (a state that waits is conflated with later ones and keeps its own place and
+//! `at`), so a client that received a message has received everything below its `at`. Positions mean the same on every
+//! instance.
 
-use super::change::numbered;
-use super::mailbox::Outgoing;
-use super::rings::{Before, Live, since};
-use super::subscription::{Subscription, Want};
-use crate::token::{self, NotAToken};
-use api_domain::{Filter, Folded, Who};
-use std::collections::HashMap;
+use super::channel::Channel;
+use super::rings::Live;
+use super::subscription::Matcher;
+use super::update::Update;
+use crate::token::{self, InvalidToken};
 
-/// What one who comes back wants.
+/// The point up to which a client has received a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    Trades(Filter),
-    Metrics(Who),
-    Wallets(Who),
-    Chains,
+pub(crate) struct ResumePoint {
+    letter: u8,
+    pub(super) next: Vec<u64>,
+    pub(super) at: String,
 }
 
-/// Up to where it was told: the channel's log and the next position of every partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    log: u8,
-    next: Vec<u64>,
-    text: String,
-}
-
-impl Place {
-    /// The place that an `at` names.
-    pub(crate) fn read(text: &str) -> Result<Self, NotAToken> {
-        let (log, next) = token::place(text)?;
-        Ok(Self { log, next, text: text.to_owned() })
-    }
-
-    /// What it is answered, before what it missed.
-    pub(super) fn answer(&self, id: &str) -> Outgoing {
-        let id = serde_json::Value::from(id);
-        Outgoing::Text(format!(r#"{{"type":"resumed","id":{id},"at":"{}"}}"#, self.text).into())
+impl ResumePoint {
+    /// The point that an `at` names.
+    pub(crate) fn parse(at: &str) -> Result<Self, InvalidToken> {
+        let (letter, next) = token::read_resume_token(at)?;
+        Ok(Self { letter, next, at: at.to_owned() })
     }
 }
-
-/// What was missed, with the number of its arrival.
-type Missed = Vec<(u64, Outgoing)>;
 
 impl Live {
-    /// The subscription that goes on from a place, and what came since; none where what is kept does not reach back.
-    pub(super) fn missed(&self, wanted: &Wanted, place: &Place) -> Option<(Want, Missed)> {
-        let before = Before(place.next.clone());
-        let fits = |log: u8, partitions: usize| place.log == log && place.next.len() == partitions;
-        let (want, mut missed) = match wanted {
-            Wanted::Trades(filter) => {
-                if !fits(b't', self.trades.len()) {
-                    return None;
-                }
-                let came = since(&self.trades, &before).ok()?;
-                let passing = came.iter().filter(|change| change.passes(filter));
-                let missed = passing.map(|change| (change.number(), Outgoing::Text(change.text()))).collect();
-                (Want::Trades { filter: filter.clone(), from: self.from(place) }, missed)
-            }
-            Wanted::Metrics(who) if fits(b'm', self.metrics.len()) => {
-                let want = Want::Metrics { who: who.clone(), folded: Folded::default() };
-                let (want, came) = (Subscription { id: String::new(), want }, since(&self.metrics, &before).ok()?);
-                let mine = came.into_iter().filter(|change| want.wants_metrics(change));
-                let missed: Missed = mine.map(|change| numbered(change, Outgoing::Metrics)).collect();
-                (want.want, missed)
-            }
-            Wanted::Wallets(who) if fits(b'p', self.wallets.len()) => {
-                let want = Want::Wallets { who: who.clone(), taken: HashMap::new() };
-                let (want, came) = (Subscription { id: String::new(), want }, since(&self.wallets, &before).ok()?);
-                let mine = came.into_iter().filter(|change| want.wants_wallet(change));
-                let missed: Missed = mine.map(|change| numbered(change, Outgoing::Wallet)).collect();
-                (want.want, missed)
-            }
-            // Of chains only the newest states are kept; whoever missed one is told them all.
-            Wanted::Chains if fits(b'c', 1) && place.next == [self.progress] => (Want::Chains, vec![]),
-            Wanted::Metrics(_) | Wanted::Wallets(_) | Wanted::Chains => return None,
-        };
-        missed.sort_by_key(|(number, _)| *number);
-        Some((want, missed))
+    /// What arrived since a point, in order of arrival; none when the kept updates do not reach back to it.
+    pub(super) fn missed_since(&self, point: &ResumePoint, matcher: &Matcher) -> Option<Vec<Update>> {
+        let channel = matcher.channel();
+        let read = self.ring(channel).next_positions();
+        if point.letter != channel.letter() || point.next.len() != read.len() {
+            return None;
+        }
+        // Of chains only the newest states are kept: a client that missed one needs a snapshot of all.
+        if channel == Channel::Chains && point.next != read {
+            return None;
+        }
+        let since = self.ring(channel).since(&point.next)?;
+        let mut missed: Vec<Update> = since.into_iter().filter(|update| matcher.matches(update)).cloned().collect();
+        missed.sort_by_key(Update::number);
+        Some(missed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rings::StartPositions;
+    use super::super::state::StateUpdate;
+    use super::super::subscription::Selection;
+    use super::*;
+    use api_domain::UserQuery;
+    use std::sync::Arc;
+    use wire::v1::metrics::{AsOf, MetricsUpdated, Totals};
+
+    fn live() -> Live {
+        Live::starting_at(&StartPositions { trades: vec![0], metrics: vec![0, 0], wallets: vec![0] })
     }
 
-    /// From where on changes are to be delivered: where reading is, or where the reader was ahead of this instance.
-    fn from(&self, place: &Place) -> Vec<u64> {
-        self.trades.iter().zip(&place.next).map(|(recent, next)| recent.next().max(*next)).collect()
+    fn point(channel: Channel, next: &[u64]) -> ResumePoint {
+        ResumePoint::parse(&token::resume_token(channel.letter(), next.iter().copied())).unwrap()
+    }
+
+    fn receive(live: &mut Live, partition: u32, position: u64, trader: &str) {
+        let stamp = live.stamp(Channel::Metrics, partition, position);
+        let body = MetricsUpdated {
+            chain: "mock".into(),
+            trader: trader.into(),
+            as_of: AsOf { partition, offset: position + 1 },
+            totals: Totals::default(),
+            positions: vec![],
+        };
+        let update = Update::Metrics(Arc::new(StateUpdate::new(body, stamp)));
+        live.ring_mut(Channel::Metrics).push(partition, position, 1, update);
+    }
+
+    #[test]
+    fn missed_updates_come_in_order_of_arrival() {
+        let mut live = live();
+        for (partition, position, trader) in [(1, 0, "alice"), (0, 0, "alice"), (0, 1, "bob"), (1, 1, "alice")] {
+            receive(&mut live, partition, position, trader);
+        }
+        let selection = Selection::Metrics(UserQuery { address: "alice".into(), chain: None });
+        let numbers = |next: &[u64]| {
+            let point = point(Channel::Metrics, next);
+            let missed = live.missed_since(&point, &selection.matcher_since(&point.next))?;
+            Some(missed.iter().map(Update::number).collect::<Vec<_>>())
+        };
+        assert_eq!(numbers(&[0, 0]), Some(vec![1, 2, 4]));
+        assert_eq!(numbers(&[1, 1]), Some(vec![4]));
+        assert_eq!(numbers(&[2, 2]), Some(vec![]));
+        assert_eq!(numbers(&[0]), None, "another number of partitions");
+        let trades = point(Channel::Trades, &[0, 0]);
+        assert!(
+            live.missed_since(&trades, &selection.matcher_since(&trades.next)).is_none(),
+            "another channel's token"
+        );
+    }
+
+    #[test]
+    fn chains_resume_only_where_nothing_was_missed() {
+        let live = live();
+        let resumes = |next| {
+            let point = point(Channel::Chains, &[next]);
+            live.missed_since(&point, &Selection::Chains.matcher_since(&point.next)).is_some()
+        };
+        assert!(resumes(0) && !resumes(1));
     }
 }

@@ -1,6 +1,6 @@
-//! The views on a PostgreSQL server, in sessions that can only read.
+//! The PostgreSQL adapter: sessions that can only read.
 
-use super::lines::Line;
+use super::rows::TextRow;
 use super::sql::{Arg, Statement};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Row};
@@ -12,35 +12,38 @@ use std::time::Duration;
 pub struct Postgres(PgPool);
 
 impl Postgres {
-    /// How a text is understood.
-    pub(super) fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    /// Parses a connection string.
+    pub(super) fn parse_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
         Ok(PgConnectOptions::from_str(url)?
             .application_name("chaintape-api")
             .options([("default_transaction_read_only", "on"), ("statement_timeout", "8s")]))
     }
 
-    pub(super) fn at(url: &str) -> Result<Self, sqlx::Error> {
+    pub(super) fn connect_lazily(url: &str) -> Result<Self, sqlx::Error> {
         let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(Duration::from_secs(5));
-        Ok(Self(pool.connect_lazy_with(Self::options(url)?)))
+        Ok(Self(pool.connect_lazy_with(Self::parse_options(url)?)))
     }
 
     pub(super) async fn close(&self) {
         self.0.close().await;
     }
 
-    pub(super) async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Line>>, sqlx::Error> {
+    pub(super) async fn fetch_together(&self, statements: Vec<Statement>) -> Result<Vec<Vec<TextRow>>, sqlx::Error> {
         if statements.len() == 1 {
             let mut connection = self.0.acquire().await?;
             return fetch_all(&mut connection, statements).await;
         }
-        let mut instant = self.0.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
-        let answers = fetch_all(&mut instant, statements).await?;
-        instant.commit().await?;
+        let mut transaction = self.0.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+        let answers = fetch_all(&mut transaction, statements).await?;
+        transaction.commit().await?;
         Ok(answers)
     }
 }
 
-async fn fetch_all(connection: &mut PgConnection, statements: Vec<Statement>) -> Result<Vec<Vec<Line>>, sqlx::Error> {
+async fn fetch_all(
+    connection: &mut PgConnection,
+    statements: Vec<Statement>,
+) -> Result<Vec<Vec<TextRow>>, sqlx::Error> {
     let mut answers = Vec::with_capacity(statements.len());
     for statement in statements {
         answers.push(fetch(connection, statement).await?);
@@ -48,7 +51,7 @@ async fn fetch_all(connection: &mut PgConnection, statements: Vec<Statement>) ->
     Ok(answers)
 }
 
-async fn fetch(connection: &mut PgConnection, statement: Statement) -> Result<Vec<Line>, sqlx::Error> {
+async fn fetch(connection: &mut PgConnection, statement: Statement) -> Result<Vec<TextRow>, sqlx::Error> {
     let mut query = sqlx::query(AssertSqlSafe(statement.sql));
     for arg in statement.args {
         query = match arg {
@@ -57,5 +60,5 @@ async fn fetch(connection: &mut PgConnection, statement: Statement) -> Result<Ve
         };
     }
     let rows = query.fetch_all(connection).await?;
-    rows.iter().map(|row| (0..row.len()).map(|at| row.try_get(at)).collect()).collect()
+    rows.iter().map(|row| (0..row.len()).map(|column| row.try_get(column)).collect()).collect()
 }

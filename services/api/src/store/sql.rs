@@ -1,21 +1,21 @@
-//! The statements: pages as keysets, filters as parameters, every column as text.
+//! The SQL statements: pages by keyset, filters as parameters, every column as text.
 //!
-//! Lists are ordered by columns named with their table (`t.height`): PostgreSQL takes a bare name for the text beside it,
-//! and as a text 9 stands after 10.
+//! `ORDER BY` names columns with their table (`t.height`): PostgreSQL would take a bare name for the selected column,
+//! which is text, and as text 9 comes after 10.
 
-use api_domain::{AssetPage, Book, Measure, Shown, StepPage, TradeQuery, Who, Window};
+use api_domain::{AssetPage, Measure, PositionKey, StatusFilter, StepPage, TradeQuery, UserQuery, Window};
 use std::fmt::Write;
 
-/// Where the two databases differ.
+/// The databases, where their SQL differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// Venues are an array.
+    /// Venues are an array; amounts are numeric.
     Postgres,
-    /// Venues are a JSON text.
+    /// Venues are a JSON text; amounts are text.
     Sqlite,
 }
 
-/// A question with its parameters; texts of users are only ever parameters.
+/// A statement with its parameters. Text from clients is only ever a parameter.
 #[derive(Clone, Debug)]
 pub(super) struct Statement {
     pub(super) sql: String,
@@ -53,8 +53,8 @@ impl Statement {
     }
 }
 
-/// Up to where metrics has folded each partition: of the live trades, and of all logs together.
-pub(super) fn folded() -> Statement {
+/// Up to which position metrics has folded each partition: of the live trades, and of all topics together.
+pub(super) fn folded_positions() -> Statement {
     let mut statement = Statement::new("SELECT CAST(partition AS text)");
     statement.text(", CAST(SUM(CASE WHEN log = ? THEN next ELSE 0 END) AS text)", tape_log::topics::TRADES.name);
     statement.add(", CAST(SUM(next) AS text) FROM metrics.read_positions_v1 GROUP BY partition");
@@ -67,7 +67,7 @@ pub(super) fn trades(query: &TradeQuery, dialect: Dialect) -> Statement {
         "SELECT CAST(block_time_ms AS text), chain, CAST(height AS text), CAST(tx_index AS text), \
          CAST(ordinal AS text), trade_id, trader, status, event FROM metrics.trades_v1 t WHERE TRUE",
     );
-    if query.shown == Shown::Live {
+    if query.shown == StatusFilter::Live {
         statement.add(" AND status = 'live'");
     }
     let filter = &query.filter;
@@ -88,14 +88,14 @@ pub(super) fn trades(query: &TradeQuery, dialect: Dialect) -> Statement {
         statement.text(crossed, venue);
     }
     if let Some(key) = &query.after {
-        // The first clause follows from the second; it lets the index on time begin in the right place.
-        statement.with(" AND block_time_ms <= ?", number(key.block_time));
+        // The second clause implies the first, which lets the index on time begin in the right place.
+        statement.with(" AND block_time_ms <= ?", number_arg(key.block_time));
         statement.with(
             " AND (block_time_ms, chain, height, tx_index, ordinal, trade_id, trader) < (?",
-            number(key.block_time),
+            number_arg(key.block_time),
         );
         statement.text(", ?", &key.chain);
-        statement.with(", ?", number(key.height));
+        statement.with(", ?", number_arg(key.height));
         statement.with(", ?", Arg::Number(key.index.into()));
         statement.with(", ?", Arg::Number(key.ordinal.into()));
         statement.text(", ?", &key.id);
@@ -109,8 +109,8 @@ pub(super) fn trades(query: &TradeQuery, dialect: Dialect) -> Statement {
     statement
 }
 
-/// The figures of totals, in the order in which they are read.
-const FIGURES: [&str; 8] = [
+/// The columns of totals, in the order in which they are read.
+const TOTALS_COLUMNS: [&str; 8] = [
     "volume_usd",
     "swaps",
     "unvalued",
@@ -122,54 +122,59 @@ const FIGURES: [&str; 8] = [
 ];
 
 /// One user's totals per chain, over all time.
-pub(super) fn totals(who: &Who) -> Statement {
-    let figures = FIGURES.map(|figure| format!("CAST({figure} AS text)")).join(", ");
-    let mut statement = Statement::new(&format!("SELECT chain, {figures} FROM metrics.user_totals_v1 WHERE TRUE"));
-    of(&mut statement, who, "trader");
+pub(super) fn user_totals(user: &UserQuery) -> Statement {
+    let columns = TOTALS_COLUMNS.map(|column| format!("CAST({column} AS text)")).join(", ");
+    let mut statement = Statement::new(&format!("SELECT chain, {columns} FROM metrics.user_totals_v1 WHERE TRUE"));
+    and_user(&mut statement, user, "trader");
     statement.add(" ORDER BY chain");
     statement
 }
 
-/// Most hours that are read of one user: more than two years of hours in which something happened.
-const MOST_HOURS: u32 = 20_000;
+/// Hours read of one user at most: more than two years of hours in which something happened.
+const MAX_HOURS_READ: u32 = 20_000;
 
-/// One user's hours in groups: by chain where `step` is none, else by stretches of so many hours. PostgreSQL adds them
-/// up; SQLite, whose amounts are texts, gives them one by one.
-pub(super) fn hours(who: &Who, hours: Option<(u64, u64)>, step: Option<u64>, dialect: Dialect) -> Statement {
-    let group = step.map_or("chain".to_owned(), |step| format!("(hour / {step}) * {step}"));
-    let shown = if step.is_some() { format!("CAST({group} AS text)") } else { group.clone() };
-    let figures = match dialect {
-        Dialect::Postgres => FIGURES.map(|figure| format!("CAST(sum({figure}) AS text)")),
-        Dialect::Sqlite => FIGURES.map(|figure| format!("CAST({figure} AS text)")),
+/// One user's hours in groups: by chain where `step_hours` is none, else by stretches of so many hours. PostgreSQL adds
+/// them up; SQLite, whose amounts are text, returns them one by one.
+pub(super) fn user_hours(
+    user: &UserQuery,
+    hours: Option<(u64, u64)>,
+    step_hours: Option<u64>,
+    dialect: Dialect,
+) -> Statement {
+    let group = step_hours.map_or("chain".to_owned(), |step| format!("(hour / {step}) * {step}"));
+    let shown = if step_hours.is_some() { format!("CAST({group} AS text)") } else { group.clone() };
+    let columns = match dialect {
+        Dialect::Postgres => TOTALS_COLUMNS.map(|column| format!("CAST(sum({column}) AS text)")),
+        Dialect::Sqlite => TOTALS_COLUMNS.map(|column| format!("CAST({column} AS text)")),
     };
     let mut statement =
-        Statement::new(&format!("SELECT {shown}, {} FROM metrics.user_hours_v1 WHERE TRUE", figures.join(", ")));
-    of(&mut statement, who, "trader");
+        Statement::new(&format!("SELECT {shown}, {} FROM metrics.user_hours_v1 WHERE TRUE", columns.join(", ")));
+    and_user(&mut statement, user, "trader");
     if let Some((from, to)) = hours {
-        statement.with(" AND hour >= ?", number(from));
-        statement.with(" AND hour <= ?", number(to));
+        statement.with(" AND hour >= ?", number_arg(from));
+        statement.with(" AND hour <= ?", number_arg(to));
     }
     if dialect == Dialect::Postgres {
         statement.add(&format!(" GROUP BY {group}"));
     }
     statement.add(&format!(" ORDER BY {group} DESC"));
-    statement.limit(MOST_HOURS);
+    statement.limit(MAX_HOURS_READ);
     statement
 }
 
 /// The newest days of one user's fees.
-pub(super) fn fees(who: &Who, below: Option<u64>, limit: u32) -> Statement {
+pub(super) fn user_fees(user: &UserQuery, below: Option<u64>, limit: u32) -> Statement {
     let mut statement = Statement::new(
         "SELECT CAST(day AS text), chain, platform, CAST(trades AS text), CAST(fees_usd AS text) FROM metrics.fees_v1 t \
          WHERE TRUE",
     );
-    of(&mut statement, who, "trader");
-    days(&mut statement, below, limit);
+    and_user(&mut statement, user, "trader");
+    page_by_day(&mut statement, below, limit);
     statement
 }
 
-/// The newest days of what a platform earned; SQLite gives them user by user.
-pub(super) fn earned(platform: &str, below: Option<u64>, limit: u32, dialect: Dialect) -> Statement {
+/// The newest days of the fees that a platform earned; SQLite returns them user by user.
+pub(super) fn platform_fees(platform: &str, below: Option<u64>, limit: u32, dialect: Dialect) -> Statement {
     let mut statement = Statement::new(match dialect {
         Dialect::Postgres => {
             "SELECT CAST(day AS text), '', platform, CAST(trades AS text), CAST(fees_usd AS text) \
@@ -182,23 +187,23 @@ pub(super) fn earned(platform: &str, below: Option<u64>, limit: u32, dialect: Di
     });
     statement.text(" AND platform = ?", platform);
     match dialect {
-        Dialect::Postgres => days(&mut statement, below, limit),
-        Dialect::Sqlite => days(&mut statement, below, u32::MAX),
+        Dialect::Postgres => page_by_day(&mut statement, below, limit),
+        Dialect::Sqlite => page_by_day(&mut statement, below, u32::MAX),
     }
     statement
 }
 
-/// Newest first; a day is never cut in two: the last one of a page is read whole by the next.
-fn days(statement: &mut Statement, below: Option<u64>, limit: u32) {
+/// Newest day first, below `below`.
+fn page_by_day(statement: &mut Statement, below: Option<u64>, limit: u32) {
     if let Some(day) = below {
-        statement.with(" AND day < ?", number(day));
+        statement.with(" AND day < ?", number_arg(day));
     }
     statement.add(" ORDER BY t.day DESC, 2, t.platform");
     statement.limit(limit);
 }
 
 /// One page of a leaderboard.
-pub(super) fn leaders(window: Window, by: Measure, after: u32, limit: u32) -> Statement {
+pub(super) fn leaderboard(window: Window, by: Measure, after: u32, limit: u32) -> Statement {
     let mut statement = Statement::new(
         "SELECT CAST(rank AS text), trader, CAST(volume_usd AS text), CAST(swaps AS text), CAST(fees_usd AS text), \
          CAST(realized_pnl_usd AS text), CAST(built_at_ms AS text) FROM metrics.leaders_v1 t WHERE TRUE",
@@ -211,23 +216,23 @@ pub(super) fn leaders(window: Window, by: Measure, after: u32, limit: u32) -> St
     statement
 }
 
-/// The method by which positions are kept.
+/// The method by which the cost of what is sold is found.
 pub(super) fn method() -> Statement {
     Statement::new("SELECT name FROM metrics.method_v1")
 }
 
 /// One position.
-pub(super) fn position(book: &Book) -> Statement {
-    let mut statement = Statement::new(POSITIONS);
-    statement.text(" AND trader = ?", &book.address);
-    statement.text(" AND chain = ?", &book.chain);
-    statement.text(" AND asset = ?", &book.asset);
+pub(super) fn position(key: &PositionKey) -> Statement {
+    let mut statement = Statement::new(SELECT_POSITIONS);
+    statement.text(" AND trader = ?", &key.address);
+    statement.text(" AND chain = ?", &key.chain);
+    statement.text(" AND asset = ?", &key.asset);
     statement
 }
 
-/// One page of the trades that a position is made of, oldest first.
-pub(super) fn steps(book: &Book, page: &StepPage) -> Statement {
-    // Parameter 3 is the asset; which of the two sides is meant follows from it.
+/// One page of a position's trades, oldest first.
+pub(super) fn position_steps(position: &PositionKey, page: &StepPage) -> Statement {
+    // Parameter 3 is the asset; it decides which side of the trade belongs to this position.
     let sale = "(sold_asset = $3 AND sold_quantity_after IS NOT NULL)";
     let side = |sold: &str, bought: &str| format!("CAST(CASE WHEN {sale} THEN {sold} ELSE {bought} END AS text)");
     let mut statement = Statement::new(&format!(
@@ -241,15 +246,15 @@ pub(super) fn steps(book: &Book, page: &StepPage) -> Statement {
         side("sold_unknown_after", "bought_unknown_after"),
         side("sold_basis_after", "bought_basis_after"),
     ));
-    statement.text(" AND trader = ?", &book.address);
-    statement.text(" AND chain = ?", &book.chain);
-    statement.text(" AND ((sold_asset = ? AND sold_quantity_after IS NOT NULL)", &book.asset);
+    statement.text(" AND trader = ?", &position.address);
+    statement.text(" AND chain = ?", &position.chain);
+    statement.text(" AND ((sold_asset = ? AND sold_quantity_after IS NOT NULL)", &position.asset);
     statement.add(" OR (bought_asset = $3 AND bought_quantity_after IS NOT NULL))");
     if let Some(key) = &page.after {
-        // The first clause follows from the second; it lets the key begin in the right place.
-        statement.with(" AND block_time_ms >= ?", number(key.block_time));
-        statement.with(" AND (block_time_ms, height, tx_index, ordinal, trade_id) > (?", number(key.block_time));
-        statement.with(", ?", number(key.height));
+        // The second clause implies the first, which lets the primary key begin in the right place.
+        statement.with(" AND block_time_ms >= ?", number_arg(key.block_time));
+        statement.with(" AND (block_time_ms, height, tx_index, ordinal, trade_id) > (?", number_arg(key.block_time));
+        statement.with(", ?", number_arg(key.height));
         statement.with(", ?", Arg::Number(key.index.into()));
         statement.with(", ?", Arg::Number(key.ordinal.into()));
         statement.text(", ?)", &key.id);
@@ -259,57 +264,57 @@ pub(super) fn steps(book: &Book, page: &StepPage) -> Statement {
     statement
 }
 
-/// One page of where balances and trades of a user differ.
-pub(super) fn drift(who: &Who, page: &AssetPage) -> Statement {
+/// One page of a user's drift.
+pub(super) fn user_drift(user: &UserQuery, page: &AssetPage) -> Statement {
     let mut statement = Statement::new(
         "SELECT chain, asset, symbol, CAST(decimals AS text), balance, net, drift, CAST(taken_at AS text) \
          FROM portfolio.drift_v1 WHERE TRUE",
     );
-    of(&mut statement, who, "address");
-    by_asset(&mut statement, page);
+    and_user(&mut statement, user, "address");
+    page_by_asset(&mut statement, page);
     statement
 }
 
-const POSITIONS: &str = "SELECT chain, asset, symbol, CAST(decimals AS text), CAST(quantity AS text), \
+const SELECT_POSITIONS: &str = "SELECT chain, asset, symbol, CAST(decimals AS text), CAST(quantity AS text), \
      CAST(unknown_quantity AS text), CAST(basis_usd AS text), CAST(realized_pnl_usd AS text), CAST(proceeds_usd AS text), \
      CAST(proceeds_without_basis_usd AS text) FROM metrics.positions_v1 WHERE TRUE";
 
 /// One page of a user's positions.
-pub(super) fn positions(who: &Who, page: &AssetPage) -> Statement {
-    let mut statement = Statement::new(POSITIONS);
-    of(&mut statement, who, "trader");
-    by_asset(&mut statement, page);
+pub(super) fn user_positions(user: &UserQuery, page: &AssetPage) -> Statement {
+    let mut statement = Statement::new(SELECT_POSITIONS);
+    and_user(&mut statement, user, "trader");
+    page_by_asset(&mut statement, page);
     statement
 }
 
 /// A user's wallets.
-pub(super) fn wallets(who: &Who) -> Statement {
+pub(super) fn user_wallets(user: &UserQuery) -> Statement {
     let mut statement =
         Statement::new("SELECT chain, provider, CAST(taken_at AS text) FROM portfolio.wallets_v1 WHERE TRUE");
-    of(&mut statement, who, "address");
+    and_user(&mut statement, user, "address");
     statement.add(" ORDER BY chain");
     statement
 }
 
 /// One page of a user's balances.
-pub(super) fn balances(who: &Who, page: &AssetPage) -> Statement {
+pub(super) fn user_balances(user: &UserQuery, page: &AssetPage) -> Statement {
     let mut statement = Statement::new(
         "SELECT chain, asset, symbol, CAST(decimals AS text), CAST(raw AS text), CAST(spam AS text), provider, \
          CAST(taken_at AS text), net, drift FROM portfolio.balances_v1 WHERE TRUE",
     );
-    of(&mut statement, who, "address");
-    by_asset(&mut statement, page);
+    and_user(&mut statement, user, "address");
+    page_by_asset(&mut statement, page);
     statement
 }
 
-fn of(statement: &mut Statement, who: &Who, column: &str) {
-    statement.text(&format!(" AND {column} = ?"), &who.address);
-    if let Some(chain) = &who.chain {
+fn and_user(statement: &mut Statement, user: &UserQuery, column: &str) {
+    statement.text(&format!(" AND {column} = ?"), &user.address);
+    if let Some(chain) = &user.chain {
         statement.text(" AND chain = ?", chain);
     }
 }
 
-fn by_asset(statement: &mut Statement, page: &AssetPage) {
+fn page_by_asset(statement: &mut Statement, page: &AssetPage) {
     if let Some((chain, asset)) = &page.after {
         statement.text(" AND (chain, asset) > (?", chain);
         statement.text(", ?)", asset);
@@ -318,6 +323,6 @@ fn by_asset(statement: &mut Statement, page: &AssetPage) {
     statement.limit(page.limit);
 }
 
-fn number(value: u64) -> Arg {
+fn number_arg(value: u64) -> Arg {
     Arg::Number(value.cast_signed())
 }

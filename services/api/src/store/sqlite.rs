@@ -1,21 +1,21 @@
-//! The views in files of a directory, opened for reading only and attached under their owners' names.
+//! The SQLite adapter: the files of a directory, opened read-only and attached under their owners' names.
 
-use super::lines::Line;
+use super::rows::TextRow;
 use super::sql::{Arg, Statement};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Row};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The owners whose files are attached.
-const OWNERS: [&str; 2] = ["metrics", "portfolio"];
+/// The services whose database files are attached.
+const ATTACHED_OWNERS: [&str; 2] = ["metrics", "portfolio"];
 
 /// Connections to one directory.
 #[derive(Clone)]
 pub struct Sqlite(SqlitePool);
 
 impl Sqlite {
-    pub(super) fn at(directory: PathBuf) -> Self {
+    pub(super) fn connect_lazily(directory: PathBuf) -> Self {
         let pool = SqlitePoolOptions::new()
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(5))
@@ -28,20 +28,20 @@ impl Sqlite {
         self.0.close().await;
     }
 
-    pub(super) async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Vec<Line>>, sqlx::Error> {
-        let mut instant = self.0.begin().await?;
+    pub(super) async fn fetch_together(&self, statements: Vec<Statement>) -> Result<Vec<Vec<TextRow>>, sqlx::Error> {
+        let mut transaction = self.0.begin().await?;
         let mut answers = Vec::with_capacity(statements.len());
         for statement in statements {
-            answers.push(fetch(&mut instant, statement).await?);
+            answers.push(fetch(&mut transaction, statement).await?);
         }
-        instant.commit().await?;
+        transaction.commit().await?;
         Ok(answers)
     }
 }
 
-/// Attaches the owners' files; fails while one does not exist.
+/// Attaches the owners' files; fails while one of them does not exist.
 async fn attach(connection: &mut SqliteConnection, directory: PathBuf) -> Result<(), sqlx::Error> {
-    for owner in OWNERS {
+    for owner in ATTACHED_OWNERS {
         let file = format!("file:{}?mode=ro", escaped(&directory.join(format!("{owner}.db"))));
         sqlx::query(AssertSqlSafe(format!("ATTACH DATABASE $1 AS {owner}")))
             .bind(file)
@@ -52,7 +52,7 @@ async fn attach(connection: &mut SqliteConnection, directory: PathBuf) -> Result
     Ok(())
 }
 
-/// A path as it stands in a file URI.
+/// A path, escaped for a file URI.
 fn escaped(path: &Path) -> String {
     let mut text = String::new();
     for character in path.to_string_lossy().chars() {
@@ -66,7 +66,7 @@ fn escaped(path: &Path) -> String {
     text
 }
 
-async fn fetch(connection: &mut SqliteConnection, statement: Statement) -> Result<Vec<Line>, sqlx::Error> {
+async fn fetch(connection: &mut SqliteConnection, statement: Statement) -> Result<Vec<TextRow>, sqlx::Error> {
     let mut query = sqlx::query(AssertSqlSafe(statement.sql));
     for arg in statement.args {
         query = match arg {
@@ -75,5 +75,5 @@ async fn fetch(connection: &mut SqliteConnection, statement: Statement) -> Resul
         };
     }
     let rows = query.fetch_all(connection).await?;
-    rows.iter().map(|row| (0..row.len()).map(|at| row.try_get(at)).collect()).collect()
+    rows.iter().map(|row| (0..row.len()).map(|column| row.try_get(column)).collect()).collect()
 }

@@ -1,35 +1,29 @@
-//! The messages of the stream: what a client may ask, and what it is answered.
+//! The messages of the stream: parsing those of clients, and the replies to them.
 
-use crate::live::{Place, Refused};
-use api_domain::{Filter, Who, lowered};
+use crate::live::{Channel, ResumePoint, Selection, SubscriptionRefused};
+use api_domain::{TradeFilter, UserQuery, normalized_id};
 use axum::extract::ws::Utf8Bytes;
 use serde::{Deserialize, Serialize};
 use wire::check;
 
-/// Trades in a snapshot when nothing is said, and at most.
-const TRADES: usize = 50;
-const MOST_TRADES: usize = 200;
+/// Trades in a snapshot without `limit`, and at most.
+const DEFAULT_SNAPSHOT_TRADES: usize = 50;
+const MAX_SNAPSHOT_TRADES: usize = 200;
 
-/// What a client asks.
+/// Bytes of a subscription's id at most.
+const MAX_ID_BYTES: usize = 64;
+
+/// A request of a client.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Ask {
-    Subscribe { id: String, what: What, resume: Option<Place> },
+pub(super) enum ClientRequest {
+    Subscribe { id: String, selection: Selection, resume: Option<ResumePoint> },
     Unsubscribe { id: String },
     Ping,
 }
 
-/// What it wants to be told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum What {
-    Trades { filter: Filter, limit: usize },
-    Metrics(Who),
-    Wallets(Who),
-    Chains,
-}
-
-/// Why a message is not understood.
+/// Why a message is no request: the subscription and field it concerns, where known.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Misunderstood {
+pub(super) struct BadMessage {
     pub(super) id: Option<String>,
     pub(super) field: Option<String>,
     pub(super) detail: String,
@@ -37,19 +31,19 @@ pub(super) struct Misunderstood {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Message {
+struct RawMessage {
     op: String,
     id: Option<String>,
     channel: Option<String>,
     #[serde(default)]
-    filter: Fields,
+    filter: RawFilter,
     limit: Option<usize>,
     resume: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Fields {
+struct RawFilter {
     chain: Option<String>,
     trader: Option<String>,
     asset: Option<String>,
@@ -57,75 +51,81 @@ struct Fields {
     address: Option<String>,
 }
 
-/// Reads a message.
-pub(super) fn read(text: &str) -> Result<Ask, Misunderstood> {
-    let message: Message = serde_json::from_str(text).map_err(|e| Misunderstood {
+/// Parses a message.
+pub(super) fn parse_message(text: &str) -> Result<ClientRequest, BadMessage> {
+    let message: RawMessage = serde_json::from_str(text).map_err(|e| BadMessage {
         id: None,
         field: None,
         detail: format!("not a message of this protocol: {e}"),
     })?;
-    let given = message.id.clone().filter(|id| id.len() <= 64);
-    ask(message).map_err(|(field, detail)| Misunderstood { id: given, field: Some(field.to_owned()), detail })
+    let id = message.id.clone().filter(|id| id.len() <= MAX_ID_BYTES);
+    parse_request(message).map_err(|(field, detail)| BadMessage { id, field: Some(field.to_owned()), detail })
 }
 
-type Wrong = (&'static str, String);
+/// A field and the rule that it breaks.
+type FieldError = (&'static str, String);
 
-fn ask(message: Message) -> Result<Ask, Wrong> {
-    if message.id.as_ref().is_some_and(|id| id.is_empty() || id.len() > 64) {
+fn parse_request(message: RawMessage) -> Result<ClientRequest, FieldError> {
+    if message.id.as_ref().is_some_and(|id| id.is_empty() || id.len() > MAX_ID_BYTES) {
         return Err(("id", "must have 1 to 64 bytes".to_owned()));
     }
     let id = |channel: Option<&String>| message.id.clone().or(channel.cloned());
     match message.op.as_str() {
-        "ping" => Ok(Ask::Ping),
+        "ping" => Ok(ClientRequest::Ping),
         "unsubscribe" => match id(message.channel.as_ref()) {
-            Some(id) => Ok(Ask::Unsubscribe { id }),
+            Some(id) => Ok(ClientRequest::Unsubscribe { id }),
             None => Err(("id", "must name the subscription to end, or `channel` must".to_owned())),
         },
         "subscribe" => {
             let channel = message.channel.as_ref().ok_or(("channel", "must be given".to_owned()))?;
             let id = id(Some(channel)).unwrap_or_default();
-            let resume = message.resume.as_deref().map(Place::read).transpose();
+            let resume = message.resume.as_deref().map(ResumePoint::parse).transpose();
             let resume = resume.map_err(|_| ("resume", "is no `at` that was given out".to_owned()))?;
-            Ok(Ask::Subscribe { what: what(channel, message.filter, message.limit)?, id, resume })
+            Ok(ClientRequest::Subscribe {
+                selection: parse_selection(channel, message.filter, message.limit)?,
+                id,
+                resume,
+            })
         }
         other => Err(("op", format!("is `{other}`, but must be `subscribe`, `unsubscribe` or `ping`"))),
     }
 }
 
-fn what(channel: &str, fields: Fields, limit: Option<usize>) -> Result<What, Wrong> {
-    match channel {
-        "trades" => {
-            let limit = limit.unwrap_or(TRADES);
-            if limit > MOST_TRADES {
-                return Err(("limit", format!("must be at most {MOST_TRADES}")));
+fn parse_selection(channel: &str, fields: RawFilter, limit: Option<usize>) -> Result<Selection, FieldError> {
+    match Channel::from_name(channel) {
+        Some(Channel::Trades) => {
+            let limit = limit.unwrap_or(DEFAULT_SNAPSHOT_TRADES);
+            if limit > MAX_SNAPSHOT_TRADES {
+                return Err(("limit", format!("must be at most {MAX_SNAPSHOT_TRADES}")));
             }
             if fields.address.is_some() {
                 return Err(("filter.address", "does not apply to trades; use `trader`".to_owned()));
             }
-            let filter = Filter {
-                chain: identity("filter.chain", fields.chain)?,
-                trader: identity("filter.trader", fields.trader)?.map(|trader| lowered(&trader)),
-                asset: identity("filter.asset", fields.asset)?.map(|asset| lowered(&asset)),
-                venue: identity("filter.venue", fields.venue)?,
+            let filter = TradeFilter {
+                chain: checked_id("filter.chain", fields.chain)?,
+                trader: checked_id("filter.trader", fields.trader)?.map(|trader| normalized_id(&trader)),
+                asset: checked_id("filter.asset", fields.asset)?.map(|asset| normalized_id(&asset)),
+                venue: checked_id("filter.venue", fields.venue)?,
             };
-            Ok(What::Trades { filter, limit })
+            Ok(Selection::Trades { filter, limit })
         }
-        "user.metrics" => who(fields).map(What::Metrics),
-        "user.portfolio" => who(fields).map(What::Wallets),
-        "chains" => Ok(What::Chains),
-        other => Err((
+        Some(Channel::Metrics) => parse_user(fields).map(Selection::Metrics),
+        Some(Channel::Wallets) => parse_user(fields).map(Selection::Wallets),
+        Some(Channel::Chains) => Ok(Selection::Chains),
+        None => Err((
             "channel",
-            format!("is `{other}`, but must be `trades`, `user.metrics`, `user.portfolio` or `chains`"),
+            format!("is `{channel}`, but must be `trades`, `user.metrics`, `user.portfolio` or `chains`"),
         )),
     }
 }
 
-fn who(fields: Fields) -> Result<Who, Wrong> {
-    let address = identity("filter.address", fields.address)?.ok_or(("filter.address", "must be given".to_owned()))?;
-    Ok(Who { address: lowered(&address), chain: identity("filter.chain", fields.chain)? })
+fn parse_user(fields: RawFilter) -> Result<UserQuery, FieldError> {
+    let address =
+        checked_id("filter.address", fields.address)?.ok_or(("filter.address", "must be given".to_owned()))?;
+    Ok(UserQuery { address: normalized_id(&address), chain: checked_id("filter.chain", fields.chain)? })
 }
 
-fn identity(field: &'static str, text: Option<String>) -> Result<Option<String>, Wrong> {
+fn checked_id(field: &'static str, text: Option<String>) -> Result<Option<String>, FieldError> {
     if let Some(text) = &text {
         check::id(field, text).map_err(|refusal| match refusal {
             wire::Invalid::Field { rule, .. } => (field, rule),
@@ -135,10 +135,10 @@ fn identity(field: &'static str, text: Option<String>) -> Result<Option<String>,
     Ok(text)
 }
 
-/// An answer in JSON.
+/// A reply of the server, as JSON.
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
-pub(super) enum Answer<'a> {
+pub(super) enum ServerMessage<'a> {
     Hello {
         version: &'static str,
         #[serde(rename = "heartbeatMs")]
@@ -170,27 +170,21 @@ pub(super) enum Answer<'a> {
     },
 }
 
-impl Answer<'_> {
+impl ServerMessage<'_> {
     pub(super) fn text(&self) -> Utf8Bytes {
         serde_json::to_string(self).unwrap_or_default().into()
     }
 }
 
-/// A snapshot from its parts; `data` and `filter` are JSON already.
-pub(super) fn snapshot(id: &str, channel: &str, data: &str, at: &str) -> Utf8Bytes {
-    let id = serde_json::Value::from(id);
-    format!(r#"{{"type":"snapshot","id":{id},"channel":"{channel}","data":{data},"at":"{at}"}}"#).into()
-}
-
-/// Code and sentence of a refusal.
-pub(super) fn refusal(refused: Refused) -> (&'static str, &'static str) {
+/// The error code and the sentence for a refused subscription.
+pub(super) fn refusal(refused: SubscriptionRefused) -> (&'static str, &'static str) {
     match refused {
-        Refused::Starting => ("starting", "the log is not read yet; ask again in a moment"),
-        Refused::Behind => {
+        SubscriptionRefused::Starting => ("starting", "the log is not read yet; ask again in a moment"),
+        SubscriptionRefused::Behind => {
             ("behind", "metrics is too far behind the tape for a snapshot without a hole; ask again later")
         }
-        Refused::TooMany => ("too-many", "this connection has as many subscriptions as it may"),
-        Refused::Gone => ("gone", "this connection is closing"),
+        SubscriptionRefused::TooMany => ("too-many", "this connection has as many subscriptions as it may"),
+        SubscriptionRefused::Gone => ("gone", "this connection is closing"),
     }
 }
 
@@ -199,22 +193,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_subscription_is_understood() {
+    fn a_subscription_is_parsed() {
         let text = r#"{"op":"subscribe","channel":"trades","filter":{"chain":"mock","trader":"0xAB"},"limit":5}"#;
-        let filter = Filter { chain: Some("mock".into()), trader: Some("0xab".into()), ..Filter::default() };
+        let filter = TradeFilter { chain: Some("mock".into()), trader: Some("0xab".into()), ..TradeFilter::default() };
         assert_eq!(
-            read(text),
-            Ok(Ask::Subscribe { id: "trades".into(), what: What::Trades { filter, limit: 5 }, resume: None })
+            parse_message(text),
+            Ok(ClientRequest::Subscribe {
+                id: "trades".into(),
+                selection: Selection::Trades { filter, limit: 5 },
+                resume: None
+            })
         );
         let text = r#"{"op":"subscribe","id":"me","channel":"user.metrics","filter":{"address":"Abc"}}"#;
-        let who = Who { address: "Abc".into(), chain: None };
-        assert_eq!(read(text), Ok(Ask::Subscribe { id: "me".into(), what: What::Metrics(who), resume: None }));
-        assert_eq!(read(r#"{"op":"unsubscribe","id":"me"}"#), Ok(Ask::Unsubscribe { id: "me".into() }));
+        let user = UserQuery { address: "Abc".into(), chain: None };
+        assert_eq!(
+            parse_message(text),
+            Ok(ClientRequest::Subscribe { id: "me".into(), selection: Selection::Metrics(user), resume: None })
+        );
+        assert_eq!(
+            parse_message(r#"{"op":"unsubscribe","id":"me"}"#),
+            Ok(ClientRequest::Unsubscribe { id: "me".into() })
+        );
     }
 
     #[test]
     fn a_refusal_names_the_field() {
-        let field = |text: &str| read(text).unwrap_err().field;
+        let field = |text: &str| parse_message(text).unwrap_err().field;
         assert_eq!(field("{"), None);
         assert_eq!(field(r#"{"op":"jump"}"#).as_deref(), Some("op"));
         assert_eq!(field(r#"{"op":"subscribe"}"#).as_deref(), Some("channel"));
@@ -226,6 +230,6 @@ mod tests {
         );
         assert_eq!(field(r#"{"op":"subscribe","channel":"trades","limit":201}"#).as_deref(), Some("limit"));
         assert_eq!(field(r#"{"op":"subscribe","channel":"trades","resume":"?"}"#).as_deref(), Some("resume"));
-        assert!(read(r#"{"op":"subscribe","channel":"trades","filter":{"chian":"x"}}"#).is_err());
+        assert!(parse_message(r#"{"op":"subscribe","channel":"trades","filter":{"chian":"x"}}"#).is_err());
     }
 }

@@ -1,97 +1,95 @@
-//! Snapshots: read in one transaction with metrics' positions, brought up to the log, and entered with the hub.
+//! Reads the snapshot of a subscription from the database and adds the subscription to the hub.
 
-use super::protocol::{Answer, What, snapshot};
+use super::protocol::ServerMessage;
 use crate::App;
-use crate::live::{Mailbox, Outgoing, Place, Refused, Wanted};
+use crate::live::{Channel, Mailbox, Matcher, ResumePoint, Selection, Snapshot, SubscriptionRefused};
 use crate::views::{BalanceView, ChainTotals, PositionView, TotalsView, WalletView};
-use api_domain::{AssetPage, Filter, Reads, Shown, Totals, TradeQuery, UserState, WalletState, Who};
+use api_domain::{AssetPage, StatusFilter, Totals, TradeFilter, TradeQuery, UserQuery, UserState, WalletState};
 use serde::Serialize;
 use std::time::Duration;
 use tape::Unavailable;
 
 /// Positions and balances in a snapshot at most; more are read over REST.
-const MOST: u32 = 500;
-/// How often a snapshot is taken anew when what was kept does not reach back to it.
-const TRIES: u32 = 5;
+const MAX_SNAPSHOT_ROWS: u32 = 500;
+/// How often a snapshot is read while the hub cannot join it.
+const MAX_SNAPSHOT_ATTEMPTS: u32 = 5;
+/// How long the first retry waits; each later one waits that much longer.
+const RETRY_STEP: Duration = Duration::from_millis(200);
 
-/// Why there is no snapshot.
-pub(super) enum Failed {
-    Refused(Refused),
+/// Why a subscription failed.
+pub(super) enum SubscribeError {
+    Refused(SubscriptionRefused),
     Unavailable(Unavailable),
 }
 
-impl From<Refused> for Failed {
-    fn from(refused: Refused) -> Self {
+impl From<SubscriptionRefused> for SubscribeError {
+    fn from(refused: SubscriptionRefused) -> Self {
         Self::Refused(refused)
     }
 }
 
-impl From<Unavailable> for Failed {
+impl From<Unavailable> for SubscribeError {
     fn from(error: Unavailable) -> Self {
         Self::Unavailable(error)
     }
 }
 
-/// Enters a subscription; its snapshot is in the mailbox when this returns.
-pub(super) async fn subscribe(app: &App, reader: u64, id: &str, what: &What) -> Result<(), Failed> {
-    let mut tries = 0;
+/// Adds a subscription; its snapshot is in the mailbox when this returns.
+pub(super) async fn subscribe(app: &App, reader: u64, id: &str, selection: &Selection) -> Result<(), SubscribeError> {
+    let mut attempts = 0;
     loop {
-        let entered = match what {
-            What::Trades { filter, limit } => trades(app, reader, id, filter, *limit).await,
-            What::Metrics(who) => metrics(app, reader, id, who).await,
-            What::Wallets(who) => wallets(app, reader, id, who).await,
-            What::Chains => chains(app, reader, id),
-        };
-        tries += 1;
-        match entered {
-            Err(Failed::Refused(Refused::Starting | Refused::Behind)) if tries < TRIES => {
-                tokio::time::sleep(Duration::from_millis(200) * tries).await;
+        attempts += 1;
+        match subscribe_once(app, reader, id, selection).await {
+            Err(SubscribeError::Refused(SubscriptionRefused::Starting | SubscriptionRefused::Behind))
+                if attempts < MAX_SNAPSHOT_ATTEMPTS =>
+            {
+                tokio::time::sleep(RETRY_STEP * attempts).await;
             }
             done => return done,
         }
     }
 }
 
-/// Goes on from a place; where that cannot be, says `reset` and takes a new snapshot.
+async fn subscribe_once(app: &App, reader: u64, id: &str, selection: &Selection) -> Result<(), SubscribeError> {
+    let snapshot = match selection {
+        Selection::Trades { filter, limit } => read_trades(app, filter, *limit).await?,
+        Selection::Metrics(user) => read_metrics(app, user).await?,
+        Selection::Wallets(user) => read_wallets(app, user).await?,
+        Selection::Chains => Snapshot::Chains,
+    };
+    Ok(app.hub.subscribe(reader, id, snapshot)?)
+}
+
+/// Continues a subscription from a point. Where that is not possible, sends `reset` and a new snapshot.
 pub(super) async fn resume(
     app: &App,
     reader: u64,
     mailbox: &Mailbox,
     id: &str,
-    what: &What,
-    place: &Place,
-) -> Result<(), Failed> {
-    let wanted = match what {
-        What::Trades { filter, .. } => Wanted::Trades(filter.clone()),
-        What::Metrics(who) => Wanted::Metrics(who.clone()),
-        What::Wallets(who) => Wanted::Wallets(who.clone()),
-        What::Chains => Wanted::Chains,
-    };
-    for tries in 1..=TRIES {
-        match app.hub.resume(reader, id, &wanted, place) {
+    selection: &Selection,
+    point: &ResumePoint,
+) -> Result<(), SubscribeError> {
+    for attempts in 1..=MAX_SNAPSHOT_ATTEMPTS {
+        match app.hub.resume(reader, id, selection, point) {
             Ok(true) => return Ok(()),
             Ok(false) => break,
-            Err(Refused::Starting) => tokio::time::sleep(Duration::from_millis(200) * tries).await,
+            Err(SubscriptionRefused::Starting) => tokio::time::sleep(RETRY_STEP * attempts).await,
             Err(refused) => return Err(refused.into()),
         }
     }
-    mailbox.reply(Outgoing::Text(Answer::Reset { id }.text()));
-    subscribe(app, reader, id, what).await
+    mailbox.reply(ServerMessage::Reset { id }.text());
+    subscribe(app, reader, id, selection).await
 }
 
-async fn trades(app: &App, reader: u64, id: &str, filter: &Filter, limit: usize) -> Result<(), Failed> {
+async fn read_trades(app: &App, filter: &TradeFilter, limit: usize) -> Result<Snapshot, SubscribeError> {
     let query = TradeQuery {
         filter: filter.clone(),
-        shown: Shown::Live,
+        shown: StatusFilter::Live,
         after: None,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
     };
-    let (folded, rows) = app.store.tape(&query).await?;
-    let compose = |shown: &[&str], at: &str| {
-        let data = ["{\"items\":[", &shown.join(","), "]}"].concat();
-        Outgoing::Text(snapshot(id, "trades", &data, at))
-    };
-    Ok(app.hub.subscribe_trades(reader, id, (filter.clone(), limit), (&folded, rows), compose)?)
+    let (folded, rows) = app.store.trades_and_positions(&query).await?;
+    Ok(Snapshot::Trades { filter: filter.clone(), limit, folded, rows })
 }
 
 #[derive(Serialize)]
@@ -103,20 +101,18 @@ struct MetricsData<'a> {
     truncated: bool,
 }
 
-async fn metrics(app: &App, reader: u64, id: &str, who: &Who) -> Result<(), Failed> {
-    let before = app.hub.before_metrics()?;
-    let state = app.store.user(who, MOST).await?;
-    let UserState { totals, positions, .. } = state.clone();
+async fn read_metrics(app: &App, user: &UserQuery) -> Result<Snapshot, SubscribeError> {
+    let next = app.hub.next_positions(Channel::Metrics)?;
+    let UserState { folded, totals, positions } = app.store.user_state(user, MAX_SNAPSHOT_ROWS).await?;
     let total = totals.iter().try_fold(Totals::default(), |sum, row| sum.plus(&row.totals)).unwrap_or_default();
-    let data = MetricsData {
-        address: &who.address,
+    let data = json(&MetricsData {
+        address: &user.address,
         total: total.into(),
         chains: totals.into_iter().map(Into::into).collect(),
-        truncated: positions.len() >= MOST as usize,
+        truncated: positions.len() >= MAX_SNAPSHOT_ROWS as usize,
         positions: positions.into_iter().map(Into::into).collect(),
-    };
-    let compose = |at: &str| composed(id, "user.metrics", &data, at);
-    Ok(app.hub.subscribe_metrics(reader, id, who.clone(), (&before, &state), compose)?)
+    });
+    Ok(Snapshot::State { matcher: Matcher::Metrics { user: user.clone(), folded }, next, data })
 }
 
 #[derive(Serialize)]
@@ -127,28 +123,20 @@ struct WalletData<'a> {
     truncated: bool,
 }
 
-async fn wallets(app: &App, reader: u64, id: &str, who: &Who) -> Result<(), Failed> {
-    let before = app.hub.before_wallets()?;
-    let state = app.store.wallet(who, &AssetPage { after: None, limit: MOST }).await?;
-    let WalletState { wallets, balances } = state.clone();
-    let data = WalletData {
-        address: &who.address,
+async fn read_wallets(app: &App, user: &UserQuery) -> Result<Snapshot, SubscribeError> {
+    let next = app.hub.next_positions(Channel::Wallets)?;
+    let page = AssetPage { after: None, limit: MAX_SNAPSHOT_ROWS };
+    let WalletState { wallets, balances } = app.store.wallet_state(user, &page).await?;
+    let taken_at = wallets.iter().filter_map(|wallet| Some((wallet.chain.clone(), wallet.taken_at?))).collect();
+    let data = json(&WalletData {
+        address: &user.address,
         wallets: wallets.into_iter().map(Into::into).collect(),
-        truncated: balances.len() >= MOST as usize,
+        truncated: balances.len() >= MAX_SNAPSHOT_ROWS as usize,
         items: balances.into_iter().map(Into::into).collect(),
-    };
-    let compose = |at: &str| composed(id, "user.portfolio", &data, at);
-    Ok(app.hub.subscribe_wallets(reader, id, who.clone(), (&before, &state), compose)?)
+    });
+    Ok(Snapshot::State { matcher: Matcher::Wallets { user: user.clone(), taken_at }, next, data })
 }
 
-fn chains(app: &App, reader: u64, id: &str) -> Result<(), Failed> {
-    let compose = |chains: Vec<&crate::views::ChainView>, at: &str| {
-        composed(id, "chains", &serde_json::json!({ "items": chains }), at)
-    };
-    Ok(app.hub.subscribe_chains(reader, id, compose)?)
-}
-
-fn composed(id: &str, channel: &str, data: &impl Serialize, at: &str) -> Outgoing {
-    let data = serde_json::to_string(data).unwrap_or_default();
-    Outgoing::Text(snapshot(id, channel, &data, at))
+fn json(data: &impl Serialize) -> String {
+    serde_json::to_string(data).unwrap_or_default()
 }

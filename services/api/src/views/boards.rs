@@ -1,7 +1,7 @@
-//! Sums and orders: curves, fees by the day, leaderboards, drift.
+//! The JSON shapes of histories, fees by day, leaderboards and drift.
 
 use super::TotalsView;
-use api_domain::{DriftRow, FeeRow, Leader, Point};
+use api_domain::{DriftRow, FeeRow, HOUR_MS, HistoryPoint, LeaderRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct UserHistory {
-    /// The address as it was understood.
+    /// The address in normalized form.
     pub(crate) address: String,
     /// The span of time: `all`, `24h`, `7d` or `30d`.
     pub(crate) window: &'static str,
@@ -48,7 +48,7 @@ pub(crate) struct FeeView {
     /// Id of the chain; absent where fees are added up over chains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) chain: Option<String>,
-    /// Who earned them; absent where the trades name none.
+    /// The platform that earned them; absent where the trades name none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) platform: Option<String>,
     /// Trades that carry a fee.
@@ -93,10 +93,10 @@ pub(crate) struct LeaderView {
     pub(crate) realized_pnl_usd: String,
 }
 
-/// One page of where a provider's balances and the trades of a wallet differ.
+/// One page of the drift of a user's balances.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DriftPage {
-    /// The address as it was understood.
+    /// The address in normalized form.
     pub(crate) address: String,
     /// By chain and asset.
     pub(crate) items: Vec<DriftView>,
@@ -105,7 +105,7 @@ pub(crate) struct DriftPage {
     pub(crate) next: Option<String>,
 }
 
-/// Where a balance and the trades differ: what came or went otherwise. Amounts are in the asset's smallest unit.
+/// The drift of one balance: how far it differs from the sum of the trades. Amounts are in the asset's smallest unit.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DriftView {
@@ -119,9 +119,9 @@ pub(crate) struct DriftView {
     /// Fractional digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) decimals: Option<u8>,
-    /// What the provider says is held.
+    /// The balance that the provider reports.
     pub(crate) balance: String,
-    /// What the live trades add up to; negative where more was sold than bought.
+    /// The sum of the live trades; negative where more was sold than bought.
     pub(crate) net: String,
     /// Balance less net.
     pub(crate) drift: String,
@@ -129,10 +129,8 @@ pub(crate) struct DriftView {
     pub(crate) taken_at: u64,
 }
 
-const HOUR_MS: u64 = 3_600_000;
-
-impl From<Point> for PointView {
-    fn from(point: Point) -> Self {
+impl From<HistoryPoint> for PointView {
+    fn from(point: HistoryPoint) -> Self {
         Self { at: point.hour * HOUR_MS, totals: point.totals.into() }
     }
 }
@@ -150,8 +148,8 @@ impl From<FeeRow> for FeeView {
     }
 }
 
-impl From<Leader> for LeaderView {
-    fn from(leader: Leader) -> Self {
+impl From<LeaderRow> for LeaderView {
+    fn from(leader: LeaderRow) -> Self {
         Self {
             rank: leader.rank,
             address: leader.trader,

@@ -1,4 +1,4 @@
-//! Chains: how far each is, what reads it, what must be zero.
+//! The JSON shapes of the chains: progress, plugin, and the counts that must be zero.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -18,11 +18,11 @@ pub(crate) struct ChainList {
 pub(crate) struct ChainView {
     /// Its id.
     pub(crate) chain: String,
-    /// Its own identity.
+    /// The identity of its network.
     pub(crate) network: String,
     /// `live`, `catching` or `parked`.
     pub(crate) state: ChainState,
-    /// Why it is parked or waits.
+    /// Why it is parked or waiting.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
     /// The newest block on the tape.
@@ -44,13 +44,13 @@ pub(crate) struct ChainView {
     pub(crate) unbacked: u64,
     /// Versions of the plugin that were dropped in and are not in force, and why.
     pub(crate) candidates: Vec<CandidateView>,
-    /// What must be zero.
+    /// Counts that must be zero.
     pub(crate) watch: WatchView,
     /// Heights on the tape, ascending; what lies between two of them is a gap.
     pub(crate) covered: Vec<HeightsView>,
     /// Names, symbols and explorer links, as configured.
     pub(crate) display: BTreeMap<String, String>,
-    /// When this was so, milliseconds since the Unix epoch.
+    /// When this was the case, milliseconds since the Unix epoch.
     pub(crate) at: u64,
 }
 
@@ -60,10 +60,10 @@ pub(crate) struct ChainView {
 pub(crate) struct CandidateView {
     /// Its file.
     pub(crate) file: String,
-    /// Its version, where it came far enough to say it.
+    /// Its version, once it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) version: Option<String>,
-    /// SHA-256 of the component, likewise.
+    /// SHA-256 of the component, once it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) digest: Option<String>,
     /// `refused`, `shadowing`, `held`, `withdrawn`; an open list.
@@ -86,21 +86,21 @@ impl From<progress::Candidate> for CandidateView {
     }
 }
 
-/// What must be zero, counted by this process from what it read of the chain.
+/// Counts that must be zero, taken by this process from the records it read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct WatchView {
-    /// Records that the chain counts and that did not arrive.
+    /// Records that the progress messages count and that did not arrive.
     pub(crate) lost: u64,
-    /// Records that arrived and that the chain does not count.
+    /// Records that arrived and that the progress messages do not count.
     pub(crate) doubled: u64,
-    /// Heights between the first and the last covered one that nothing covers.
+    /// Heights between the first and the last covered height that are not covered.
     pub(crate) gap: u64,
-    /// Records of the chain that a service could not read and put aside, of the last 30 days.
+    /// Dead letters of the last 30 days: records of the chain that a service could not read.
     pub(crate) dead_lettered: u64,
 }
 
-/// A run of heights.
+/// A span of heights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct HeightsView {
     /// First height.

@@ -1,19 +1,19 @@
-//! A position explained: the trades that its figures are made of.
+//! The JSON shapes of a position explained by its trades.
 
 use super::PositionView;
-use api_domain::Step;
+use api_domain::PositionStep;
 use serde::Serialize;
 use tape::{Unavailable, Usd};
 use utoipa::ToSchema;
 
-/// A position explained: how it stands, and one page of the trades that its figures are made of, oldest first.
+/// A position and one page of the trades that its figures are made of, oldest first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Explanation {
-    /// The address as it was understood.
+    /// The address in normalized form.
     pub(crate) address: String,
     /// How the cost of what is sold is found: `average` or `fifo`.
     pub(crate) method: String,
-    /// As it stands.
+    /// The position as it is now.
     pub(crate) position: PositionView,
     /// The trades, each with what it did.
     pub(crate) items: Vec<StepView>,
@@ -28,7 +28,7 @@ pub(crate) struct Explanation {
 pub(crate) struct StepView {
     /// The trade.
     pub(crate) trade_id: String,
-    /// Which trade of the position it is, in the order in which they are folded, from one.
+    /// Its number among the trades of the position in folding order, from 1.
     pub(crate) number: u64,
     /// Height of its block.
     pub(crate) height: u64,
@@ -84,15 +84,15 @@ pub(crate) struct HeldView {
     pub(crate) basis_usd: String,
 }
 
-impl TryFrom<Step> for StepView {
+impl TryFrom<PositionStep> for StepView {
     type Error = Unavailable;
 
-    fn try_from(step: Step) -> Result<Self, Unavailable> {
+    fn try_from(step: PositionStep) -> Result<Self, Unavailable> {
         let taken = step.taken.as_deref().map_or(Ok(vec![]), serde_json::from_str::<Vec<(String, String, String)>>);
-        let taken = taken.map_err(|e| Unavailable::new(format!("understand the lots of {}", step.key.id), e))?;
+        let taken = taken.map_err(|e| Unavailable::new(format!("read the lots of trade {}", step.key.id), e))?;
         let lot = |(trade_id, quantity, basis_usd)| LotView { trade_id, quantity, basis_usd };
-        let less = |a: Option<Usd>, b: Option<Usd>| Some(Usd(a?.0.checked_sub(b?.0)?));
-        let proceeds = less(step.worth, step.without_basis).filter(|_| step.sale);
+        let difference = |a: Option<Usd>, b: Option<Usd>| Some(Usd(a?.0.checked_sub(b?.0)?));
+        let proceeds = difference(step.worth, step.without_basis).filter(|_| step.sale);
         let text = |usd: Option<Usd>| usd.map(|usd| usd.to_string());
         Ok(Self {
             trade_id: step.key.id,
@@ -103,7 +103,7 @@ impl TryFrom<Step> for StepView {
             quantity: step.quantity,
             worth_usd: text(step.worth),
             realized_pnl_usd: text(step.realized),
-            basis_released_usd: text(less(proceeds, step.realized)),
+            basis_released_usd: text(difference(proceeds, step.realized)),
             proceeds_usd: text(proceeds),
             proceeds_without_basis_usd: text(step.without_basis),
             lots: taken.into_iter().map(lot).collect(),

@@ -1,15 +1,16 @@
-//! The published views as a contract: their columns are those of the golden list on both databases, columns are only ever
-//! added, and the reading role reads all of them and writes nothing.
+//! The published views as a contract: their columns are those of the golden list on both databases, columns are only
+//! ever added, and the reading role reads all of them and writes nothing.
 
 use crate::ground::{Ground, event, folded_row, position_row, totals_row, trade, wallet_rows};
 use api::store::Store;
-use api_domain::{AssetPage, Book, Filter, Measure, Reads, Shown, StepPage, TradeQuery, Who, Window};
+use api_domain::{AssetPage, Measure, PositionKey, StatusFilter, StepPage, TradeFilter, TradeQuery, UserQuery, Window};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use std::collections::BTreeSet;
 use std::path::Path;
 use tape::Status;
 
-/// `schema.view column` of every published view; `platform_fees_v1` is PostgreSQL's alone, SQLite is added up by the api.
+/// `schema.view column` of every published view; `platform_fees_v1` is PostgreSQL's alone, SQLite is added up by the
+/// api.
 async fn columns(ground: &Ground) -> BTreeSet<String> {
     let of_server = "SELECT table_schema || '.' || table_name || ' ' || column_name FROM information_schema.columns
                      WHERE table_schema IN ('metrics', 'portfolio') AND table_name LIKE '%\\_v1'";
@@ -72,24 +73,25 @@ async fn the_reading_role_serves_everything_and_writes_nothing() {
         let (_, rest) = url.split_once('@').unwrap_or_else(|| url.split_once("://").unwrap());
         let reading = format!("postgres://{role}_login:reading@{rest}");
 
-        let store = Store::at(&reading).unwrap();
-        let who = Who { address: "0xa".into(), chain: None };
+        let store = Store::from_url(&reading).unwrap();
+        let who = UserQuery { address: "0xa".into(), chain: None };
         let page = AssetPage { after: None, limit: 5 };
-        let book = Book { address: "0xa".into(), chain: "mock".into(), asset: "0xweth".into() };
-        let query = TradeQuery { filter: Filter::default(), shown: Shown::Live, after: None, limit: 5 };
+        let book = PositionKey { address: "0xa".into(), chain: "mock".into(), asset: "0xweth".into() };
+        let query = TradeQuery { filter: TradeFilter::default(), shown: StatusFilter::Live, after: None, limit: 5 };
         assert_eq!(store.trades(&query).await.unwrap().len(), 1);
-        assert_eq!(store.tape(&query).await.unwrap().0.next(0), 1);
-        assert_eq!(store.totals(&who, None).await.unwrap().len(), 1);
-        assert!(store.totals(&who, Some((0, 9))).await.unwrap().is_empty());
-        assert!(store.curve(&who, None, 24).await.unwrap().is_empty());
+        assert_eq!(store.trades_and_positions(&query).await.unwrap().0.next(0), 1);
+        assert_eq!(store.user_totals(&who, None).await.unwrap().len(), 1);
+        assert!(store.user_totals(&who, Some((0, 9))).await.unwrap().is_empty());
+        assert!(store.user_history(&who, None, 24).await.unwrap().is_empty());
         assert!(
-            store.fees(&who, None, 5).await.unwrap().is_empty() && store.earned("x", None, 5).await.unwrap().is_empty()
+            store.user_fees(&who, None, 5).await.unwrap().is_empty()
+                && store.platform_fees("x", None, 5).await.unwrap().is_empty()
         );
-        assert!(store.leaders(Window::Day, Measure::Pnl, 0, 5).await.unwrap().is_empty());
-        assert_eq!(store.user(&who, 5).await.unwrap().positions.len(), 1);
-        assert!(store.explain(&book, &StepPage { after: None, limit: 5 }).await.unwrap().is_some());
-        assert_eq!(store.wallet(&who, &page).await.unwrap().balances.len(), 1);
-        assert!(store.drift(&who, &page).await.unwrap().is_empty());
+        assert!(store.leaderboard(Window::Day, Measure::Pnl, 0, 5).await.unwrap().is_empty());
+        assert_eq!(store.user_state(&who, 5).await.unwrap().positions.len(), 1);
+        assert!(store.explain_position(&book, &StepPage { after: None, limit: 5 }).await.unwrap().is_some());
+        assert_eq!(store.wallet_state(&who, &page).await.unwrap().balances.len(), 1);
+        assert!(store.user_drift(&who, &page).await.unwrap().is_empty());
 
         let mut session = PgConnection::connect(&reading).await.unwrap();
         for refused in [
@@ -105,8 +107,8 @@ async fn the_reading_role_serves_everything_and_writes_nothing() {
         ] {
             let error = session.execute(refused).await.unwrap_err();
             let code = error.as_database_error().and_then(|error| error.code().map(|code| code.to_string()));
-            let said = matches!(code.as_deref(), Some("42501" | "55000"));
-            assert!(said, "{refused}: {error}");
+            let denied = matches!(code.as_deref(), Some("42501" | "55000"));
+            assert!(denied, "{refused}: {error}");
         }
         session.close().await.unwrap();
         store.close().await;

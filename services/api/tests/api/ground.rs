@@ -1,4 +1,4 @@
-//! The ground a test stands on: a database migrated as its owners do, and rows put in as they would.
+//! The database of a test: migrated as its owners do, and filled with rows as they write them.
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -21,7 +21,7 @@ pub(crate) enum Ground {
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Ground {
-    /// Both databases, or the one that needs no server.
+    /// SQLite, and PostgreSQL where `DATABASE_URL` names a server.
     pub(crate) async fn all() -> Vec<Self> {
         let mut grounds = vec![Self::sqlite().await];
         match std::env::var("DATABASE_URL") {
@@ -62,7 +62,7 @@ impl Ground {
         Self::Postgres { url, pool }
     }
 
-    /// What the api is told.
+    /// The `DATABASE_URL` for the api.
     pub(crate) fn url(&self) -> String {
         match self {
             Self::Sqlite { directory, .. } => format!("sqlite:{}", directory.path().display()),
@@ -92,13 +92,13 @@ impl Ground {
         }
     }
 
-    /// Puts trades in, live or reverted, as metrics does.
+    /// Inserts trades, live or reverted, as metrics does.
     pub(crate) async fn trades(&self, events: &[Event]) {
         let statements: Vec<String> = events.iter().map(|event| self.trade_row(event)).collect();
         self.write("metrics", &statements).await;
     }
 
-    /// The statement that puts one trade in.
+    /// The statement that inserts one trade.
     pub(crate) fn trade_row(&self, event: &Event) -> String {
         let trade = &event.trade;
         let status = if event.status == Status::Reverted { "reverted" } else { "live" };
@@ -137,26 +137,26 @@ impl Ground {
         )
     }
 
-    /// Says up to where metrics has folded a partition.
+    /// Sets up to where metrics has folded a partition.
     pub(crate) async fn folded(&self, partition: u32, next: u64) {
         self.write("metrics", &[folded_row(partition, next)]).await;
     }
 }
 
-/// The statement that says up to where metrics has folded a partition.
+/// The statement that sets up to where metrics has folded a partition.
 pub(crate) fn folded_row(partition: u32, next: u64) -> String {
     read_row("trades.executed.v1", partition, next)
 }
 
-/// The statement that says up to where metrics has read a partition of a log.
-pub(crate) fn read_row(log: &str, partition: u32, next: u64) -> String {
+/// The statement that sets up to where metrics has read a partition of a topic.
+pub(crate) fn read_row(topic: &str, partition: u32, next: u64) -> String {
     format!(
-        "INSERT INTO position (log, partition, next) VALUES ('{log}', {partition}, {next}) \
+        "INSERT INTO position (log, partition, next) VALUES ('{topic}', {partition}, {next}) \
          ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next"
     )
 }
 
-/// The statement that puts a user's totals in.
+/// The statement that inserts a user's totals.
 pub(crate) fn totals_row(chain: &str, trader: &str, volume: &str, swaps: u64) -> String {
     format!(
         "INSERT INTO user_totals (trader, chain, partition, volume_usd, swaps, unvalued, cycles, fees_usd, \
@@ -166,7 +166,7 @@ pub(crate) fn totals_row(chain: &str, trader: &str, volume: &str, swaps: u64) ->
     )
 }
 
-/// The statement that puts a user's hour in.
+/// The statement that inserts one hour of a user.
 pub(crate) fn hour_row(chain: &str, trader: &str, hour: u64, volume: &str, pnl: &str) -> String {
     format!(
         "INSERT INTO user_hours (trader, chain, hour, partition, volume_usd, swaps, unvalued, cycles, fees_usd, \
@@ -175,7 +175,7 @@ pub(crate) fn hour_row(chain: &str, trader: &str, hour: u64, volume: &str, pnl: 
     )
 }
 
-/// The statement that puts a position in.
+/// The statement that inserts a position.
 pub(crate) fn position_row(chain: &str, trader: &str, asset: &str, quantity: &str) -> String {
     format!(
         "INSERT INTO positions (trader, chain, asset, partition, symbol, decimals, trades, quantity, \
@@ -184,7 +184,7 @@ pub(crate) fn position_row(chain: &str, trader: &str, asset: &str, quantity: &st
     )
 }
 
-/// The statements that put a wallet with one balance in.
+/// The statements that insert a wallet with its balances.
 pub(crate) fn wallet_rows(chain: &str, address: &str, balances: &[(&str, &str)], taken_at: u64) -> Vec<String> {
     let mut rows = vec![format!(
         "INSERT INTO wallets (chain, address, last_trade_at, provider, taken_at) \

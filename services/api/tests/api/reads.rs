@@ -1,20 +1,20 @@
-//! The suite of the port `Reads`: the same rows give the same answers on every database.
+//! The queries of `Store`: the same rows give the same answers on both databases.
 
 use crate::ground::{Ground, event, folded_row, position_row, read_row, totals_row, trade, wallet_rows};
 use api::store::Store;
-use api_domain::{AssetPage, Filter, Measure, Reads, Shown, TradeKey, TradeQuery, Who, Window};
+use api_domain::{AssetPage, Measure, StatusFilter, TradeFilter, TradeKey, TradeQuery, UserQuery, Window};
 use tape::{Status, Usd};
 
-fn query(filter: Filter) -> TradeQuery {
-    TradeQuery { filter, shown: Shown::Live, after: None, limit: 10 }
+fn query(filter: TradeFilter) -> TradeQuery {
+    TradeQuery { filter, shown: StatusFilter::Live, after: None, limit: 10 }
 }
 
 async fn ids(store: &Store, query: &TradeQuery) -> Vec<String> {
     store.trades(query).await.unwrap().into_iter().map(|row| row.key.id).collect()
 }
 
-fn alice(chain: Option<&str>) -> Who {
-    Who { address: "0xalice".into(), chain: chain.map(Into::into) }
+fn alice(chain: Option<&str>) -> UserQuery {
+    UserQuery { address: "0xalice".into(), chain: chain.map(Into::into) }
 }
 
 #[tokio::test]
@@ -32,21 +32,22 @@ async fn trades_come_newest_first_and_filtered() {
                 event(Status::Reverted, trade("mock", 4, 0, "0xalice")),
             ])
             .await;
-        let store = Store::at(&ground.url()).unwrap();
+        let store = Store::from_url(&ground.url()).unwrap();
         let all = ["other/0xb3/0xt3/0", "mock/0xb3/0xt3/1", "mock/0xb3/0xt3/0", "mock/0xb1/0xt1/0"];
-        assert_eq!(ids(&store, &query(Filter::default())).await, all);
-        let only = |filter: Filter| query(filter);
-        let chain = Filter { chain: Some("other".into()), ..Filter::default() };
+        assert_eq!(ids(&store, &query(TradeFilter::default())).await, all);
+        let only = |filter: TradeFilter| query(filter);
+        let chain = TradeFilter { chain: Some("other".into()), ..TradeFilter::default() };
         assert_eq!(ids(&store, &only(chain)).await, all[..1]);
-        let trader = Filter { trader: Some("0xbob".into()), ..Filter::default() };
+        let trader = TradeFilter { trader: Some("0xbob".into()), ..TradeFilter::default() };
         assert_eq!(ids(&store, &only(trader)).await, all[1..2]);
         for asset in ["0xdai", "0xweth"] {
-            let asset = Filter { asset: Some(asset.into()), trader: Some("0xbob".into()), ..Filter::default() };
+            let asset =
+                TradeFilter { asset: Some(asset.into()), trader: Some("0xbob".into()), ..TradeFilter::default() };
             assert_eq!(ids(&store, &only(asset)).await, all[1..2]);
         }
-        let venue = Filter { venue: Some("v3-like".into()), ..Filter::default() };
+        let venue = TradeFilter { venue: Some("v3-like".into()), ..TradeFilter::default() };
         assert_eq!(ids(&store, &only(venue)).await, all[1..2]);
-        let with_reverted = TradeQuery { shown: Shown::All, ..query(Filter::default()) };
+        let with_reverted = TradeQuery { shown: StatusFilter::All, ..query(TradeFilter::default()) };
         let rows = store.trades(&with_reverted).await.unwrap();
         assert_eq!((rows.len(), rows[0].live, rows[0].key.height), (5, false, 4));
         assert!(rows[0].payload.contains(r#""status":"reverted""#));
@@ -58,15 +59,15 @@ async fn a_page_continues_below_a_key_whatever_happens_meanwhile() {
     for ground in Ground::all().await {
         let at = |height| event(Status::Observed, trade("mock", height, 0, "0xalice"));
         ground.trades(&(10..16).map(at).collect::<Vec<_>>()).await;
-        let store = Store::at(&ground.url()).unwrap();
-        let first = store.trades(&TradeQuery { limit: 3, ..query(Filter::default()) }).await.unwrap();
+        let store = Store::from_url(&ground.url()).unwrap();
+        let first = store.trades(&TradeQuery { limit: 3, ..query(TradeFilter::default()) }).await.unwrap();
         let last: TradeKey = first[2].key.clone();
         assert_eq!(last.height, 13);
         // A newer trade comes, one of the first page and the very last of it are taken back, an older one comes late.
         let mut gone = at(13);
         gone.status = Status::Reverted;
         ground.trades(&[at(20), gone, at(9)]).await;
-        let rest = TradeQuery { after: Some(last), ..query(Filter::default()) };
+        let rest = TradeQuery { after: Some(last), ..query(TradeFilter::default()) };
         let heights: Vec<u64> = store.trades(&rest).await.unwrap().iter().map(|row| row.key.height).collect();
         assert_eq!(heights, [12, 11, 10, 9]);
     }
@@ -93,8 +94,8 @@ async fn a_user_is_read_at_one_instant() {
                 ],
             )
             .await;
-        let store = Store::at(&ground.url()).unwrap();
-        let user = store.user(&alice(None), 10).await.unwrap();
+        let store = Store::from_url(&ground.url()).unwrap();
+        let user = store.user_state(&alice(None), 10).await.unwrap();
         assert_eq!(user.folded.next(5), 17);
         assert_eq!(user.totals.iter().map(|row| row.chain.as_str()).collect::<Vec<_>>(), ["mock", "other"]);
         let totals = user.totals[0].totals;
@@ -106,12 +107,12 @@ async fn a_user_is_read_at_one_instant() {
         assert_eq!(user.positions.iter().map(|row| row.asset.as_str()).collect::<Vec<_>>(), ["0xdai", "0xweth"]);
         assert_eq!(user.positions[1].quantity.len(), 78, "amounts stay exact");
         let page = AssetPage { after: Some(("mock".into(), "0xdai".into())), limit: 10 };
-        assert_eq!(store.positions(&alice(None), &page).await.unwrap().len(), 1);
-        assert_eq!(store.totals(&alice(Some("other")), None).await.unwrap().len(), 1);
-        assert_eq!(store.folded().await.unwrap().partitions(), 1);
+        assert_eq!(store.user_positions(&alice(None), &page).await.unwrap().len(), 1);
+        assert_eq!(store.user_totals(&alice(Some("other")), None).await.unwrap().len(), 1);
+        assert_eq!(store.folded_positions().await.unwrap().partitions(), 1);
         // States are as new as all logs that metrics reads; the live tape is read from where metrics is on it.
         ground.write("metrics", &[read_row("trades.history.v1", 5, 4)]).await;
-        let folded = store.user(&alice(None), 10).await.unwrap().folded;
+        let folded = store.user_state(&alice(None), 10).await.unwrap().folded;
         assert_eq!((folded.next(5), folded.as_of(5)), (17, 21));
     }
 }
@@ -122,9 +123,9 @@ async fn a_wallet_shows_what_its_newest_snapshot_holds() {
         let mut rows = wallet_rows("mock", "0xalice", &[("0xb", "2500000"), ("0xa", "1"), ("0xzero", "0")], 42);
         rows.push("INSERT INTO wallets (chain, address, last_trade_at) VALUES ('new', '0xalice', 1)".into());
         ground.write("portfolio", &rows).await;
-        let store = Store::at(&ground.url()).unwrap();
+        let store = Store::from_url(&ground.url()).unwrap();
         let page = AssetPage { after: None, limit: 10 };
-        let state = store.wallet(&alice(None), &page).await.unwrap();
+        let state = store.wallet_state(&alice(None), &page).await.unwrap();
         let wallets: Vec<_> =
             state.wallets.iter().map(|w| (w.chain.as_str(), w.taken_at, w.provider.as_deref())).collect();
         assert_eq!(wallets, [("mock", Some(42), Some("mock")), ("new", None, None)]);
@@ -137,8 +138,8 @@ async fn a_wallet_shows_what_its_newest_snapshot_holds() {
 #[tokio::test]
 async fn a_database_that_is_not_there_is_unavailable_until_it_is() {
     let elsewhere = tempfile::tempdir().unwrap();
-    let store = Store::at(&format!("sqlite:{}", elsewhere.path().join("none").display())).unwrap();
-    assert!(store.folded().await.is_err());
+    let store = Store::from_url(&format!("sqlite:{}", elsewhere.path().join("none").display())).unwrap();
+    assert!(store.folded_positions().await.is_err());
 }
 
 #[tokio::test]
@@ -151,14 +152,14 @@ async fn numbers_are_ordered_as_numbers() {
             event(Status::Observed, trade)
         };
         ground.trades(&[at(9), at(100), at(10)]).await;
-        let store = Store::at(&ground.url()).unwrap();
-        let rows = store.trades(&query(Filter::default())).await.unwrap();
+        let store = Store::from_url(&ground.url()).unwrap();
+        let rows = store.trades(&query(TradeFilter::default())).await.unwrap();
         assert_eq!(rows.iter().map(|row| row.key.height).collect::<Vec<_>>(), [100, 10, 9]);
         let leader = |rank: u32| {
             format!("INSERT INTO leaders VALUES ('all', 'volume', {rank}, '0x{rank}', '1', 1, '0', '0', 1)")
         };
         ground.write("metrics", &[leader(2), leader(10), leader(1)]).await;
-        let leaders = store.leaders(Window::All, Measure::Volume, 0, 9).await.unwrap();
+        let leaders = store.leaderboard(Window::All, Measure::Volume, 0, 9).await.unwrap();
         assert_eq!(leaders.iter().map(|leader| leader.rank).collect::<Vec<_>>(), [1, 2, 10]);
     }
 }

@@ -1,7 +1,7 @@
 //! REST as clients see it: answers, pages, tags, and a problem document for everything that is wrong.
 
 use crate::ground::{Ground, event, hour_row, position_row, totals_row, trade, wallet_rows};
-use crate::serving::{PATIENCE, Serving};
+use crate::serving::{EVENT_TIMEOUT, Serving};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -19,7 +19,7 @@ async fn problem(response: Response, status: u16, kind: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_trade_is_served_as_it_travelled() {
+async fn a_trade_is_served_as_it_was_published() {
     for ground in Ground::all().await {
         let event = event(Status::Observed, trade("mock", 1, 0, "0xa11ce"));
         ground.trades(std::slice::from_ref(&event)).await;
@@ -151,7 +151,7 @@ async fn windows_and_curves_are_sums_of_hours() {
 }
 
 #[tokio::test]
-async fn fees_are_told_by_the_day() {
+async fn fees_are_served_by_day() {
     for ground in Ground::all().await {
         let fee = |trader: &str, chain: &str, platform: &str, day: u64, usd: &str| {
             format!("INSERT INTO fees VALUES ('{trader}', '{chain}', '{platform}', {day}, 0, 2, '{usd}')")
@@ -235,7 +235,7 @@ async fn a_figure_is_explained_by_its_trades() {
         assert_eq!(figures.map(|figure| sold[figure].as_str().unwrap()), ["sell", "-1", "91", "90", "5"]);
         assert_eq!(sold["lots"], json!([{"tradeId": buy.id(), "quantity": "30", "basisUsd": "91"}]));
         assert_eq!(rest["next"], Value::Null);
-        let nothing = api.ask(Method::GET, "/v1/users/0xa/positions/mock/0xnone/explain", &[]).await;
+        let nothing = api.request(Method::GET, "/v1/users/0xa/positions/mock/0xnone/explain", &[]).await;
         problem(nothing, 404, "no-such-position").await;
     }
 }
@@ -299,8 +299,8 @@ async fn measurements_are_served_for_prometheus() {
     let ground = Ground::sqlite().await;
     let api = Serving::on(&ground).await;
     api.get("/v1/trades").await;
-    api.ask(Method::GET, "/nothing", &[]).await;
-    let response = api.ask(Method::GET, "/metrics", &[]).await;
+    api.request(Method::GET, "/nothing", &[]).await;
+    let response = api.request(Method::GET, "/metrics", &[]).await;
     assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     let text = response.text().await.unwrap();
     for line in ["chaintape_api_requests_total{status=\"2xx\"} 1", "chaintape_api_requests_total{status=\"4xx\"} 1"] {
@@ -316,17 +316,19 @@ async fn other_origins_read_where_they_may() {
     let ground = Ground::sqlite().await;
     let closed = Serving::on(&ground).await;
     let from = [("origin", "https://a.example")];
-    assert!(closed.ask(Method::GET, "/v1/trades", &from).await.headers().get("access-control-allow-origin").is_none());
+    assert!(
+        closed.request(Method::GET, "/v1/trades", &from).await.headers().get("access-control-allow-origin").is_none()
+    );
     let open = Serving::with(&ground.url(), |settings| settings.origins = "https://a.example".parse().ok()).await;
-    let read = open.ask(Method::GET, "/v1/trades", &from).await;
+    let read = open.request(Method::GET, "/v1/trades", &from).await;
     assert_eq!(read.headers()["access-control-allow-origin"], "https://a.example");
     let asked = [("origin", "https://a.example"), ("access-control-request-method", "GET")];
-    let preflight = open.ask(Method::OPTIONS, "/v1/trades", &asked).await;
+    let preflight = open.request(Method::OPTIONS, "/v1/trades", &asked).await;
     assert_eq!(
         (preflight.status().as_u16(), &preflight.headers()["access-control-allow-methods"]),
         (200, &"GET,HEAD".parse().unwrap())
     );
-    let other = open.ask(Method::GET, "/v1/trades", &[("origin", "https://b.example")]).await;
+    let other = open.request(Method::GET, "/v1/trades", &[("origin", "https://b.example")]).await;
     assert!(other.headers().get("access-control-allow-origin").is_none());
 }
 
@@ -335,7 +337,7 @@ async fn chains_are_served_from_progress() {
     let ground = Ground::sqlite().await;
     let api = Serving::on(&ground).await;
     api.following().await;
-    api.tell(&topics::PROGRESS, "mock", wire::v1::progress::encode(&crate::stream::progress(7))).await;
+    api.publish_record(&topics::PROGRESS, "mock", wire::v1::progress::encode(&crate::stream::progress(7))).await;
     let seen = async {
         loop {
             let chains = api.get("/v1/chains").await;
@@ -345,7 +347,7 @@ async fn chains_are_served_from_progress() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let chains = tokio::time::timeout(PATIENCE, seen).await.unwrap();
+    let chains = tokio::time::timeout(EVENT_TIMEOUT, seen).await.unwrap();
     let chain = &chains["items"][0];
     assert_eq!(
         (&chain["chain"], &chain["state"], &chain["plugin"]["version"]),
@@ -384,24 +386,24 @@ async fn what_is_wrong_is_named() {
         ("/v1/users/0xa/portfolio?cursor=*", "cursor"),
         ("/v1/chains?all=1", "all"),
     ] {
-        let problem = problem(api.ask(Method::GET, path, &[]).await, 400, "bad-parameter").await;
+        let problem = problem(api.request(Method::GET, path, &[]).await, 400, "bad-parameter").await;
         assert_eq!(problem["field"], field, "{path}: {problem}");
     }
     let long = format!("/v1/users/{}/trades", "a".repeat(257));
-    problem(api.ask(Method::GET, &long, &[]).await, 400, "bad-parameter").await;
+    problem(api.request(Method::GET, &long, &[]).await, 400, "bad-parameter").await;
     for path in ["/v2/trades", "/v1/users", "/v1/trades/"] {
-        problem(api.ask(Method::GET, path, &[]).await, 404, "no-such-path").await;
+        problem(api.request(Method::GET, path, &[]).await, 404, "no-such-path").await;
     }
     for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
-        let response = api.ask(method, "/v1/trades", &[]).await;
+        let response = api.request(method, "/v1/trades", &[]).await;
         assert_eq!(response.headers()["allow"], "GET, HEAD");
         problem(response, 405, "read-only").await;
     }
     let body = reqwest::Client::new().get(format!("http://{}/v1/trades", api.addr)).body("x".repeat(100));
     problem(body.send().await.unwrap(), 413, "too-large").await;
     let address = format!("/v1/trades?cursor={}", "a".repeat(9_000));
-    problem(api.ask(Method::GET, &address, &[]).await, 414, "too-long").await;
-    problem(api.ask(Method::GET, "/v1/stream", &[]).await, 400, "no-handshake").await;
+    problem(api.request(Method::GET, &address, &[]).await, 414, "too-long").await;
+    problem(api.request(Method::GET, "/v1/stream", &[]).await, 400, "no-handshake").await;
 }
 
 #[tokio::test]
@@ -409,33 +411,33 @@ async fn a_greedy_client_waits() {
     let ground = Ground::sqlite().await;
     let api = Serving::with(&ground.url(), Serving::rated(1, 2)).await;
     for _ in 0..2 {
-        assert_ne!(api.ask(Method::GET, "/v1/chains", &[]).await.status(), 429);
+        assert_ne!(api.request(Method::GET, "/v1/chains", &[]).await.status(), 429);
     }
-    let response = api.ask(Method::GET, "/v1/chains", &[]).await;
+    let response = api.request(Method::GET, "/v1/chains", &[]).await;
     assert_eq!(response.headers()["retry-after"], "1");
     problem(response, 429, "too-many-requests").await;
-    assert_eq!(api.ask(Method::GET, "/health", &[]).await.status(), 200, "probes are never refused");
+    assert_eq!(api.request(Method::GET, "/health", &[]).await.status(), 200, "probes are never refused");
 }
 
 #[tokio::test]
-async fn answers_are_tagged_packed_and_dressed() {
+async fn responses_have_tags_compression_and_security_headers() {
     let ground = Ground::sqlite().await;
     ground.trades(&[event(Status::Observed, trade("mock", 1, 0, "0xa"))]).await;
     let api = Serving::on(&ground).await;
-    let response = api.ask(Method::GET, "/v1/trades", &[]).await;
+    let response = api.request(Method::GET, "/v1/trades", &[]).await;
     let tag = response.headers()["etag"].to_str().unwrap().to_owned();
     assert_eq!(response.headers()["cache-control"], "no-cache");
-    let again = api.ask(Method::GET, "/v1/trades", &[("if-none-match", &tag)]).await;
+    let again = api.request(Method::GET, "/v1/trades", &[("if-none-match", &tag)]).await;
     assert_eq!((again.status().as_u16(), again.headers()["etag"].to_str().unwrap()), (304, tag.as_str()));
     assert_eq!(again.text().await.unwrap(), "");
     ground.trades(&[event(Status::Observed, trade("mock", 2, 0, "0xa"))]).await;
-    assert_eq!(api.ask(Method::GET, "/v1/trades", &[("if-none-match", &tag)]).await.status(), 200);
-    let head = api.ask(Method::HEAD, "/v1/trades", &[]).await;
+    assert_eq!(api.request(Method::GET, "/v1/trades", &[("if-none-match", &tag)]).await.status(), 200);
+    let head = api.request(Method::HEAD, "/v1/trades", &[]).await;
     assert_eq!((head.status().as_u16(), head.text().await.unwrap().as_str()), (200, ""));
-    let packed = api.ask(Method::GET, "/v1/trades", &[("accept-encoding", "gzip")]).await;
+    let packed = api.request(Method::GET, "/v1/trades", &[("accept-encoding", "gzip")]).await;
     assert_eq!(packed.headers()["content-encoding"], "gzip");
     for path in ["/", "/v1/trades", "/nowhere"] {
-        let response = api.ask(Method::GET, path, &[]).await;
+        let response = api.request(Method::GET, path, &[]).await;
         let policy = response.headers()["content-security-policy"].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
         assert_eq!(response.headers()["x-content-type-options"], "nosniff");
@@ -447,12 +449,12 @@ async fn answers_are_tagged_packed_and_dressed() {
 async fn the_page_and_the_document_are_served() {
     let ground = Ground::sqlite().await;
     let api = Serving::on(&ground).await;
-    let page = api.ask(Method::GET, "/", &[]).await;
+    let page = api.request(Method::GET, "/", &[]).await;
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
     let text = page.text().await.unwrap();
     assert!(text.starts_with("<!doctype html>") && !text.contains("<script>") && !text.contains("style=\""));
     for part in text.split(['"']).filter(|part| part.starts_with("/page/") || *part == "/favicon.svg") {
-        assert_eq!(api.ask(Method::GET, part, &[]).await.status(), 200, "{part}");
+        assert_eq!(api.request(Method::GET, part, &[]).await.status(), 200, "{part}");
     }
     assert_eq!(api.get("/openapi.json").await["openapi"], "3.1.0");
 }
@@ -462,11 +464,11 @@ async fn it_starts_before_its_database() {
     let home = tempfile::tempdir().unwrap();
     let api = Serving::with(&format!("sqlite:{}", home.path().display()), |_| {}).await;
     assert_eq!(api.get("/health").await, json!({ "status": "ok" }));
-    let waiting = api.ask(Method::GET, "/ready", &[]).await;
+    let waiting = api.request(Method::GET, "/ready", &[]).await;
     assert_eq!(waiting.status(), 503);
     let waiting: Value = serde_json::from_str(&waiting.text().await.unwrap()).unwrap();
     assert_eq!((&waiting["status"], &waiting["waitingFor"]), (&json!("waiting"), &json!(["database"])));
-    problem(api.ask(Method::GET, "/v1/trades", &[]).await, 503, "unavailable").await;
+    problem(api.request(Method::GET, "/v1/trades", &[]).await, 503, "unavailable").await;
     let Ground::Sqlite { directory, metrics, portfolio } = Ground::sqlite().await else { unreachable!() };
     metrics.close().await;
     portfolio.close().await;

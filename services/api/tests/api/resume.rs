@@ -1,4 +1,4 @@
-//! A client that comes back: states go on where it left them.
+//! A client that resumes states after its connection was lost.
 
 use crate::ground::Ground;
 use crate::serving::Serving;
@@ -13,7 +13,7 @@ async fn states_are_resumed_too() {
     api.following().await;
     let mut listener = api.stream().await;
     let ask = json!({"op": "subscribe", "channel": "user.metrics", "filter": {"address": "0xa"}});
-    listener.say(&ask.to_string()).await;
+    listener.send(&ask.to_string()).await;
     let at = listener.next().await["at"].clone();
     drop(listener);
     let state = |trader: &str, offset| MetricsUpdated {
@@ -24,12 +24,13 @@ async fn states_are_resumed_too() {
         positions: vec![],
     };
     for (trader, offset) in [("0xa", 1), ("0xb", 2), ("0xa", 3)] {
-        api.tell(&topics::METRICS_UPDATED, "mock/0xa", wire::v1::metrics::encode(&state(trader, offset))).await;
+        api.publish_record(&topics::METRICS_UPDATED, "mock/0xa", wire::v1::metrics::encode(&state(trader, offset)))
+            .await;
     }
     let mut back = api.stream().await;
     let mut ask = ask;
     ask["resume"] = at;
-    back.say(&ask.to_string()).await;
+    back.send(&ask.to_string()).await;
     assert_eq!(back.next().await["type"], "resumed");
     let mut newest = 0;
     while newest < 3 {

@@ -1,4 +1,4 @@
-//! A running api: its address, its log, and clients of both kinds.
+//! A running api for a test, with HTTP and WebSocket clients.
 
 use crate::ground::Ground;
 use api::Settings;
@@ -14,8 +14,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-/// Long enough for anything that does happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test waits for what must happen.
+pub(crate) const EVENT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running api.
 pub(crate) struct Serving {
@@ -26,17 +26,17 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// Starts it over a ground.
+    /// Starts it over a test's database.
     pub(crate) async fn on(ground: &Ground) -> Self {
         Self::with(&ground.url(), |_| {}).await
     }
 
-    /// Starts it with settings of its own.
+    /// Starts it with changed settings.
     pub(crate) async fn with(url: &str, change: impl FnOnce(&mut Settings)) -> Self {
         Self::over(Log::open(&Target::Memory).await.unwrap(), url, change).await
     }
 
-    /// Starts it over a log of its own.
+    /// Starts it over a given log.
     pub(crate) async fn over(log: Log, url: &str, change: impl FnOnce(&mut Settings)) -> Self {
         environment::install_crypto();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -55,12 +55,12 @@ impl Serving {
         Self { addr, log, client: Client::builder().gzip(false).build().unwrap(), shutdown }
     }
 
-    /// At most so many requests a second.
+    /// Settings with a request limit.
     pub(crate) fn rated(per_second: u32, burst: u32) -> impl FnOnce(&mut Settings) {
         move |settings| settings.rate = Some(Rate::per_second(per_second, burst))
     }
 
-    pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
+    pub(crate) async fn request(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
         let mut request = self.client.request(method, format!("http://{}{path}", self.addr));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -68,9 +68,9 @@ impl Serving {
         request.send().await.unwrap()
     }
 
-    /// A good answer.
+    /// The body of a response, which must be 200.
     pub(crate) async fn get(&self, path: &str) -> Value {
-        let response = self.ask(Method::GET, path, &[]).await;
+        let response = self.request(Method::GET, path, &[]).await;
         let status = response.status();
         let body = response.text().await.unwrap();
         assert_eq!(status, 200, "{path}: {body}");
@@ -81,7 +81,7 @@ impl Serving {
     pub(crate) async fn following(&self) {
         let following = async {
             loop {
-                let body = self.ask(Method::GET, "/ready", &[]).await.text().await.unwrap();
+                let body = self.request(Method::GET, "/ready", &[]).await.text().await.unwrap();
                 let ready: Value = serde_json::from_str(&body).unwrap();
                 if ready["log"]["following"] == true {
                     return;
@@ -89,7 +89,7 @@ impl Serving {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, following).await.unwrap();
+        tokio::time::timeout(EVENT_TIMEOUT, following).await.unwrap();
     }
 
     /// Publishes trade events as the ingestor does.
@@ -98,8 +98,8 @@ impl Serving {
         self.log.publish(events.iter().map(record).collect()).await.unwrap();
     }
 
-    /// Publishes any record.
-    pub(crate) async fn tell(&self, topic: &Topic, key: &str, value: Vec<u8>) {
+    /// Publishes a record of any topic.
+    pub(crate) async fn publish_record(&self, topic: &Topic, key: &str, value: Vec<u8>) {
         self.log.publish(vec![record(topic, key, value)]).await.unwrap();
     }
 
@@ -126,11 +126,11 @@ fn record(topic: &Topic, key: &str, value: Vec<u8>) -> Record {
 pub(crate) struct Listener(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Listener {
-    pub(crate) async fn say(&mut self, text: &str) {
+    pub(crate) async fn send(&mut self, text: &str) {
         self.0.send(Message::text(text)).await.unwrap();
     }
 
-    /// The next message but heartbeats.
+    /// The next message that is no heartbeat.
     pub(crate) async fn next(&mut self) -> Value {
         self.next_if_any().await.unwrap()
     }
@@ -138,7 +138,7 @@ impl Listener {
     /// The next message, or none when the stream has ended.
     pub(crate) async fn next_if_any(&mut self) -> Option<Value> {
         loop {
-            match tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap()? {
+            match tokio::time::timeout(EVENT_TIMEOUT, self.0.next()).await.unwrap()? {
                 Ok(Message::Text(text)) => {
                     let message: Value = serde_json::from_str(&text).unwrap();
                     if message["type"] != "heartbeat" {
@@ -153,7 +153,7 @@ impl Listener {
 
     /// Asserts that nothing is waiting: a ping is answered before anything else arrives.
     pub(crate) async fn expect_nothing(&mut self) {
-        self.say(r#"{"op":"ping"}"#).await;
+        self.send(r#"{"op":"ping"}"#).await;
         assert_eq!(self.next().await["type"], "pong");
     }
 }

@@ -1,7 +1,7 @@
-//! The stream as clients see it: snapshots joined to changes without hole or overlap, and what a slow reader costs.
+//! The stream as clients see it: snapshots joined to changes without hole or overlap, slow readers, and resuming.
 
 use crate::ground::{Ground, event, folded_row, position_row, read_row, totals_row, trade, wallet_rows};
-use crate::serving::{Listener, PATIENCE, Serving};
+use crate::serving::{EVENT_TIMEOUT, Listener, Serving};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use wire::v1::metrics::{AsOf, MetricsUpdated, Position, Totals};
 use wire::v1::portfolio::{BalanceChange, PortfolioUpdated};
 use wire::v1::progress::{Block, ChainProgressed, Generation, State};
 
-/// What the ingestor says of a chain.
+/// A progress message of the ingestor.
 pub(crate) fn progress(lag_blocks: u64) -> ChainProgressed {
     let block = |height: u64| Some(Block { height, hash: format!("0xb{height:x}") });
     ChainProgressed {
@@ -76,7 +76,7 @@ async fn trades_come_and_go() {
         api.publish(&[applied(1), applied(2), applied(3), reverted(2)]).await;
         api.following().await;
         let mut early = api.stream().await;
-        early.say(r#"{"op":"subscribe","channel":"trades","filter":{"chain":"mock"}}"#).await;
+        early.send(r#"{"op":"subscribe","channel":"trades","filter":{"chain":"mock"}}"#).await;
         let snapshot = early.next().await;
         assert_eq!((&snapshot["type"], &snapshot["id"]), (&json!("snapshot"), &json!("trades")));
         let mut present: BTreeSet<u64> = heights(&snapshot).into_iter().collect();
@@ -87,11 +87,11 @@ async fn trades_come_and_go() {
             }
         }
         let mut late = api.stream().await;
-        late.say(r#"{"op":"subscribe","id":"t","channel":"trades","filter":{"trader":"0xA"},"limit":2}"#).await;
+        late.send(r#"{"op":"subscribe","id":"t","channel":"trades","filter":{"trader":"0xA"},"limit":2}"#).await;
         let snapshot = late.next().await;
         assert_eq!((heights(&snapshot), &snapshot["id"]), (vec![3, 1], &json!("t")), "what is not folded yet is in it");
         let mut other = api.stream().await;
-        other.say(r#"{"op":"subscribe","channel":"trades","filter":{"asset":"0xnone"}}"#).await;
+        other.send(r#"{"op":"subscribe","channel":"trades","filter":{"asset":"0xnone"}}"#).await;
         assert_eq!(heights(&other.next().await), [0_u64; 0]);
         api.publish(&[applied(4)]).await;
         api.publish(&[reverted(4), reverted(3)]).await;
@@ -101,7 +101,7 @@ async fn trades_come_and_go() {
             assert_eq!(change(listener).await, ("revert".into(), 3));
         }
         other.expect_nothing().await;
-        late.say(r#"{"op":"unsubscribe","id":"t"}"#).await;
+        late.send(r#"{"op":"unsubscribe","id":"t"}"#).await;
         assert_eq!(late.next().await["type"], "unsubscribed");
         api.publish(&[applied(5)]).await;
         assert_eq!(change(&mut early).await, ("apply".into(), 5));
@@ -127,7 +127,7 @@ async fn trades_come_over_kafka() {
     api.publish(&[applied(1), applied(2)]).await;
     api.following().await;
     let mut listener = api.stream().await;
-    listener.say(r#"{"op":"subscribe","channel":"trades"}"#).await;
+    listener.send(r#"{"op":"subscribe","channel":"trades"}"#).await;
     let mut present: BTreeSet<u64> = heights(&listener.next().await).into_iter().collect();
     while present != BTreeSet::from([1, 2]) {
         assert!(present.insert(change(&mut listener).await.1));
@@ -137,21 +137,21 @@ async fn trades_come_over_kafka() {
 }
 
 #[tokio::test]
-async fn what_metrics_has_folded_ahead_of_the_reader_is_not_told_again() {
+async fn what_metrics_has_folded_ahead_of_the_api_is_not_delivered_again() {
     let ground = Ground::sqlite().await;
     ground.trades(&[applied(1), applied(2)]).await;
     ground.folded(partition(), 2).await;
     let api = Serving::on(&ground).await;
     api.following().await;
     let mut listener = api.stream().await;
-    listener.say(r#"{"op":"subscribe","channel":"trades"}"#).await;
+    listener.send(r#"{"op":"subscribe","channel":"trades"}"#).await;
     assert_eq!(heights(&listener.next().await), [2, 1]);
     api.publish(&[applied(1), applied(2), applied(3)]).await;
     assert_eq!(change(&mut listener).await, ("apply".into(), 3));
 }
 
-/// Trades come and go while metrics folds behind and clients subscribe at any moment: every client that applies what it
-/// is told to its snapshot sees each change exactly once and ends with the truth.
+/// Trades come and go while metrics folds behind and clients subscribe at any moment: every client that applies the
+/// changes to its snapshot sees each change exactly once and ends with the truth.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_client_sees_a_hole_or_an_overlap() {
     let ground = Ground::sqlite().await;
@@ -177,7 +177,7 @@ async fn no_client_sees_a_hole_or_an_overlap() {
         async move {
             tokio::time::sleep(Duration::from_millis(40 * number)).await;
             let mut listener = api.stream().await;
-            listener.say(r#"{"op":"subscribe","channel":"trades","limit":200}"#).await;
+            listener.send(r#"{"op":"subscribe","channel":"trades","limit":200}"#).await;
             let snapshot = listener.next().await;
             assert_eq!(snapshot["type"], "snapshot", "{snapshot}");
             let mut present: BTreeSet<u64> = heights(&snapshot).into_iter().collect();
@@ -267,15 +267,15 @@ async fn a_users_metrics_follow_their_snapshot() {
     let api = Serving::on(&ground).await;
     api.following().await;
     let mut listener = api.stream().await;
-    listener.say(r#"{"op":"subscribe","channel":"user.metrics","filter":{"address":"0xA"}}"#).await;
+    listener.send(r#"{"op":"subscribe","channel":"user.metrics","filter":{"address":"0xA"}}"#).await;
     let snapshot = listener.next().await;
     assert_eq!(snapshot["data"]["total"]["volumeUsd"], "9.5", "{snapshot}");
     assert_eq!(snapshot["data"]["chains"][0]["swaps"], 5);
     assert_eq!(snapshot["data"]["positions"][0]["quantity"], "5");
     // A message of what the snapshot holds already comes late; then one of what it does not.
-    api.tell(&topics::METRICS_UPDATED, "mock/0xa", metrics(5, 5, "0xweth")).await;
+    api.publish_record(&topics::METRICS_UPDATED, "mock/0xa", metrics(5, 5, "0xweth")).await;
     listener.expect_nothing().await;
-    api.tell(&topics::METRICS_UPDATED, "mock/0xb", metrics(6, 6, "0xweth")).await;
+    api.publish_record(&topics::METRICS_UPDATED, "mock/0xb", metrics(6, 6, "0xweth")).await;
     let update = listener.next().await;
     assert_eq!((&update["type"], &update["channel"]), (&json!("update"), &json!("user.metrics")));
     assert_eq!((&update["data"]["totals"]["swaps"], &update["data"]["asOf"]["offset"]), (&json!(6), &json!(6)));
@@ -289,7 +289,7 @@ async fn a_users_balances_follow_their_snapshot() {
     let api = Serving::on(&ground).await;
     api.following().await;
     let mut listener = api.stream().await;
-    listener.say(r#"{"op":"subscribe","channel":"user.portfolio","filter":{"address":"0xa","chain":"mock"}}"#).await;
+    listener.send(r#"{"op":"subscribe","channel":"user.portfolio","filter":{"address":"0xa","chain":"mock"}}"#).await;
     let snapshot = listener.next().await;
     assert_eq!(snapshot["data"]["wallets"][0]["takenAt"], 50);
     assert_eq!(snapshot["data"]["items"][0]["amount"], "2.5");
@@ -309,8 +309,8 @@ async fn a_users_balances_follow_their_snapshot() {
             }],
         })
     };
-    api.tell(&topics::PORTFOLIO_UPDATED, "mock/0xa", message(50, "2500000")).await;
-    api.tell(&topics::PORTFOLIO_UPDATED, "mock/0xa", message(60, "0")).await;
+    api.publish_record(&topics::PORTFOLIO_UPDATED, "mock/0xa", message(50, "2500000")).await;
+    api.publish_record(&topics::PORTFOLIO_UPDATED, "mock/0xa", message(60, "0")).await;
     let update = listener.next().await;
     assert_eq!((&update["data"]["takenAt"], &update["data"]["changes"][0]["after"]), (&json!(60), &json!("0")));
 }
@@ -321,11 +321,11 @@ async fn chains_move_and_poison_is_counted() {
     let api = Serving::on(&ground).await;
     api.following().await;
     let mut listener = api.stream().await;
-    listener.say(r#"{"op":"subscribe","channel":"chains"}"#).await;
+    listener.send(r#"{"op":"subscribe","channel":"chains"}"#).await;
     assert_eq!(listener.next().await["data"]["items"], json!([]));
-    api.tell(&topics::PROGRESS, "other", b"{\"chain\":".to_vec()).await;
-    api.tell(&topics::TRADES, "mock/0xa", b"no trade".to_vec()).await;
-    api.tell(&topics::PROGRESS, "mock", wire::v1::progress::encode(&progress(3))).await;
+    api.publish_record(&topics::PROGRESS, "other", b"{\"chain\":".to_vec()).await;
+    api.publish_record(&topics::TRADES, "mock/0xa", b"no trade".to_vec()).await;
+    api.publish_record(&topics::PROGRESS, "mock", wire::v1::progress::encode(&progress(3))).await;
     let update = listener.next().await;
     assert_eq!((&update["channel"], &update["data"]["lagBlocks"]), (&json!("chains"), &json!(3)));
     api.publish(&[applied(1)]).await;
@@ -334,7 +334,7 @@ async fn chains_move_and_poison_is_counted() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(crate::serving::PATIENCE, counted).await.unwrap();
+    tokio::time::timeout(crate::serving::EVENT_TIMEOUT, counted).await.unwrap();
 }
 
 /// A trade of many legs, so that a few thousand fill every buffer between api and client.
@@ -352,14 +352,14 @@ fn heavy(height: u64) -> Event {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_reader_is_told_of_its_gap_and_slows_no_one() {
+async fn a_slow_reader_gets_a_gap_notice_and_slows_no_one() {
     const TOTAL: u64 = 3_000;
     let ground = Ground::sqlite().await;
     let api = Serving::on(&ground).await;
     api.following().await;
     let (mut slow, mut fast) = (api.stream().await, api.stream().await);
     for listener in [&mut slow, &mut fast] {
-        listener.say(r#"{"op":"subscribe","channel":"trades","limit":0}"#).await;
+        listener.send(r#"{"op":"subscribe","channel":"trades","limit":0}"#).await;
         assert_eq!(listener.next().await["type"], "snapshot");
     }
     for first in (0..TOTAL).step_by(100) {
@@ -384,7 +384,7 @@ async fn a_slow_reader_is_told_of_its_gap_and_slows_no_one() {
 }
 
 #[tokio::test]
-async fn a_client_that_breaks_the_rules_is_told_or_left() {
+async fn a_client_that_breaks_the_rules_gets_an_error_or_is_disconnected() {
     let ground = Ground::sqlite().await;
     let api = Serving::with(&ground.url(), |settings| settings.max_connections = 1).await;
     api.following().await;
@@ -395,25 +395,25 @@ async fn a_client_that_breaks_the_rules_is_told_or_left() {
         (r#"{"op":"subscribe","channel":"user.metrics"}"#, json!("filter.address")),
         (r#"{"op":"unsubscribe","id":"none"}"#, json!("id")),
     ] {
-        listener.say(text).await;
+        listener.send(text).await;
         let error = listener.next().await;
         assert_eq!((&error["type"], &error["field"]), (&json!("error"), &field), "{error}");
     }
     for number in 0..33 {
-        listener.say(&format!(r#"{{"op":"subscribe","id":"{number}","channel":"chains"}}"#)).await;
+        listener.send(&format!(r#"{{"op":"subscribe","id":"{number}","channel":"chains"}}"#)).await;
         let answer = listener.next().await;
         let expected = if number < 32 { "snapshot" } else { "error" };
         assert_eq!(answer["type"], expected, "{number}: {answer}");
     }
     let second = tokio_tungstenite::connect_async(format!("ws://{}/v1/stream", api.addr)).await;
     assert!(second.unwrap_err().to_string().contains("503"), "one stream is all there may be");
-    listener.say(&format!(r#"{{"op":"ping","id":"{}"}}"#, "x".repeat(17_000))).await;
+    listener.send(&format!(r#"{{"op":"ping","id":"{}"}}"#, "x".repeat(17_000))).await;
     assert_eq!(listener.next_if_any().await, None, "a message too large ends the stream");
 }
 
-/// What was told before, by an instance that is gone; the same log, another instance.
+/// The client resumes on another instance that follows the same log; the first one is gone.
 #[tokio::test]
-async fn who_resumes_on_another_instance_is_told_what_came_meanwhile() {
+async fn a_client_that_resumes_on_another_instance_gets_what_it_missed() {
     let ground = Ground::sqlite().await;
     ground.folded(partition(), 0).await;
     let log = Log::open(&Target::Memory).await.unwrap();
@@ -421,7 +421,7 @@ async fn who_resumes_on_another_instance_is_told_what_came_meanwhile() {
     api.publish(&[applied(1)]).await;
     api.following().await;
     let mut listener = api.stream().await;
-    listener.say(r#"{"op":"subscribe","channel":"trades"}"#).await;
+    listener.send(r#"{"op":"subscribe","channel":"trades"}"#).await;
     assert_eq!(heights(&listener.next().await), [1]);
     api.publish(&[applied(2)]).await;
     let last = listener.next().await;
@@ -433,7 +433,7 @@ async fn who_resumes_on_another_instance_is_told_what_came_meanwhile() {
     api.following().await;
     let mut listener = api.stream().await;
     let resume = |at: &Value| json!({"op": "subscribe", "channel": "trades", "resume": at}).to_string();
-    listener.say(&resume(&last["at"])).await;
+    listener.send(&resume(&last["at"])).await;
     let answer = listener.next().await;
     assert_eq!((&answer["type"], &answer["id"]), (&json!("resumed"), &json!("trades")));
     assert_eq!(change(&mut listener).await, ("apply".into(), 3));
@@ -444,7 +444,7 @@ async fn who_resumes_on_another_instance_is_told_what_came_meanwhile() {
 }
 
 #[tokio::test]
-async fn who_comes_back_too_late_is_told_everything_anew() {
+async fn a_client_that_resumes_too_late_gets_a_new_snapshot() {
     let ground = Ground::sqlite().await;
     ground.trades(&[applied(1)]).await;
     ground.folded(partition(), 1).await;
@@ -453,25 +453,25 @@ async fn who_comes_back_too_late_is_told_everything_anew() {
     api.publish(&[applied(1)]).await;
     api.following().await;
     let mut listener = api.stream().await;
-    listener.say(r#"{"op":"subscribe","channel":"trades"}"#).await;
+    listener.send(r#"{"op":"subscribe","channel":"trades"}"#).await;
     let at = listener.next().await["at"].clone();
     // More than may be kept of one partition, so that what came first is forgotten.
     let many: Vec<Event> = (0..5_000).map(|n| if n % 2 == 0 { applied(2) } else { reverted(2) }).collect();
     api.publish(&many).await;
     let read = async {
-        while !api.ask(Method::GET, "/metrics", &[]).await.text().await.unwrap().contains("deliveries_total 5000") {
+        while !api.request(Method::GET, "/metrics", &[]).await.text().await.unwrap().contains("deliveries_total 5000") {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, read).await.unwrap();
+    tokio::time::timeout(EVENT_TIMEOUT, read).await.unwrap();
     ground.folded(partition(), 5_001).await;
     let mut late = api.stream().await;
     let message = json!({"op": "subscribe", "id": "back", "channel": "trades", "resume": at}).to_string();
-    late.say(&message).await;
+    late.send(&message).await;
     let reset = late.next().await;
     assert_eq!((&reset["type"], &reset["id"]), (&json!("reset"), &json!("back")));
     assert_eq!(late.next().await["type"], "snapshot");
-    late.say(r#"{"op":"subscribe","channel":"trades","resume":"nonsense"}"#).await;
+    late.send(r#"{"op":"subscribe","channel":"trades","resume":"nonsense"}"#).await;
     let refused = late.next().await;
     assert_eq!((&refused["type"], &refused["field"]), (&json!("error"), &json!("resume")));
 }

@@ -1,37 +1,36 @@
-//! Lines of text into rows: what does not fit is an error that names view and column.
+//! Reads rows of text columns into the domain's types; an error names the view and the column.
 
 use api_domain::{
-    BalanceRow, DriftRow, FeeRow, Folded, Leader, Point, PositionRow, Reached, Step, StepKey, Totals, TotalsRow,
-    TradeKey, TradeRow, Wallet,
+    BalanceRow, DriftRow, FeeRow, FoldedPosition, FoldedPositions, HistoryPoint, LeaderRow, PositionRow, PositionStep,
+    StepKey, Totals, TotalsRow, TradeKey, TradeRow, WalletRow,
 };
 use std::str::FromStr;
 use tape::{Unavailable, Usd};
 
-/// One row, column by column.
-pub(super) type Line = Vec<Option<String>>;
+/// One row of an answer, column by column.
+pub(super) type TextRow = Vec<Option<String>>;
 
-/// A view holds what it must not.
+/// A view holds a value that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("{view}.{column} holds {found:?}")]
-struct Misfit {
+#[error("column {view}.{column} holds {found:?}, which cannot be read")]
+struct InvalidColumn {
     view: &'static str,
     column: &'static str,
     found: Option<String>,
 }
 
-pub(super) fn folded(lines: &[Line]) -> Result<Folded, Unavailable> {
-    lines
-        .iter()
-        .map(|line| {
-            let mut cells = Cells::of("metrics.read_positions_v1", line.clone());
+pub(super) fn folded_positions(rows: Vec<TextRow>) -> Result<FoldedPositions, Unavailable> {
+    rows.into_iter()
+        .map(|row| {
+            let mut cells = Cells::new("metrics.read_positions_v1", row);
             let partition = cells.number("partition")?;
-            Ok((partition, Reached { next: cells.number("next")?, as_of: cells.number("as_of")? }))
+            Ok((partition, FoldedPosition { next: cells.number("next")?, as_of: cells.number("as_of")? }))
         })
         .collect()
 }
 
-pub(super) fn trade(line: Line) -> Result<TradeRow, Unavailable> {
-    let mut cells = Cells::of("metrics.trades_v1", line);
+pub(super) fn trade_row(row: TextRow) -> Result<TradeRow, Unavailable> {
+    let mut cells = Cells::new("metrics.trades_v1", row);
     let key = TradeKey {
         block_time: cells.number("block_time_ms")?,
         chain: cells.text("chain")?,
@@ -45,39 +44,39 @@ pub(super) fn trade(line: Line) -> Result<TradeRow, Unavailable> {
     Ok(TradeRow { key, live, payload: cells.text("event")? })
 }
 
-/// Totals per chain; hours of one chain that were not added up yet are added up here.
-pub(super) fn totals(view: &'static str, lines: Vec<Line>) -> Result<Vec<TotalsRow>, Unavailable> {
-    let mut rows: Vec<TotalsRow> = vec![];
-    for line in lines {
-        let mut cells = Cells::of(view, line);
+/// Totals per chain; the rows of one chain are added up.
+pub(super) fn totals_rows(view: &'static str, rows: Vec<TextRow>) -> Result<Vec<TotalsRow>, Unavailable> {
+    let mut chains: Vec<TotalsRow> = vec![];
+    for row in rows {
+        let mut cells = Cells::new(view, row);
         let chain = cells.text("chain")?;
-        let totals = figures(&mut cells)?;
-        match rows.iter_mut().find(|row| row.chain == chain) {
-            Some(row) => row.totals = sum(&row.totals, &totals)?,
-            None => rows.push(TotalsRow { chain, totals }),
+        let totals = read_totals(&mut cells)?;
+        match chains.iter_mut().find(|known| known.chain == chain) {
+            Some(known) => known.totals = add(&known.totals, &totals)?,
+            None => chains.push(TotalsRow { chain, totals }),
         }
     }
-    rows.sort_by(|a, b| a.chain.cmp(&b.chain));
-    Ok(rows)
+    chains.sort_by(|a, b| a.chain.cmp(&b.chain));
+    Ok(chains)
 }
 
-/// Points of a curve, oldest first.
-pub(super) fn curve(lines: Vec<Line>) -> Result<Vec<Point>, Unavailable> {
-    let mut points: Vec<Point> = vec![];
-    for line in lines {
-        let mut cells = Cells::of("metrics.user_hours_v1", line);
+/// Points of a history, oldest first; the rows of one stretch of hours are added up.
+pub(super) fn history_points(rows: Vec<TextRow>) -> Result<Vec<HistoryPoint>, Unavailable> {
+    let mut points: Vec<HistoryPoint> = vec![];
+    for row in rows {
+        let mut cells = Cells::new("metrics.user_hours_v1", row);
         let hour = cells.number("hour")?;
-        let totals = figures(&mut cells)?;
+        let totals = read_totals(&mut cells)?;
         match points.last_mut().filter(|point| point.hour == hour) {
-            Some(point) => point.totals = sum(&point.totals, &totals)?,
-            None => points.push(Point { hour, totals }),
+            Some(point) => point.totals = add(&point.totals, &totals)?,
+            None => points.push(HistoryPoint { hour, totals }),
         }
     }
     points.reverse();
     Ok(points)
 }
 
-fn figures(cells: &mut Cells) -> Result<Totals, Unavailable> {
+fn read_totals(cells: &mut Cells) -> Result<Totals, Unavailable> {
     let mut totals = Totals {
         volume: cells.usd("volume_usd")?,
         swaps: cells.number("swaps")?,
@@ -90,23 +89,23 @@ fn figures(cells: &mut Cells) -> Result<Totals, Unavailable> {
         without_basis: cells.usd("proceeds_without_basis_usd")?,
     };
     let net = totals.realized.0.checked_sub(totals.fees.0).map(Usd);
-    totals.realized_net = net.ok_or_else(|| too_much("metrics.user_hours_v1"))?;
+    totals.realized_net = net.ok_or_else(|| overflow("metrics.user_hours_v1"))?;
     Ok(totals)
 }
 
-fn sum(one: &Totals, other: &Totals) -> Result<Totals, Unavailable> {
-    one.plus(other).ok_or_else(|| too_much("metrics.user_hours_v1"))
+fn add(one: &Totals, other: &Totals) -> Result<Totals, Unavailable> {
+    one.plus(other).ok_or_else(|| overflow("metrics.user_hours_v1"))
 }
 
-fn too_much(view: &str) -> Unavailable {
-    Unavailable::new(format!("add up {view}"), "the sum exceeds what dollars are kept in")
+fn overflow(view: &str) -> Unavailable {
+    Unavailable::new(format!("add up {view}"), "the sum exceeds the largest amount of US dollars")
 }
 
-/// Days of fees, newest first; those of one day, chain and platform are added up.
-pub(super) fn fees(lines: Vec<Line>) -> Result<Vec<FeeRow>, Unavailable> {
-    let mut rows: Vec<FeeRow> = vec![];
-    for line in lines {
-        let mut cells = Cells::of("metrics.fees_v1", line);
+/// Fees by day, newest first; the rows of one day, chain and platform are added up.
+pub(super) fn fee_rows(rows: Vec<TextRow>) -> Result<Vec<FeeRow>, Unavailable> {
+    let mut days: Vec<FeeRow> = vec![];
+    for row in rows {
+        let mut cells = Cells::new("metrics.fees_v1", row);
         let row = FeeRow {
             day: cells.number("day")?,
             chain: cells.text("chain")?,
@@ -116,21 +115,21 @@ pub(super) fn fees(lines: Vec<Line>) -> Result<Vec<FeeRow>, Unavailable> {
         };
         let same =
             |known: &&mut FeeRow| known.day == row.day && known.chain == row.chain && known.platform == row.platform;
-        match rows.last_mut().filter(same) {
+        match days.last_mut().filter(same) {
             Some(known) => {
                 known.trades += row.trades;
                 let fees = known.fees.0.checked_add(row.fees.0).map(Usd);
-                known.fees = fees.ok_or_else(|| too_much("metrics.fees_v1"))?;
+                known.fees = fees.ok_or_else(|| overflow("metrics.fees_v1"))?;
             }
-            None => rows.push(row),
+            None => days.push(row),
         }
     }
-    Ok(rows)
+    Ok(days)
 }
 
-pub(super) fn leader(line: Line) -> Result<Leader, Unavailable> {
-    let mut cells = Cells::of("metrics.leaders_v1", line);
-    Ok(Leader {
+pub(super) fn leader_row(row: TextRow) -> Result<LeaderRow, Unavailable> {
+    let mut cells = Cells::new("metrics.leaders_v1", row);
+    Ok(LeaderRow {
         rank: cells.number("rank")?,
         trader: cells.text("trader")?,
         volume: cells.usd("volume_usd")?,
@@ -141,13 +140,13 @@ pub(super) fn leader(line: Line) -> Result<Leader, Unavailable> {
     })
 }
 
-pub(super) fn method(lines: Vec<Line>) -> Result<String, Unavailable> {
-    let line = lines.into_iter().next().unwrap_or_default();
-    Cells::of("metrics.method_v1", line).text("name")
+pub(super) fn method_name(rows: Vec<TextRow>) -> Result<String, Unavailable> {
+    let row = rows.into_iter().next().unwrap_or_default();
+    Cells::new("metrics.method_v1", row).text("name")
 }
 
-pub(super) fn step(line: Line) -> Result<Step, Unavailable> {
-    let mut cells = Cells::of("metrics.trades_v1", line);
+pub(super) fn position_step(row: TextRow) -> Result<PositionStep, Unavailable> {
+    let mut cells = Cells::new("metrics.trades_v1", row);
     let key = StepKey {
         block_time: cells.number("block_time_ms")?,
         height: cells.number("height")?,
@@ -155,20 +154,20 @@ pub(super) fn step(line: Line) -> Result<Step, Unavailable> {
         ordinal: cells.number("ordinal")?,
         id: cells.text("trade_id")?,
     };
-    let (number, sale) = (cells.number("trades_after")?, cells.truth("sale")?);
+    let (number, sale) = (cells.number("trades_after")?, cells.flag("sale")?);
     let (quantity, worth) = (cells.text("raw")?, cells.optional_usd("notional_usd")?);
     let realized = cells.optional_usd("realized_pnl_usd")?;
     let without_basis = cells.optional_usd("proceeds_without_basis_usd")?;
-    // A trade of two positions realizes on the one that is sold.
-    let told = sale && worth.is_some();
-    Ok(Step {
+    // A trade changes two positions and realizes on the one that is sold.
+    let realizes = sale && worth.is_some();
+    Ok(PositionStep {
         key,
         number,
         sale,
         quantity,
         worth,
-        realized: realized.filter(|_| told),
-        without_basis: without_basis.filter(|_| told),
+        realized: realized.filter(|_| realizes),
+        without_basis: without_basis.filter(|_| realizes),
         taken: cells.optional().filter(|_| sale),
         quantity_after: cells.text("quantity_after")?,
         unknown_after: cells.text("unknown_after")?,
@@ -176,8 +175,8 @@ pub(super) fn step(line: Line) -> Result<Step, Unavailable> {
     })
 }
 
-pub(super) fn drift(line: Line) -> Result<DriftRow, Unavailable> {
-    let mut cells = Cells::of("portfolio.drift_v1", line);
+pub(super) fn drift_row(row: TextRow) -> Result<DriftRow, Unavailable> {
+    let mut cells = Cells::new("portfolio.drift_v1", row);
     Ok(DriftRow {
         chain: cells.text("chain")?,
         asset: cells.text("asset")?,
@@ -190,8 +189,8 @@ pub(super) fn drift(line: Line) -> Result<DriftRow, Unavailable> {
     })
 }
 
-pub(super) fn position(line: Line) -> Result<PositionRow, Unavailable> {
-    let mut cells = Cells::of("metrics.positions_v1", line);
+pub(super) fn position_row(row: TextRow) -> Result<PositionRow, Unavailable> {
+    let mut cells = Cells::new("metrics.positions_v1", row);
     Ok(PositionRow {
         chain: cells.text("chain")?,
         asset: cells.text("asset")?,
@@ -206,23 +205,23 @@ pub(super) fn position(line: Line) -> Result<PositionRow, Unavailable> {
     })
 }
 
-pub(super) fn wallet(line: Line) -> Result<Wallet, Unavailable> {
-    let mut cells = Cells::of("portfolio.wallets_v1", line);
+pub(super) fn wallet_row(row: TextRow) -> Result<WalletRow, Unavailable> {
+    let mut cells = Cells::new("portfolio.wallets_v1", row);
     let chain = cells.text("chain")?;
     let provider = cells.optional().filter(|provider| !provider.is_empty());
     let taken_at = cells.optional_number("taken_at")?.filter(|at| *at > 0);
-    Ok(Wallet { chain, provider, taken_at })
+    Ok(WalletRow { chain, provider, taken_at })
 }
 
-pub(super) fn balance(line: Line) -> Result<BalanceRow, Unavailable> {
-    let mut cells = Cells::of("portfolio.balances_v1", line);
+pub(super) fn balance_row(row: TextRow) -> Result<BalanceRow, Unavailable> {
+    let mut cells = Cells::new("portfolio.balances_v1", row);
     Ok(BalanceRow {
         chain: cells.text("chain")?,
         asset: cells.text("asset")?,
         symbol: cells.optional(),
         decimals: cells.optional_number("decimals")?,
         raw: cells.text("raw")?,
-        spam: cells.truth("spam")?,
+        spam: cells.flag("spam")?,
         provider: cells.text("provider")?,
         taken_at: cells.number("taken_at")?,
         net: cells.optional(),
@@ -230,15 +229,15 @@ pub(super) fn balance(line: Line) -> Result<BalanceRow, Unavailable> {
     })
 }
 
-/// The cells of one line, from left to right.
+/// The columns of one row, from left to right.
 struct Cells {
     view: &'static str,
     cells: std::vec::IntoIter<Option<String>>,
 }
 
 impl Cells {
-    fn of(view: &'static str, line: Line) -> Self {
-        Self { view, cells: line.into_iter() }
+    fn new(view: &'static str, row: TextRow) -> Self {
+        Self { view, cells: row.into_iter() }
     }
 
     fn optional(&mut self) -> Option<String> {
@@ -246,38 +245,38 @@ impl Cells {
     }
 
     fn text(&mut self, column: &'static str) -> Result<String, Unavailable> {
-        self.optional().ok_or_else(|| self.misfit(column, None))
+        self.optional().ok_or_else(|| self.invalid_column(column, None))
     }
 
     fn number<T: FromStr>(&mut self, column: &'static str) -> Result<T, Unavailable> {
         let text = self.text(column)?;
-        text.parse().map_err(|_| self.misfit(column, Some(text)))
+        text.parse().map_err(|_| self.invalid_column(column, Some(text)))
     }
 
     fn optional_number<T: FromStr>(&mut self, column: &'static str) -> Result<Option<T>, Unavailable> {
         let Some(text) = self.optional() else { return Ok(None) };
-        text.parse().map(Some).map_err(|_| self.misfit(column, Some(text)))
+        text.parse().map(Some).map_err(|_| self.invalid_column(column, Some(text)))
     }
 
     fn usd(&mut self, column: &'static str) -> Result<Usd, Unavailable> {
         let text = self.text(column)?;
-        Usd::parse(&text).map_err(|_| self.misfit(column, Some(text)))
+        Usd::parse(&text).map_err(|_| self.invalid_column(column, Some(text)))
     }
 
     fn optional_usd(&mut self, column: &'static str) -> Result<Option<Usd>, Unavailable> {
         let Some(text) = self.optional() else { return Ok(None) };
-        Usd::parse(&text).map(Some).map_err(|_| self.misfit(column, Some(text)))
+        Usd::parse(&text).map(Some).map_err(|_| self.invalid_column(column, Some(text)))
     }
 
-    fn truth(&mut self, column: &'static str) -> Result<bool, Unavailable> {
+    fn flag(&mut self, column: &'static str) -> Result<bool, Unavailable> {
         match self.text(column)?.as_str() {
             "1" | "true" => Ok(true),
             "0" | "false" => Ok(false),
-            other => Err(self.misfit(column, Some(other.to_owned()))),
+            other => Err(self.invalid_column(column, Some(other.to_owned()))),
         }
     }
 
-    fn misfit(&self, column: &'static str, found: Option<String>) -> Unavailable {
-        Unavailable::new(format!("understand {}", self.view), Misfit { view: self.view, column, found })
+    fn invalid_column(&self, column: &'static str, found: Option<String>) -> Unavailable {
+        Unavailable::new(format!("read {}", self.view), InvalidColumn { view: self.view, column, found })
     }
 }

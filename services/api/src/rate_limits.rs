@@ -1,4 +1,4 @@
-//! The clients and what each may still ask: one bucket per address, forgotten once full again.
+//! The request limit of each client: one token bucket per address, dropped once it is full again.
 
 use environment::{Rate, TokenBucket};
 use std::collections::HashMap;
@@ -6,33 +6,33 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Addresses remembered before the idle ones are forgotten.
-const MOST: usize = 100_000;
+/// Buckets kept before the full ones are dropped.
+const MAX_BUCKETS: usize = 100_000;
 
-/// What every client may still ask.
-pub(crate) struct Clients {
+/// The request limits of all clients.
+pub(crate) struct RateLimits {
     rate: Option<Rate>,
     buckets: Mutex<HashMap<IpAddr, TokenBucket>>,
 }
 
-impl Clients {
-    /// Everyone may ask at this rate; without one, at any.
+impl RateLimits {
+    /// Limits every client to this rate; without one, nobody.
     pub(crate) fn new(rate: Option<Rate>) -> Self {
         Self { rate, buckets: Mutex::default() }
     }
 
-    /// Counts a request; if it comes too soon, the error is the milliseconds until the next may come.
+    /// Counts a request. The error is how many milliseconds the client must wait.
     pub(crate) fn admit(&self, client: IpAddr, now_ms: u64) -> Result<(), u64> {
         let Some(rate) = self.rate else { return Ok(()) };
         let now = Duration::from_millis(now_ms);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= MOST {
+        if buckets.len() >= MAX_BUCKETS {
             buckets.retain(|_, bucket| !bucket.is_full(rate, now));
-            if buckets.len() >= MOST {
+            if buckets.len() >= MAX_BUCKETS {
                 buckets.clear();
             }
         }
-        buckets.entry(household(client)).or_default().try_take(rate, now).map_err(whole_ms)
+        buckets.entry(counted_address(client)).or_default().try_take(rate, now).map_err(whole_ms)
     }
 }
 
@@ -42,7 +42,7 @@ fn whole_ms(wait: Duration) -> u64 {
 }
 
 /// The address that is counted: an IPv6 client has a whole /64.
-fn household(address: IpAddr) -> IpAddr {
+fn counted_address(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(six) => six.to_ipv4_mapped().map_or_else(
@@ -60,13 +60,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_household_shares_one_bucket() {
-        let clients = Clients::new(Some(Rate::per_second(1, 1)));
-        let ask = |address: &str| clients.admit(address.parse().unwrap(), 0);
-        assert_eq!(ask("2001:db8::1"), Ok(()));
-        assert_eq!(ask("2001:db8::2"), Err(1_000));
-        assert_eq!(ask("2001:db8:0:1::1"), Ok(()));
-        assert_eq!(ask("192.0.2.1"), Ok(()));
-        assert_eq!(ask("::ffff:192.0.2.1"), Err(1_000));
+    fn addresses_of_one_network_share_a_bucket() {
+        let limits = RateLimits::new(Some(Rate::per_second(1, 1)));
+        let request = |address: &str| limits.admit(address.parse().unwrap(), 0);
+        assert_eq!(request("2001:db8::1"), Ok(()));
+        assert_eq!(request("2001:db8::2"), Err(1_000));
+        assert_eq!(request("2001:db8:0:1::1"), Ok(()));
+        assert_eq!(request("192.0.2.1"), Ok(()));
+        assert_eq!(request("::ffff:192.0.2.1"), Err(1_000));
     }
 }

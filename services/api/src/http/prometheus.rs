@@ -1,4 +1,4 @@
-//! Measurements for Prometheus: requests by outcome and how long they took, and how the stream is.
+//! Metrics for Prometheus: requests by status, how long they took, and the health of the stream.
 
 use super::params::Params;
 use super::problem::Problem;
@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// Upper bounds of the histogram, microseconds and the seconds they are shown as.
-const BOUNDS: [(u64, &str); 9] = [
+/// Upper bounds of the latency histogram: microseconds, and the seconds they are shown as.
+const LATENCY_BOUNDS: [(u64, &str); 9] = [
     (1_000, "0.001"),
     (2_500, "0.0025"),
     (5_000, "0.005"),
@@ -25,24 +25,24 @@ const BOUNDS: [(u64, &str); 9] = [
     (2_500_000, "2.5"),
 ];
 
-/// What was counted since the start.
+/// The requests counted since the start.
 #[derive(Debug, Default)]
-pub(crate) struct Measures {
+pub(crate) struct RequestCounters {
     /// By the first digit of the status.
     by_class: [AtomicU64; 6],
-    /// Requests that took no longer than each bound, and no shorter than the one before.
-    took: [AtomicU64; BOUNDS.len() + 1],
-    took_us: AtomicU64,
+    /// Requests by the smallest bound that they did not exceed; the last one counts those above all bounds.
+    by_latency: [AtomicU64; LATENCY_BOUNDS.len() + 1],
+    total_us: AtomicU64,
 }
 
-impl Measures {
+impl RequestCounters {
     fn count(&self, status: u16, us: u64) {
         if let Some(class) = self.by_class.get(usize::from(status / 100)) {
             class.fetch_add(1, Ordering::Relaxed);
         }
-        let slot = BOUNDS.iter().position(|(bound, _)| us <= *bound).unwrap_or(BOUNDS.len());
-        self.took[slot].fetch_add(1, Ordering::Relaxed);
-        self.took_us.fetch_add(us, Ordering::Relaxed);
+        let slot = LATENCY_BOUNDS.iter().position(|(bound, _)| us <= *bound).unwrap_or(LATENCY_BOUNDS.len());
+        self.by_latency[slot].fetch_add(1, Ordering::Relaxed);
+        self.total_us.fetch_add(us, Ordering::Relaxed);
     }
 
     fn write(&self, text: &mut String) {
@@ -55,24 +55,24 @@ impl Measures {
         text.push_str("# HELP chaintape_api_request_seconds How long answers took.\n");
         text.push_str("# TYPE chaintape_api_request_seconds histogram\n");
         let mut sum = 0;
-        for ((_, shown), count) in BOUNDS.iter().zip(&self.took) {
+        for ((_, shown), count) in LATENCY_BOUNDS.iter().zip(&self.by_latency) {
             sum += count.load(Ordering::Relaxed);
             let _ = writeln!(text, "chaintape_api_request_seconds_bucket{{le=\"{shown}\"}} {sum}");
         }
-        sum += self.took[BOUNDS.len()].load(Ordering::Relaxed);
-        let us = self.took_us.load(Ordering::Relaxed);
+        sum += self.by_latency[LATENCY_BOUNDS.len()].load(Ordering::Relaxed);
+        let us = self.total_us.load(Ordering::Relaxed);
         let _ = writeln!(text, "chaintape_api_request_seconds_bucket{{le=\"+Inf\"}} {sum}");
         let _ = writeln!(text, "chaintape_api_request_seconds_sum {}.{:06}", us / 1_000_000, us % 1_000_000);
         let _ = writeln!(text, "chaintape_api_request_seconds_count {sum}");
     }
 }
 
-/// Counts every answer; an open stream counts once it is open.
-pub(super) async fn measure(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+/// Counts every response; a stream counts when it is opened.
+pub(super) async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let response = next.run(request).await;
     let us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    app.measures.count(response.status().as_u16(), us);
+    app.request_counters.count(response.status().as_u16(), us);
     response
 }
 
@@ -87,21 +87,21 @@ pub(super) async fn measure(State(app): State<Arc<App>>, request: Request, next:
 )]
 pub(crate) async fn show(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
-    let pulse = app.hub.pulse();
+    let health = app.hub.health();
     let mut text = String::new();
-    app.measures.write(&mut text);
+    app.request_counters.write(&mut text);
     let gauges = [
-        ("chaintape_api_stream_readers", "Open WebSocket connections.", pulse.readers as u64),
-        ("chaintape_api_log_following", "1 when the log is being followed.", u64::from(pulse.started)),
-        ("chaintape_api_log_unfolded", "Trades read here and not folded by metrics yet.", pulse.unfolded),
+        ("chaintape_api_stream_readers", "Open WebSocket connections.", health.readers as u64),
+        ("chaintape_api_log_following", "1 when the log is being followed.", u64::from(health.started)),
+        ("chaintape_api_log_unfolded", "Trades read here and not folded by metrics yet.", health.unfolded),
     ];
     for (name, help, value) in gauges {
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
     }
     let counters = [
-        ("chaintape_api_poison_total", "Records that could not be read and were left out.", pulse.poison),
-        ("chaintape_api_deliveries_total", "Changes handed to readers.", pulse.delivered),
-        ("chaintape_api_missed_total", "Changes that slow readers missed.", pulse.missed),
+        ("chaintape_api_poison_total", "Records that could not be read and were left out.", health.poison),
+        ("chaintape_api_deliveries_total", "Changes handed to readers.", health.delivered),
+        ("chaintape_api_missed_total", "Changes that slow readers missed.", health.missed),
     ];
     for (name, help, value) in counters {
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}");
@@ -117,12 +117,12 @@ mod tests {
 
     #[test]
     fn buckets_are_cumulative() {
-        let measures = Measures::default();
+        let counters = RequestCounters::default();
         for (status, us) in [(200, 900), (200, 1_000), (404, 30_000), (503, 9_000_000)] {
-            measures.count(status, us);
+            counters.count(status, us);
         }
         let mut text = String::new();
-        measures.write(&mut text);
+        counters.write(&mut text);
         for line in [
             "chaintape_api_requests_total{status=\"2xx\"} 2",
             "chaintape_api_requests_total{status=\"5xx\"} 1",

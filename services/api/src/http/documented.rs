@@ -1,0 +1,75 @@
+//! The parameters and responses that many operations share in the OpenAPI document.
+
+use std::collections::BTreeMap;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required};
+use utoipa::{IntoParams, IntoResponses};
+
+const MAX_ID_LENGTH: usize = 256;
+
+/// `address` in the path and `chain` in the query: one user, on every chain or on one.
+pub(super) enum UserParams {}
+
+/// `cursor` and `limit` in the query: one page of a list.
+pub(super) enum PageParams {}
+
+/// What an operation that reads the database may answer beside its result.
+pub(super) enum DatabaseReadResponses {}
+
+impl IntoParams for UserParams {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let address = text().min_length(Some(1)).max_length(Some(MAX_ID_LENGTH));
+        let address = parameter("address", "The user's address; `0x…` in any case", address)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True);
+        let chain = parameter("chain", "Only of this chain", text().max_length(Some(MAX_ID_LENGTH)));
+        vec![address.build(), chain.build()]
+    }
+}
+
+impl IntoParams for PageParams {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let limit = ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::Integer))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+            .minimum(Some(1))
+            .maximum(Some(super::params::MAX_PAGE_ITEMS));
+        vec![
+            parameter("cursor", "`next` of the page before", text()).build(),
+            parameter("limit", "Items in a page; 50 by default", limit).build(),
+        ]
+    }
+}
+
+impl IntoResponses for DatabaseReadResponses {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let unchanged = ResponseBuilder::new().description("Unchanged since the given ETag").build();
+        let responses = [
+            ("304", unchanged),
+            ("400", problem("A parameter is wrong")),
+            ("429", problem("Too many requests")),
+            ("503", problem("The database cannot be read")),
+        ];
+        responses.into_iter().map(|(status, response)| (status.to_owned(), response.into())).collect()
+    }
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::String))
+}
+
+fn parameter(name: &str, description: &str, schema: ObjectBuilder) -> ParameterBuilder {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(schema))
+}
+
+fn problem(description: &str) -> Response {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new().description(description).content("application/problem+json", content).build()
+}

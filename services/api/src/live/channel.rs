@@ -1,0 +1,76 @@
+//! The channels of the stream: the name of each in messages, and the topic it follows.
+
+use tape_log::{Topic, topics};
+
+/// A channel of the stream. Each follows one topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Channel {
+    /// Trades that are applied and reverted.
+    Trades,
+    /// The metrics of one user.
+    Metrics,
+    /// The balances of one user.
+    Wallets,
+    /// How far each chain is.
+    Chains,
+}
+
+impl Channel {
+    pub(crate) const ALL: [Self; 4] = [Self::Trades, Self::Metrics, Self::Wallets, Self::Chains];
+
+    /// Its name in messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Trades => "trades",
+            Self::Metrics => "user.metrics",
+            Self::Wallets => "user.portfolio",
+            Self::Chains => "chains",
+        }
+    }
+
+    /// The letter by which its resume tokens are recognized.
+    pub(crate) fn letter(self) -> u8 {
+        match self {
+            Self::Trades => b't',
+            Self::Metrics => b'm',
+            Self::Wallets => b'p',
+            Self::Chains => b'c',
+        }
+    }
+
+    /// The topic it follows.
+    pub(crate) fn topic(self) -> Topic {
+        match self {
+            Self::Trades => topics::TRADES,
+            Self::Metrics => topics::METRICS_UPDATED,
+            Self::Wallets => topics::PORTFOLIO_UPDATED,
+            Self::Chains => topics::PROGRESS,
+        }
+    }
+
+    /// The channel of a name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| channel.name() == name)
+    }
+
+    /// The channel that follows a topic.
+    pub(crate) fn from_topic(topic: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| channel.topic().name == topic)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_channel_has_a_name_a_letter_and_a_topic_of_its_own() {
+        for channel in Channel::ALL {
+            assert_eq!(Channel::from_name(channel.name()), Some(channel));
+            assert_eq!(Channel::from_topic(channel.topic().name), Some(channel));
+        }
+        assert_eq!(Channel::ALL.map(Channel::letter).into_iter().collect::<BTreeSet<_>>().len(), Channel::ALL.len());
+        assert_eq!(Channel::from_topic(topics::METRICS_DLQ.name), None, "dead letters are on no channel");
+    }
+}
