@@ -1,4 +1,4 @@
-//! The metrics process: variables in, trades folded until it is asked to stop.
+//! The metrics process: reads its settings and follows the tape until it is asked to stop.
 
 use clap::{Parser, Subcommand};
 use environment::{Layers, Problems, Shutdown};
@@ -16,14 +16,14 @@ struct Arguments {
 
 #[derive(Clone, Copy, Subcommand)]
 enum Command {
-    /// Follow the tape (what happens without a command).
+    /// Follow the tape (the default without a command).
     Run,
-    /// Fold the tape anew from its first record, beside the tables in force and up to where they are, and compare.
+    /// Fold the tape again from its first record into scratch tables, and compare them with the tables in force.
     Refold,
-    /// Records that were put aside because they could not be read.
+    /// Dead letters: records that could not be read.
     Dlq {
         #[command(subcommand)]
-        order: Letters,
+        command: DeadLetterCommand,
     },
     /// Print the settings as resolved, secrets struck out, or every problem with them.
     CheckConfig,
@@ -32,10 +32,11 @@ enum Command {
 }
 
 #[derive(Clone, Copy, Subcommand)]
-enum Letters {
-    /// Print them: where each lies, where it came from, why it was put aside.
+enum DeadLetterCommand {
+    /// Print each dead letter: where it is, where it was read from, and why it could not be read.
     List,
-    /// Have those read again, by metrics only, that can be: each is the last word on its trade, and its block is final.
+    /// Have metrics read those again that can be read now, are the last event about their trade, and whose block is
+    /// final.
     Replay,
 }
 
@@ -53,7 +54,7 @@ async fn main() -> ExitCode {
     let done = match command {
         Command::Run => run(settings, &target).await,
         Command::Refold => refold(settings, &target).await,
-        Command::Dlq { order } => letters(order, &target).await,
+        Command::Dlq { command } => dead_letters(command, &target).await,
         Command::CheckConfig => {
             problems.resolved().iter().for_each(|variable| println!("{variable}"));
             Ok(())
@@ -75,16 +76,16 @@ async fn refold(settings: Settings, target: &Target) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn letters(order: Letters, target: &Target) -> anyhow::Result<()> {
+async fn dead_letters(command: DeadLetterCommand, target: &Target) -> anyhow::Result<()> {
     let log = Log::open(target).await?;
     log.own(topics::OF_METRICS).await?;
-    match order {
-        Letters::List => {
+    match command {
+        DeadLetterCommand::List => {
             for letter in letter::list(&log, &topics::READ_BY_METRICS).await? {
                 println!("{letter}");
             }
         }
-        Letters::Replay => {
+        DeadLetterCommand::Replay => {
             let fates = letter::replay(&log, &topics::READ_BY_METRICS).await?;
             for (letter, fate) in &fates {
                 println!("{letter} -> {fate}");

@@ -1,9 +1,10 @@
-//! The outbox: messages written with their facts leave for the log, at least once, soon after the commit.
+//! Publishes messages from the outbox: they are written in the transaction of their facts and published at least once,
+//! soon after it.
 //!
-//! Each message is a state with its place in the log, so a reader keeps the newest whatever arrives twice.
+//! Each message is the whole state of a user as of a read position, so a reader keeps the newest and may see one twice.
 
-use crate::messages::Message;
-use crate::pulse::Pulse;
+use crate::health::ServiceHealth;
+use crate::messages::MetricsMessage;
 use environment::Backoff;
 use std::future::Future;
 use std::sync::Arc;
@@ -14,27 +15,31 @@ use tape_log::{Log, Record, topics};
 use tokio::sync::Notify;
 use wire::headers::{cloud_event, kind};
 
-/// Messages waiting to be sent.
+/// The messages that are published at once.
+const MAX_MESSAGES_PER_PUBLISH: u32 = 1_000;
+
+/// A store of messages that wait to be published.
 pub trait Outbox: Send + Sync {
-    /// Hands the oldest `most` messages to `publish` and forgets them once it has succeeded; says how many.
-    fn drain<P, F>(&self, most: u32, publish: P) -> impl Future<Output = Result<usize, Unavailable>> + Send
+    /// Passes the oldest messages, at most `max_messages`, to `publish`, and deletes them once it has succeeded.
+    /// Returns how many.
+    fn drain<P, F>(&self, max_messages: u32, publish: P) -> impl Future<Output = Result<usize, Unavailable>> + Send
     where
-        P: FnOnce(Vec<Message>) -> F + Send,
+        P: FnOnce(Vec<MetricsMessage>) -> F + Send,
         F: Future<Output = Result<(), Unavailable>> + Send;
 }
 
-/// Sends what waits, whenever `written` says that something may, and every second for what a dead process left behind.
-pub async fn publish(outbox: &impl Outbox, log: &Log, written: &Notify, pulse: &Arc<Pulse>) {
+/// Publishes what waits: whenever `written` is notified, and every second for what a process that died left behind.
+pub(crate) async fn publish(outbox: &impl Outbox, log: &Log, written: &Notify, health: &Arc<ServiceHealth>) {
     let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(10));
     loop {
-        match outbox.drain(MOST, |messages| send(log, messages)).await {
+        match outbox.drain(MAX_MESSAGES_PER_PUBLISH, |messages| send(log, messages)).await {
             Ok(0) => {
                 backoff.reset();
                 let _ = tokio::time::timeout(Duration::from_secs(1), written.notified()).await;
             }
             Ok(count) => {
                 backoff.reset();
-                pulse.published.fetch_add(count as u64, Ordering::Relaxed);
+                health.published.fetch_add(count as u64, Ordering::Relaxed);
             }
             Err(error) => {
                 tracing::warn!(event = "outbox.delayed", error = %chain(&error), "failed to {error}; trying again");
@@ -44,10 +49,8 @@ pub async fn publish(outbox: &impl Outbox, log: &Log, written: &Notify, pulse: &
     }
 }
 
-const MOST: u32 = 1_000;
-
-async fn send(log: &Log, messages: Vec<Message>) -> Result<(), Unavailable> {
-    let record = |message: Message| {
+async fn send(log: &Log, messages: Vec<MetricsMessage>) -> Result<(), Unavailable> {
+    let record = |message: MetricsMessage| {
         tracing::debug!(event = "metrics.updated", eventId = message.event_id, "metrics updated");
         Record {
             partition: topics::METRICS_UPDATED.partition_of(message.key.as_bytes()),
