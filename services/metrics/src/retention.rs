@@ -10,7 +10,7 @@ use tape_log::{Log, topics};
 /// How often to look for something to drop: a period of trades ends once in 30 days.
 const CHECK_INTERVAL: Duration = Duration::from_hours(1);
 
-/// Keeps the trades of so many days, for as long as the service runs.
+/// Drops trades older than `days` again and again, for as long as the service runs.
 pub(crate) async fn drop_regularly(store: &impl Retention, log: &Log, days: u32) {
     loop {
         match drop_old_trades(store, log, days).await {

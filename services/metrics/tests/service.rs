@@ -76,7 +76,7 @@ async fn next_records(reader: &mut Reader, count: usize) -> Vec<tape_log::Stored
     records_read
 }
 
-/// The first message that counts so many swaps; earlier ones may be repeated.
+/// The first message that counts at least `count` swaps; earlier messages may be repeated.
 async fn state_with_swaps(updates: &mut Reader, count: u64) -> MetricsUpdated {
     loop {
         let states = next_records(updates, 1).await.iter().map(state).collect::<Vec<_>>();
@@ -173,7 +173,7 @@ async fn history_and_dead_letters_are_read_beside_live_trades_on_kafka() {
     }
 }
 
-/// The newest state of the user, once it covers so many records of all topics.
+/// The newest state of the user, once it covers `records` records of all topics.
 async fn state_as_of(updates: &mut Reader, records: u64) -> MetricsUpdated {
     loop {
         let state = state(next_records(updates, 1).await.last().unwrap());

@@ -66,7 +66,7 @@ mod tests {
     use std::sync::Arc;
     use tape::Place;
 
-    /// A purchase at a height, after which its book has so many trades.
+    /// A purchase at a height, after which its book has `trades` trades.
     fn stored(height: u64, trades: u64, checkpoint: bool) -> StoredTrade {
         let lot = |asset: &str, quote| Lot {
             asset: asset.into(),

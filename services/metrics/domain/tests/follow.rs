@@ -21,7 +21,7 @@ use tape::{
 /// What happens at the next call of the feed.
 #[derive(Clone, Copy, Debug)]
 enum Turn {
-    /// A batch of so many events of one topic.
+    /// A batch of one topic: which topic, and how many events.
     Deliver(usize, usize),
     /// A batch is read and then lost by a failure of the feed.
     Break(usize, usize),

@@ -39,7 +39,7 @@ impl Ratio {
         Self(self.0.clone(), &self.1 * number)
     }
 
-    /// Whether an amount of dollars differs from this by at most so many units of 10^-18.
+    /// Whether an amount of dollars differs from this by at most `units` units of 10^-18.
     fn is_near(&self, dollars: &Dollars, units: u64) -> bool {
         let ours = Self::whole(in_units(dollars));
         let off = self.sub(&ours);

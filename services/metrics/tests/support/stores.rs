@@ -24,7 +24,7 @@ pub(crate) async fn assert_same(store: &impl Store, memory: &MemoryStore) {
     assert_eq!(store.load_tails(&refolds).await.unwrap(), memory.load_tails(&refolds).await.unwrap());
 }
 
-/// Whether a trade is above the floor of its chain. At or below it nobody asks, and a store may have dropped it.
+/// Whether a trade is above the floor of its chain. At or below it a store may have dropped it.
 pub(crate) fn is_above_floor(state: &MemoryState, order: &TradeOrder, chain: &str) -> bool {
     state.floors.get(chain).is_none_or(|(floor, _)| order.place.height > *floor)
 }

@@ -20,7 +20,7 @@ pub(super) struct CopyRows {
 }
 
 impl CopyRows {
-    /// An empty buffer for rows of so many columns, with room for so many bytes.
+    /// An empty buffer for rows with this number of columns, with room for `room` bytes.
     pub(super) fn new(columns: i16, room: usize) -> Self {
         let mut bytes = Vec::with_capacity(room);
         bytes.extend_from_slice(COPY_HEADER);
