@@ -1,13 +1,13 @@
 //! The schemas of metrics and portfolio, embedded into the binaries that own them.
 //!
-//! sqlx has a macro for this, which builds a second SQLite and PostgreSQL client for the compiler alone: a minute of every
-//! first build. The lists below are held against the folders by a test.
+//! sqlx has a macro for this, but it builds a second SQLite and PostgreSQL client for the compiler alone, a minute of every
+//! first build. A test compares the lists below with the folders.
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
-/// One file: its path without the ending, and its text.
-type File = (&'static str, &'static str);
+/// A migration file: its path without `.sql`, and its text.
+type MigrationFile = (&'static str, &'static str);
 
 macro_rules! files {
     ($($path:literal),+ $(,)?) => {
@@ -15,7 +15,7 @@ macro_rules! files {
     };
 }
 
-const METRICS_POSTGRES: &[File] = files![
+const METRICS_POSTGRES: &[MigrationFile] = files![
     "metrics/postgres/0001_create_book",
     "metrics/postgres/0002_publish_views",
     "metrics/postgres/0003_refold_by_method_and_hour",
@@ -26,7 +26,7 @@ const METRICS_POSTGRES: &[File] = files![
     "metrics/postgres/0008_continue_traces",
 ];
 
-const METRICS_SQLITE: &[File] = files![
+const METRICS_SQLITE: &[MigrationFile] = files![
     "metrics/sqlite/0001_create_book",
     "metrics/sqlite/0002_publish_views",
     "metrics/sqlite/0003_refold_by_method_and_hour",
@@ -36,14 +36,14 @@ const METRICS_SQLITE: &[File] = files![
     "metrics/sqlite/0007_continue_traces",
 ];
 
-const PORTFOLIO_POSTGRES: &[File] = files![
+const PORTFOLIO_POSTGRES: &[MigrationFile] = files![
     "portfolio/postgres/0001_create_holdings",
     "portfolio/postgres/0002_publish_views",
     "portfolio/postgres/0003_keep_drift",
     "portfolio/postgres/0004_rank_by_volume",
 ];
 
-const PORTFOLIO_SQLITE: &[File] = files![
+const PORTFOLIO_SQLITE: &[MigrationFile] = files![
     "portfolio/sqlite/0001_create_holdings",
     "portfolio/sqlite/0002_publish_views",
     "portfolio/sqlite/0003_keep_drift",
@@ -70,12 +70,12 @@ pub fn portfolio_sqlite() -> Migrator {
     migrator(PORTFOLIO_SQLITE)
 }
 
-fn migrator(files: &[File]) -> Migrator {
+fn migrator(files: &[MigrationFile]) -> Migrator {
     Migrator::with_migrations(files.iter().filter_map(migration).collect())
 }
 
-/// `…/NNNN_verb_noun` as sqlx's own reader of folders understands it.
-fn migration((path, sql): &File) -> Option<Migration> {
+/// Reads number and description from a path `…/NNNN_verb_noun`, as sqlx does for a folder.
+fn migration((path, sql): &MigrationFile) -> Option<Migration> {
     let (number, description) = path.rsplit('/').next()?.split_once('_')?;
     let description = description.replace('_', " ");
     let sql = AssertSqlSafe(*sql).into_sql_str();

@@ -1,42 +1,43 @@
-//! Where the book is kept: one port, held to one suite.
+//! The databases that store the book: two adapters of one port, tested by one suite.
 
 pub mod postgres;
 pub mod sqlite;
 mod columns;
-pub(crate) mod needed;
+mod rows;
+pub(crate) mod retained;
 
 use metrics_domain::Method;
 use tape::Unavailable;
 
-/// Why a database cannot be used. Reads after "failed to".
+/// Why a database cannot be used. Messages follow "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It may answer later.
+    /// The database does not answer now.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// Its tables are not those of this version.
+    /// Its tables do not belong to this version.
     #[error("migrate the database")]
     Refused(#[source] sqlx::migrate::MigrateError),
-    /// Its book is kept by another method; figures of both must not mix.
+    /// Its book has another cost method; figures of both methods must not be mixed.
     #[error(
-        "keep the book by `{wished}`: it is kept by `{kept}`; set METRICS_METHOD back, or drop the schema (the file) of \
-         metrics so that the tape is folded anew"
+        "use the book with the method `{requested}`: it was built with `{stored}`; set METRICS_METHOD back, or drop the \
+         schema (the file) of metrics so that the tape is folded again"
     )]
     Method {
-        /// By which it is kept.
-        kept: String,
-        /// By which it shall be.
-        wished: Method,
+        /// The method of the book.
+        stored: String,
+        /// The requested method.
+        requested: Method,
     },
 }
 
-/// Refuses a book that is kept by another method than wished.
-fn pinned(kept: &str, wished: Method) -> Result<(), OpenError> {
-    if kept == wished.name() { Ok(()) } else { Err(OpenError::Method { kept: kept.to_owned(), wished }) }
+/// Refuses a book with another method than the requested one.
+fn check_method(stored: &str, requested: Method) -> Result<(), OpenError> {
+    if stored == requested.name() { Ok(()) } else { Err(OpenError::Method { stored: stored.to_owned(), requested }) }
 }
 
-/// A migration that failed for want of the server may be tried again; any other is a refusal.
-fn refused(error: sqlx::migrate::MigrateError) -> OpenError {
+/// A migration that failed because the server did not answer may be tried again; any other failure is final.
+fn migration_error(error: sqlx::migrate::MigrateError) -> OpenError {
     use sqlx::migrate::MigrateError;
     match error {
         MigrateError::Execute(source) => Unavailable::new("migrate the database", source).into(),

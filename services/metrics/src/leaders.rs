@@ -1,4 +1,4 @@
-//! Leaderboards: the first thousand by volume, profit and fees, per span of time, rebuilt every half minute.
+//! Leaderboards: the first thousand traders by volume, PnL and fees in each span of time, rebuilt every 30 seconds.
 
 use environment::with_causes;
 use metrics_domain::Dollars;
@@ -7,15 +7,15 @@ use std::future::Future;
 use std::time::Duration;
 use tape::Unavailable;
 
-/// Places on a board.
-pub const MOST: usize = 1_000;
-/// How often boards are rebuilt.
-const EVERY: Duration = Duration::from_secs(30);
+/// Traders on one leaderboard.
+pub const MAX_LEADERS: usize = 1_000;
+/// How often the leaderboards are rebuilt.
+const REBUILD_INTERVAL: Duration = Duration::from_secs(30);
 const HOUR_MS: u64 = 3_600_000;
 
-/// A span of time up to now. Hours are those of the clock: 24 h are the current hour and the 23 before.
+/// A span of time up to now, in whole hours of the clock: 24 h are the current hour and the 23 before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Span {
+pub enum LeaderSpan {
     /// From the beginning.
     All,
     /// 24 hours.
@@ -26,41 +26,43 @@ pub enum Span {
     Month,
 }
 
-/// What a board is ordered by.
+/// The figure that a leaderboard is ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
-    /// Worth of valued swaps.
+pub enum LeaderMeasure {
+    /// The worth of valued swaps.
     Volume,
-    /// Realized profit, before fees.
+    /// Realized PnL before fees.
     Pnl,
     /// Platform fees paid.
     Fees,
 }
 
-/// One trader's figures in a span, over all chains.
+/// The figures of one trader in a span, over all chains.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
+pub struct TraderFigures {
     /// Worth of valued swaps.
     pub volume: Dollars,
     /// Swaps, valued or not.
     pub swaps: i64,
     /// Platform fees.
     pub fees: Dollars,
-    /// Realized, before fees.
+    /// Realized PnL before fees.
     pub pnl: Dollars,
 }
 
-/// Where boards are kept.
-pub trait Boards: Send + Sync {
-    /// Rebuilds all boards as of a time; false when another instance is at it.
+/// A store of leaderboards.
+pub trait Leaderboards: Send + Sync {
+    /// Rebuilds all leaderboards as of a time; returns false when another instance is rebuilding them.
     fn rebuild(&self, now_ms: u64) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 }
 
-impl Span {
-    /// All spans.
-    pub const ALL: [Self; 4] = [Self::All, Self::Day, Self::Week, Self::Month];
+/// All spans.
+pub const LEADER_SPANS: [LeaderSpan; 4] = [LeaderSpan::All, LeaderSpan::Day, LeaderSpan::Week, LeaderSpan::Month];
+/// All measures.
+pub const LEADER_MEASURES: [LeaderMeasure; 3] = [LeaderMeasure::Volume, LeaderMeasure::Pnl, LeaderMeasure::Fees];
 
-    /// Its name in tables and questions.
+impl LeaderSpan {
+    /// Its name in tables and requests.
     pub fn name(self) -> &'static str {
         match self {
             Self::All => "all",
@@ -70,7 +72,7 @@ impl Span {
         }
     }
 
-    /// The first and last hour of it; none where every hour counts.
+    /// Its first and last hour; none where every hour counts.
     pub fn hours(self, now_ms: u64) -> Option<(u64, u64)> {
         let count = match self {
             Self::All => return None,
@@ -83,11 +85,8 @@ impl Span {
     }
 }
 
-impl Measure {
-    /// All measures.
-    pub const ALL: [Self; 3] = [Self::Volume, Self::Pnl, Self::Fees];
-
-    /// Its name in tables and questions.
+impl LeaderMeasure {
+    /// Its name in tables and requests.
     pub fn name(self) -> &'static str {
         match self {
             Self::Volume => "volume",
@@ -105,7 +104,7 @@ impl Measure {
         }
     }
 
-    fn of(self, figures: &Figures) -> &Dollars {
+    fn figure_of(self, figures: &TraderFigures) -> &Dollars {
         match self {
             Self::Volume => &figures.volume,
             Self::Pnl => &figures.pnl,
@@ -114,23 +113,28 @@ impl Measure {
     }
 }
 
-/// A board: rank from 1, trader, figures; who has nothing of the measure is on none. Ties go by address.
-pub(crate) fn ranked(sums: &HashMap<String, Figures>, measure: Measure) -> Vec<(u32, &str, &Figures)> {
-    let mut board: Vec<(&str, &Figures)> = sums.iter().map(|(trader, figures)| (trader.as_str(), figures)).collect();
-    board.retain(|(_, figures)| *measure.of(figures) != Dollars::ZERO);
-    board.sort_by(|a, b| measure.of(b.1).cmp(measure.of(a.1)).then_with(|| a.0.cmp(b.0)));
-    board.truncate(MOST);
-    (1..).zip(board).map(|(rank, (trader, figures))| (rank, trader, figures)).collect()
+/// One leaderboard: rank from 1, trader, figures. Traders whose figure is zero are left out; ties are ordered by
+/// address.
+pub(crate) fn rank_traders(
+    sums: &HashMap<String, TraderFigures>,
+    measure: LeaderMeasure,
+) -> Vec<(u32, &str, &TraderFigures)> {
+    let mut leaders: Vec<(&str, &TraderFigures)> =
+        sums.iter().map(|(trader, figures)| (trader.as_str(), figures)).collect();
+    leaders.retain(|(_, figures)| *measure.figure_of(figures) != Dollars::ZERO);
+    leaders.sort_by(|a, b| measure.figure_of(b.1).cmp(measure.figure_of(a.1)).then_with(|| a.0.cmp(b.0)));
+    leaders.truncate(MAX_LEADERS);
+    (1..).zip(leaders).map(|(rank, (trader, figures))| (rank, trader, figures)).collect()
 }
 
-/// Rebuilds the boards from time to time, for as long as the service runs.
-pub async fn keep(boards: &impl Boards) {
+/// Rebuilds the leaderboards regularly, for as long as the service runs.
+pub(crate) async fn rebuild_regularly(leaderboards: &impl Leaderboards) {
     loop {
-        match boards.rebuild(environment::now_ms()).await {
+        match leaderboards.rebuild(environment::now_ms()).await {
             Ok(done) => tracing::debug!(event = "leaders.rebuilt", done, "leaderboards rebuilt"),
             Err(error) => tracing::warn!(event = "leaders.delayed", error = %with_causes(&error), "failed to {error}"),
         }
-        tokio::time::sleep(EVERY).await;
+        tokio::time::sleep(REBUILD_INTERVAL).await;
     }
 }
 
@@ -141,25 +145,25 @@ mod tests {
     #[test]
     fn spans_end_with_the_current_hour() {
         let now = 1_000 * HOUR_MS + 17;
-        let hours = Span::ALL.map(|span| span.hours(now));
+        let hours = LEADER_SPANS.map(|span| span.hours(now));
         assert_eq!(hours, [None, Some((977, 1_000)), Some((833, 1_000)), Some((281, 1_000))]);
-        assert_eq!(Span::Month.hours(5 * HOUR_MS), Some((0, 5)));
+        assert_eq!(LeaderSpan::Month.hours(5 * HOUR_MS), Some((0, 5)));
     }
 
     #[test]
-    fn boards_are_ordered_by_what_they_measure() {
-        let figures = |volume: &str, pnl: &str| Figures {
+    fn leaderboards_are_ordered_by_what_they_measure() {
+        let figures = |volume: &str, pnl: &str| TraderFigures {
             volume: volume.parse().unwrap(),
             pnl: pnl.parse().unwrap(),
-            ..Figures::default()
+            ..TraderFigures::default()
         };
-        let sums: HashMap<String, Figures> =
+        let sums: HashMap<String, TraderFigures> =
             [("ann", figures("5", "-1")), ("bob", figures("7", "0")), ("cat", figures("5", "2"))]
                 .map(|(trader, figures)| (trader.to_owned(), figures))
                 .into();
-        let names = |measure| ranked(&sums, measure).into_iter().map(|(_, trader, _)| trader).collect::<Vec<_>>();
-        assert_eq!(names(Measure::Volume), ["bob", "ann", "cat"]);
-        assert_eq!(names(Measure::Pnl), ["cat", "ann"]);
-        assert!(names(Measure::Fees).is_empty());
+        let names = |measure| rank_traders(&sums, measure).into_iter().map(|(_, trader, _)| trader).collect::<Vec<_>>();
+        assert_eq!(names(LeaderMeasure::Volume), ["bob", "ann", "cat"]);
+        assert_eq!(names(LeaderMeasure::Pnl), ["cat", "ann"]);
+        assert!(names(LeaderMeasure::Fees).is_empty());
     }
 }

@@ -1,20 +1,20 @@
-//! The metrics service: reads trades off the tape, keeps the book, says what changed.
+//! The metrics service: reads trades from the tape, keeps the book, and publishes what changed.
 //!
-//! Read in this order: [`settings`], [`service`] (how the parts run together), [`patient`] (waiting out failures of the
-//! outside), [`outbox`] (messages leave after their facts), [`messages`] (what they say), [`adapters`] (where the book
-//! is kept), [`leaders`] (leaderboards), [`retention`] (old trades go), [`refold`] (the proof that the tables are a function of the tape), [`pulse`]
-//! (what `/health` answers). All rules live in `metrics-domain`.
+//! Read in this order: [`settings`], [`service`] (how the parts run together), `retry` (retries while the database or
+//! the log fails), [`outbox`] (publishes messages after their commit), [`messages`] (their content), [`adapters`] (the
+//! databases), [`leaders`] (leaderboards), `retention` (drops old trades), [`refold`] (proves that the tables are a
+//! function of the tape), `health` (what `/health` answers). All rules of the book are in `metrics-domain`.
 
 pub mod settings;
-pub mod service;
-pub mod patient;
+mod service;
+mod retry;
 pub mod outbox;
 pub mod messages;
 pub mod adapters;
 pub mod leaders;
-pub mod retention;
+mod retention;
 pub mod refold;
-pub mod pulse;
+mod health;
 
 pub use service::run;
 pub use settings::Settings;

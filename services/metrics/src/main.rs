@@ -12,9 +12,9 @@ struct Metrics;
 
 #[derive(Clone, Copy, Subcommand)]
 enum Command {
-    /// Fold the tape anew from its first record, beside the tables in force and up to where they are, and compare.
+    /// Fold the tape again from its first record into scratch tables, and compare them with the tables in force.
     Refold,
-    /// Records that were put aside because they could not be read.
+    /// Dead letters: records that could not be read.
     Dlq {
         #[command(subcommand)]
         command: DeadLetterCommand,

@@ -1,27 +1,27 @@
-//! What is said about a batch: `MetricsUpdated`, the state of each user that it touched.
+//! The messages about a batch: one `MetricsUpdated` with the new state of each user that it changed.
 
-use metrics_domain::{Book, BookKey, Facts, Totals, User, UserKey};
+use metrics_domain::{Book, BookFacts, BookKey, Totals, User, UserKey};
 use std::collections::HashMap;
 use wire::v1::metrics::{AsOf, MetricsUpdated, Position, Totals as WireTotals, encode};
 
-/// One message, ready to be sent.
+/// One message, ready to be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// `chain/trader/partition/as of`: equal when it is sent again.
+pub struct MetricsMessage {
+    /// `chain/trader/partition/as of`: the same when the message is published again.
     pub event_id: String,
     /// `chain/trader`.
     pub key: String,
     /// `MetricsUpdatedV1` as JSON.
     pub payload: String,
-    /// The trace of the block that it is due to, as W3C's `traceparent`.
+    /// The trace of the batch that caused it, as W3C's `traceparent`.
     pub trace: Option<String>,
 }
 
 /// The messages about these facts.
-pub fn messages(facts: &Facts) -> Vec<Message> {
+pub(crate) fn messages_about(facts: &BookFacts) -> Vec<MetricsMessage> {
     let mut positions: HashMap<&UserKey, Vec<Position>> = HashMap::new();
     for (key, book) in &facts.books {
-        positions.entry(&key.user).or_default().push(position(key, book));
+        positions.entry(&key.user).or_default().push(wire_position(key, book));
     }
     let as_of = AsOf { partition: facts.partition.index, offset: facts.as_of() };
     let message = |(key, user): &(UserKey, User)| {
@@ -29,11 +29,11 @@ pub fn messages(facts: &Facts) -> Vec<Message> {
             chain: key.chain.to_string(),
             trader: key.trader.to_string(),
             as_of,
-            totals: totals(&user.totals),
+            totals: wire_totals(&user.totals),
             positions: positions.remove(key).unwrap_or_default(),
         };
         let key = format!("{}/{}", key.chain, key.trader);
-        Message {
+        MetricsMessage {
             event_id: format!("{key}/{}/{}", as_of.partition, as_of.offset),
             key,
             payload: String::from_utf8_lossy(&encode(&state)).into_owned(),
@@ -43,7 +43,7 @@ pub fn messages(facts: &Facts) -> Vec<Message> {
     facts.users.iter().map(message).collect()
 }
 
-fn totals(totals: &Totals) -> WireTotals {
+fn wire_totals(totals: &Totals) -> WireTotals {
     WireTotals {
         volume_usd: totals.volume.to_string(),
         swaps: totals.swaps,
@@ -57,7 +57,7 @@ fn totals(totals: &Totals) -> WireTotals {
     }
 }
 
-fn position(key: &BookKey, book: &Book) -> Position {
+fn wire_position(key: &BookKey, book: &Book) -> Position {
     Position {
         asset: key.asset.to_string(),
         symbol: book.symbol.clone(),

@@ -1,9 +1,10 @@
-//! The outbox: messages written with their facts leave for the log, at least once, soon after the commit.
+//! Publishes messages from the outbox: they are written in the transaction of their facts and published at least once,
+//! soon after it.
 //!
-//! Each message is a state with its place in the log, so a reader keeps the newest whatever arrives twice.
+//! Each message is the whole state of a user as of a read position, so a reader keeps the newest and may see one twice.
 
-use crate::messages::Message;
-use crate::pulse::Pulse;
+use crate::health::ServiceHealth;
+use crate::messages::MetricsMessage;
 use environment::{Backoff, with_causes};
 use std::future::Future;
 use std::sync::Arc;
@@ -14,21 +15,25 @@ use tape_log::{Drained, Log, Record, drain_outbox, topics};
 use tokio::sync::Notify;
 use wire::headers::{cloud_event, kind};
 
-/// Messages waiting to be sent.
+/// The messages that are published at once.
+const MAX_MESSAGES_PER_PUBLISH: u32 = 1_000;
+
+/// A store of messages that wait to be published.
 pub trait Outbox: Send + Sync {
-    /// Hands the oldest `most` messages to `publish` and forgets them once it has succeeded; says how many.
-    fn drain<P, F>(&self, most: u32, publish: P) -> impl Future<Output = Result<usize, Unavailable>> + Send
+    /// Passes the oldest messages, at most `max_messages`, to `publish`, and deletes them once it has succeeded.
+    /// Returns how many.
+    fn drain<P, F>(&self, max_messages: u32, publish: P) -> impl Future<Output = Result<usize, Unavailable>> + Send
     where
-        P: FnOnce(Vec<Message>) -> F + Send,
+        P: FnOnce(Vec<MetricsMessage>) -> F + Send,
         F: Future<Output = Result<(), Unavailable>> + Send;
 }
 
-/// Sends what waits, whenever `written` says that something may, and every second for what a dead process left behind.
-pub async fn publish(outbox: &impl Outbox, log: &Log, written: &Notify, pulse: &Arc<Pulse>) {
+/// Publishes what waits: whenever `written` is notified, and every second for what a process that died left behind.
+pub(crate) async fn publish(outbox: &impl Outbox, log: &Log, written: &Notify, health: &Arc<ServiceHealth>) {
     let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(10));
-    let drain = || outbox.drain(MOST, |messages| send(log, messages));
+    let drain = || outbox.drain(MAX_MESSAGES_PER_PUBLISH, |messages| send(log, messages));
     drain_outbox(written, backoff, drain, |drained| match drained {
-        Drained::Published(count) => drop(pulse.published.fetch_add(count as u64, Ordering::Relaxed)),
+        Drained::Published(count) => drop(health.published.fetch_add(count as u64, Ordering::Relaxed)),
         Drained::Delayed(error) => {
             tracing::warn!(event = "outbox.delayed", error = %with_causes(&error), "failed to {error}; trying again");
         }
@@ -36,10 +41,8 @@ pub async fn publish(outbox: &impl Outbox, log: &Log, written: &Notify, pulse: &
     .await;
 }
 
-const MOST: u32 = 1_000;
-
-async fn send(log: &Log, messages: Vec<Message>) -> Result<(), Unavailable> {
-    let record = |message: Message| {
+async fn send(log: &Log, messages: Vec<MetricsMessage>) -> Result<(), Unavailable> {
+    let record = |message: MetricsMessage| {
         tracing::debug!(event = "metrics.updated", eventId = message.event_id, "metrics updated");
         Record {
             partition: topics::METRICS_UPDATED.partition_of(message.key.as_bytes()),

@@ -1,5 +1,6 @@
-//! The proof that the tables are a function of the tape: it is folded anew from its first record, into tables of their
-//! own, up to where those in force are; then both are compared row by row, byte by byte.
+//! `metrics refold` proves that the tables are a function of the tape: it folds the tape again from its first record,
+//! into scratch tables, up to the read positions of the tables in force. Then it compares both row by row, byte by
+//! byte.
 
 mod digest;
 mod replay;
@@ -8,7 +9,7 @@ use crate::adapters::postgres::Postgres;
 use crate::adapters::sqlite::Sqlite;
 use crate::settings::{Database, Settings};
 use anyhow::Context;
-use digest::Digest;
+use digest::TableDigest;
 use metrics_domain::{Store, follow};
 use replay::Replay;
 use sqlx::AssertSqlSafe;
@@ -16,9 +17,9 @@ use tape::Partition;
 use tape_log::Log;
 use tokio::sync::Notify;
 
-/// The tables that are a function of the tape, and what orders their rows; of trades, those that are kept. Not among them: the outbox, which empties
-/// itself, and the leaderboards, which are a function of the hours and the clock.
-const TABLES: [(&str, &str); 6] = [
+/// The tables that are a function of the tape, and the order of their rows. The outbox is not, because it is emptied,
+/// and the leaderboards are not, because they depend on the clock.
+const COMPARED_TABLES: [(&str, &str); 6] = [
     ("position", "log, partition"),
     ("trades", "block_time_ms, trade_id, trader"),
     ("positions", "trader, chain, asset"),
@@ -27,93 +28,99 @@ const TABLES: [(&str, &str); 6] = [
     ("fees", "trader, chain, platform, day"),
 ];
 
-/// What stands in the tables at one instant: how far each partition is read, and a digest of every table.
-struct Standing {
-    /// Down to which block time trades are kept, and how many events came later than that.
-    kept_from: (u64, u64),
+/// The tables at one moment: the read position of each partition and a digest of every table.
+struct TablesSnapshot {
+    /// The retention cut (a block time in milliseconds), and how many events arrived too late.
+    retention: (u64, u64),
     positions: Vec<(Partition, u64)>,
-    digests: Vec<Digest>,
+    digests: Vec<TableDigest>,
 }
 
-/// Folds anew and compares; `tell` gets a line per table. Returns how many tables differ.
-pub async fn refold(settings: &Settings, log: &Log, tell: impl Fn(String)) -> anyhow::Result<usize> {
+/// Folds the tape again and compares; `report` gets a line per table. Returns how many tables differ.
+pub async fn refold(settings: &Settings, log: &Log, report: impl Fn(String)) -> anyhow::Result<usize> {
     match &settings.database {
-        Database::Postgres(url) => in_schema(settings, url.expose(), Postgres::SCHEMA, log, tell).await,
+        Database::Postgres(url) => refold_schema(settings, url.expose(), Postgres::METRICS_SCHEMA, log, report).await,
         Database::Sqlite(path) => {
             let scratch = path.with_file_name("metrics-refold.db");
-            remove(&scratch).await?;
-            let standing = Sqlite::open(path, settings.method).await.context("open the tables in force")?;
-            let now = digest::of_sqlite(standing.pool(), None).await?;
-            let store = Sqlite::open(&scratch, settings.method).await.context("open tables of their own")?;
-            fold(settings, log, &store, &now.positions).await?;
-            let anew = digest::of_sqlite(store.pool(), Some(now.kept_from.0)).await?;
+            remove_database(&scratch).await?;
+            let in_force = Sqlite::open(path, settings.method).await.context("open the tables in force")?;
+            let now = digest::digest_sqlite(in_force.pool(), None).await?;
+            let store = Sqlite::open(&scratch, settings.method).await.context("open the scratch tables")?;
+            refold_up_to(settings, log, &store, &now.positions).await?;
+            let refolded = digest::digest_sqlite(store.pool(), Some(now.retention.0)).await?;
             store.pool().close().await;
-            let differences = compare(&now, &anew, tell);
+            let differences = compare(&now, &refolded, report);
             if differences == 0 {
-                remove(&scratch).await?;
+                remove_database(&scratch).await?;
             }
             Ok(differences)
         }
     }
 }
 
-/// The same in a schema beside the one in force; the scratch schema stays where they differ.
-pub async fn in_schema(
+/// The same for one schema on PostgreSQL. The scratch schema stays when a table differs.
+pub async fn refold_schema(
     settings: &Settings,
     url: &str,
     schema: &str,
     log: &Log,
-    tell: impl Fn(String),
+    report: impl Fn(String),
 ) -> anyhow::Result<usize> {
-    let standing = Postgres::open(url, schema, settings.method).await.context("open the tables in force")?;
+    let in_force = Postgres::open(url, schema, settings.method).await.context("open the tables in force")?;
     let scratch = format!("{schema}_refold");
     let drop = || sqlx::raw_sql(AssertSqlSafe(format!("DROP SCHEMA IF EXISTS \"{scratch}\" CASCADE")));
-    drop().execute(standing.pool()).await.context("drop an earlier refold")?;
-    let now = digest::of_postgres(standing.pool(), None).await?;
-    let store = Postgres::open(url, &scratch, settings.method).await.context("open tables of their own")?;
-    fold(settings, log, &store, &now.positions).await?;
-    let anew = digest::of_postgres(store.pool(), Some(now.kept_from.0)).await?;
-    let differences = compare(&now, &anew, tell);
+    drop().execute(in_force.pool()).await.context("drop an earlier refold")?;
+    let now = digest::digest_postgres(in_force.pool(), None).await?;
+    let store = Postgres::open(url, &scratch, settings.method).await.context("open the scratch tables")?;
+    refold_up_to(settings, log, &store, &now.positions).await?;
+    let refolded = digest::digest_postgres(store.pool(), Some(now.retention.0)).await?;
+    let differences = compare(&now, &refolded, report);
     if differences == 0 {
-        drop().execute(standing.pool()).await.context("drop the refold")?;
+        drop().execute(in_force.pool()).await.context("drop the refold")?;
     }
     Ok(differences)
 }
 
 /// Folds every partition from its first record up to a position.
-async fn fold(settings: &Settings, log: &Log, store: &impl Store, ends: &[(Partition, u64)]) -> anyhow::Result<()> {
+async fn refold_up_to(
+    settings: &Settings,
+    log: &Log,
+    store: &impl Store,
+    ends: &[(Partition, u64)],
+) -> anyhow::Result<()> {
     if ends.iter().all(|(_, end)| *end == 0) {
         return Ok(());
     }
     let done = Notify::new();
-    let feed = Replay::of(log, ends, &done).await.context("read the tape from its first record")?;
+    let feed = Replay::start(log, ends, &done).await.context("read the tape from its first record")?;
     tokio::select! {
-        ended = follow(feed, store, settings.limits) => match ended.context("fold the tape anew")? {},
+        ended = follow(feed, store, settings.limits) => match ended.context("fold the tape again")? {},
         () = done.notified() => Ok(()),
     }
 }
 
-fn compare(now: &Standing, anew: &Standing, tell: impl Fn(String)) -> usize {
+fn compare(now: &TablesSnapshot, refolded: &TablesSnapshot, report: impl Fn(String)) -> usize {
     let mut differences = 0;
-    let (cut_ms, late) = now.kept_from;
+    let (cut_ms, late) = now.retention;
     if late > 0 {
-        tell(format!(
-            "{late} events came later than trades are kept (block time {cut_ms} ms) and are in the refold alone"
+        report(format!(
+            "{late} events arrived too late and are in the refold only: trades with a block time before {cut_ms} ms were \
+             dropped"
         ));
     }
-    for (standing, folded) in now.digests.iter().zip(&anew.digests) {
-        let same = standing == folded;
+    for (in_force, folded) in now.digests.iter().zip(&refolded.digests) {
+        let same = in_force == folded;
         differences += usize::from(!same);
         let verdict = if same { "the same" } else { "DIFFERENT" };
-        tell(format!("{verdict:<10} {standing}"));
+        report(format!("{verdict:<10} {in_force}"));
         if !same {
-            tell(format!("{:<10} {folded}", "refolded"));
+            report(format!("{:<10} {folded}", "refolded"));
         }
     }
     differences
 }
 
-async fn remove(path: &std::path::Path) -> anyhow::Result<()> {
+async fn remove_database(path: &std::path::Path) -> anyhow::Result<()> {
     for suffix in ["", "-wal", "-shm"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);

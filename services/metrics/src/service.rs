@@ -1,13 +1,13 @@
-//! How the parts run together: a database, a feed folded into it, an outbox emptied out of it.
+//! Runs the parts of the service together: feeds are folded into the database, and its outbox is published.
 
 use crate::adapters::OpenError;
 use crate::adapters::postgres::Postgres;
 use crate::adapters::sqlite::Sqlite;
-use crate::leaders::{self, Boards};
+use crate::health::{ServiceHealth, health_of};
+use crate::leaders::{self, Leaderboards};
 use crate::outbox::{Outbox, publish};
-use crate::patient::{PatientFeed, PatientStore, patiently};
-use crate::pulse::{Pulse, health};
 use crate::retention;
+use crate::retry::{RetryingFeed, RetryingStore, retry};
 use crate::settings::{Database, Settings};
 use anyhow::Context;
 use environment::Shutdown;
@@ -18,17 +18,17 @@ use tape_log::{Log, topics};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-/// Runs until it is asked to stop. Ends with an error only when waiting cannot help: a database that this version may
-/// not use, an address that is taken.
+/// Runs until it is asked to stop. Ends with an error only when retrying cannot help: a database that this version
+/// cannot use, or an address that is in use.
 pub async fn run(settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
-    let pulse = Arc::new(Pulse::default());
-    let counted: Arc<Counted> = Arc::default();
+    let health = Arc::new(ServiceHealth::default());
+    let feed_counters: Arc<FeedCounters> = Arc::default();
     let serving = {
-        let (pulse, counted) = (Arc::clone(&pulse), Arc::clone(&counted));
-        serve(settings.health, move || health(&pulse, counted.get()))
+        let (health, feed_counters) = (Arc::clone(&health), Arc::clone(&feed_counters));
+        serve_health(settings.health, move || health_of(&health, feed_counters.get()))
     };
     tokio::select! {
-        ended = work(&settings, log, &pulse, &counted) => ended,
+        ended = follow_tape(&settings, log, &health, &feed_counters) => ended,
         ended = serving => ended,
         () = shutdown.wait() => {
             tracing::info!(event = "metrics.stopped", "metrics stopped");
@@ -37,7 +37,7 @@ pub async fn run(settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Re
     }
 }
 
-async fn serve(
+async fn serve_health(
     addr: Option<std::net::SocketAddr>,
     health: impl Fn() -> environment::health::Health + Clone + Send + Sync + 'static,
 ) -> anyhow::Result<()> {
@@ -47,28 +47,36 @@ async fn serve(
     }
 }
 
-/// What each feed counts, once there are feeds.
-type Counted = OnceLock<Vec<Arc<Tallies>>>;
+/// The counters of each feed, once there are feeds.
+type FeedCounters = OnceLock<Vec<Arc<Tallies>>>;
 
-async fn work(settings: &Settings, log: Log, pulse: &Arc<Pulse>, counted: &Counted) -> anyhow::Result<()> {
+/// Opens the database and follows the tape with it.
+async fn follow_tape(
+    settings: &Settings,
+    log: Log,
+    health: &Arc<ServiceHealth>,
+    feed_counters: &FeedCounters,
+) -> anyhow::Result<()> {
     match &settings.database {
         Database::Postgres(url) => {
-            let store = open(pulse, || Postgres::open(url.expose(), Postgres::SCHEMA, settings.method)).await?;
-            tend(settings, store, log, pulse, counted).await
+            let store =
+                open_with_retry(health, || Postgres::open(url.expose(), Postgres::METRICS_SCHEMA, settings.method))
+                    .await?;
+            run_tasks(settings, store, log, health, feed_counters).await
         }
         Database::Sqlite(path) => {
-            let store = open(pulse, || Sqlite::open(path, settings.method)).await?;
-            tend(settings, store, log, pulse, counted).await
+            let store = open_with_retry(health, || Sqlite::open(path, settings.method)).await?;
+            run_tasks(settings, store, log, health, feed_counters).await
         }
     }
 }
 
-/// Opens and migrates, waiting for a server that is not there yet.
-async fn open<S, F>(pulse: &Pulse, mut open: impl FnMut() -> F) -> anyhow::Result<S>
+/// Opens and migrates the database, and retries while the server does not answer.
+async fn open_with_retry<S, F>(health: &ServiceHealth, mut open: impl FnMut() -> F) -> anyhow::Result<S>
 where
     F: Future<Output = Result<S, OpenError>>,
 {
-    let opened = patiently(&pulse.database, || {
+    let opened = retry(&health.database, || {
         let opening = open();
         async {
             match opening.await {
@@ -80,40 +88,46 @@ where
     opened.await.context("use the database")
 }
 
-/// Follows and publishes at the same time; either ends only by a failure that waiting did not cure.
-async fn tend<S>(settings: &Settings, store: S, log: Log, pulse: &Arc<Pulse>, counted: &Counted) -> anyhow::Result<()>
+/// Runs the readers, the publisher and the regular tasks. A task ends only with a failure that retrying cannot help.
+async fn run_tasks<S>(
+    settings: &Settings,
+    store: S,
+    log: Log,
+    health: &Arc<ServiceHealth>,
+    feed_counters: &FeedCounters,
+) -> anyhow::Result<()>
 where
-    S: Store + Outbox + Boards + Retention + 'static,
+    S: Store + Outbox + Leaderboards + Retention + 'static,
 {
-    patiently(&pulse.log, || log.own(topics::OF_METRICS)).await;
+    retry(&health.log, || log.own(topics::OF_METRICS)).await;
     let (store, written) = (Arc::new(store), Arc::new(Notify::new()));
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
-    let mut tallies = vec![];
-    for _ in 0..workers(settings, &log) {
-        let feed = patiently(&pulse.log, || TradeFeed::join(&log, topics::READ_BY_METRICS)).await;
-        tallies.push(feed.tallies());
-        let feed = PatientFeed::new(feed, Arc::clone(pulse));
-        let patient = PatientStore::new(Arc::clone(&store), Arc::clone(pulse), Arc::clone(&written));
+    let mut counters = vec![];
+    for _ in 0..reader_count(settings, &log) {
+        let feed = retry(&health.log, || TradeFeed::join(&log, topics::READ_BY_METRICS)).await;
+        counters.push(feed.tallies());
+        let feed = RetryingFeed::new(feed, Arc::clone(health));
+        let store = RetryingStore::new(Arc::clone(&store), Arc::clone(health), Arc::clone(&written));
         let limits = settings.limits;
         tasks.spawn(async move {
-            follow(feed, &patient, limits).await.map(|never| match never {}).context("follow the tape")
+            follow(feed, &store, limits).await.map(|never| match never {}).context("follow the tape")
         });
     }
-    counted.get_or_init(|| tallies);
-    let (boards, pulse) = (Arc::clone(&store), Arc::clone(pulse));
+    feed_counters.get_or_init(|| counters);
+    let (leaderboards, health) = (Arc::clone(&store), Arc::clone(health));
     tasks.spawn(async move {
-        leaders::keep(&*boards).await;
+        leaders::rebuild_regularly(&*leaderboards).await;
         Ok(())
     });
     if let Some(days) = settings.retention_days {
         let (store, log) = (Arc::clone(&store), log.clone());
         tasks.spawn(async move {
-            retention::keep(&*store, &log, days).await;
+            retention::drop_regularly(&*store, &log, days).await;
             Ok(())
         });
     }
     tasks.spawn(async move {
-        publish(&*store, &log, &written, &pulse).await;
+        publish(&*store, &log, &written, &health).await;
         Ok(())
     });
     tracing::info!(event = "metrics.started", "metrics started");
@@ -123,8 +137,9 @@ where
     }
 }
 
-/// Members of one group on Kafka divide its partitions among them; a log of this process alone knows no groups.
-fn workers(settings: &Settings, log: &Log) -> usize {
+/// How many readers to run: on Kafka the members of a group divide the partitions among them; the embedded logs have no
+/// groups.
+fn reader_count(settings: &Settings, log: &Log) -> usize {
     match log {
         Log::Kafka(_) => settings.workers,
         Log::Sqlite(_) | Log::Memory(_) => 1,

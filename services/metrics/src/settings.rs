@@ -1,33 +1,33 @@
-//! What the service reads from its variables.
+//! The settings of the service, read from environment variables.
 
 use environment::{Problems, Secret, Strings};
 use metrics_domain::{Limits, Method};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Where the book is kept.
+/// The database of the book.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Database {
     /// A PostgreSQL server.
     Postgres(Secret),
-    /// A file of this machine.
+    /// A SQLite file.
     Sqlite(PathBuf),
 }
 
-/// Everything the service is told.
+/// The settings of the service.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where the book is kept.
+    /// The database of the book.
     pub database: Database,
-    /// Where `/health` and `/ready` answer; nowhere when none.
+    /// The address that serves `/health` and `/ready`; none when not set.
     pub health: Option<SocketAddr>,
-    /// How much is done and remembered at once.
+    /// How much is committed and remembered at once.
     pub limits: Limits,
-    /// How the cost of what is sold is found.
+    /// How the cost of what is sold is calculated.
     pub method: Method,
-    /// Readers that fold side by side, each its own partitions of the log.
+    /// Readers that fold concurrently, each its own partitions.
     pub workers: usize,
-    /// Days of block time for which trades are kept; all of them for ever when none.
+    /// For how many days of block time trades are kept; for ever when none.
     pub retention_days: Option<u32>,
 }
 
@@ -46,31 +46,34 @@ impl Settings {
             Database::Sqlite(PathBuf::new())
         });
         let health = problems.parsed_optional(strings, "HEALTH_ADDR");
-        let usual = Limits::default();
-        let events = problems.parsed(strings, "METRICS_BATCH_EVENTS", usual.events);
-        let remembered = problems.parsed(strings, "METRICS_REMEMBERED", usual.remembered);
+        let defaults = Limits::default();
+        let events = problems.parsed(strings, "METRICS_BATCH_EVENTS", defaults.events);
+        let remembered = problems.parsed(strings, "METRICS_REMEMBERED", defaults.remembered);
         if events == 0 {
             problems.add("METRICS_BATCH_EVENTS", "is 0, but a batch must hold at least one event");
         }
         let method = problems.parsed(strings, "METRICS_METHOD", Method::default());
         let workers = problems.parsed(strings, "METRICS_WORKERS", 4);
-        if !(1..=MOST_WORKERS).contains(&workers) {
-            problems.add("METRICS_WORKERS", format!("is {workers}, but must be 1 to {MOST_WORKERS}"));
+        if !(1..=MAX_WORKERS).contains(&workers) {
+            problems.add("METRICS_WORKERS", format!("is {workers}, but must be 1 to {MAX_WORKERS}"));
         }
         let retention_days: Option<u32> = problems.parsed_optional(strings, "METRICS_RETENTION_DAYS");
-        if let Some(days) = retention_days.filter(|days| *days < LEAST_DAYS) {
-            problems.add("METRICS_RETENTION_DAYS", format!("is {days}, but must be {LEAST_DAYS} or more, or not set"));
+        if let Some(days) = retention_days.filter(|days| *days < MIN_RETENTION_DAYS) {
+            problems.add(
+                "METRICS_RETENTION_DAYS",
+                format!("is {days}, but must be {MIN_RETENTION_DAYS} or more, or not set"),
+            );
         }
         Self { database, health, limits: Limits { events, remembered }, method, workers, retention_days }
     }
 }
 
-/// No chain takes longer to be final, and no span of the leaderboards is longer.
-const LEAST_DAYS: u32 = 30;
-/// The pool of connections has room for these.
-const MOST_WORKERS: usize = 8;
+/// No chain takes longer to be final, and no leaderboard has a longer span.
+const MIN_RETENTION_DAYS: u32 = 30;
+/// The connection pool is large enough for this many.
+const MAX_WORKERS: usize = 8;
 
-/// Each service keeps a file of its own in the directory of an embedded database.
+/// With SQLite, each service has a file of its own in the directory.
 fn database(url: &str) -> Option<Database> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return Some(Database::Postgres(Secret::new(url)));
@@ -84,7 +87,7 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    fn read(pairs: &[(&str, &str)]) -> (Settings, Vec<String>) {
+    fn read_settings(pairs: &[(&str, &str)]) -> (Settings, Vec<String>) {
         let strings: HashMap<String, String> =
             pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let mut problems = Problems::default();
@@ -93,17 +96,17 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_or_a_server_keeps_the_book() {
-        let (settings, problems) = read(&[("DATABASE_URL", "sqlite:data")]);
+    fn the_database_is_a_directory_or_a_server() {
+        let (settings, problems) = read_settings(&[("DATABASE_URL", "sqlite:data")]);
         assert_eq!((settings.database, problems), (Database::Sqlite("data/metrics.db".into()), vec![]));
-        let (settings, problems) = read(&[("DATABASE_URL", "postgres://u:secret@h/d")]);
+        let (settings, problems) = read_settings(&[("DATABASE_URL", "postgres://u:secret@h/d")]);
         assert!(!format!("{settings:?}").contains("secret"), "{settings:?}");
         assert!(problems.is_empty());
     }
 
     #[test]
     fn every_problem_is_listed() {
-        let (_, problems) = read(&[
+        let (_, problems) = read_settings(&[
             ("METRICS_BATCH_EVENTS", "0"),
             ("HEALTH_ADDR", "here"),
             ("METRICS_METHOD", "lifo"),
@@ -111,7 +114,7 @@ mod tests {
             ("METRICS_RETENTION_DAYS", "29"),
         ]);
         assert_eq!(problems.len(), 6, "{problems:?}");
-        assert_eq!(read(&[("DATABASE_URL", "mysql://h/d")]).1.len(), 1);
-        assert_eq!(read(&[("DATABASE_URL", "sqlite:")]).1.len(), 1);
+        assert_eq!(read_settings(&[("DATABASE_URL", "mysql://h/d")]).1.len(), 1);
+        assert_eq!(read_settings(&[("DATABASE_URL", "sqlite:")]).1.len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! The whole service on a log in memory and a database file: trades in, messages out, poison set aside, restarts.
+//! The whole service on a log in memory and a SQLite file: trades, messages, dead letters, restarts.
 #![expect(clippy::unwrap_used, clippy::cast_possible_truncation, dead_code, reason = "tests")]
 
 #[path = "support/trades.rs"]
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tape::{Event, Start};
 use tape_log::dead_letter::{self, ReplayOutcome};
 use tape_log::{Arrival, Log, Reader, Record, Target, topics};
-use trades::{absent, present, said, swap, worth};
+use trades::{absent, present, record_value, swap, worth};
 use wire::v1::metrics::MetricsUpdated;
 use wire::v1::progress::{Block, ChainProgressed, Generation, State};
 
@@ -32,16 +32,16 @@ fn settings(directory: &Path) -> Settings {
     }
 }
 
-/// A trace as W3C spells it.
+/// A W3C `traceparent`.
 const TRACE: &[u8] = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 fn record(event: &Event) -> Record {
     let key = event.trade.key().into_bytes();
-    let value = Some(said(event));
+    let value = Some(record_value(event));
     Record { partition: topics::TRADES.partition_of(&key), key, headers: vec![], value }
 }
 
-/// A process of the service, until it is dropped with its wish to stop.
+/// A running service.
 struct Process {
     shutdown: Shutdown,
     task: tokio::task::JoinHandle<anyhow::Result<()>>,
@@ -64,24 +64,24 @@ impl Process {
     }
 }
 
-/// The next `count` messages of a topic.
-async fn take(reader: &mut Reader, count: usize) -> Vec<tape_log::Stored> {
-    let mut taken = vec![];
-    while taken.len() < count {
+/// The next `count` records of a topic.
+async fn next_records(reader: &mut Reader, count: usize) -> Vec<tape_log::Stored> {
+    let mut records_read = vec![];
+    while records_read.len() < count {
         let arrival = tokio::time::timeout(Duration::from_mins(1), reader.next()).await.unwrap().unwrap();
         if let Arrival::Records { records, .. } = arrival {
-            taken.extend(records);
+            records_read.extend(records);
         }
     }
-    taken
+    records_read
 }
 
-/// The first message that knows of so many swaps; those before may come again.
-async fn swaps(updates: &mut Reader, count: u64) -> MetricsUpdated {
+/// The first message that counts at least `count` swaps; earlier messages may be repeated.
+async fn state_with_swaps(updates: &mut Reader, count: u64) -> MetricsUpdated {
     loop {
-        let states = take(updates, 1).await.iter().map(state).collect::<Vec<_>>();
-        if let Some(told) = states.into_iter().find(|told| told.totals.swaps >= count) {
-            return told;
+        let states = next_records(updates, 1).await.iter().map(state).collect::<Vec<_>>();
+        if let Some(state) = states.into_iter().find(|state| state.totals.swaps >= count) {
+            return state;
         }
     }
 }
@@ -91,14 +91,14 @@ fn state(record: &tape_log::Stored) -> MetricsUpdated {
 }
 
 #[tokio::test]
-async fn trades_become_messages_and_poison_is_set_aside_in_memory() {
-    trades_become_messages_and_poison_is_set_aside(&Target::Memory).await;
+async fn trades_become_messages_and_unreadable_records_are_dead_lettered_in_memory() {
+    trades_become_messages_and_unreadable_records_are_dead_lettered(&Target::Memory).await;
 }
 
 #[tokio::test]
-async fn trades_become_messages_and_poison_is_set_aside_on_kafka() {
+async fn trades_become_messages_and_unreadable_records_are_dead_lettered_on_kafka() {
     if let Some(target) = kafka() {
-        trades_become_messages_and_poison_is_set_aside(&target).await;
+        trades_become_messages_and_unreadable_records_are_dead_lettered(&target).await;
     }
 }
 
@@ -114,7 +114,7 @@ fn kafka() -> Option<Target> {
     Some(Target::Kafka { brokers, prefix, environment, replication: 1, min_insync: 1 })
 }
 
-async fn trades_become_messages_and_poison_is_set_aside(target: &Target) {
+async fn trades_become_messages_and_unreadable_records_are_dead_lettered(target: &Target) {
     let directory = tempfile::tempdir().unwrap();
     let log = Log::open(target).await.unwrap();
     log.own(topics::OF_INGESTOR).await.unwrap();
@@ -129,24 +129,24 @@ async fn trades_become_messages_and_poison_is_set_aside(target: &Target) {
     let process = Process::start(&log, directory.path());
     log.publish(vec![record(&present(&buy)), poison.clone(), record(&present(&sell))]).await.unwrap();
 
-    let refused = take(&mut dead, 1).await.remove(0);
+    let refused = next_records(&mut dead, 1).await.remove(0);
     assert_eq!(refused.value, poison.value);
     assert!(refused.headers.iter().any(|(name, value)| name == "dlq.position" && value == b"1"));
-    let mut latest = state(take(&mut updates, 1).await.last().unwrap());
+    let mut latest = state(next_records(&mut updates, 1).await.last().unwrap());
     while latest.as_of.offset < 3 {
-        latest = state(take(&mut updates, 1).await.last().unwrap());
+        latest = state(next_records(&mut updates, 1).await.last().unwrap());
     }
     assert_eq!((latest.chain.as_str(), latest.trader.as_str()), ("ethereum", "0xann"));
     assert_eq!((latest.totals.volume_usd.as_str(), latest.totals.realized_pnl_usd.as_str()), ("18", "4"));
     process.stop().await;
 
-    // A new process reads on where the database says, and a reversal takes out what the old one kept.
+    // A new process reads on from the position in the database, and a revert removes what the old process stored.
     let process = Process::start(&log, directory.path());
     let traced = vec![("traceparent".to_owned(), TRACE.to_vec())];
     log.publish(vec![Record { headers: traced.clone(), ..record(&absent(&buy)) }]).await.unwrap();
-    // A message that was published but not yet struck off when the process stopped comes again: readers keep the newest.
+    // A message that was published but not yet deleted when the process stopped is repeated: readers keep the newest.
     let record = loop {
-        let record = take(&mut updates, 1).await.remove(0);
+        let record = next_records(&mut updates, 1).await.remove(0);
         if state(&record).as_of.offset > 3 {
             break record;
         }
@@ -162,29 +162,29 @@ async fn trades_become_messages_and_poison_is_set_aside(target: &Target) {
 }
 
 #[tokio::test]
-async fn history_and_letters_are_read_beside_live_trades_in_memory() {
-    history_and_letters_are_read_beside_live_trades(&Target::Memory).await;
+async fn history_and_dead_letters_are_read_beside_live_trades_in_memory() {
+    history_and_dead_letters_are_read_beside_live_trades(&Target::Memory).await;
 }
 
 #[tokio::test]
-async fn history_and_letters_are_read_beside_live_trades_on_kafka() {
+async fn history_and_dead_letters_are_read_beside_live_trades_on_kafka() {
     if let Some(target) = kafka() {
-        history_and_letters_are_read_beside_live_trades(&target).await;
+        history_and_dead_letters_are_read_beside_live_trades(&target).await;
     }
 }
 
-/// The newest state of the user, once it counts so many records of all logs.
+/// The newest state of the user, once it covers `records` records of all topics.
 async fn state_as_of(updates: &mut Reader, records: u64) -> MetricsUpdated {
     loop {
-        let state = state(take(updates, 1).await.last().unwrap());
+        let state = state(next_records(updates, 1).await.last().unwrap());
         if state.as_of.offset >= records {
             return state;
         }
     }
 }
 
-/// A record as a service puts it aside that read it at `position` of the live log.
-fn letter(record: &Record, position: u64) -> Record {
+/// The dead letter of a record that a service read at `position` of the live topic.
+fn dead_letter(record: &Record, position: u64) -> Record {
     let header = |name: &str, value: String| (name.to_owned(), value.into_bytes());
     let headers = vec![
         header("dlq.reason", "an older version could not read it".to_owned()),
@@ -195,7 +195,7 @@ fn letter(record: &Record, position: u64) -> Record {
     Record { partition: topics::METRICS_DLQ.partition(0), headers, ..record.clone() }
 }
 
-async fn history_and_letters_are_read_beside_live_trades(target: &Target) {
+async fn history_and_dead_letters_are_read_beside_live_trades(target: &Target) {
     let directory = tempfile::tempdir().unwrap();
     let log = Log::open(target).await.unwrap();
     log.own(topics::OF_INGESTOR).await.unwrap();
@@ -211,23 +211,24 @@ async fn history_and_letters_are_read_beside_live_trades(target: &Target) {
     log.publish(vec![live.clone()]).await.unwrap();
     let first = state_as_of(&mut updates, 1).await;
     assert_eq!((first.totals.realized_pnl_usd.as_str(), first.totals.proceeds_without_basis_usd.as_str()), ("0", "8"));
-    // Filled in later, it comes before the sale in chain order.
+    // Published later by a backfill, it is before the sale in chain order.
     log.publish(vec![Record { partition: topics::HISTORY.partition(number), ..record(&present(&buy)) }]).await.unwrap();
     let filled = state_as_of(&mut updates, 2).await;
     assert_eq!((filled.totals.volume_usd.as_str(), filled.totals.realized_pnl_usd.as_str()), ("18", "4"));
 
     let more = |height| record(&present(&worth(swap("ethereum", "0xann", height, ("$usd", 5), ("dog", 5)), "5")));
     let garbage = Record { value: Some(b"{}".to_vec()), ..more(3) };
-    let mut letters = vec![letter(&more(4), 70), letter(&garbage, 71), letter(&more(8), 72), letter(&live, 0)];
-    letters.push(letter(&record(&absent(&sell)), 0));
-    log.publish(letters).await.unwrap();
+    let mut dead_letters =
+        vec![dead_letter(&more(4), 70), dead_letter(&garbage, 71), dead_letter(&more(8), 72), dead_letter(&live, 0)];
+    dead_letters.push(dead_letter(&record(&absent(&sell)), 0));
+    log.publish(dead_letters).await.unwrap();
     log.publish(vec![live]).await.unwrap();
     log.publish(vec![finalized("ethereum", 7)]).await.unwrap();
     let outcomes = dead_letter::replay(&log, &topics::READ_BY_METRICS).await.unwrap();
     let outcomes: Vec<ReplayOutcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
     assert!(matches!(outcomes[..2], [ReplayOutcome::Replayed, ReplayOutcome::Unreadable(_)]), "{outcomes:?}");
     assert_eq!(outcomes[2..], [ReplayOutcome::NotFinal, ReplayOutcome::Superseded, ReplayOutcome::AlreadyReplayed]);
-    // The sale arrived twice, which changes nothing; the letter counts once, however often it is replayed.
+    // The sale arrived twice, which changes nothing; a dead letter counts once, however often it is replayed.
     let replayed = state_as_of(&mut updates, 4).await;
     assert_eq!((replayed.totals.volume_usd.as_str(), replayed.totals.swaps), ("23", 3));
     let again = dead_letter::replay(&log, &topics::READ_BY_METRICS).await.unwrap();
@@ -235,7 +236,7 @@ async fn history_and_letters_are_read_beside_live_trades(target: &Target) {
     process.stop().await;
 }
 
-/// What the ingestor says of a chain whose block of a height is final.
+/// The progress of a chain whose block at a height is final.
 fn finalized(chain: &str, height: u64) -> Record {
     let block = |height| Some(Block { height, hash: format!("block{height}") });
     let progress = ChainProgressed {
@@ -263,9 +264,10 @@ fn finalized(chain: &str, height: u64) -> Record {
     Record { partition: topics::PROGRESS.partition(0), key: chain.as_bytes().to_vec(), headers: vec![], value }
 }
 
-/// Trades older than is wished go once the chain says that they are final; what then comes below them changes nothing.
+/// Old trades are dropped once the progress of their chain says that they are final; later events below them change
+/// nothing.
 #[tokio::test]
-async fn old_trades_go_while_it_runs() {
+async fn old_trades_are_dropped_while_it_runs() {
     let directory = tempfile::tempdir().unwrap();
     let log = Log::open(&Target::Memory).await.unwrap();
     let trade = |height, usd| record(&present(&worth(swap("mock", "ann", height, ("$usd", 10), ("cat", 10)), usd)));
@@ -273,25 +275,25 @@ async fn old_trades_go_while_it_runs() {
     let mut updates = log.assigned(vec![(partition, Start::Beginning)]).await.unwrap();
     log.publish(vec![trade(1, "10"), trade(3, "10")]).await.unwrap();
     let process = Process::start(&log, directory.path());
-    swaps(&mut updates, 2).await;
+    state_with_swaps(&mut updates, 2).await;
     process.stop().await;
     log.publish(vec![finalized("mock", 3)]).await.unwrap();
     let process = Process::start_with(&log, Settings { retention_days: Some(30), ..settings(directory.path()) });
     let store = Sqlite::open(&directory.path().join("metrics.db"), Method::Average).await.unwrap();
-    let gone = async {
+    let dropped = async {
         while sqlx::query_scalar::<_, i64>("SELECT count(*) FROM trades_v1").fetch_one(store.pool()).await.unwrap() > 0
         {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_mins(1), gone).await.expect("old trades are gone within a minute");
+    tokio::time::timeout(Duration::from_mins(1), dropped).await.expect("old trades are dropped within a minute");
     log.publish(vec![trade(2, "7"), trade(4, "5")]).await.unwrap();
-    assert_eq!(swaps(&mut updates, 3).await.totals.volume_usd, "25", "the one below is late");
+    assert_eq!(state_with_swaps(&mut updates, 3).await.totals.volume_usd, "25", "the one below is late");
     process.stop().await;
 }
 
 #[tokio::test]
-async fn a_taken_health_address_ends_it_with_a_reason() {
+async fn a_health_address_in_use_ends_the_service_with_a_reason() {
     let directory = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let log = Log::open(&Target::Memory).await.unwrap();

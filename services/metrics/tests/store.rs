@@ -1,4 +1,4 @@
-//! One suite for every store: what PostgreSQL and SQLite keep is what memory keeps, and nothing is kept by halves.
+//! One suite for every store: PostgreSQL and SQLite store what the memory store does, and each commit is atomic.
 #![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
 #[path = "support/stores.rs"]
@@ -8,27 +8,27 @@ mod trades;
 
 use metrics::adapters::postgres::Postgres;
 use metrics::adapters::sqlite::Sqlite;
-use metrics::leaders::Boards;
-use metrics::messages::Message;
+use metrics::leaders::Leaderboards;
+use metrics::messages::MetricsMessage;
 use metrics::outbox::Outbox;
-use metrics_domain::memory::Memory;
-use metrics_domain::{BookKey, Facts, Floors, Late, Method, Outcome, Store, TradeKey, UserKey};
+use metrics_domain::memory::MemoryStore;
+use metrics_domain::{BookFacts, BookKey, BookToRefold, CommitOutcome, Floors, Method, Store, TradeKey, UserKey};
 use sqlx::{Connection, Row, SqliteConnection};
 use std::sync::Mutex;
-use stores::{empty, run, same, same_rows, server};
+use stores::{assert_same, assert_same_rows, empty_facts, postgres_server, run_sql};
 use tape::{Delivery, Event, Unavailable};
 use trades::{Dice, absent, batches, history, partition, play, present, swap, worth};
 
-/// All that the port promises; each part uses partitions and chains of its own.
+/// Everything that the port promises; each part uses its own partitions and chains.
 async fn suite(store: &(impl Store + Outbox)) {
-    keeps_what_memory_keeps(store).await;
-    keeps_many_trades_at_once(store).await;
+    stores_what_memory_stores(store).await;
+    stores_many_trades_at_once(store).await;
     moves_a_position_only_from_where_it_is(store).await;
-    hands_out_messages_until_they_are_sent(store).await;
+    returns_messages_until_they_are_published(store).await;
 }
 
-async fn keeps_what_memory_keeps(store: &impl Store) {
-    let memory = Memory::keeping(store.method());
+async fn stores_what_memory_stores(store: &impl Store) {
+    let memory = MemoryStore::with_method(store.method());
     for number in 0..24 {
         let mut dice = Dice::new(u64::from(number) + 1);
         let mut events = history(&format!("chain{number}"), &mut dice, 60);
@@ -43,67 +43,72 @@ async fn keeps_what_memory_keeps(store: &impl Store) {
         let size = 1 + dice.roll(20) as usize;
         play(batches(&partition(number), &events, size), store, 7).await;
         play(batches(&partition(number), &events, size), &memory, 7).await;
-        assert_eq!(store.position(&partition(number)).await.unwrap(), Some(60));
+        assert_eq!(store.read_position(&partition(number)).await.unwrap(), Some(60));
     }
-    same(store, &memory).await;
+    assert_same(store, &memory).await;
 }
 
-/// Few trades and many are not written alike: each of these batches brings hundreds.
-async fn keeps_many_trades_at_once(store: &impl Store) {
-    let memory = Memory::keeping(store.method());
+/// Many trades are written in another way than few: each of these batches has hundreds.
+async fn stores_many_trades_at_once(store: &impl Store) {
+    let memory = MemoryStore::with_method(store.method());
     let events = history("many", &mut Dice::new(7), 2_000);
     play(batches(&partition(30), &events, 1_000), store, 1_000).await;
     play(batches(&partition(30), &events, 1_000), &memory, 1_000).await;
-    assert!(memory.kept().trades.len() > 2 * 256, "so one batch brings more than 256");
-    same_rows(store, &memory).await;
+    assert!(memory.state().trades.len() > 2 * 256, "so one batch brings more than 256");
+    assert_same_rows(store, &memory).await;
 }
 
 async fn moves_a_position_only_from_where_it_is(store: &(impl Store + Outbox)) {
-    assert_eq!(store.position(&partition(40)).await.unwrap(), None);
-    assert_eq!(store.commit(&empty(40, None, 5)).await.unwrap(), Outcome::Committed);
+    assert_eq!(store.read_position(&partition(40)).await.unwrap(), None);
+    assert_eq!(store.commit(&empty_facts(40, None, 5)).await.unwrap(), CommitOutcome::Committed);
     for (from, next) in [(None, 9), (Some(4), 9), (Some(6), 9)] {
-        assert_eq!(store.commit(&empty(40, from, next)).await.unwrap(), Outcome::Moved);
-        assert_eq!(store.position(&partition(40)).await.unwrap(), Some(5));
+        assert_eq!(store.commit(&empty_facts(40, from, next)).await.unwrap(), CommitOutcome::Moved);
+        assert_eq!(store.read_position(&partition(40)).await.unwrap(), Some(5));
     }
-    assert_eq!(store.commit(&empty(41, Some(5), 9)).await.unwrap(), Outcome::Moved, "a partition never read");
-    assert_eq!(store.commit(&empty(40, Some(5), 9)).await.unwrap(), Outcome::Committed);
+    assert_eq!(
+        store.commit(&empty_facts(41, Some(5), 9)).await.unwrap(),
+        CommitOutcome::Moved,
+        "a partition never read"
+    );
+    assert_eq!(store.commit(&empty_facts(40, Some(5), 9)).await.unwrap(), CommitOutcome::Committed);
     drain(store).await;
-    // A reader of one log does not know what a reader of its companion has done to the same users.
+    // A reader of one topic must not commit without knowing what a reader of another topic committed for the same
+    // users.
     let history = tape::Partition { topic: "trades.history.v1".into(), index: 42 };
-    assert_eq!(store.commit(&empty(42, None, 3)).await.unwrap(), Outcome::Committed);
-    let blind = Facts { partition: history.clone(), ..empty(42, None, 7) };
-    assert_eq!(store.commit(&blind).await.unwrap(), Outcome::Moved);
-    let aware = Facts { beside: vec![(partition(42), 3)], ..blind };
+    assert_eq!(store.commit(&empty_facts(42, None, 3)).await.unwrap(), CommitOutcome::Committed);
+    let blind = BookFacts { partition: history.clone(), ..empty_facts(42, None, 7) };
+    assert_eq!(store.commit(&blind).await.unwrap(), CommitOutcome::Moved);
+    let aware = BookFacts { companions: vec![(partition(42), 3)], ..blind };
     assert_eq!(aware.as_of(), 10);
-    assert_eq!(store.commit(&aware).await.unwrap(), Outcome::Committed);
-    assert_eq!(store.commit(&empty(42, Some(3), 4)).await.unwrap(), Outcome::Moved);
-    let stale = Facts { beside: vec![(history.clone(), 6)], ..empty(42, Some(3), 4) };
-    assert_eq!(store.commit(&stale).await.unwrap(), Outcome::Moved);
-    let fresh = Facts { beside: vec![(history, 7)], ..stale };
-    assert_eq!(store.commit(&fresh).await.unwrap(), Outcome::Committed);
-    // A refused commit leaves no row behind: what memory makes of the events is committed from the wrong position.
-    let spy = Spy { inner: Memory::default(), seen: Mutex::default() };
+    assert_eq!(store.commit(&aware).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(store.commit(&empty_facts(42, Some(3), 4)).await.unwrap(), CommitOutcome::Moved);
+    let stale = BookFacts { companions: vec![(history.clone(), 6)], ..empty_facts(42, Some(3), 4) };
+    assert_eq!(store.commit(&stale).await.unwrap(), CommitOutcome::Moved);
+    let fresh = BookFacts { companions: vec![(history, 7)], ..stale };
+    assert_eq!(store.commit(&fresh).await.unwrap(), CommitOutcome::Committed);
+    // A refused commit leaves no row behind: these facts are committed from the wrong position.
+    let recorder = Recorder { inner: MemoryStore::default(), commits: Mutex::default() };
     play(
         batches(&partition(40), &[present(&worth(swap("refused", "ann", 1, ("$usd", 5), ("cat", 5)), "5"))], 1),
-        &spy,
+        &recorder,
         9,
     )
     .await;
-    let mut facts = spy.seen.into_inner().unwrap().pop().unwrap();
-    assert_eq!((facts.puts.len(), facts.users.len(), facts.books.len()), (1, 1, 1));
-    assert_eq!(store.commit(&facts).await.unwrap(), Outcome::Moved);
+    let mut facts = recorder.commits.into_inner().unwrap().pop().unwrap();
+    assert_eq!((facts.trade_rows.len(), facts.users.len(), facts.books.len()), (1, 1, 1));
+    assert_eq!(store.commit(&facts).await.unwrap(), CommitOutcome::Moved);
     let (users, books) = ([facts.users[0].0.clone()], [facts.books[0].0.clone()]);
-    let heads = store.heads(&users, &books).await.unwrap();
-    assert!(heads.users.is_empty() && heads.books.is_empty());
-    assert!(store.stored(&[facts.puts[0].entry.key()]).await.unwrap().is_empty());
+    let accounts = store.load_accounts(&users, &books).await.unwrap();
+    assert!(accounts.users.is_empty() && accounts.books.is_empty());
+    assert!(store.load_trades(&[facts.trade_rows[0].entry.key()]).await.unwrap().is_empty());
     assert!(drain(store).await.is_empty());
     facts.from = Some(9);
     facts.next = 10;
-    assert_eq!(store.commit(&facts).await.unwrap(), Outcome::Committed);
-    assert_eq!(store.heads(&users, &books).await.unwrap().users, facts.users);
+    assert_eq!(store.commit(&facts).await.unwrap(), CommitOutcome::Committed);
+    assert_eq!(store.load_accounts(&users, &books).await.unwrap().users, facts.users);
 }
 
-async fn hands_out_messages_until_they_are_sent(store: &(impl Store + Outbox)) {
+async fn returns_messages_until_they_are_published(store: &(impl Store + Outbox)) {
     drain(store).await;
     let lines = [("$usd", "cat", "10"), ("cat", "$usd", "8")];
     let trade = |(at, (sold, bought, usd)): (usize, &(&str, &str, &str))| {
@@ -128,9 +133,9 @@ async fn hands_out_messages_until_they_are_sent(store: &(impl Store + Outbox)) {
     assert!(drain(store).await.is_empty());
 }
 
-async fn drain(store: &impl Outbox) -> Vec<Message> {
+async fn drain(store: &impl Outbox) -> Vec<MetricsMessage> {
     let sent = Mutex::new(vec![]);
-    let publish = |messages: Vec<Message>| {
+    let publish = |messages: Vec<MetricsMessage>| {
         sent.lock().unwrap().extend(messages);
         async { Ok(()) }
     };
@@ -138,45 +143,49 @@ async fn drain(store: &impl Outbox) -> Vec<Message> {
     sent.into_inner().unwrap()
 }
 
-/// Keeps the facts that are committed to it.
-struct Spy {
-    inner: Memory,
-    seen: Mutex<Vec<Facts>>,
+/// A store that records the facts committed to it.
+struct Recorder {
+    inner: MemoryStore,
+    commits: Mutex<Vec<BookFacts>>,
 }
 
-impl Store for Spy {
+impl Store for Recorder {
     fn method(&self) -> Method {
         self.inner.method()
     }
 
-    async fn position(&self, partition: &tape::Partition) -> Result<Option<u64>, Unavailable> {
-        self.inner.position(partition).await
+    async fn read_position(&self, partition: &tape::Partition) -> Result<Option<u64>, Unavailable> {
+        self.inner.read_position(partition).await
     }
 
-    async fn floors(&self) -> Result<Floors, Unavailable> {
-        self.inner.floors().await
+    async fn read_floors(&self) -> Result<Floors, Unavailable> {
+        self.inner.read_floors().await
     }
 
-    async fn heads(&self, users: &[UserKey], books: &[BookKey]) -> Result<metrics_domain::Heads, Unavailable> {
-        self.inner.heads(users, books).await
+    async fn load_accounts(
+        &self,
+        users: &[UserKey],
+        books: &[BookKey],
+    ) -> Result<metrics_domain::Accounts, Unavailable> {
+        self.inner.load_accounts(users, books).await
     }
 
-    async fn stored(&self, trades: &[TradeKey]) -> Result<Vec<metrics_domain::Stored>, Unavailable> {
-        self.inner.stored(trades).await
+    async fn load_trades(&self, trades: &[TradeKey]) -> Result<Vec<metrics_domain::StoredTrade>, Unavailable> {
+        self.inner.load_trades(trades).await
     }
 
-    async fn tails(&self, late: &[Late]) -> Result<Vec<metrics_domain::Tail>, Unavailable> {
-        self.inner.tails(late).await
+    async fn load_tails(&self, books: &[BookToRefold]) -> Result<Vec<metrics_domain::Tail>, Unavailable> {
+        self.inner.load_tails(books).await
     }
 
-    async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
-        self.seen.lock().unwrap().push(facts.clone());
+    async fn commit(&self, facts: &BookFacts) -> Result<CommitOutcome, Unavailable> {
+        self.commits.lock().unwrap().push(facts.clone());
         self.inner.commit(facts).await
     }
 }
 
-/// The golden vector with a trade that came late and one that was taken back, for what the views show.
-fn told() -> Vec<Event> {
+/// The golden vector with a late trade and a reverted one, to test what the views show.
+fn golden_events() -> Vec<Event> {
     let buy = |height, raw, usd| worth(swap("golden", "ann", height, ("$usd", 1), ("cat", raw)), usd);
     let sell = |height, raw, usd| worth(swap("golden", "ann", height, ("cat", raw), ("$usd", 1)), usd);
     let mut fee = buy(1, 10, "10");
@@ -193,34 +202,37 @@ fn told() -> Vec<Event> {
     ]
 }
 
-/// `SELECT` of the published views, amounts as text in both databases.
-const TRADES: &str = "SELECT height || ' ' || status || ' ' || coalesce(CAST(realized_pnl_usd AS text), '-') || ' ' ||
+/// Queries of the published views, with amounts as text in both databases.
+const SELECT_TRADES: &str =
+    "SELECT height || ' ' || status || ' ' || coalesce(CAST(realized_pnl_usd AS text), '-') || ' ' ||
     coalesce(CAST(sold_quantity_after AS text), '-') FROM trades_v1 WHERE chain = 'golden' ORDER BY height";
-const USERS: &str = "SELECT trader || ' ' || CAST(volume_usd AS text) || ' ' || swaps || ' ' || CAST(fees_usd AS text)
+const SELECT_USERS: &str = "SELECT trader || ' ' || CAST(volume_usd AS text) || ' ' || swaps || ' ' || CAST(fees_usd AS text)
     || ' ' || CAST(realized_pnl_usd AS text) || ' ' || CAST(realized_pnl_net_usd AS text) || ' ' || partition || ' ' || as_of
     || ' ' || CAST(proceeds_usd AS text) FROM user_totals_v1 WHERE chain = 'golden'";
-const POSITIONS: &str =
+const SELECT_POSITIONS: &str =
     "SELECT asset || ' ' || CAST(quantity AS text) || ' ' || CAST(basis_usd AS text) || ' ' || trades
     || ' ' || symbol FROM positions_v1 WHERE chain = 'golden'";
-const FEES: &str = "SELECT platform || ' ' || day || ' ' || CAST(fees_usd AS text) FROM fees_v1 WHERE chain = 'golden'";
-const HOURS: &str =
+const SELECT_FEES: &str =
+    "SELECT platform || ' ' || day || ' ' || CAST(fees_usd AS text) FROM fees_v1 WHERE chain = 'golden'";
+const SELECT_HOURS: &str =
     "SELECT hour || ' ' || swaps || ' ' || CAST(volume_usd AS text) || ' ' || CAST(realized_pnl_usd AS text)
     || ' ' || CAST(proceeds_usd AS text) FROM user_hours_v1 WHERE chain = 'golden' ORDER BY hour";
-const READ: &str = "SELECT log || ' ' || partition || ' ' || next FROM read_positions_v1 WHERE partition = 60";
+const SELECT_READ_POSITIONS: &str =
+    "SELECT log || ' ' || partition || ' ' || next FROM read_positions_v1 WHERE partition = 60";
 
-fn shown() -> [(&'static str, Vec<&'static str>); 6] {
+fn expected_views() -> [(&'static str, Vec<&'static str>); 6] {
     [
-        (TRADES, vec!["1 live - -", "2 live 4 6", "3 reverted - -", "4 live - -", "5 live 6 0"]),
-        (USERS, vec!["ann 70 4 0.25 10 9.75 60 6 40"]),
-        (POSITIONS, vec!["cat 0 0 4 CAT"]),
-        (HOURS, vec!["472233 1 10 0 0", "472244 1 8 4 8", "472266 1 20 0 0", "472277 1 32 6 32"]),
-        (FEES, vec!["shop 19676 0.25"]),
-        (READ, vec!["trades.executed.v1 60 6"]),
+        (SELECT_TRADES, vec!["1 live - -", "2 live 4 6", "3 reverted - -", "4 live - -", "5 live 6 0"]),
+        (SELECT_USERS, vec!["ann 70 4 0.25 10 9.75 60 6 40"]),
+        (SELECT_POSITIONS, vec!["cat 0 0 4 CAT"]),
+        (SELECT_HOURS, vec!["472233 1 10 0 0", "472244 1 8 4 8", "472266 1 20 0 0", "472277 1 32 6 32"]),
+        (SELECT_FEES, vec!["shop 19676 0.25"]),
+        (SELECT_READ_POSITIONS, vec!["trades.executed.v1 60 6"]),
     ]
 }
 
-/// The leaders of a moment in which the last two golden trades are younger than a day.
-async fn ranks_leaders(store: &(impl Store + Boards), rows: impl AsyncFn() -> Vec<String>) {
+/// Leaderboards at a time when only the last two golden trades are younger than a day.
+async fn ranks_leaders(store: &(impl Store + Leaderboards), rows: impl AsyncFn() -> Vec<String>) {
     let rich = worth(swap("golden", "zoe", 5, ("$usd", 1), ("dog", 1)), "1000000");
     play(batches(&partition(61), &[present(&rich)], 1), store, 9).await;
     assert!(store.rebuild((472_277 + 2) * 3_600_000).await.unwrap());
@@ -234,7 +246,7 @@ async fn ranks_leaders(store: &(impl Store + Boards), rows: impl AsyncFn() -> Ve
     assert_eq!(all[0], "all volume 1 zoe 1000000 0 1", "{board:?}");
 }
 
-const LEADERS: &str =
+const SELECT_LEADERS: &str =
     "SELECT span || ' ' || measure || ' ' || rank || ' ' || trader || ' ' || CAST(volume_usd AS text) || ' '
     || CAST(realized_pnl_usd AS text) || ' ' || swaps FROM leaders_v1 ORDER BY span, measure, rank";
 
@@ -244,7 +256,7 @@ async fn memory_and_sqlite_agree_first_in_first_out() {
     let path = directory.path().join("metrics.db");
     suite(&Sqlite::open(&path, Method::Fifo).await.unwrap()).await;
     let refused = Sqlite::open(&path, Method::Average).await.unwrap_err();
-    assert!(refused.to_string().contains("it is kept by `fifo`"), "{refused}");
+    assert!(refused.to_string().contains("it was built with `fifo`"), "{refused}");
 }
 
 #[tokio::test]
@@ -253,65 +265,69 @@ async fn memory_and_sqlite_agree() {
     let path = directory.path().join("metrics.db");
     let store = Sqlite::open(&path, Method::Average).await.unwrap();
     suite(&store).await;
-    play(batches(&partition(60), &told(), 1), &store, 9).await;
+    play(batches(&partition(60), &golden_events(), 1), &store, 9).await;
     drop(store);
     let store = Sqlite::open(&path, Method::Average).await.unwrap();
-    assert_eq!(store.position(&partition(60)).await.unwrap(), Some(6), "survives its process, migrates once");
+    assert_eq!(store.read_position(&partition(60)).await.unwrap(), Some(6), "survives its process, migrates once");
     let mut reader = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
-    for (query, expected) in shown() {
+    for (query, expected) in expected_views() {
         let rows: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut reader).await.unwrap();
         assert_eq!(rows, expected);
     }
     ranks_leaders(&store, async || {
         let mut reader = SqliteConnection::connect(&format!("sqlite:{}", path.display())).await.unwrap();
-        sqlx::query_scalar(LEADERS).fetch_all(&mut reader).await.unwrap()
+        sqlx::query_scalar(SELECT_LEADERS).fetch_all(&mut reader).await.unwrap()
     })
     .await;
     let row = sqlx::query("SELECT venues, event FROM trades_v1 WHERE chain = 'golden' AND height = 3");
     let row = row.fetch_one(&mut reader).await.unwrap();
     assert_eq!(row.get::<&str, _>(0), r#"["uniswap-v2","v3-like"]"#);
-    assert_eq!(wire::v1::trade::decode(row.get::<&str, _>(1).as_bytes()).unwrap(), told()[4], "the event that decided");
+    assert_eq!(
+        wire::v1::trade::decode(row.get::<&str, _>(1).as_bytes()).unwrap(),
+        golden_events()[4],
+        "the event that decided"
+    );
 }
 
 #[tokio::test]
 async fn memory_and_postgres_agree() {
-    let Some((url, schema, mut connection)) = server("suite").await else { return };
+    let Some((url, schema, mut connection)) = postgres_server("suite").await else { return };
     let store = Postgres::open(&url, &schema, Method::Average).await.unwrap();
     suite(&store).await;
-    play(batches(&partition(60), &told(), 1), &store, 9).await;
+    play(batches(&partition(60), &golden_events(), 1), &store, 9).await;
     let again = Postgres::open(&url, &schema, Method::Average).await.unwrap();
-    assert_eq!(again.position(&partition(60)).await.unwrap(), Some(6), "migrates once");
-    run(&mut connection, format!("SET search_path = {schema}")).await.unwrap();
-    for (query, expected) in shown() {
+    assert_eq!(again.read_position(&partition(60)).await.unwrap(), Some(6), "migrates once");
+    run_sql(&mut connection, format!("SET search_path = {schema}")).await.unwrap();
+    for (query, expected) in expected_views() {
         let rows: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut connection).await.unwrap();
         assert_eq!(rows, expected);
     }
-    ranks_leaders(&store, async || sqlx::query_scalar(LEADERS).fetch_all(store.pool()).await.unwrap()).await;
+    ranks_leaders(&store, async || sqlx::query_scalar(SELECT_LEADERS).fetch_all(store.pool()).await.unwrap()).await;
     let row = sqlx::query("SELECT venues, event FROM trades_v1 WHERE chain = 'golden' AND height = 3");
     let row = row.fetch_one(&mut connection).await.unwrap();
     assert_eq!(row.get::<Vec<String>, _>(0), ["uniswap-v2", "v3-like"]);
-    assert_eq!(wire::v1::trade::decode(row.get::<&str, _>(1).as_bytes()).unwrap(), told()[4]);
-    run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+    assert_eq!(wire::v1::trade::decode(row.get::<&str, _>(1).as_bytes()).unwrap(), golden_events()[4]);
+    run_sql(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
 }
 
 #[tokio::test]
 async fn memory_and_postgres_agree_first_in_first_out() {
-    let Some((url, schema, mut connection)) = server("fifo").await else { return };
+    let Some((url, schema, mut connection)) = postgres_server("fifo").await else { return };
     suite(&Postgres::open(&url, &schema, Method::Fifo).await.unwrap()).await;
     let refused = Postgres::open(&url, &schema, Method::Average).await.unwrap_err();
-    assert!(refused.to_string().contains("it is kept by `fifo`"), "{refused}");
-    run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+    assert!(refused.to_string().contains("it was built with `fifo`"), "{refused}");
+    run_sql(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
 }
 
-/// A trade that is held for new and is there: what a plugin that moves trades within a block would do.
+/// A trade that is expected to be new and has a row: a plugin that moves trades within a block causes this.
 #[tokio::test]
-async fn a_row_that_is_known_against_all_signs_is_written_over() {
-    let Some((url, schema, mut connection)) = server("doubt").await else { return };
+async fn an_unexpected_row_is_replaced() {
+    let Some((url, schema, mut connection)) = postgres_server("doubt").await else { return };
     let store = Postgres::open(&url, &schema, Method::Average).await.unwrap();
     let first = worth(swap("moved", "ann", 5, ("$usd", 5), ("cat", 5)), "5");
     let mut moved = first.clone();
     moved.transaction.index = 9;
-    // Among so many that new ones are copied.
+    // So many trades that new ones are written by COPY.
     let other =
         |number: usize| present(&worth(swap("moved", &format!("user{number}"), 5, ("$usd", 5), ("cat", 5)), "5"));
     let events: Vec<Event> = [present(&first)]
@@ -324,13 +340,13 @@ async fn a_row_that_is_known_against_all_signs_is_written_over() {
     let query = "SELECT count(*), max(tx_index) FILTER (WHERE trader = 'ann') FROM trades";
     let row: (i64, i64) = sqlx::query_as(query).fetch_one(store.pool()).await.unwrap();
     assert_eq!(row, (1_999, 9));
-    assert_eq!(store.position(&partition(1)).await.unwrap(), Some(2_000));
-    run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+    assert_eq!(store.read_position(&partition(1)).await.unwrap(), Some(2_000));
+    run_sql(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
 }
 
 #[tokio::test]
 async fn trades_lie_in_the_partition_of_their_time() {
-    let Some((url, schema, mut connection)) = server("partitions").await else { return };
+    let Some((url, schema, mut connection)) = postgres_server("partitions").await else { return };
     let store = Postgres::open(&url, &schema, Method::Average).await.unwrap();
     let at = |name: &str, time| {
         let mut trade = worth(swap(name, "ann", 5, ("$usd", 5), ("cat", 5)), "5");
@@ -340,44 +356,44 @@ async fn trades_lie_in_the_partition_of_their_time() {
     let events = [at("a", 1_700_000_000_000), at("b", 1_703_000_000_000), at("c", 0), at("d", u64::MAX)];
     play(batches(&partition(1), &events, 4), &store, 9).await;
     let query = "SELECT t.tableoid::regclass::text || ' ' || chain FROM trades t ORDER BY chain";
-    run(&mut connection, format!("SET search_path = {schema}")).await.unwrap();
+    run_sql(&mut connection, format!("SET search_path = {schema}")).await.unwrap();
     let rows: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut connection).await.unwrap();
     assert_eq!(rows, ["trades_655 a", "trades_657 b", "trades_other c", "trades_other d"]);
-    run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+    run_sql(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
 }
 
 #[tokio::test]
 async fn two_readers_of_one_partition_commit_a_batch_once() {
-    let Some((url, schema, mut connection)) = server("race").await else { return };
+    let Some((url, schema, mut connection)) = postgres_server("race").await else { return };
     let (one, two) = (
         Postgres::open(&url, &schema, Method::Average).await.unwrap(),
         Postgres::open(&url, &schema, Method::Average).await.unwrap(),
     );
     for round in 0..20 {
         let from = (round > 0).then_some(round);
-        let facts = empty(1, from, round + 1);
+        let facts = empty_facts(1, from, round + 1);
         let (first, second) = tokio::join!(one.commit(&facts), two.commit(&facts));
         let outcomes = [first.unwrap(), second.unwrap()];
-        assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Committed).count(), 1, "{outcomes:?}");
+        assert_eq!(outcomes.iter().filter(|outcome| **outcome == CommitOutcome::Committed).count(), 1, "{outcomes:?}");
     }
-    run(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+    run_sql(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
 }
 
 #[tokio::test]
 async fn the_reading_role_reads_the_views_and_nothing_else() {
-    let Some((url, schema, mut connection)) = server("grants").await else { return };
+    let Some((url, schema, mut connection)) = postgres_server("grants").await else { return };
     let _store = Postgres::open(&url, &schema, Method::Average).await.unwrap();
     let role = format!("{schema}_reader");
     let grants = include_str!("../../../migrations/metrics/postgres/grants.sql");
     let grants = grants.replace("chaintape_reader", &role).replace("metrics.", &format!("{schema}."));
-    run(&mut connection, grants.replace("SCHEMA metrics", &format!("SCHEMA {schema}"))).await.unwrap();
-    run(&mut connection, format!("SET ROLE {role}; SET search_path = {schema}")).await.unwrap();
-    for (query, _) in shown() {
+    run_sql(&mut connection, grants.replace("SCHEMA metrics", &format!("SCHEMA {schema}"))).await.unwrap();
+    run_sql(&mut connection, format!("SET ROLE {role}; SET search_path = {schema}")).await.unwrap();
+    for (query, _) in expected_views() {
         assert!(sqlx::query(query).fetch_all(&mut connection).await.is_ok());
     }
     for refused in ["SELECT * FROM trades", "SELECT * FROM outbox", "DELETE FROM trades_v1", "CREATE TABLE t (a int)"] {
-        assert!(run(&mut connection, refused.to_owned()).await.is_err(), "{refused}");
+        assert!(run_sql(&mut connection, refused.to_owned()).await.is_err(), "{refused}");
     }
     let clean = format!("RESET ROLE; DROP SCHEMA {schema} CASCADE; DROP ROLE {role}");
-    run(&mut connection, clean).await.unwrap();
+    run_sql(&mut connection, clean).await.unwrap();
 }

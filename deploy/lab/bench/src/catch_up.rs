@@ -3,7 +3,7 @@
 use super::fold::{CORES, SHAPE, WORKERS, check, dropped, opened};
 use super::tape::partitions;
 use metrics::adapters::postgres::Postgres;
-use metrics_domain::{Heard, Limits, follow};
+use metrics_domain::{DecodedTrade, Limits, follow};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -82,12 +82,12 @@ async fn read(store: &Postgres) -> anyhow::Result<u64> {
 
 /// The service's feed, its batches counted.
 struct Counting {
-    feed: TradeFeed<Heard>,
+    feed: TradeFeed<DecodedTrade>,
     batches: Arc<AtomicU64>,
 }
 
-impl Feed<Heard> for Counting {
-    async fn next(&mut self) -> Result<Delivery<Heard>, Unavailable> {
+impl Feed<DecodedTrade> for Counting {
+    async fn next(&mut self) -> Result<Delivery<DecodedTrade>, Unavailable> {
         let delivery = self.feed.next().await?;
         if matches!(delivery, Delivery::Batch(_)) {
             self.batches.fetch_add(1, Ordering::Relaxed);

@@ -4,7 +4,7 @@
 use super::tape::{Records, Shape, partitions};
 use anyhow::{Context, ensure};
 use metrics::adapters::postgres::Postgres;
-use metrics_domain::{Heard, Limits, Method, Store, follow};
+use metrics_domain::{DecodedTrade, Limits, Method, Store, follow};
 use sqlx::AssertSqlSafe;
 use std::collections::VecDeque;
 use std::future::pending;
@@ -102,7 +102,7 @@ pub(super) async fn check(store: &Postgres, records: &[Records]) -> anyhow::Resu
                    AND (SELECT sum(swaps) FROM user_hours) = (SELECT count(*) FROM trades)";
     ensure!(sqlx::query_scalar::<_, bool>(same).fetch_one(store.pool()).await?, "tables say different things");
     for (partition, records) in topics::TRADES.partitions().zip(records) {
-        let read = store.position(&partition).await?.unwrap_or(0);
+        let read = store.read_position(&partition).await?.unwrap_or(0);
         ensure!(read == records.len() as u64, "partition {} is read to {read} of {}", partition.index, records.len());
     }
     Ok(())
@@ -137,8 +137,8 @@ struct Handing<'a> {
     done: &'a Notify,
 }
 
-impl Feed<Heard> for Handing<'_> {
-    async fn next(&mut self) -> Result<Delivery<Heard>, Unavailable> {
+impl Feed<DecodedTrade> for Handing<'_> {
+    async fn next(&mut self) -> Result<Delivery<DecodedTrade>, Unavailable> {
         if let Some(partition) = self.to_gain.pop() {
             return Ok(Delivery::Gained(partition));
         }
@@ -150,7 +150,7 @@ impl Feed<Heard> for Handing<'_> {
             }
             let decoded = all.of(at..end).zip(at as u64..).map(|(record, position)| {
                 wire::v1::trade::told(position, record.to_vec())
-                    .map(Heard::from)
+                    .map(DecodedTrade::from)
                     .map_err(|(e, _)| Unavailable::new("decode a record", e))
             });
             let events = decoded.collect::<Result<_, Unavailable>>()?;

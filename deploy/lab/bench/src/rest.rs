@@ -8,7 +8,7 @@ use super::tape::{Shape, address, asset, partitions, traded};
 use anyhow::{Context, ensure};
 use environment::{Secret, Shutdown};
 use metrics::adapters::postgres::Postgres;
-use metrics::leaders::Boards;
+use metrics::leaders::Leaderboards;
 use metrics_domain::Method;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
@@ -54,7 +54,7 @@ async fn measure_here() -> anyhow::Result<Figures> {
 
 async fn on(url: &str) -> anyhow::Result<Figures> {
     let shape = shape();
-    let store = Arc::new(Postgres::open(url, Postgres::SCHEMA, Method::Average).await?);
+    let store = Arc::new(Postgres::open(url, Postgres::METRICS_SCHEMA, Method::Average).await?);
     fold(&store, &Arc::new(partitions(&shape))).await?;
     store.rebuild(environment::now_ms()).await?;
     sqlx::raw_sql("VACUUM ANALYZE").execute(store.pool()).await?;

@@ -1,24 +1,24 @@
-//! What is kept per user and per position.
+//! The figures of each user and of each position.
 
 use crate::amounts::Dollars;
 use crate::entry::{Entry, Lot};
 use crate::holding::{Holding, Realized};
 use tape::Place;
 
-/// Figures of one user on one chain, over all time.
+/// The figures of one user on one chain, over all time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Worth of all valued swaps.
+    /// The worth of all valued swaps.
     pub volume: Dollars,
     /// Swaps, valued or not.
     pub swaps: u64,
-    /// Swaps without a valuation; not in the volume.
+    /// Swaps without a valuation; they are not in the volume.
     pub unvalued: u64,
-    /// Cycles; in no other figure.
+    /// Cycles; they count in no other figure.
     pub cycles: u64,
     /// Platform fees.
     pub fees: Dollars,
-    /// Realized before fees, and proceeds without basis, over all positions.
+    /// Realized PnL before fees and proceeds, over all positions.
     pub realized: Realized,
 }
 
@@ -27,24 +27,24 @@ pub struct Totals {
 pub struct User {
     /// The figures.
     pub totals: Totals,
-    /// No trade above this place was ever stored, live or reverted: what stands above is new.
+    /// The highest place at which a trade was ever stored, live or reverted: a trade above it is new.
     pub seen: Option<Place>,
 }
 
-/// One position.
+/// One position of one user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Book {
-    /// After the last live trade.
+    /// What it holds after its last live trade.
     pub holding: Holding,
-    /// Over all live trades.
+    /// What its live trades realized.
     pub realized: Realized,
-    /// How many live trades it is made of.
+    /// How many live trades it has.
     pub trades: u64,
     /// Decoration: the ticker.
     pub symbol: Option<String>,
     /// Decoration: fractional digits.
     pub decimals: Option<u8>,
-    /// Where the trade stands that the decoration is of: the newest that carried one, reverted since or not.
+    /// The place of the trade that the decoration is from: the newest that carried one, whether reverted since or not.
     pub decorated: Option<Place>,
 }
 
@@ -54,8 +54,8 @@ impl Totals {
         &self.realized.pnl - &self.fees
     }
 
-    /// Counts a trade in; what it realizes is the books' to say.
-    pub fn count(&mut self, entry: &Entry) {
+    /// Adds a trade; what it realizes is added by the fold of its books.
+    pub fn add_trade(&mut self, entry: &Entry) {
         if entry.cycle {
             self.cycles += 1;
             return;
@@ -70,8 +70,8 @@ impl Totals {
         }
     }
 
-    /// Counts out a trade that was counted in.
-    pub fn uncount(&mut self, entry: &Entry) {
+    /// Removes a trade that was added.
+    pub fn remove_trade(&mut self, entry: &Entry) {
         if entry.cycle {
             self.cycles = self.cycles.saturating_sub(1);
             return;
@@ -88,20 +88,20 @@ impl Totals {
 }
 
 impl User {
-    /// Whether a trade there may have been stored before.
-    pub fn may_know(&self, place: Place) -> bool {
+    /// Whether a trade at this place may be stored already.
+    pub fn may_be_stored(&self, place: Place) -> bool {
         self.seen.is_some_and(|seen| place <= seen)
     }
 
-    /// Remembers that a trade there is stored.
-    pub fn see(&mut self, place: Place) {
+    /// Notes that a trade at this place is stored.
+    pub fn mark_seen(&mut self, place: Place) {
         self.seen = self.seen.max(Some(place));
     }
 }
 
 impl Book {
-    /// Takes the decoration of a trade that carries one, unless a newer one did. In whatever order trades come, the
-    /// same decoration stays.
+    /// Takes over the decoration of a trade, if it carries one and no newer trade did. The result does not depend on
+    /// the order in which trades arrive.
     pub fn decorate(&mut self, lot: &Lot, place: Place) {
         let decoration = (&lot.symbol, lot.decimals);
         if decoration != (&None, None) && (Some(place), decoration) > (self.decorated, (&self.symbol, self.decimals)) {

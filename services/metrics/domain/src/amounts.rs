@@ -1,4 +1,4 @@
-//! Exact amounts without a ceiling: token quantities, and dollars with 18 fractional digits rounded half to even.
+//! Exact amounts of any size: token quantities, and dollars with 18 fractional digits, rounded half to even.
 
 use num_bigint::{BigInt, BigUint, Sign};
 use std::fmt;
@@ -9,26 +9,26 @@ use tape::{Raw, Usd};
 /// An amount of an asset in its smallest unit; a position may exceed what one trade can hold.
 pub type Quantity = BigUint;
 
-/// US dollars in units of 10^-18, signed, of any size: a sum over hostile valuations must not overflow.
+/// US dollars in units of 10^-18, signed and of any size, so that a sum of hostile valuations cannot overflow.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Dollars(BigInt);
 
-/// Units in a dollar.
-const UNITS: u128 = 10_u128.pow(18);
+/// Units of 10^-18 in a dollar.
+const UNITS_PER_DOLLAR: u128 = 10_u128.pow(18);
 
-/// Why a text is no amount of dollars.
+/// The text is not an amount of dollars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a decimal with at most 18 fractional digits")]
 pub struct NotDollars;
 
 /// The quantity of a raw amount.
-pub fn quantity(raw: Raw) -> Quantity {
+pub(crate) fn quantity_from_raw(raw: Raw) -> Quantity {
     let bytes: [u8; 32] = raw.to_le_bytes();
     Quantity::from_bytes_le(&bytes)
 }
 
-/// Shows a quantity in decimal digits: most are small enough to be shown without a division of big integers.
-pub fn plain(quantity: &Quantity) -> impl fmt::Display {
+/// Formats a quantity in decimal digits. Most are small enough to be formatted without dividing big integers.
+pub fn display_quantity(quantity: &Quantity) -> impl fmt::Display {
     fmt::from_fn(move |f| match u128::try_from(quantity) {
         Ok(small) => fmt::Display::fmt(&small, f),
         Err(_) => fmt::Display::fmt(quantity, f),
@@ -39,7 +39,7 @@ impl Dollars {
     /// No dollars.
     pub const ZERO: Self = Self(BigInt::ZERO);
 
-    /// `part / whole` of this amount; the one place where a book rounds. Nothing of an empty whole.
+    /// `part / whole` of this amount, the only place where a book rounds; zero when `whole` is zero.
     #[must_use]
     pub fn part(&self, part: &Quantity, whole: &Quantity) -> Self {
         if *whole == Quantity::ZERO {
@@ -51,7 +51,7 @@ impl Dollars {
     }
 }
 
-/// Divides rounding half to even.
+/// Divides, rounding half to even.
 fn half_even(value: &BigUint, by: &BigUint) -> BigUint {
     let quotient = value / by;
     let twice: BigUint = (value - &quotient * by) << 1_u32;
@@ -99,14 +99,14 @@ impl fmt::Display for Dollars {
             f.write_str("-")?;
         }
         let fraction = if let Ok(small) = u128::try_from(self.0.magnitude()) {
-            let whole = small / UNITS;
+            let whole = small / UNITS_PER_DOLLAR;
             fmt::Display::fmt(&whole, f)?;
-            small - whole * UNITS
+            small - whole * UNITS_PER_DOLLAR
         } else {
-            fmt::Display::fmt(&(self.0.magnitude() / UNITS), f)?;
-            (self.0.magnitude() % UNITS).try_into().unwrap_or(0)
+            fmt::Display::fmt(&(self.0.magnitude() / UNITS_PER_DOLLAR), f)?;
+            (self.0.magnitude() % UNITS_PER_DOLLAR).try_into().unwrap_or(0)
         };
-        // Digit by digit, because every amount of every row passes here.
+        // Digit by digit for speed: every amount of every row passes here.
         let (mut text, mut rest, mut shown) = (*b".000000000000000000", u64::try_from(fraction).unwrap_or(0), 0);
         for at in (1..text.len()).rev() {
             let digit = (rest % 10).to_le_bytes()[0];
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn quantities_are_the_raw_amounts() {
-        assert_eq!(quantity(Raw::MAX).to_string(), Raw::MAX.to_string());
-        assert_eq!(quantity(Raw::from(0)), Quantity::ZERO);
+        assert_eq!(quantity_from_raw(Raw::MAX).to_string(), Raw::MAX.to_string());
+        assert_eq!(quantity_from_raw(Raw::from(0)), Quantity::ZERO);
     }
 }

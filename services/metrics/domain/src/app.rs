@@ -1,25 +1,27 @@
-//! The story of metrics: a partition is gained, its batches are folded and committed, it is lost.
+//! Follows the feed: a partition is gained, its batches are folded and committed, and it is lost.
 //!
-//! A user's trades lie in partitions of one number, whatever their logs: what is remembered is remembered per number, and a
-//! commit rests on the positions of all of them.
+//! All trades of a user lie in partitions with the same index, whatever their topics. So what is remembered is
+//! remembered per partition index, and a commit is based on the read positions of all topics at that index.
 
-use crate::fold::{Ledger, Read};
-use crate::heard::Heard;
+use crate::changes::{RequestedChange, ResolvedChange, requested_changes};
+use crate::decoded::DecodedTrade;
+use crate::entry::BookKey;
+use crate::fold::{BatchOrigin, Ledger};
 use crate::holding::Method;
-use crate::ports::{Outcome, Store};
+use crate::ports::{CommitOutcome, Store};
 use crate::retention::Floors;
-use crate::wishes::{Move, wishes};
+use crate::tails::Tail;
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::sync::Arc;
 use tape::{Batch, Delivery, Feed, Partition, Start, Unavailable};
 
-/// How much is done and remembered at once.
+/// How much is committed and remembered at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Events in one commit.
+    /// Events in one commit at most.
     pub events: usize,
-    /// Users and positions remembered over all partitions; beyond, all are forgotten and loaded anew as needed.
+    /// Users and positions remembered over all partitions; beyond that, all are forgotten and loaded again as needed.
     pub remembered: usize,
 }
 
@@ -29,173 +31,199 @@ impl Default for Limits {
     }
 }
 
-/// The partitions of one number that this reader holds.
-struct Held {
+/// The partitions with one index that this reader holds.
+struct HeldPartitions {
     /// Their read positions as last committed.
     positions: BTreeMap<Partition, Option<u64>>,
-    /// What is remembered of their users and positions; void as soon as a read position is not where we left it.
+    /// The remembered users and positions; void as soon as another reader has moved a read position.
     ledger: Ledger,
-    /// Down to where trades were kept when the positions were read.
+    /// What had been dropped when the read positions were loaded.
     floors: Floors,
 }
 
-impl Held {
+impl HeldPartitions {
     fn new(method: Method) -> Self {
         Self { positions: BTreeMap::new(), ledger: Ledger::new(method), floors: Floors::default() }
     }
 
-    /// The span that a batch of a partition fills, of which so much came too late.
-    fn read(&self, batch: Batch<Heard>, late: Vec<(Arc<str>, u64)>) -> Read {
+    /// Where a batch was read, and the read positions that its fold is based on.
+    fn origin_of(&self, batch: Batch<DecodedTrade>, late_events: Vec<(Arc<str>, u64)>) -> BatchOrigin {
         let Batch { partition, next, trace, .. } = batch;
-        let others = self.positions.iter().filter(|(one, _)| **one != partition);
-        let beside = others.filter_map(|(one, position)| Some((one.clone(), (*position)?))).collect();
-        let (from, cut_ms) = (self.position(&partition), self.floors.cut_ms);
-        Read { partition, from, next, beside, cut_ms, late, trace }
+        let others = self.positions.iter().filter(|(other, _)| **other != partition);
+        let companions = others.filter_map(|(other, position)| Some((other.clone(), (*position)?))).collect();
+        let (from, cut_ms) = (self.read_position(&partition), self.floors.cut_ms);
+        BatchOrigin { partition, from, next, companions, cut_ms, late_events, trace }
     }
 
-    fn position(&self, partition: &Partition) -> Option<u64> {
+    fn read_position(&self, partition: &Partition) -> Option<u64> {
         self.positions.get(partition).copied().flatten()
     }
 }
 
-/// Follows the feed into the store. Returns only when the store cannot be had; whoever wants it tried again puts that
-/// into the store. After a failure of the feed it reads on from what is committed: nothing handed out and not yet
-/// committed is lost.
-pub async fn follow(mut feed: impl Feed<Heard>, store: &impl Store, limits: Limits) -> Result<Infallible, Unavailable> {
-    let mut numbers: HashMap<u32, Held> = HashMap::new();
+/// Folds the feed into the store. Returns only when the store fails; a store that retries never does. After a failure
+/// of the feed it reads on from what is committed, so nothing that was delivered and not yet committed is lost.
+pub async fn follow(
+    mut feed: impl Feed<DecodedTrade>,
+    store: &impl Store,
+    limits: Limits,
+) -> Result<Infallible, Unavailable> {
+    let mut held_by_index: HashMap<u32, HeldPartitions> = HashMap::new();
     loop {
         let Ok(delivery) = feed.next().await else {
-            for (partition, next) in numbers.values().flat_map(|held| &held.positions) {
-                feed.seek(partition, start(*next)).await?;
+            for (partition, next) in held_by_index.values().flat_map(|held| &held.positions) {
+                feed.seek(partition, start_at(*next)).await?;
             }
             continue;
         };
         match delivery {
             Delivery::Gained(partition) => {
-                let held = numbers.entry(partition.index).or_insert_with(|| Held::new(store.method()));
+                let held = held_by_index.entry(partition.index).or_insert_with(|| HeldPartitions::new(store.method()));
                 held.positions.insert(partition.clone(), None);
-                take(&mut feed, store, held, [partition]).await?;
+                seek_to_committed(&mut feed, store, held, [partition]).await?;
             }
             Delivery::Lost(partition) => {
-                if let Some(held) = numbers.get_mut(&partition.index) {
-                    // Another may write about the same users by now.
+                if let Some(held) = held_by_index.get_mut(&partition.index) {
+                    // From now on another reader may write about the same users.
                     held.ledger.forget();
                     held.positions.remove(&partition);
                     if held.positions.is_empty() {
-                        numbers.remove(&partition.index);
+                        held_by_index.remove(&partition.index);
                     }
                 }
             }
             Delivery::Batch(batch) => {
-                let Some(held) = numbers.get_mut(&batch.partition.index) else { continue };
+                let Some(held) = held_by_index.get_mut(&batch.partition.index) else { continue };
                 if !held.positions.contains_key(&batch.partition) {
                     continue;
                 }
-                if commit(store, held, batch, limits).await? == Outcome::Moved {
+                if commit_batch(store, held, batch, limits).await? == CommitOutcome::Moved {
                     held.ledger.forget();
                     let all: Vec<Partition> = held.positions.keys().cloned().collect();
-                    take(&mut feed, store, held, all).await?;
+                    seek_to_committed(&mut feed, store, held, all).await?;
                 }
-                forget_beyond(&mut numbers, limits.remembered);
+                forget_beyond(&mut held_by_index, limits.remembered);
             }
         }
     }
 }
 
-/// Starts to read partitions where the store says they were left.
-async fn take(
-    feed: &mut impl Feed<Heard>,
+/// Loads the committed read positions of partitions, and reads on from there.
+async fn seek_to_committed(
+    feed: &mut impl Feed<DecodedTrade>,
     store: &impl Store,
-    held: &mut Held,
+    held: &mut HeldPartitions,
     partitions: impl IntoIterator<Item = Partition>,
 ) -> Result<(), Unavailable> {
-    held.floors = store.floors().await?;
+    held.floors = store.read_floors().await?;
     for partition in partitions {
-        let next = store.position(&partition).await?;
-        feed.seek(&partition, start(next)).await?;
+        let next = store.read_position(&partition).await?;
+        feed.seek(&partition, start_at(next)).await?;
         held.positions.insert(partition, next);
     }
     Ok(())
 }
 
-fn start(next: Option<u64>) -> Start {
+fn start_at(next: Option<u64>) -> Start {
     next.map_or(Start::Beginning, Start::At)
 }
 
-/// Commits a batch in as many pieces as the limit asks for; what is committed already is left out.
-async fn commit(
+/// Commits a batch in pieces of at most `limits.events`; events that are committed already are left out.
+async fn commit_batch(
     store: &impl Store,
-    held: &mut Held,
-    mut batch: Batch<Heard>,
+    held: &mut HeldPartitions,
+    mut batch: Batch<DecodedTrade>,
     limits: Limits,
-) -> Result<Outcome, Unavailable> {
-    let from = held.position(&batch.partition);
-    let old = |position: u64| from.is_some_and(|next| position < next);
-    if old(batch.next.saturating_sub(1)) {
-        return Ok(Outcome::Committed);
+) -> Result<CommitOutcome, Unavailable> {
+    let from = held.read_position(&batch.partition);
+    let is_committed = |position: u64| from.is_some_and(|next| position < next);
+    if is_committed(batch.next.saturating_sub(1)) {
+        return Ok(CommitOutcome::Committed);
     }
-    batch.events.retain(|heard| !old(heard.position));
+    batch.events.retain(|event| !is_committed(event.position));
     loop {
         let rest = batch.events.split_off(batch.events.len().min(limits.events.max(1)));
-        let next = rest.first().map_or(batch.next, |heard| heard.position);
+        let next = rest.first().map_or(batch.next, |event| event.position);
         let piece =
             Batch { next, events: batch.events, partition: batch.partition.clone(), trace: batch.trace.clone() };
-        if digest(store, held, piece).await? == Outcome::Moved {
-            return Ok(Outcome::Moved);
+        if fold_and_commit(store, held, piece).await? == CommitOutcome::Moved {
+            return Ok(CommitOutcome::Moved);
         }
         if rest.is_empty() {
-            return Ok(Outcome::Committed);
+            return Ok(CommitOutcome::Committed);
         }
         batch.events = rest;
     }
 }
 
-/// One piece: what it wants, what is known, what that changes, kept.
-async fn digest(store: &impl Store, held: &mut Held, mut piece: Batch<Heard>) -> Result<Outcome, Unavailable> {
+/// Loads what the fold of one piece needs, folds it and commits the result.
+async fn fold_and_commit(
+    store: &impl Store,
+    held: &mut HeldPartitions,
+    mut piece: Batch<DecodedTrade>,
+) -> Result<CommitOutcome, Unavailable> {
     let events = &mut piece.events;
-    let too_late: Vec<Heard> = events.extract_if(.., |heard| held.floors.is_late(&heard.entry)).collect();
-    let mut wishes = wishes(std::mem::take(events));
-    let missing = held.ledger.missing(&wishes);
-    if !missing.0.is_empty() || !missing.1.is_empty() {
-        let heads = store.heads(&missing.0, &missing.1).await?;
-        held.ledger.learn(missing, heads);
-    }
-    let doubtful = held.ledger.doubt(&mut wishes);
-    let stored = if doubtful.is_empty() { vec![] } else { store.stored(&doubtful).await? };
-    let mut stored: HashMap<_, _> = stored.into_iter().map(|stored| (stored.entry.key(), stored)).collect();
-    let moves: Vec<Move> = wishes
-        .into_iter()
-        .filter_map(|wish| {
-            let known = if wish.doubtful { stored.remove(&wish.key) } else { None };
-            wish.resolve(known)
-        })
-        .collect();
-    let gone = held.ledger.missing_books(&moves);
-    if !gone.is_empty() {
-        let heads = store.heads(&[], &gone).await?;
-        held.ledger.learn((vec![], gone), heads);
-    }
-    let late = held.ledger.late(&moves);
-    let tails = if late.is_empty() { vec![] } else { store.tails(&late).await? };
-    let tails = late.into_iter().map(|late| late.book).zip(tails).collect();
-    let facts = held.ledger.fold(held.read(piece, counted(&too_late)), moves, tails);
+    let late: Vec<DecodedTrade> = events.extract_if(.., |event| held.floors.is_late(&event.entry)).collect();
+    let requested = requested_changes(std::mem::take(events));
+    let changes = resolve(store, &mut held.ledger, requested).await?;
+    let tails = load_tails(store, &held.ledger, &changes).await?;
+    let facts = held.ledger.fold(held.origin_of(piece, count_by_chain(&late)), changes, tails);
     let outcome = store.commit(&facts).await?;
     held.positions.insert(facts.partition, Some(facts.next));
     Ok(outcome)
 }
 
-/// How many events there are of each chain.
-fn counted(events: &[Heard]) -> Vec<(Arc<str>, u64)> {
+/// Resolves requested changes against the store, and loads every user and position that they touch into the ledger.
+async fn resolve(
+    store: &impl Store,
+    ledger: &mut Ledger,
+    mut requested: Vec<RequestedChange>,
+) -> Result<Vec<ResolvedChange>, Unavailable> {
+    let missing = ledger.missing(&requested);
+    if !missing.0.is_empty() || !missing.1.is_empty() {
+        let accounts = store.load_accounts(&missing.0, &missing.1).await?;
+        ledger.remember(missing, accounts);
+    }
+    let possibly_stored = ledger.mark_possibly_stored(&mut requested);
+    let stored = if possibly_stored.is_empty() { vec![] } else { store.load_trades(&possibly_stored).await? };
+    let mut stored: HashMap<_, _> = stored.into_iter().map(|stored| (stored.entry.key(), stored)).collect();
+    let changes: Vec<ResolvedChange> = requested
+        .into_iter()
+        .filter_map(|change| {
+            let stored = if change.possibly_stored { stored.remove(&change.key) } else { None };
+            change.resolve(stored)
+        })
+        .collect();
+    let missing_books = ledger.missing_books(&changes);
+    if !missing_books.is_empty() {
+        let accounts = store.load_accounts(&[], &missing_books).await?;
+        ledger.remember((vec![], missing_books), accounts);
+    }
+    Ok(changes)
+}
+
+/// The tails of the books that these changes make the fold go through again.
+async fn load_tails(
+    store: &impl Store,
+    ledger: &Ledger,
+    changes: &[ResolvedChange],
+) -> Result<Vec<(BookKey, Tail)>, Unavailable> {
+    let to_refold = ledger.books_to_refold(changes);
+    let tails = if to_refold.is_empty() { vec![] } else { store.load_tails(&to_refold).await? };
+    Ok(to_refold.into_iter().map(|refold| refold.book).zip(tails).collect())
+}
+
+/// The number of events of each chain.
+fn count_by_chain(events: &[DecodedTrade]) -> Vec<(Arc<str>, u64)> {
     let mut counts: BTreeMap<Arc<str>, u64> = BTreeMap::new();
-    for heard in events {
-        *counts.entry(Arc::clone(&heard.entry.user.chain)).or_default() += 1;
+    for event in events {
+        *counts.entry(Arc::clone(&event.entry.user.chain)).or_default() += 1;
     }
     counts.into_iter().collect()
 }
 
-fn forget_beyond(numbers: &mut HashMap<u32, Held>, most: usize) {
-    if numbers.values().map(|held| held.ledger.len()).sum::<usize>() > most {
-        for held in numbers.values_mut() {
+fn forget_beyond(held_by_index: &mut HashMap<u32, HeldPartitions>, max_remembered: usize) {
+    if held_by_index.values().map(|held| held.ledger.remembered()).sum::<usize>() > max_remembered {
+        for held in held_by_index.values_mut() {
             held.ledger.forget();
         }
     }

@@ -1,13 +1,13 @@
-//! What the book needs of a trade: who, where in the chain, what came, what went, what it was worth.
+//! What the book needs of a trade: the user, the place in the chain, the two sides, the worth.
 
-use crate::amounts::{Dollars, Quantity, quantity};
+use crate::amounts::{Dollars, Quantity, quantity_from_raw};
 use std::sync::Arc;
 use tape::{Place, Side, Trade};
 
-/// One user on one chain. Addresses sort first: a user's chains stand together.
+/// One user on one chain. Keys sort by address first, so that a user's chains are neighbours.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UserKey {
-    /// The address.
+    /// The user's address.
     pub trader: Arc<str>,
     /// Id from the chain file.
     pub chain: Arc<str>,
@@ -16,23 +16,23 @@ pub struct UserKey {
 /// One position of one user.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BookKey {
-    /// Whose.
+    /// The user.
     pub user: UserKey,
-    /// Of what.
+    /// The asset.
     pub asset: Arc<str>,
 }
 
-/// Where a trade stands in its book: chain order; branches that share a place are told apart by the id.
+/// The position of a trade in chain order. Trades of different branches at the same place are ordered by id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Order {
+pub struct TradeOrder {
     /// Place in the chain.
     pub place: Place,
     /// The trade's id.
     pub id: Arc<str>,
 }
 
-/// What finds a stored trade. The trader is part of it: detected anew for another trader, a trade arrives in another
-/// partition, and neither partition may touch the other's rows.
+/// The key of a stored trade. The trader is part of it: a trade that is detected again for another trader arrives in
+/// another partition, and neither partition may touch the other's rows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TradeKey {
     /// The block's time, milliseconds since the Unix epoch.
@@ -45,21 +45,21 @@ pub struct TradeKey {
 
 /// A side of a trade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum SideOf {
-    /// What was given.
+pub enum TradeSide {
+    /// What the user gave.
     Sold,
-    /// What was got.
+    /// What the user received.
     Bought,
 }
 
-/// What was given, or got.
+/// What the user gave or received in a trade.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lot {
     /// The asset.
     pub asset: Arc<str>,
     /// How much, in its smallest unit.
     pub raw: Quantity,
-    /// Cash makes no position.
+    /// Whether it is cash, which makes no position.
     pub quote: bool,
     /// Decoration: the ticker; not kept with stored trades.
     pub symbol: Option<String>,
@@ -70,43 +70,47 @@ pub struct Lot {
 /// A trade as the book sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it stands.
-    pub order: Order,
+    /// Where it stands in chain order.
+    pub order: TradeOrder,
     /// The block's time, milliseconds since the Unix epoch.
     pub time_ms: u64,
-    /// Who is charged.
+    /// The user who is charged.
     pub user: UserKey,
-    /// Counts as a cycle and in no other figure.
+    /// Whether it counts as a cycle, and so in no other figure.
     pub cycle: bool,
-    /// Given.
+    /// What the user gave.
     pub sold: Lot,
-    /// Got.
+    /// What the user received.
     pub bought: Lot,
-    /// Its worth, where that can be said.
+    /// Its worth, where the trade has a valuation.
     pub notional: Option<Dollars>,
-    /// Worth of its platform fees.
+    /// The worth of its platform fees.
     pub fee: Option<Dollars>,
     /// The platform it belongs to.
     pub platform: Option<String>,
 }
 
-/// No database column counts further; order is kept, and what lies beyond is told apart by the id.
-const MOST: u64 = i64::MAX.unsigned_abs();
+/// The largest number that a database column holds. Larger heights and times are stored as this; such trades are
+/// ordered by id.
+const MAX_COLUMN_INTEGER: u64 = i64::MAX.unsigned_abs();
 const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
-impl SideOf {
-    /// Both sides: what goes before what comes.
+impl TradeSide {
+    /// Both sides, sold before bought.
     pub const BOTH: [Self; 2] = [Self::Sold, Self::Bought];
 }
 
 impl Entry {
-    /// The book's view of a trade. The same asset on both sides is a cycle, whatever the detector called it.
-    pub fn of(trade: &Trade) -> Self {
+    /// The book's view of a trade. A trade of an asset for itself is a cycle, whatever kind the detector gave it.
+    pub fn from_trade(trade: &Trade) -> Self {
         let place = trade.place();
         Self {
-            order: Order { place: Place { height: place.height.min(MOST), ..place }, id: trade.id().into() },
-            time_ms: trade.block.timestamp_ms.min(MOST),
+            order: TradeOrder {
+                place: Place { height: place.height.min(MAX_COLUMN_INTEGER), ..place },
+                id: trade.id().into(),
+            },
+            time_ms: trade.block.timestamp_ms.min(MAX_COLUMN_INTEGER),
             user: UserKey { trader: trade.trader.address.as_str().into(), chain: Arc::clone(&trade.chain) },
             cycle: trade.is_cycle() || trade.sold.asset == trade.bought.asset,
             sold: lot(&trade.sold),
@@ -117,7 +121,7 @@ impl Entry {
         }
     }
 
-    /// What finds it in a store.
+    /// Its key in a store.
     pub fn key(&self) -> TradeKey {
         TradeKey { time_ms: self.time_ms, id: Arc::clone(&self.order.id), trader: Arc::clone(&self.user.trader) }
     }
@@ -133,21 +137,21 @@ impl Entry {
     }
 
     /// One side of it.
-    pub fn lot(&self, side: SideOf) -> &Lot {
+    pub fn lot(&self, side: TradeSide) -> &Lot {
         match side {
-            SideOf::Sold => &self.sold,
-            SideOf::Bought => &self.bought,
+            TradeSide::Sold => &self.sold,
+            TradeSide::Bought => &self.bought,
         }
     }
 
-    /// The sides by which it moves a book: a cycle moves none, and cash makes no position.
-    pub fn sides(&self) -> impl Iterator<Item = (SideOf, &Lot)> {
-        let sides = SideOf::BOTH.into_iter().map(|side| (side, self.lot(side)));
+    /// The sides that change a book: none of a cycle, and none that is cash.
+    pub fn sides(&self) -> impl Iterator<Item = (TradeSide, &Lot)> {
+        let sides = TradeSide::BOTH.into_iter().map(|side| (side, self.lot(side)));
         sides.filter(|(_, lot)| !self.cycle && !lot.quote)
     }
 
-    /// By which side it moves the book of an asset.
-    pub fn side_in(&self, asset: &str) -> Option<SideOf> {
+    /// The side by which it changes the book of an asset.
+    pub fn side_in(&self, asset: &str) -> Option<TradeSide> {
         self.sides().find(|(_, lot)| *lot.asset == *asset).map(|(side, _)| side)
     }
 }
@@ -156,7 +160,7 @@ fn lot(side: &Side) -> Lot {
     let clean = |symbol: &&String| !symbol.is_empty() && !symbol.chars().any(char::is_control);
     Lot {
         asset: side.asset.as_str().into(),
-        raw: quantity(side.raw),
+        raw: quantity_from_raw(side.raw),
         quote: side.quote,
         symbol: side.symbol.as_ref().filter(clean).cloned(),
         decimals: side.decimals,

@@ -1,44 +1,44 @@
-//! The fold: what a batch's moves change about users, positions and the effects of trades around them. Pure.
+//! The fold: what a batch changes about users, positions and the effects of the trades around it. Pure.
 //!
-//! User by user, and of each user book by book, so that neither is looked up for each trade that is folded. A trade
-//! that stands after everything its user ever stored is folded onto the newest holding. A book in which a trade goes, or
-//! comes below that, is folded anew from the checkpoint before it, once per batch; totals move by the difference of the
-//! effects, so nothing is ever un-computed.
+//! It goes user by user, and for each user book by book, so that neither is looked up for each trade. A trade above
+//! everything that its user ever stored is folded onto the newest holding. A book from which a trade is removed, or to
+//! which one is added below that, is folded again from the checkpoint before it, once per batch. Totals change by the
+//! difference of the effects, so no calculation is ever reversed.
 
 use crate::account::{Book, User};
-use crate::books::{Change, Coming, Noted};
+use crate::books::{AddedTrade, BookChange, FoldOutput};
+use crate::changes::{RequestedChange, ResolvedChange};
 use crate::entry::{BookKey, Entry, TradeKey, UserKey};
 use crate::holding::Method;
-use crate::hours::{Hours, fee_moves};
-use crate::ports::{Effects, Facts, Heads, Put};
-use crate::tails::{Late, Tail};
-use crate::wishes::{Move, Wish};
+use crate::hours::{Hours, fee_deltas};
+use crate::ports::{Accounts, BookFacts, Effects, TradeRow};
+use crate::tails::{BookToRefold, Tail};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tape::Partition;
 
-/// What was read, and where the reading of everything else of its number stands.
+/// Where a batch was read, and the read positions that its fold is based on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Read {
-    /// The partition that was read.
-    pub partition: Partition,
-    /// Where its reading stood; none if it had never been read.
-    pub from: Option<u64>,
-    /// Where it stands afterwards.
-    pub next: u64,
-    /// Where its companions stand, in the order of their logs.
-    pub beside: Vec<(Partition, u64)>,
-    /// Down to which block time trades are kept.
-    pub cut_ms: u64,
-    /// Events that came too late to be folded, per chain.
-    pub late: Vec<(Arc<str>, u64)>,
-    /// The trace of the newest record of the batch that it is of, where that names one.
-    pub trace: Option<Arc<str>>,
+pub(crate) struct BatchOrigin {
+    /// The partition that the batch was read from.
+    pub(crate) partition: Partition,
+    /// Its read position before the batch; none if it had never been read.
+    pub(crate) from: Option<u64>,
+    /// Its read position afterwards.
+    pub(crate) next: u64,
+    /// The read positions of the partitions of other topics with the same index, in the order of their topics.
+    pub(crate) companions: Vec<(Partition, u64)>,
+    /// Trades of an earlier block time were dropped.
+    pub(crate) cut_ms: u64,
+    /// How many events arrived too late to be folded, per chain.
+    pub(crate) late_events: Vec<(Arc<str>, u64)>,
+    /// The trace of the newest record of the batch, where that names one.
+    pub(crate) trace: Option<Arc<str>>,
 }
 
-/// The users and positions of one number as they stand, as far as they were needed.
+/// The users and positions of one partition index as last committed, as far as they were needed.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     method: Method,
     accounts: HashMap<UserKey, Account>,
 }
@@ -51,30 +51,25 @@ struct Account {
 }
 
 impl Ledger {
-    /// Nothing remembered yet, of books kept by a method.
-    pub fn new(method: Method) -> Self {
+    /// An empty ledger for books with this cost method.
+    pub(crate) fn new(method: Method) -> Self {
         Self { method, ..Self::default() }
     }
 
-    /// Forgets everything: it will be loaded anew as needed.
-    pub fn forget(&mut self) {
+    /// Forgets everything; it is loaded again as needed.
+    pub(crate) fn forget(&mut self) {
         *self = Self::new(self.method);
     }
 
     /// How many users and positions are remembered.
-    pub fn len(&self) -> usize {
+    pub(crate) fn remembered(&self) -> usize {
         self.accounts.values().map(|account| 1 + account.books.len()).sum()
     }
 
-    /// Nothing is remembered.
-    pub fn is_empty(&self) -> bool {
-        self.accounts.is_empty()
-    }
-
-    /// Which users and positions must be loaded before the wishes can be resolved and folded.
-    pub fn missing(&self, wishes: &[Wish]) -> (Vec<UserKey>, Vec<BookKey>) {
+    /// Which users and positions must be loaded before the requested changes can be resolved and folded.
+    pub(crate) fn missing(&self, requested: &[RequestedChange]) -> (Vec<UserKey>, Vec<BookKey>) {
         let (mut users, mut books) = (BTreeSet::new(), BTreeSet::new());
-        for entry in wishes.iter().flat_map(Wish::entries) {
+        for entry in requested.iter().flat_map(RequestedChange::entries) {
             let account = self.accounts.get(&entry.user);
             if account.is_none() {
                 users.insert(&entry.user);
@@ -85,42 +80,44 @@ impl Ledger {
         (users.into_iter().cloned().collect(), books.into_iter().map(book_key).collect())
     }
 
-    /// Remembers what was loaded; what the store left out is new and empty.
-    pub fn learn(&mut self, (users, books): (Vec<UserKey>, Vec<BookKey>), heads: Heads) {
+    /// Remembers what was loaded; whatever the store did not return is new and empty.
+    pub(crate) fn remember(&mut self, (users, books): (Vec<UserKey>, Vec<BookKey>), accounts: Accounts) {
         let users = users.into_iter().map(|user| (user, User::default()));
-        for (key, user) in users.chain(heads.users) {
+        for (key, user) in users.chain(accounts.users) {
             self.accounts.entry(key).or_default().user = user;
         }
         let books = books.into_iter().map(|book| (book, Book::default()));
-        for (BookKey { user, asset }, book) in books.chain(heads.books) {
+        for (BookKey { user, asset }, book) in books.chain(accounts.books) {
             self.accounts.entry(user).or_default().books.insert(asset, book);
         }
     }
 
-    /// Tells the trades that may be stored already: they do not stand above all that their user ever stored.
-    pub fn doubt(&self, wishes: &mut [Wish]) -> Vec<TradeKey> {
-        for wish in wishes.iter_mut() {
-            let doubtful = wish.entries().any(|entry| self.may_know(entry));
-            wish.doubtful = doubtful;
+    /// Marks and returns the trades that may be stored already: those that are not above everything their user ever
+    /// stored.
+    pub(crate) fn mark_possibly_stored(&self, requested: &mut [RequestedChange]) -> Vec<TradeKey> {
+        for change in requested.iter_mut() {
+            let possibly_stored = change.entries().any(|entry| self.may_be_stored(entry));
+            change.possibly_stored = possibly_stored;
         }
-        wishes.iter().filter(|wish| wish.doubtful).map(|wish| wish.key.clone()).collect()
+        requested.iter().filter(|change| change.possibly_stored).map(|change| change.key.clone()).collect()
     }
 
-    /// The positions of trades that go, which no wish may have named: a replaced trade may have had other sides.
-    pub fn missing_books(&self, moves: &[Move]) -> Vec<BookKey> {
-        let books = moves.iter().filter_map(Move::removed).flat_map(|was| books_of(&was.entry));
+    /// The positions of removed trades that still must be loaded: a replaced trade may have had other assets than the
+    /// new one.
+    pub(crate) fn missing_books(&self, changes: &[ResolvedChange]) -> Vec<BookKey> {
+        let books = changes.iter().filter_map(ResolvedChange::removed).flat_map(|previous| books_of(&previous.entry));
         let known = |user, asset| self.accounts.get(user).is_some_and(|account| account.books.contains_key(asset));
         let missing: BTreeSet<_> = books.filter(|(user, asset)| !known(user, *asset)).collect();
         missing.into_iter().map(book_key).collect()
     }
 
-    /// The books to fold anew, each from the first trade that goes, or comes below what is stored.
-    pub fn late(&self, moves: &[Move]) -> Vec<Late> {
+    /// The books to fold again, each from the first trade that is removed, or added below what is stored.
+    pub(crate) fn books_to_refold(&self, changes: &[ResolvedChange]) -> Vec<BookToRefold> {
         let mut firsts: BTreeMap<(&UserKey, &Arc<str>), &Entry> = BTreeMap::new();
-        let gone = moves.iter().filter_map(Move::removed).map(|was| &was.entry);
-        let doubtful = moves.iter().filter(|step| step.doubtful);
-        let below = doubtful.filter_map(Move::added).filter(|entry| self.may_know(entry));
-        for entry in gone.chain(below) {
+        let removed = changes.iter().filter_map(ResolvedChange::removed).map(|previous| &previous.entry);
+        let possibly_stored = changes.iter().filter(|change| change.possibly_stored);
+        let below = possibly_stored.filter_map(ResolvedChange::added).filter(|entry| self.may_be_stored(entry));
+        for entry in removed.chain(below) {
             for book in books_of(entry) {
                 let first = firsts.entry(book).or_insert(entry);
                 if entry.order < first.order {
@@ -128,103 +125,110 @@ impl Ledger {
                 }
             }
         }
-        let late = |((user, asset), first): ((&UserKey, &Arc<str>), &Entry)| Late {
+        let to_refold = |((user, asset), first): ((&UserKey, &Arc<str>), &Entry)| BookToRefold {
             book: book_key((user, asset)),
             first: first.order.clone(),
             time_ms: first.time_ms,
             trades: self.accounts.get(user).and_then(|account| account.books.get(asset)).map_or(0, |book| book.trades),
         };
-        firsts.into_iter().map(late).collect()
+        firsts.into_iter().map(to_refold).collect()
     }
 
-    /// Folds the moves in; `tails` are those of [`Ledger::late`].
-    pub fn fold(&mut self, read: Read, moves: Vec<Move>, tails: Vec<(BookKey, Tail)>) -> Facts {
-        let Read { partition, from, next, beside, cut_ms, late, trace } = read;
-        let mut facts = Facts {
+    /// Folds the changes; `tails` are those of the books from [`Ledger::books_to_refold`].
+    pub(crate) fn fold(
+        &mut self,
+        origin: BatchOrigin,
+        changes: Vec<ResolvedChange>,
+        tails: Vec<(BookKey, Tail)>,
+    ) -> BookFacts {
+        let BatchOrigin { partition, from, next, companions, cut_ms, late_events, trace } = origin;
+        let mut facts = BookFacts {
             partition,
             from,
             next,
-            beside,
+            companions,
             cut_ms,
-            late,
+            late_events,
             trace,
-            puts: vec![],
-            changed: vec![],
+            trade_rows: vec![],
+            changed_effects: vec![],
             users: vec![],
             books: vec![],
             hours: vec![],
             fees: vec![],
         };
-        let mut effects = vec![Effects::default(); moves.len()];
+        let mut effects = vec![Effects::default(); changes.len()];
         let mut tails: HashMap<BookKey, Tail> = tails.into_iter().collect();
-        for (key, mine) in by_user(&moves) {
+        for (key, mine) in by_user(&changes) {
             let Account { user, books } = self.accounts.entry(key.clone()).or_default();
-            let mut hours = Hours::of(key, &mine);
-            let mut noted = Noted { effects: &mut effects, changed: &mut facts.changed, hours: &mut hours };
-            for (asset, change) in changes(&mine) {
+            let mut hours = Hours::from_changes(key, &mine);
+            let mut output =
+                FoldOutput { effects: &mut effects, changed: &mut facts.changed_effects, hours: &mut hours };
+            for (asset, change) in book_changes(&mine) {
                 let key = BookKey { user: key.clone(), asset: Arc::clone(asset) };
                 let book = books.entry(Arc::clone(asset)).or_default();
-                let difference = change.fold(self.method, (asset, book), tails.remove(&key), &mut noted);
+                let difference = change.fold(self.method, (asset, book), tails.remove(&key), &mut output);
                 user.totals.realized.add(&difference);
                 facts.books.push((key, book.clone()));
             }
-            count(user, &mine);
+            update_totals(user, &mine);
             facts.users.push((key.clone(), user.clone()));
-            facts.hours.extend(hours.moved());
-            facts.fees.extend(fee_moves(key, &mine));
+            facts.hours.extend(hours.into_deltas());
+            facts.fees.extend(fee_deltas(key, &mine));
         }
-        facts.puts = moves.into_iter().zip(effects).map(|(step, effects)| put(step, effects)).collect();
+        facts.trade_rows =
+            changes.into_iter().zip(effects).map(|(change, effects)| trade_row(change, effects)).collect();
         facts
     }
 
-    fn may_know(&self, entry: &Entry) -> bool {
-        self.accounts.get(&entry.user).is_none_or(|account| account.user.may_know(entry.order.place))
+    fn may_be_stored(&self, entry: &Entry) -> bool {
+        self.accounts.get(&entry.user).is_none_or(|account| account.user.may_be_stored(entry.order.place))
     }
 }
 
-/// Counts moves in the totals of their user.
-fn count(user: &mut User, moves: &[(usize, &Move)]) {
-    for (_, step) in moves {
-        if let Some(was) = step.removed() {
-            user.totals.uncount(&was.entry);
+/// Updates the totals of a user.
+fn update_totals(user: &mut User, changes: &[(usize, &ResolvedChange)]) {
+    for (_, change) in changes {
+        if let Some(previous) = change.removed() {
+            user.totals.remove_trade(&previous.entry);
         }
-        if let Some(entry) = step.added() {
-            user.totals.count(entry);
+        if let Some(entry) = change.added() {
+            user.totals.add_trade(entry);
         }
-        step.brief().iter().chain([&step.entry]).for_each(|entry| user.see(entry.order.place));
+        change.transient().iter().chain([&change.entry]).for_each(|entry| user.mark_seen(entry.order.place));
     }
 }
 
-/// The moves of each user, in order, with their numbers.
-fn by_user(moves: &[Move]) -> Vec<(&UserKey, Vec<(usize, &Move)>)> {
-    let mut users: HashMap<&UserKey, Vec<(usize, &Move)>> = HashMap::new();
-    for (at, step) in moves.iter().enumerate() {
-        users.entry(&step.entry.user).or_default().push((at, step));
+/// The changes of each user, in order, with their indexes.
+fn by_user(changes: &[ResolvedChange]) -> Vec<(&UserKey, Vec<(usize, &ResolvedChange)>)> {
+    let mut users: HashMap<&UserKey, Vec<(usize, &ResolvedChange)>> = HashMap::new();
+    for (at, change) in changes.iter().enumerate() {
+        users.entry(&change.entry.user).or_default().push((at, change));
     }
     let mut users: Vec<_> = users.into_iter().collect();
     users.sort_unstable_by_key(|(user, _)| *user);
     users
 }
 
-/// What comes into each book of one user, and what leaves it.
-fn changes<'a>(moves: &[(usize, &'a Move)]) -> BTreeMap<&'a Arc<str>, Change<'a>> {
-    let mut books: BTreeMap<&Arc<str>, Change<'_>> = BTreeMap::new();
-    for (at, step) in moves {
-        if let Some(was) = step.removed() {
-            was.entry.sides().for_each(|(_, lot)| books.entry(&lot.asset).or_default().goes(&was.entry));
+/// The changes of each book of one user.
+fn book_changes<'a>(changes: &[(usize, &'a ResolvedChange)]) -> BTreeMap<&'a Arc<str>, BookChange<'a>> {
+    let mut books: BTreeMap<&Arc<str>, BookChange<'_>> = BTreeMap::new();
+    for (at, change) in changes {
+        if let Some(previous) = change.removed() {
+            previous.entry.sides().for_each(|(_, lot)| books.entry(&lot.asset).or_default().remove(&previous.entry));
         }
-        for entry in step.brief() {
-            entry.sides().for_each(|(_, lot)| books.entry(&lot.asset).or_default().passes(lot, entry));
+        for entry in change.transient() {
+            entry.sides().for_each(|(_, lot)| books.entry(&lot.asset).or_default().add_transient(lot, entry));
         }
-        if let Some(entry) = step.added() {
-            let coming = |side| Coming { at: *at, entry, side };
-            entry.sides().for_each(|(side, lot)| books.entry(&lot.asset).or_default().comes(coming(side)));
+        if let Some(entry) = change.added() {
+            let added = |side| AddedTrade { at: *at, entry, side };
+            entry.sides().for_each(|(side, lot)| books.entry(&lot.asset).or_default().add(added(side)));
         }
     }
     books
 }
 
-/// The books that a trade moves.
+/// The books that a trade belongs to.
 fn books_of(entry: &Entry) -> impl Iterator<Item = (&UserKey, &Arc<str>)> {
     entry.sides().map(|(_, lot)| (&entry.user, &lot.asset))
 }
@@ -233,8 +237,8 @@ fn book_key((user, asset): (&UserKey, &Arc<str>)) -> BookKey {
     BookKey { user: user.clone(), asset: Arc::clone(asset) }
 }
 
-/// The row a move leaves.
-fn put(step: Move, effects: Effects) -> Put {
-    let Move { said, entry, live, known, .. } = step;
-    Put { said, entry, live, known, effects }
+/// The row that a change leaves.
+fn trade_row(change: ResolvedChange, effects: Effects) -> TradeRow {
+    let ResolvedChange { details, entry, live, has_row, .. } = change;
+    TradeRow { details, entry, live, has_row, effects }
 }

@@ -1,13 +1,13 @@
-//! One position, by moving weighted average or first in, first out: what is held, what it cost, what a sale realizes.
+//! One position, with the average or the FIFO cost method: what is held, what it cost, and what a sale realizes.
 //!
 //! Decisions
-//! * A sale takes the known part first, then the unknown part; what exceeds both was never seen to arrive. So both
-//!   methods agree on how much is known, and differ in what it cost.
-//! * By average, the basis released is `basis * sold / held`; first in, first out, it is that of the oldest parcels, the
-//!   last of them in part. The rest stays: no unit of a dollar is made or lost by rounding. A sale that empties the known
-//!   part takes the remaining basis whole.
-//! * Proceeds are shared between the known part and the rest by quantity; the rest gets what rounding leaves.
-//! * A purchase without a worth is held with an unknown basis and joins no parcel.
+//! * A sale takes the known part first, then the unknown part; anything beyond both arrived unseen. So both methods
+//!   agree on how much is known, and differ in what it cost.
+//! * With the average method, a sale releases `basis * sold / held`; with FIFO, the basis of the oldest parcels, of the
+//!   last one in part. The rest stays, so rounding neither creates nor loses a unit. A sale that empties the known part
+//!   releases all of the remaining basis.
+//! * Proceeds are divided between the known part and the rest by quantity; the rest gets what rounding leaves.
+//! * A purchase without a worth is held with an unknown basis and in no parcel.
 
 use crate::amounts::{Dollars, Quantity};
 use std::collections::VecDeque;
@@ -15,22 +15,22 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// How the cost of what is sold is found.
+/// How the cost of what is sold is calculated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Method {
-    /// Every unit held cost the same: the average.
+    /// The moving weighted average: every unit held cost the same.
     #[default]
     Average,
-    /// The oldest units are sold first, at what they cost.
+    /// First in, first out: the oldest units are sold first, at what they cost.
     Fifo,
 }
 
-/// Why a text names no method.
+/// The text does not name a cost method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be `average` or `fifo`")]
 pub struct NotAMethod;
 
-/// A purchase, or what is left of it, or what a sale took of it.
+/// A purchase, the part of it that is left, or the part that a sale took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parcel {
     /// The trade that bought it.
@@ -51,32 +51,32 @@ pub struct Holding {
     pub unknown: Quantity,
     /// What the known part cost.
     pub basis: Dollars,
-    /// What the known part is made of, oldest first; always empty by average.
+    /// The purchases that make up the known part, oldest first; always empty with the average method.
     pub parcels: VecDeque<Parcel>,
 }
 
-/// What sales made of a position; nothing for a purchase.
+/// What sales of a position realized; zero for a purchase.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Realized {
     /// Profit or loss on the known part, before fees.
     pub pnl: Dollars,
     /// Proceeds of the known part.
     pub proceeds: Dollars,
-    /// Proceeds of what had no known basis.
+    /// Proceeds of the part without a known basis.
     pub without_basis: Dollars,
 }
 
-/// A sale: what it realized, and of which parcels.
+/// The result of a sale.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sale {
     /// What it realized.
     pub realized: Realized,
-    /// What it took, oldest first; always empty by average.
+    /// The parcels that it took, oldest first; always empty with the average method.
     pub taken: Vec<Parcel>,
 }
 
 impl Method {
-    /// Its name in settings, tables and answers.
+    /// Its name in settings, tables and responses.
     pub fn name(self) -> &'static str {
         match self {
             Self::Average => "average",
@@ -100,7 +100,7 @@ impl FromStr for Method {
 }
 
 impl Holding {
-    /// Takes in what a trade bought; without a worth it is held with an unknown basis.
+    /// Adds a purchase; without a worth it is held with an unknown basis.
     pub fn buy(&mut self, method: Method, trade: &Arc<str>, raw: &Quantity, worth: Option<&Dollars>) {
         let Some(worth) = worth else {
             self.unknown += raw;
@@ -114,7 +114,7 @@ impl Holding {
         }
     }
 
-    /// Takes out a sale; without a worth it realizes nothing.
+    /// Removes what is sold; without a worth the sale realizes nothing.
     pub fn sell(&mut self, method: Method, raw: &Quantity, worth: Option<&Dollars>) -> Sale {
         let known = raw.min(&self.quantity).clone();
         let taken = match method {
@@ -136,14 +136,15 @@ impl Holding {
         Sale { realized, taken }
     }
 
-    /// The same, with its parcels left out.
+    /// A copy without parcels.
     #[must_use]
     pub fn without_parcels(&self) -> Self {
         let (quantity, unknown, basis) = (self.quantity.clone(), self.unknown.clone(), self.basis.clone());
         Self { quantity, unknown, basis, parcels: VecDeque::new() }
     }
 
-    /// The oldest parcels that make up a quantity, the last of them in part; empty ones met on the way go with them.
+    /// Removes and returns the oldest parcels that make up a quantity, the last one in part; empty parcels among them
+    /// are removed too.
     fn take_oldest(&mut self, mut wanted: Quantity) -> Vec<Parcel> {
         let mut taken = vec![];
         while let Some(oldest) = self.parcels.front_mut() {
@@ -165,14 +166,14 @@ impl Holding {
 }
 
 impl Realized {
-    /// Adds another's figures.
+    /// Adds other figures.
     pub fn add(&mut self, other: &Self) {
         self.pnl += &other.pnl;
         self.proceeds += &other.proceeds;
         self.without_basis += &other.without_basis;
     }
 
-    /// Takes off another's figures.
+    /// Subtracts other figures.
     pub fn sub(&mut self, other: &Self) {
         self.pnl -= &other.pnl;
         self.proceeds -= &other.proceeds;
@@ -184,17 +185,17 @@ impl Realized {
 mod tests {
     use super::*;
 
-    const BOTH: [Method; 2] = [Method::Average, Method::Fifo];
+    const METHODS: [Method; 2] = [Method::Average, Method::Fifo];
 
     fn usd(text: &str) -> Dollars {
         text.parse().unwrap()
     }
 
     /// `b10@10` buys 10 for $10, `s4@?` sells 4 for an unknown worth; returns the holding and each sale's result.
-    fn play(method: Method, story: &str) -> (Holding, Vec<Sale>) {
+    fn play(method: Method, steps: &str) -> (Holding, Vec<Sale>) {
         let mut holding = Holding::default();
         let mut sales = vec![];
-        for (at, step) in story.split_whitespace().enumerate() {
+        for (at, step) in steps.split_whitespace().enumerate() {
             let (raw, worth) = step[1..].split_once('@').unwrap();
             let (raw, worth) = (raw.parse().unwrap(), (worth != "?").then(|| usd(worth)));
             if step.starts_with('b') {
@@ -206,31 +207,31 @@ mod tests {
         (holding, sales)
     }
 
-    fn check(method: Method, story: &str, held: (&str, &str, &str), expected: &[(&str, &str)]) {
-        let (holding, sales) = play(method, story);
+    fn check(method: Method, steps: &str, held: (&str, &str, &str), expected: &[(&str, &str)]) {
+        let (holding, sales) = play(method, steps);
         let shown = (holding.quantity.to_string(), holding.unknown.to_string(), holding.basis.to_string());
-        assert_eq!((shown.0.as_str(), shown.1.as_str(), shown.2.as_str()), held, "{method}: {story}");
+        assert_eq!((shown.0.as_str(), shown.1.as_str(), shown.2.as_str()), held, "{method}: {steps}");
         let sales: Vec<_> =
             sales.iter().map(|s| (s.realized.pnl.to_string(), s.realized.without_basis.to_string())).collect();
         let sales: Vec<_> = sales.iter().map(|(pnl, rest)| (pnl.as_str(), rest.as_str())).collect();
-        assert_eq!(sales, expected, "{method}: {story}");
+        assert_eq!(sales, expected, "{method}: {steps}");
         let (quantity, basis) = holding
             .parcels
             .iter()
             .fold((Quantity::ZERO, Dollars::ZERO), |(quantity, basis), p| (quantity + &p.quantity, &basis + &p.basis));
-        assert!(method == Method::Average || (quantity, basis) == (holding.quantity, holding.basis), "{story}");
+        assert!(method == Method::Average || (quantity, basis) == (holding.quantity, holding.basis), "{steps}");
     }
 
     #[test]
     fn golden_vectors() {
-        let story = "b10@10 s4@8 b10@20 s16@32";
-        for method in &BOTH {
-            check(*method, story, ("0", "0", "0"), &[("4", "0"), ("6", "0")]);
+        let steps = "b10@10 s4@8 b10@20 s16@32";
+        for method in &METHODS {
+            check(*method, steps, ("0", "0", "0"), &[("4", "0"), ("6", "0")]);
         }
         // Where the methods differ: 10 at $1, 10 at $3, half of it sold at $4.
-        let story = "b10@10 b10@30 s10@40 s10@40";
-        check(Method::Average, story, ("0", "0", "0"), &[("20", "0"), ("20", "0")]);
-        check(Method::Fifo, story, ("0", "0", "0"), &[("30", "0"), ("10", "0")]);
+        let steps = "b10@10 b10@30 s10@40 s10@40";
+        check(Method::Average, steps, ("0", "0", "0"), &[("20", "0"), ("20", "0")]);
+        check(Method::Fifo, steps, ("0", "0", "0"), &[("30", "0"), ("10", "0")]);
     }
 
     #[test]
@@ -246,15 +247,15 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_back_purchase_was_never_there() {
-        for method in &BOTH {
+    fn a_reverted_purchase_leaves_no_trace() {
+        for method in &METHODS {
             check(*method, "b10@30 s4@12", ("6", "0", "18"), &[("0", "0")]);
         }
     }
 
     #[test]
     fn selling_more_than_known_realizes_the_known_part_only() {
-        for method in BOTH {
+        for method in METHODS {
             check(method, "b4@4 s10@30", ("0", "0", "0"), &[("8", "18")]);
             check(method, "s10@30", ("0", "0", "0"), &[("0", "30")]);
             check(method, "b4@4 b10@? s10@30", ("0", "4", "0"), &[("8", "18")]);
@@ -263,7 +264,7 @@ mod tests {
 
     #[test]
     fn unvalued_trades_move_quantities_and_realize_nothing() {
-        for method in BOTH {
+        for method in METHODS {
             check(method, "b10@?", ("0", "10", "0"), &[]);
             check(method, "b10@10 s4@?", ("6", "0", "6"), &[("0", "0")]);
             check(method, "b10@10 b10@? s15@?", ("0", "5", "0"), &[("0", "0")]);
@@ -273,7 +274,7 @@ mod tests {
     #[test]
     fn rounding_loses_nothing() {
         let cent = "0.000000000000000001";
-        for method in BOTH {
+        for method in METHODS {
             check(
                 method,
                 &format!("b3@{cent} s1@0 s1@0 s1@0"),
@@ -286,8 +287,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_sold_is_no_division() {
-        for method in BOTH {
+    fn selling_nothing_does_not_divide_by_zero() {
+        for method in METHODS {
             check(method, "s0@5", ("0", "0", "0"), &[("0", "5")]);
             check(method, "b10@10 s0@5", ("10", "0", "10"), &[("0", "5")]);
             check(method, "b0@7 b10@10 s10@20", ("0", "0", "0"), &[("3", "0")]);
@@ -296,7 +297,7 @@ mod tests {
 
     #[test]
     fn methods_are_named() {
-        for method in BOTH {
+        for method in METHODS {
             assert_eq!(method.name().parse(), Ok(method));
         }
         assert_eq!("lifo".parse::<Method>(), Err(NotAMethod));

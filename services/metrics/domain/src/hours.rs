@@ -1,9 +1,9 @@
-//! What is added to an hour of a user, and to a day of fees: windows and daily earnings are sums of these.
+//! What a batch adds to the hours of a user and to the daily fees. Windows and daily earnings are sums of these.
 
 use crate::amounts::Dollars;
+use crate::changes::ResolvedChange;
 use crate::entry::{Entry, UserKey};
 use crate::holding::Realized;
-use crate::wishes::Move;
 use std::collections::BTreeMap;
 
 /// One user's hour.
@@ -15,9 +15,9 @@ pub struct HourKey {
     pub hour: u64,
 }
 
-/// What is added to an hour; what a trade realizes counts in the hour of that trade.
+/// What is added to an hour. What a trade realizes counts in the hour of that trade.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HourMove {
+pub struct HourDelta {
     /// Worth of valued swaps.
     pub volume: Dollars,
     /// Swaps, valued or not.
@@ -32,35 +32,35 @@ pub struct HourMove {
     pub realized: Realized,
 }
 
-/// Whose fees, for whom, on which day.
+/// The fees that one user paid to one platform on one day.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FeeKey {
     /// Who paid.
     pub user: UserKey,
-    /// Who earned; empty where the trade names none.
+    /// Which platform earned them; empty where the trade names none.
     pub platform: String,
     /// Days since 1970-01-01, UTC.
     pub day: u64,
 }
 
-/// What is added to a day's fees.
+/// What is added to the fees of a day.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FeeMove {
-    /// Worth.
+pub struct FeeDelta {
+    /// Their worth.
     pub usd: Dollars,
-    /// Trades that carry a fee.
+    /// How many trades carry a fee.
     pub trades: i64,
 }
 
-/// How the hours of one user move, by their number.
+/// What a batch adds to the hours of one user, by hour.
 #[derive(Debug)]
-pub struct Hours<'a> {
+pub(crate) struct Hours<'a> {
     user: &'a UserKey,
-    moved: BTreeMap<u64, HourMove>,
+    deltas: BTreeMap<u64, HourDelta>,
 }
 
-impl HourMove {
-    /// Adds another's figures.
+impl HourDelta {
+    /// Adds other figures.
     pub fn add(&mut self, other: &Self) {
         self.volume += &other.volume;
         self.swaps += other.swaps;
@@ -70,7 +70,7 @@ impl HourMove {
         self.realized.add(&other.realized);
     }
 
-    /// No trade is left in it, so nothing else is.
+    /// Whether no trade is left in the hour; then no amount is left either.
     pub fn is_empty(&self) -> bool {
         self.swaps == 0 && self.cycles == 0
     }
@@ -93,53 +93,56 @@ impl HourMove {
 }
 
 impl<'a> Hours<'a> {
-    /// The hours of a user, the moves counted; what they realize is added by the fold.
-    pub fn of(user: &'a UserKey, moves: &[(usize, &Move)]) -> Self {
-        let mut hours = Self { user, moved: BTreeMap::new() };
-        for (_, step) in moves {
-            if let Some(was) = step.removed() {
-                hours.at(&was.entry).count(&was.entry, -1);
+    /// Counts the changes of a user by hour; the fold adds what they realize.
+    pub(crate) fn from_changes(user: &'a UserKey, changes: &[(usize, &ResolvedChange)]) -> Self {
+        let mut hours = Self { user, deltas: BTreeMap::new() };
+        for (_, change) in changes {
+            if let Some(previous) = change.removed() {
+                hours.at(&previous.entry).count(&previous.entry, -1);
             }
-            if let Some(entry) = step.added() {
+            if let Some(entry) = change.added() {
                 hours.at(entry).count(entry, 1);
             }
         }
         hours
     }
 
-    /// The move of the hour of a trade.
-    pub fn at(&mut self, entry: &Entry) -> &mut HourMove {
-        self.moved.entry(entry.hour()).or_default()
+    /// What is added to the hour of a trade.
+    pub(crate) fn at(&mut self, entry: &Entry) -> &mut HourDelta {
+        self.deltas.entry(entry.hour()).or_default()
     }
 
-    /// Those that move, in order.
-    pub fn moved(self) -> impl Iterator<Item = (HourKey, HourMove)> {
-        let moved = self.moved.into_iter().filter(|(_, moved)| *moved != HourMove::default());
-        moved.map(|(hour, moved)| (HourKey { user: self.user.clone(), hour }, moved))
+    /// The hours that change, in order.
+    pub(crate) fn into_deltas(self) -> impl Iterator<Item = (HourKey, HourDelta)> {
+        let deltas = self.deltas.into_iter().filter(|(_, delta)| *delta != HourDelta::default());
+        deltas.map(|(hour, delta)| (HourKey { user: self.user.clone(), hour }, delta))
     }
 }
 
-/// By how much each day's fees of a user move.
-pub fn fee_moves(user: &UserKey, moves: &[(usize, &Move)]) -> impl Iterator<Item = (FeeKey, FeeMove)> {
-    let mut fees: BTreeMap<(&str, u64), FeeMove> = BTreeMap::new();
-    for (_, step) in moves {
-        if let Some((day, fee)) = step.removed().and_then(|was| fee_of(&was.entry)) {
+/// What a batch adds to each day's fees of a user.
+pub(crate) fn fee_deltas(
+    user: &UserKey,
+    changes: &[(usize, &ResolvedChange)],
+) -> impl Iterator<Item = (FeeKey, FeeDelta)> {
+    let mut fees: BTreeMap<(&str, u64), FeeDelta> = BTreeMap::new();
+    for (_, change) in changes {
+        if let Some((day, fee)) = change.removed().and_then(|previous| fee_of_trade(&previous.entry)) {
             let day = fees.entry(day).or_default();
             day.usd -= fee;
             day.trades -= 1;
         }
-        if let Some((day, fee)) = step.added().and_then(fee_of) {
+        if let Some((day, fee)) = change.added().and_then(fee_of_trade) {
             let day = fees.entry(day).or_default();
             day.usd += fee;
             day.trades += 1;
         }
     }
-    let moved = fees.into_iter().filter(|(_, moved)| *moved != FeeMove::default());
-    moved.map(|((platform, day), moved)| (FeeKey { user: user.clone(), platform: platform.to_owned(), day }, moved))
+    let deltas = fees.into_iter().filter(|(_, delta)| *delta != FeeDelta::default());
+    deltas.map(|((platform, day), delta)| (FeeKey { user: user.clone(), platform: platform.to_owned(), day }, delta))
 }
 
-/// For whom and on which day a trade pays how much.
-fn fee_of(entry: &Entry) -> Option<((&str, u64), &Dollars)> {
+/// The platform and the day that a trade pays a fee to, and the fee.
+fn fee_of_trade(entry: &Entry) -> Option<((&str, u64), &Dollars)> {
     let fee = entry.fee.as_ref().filter(|_| !entry.cycle)?;
     Some(((entry.platform.as_deref().unwrap_or_default(), entry.day()), fee))
 }

@@ -1,12 +1,12 @@
-//! The store in our words: what a fold must know of the past, and the facts it leaves.
+//! The store as the domain sees it: what a fold must load, and the facts that it writes.
 
 use crate::account::{Book, User};
-use crate::entry::{BookKey, Entry, SideOf, TradeKey, UserKey};
-use crate::heard::Said;
+use crate::decoded::EventDetails;
+use crate::entry::{BookKey, Entry, TradeKey, TradeSide, UserKey};
 use crate::holding::{Holding, Method, Parcel, Realized};
-use crate::hours::{FeeKey, FeeMove, HourKey, HourMove};
+use crate::hours::{FeeDelta, FeeKey, HourDelta, HourKey};
 use crate::retention::Floors;
-use crate::tails::{Late, Tail};
+use crate::tails::{BookToRefold, Tail};
 use std::future::Future;
 use std::sync::Arc;
 use tape::{Partition, Unavailable};
@@ -16,158 +16,164 @@ use tape::{Partition, Unavailable};
 pub struct Effect {
     /// What it realized.
     pub realized: Realized,
-    /// Of which parcels a sale took it; always empty by average.
+    /// The parcels that a sale took; always empty with the average method.
     pub taken: Vec<Parcel>,
-    /// What the book held afterwards; its parcels only in a checkpoint.
+    /// What the book held afterwards; its parcels only where this is a checkpoint.
     pub after: Holding,
-    /// How many trades the book was made of afterwards, this one included.
+    /// How many live trades the book had afterwards, this one included.
     pub trades: u64,
-    /// Whether the book can be folded on from here.
+    /// Whether a fold can continue from here.
     pub checkpoint: bool,
 }
 
-/// What one trade did to the books of its two sides; none where a side makes no position.
+/// What one trade did to the books of its two sides; none where a side has no position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
-    /// To the book of what was given.
+    /// The effect on the book of the sold asset.
     pub sold: Option<Effect>,
-    /// To the book of what was got.
+    /// The effect on the book of the bought asset.
     pub bought: Option<Effect>,
 }
 
-/// A trade as the store has it.
+/// A trade as the store returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredTrade {
     /// The trade.
     pub entry: Entry,
-    /// Present, not reverted.
+    /// Present, so not reverted.
     pub live: bool,
-    /// What it did; nothing when it is not live.
+    /// What it did to its books; nothing when it is not live.
     pub effects: Effects,
 }
 
-/// Users and positions as last committed; those never seen are left out.
+/// Users and positions as last committed; those that were never stored are left out.
 #[derive(Clone, Debug, Default)]
-pub struct Heads {
+pub struct Accounts {
     /// Users.
     pub users: Vec<(UserKey, User)>,
     /// Positions.
     pub books: Vec<(BookKey, Book)>,
 }
 
-/// A trade row to write whole, new or replaced.
+/// The row of a trade, to be inserted or replaced as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Put {
-    /// Of the event that put it into its state.
-    pub said: Said,
+pub struct TradeRow {
+    /// Details of the event that put it into its state.
+    pub details: EventDetails,
     /// The trade.
     pub entry: Entry,
-    /// Present, not reverted.
+    /// Present, so not reverted.
     pub live: bool,
-    /// A row of it may be stored; otherwise it is new for sure.
-    pub known: bool,
-    /// What it did.
+    /// Whether the store has a row of it; otherwise the row is expected to be new.
+    pub has_row: bool,
+    /// What it did to its books.
     pub effects: Effects,
 }
 
-/// A stored trade whose effect on one of its books is another now.
+/// A stored trade whose effect on one of its books has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Changed {
+pub struct ChangedEffect {
     /// Which trade.
     pub key: TradeKey,
     /// Which of its sides.
-    pub side: SideOf,
-    /// What it does now.
+    pub side: TradeSide,
+    /// Its effect now.
     pub effect: Effect,
 }
 
-/// All that a batch changes: kept together, or not at all.
+/// Everything that one batch changes: written together, or not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// The partition it was read from.
+pub struct BookFacts {
+    /// The partition that the batch was read from.
     pub partition: Partition,
-    /// Where the partition's reading stood; none if it had never been read.
+    /// The read position of the partition before the batch; none if it had never been read.
     pub from: Option<u64>,
-    /// Where it stands afterwards.
+    /// The read position afterwards.
     pub next: u64,
-    /// Where the reading of its companions stood: partitions of the same number of other logs.
-    pub beside: Vec<(Partition, u64)>,
-    /// Down to which block time trades were kept.
+    /// The read positions of its companions: partitions of other topics with the same index.
+    pub companions: Vec<(Partition, u64)>,
+    /// Trades of an earlier block time were dropped.
     pub cut_ms: u64,
-    /// Events that came too late to change anything, per chain.
-    pub late: Vec<(Arc<str>, u64)>,
-    /// The trace of the newest record of the batch that these facts are of, as W3C's `traceparent`: what is told of them
-    /// continues it.
+    /// How many events arrived too late to change anything, per chain.
+    pub late_events: Vec<(Arc<str>, u64)>,
+    /// The trace of the newest record of the batch, as W3C's `traceparent`. Messages published about these facts
+    /// continue it.
     pub trace: Option<Arc<str>>,
-    /// Trades that came, went, or came and went.
-    pub puts: Vec<Put>,
-    /// Trades whose effect changed because another came or went before them.
-    pub changed: Vec<Changed>,
-    /// Users as they are now.
+    /// Trades that were applied, reverted, or both.
+    pub trade_rows: Vec<TradeRow>,
+    /// Stored trades whose effect changed because another was added or removed before them.
+    pub changed_effects: Vec<ChangedEffect>,
+    /// Users after the batch.
     pub users: Vec<(UserKey, User)>,
-    /// Positions as they are now, also those without trades.
+    /// Positions after the batch, also those without trades.
     pub books: Vec<(BookKey, Book)>,
-    /// What is added to hours; an hour without trades is gone.
-    pub hours: Vec<(HourKey, HourMove)>,
-    /// What is added to daily fees; a day without trades is gone.
-    pub fees: Vec<(FeeKey, FeeMove)>,
+    /// What is added to hours; an hour that has no trades afterwards is deleted.
+    pub hours: Vec<(HourKey, HourDelta)>,
+    /// What is added to daily fees; a day that has no trades afterwards is deleted.
+    pub fees: Vec<(FeeKey, FeeDelta)>,
 }
 
 impl Effects {
     /// The effect on the book of one side.
-    pub fn of(&self, side: SideOf) -> Option<&Effect> {
+    pub fn on_side(&self, side: TradeSide) -> Option<&Effect> {
         match side {
-            SideOf::Sold => self.sold.as_ref(),
-            SideOf::Bought => self.bought.as_ref(),
+            TradeSide::Sold => self.sold.as_ref(),
+            TradeSide::Bought => self.bought.as_ref(),
         }
     }
 
-    /// Notes the effect on the book of one side.
-    pub fn note(&mut self, side: SideOf, effect: Effect) {
+    /// Sets the effect on the book of one side.
+    pub fn set(&mut self, side: TradeSide, effect: Effect) {
         match side {
-            SideOf::Sold => self.sold = Some(effect),
-            SideOf::Bought => self.bought = Some(effect),
+            TradeSide::Sold => self.sold = Some(effect),
+            TradeSide::Bought => self.bought = Some(effect),
         }
     }
 }
 
-impl Facts {
-    /// Whether these, log by log, are the positions of the facts' number that the facts rest on.
-    pub fn stand_on(&self, standing: Vec<(String, u64)>) -> bool {
-        self.partition.stands(self.from, &self.beside, standing)
+impl BookFacts {
+    /// Whether the committed read positions of this partition index, topic by topic, are those that the facts were
+    /// folded from.
+    pub fn rests_on_positions(&self, committed: Vec<(String, u64)>) -> bool {
+        self.partition.stands(self.from, &self.companions, committed)
     }
 
-    /// How far the logs of this number are read, all together: grows with every commit about their users.
+    /// The sum of the read positions of this partition index over all topics: it grows with every commit about their
+    /// users.
     pub fn as_of(&self) -> u64 {
-        self.next + self.beside.iter().map(|(_, next)| next).sum::<u64>()
+        self.next + self.companions.iter().map(|(_, next)| next).sum::<u64>()
     }
 }
 
 /// How a commit ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// All is kept.
+pub enum CommitOutcome {
+    /// Everything is written.
     Committed,
-    /// A read position of this number was not where the facts say, or trades were dropped meanwhile: nothing is kept, and
-    /// what the reader remembers is void.
+    /// Nothing is written: a read position of this partition index was not where the facts say, or trades were dropped
+    /// meanwhile. What the reader remembers is void.
     Moved,
 }
 
-/// Where the book is kept.
+/// Where the book is stored.
 pub trait Store: Send + Sync {
-    /// The method by which its books are kept.
+    /// The cost method of its books.
     fn method(&self) -> Method;
-    /// The next position to read of a partition; none if it was never read.
-    fn position(&self, partition: &Partition) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
-    /// Down to where trades are kept.
-    fn floors(&self) -> impl Future<Output = Result<Floors, Unavailable>> + Send;
+    /// The next position to read in a partition; none if it was never read.
+    fn read_position(&self, partition: &Partition) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
+    /// Below which block time and heights trades were dropped.
+    fn read_floors(&self) -> impl Future<Output = Result<Floors, Unavailable>> + Send;
     /// Users and positions as last committed.
-    fn heads(&self, users: &[UserKey], books: &[BookKey]) -> impl Future<Output = Result<Heads, Unavailable>> + Send;
+    fn load_accounts(
+        &self,
+        users: &[UserKey],
+        books: &[BookKey],
+    ) -> impl Future<Output = Result<Accounts, Unavailable>> + Send;
     /// Those of the given trades that are stored, live or reverted.
-    fn stored(&self, trades: &[TradeKey]) -> impl Future<Output = Result<Vec<Stored>, Unavailable>> + Send;
-    /// Each book from the last checkpoint before its trade, in the order asked.
-    fn tails(&self, late: &[Late]) -> impl Future<Output = Result<Vec<Tail>, Unavailable>> + Send;
-    /// Moves the read position and keeps the facts and the messages about them, or nothing: all positions of the number,
-    /// and the cut, must be where the facts say, because what was folded rests on all of them.
-    fn commit(&self, facts: &Facts) -> impl Future<Output = Result<Outcome, Unavailable>> + Send;
+    fn load_trades(&self, trades: &[TradeKey]) -> impl Future<Output = Result<Vec<StoredTrade>, Unavailable>> + Send;
+    /// The tail of each book, in the order of the request.
+    fn load_tails(&self, books: &[BookToRefold]) -> impl Future<Output = Result<Vec<Tail>, Unavailable>> + Send;
+    /// Moves the read position and writes the facts and the messages about them, or nothing. All read positions of the
+    /// partition index, and the retention cut, must be what the facts say, because the fold was based on all of them.
+    fn commit(&self, facts: &BookFacts) -> impl Future<Output = Result<CommitOutcome, Unavailable>> + Send;
 }

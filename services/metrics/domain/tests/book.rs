@@ -1,23 +1,24 @@
-//! Whatever comes, goes, repeats or arrives late, in whatever batches: the book is the fold of what is present.
+//! However trades are applied, reverted, repeated or late, in whatever batches: the book is the fold of the trades
+//! present.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-#[path = "support/story.rs"]
-mod story;
+#[path = "support/trades.rs"]
+mod trades;
 
-use metrics_domain::memory::{Kept, Memory};
+use metrics_domain::memory::{MemoryState, MemoryStore};
 use metrics_domain::{
-    Book, BookKey, Dollars, Entry, FeeKey, FeeMove, HourKey, HourMove, Limits, Method, Quantity, Realized, SideOf,
-    Totals, UserKey,
+    Book, BookKey, Dollars, Entry, FeeDelta, FeeKey, HourDelta, HourKey, Limits, Method, Quantity, Realized, Totals,
+    TradeSide, UserKey,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use story::{Sketch, batches, event, present, run, sketch, trade};
 use tape::{Event, Trade, Usd, Valuation};
+use trades::{Sketch, batches, event, present, run, sketch, trade};
 
 impl Sketch {
-    /// A swap of nothing for nothing, to be filled in.
+    /// A swap of nothing for nothing, to be filled in by the test.
     fn plain() -> Self {
         Self {
             user: 0,
@@ -35,13 +36,13 @@ impl Sketch {
     }
 }
 
-/// A fold from nothing, written plainly.
-fn from_scratch(trades: &[Trade], method: Method) -> Kept {
-    let mut kept = Kept::default();
+/// A fold from nothing, written in the simplest way.
+fn from_scratch(trades: &[Trade], method: Method) -> MemoryState {
+    let mut state = MemoryState::default();
     for trade in trades {
-        let entry = Entry::of(trade);
-        let totals = &mut kept.users.entry(entry.user.clone()).or_default().totals;
-        let hour = kept.hours.entry(HourKey { user: entry.user.clone(), hour: entry.hour() }).or_default();
+        let entry = Entry::from_trade(trade);
+        let totals = &mut state.users.entry(entry.user.clone()).or_default().totals;
+        let hour = state.hours.entry(HourKey { user: entry.user.clone(), hour: entry.hour() }).or_default();
         if entry.cycle {
             totals.cycles += 1;
             hour.cycles += 1;
@@ -58,15 +59,15 @@ fn from_scratch(trades: &[Trade], method: Method) -> Kept {
             totals.fees += fee;
             hour.fees += fee;
             let platform = entry.platform.clone().unwrap_or_default();
-            let day = kept.fees.entry(FeeKey { user: entry.user.clone(), platform, day: entry.day() }).or_default();
+            let day = state.fees.entry(FeeKey { user: entry.user.clone(), platform, day: entry.day() }).or_default();
             day.usd += fee;
             day.trades += 1;
         }
         for (side, lot) in entry.sides() {
             let key = BookKey { user: entry.user.clone(), asset: Arc::clone(&lot.asset) };
-            let book = kept.books.entry(key).or_default();
+            let book = state.books.entry(key).or_default();
             book.trades += 1;
-            if side == SideOf::Sold {
+            if side == TradeSide::Sold {
                 let realized = book.holding.sell(method, &lot.raw, worth).realized;
                 book.realized.add(&realized);
                 totals.realized.add(&realized);
@@ -76,48 +77,48 @@ fn from_scratch(trades: &[Trade], method: Method) -> Kept {
             }
         }
     }
-    kept
+    state
 }
 
-type Figures =
-    (BTreeMap<UserKey, Totals>, BTreeMap<BookKey, Book>, BTreeMap<HourKey, HourMove>, BTreeMap<FeeKey, FeeMove>);
+type BookFigures =
+    (BTreeMap<UserKey, Totals>, BTreeMap<BookKey, Book>, BTreeMap<HourKey, HourDelta>, BTreeMap<FeeKey, FeeDelta>);
 
-/// All that is a function of the trades present. Decoration is not: it stays when the trade that carried it goes.
-fn figures(kept: Kept) -> Figures {
-    let users = kept.users.into_iter().map(|(key, user)| (key, user.totals));
-    let books = kept.books.into_iter().filter(|(_, book)| book.trades > 0);
+/// Everything that is a function of the trades present. Decoration is not: it stays when its trade is reverted.
+fn figures(state: MemoryState) -> BookFigures {
+    let users = state.users.into_iter().map(|(key, user)| (key, user.totals));
+    let books = state.books.into_iter().filter(|(_, book)| book.trades > 0);
     let bare = |book: Book| Book { symbol: None, decimals: None, decorated: None, ..book };
     let books = books.map(|(key, book)| (key, bare(book)));
     let users = users.filter(|(_, totals)| *totals != Totals::default());
-    (users.collect(), books.collect(), kept.hours, kept.fees)
+    (users.collect(), books.collect(), state.hours, state.fees)
 }
 
 fn check(events: &[Event], cuts: &[usize], limits: Limits, method: Method) {
-    let store = Memory::keeping(method);
+    let store = MemoryStore::with_method(method);
     run(batches(events, cuts), &store, limits);
-    let kept = store.kept();
+    let state = store.state();
     let live: Vec<String> = present(events).iter().map(Trade::id).collect();
     let mut stored: Vec<_> =
-        kept.trades.values().filter(|stored| stored.live).map(|stored| &stored.entry.order).collect();
+        state.trades.values().filter(|stored| stored.live).map(|stored| &stored.entry.order).collect();
     stored.sort();
     assert_eq!(stored.iter().map(|order| order.id.to_string()).collect::<Vec<_>>(), live);
-    effects_add_up(&kept);
-    assert_eq!(figures(kept.clone()), figures(from_scratch(&present(events), method)));
-    // All that is kept, rows of reverted trades and decoration included, is the same for every split into batches.
-    let one_by_one = Memory::keeping(method);
+    effects_add_up(&state);
+    assert_eq!(figures(state.clone()), figures(from_scratch(&present(events), method)));
+    // Everything stored, rows of reverted trades and decoration included, is the same for every split into batches.
+    let one_by_one = MemoryStore::with_method(method);
     run(batches(events, &vec![1; events.len()]), &one_by_one, Limits { events: 1, remembered: 0 });
-    assert_eq!(kept, one_by_one.kept());
+    assert_eq!(state, one_by_one.state());
 }
 
-/// What stands beside the trades is what the totals say.
-fn effects_add_up(kept: &Kept) {
+/// The effects stored with the trades add up to the totals.
+fn effects_add_up(state: &MemoryState) {
     let mut sums: BTreeMap<UserKey, Realized> = BTreeMap::new();
-    for stored in kept.trades.values() {
+    for stored in state.trades.values() {
         for effect in [&stored.effects.sold, &stored.effects.bought].into_iter().flatten() {
             sums.entry(stored.entry.user.clone()).or_default().add(&effect.realized);
         }
     }
-    for (key, user) in &kept.users {
+    for (key, user) in &state.users {
         assert_eq!(user.totals.realized, sums.remove(key).unwrap_or_default());
     }
 }
@@ -128,13 +129,13 @@ proptest! {
     #[test]
     fn the_book_is_a_function_of_the_trades_present(
         pool in vec(sketch(), 1..10),
-        story in vec((any::<prop::sample::Index>(), prop::bool::weighted(0.6), prop::bool::weighted(0.2)), 0..50),
+        steps in vec((any::<prop::sample::Index>(), prop::bool::weighted(0.6), prop::bool::weighted(0.2)), 0..50),
         cuts in vec(0..9_usize, 0..12),
         piece in 1..7_usize,
         remembered in 0..20_usize,
         fifo in any::<bool>(),
     ) {
-        let events: Vec<Event> = story.iter().enumerate().map(|(at, (which, present, again))| {
+        let events: Vec<Event> = steps.iter().enumerate().map(|(at, (which, present, again))| {
             let number = which.index(pool.len());
             event(trade(&pool[number], number, *again), *present, at)
         }).collect();
@@ -143,7 +144,7 @@ proptest! {
     }
 
     #[test]
-    fn many_open_parcels_are_folded_on_from_sparse_checkpoints(
+    fn many_open_parcels_are_refolded_from_sparse_checkpoints(
         sales in vec((1..90_u64, 1..40_u32), 0..12),
         gone in vec(0..60_usize, 0..6),
         cuts in vec(1..30_usize, 0..6),
@@ -172,14 +173,14 @@ fn history(lines: &[(u8, u32, u8, u32, &str)]) -> Vec<Trade> {
     lines.iter().enumerate().map(line).collect()
 }
 
-fn play(events: &[Event]) -> Kept {
+fn play(events: &[Event]) -> MemoryState {
     played(events, Method::Average)
 }
 
-fn played(events: &[Event], method: Method) -> Kept {
-    let store = Memory::keeping(method);
+fn played(events: &[Event], method: Method) -> MemoryState {
+    let store = MemoryStore::with_method(method);
     run(batches(events, &vec![1; events.len()]), &store, Limits::default());
-    store.kept()
+    store.state()
 }
 
 fn applies(trades: &[Trade]) -> Vec<Event> {
@@ -193,27 +194,27 @@ fn golden_vector_by_either_method() {
 
 fn golden_vector(method: Method) {
     let trades = history(&[(0, 10, 2, 10, "10"), (2, 4, 0, 8, "8"), (0, 20, 2, 10, "20"), (2, 16, 0, 32, "32")]);
-    let kept = played(&applies(&trades), method);
-    let realized: Vec<String> = kept
+    let state = played(&applies(&trades), method);
+    let realized: Vec<String> = state
         .trades
         .values()
         .filter_map(|stored| stored.effects.sold.as_ref())
         .map(|effect| effect.realized.pnl.to_string())
         .collect();
     assert_eq!(realized, ["4", "6"], "the first sale's +4 stays when more is bought later");
-    let book = kept.books.values().next().unwrap();
+    let book = state.books.values().next().unwrap();
     assert_eq!(book.realized.pnl.to_string(), "10");
     assert_eq!((book.holding.quantity.clone(), book.holding.basis.clone()), (Quantity::ZERO, Dollars::ZERO));
-    assert_eq!(kept.users.values().next().unwrap().totals.volume.to_string(), "70");
+    assert_eq!(state.users.values().next().unwrap().totals.volume.to_string(), "70");
 }
 
 #[test]
-fn a_purchase_taken_back_was_never_there() {
+fn a_reverted_purchase_leaves_no_trace() {
     let trades = history(&[(0, 10, 2, 10, "10"), (0, 30, 2, 10, "30"), (2, 4, 0, 12, "12")]);
     let mut events = applies(&trades);
     events.push(event(trades[0].clone(), false, 9));
-    let kept = play(&events);
-    let book = kept.books.values().next().unwrap();
+    let state = play(&events);
+    let book = state.books.values().next().unwrap();
     let shown = [book.holding.quantity.to_string(), book.holding.basis.to_string(), book.realized.pnl.to_string()];
     assert_eq!(shown, ["6", "18", "0"]);
 }
@@ -222,8 +223,8 @@ fn a_purchase_taken_back_was_never_there() {
 fn methods_differ_where_prices_did() {
     let trades = history(&[(0, 10, 2, 10, "10"), (0, 30, 2, 10, "30"), (2, 10, 0, 40, "40")]);
     let shown = |method| {
-        let kept = played(&applies(&trades), method);
-        let book = kept.books.values().next().unwrap();
+        let state = played(&applies(&trades), method);
+        let book = state.books.values().next().unwrap();
         [book.realized.pnl.to_string(), book.holding.basis.to_string()]
     };
     assert_eq!(
@@ -236,18 +237,18 @@ fn methods_differ_where_prices_did() {
 fn a_wrap_splits_no_pool_and_makes_no_volume() {
     // The native asset goes by its wrapped contract, so a wrap gives and gets one asset.
     let trades = history(&[(0, 10, 2, 10, "10"), (2, 10, 2, 10, "50"), (2, 10, 0, 12, "12")]);
-    let kept = play(&applies(&trades));
-    let totals = &kept.users.values().next().unwrap().totals;
+    let state = play(&applies(&trades));
+    let totals = &state.users.values().next().unwrap().totals;
     assert_eq!((totals.volume.to_string(), totals.cycles), ("22".to_owned(), 1));
     assert_eq!(totals.realized.pnl.to_string(), "2");
 }
 
 #[test]
-fn what_came_by_transfer_is_sold_without_basis() {
-    let kept = play(&applies(&history(&[(0, 10, 2, 10, "10"), (2, 40, 0, 80, "80")])));
-    let realized = &kept.users.values().next().unwrap().totals.realized;
+fn what_arrived_by_transfer_is_sold_without_basis() {
+    let state = play(&applies(&history(&[(0, 10, 2, 10, "10"), (2, 40, 0, 80, "80")])));
+    let realized = &state.users.values().next().unwrap().totals.realized;
     let shown = [&realized.pnl, &realized.proceeds, &realized.without_basis].map(ToString::to_string);
-    assert_eq!(shown, ["10", "20", "60"], "no profit on what was not seen to arrive");
+    assert_eq!(shown, ["10", "20", "60"], "no profit on what arrived unseen");
 }
 
 #[test]
@@ -256,63 +257,63 @@ fn hours_hold_what_was_realized_in_them() {
     trades[0].block.timestamp_ms = 0;
     trades[1].block.timestamp_ms = 3_600_000;
     trades[2].block.timestamp_ms = 2 * 3_600_000 - 1;
-    let shown = |kept: &Kept| -> Vec<(u64, i64, String)> {
-        kept.hours.iter().map(|(key, hour)| (key.hour, hour.swaps, hour.realized.pnl.to_string())).collect()
+    let shown = |state: &MemoryState| -> Vec<(u64, i64, String)> {
+        state.hours.iter().map(|(key, hour)| (key.hour, hour.swaps, hour.realized.pnl.to_string())).collect()
     };
     let mut events = applies(&trades);
     assert_eq!(shown(&play(&events)), [(0, 1, "0".to_owned()), (1, 2, "1".to_owned())]);
     events.push(event(trades[0].clone(), false, 9));
-    assert_eq!(shown(&play(&events)), [(1, 2, "0".to_owned())], "an hour without trades is gone");
+    assert_eq!(shown(&play(&events)), [(1, 2, "0".to_owned())], "an hour without trades is deleted");
 }
 
 #[test]
 fn token_for_token_is_a_sale_and_a_purchase() {
-    let kept = play(&applies(&history(&[(0, 10, 2, 10, "10"), (2, 10, 3, 5, "25")])));
-    let held: Vec<_> = kept.books.iter().map(|(key, book)| (&*key.asset, book)).collect();
+    let state = play(&applies(&history(&[(0, 10, 2, 10, "10"), (2, 10, 3, 5, "25")])));
+    let held: Vec<_> = state.books.iter().map(|(key, book)| (&*key.asset, book)).collect();
     assert_eq!((held[0].0, held[0].1.realized.pnl.to_string()), ("asset2", "15".to_owned()));
     assert_eq!((held[1].0, held[1].1.holding.basis.to_string()), ("asset3", "25".to_owned()));
-    let totals = &kept.users.values().next().unwrap().totals;
+    let totals = &state.users.values().next().unwrap().totals;
     assert_eq!((totals.volume.to_string(), totals.swaps), ("35".to_owned(), 2), "volume counts a trade once");
 }
 
 #[test]
 fn cash_for_cash_makes_no_position() {
-    let kept = play(&applies(&history(&[(0, 10, 1, 10, "10")])));
-    assert!(kept.books.is_empty());
-    assert_eq!(kept.users.values().next().unwrap().totals.volume.to_string(), "10");
+    let state = play(&applies(&history(&[(0, 10, 1, 10, "10")])));
+    assert!(state.books.is_empty());
+    assert_eq!(state.users.values().next().unwrap().totals.volume.to_string(), "10");
 }
 
 #[test]
-fn what_came_and_went_in_one_batch_is_kept_as_reverted() {
+fn a_trade_applied_and_reverted_in_one_batch_is_stored_as_reverted() {
     let trades = history(&[(0, 10, 2, 10, "10")]);
     let events = [event(trades[0].clone(), true, 0), event(trades[0].clone(), false, 1)];
-    let store = Memory::default();
+    let store = MemoryStore::default();
     run(batches(&events, &[2]), &store, Limits::default());
-    let kept = store.kept();
-    assert_eq!(kept.trades.values().map(|stored| stored.live).collect::<Vec<_>>(), [false]);
-    assert_eq!(figures(kept), Figures::default());
+    let state = store.state();
+    assert_eq!(state.trades.values().map(|stored| stored.live).collect::<Vec<_>>(), [false]);
+    assert_eq!(figures(state), BookFigures::default());
 }
 
 #[test]
-fn a_trade_that_moved_in_its_block_comes_out_alike_in_any_batches() {
+fn a_trade_that_moved_in_its_block_gives_the_same_result_in_any_batches() {
     let trade = history(&[(0, 10, 2, 10, "10")]).remove(0);
     let mut further = trade.clone();
     further.transaction.index += 5;
     let events = [event(further.clone(), true, 0), event(further, false, 1), event(trade, true, 2)];
-    let kept = |cuts: &[usize]| {
-        let store = Memory::default();
+    let state = |cuts: &[usize]| {
+        let store = MemoryStore::default();
         run(batches(&events, cuts), &store, Limits::default());
-        store.kept()
+        store.state()
     };
-    assert_eq!(kept(&[3]), kept(&[1, 1]));
+    assert_eq!(state(&[3]), state(&[1, 1]));
 }
 
 #[test]
-fn what_is_delivered_again_is_committed_once() {
+fn a_repeated_delivery_is_committed_once() {
     let events = applies(&history(&[(0, 10, 2, 10, "10"), (2, 4, 0, 8, "8")]));
     let mut script = batches(&events, &[1]);
     script.extend(batches(&events, &[]).split_off(1));
-    let store = Memory::default();
+    let store = MemoryStore::default();
     run(script, &store, Limits::default());
-    assert_eq!(store.kept(), play(&events));
+    assert_eq!(store.state(), play(&events));
 }

@@ -1,9 +1,10 @@
-//! Following two logs that break and a store that another reader moves: every event counts once.
+//! Follows two topics that fail while another reader moves the read positions: every event counts once.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use metrics_domain::memory::Memory;
+use metrics_domain::memory::MemoryStore;
 use metrics_domain::{
-    BookKey, Facts, Heads, Heard, Late, Limits, Method, Outcome, Store, Stored, Tail, TradeKey, UserKey, follow,
+    Accounts, BookFacts, BookKey, BookToRefold, CommitOutcome, DecodedTrade, Limits, Method, Store, StoredTrade, Tail,
+    TradeKey, UserKey, follow,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -20,46 +21,46 @@ use tape::{
 /// What happens at the next call of the feed.
 #[derive(Clone, Copy, Debug)]
 enum Turn {
-    /// So many events of one log.
+    /// A batch of one topic: which topic, and how many events.
     Deliver(usize, usize),
-    /// A batch is read and then lost to a failure.
+    /// A batch is read and then lost by a failure of the feed.
     Break(usize, usize),
-    /// The partitions go away and come back.
+    /// The partitions are lost and gained again.
     Rebalance,
 }
 
 /// Live trades and history, one partition of each.
 type Logs = [Vec<Event>; 2];
 
-/// Each trade lies on one log, decided by its height.
+/// Each trade is on one topic, decided by its height.
 fn logs(events: &[Event]) -> Logs {
     let (history, live) = events.iter().cloned().partition(|event| event.trade.block.id.height < 2);
     [live, history]
 }
 
-/// Two logs, read as the turns say and then to their ends.
+/// A feed of two topics: it does what the turns say, and then reads to the ends.
 struct Tape<'a> {
     logs: &'a Logs,
     ends: [usize; 2],
     turns: Vec<Turn>,
     at: [Option<usize>; 2],
-    to_tell: Vec<Delivery<Heard>>,
+    pending: Vec<Delivery<DecodedTrade>>,
 }
 
 impl<'a> Tape<'a> {
     fn new(logs: &'a Logs, mut turns: Vec<Turn>) -> Self {
         turns.reverse();
-        Self { logs, ends: [logs[0].len(), logs[1].len()], turns, at: [None; 2], to_tell: gained() }
+        Self { logs, ends: [logs[0].len(), logs[1].len()], turns, at: [None; 2], pending: gained() }
     }
 
-    fn read(&mut self, log: usize, count: usize) -> Batch<Heard> {
+    fn read(&mut self, log: usize, count: usize) -> Batch<DecodedTrade> {
         let at = self.at[log].unwrap();
         let end = (at + count).min(self.ends[log]);
         self.at[log] = Some(end);
-        let told = |at: usize| {
+        let decoded = |at: usize| {
             TradeRecord { position: at as u64, event: self.logs[log][at].clone(), text: String::new() }.into()
         };
-        let events = (at..end).map(told).collect();
+        let events = (at..end).map(decoded).collect();
         Batch { partition: partition(log), events, next: end as u64, trace: None }
     }
 
@@ -68,9 +69,9 @@ impl<'a> Tape<'a> {
     }
 }
 
-impl Feed<Heard> for Tape<'_> {
-    async fn next(&mut self) -> Result<Delivery<Heard>, Unavailable> {
-        if let Some(delivery) = self.to_tell.pop() {
+impl Feed<DecodedTrade> for Tape<'_> {
+    async fn next(&mut self) -> Result<Delivery<DecodedTrade>, Unavailable> {
+        if let Some(delivery) = self.pending.pop() {
             return Ok(delivery);
         }
         match self.turns.pop() {
@@ -80,8 +81,8 @@ impl Feed<Heard> for Tape<'_> {
                 Err(Unavailable::new("read", "broken"))
             }
             Some(Turn::Rebalance) => {
-                self.to_tell = gained();
-                self.to_tell.push(Delivery::Lost(partition(0)));
+                self.pending = gained();
+                self.pending.push(Delivery::Lost(partition(0)));
                 Ok(Delivery::Lost(partition(1)))
             }
             None => match (0..2).find(|log| self.is_behind(*log)) {
@@ -102,54 +103,55 @@ impl Feed<Heard> for Tape<'_> {
 }
 
 /// Both partitions are gained, the live one first.
-fn gained() -> Vec<Delivery<Heard>> {
+fn gained() -> Vec<Delivery<DecodedTrade>> {
     vec![Delivery::Gained(partition(1)), Delivery::Gained(partition(0))]
 }
 
-/// A store that another reader of the same logs moves before every n-th commit, in one log or the other.
-struct Meddled<'a> {
-    inner: &'a Memory,
+/// A store in which another reader commits before every n-th commit, on one topic or the other.
+struct Contended<'a> {
+    inner: &'a MemoryStore,
     logs: &'a Logs,
     every: usize,
     commits: AtomicUsize,
 }
 
-impl Store for Meddled<'_> {
+impl Store for Contended<'_> {
     fn method(&self) -> Method {
         self.inner.method()
     }
 
-    async fn position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
-        self.inner.position(partition).await
+    async fn read_position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
+        self.inner.read_position(partition).await
     }
 
-    async fn floors(&self) -> Result<metrics_domain::Floors, Unavailable> {
-        self.inner.floors().await
+    async fn read_floors(&self) -> Result<metrics_domain::Floors, Unavailable> {
+        self.inner.read_floors().await
     }
 
-    async fn heads(&self, users: &[UserKey], books: &[BookKey]) -> Result<Heads, Unavailable> {
-        self.inner.heads(users, books).await
+    async fn load_accounts(&self, users: &[UserKey], books: &[BookKey]) -> Result<Accounts, Unavailable> {
+        self.inner.load_accounts(users, books).await
     }
 
-    async fn stored(&self, trades: &[TradeKey]) -> Result<Vec<Stored>, Unavailable> {
-        self.inner.stored(trades).await
+    async fn load_trades(&self, trades: &[TradeKey]) -> Result<Vec<StoredTrade>, Unavailable> {
+        self.inner.load_trades(trades).await
     }
 
-    async fn tails(&self, late: &[Late]) -> Result<Vec<Tail>, Unavailable> {
-        let tails = self.inner.tails(late).await?;
-        for (late, tail) in late.iter().zip(&tails) {
-            // What a store proves by that it has read enough: a wrong count would have it read every book whole.
-            assert_eq!(late.trades, tail.before + tail.trades.len() as u64, "trades of {late:?}");
+    async fn load_tails(&self, books: &[BookToRefold]) -> Result<Vec<Tail>, Unavailable> {
+        let tails = self.inner.load_tails(books).await?;
+        for (refold, tail) in books.iter().zip(&tails) {
+            // This count tells a store that it has read enough: if it were wrong, every book would be read as a whole.
+            assert_eq!(refold.trades, tail.trades_before + tail.trades.len() as u64, "trades of {refold:?}");
         }
         Ok(tails)
     }
 
-    async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
+    async fn commit(&self, facts: &BookFacts) -> Result<CommitOutcome, Unavailable> {
         let number = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
         if number.is_multiple_of(self.every) {
             let mut other = Tape::new(self.logs, vec![]);
             for log in 0..2 {
-                other.ends[log] = usize::try_from(self.inner.position(&partition(log)).await?.unwrap_or(0)).unwrap();
+                other.ends[log] =
+                    usize::try_from(self.inner.read_position(&partition(log)).await?.unwrap_or(0)).unwrap();
             }
             let log = number / self.every % 2;
             other.ends[log] = (other.ends[log] + 1).min(self.logs[log].len());
@@ -160,8 +162,8 @@ impl Store for Meddled<'_> {
 }
 
 fn run(tape: Tape<'_>, store: &impl Store, piece: usize) {
-    let mut story = pin!(follow(tape, store, Limits { events: piece, remembered: 1_000 }));
-    assert!(story.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let mut following = pin!(follow(tape, store, Limits { events: piece, remembered: 1_000 }));
+    assert!(following.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
 }
 
 fn partition(log: usize) -> Partition {
@@ -216,24 +218,24 @@ proptest! {
 
     #[test]
     fn faults_lose_and_double_nothing(
-        story in vec((0..6_u8, any::<bool>(), 1..4_u8, prop::bool::weighted(0.7)), 1..40),
+        steps in vec((0..6_u8, any::<bool>(), 1..4_u8, prop::bool::weighted(0.7)), 1..40),
         turns in vec(turn(), 0..20),
         every in 1..6_usize,
         piece in 1..4_usize,
     ) {
-        let events: Vec<Event> = story.iter().enumerate()
+        let events: Vec<Event> = steps.iter().enumerate()
             .map(|(at, (height, buys, raw, present))| event(at, *height, *buys, *raw, *present)).collect();
         let logs = logs(&events);
-        let calm = Memory::default();
+        let calm = MemoryStore::default();
         run(Tape::new(&logs, vec![]), &calm, 100);
-        let inner = Memory::default();
-        let meddled = Meddled { inner: &inner, logs: &logs, every, commits: AtomicUsize::new(0) };
-        run(Tape::new(&logs, turns), &meddled, piece);
-        let (calm, rough) = (calm.kept(), inner.kept());
+        let inner = MemoryStore::default();
+        let contended = Contended { inner: &inner, logs: &logs, every, commits: AtomicUsize::new(0) };
+        run(Tape::new(&logs, turns), &contended, piece);
+        let (calm, rough) = (calm.state(), inner.state());
         prop_assert_eq!(&rough.positions, &calm.positions);
         prop_assert_eq!(&rough.books, &calm.books);
-        let totals = |kept: &metrics_domain::memory::Kept| -> Vec<_> {
-            kept.users.values().map(|user| user.totals.clone()).filter(|totals| *totals != metrics_domain::Totals::default()).collect()
+        let totals = |state: &metrics_domain::memory::MemoryState| -> Vec<_> {
+            state.users.values().map(|user| user.totals.clone()).filter(|totals| *totals != metrics_domain::Totals::default()).collect()
         };
         prop_assert_eq!(totals(&rough), totals(&calm));
     }

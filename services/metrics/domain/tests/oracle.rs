@@ -1,18 +1,18 @@
-//! The book against an oracle that knows nothing of it: every unit of every asset is an object with a price of its own,
-//! fractions are exact, and history is replayed from nothing after each story.
+//! Compares the book with an independent oracle: every unit of every asset is an object with a cost of its own,
+//! fractions are exact, and each random history is replayed from nothing.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-#[path = "support/story.rs"]
-mod story;
+#[path = "support/trades.rs"]
+mod trades;
 
-use metrics_domain::memory::Memory;
+use metrics_domain::memory::MemoryStore;
 use metrics_domain::{Dollars, Limits, Method};
 use num_bigint::BigInt;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, VecDeque};
-use story::{batches, event, present, run, sketch, trade};
 use tape::{Event, Trade};
+use trades::{batches, event, present, run, sketch, trade};
 
 /// A fraction, never reduced: histories are short.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ impl Ratio {
         Self(self.0.clone(), &self.1 * number)
     }
 
-    /// Whether an amount of dollars is this, give or take so many units of 10^-18.
+    /// Whether an amount of dollars differs from this by at most `units` units of 10^-18.
     fn is_near(&self, dollars: &Dollars, units: u64) -> bool {
         let ours = Self::whole(in_units(dollars));
         let off = self.sub(&ours);
@@ -48,14 +48,14 @@ impl Ratio {
     }
 }
 
-/// Dollars in units of 10^-18, read back from what is shown.
+/// Dollars in units of 10^-18, parsed from their text.
 fn in_units(dollars: &Dollars) -> BigInt {
     let text = dollars.to_string();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     format!("{whole}{fraction:0<18}").parse().unwrap()
 }
 
-/// One asset of one trader: units known by what each cost, and a count of those whose cost nobody knows.
+/// One asset of one trader: the cost of each unit that has one, and the number of units without.
 #[derive(Default)]
 struct Purse {
     known: VecDeque<Ratio>,
@@ -75,7 +75,7 @@ impl Purse {
             Some(worth) => self.known.extend((0..raw).map(|_| worth.over(raw))),
             None => self.unknown += raw,
         }
-        self.level(method);
+        self.average_costs(method);
     }
 
     fn sell(&mut self, raw: u64, worth: Option<&Ratio>, method: Method) {
@@ -88,11 +88,11 @@ impl Purse {
             self.pnl = Some(pnl.add(&proceeds.sub(&cost)));
             self.without = Some(without.add(&worth.sub(&proceeds)));
         }
-        self.level(method);
+        self.average_costs(method);
     }
 
-    /// By average, every unit costs what all of them cost on average.
-    fn level(&mut self, method: Method) {
+    /// With the average method, every unit costs the average of all.
+    fn average_costs(&mut self, method: Method) {
         self.steps += 1;
         if method == Method::Average && !self.known.is_empty() {
             let count = self.known.len() as u64;
@@ -141,40 +141,40 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn units_with_prices_of_their_own_agree(
+    fn the_book_agrees_with_single_units(
         pool in vec(sketch(), 1..24),
-        story in vec((any::<prop::sample::Index>(), prop::bool::weighted(0.75)), 0..60),
+        steps in vec((any::<prop::sample::Index>(), prop::bool::weighted(0.75)), 0..60),
         cuts in vec(0..9_usize, 0..12),
         fifo in any::<bool>(),
     ) {
-        // An amount of nothing has no units to carry what it cost; the rule for it is tested beside the rule.
+        // A purchase of zero units has no unit to carry its cost; the unit tests of the rule cover it.
         let pool: Vec<_> = pool.into_iter().map(|mut one| {
             one.sold.1 += 1;
             one.bought.1 += 1;
             one
         }).collect();
-        let events: Vec<Event> = story.iter().enumerate().map(|(at, (which, present))| {
+        let events: Vec<Event> = steps.iter().enumerate().map(|(at, (which, present))| {
             let number = which.index(pool.len());
             event(trade(&pool[number], number, false), *present, at)
         }).collect();
         let method = if fifo { Method::Fifo } else { Method::Average };
-        let store = Memory::keeping(method);
+        let store = MemoryStore::with_method(method);
         run(batches(&events, &cuts), &store, Limits { events: 5, remembered: 9 });
-        let kept = store.kept();
+        let state = store.state();
         let expected = purses(&present(&events), method);
-        let live = kept.books.iter().filter(|(_, book)| book.trades > 0);
+        let live = state.books.iter().filter(|(_, book)| book.trades > 0);
         prop_assert_eq!(live.count(), expected.len());
         for ((trader, chain, asset), purse) in expected {
-            let (_, book) = kept.books.iter().find(|(key, _)| {
+            let (_, book) = state.books.iter().find(|(key, _)| {
                 *key.user.trader == *trader && *key.user.chain == *chain && *key.asset == *asset
             }).unwrap();
             prop_assert_eq!(book.holding.quantity.to_string(), purse.known.len().to_string());
             prop_assert_eq!(book.holding.unknown.to_string(), purse.unknown.to_string());
-            // Half a unit may go astray at each rounding of a step: the proceeds, the basis, a parcel's part.
-            let astray = 2 * purse.steps + 1;
-            prop_assert!(purse.basis().is_near(&book.holding.basis, astray));
-            prop_assert!(purse.pnl.unwrap_or_else(zero).is_near(&book.realized.pnl, astray));
-            prop_assert!(purse.without.unwrap_or_else(zero).is_near(&book.realized.without_basis, astray));
+            // Each rounding of a step may be off by half a unit: of the proceeds, of the basis, of a parcel's part.
+            let tolerance = 2 * purse.steps + 1;
+            prop_assert!(purse.basis().is_near(&book.holding.basis, tolerance));
+            prop_assert!(purse.pnl.unwrap_or_else(zero).is_near(&book.realized.pnl, tolerance));
+            prop_assert!(purse.without.unwrap_or_else(zero).is_near(&book.realized.without_basis, tolerance));
         }
     }
 }

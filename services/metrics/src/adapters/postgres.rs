@@ -1,11 +1,11 @@
-//! The book in PostgreSQL: one transaction per batch, every statement for the whole batch at once.
+//! The book in PostgreSQL: one transaction per batch, and each statement writes all rows of the batch at once.
 //!
 //! Decisions
-//! * Sequential scans are off and plans are made anew for each call: every query is a look-up by key, and a plan made
-//!   while a table was small must not be kept when it no longer is.
+//! * Sequential scans are off and each call is planned again: every query is a look-up by key, and a plan made while a
+//!   table was small must not be used when it no longer is.
 //! * `synchronous_commit` is off: the read position is in the same transaction as what was read, so a server that loses
-//!   its last commits in a crash goes back to a moment that was, and the tape is read again from there. A message that
-//!   left meanwhile leaves again, with the same id.
+//!   its last commits in a crash returns to an earlier consistent state, and the tape is read again from there.
+//!   Messages published meanwhile are published again, with the same ids.
 
 mod leaders;
 mod partitions;
@@ -13,12 +13,13 @@ mod prune;
 mod read;
 mod write;
 
-use crate::adapters::{OpenError, pinned, refused};
-use crate::leaders::Boards;
-use crate::messages::Message;
+use crate::adapters::{OpenError, check_method, migration_error};
+use crate::leaders::Leaderboards;
+use crate::messages::MetricsMessage;
 use crate::outbox::Outbox;
 use metrics_domain::{
-    BookKey, Facts, Floors, Heads, Late, Method, Outcome, Pruned, Retention, Store, Stored, Tail, TradeKey, UserKey,
+    Accounts, BookFacts, BookKey, BookToRefold, CommitOutcome, Floors, Method, PruneOutcome, Retention, Store,
+    StoredTrade, Tail, TradeKey, UserKey,
 };
 use partitions::Partitions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -40,9 +41,9 @@ pub struct Postgres {
 
 impl Postgres {
     /// The schema that metrics owns.
-    pub const SCHEMA: &'static str = "metrics";
+    pub const METRICS_SCHEMA: &'static str = "metrics";
 
-    /// Connects, creates the schema if it is missing, migrates it, and pins the method by which books are kept.
+    /// Connects, creates the schema if it is missing, migrates it, and fixes the cost method of the book.
     /// `schema` is a plain lower-case word.
     pub async fn open(url: &str, schema: &str, method: Method) -> Result<Self, OpenError> {
         let failed = |e: sqlx::Error| Unavailable::new("connect to the database", e);
@@ -55,34 +56,35 @@ impl Postgres {
         ];
         let options = PgConnectOptions::from_str(url).map_err(failed)?.application_name("metrics").options(settings);
         let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
+            .max_connections(MAX_CONNECTIONS)
             .acquire_timeout(Duration::from_secs(5))
             .connect_with(options)
             .await
             .map_err(failed)?;
-        create(&pool, schema).await.map_err(|e| Unavailable::new(format!("create the schema {schema}"), e))?;
-        migrations::metrics_postgres().run(&pool).await.map_err(refused)?;
-        let failed = |e: sqlx::Error| Unavailable::new("read the method of the book", e);
-        let pin = "INSERT INTO method SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM method)";
-        sqlx::query(pin).bind(method.name()).execute(&pool).await.map_err(failed)?;
-        let kept: String = sqlx::query_scalar("SELECT name FROM method").fetch_one(&pool).await.map_err(failed)?;
-        pinned(&kept, method)?;
+        create_schema(&pool, schema).await.map_err(|e| Unavailable::new(format!("create the schema {schema}"), e))?;
+        migrations::metrics_postgres().run(&pool).await.map_err(migration_error)?;
+        let failed = |e: sqlx::Error| Unavailable::new("read the cost method of the book", e);
+        let set_method = "INSERT INTO method SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM method)";
+        sqlx::query(set_method).bind(method.name()).execute(&pool).await.map_err(failed)?;
+        let stored: String = sqlx::query_scalar("SELECT name FROM method").fetch_one(&pool).await.map_err(failed)?;
+        check_method(&stored, method)?;
         Ok(Self { pool, method, partitions: Arc::default() })
     }
 
-    /// The connections, for who compares what is kept.
+    /// The connection pool, for queries of tests and of `refold`.
     pub fn pool(&self) -> &PgPool {
         &self.pool
     }
 }
 
-/// One for each worker and some for the outbox and the boards.
-const CONNECTIONS: u32 = 12;
+/// One for each reader, and some for the outbox, the leaderboards and retention.
+const MAX_CONNECTIONS: u32 = 12;
 
-/// Creating what exists needs a right that the service may lack, so it is asked first.
-async fn create(pool: &PgPool, schema: &str) -> Result<(), sqlx::Error> {
-    let known = sqlx::query("SELECT 1 FROM pg_namespace WHERE nspname = $1").bind(schema).fetch_optional(pool).await?;
-    if known.is_none() {
+/// Creates the schema unless it exists. `CREATE SCHEMA IF NOT EXISTS` alone needs a right that the service may lack.
+async fn create_schema(pool: &PgPool, schema: &str) -> Result<(), sqlx::Error> {
+    let existing =
+        sqlx::query("SELECT 1 FROM pg_namespace WHERE nspname = $1").bind(schema).fetch_optional(pool).await?;
+    if existing.is_none() {
         let create = AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", schema.replace('"', "")));
         sqlx::query(create).execute(pool).await?;
     }
@@ -94,81 +96,83 @@ impl Store for Postgres {
         self.method
     }
 
-    async fn position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
-        read::position(&self.pool, partition).await
+    async fn read_position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
+        read::read_position(&self.pool, partition).await
     }
 
-    async fn floors(&self) -> Result<Floors, Unavailable> {
-        read::floors(&self.pool).await
+    async fn read_floors(&self) -> Result<Floors, Unavailable> {
+        read::read_floors(&self.pool).await
     }
 
-    async fn heads(&self, users: &[UserKey], books: &[BookKey]) -> Result<Heads, Unavailable> {
-        let users = if users.is_empty() { vec![] } else { read::users(&self.pool, users).await? };
-        let books = if books.is_empty() { vec![] } else { read::books(&self.pool, books).await? };
-        Ok(Heads { users, books })
+    async fn load_accounts(&self, users: &[UserKey], books: &[BookKey]) -> Result<Accounts, Unavailable> {
+        let users = if users.is_empty() { vec![] } else { read::load_users(&self.pool, users).await? };
+        let books = if books.is_empty() { vec![] } else { read::load_books(&self.pool, books).await? };
+        Ok(Accounts { users, books })
     }
 
-    async fn stored(&self, trades: &[TradeKey]) -> Result<Vec<Stored>, Unavailable> {
-        read::stored(&self.pool, self.method, trades).await
+    async fn load_trades(&self, trades: &[TradeKey]) -> Result<Vec<StoredTrade>, Unavailable> {
+        read::load_trades(&self.pool, self.method, trades).await
     }
 
-    async fn tails(&self, late: &[Late]) -> Result<Vec<Tail>, Unavailable> {
-        read::tails(&self.pool, self.method, late).await
+    async fn load_tails(&self, books: &[BookToRefold]) -> Result<Vec<Tail>, Unavailable> {
+        read::load_tails(&self.pool, self.method, books).await
     }
 
-    async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
+    async fn commit(&self, facts: &BookFacts) -> Result<CommitOutcome, Unavailable> {
         let failed = |e| Unavailable::new("commit a batch", e);
-        self.partitions.make(&self.pool, &facts.puts, environment::now_ms()).await.map_err(failed)?;
+        self.partitions.create_missing(&self.pool, &facts.trade_rows, environment::now_ms()).await.map_err(failed)?;
         write::commit(&self.pool, self.method, facts).await.map_err(failed)
     }
 }
 
 impl Retention for Postgres {
-    async fn prune(&self, cut_ms: u64, finalized: &BTreeMap<String, u64>) -> Result<Pruned, Unavailable> {
+    async fn prune(&self, cut_ms: u64, finalized: &BTreeMap<String, u64>) -> Result<PruneOutcome, Unavailable> {
         let failed = |e| Unavailable::new("drop old trades", e);
         let pruned = prune::prune(&self.pool, self.method, cut_ms, finalized).await.map_err(failed)?;
-        if matches!(pruned, Pruned::Done { .. }) {
+        if matches!(pruned, PruneOutcome::Done { .. }) {
             self.partitions.forget();
         }
         Ok(pruned)
     }
 }
 
-impl Boards for Postgres {
+impl Leaderboards for Postgres {
     async fn rebuild(&self, now_ms: u64) -> Result<bool, Unavailable> {
         leaders::rebuild(&self.pool, now_ms).await.map_err(|e| Unavailable::new("rebuild the leaderboards", e))
     }
 }
 
 impl Outbox for Postgres {
-    /// Rows in hand are locked and skipped by other instances; sent twice at worst, never lost.
-    async fn drain<P, F>(&self, most: u32, publish: P) -> Result<usize, Unavailable>
+    /// The rows are locked while they are published, and other instances skip them: a message may be published twice,
+    /// and is never lost.
+    async fn drain<P, F>(&self, max_messages: u32, publish: P) -> Result<usize, Unavailable>
     where
-        P: FnOnce(Vec<Message>) -> F + Send,
+        P: FnOnce(Vec<MetricsMessage>) -> F + Send,
         F: Future<Output = Result<(), Unavailable>> + Send,
     {
         let failed = |e| Unavailable::new("empty the outbox", e);
         let mut transaction = self.pool.begin().await.map_err(failed)?;
         let oldest = "SELECT id, event_id, key, payload, trace FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED";
-        let rows = sqlx::query(oldest).bind(i64::from(most)).fetch_all(&mut *transaction).await.map_err(failed)?;
+        let rows =
+            sqlx::query(oldest).bind(i64::from(max_messages)).fetch_all(&mut *transaction).await.map_err(failed)?;
         if rows.is_empty() {
             return Ok(0);
         }
         let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
-        let message = |row: &sqlx::postgres::PgRow| Message {
+        let message = |row: &sqlx::postgres::PgRow| MetricsMessage {
             event_id: row.get(1),
             key: row.get(2),
             payload: row.get(3),
             trace: row.get(4),
         };
         if let Err(unpublished) = publish(rows.iter().map(message).collect()).await {
-            // Not left to the drop of the transaction: until that is through, the rows are locked and the next attempt
-            // would see an empty outbox.
+            // Rolled back here and not on drop: until the rollback is done the rows are locked, and the next attempt
+            // would find an empty outbox.
             transaction.rollback().await.map_err(failed)?;
             return Err(unpublished);
         }
-        let forget = sqlx::query("DELETE FROM outbox WHERE id = ANY($1)").bind(&ids);
-        forget.execute(&mut *transaction).await.map_err(failed)?;
+        let delete = sqlx::query("DELETE FROM outbox WHERE id = ANY($1)").bind(&ids);
+        delete.execute(&mut *transaction).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
         Ok(ids.len())
     }

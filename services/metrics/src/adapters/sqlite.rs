@@ -1,18 +1,19 @@
-//! The book in a file of this machine: one connection, so that commits and the outbox take turns.
+//! The book in a SQLite file, through one connection, so that commits and the outbox take turns.
 //!
-//! Columns are those of PostgreSQL, amounts are plain decimal text; what PostgreSQL adds up in SQL is added up here.
+//! The columns are those of PostgreSQL. Amounts are decimal text; what PostgreSQL sums in SQL is summed here in Rust.
 
 mod leaders;
 mod prune;
 mod read;
 mod write;
 
-use crate::adapters::{OpenError, pinned, refused};
-use crate::leaders::Boards;
-use crate::messages::Message;
+use crate::adapters::{OpenError, check_method, migration_error};
+use crate::leaders::Leaderboards;
+use crate::messages::MetricsMessage;
 use crate::outbox::Outbox;
 use metrics_domain::{
-    BookKey, Facts, Floors, Heads, Late, Method, Outcome, Pruned, Retention, Store, Stored, Tail, TradeKey, UserKey,
+    Accounts, BookFacts, BookKey, BookToRefold, CommitOutcome, Floors, Method, PruneOutcome, Retention, Store,
+    StoredTrade, Tail, TradeKey, UserKey,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{Row, SqlitePool};
@@ -30,7 +31,7 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the file, creates what is missing, migrates it, and pins the method by which books are kept.
+    /// Opens the file, creates it if it is missing, migrates it, and fixes the cost method of the book.
     pub async fn open(path: &Path, method: Method) -> Result<Self, OpenError> {
         if let Some(directory) = path.parent() {
             let failed = |e| Unavailable::new(format!("create the directory {}", directory.display()), e);
@@ -44,16 +45,16 @@ impl Sqlite {
             .busy_timeout(Duration::from_secs(10));
         let failed = |e| Unavailable::new(format!("open the database file {}", path.display()), e);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(failed)?;
-        migrations::metrics_sqlite().run(&pool).await.map_err(refused)?;
-        let failed = |e: sqlx::Error| Unavailable::new("read the method of the book", e);
-        let pin = "INSERT INTO method SELECT ? WHERE NOT EXISTS (SELECT 1 FROM method)";
-        sqlx::query(pin).bind(method.name()).execute(&pool).await.map_err(failed)?;
-        let kept: String = sqlx::query_scalar("SELECT name FROM method").fetch_one(&pool).await.map_err(failed)?;
-        pinned(&kept, method)?;
+        migrations::metrics_sqlite().run(&pool).await.map_err(migration_error)?;
+        let failed = |e: sqlx::Error| Unavailable::new("read the cost method of the book", e);
+        let set_method = "INSERT INTO method SELECT ? WHERE NOT EXISTS (SELECT 1 FROM method)";
+        sqlx::query(set_method).bind(method.name()).execute(&pool).await.map_err(failed)?;
+        let stored: String = sqlx::query_scalar("SELECT name FROM method").fetch_one(&pool).await.map_err(failed)?;
+        check_method(&stored, method)?;
         Ok(Self { pool, method })
     }
 
-    /// The connection, for who compares what is kept.
+    /// The connection, for queries of tests and of `refold`.
     pub fn pool(&self) -> &SqlitePool {
         &self.pool
     }
@@ -64,60 +65,64 @@ impl Store for Sqlite {
         self.method
     }
 
-    async fn position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
-        read::position(&self.pool, partition).await
+    async fn read_position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
+        read::read_position(&self.pool, partition).await
     }
 
-    async fn floors(&self) -> Result<Floors, Unavailable> {
-        read::floors(&self.pool).await
+    async fn read_floors(&self) -> Result<Floors, Unavailable> {
+        read::read_floors(&self.pool).await
     }
 
-    async fn heads(&self, users: &[UserKey], books: &[BookKey]) -> Result<Heads, Unavailable> {
-        read::heads(&self.pool, users, books).await
+    async fn load_accounts(&self, users: &[UserKey], books: &[BookKey]) -> Result<Accounts, Unavailable> {
+        read::load_accounts(&self.pool, users, books).await
     }
 
-    async fn stored(&self, trades: &[TradeKey]) -> Result<Vec<Stored>, Unavailable> {
-        read::stored(&self.pool, self.method, trades).await
+    async fn load_trades(&self, trades: &[TradeKey]) -> Result<Vec<StoredTrade>, Unavailable> {
+        read::load_trades(&self.pool, self.method, trades).await
     }
 
-    async fn tails(&self, late: &[Late]) -> Result<Vec<Tail>, Unavailable> {
-        read::tails(&self.pool, self.method, late).await
+    async fn load_tails(&self, books: &[BookToRefold]) -> Result<Vec<Tail>, Unavailable> {
+        read::load_tails(&self.pool, self.method, books).await
     }
 
-    async fn commit(&self, facts: &Facts) -> Result<Outcome, Unavailable> {
+    async fn commit(&self, facts: &BookFacts) -> Result<CommitOutcome, Unavailable> {
         write::commit(&self.pool, self.method, facts).await
     }
 }
 
 impl Retention for Sqlite {
-    async fn prune(&self, cut_ms: u64, finalized: &BTreeMap<String, u64>) -> Result<Pruned, Unavailable> {
+    async fn prune(&self, cut_ms: u64, finalized: &BTreeMap<String, u64>) -> Result<PruneOutcome, Unavailable> {
         let pruned = prune::prune(&self.pool, self.method, cut_ms, finalized).await;
         pruned.map_err(|e| Unavailable::new("drop old trades", e))
     }
 }
 
-impl Boards for Sqlite {
+impl Leaderboards for Sqlite {
     async fn rebuild(&self, now_ms: u64) -> Result<bool, Unavailable> {
         leaders::rebuild(&self.pool, now_ms).await
     }
 }
 
 impl Outbox for Sqlite {
-    /// The connection is free while messages are sent; one process owns the file, so nobody else takes them.
-    async fn drain<P, F>(&self, most: u32, publish: P) -> Result<usize, Unavailable>
+    /// Does not hold the connection while messages are published: one process owns the file, so nobody else reads them.
+    async fn drain<P, F>(&self, max_messages: u32, publish: P) -> Result<usize, Unavailable>
     where
-        P: FnOnce(Vec<Message>) -> F + Send,
+        P: FnOnce(Vec<MetricsMessage>) -> F + Send,
         F: Future<Output = Result<(), Unavailable>> + Send,
     {
         let failed = |e| Unavailable::new("empty the outbox", e);
         let oldest = "SELECT id, event_id, key, payload, trace FROM outbox ORDER BY id LIMIT ?";
-        let rows = sqlx::query(oldest).bind(most).fetch_all(&self.pool).await.map_err(failed)?;
+        let rows = sqlx::query(oldest).bind(max_messages).fetch_all(&self.pool).await.map_err(failed)?;
         let Some(last) = rows.last().map(|row| row.get::<i64, _>(0)) else { return Ok(0) };
-        let message =
-            |row: &SqliteRow| Message { event_id: row.get(1), key: row.get(2), payload: row.get(3), trace: row.get(4) };
+        let message = |row: &SqliteRow| MetricsMessage {
+            event_id: row.get(1),
+            key: row.get(2),
+            payload: row.get(3),
+            trace: row.get(4),
+        };
         publish(rows.iter().map(message).collect()).await?;
-        let forget = sqlx::query("DELETE FROM outbox WHERE id <= ?").bind(last);
-        forget.execute(&self.pool).await.map_err(failed)?;
+        let delete = sqlx::query("DELETE FROM outbox WHERE id <= ?").bind(last);
+        delete.execute(&self.pool).await.map_err(failed)?;
         Ok(rows.len())
     }
 }

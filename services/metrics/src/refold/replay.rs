@@ -1,49 +1,49 @@
-//! A feed of what was read already: each partition from its first record to a position, then nothing more.
+//! A feed of what was read before: each partition from its first record to a position, then nothing.
 
-use metrics_domain::Heard;
+use metrics_domain::DecodedTrade;
 use std::collections::HashMap;
 use std::future::pending;
 use tape::{Batch, Delivery, Feed, Partition, Start, Unavailable};
 use tape_log::{Arrival, Log, Reader};
 use tokio::sync::Notify;
 
-/// Reads each partition up to its end and says when all ends are reached.
+/// Reads each partition up to its end, and signals when all ends are reached.
 pub(super) struct Replay<'a> {
     reader: Reader,
     ends: HashMap<Partition, u64>,
-    to_gain: Vec<Partition>,
-    to_reach: usize,
+    to_announce: Vec<Partition>,
+    unfinished: usize,
     done: &'a Notify,
 }
 
 impl<'a> Replay<'a> {
-    /// A reader of these partitions; `done` is told once what was delivered last has been taken.
-    pub(super) async fn of(log: &Log, ends: &[(Partition, u64)], done: &'a Notify) -> Result<Self, Unavailable> {
+    /// Reads these partitions; `done` is notified when the last delivery has been processed.
+    pub(super) async fn start(log: &Log, ends: &[(Partition, u64)], done: &'a Notify) -> Result<Self, Unavailable> {
         let ends: HashMap<Partition, u64> = ends.iter().filter(|(_, end)| *end > 0).cloned().collect();
         let partitions: Vec<Partition> = ends.keys().cloned().collect();
         let reader =
             log.assigned(partitions.iter().cloned().map(|partition| (partition, Start::Beginning)).collect()).await?;
-        Ok(Self { reader, to_reach: partitions.len(), ends, to_gain: partitions, done })
+        Ok(Self { reader, unfinished: partitions.len(), ends, to_announce: partitions, done })
     }
 }
 
-impl Feed<Heard> for Replay<'_> {
-    async fn next(&mut self) -> Result<Delivery<Heard>, Unavailable> {
-        if let Some(partition) = self.to_gain.pop() {
+impl Feed<DecodedTrade> for Replay<'_> {
+    async fn next(&mut self) -> Result<Delivery<DecodedTrade>, Unavailable> {
+        if let Some(partition) = self.to_announce.pop() {
             return Ok(Delivery::Gained(partition));
         }
-        while self.to_reach > 0 {
+        while self.unfinished > 0 {
             let Arrival::Records { partition, records, next } = self.reader.next().await? else { continue };
             let Some(end) = self.ends.get(&partition).copied() else { continue };
             let next = next.min(end);
             let within = records.into_iter().filter(|record| record.position < end);
-            // What does not validate was dead-lettered when it was read first.
+            // A record that does not validate was dead-lettered when it was first read.
             let events = within
-                .filter_map(|record| wire::v1::trade::told(record.position, record.value?).ok().map(Heard::from))
+                .filter_map(|record| wire::v1::trade::told(record.position, record.value?).ok().map(DecodedTrade::from))
                 .collect();
             if next == end {
                 self.ends.remove(&partition);
-                self.to_reach -= 1;
+                self.unfinished -= 1;
             }
             return Ok(Delivery::Batch(Batch { partition, events, next, trace: None }));
         }
@@ -51,7 +51,7 @@ impl Feed<Heard> for Replay<'_> {
         pending().await
     }
 
-    /// The reader begins at the beginning by itself, and nobody else moves the positions.
+    /// Does nothing: the reader starts at the beginning, and nobody else moves the positions.
     async fn seek(&mut self, _: &Partition, _: Start) -> Result<(), Unavailable> {
         Ok(())
     }

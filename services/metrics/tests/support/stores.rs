@@ -1,49 +1,51 @@
-//! What tests of stores share: a server, and what it means that two stores keep the same.
+//! Shared by the tests of stores: the PostgreSQL server, and the comparison of two stores.
 
 use crate::trades::partition;
-use metrics_domain::memory::{Kept, Memory};
-use metrics_domain::{BookKey, Facts, Late, Order, Store, Stored, TradeKey, UserKey};
+use metrics_domain::memory::{MemoryState, MemoryStore};
+use metrics_domain::{BookFacts, BookKey, BookToRefold, Store, StoredTrade, TradeKey, TradeOrder, UserKey};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::collections::BTreeSet;
 
-/// Everything asked of both has one answer.
-pub(crate) async fn same(store: &impl Store, memory: &Memory) {
-    let (kept, books) = same_rows(store, memory).await;
-    let orders: BTreeSet<(Order, u64)> =
-        kept.trades.values().map(|stored| (stored.entry.order.clone(), stored.entry.time_ms)).collect();
-    let orders: Vec<(Order, u64)> = orders.into_iter().step_by(37).collect();
-    let late = |(book, (first, time_ms)): (&BookKey, &(Order, u64))| Late {
+/// Both stores return the same for every query.
+pub(crate) async fn assert_same(store: &impl Store, memory: &MemoryStore) {
+    let (state, books) = assert_same_rows(store, memory).await;
+    let orders: BTreeSet<(TradeOrder, u64)> =
+        state.trades.values().map(|stored| (stored.entry.order.clone(), stored.entry.time_ms)).collect();
+    let orders: Vec<(TradeOrder, u64)> = orders.into_iter().step_by(37).collect();
+    let refold = |(book, (first, time_ms)): (&BookKey, &(TradeOrder, u64))| BookToRefold {
         book: book.clone(),
         first: first.clone(),
         time_ms: *time_ms,
-        trades: kept.books.get(book).map_or(0, |book| book.trades),
+        trades: state.books.get(book).map_or(0, |book| book.trades),
     };
-    let late = books.iter().flat_map(|book| orders.iter().map(move |order| late((book, order))));
-    let late: Vec<Late> = late.filter(|late| is_above(&kept, &late.first, &late.book.user.chain)).collect();
-    assert_eq!(store.tails(&late).await.unwrap(), memory.tails(&late).await.unwrap());
+    let refolds = books.iter().flat_map(|book| orders.iter().map(move |order| refold((book, order))));
+    let refolds: Vec<BookToRefold> =
+        refolds.filter(|refold| is_above_floor(&state, &refold.first, &refold.book.user.chain)).collect();
+    assert_eq!(store.load_tails(&refolds).await.unwrap(), memory.load_tails(&refolds).await.unwrap());
 }
 
-/// Below a floor nobody asks, and nothing need be there.
-pub(crate) fn is_above(kept: &Kept, order: &Order, chain: &str) -> bool {
-    kept.floors.get(chain).is_none_or(|(floor, _)| order.place.height > *floor)
+/// Whether a trade is above the floor of its chain. At or below it a store may have dropped it.
+pub(crate) fn is_above_floor(state: &MemoryState, order: &TradeOrder, chain: &str) -> bool {
+    state.floors.get(chain).is_none_or(|(floor, _)| order.place.height > *floor)
 }
 
-/// The same users, books and trades are kept; says which.
-pub(crate) async fn same_rows(store: &impl Store, memory: &Memory) -> (Kept, Vec<BookKey>) {
-    let kept: Kept = memory.kept();
-    let users: Vec<UserKey> = kept.users.keys().cloned().collect();
+/// Both stores have the same users, books and trades; returns them.
+pub(crate) async fn assert_same_rows(store: &impl Store, memory: &MemoryStore) -> (MemoryState, Vec<BookKey>) {
+    let state: MemoryState = memory.state();
+    let users: Vec<UserKey> = state.users.keys().cloned().collect();
     let assets = ["$usd", "$eth", "cat", "dog"];
     let book = |user: &UserKey, asset: &str| BookKey { user: user.clone(), asset: asset.into() };
     let books: Vec<BookKey> = users.iter().flat_map(|user| assets.map(|asset| book(user, asset))).collect();
-    let (ours, theirs) = (store.heads(&users, &books).await.unwrap(), memory.heads(&users, &books).await.unwrap());
+    let (ours, theirs) =
+        (store.load_accounts(&users, &books).await.unwrap(), memory.load_accounts(&users, &books).await.unwrap());
     assert_eq!(sorted(ours.users), theirs.users);
     assert_eq!(sorted(ours.books), sorted(theirs.books));
-    let stands = |stored: &&Stored| is_above(&kept, &stored.entry.order, &stored.entry.user.chain);
-    let trades: Vec<TradeKey> = kept.trades.values().filter(stands).map(|stored| stored.entry.key()).collect();
-    let mut ours = store.stored(&trades).await.unwrap();
+    let stands = |stored: &&StoredTrade| is_above_floor(&state, &stored.entry.order, &stored.entry.user.chain);
+    let trades: Vec<TradeKey> = state.trades.values().filter(stands).map(|stored| stored.entry.key()).collect();
+    let mut ours = store.load_trades(&trades).await.unwrap();
     ours.sort_by_key(|stored| stored.entry.key());
-    assert_eq!(ours, memory.stored(&trades).await.unwrap());
-    (kept, books)
+    assert_eq!(ours, memory.load_trades(&trades).await.unwrap());
+    (state, books)
 }
 
 pub(crate) fn sorted<K: Ord, V>(mut rows: Vec<(K, V)>) -> Vec<(K, V)> {
@@ -51,19 +53,19 @@ pub(crate) fn sorted<K: Ord, V>(mut rows: Vec<(K, V)>) -> Vec<(K, V)> {
     rows
 }
 
-pub(crate) fn empty(number: u32, from: Option<u64>, next: u64) -> Facts {
-    let (puts, changed, users, books, hours, fees) = (vec![], vec![], vec![], vec![], vec![], vec![]);
-    let (beside, late, trace) = (vec![], vec![], None);
-    Facts {
-        partition: partition(number),
+pub(crate) fn empty_facts(index: u32, from: Option<u64>, next: u64) -> BookFacts {
+    let (trade_rows, changed_effects, users, books, hours, fees) = (vec![], vec![], vec![], vec![], vec![], vec![]);
+    let (companions, late_events, trace) = (vec![], vec![], None);
+    BookFacts {
+        partition: partition(index),
         from,
         next,
-        beside,
+        companions,
         cut_ms: 0,
-        late,
+        late_events,
         trace,
-        puts,
-        changed,
+        trade_rows,
+        changed_effects,
         users,
         books,
         hours,
@@ -71,8 +73,8 @@ pub(crate) fn empty(number: u32, from: Option<u64>, next: u64) -> Facts {
     }
 }
 
-/// A schema that this test alone uses; none without a server.
-pub(crate) async fn server(test: &str) -> Option<(String, String, PgConnection)> {
+/// A schema that only this test uses; none without a server.
+pub(crate) async fn postgres_server(test: &str) -> Option<(String, String, PgConnection)> {
     let url = std::env::var("DATABASE_URL").ok().filter(|url| url.starts_with("postgres"));
     let Some(url) = url else {
         println!("skipped: DATABASE_URL names no PostgreSQL server");
@@ -83,6 +85,6 @@ pub(crate) async fn server(test: &str) -> Option<(String, String, PgConnection)>
     Some((url, schema, connection))
 }
 
-pub(crate) async fn run(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
+pub(crate) async fn run_sql(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
 }

@@ -1,6 +1,6 @@
-//! Trades, histories and a scripted feed for the tests of this service.
+//! Trades, random histories and a scripted feed for the tests of this service.
 
-use metrics_domain::{Heard, Limits, Store, follow};
+use metrics_domain::{DecodedTrade, Limits, Store, follow};
 use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use tape::{
 };
 use tokio::sync::Notify;
 
-/// A sequence that looks random and is the same in every run.
+/// A pseudo-random sequence that is the same in every run.
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -18,12 +18,12 @@ impl Dice {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    /// Below `most`.
-    pub(crate) fn roll(&mut self, most: u64) -> u64 {
+    /// Below `limit`.
+    pub(crate) fn roll(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        (self.0 >> 11) % most
+        (self.0 >> 11) % limit
     }
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn swap(chain: &str, trader: &str, height: u64, sold: (&str, u128), b
     }
 }
 
-/// The trade with a worth.
+/// The trade with a valuation.
 pub(crate) fn worth(mut trade: Trade, usd: &str) -> Trade {
     let notional = Usd::parse(usd).unwrap();
     trade.valuation = Some(Valuation { notional, fee: None, source: "stable-leg".to_owned() });
@@ -86,7 +86,7 @@ pub(crate) fn absent(trade: &Trade) -> Event {
     Event { id: format!("{}/2/0", trade.chain), status: Status::Reverted, trade: Box::new(trade.clone()) }
 }
 
-/// Trades that come, go, come again and arrive late, of two users on one chain.
+/// Trades of two users on one chain that are applied, reverted, applied again and late.
 pub(crate) fn history(chain: &str, dice: &mut Dice, length: usize) -> Vec<Event> {
     const ASSETS: [&str; 4] = ["$usd", "$eth", "cat", "dog"];
     let mut pool: Vec<Trade> = vec![];
@@ -120,34 +120,35 @@ pub(crate) fn partition(index: u32) -> Partition {
     Partition { topic: "trades.executed.v1".into(), index }
 }
 
-/// An event as a record, with a space that no encoder of ours would write: it tells whether the text is kept.
-pub(crate) fn said(event: &Event) -> Vec<u8> {
+/// The value of an event's record, with a leading space that no encoder of ours writes: it shows whether the text is
+/// kept.
+pub(crate) fn record_value(event: &Event) -> Vec<u8> {
     [b" ".to_vec(), wire::v1::trade::encode(event)].concat()
 }
 
 /// The events of one partition in batches of at most `size`.
-pub(crate) fn batches(partition: &Partition, events: &[Event], size: usize) -> Vec<Delivery<Heard>> {
+pub(crate) fn batches(partition: &Partition, events: &[Event], size: usize) -> Vec<Delivery<DecodedTrade>> {
     let mut script = vec![Delivery::Gained(partition.clone())];
     for (number, part) in events.chunks(size).enumerate() {
         let first = (number * size) as u64;
-        let told = |(at, event): (usize, &Event)| {
-            wire::v1::trade::told(first + at as u64, said(event)).expect("what is encoded is read").into()
+        let decode = |(at, event): (usize, &Event)| {
+            wire::v1::trade::told(first + at as u64, record_value(event)).expect("what is encoded is read").into()
         };
-        let events: Vec<Heard> = part.iter().enumerate().map(told).collect();
+        let events: Vec<DecodedTrade> = part.iter().enumerate().map(decode).collect();
         let next = first + events.len() as u64;
         script.push(Delivery::Batch(Batch { partition: partition.clone(), events, next, trace: None }));
     }
     script
 }
 
-/// Hands out what it is given, then says so and waits.
-struct Script<'a> {
-    deliveries: VecDeque<Delivery<Heard>>,
+/// Delivers what it is given, then notifies `done` and waits.
+struct ScriptedFeed<'a> {
+    deliveries: VecDeque<Delivery<DecodedTrade>>,
     done: &'a Notify,
 }
 
-impl Feed<Heard> for Script<'_> {
-    async fn next(&mut self) -> Result<Delivery<Heard>, Unavailable> {
+impl Feed<DecodedTrade> for ScriptedFeed<'_> {
+    async fn next(&mut self) -> Result<Delivery<DecodedTrade>, Unavailable> {
         if let Some(delivery) = self.deliveries.pop_front() {
             return Ok(delivery);
         }
@@ -161,9 +162,9 @@ impl Feed<Heard> for Script<'_> {
 }
 
 /// Follows the script to its end.
-pub(crate) async fn play(script: Vec<Delivery<Heard>>, store: &impl Store, events: usize) {
+pub(crate) async fn play(script: Vec<Delivery<DecodedTrade>>, store: &impl Store, events: usize) {
     let done = Notify::new();
-    let feed = Script { deliveries: script.into(), done: &done };
+    let feed = ScriptedFeed { deliveries: script.into(), done: &done };
     let limits = Limits { events, remembered: 50 };
     tokio::select! {
         ended = follow(feed, store, limits) => panic!("{ended:?}"),

@@ -1,36 +1,37 @@
-//! Leaderboards on PostgreSQL: summed, ordered and cut by the server, in one transaction that one instance at a time runs.
+//! Leaderboards on PostgreSQL: summed, ordered and limited by the server, in one transaction, by one instance at a
+//! time.
 
-use crate::leaders::{MOST, Measure, Span};
+use crate::leaders::{LEADER_MEASURES, LEADER_SPANS, LeaderSpan, MAX_LEADERS};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 
-const LOCK: &str = "SELECT pg_try_advisory_xact_lock(hashtext(current_schema() || '.leaders'))";
+const TRY_LOCK_LEADERS: &str = "SELECT pg_try_advisory_xact_lock(hashtext(current_schema() || '.leaders'))";
 
-/// Rebuilds all boards; false when another instance is at it.
+/// Rebuilds all leaderboards; returns false when another instance is rebuilding them.
 pub(super) async fn rebuild(pool: &PgPool, now_ms: u64) -> Result<bool, sqlx::Error> {
     let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
-    if !sqlx::query_scalar::<_, bool>(LOCK).fetch_one(&mut *transaction).await? {
+    if !sqlx::query_scalar::<_, bool>(TRY_LOCK_LEADERS).fetch_one(&mut *transaction).await? {
         transaction.rollback().await?;
         return Ok(false);
     }
     sqlx::query("DELETE FROM leaders").execute(&mut *transaction).await?;
-    for span in Span::ALL {
-        rank(&mut transaction, span, now_ms).await?;
+    for span in LEADER_SPANS {
+        rebuild_span(&mut transaction, span, now_ms).await?;
     }
     transaction.commit().await?;
     Ok(true)
 }
 
-/// One pass over the figures of a span feeds its three boards.
-async fn rank(connection: &mut PgConnection, span: Span, now_ms: u64) -> Result<(), sqlx::Error> {
+/// Builds the three leaderboards of a span from one pass over its figures.
+async fn rebuild_span(connection: &mut PgConnection, span: LeaderSpan, now_ms: u64) -> Result<(), sqlx::Error> {
     let (source, bounds) = match span.hours(now_ms) {
         Some(_) => ("user_hours", "WHERE hour BETWEEN $3 AND $4"),
         None => ("user_totals", "WHERE $3::bigint <= $4::bigint"),
     };
-    let boards = Measure::ALL.map(|measure| {
+    let boards = LEADER_MEASURES.map(|measure| {
         let (name, column) = (measure.name(), measure.column());
         format!(
             "SELECT '{name}'::text AS measure, row_number() OVER (ORDER BY {column} DESC, trader) AS rank, s.*
-             FROM (SELECT * FROM sums WHERE {column} <> 0 ORDER BY {column} DESC, trader LIMIT {MOST}) s"
+             FROM (SELECT * FROM sums WHERE {column} <> 0 ORDER BY {column} DESC, trader LIMIT {MAX_LEADERS}) s"
         )
     });
     let sql = format!(

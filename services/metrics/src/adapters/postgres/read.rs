@@ -1,7 +1,8 @@
-//! What the fold asks of PostgreSQL: many keys, one query, each key looked up by an index.
+//! Reads what the fold needs from PostgreSQL: one query for many keys, each found by an index.
 
-use crate::adapters::columns::{Columns, RowError, book, floors_of, owned, stored as stored_row, to_int, user};
-use metrics_domain::{Book, BookKey, Floors, Late, Method, Stored, Tail, TradeKey, User, UserKey};
+use crate::adapters::columns::{text_of, to_bigint};
+use crate::adapters::rows::{NamedColumns, RowError, floors_from_rows, read_book, read_stored_trade, read_user};
+use metrics_domain::{Book, BookKey, BookToRefold, Floors, Method, StoredTrade, Tail, TradeKey, User, UserKey};
 use sqlx::PgPool;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
@@ -24,15 +25,15 @@ macro_rules! trade_columns {
     };
 }
 
-/// The books asked for, numbered, each with the trade it is asked from.
-macro_rules! asked {
+/// The requested books, numbered, each with its first trade to refold.
+macro_rules! requested_books {
     () => {
         "UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[])
          WITH ORDINALITY AS k(trader, chain, asset, block_time_ms, height, tx_index, ordinal, trade_id, n)"
     };
 }
 
-/// Which trades are of the book asked for: by a side that moves a position, and that is more yet.
+/// The live trades of a requested book: the side of its asset changes a position and fulfils a further condition.
 macro_rules! of_book {
     ($sold:literal, $bought:literal) => {
         concat!(
@@ -46,7 +47,7 @@ macro_rules! of_book {
     };
 }
 
-const USERS: &str = "
+const SELECT_USERS: &str = "
     SELECT u.trader, u.chain, u.volume_usd::text AS volume_usd, u.swaps, u.unvalued, u.cycles,
            u.fees_usd::text AS fees_usd, u.realized_pnl_usd::text AS realized_pnl_usd,
            u.proceeds_usd::text AS proceeds_usd, u.proceeds_without_basis_usd::text AS proceeds_without_basis_usd,
@@ -54,7 +55,7 @@ const USERS: &str = "
     FROM UNNEST($1::text[], $2::text[]) AS k(trader, chain)
     CROSS JOIN LATERAL (SELECT * FROM user_totals u WHERE u.trader = k.trader AND u.chain = k.chain LIMIT 1) u";
 
-const BOOKS: &str = "
+const SELECT_BOOKS: &str = "
     SELECT b.trader, b.chain, b.asset, b.symbol, b.decimals::bigint AS decimals, b.trades,
            b.quantity::text AS quantity, b.unknown_quantity::text AS unknown_quantity, b.basis_usd::text AS basis_usd,
            b.decorated_height, b.decorated_index, b.decorated_ordinal, b.parcels,
@@ -64,7 +65,7 @@ const BOOKS: &str = "
     CROSS JOIN LATERAL (SELECT * FROM positions b
         WHERE b.trader = k.trader AND b.chain = k.chain AND b.asset = k.asset LIMIT 1) b";
 
-const STORED: &str = concat!(
+const SELECT_TRADES: &str = concat!(
     "SELECT ",
     trade_columns!(),
     " FROM UNNEST($1::bigint[], $2::text[], $3::text[]) AS k(block_time_ms, trade_id, trader)
@@ -72,13 +73,14 @@ const STORED: &str = concat!(
           WHERE t.block_time_ms = k.block_time_ms AND t.trade_id = k.trade_id AND t.trader = k.trader LIMIT 1) t"
 );
 
-/// The trades of each book, by block time from the newest checkpoint on that stands before the trade asked from, also in chain
-/// order; all of them where there is none. By average (`$9`) every trade is a checkpoint.
-const RECENT: &str = concat!(
+/// The trades of each book from the block time of a checkpoint on: of those before the requested trade, in chain order
+/// and in block time, the newest. All trades where there is none. With the average method (`$9`) every trade is a
+/// checkpoint.
+const SELECT_TRADES_SINCE_CHECKPOINT: &str = concat!(
     "SELECT k.n, ",
     trade_columns!(),
     " FROM ",
-    asked!(),
+    requested_books!(),
     " CROSS JOIN LATERAL (SELECT coalesce((SELECT t.block_time_ms FROM trades t WHERE ",
     of_book!("($9 OR t.sold_parcels_after IS NOT NULL)", "($9 OR t.bought_parcels_after IS NOT NULL)"),
     " AND t.block_time_ms <= k.block_time_ms
@@ -90,14 +92,20 @@ const RECENT: &str = concat!(
 );
 
 /// All trades of each book.
-const WHOLE: &str =
-    concat!("SELECT k.n, ", trade_columns!(), " FROM ", asked!(), " JOIN trades t ON ", of_book!("TRUE", "TRUE"));
+const SELECT_ALL_TRADES_OF_BOOKS: &str = concat!(
+    "SELECT k.n, ",
+    trade_columns!(),
+    " FROM ",
+    requested_books!(),
+    " JOIN trades t ON ",
+    of_book!("TRUE", "TRUE")
+);
 
 fn failed(error: sqlx::Error) -> Unavailable {
     Unavailable::new("read the book", error)
 }
 
-pub(super) async fn position(pool: &PgPool, partition: &Partition) -> Result<Option<u64>, Unavailable> {
+pub(super) async fn read_position(pool: &PgPool, partition: &Partition) -> Result<Option<u64>, Unavailable> {
     let next: Option<i64> = sqlx::query_scalar("SELECT next FROM position WHERE log = $1 AND partition = $2")
         .bind(&*partition.topic)
         .bind(i64::from(partition.index))
@@ -107,88 +115,107 @@ pub(super) async fn position(pool: &PgPool, partition: &Partition) -> Result<Opt
     Ok(next.map(i64::cast_unsigned))
 }
 
-pub(super) async fn floors(pool: &PgPool) -> Result<Floors, Unavailable> {
-    // In one statement: of one moment.
+pub(super) async fn read_floors(pool: &PgPool) -> Result<Floors, Unavailable> {
+    // One statement, so that both tables are read at the same moment.
     let query = "SELECT r.cut_ms, f.chain, f.height FROM retention r LEFT JOIN floors f ON TRUE";
     let rows: Vec<(i64, Option<String>, Option<i64>)> = sqlx::query_as(query).fetch_all(pool).await.map_err(failed)?;
-    Ok(floors_of(rows))
+    Ok(floors_from_rows(rows))
 }
 
-pub(super) async fn users(pool: &PgPool, keys: &[UserKey]) -> Result<Vec<(UserKey, User)>, Unavailable> {
-    let (traders, chains): (Vec<_>, Vec<_>) = keys.iter().map(|key| (owned(&key.trader), owned(&key.chain))).unzip();
-    let rows = sqlx::query(USERS).bind(traders).bind(chains).fetch_all(pool).await.map_err(failed)?;
-    Ok(rows.iter().map(user).collect::<Result<_, RowError>>()?)
+pub(super) async fn load_users(pool: &PgPool, keys: &[UserKey]) -> Result<Vec<(UserKey, User)>, Unavailable> {
+    let (traders, chains): (Vec<_>, Vec<_>) =
+        keys.iter().map(|key| (text_of(&key.trader), text_of(&key.chain))).unzip();
+    let rows = sqlx::query(SELECT_USERS).bind(traders).bind(chains).fetch_all(pool).await.map_err(failed)?;
+    Ok(rows.iter().map(read_user).collect::<Result<_, RowError>>()?)
 }
 
-pub(super) async fn books(pool: &PgPool, keys: &[BookKey]) -> Result<Vec<(BookKey, Book)>, Unavailable> {
-    let each = |of: fn(&BookKey) -> &std::sync::Arc<str>| keys.iter().map(|key| owned(of(key))).collect::<Vec<_>>();
-    let rows = sqlx::query(BOOKS)
+pub(super) async fn load_books(pool: &PgPool, keys: &[BookKey]) -> Result<Vec<(BookKey, Book)>, Unavailable> {
+    let each = |of: fn(&BookKey) -> &std::sync::Arc<str>| keys.iter().map(|key| text_of(of(key))).collect::<Vec<_>>();
+    let rows = sqlx::query(SELECT_BOOKS)
         .bind(each(|key| &key.user.trader))
         .bind(each(|key| &key.user.chain))
         .bind(each(|key| &key.asset))
         .fetch_all(pool)
         .await
         .map_err(failed)?;
-    Ok(rows.iter().map(book).collect::<Result<_, RowError>>()?)
+    Ok(rows.iter().map(read_book).collect::<Result<_, RowError>>()?)
 }
 
-pub(super) async fn stored(pool: &PgPool, method: Method, keys: &[TradeKey]) -> Result<Vec<Stored>, Unavailable> {
-    let rows = sqlx::query(STORED)
-        .bind(keys.iter().map(|key| to_int(key.time_ms)).collect::<Vec<_>>())
-        .bind(keys.iter().map(|key| owned(&key.id)).collect::<Vec<_>>())
-        .bind(keys.iter().map(|key| owned(&key.trader)).collect::<Vec<_>>())
+pub(super) async fn load_trades(
+    pool: &PgPool,
+    method: Method,
+    keys: &[TradeKey],
+) -> Result<Vec<StoredTrade>, Unavailable> {
+    let rows = sqlx::query(SELECT_TRADES)
+        .bind(keys.iter().map(|key| to_bigint(key.time_ms)).collect::<Vec<_>>())
+        .bind(keys.iter().map(|key| text_of(&key.id)).collect::<Vec<_>>())
+        .bind(keys.iter().map(|key| text_of(&key.trader)).collect::<Vec<_>>())
         .fetch_all(pool)
         .await
         .map_err(failed)?;
-    Ok(rows.iter().map(|row| stored_row(row, method)).collect::<Result<_, RowError>>()?)
+    Ok(rows.iter().map(|row| read_stored_trade(row, method)).collect::<Result<_, RowError>>()?)
 }
 
-pub(super) async fn tails(pool: &PgPool, method: Method, late: &[Late]) -> Result<Vec<Tail>, Unavailable> {
-    let all: Vec<&Late> = late.iter().collect();
-    let recent = grouped(ask(RECENT, &all).bind(method == Method::Average), late.len(), pool, method).await?;
-    let mut tails: Vec<Option<Tail>> = late.iter().zip(recent).map(|(late, trades)| late.among(trades)).collect();
-    let unproved: Vec<&Late> =
-        late.iter().zip(&tails).filter(|(_, tail)| tail.is_none()).map(|(late, _)| late).collect();
-    if !unproved.is_empty() {
-        let whole = grouped(ask(WHOLE, &unproved), unproved.len(), pool, method).await?;
-        let found = unproved.iter().zip(whole).map(|(late, trades)| late.of_all(trades));
+pub(super) async fn load_tails(
+    pool: &PgPool,
+    method: Method,
+    books: &[BookToRefold],
+) -> Result<Vec<Tail>, Unavailable> {
+    let all: Vec<&BookToRefold> = books.iter().collect();
+    let recent = trades_by_book(
+        bind_books(SELECT_TRADES_SINCE_CHECKPOINT, &all).bind(method == Method::Average),
+        books.len(),
+        pool,
+        method,
+    )
+    .await?;
+    let mut tails: Vec<Option<Tail>> =
+        books.iter().zip(recent).map(|(book, trades)| book.tail_from_some(trades)).collect();
+    let incomplete: Vec<&BookToRefold> =
+        books.iter().zip(&tails).filter(|(_, tail)| tail.is_none()).map(|(book, _)| book).collect();
+    if !incomplete.is_empty() {
+        let whole =
+            trades_by_book(bind_books(SELECT_ALL_TRADES_OF_BOOKS, &incomplete), incomplete.len(), pool, method).await?;
+        let found = incomplete.iter().zip(whole).map(|(book, trades)| book.tail_from_all(trades));
         tails.iter_mut().filter(|tail| tail.is_none()).zip(found).for_each(|(tail, found)| *tail = Some(found));
     }
     Ok(tails.into_iter().flatten().collect())
 }
 
-/// The trades that a query finds, by the number of the book they were asked for.
-async fn grouped(
+/// The trades that a query finds, for each requested book.
+async fn trades_by_book(
     query: Query<'static, sqlx::Postgres, PgArguments>,
     books: usize,
     pool: &PgPool,
     method: Method,
-) -> Result<Vec<Vec<Stored>>, Unavailable> {
+) -> Result<Vec<Vec<StoredTrade>>, Unavailable> {
     let mut trades = vec![vec![]; books];
     for row in query.fetch_all(pool).await.map_err(failed)? {
-        if let Some(of_book) = numbered(&row)?.and_then(|at| trades.get_mut(at)) {
-            of_book.push(stored_row(&row, method)?);
+        if let Some(of_book) = requested_index(&row)?.and_then(|at| trades.get_mut(at)) {
+            of_book.push(read_stored_trade(&row, method)?);
         }
     }
     Ok(trades)
 }
 
-fn ask(query: &'static str, late: &[&Late]) -> Query<'static, sqlx::Postgres, PgArguments> {
-    let texts = |of: fn(&Late) -> &std::sync::Arc<str>| late.iter().map(|k| owned(of(k))).collect::<Vec<_>>();
-    let places = |of: fn(&tape::Place) -> u64| late.iter().map(|k| to_int(of(&k.first.place))).collect::<Vec<_>>();
+fn bind_books(query: &'static str, books: &[&BookToRefold]) -> Query<'static, sqlx::Postgres, PgArguments> {
+    let texts =
+        |of: fn(&BookToRefold) -> &std::sync::Arc<str>| books.iter().map(|book| text_of(of(book))).collect::<Vec<_>>();
+    let places =
+        |of: fn(&tape::Place) -> u64| books.iter().map(|book| to_bigint(of(&book.first.place))).collect::<Vec<_>>();
     sqlx::query(query)
-        .bind(texts(|late| &late.book.user.trader))
-        .bind(texts(|late| &late.book.user.chain))
-        .bind(texts(|late| &late.book.asset))
-        .bind(late.iter().map(|late| to_int(late.time_ms)).collect::<Vec<_>>())
+        .bind(texts(|refold| &refold.book.user.trader))
+        .bind(texts(|refold| &refold.book.user.chain))
+        .bind(texts(|refold| &refold.book.asset))
+        .bind(books.iter().map(|book| to_bigint(book.time_ms)).collect::<Vec<_>>())
         .bind(places(|place| place.height))
         .bind(places(|place| place.index.into()))
         .bind(places(|place| place.ordinal.into()))
-        .bind(texts(|late| &late.first.id))
+        .bind(texts(|refold| &refold.first.id))
 }
 
-/// The place in the list asked of the one that a row belongs to; rows are numbered from one.
-fn numbered(row: &PgRow) -> Result<Option<usize>, Unavailable> {
-    let number = Columns::int(row, "n")?;
+/// The index of the requested book that a row belongs to. The query numbers books from one.
+fn requested_index(row: &PgRow) -> Result<Option<usize>, Unavailable> {
+    let number = NamedColumns::int(row, "n")?;
     Ok(usize::try_from(number - 1).ok())
 }

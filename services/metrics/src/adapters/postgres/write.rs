@@ -1,22 +1,23 @@
-//! One commit: the read position moves first, from where it was, or nothing happens; then rows and messages, a statement per table.
+//! One commit. The read position moves first, and only from where it was; then rows and messages are written, one
+//! statement per table.
 
-mod rows;
+mod copy;
 mod trades;
 mod sums;
 
-use crate::adapters::columns::{open_parcels, owned, partition, to_int};
-use crate::messages::messages;
-use metrics_domain::{Book, BookKey, Facts, Method, Outcome, SideOf};
+use crate::adapters::columns::{open_parcels_column, partition_column, text_of, to_bigint};
+use crate::messages::messages_about;
+use metrics_domain::{Book, BookFacts, BookKey, CommitOutcome, Method, TradeSide};
 use sqlx::{PgConnection, PgPool};
 use std::sync::Arc;
 
 type Done = Result<(), sqlx::Error>;
 
-/// A row that was held for new is there: somebody else's, or a trade that moved in its block.
+/// PostgreSQL's error code when a row that was expected to be new exists, because a trade moved within its block.
 const UNIQUE_VIOLATION: &str = "23505";
 
-/// Commits. New trades are copied in; if one of them turns out to be known, everything is done again without that trust.
-pub(super) async fn commit(pool: &PgPool, method: Method, facts: &Facts) -> Result<Outcome, sqlx::Error> {
+/// Commits. New trades are written by COPY; if a row of one of them exists, the commit is repeated with upserts only.
+pub(super) async fn commit(pool: &PgPool, method: Method, facts: &BookFacts) -> Result<CommitOutcome, sqlx::Error> {
     match attempt(pool, method, facts, false).await {
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNIQUE_VIOLATION) => {
             attempt(pool, method, facts, true).await
@@ -25,71 +26,79 @@ pub(super) async fn commit(pool: &PgPool, method: Method, facts: &Facts) -> Resu
     }
 }
 
-async fn attempt(pool: &PgPool, method: Method, facts: &Facts, doubt: bool) -> Result<Outcome, sqlx::Error> {
+async fn attempt(
+    pool: &PgPool,
+    method: Method,
+    facts: &BookFacts,
+    upsert_all: bool,
+) -> Result<CommitOutcome, sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    let written = write(&mut transaction, method, facts, doubt).await;
-    if matches!(written, Ok(Outcome::Committed)) {
+    let written = write(&mut transaction, method, facts, upsert_all).await;
+    if matches!(written, Ok(CommitOutcome::Committed)) {
         transaction.commit().await?;
         return written;
     }
-    // Not left to the drop of the transaction: until it is through, its lock on the position holds up the next attempt.
-    let undone = transaction.rollback().await;
-    written.and_then(|outcome| undone.map(|()| outcome))
+    // Rolled back here and not on drop: until the rollback is done, its lock on the position delays the next attempt.
+    let rolled_back = transaction.rollback().await;
+    written.and_then(|outcome| rolled_back.map(|()| outcome))
 }
 
 async fn write(
     connection: &mut PgConnection,
     method: Method,
-    facts: &Facts,
-    doubt: bool,
-) -> Result<Outcome, sqlx::Error> {
-    if !advance(connection, facts).await? {
-        return Ok(Outcome::Moved);
+    facts: &BookFacts,
+    upsert_all: bool,
+) -> Result<CommitOutcome, sqlx::Error> {
+    if !move_position(connection, facts).await? {
+        return Ok(CommitOutcome::Moved);
     }
-    trades::put(connection, method, &facts.puts, doubt).await?;
-    for side in SideOf::BOTH {
-        trades::change(connection, method, facts, side).await?;
+    trades::write_trades(connection, method, &facts.trade_rows, upsert_all).await?;
+    for side in TradeSide::BOTH {
+        trades::update_effects(connection, method, facts, side).await?;
     }
-    put_users(connection, facts).await?;
-    put_books(connection, method, facts).await?;
+    upsert_users(connection, facts).await?;
+    upsert_books(connection, method, facts).await?;
     sums::add_hours(connection, facts).await?;
     sums::add_fees(connection, facts).await?;
-    put_messages(connection, facts).await?;
-    Ok(Outcome::Committed)
+    insert_messages(connection, facts).await?;
+    Ok(CommitOutcome::Committed)
 }
 
-/// Moves the read position, if every position of its number, and the cut, is where the facts say, and counts what came too
-/// late. Commits about one number take turns, also those that find no row yet, and all of them wait while trades are dropped.
-async fn advance(connection: &mut PgConnection, facts: &Facts) -> Result<bool, sqlx::Error> {
-    let turn = sqlx::query(
+/// Moves the read position and counts late events, if the retention cut and all read positions of the partition index
+/// are what the facts say. Commits of one partition index take turns, even before its first row exists, and all commits
+/// wait while trades are dropped.
+async fn move_position(connection: &mut PgConnection, facts: &BookFacts) -> Result<bool, sqlx::Error> {
+    let lock = sqlx::query(
         "SELECT pg_advisory_xact_lock(hashtext(current_schema()), $1),
                 pg_advisory_xact_lock_shared(hashtext(current_schema() || '.retention'))",
     );
-    turn.bind(partition(facts)).execute(&mut *connection).await?;
+    lock.bind(partition_column(facts)).execute(&mut *connection).await?;
     let cut: i64 = sqlx::query_scalar("SELECT cut_ms FROM retention").fetch_one(&mut *connection).await?;
     if cut.cast_unsigned() != facts.cut_ms {
         return Ok(false);
     }
-    let standing: Vec<(String, i64)> = sqlx::query_as("SELECT log, next FROM position WHERE partition = $1")
-        .bind(partition(facts))
+    let committed: Vec<(String, i64)> = sqlx::query_as("SELECT log, next FROM position WHERE partition = $1")
+        .bind(partition_column(facts))
         .fetch_all(&mut *connection)
         .await?;
-    if !facts.stand_on(standing.into_iter().map(|(log, next)| (log, next.cast_unsigned())).collect()) {
+    if !facts.rests_on_positions(committed.into_iter().map(|(log, next)| (log, next.cast_unsigned())).collect()) {
         return Ok(false);
     }
-    let forward = "INSERT INTO position (log, partition, next) VALUES ($1, $2, $3)
+    let upsert_position = "INSERT INTO position (log, partition, next) VALUES ($1, $2, $3)
                    ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next";
-    let moved =
-        sqlx::query(forward).bind(&*facts.partition.topic).bind(partition(facts)).bind(facts.next.cast_signed());
-    moved.execute(&mut *connection).await?;
-    for (chain, count) in &facts.late {
-        let more = sqlx::query("UPDATE floors SET late = late + $2 WHERE chain = $1");
-        more.bind(&**chain).bind(to_int(*count)).execute(&mut *connection).await?;
+    let update = sqlx::query(upsert_position)
+        .bind(&*facts.partition.topic)
+        .bind(partition_column(facts))
+        .bind(facts.next.cast_signed());
+    update.execute(&mut *connection).await?;
+    for (chain, count) in &facts.late_events {
+        let count_late = sqlx::query("UPDATE floors SET late = late + $2 WHERE chain = $1");
+        count_late.bind(&**chain).bind(to_bigint(*count)).execute(&mut *connection).await?;
     }
     Ok(true)
 }
 
-const PUT_USERS: &str = "
+const UPSERT_USERS: &str = "
     INSERT INTO user_totals (trader, chain, partition, volume_usd, swaps, unvalued, cycles, fees_usd, realized_pnl_usd,
         realized_pnl_net_usd, proceeds_usd, proceeds_without_basis_usd, seen_height, seen_index, seen_ordinal)
     SELECT v.trader, v.chain, $1, v.volume::numeric, v.swaps, v.unvalued, v.cycles, v.fees::numeric,
@@ -106,25 +115,26 @@ const PUT_USERS: &str = "
         proceeds_without_basis_usd = excluded.proceeds_without_basis_usd, seen_height = excluded.seen_height,
         seen_index = excluded.seen_index, seen_ordinal = excluded.seen_ordinal";
 
-async fn put_users(connection: &mut PgConnection, facts: &Facts) -> Done {
+async fn upsert_users(connection: &mut PgConnection, facts: &BookFacts) -> Done {
     let users = &facts.users;
     if users.is_empty() {
         return Ok(());
     }
-    let seen = |of: fn(&tape::Place) -> u64| each(users, |(_, user)| user.seen.as_ref().map_or(0, |at| to_int(of(at))));
-    sqlx::query(PUT_USERS)
-        .bind(partition(facts))
-        .bind(each(users, |(key, _)| owned(&key.trader)))
-        .bind(each(users, |(key, _)| owned(&key.chain)))
-        .bind(each(users, |(_, user)| user.totals.volume.to_string()))
-        .bind(each(users, |(_, user)| to_int(user.totals.swaps)))
-        .bind(each(users, |(_, user)| to_int(user.totals.unvalued)))
-        .bind(each(users, |(_, user)| to_int(user.totals.cycles)))
-        .bind(each(users, |(_, user)| user.totals.fees.to_string()))
-        .bind(each(users, |(_, user)| user.totals.realized.pnl.to_string()))
-        .bind(each(users, |(_, user)| user.totals.net().to_string()))
-        .bind(each(users, |(_, user)| user.totals.realized.proceeds.to_string()))
-        .bind(each(users, |(_, user)| user.totals.realized.without_basis.to_string()))
+    let seen =
+        |of: fn(&tape::Place) -> u64| column(users, |(_, user)| user.seen.as_ref().map_or(0, |at| to_bigint(of(at))));
+    sqlx::query(UPSERT_USERS)
+        .bind(partition_column(facts))
+        .bind(column(users, |(key, _)| text_of(&key.trader)))
+        .bind(column(users, |(key, _)| text_of(&key.chain)))
+        .bind(column(users, |(_, user)| user.totals.volume.to_string()))
+        .bind(column(users, |(_, user)| to_bigint(user.totals.swaps)))
+        .bind(column(users, |(_, user)| to_bigint(user.totals.unvalued)))
+        .bind(column(users, |(_, user)| to_bigint(user.totals.cycles)))
+        .bind(column(users, |(_, user)| user.totals.fees.to_string()))
+        .bind(column(users, |(_, user)| user.totals.realized.pnl.to_string()))
+        .bind(column(users, |(_, user)| user.totals.net().to_string()))
+        .bind(column(users, |(_, user)| user.totals.realized.proceeds.to_string()))
+        .bind(column(users, |(_, user)| user.totals.realized.without_basis.to_string()))
         .bind(seen(|place| place.height))
         .bind(seen(|place| place.index.into()))
         .bind(seen(|place| place.ordinal.into()))
@@ -133,7 +143,7 @@ async fn put_users(connection: &mut PgConnection, facts: &Facts) -> Done {
     Ok(())
 }
 
-const PUT_BOOKS: &str = "
+const UPSERT_BOOKS: &str = "
     INSERT INTO positions (trader, chain, asset, partition, symbol, decimals, decorated_height, decorated_index,
         decorated_ordinal, trades, quantity, unknown_quantity, basis_usd, parcels, realized_pnl_usd, proceeds_usd,
         proceeds_without_basis_usd)
@@ -152,30 +162,30 @@ const PUT_BOOKS: &str = "
         basis_usd = excluded.basis_usd, parcels = excluded.parcels, realized_pnl_usd = excluded.realized_pnl_usd,
         proceeds_usd = excluded.proceeds_usd, proceeds_without_basis_usd = excluded.proceeds_without_basis_usd";
 
-async fn put_books(connection: &mut PgConnection, method: Method, facts: &Facts) -> Done {
+async fn upsert_books(connection: &mut PgConnection, method: Method, facts: &BookFacts) -> Done {
     let books = &facts.books;
     if books.is_empty() {
         return Ok(());
     }
-    let keys = |of: fn(&BookKey) -> &Arc<str>| each(books, |(key, _)| owned(of(key)));
+    let keys = |of: fn(&BookKey) -> &Arc<str>| column(books, |(key, _)| text_of(of(key)));
     let decorated =
-        |of: fn(&tape::Place) -> u64| each(books, |(_, book)| book.decorated.as_ref().map(|at| to_int(of(at))));
-    let text = |of: fn(&Book) -> String| each(books, |(_, book)| of(book));
-    sqlx::query(PUT_BOOKS)
-        .bind(partition(facts))
+        |of: fn(&tape::Place) -> u64| column(books, |(_, book)| book.decorated.as_ref().map(|at| to_bigint(of(at))));
+    let text = |of: fn(&Book) -> String| column(books, |(_, book)| of(book));
+    sqlx::query(UPSERT_BOOKS)
+        .bind(partition_column(facts))
         .bind(keys(|key| &key.user.trader))
         .bind(keys(|key| &key.user.chain))
         .bind(keys(|key| &key.asset))
-        .bind(each(books, |(_, book)| book.symbol.clone()))
-        .bind(each(books, |(_, book)| book.decimals.map(i16::from)))
+        .bind(column(books, |(_, book)| book.symbol.clone()))
+        .bind(column(books, |(_, book)| book.decimals.map(i16::from)))
         .bind(decorated(|place| place.height))
         .bind(decorated(|place| place.index.into()))
         .bind(decorated(|place| place.ordinal.into()))
-        .bind(each(books, |(_, book)| to_int(book.trades)))
+        .bind(column(books, |(_, book)| to_bigint(book.trades)))
         .bind(text(|book| book.holding.quantity.to_string()))
         .bind(text(|book| book.holding.unknown.to_string()))
         .bind(text(|book| book.holding.basis.to_string()))
-        .bind(each(books, |(_, book)| open_parcels(&book.holding, method)))
+        .bind(column(books, |(_, book)| open_parcels_column(&book.holding, method)))
         .bind(text(|book| book.realized.pnl.to_string()))
         .bind(text(|book| book.realized.proceeds.to_string()))
         .bind(text(|book| book.realized.without_basis.to_string()))
@@ -184,23 +194,24 @@ async fn put_books(connection: &mut PgConnection, method: Method, facts: &Facts)
     Ok(())
 }
 
-async fn put_messages(connection: &mut PgConnection, facts: &Facts) -> Done {
-    let messages = messages(facts);
+async fn insert_messages(connection: &mut PgConnection, facts: &BookFacts) -> Done {
+    let messages = messages_about(facts);
     if messages.is_empty() {
         return Ok(());
     }
-    let put = "INSERT INTO outbox (event_id, key, payload, trace)
+    let insert = "INSERT INTO outbox (event_id, key, payload, trace)
         SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::text[])";
-    sqlx::query(put)
-        .bind(each(&messages, |message| message.event_id.clone()))
-        .bind(each(&messages, |message| message.key.clone()))
-        .bind(each(&messages, |message| message.payload.clone()))
-        .bind(each(&messages, |message| message.trace.clone()))
+    sqlx::query(insert)
+        .bind(column(&messages, |message| message.event_id.clone()))
+        .bind(column(&messages, |message| message.key.clone()))
+        .bind(column(&messages, |message| message.payload.clone()))
+        .bind(column(&messages, |message| message.trace.clone()))
         .execute(connection)
         .await?;
     Ok(())
 }
 
-fn each<T, V>(rows: &[T], of: impl Fn(&T) -> V) -> Vec<V> {
-    rows.iter().map(of).collect()
+/// The values of one column, one of each row.
+fn column<T, V>(rows: &[T], value: impl Fn(&T) -> V) -> Vec<V> {
+    rows.iter().map(value).collect()
 }

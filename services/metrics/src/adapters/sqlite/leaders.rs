@@ -1,22 +1,22 @@
-//! Leaderboards on SQLite: summed and ordered here, because its amounts are texts.
+//! Leaderboards on SQLite: summed and ordered in Rust, because SQLite stores amounts as text.
 
-use crate::adapters::columns::{Columns, RowError};
-use crate::leaders::{Figures, Measure, Span, ranked};
+use crate::adapters::rows::{NamedColumns, RowError};
+use crate::leaders::{LEADER_MEASURES, LEADER_SPANS, LeaderSpan, TraderFigures, rank_traders};
 use sqlx::SqlitePool;
 use std::collections::HashMap;
 use tape::Unavailable;
 
-/// Rebuilds all boards.
+/// Rebuilds all leaderboards.
 pub(super) async fn rebuild(pool: &SqlitePool, now_ms: u64) -> Result<bool, Unavailable> {
     let failed = |e| Unavailable::new("rebuild the leaderboards", e);
     let mut spans = vec![];
-    for span in Span::ALL {
-        spans.push((span, sums(pool, span, now_ms).await?));
+    for span in LEADER_SPANS {
+        spans.push((span, sum_by_trader(pool, span, now_ms).await?));
     }
     let mut boards = vec![];
     for (span, sums) in &spans {
-        for measure in Measure::ALL {
-            boards.extend(ranked(sums, measure).into_iter().map(|leader| (span, measure, leader)));
+        for measure in LEADER_MEASURES {
+            boards.extend(rank_traders(sums, measure).into_iter().map(|leader| (span, measure, leader)));
         }
     }
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
@@ -40,7 +40,11 @@ pub(super) async fn rebuild(pool: &SqlitePool, now_ms: u64) -> Result<bool, Unav
     Ok(true)
 }
 
-async fn sums(pool: &SqlitePool, span: Span, now_ms: u64) -> Result<HashMap<String, Figures>, Unavailable> {
+async fn sum_by_trader(
+    pool: &SqlitePool,
+    span: LeaderSpan,
+    now_ms: u64,
+) -> Result<HashMap<String, TraderFigures>, Unavailable> {
     let query = match span.hours(now_ms) {
         Some((from, to)) => sqlx::query(
             "SELECT trader, volume_usd, swaps, fees_usd, realized_pnl_usd FROM user_hours WHERE hour BETWEEN ? AND ?",
@@ -49,19 +53,19 @@ async fn sums(pool: &SqlitePool, span: Span, now_ms: u64) -> Result<HashMap<Stri
         .bind(to.cast_signed()),
         None => sqlx::query("SELECT trader, volume_usd, swaps, fees_usd, realized_pnl_usd FROM user_totals"),
     };
-    let rows = query.fetch_all(pool).await.map_err(|e| Unavailable::new("read the leaders' figures", e))?;
-    let mut sums: HashMap<String, Figures> = HashMap::new();
+    let rows = query.fetch_all(pool).await.map_err(|e| Unavailable::new("read the figures for the leaderboards", e))?;
+    let mut sums: HashMap<String, TraderFigures> = HashMap::new();
     for row in &rows {
         let sum = sums.entry(row.text("trader")?).or_default();
-        sum.volume += &amount(row, "volume_usd")?;
+        sum.volume += &dollars(row, "volume_usd")?;
         sum.swaps += row.int("swaps")?;
-        sum.fees += &amount(row, "fees_usd")?;
-        sum.pnl += &amount(row, "realized_pnl_usd")?;
+        sum.fees += &dollars(row, "fees_usd")?;
+        sum.pnl += &dollars(row, "realized_pnl_usd")?;
     }
     Ok(sums)
 }
 
-fn amount(row: &impl Columns, column: &'static str) -> Result<metrics_domain::Dollars, RowError> {
+fn dollars(row: &impl NamedColumns, column: &'static str) -> Result<metrics_domain::Dollars, RowError> {
     let value = row.text(column)?;
     value.parse().map_err(|_| RowError::Value { column, value })
 }

@@ -1,8 +1,8 @@
-//! Sums that a batch adds to: hours and days of fees. Nothing of them is read first; what is left without trades goes.
+//! Adds to hours and to daily fees without reading them first. Rows that have no trades afterwards are deleted.
 
-use super::{Done, each};
-use crate::adapters::columns::{owned, partition, to_int};
-use metrics_domain::{Facts, HourMove, UserKey};
+use super::{Done, column};
+use crate::adapters::columns::{partition_column, text_of, to_bigint};
+use metrics_domain::{BookFacts, HourDelta, UserKey};
 use sqlx::PgConnection;
 use std::sync::Arc;
 
@@ -22,37 +22,37 @@ const ADD_HOURS: &str = "
         proceeds_usd = trim_scale(h.proceeds_usd + excluded.proceeds_usd),
         proceeds_without_basis_usd = trim_scale(h.proceeds_without_basis_usd + excluded.proceeds_without_basis_usd)";
 
-const DROP_HOURS: &str = "
+const DELETE_EMPTY_HOURS: &str = "
     DELETE FROM user_hours h USING UNNEST($1::text[], $2::text[], $3::bigint[]) AS v(trader, chain, hour)
     WHERE h.trader = v.trader AND h.chain = v.chain AND h.hour = v.hour AND h.swaps = 0 AND h.cycles = 0";
 
-pub(super) async fn add_hours(connection: &mut PgConnection, facts: &Facts) -> Done {
+pub(super) async fn add_hours(connection: &mut PgConnection, facts: &BookFacts) -> Done {
     let hours = &facts.hours;
     if hours.is_empty() {
         return Ok(());
     }
-    let user = |of: fn(&UserKey) -> &Arc<str>| each(hours, |(key, _)| owned(of(&key.user)));
-    let text = |of: fn(&HourMove) -> String| each(hours, |(_, moved)| of(moved));
-    let numbers = each(hours, |(key, _)| to_int(key.hour));
+    let user = |of: fn(&UserKey) -> &Arc<str>| column(hours, |(key, _)| text_of(of(&key.user)));
+    let text = |of: fn(&HourDelta) -> String| column(hours, |(_, delta)| of(delta));
+    let hour_numbers = column(hours, |(key, _)| to_bigint(key.hour));
     sqlx::query(ADD_HOURS)
-        .bind(partition(facts))
+        .bind(partition_column(facts))
         .bind(user(|user| &user.trader))
         .bind(user(|user| &user.chain))
-        .bind(&numbers)
-        .bind(text(|moved| moved.volume.to_string()))
-        .bind(each(hours, |(_, moved)| moved.swaps))
-        .bind(each(hours, |(_, moved)| moved.unvalued))
-        .bind(each(hours, |(_, moved)| moved.cycles))
-        .bind(text(|moved| moved.fees.to_string()))
-        .bind(text(|moved| moved.realized.pnl.to_string()))
-        .bind(text(|moved| moved.realized.proceeds.to_string()))
-        .bind(text(|moved| moved.realized.without_basis.to_string()))
+        .bind(&hour_numbers)
+        .bind(text(|delta| delta.volume.to_string()))
+        .bind(column(hours, |(_, delta)| delta.swaps))
+        .bind(column(hours, |(_, delta)| delta.unvalued))
+        .bind(column(hours, |(_, delta)| delta.cycles))
+        .bind(text(|delta| delta.fees.to_string()))
+        .bind(text(|delta| delta.realized.pnl.to_string()))
+        .bind(text(|delta| delta.realized.proceeds.to_string()))
+        .bind(text(|delta| delta.realized.without_basis.to_string()))
         .execute(&mut *connection)
         .await?;
-    // Only what lost trades may be left without any.
-    if hours.iter().any(|(_, moved)| moved.swaps < 0 || moved.cycles < 0) {
-        let drop = sqlx::query(DROP_HOURS).bind(user(|user| &user.trader)).bind(user(|user| &user.chain));
-        drop.bind(numbers).execute(connection).await?;
+    // Only hours that lose trades can become empty.
+    if hours.iter().any(|(_, delta)| delta.swaps < 0 || delta.cycles < 0) {
+        let delete = sqlx::query(DELETE_EMPTY_HOURS).bind(user(|user| &user.trader)).bind(user(|user| &user.chain));
+        delete.bind(hour_numbers).execute(connection).await?;
     }
     Ok(())
 }
@@ -65,31 +65,31 @@ const ADD_FEES: &str = "
     ON CONFLICT (trader, chain, platform, day) DO UPDATE SET partition = excluded.partition,
         trades = f.trades + excluded.trades, fees_usd = trim_scale(f.fees_usd + excluded.fees_usd)";
 
-const DROP_FEES: &str = "
+const DELETE_EMPTY_FEES: &str = "
     DELETE FROM fees f USING UNNEST($1::text[], $2::text[], $3::text[], $4::bigint[]) AS v(trader, chain, platform, day)
     WHERE f.trader = v.trader AND f.chain = v.chain AND f.platform = v.platform AND f.day = v.day AND f.trades = 0";
 
-pub(super) async fn add_fees(connection: &mut PgConnection, facts: &Facts) -> Done {
+pub(super) async fn add_fees(connection: &mut PgConnection, facts: &BookFacts) -> Done {
     let fees = &facts.fees;
     if fees.is_empty() {
         return Ok(());
     }
-    let user = |of: fn(&UserKey) -> &Arc<str>| each(fees, |(key, _)| owned(of(&key.user)));
-    let platforms = each(fees, |(key, _)| key.platform.clone());
-    let days = each(fees, |(key, _)| to_int(key.day));
+    let user = |of: fn(&UserKey) -> &Arc<str>| column(fees, |(key, _)| text_of(of(&key.user)));
+    let platforms = column(fees, |(key, _)| key.platform.clone());
+    let days = column(fees, |(key, _)| to_bigint(key.day));
     sqlx::query(ADD_FEES)
-        .bind(partition(facts))
+        .bind(partition_column(facts))
         .bind(user(|user| &user.trader))
         .bind(user(|user| &user.chain))
         .bind(&platforms)
         .bind(&days)
-        .bind(each(fees, |(_, moved)| moved.trades))
-        .bind(each(fees, |(_, moved)| moved.usd.to_string()))
+        .bind(column(fees, |(_, delta)| delta.trades))
+        .bind(column(fees, |(_, delta)| delta.usd.to_string()))
         .execute(&mut *connection)
         .await?;
-    if fees.iter().any(|(_, moved)| moved.trades < 0) {
-        let drop = sqlx::query(DROP_FEES).bind(user(|user| &user.trader)).bind(user(|user| &user.chain));
-        drop.bind(platforms).bind(days).execute(connection).await?;
+    if fees.iter().any(|(_, delta)| delta.trades < 0) {
+        let delete = sqlx::query(DELETE_EMPTY_FEES).bind(user(|user| &user.trader)).bind(user(|user| &user.chain));
+        delete.bind(platforms).bind(days).execute(connection).await?;
     }
     Ok(())
 }

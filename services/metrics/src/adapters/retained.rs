@@ -1,17 +1,18 @@
-//! Which of the trades below a cut a book is folded on from: in either database the same question.
+//! SQL, the same for either database, for the trades below a cut and for those among them that must stay.
 
 use metrics_domain::Method;
-use metrics_domain::retention::dropped;
+use metrics_domain::retention::dropped_block_times;
 
-/// A condition on the block times that a cut drops.
-pub(crate) fn below(cut_ms: u64) -> String {
-    let range = dropped(cut_ms);
+/// The condition that a trade has a block time below the cut.
+pub(crate) fn below_cut_condition(cut_ms: u64) -> String {
+    let range = dropped_block_times(cut_ms);
     format!("block_time_ms >= {} AND block_time_ms < {}", range.start, range.end)
 }
 
-/// The keys of the trades below a cut that are needed still: of each book the newest checkpoint, and what came after it.
-pub(crate) fn needed(cut_ms: u64, method: Method) -> String {
-    let below = below(cut_ms);
+/// Selects the keys of the trades below a cut that folds continue from: of each book the newest checkpoint and the
+/// trades after it.
+pub(crate) fn retained_trades_query(cut_ms: u64, method: Method) -> String {
+    let below_cut = below_cut_condition(cut_ms);
     let side = |side: &str| {
         let checkpoint = match method {
             Method::Average => "1".to_owned(),
@@ -20,7 +21,7 @@ pub(crate) fn needed(cut_ms: u64, method: Method) -> String {
         format!(
             "SELECT block_time_ms, trade_id, trader, chain, height, tx_index, ordinal, {side}_asset AS asset,
                     {checkpoint} AS checkpoint
-             FROM trades WHERE {below} AND status = 'live' AND {side}_quantity_after IS NOT NULL"
+             FROM trades WHERE {below_cut} AND status = 'live' AND {side}_quantity_after IS NOT NULL"
         )
     };
     format!(

@@ -1,7 +1,7 @@
-//! Stories of trades that come and go, and a feed that tells them.
+//! Random trades that are applied and reverted, and a feed that delivers a script of them.
 
-use metrics_domain::memory::Memory;
-use metrics_domain::{Heard, Limits, follow};
+use metrics_domain::memory::MemoryStore;
+use metrics_domain::{DecodedTrade, Limits, follow};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
@@ -13,7 +13,7 @@ use tape::{
     Trader, Transaction, Unavailable, Usd, Valuation,
 };
 
-/// What may be random about a trade.
+/// What is random about a trade.
 #[derive(Clone, Debug)]
 pub(crate) struct Sketch {
     pub(crate) user: u8,
@@ -96,11 +96,11 @@ pub(crate) fn event(trade: Trade, present: bool, at: usize) -> Event {
     Event { id: format!("chain/{at}/0"), status, trade: Box::new(trade) }
 }
 
-/// Hands out what it is given, then waits for ever.
-struct Script(VecDeque<Delivery<Heard>>);
+/// Delivers what it is given, then waits for ever.
+struct ScriptedFeed(VecDeque<Delivery<DecodedTrade>>);
 
-impl Feed<Heard> for Script {
-    async fn next(&mut self) -> Result<Delivery<Heard>, Unavailable> {
+impl Feed<DecodedTrade> for ScriptedFeed {
+    async fn next(&mut self) -> Result<Delivery<DecodedTrade>, Unavailable> {
         match self.0.pop_front() {
             Some(delivery) => Ok(delivery),
             None => pending().await,
@@ -113,23 +113,23 @@ impl Feed<Heard> for Script {
 }
 
 /// Follows the script to its end; nothing in it waits, so one poll gets there.
-pub(crate) fn run(script: Vec<Delivery<Heard>>, store: &Memory, limits: Limits) {
-    let mut story = pin!(follow(Script(script.into()), store, limits));
-    assert!(story.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+pub(crate) fn run(script: Vec<Delivery<DecodedTrade>>, store: &MemoryStore, limits: Limits) {
+    let mut following = pin!(follow(ScriptedFeed(script.into()), store, limits));
+    assert!(following.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
 }
 
 pub(crate) fn partition() -> Partition {
     Partition { topic: "trades.executed.v1".into(), index: 7 }
 }
 
-pub(crate) fn batches(events: &[Event], cuts: &[usize]) -> Vec<Delivery<Heard>> {
+pub(crate) fn batches(events: &[Event], cuts: &[usize]) -> Vec<Delivery<DecodedTrade>> {
     let mut script = vec![Delivery::Gained(partition())];
     let mut at = 0;
     for cut in cuts.iter().copied().chain([events.len()]) {
         let end = (at + cut).min(events.len());
-        let told =
+        let decoded =
             |at: usize| TradeRecord { position: at as u64, event: events[at].clone(), text: String::new() }.into();
-        let part = (at..end).map(told).collect();
+        let part = (at..end).map(decoded).collect();
         script.push(Delivery::Batch(Batch { partition: partition(), events: part, next: end as u64, trace: None }));
         at = end;
     }

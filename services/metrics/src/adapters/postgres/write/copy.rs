@@ -1,136 +1,138 @@
-//! Rows in the binary format of COPY: the server neither looks for escapes in them nor reads numbers from text.
+//! Encodes rows in the binary format of COPY, so that the server neither searches text for escapes nor parses numbers.
 //!
-//! A field is its length and its bytes; a number is its sign, its scale and its digits to the base of 10,000.
+//! A field is its length and its bytes. A `numeric` is its sign, its scale and its digits to the base of 10,000.
 
 use std::fmt::{Display, Write};
 
-const HEAD: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-const NULL: i32 = -1;
-/// What the server calls `text` where an array says what it is made of.
-const TEXT: u32 = 25;
-/// Decimal digits in one digit of a number.
-const GROUP: usize = 4;
-const NEGATIVE: u16 = 0x4000;
+const COPY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+const NULL_LENGTH: i32 = -1;
+/// The server's type id of `text`, which an array names as the type of its items.
+const TEXT_OID: u32 = 25;
+/// Decimal digits in one digit of a `numeric`.
+const DIGITS_PER_GROUP: usize = 4;
+const NEGATIVE_SIGN: u16 = 0x4000;
 
-/// Rows of so many columns.
-pub(super) struct Rows {
+/// A buffer of encoded rows.
+pub(super) struct CopyRows {
     bytes: Vec<u8>,
     columns: i16,
-    shown: String,
+    formatted: String,
 }
 
-impl Rows {
-    /// No rows yet, with room for so many bytes.
+impl CopyRows {
+    /// An empty buffer for rows with this number of columns, with room for `room` bytes.
     pub(super) fn new(columns: i16, room: usize) -> Self {
         let mut bytes = Vec::with_capacity(room);
-        bytes.extend_from_slice(HEAD);
-        Self { bytes, columns, shown: String::new() }
+        bytes.extend_from_slice(COPY_HEADER);
+        Self { bytes, columns, formatted: String::new() }
     }
 
-    /// No row follows.
+    /// Writes the end of the data: no row follows.
     pub(super) fn end(&mut self) {
         self.bytes.extend_from_slice(&(-1_i16).to_be_bytes());
     }
 
-    /// What was written since the last [`Self::clear`].
+    /// The bytes written since the last [`Self::clear`].
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// How much that is.
+    /// The number of those bytes.
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Forgets what was written: it is sent.
+    /// Empties the buffer after its bytes were sent.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
     }
 
-    /// A row begins: its fields follow.
-    pub(super) fn row(&mut self) {
+    /// Begins a row; its fields follow.
+    pub(super) fn begin_row(&mut self) {
         self.bytes.extend_from_slice(&self.columns.to_be_bytes());
     }
 
-    /// A `bigint`.
+    /// Writes a `bigint`.
     pub(super) fn int(&mut self, value: i64) {
         self.field(&value.to_be_bytes());
     }
 
-    /// A `bigint` or nothing.
+    /// Writes a `bigint` or null.
     pub(super) fn int_or_null(&mut self, value: Option<i64>) {
         match value {
             Some(value) => self.int(value),
-            None => self.bytes.extend_from_slice(&NULL.to_be_bytes()),
+            None => self.bytes.extend_from_slice(&NULL_LENGTH.to_be_bytes()),
         }
     }
 
-    /// A `boolean`.
+    /// Writes a `boolean`.
     pub(super) fn flag(&mut self, value: bool) {
         self.field(&[value.into()]);
     }
 
-    /// A `text`.
+    /// Writes a `text`.
     pub(super) fn text(&mut self, text: &str) {
         self.field(text.as_bytes());
     }
 
-    /// A `text` or nothing.
+    /// Writes a `text` or null.
     pub(super) fn text_or_null(&mut self, text: Option<&str>) {
         match text {
             Some(text) => self.text(text),
-            None => self.bytes.extend_from_slice(&NULL.to_be_bytes()),
+            None => self.bytes.extend_from_slice(&NULL_LENGTH.to_be_bytes()),
         }
     }
 
-    /// A `text[]`.
+    /// Writes a `text[]`.
     pub(super) fn texts<T: AsRef<str>>(&mut self, items: &[T]) {
-        let at = self.open();
+        let at = self.open_field();
         let dimensions = i32::from(!items.is_empty());
         self.bytes.extend_from_slice(&dimensions.to_be_bytes());
-        // None of them is null.
+        // No item is null.
         self.bytes.extend_from_slice(&0_i32.to_be_bytes());
-        self.bytes.extend_from_slice(&TEXT.to_be_bytes());
+        self.bytes.extend_from_slice(&TEXT_OID.to_be_bytes());
         if dimensions == 1 {
-            self.bytes.extend_from_slice(&size(items.len()).to_be_bytes());
-            // They are counted from one.
+            self.bytes.extend_from_slice(&to_i32(items.len()).to_be_bytes());
+            // Items are numbered from one.
             self.bytes.extend_from_slice(&1_i32.to_be_bytes());
         }
         for item in items {
             self.text(item.as_ref());
         }
-        self.close(at);
+        self.close_field(at);
     }
 
-    /// A `numeric`, as the value shows itself: digits, perhaps with a sign and a point.
+    /// Writes a `numeric`: the value must be formatted as digits with an optional sign and point.
     pub(super) fn number(&mut self, value: impl Display) {
-        self.shown.clear();
+        self.formatted.clear();
         // Writing to a string does not fail.
-        let _ = write!(self.shown, "{value}");
-        let shown = std::mem::take(&mut self.shown);
-        let at = self.open();
-        self.digits(&shown);
-        self.close(at);
-        self.shown = shown;
+        let _ = write!(self.formatted, "{value}");
+        let formatted = std::mem::take(&mut self.formatted);
+        let at = self.open_field();
+        self.numeric_digits(&formatted);
+        self.close_field(at);
+        self.formatted = formatted;
     }
 
-    /// A `numeric` or nothing.
+    /// Writes a `numeric` or null.
     pub(super) fn number_or_null(&mut self, value: Option<impl Display>) {
         match value {
             Some(value) => self.number(value),
-            None => self.bytes.extend_from_slice(&NULL.to_be_bytes()),
+            None => self.bytes.extend_from_slice(&NULL_LENGTH.to_be_bytes()),
         }
     }
 
-    fn digits(&mut self, shown: &str) {
-        let (sign, plain) = shown.strip_prefix('-').map_or((0, shown), |plain| (NEGATIVE, plain));
+    fn numeric_digits(&mut self, formatted: &str) {
+        let (sign, plain) = formatted.strip_prefix('-').map_or((0, formatted), |plain| (NEGATIVE_SIGN, plain));
         let (whole, fraction) = plain.split_once('.').unwrap_or((plain, ""));
         let at = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 8]);
-        // The point lies between two groups: the first may lack digits in front, the last at its end.
-        let groups = whole.as_bytes().rchunks(GROUP).rev().map(|group| value(group, group.len()));
-        let groups = groups.chain(fraction.as_bytes().chunks(GROUP).map(|group| value(group, GROUP)));
-        let (mut weight, mut count, mut end) = (short(whole.len().div_ceil(GROUP)) - 1, 0_i16, self.bytes.len());
+        // Groups do not cross the decimal point: the first may have fewer digits in front, the last fewer at its end.
+        let groups = whole.as_bytes().rchunks(DIGITS_PER_GROUP).rev().map(|group| group_value(group, group.len()));
+        let groups = groups
+            .chain(fraction.as_bytes().chunks(DIGITS_PER_GROUP).map(|group| group_value(group, DIGITS_PER_GROUP)));
+        let (mut weight, mut count, mut end) =
+            (to_i16(whole.len().div_ceil(DIGITS_PER_GROUP)) - 1, 0_i16, self.bytes.len());
         for group in groups {
             if group == 0 && count == 0 {
                 weight -= 1;
@@ -142,44 +144,44 @@ impl Rows {
                 end = self.bytes.len();
             }
         }
-        // Groups of zeros at either end are not written.
+        // Groups of zeros at either end are left out.
         self.bytes.truncate(end);
-        let count = short((end - at - 8) / 2);
+        let count = to_i16((end - at - 8) / 2);
         let weight = if count == 0 { 0 } else { weight };
         let sign = if count == 0 { 0 } else { sign };
-        let scale = short(fraction.len());
+        let scale = to_i16(fraction.len());
         let head = [count.to_be_bytes(), weight.to_be_bytes(), sign.to_be_bytes(), scale.to_be_bytes()];
         self.bytes[at..at + 8].copy_from_slice(head.as_flattened());
     }
 
     fn field(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(&size(bytes.len()).to_be_bytes());
+        self.bytes.extend_from_slice(&to_i32(bytes.len()).to_be_bytes());
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// A field begins whose length is not known yet.
-    fn open(&mut self) -> usize {
+    /// Begins a field whose length is not known yet.
+    fn open_field(&mut self) -> usize {
         self.bytes.extend_from_slice(&[0; 4]);
         self.bytes.len()
     }
 
-    fn close(&mut self, at: usize) {
-        let length = size(self.bytes.len() - at);
+    fn close_field(&mut self, at: usize) {
+        let length = to_i32(self.bytes.len() - at);
         self.bytes[at - 4..at].copy_from_slice(&length.to_be_bytes());
     }
 }
 
-/// A group of decimal digits as one number, filled up to `digits` of them with zeros.
-fn value(group: &[u8], digits: usize) -> i16 {
+/// The number that a group of decimal digits stands for, with zeros appended up to `digits` of them.
+fn group_value(group: &[u8], digits: usize) -> i16 {
     let read = group.iter().fold(0, |sum, digit| sum * 10 + i16::from(digit - b'0'));
     (group.len()..digits).fold(read, |sum, _| sum * 10)
 }
 
-fn size(len: usize) -> i32 {
+fn to_i32(len: usize) -> i32 {
     i32::try_from(len).unwrap_or(i32::MAX)
 }
 
-fn short(len: usize) -> i16 {
+fn to_i16(len: usize) -> i16 {
     i16::try_from(len).unwrap_or(i16::MAX)
 }
 
@@ -188,17 +190,17 @@ mod tests {
     use super::*;
 
     /// Count, weight, sign, scale, digits: as the server's own `numeric_send` writes them.
-    fn number(shown: &str) -> Vec<i16> {
-        let mut rows = Rows::new(1, 0);
-        rows.number(shown);
-        let (length, field) = rows.bytes[HEAD.len()..].split_at(4);
-        assert_eq!(length, size(field.len()).to_be_bytes());
+    fn number(formatted: &str) -> Vec<i16> {
+        let mut rows = CopyRows::new(1, 0);
+        rows.number(formatted);
+        let (length, field) = rows.bytes[COPY_HEADER.len()..].split_at(4);
+        assert_eq!(length, to_i32(field.len()).to_be_bytes());
         field.chunks(2).map(|two| i16::from_be_bytes([two[0], two[1]])).collect()
     }
 
     #[test]
     fn numbers_are_what_the_server_would_send() {
-        for (shown, sent) in [
+        for (formatted, sent) in [
             ("0", &[0, 0, 0, 0][..]),
             ("0.00", &[0, 0, 0, 2]),
             ("-0.0", &[0, 0, 0, 1]),
@@ -211,20 +213,20 @@ mod tests {
             ("0.0001", &[1, -1, 0, 4, 1]),
             ("100000000.00010", &[4, 2, 0, 5, 1, 0, 0, 1]),
         ] {
-            assert_eq!(number(shown), sent, "{shown}");
+            assert_eq!(number(formatted), sent, "{formatted}");
         }
     }
 
     #[test]
     fn fields_carry_their_length_and_the_rest_is_framed() {
-        let mut rows = Rows::new(5, 0);
-        rows.row();
+        let mut rows = CopyRows::new(5, 0);
+        rows.begin_row();
         rows.int(-2);
         rows.flag(true);
         rows.text_or_null(None);
         rows.texts(&["v\"3", "é"]);
         rows.texts::<&str>(&[]);
-        let mut expected = HEAD.to_vec();
+        let mut expected = COPY_HEADER.to_vec();
         expected.extend([0, 5]);
         expected.extend([0, 0, 0, 8, 255, 255, 255, 255, 255, 255, 255, 254]);
         expected.extend([0, 0, 0, 1, 1]);

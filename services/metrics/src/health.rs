@@ -1,0 +1,44 @@
+//! The health of the service: what it waits for, and what it has counted.
+
+use environment::health::Health;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tape_log::feed::Tallies;
+
+/// Shared by all parts of the service.
+#[derive(Debug, Default)]
+pub(crate) struct ServiceHealth {
+    /// Whether the database answers.
+    pub(crate) database: AtomicBool,
+    /// Whether the log answers.
+    pub(crate) log: AtomicBool,
+    /// Batches committed.
+    pub(crate) commits: AtomicU64,
+    /// Trades applied or reverted.
+    pub(crate) trades: AtomicU64,
+    /// Commits refused because another reader had moved a read position, or old trades were dropped.
+    pub(crate) moved: AtomicU64,
+    /// Events about trades at or below a dropped height.
+    pub(crate) late: AtomicU64,
+    /// Messages published.
+    pub(crate) published: AtomicU64,
+}
+
+/// The response of `/health`; `feeds` are the counters of the feeds, once there are feeds.
+pub(crate) fn health_of(service: &ServiceHealth, feeds: Option<&Vec<Arc<Tallies>>>) -> Health {
+    let waiting = [("database", &service.database), ("log", &service.log)];
+    let waiting = waiting.into_iter().filter(|(_, answers)| !answers.load(Ordering::Relaxed));
+    let counted = [
+        ("commits", &service.commits),
+        ("trades", &service.trades),
+        ("moved", &service.moved),
+        ("late", &service.late),
+        ("published", &service.published),
+    ];
+    let mut counters: BTreeMap<String, u64> =
+        counted.into_iter().map(|(name, count)| (name.to_owned(), count.load(Ordering::Relaxed))).collect();
+    let feeds = Tallies::together(feeds.into_iter().flatten().map(Arc::as_ref));
+    counters.extend(feeds.read().map(|(name, figure)| (name.to_owned(), figure)));
+    Health { waiting_for: waiting.map(|(name, _)| name.to_owned()).collect(), counters }
+}
