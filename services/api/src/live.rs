@@ -24,8 +24,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tape::Partition;
+use tape_log::completeness::CompletenessAudit;
 use tape_log::record::chain_of;
-use tape_log::watch::Watch;
 use tape_log::{Stored, topics};
 use wire::v1::progress::ChainProgressed;
 
@@ -49,7 +49,7 @@ struct Inner {
     readers: HashMap<u64, Listener>,
     reader_number: u64,
     folded: Folded,
-    watch: Watch,
+    watch: CompletenessAudit,
     /// Dead letters by the chain of their key.
     letters: HashMap<String, u64>,
 }
@@ -57,7 +57,7 @@ struct Inner {
 impl Inner {
     /// What must be zero of a chain.
     fn watched(&self, chain: &str) -> WatchView {
-        let tally = self.watch.tally(chain);
+        let tally = self.watch.of_chain(chain);
         let dead_lettered = self.letters.get(chain).copied().unwrap_or(0);
         WatchView { lost: tally.lost, doubled: tally.doubled, gap: tally.gap, dead_lettered }
     }
@@ -106,7 +106,7 @@ impl Hub {
     pub(crate) fn saw(&self, partition: &Partition, records: &[Stored], next: u64) {
         let mut inner = self.lock();
         if *partition.topic == *topics::TRADES.name {
-            inner.watch.saw(partition, records.iter().map(|record| (&*record.key, record.position)), next);
+            inner.watch.take_records(partition, records.iter().map(|record| (&*record.key, record.position)), next);
         } else if topics::DEAD_LETTERS.iter().any(|topic| *partition.topic == *topic.name) {
             for record in records {
                 *inner.letters.entry(chain_of(&record.key).into_owned()).or_default() += 1;
@@ -226,7 +226,7 @@ impl Hub {
     /// A chain moved.
     pub(crate) fn chain(&self, position: u64, progress: ChainProgressed) {
         let mut inner = self.lock();
-        inner.watch.told(&progress);
+        inner.watch.take_progress(&progress);
         let watched = inner.watched(&progress.chain);
         let Inner { live: Some(live), chains, readers, .. } = &mut *inner else { return };
         if position < live.progress {

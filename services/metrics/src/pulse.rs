@@ -4,7 +4,7 @@ use environment::health::Health;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tape_log::feed::Tallies;
+use tape_log::feed::FeedCounters;
 
 /// Shared by all parts of the service.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub struct Pulse {
 }
 
 /// What `/health` answers; `tallies` are the feeds' own figures, once there are feeds.
-pub fn health(pulse: &Pulse, tallies: Option<&Vec<Arc<Tallies>>>) -> Health {
+pub fn health(pulse: &Pulse, tallies: Option<&Vec<Arc<FeedCounters>>>) -> Health {
     let waiting = [("database", &pulse.database), ("log", &pulse.log)];
     let waiting = waiting.into_iter().filter(|(_, well)| !well.load(Ordering::Relaxed));
     let counted = [
@@ -38,7 +38,7 @@ pub fn health(pulse: &Pulse, tallies: Option<&Vec<Arc<Tallies>>>) -> Health {
     ];
     let mut counters: BTreeMap<String, u64> =
         counted.into_iter().map(|(name, count)| (name.to_owned(), count.load(Ordering::Relaxed))).collect();
-    let tallies = Tallies::together(tallies.into_iter().flatten().map(Arc::as_ref));
-    counters.extend(tallies.read().map(|(name, figure)| (name.to_owned(), figure)));
+    let tallies = FeedCounters::sum_of(tallies.into_iter().flatten().map(Arc::as_ref));
+    counters.extend(tallies.named().map(|(name, figure)| (name.to_owned(), figure)));
     Health { waiting_for: waiting.map(|(name, _)| name.to_owned()).collect(), counters }
 }

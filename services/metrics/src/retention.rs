@@ -22,7 +22,7 @@ pub async fn keep(store: &impl Retention, log: &Log, days: u32) {
                 tracing::warn!(event = "trades.not-final", chain.id = %chain, block.height = height, "{said}");
             }
             Err(error) => {
-                tracing::warn!(event = "trades.drop.delayed", error = %with_causes(&error), "failed to {error}")
+                tracing::warn!(event = "trades.drop.delayed", error = %with_causes(&error), "failed to {error}");
             }
         }
         tokio::time::sleep(EVERY).await;

@@ -13,7 +13,7 @@ use anyhow::Context;
 use environment::Shutdown;
 use metrics_domain::{Retention, Store, follow};
 use std::sync::{Arc, OnceLock};
-use tape_log::feed::{Tallies, TradeFeed};
+use tape_log::feed::{FeedCounters, TradeFeed};
 use tape_log::{Log, topics};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -48,7 +48,7 @@ async fn serve(
 }
 
 /// What each feed counts, once there are feeds.
-type Counted = OnceLock<Vec<Arc<Tallies>>>;
+type Counted = OnceLock<Vec<Arc<FeedCounters>>>;
 
 async fn work(settings: &Settings, log: Log, pulse: &Arc<Pulse>, counted: &Counted) -> anyhow::Result<()> {
     match &settings.database {
@@ -91,7 +91,7 @@ where
     let mut tallies = vec![];
     for _ in 0..workers(settings, &log) {
         let feed = patiently(&pulse.log, || TradeFeed::join(&log, topics::READ_BY_METRICS)).await;
-        tallies.push(feed.tallies());
+        tallies.push(feed.counters());
         let feed = PatientFeed::new(feed, Arc::clone(pulse));
         let patient = PatientStore::new(Arc::clone(&store), Arc::clone(pulse), Arc::clone(&written));
         let limits = settings.limits;

@@ -131,7 +131,7 @@ fn take(hub: &Hub, partition: &Partition, record: Stored) -> Result<(), Invalid>
     let (position, at_ms) = (record.position, record.timestamp_ms);
     let Some(value) = record.value else { return Ok(()) };
     if *partition.topic == *topics::TRADES.name {
-        let told = v1::trade::told(position, value).map_err(|(invalid, _)| invalid)?;
+        let told = v1::trade::decode_record(position, value).map_err(|(invalid, _)| invalid)?;
         hub.trade(partition.index, position, at_ms, |at, number| TradeChange::new(told.event, &told.text, at, number));
     } else if *partition.topic == *topics::METRICS_UPDATED.name {
         let body = v1::metrics::decode(&value)?;

@@ -134,7 +134,7 @@ impl Effects {
 impl Facts {
     /// Whether these, log by log, are the positions of the facts' number that the facts rest on.
     pub fn stand_on(&self, standing: Vec<(String, u64)>) -> bool {
-        self.partition.stands(self.from, &self.beside, standing)
+        self.partition.positions_match(self.from, &self.beside, standing)
     }
 
     /// How far the logs of this number are read, all together: grows with every commit about their users.

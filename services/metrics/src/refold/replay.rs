@@ -39,7 +39,9 @@ impl Feed<Heard> for Replay<'_> {
             let within = records.into_iter().filter(|record| record.position < end);
             // What does not validate was dead-lettered when it was read first.
             let events = within
-                .filter_map(|record| wire::v1::trade::told(record.position, record.value?).ok().map(Heard::from))
+                .filter_map(|record| {
+                    wire::v1::trade::decode_record(record.position, record.value?).ok().map(Heard::from)
+                })
                 .collect();
             if next == end {
                 self.ends.remove(&partition);

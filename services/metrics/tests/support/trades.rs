@@ -131,7 +131,7 @@ pub(crate) fn batches(partition: &Partition, events: &[Event], size: usize) -> V
     for (number, part) in events.chunks(size).enumerate() {
         let first = (number * size) as u64;
         let told = |(at, event): (usize, &Event)| {
-            wire::v1::trade::told(first + at as u64, said(event)).expect("what is encoded is read").into()
+            wire::v1::trade::decode_record(first + at as u64, said(event)).expect("what is encoded is read").into()
         };
         let events: Vec<Heard> = part.iter().enumerate().map(told).collect();
         let next = first + events.len() as u64;
