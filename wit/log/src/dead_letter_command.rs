@@ -2,7 +2,7 @@
 
 use crate::Log;
 use crate::dead_letter::{list, replay};
-use crate::topics::{Reading, Topic};
+use crate::topics::{ServiceTopics, Topic};
 use tape::Unavailable;
 
 /// Records that were put aside because they could not be read.
@@ -15,13 +15,18 @@ pub enum DeadLetterCommand {
 }
 
 impl DeadLetterCommand {
-    /// Carries it out for the service that reads `reading` and owns `owned`; one line per dead letter.
-    pub async fn execute(self, log: &Log, reading: &Reading, owned: &[Topic]) -> Result<Vec<String>, Unavailable> {
+    /// Carries it out for one service, which owns the topics `owned`; one line per dead letter.
+    pub async fn execute(
+        self,
+        log: &Log,
+        service: &ServiceTopics,
+        owned: &[Topic],
+    ) -> Result<Vec<String>, Unavailable> {
         log.own(owned).await?;
         Ok(match self {
-            Self::List => list(log, reading).await?.iter().map(ToString::to_string).collect(),
+            Self::List => list(log, service).await?.iter().map(ToString::to_string).collect(),
             Self::Replay => {
-                let replayed = replay(log, reading).await?;
+                let replayed = replay(log, service).await?;
                 replayed.iter().map(|(letter, outcome)| format!("{letter} -> {outcome}")).collect()
             }
         })
