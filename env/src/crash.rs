@@ -1,8 +1,8 @@
 //! Named places where a test ends the process as a power cut would, without flushing or closing anything, or delays it.
 //!
 //! `CHAINTAPE_CRASH=tape.append.produced:3` ends the process when it passes that place for the third time.
-//! `CHAINTAPE_LINGER=tape.partition.fenced:3000` delays whoever passes that place by so many milliseconds. Unset, as everywhere but
-//! in the chaos suite, a place costs one load.
+//! `CHAINTAPE_LINGER=tape.partition.fenced:3000` delays whoever passes that place by so many milliseconds. Unset, as
+//! everywhere but in the chaos suite, a place costs one load.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};

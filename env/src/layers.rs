@@ -14,8 +14,8 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Reads the files in `ENV_DIR` (default `env`) and the process environment; a file that `APP_ENV` asks for and that
-    /// is not there, or one that is malformed, is a problem.
+    /// Reads the files in `ENV_DIR` (default `env`) and the process environment; a file that `APP_ENV` asks for and
+    /// that is not there, or one that is malformed, is a problem.
     pub fn load(problems: &mut Problems) -> Self {
         // Variables that are not Unicode are none of this project's.
         let process = std::env::vars_os()

@@ -1,8 +1,8 @@
-//! What a process receives from outside: variables, the command line, signals, the clock; and what every process does with it.
+//! What a process receives from outside (variables, command line, signals, clock) and what every process does with it.
 //!
-//! Read in this order: [`layers`] (where variables come from), [`problems`] (how a process reads its own and reports all
-//! that is wrong at once), [`process`] (how it starts and ends), then what it works with: [`telemetry`], [`shutdown`], [`health`],
-//! [`backoff`] and [`retry`], [`rate_limit`].
+//! Read in this order: [`layers`] (where variables come from), [`problems`] (how a process reads its own and reports
+//! all that is wrong at once), [`process`] (how it starts and ends), then what it works with: [`telemetry`],
+//! [`shutdown`], [`health`], [`backoff`] and [`retry`], [`rate_limit`].
 //!
 //! ```no_run
 //! # fn main() -> std::process::ExitCode {

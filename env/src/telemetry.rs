@@ -1,5 +1,4 @@
-//! Logs, as JSON lines with the service's name or, on a terminal, as lines for people; and where configured, traces and
-//! measurements.
+//! Logs, as JSON lines or, on a terminal, as lines for people; and where configured, traces and measurements.
 
 mod otlp;
 
@@ -20,8 +19,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
 /// Starts the logs of a process on standard output; `RUST_LOG` filters them (default `info`). Where
-/// `OTEL_EXPORTER_OTLP_ENDPOINT` is set, traces and measurements go there, for as long as what is returned is kept. Starting
-/// again changes nothing.
+/// `OTEL_EXPORTER_OTLP_ENDPOINT` is set, traces and measurements go there, for as long as what is returned is kept.
+/// Starting again changes nothing.
 pub fn start(service: &'static str) -> Telemetry {
     let (telemetry, refused) = Telemetry::begin(service);
     begin(service, std::io::stdout().is_terminal(), std::io::stdout, telemetry.layer());

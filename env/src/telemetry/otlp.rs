@@ -1,7 +1,7 @@
-//! Traces and measurements to an OpenTelemetry collector, by OTLP over HTTP, where `OTEL_EXPORTER_OTLP_ENDPOINT` names one.
+//! Traces and measurements to an OpenTelemetry collector, by OTLP over HTTP: where `OTEL_EXPORTER_OTLP_ENDPOINT` says.
 //!
-//! The other `OTEL_…` variables mean what OpenTelemetry says they mean: headers, timeouts, sampling, how often measurements
-//! leave. They are read from the process environment alone, as every OpenTelemetry SDK does.
+//! The other `OTEL_…` variables mean what OpenTelemetry says they mean: headers, timeouts, sampling, how often
+//! measurements leave. They are read from the process environment alone, as every OpenTelemetry SDK does.
 
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
@@ -82,8 +82,8 @@ pub fn traceparent() -> Option<String> {
     span.is_valid().then(text)
 }
 
-/// Makes a span that has not begun part of the trace that a `traceparent` names. It comes from outside: a malformed one is
-/// ignored.
+/// Makes a span that has not begun part of the trace that a `traceparent` names. It comes from outside: a malformed one
+/// is ignored.
 pub fn continued(span: Span, traceparent: Option<&str>) -> Span {
     let Some(sent) = traceparent else { return span };
     let headers = HashMap::from([("traceparent".to_owned(), sent.to_owned())]);

@@ -1,7 +1,7 @@
 //! An audit of completeness: compares the records a reader read of a chain with the counts in the chain's own progress.
 //!
-//! A count says how many records of a chain stand in a partition below a position. Between two counts the reader must have
-//! read exactly the difference; what lies before the first count is not audited. Its figures must be zero.
+//! A count says how many records of a chain stand in a partition below a position. Between two counts the reader must
+//! have read exactly the difference; what lies before the first count is not audited. Its figures must be zero.
 
 use crate::record::chain_of;
 use crate::topics;
@@ -10,7 +10,8 @@ use std::sync::Arc;
 use tape::Partition;
 use wire::v1::progress::{ChainProgressed, PartitionProgress};
 
-/// Most positions kept of one chain in one partition while no count comes; beyond, the audit begins anew with the next count.
+/// Most positions kept of one chain in one partition while no count comes; beyond, the audit begins anew with the next
+/// count.
 const MAX_UNCOUNTED: usize = 100_000;
 
 /// What the audit found of one chain; all of it must be zero.

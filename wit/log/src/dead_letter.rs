@@ -1,8 +1,9 @@
 //! Dead letters: records that a service could not read, kept with the reason and their position, and their replay.
 //!
-//! A dead letter that can be read by now is copied to the service's own replay topic, into the partition with the index it
-//! came from, so that the instance that holds the user's book reads it. Applied out of order, it could bring back a trade
-//! that was reverted meanwhile: so only the newest record of a trade is replayed, and only once the trade's block is final.
+//! A dead letter that can be read by now is copied to the service's own replay topic, into the partition with the index
+//! it came from, so that the instance that holds the user's book reads it. Applied out of order, it could bring back a
+//! trade that was reverted meanwhile: so only the newest record of a trade is replayed, and only once the trade's block
+//! is final.
 
 use crate::topics::{self, ServiceTopics, Topic};
 use crate::{Log, Record, Stored};

@@ -1,11 +1,11 @@
-//! The trade feed: live trades through the service's group, and with each partition its companions, the partitions of the
-//! history topic and of the replay topic with the same index. What does not validate goes to a dead-letter topic.
+//! The trade feed: live trades through the service's group, and with each partition its companions, the partitions of
+//! the history topic and of the replay topic with the same index. What does not validate goes to a dead-letter topic.
 //!
 //! Decisions
-//! * 2026-11-25 – history is read by a second consumer without a group. Context: what a user's book is made of must have
-//!   one reader, and the group's assignor does not keep partitions of two topics together. Choice: the group decides over
-//!   the live topic alone; whoever gains a partition of it reads the companions too. Price: one more connection per reader, and
-//!   positions of three topics are compared in each commit.
+//! * 2026-11-25 – history is read by a second consumer without a group. Context: what a user's book is made of must
+//!   have one reader, and the group's assignor does not keep partitions of two topics together. Choice: the group
+//!   decides over the live topic alone; whoever gains a partition of it reads the companions too. Price: one more
+//!   connection per reader, and positions of three topics are compared in each commit.
 
 use crate::completeness::CompletenessAudit;
 use crate::topics::{self, ServiceTopics};

@@ -1,8 +1,8 @@
 //! The log under the tape: fenced atomic appends and ordered reads, on Kafka, SQLite or memory.
 //!
-//! [`feed`], [`dead_letter`] and [`completeness`] read payloads; everything else handles bytes, whose meaning is in `wire`. One
-//! suite, `tests/suite.rs`, holds the three adapters to the same semantics. Read [`record`] (the nouns), [`topics`] (which topics
-//! exist), then [`Log`].
+//! [`feed`], [`dead_letter`] and [`completeness`] read payloads; everything else handles bytes, whose meaning is in
+//! `wire`. One suite, `tests/suite.rs`, holds the three adapters to the same semantics. Read [`record`] (the nouns),
+//! [`topics`] (which topics exist), then [`Log`].
 
 pub mod record;
 pub mod topics;
@@ -160,8 +160,8 @@ impl Log {
         }
     }
 
-    /// Reads partitions without a group, from the given positions; nothing is gained or lost. A partition that is sought later is read too,
-    /// one that is [let go](Reader::let_go) no more.
+    /// Reads partitions without a group, from the given positions; nothing is gained or lost. A partition that is
+    /// sought later is read too, one that is [let go](Reader::let_go) no more.
     #[expect(clippy::unused_async, reason = "an adapter may have to ask its server here")]
     pub async fn assigned(&self, partitions: Vec<(Partition, Start)>) -> Result<Reader, Unavailable> {
         Ok(match self {
@@ -223,8 +223,8 @@ pub enum Writer {
 pub type Ends = Vec<(Partition, u64)>;
 
 impl Writer {
-    /// Appends all records or none. `seal` receives where each partition will end after them and adds the last records of the
-    /// same step. After anything but `Done` this writer must not be used again.
+    /// Appends all records or none. `seal` receives where each partition will end after them and adds the last records
+    /// of the same step. After anything but `Done` this writer must not be used again.
     pub async fn append(&mut self, records: Vec<Record>, seal: impl FnOnce(&Ends) -> Vec<Record> + Send) -> Appended {
         match self {
             Self::Kafka(writer) => writer.append(records, seal).await,
@@ -278,8 +278,8 @@ impl Reader {
         })
     }
 
-    /// For a member of a group: nothing is written under a lost partition any more, so another member may have it. For a
-    /// reader without a group: the partition is read no more.
+    /// For a member of a group: nothing is written under a lost partition any more, so another member may have it. For
+    /// a reader without a group: the partition is read no more.
     pub fn let_go(&mut self, partition: &Partition) {
         match self {
             Self::Kafka(reader) => reader.let_go(partition),

@@ -1,4 +1,4 @@
-//! What the SQLite and the memory log share: where partitions end, waking readers after an append, and the reader itself.
+//! What the SQLite and the memory log share: ends of partitions, waking readers after an append, and the reader.
 
 use crate::{Arrival, Stored, Topic};
 use std::collections::{BTreeMap, HashMap, VecDeque};

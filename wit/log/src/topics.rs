@@ -1,4 +1,4 @@
-//! The topics that exist, with their fixed partitions and policies. The owner creates them and refuses one that differs.
+//! The topics that exist, with their partitions and policies. The owner creates them and refuses one that differs.
 
 use std::sync::Arc;
 use tape::Partition;
@@ -51,13 +51,13 @@ pub const FAILURES: Topic = topic("ingest.failures.v1", 1, Policy::Days(30), 16 
 pub const METRICS_DLQ: Topic = dead_letters("trades.executed.v1.metrics.dlq");
 /// Backfilled trades that metrics could not read.
 pub const METRICS_HISTORY_DLQ: Topic = dead_letters("trades.history.v1.metrics.dlq");
-/// Dead letters that metrics shall read again; partitions are those of the trades.
+/// Dead letters replayed to metrics; partitions are those of the trades.
 pub const METRICS_REPLAY: Topic = topic("metrics.replay.v1", 64, Policy::Keep, MIB);
 /// Live trades that portfolio could not read.
 pub const PORTFOLIO_DLQ: Topic = dead_letters("trades.executed.v1.portfolio.dlq");
 /// Backfilled trades that portfolio could not read.
 pub const PORTFOLIO_HISTORY_DLQ: Topic = dead_letters("trades.history.v1.portfolio.dlq");
-/// Dead letters that portfolio shall read again; partitions are those of the trades.
+/// Dead letters replayed to portfolio; partitions are those of the trades.
 pub const PORTFOLIO_REPLAY: Topic = topic("portfolio.replay.v1", 64, Policy::Keep, MIB);
 
 const fn dead_letters(name: &'static str) -> Topic {

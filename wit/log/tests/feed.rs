@@ -1,4 +1,4 @@
-//! The trade feed on every log: companions come and go with the live partition, and figures that must be zero tell the truth.
+//! The trade feed on every log: companions come and go with the live partition, and the audit's figures are right.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -117,7 +117,7 @@ async fn every_promise(target: Target) {
         assert_eq!(batch.trace.as_deref(), Some(if seen == 2 { "of the second" } else { "of the first" }));
     }
 
-    // Another service's replay is none of its business, and poison is put aside as it was, value or none.
+    // Another service's replay is not read, and a record that cannot be read becomes a dead letter as it was, with a value or without.
     let poison = [Some(b"{}".to_vec()), None].map(|value| Record { value, partition: history.clone(), ..live.clone() });
     let sent = [record(&topics::PORTFOLIO_REPLAY, &ann)].into_iter().chain(poison);
     log.publish(sent.collect()).await.unwrap();
@@ -138,7 +138,7 @@ async fn every_promise(target: Target) {
     until(&mut feed, || counters.named()[1].1 > 0).await;
     assert_eq!(counters.named(), [("deadLettered", 2), ("lost", 1), ("doubled", 0), ("gap", 2)]);
 
-    // Whoever takes a live partition takes its companions, and whoever loses it reads neither.
+    // The reader that gains a live partition gains its companions, and one that loses it reads neither.
     let mut second = TradeFeed::join(&log, topics::READ_BY_METRICS).await.unwrap();
     let (mut lost, mut gained): (Vec<Partition>, Vec<Partition>) = (vec![], vec![]);
     while lost.len() < 3 || gained.len() < 3 || gained.len() % 3 != 0 || lost.len() % 3 != 0 {

@@ -1,8 +1,8 @@
 //! The reader's side of the tape: partitions are assigned and taken away, and their events arrive in order, in batches.
 //!
-//! **Invariant:** after `Gained` nothing of that partition arrives before [`Feed::seek`] names its start; after `Lost` nothing of it
-//! arrives at all, and what was folded of it since the last commit is void. Partitions with the same index are gained and lost
-//! together, whatever their topics: one key has one reader.
+//! **Invariant:** after `Gained` nothing of that partition arrives before [`Feed::seek`] names its start; after `Lost`
+//! nothing of it arrives at all, and what was folded of it since the last commit is void. Partitions with the same
+//! index are gained and lost together, whatever their topics: one key has one reader.
 
 use crate::change::Event;
 use std::error::Error;
@@ -19,8 +19,8 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// Whether the positions that a store holds for this index, as (topic, position), are those that its reader has come to:
-    /// `own` in this partition, none before its first commit, and one in each companion that it has read.
+    /// Whether the positions that a store holds for this index, as (topic, position), are those that its reader has
+    /// come to: `own` in this partition, none before its first commit, and one in each companion that it has read.
     pub fn positions_match(
         &self,
         own: Option<u64>,

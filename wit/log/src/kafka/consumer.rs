@@ -1,7 +1,8 @@
 //! The thread of a Kafka reader: it owns the consumer, polls it for records and carries out the reader's commands.
 //!
-//! librdkafka's consumer blocks, and calls back on the thread that polls it; so it has a thread of its own, and the async side
-//! ([`Reader`](super::Reader)) talks to it over channels. Channels are bounded: a slow reader stops the polling.
+//! librdkafka's consumer blocks, and calls back on the thread that polls it; so it has a thread of its own, and the
+//! async side ([`Reader`](super::Reader)) talks to it over channels. Channels are bounded: a slow reader stops the
+//! polling.
 
 use super::{BROKER_TIMEOUT, Kafka};
 use crate::{Arrival, Stored, Topic};
@@ -18,8 +19,8 @@ use tokio::sync::mpsc;
 
 /// Most arrivals that wait for the reader; with the two limits below this bounds what lies between broker and reader.
 const MAX_WAITING_ARRIVALS: usize = 3;
-/// Most records gathered by one round of polls, of all partitions: more than one fetch brings of a partition, so that a fetch is
-/// seldom cut in two.
+/// Most records gathered by one round of polls, of all partitions: more than one fetch brings of a partition, so that a
+/// fetch is seldom cut in two.
 const MAX_GATHERED_RECORDS: usize = 20_000;
 /// How many bytes of values end a round of polls.
 const MAX_GATHERED_BYTES: usize = 32 << 20;

@@ -81,8 +81,8 @@ impl Reader {
     }
 
     pub(crate) fn let_go(&mut self, partition: &Partition) {
-        // A reader without a group drops what is still under way of the partition. A member does not: it may have gained the
-        // partition again meanwhile, and that is not what it lets go.
+        // A reader without a group drops what is still under way of the partition. A member does not: it may have
+        // gained the partition again meanwhile, and that is not what it lets go.
         if self.alone {
             *self.generations.entry(partition.clone()).or_default() += 1;
         }

@@ -1,11 +1,12 @@
 //! The rebalance callback of a group member: partitions are assigned only with the start that the reader sought.
 //!
-//! librdkafka calls it on the consumer's thread, inside a poll; no record of an assigned partition is fetched before it returns.
+//! librdkafka calls it on the consumer's thread, inside a poll; no record of an assigned partition is fetched before it
+//! returns.
 //!
-//! **Invariant:** a gained partition is handed to the consumer only with the start that the reader sent for it, so no record
-//! before that start can arrive. A member that writes under its membership is waited for when a partition is taken from it,
-//! for [`RELEASE_TIMEOUT`]: after that, fencing decides. Without a group, a partition is read from the first seek until it is let
-//! go.
+//! **Invariant:** a gained partition is handed to the consumer only with the start that the reader sent for it, so no
+//! record before that start can arrive. A member that writes under its membership is waited for when a partition is
+//! taken from it, for [`RELEASE_TIMEOUT`]: after that, fencing decides. Without a group, a partition is read from the
+//! first seek until it is let go.
 
 use super::consumer::{Command, GroupContext, Seek};
 use crate::Arrival;
@@ -83,8 +84,8 @@ impl GroupContext {
         starts
     }
 
-    /// Announces the lost partitions, waits for the reader to let them go where it writes under its membership, and gives
-    /// them up.
+    /// Announces the lost partitions, waits for the reader to let them go where it writes under its membership, and
+    /// gives them up.
     fn unassign_lost(&self, consumer: &BaseConsumer<Self>, lost: &TopicPartitionList) -> Result<(), KafkaError> {
         let mut held = self.partitions_in(lost);
         for partition in &held {

@@ -38,8 +38,8 @@ fn watermark<C: ConsumerContext>(
     }
 }
 
-/// Visits a partition from its first record to everything that was appended, committed or not, when this was called; what
-/// was then in flight has ended by the time this returns.
+/// Visits a partition from its first record to everything that was appended, committed or not, when this was called;
+/// what was then in flight has ended by the time this returns.
 pub(super) fn visit(log: &Kafka, partition: &Partition, mut each: impl FnMut(Stored)) -> Result<(), KafkaError> {
     let name = log.name(&partition.topic);
     let partition = partition.index.cast_signed();
