@@ -1,32 +1,32 @@
-//! How long to wait before trying again: exponential, with full jitter, so that many do not come back at once.
+//! How long to wait before the next attempt: exponential, with full jitter, so that many clients do not return at once.
 
 use rand::Rng;
 use std::time::Duration;
 
-/// Grows from `first` to `most`, doubling; each wait is drawn evenly from nothing to the current bound.
+/// The bound doubles from `first` to `max`; each wait is drawn evenly between zero and the bound.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     first: Duration,
-    most: Duration,
+    max: Duration,
     bound: Duration,
 }
 
 impl Backoff {
-    /// The first bound and the last.
-    pub fn new(first: Duration, most: Duration) -> Self {
-        let bound = first.min(most);
-        Self { first: bound, most, bound }
+    /// With the first bound and the largest one.
+    pub fn new(first: Duration, max: Duration) -> Self {
+        let bound = first.min(max);
+        Self { first: bound, max, bound }
     }
 
     /// The next wait.
     #[expect(clippy::should_implement_trait, reason = "it never ends, so it is no iterator")]
     pub fn next(&mut self) -> Duration {
         let bound = self.bound;
-        self.bound = bound.saturating_mul(2).min(self.most);
+        self.bound = bound.saturating_mul(2).min(self.max);
         bound.mul_f64(rand::rng().random_range(0.0..=1.0))
     }
 
-    /// Something succeeded: begin again with the first bound.
+    /// Begins again with the first bound, after a success.
     pub fn reset(&mut self) {
         self.bound = self.first;
     }

@@ -1,45 +1,46 @@
-//! Named places where a test may end the process as a power cut would, nothing flushed, closed or said, or hold it up.
+//! Named places where a test ends the process as a power cut would, without flushing or closing anything, or delays it.
 //!
-//! `CHAINTAPE_CRASH=tape.append.produced:3` ends it when that place is passed for the third time.
-//! `CHAINTAPE_LINGER=tape.partition.fenced:3000` holds up for so many milliseconds whoever passes there. Unset, as everywhere but
-//! in the chaos suite, a place costs one load.
+//! `CHAINTAPE_CRASH=tape.append.produced:3` ends the process when it passes that place for the third time.
+//! `CHAINTAPE_LINGER=tape.partition.fenced:3000` delays whoever passes that place by so many milliseconds. Unset, as
+//! everywhere but in the chaos suite, a place costs one load.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-static ORDERED: OnceLock<Option<Order>> = OnceLock::new();
-static HELD_UP: OnceLock<Option<Order>> = OnceLock::new();
+static CRASH: OnceLock<Option<Injection>> = OnceLock::new();
+static LINGER: OnceLock<Option<Injection>> = OnceLock::new();
 
-struct Order {
+/// A place, and how many passes are left or how many milliseconds to wait there.
+struct Injection {
     place: String,
-    left: AtomicU64,
+    number: AtomicU64,
 }
 
-/// The process passes a place.
+/// Ends the process here, if this pass of the place is the one that `CHAINTAPE_CRASH` names.
 pub fn point(place: &str) {
-    let Some(order) = ORDERED.get_or_init(|| ordered("CHAINTAPE_CRASH")) else { return };
-    if order.place == place && order.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+    let Some(injection) = CRASH.get_or_init(|| injection("CHAINTAPE_CRASH")) else { return };
+    if injection.place == place && injection.number.fetch_sub(1, Ordering::Relaxed) == 1 {
         std::process::abort();
     }
 }
 
-/// Passes a place slowly, where that is ordered.
+/// Waits here, if `CHAINTAPE_LINGER` names the place.
 pub async fn linger(place: &str) {
-    let Some(order) = HELD_UP.get_or_init(|| ordered("CHAINTAPE_LINGER")) else { return };
-    if order.place == place {
-        tokio::time::sleep(Duration::from_millis(order.left.load(Ordering::Relaxed))).await;
+    let Some(injection) = LINGER.get_or_init(|| injection("CHAINTAPE_LINGER")) else { return };
+    if injection.place == place {
+        tokio::time::sleep(Duration::from_millis(injection.number.load(Ordering::Relaxed))).await;
     }
 }
 
-fn ordered(variable: &str) -> Option<Order> {
+fn injection(variable: &str) -> Option<Injection> {
     parse(&std::env::var(variable).ok()?)
 }
 
-fn parse(text: &str) -> Option<Order> {
-    let (place, times) = text.split_once(':').unwrap_or((text, "1"));
-    let times: u64 = times.parse().ok().filter(|times| *times > 0)?;
-    Some(Order { place: place.to_owned(), left: AtomicU64::new(times) })
+fn parse(text: &str) -> Option<Injection> {
+    let (place, number) = text.split_once(':').unwrap_or((text, "1"));
+    let number: u64 = number.parse().ok().filter(|number| *number > 0)?;
+    Some(Injection { place: place.to_owned(), number: AtomicU64::new(number) })
 }
 
 #[cfg(test)]
@@ -47,10 +48,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_names_a_place_and_how_often_it_is_passed() {
-        let order = parse("a.b:3").unwrap();
-        assert_eq!((order.place.as_str(), order.left.into_inner()), ("a.b", 3));
-        assert_eq!(parse("a.b").unwrap().left.into_inner(), 1);
+    fn a_place_is_named_with_a_number_or_with_one() {
+        let injection = parse("a.b:3").unwrap();
+        assert_eq!((injection.place.as_str(), injection.number.into_inner()), ("a.b", 3));
+        assert_eq!(parse("a.b").unwrap().number.into_inner(), 1);
         assert!(parse("a.b:0").is_none() && parse("a.b:x").is_none());
     }
 }

@@ -7,7 +7,7 @@ use std::error::Error;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dotenv;
 
-/// A line that is none of what the format knows.
+/// A line that does not follow the format.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line} {rule}")]
 struct BadLine {

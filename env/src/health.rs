@@ -1,4 +1,4 @@
-//! What a process says of itself: `GET /health` and `/ready`, nothing else, and the probe that asks.
+//! The health of a process: what it waits for and what it counted, served at `GET /health` and `/ready`, and the probe.
 
 use axum::Json;
 use axum::Router;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How a process is.
+/// What a process waits for, and what it counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Health {
@@ -49,7 +49,7 @@ pub async fn serve_on(
 /// Why a probe fails. Reads after "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
-    /// Nobody answers.
+    /// Nothing answers there.
     #[error("reach {addr}")]
     Unreachable {
         /// Where.
@@ -57,7 +57,7 @@ pub enum ProbeError {
         /// Why.
         source: io::Error,
     },
-    /// The process says that it is not well.
+    /// The process answers with another status than 200.
     #[error("find {addr} well: {answer}")]
     Unwell {
         /// Where.
@@ -67,21 +67,22 @@ pub enum ProbeError {
     },
 }
 
-/// Whether the process that answers on `addr` is alive; what its `/health` says. For `health` subcommands.
+/// The body of `/health` at this address: the process there is alive. For `health` subcommands.
 pub async fn probe(addr: SocketAddr) -> Result<String, ProbeError> {
-    ask(addr, "/health").await
+    get_path(addr, "/health").await
 }
 
-/// Whether the process that answers on `addr` is ready; what its `/ready` says.
+/// The body of `/ready` at this address: the process there is ready.
 pub async fn probe_ready(addr: SocketAddr) -> Result<String, ProbeError> {
-    ask(addr, "/ready").await
+    get_path(addr, "/ready").await
 }
 
-const PATIENCE: Duration = Duration::from_secs(3);
-const MAX_ANSWER: u64 = 64 * 1024;
+/// How long a probe may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 
-async fn ask(addr: SocketAddr, path: &str) -> Result<String, ProbeError> {
-    let answer = tokio::time::timeout(PATIENCE, exchange(reachable(addr), path))
+async fn get_path(addr: SocketAddr, path: &str) -> Result<String, ProbeError> {
+    let answer = tokio::time::timeout(PROBE_TIMEOUT, exchange(reachable(addr), path))
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         .map_err(|source| ProbeError::Unreachable { addr, source })?;
@@ -98,11 +99,11 @@ async fn exchange(addr: SocketAddr, path: &str) -> io::Result<String> {
     let request = format!("GET {path} HTTP/1.0\r\nHost: {addr}\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
-    stream.take(MAX_ANSWER).read_to_string(&mut answer).await?;
+    stream.take(MAX_ANSWER_BYTES).read_to_string(&mut answer).await?;
     Ok(answer)
 }
 
-/// A process that listens everywhere is asked on the loopback address.
+/// A process that listens on all addresses is reached on the loopback address.
 fn reachable(addr: SocketAddr) -> SocketAddr {
     let ip = match addr.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -113,7 +114,7 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct HealthBody<'a> {
     status: &'static str,
     #[serde(flatten)]
     health: &'a Health,
@@ -121,7 +122,7 @@ struct Answer<'a> {
 
 fn answer(health: &Health, waiting: StatusCode) -> (StatusCode, Json<serde_json::Value>) {
     let (code, status) = if health.ready() { (StatusCode::OK, "ready") } else { (waiting, "waiting") };
-    let body = serde_json::to_value(Answer { status, health }).unwrap_or_default();
+    let body = serde_json::to_value(HealthBody { status, health }).unwrap_or_default();
     (code, Json(body))
 }
 
@@ -132,7 +133,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     #[tokio::test]
-    async fn a_process_tells_what_it_waits_for() {
+    async fn a_process_shows_what_it_waits_for() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let ready = Arc::new(AtomicBool::new(false));
@@ -141,13 +142,13 @@ mod tests {
             waiting_for: if now.load(Ordering::Relaxed) { vec![] } else { vec!["database".to_owned()] },
             counters: BTreeMap::from([("trades".to_owned(), 7)]),
         }));
-        let said = probe(addr).await.unwrap();
-        assert!(said.contains(r#""waitingFor":["database"]"#) && said.contains(r#""trades":7"#), "{said}");
+        let body = probe(addr).await.unwrap();
+        assert!(body.contains(r#""waitingFor":["database"]"#) && body.contains(r#""trades":7"#), "{body}");
         let refused = probe_ready(addr).await.unwrap_err().to_string();
         assert!(refused.contains("503") && refused.contains("database"), "{refused}");
         ready.store(true, Ordering::Relaxed);
         assert!(probe_ready(addr).await.unwrap().contains(r#""status":"ready""#));
-        assert!(matches!(ask(addr, "/other").await, Err(ProbeError::Unwell { .. })));
+        assert!(matches!(get_path(addr, "/other").await, Err(ProbeError::Unwell { .. })));
         serving.abort();
         let _ = serving.await;
         assert!(matches!(probe(addr).await, Err(ProbeError::Unreachable { .. })));

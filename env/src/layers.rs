@@ -1,4 +1,4 @@
-//! Where variables come from: `.env`, then `.env.<APP_ENV>`, then the process environment; later wins.
+//! Where variables come from: `.env`, then `.env.<APP_ENV>`, then the process environment; the later one wins.
 
 use crate::dotenv::Dotenv;
 use crate::problems::{Problems, Strings};
@@ -14,19 +14,19 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Reads the files in `ENV_DIR` (default `env`) and the process environment; a file that `APP_ENV` asks for and that
-    /// is not there, or one that is malformed, is a problem.
+    /// Reads the files in `ENV_DIR` (default `env`) and the process environment; a file that `APP_ENV` asks for and
+    /// that is not there, or one that is malformed, is a problem.
     pub fn load(problems: &mut Problems) -> Self {
-        // What is not Unicode is no setting of ours.
+        // Variables that are not Unicode are none of this project's.
         let process = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .collect::<HashMap<_, _>>();
         let directory = process.get("ENV_DIR").filter(|set| !set.is_empty()).map_or("env", String::as_str).into();
-        Self::of(directory, process, problems)
+        Self::from_directory(directory, process, problems)
     }
 
-    /// Layers the files of a directory under the given process environment.
-    pub fn of(directory: PathBuf, process: HashMap<String, String>, problems: &mut Problems) -> Self {
+    /// Layers the files of a directory, and the given process environment over them.
+    pub fn from_directory(directory: PathBuf, process: HashMap<String, String>, problems: &mut Problems) -> Self {
         let process = Environment::default().ignore_empty(true).source(Some(process.into_iter().collect()));
         let base = file(&directory.join(".env"), problems);
         let chosen = merged(&[base.as_ref()], &process, problems).get_string("app_env").unwrap_or_default();
@@ -66,7 +66,7 @@ fn is_name(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
 }
 
-/// A file that is there and well-formed.
+/// The env file, if it exists and is well-formed.
 fn file(path: &Path, problems: &mut Problems) -> Option<EnvFile> {
     if !path.is_file() {
         return None;
@@ -103,7 +103,7 @@ mod tests {
         }
         let process = process.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let mut problems = Problems::default();
-        let layers = Layers::of(directory.path().to_owned(), process, &mut problems);
+        let layers = Layers::from_directory(directory.path().to_owned(), process, &mut problems);
         (layers, problems)
     }
 

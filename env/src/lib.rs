@@ -1,7 +1,8 @@
-//! What a process receives from outside: variables, telemetry, the wish that it stop, the clock.
+//! What a process receives from outside (variables, command line, signals, clock) and what every process does with it.
 //!
-//! Read in this order: [`layers`] (where variables come from), [`problems`] (how a process reads its own and reports all
-//! that is wrong at once), then what every process starts with: [`telemetry`], [`shutdown`], [`health`], [`backoff`].
+//! Read in this order: [`layers`] (where variables come from), [`problems`] (how a process reads its own and reports
+//! all that is wrong at once), [`process`] (how it starts and ends), then what it works with: [`telemetry`],
+//! [`shutdown`], [`health`], [`backoff`] and [`retry`], [`rate_limit`].
 //!
 //! ```no_run
 //! # fn main() -> std::process::ExitCode {
@@ -9,7 +10,7 @@
 //! let layers = environment::Layers::load(&mut problems);
 //! let url = problems.required(&layers, "DATABASE_URL");
 //! if let Err(error) = problems.finish() {
-//!     return environment::exit_with(error);
+//!     return environment::process::exit_code(Err(error.into()));
 //! }
 //! # drop(url); std::process::ExitCode::SUCCESS }
 //! ```
@@ -33,16 +34,11 @@ pub use backoff::Backoff;
 pub use causes::with_causes;
 pub use layers::Layers;
 pub use problems::{ConfigError, Problems, Resolved, Secret, Strings};
-pub use process::BAD_SETTINGS;
 pub use rate_limit::{Rate, RateLimiter, TokenBucket};
 pub use retry::retry;
 pub use shutdown::Shutdown;
 
 use std::time::UNIX_EPOCH;
-
-/// The allocator of every process: most of what they do is to make and drop small texts, on one thread and on another.
-#[global_allocator]
-static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The time of this machine, milliseconds since the Unix epoch.
 pub fn now_ms() -> u64 {

@@ -16,7 +16,7 @@ impl<S: std::hash::BuildHasher> Strings for HashMap<String, String, S> {
     }
 }
 
-/// A text that is never printed.
+/// A text that is never printed: keys, passwords, addresses that hold them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 

@@ -1,8 +1,8 @@
 //! How every process starts: it parses its command line, reads its settings, does what was asked and ends with a code.
 //!
-//! A service implements [`Program`] and its `main` is one line, `environment::process::main::<It>().await`. Every one of them
-//! then has the commands `run` (also without a command), `check-config` and `health`, beside its own. Programs that are put
-//! together differently (`chain-ingestor`, `chaintape`) use [`check_config`] and [`exit_code`].
+//! A service implements [`Program`] and its `main` is one line, `environment::process::main::<It>().await`. Every one
+//! of them then has the commands `run` (also without a command), `check-config` and `health`, beside its own. Programs
+//! that are put together differently (`chain-ingestor`, `chaintape`) use [`check_config`] and [`exit_code`].
 
 use crate::{ConfigError, Layers, Problems, Shutdown, health, telemetry};
 use anyhow::Context;
@@ -124,8 +124,8 @@ pub fn check_config(problems: &Problems) -> Result<(), ConfigError> {
     problems.finish()
 }
 
-/// The code a process ends with. Why it failed goes to standard error: one sentence per wrong setting and code 64, else the
-/// error with all its causes and code 1.
+/// The code a process ends with. Why it failed goes to standard error: one sentence per wrong setting and code 64, else
+/// the error with all its causes and code 1.
 pub fn exit_code(ended: anyhow::Result<()>) -> ExitCode {
     let Err(error) = ended else { return ExitCode::SUCCESS };
     if let Some(wrong) = error.downcast_ref::<ConfigError>() {

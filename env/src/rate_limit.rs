@@ -1,12 +1,12 @@
 //! Rate limits: the one token bucket of the workspace, and a limiter that waits for its tokens.
 //!
 //! Decisions
-//! * 2026-11-29 – one bucket of our own instead of three, and instead of the crate `governor`. Context: the limit of a chain's
-//!   endpoint counts weights and must let a request through that weighs more than a second's worth; a provider of balances
-//!   answers "not before" and all its callers must then wait; the api refuses instead of waiting and keeps 100,000 buckets of
-//!   a known size. `governor` knows no pause, refuses weights above the burst for ever, and its keyed store has no bound.
-//!   Choice: the arithmetic `governor` uses too (GCRA: a bucket is the time at which its next token is there), 30 lines, pure,
-//!   with the time handed in. Price: it is ours to test.
+//! * 2026-11-29 – one bucket of our own instead of three, and instead of the crate `governor`. Context: the limit of a
+//!   chain's endpoint counts weights and must let a request through that weighs more than a second's worth; a provider
+//!   of balances answers "not before" and all its callers must then wait; the api refuses instead of waiting and keeps
+//!   100,000 buckets of a known size. `governor` knows no pause, refuses weights above the burst for ever, and its
+//!   keyed store has no bound. Choice: the arithmetic `governor` uses too (GCRA: a bucket is the time at which its next
+//!   token is there), 30 lines, pure, with the time handed in. Price: it is ours to test.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -42,7 +42,8 @@ impl Rate {
     }
 }
 
-/// The tokens of one client. All times are those of one clock, since any fixed moment; if it goes back, no token is gained.
+/// The tokens of one client. All times are those of one clock, since any fixed moment; if it goes back, no token is
+/// gained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TokenBucket {
     /// When the next token is there, if none were saved up.

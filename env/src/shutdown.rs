@@ -1,11 +1,11 @@
-//! The wish that the process stop, shared by all that must hear it.
+//! The request to stop the process, shared by everything that must end with it.
 
 use std::future::Future;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// Whether the process shall stop. Clones share the wish; once uttered it stays.
+/// Whether the process shall stop. Clones share the request; it cannot be taken back.
 #[derive(Clone, Debug)]
 pub struct Shutdown(Arc<watch::Sender<bool>>);
 
@@ -16,21 +16,21 @@ impl Default for Shutdown {
 }
 
 impl Shutdown {
-    /// A wish that SIGINT or SIGTERM utters; the second signal ends the process at once. Needs a tokio runtime.
+    /// Requested by SIGINT or SIGTERM; the second signal ends the process at once. Needs a tokio runtime.
     pub fn on_signals() -> Self {
         let shutdown = Self::default();
-        let wish = shutdown.clone();
+        let requested = shutdown.clone();
         match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
             (Ok(mut interrupt), Ok(mut terminate)) => {
                 tokio::spawn(async move {
                     tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
                     tracing::info!("stopping; a second signal stops at once");
-                    wish.trigger();
+                    requested.trigger();
                     let code = tokio::select! { _ = interrupt.recv() => 130, _ = terminate.recv() => 143 };
                     std::process::exit(code);
                 });
             }
-            (Err(error), _) | (_, Err(error)) => tracing::error!(%error, "signals cannot be heard"),
+            (Err(error), _) | (_, Err(error)) => tracing::error!(%error, "cannot listen for SIGINT and SIGTERM"),
         }
         shutdown
     }
@@ -54,7 +54,7 @@ impl Shutdown {
         }
     }
 
-    /// Utters the wish.
+    /// Requests it.
     pub fn trigger(&self) {
         self.0.send_replace(true);
     }
@@ -65,7 +65,7 @@ mod tests {
     use super::Shutdown;
 
     #[tokio::test]
-    async fn a_wish_is_heard_before_and_after() {
+    async fn a_request_is_seen_before_and_after() {
         let shutdown = Shutdown::default();
         let other = shutdown.clone();
         let waiting = tokio::spawn(async move { other.wait().await });

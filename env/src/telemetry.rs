@@ -1,5 +1,4 @@
-//! Logs: JSON lines with the service's name, or lines for people when a person is looking; and where it is asked for, traces
-//! and measurements.
+//! Logs, as JSON lines or, on a terminal, as lines for people; and where configured, traces and measurements.
 
 mod otlp;
 
@@ -20,8 +19,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
 /// Starts the logs of a process on standard output; `RUST_LOG` filters them (default `info`). Where
-/// `OTEL_EXPORTER_OTLP_ENDPOINT` is set, traces and measurements go there, for as long as what is returned is kept. Starting
-/// again changes nothing.
+/// `OTEL_EXPORTER_OTLP_ENDPOINT` is set, traces and measurements go there, for as long as what is returned is kept.
+/// Starting again changes nothing.
 pub fn start(service: &'static str) -> Telemetry {
     let (telemetry, refused) = Telemetry::begin(service);
     begin(service, std::io::stdout().is_terminal(), std::io::stdout, telemetry.layer());
@@ -36,7 +35,7 @@ pub fn start_on_stderr(service: &'static str) {
     begin(service, std::io::stderr().is_terminal(), std::io::stderr, None);
 }
 
-fn begin<W>(service: &'static str, person: bool, writer: W, traces: Option<Box<dyn Layer<Registry> + Send + Sync>>)
+fn begin<W>(service: &'static str, on_terminal: bool, writer: W, traces: Option<Box<dyn Layer<Registry> + Send + Sync>>)
 where
     W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -46,7 +45,7 @@ where
         Err(error) => (EnvFilter::new("info"), Some(error)),
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
-    let lines = if person {
+    let lines = if on_terminal {
         lines.boxed()
     } else {
         lines.fmt_fields(JsonFields::new()).event_format(Lines { service }).boxed()
@@ -92,38 +91,38 @@ where
 struct Fields<'a>(&'a mut Map<String, Value>);
 
 impl Fields<'_> {
-    fn put(&mut self, field: &Field, value: impl Into<Value>) {
+    fn insert(&mut self, field: &Field, value: impl Into<Value>) {
         self.0.insert(field.name().to_owned(), value.into());
     }
 }
 
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}"));
+        self.insert(field, format!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value);
+        self.insert(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value);
+        self.insert(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value);
+        self.insert(field, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, value);
+        self.insert(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value);
+        self.insert(field, value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.put(field, crate::with_causes(value));
+        self.insert(field, crate::with_causes(value));
     }
 }
 

@@ -1,7 +1,7 @@
-//! Traces and measurements to an OpenTelemetry collector, by OTLP over HTTP, where `OTEL_EXPORTER_OTLP_ENDPOINT` names one.
+//! Traces and measurements to an OpenTelemetry collector, by OTLP over HTTP: where `OTEL_EXPORTER_OTLP_ENDPOINT` says.
 //!
-//! The other `OTEL_…` variables mean what OpenTelemetry says they mean: headers, timeouts, sampling, how often measurements
-//! leave. They are read from the process environment alone, as every OpenTelemetry SDK does.
+//! The other `OTEL_…` variables mean what OpenTelemetry says they mean: headers, timeouts, sampling, how often
+//! measurements leave. They are read from the process environment alone, as every OpenTelemetry SDK does.
 
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
@@ -29,7 +29,7 @@ struct Providers {
 }
 
 impl Telemetry {
-    /// Begins, if a collector is named; says why where it cannot.
+    /// Begins, if a collector is named; with the error where it cannot.
     pub(super) fn begin(service: &'static str) -> (Self, Option<ExporterBuildError>) {
         if std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").unwrap_or_default().is_empty() {
             return (Self(None), None);
@@ -78,12 +78,12 @@ impl Drop for Telemetry {
 pub fn traceparent() -> Option<String> {
     let context = Span::current().context();
     let span = context.span().span_context().clone();
-    let of = || format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8());
-    span.is_valid().then(of)
+    let text = || format!("00-{}-{}-{:02x}", span.trace_id(), span.span_id(), span.trace_flags().to_u8());
+    span.is_valid().then(text)
 }
 
-/// Makes a span that has not begun part of the trace that a `traceparent` names. Whoever sent that may be anybody: what is
-/// none changes nothing.
+/// Makes a span that has not begun part of the trace that a `traceparent` names. It comes from outside: a malformed one
+/// is ignored.
 pub fn continued(span: Span, traceparent: Option<&str>) -> Span {
     let Some(sent) = traceparent else { return span };
     let headers = HashMap::from([("traceparent".to_owned(), sent.to_owned())]);

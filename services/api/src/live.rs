@@ -36,8 +36,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tape::Partition;
+use tape_log::completeness::CompletenessAudit;
 use tape_log::record::chain_of;
-use tape_log::watch::Watch;
 use tape_log::{Stored, topics};
 use update::{ChainUpdate, Incoming, TradeUpdate, Update};
 
@@ -60,7 +60,7 @@ struct Inner {
     readers: HashMap<u64, StreamReader>,
     last_reader: u64,
     folded: FoldedPositions,
-    watch: Watch,
+    audit: CompletenessAudit,
     /// Dead letters by the chain of their key.
     dead_letters: HashMap<String, u64>,
 }
@@ -97,11 +97,11 @@ impl Hub {
     /// Starts at these positions and returns where to read from. A hub that was started before continues where it was.
     pub(crate) fn start(&self, starts: &StartPositions) -> StartPositions {
         let mut inner = self.lock();
-        let Inner { live, watch, dead_letters, .. } = &mut *inner;
+        let Inner { live, audit, dead_letters, .. } = &mut *inner;
         let live = live.get_or_insert_with(|| Live::starting_at(starts));
         let next = |channel: Channel| live.ring(channel).next_positions();
         let trades = next(Channel::Trades);
-        topics::TRADES.partitions().zip(&trades).for_each(|(partition, from)| watch.begin(&partition, *from));
+        topics::TRADES.partitions().zip(&trades).for_each(|(partition, from)| audit.begin(&partition, *from));
         dead_letters.clear();
         StartPositions { trades, metrics: next(Channel::Metrics), wallets: next(Channel::Wallets) }
     }
@@ -115,7 +115,7 @@ impl Hub {
     pub(crate) fn count_records(&self, partition: &Partition, records: &[Stored], next: u64) {
         let mut inner = self.lock();
         if Channel::from_topic(&partition.topic) == Some(Channel::Trades) {
-            inner.watch.saw(partition, records.iter().map(|record| (&*record.key, record.position)), next);
+            inner.audit.take_records(partition, records.iter().map(|record| (&*record.key, record.position)), next);
         } else if topics::DEAD_LETTERS.iter().any(|topic| *partition.topic == *topic.name) {
             for record in records {
                 *inner.dead_letters.entry(chain_of(&record.key).into_owned()).or_default() += 1;
@@ -259,7 +259,7 @@ impl Inner {
     /// Makes the update for a record and keeps it; none for a position that was read before.
     fn accept(&mut self, incoming: Incoming, partition: u32, position: u64, at_ms: u64) -> Option<Update> {
         if let Incoming::Chain(progress) = &incoming {
-            self.watch.told(progress);
+            self.audit.take_progress(progress);
         }
         let channel = incoming.channel();
         let live = self.live.as_mut().filter(|live| live.ring(channel).is_new(partition, position))?;
@@ -302,7 +302,7 @@ impl Inner {
 
     /// The counts of a chain that must be zero.
     fn watched(&self, chain: &str) -> WatchView {
-        let tally = self.watch.tally(chain);
+        let tally = self.audit.of_chain(chain);
         let dead_lettered = self.dead_letters.get(chain).copied().unwrap_or(0);
         WatchView { lost: tally.lost, doubled: tally.doubled, gap: tally.gap, dead_lettered }
     }

@@ -227,7 +227,9 @@ impl From<Totals> for TotalsView {
             fees_usd: totals.fees.to_string(),
             realized_pnl_usd: totals.realized.to_string(),
             realized_pnl_net_usd: totals.realized_net.to_string(),
-            coverage: totals.coverage().map(|millionths| wire::v1::trade::pointed(&millionths.to_string(), 6)),
+            coverage: totals
+                .coverage()
+                .map(|millionths| wire::v1::trade::with_decimal_point(&millionths.to_string(), 6)),
             proceeds_usd: totals.proceeds.to_string(),
             proceeds_without_basis_usd: totals.without_basis.to_string(),
         }
@@ -266,7 +268,7 @@ impl From<WalletRow> for WalletView {
 impl From<BalanceRow> for BalanceView {
     fn from(row: BalanceRow) -> Self {
         Self {
-            amount: row.decimals.map(|decimals| wire::v1::trade::pointed(&row.raw, decimals)),
+            amount: row.decimals.map(|decimals| wire::v1::trade::with_decimal_point(&row.raw, decimals)),
             chain: row.chain,
             asset: row.asset,
             symbol: row.symbol,

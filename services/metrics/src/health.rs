@@ -4,7 +4,7 @@ use environment::health::Health;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tape_log::feed::Tallies;
+use tape_log::feed::FeedCounters;
 
 /// Shared by all parts of the service.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub(crate) struct ServiceHealth {
 }
 
 /// The response of `/health`; `feeds` are the counters of the feeds, once there are feeds.
-pub(crate) fn health_of(service: &ServiceHealth, feeds: Option<&Vec<Arc<Tallies>>>) -> Health {
+pub(crate) fn health_of(service: &ServiceHealth, feeds: Option<&Vec<Arc<FeedCounters>>>) -> Health {
     let waiting = [("database", &service.database), ("log", &service.log)];
     let waiting = waiting.into_iter().filter(|(_, answers)| !answers.load(Ordering::Relaxed));
     let counted = [
@@ -38,7 +38,7 @@ pub(crate) fn health_of(service: &ServiceHealth, feeds: Option<&Vec<Arc<Tallies>
     ];
     let mut counters: BTreeMap<String, u64> =
         counted.into_iter().map(|(name, count)| (name.to_owned(), count.load(Ordering::Relaxed))).collect();
-    let feeds = Tallies::together(feeds.into_iter().flatten().map(Arc::as_ref));
-    counters.extend(feeds.read().map(|(name, figure)| (name.to_owned(), figure)));
+    let feeds = FeedCounters::sum_of(feeds.into_iter().flatten().map(Arc::as_ref));
+    counters.extend(feeds.named().map(|(name, figure)| (name.to_owned(), figure)));
     Health { waiting_for: waiting.map(|(name, _)| name.to_owned()).collect(), counters }
 }

@@ -21,7 +21,7 @@ pub(crate) async fn drop_regularly(store: &impl Retention, log: &Log, days: u32)
                 tracing::warn!(event = "trades.not-final", chain.id = %chain, block.height = height, "{message}");
             }
             Err(error) => {
-                tracing::warn!(event = "trades.drop.delayed", error = %with_causes(&error), "failed to {error}")
+                tracing::warn!(event = "trades.drop.delayed", error = %with_causes(&error), "failed to {error}");
             }
         }
         tokio::time::sleep(CHECK_INTERVAL).await;

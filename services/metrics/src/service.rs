@@ -13,7 +13,7 @@ use anyhow::Context;
 use environment::Shutdown;
 use metrics_domain::{Retention, Store, follow};
 use std::sync::{Arc, OnceLock};
-use tape_log::feed::{Tallies, TradeFeed};
+use tape_log::feed::{FeedCounters, TradeFeed};
 use tape_log::{Log, topics};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 /// cannot use, or an address that is in use.
 pub async fn run(settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
     let health = Arc::new(ServiceHealth::default());
-    let feed_counters: Arc<FeedCounters> = Arc::default();
+    let feed_counters: Arc<AllFeedCounters> = Arc::default();
     let serving = {
         let (health, feed_counters) = (Arc::clone(&health), Arc::clone(&feed_counters));
         serve_health(settings.health, move || health_of(&health, feed_counters.get()))
@@ -48,14 +48,14 @@ async fn serve_health(
 }
 
 /// The counters of each feed, once there are feeds.
-type FeedCounters = OnceLock<Vec<Arc<Tallies>>>;
+type AllFeedCounters = OnceLock<Vec<Arc<FeedCounters>>>;
 
 /// Opens the database and follows the tape with it.
 async fn follow_tape(
     settings: &Settings,
     log: Log,
     health: &Arc<ServiceHealth>,
-    feed_counters: &FeedCounters,
+    feed_counters: &AllFeedCounters,
 ) -> anyhow::Result<()> {
     match &settings.database {
         Database::Postgres(url) => {
@@ -94,7 +94,7 @@ async fn run_tasks<S>(
     store: S,
     log: Log,
     health: &Arc<ServiceHealth>,
-    feed_counters: &FeedCounters,
+    feed_counters: &AllFeedCounters,
 ) -> anyhow::Result<()>
 where
     S: Store + Outbox + Leaderboards + Retention + 'static,
@@ -105,7 +105,7 @@ where
     let mut counters = vec![];
     for _ in 0..reader_count(settings, &log) {
         let feed = retry(&health.log, || TradeFeed::join(&log, topics::READ_BY_METRICS)).await;
-        counters.push(feed.tallies());
+        counters.push(feed.counters());
         let feed = RetryingFeed::new(feed, Arc::clone(health));
         let store = RetryingStore::new(Arc::clone(&store), Arc::clone(health), Arc::clone(&written));
         let limits = settings.limits;

@@ -10,7 +10,7 @@ pub(crate) async fn follow(service: &Service) {
     let Service { log, store, tracking, rules, vitals, shutdown, .. } = service;
     let join = || TradeFeed::join(log, topics::READ_BY_PORTFOLIO);
     let Some(feed) = patiently(vitals, shutdown, "log", join).await else { return };
-    let tallies = feed.tallies();
+    let tallies = feed.counters();
     let mut follower = Follower::new(feed);
     let mut backoff = backoff();
     loop {
@@ -19,7 +19,7 @@ pub(crate) async fn follow(service: &Service) {
             () = shutdown.wait() => return,
             followed = follower.step(store, tracking, rules, &Machine) => followed,
         };
-        tallies.read().into_iter().for_each(|(name, figure)| vitals.set(name, figure));
+        tallies.named().into_iter().for_each(|(name, figure)| vitals.set(name, figure));
         match followed {
             Ok(followed) => {
                 if matches!(followed, Followed::Kept { .. }) {

@@ -1,10 +1,11 @@
 //! Dead letters: records that a service could not read, kept with the reason and their position, and their replay.
 //!
-//! A dead letter that can be read by now is copied to the service's own replay topic, into the partition with the index it
-//! came from, so that the instance that holds the user's book reads it. Applied out of order, it could bring back a trade
-//! that was reverted meanwhile: so only the newest record of a trade is replayed, and only once the trade's block is final.
+//! A dead letter that can be read by now is copied to the service's own replay topic, into the partition with the index
+//! it came from, so that the instance that holds the user's book reads it. Applied out of order, it could bring back a
+//! trade that was reverted meanwhile: so only the newest record of a trade is replayed, and only once the trade's block
+//! is final.
 
-use crate::topics::{self, Reading, Topic};
+use crate::topics::{self, ServiceTopics, Topic};
 use crate::{Log, Record, Stored};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -83,9 +84,9 @@ pub(crate) fn for_record(dead: &Topic, partition: &Partition, record: Stored, re
 }
 
 /// Every dead letter of one service, the oldest of each topic first.
-pub async fn list(log: &Log, reading: &Reading) -> Result<Vec<DeadLetter>, Unavailable> {
+pub async fn list(log: &Log, service: &ServiceTopics) -> Result<Vec<DeadLetter>, Unavailable> {
     let mut letters = vec![];
-    for dead in [reading.dlq, reading.history_dlq] {
+    for dead in [service.dlq, service.history_dlq] {
         let partition = dead.partition(0);
         let stored = log.read_all(&partition).await?;
         letters.extend(stored.into_iter().filter_map(|record| DeadLetter::read(&partition, record)));
@@ -94,8 +95,8 @@ pub async fn list(log: &Log, reading: &Reading) -> Result<Vec<DeadLetter>, Unava
 }
 
 /// Copies every dead letter that may be read again to the replay topic; returns each with its outcome.
-pub async fn replay(log: &Log, reading: &Reading) -> Result<Vec<(DeadLetter, ReplayOutcome)>, Unavailable> {
-    let letters = list(log, reading).await?;
+pub async fn replay(log: &Log, service: &ServiceTopics) -> Result<Vec<(DeadLetter, ReplayOutcome)>, Unavailable> {
+    let letters = list(log, service).await?;
     let finalized = finalized_heights(log).await?;
     let mut by_origin: BTreeMap<Partition, Vec<DeadLetter>> = BTreeMap::new();
     for letter in letters {
@@ -103,13 +104,13 @@ pub async fn replay(log: &Log, reading: &Reading) -> Result<Vec<(DeadLetter, Rep
     }
     let mut outcomes = vec![];
     for (origin, letters) in by_origin {
-        let mut replayed = replayed_origins(log, &reading.replay.partition(origin.index)).await?;
+        let mut replayed = replayed_origins(log, &service.replay.partition(origin.index)).await?;
         let newest = newest_positions(log, &origin, &letters).await?;
         for letter in letters {
             let is_new = replayed.insert(letter.origin.clone());
             let outcome = if is_new { letter.outcome(&finalized, &newest) } else { ReplayOutcome::AlreadyReplayed };
             if outcome == ReplayOutcome::Replayed {
-                log.publish(vec![letter.copy_for(reading)]).await?;
+                log.publish(vec![letter.copy_for(service)]).await?;
             }
             outcomes.push((letter, outcome));
         }
@@ -143,9 +144,9 @@ impl DeadLetter {
     }
 
     /// The record as it stands in the replay topic.
-    fn copy_for(&self, reading: &Reading) -> Record {
+    fn copy_for(&self, service: &ServiceTopics) -> Record {
         let Stored { key, headers, value, .. } = self.record.clone();
-        Record { partition: reading.replay.partition(self.origin.0.index), key, headers, value }
+        Record { partition: service.replay.partition(self.origin.0.index), key, headers, value }
     }
 }
 

@@ -1,7 +1,9 @@
 //! The log on a Kafka cluster: transactional writers, `read_committed` readers, topics created as they should be.
 
 mod admin;
+mod consumer;
 mod reader;
+mod rebalance;
 mod visit;
 mod writer;
 
@@ -18,8 +20,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tape::{Partition, Start, Unavailable};
 
-/// How long one question to the brokers may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one request to the brokers may take.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A cluster and how this environment uses it. Clones share it.
 #[derive(Clone)]
@@ -53,9 +55,9 @@ impl Kafka {
     pub(crate) async fn writer(
         &self,
         name: &str,
-        place: Option<(Membership, Partition)>,
+        membership: Option<(Membership, Partition)>,
     ) -> Result<Writer, Unavailable> {
-        Writer::claim(self, name, place).await
+        Writer::claim(self, name, membership).await
     }
 
     pub(crate) async fn publish(&self, records: Vec<Record>) -> Result<(), Unavailable> {
@@ -86,7 +88,7 @@ impl Kafka {
             let name = log.name(topic.name);
             let end = |partition: Partition| {
                 let index = partition.index.cast_signed();
-                let (_, high) = consumer.fetch_watermarks(&name, index, PATIENCE)?;
+                let (_, high) = consumer.fetch_watermarks(&name, index, BROKER_TIMEOUT)?;
                 Ok((partition, high.cast_unsigned()))
             };
             topic.partitions().map(end).collect()
@@ -103,15 +105,15 @@ impl Kafka {
         let (log, topic) = (self.clone(), *topic);
         blocking(format!("look up positions in {}", topic.name), move || {
             let consumer: BaseConsumer = log.consumer_config(None).create()?;
-            let mut asked = TopicPartitionList::new();
+            let mut wanted = TopicPartitionList::new();
             for partition in topic.partitions() {
                 let at = Offset::Offset(timestamp_ms.cast_signed());
-                asked.add_partition_offset(&log.name(topic.name), partition.index.cast_signed(), at)?;
+                wanted.add_partition_offset(&log.name(topic.name), partition.index.cast_signed(), at)?;
             }
-            let answered = consumer.offsets_for_times(asked, PATIENCE)?;
+            let found = consumer.offsets_for_times(wanted, BROKER_TIMEOUT)?;
             let position = |(partition, end): (Partition, u64)| {
-                let found = answered.find_partition(&log.name(topic.name), partition.index.cast_signed());
-                let position = match found.map(|element| element.offset()) {
+                let offset = found.find_partition(&log.name(topic.name), partition.index.cast_signed());
+                let position = match offset.map(|element| element.offset()) {
                     Some(Offset::Offset(position)) => position.cast_unsigned(),
                     _ => end,
                 };
@@ -130,8 +132,13 @@ impl Kafka {
         Reader::joined(self, group, topic)
     }
 
-    pub(crate) fn member(&self, group: &str, topic: &Topic, keep: fn(&[u8]) -> bool) -> Result<Reader, Unavailable> {
-        Reader::member(self, group, topic, keep)
+    pub(crate) fn member(
+        &self,
+        group: &str,
+        topic: &Topic,
+        wants_key: fn(&[u8]) -> bool,
+    ) -> Result<Reader, Unavailable> {
+        Reader::member(self, group, topic, wants_key)
     }
 
     /// A topic's name on the cluster.
@@ -181,7 +188,7 @@ impl Kafka {
             .set("session.timeout.ms", "6000")
             .set("heartbeat.interval.ms", "1500")
             .set("fetch.wait.max.ms", "100")
-            // As they travel, compressed: thousands of records of a partition, and eight partitions in one answer.
+            // Compressed sizes: thousands of records of a partition, and eight partitions in one response.
             .set("fetch.message.max.bytes", "2097152")
             .set("fetch.max.bytes", "16777216")
             .set("queued.max.messages.kbytes", "32768")
@@ -194,7 +201,7 @@ impl Kafka {
     }
 }
 
-/// Runs a blocking conversation with the brokers off the async threads.
+/// Runs a blocking request to the brokers on a thread that may block.
 async fn blocking<T: Send + 'static>(
     doing: String,
     work: impl FnOnce() -> Result<T, KafkaError> + Send + 'static,

@@ -1,17 +1,18 @@
 //! The log under the tape: fenced atomic appends and ordered reads, on Kafka, SQLite or memory.
 //!
-//! Everything here but [`feed`], [`dead_letter`] and [`watch`] is bytes; what they mean is `wire`'s. One suite, `tests/suite.rs`, holds the three
-//! adapters to the same semantics. Read [`record`] (the nouns), [`topics`] (which logs exist), then [`Log`].
+//! [`feed`], [`dead_letter`] and [`completeness`] read payloads; everything else handles bytes, whose meaning is in
+//! `wire`. One suite, `tests/suite.rs`, holds the three adapters to the same semantics. Read [`record`] (the nouns),
+//! [`topics`] (which topics exist), then [`Log`].
 
 pub mod record;
 pub mod topics;
 pub mod settings;
-pub mod partitioner;
+mod partitioner;
 pub mod feed;
 pub mod dead_letter;
 mod dead_letter_command;
 mod outbox;
-pub mod watch;
+pub mod completeness;
 mod local;
 pub mod memory;
 pub mod sqlite;
@@ -81,7 +82,7 @@ impl Log {
 
     /// Becomes the only writer of that name: every earlier one is fenced when this returns.
     pub async fn writer(&self, name: &str) -> Result<Writer, Unavailable> {
-        self.writer_of(name, None).await
+        self.claim_writer(name, None).await
     }
 
     /// The same for a member of a group: its appends are refused as soon as another generation of the group exists.
@@ -91,10 +92,10 @@ impl Log {
         membership: &Membership,
         partition: &Partition,
     ) -> Result<Writer, Unavailable> {
-        self.writer_of(name, Some((membership, partition))).await
+        self.claim_writer(name, Some((membership, partition))).await
     }
 
-    async fn writer_of(&self, name: &str, place: Option<(&Membership, &Partition)>) -> Result<Writer, Unavailable> {
+    async fn claim_writer(&self, name: &str, place: Option<(&Membership, &Partition)>) -> Result<Writer, Unavailable> {
         Ok(match self {
             Self::Kafka(log) => {
                 let place = place.and_then(|(membership, partition)| Some((membership.0.clone()?, partition.clone())));
@@ -125,7 +126,7 @@ impl Log {
         Ok(std::mem::take(&mut *all.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 
-    /// The same, one after another, without holding them all.
+    /// The same, one record after another, without holding them all in memory.
     pub async fn visit(
         &self,
         partition: &Partition,
@@ -159,8 +160,8 @@ impl Log {
         }
     }
 
-    /// Reads partitions, alone, from the given places; nothing is gained or lost. A partition that is sought later is read too,
-    /// one that is [let go](Reader::let_go) no more.
+    /// Reads partitions without a group, from the given positions; nothing is gained or lost. A partition that is
+    /// sought later is read too, one that is [let go](Reader::let_go) no more.
     #[expect(clippy::unused_async, reason = "an adapter may have to ask its server here")]
     pub async fn assigned(&self, partitions: Vec<(Partition, Start)>) -> Result<Reader, Unavailable> {
         Ok(match self {
@@ -180,19 +181,24 @@ impl Log {
         })
     }
 
-    /// Joins a group whose members write under their membership. Records whose keys `keep` does not want are passed
-    /// over; a partition that is lost must be [let go](Reader::let_go) once nothing is written under it any more.
+    /// Joins a group whose members write under their membership. Only records whose keys `wants_key` accepts are
+    /// delivered; a partition that is lost must be [let go](Reader::let_go) once nothing is written under it any more.
     #[expect(clippy::unused_async, reason = "an adapter may have to ask its server here")]
-    pub async fn member(&self, group: &str, topic: &Topic, keep: fn(&[u8]) -> bool) -> Result<Reader, Unavailable> {
+    pub async fn member(
+        &self,
+        group: &str,
+        topic: &Topic,
+        wants_key: fn(&[u8]) -> bool,
+    ) -> Result<Reader, Unavailable> {
         Ok(match self {
-            Self::Kafka(log) => Reader::Kafka(log.member(group, topic, keep)?),
+            Self::Kafka(log) => Reader::Kafka(log.member(group, topic, wants_key)?),
             Self::Sqlite(log) => Reader::Sqlite(log.joined(group, topic)),
             Self::Memory(log) => Reader::Memory(log.joined(group, topic)),
         })
     }
 }
 
-/// The place of a reader in its group.
+/// The membership of a reader in its group.
 #[derive(Clone)]
 pub struct Membership(Option<kafka::Membership>);
 
@@ -217,8 +223,8 @@ pub enum Writer {
 pub type Ends = Vec<(Partition, u64)>;
 
 impl Writer {
-    /// Appends all records or none. `seal` is told where the first ones will stand and adds the last ones to the same
-    /// step. After anything but `Done` this writer is spent.
+    /// Appends all records or none. `seal` receives where each partition will end after them and adds the last records
+    /// of the same step. After anything but `Done` this writer must not be used again.
     pub async fn append(&mut self, records: Vec<Record>, seal: impl FnOnce(&Ends) -> Vec<Record> + Send) -> Appended {
         match self {
             Self::Kafka(writer) => writer.append(records, seal).await,
@@ -239,7 +245,7 @@ pub enum Reader {
 }
 
 impl Reader {
-    /// What comes next; waits for it.
+    /// The next arrival; waits for it.
     pub async fn next(&mut self) -> Result<Arrival, Unavailable> {
         match self {
             Self::Kafka(reader) => reader.next().await,
@@ -264,7 +270,7 @@ impl Reader {
         }
     }
 
-    /// This reader's place in its group.
+    /// This reader's membership in its group.
     pub fn membership(&self) -> Membership {
         Membership(match self {
             Self::Kafka(reader) => Some(reader.membership()),
@@ -272,8 +278,8 @@ impl Reader {
         })
     }
 
-    /// A member that lost the partition writes nothing under it any more, so another may have it; a reader that is alone reads
-    /// it no more.
+    /// For a member of a group: nothing is written under a lost partition any more, so another member may have it. For
+    /// a reader without a group: the partition is read no more.
     pub fn let_go(&mut self, partition: &Partition) {
         match self {
             Self::Kafka(reader) => reader.let_go(partition),

@@ -1,4 +1,4 @@
-//! What the adapters of one process share: where partitions end, who is woken by an append, and the reader on top.
+//! What the SQLite and the memory log share: ends of partitions, waking readers after an append, and the reader.
 
 use crate::{Arrival, Stored, Topic};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -8,10 +8,10 @@ use tape::{Partition, Start, Unavailable};
 use tokio::sync::watch;
 
 /// Most records in one arrival.
-const BATCH: usize = 1_000;
+const MAX_RECORDS_PER_ARRIVAL: usize = 1_000;
 
-/// Where records lie.
-pub(crate) trait Shelf: Send + Sync {
+/// Stored records, by partition and position.
+pub(crate) trait RecordSource: Send + Sync {
     /// At most `limit` records of a partition from a position on.
     fn fetch(
         &self,
@@ -23,16 +23,16 @@ pub(crate) trait Shelf: Send + Sync {
 
 /// The ends of all partitions, and the readers' groups. Clones share them.
 #[derive(Clone)]
-pub(crate) struct Board {
+pub(crate) struct PartitionEnds {
     ends: Arc<Mutex<HashMap<Partition, u64>>>,
     groups: Arc<Mutex<HashMap<(String, String), u64>>>,
-    news: watch::Sender<u64>,
+    changes: watch::Sender<u64>,
 }
 
-impl Board {
-    /// A board that knows these ends.
+impl PartitionEnds {
+    /// With these ends.
     pub(crate) fn new(ends: HashMap<Partition, u64>) -> Self {
-        Self { ends: Arc::new(Mutex::new(ends)), groups: Arc::default(), news: watch::Sender::new(0) }
+        Self { ends: Arc::new(Mutex::new(ends)), groups: Arc::default(), changes: watch::Sender::new(0) }
     }
 
     /// The position after the last record.
@@ -43,7 +43,7 @@ impl Board {
     /// Makes new ends known and wakes the readers.
     pub(crate) fn advance(&self, ends: impl IntoIterator<Item = (Partition, u64)>) {
         lock(&self.ends).extend(ends);
-        self.news.send_modify(|version| *version += 1);
+        self.changes.send_modify(|version| *version += 1);
     }
 
     fn generation(&self, group: &(String, String)) -> u64 {
@@ -56,7 +56,7 @@ impl Board {
         *generation += 1;
         let mine = *generation;
         drop(groups);
-        self.news.send_modify(|version| *version += 1);
+        self.changes.send_modify(|version| *version += 1);
         mine
     }
 }
@@ -65,21 +65,21 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reads partitions of a shelf in turn. Within a group the newest member holds everything: one process has one reader.
+/// Reads partitions in turn. Within a group the newest member has every partition: one process has one reader.
 pub(crate) struct LocalReader<S> {
-    shelf: S,
-    board: Board,
-    news: watch::Receiver<u64>,
+    source: S,
+    ends: PartitionEnds,
+    changes: watch::Receiver<u64>,
     member: Option<((String, String), u64)>,
     positions: BTreeMap<Partition, u64>,
     notices: VecDeque<Arrival>,
     turn: usize,
 }
 
-impl<S: Shelf> LocalReader<S> {
+impl<S: RecordSource> LocalReader<S> {
     /// Reads the given partitions from the given places.
-    pub(crate) fn assigned(shelf: S, board: &Board, partitions: Vec<(Partition, Start)>) -> Self {
-        let mut reader = Self::new(shelf, board, None);
+    pub(crate) fn assigned(source: S, ends: &PartitionEnds, partitions: Vec<(Partition, Start)>) -> Self {
+        let mut reader = Self::new(source, ends, None);
         for (partition, start) in partitions {
             reader.seek(&partition, start);
         }
@@ -87,19 +87,19 @@ impl<S: Shelf> LocalReader<S> {
     }
 
     /// Takes a topic over from every earlier member of the group.
-    pub(crate) fn joined(shelf: S, board: &Board, group: &str, topic: &Topic) -> Self {
+    pub(crate) fn joined(source: S, ends: &PartitionEnds, group: &str, topic: &Topic) -> Self {
         let group = (group.to_owned(), topic.name.to_owned());
-        let generation = board.join(&group);
-        let mut reader = Self::new(shelf, board, Some((group, generation)));
+        let generation = ends.join(&group);
+        let mut reader = Self::new(source, ends, Some((group, generation)));
         reader.notices = topic.partitions().map(Arrival::Gained).collect();
         reader
     }
 
-    fn new(shelf: S, board: &Board, member: Option<((String, String), u64)>) -> Self {
+    fn new(source: S, ends: &PartitionEnds, member: Option<((String, String), u64)>) -> Self {
         Self {
-            shelf,
-            board: board.clone(),
-            news: board.news.subscribe(),
+            source,
+            ends: ends.clone(),
+            changes: ends.changes.subscribe(),
             member,
             positions: BTreeMap::new(),
             notices: VecDeque::new(),
@@ -110,7 +110,7 @@ impl<S: Shelf> LocalReader<S> {
     /// What comes next; waits for it.
     pub(crate) async fn next(&mut self) -> Result<Arrival, Unavailable> {
         loop {
-            self.news.borrow_and_update();
+            self.changes.borrow_and_update();
             self.yield_to_newer_member();
             if let Some(notice) = self.notices.pop_front() {
                 return Ok(notice);
@@ -118,7 +118,7 @@ impl<S: Shelf> LocalReader<S> {
             if let Some(arrival) = self.fetch().await? {
                 return Ok(arrival);
             }
-            if self.news.changed().await.is_err() {
+            if self.changes.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
         }
@@ -140,7 +140,7 @@ impl<S: Shelf> LocalReader<S> {
 
     fn yield_to_newer_member(&mut self) {
         let Some((group, mine)) = &self.member else { return };
-        if self.board.generation(group) != *mine {
+        if self.ends.generation(group) != *mine {
             self.member = None;
             self.notices = std::mem::take(&mut self.positions).into_keys().map(Arrival::Lost).collect();
         }
@@ -150,16 +150,16 @@ impl<S: Shelf> LocalReader<S> {
         let behind: Vec<(Partition, u64)> = self
             .positions
             .iter()
-            .filter(|(partition, position)| **position < self.board.end(partition))
+            .filter(|(partition, position)| **position < self.ends.end(partition))
             .map(|(partition, position)| (partition.clone(), *position))
             .collect();
         self.turn += 1;
         for at in 0..behind.len() {
             let (partition, position) = &behind[(self.turn + at) % behind.len()];
-            let records = self.shelf.fetch(partition, *position, BATCH).await?;
+            let records = self.source.fetch(partition, *position, MAX_RECORDS_PER_ARRIVAL).await?;
             let next = match records.last() {
                 Some(last) => last.position + 1,
-                None => self.board.end(partition),
+                None => self.ends.end(partition),
             };
             self.positions.insert(partition.clone(), next);
             if !records.is_empty() {

@@ -1,6 +1,6 @@
 //! The log in this process's memory: for tests that need no durability. Held to the same suite as the others.
 
-use crate::local::{Board, LocalReader, Shelf, lock};
+use crate::local::{LocalReader, PartitionEnds, RecordSource, lock};
 use crate::{Appended, Arrival, Ends, Record, Stored, Topic, topics};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -9,17 +9,17 @@ use tape::{Partition, Start, Unavailable};
 /// Records by partition. Clones share them.
 #[derive(Clone)]
 pub struct Memory {
-    shelves: Shelves,
+    records: Records,
     epochs: Arc<Mutex<HashMap<String, u64>>>,
-    board: Board,
+    ends: PartitionEnds,
 }
 
 #[derive(Clone, Default)]
-struct Shelves(Arc<Mutex<HashMap<Partition, Vec<Stored>>>>);
+struct Records(Arc<Mutex<HashMap<Partition, Vec<Stored>>>>);
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { shelves: Shelves::default(), epochs: Arc::default(), board: Board::new(HashMap::new()) }
+        Self { records: Records::default(), epochs: Arc::default(), ends: PartitionEnds::new(HashMap::new()) }
     }
 }
 
@@ -32,58 +32,58 @@ impl Memory {
     }
 
     pub(crate) fn publish(&self, records: Vec<Record>) {
-        self.put(records);
+        self.append_all(records);
     }
 
     pub(crate) fn read_all(&self, partition: &Partition) -> Vec<Stored> {
-        lock(&self.shelves.0).get(partition).cloned().unwrap_or_default()
+        lock(&self.records.0).get(partition).cloned().unwrap_or_default()
     }
 
     pub(crate) fn ends(&self, topic: &Topic) -> Vec<(Partition, u64)> {
-        topic.partitions().map(|partition| (partition.clone(), self.board.end(&partition))).collect()
+        topic.partitions().map(|partition| (partition.clone(), self.ends.end(&partition))).collect()
     }
 
     pub(crate) fn positions_at(&self, topic: &Topic, timestamp_ms: u64) -> Vec<(Partition, u64)> {
         let first = |partition: Partition| {
             let records = self.read_all(&partition);
             let found = records.iter().find(|record| record.timestamp_ms >= timestamp_ms);
-            let position = found.map_or(self.board.end(&partition), |record| record.position);
+            let position = found.map_or(self.ends.end(&partition), |record| record.position);
             (partition, position)
         };
         topic.partitions().map(first).collect()
     }
 
     pub(crate) fn assigned(&self, partitions: Vec<(Partition, Start)>) -> Reader {
-        Reader(LocalReader::assigned(self.shelves.clone(), &self.board, partitions))
+        Reader(LocalReader::assigned(self.records.clone(), &self.ends, partitions))
     }
 
     pub(crate) fn joined(&self, group: &str, topic: &Topic) -> Reader {
-        Reader(LocalReader::joined(self.shelves.clone(), &self.board, group, topic))
+        Reader(LocalReader::joined(self.records.clone(), &self.ends, group, topic))
     }
 
-    fn put(&self, records: Vec<Record>) -> Ends {
-        let mut shelves = lock(&self.shelves.0);
+    fn append_all(&self, records: Vec<Record>) -> Ends {
+        let mut partitions = lock(&self.records.0);
         let mut ends: HashMap<Partition, u64> = HashMap::new();
         for record in records {
-            let shelf = shelves.entry(record.partition.clone()).or_default();
-            let end = ends.entry(record.partition.clone()).or_insert_with(|| self.board.end(&record.partition));
+            let stored_records = partitions.entry(record.partition.clone()).or_default();
+            let end = ends.entry(record.partition.clone()).or_insert_with(|| self.ends.end(&record.partition));
             if topics::is_compacted(&record.partition.topic) {
-                shelf.retain(|stored| stored.key != record.key);
+                stored_records.retain(|stored| stored.key != record.key);
             }
             if record.value.is_some() || !topics::is_compacted(&record.partition.topic) {
-                shelf.push(stored(record, *end));
+                stored_records.push(stored(record, *end));
             }
             *end += 1;
         }
-        drop(shelves);
-        self.board.advance(ends.clone());
+        drop(partitions);
+        self.ends.advance(ends.clone());
         ends.into_iter().collect()
     }
 
     fn ends_after(&self, records: &[Record]) -> Ends {
         let mut ends: HashMap<Partition, u64> = HashMap::new();
         for record in records {
-            *ends.entry(record.partition.clone()).or_insert_with(|| self.board.end(&record.partition)) += 1;
+            *ends.entry(record.partition.clone()).or_insert_with(|| self.ends.end(&record.partition)) += 1;
         }
         ends.into_iter().collect()
     }
@@ -99,12 +99,12 @@ fn stored(record: Record, position: u64) -> Stored {
     }
 }
 
-impl Shelf for Shelves {
+impl RecordSource for Records {
     async fn fetch(&self, partition: &Partition, from: u64, limit: usize) -> Result<Vec<Stored>, Unavailable> {
-        let shelves = lock(&self.0);
-        let Some(shelf) = shelves.get(partition) else { return Ok(vec![]) };
-        let first = shelf.partition_point(|stored| stored.position < from);
-        Ok(shelf[first..].iter().take(limit).cloned().collect())
+        let partitions = lock(&self.0);
+        let Some(records) = partitions.get(partition) else { return Ok(vec![]) };
+        let first = records.partition_point(|stored| stored.position < from);
+        Ok(records[first..].iter().take(limit).cloned().collect())
     }
 }
 
@@ -123,14 +123,14 @@ impl Writer {
         }
         let ends = self.log.ends_after(&records);
         records.extend(seal(&ends));
-        self.log.put(records);
+        self.log.append_all(records);
         drop(epochs);
         Appended::Done
     }
 }
 
 /// Reads memory.
-pub struct Reader(LocalReader<Shelves>);
+pub struct Reader(LocalReader<Records>);
 
 impl Reader {
     pub(crate) async fn next(&mut self) -> Result<Arrival, Unavailable> {

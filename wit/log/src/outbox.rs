@@ -1,4 +1,4 @@
-//! Emptying an outbox: messages that a service committed beside its tables leave for the log, at least once, soon after.
+//! Emptying an outbox: messages that a service committed with its tables are published soon after, at least once.
 //!
 //! Each message is a state with its place in the log, so a reader keeps the newest whatever arrives twice.
 
@@ -20,8 +20,9 @@ pub enum Drained {
     Delayed(Unavailable),
 }
 
-/// Publishes what waits, whenever `written` is notified and at least every second. `drain` publishes the oldest messages,
-/// forgets them once they are in the log and says how many there were; `report` receives the result of each look. Never ends.
+/// Publishes what waits, whenever `written` is notified and at least every second. `drain` publishes the oldest
+/// messages, forgets them once they are in the log and says how many there were; `report` receives the result of each
+/// look. Never ends.
 pub async fn drain_outbox<F>(
     written: &Notify,
     mut backoff: Backoff,

@@ -1,7 +1,7 @@
 //! Which partition holds a key: the hash that Kafka's own clients use, so that any client agrees.
 
 /// The partition of `key` among `partitions`, as Kafka's default partitioner for keyed records has it.
-pub fn of(key: &[u8], partitions: u32) -> u32 {
+pub(crate) fn partition_of_key(key: &[u8], partitions: u32) -> u32 {
     (murmur2(key) & 0x7fff_ffff) % partitions
 }
 

@@ -1,4 +1,4 @@
-//! Records of a log, before and after they are appended.
+//! Records, before and after they are appended, and what a reader receives.
 
 use std::borrow::Cow;
 use tape::Partition;
@@ -6,26 +6,26 @@ use tape::Partition;
 /// A record to append.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Where to.
+    /// The partition it is appended to.
     pub partition: Partition,
-    /// Orders and, on compacted logs, replaces.
+    /// Records of one key are ordered; on compacted topics the newest replaces the older ones.
     pub key: Vec<u8>,
     /// CloudEvents and tracing headers.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// None is a tombstone.
+    /// The payload; none on a tombstone.
     pub value: Option<Vec<u8>>,
 }
 
-/// A record as it stands in a log.
+/// A record as it stands in a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     /// Its position in its partition.
     pub position: u64,
-    /// Orders and, on compacted logs, replaces.
+    /// Records of one key are ordered; on compacted topics the newest replaces the older ones.
     pub key: Vec<u8>,
     /// CloudEvents and tracing headers.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// None is a tombstone.
+    /// The payload; none on a tombstone.
     pub value: Option<Vec<u8>>,
     /// When it was appended, milliseconds since the Unix epoch.
     pub timestamp_ms: u64,
@@ -49,10 +49,10 @@ pub enum Appended {
     Unknown(tape::Unavailable),
 }
 
-/// What a reader is told.
+/// What a reader receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
-    /// The partition is this reader's now; nothing of it arrives before a `seek`.
+    /// The partition was assigned to this reader; no record of it arrives before a `seek`.
     Gained(Partition),
     /// Its next records, in order.
     Records {
@@ -60,10 +60,10 @@ pub enum Arrival {
         partition: Partition,
         /// In order of position; positions may have holes.
         records: Vec<Stored>,
-        /// Where the next record will be, at the earliest.
+        /// The lowest position that the next record can have.
         next: u64,
     },
-    /// The partition is another's.
+    /// The partition was taken from this reader.
     Lost(Partition),
 }
 

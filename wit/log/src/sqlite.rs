@@ -1,9 +1,9 @@
 //! The log in a file of this machine: durable, for one process. Held to the same suite as the others.
 //!
-//! One row per record; a writer's epoch is compared in the transaction that appends; compacted logs drop the older
+//! One row per record; a writer's epoch is compared in the transaction that appends; compacted topics drop the older
 //! record of a key when the newer one arrives.
 
-use crate::local::{Board, LocalReader, Shelf};
+use crate::local::{LocalReader, PartitionEnds, RecordSource};
 use crate::{Appended, Arrival, Ends, Record, Stored, Topic, topics};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row, SqliteConnection, SqlitePool};
@@ -12,6 +12,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tape::{Partition, Start, Unavailable};
+
+/// Records read by one query of a visit.
+const VISITED_AT_ONCE: usize = 1_000;
 
 const TABLES: &str = "
 create table if not exists records (
@@ -28,10 +31,10 @@ create table if not exists epochs (writer text primary key, epoch integer not nu
 /// An open file. Clones share it.
 #[derive(Clone)]
 pub struct Sqlite {
-    shelf: File,
-    board: Board,
-    // SQLite has one writer; taking turns here is fairer than its busy loop.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    records: File,
+    ends: PartitionEnds,
+    // SQLite has one writer; waiting for this lock is fairer than its busy loop.
+    write_lock: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Clone)]
@@ -59,15 +62,15 @@ impl Sqlite {
             let partition = Partition { topic: Arc::from(row.get::<&str, _>(0)), index: row.get(1) };
             ends.insert(partition, row.get::<i64, _>(2).cast_unsigned());
         }
-        Ok(Self { shelf: File(pool), board: Board::new(ends), turn: Arc::default() })
+        Ok(Self { records: File(pool), ends: PartitionEnds::new(ends), write_lock: Arc::default() })
     }
 
     pub(crate) async fn writer(&self, name: &str) -> Result<Writer, Unavailable> {
-        let _turn = self.turn.lock().await;
+        let _writing = self.write_lock.lock().await;
         let claim = "insert into epochs values (?, 1) on conflict do update set epoch = epoch + 1 returning epoch";
         let epoch: i64 = sqlx::query_scalar(claim)
             .bind(name)
-            .fetch_one(&self.shelf.0)
+            .fetch_one(&self.records.0)
             .await
             .map_err(|e| Unavailable::new(format!("claim the writer {name}"), e))?;
         Ok(Writer { log: self.clone(), name: name.to_owned(), epoch })
@@ -75,12 +78,12 @@ impl Sqlite {
 
     pub(crate) async fn publish(&self, records: Vec<Record>) -> Result<(), Unavailable> {
         let failed = |e| Unavailable::new("append to the log file", e);
-        let _turn = self.turn.lock().await;
-        let mut transaction = self.shelf.0.begin_with("begin immediate").await.map_err(failed)?;
+        let _writing = self.write_lock.lock().await;
+        let mut transaction = self.records.0.begin_with("begin immediate").await.map_err(failed)?;
         let mut ends = HashMap::new();
-        self.put(&mut transaction, &records, &mut ends).await.map_err(failed)?;
+        self.insert(&mut transaction, &records, &mut ends).await.map_err(failed)?;
         transaction.commit().await.map_err(failed)?;
-        self.board.advance(ends);
+        self.ends.advance(ends);
         Ok(())
     }
 
@@ -89,14 +92,14 @@ impl Sqlite {
         partition: &Partition,
         mut each: impl FnMut(Stored) + Send,
     ) -> Result<(), Unavailable> {
-        // An append in flight has its turn first.
+        // An append in flight ends first.
         let end = {
-            let _turn = self.turn.lock().await;
-            self.board.end(partition)
+            let _writing = self.write_lock.lock().await;
+            self.ends.end(partition)
         };
         let mut from = 0;
         while from < end {
-            let records = self.shelf.fetch(partition, from, 1_000).await?;
+            let records = self.records.fetch(partition, from, VISITED_AT_ONCE).await?;
             let Some(last) = records.last() else { break };
             from = last.position + 1;
             records.into_iter().for_each(&mut each);
@@ -105,7 +108,7 @@ impl Sqlite {
     }
 
     pub(crate) fn ends(&self, topic: &Topic) -> Vec<(Partition, u64)> {
-        topic.partitions().map(|partition| (partition.clone(), self.board.end(&partition))).collect()
+        topic.partitions().map(|partition| (partition.clone(), self.ends.end(&partition))).collect()
     }
 
     pub(crate) async fn positions_at(
@@ -117,28 +120,27 @@ impl Sqlite {
         let rows = sqlx::query(query)
             .bind(topic.name)
             .bind(timestamp_ms.cast_signed())
-            .fetch_all(&self.shelf.0)
+            .fetch_all(&self.records.0)
             .await
             .map_err(|e| Unavailable::new("look up positions in the log file", e))?;
         let found: HashMap<u32, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         let position = |partition: Partition| {
-            let position =
-                found.get(&partition.index).map_or(self.board.end(&partition), |found| found.cast_unsigned());
+            let position = found.get(&partition.index).map_or(self.ends.end(&partition), |found| found.cast_unsigned());
             (partition, position)
         };
         Ok(topic.partitions().map(position).collect())
     }
 
     pub(crate) fn assigned(&self, partitions: Vec<(Partition, Start)>) -> Reader {
-        Reader(LocalReader::assigned(self.shelf.clone(), &self.board, partitions))
+        Reader(LocalReader::assigned(self.records.clone(), &self.ends, partitions))
     }
 
     pub(crate) fn joined(&self, group: &str, topic: &Topic) -> Reader {
-        Reader(LocalReader::joined(self.shelf.clone(), &self.board, group, topic))
+        Reader(LocalReader::joined(self.records.clone(), &self.ends, group, topic))
     }
 
     /// Inserts records and moves the ends of their partitions.
-    async fn put(
+    async fn insert(
         &self,
         connection: &mut SqliteConnection,
         records: &[Record],
@@ -146,7 +148,7 @@ impl Sqlite {
     ) -> Result<(), sqlx::Error> {
         let now = environment::now_ms().cast_signed();
         for record in records {
-            let end = ends.entry(record.partition.clone()).or_insert_with(|| self.board.end(&record.partition));
+            let end = ends.entry(record.partition.clone()).or_insert_with(|| self.ends.end(&record.partition));
             let (log, part) = (&*record.partition.topic, record.partition.index);
             let compacted = topics::is_compacted(log);
             if compacted {
@@ -184,7 +186,7 @@ impl Sqlite {
 }
 
 async fn drop_expired(pool: &SqlitePool) -> Result<(), sqlx::Error> {
-    for topic in topics::ALL {
+    for topic in topics::ALL_TOPICS {
         if let topics::Policy::Days(days) = topic.policy {
             let oldest = environment::now_ms().saturating_sub(u64::from(days) * 86_400_000);
             sqlx::query("delete from records where log = ? and at < ?")
@@ -209,7 +211,7 @@ fn unpack(packed: &str) -> Vec<(String, Vec<u8>)> {
     texts.into_iter().map(|(name, value)| (name, value.into_bytes())).collect()
 }
 
-impl Shelf for File {
+impl RecordSource for File {
     async fn fetch(&self, partition: &Partition, from: u64, limit: usize) -> Result<Vec<Stored>, Unavailable> {
         let query = "select position, key, headers, value, at from records
             where log = ? and part = ? and position >= ? order by position limit ?";
@@ -254,8 +256,8 @@ impl Writer {
         seal: impl FnOnce(&Ends) -> Vec<Record>,
     ) -> Result<bool, sqlx::Error> {
         let log = &self.log;
-        let _turn = log.turn.lock().await;
-        let mut transaction = log.shelf.0.begin_with("begin immediate").await?;
+        let _writing = log.write_lock.lock().await;
+        let mut transaction = log.records.0.begin_with("begin immediate").await?;
         let epoch: Option<i64> = sqlx::query_scalar("select epoch from epochs where writer = ?")
             .bind(&self.name)
             .fetch_optional(&mut *transaction)
@@ -264,11 +266,11 @@ impl Writer {
             return Ok(false);
         }
         let mut ends = HashMap::new();
-        log.put(&mut transaction, &records, &mut ends).await?;
+        log.insert(&mut transaction, &records, &mut ends).await?;
         let last = seal(&ends.clone().into_iter().collect());
-        log.put(&mut transaction, &last, &mut ends).await?;
+        log.insert(&mut transaction, &last, &mut ends).await?;
         transaction.commit().await?;
-        log.board.advance(ends);
+        log.ends.advance(ends);
         Ok(true)
     }
 }

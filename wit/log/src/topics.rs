@@ -1,4 +1,4 @@
-//! The logs that exist, with their fixed partitions and policies. The owner creates them and refuses one that differs.
+//! The topics that exist, with their partitions and policies. The owner creates them and refuses one that differs.
 
 use std::sync::Arc;
 use tape::Partition;
@@ -14,7 +14,7 @@ pub enum Policy {
     Compact,
 }
 
-/// One log.
+/// One topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Topic {
     /// Without an environment's prefix.
@@ -23,7 +23,7 @@ pub struct Topic {
     pub partitions: u32,
     /// How long records stay.
     pub policy: Policy,
-    /// Largest record, bytes.
+    /// Largest record, in bytes.
     pub max_bytes: u32,
 }
 
@@ -48,56 +48,60 @@ pub const PROGRESS: Topic = topic("chains.progress.v1", 1, Policy::Compact, MIB)
 /// Failing scans with all that is needed to repeat them.
 pub const FAILURES: Topic = topic("ingest.failures.v1", 1, Policy::Days(30), 16 * MIB);
 /// Live trades that metrics could not read.
-pub const METRICS_DLQ: Topic = letters("trades.executed.v1.metrics.dlq");
+pub const METRICS_DLQ: Topic = dead_letters("trades.executed.v1.metrics.dlq");
 /// Backfilled trades that metrics could not read.
-pub const METRICS_HISTORY_DLQ: Topic = letters("trades.history.v1.metrics.dlq");
-/// Dead letters that metrics shall read again; partitions are those of the trades.
+pub const METRICS_HISTORY_DLQ: Topic = dead_letters("trades.history.v1.metrics.dlq");
+/// Dead letters replayed to metrics; partitions are those of the trades.
 pub const METRICS_REPLAY: Topic = topic("metrics.replay.v1", 64, Policy::Keep, MIB);
 /// Live trades that portfolio could not read.
-pub const PORTFOLIO_DLQ: Topic = letters("trades.executed.v1.portfolio.dlq");
+pub const PORTFOLIO_DLQ: Topic = dead_letters("trades.executed.v1.portfolio.dlq");
 /// Backfilled trades that portfolio could not read.
-pub const PORTFOLIO_HISTORY_DLQ: Topic = letters("trades.history.v1.portfolio.dlq");
-/// Dead letters that portfolio shall read again; partitions are those of the trades.
+pub const PORTFOLIO_HISTORY_DLQ: Topic = dead_letters("trades.history.v1.portfolio.dlq");
+/// Dead letters replayed to portfolio; partitions are those of the trades.
 pub const PORTFOLIO_REPLAY: Topic = topic("portfolio.replay.v1", 64, Policy::Keep, MIB);
 
-const fn letters(name: &'static str) -> Topic {
+const fn dead_letters(name: &'static str) -> Topic {
     topic(name, 1, Policy::Days(30), 16 * MIB)
 }
 
-/// Every log of dead letters.
+/// Every topic of dead letters.
 pub const DEAD_LETTERS: &[Topic] = &[METRICS_DLQ, METRICS_HISTORY_DLQ, PORTFOLIO_DLQ, PORTFOLIO_HISTORY_DLQ];
 
-/// What one service reads of the trades.
+/// The topics through which one service reads trades.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct ServiceTopics {
     /// The service's name, and that of its group.
-    pub service: &'static str,
-    /// Where live trades go that cannot be read, and what was to be read again and still cannot.
+    pub name: &'static str,
+    /// Where live and replayed trades go that cannot be read.
     pub dlq: Topic,
     /// Where backfilled trades go that cannot be read.
     pub history_dlq: Topic,
-    /// What was put aside and shall be read again.
+    /// Dead letters that are to be read again.
     pub replay: Topic,
 }
 
-impl Reading {
-    /// The logs that are read beside the live one, by whoever reads the live partition of the same number.
-    pub fn aside(&self) -> [Topic; 2] {
+impl ServiceTopics {
+    /// The topics whose partitions are read by whoever reads the live partition with the same index.
+    pub fn companions(&self) -> [Topic; 2] {
         [HISTORY, self.replay]
     }
 
-    /// Where a record goes that was read from a log and is none.
-    pub fn dead(&self, log: &str) -> Topic {
-        if log == HISTORY.name { self.history_dlq } else { self.dlq }
+    /// Where a record of a topic goes that cannot be read.
+    pub fn dead_letters_of(&self, topic: &str) -> Topic {
+        if topic == HISTORY.name { self.history_dlq } else { self.dlq }
     }
 }
 
-/// What metrics reads.
-pub const READ_BY_METRICS: Reading =
-    Reading { service: "metrics", dlq: METRICS_DLQ, history_dlq: METRICS_HISTORY_DLQ, replay: METRICS_REPLAY };
-/// What portfolio reads.
-pub const READ_BY_PORTFOLIO: Reading =
-    Reading { service: "portfolio", dlq: PORTFOLIO_DLQ, history_dlq: PORTFOLIO_HISTORY_DLQ, replay: PORTFOLIO_REPLAY };
+/// How metrics reads trades.
+pub const READ_BY_METRICS: ServiceTopics =
+    ServiceTopics { name: "metrics", dlq: METRICS_DLQ, history_dlq: METRICS_HISTORY_DLQ, replay: METRICS_REPLAY };
+/// How portfolio reads trades.
+pub const READ_BY_PORTFOLIO: ServiceTopics = ServiceTopics {
+    name: "portfolio",
+    dlq: PORTFOLIO_DLQ,
+    history_dlq: PORTFOLIO_HISTORY_DLQ,
+    replay: PORTFOLIO_REPLAY,
+};
 
 /// What the ingestor owns.
 pub const OF_INGESTOR: &[Topic] = &[TRADES, HISTORY, JOURNAL, PROGRESS, FAILURES];
@@ -106,8 +110,8 @@ pub const OF_METRICS: &[Topic] = &[METRICS_UPDATED, METRICS_DLQ, METRICS_HISTORY
 /// What portfolio owns.
 pub const OF_PORTFOLIO: &[Topic] = &[PORTFOLIO_UPDATED, PORTFOLIO_DLQ, PORTFOLIO_HISTORY_DLQ, PORTFOLIO_REPLAY];
 
-/// Every log.
-pub const ALL: &[Topic] = &[
+/// Every topic.
+pub const ALL_TOPICS: &[Topic] = &[
     TRADES,
     HISTORY,
     METRICS_UPDATED,
@@ -123,9 +127,9 @@ pub const ALL: &[Topic] = &[
     PORTFOLIO_REPLAY,
 ];
 
-/// Whether only the newest record of each key counts in the log of that name.
+/// Whether only the newest record of each key counts in the topic of that name.
 pub fn is_compacted(name: &str) -> bool {
-    ALL.iter().any(|topic| topic.name == name && topic.policy == Policy::Compact)
+    ALL_TOPICS.iter().any(|topic| topic.name == name && topic.policy == Policy::Compact)
 }
 
 impl Topic {
@@ -137,11 +141,11 @@ impl Topic {
     /// All its partitions.
     pub fn partitions(&self) -> impl Iterator<Item = Partition> + use<> {
         let topic = *self;
-        (0..topic.partitions).map(move |number| topic.partition(number))
+        (0..topic.partitions).map(move |index| topic.partition(index))
     }
 
     /// The partition that holds a key.
     pub fn partition_of(&self, key: &[u8]) -> Partition {
-        self.partition(crate::partitioner::of(key, self.partitions))
+        self.partition(crate::partitioner::partition_of_key(key, self.partitions))
     }
 }

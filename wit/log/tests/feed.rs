@@ -1,4 +1,4 @@
-//! The trade feed on every log: companions come and go with the live partition, and figures that must be zero tell the truth.
+//! The trade feed on every log: companions come and go with the live partition, and the audit's figures are right.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -69,7 +69,7 @@ async fn whole(feed: &mut TradeFeed) -> Batch {
 /// The next batch; its log and traders.
 async fn batch(feed: &mut TradeFeed) -> (String, Vec<String>) {
     let batch = whole(feed).await;
-    let traders = batch.events.into_iter().map(|told| told.event.trade.trader.address).collect();
+    let traders = batch.events.into_iter().map(|record| record.event.trade.trader.address).collect();
     (batch.partition.topic.to_string(), traders)
 }
 
@@ -96,7 +96,7 @@ async fn every_promise(target: Target) {
     let live = record(&topics::TRADES, &ann);
     log.publish(vec![live.clone()]).await.unwrap();
     let mut feed = TradeFeed::join(&log, topics::READ_BY_METRICS).await.unwrap();
-    let tallies = feed.tallies();
+    let counters = feed.counters();
     assert_eq!(batch(&mut feed).await, ("trades.executed.v1".to_owned(), vec!["0xann".to_owned()]));
     for topic in [topics::HISTORY, topics::METRICS_REPLAY] {
         log.publish(vec![record(&topic, &ann)]).await.unwrap();
@@ -117,12 +117,12 @@ async fn every_promise(target: Target) {
         assert_eq!(batch.trace.as_deref(), Some(if seen == 2 { "of the second" } else { "of the first" }));
     }
 
-    // Another service's replay is none of its business, and poison is put aside as it was, value or none.
+    // Another service's replay is not read, and a record that cannot be read becomes a dead letter as it was, with a value or without.
     let poison = [Some(b"{}".to_vec()), None].map(|value| Record { value, partition: history.clone(), ..live.clone() });
     let sent = [record(&topics::PORTFOLIO_REPLAY, &ann)].into_iter().chain(poison);
     log.publish(sent.collect()).await.unwrap();
     let dead = topics::METRICS_HISTORY_DLQ.partition(0);
-    while tallies.read()[0].1 < 2 {
+    while counters.named()[0].1 < 2 {
         assert_eq!(batch(&mut feed).await, ("trades.history.v1".to_owned(), vec![]));
     }
     let letters = log.read_all(&dead).await.unwrap().into_iter().map(|letter| letter.value);
@@ -130,15 +130,15 @@ async fn every_promise(target: Target) {
 
     // One record counted and read; then two counted and one read.
     log.publish(vec![progress(&chain, &live.partition, 1, 1)]).await.unwrap();
-    until(&mut feed, || tallies.read()[3].1 == 2).await;
+    until(&mut feed, || counters.named()[3].1 == 2).await;
     log.publish(vec![live.clone()]).await.unwrap();
     batch(&mut feed).await;
     let next_position = log.read_all(&live.partition).await.unwrap().last().unwrap().position + 1;
     log.publish(vec![progress(&chain, &live.partition, 3, next_position)]).await.unwrap();
-    until(&mut feed, || tallies.read()[1].1 > 0).await;
-    assert_eq!(tallies.read(), [("deadLettered", 2), ("lost", 1), ("doubled", 0), ("gap", 2)]);
+    until(&mut feed, || counters.named()[1].1 > 0).await;
+    assert_eq!(counters.named(), [("deadLettered", 2), ("lost", 1), ("doubled", 0), ("gap", 2)]);
 
-    // Whoever takes a live partition takes its companions, and whoever loses it reads neither.
+    // The reader that gains a live partition gains its companions, and one that loses it reads neither.
     let mut second = TradeFeed::join(&log, topics::READ_BY_METRICS).await.unwrap();
     let (mut lost, mut gained): (Vec<Partition>, Vec<Partition>) = (vec![], vec![]);
     while lost.len() < 3 || gained.len() < 3 || gained.len() % 3 != 0 || lost.len() % 3 != 0 {

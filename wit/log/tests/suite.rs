@@ -43,10 +43,10 @@ async fn an_append_is_whole_and_in_order(log: &Log) {
     let mut writer = log.writer("whole").await.unwrap();
     let before = log.read_all(&trades).await.unwrap().len();
     let step = vec![record(&trades, "a", Some("1")), record(&trades, "a", Some("2"))];
-    let mut told = vec![];
+    let mut announced = vec![];
     let done = writer
         .append(step, |ends| {
-            told.clone_from(ends);
+            announced.clone_from(ends);
             vec![record(&journal, "whole", Some("cursor"))]
         })
         .await;
@@ -54,7 +54,11 @@ async fn an_append_is_whole_and_in_order(log: &Log) {
     let stored = log.read_all(&trades).await.unwrap();
     assert_eq!(texts(&stored[before..]), ["1", "2"]);
     assert_eq!(stored.last().unwrap().headers, [("ce_type".to_owned(), b"Test".to_vec())]);
-    assert_eq!(told, [(trades, stored.last().unwrap().position + 1)], "the seal knows where the records will stand");
+    assert_eq!(
+        announced,
+        [(trades, stored.last().unwrap().position + 1)],
+        "the seal knows where the records will stand"
+    );
     assert_eq!(folded(log, &journal).await["whole"], "cursor");
 }
 

@@ -1,24 +1,24 @@
-//! How a trade comes and goes: applied when its block becomes history, reverted when it no longer is.
+//! How a trade comes and goes: applied when its block joins the chain, reverted when a reorganization drops the block.
 
 use crate::trade::Trade;
 
-/// The closed list of states an event puts a trade into.
+/// The state that an event puts a trade into; the list is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
-    /// Present; its block may still be left.
+    /// Present; a reorganization may still drop its block.
     Observed,
-    /// Present, and emitted already below the finalized height.
+    /// Present; its block was final when the event was published.
     Finalized,
-    /// Absent: its block was left.
+    /// Absent: a reorganization dropped its block.
     Reverted,
 }
 
-/// What becomes of a trade. Application is by state: a change that changes nothing is ignored.
+/// What a reader does with a trade. It is applied by state: a change that changes nothing is ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The trade is present.
+    /// Make the trade present.
     Apply(Box<Trade>),
-    /// The trade is absent; repeated in full, so that it can be taken out.
+    /// Make the trade absent; it is repeated in full, so that it can be subtracted.
     Revert(Box<Trade>),
 }
 
@@ -36,14 +36,14 @@ impl Change {
 pub struct Event {
     /// `chain/step/index`: unique, and equal when an aborted step is sent again.
     pub id: String,
-    /// The state.
+    /// The state it is put into.
     pub status: Status,
     /// The trade; boxed, because events are handed from list to list.
     pub trade: Box<Trade>,
 }
 
 impl Event {
-    /// What a reader does about it.
+    /// The change that a reader applies.
     pub fn into_change(self) -> Change {
         match self.status {
             Status::Observed | Status::Finalized => Change::Apply(self.trade),

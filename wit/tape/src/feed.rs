@@ -1,8 +1,8 @@
-//! The reader's side of the tape: partitions of it are gained and lost, batches arrive in order.
+//! The reader's side of the tape: partitions are assigned and taken away, and their events arrive in order, in batches.
 //!
-//! **Invariant:** after `Gained` nothing of that partition arrives until [`Feed::seek`] has said from where; after `Lost`
-//! nothing of it arrives at all, and what was folded of it since the last commit is void. Assignments of one number are
-//! gained and lost together, whatever their logs: one key has one reader.
+//! **Invariant:** after `Gained` nothing of that partition arrives before [`Feed::seek`] names its start; after `Lost`
+//! nothing of it arrives at all, and what was folded of it since the last commit is void. Partitions with the same
+//! index are gained and lost together, whatever their topics: one key has one reader.
 
 use crate::change::Event;
 use std::error::Error;
@@ -14,20 +14,25 @@ use std::sync::Arc;
 pub struct Partition {
     /// Name of the topic, without an environment's prefix: `trades.executed.v1`.
     pub topic: Arc<str>,
-    /// Its number in the topic, from 0.
+    /// Its index in the topic, from 0.
     pub index: u32,
 }
 
 impl Partition {
-    /// Whether these, log by log, are the positions of this partition's index that a reader rests on: its own, none before the
-    /// first, and those of the companions that it has read.
-    pub fn stands(&self, from: Option<u64>, beside: &[(Self, u64)], mut standing: Vec<(String, u64)>) -> bool {
-        let own = from.map(|from| (self.topic.to_string(), from));
-        let beside = beside.iter().map(|(partition, next)| (partition.topic.to_string(), *next));
-        let mut expected: Vec<(String, u64)> = own.into_iter().chain(beside).collect();
-        standing.sort();
+    /// Whether the positions that a store holds for this index, as (topic, position), are those that its reader has
+    /// come to: `own` in this partition, none before its first commit, and one in each companion that it has read.
+    pub fn positions_match(
+        &self,
+        own: Option<u64>,
+        companions: &[(Self, u64)],
+        mut stored: Vec<(String, u64)>,
+    ) -> bool {
+        let own = own.map(|position| (self.topic.to_string(), position));
+        let companions = companions.iter().map(|(partition, next)| (partition.topic.to_string(), *next));
+        let mut expected: Vec<(String, u64)> = own.into_iter().chain(companions).collect();
+        stored.sort();
         expected.sort();
-        standing == expected
+        stored == expected
     }
 }
 
@@ -40,18 +45,18 @@ pub enum Start {
     At(u64),
 }
 
-/// One event as it was read.
+/// A trade event as it stands in a topic, decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TradeRecord {
     /// Its position.
     pub position: u64,
-    /// What it says.
+    /// The decoded event.
     pub event: Event,
-    /// How it says it, word for word.
+    /// The record's JSON, byte for byte.
     pub text: String,
 }
 
-/// Events of one partition, in order, each as what its reader makes of it on arrival.
+/// Events of one partition, in order, each converted on arrival to what its reader keeps of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch<E = TradeRecord> {
     /// Which partition.
@@ -64,14 +69,14 @@ pub struct Batch<E = TradeRecord> {
     pub trace: Option<Arc<str>>,
 }
 
-/// What a reader is told.
+/// What a reader receives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery<E = TradeRecord> {
-    /// The partition is this reader's now; say where to start.
+    /// The partition was assigned to this reader; seek its start.
     Gained(Partition),
     /// Its next events.
     Batch(Batch<E>),
-    /// The partition is another's; forget it.
+    /// The partition was taken away; drop what was not committed of it.
     Lost(Partition),
 }
 
@@ -83,11 +88,11 @@ pub trait Feed<E = TradeRecord>: Send {
     fn seek(&mut self, partition: &Partition, start: Start) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
 
-/// The outside failed; trying again later may help. Reads after "failed to".
+/// Something outside failed, and trying again later may help. Its message reads after "failed to".
 #[derive(Debug, thiserror::Error)]
 #[error("{doing}")]
 pub struct Unavailable {
-    /// What was tried.
+    /// What was tried, such as "commit a batch".
     pub doing: String,
     /// Why it failed.
     #[source]

@@ -1,7 +1,7 @@
-//! The published language: what a trade is, and how it comes and goes. Pure: no serialization, no IO, no clock.
+//! The types every service shares: what a trade is, and how it is applied and reverted. Pure: no IO, no clock.
 //!
-//! Read in this order: [`trade`] (the noun), [`change`] (the verbs), [`money`] (exact amounts), [`feed`] (how a
-//! reader receives changes).
+//! Read in this order: [`trade`] (what it is), [`change`] (how it comes and goes), [`money`] (exact amounts), [`feed`]
+//! (how a reader receives changes). `wit/tape/README.md` is the glossary of the whole project.
 //!
 //! **Invariant:** nothing here can fail for an outside reason, and no type here can be serialized; `wire` owns bytes.
 

@@ -10,7 +10,7 @@ pub type Raw = U256;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Usd(pub i128);
 
-/// Why a text is no amount of dollars.
+/// A text is not an amount of dollars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a decimal with at most 18 fractional digits")]
 pub struct NotUsd;
@@ -23,9 +23,9 @@ impl Usd {
     /// No dollars.
     pub const ZERO: Self = Self(0);
     /// The most one trade may be worth: 10^15 dollars. More is a broken or hostile valuation.
-    pub const LIMIT: Self = Self(Self::ONE.0 * 1_000_000_000_000_000);
+    pub const MAX_NOTIONAL: Self = Self(Self::ONE.0 * 1_000_000_000_000_000);
 
-    /// The worth of `raw` units of a dollar-pegged asset with `decimals`; none when it exceeds [`Usd::LIMIT`].
+    /// The worth of `raw` units of a dollar-pegged asset with `decimals`; none when it exceeds [`Usd::MAX_NOTIONAL`].
     pub fn of_stable(raw: Raw, decimals: u8) -> Option<Self> {
         let wide = U512::from(raw);
         let scaled = if u32::from(decimals) <= Self::DIGITS {
@@ -38,10 +38,10 @@ impl Usd {
         };
         let units = u128::try_from(scaled).ok()?;
         let units = i128::try_from(units).ok()?;
-        (units <= Self::LIMIT.0).then_some(Self(units))
+        (units <= Self::MAX_NOTIONAL.0).then_some(Self(units))
     }
 
-    /// Reads plain decimal notation, such as `-12.5`.
+    /// Parses plain decimal notation, such as `-12.5`.
     pub fn parse(text: &str) -> Result<Self, NotUsd> {
         let (negative, digits) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),

@@ -1,4 +1,4 @@
-//! A trade: who gave what for what, where, and how we know.
+//! A trade: who sold what for what, in which block and pools, and who was charged on what evidence.
 
 use crate::money::{Raw, Usd};
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ pub struct Place {
     pub ordinal: u32,
 }
 
-/// Who is charged, and how that was decided.
+/// Who is charged for a trade, and on what evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trader {
     /// Address in the chain's own notation.
@@ -65,18 +65,18 @@ pub struct AssetAmount {
     pub raw: Raw,
 }
 
-/// What a trader gave or got.
+/// What a trader sold or bought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Side {
     /// The token's contract; the native asset goes by its wrapped contract.
     pub asset: String,
     /// In the asset's smallest unit.
     pub raw: Raw,
-    /// Decoration: how many digits are fractional.
+    /// How many digits are fractional; for display.
     pub decimals: Option<u8>,
-    /// Decoration: the ticker.
+    /// The ticker; for display.
     pub symbol: Option<String>,
-    /// Cash: a stable or the native asset.
+    /// Whether it counts as cash: a stable or the native asset.
     pub quote: bool,
 }
 
@@ -113,7 +113,7 @@ pub struct Fee {
 /// What a trade is worth in dollars, deterministically.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Valuation {
-    /// Worth of the trade, 0 to [`Usd::LIMIT`].
+    /// Worth of the trade, 0 to [`Usd::MAX_NOTIONAL`].
     pub notional: Usd,
     /// Worth of its platform fees.
     pub fee: Option<Usd>,
@@ -121,7 +121,7 @@ pub struct Valuation {
     pub source: String,
 }
 
-/// The code that saw the trade.
+/// The code that detected the trade.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detector {
     /// Plugin id.
@@ -149,21 +149,21 @@ pub struct Trade {
     pub ordinal: u32,
     /// Who is charged.
     pub trader: Trader,
-    /// Given.
+    /// What the trader gave.
     pub sold: Side,
-    /// Got.
+    /// What the trader got.
     pub bought: Side,
     /// One per pool crossed, at most [`Trade::MAX_LEGS`].
     pub legs: Vec<Leg>,
-    /// Charges.
+    /// Fees that were charged.
     pub fees: Vec<Fee>,
     /// The configured platform it belongs to.
     pub platform: Option<String>,
-    /// Its worth, where that can be said.
+    /// What it is worth in dollars, where that is known.
     pub valuation: Option<Valuation>,
     /// What else is known, by name: `router`; an open list, at most [`Trade::MAX_ATTRIBUTES`].
     pub attributes: BTreeMap<String, String>,
-    /// The code that saw it.
+    /// The code that detected it.
     pub detector: Arc<Detector>,
 }
 
@@ -174,9 +174,9 @@ impl Trade {
     pub const CYCLE: &'static str = "cycle";
     /// The kind of fee a platform earns.
     pub const PLATFORM_FEE: &'static str = "platform";
-    /// More pools than these are merged.
+    /// Most legs; of a trade that crossed more, hops through one pool are merged.
     pub const MAX_LEGS: usize = 256;
-    /// Most names of what else is known.
+    /// Most attributes.
     pub const MAX_ATTRIBUTES: usize = 16;
 
     /// `chain/blockHash/txHash/ordinal`: the same on every replay and instance.
@@ -184,8 +184,8 @@ impl Trade {
         [&self.chain, "/", &self.block.id.hash, "/", &self.transaction.hash, "/", &self.ordinal.to_string()].concat()
     }
 
-    /// Whether that is its id.
-    pub fn is_called(&self, id: &str) -> bool {
+    /// Whether `id` is the id of this trade.
+    pub fn has_id(&self, id: &str) -> bool {
         let parts = [&self.chain, &self.block.id.hash, &self.transaction.hash];
         let ordinal = parts.into_iter().try_fold(id, |rest, part| rest.strip_prefix(&**part)?.strip_prefix('/'));
         ordinal == Some(&self.ordinal.to_string())
@@ -196,12 +196,12 @@ impl Trade {
         Place { height: self.block.id.height, index: self.transaction.index, ordinal: self.ordinal }
     }
 
-    /// The key that orders and shards it: `chain/trader`.
+    /// The key of its records, which decides partition and order: `chain/trader`.
     pub fn key(&self) -> String {
         format!("{}/{}", self.chain, self.trader.address)
     }
 
-    /// Whether it counts in user metrics.
+    /// Whether it ends in the asset it began with; such trades do not count in user metrics.
     pub fn is_cycle(&self) -> bool {
         self.kind == Self::CYCLE
     }

@@ -20,14 +20,14 @@ pub enum Invalid {
 }
 
 /// Longest text in an identity field, bytes.
-pub const MAX_ID: usize = 256;
+pub const MAX_ID_BYTES: usize = 256;
 /// Longest symbol, bytes.
-pub const MAX_SYMBOL: usize = 64;
+pub const MAX_SYMBOL_BYTES: usize = 64;
 /// Largest event, bytes.
-pub const MAX_EVENT: usize = 512 * 1024;
+pub const MAX_EVENT_BYTES: usize = 512 * 1024;
 
 impl Invalid {
-    /// The same of a field inside another: `raw` of `legs[3].sold` is `legs[3].sold.raw`.
+    /// The same refusal, of a field inside another: `raw` of `legs[3].sold` is `legs[3].sold.raw`.
     #[must_use]
     pub(crate) fn within(self, parent: impl Display) -> Self {
         match self {
@@ -46,8 +46,8 @@ pub fn id(field: &str, text: &str) -> Result<(), Invalid> {
     if text.is_empty() {
         return Err(broken(field, "must not be empty"));
     }
-    if text.len() > MAX_ID {
-        return Err(broken(field, format!("has {} bytes, more than {MAX_ID}", text.len())));
+    if text.len() > MAX_ID_BYTES {
+        return Err(broken(field, format!("has {} bytes, more than {MAX_ID_BYTES}", text.len())));
     }
     let printable = |byte: u8| (b' '..=b'~').contains(&byte);
     if !text.bytes().all(printable) && text.chars().any(char::is_control) {
@@ -58,8 +58,8 @@ pub fn id(field: &str, text: &str) -> Result<(), Invalid> {
 
 /// A short decoration.
 pub fn symbol(field: &str, text: &str) -> Result<(), Invalid> {
-    if text.len() > MAX_SYMBOL {
-        return Err(broken(field, format!("has {} bytes, more than {MAX_SYMBOL}", text.len())));
+    if text.len() > MAX_SYMBOL_BYTES {
+        return Err(broken(field, format!("has {} bytes, more than {MAX_SYMBOL_BYTES}", text.len())));
     }
     Ok(())
 }
@@ -77,6 +77,6 @@ pub fn raw(field: &str, text: &str) -> Result<Raw, Invalid> {
 }
 
 /// At most so many items.
-pub fn count(field: &str, count: usize, most: usize) -> Result<(), Invalid> {
-    if count > most { Err(broken(field, format!("has {count} items, more than {most}"))) } else { Ok(()) }
+pub fn count(field: &str, count: usize, max: usize) -> Result<(), Invalid> {
+    if count > max { Err(broken(field, format!("has {count} items, more than {max}"))) } else { Ok(()) }
 }

@@ -1,6 +1,6 @@
-//! How the tape travels: version 1 JSON, checked on the way in, with its JSON Schemas beside it.
+//! The wire format of the tape: version 1 JSON, checked when decoded, with its JSON Schemas beside it.
 //!
-//! **Invariant:** whatever decodes here is valid; a refusal names the field. `tape` never learns of bytes.
+//! **Invariant:** whatever decodes here is valid; a refusal names the field. `tape` knows nothing of bytes.
 
 pub mod v1;
 pub mod check;

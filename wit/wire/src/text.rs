@@ -1,4 +1,4 @@
-//! Text of a payload: borrowed wherever it stands there as it is, and copied only where an escape is in it.
+//! Text of a payload: borrowed from its bytes, and copied only where it holds an escape.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
@@ -58,13 +58,13 @@ impl Serialize for Text<'_> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Reading)
+        deserializer.deserialize_str(TextVisitor)
     }
 }
 
-struct Reading;
+struct TextVisitor;
 
-impl<'de> Visitor<'de> for Reading {
+impl<'de> Visitor<'de> for TextVisitor {
     type Value = Text<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

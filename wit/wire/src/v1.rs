@@ -1,4 +1,4 @@
-//! Version 1 of every payload, one file each. Unknown fields are ignored; every word list but `status` is open.
+//! Version 1 of every payload, one file each. Unknown fields are ignored; every list of words but that of `status` is open: readers accept words they do not know.
 
 pub mod trade;
 pub mod progress;

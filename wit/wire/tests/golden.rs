@@ -146,32 +146,32 @@ fn every_refusal_names_its_field() {
         ("/block/height", json!(-1), "invalid value"),
     ];
     for (path, value, expected) in cases {
-        let said = refusal(path, value.clone());
-        assert!(said.contains(expected), "{path} = {value}: expected `{expected}`, got `{said}`");
+        let message = refusal(path, value.clone());
+        assert!(message.contains(expected), "{path} = {value}: expected `{expected}`, got `{message}`");
     }
     let mut event: Value = serde_json::from_slice(&trade::encode(&event())).unwrap();
     event.as_object_mut().unwrap().remove("chain");
-    let said = trade::decode(&serde_json::to_vec(&event).unwrap()).unwrap_err().to_string();
-    assert!(said.contains("missing field `chain`"), "{said}");
+    let message = trade::decode(&serde_json::to_vec(&event).unwrap()).unwrap_err().to_string();
+    assert!(message.contains("missing field `chain`"), "{message}");
     event["chain"] = json!("ethereum");
     event["later"] = json!({"unknown": ["fields", "are", "ignored"]});
     assert!(trade::decode(&serde_json::to_vec(&event).unwrap()).is_ok());
     let leg = event["legs"][0].clone();
     event["legs"] = Value::Array(vec![leg; 257]);
-    let said = trade::decode(&serde_json::to_vec(&event).unwrap()).unwrap_err().to_string();
-    assert!(said.contains("`legs` has 257 items"), "{said}");
+    let message = trade::decode(&serde_json::to_vec(&event).unwrap()).unwrap_err().to_string();
+    assert!(message.contains("`legs` has 257 items"), "{message}");
 }
 
 #[test]
-fn what_is_told_is_kept_word_for_word_and_what_is_refused_is_given_back() {
-    let said = String::from_utf8(trade::encode(&event())).unwrap().replacen('{', "{ \"later\" : [1.0],", 1);
-    let told = trade::told(7, said.clone().into_bytes()).unwrap();
-    assert_eq!((told.position, told.event, told.text), (7, event(), said.clone()));
+fn a_decoded_record_keeps_its_text_and_a_refused_one_is_given_back() {
+    let text = String::from_utf8(trade::encode(&event())).unwrap().replacen('{', "{ \"later\" : [1.0],", 1);
+    let record = trade::decode_record(7, text.clone().into_bytes()).unwrap();
+    assert_eq!((record.position, record.event, record.text), (7, event(), text.clone()));
     // Not even what is ignored may be no text: it is stored and served as such.
-    let mut broken = said.into_bytes();
+    let mut broken = text.into_bytes();
     let at = broken.iter().position(|byte| *byte == b'[').unwrap();
     broken.splice(at..=at, *b"[\"\xff\",");
-    let (reason, given_back) = trade::told(8, broken.clone()).unwrap_err();
+    let (reason, given_back) = trade::decode_record(8, broken.clone()).unwrap_err();
     assert!(reason.to_string().contains("utf-8"), "{reason}");
     assert_eq!(given_back, broken);
 }
@@ -181,7 +181,7 @@ fn a_block_of_any_size_survives_the_journal() {
     for count in [0, 1, 3, 1_000] {
         let trades: Vec<Trade> = std::iter::repeat_n(*event().trade, count).collect();
         let parts = journal::encode_block(7, "0xab", &trades);
-        assert!(parts.iter().all(|part| part.len() <= journal::MAX_PART));
+        assert!(parts.iter().all(|part| part.len() <= journal::MAX_PART_BYTES));
         let read: Vec<journal::Block> = parts.iter().map(|part| journal::decode_block(part).unwrap()).collect();
         assert!(read.iter().all(|block| (block.height, block.hash.as_str()) == (7, "0xab")));
         assert_eq!(read.into_iter().flat_map(|block| block.trades).collect::<Vec<_>>(), trades);
@@ -209,7 +209,7 @@ fn the_point_is_set_exactly() {
     let cases =
         [("0", 0, "0"), ("0", 18, "0"), ("5", 2, "0.05"), ("1234", 3, "1.234"), ("1500", 3, "1.5"), ("7", 0, "7")];
     for (raw, decimals, expected) in cases {
-        assert_eq!(trade::pointed(raw, decimals), expected);
+        assert_eq!(trade::with_decimal_point(raw, decimals), expected);
     }
 }
 

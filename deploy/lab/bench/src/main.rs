@@ -14,6 +14,10 @@ mod solana;
 use clap::{Parser, ValueEnum};
 use system::figures::report;
 
+/// Most of the work is to make and drop small texts, on one thread and on another: mimalloc is faster at it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures one thing.
 #[derive(Parser)]
 struct Arguments {

@@ -236,7 +236,8 @@ async fn the_past_is_filled_in_while_live_goes_on() {
     let whole = |said: &ChainProgressed| said.covered.len() == 1 && said.covered[0].from == 0;
     let said = ingestor.until("one range covers all", whole).await;
     ingestor.caught_up(node).await;
-    let (past, since): (Vec<MockBlock>, Vec<MockBlock>) = node.truth().into_iter().partition(|block| block.id.height < 150);
+    let (past, since): (Vec<MockBlock>, Vec<MockBlock>) =
+        node.truth().into_iter().partition(|block| block.id.height < 150);
     assert_eq!(live_on(&log, topics::HISTORY).await, ids(&past));
     assert_eq!(live_on(&log, topics::TRADES).await, ids(&since));
     let counted: u64 = said.history.iter().map(|partition| partition.count).sum();

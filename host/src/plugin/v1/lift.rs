@@ -122,7 +122,7 @@ fn fee(fee: wit::Fee) -> Fee {
 fn valuation(valuation: wit::Valuation) -> Result<Valuation, CallError> {
     let usd = |usd: wit::Usd| {
         let units = (u128::from(usd.high) << 64) | u128::from(usd.low);
-        let units = i128::try_from(units).ok().map(Usd).filter(|units| *units <= Usd::LIMIT);
+        let units = i128::try_from(units).ok().map(Usd).filter(|units| *units <= Usd::MAX_NOTIONAL);
         units.ok_or_else(|| CallError::Broken("a valuation beyond 10^15 dollars".to_owned()))
     };
     Ok(Valuation {

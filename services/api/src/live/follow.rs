@@ -140,7 +140,7 @@ fn deliver_records(hub: &Hub, partition: &Partition, records: Vec<Stored>, next:
 fn decode(channel: Channel, position: u64, value: Vec<u8>) -> Result<Incoming, Invalid> {
     Ok(match channel {
         Channel::Trades => {
-            let record = v1::trade::told(position, value).map_err(|(invalid, _)| invalid)?;
+            let record = v1::trade::decode_record(position, value).map_err(|(invalid, _)| invalid)?;
             Incoming::Trade(Box::new(record.event), record.text)
         }
         Channel::Metrics => Incoming::Metrics(v1::metrics::decode(&value)?),

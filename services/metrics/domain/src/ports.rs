@@ -135,7 +135,7 @@ impl BookFacts {
     /// Whether the committed read positions of this partition index, topic by topic, are those that the facts were
     /// folded from.
     pub fn rests_on_positions(&self, committed: Vec<(String, u64)>) -> bool {
-        self.partition.stands(self.from, &self.companions, committed)
+        self.partition.positions_match(self.from, &self.companions, committed)
     }
 
     /// The sum of the read positions of this partition index over all topics: it grows with every commit about their

@@ -39,7 +39,9 @@ impl Feed<DecodedTrade> for Replay<'_> {
             let within = records.into_iter().filter(|record| record.position < end);
             // A record that does not validate was dead-lettered when it was first read.
             let events = within
-                .filter_map(|record| wire::v1::trade::told(record.position, record.value?).ok().map(DecodedTrade::from))
+                .filter_map(|record| {
+                    wire::v1::trade::decode_record(record.position, record.value?).ok().map(DecodedTrade::from)
+                })
                 .collect();
             if next == end {
                 self.ends.remove(&partition);

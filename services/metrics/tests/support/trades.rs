@@ -132,7 +132,9 @@ pub(crate) fn batches(partition: &Partition, events: &[Event], size: usize) -> V
     for (number, part) in events.chunks(size).enumerate() {
         let first = (number * size) as u64;
         let decode = |(at, event): (usize, &Event)| {
-            wire::v1::trade::told(first + at as u64, record_value(event)).expect("what is encoded is read").into()
+            wire::v1::trade::decode_record(first + at as u64, record_value(event))
+                .expect("what is encoded is read")
+                .into()
         };
         let events: Vec<DecodedTrade> = part.iter().enumerate().map(decode).collect();
         let next = first + events.len() as u64;

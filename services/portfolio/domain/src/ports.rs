@@ -68,7 +68,7 @@ pub struct Step {
 impl Step {
     /// Whether these are the positions of the step's number that it rests on.
     pub fn stands_on(&self, standing: Vec<(String, u64)>) -> bool {
-        self.partition.stands(self.from, &self.beside, standing)
+        self.partition.positions_match(self.from, &self.beside, standing)
     }
 }
 

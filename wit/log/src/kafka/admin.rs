@@ -1,6 +1,6 @@
-//! Topics as they should be: missing ones are created, differing ones refused with a sentence.
+//! Topics with the settings they should have: missing ones are created, differing ones refused with a sentence.
 
-use super::{Kafka, PATIENCE, blocking};
+use super::{BROKER_TIMEOUT, Kafka, blocking};
 use crate::Topic;
 use crate::topics::Policy;
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigEntry, NewTopic, ResourceSpecifier, TopicReplication};
@@ -16,24 +16,25 @@ pub(super) async fn own(log: &Kafka, topics: &[Topic]) -> Result<(), Unavailable
         log.client_config().create().map_err(|e| Unavailable::new("make an admin client", e))?;
     create_missing(log, &admin, topics).await?;
     let partitions = partitions_of(log, topics).await?;
-    let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+    let options = AdminOptions::new().request_timeout(Some(BROKER_TIMEOUT));
     let names: Vec<String> = topics.iter().map(|topic| log.name(topic.name)).collect();
-    let asked: Vec<ResourceSpecifier<'_>> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-    let answered =
-        admin.describe_configs(&asked, &options).await.map_err(|e| Unavailable::new("describe topics", e))?;
-    for ((topic, name), resource) in topics.iter().zip(&names).zip(answered) {
+    let resources: Vec<ResourceSpecifier<'_>> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+    let described =
+        admin.describe_configs(&resources, &options).await.map_err(|e| Unavailable::new("describe topics", e))?;
+    for ((topic, name), resource) in topics.iter().zip(&names).zip(described) {
         let resource = resource.map_err(|e| Unavailable::new(format!("describe topic {name}"), e.to_string()))?;
         let found = partitions.get(name).copied().unwrap_or(0);
-        refuse(name, "partitions", &topic.partitions.to_string(), &found.to_string())?;
-        for (key, wanted) in settings(log, topic) {
+        require(name, "partitions", &topic.partitions.to_string(), &found.to_string())?;
+        for (key, wanted) in topic_settings(log, topic) {
             let found = resource.entry_map().get(key).and_then(|entry: &&ConfigEntry| entry.value.clone());
-            refuse(name, key, &wanted, found.as_deref().unwrap_or("none"))?;
+            require(name, key, &wanted, found.as_deref().unwrap_or("none"))?;
         }
     }
     Ok(())
 }
 
-fn refuse(name: &str, key: &str, wanted: &str, found: &str) -> Result<(), Unavailable> {
+/// Refuses a topic one of whose settings differs from what it should be.
+fn require(name: &str, key: &str, wanted: &str, found: &str) -> Result<(), Unavailable> {
     if wanted == found {
         return Ok(());
     }
@@ -47,7 +48,7 @@ async fn create_missing(
     topics: &[Topic],
 ) -> Result<(), Unavailable> {
     let described: Vec<(String, Vec<(&'static str, String)>)> =
-        topics.iter().map(|topic| (log.name(topic.name), settings(log, topic))).collect();
+        topics.iter().map(|topic| (log.name(topic.name), topic_settings(log, topic))).collect();
     let wanted: Vec<NewTopic<'_>> = topics
         .iter()
         .zip(&described)
@@ -57,9 +58,9 @@ async fn create_missing(
             settings.iter().fold(fresh, |fresh, (key, value)| fresh.set(key, value))
         })
         .collect();
-    let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
-    let made = admin.create_topics(&wanted, &options).await.map_err(|e| Unavailable::new("create topics", e))?;
-    for result in made {
+    let options = AdminOptions::new().request_timeout(Some(BROKER_TIMEOUT)).operation_timeout(Some(BROKER_TIMEOUT));
+    let created = admin.create_topics(&wanted, &options).await.map_err(|e| Unavailable::new("create topics", e))?;
+    for result in created {
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((name, code)) => return Err(Unavailable::new(format!("create topic {name}"), code.to_string())),
@@ -83,14 +84,14 @@ async fn partitions_of(log: &Kafka, topics: &[Topic]) -> Result<HashMap<String, 
     .await
 }
 
-/// Asks until every partition of the topic has a leader: one just created takes a moment.
+/// The number of partitions, once each of them has a leader: a topic just created takes a moment.
 fn count_partitions(consumer: &BaseConsumer, name: &str) -> Result<usize, KafkaError> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + BROKER_TIMEOUT;
     loop {
-        let metadata = consumer.fetch_metadata(Some(name), PATIENCE)?;
+        let metadata = consumer.fetch_metadata(Some(name), BROKER_TIMEOUT)?;
         let partitions = metadata.topics().first().map_or(&[][..], |topic| topic.partitions());
-        let led = !partitions.is_empty() && partitions.iter().all(|partition| partition.leader() >= 0);
-        if led || Instant::now() > deadline {
+        let has_leaders = !partitions.is_empty() && partitions.iter().all(|partition| partition.leader() >= 0);
+        if has_leaders || Instant::now() > deadline {
             return Ok(partitions.len());
         }
         std::thread::sleep(Duration::from_millis(50));
@@ -98,7 +99,7 @@ fn count_partitions(consumer: &BaseConsumer, name: &str) -> Result<usize, KafkaE
 }
 
 /// The settings a topic is created with and held to.
-fn settings(log: &Kafka, topic: &Topic) -> Vec<(&'static str, String)> {
+fn topic_settings(log: &Kafka, topic: &Topic) -> Vec<(&'static str, String)> {
     let mut settings =
         vec![("min.insync.replicas", log.0.min_insync.to_string()), ("max.message.bytes", topic.max_bytes.to_string())];
     settings.extend(match topic.policy {

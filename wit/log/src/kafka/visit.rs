@@ -1,7 +1,7 @@
-//! Everything that stands in a partition when it is asked: read once, from the first record to the last, outside of any group.
+//! Reads a whole partition once, outside of any group, from its first record to the last one at the time of the call.
 
-use super::reader::{is_passing, lift};
-use super::{Kafka, PATIENCE};
+use super::consumer::{is_passing, stored_record};
+use super::{BROKER_TIMEOUT, Kafka};
 use crate::Stored;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -10,7 +10,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use std::time::{Duration, Instant};
 use tape::Partition;
 
-/// Takes no notice of errors that the reader is told of as well: the end of the partition among them.
+/// Logs no errors: each, the end of the partition among them, is returned by the poll as well.
 struct Silent;
 
 impl ClientContext for Silent {
@@ -18,6 +18,9 @@ impl ClientContext for Silent {
 }
 
 impl ConsumerContext for Silent {}
+
+/// How long a visit waits for open transactions to end, and later for the next record.
+const VISIT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Where a partition ends for this consumer; errors that pass, such as a leader being elected, are waited out.
 fn watermark<C: ConsumerContext>(
@@ -27,7 +30,7 @@ fn watermark<C: ConsumerContext>(
     deadline: Instant,
 ) -> Result<i64, KafkaError> {
     loop {
-        match consumer.fetch_watermarks(name, partition, PATIENCE) {
+        match consumer.fetch_watermarks(name, partition, BROKER_TIMEOUT) {
             Ok((_, high)) => return Ok(high),
             Err(e) if is_passing(&e) && Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
             Err(e) => return Err(e),
@@ -35,13 +38,13 @@ fn watermark<C: ConsumerContext>(
     }
 }
 
-/// Visits a partition from its first record to everything that was appended, committed or not, when this was called; what
-/// was then in flight has ended by the time this returns.
+/// Visits a partition from its first record to everything that was appended, committed or not, when this was called;
+/// what was then in flight has ended by the time this returns.
 pub(super) fn visit(log: &Kafka, partition: &Partition, mut each: impl FnMut(Stored)) -> Result<(), KafkaError> {
     let name = log.name(&partition.topic);
     let partition = partition.index.cast_signed();
     let uncommitted: BaseConsumer = log.consumer_config(None).set("isolation.level", "read_uncommitted").create()?;
-    let deadline = Instant::now() + Duration::from_mins(1);
+    let deadline = Instant::now() + VISIT_TIMEOUT;
     let high = watermark(&uncommitted, &name, partition, deadline)?;
     drop(uncommitted);
     if high == 0 {
@@ -58,17 +61,17 @@ pub(super) fn visit(log: &Kafka, partition: &Partition, mut each: impl FnMut(Sto
     let mut from = TopicPartitionList::new();
     from.add_partition_offset(&name, partition, Offset::Beginning)?;
     consumer.assign(&from)?;
-    let mut heard = Instant::now();
+    let mut last_message = Instant::now();
     loop {
         match consumer.poll(Duration::from_millis(500)) {
             Some(Ok(message)) => {
-                heard = Instant::now();
-                each(lift(&message));
+                last_message = Instant::now();
+                each(stored_record(&message));
             }
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
             Some(Err(e)) if is_passing(&e) => {}
             Some(Err(e)) => return Err(e),
-            None if heard.elapsed() > Duration::from_mins(1) => {
+            None if last_message.elapsed() > VISIT_TIMEOUT => {
                 return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut));
             }
             None => {}

@@ -1,6 +1,6 @@
 //! A fenced writer: one transactional producer, one transaction per append.
 
-use super::{Kafka, Membership, PATIENCE, blocking};
+use super::{BROKER_TIMEOUT, Kafka, Membership, blocking};
 use crate::{Appended, Ends, Record};
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -16,14 +16,14 @@ use tape::{Partition, Unavailable};
 pub struct Writer {
     log: Kafka,
     producer: FutureProducer,
-    place: Option<(Membership, Partition)>,
+    membership: Option<(Membership, Partition)>,
 }
 
 impl Writer {
     pub(super) async fn claim(
         log: &Kafka,
         name: &str,
-        place: Option<(Membership, Partition)>,
+        membership: Option<(Membership, Partition)>,
     ) -> Result<Self, Unavailable> {
         let id = format!("{}.{name}", log.0.environment);
         let doing = format!("claim the writer {id}");
@@ -36,7 +36,7 @@ impl Writer {
             .map_err(|e| Unavailable::new(doing.clone(), e))?;
         let claiming = producer.clone();
         blocking(doing, move || claiming.init_transactions(Duration::from_secs(30))).await?;
-        Ok(Self { log: log.clone(), producer, place })
+        Ok(Self { log: log.clone(), producer, membership })
     }
 
     pub(crate) async fn append(
@@ -51,7 +51,7 @@ impl Writer {
         }
     }
 
-    /// A fenced producer is told at once or, once the error is fatal, only that its queue was purged.
+    /// A fenced producer receives the fencing error itself or, once that is fatal, only that its queue was purged.
     fn is_fenced(&self, error: &KafkaError) -> bool {
         let fencing = |code| {
             use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
@@ -71,14 +71,14 @@ impl Writer {
         let ends = send(&self.log, &self.producer, records).await?;
         let last = send(&self.log, &self.producer, seal(&ends)).await?;
         let producer = self.producer.clone();
-        let membership = self.membership(&last)?;
+        let offsets = self.membership_offsets(&last)?;
         environment::crash::point("tape.append.produced");
         let commit = move || {
-            if let Some((offsets, metadata)) = membership {
-                producer.send_offsets_to_transaction(&offsets, &metadata, PATIENCE)?;
+            if let Some((offsets, metadata)) = offsets {
+                producer.send_offsets_to_transaction(&offsets, &metadata, BROKER_TIMEOUT)?;
             }
             environment::crash::point("tape.append.joined");
-            producer.commit_transaction(PATIENCE)?;
+            producer.commit_transaction(BROKER_TIMEOUT)?;
             environment::crash::point("tape.append.committed");
             Ok(())
         };
@@ -90,9 +90,12 @@ impl Writer {
 }
 
 impl Writer {
-    /// Shows the brokers under which membership this is written: one of an old generation is refused by them.
-    fn membership(&self, ends: &Ends) -> Result<Option<(TopicPartitionList, ConsumerGroupMetadata)>, KafkaError> {
-        let Some((membership, partition)) = &self.place else { return Ok(None) };
+    /// What shows the brokers under which membership this is written: they refuse one of an old generation.
+    fn membership_offsets(
+        &self,
+        ends: &Ends,
+    ) -> Result<Option<(TopicPartitionList, ConsumerGroupMetadata)>, KafkaError> {
+        let Some((membership, partition)) = &self.membership else { return Ok(None) };
         let metadata = membership.metadata().ok_or(KafkaError::Canceled)?;
         let read = ends.iter().find(|(end, _)| end == partition).map_or(0, |(_, end)| end.cast_signed());
         let mut offsets = TopicPartitionList::new();
@@ -102,7 +105,7 @@ impl Writer {
     }
 }
 
-/// Sends records in order and answers where each partition ends after them.
+/// Sends records in order and returns where each partition ends after them.
 pub(super) async fn send(log: &Kafka, producer: &FutureProducer, records: Vec<Record>) -> Result<Ends, KafkaError> {
     let mut deliveries = Vec::with_capacity(records.len());
     for record in &records {

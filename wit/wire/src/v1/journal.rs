@@ -1,5 +1,5 @@
-//! The ingestor's own memory, as records of the compacted journal: a cursor, the trades of unfinalized blocks, the ranges of
-//! heights that are on the tape, and what is asked of the chain's owner.
+//! Records of the compacted journal, in which the ingestor keeps its state: a cursor, the trades of unfinalized blocks, the
+//! ranges of heights that are on the tape, and requests to the chain's owner.
 
 use super::trade;
 use crate::check::Invalid;
@@ -65,7 +65,7 @@ pub struct Range {
     pub digest: String,
 }
 
-/// Something asked of the chain's owner, which strikes it off with the step that fulfils it.
+/// A request to the chain's owner, which removes it with the step that fulfils it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "lowercase")]
 pub enum Request {
@@ -92,7 +92,7 @@ impl Request {
     }
 }
 
-/// Where a chain stands.
+/// How far a chain is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cursor {
@@ -104,7 +104,7 @@ pub struct Cursor {
     pub head: Option<super::progress::Block>,
     /// Every height up to this one is on the tape or proved empty.
     pub through: u64,
-    /// Where the chain was begun: trades of lower blocks are on the history log.
+    /// Where the chain was begun: trades of lower blocks are in the history topic.
     pub origin: u64,
     /// The first height that the code below has followed without a break up to `through`.
     pub since: u64,
@@ -112,9 +112,9 @@ pub struct Cursor {
     pub finalized: Option<super::progress::Block>,
     /// The code that wrote the step.
     pub detector: super::progress::Generation,
-    /// Running counts per partition of the trades log.
+    /// Running counts per partition of the trades topic.
     pub partitions: Vec<super::progress::PartitionProgress>,
-    /// The same of the history log.
+    /// The same of the history topic.
     #[serde(default)]
     pub history: Vec<super::progress::PartitionProgress>,
     /// Running count of legs without backing.
@@ -133,7 +133,7 @@ pub struct Block {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Stored<'a> {
+struct StoredBlock<'a> {
     height: u64,
     hash: String,
     #[serde(borrow)]
@@ -141,7 +141,7 @@ struct Stored<'a> {
 }
 
 /// Largest journal record.
-pub const MAX_PART: usize = 512 * 1024;
+pub const MAX_PART_BYTES: usize = 512 * 1024;
 
 /// The cursor's JSON.
 pub fn encode_cursor(cursor: &Cursor) -> Vec<u8> {
@@ -173,7 +173,7 @@ pub fn decode_request(bytes: &[u8]) -> Result<Request, Invalid> {
     super::from_bytes(bytes)
 }
 
-/// A block's parts, each at most [`MAX_PART`] bytes; a block without trades is one part.
+/// A block's parts, each at most [`MAX_PART_BYTES`] bytes; a block without trades is one part.
 pub fn encode_block(height: u64, hash: &str, trades: &[Trade]) -> Vec<Vec<u8>> {
     let events: Vec<String> = trades
         .iter()
@@ -185,7 +185,7 @@ pub fn encode_block(height: u64, hash: &str, trades: &[Trade]) -> Vec<Vec<u8>> {
     let mut parts: Vec<Vec<String>> = vec![vec![]];
     let mut size = 0;
     for event in events {
-        if size + event.len() > MAX_PART - 256 && size > 0 {
+        if size + event.len() > MAX_PART_BYTES - 256 && size > 0 {
             parts.push(vec![]);
             size = 0;
         }
@@ -203,7 +203,7 @@ pub fn encode_block(height: u64, hash: &str, trades: &[Trade]) -> Vec<Vec<u8>> {
 
 /// Reads one part of a block.
 pub fn decode_block(bytes: &[u8]) -> Result<Block, Invalid> {
-    let stored: Stored<'_> = super::from_bytes(bytes)?;
+    let stored: StoredBlock<'_> = super::from_bytes(bytes)?;
     let read = |raw: &&RawValue| trade::decode(raw.get().as_bytes()).map(|event| *event.trade);
     let trades = stored.trades.iter().map(read).collect::<Result<_, _>>()?;
     Ok(Block { height: stored.height, hash: stored.hash, trades })

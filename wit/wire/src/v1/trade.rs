@@ -2,7 +2,7 @@
 
 mod read;
 
-pub use read::{decode, told};
+pub use read::{decode, decode_record};
 
 use crate::text::Text;
 use schemars::JsonSchema;
@@ -226,26 +226,22 @@ pub fn encode(event: &Event) -> Vec<u8> {
     encode_as(&event.id, event.status, &event.trade)
 }
 
-/// The event with such an id, which puts the trade into such a state, as JSON bytes.
+/// The event with this id and status, as JSON bytes.
 pub fn encode_as(id: &str, status: Status, trade: &Trade) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(2_048);
     // Serializing owned text and integers into a vector cannot fail.
-    if serde_json::to_writer(&mut bytes, &view(id, status, trade)).is_err() {
+    if serde_json::to_writer(&mut bytes, &wire_event(id, status, trade)).is_err() {
         bytes.clear();
     }
     bytes
 }
 
-/// The event as it travels, borrowing what it can.
-fn view<'a>(id: &'a str, status: Status, trade: &'a Trade) -> TradeExecuted<'a> {
+/// The event as it is sent, borrowing its texts.
+fn wire_event<'a>(id: &'a str, status: Status, trade: &'a Trade) -> TradeExecuted<'a> {
     TradeExecuted {
         event_id: id.into(),
         trade_id: trade.id().into(),
-        status: match status {
-            Status::Observed => WireStatus::Observed,
-            Status::Finalized => WireStatus::Finalized,
-            Status::Reverted => WireStatus::Reverted,
-        },
+        status: status.into(),
         kind: (&trade.kind).into(),
         chain: (&*trade.chain).into(),
         network: (&*trade.network).into(),
@@ -254,44 +250,15 @@ fn view<'a>(id: &'a str, status: Status, trade: &'a Trade) -> TradeExecuted<'a> 
             hash: (&*trade.block.id.hash).into(),
             timestamp: trade.block.timestamp_ms,
         },
-        transaction: Transaction {
-            hash: (&*trade.transaction.hash).into(),
-            index: trade.transaction.index,
-            from: (&trade.transaction.from).into(),
-            to: trade.transaction.to.as_deref().map(Into::into),
-        },
+        transaction: wire_transaction(&trade.transaction),
         ordinal: trade.ordinal,
         trader: Trader { address: (&trade.trader.address).into(), evidence: (&trade.trader.evidence).into() },
-        sold: side(&trade.sold),
-        bought: side(&trade.bought),
-        legs: trade
-            .legs
-            .iter()
-            .map(|leg| Leg {
-                venue: (&leg.venue).into(),
-                pool: (&leg.pool).into(),
-                sold: amount(&leg.sold),
-                bought: amount(&leg.bought),
-                ordinal: leg.ordinal,
-            })
-            .collect(),
-        fees: trade
-            .fees
-            .iter()
-            .map(|fee| Fee {
-                kind: (&fee.kind).into(),
-                asset: (&fee.asset).into(),
-                raw: fee.raw.to_string().into(),
-                recipient: fee.recipient.as_deref().map(Into::into),
-                included: fee.included,
-            })
-            .collect(),
+        sold: wire_side(&trade.sold),
+        bought: wire_side(&trade.bought),
+        legs: trade.legs.iter().map(wire_leg).collect(),
+        fees: trade.fees.iter().map(wire_fee).collect(),
         platform: trade.platform.as_deref().map(Into::into),
-        valuation: trade.valuation.as_ref().map(|valuation| Valuation {
-            notional_usd: valuation.notional.to_string().into(),
-            fee_usd: valuation.fee.map(|fee| fee.to_string().into()),
-            source: (&valuation.source).into(),
-        }),
+        valuation: trade.valuation.as_ref().map(wire_valuation),
         attributes: trade.attributes.iter().map(|(name, value)| (name.into(), value.into())).collect(),
         detector: Detector {
             plugin: (&trade.detector.plugin).into(),
@@ -301,11 +268,68 @@ fn view<'a>(id: &'a str, status: Status, trade: &'a Trade) -> TradeExecuted<'a> 
     }
 }
 
-fn side(side: &tape::Side) -> Side<'_> {
+impl From<Status> for WireStatus {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Observed => Self::Observed,
+            Status::Finalized => Self::Finalized,
+            Status::Reverted => Self::Reverted,
+        }
+    }
+}
+
+impl From<WireStatus> for Status {
+    fn from(status: WireStatus) -> Self {
+        match status {
+            WireStatus::Observed => Self::Observed,
+            WireStatus::Finalized => Self::Finalized,
+            WireStatus::Reverted => Self::Reverted,
+        }
+    }
+}
+
+fn wire_transaction(transaction: &tape::Transaction) -> Transaction<'_> {
+    Transaction {
+        hash: (&*transaction.hash).into(),
+        index: transaction.index,
+        from: (&transaction.from).into(),
+        to: transaction.to.as_deref().map(Into::into),
+    }
+}
+
+fn wire_leg(leg: &tape::Leg) -> Leg<'_> {
+    Leg {
+        venue: (&leg.venue).into(),
+        pool: (&leg.pool).into(),
+        sold: wire_amount(&leg.sold),
+        bought: wire_amount(&leg.bought),
+        ordinal: leg.ordinal,
+    }
+}
+
+fn wire_fee(fee: &tape::Fee) -> Fee<'_> {
+    Fee {
+        kind: (&fee.kind).into(),
+        asset: (&fee.asset).into(),
+        raw: fee.raw.to_string().into(),
+        recipient: fee.recipient.as_deref().map(Into::into),
+        included: fee.included,
+    }
+}
+
+fn wire_valuation(valuation: &tape::Valuation) -> Valuation<'_> {
+    Valuation {
+        notional_usd: valuation.notional.to_string().into(),
+        fee_usd: valuation.fee.map(|fee| fee.to_string().into()),
+        source: (&valuation.source).into(),
+    }
+}
+
+fn wire_side(side: &tape::Side) -> Side<'_> {
     let raw = side.raw.to_string();
     Side {
         asset: (&side.asset).into(),
-        amount: side.decimals.map(|decimals| pointed(&raw, decimals).into()),
+        amount: side.decimals.map(|decimals| with_decimal_point(&raw, decimals).into()),
         raw: raw.into(),
         decimals: side.decimals,
         symbol: side.symbol.as_deref().map(Into::into),
@@ -313,12 +337,12 @@ fn side(side: &tape::Side) -> Side<'_> {
     }
 }
 
-fn amount(amount: &tape::AssetAmount) -> Amount<'_> {
+fn wire_amount(amount: &tape::AssetAmount) -> Amount<'_> {
     Amount { asset: (&amount.asset).into(), raw: amount.raw.to_string().into() }
 }
 
 /// Sets the decimal point: `1234` with 3 decimals is `1.234`.
-pub fn pointed(raw: &str, decimals: u8) -> String {
+pub fn with_decimal_point(raw: &str, decimals: u8) -> String {
     let decimals = usize::from(decimals);
     let padded = if raw.len() <= decimals { format!("{raw:0>width$}", width = decimals + 1) } else { raw.to_owned() };
     let (whole, fraction) = padded.split_at(padded.len() - decimals);

@@ -1,28 +1,28 @@
-//! A trade event read back: every rule of the wire is checked on the way.
+//! Decoding a trade event: every rule of the wire is checked on the way.
 
-use super::{Amount, Fee, Leg, Side, Text, TradeExecuted, Valuation, WireStatus};
+use super::{Amount, Fee, Leg, Side, Text, TradeExecuted, Valuation};
 use crate::check::{self, Invalid, broken};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tape::{BlockId, BlockRef, Event, Status, TradeRecord, Usd};
+use tape::{BlockId, BlockRef, Event, TradeRecord, Usd};
 
 /// Reads and checks one event.
 pub fn decode(bytes: &[u8]) -> Result<Event, Invalid> {
-    read(str::from_utf8(bytes).map_err(|e| Invalid::Shape(e.to_string()))?)
+    decode_text(str::from_utf8(bytes).map_err(|e| Invalid::Shape(e.to_string()))?)
 }
 
-/// Reads and checks one event, and keeps how it was said; what is refused is given back.
-pub fn told(position: u64, bytes: Vec<u8>) -> Result<TradeRecord, (Invalid, Vec<u8>)> {
+/// Decodes and checks one record and keeps its text; the bytes of a record that is refused are given back.
+pub fn decode_record(position: u64, bytes: Vec<u8>) -> Result<TradeRecord, (Invalid, Vec<u8>)> {
     let text = String::from_utf8(bytes).map_err(|e| (Invalid::Shape(e.to_string()), e.into_bytes()))?;
-    match read(&text) {
+    match decode_text(&text) {
         Ok(event) => Ok(TradeRecord { position, event, text }),
         Err(invalid) => Err((invalid, text.into_bytes())),
     }
 }
 
-fn read(text: &str) -> Result<Event, Invalid> {
-    if text.len() > check::MAX_EVENT {
-        return Err(Invalid::Shape(format!("{} bytes, more than {}", text.len(), check::MAX_EVENT)));
+fn decode_text(text: &str) -> Result<Event, Invalid> {
+    if text.len() > check::MAX_EVENT_BYTES {
+        return Err(Invalid::Shape(format!("{} bytes, more than {}", text.len(), check::MAX_EVENT_BYTES)));
     }
     let read: TradeExecuted<'_> = serde_json::from_str(text).map_err(|e| Invalid::Shape(e.to_string()))?;
     let trade = tape::Trade {
@@ -57,15 +57,10 @@ fn read(text: &str) -> Result<Event, Invalid> {
             digest: ident("detector.digest", &read.detector.digest)?,
         }),
     };
-    if !trade.is_called(&read.trade_id) {
+    if !trade.has_id(&read.trade_id) {
         return Err(broken("tradeId", "must be chain/blockHash/txHash/ordinal of this trade"));
     }
-    let status = match read.status {
-        WireStatus::Observed => Status::Observed,
-        WireStatus::Finalized => Status::Finalized,
-        WireStatus::Reverted => Status::Reverted,
-    };
-    Ok(Event { id: ident("eventId", &read.event_id)?, status, trade: Box::new(trade) })
+    Ok(Event { id: ident("eventId", &read.event_id)?, status: read.status.into(), trade: Box::new(trade) })
 }
 
 fn ident(field: &str, text: &str) -> Result<String, Invalid> {
@@ -141,7 +136,7 @@ fn to_valuation(valuation: Valuation<'_>) -> Result<tape::Valuation, Invalid> {
 
 fn to_usd(field: &str, text: &str) -> Result<Usd, Invalid> {
     let usd = Usd::parse(text).map_err(|e| broken(field, format!("is {e}")))?;
-    if usd < Usd::ZERO || usd > Usd::LIMIT {
+    if usd < Usd::ZERO || usd > Usd::MAX_NOTIONAL {
         return Err(broken(field, "must lie between 0 and 10^15 dollars"));
     }
     Ok(usd)
