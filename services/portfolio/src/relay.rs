@@ -1,6 +1,6 @@
 //! Publishes what waits in the outbox, oldest first, at least once; readers keep the newest by its time.
 
-use crate::service::{NAME, Service, backoff};
+use crate::service::{NAME, Service, retry_backoff};
 use crate::store::Outgoing;
 use std::time::Duration;
 use tape::Unavailable;
@@ -13,7 +13,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Publishes until the process shall stop.
 pub(crate) async fn relay(service: &Service) {
-    let mut backoff = backoff();
+    let mut backoff = retry_backoff();
     loop {
         let published = tokio::select! {
             () = service.shutdown.wait() => return,
@@ -26,7 +26,7 @@ pub(crate) async fn relay(service: &Service) {
             },
             Ok(count) => {
                 backoff.reset();
-                service.vitals.count("published", count);
+                service.health.count("published", count);
                 true
             }
             Err(error) => service.failed(&error, &mut backoff).await,
@@ -46,7 +46,7 @@ async fn publish(service: &Service) -> Result<u64, Unavailable> {
     service.log.publish(outgoing.into_iter().map(record).collect()).await?;
     environment::crash::point("portfolio.outbox.published");
     service.store.sent(&ids).await?;
-    service.vitals.has("log");
+    service.health.has("log");
     Ok(ids.len() as u64)
 }
 
