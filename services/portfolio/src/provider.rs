@@ -5,11 +5,8 @@ pub mod mock;
 pub mod moralis;
 mod assembly;
 mod http;
-mod limit;
 mod pages;
 mod refusal;
-
-pub use limit::Limit;
 
 use crate::store::Store;
 use alchemy::Alchemy;

@@ -7,15 +7,15 @@
 
 use crate::health::ServiceHealth;
 use crate::names::ProviderNames;
+use crate::provider::AnyProvider;
 use crate::provider::alchemy::Alchemy;
 use crate::provider::mock::Mock;
 use crate::provider::moralis::Moralis;
-use crate::provider::{AnyProvider, Limit};
 use crate::settings::{ProviderSettings, Settings};
 use crate::store::{DatabaseError, Store};
 use crate::{follow, refresh, relay};
 use anyhow::Context;
-use environment::{Backoff, Shutdown, health};
+use environment::{Backoff, Shutdown, health, retry};
 use portfolio_domain::{Clock, RefreshRules, Tracking};
 use rand::Rng;
 use std::error::Error;
@@ -28,7 +28,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// The service's name in groups, logs and headers.
-pub const NAME: &str = "portfolio";
+pub const SERVICE_NAME: &str = "portfolio";
 
 const REFRESH_WORKERS: usize = 4;
 /// How long the parts may take to finish what they are doing after a shutdown was requested.
@@ -137,11 +137,10 @@ fn open_provider(
             Ok(AnyProvider::Mock(Mock::new(store.clone())))
         }
         ProviderSettings::Moralis { key, url, solana, rate } => {
-            let limit = Limit::new(rate.per_1000s);
-            Moralis::new(url.clone(), solana.clone(), key.clone(), names, limit).map(AnyProvider::Moralis)
+            Moralis::new(url.clone(), solana.clone(), key.clone(), names, rate.limiter()).map(AnyProvider::Moralis)
         }
         ProviderSettings::Alchemy { key, url, rate } => {
-            Alchemy::new(url, key.clone(), names, Limit::new(rate.per_1000s)).map(AnyProvider::Alchemy)
+            Alchemy::new(url, key.clone(), names, rate.limiter()).map(AnyProvider::Alchemy)
         }
     }
 }
@@ -156,35 +155,26 @@ pub(crate) async fn retry_until_done<T, F>(
 where
     F: Future<Output = Result<T, Unavailable>>,
 {
-    let mut backoff = retry_backoff();
-    loop {
-        let error = tokio::select! {
-            () = shutdown.wait() => return None,
-            done = attempt() => match done {
-                Ok(done) => {
-                    health.has(what);
-                    return Some(done);
-                }
-                Err(error) => error,
-            },
-        };
+    let attempts = retry(retry_backoff(), attempt, |error, _| {
         health.waits_for(what);
-        let delay = backoff.next();
-        log_failure(&error, delay);
-        tokio::select! {
-            () = shutdown.wait() => return None,
-            () = tokio::time::sleep(delay) => {}
-        }
-    }
+        log_failure(error);
+    });
+    let done = shutdown.or_stop(attempts).await?;
+    health.has(what);
+    Some(done)
 }
 
 impl Service {
-    /// Reports a failure of database or log and waits before the retry. False when a shutdown is requested.
+    /// Reports a failure of database or log, and waits before the retry. False when a shutdown is requested.
     pub(crate) async fn failed(&self, error: &Unavailable, backoff: &mut Backoff) -> bool {
+        self.report_failure(error);
+        self.rest(backoff.next()).await
+    }
+
+    /// Logs a failure of database or log, and shows in the health which of them is waited for.
+    pub(crate) fn report_failure(&self, error: &Unavailable) {
         self.health.waits_for(failed_dependency(error));
-        let delay = backoff.next();
-        log_failure(error, delay);
-        self.rest(delay).await
+        log_failure(error);
     }
 
     /// Waits. False when a shutdown is requested.
@@ -205,9 +195,8 @@ fn failed_dependency(error: &Unavailable) -> &'static str {
     if error.source.is::<DatabaseError>() { "database" } else { "log" }
 }
 
-fn log_failure(error: &Unavailable, delay: Duration) {
-    let retry_in_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-    tracing::warn!(error = error as &(dyn Error + 'static), retry_in_ms, "database or log unavailable; retrying");
+fn log_failure(error: &Unavailable) {
+    tracing::warn!(error = error as &(dyn Error + 'static), "database or log unavailable; retrying");
 }
 
 /// The clock and the random numbers of this machine.

@@ -1,12 +1,13 @@
 //! What portfolio reads from its environment.
 
-use environment::{Problems, Secret, Strings};
+use environment::{Problems, RateLimiter, Secret, Strings};
 use portfolio_domain::{RefreshRules, Tracking};
 use reqwest::Url;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// The settings of portfolio.
 #[derive(Clone, Debug)]
@@ -198,6 +199,16 @@ fn read_tracking(strings: &impl Strings, problems: &mut Problems) -> Tracking {
         problems.add("PORTFOLIO_TRACK", reason);
         Tracking::Platform
     })
+}
+
+impl RequestRate {
+    /// A limiter that lets requests through at this rate, and one second's worth of them at once after a rest.
+    pub(crate) fn limiter(self) -> RateLimiter {
+        let tokens = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        let rate =
+            environment::Rate::per(Duration::from_secs(1000), tokens(self.per_1000s), tokens(self.per_1000s / 1000));
+        RateLimiter::new(rate)
+    }
 }
 
 impl FromStr for RequestRate {

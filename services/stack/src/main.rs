@@ -4,7 +4,7 @@ mod overlay;
 
 use anyhow::Context;
 use clap::Parser;
-use environment::{Layers, Problems, Shutdown};
+use environment::{Layers, Problems, Shutdown, process};
 use overlay::{StackArguments, StackSettings};
 use std::fs::File;
 use std::process::ExitCode;
@@ -18,10 +18,7 @@ fn main() -> ExitCode {
     let arguments = StackArguments::parse();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(THREAD_STACK_BYTES).build();
-    match runtime.context("start the runtime").and_then(|runtime| runtime.block_on(start(arguments))) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => environment::exit_with(error),
-    }
+    process::exit_code(runtime.context("start the runtime").and_then(|runtime| runtime.block_on(start(arguments))))
 }
 
 async fn start(arguments: StackArguments) -> anyhow::Result<()> {
@@ -35,10 +32,7 @@ async fn start(arguments: StackArguments) -> anyhow::Result<()> {
     let api = api::Settings::read(&strings, &mut problems);
     let target = target(&strings, &mut problems);
     if arguments.check_config {
-        for resolved in problems.resolved() {
-            println!("{resolved}");
-        }
-        return Ok(problems.finish()?);
+        return Ok(process::check_config(&problems)?);
     }
     problems.finish()?;
     let _telemetry = environment::telemetry::start("chaintape");

@@ -14,7 +14,6 @@ pub mod ranking;
 pub mod fold;
 pub mod snapshot;
 pub mod drift;
-pub mod limit;
 pub mod ports;
 pub mod fallback;
 pub mod follow;

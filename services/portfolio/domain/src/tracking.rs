@@ -2,10 +2,9 @@
 //!
 //! Decisions
 //! * 2026-11-25 – the ranking of `top:N` is computed here, from the tape. Context: `top:N` needs the wallets with the
-//!   largest
-//!   volume, and no service reads another's tables. Choice: portfolio keeps the volume of every wallet, in cents, and the
-//!   nets of all wallets; a wallet is refreshed when it trades while it is among the first N. Price: a row per wallet and
-//!   per trade, as with `all`, although only few wallets are refreshed.
+//!   largest volume, and no service reads another's tables. Choice: portfolio keeps the volume of every wallet, in
+//!   cents, and the nets of all wallets; a wallet is refreshed when it trades while it is among the first N. Price: a
+//!   row per wallet and per trade, as with `all`, although only few wallets are refreshed.
 
 use crate::wallet::Wallet;
 use std::collections::BTreeSet;

@@ -6,9 +6,9 @@ mod response;
 
 use super::http::{http_client, send_request};
 use super::pages::PageKeys;
-use super::{Limit, is_evm_address, is_solana_address};
+use super::{is_evm_address, is_solana_address};
 use crate::names::ProviderNames;
-use environment::Secret;
+use environment::{RateLimiter, Secret};
 use portfolio_domain::{Provider, ProviderError, Snapshot, Wallet};
 use reqwest::{Client, Url};
 use response::TokenList;
@@ -21,7 +21,7 @@ pub struct Alchemy {
     url: Url,
     key: Secret,
     names: ProviderNames,
-    limit: Limit,
+    limit: RateLimiter,
 }
 
 const ALCHEMY: &str = "alchemy";
@@ -29,7 +29,7 @@ const ASK_ALCHEMY: &str = "ask Alchemy";
 
 impl Alchemy {
     /// A client of the API at `base`; the key becomes part of the path, as Alchemy requires.
-    pub fn new(base: &Url, key: Secret, names: ProviderNames, limit: Limit) -> Result<Self, Unavailable> {
+    pub fn new(base: &Url, key: Secret, names: ProviderNames, limit: RateLimiter) -> Result<Self, Unavailable> {
         let mut url = base.clone();
         match url.path_segments_mut() {
             Ok(mut path) => _ = path.pop_if_empty().extend([key.expose(), "assets", "tokens", "by-address"]),

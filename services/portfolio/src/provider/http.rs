@@ -1,7 +1,7 @@
 //! Requests to a provider over HTTP: rate-limited, bounded in time and size, no redirects, no secrets in errors.
 
-use super::Limit;
 use super::refusal::Refusal;
+use environment::RateLimiter;
 use portfolio_domain::ProviderError;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
@@ -29,10 +29,10 @@ pub(super) fn http_client<const N: usize>(headers: [(HeaderName, HeaderValue); N
 pub(super) async fn send_request(
     doing: &str,
     request: RequestBuilder,
-    limit: &Limit,
+    limit: &RateLimiter,
     key: &str,
 ) -> Result<Vec<u8>, ProviderError> {
-    limit.pass().await;
+    limit.wait_for(1).await;
     let response = request.send().await.map_err(|error| unreachable(doing, error))?;
     let refusal = Refusal::from_response(&response, environment::now_ms());
     let body = read_body(doing, response).await?;

@@ -7,9 +7,9 @@ mod solana;
 
 use super::http::{http_client, send_request};
 use super::pages::PageKeys;
-use super::{Limit, is_evm_address, is_solana_address};
+use super::{is_evm_address, is_solana_address};
 use crate::names::ProviderNames;
-use environment::Secret;
+use environment::{RateLimiter, Secret};
 use portfolio_domain::{Provider, ProviderError, Snapshot, Wallet};
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, Url};
@@ -23,7 +23,7 @@ pub struct Moralis {
     solana_url: Url,
     key: Secret,
     names: ProviderNames,
-    limit: Limit,
+    limit: RateLimiter,
 }
 
 const MORALIS: &str = "moralis";
@@ -39,7 +39,7 @@ impl Moralis {
         solana_url: Url,
         key: Secret,
         names: ProviderNames,
-        limit: Limit,
+        limit: RateLimiter,
     ) -> Result<Self, Unavailable> {
         let mut header = HeaderValue::from_str(key.expose())
             .map_err(|error| Unavailable::new("send MORALIS_API_KEY in a header", error))?;

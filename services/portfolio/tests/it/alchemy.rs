@@ -1,9 +1,8 @@
 //! Alchemy over HTTP, against a local server with recorded and documented responses.
 
 use crate::server::{ProviderServer, progress, recorded, rows};
-use environment::Secret;
+use environment::{Rate, RateLimiter, Secret};
 use portfolio::names::ProviderNames;
-use portfolio::provider::Limit;
 use portfolio::provider::alchemy::Alchemy;
 use portfolio_domain::{Provider, ProviderError, Snapshot, Wallet};
 use serde_json::{Value, json};
@@ -16,10 +15,11 @@ async fn start(server: &ProviderServer, network: &str) -> Alchemy {
     let base = server.listen("/data/v1").await;
     let names = ProviderNames::default();
     names.learn(progress(&[("alchemy", network), ("wrapped-native", "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2")]));
-    Alchemy::new(&base.parse().unwrap(), Secret::new(KEY), names, Limit::new(1_000_000)).unwrap()
+    Alchemy::new(&base.parse().unwrap(), Secret::new(KEY), names, RateLimiter::new(Rate::per_second(1_000, 1_000)))
+        .unwrap()
 }
 
-async fn ask(server: &ProviderServer) -> Result<Snapshot, ProviderError> {
+async fn fetch_snapshot(server: &ProviderServer) -> Result<Snapshot, ProviderError> {
     start(server, "eth-mainnet").await.snapshot(&Wallet::new("ethereum", ADDRESS)).await
 }
 
@@ -45,7 +45,7 @@ async fn the_recorded_response_agrees_with_that_of_moralis() {
     let mut expected: Vec<(String, String)> =
         truth.iter().map(|row| (text(row, "token_address").to_lowercase(), text(row, "balance"))).collect();
     expected.sort();
-    let snapshot = ask(&ProviderServer::default().then(200, body)).await.unwrap();
+    let snapshot = fetch_snapshot(&ProviderServer::default().then(200, body)).await.unwrap();
     let balances: Vec<(String, String)> = rows(&snapshot).into_iter().map(|(asset, raw, _)| (asset, raw)).collect();
     assert_eq!(balances, expected, "the same six balances; sixteen of zero are left out");
 }
@@ -57,7 +57,7 @@ async fn the_request_is_the_documented_one_and_pages_are_followed_to_the_last() 
     let server = ProviderServer::default()
         .then(200, page(&[(None, "0x5"), (Some(token), "0xff")], Some("page two")))
         .then(200, page(&[(Some("0xC02aaa39b223fe8d0a0e5c4f27ead9083c756cc2"), "0x2")], None));
-    let snapshot = ask(&server).await.unwrap();
+    let snapshot = fetch_snapshot(&server).await.unwrap();
     let wrapped = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2";
     let expected = [(token, "255"), (wrapped, "7")].map(|(asset, raw)| (asset.to_owned(), raw.to_owned(), false));
     assert_eq!(rows(&snapshot), expected);
@@ -91,7 +91,7 @@ async fn every_documented_status_has_its_error() {
     let error = json!({"error": {"message": format!("no ({KEY})")}}).to_string();
     for status in [400, 401, 403, 404, 429, 500, 502, 503, 504] {
         let server = ProviderServer::default().then(status, error.clone());
-        let refused = ask(&server).await.unwrap_err();
+        let refused = fetch_snapshot(&server).await.unwrap_err();
         let as_expected = match (&refused, status) {
             (ProviderError::Rejected(reason), 400 | 404) | (ProviderError::Denied(reason), 401 | 403) => {
                 reason == "no (***)"
@@ -116,11 +116,11 @@ async fn an_incomplete_or_contradictory_list_is_not_a_snapshot() {
         (ProviderServer::default().then(200, page(Some("next"))).then(500, "oh"), "unavailable"),
         (ProviderServer::default().then(200, page(Some("next"))).then(200, page(Some("next"))), "leads back"),
         (ProviderServer::default().then(200, other), "another wallet"),
-        (ProviderServer::default().then(200, "[]"), "not as documented"),
+        (ProviderServer::default().then(200, "[]"), "not what is documented"),
         (ProviderServer::default().with(302, vec![("location", "http://127.0.0.1:1/".to_owned())], ""), "redirects"),
     ];
     for (server, expected) in cases {
-        let failure = match ask(&server).await.unwrap_err() {
+        let failure = match fetch_snapshot(&server).await.unwrap_err() {
             ProviderError::Unavailable(_) => "unavailable".to_owned(),
             ProviderError::Malformed(reason) => reason,
             other => panic!("{expected}: {other:?}"),
@@ -134,7 +134,8 @@ async fn the_error_of_an_outage_holds_no_key() {
     let names = ProviderNames::default();
     names.learn(progress(&[("alchemy", "eth-mainnet")]));
     let nowhere = "http://127.0.0.1:1/data/v1".parse().unwrap();
-    let alchemy = Alchemy::new(&nowhere, Secret::new(KEY), names, Limit::new(1_000_000)).unwrap();
+    let alchemy =
+        Alchemy::new(&nowhere, Secret::new(KEY), names, RateLimiter::new(Rate::per_second(1_000, 1_000))).unwrap();
     let error = alchemy.snapshot(&Wallet::new("ethereum", ADDRESS)).await.unwrap_err();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);

@@ -1,9 +1,8 @@
 //! Moralis over HTTP, against a local server with recorded and documented responses.
 
 use crate::server::{ProviderServer, progress, recorded, rows};
-use environment::Secret;
+use environment::{Rate, RateLimiter, Secret};
 use portfolio::names::ProviderNames;
-use portfolio::provider::Limit;
 use portfolio::provider::moralis::Moralis;
 use portfolio_domain::{Provider, ProviderError, Snapshot, Wallet};
 use std::time::{Duration, Instant};
@@ -12,14 +11,14 @@ const ADDRESS: &str = "0x9e9fbde7c7a83c43913bddc8779158f1368f0413";
 const KEY: &str = "hush-hush";
 
 async fn start(server: &ProviderServer) -> Moralis {
-    moralis(&server.listen("/api/v2.2").await, Limit::new(1_000_000))
+    moralis(&server.listen("/api/v2.2").await, RateLimiter::new(Rate::per_second(1_000, 1_000)))
 }
 
-async fn ask(server: &ProviderServer) -> Result<Snapshot, ProviderError> {
+async fn fetch_snapshot(server: &ProviderServer) -> Result<Snapshot, ProviderError> {
     start(server).await.snapshot(&Wallet::new("ethereum", ADDRESS)).await
 }
 
-fn moralis(url: &str, limit: Limit) -> Moralis {
+fn moralis(url: &str, limit: RateLimiter) -> Moralis {
     let names = ProviderNames::default();
     names.learn(progress(&[("moralis", "eth"), ("wrapped-native", "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2")]));
     let solana = url.parse().unwrap();
@@ -56,7 +55,7 @@ async fn recorded_responses_become_balances() {
             .collect();
         expected.sort();
         assert!(!expected.is_empty());
-        let snapshot = ask(&ProviderServer::default().then(200, body)).await.unwrap();
+        let snapshot = fetch_snapshot(&ProviderServer::default().then(200, body)).await.unwrap();
         assert_eq!(rows(&snapshot), expected, "{path}");
     }
 }
@@ -67,7 +66,7 @@ async fn the_request_is_the_documented_one_and_pages_are_followed_to_the_last() 
         .then(200, synthetic_page(&[('1', 1), ('e', 5)], Some("a b/c")))
         .then(200, synthetic_page(&[('2', 2)], Some("next")))
         .then(200, synthetic_page(&[], None));
-    let snapshot = ask(&server).await.unwrap();
+    let snapshot = fetch_snapshot(&server).await.unwrap();
     let wrapped = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2".to_owned();
     let token = |digit: &str| format!("0x{}", digit.repeat(40));
     let expected = [(token("1"), "1"), (token("2"), "2"), (wrapped, "5")].map(|(a, raw)| (a, raw.to_owned(), false));
@@ -80,6 +79,7 @@ async fn the_request_is_the_documented_one_and_pages_are_followed_to_the_last() 
 #[tokio::test]
 async fn an_incomplete_list_is_not_a_snapshot() {
     let first = synthetic_page(&[('1', 1)], Some("next"));
+    let cut_short = &first[..first.len() / 2];
     let cases: Vec<(ProviderServer, &str)> = vec![
         (ProviderServer::default().then(200, first.clone()).then(500, "oh"), "unavailable"),
         (ProviderServer::default().then(200, first.clone()).then(200, first.clone()), "leads back"),
@@ -87,15 +87,15 @@ async fn an_incomplete_list_is_not_a_snapshot() {
             ProviderServer::default().then(200, first.clone()).then(200, synthetic_page(&[('1', 2)], None)),
             "two balances",
         ),
-        (ProviderServer::default().then(200, first.clone()).then(200, &first[..first.len() / 2]), "not as documented"),
-        (ProviderServer::default().then(200, "<html>fine</html>"), "not as documented"),
-        (ProviderServer::default().then(200, ""), "not as documented"),
+        (ProviderServer::default().then(200, first.clone()).then(200, cut_short), "not what is documented"),
+        (ProviderServer::default().then(200, "<html>fine</html>"), "not what is documented"),
+        (ProviderServer::default().then(200, ""), "not what is documented"),
         (ProviderServer::default().then(200, vec![b' '; 9 * 1024 * 1024]), "longer than"),
         (ProviderServer::default().then(204, ""), "instead of 200"),
         (ProviderServer::default().with(302, vec![("location", "http://127.0.0.1:1/".to_owned())], ""), "redirects"),
     ];
     for (server, expected) in cases {
-        let error = ask(&server).await.unwrap_err();
+        let error = fetch_snapshot(&server).await.unwrap_err();
         let failure = match &error {
             ProviderError::Unavailable(_) => "unavailable".to_owned(),
             ProviderError::Malformed(reason) => reason.clone(),
@@ -111,7 +111,7 @@ async fn every_documented_status_has_its_error() {
     let error = |status: u16| serde_json::json!({"message": format!("no ({KEY})"), "statusCode": status}).to_string();
     for status in [400, 401, 403, 404, 429, 500, 502, 503, 504] {
         let server = ProviderServer::default().then(status, error(status));
-        let refused = ask(&server).await.unwrap_err();
+        let refused = fetch_snapshot(&server).await.unwrap_err();
         let as_expected = match (&refused, status) {
             (ProviderError::Rejected(reason), 400 | 404) | (ProviderError::Denied(reason), 401 | 403) => {
                 reason == "no (***)"
@@ -148,7 +148,7 @@ async fn requests_are_rate_limited() {
     let page = || synthetic_page(&[('1', 1)], None);
     let server = (0..6).fold(ProviderServer::default(), |server, _| server.then(200, page()));
     let url = server.listen("").await;
-    let moralis = moralis(&url, Limit::new(2_000));
+    let moralis = moralis(&url, RateLimiter::new(Rate::per_second(2, 2)));
     let start_time = Instant::now();
     for _ in 0..4 {
         moralis.snapshot(&Wallet::new("ethereum", ADDRESS)).await.unwrap();
@@ -175,7 +175,10 @@ async fn a_refused_connection_is_unavailable() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = moralis(&url, Limit::new(1_000_000)).snapshot(&Wallet::new("ethereum", ADDRESS)).await.unwrap_err();
+    let error = moralis(&url, RateLimiter::new(Rate::per_second(1_000, 1_000)))
+        .snapshot(&Wallet::new("ethereum", ADDRESS))
+        .await
+        .unwrap_err();
     assert!(matches!(error, ProviderError::Unavailable(_)), "{error:?}");
 }
 
@@ -190,7 +193,9 @@ async fn solana_wallets_are_asked_for_at_the_gateway() {
     let names = ProviderNames::default();
     names.learn(progress(&[("moralis", "solana/mainnet")]));
     let base: reqwest::Url = url.parse().unwrap();
-    let moralis = Moralis::new(base.clone(), base, Secret::new(KEY), names, Limit::new(1_000_000)).unwrap();
+    let moralis =
+        Moralis::new(base.clone(), base, Secret::new(KEY), names, RateLimiter::new(Rate::per_second(1_000, 1_000)))
+            .unwrap();
     let address = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM";
     let snapshot = moralis.snapshot(&Wallet::new("ethereum", address)).await.unwrap();
     let expected = [(mint, "7"), ("native", "5")].map(|(asset, raw)| (asset.to_owned(), raw.to_owned(), false));

@@ -69,7 +69,7 @@ impl<'a> TokenList<'a> {
     /// Adds the rows of a page, or names the row that is not valid. Returns the key of the next page, if there is one.
     pub(super) fn add_page(&mut self, body: &[u8]) -> Result<Option<String>, String> {
         let response: TokensResponse =
-            serde_json::from_slice(body).map_err(|error| format!("it is not as documented: {error}"))?;
+            serde_json::from_slice(body).map_err(|error| format!("it is not what is documented: {error}"))?;
         let (rows, next) = match response.data {
             TokensData::List(rows) => (rows, None),
             TokensData::Page { tokens, page_key } => (tokens, page_key),
@@ -168,7 +168,7 @@ mod tests {
             (row("\"0xa/../b\"", "0x1"), "tokens[0].tokenAddress"),
             (other, "another wallet"),
             (failed, "could not fill"),
-            ("{}".to_owned(), "not as documented"),
+            ("{}".to_owned(), "not what is documented"),
         ];
         for (json, named) in cases {
             let reason = read_list(std::slice::from_ref(&json), None).unwrap_err();

@@ -40,7 +40,7 @@ pub(super) fn parse_page(body: &[u8]) -> Result<TokenPage, String> {
     } else {
         serde_json::from_slice::<TokenPage>(body)
     };
-    let mut page = page.map_err(|error| format!("it is not as documented: {error}"))?;
+    let mut page = page.map_err(|error| format!("it is not what is documented: {error}"))?;
     page.cursor = page.cursor.filter(|cursor| !cursor.is_empty());
     Ok(page)
 }
@@ -128,7 +128,7 @@ mod tests {
             (row(r#""token_address": "0xa/../b", "balance": "1""#), "result[0].token_address"),
             (r#"{"message": "fine"}"#.to_owned(), "result"),
             (r#"{"result": [{"tok"#.to_owned(), "EOF"),
-            ("<html>".to_owned(), "not as documented"),
+            ("<html>".to_owned(), "not what is documented"),
         ];
         for (json, named) in cases {
             let reason = read_list(&json, None).unwrap_err();

@@ -38,7 +38,7 @@ const SOL_DECIMALS: u8 = 9;
 /// whose address the native asset has, where the chain names one.
 pub(super) fn parse_snapshot(body: &[u8], wrapped_native: Option<String>) -> Result<Snapshot, String> {
     let response: PortfolioResponse =
-        serde_json::from_slice(body).map_err(|error| format!("it is not as documented: {error}"))?;
+        serde_json::from_slice(body).map_err(|error| format!("it is not what is documented: {error}"))?;
     let mut assembly = SnapshotAssembly::new(wrapped_native);
     let parse_raw = |field: &str, text: &str| wire::check::raw(field, text).map_err(|error| error.to_string());
     let asset = assembly.native_asset();
