@@ -1,34 +1,34 @@
-//! Follows the tape: trades make their traders' wallets wait for a refresh.
+//! Follows the tape: trades put their traders' wallets into the queue.
 
-use crate::service::{Machine, Service, backoff, patiently};
-use portfolio_domain::app::{Followed, Follower};
+use crate::service::{Service, SystemClock, retry_backoff, retry_until_done};
+use portfolio_domain::{Followed, Follower};
 use tape_log::feed::TradeFeed;
 use tape_log::topics;
 
-/// Follows until the process shall stop.
+/// Follows until a shutdown is requested.
 pub(crate) async fn follow(service: &Service) {
-    let Service { log, store, tracking, rules, vitals, shutdown, .. } = service;
+    let Service { log, store, tracking, rules, health, shutdown, .. } = service;
     let join = || TradeFeed::join(log, topics::READ_BY_PORTFOLIO);
-    let Some(feed) = patiently(vitals, shutdown, "log", join).await else { return };
-    let tallies = feed.counters();
+    let Some(feed) = retry_until_done(health, shutdown, "log", join).await else { return };
+    let counters = feed.counters();
     let mut follower = Follower::new(feed);
-    let mut backoff = backoff();
+    let mut backoff = retry_backoff();
     loop {
         environment::crash::point("portfolio.step.before");
         let followed = tokio::select! {
             () = shutdown.wait() => return,
-            followed = follower.step(store, tracking, rules, &Machine) => followed,
+            followed = follower.step(store, tracking, rules, &SystemClock) => followed,
         };
-        tallies.named().into_iter().for_each(|(name, figure)| vitals.set(name, figure));
+        counters.named().into_iter().for_each(|(name, count)| health.set(name, count));
         match followed {
             Ok(followed) => {
-                if matches!(followed, Followed::Kept { .. }) {
+                if matches!(followed, Followed::Committed { .. }) {
                     environment::crash::point("portfolio.step.after");
                 }
                 backoff.reset();
-                vitals.has("database");
-                vitals.has("log");
-                tell(service, &followed);
+                health.has("database");
+                health.has("log");
+                report(service, &followed);
             }
             Err(error) => {
                 if !service.failed(&error, &mut backoff).await {
@@ -39,24 +39,31 @@ pub(crate) async fn follow(service: &Service) {
     }
 }
 
-fn tell(service: &Service, followed: &Followed) {
+/// Logs and counts what was done, and wakes the workers.
+fn report(service: &Service, followed: &Followed) {
     match followed {
         Followed::Gained(partition) => {
-            tracing::debug!(log = %partition.topic, partition = partition.index, "partition gained")
+            tracing::debug!(log = %partition.topic, partition = partition.index, "partition gained");
         }
         Followed::Lost(partition) => {
-            tracing::debug!(log = %partition.topic, partition = partition.index, "partition lost")
+            tracing::debug!(log = %partition.topic, partition = partition.index, "partition lost");
         }
         Followed::Moved(partition) => {
-            service.vitals.count("moved", 1);
-            tracing::warn!(log = %partition.topic, partition = partition.index, "another reader had read on; reading from there");
+            service.health.count("moved", 1);
+            tracing::warn!(
+                log = %partition.topic, partition = partition.index,
+                "another reader has committed to this partition; reading on from its position"
+            );
         }
-        Followed::Kept { events, touched, dropped } => {
-            service.vitals.count("events", *events as u64);
-            service.vitals.count("touched", *touched as u64);
+        Followed::Committed { events, touched, dropped } => {
+            service.health.count("events", *events as u64);
+            service.health.count("touched", *touched as u64);
             if *dropped > 0 {
-                service.vitals.count("queueDropped", *dropped);
-                tracing::warn!(dropped, "the queue is full; wallets that traded longest ago are not refreshed");
+                service.health.count("queueDropped", *dropped);
+                tracing::warn!(
+                    dropped,
+                    "the queue is full; wallets that traded longest ago are dropped from it (PORTFOLIO_QUEUE_MAX)"
+                );
             }
             if *touched > 0 {
                 service.waiting.notify_waiters();

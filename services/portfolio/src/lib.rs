@@ -1,17 +1,18 @@
-//! Portfolio: keeps what tracked wallets hold, as an external provider says, and publishes what changes.
+//! Portfolio: keeps the balances of tracked wallets, as external providers report them, and publishes what changes.
 //!
-//! Read in this order: [`settings`], [`service`] (what runs), [`provider`] (who tells balances), [`store`] (what keeps
-//! them). The rules are in `portfolio-domain`.
+//! Read in this order: [`settings`], [`service`] (what runs), `follow` (from the tape to the queue), `refresh` (from
+//! the queue to the balances), [`provider`] (where balances come from), [`store`] (where they are kept), `relay` (from
+//! the outbox to the log). The rules are in `portfolio-domain`.
 //!
-//! **Deliberately absent:** metrics, writing anywhere but to schema `portfolio`, a table of chains (what a provider calls a
-//! chain comes from the log), an HTTP server but for health.
+//! **Deliberately absent:** metrics, writing anywhere but to schema `portfolio`, a table of chains (the names that
+//! providers have for a chain come from the log), an HTTP server except for health.
 
 pub mod settings;
 pub mod service;
 pub mod provider;
 pub mod store;
 pub mod names;
-pub mod vitals;
+mod health;
 mod follow;
 mod refresh;
 mod relay;

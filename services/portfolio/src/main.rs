@@ -1,4 +1,4 @@
-//! The binary `portfolio`: keeps balances until it is asked to stop, or carries out a command on its dead letters.
+//! The binary `portfolio`: keeps balances until a shutdown is requested, or lists and replays dead letters.
 
 use clap::Subcommand;
 use environment::process::Program;
@@ -16,7 +16,7 @@ struct Portfolio;
 
 #[derive(Clone, Copy, Subcommand)]
 enum Command {
-    /// Records that were put aside because they could not be read.
+    /// List or replay dead letters: records that could not be read.
     Dlq {
         #[command(subcommand)]
         command: DeadLetterCommand,
@@ -29,9 +29,9 @@ async fn main() -> ExitCode {
 }
 
 impl Program for Portfolio {
-    const NAME: &'static str = portfolio::service::NAME;
+    const NAME: &'static str = portfolio::service::SERVICE_NAME;
     const ABOUT: &'static str =
-        "Keeps what tracked wallets hold, as an external provider says, and publishes what changes";
+        "Keeps the balances of tracked wallets, as external providers report them, and publishes what changes";
     type Settings = (Settings, Target);
     type Command = Command;
 
@@ -50,7 +50,9 @@ impl Program for Portfolio {
     async fn execute((_, target): Self::Settings, Command::Dlq { command }: Command) -> anyhow::Result<()> {
         let log = Log::open(&target).await?;
         let lines = command.execute(&log, &topics::READ_BY_PORTFOLIO, topics::OF_PORTFOLIO).await?;
-        lines.iter().for_each(|line| println!("{line}"));
+        for line in lines {
+            println!("{line}");
+        }
         Ok(())
     }
 }

@@ -1,23 +1,22 @@
-//! What runs: the tape makes wallets wait, workers refresh them, the relay publishes what changed.
+//! What runs: the tape puts wallets into the queue, workers refresh them, the relay publishes what changed.
 //!
 //! ```text
 //! trades.executed.v1 ──▶ follow ──queue table──▶ refresh ×4 ──outbox table──▶ relay ──▶ portfolio.updated.v1
 //! chains.progress.v1 ──▶ names ────────────────────┘
 //! ```
 
-use crate::names::Names;
-use crate::provider::Chosen;
+use crate::health::ServiceHealth;
+use crate::names::ProviderNames;
+use crate::provider::AnyProvider;
 use crate::provider::alchemy::Alchemy;
 use crate::provider::mock::Mock;
 use crate::provider::moralis::Moralis;
-use crate::settings::{Choice, Settings};
+use crate::settings::{ProviderSettings, Settings};
 use crate::store::{DatabaseError, Store};
-use crate::vitals::Vitals;
 use crate::{follow, refresh, relay};
 use anyhow::Context;
 use environment::{Backoff, Shutdown, health, retry};
-use portfolio_domain::app::Rules;
-use portfolio_domain::{Clock, Tracking};
+use portfolio_domain::{Clock, RefreshRules, Tracking};
 use rand::Rng;
 use std::error::Error;
 use std::sync::Arc;
@@ -29,72 +28,83 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// The service's name in groups, logs and headers.
-pub const NAME: &str = "portfolio";
+pub const SERVICE_NAME: &str = "portfolio";
 
-const WORKERS: usize = 4;
-/// How long what is in hand may take to be finished once the process shall stop.
-const GRACE: Duration = Duration::from_secs(5);
-const FIRST_RETRY: Duration = Duration::from_millis(200);
-const MOST_RETRY: Duration = Duration::from_secs(15);
+const REFRESH_WORKERS: usize = 4;
+/// How long the parts may take to finish what they are doing after a shutdown was requested.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(200);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(15);
 
 /// What all parts of the running service share.
 pub(crate) struct Service {
     pub(crate) log: Log,
     pub(crate) store: Store,
     pub(crate) tracking: Tracking,
-    pub(crate) rules: Rules,
-    pub(crate) vitals: Arc<Vitals>,
+    pub(crate) rules: RefreshRules,
+    pub(crate) health: Arc<ServiceHealth>,
     pub(crate) shutdown: Shutdown,
-    /// Wallets began to wait.
+    /// Notified when wallets were put into the queue.
     pub(crate) waiting: Notify,
-    /// Messages were left in the outbox.
+    /// Notified when messages were put into the outbox.
     pub(crate) written: Notify,
 }
 
-/// Runs portfolio until it shall stop. What fails outside is waited for; what is wrong with the settings is returned.
+/// Runs portfolio until a shutdown is requested. Failures of database, log and providers are retried; invalid settings
+/// are returned as an error.
 pub async fn run(settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
-    let vitals = Arc::new(Vitals::default());
-    vitals.waits_for("database");
-    vitals.waits_for("log");
-    let mut answering = JoinSet::new();
+    let state = Arc::new(ServiceHealth::default());
+    state.waits_for("database");
+    state.waits_for("log");
+    let mut health_server = JoinSet::new();
     if let Some(addr) = settings.health {
         let listener = TcpListener::bind(addr).await.with_context(|| format!("listen on HEALTH_ADDR {addr}"))?;
-        let vitals = Arc::clone(&vitals);
-        answering.spawn(health::serve_on(listener, move || vitals.health()));
+        let state = Arc::clone(&state);
+        health_server.spawn(health::serve_on(listener, move || state.health()));
     }
-    work(settings, log, vitals, shutdown).await
+    open_and_run(settings, log, state, shutdown).await
 }
 
-async fn work(settings: Settings, log: Log, vitals: Arc<Vitals>, shutdown: Shutdown) -> anyhow::Result<()> {
+/// Opens store, log and providers, then runs all parts.
+async fn open_and_run(
+    settings: Settings,
+    log: Log,
+    health: Arc<ServiceHealth>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
     let open = || Store::open(&settings.database);
-    let Some(store) = patiently(&vitals, &shutdown, "database", open).await else { return Ok(()) };
+    let Some(store) = retry_until_done(&health, &shutdown, "database", open).await else { return Ok(()) };
     let own = || log.own(topics::OF_PORTFOLIO);
-    if patiently(&vitals, &shutdown, "log", own).await.is_none() {
+    if retry_until_done(&health, &shutdown, "log", own).await.is_none() {
         return Ok(());
     }
-    let names = Names::default();
-    let providers = settings.providers.iter().map(|choice| chosen(choice, &store, &names));
+    let names = ProviderNames::default();
+    let providers = settings.providers.iter().map(|provider| open_provider(provider, &store, &names));
     let providers = Arc::new(providers.collect::<Result<Vec<_>, _>>().context("set up the providers of balances")?);
     let Settings { tracking, rules, .. } = settings;
     let (waiting, written) = (Notify::new(), Notify::new());
-    let service = Arc::new(Service { log, store, tracking, rules, vitals, shutdown, waiting, written });
-    tend(&service, &providers, &names).await
+    let service = Arc::new(Service { log, store, tracking, rules, health, shutdown, waiting, written });
+    run_parts(&service, &providers, &names).await
 }
 
-/// Runs all parts; they end when the process shall stop.
-async fn tend(service: &Arc<Service>, providers: &Arc<Vec<Chosen>>, names: &Names) -> anyhow::Result<()> {
+/// Runs all parts until a shutdown is requested or one of them panics.
+async fn run_parts(
+    service: &Arc<Service>,
+    providers: &Arc<Vec<AnyProvider>>,
+    names: &ProviderNames,
+) -> anyhow::Result<()> {
     let mut parts = JoinSet::new();
     let (following, relaying, learning) = (Arc::clone(service), Arc::clone(service), Arc::clone(service));
     let names = names.clone();
     parts.spawn(async move { follow::follow(&following).await });
     parts.spawn(async move { relay::relay(&relaying).await });
     parts.spawn(async move {
-        let follow = || names.follow(&learning.log, &learning.vitals);
-        patiently(&learning.vitals, &learning.shutdown, "log", follow).await;
+        let follow = || names.follow(&learning.log, &learning.health);
+        retry_until_done(&learning.health, &learning.shutdown, "log", follow).await;
     });
-    for _ in 0..WORKERS {
+    for _ in 0..REFRESH_WORKERS {
         let (service, providers) = (Arc::clone(service), Arc::clone(providers));
-        parts.spawn(async move { refresh::refresh_all(&service, &providers).await });
+        parts.spawn(async move { refresh::refresh_wallets(&service, &providers).await });
     }
     tracing::info!(event = "portfolio.started", "portfolio started");
     let ended = tokio::select! {
@@ -104,33 +114,40 @@ async fn tend(service: &Arc<Service>, providers: &Arc<Vec<Chosen>>, names: &Name
     if let Some(Err(panic)) = ended {
         return Err(panic).context("run a part of portfolio");
     }
-    let finished = tokio::time::timeout(GRACE, async { while parts.join_next().await.is_some() {} }).await;
+    let finished = tokio::time::timeout(SHUTDOWN_TIMEOUT, async { while parts.join_next().await.is_some() {} }).await;
     if finished.is_err() {
-        tracing::warn!("what was in hand is left to whoever comes next");
+        tracing::warn!(
+            "portfolio stops with work unfinished after {} s; the next process does it again",
+            SHUTDOWN_TIMEOUT.as_secs()
+        );
     }
     tracing::info!(event = "portfolio.stopped", "portfolio stopped");
     Ok(())
 }
 
-fn chosen(choice: &Choice, store: &Store, names: &Names) -> Result<Chosen, Unavailable> {
-    match choice {
-        Choice::Mock => {
-            tracing::warn!("balances are invented: PORTFOLIO_PROVIDER is mock");
-            Ok(Chosen::Mock(Mock::new(store.clone())))
+fn open_provider(
+    settings: &ProviderSettings,
+    store: &Store,
+    names: &ProviderNames,
+) -> Result<AnyProvider, Unavailable> {
+    let names = names.clone();
+    match settings {
+        ProviderSettings::Mock => {
+            tracing::warn!("balances are invented, because PORTFOLIO_PROVIDER names mock");
+            Ok(AnyProvider::Mock(Mock::new(store.clone())))
         }
-        Choice::Moralis { key, url, solana, rate } => {
-            let limit = rate.limiter();
-            Ok(Chosen::Moralis(Moralis::new(url.clone(), solana.clone(), key.clone(), names.clone(), limit)?))
+        ProviderSettings::Moralis { key, url, solana, rate } => {
+            Moralis::new(url.clone(), solana.clone(), key.clone(), names, rate.limiter()).map(AnyProvider::Moralis)
         }
-        Choice::Alchemy { key, url, rate } => {
-            Ok(Chosen::Alchemy(Alchemy::new(url, key.clone(), names.clone(), rate.limiter())?))
+        ProviderSettings::Alchemy { key, url, rate } => {
+            Alchemy::new(url, key.clone(), names, rate.limiter()).map(AnyProvider::Alchemy)
         }
     }
 }
 
-/// Tries until it succeeds; none when the process shall stop.
-pub(crate) async fn patiently<T, F>(
-    vitals: &Vitals,
+/// Retries an attempt until it succeeds; none when a shutdown is requested.
+pub(crate) async fn retry_until_done<T, F>(
+    health: &ServiceHealth,
     shutdown: &Shutdown,
     what: &'static str,
     attempt: impl Fn() -> F,
@@ -138,29 +155,29 @@ pub(crate) async fn patiently<T, F>(
 where
     F: Future<Output = Result<T, Unavailable>>,
 {
-    let done = retry(backoff(), attempt, |error, _| {
-        vitals.waits_for(what);
-        report(error);
+    let attempts = retry(retry_backoff(), attempt, |error, _| {
+        health.waits_for(what);
+        log_failure(error);
     });
-    let done = shutdown.or_stop(done).await?;
-    vitals.has(what);
+    let done = shutdown.or_stop(attempts).await?;
+    health.has(what);
     Some(done)
 }
 
 impl Service {
-    /// A part failed outside: says so, and returns when it may try again. False when the process shall stop.
+    /// Reports a failure of database or log, and waits before the retry. False when a shutdown is requested.
     pub(crate) async fn failed(&self, error: &Unavailable, backoff: &mut Backoff) -> bool {
-        self.blame(error);
+        self.report_failure(error);
         self.rest(backoff.next()).await
     }
 
-    /// Logs a failure outside, and shows in the health what is waited for.
-    pub(crate) fn blame(&self, error: &Unavailable) {
-        self.vitals.waits_for(blamed(error));
-        report(error);
+    /// Logs a failure of database or log, and shows in the health which of them is waited for.
+    pub(crate) fn report_failure(&self, error: &Unavailable) {
+        self.health.waits_for(failed_dependency(error));
+        log_failure(error);
     }
 
-    /// Returns after a while. False when the process shall stop.
+    /// Waits. False when a shutdown is requested.
     pub(crate) async fn rest(&self, time: Duration) -> bool {
         tokio::select! {
             () = self.shutdown.wait() => false,
@@ -169,23 +186,23 @@ impl Service {
     }
 }
 
-/// How a part waits between failures.
-pub(crate) fn backoff() -> Backoff {
-    Backoff::new(FIRST_RETRY, MOST_RETRY)
+/// How long a part waits between retries.
+pub(crate) fn retry_backoff() -> Backoff {
+    Backoff::new(FIRST_RETRY_DELAY, MAX_RETRY_DELAY)
 }
 
-fn blamed(error: &Unavailable) -> &'static str {
+fn failed_dependency(error: &Unavailable) -> &'static str {
     if error.source.is::<DatabaseError>() { "database" } else { "log" }
 }
 
-fn report(error: &Unavailable) {
-    tracing::warn!(error = error as &(dyn Error + 'static), "failed, will try again");
+fn log_failure(error: &Unavailable) {
+    tracing::warn!(error = error as &(dyn Error + 'static), "database or log unavailable; retrying");
 }
 
-/// The clock of this machine, and its dice.
-pub(crate) struct Machine;
+/// The clock and the random numbers of this machine.
+pub(crate) struct SystemClock;
 
-impl Clock for Machine {
+impl Clock for SystemClock {
     fn now_ms(&self) -> u64 {
         environment::now_ms()
     }

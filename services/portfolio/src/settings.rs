@@ -1,8 +1,7 @@
 //! What portfolio reads from its environment.
 
 use environment::{Problems, RateLimiter, Secret, Strings};
-use portfolio_domain::Tracking;
-use portfolio_domain::app::Rules;
+use portfolio_domain::{RefreshRules, Tracking};
 use reqwest::Url;
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,75 +9,75 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// All that portfolio is told.
+/// The settings of portfolio.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What keeps its rows.
+    /// The database.
     pub database: Database,
-    /// Who tells balances, in the order in which they are asked.
-    pub providers: Vec<Choice>,
-    /// Whose wallets are tracked.
+    /// The providers of balances, in the order in which they are asked.
+    pub providers: Vec<ProviderSettings>,
+    /// Which traders become tracked wallets.
     pub tracking: Tracking,
     /// How wallets wait and are refreshed.
-    pub rules: Rules,
-    /// Where health is answered.
+    pub rules: RefreshRules,
+    /// Where `/health` and `/ready` answer.
     pub health: Option<SocketAddr>,
 }
 
-/// What keeps portfolio's rows.
+/// The database that portfolio keeps its tables in.
 #[derive(Clone, Debug)]
 pub enum Database {
-    /// A server; the URL holds a password.
+    /// A PostgreSQL server; the URL holds a password.
     Postgres(Secret),
-    /// `portfolio.db` in this directory.
+    /// The SQLite file `portfolio.db` in this directory.
     Sqlite(PathBuf),
 }
 
-/// Who tells balances.
+/// A provider of balances and its settings.
 #[derive(Clone, Debug)]
-pub enum Choice {
-    /// Nobody: balances are invented from what a wallet traded.
+pub enum ProviderSettings {
+    /// Invents balances from what a wallet traded.
     Mock,
     /// Moralis.
     Moralis {
-        /// What admits us.
+        /// The API key.
         key: Secret,
-        /// Where its API for EVM chains is.
+        /// The URL of its API for EVM chains.
         url: Url,
-        /// Where its API for Solana is.
+        /// The URL of its API for Solana.
         solana: Url,
-        /// How often it may be asked.
-        rate: Rate,
+        /// How many requests it may get.
+        rate: RequestRate,
     },
     /// Alchemy.
     Alchemy {
-        /// What admits us.
+        /// The API key.
         key: Secret,
-        /// Where its API is.
+        /// The URL of its API.
         url: Url,
-        /// How often it may be asked.
-        rate: Rate,
+        /// How many requests it may get.
+        rate: RequestRate,
     },
 }
 
-/// Requests a second, exact to a thousandth.
+/// Requests per second, in thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// Requests in 1,000 seconds.
+pub struct RequestRate {
+    /// Requests per 1,000 seconds.
     pub per_1000s: u64,
 }
 
-/// Why a text is no rate.
+/// A text is not a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a rate is a number from 0.001 to 1000, such as 5 or 0.5")]
-pub struct NotRate;
+pub struct InvalidRate;
 
 const MORALIS_URL: &str = "https://deep-index.moralis.io/api/v2.2";
 const MORALIS_SOLANA_URL: &str = "https://solana-gateway.moralis.io";
 const ALCHEMY_URL: &str = "https://api.g.alchemy.com/data/v1";
 
 impl Settings {
-    /// Reads portfolio's variables; whatever is wrong with them is a problem.
+    /// Reads portfolio's variables; everything that is wrong with them is added to the problems.
     pub fn read(strings: &impl Strings, problems: &mut Problems) -> Self {
         let url = problems.required(strings, "DATABASE_URL");
         let database = Database::parse(&url).unwrap_or_else(|| {
@@ -87,35 +86,36 @@ impl Settings {
             }
             Database::Sqlite(PathBuf::new())
         });
-        let providers = providers(strings, problems);
-        let tracking = tracking(strings, problems);
-        let rules = Rules {
-            debounce_ms: problems.parsed(strings, "PORTFOLIO_DEBOUNCE_MS", 2000),
-            queue_max: problems.parsed(strings, "PORTFOLIO_QUEUE_MAX", 100_000),
-            ..Self::rules()
+        let providers = read_providers(strings, problems);
+        let tracking = read_tracking(strings, problems);
+        let defaults = Self::default_rules();
+        let rules = RefreshRules {
+            debounce_ms: problems.parsed(strings, "PORTFOLIO_DEBOUNCE_MS", defaults.debounce_ms),
+            max_queued: problems.parsed(strings, "PORTFOLIO_QUEUE_MAX", defaults.max_queued),
+            ..defaults
         };
-        if rules.queue_max == 0 {
+        if rules.max_queued == 0 {
             problems.add("PORTFOLIO_QUEUE_MAX", "is 0, but must leave room for at least one wallet");
         }
         let health = problems.parsed_optional(strings, "HEALTH_ADDR");
         Self { database, providers, tracking, rules, health }
     }
 
-    /// What is not worth a variable.
-    pub fn rules() -> Rules {
-        Rules {
+    /// The default rules; those without a variable are fixed.
+    pub fn default_rules() -> RefreshRules {
+        RefreshRules {
             debounce_ms: 2000,
-            queue_max: 100_000,
+            max_queued: 100_000,
             lease_ms: 120_000,
-            attempts_max: 8,
+            max_attempts: 8,
             first_retry_ms: 2000,
-            most_retry_ms: 300_000,
+            max_retry_ms: 300_000,
         }
     }
 }
 
 impl Database {
-    /// `postgres://…` or `sqlite:DIRECTORY`.
+    /// Parses `postgres://…` or `sqlite:DIRECTORY`.
     pub fn parse(url: &str) -> Option<Self> {
         if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             return Some(Self::Postgres(Secret::new(url)));
@@ -125,28 +125,33 @@ impl Database {
     }
 }
 
-/// `PORTFOLIO_PROVIDER` names one or several, separated by commas; the first is asked first.
-fn providers(strings: &impl Strings, problems: &mut Problems) -> Vec<Choice> {
-    let rate = problems.parsed(strings, "PORTFOLIO_RATE", Rate { per_1000s: 5000 });
+/// Reads `PORTFOLIO_PROVIDER`: one name or several, separated by commas; the first is asked first.
+fn read_providers(strings: &impl Strings, problems: &mut Problems) -> Vec<ProviderSettings> {
+    let rate = problems.parsed(strings, "PORTFOLIO_RATE", RequestRate { per_1000s: 5000 });
     let named = problems.text(strings, "PORTFOLIO_PROVIDER", "mock");
     let mut names: Vec<&str> = named.split(',').map(str::trim).collect();
     names.dedup();
-    names.iter().filter_map(|name| provider(name, rate, strings, problems)).collect()
+    names.iter().filter_map(|name| read_provider(name, rate, strings, problems)).collect()
 }
 
-fn provider(name: &str, rate: Rate, strings: &impl Strings, problems: &mut Problems) -> Option<Choice> {
+fn read_provider(
+    name: &str,
+    rate: RequestRate,
+    strings: &impl Strings,
+    problems: &mut Problems,
+) -> Option<ProviderSettings> {
     match name {
-        "mock" => Some(Choice::Mock),
+        "mock" => Some(ProviderSettings::Mock),
         "moralis" => {
-            let key = key("MORALIS_API_KEY", name, strings, problems);
-            let url = url("MORALIS_URL", MORALIS_URL, strings, problems)?;
-            let solana = self::url("MORALIS_SOLANA_URL", MORALIS_SOLANA_URL, strings, problems)?;
-            Some(Choice::Moralis { key, url, solana, rate: problems.parsed(strings, "MORALIS_RATE", rate) })
+            let key = read_key("MORALIS_API_KEY", name, strings, problems);
+            let url = read_url("MORALIS_URL", MORALIS_URL, strings, problems)?;
+            let solana = read_url("MORALIS_SOLANA_URL", MORALIS_SOLANA_URL, strings, problems)?;
+            Some(ProviderSettings::Moralis { key, url, solana, rate: problems.parsed(strings, "MORALIS_RATE", rate) })
         }
         "alchemy" => {
-            let key = key("ALCHEMY_API_KEY", name, strings, problems);
-            let url = url("ALCHEMY_URL", ALCHEMY_URL, strings, problems)?;
-            Some(Choice::Alchemy { key, url, rate: problems.parsed(strings, "ALCHEMY_RATE", rate) })
+            let key = read_key("ALCHEMY_API_KEY", name, strings, problems);
+            let url = read_url("ALCHEMY_URL", ALCHEMY_URL, strings, problems)?;
+            Some(ProviderSettings::Alchemy { key, url, rate: problems.parsed(strings, "ALCHEMY_RATE", rate) })
         }
         other => {
             let rule = format!("names `{other}`, but must be mock, moralis or alchemy, or several separated by commas");
@@ -156,38 +161,38 @@ fn provider(name: &str, rate: Rate, strings: &impl Strings, problems: &mut Probl
     }
 }
 
-fn key(variable: &str, provider: &str, strings: &impl Strings, problems: &mut Problems) -> Secret {
+fn read_key(variable: &str, provider: &str, strings: &impl Strings, problems: &mut Problems) -> Secret {
     let key = problems.secret(strings, variable).unwrap_or_else(|| {
         problems.add(variable, format!("is not set, but PORTFOLIO_PROVIDER names `{provider}`"));
         Secret::new("")
     });
     // A key is printable ASCII; anything else could not be sent.
     if !key.expose().bytes().all(|b| b.is_ascii_graphic()) {
-        problems.add(variable, "holds what cannot be part of a key, such as a line break");
+        problems.add(variable, "has a character that a key cannot have, such as a line break");
     }
     key
 }
 
-fn url(variable: &str, usual: &str, strings: &impl Strings, problems: &mut Problems) -> Option<Url> {
-    let url = plain_url(&problems.text(strings, variable, usual));
+fn read_url(variable: &str, default: &str, strings: &impl Strings, problems: &mut Problems) -> Option<Url> {
+    let url = parse_plain_url(&problems.text(strings, variable, default));
     if url.is_none() {
         problems.add(variable, "must be an http or https URL without user, query and fragment");
     }
     url
 }
 
-fn plain_url(text: &str) -> Option<Url> {
+fn parse_plain_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
-    let plain = matches!(url.scheme(), "http" | "https")
+    let is_plain = matches!(url.scheme(), "http" | "https")
         && url.has_host()
         && url.username().is_empty()
         && url.password().is_none()
         && url.query().is_none()
         && url.fragment().is_none();
-    plain.then_some(url)
+    is_plain.then_some(url)
 }
 
-fn tracking(strings: &impl Strings, problems: &mut Problems) -> Tracking {
+fn read_tracking(strings: &impl Strings, problems: &mut Problems) -> Tracking {
     let policy = problems.text(strings, "PORTFOLIO_TRACK", "platform");
     let list = problems.optional(strings, "PORTFOLIO_LIST").unwrap_or_default();
     Tracking::parse(&policy, &list).unwrap_or_else(|reason| {
@@ -196,8 +201,8 @@ fn tracking(strings: &impl Strings, problems: &mut Problems) -> Tracking {
     })
 }
 
-impl Rate {
-    /// What lets requests through at this rate, and one second's worth of them at once after a rest.
+impl RequestRate {
+    /// A limiter that lets requests through at this rate, and one second's worth of them at once after a rest.
     pub(crate) fn limiter(self) -> RateLimiter {
         let tokens = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
         let rate =
@@ -206,21 +211,21 @@ impl Rate {
     }
 }
 
-impl FromStr for Rate {
-    type Err = NotRate;
+impl FromStr for RequestRate {
+    type Err = InvalidRate;
 
-    fn from_str(text: &str) -> Result<Self, NotRate> {
+    fn from_str(text: &str) -> Result<Self, InvalidRate> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
         if !digits(whole) || !digits(fraction) || whole.len() > 4 || fraction.len() > 3 {
-            return Err(NotRate);
+            return Err(InvalidRate);
         }
-        let per_1000s = format!("{whole}{fraction:0<3}").parse().map_err(|_| NotRate)?;
-        if (1..=1_000_000).contains(&per_1000s) { Ok(Self { per_1000s }) } else { Err(NotRate) }
+        let per_1000s = format!("{whole}{fraction:0<3}").parse().map_err(|_| InvalidRate)?;
+        if (1..=1_000_000).contains(&per_1000s) { Ok(Self { per_1000s }) } else { Err(InvalidRate) }
     }
 }
 
-impl fmt::Display for Rate {
+impl fmt::Display for RequestRate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = format!("{}.{:03}", self.per_1000s / 1000, self.per_1000s % 1000);
         f.write_str(text.trim_end_matches('0').trim_end_matches('.'))
@@ -243,21 +248,21 @@ mod tests {
     #[test]
     fn rates_are_exact() {
         for (text, expected) in [("5", 5000), ("0.5", 500), ("0.001", 1), ("1000", 1_000_000), ("2.25", 2250)] {
-            let rate: Rate = text.parse().unwrap();
+            let rate: RequestRate = text.parse().unwrap();
             assert_eq!(rate.per_1000s, expected);
             assert_eq!(rate.to_string(), text);
         }
         for text in ["0", "", "-1", "1e3", "1001", "0.0001", ".5", "5."] {
-            assert_eq!(text.parse::<Rate>(), Err(NotRate), "{text:?}");
+            assert_eq!(text.parse::<RequestRate>(), Err(InvalidRate), "{text:?}");
         }
     }
 
     #[test]
-    fn the_least_is_a_database() {
+    fn only_the_database_is_required() {
         let (settings, problems) = read(&[("DATABASE_URL", "sqlite:data")]);
         assert_eq!(problems, [] as [&str; 0]);
         assert!(matches!(settings.database, Database::Sqlite(_)));
-        assert!(matches!(settings.providers[..], [Choice::Mock]));
+        assert!(matches!(settings.providers[..], [ProviderSettings::Mock]));
         assert_eq!(settings.tracking, Tracking::Platform);
     }
 
@@ -289,12 +294,12 @@ mod tests {
         let rates: Vec<u64> = settings
             .providers
             .iter()
-            .map(|choice| match choice {
-                Choice::Mock => 0,
-                Choice::Moralis { rate, .. } | Choice::Alchemy { rate, .. } => rate.per_1000s,
+            .map(|provider| match provider {
+                ProviderSettings::Mock => 0,
+                ProviderSettings::Moralis { rate, .. } | ProviderSettings::Alchemy { rate, .. } => rate.per_1000s,
             })
             .collect();
-        assert_eq!(rates, [500, 5000], "asked in the order named, each in its own pace");
+        assert_eq!(rates, [500, 5000], "in the order of their names, each with its own rate");
         assert!(!format!("{settings:?}").contains("hush"));
     }
 }

@@ -1,63 +1,65 @@
-//! What keeps portfolio's rows: PostgreSQL, a file of SQLite, or this process's memory, behind the same ports.
+//! The store: PostgreSQL, an SQLite file or memory, behind the same ports.
 
 pub mod memory;
 pub mod postgres;
 pub mod sqlite;
 mod message;
 
-pub use message::Message;
+pub use message::UpdateMessage;
 
 use crate::settings::Database;
-use memory::Memory;
+use memory::MemoryStore;
 use portfolio_domain::{
-    Balance, Committed, Drift, Holdings, Job, Known, Ledger, Net, Queue, Refresh, Replaced, Standings, Step, Taken,
-    Wallet,
+    AssetNet, Balance, Committed, Drift, Holdings, Job, KnownBefore, Ledger, Queue, Refresh, Replaced, Step, Taken,
+    VolumeRanking, Wallet,
 };
-use postgres::Postgres;
-use sqlite::Sqlite;
+use postgres::PostgresStore;
+use sqlite::SqliteStore;
 use std::sync::Arc;
 use tape::{Partition, Raw, Unavailable};
 
 /// An open store. Clones share it.
 #[derive(Clone)]
 pub enum Store {
-    /// A server.
-    Postgres(Postgres),
-    /// A file.
-    Sqlite(Sqlite),
-    /// Gone with the process: for tests.
-    Memory(Arc<Memory>),
+    /// On a PostgreSQL server.
+    Postgres(PostgresStore),
+    /// In an SQLite file.
+    Sqlite(SqliteStore),
+    /// In memory, for tests.
+    Memory(Arc<MemoryStore>),
 }
 
-/// A message that waits to be published.
+/// A message in the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
     /// Its number in the outbox.
     pub id: i64,
-    /// What is to be published.
-    pub message: Message,
+    /// The message.
+    pub message: UpdateMessage,
 }
 
-/// The database failed; beside other causes of [`Unavailable`], so that health can say who is waited for.
+/// The database failed. Distinguishes this cause of [`Unavailable`] from others, so that health can name what is waited
+/// for.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct DatabaseError(#[from] sqlx::Error);
 
-/// A cell that holds what was never written there.
+/// A cell holds a value that this service never writes.
 #[derive(Debug, thiserror::Error)]
-#[error("column {column} of {table} holds {found:?}")]
-struct BadCell {
+#[error("column {column} of table {table} holds {found:?}, which is not a whole number")]
+struct InvalidCell {
     table: &'static str,
     column: &'static str,
     found: String,
 }
 
-macro_rules! each {
-    ($store:expr, $one:ident => $call:expr) => {
+/// Calls the same method of whichever store is open.
+macro_rules! on_store {
+    ($store:expr, $open:ident => $call:expr) => {
         match $store {
-            Store::Postgres($one) => $call.await,
-            Store::Sqlite($one) => $call.await,
-            Store::Memory($one) => $call.await,
+            Store::Postgres($open) => $call.await,
+            Store::Sqlite($open) => $call.await,
+            Store::Memory($open) => $call.await,
         }
     };
 }
@@ -66,82 +68,82 @@ impl Store {
     /// Opens a store and brings its tables up to date.
     pub async fn open(database: &Database) -> Result<Self, Unavailable> {
         Ok(match database {
-            Database::Postgres(url) => Self::Postgres(Postgres::open(url.expose()).await?),
-            Database::Sqlite(directory) => Self::Sqlite(Sqlite::open(directory).await?),
+            Database::Postgres(url) => Self::Postgres(PostgresStore::open(url.expose()).await?),
+            Database::Sqlite(directory) => Self::Sqlite(SqliteStore::open(directory).await?),
         })
     }
 
-    /// The oldest messages that wait to be published.
-    pub async fn outgoing(&self, most: u32) -> Result<Vec<Outgoing>, Unavailable> {
-        each!(self, store => store.outgoing(most))
+    /// The oldest messages in the outbox.
+    pub async fn outgoing(&self, limit: u32) -> Result<Vec<Outgoing>, Unavailable> {
+        on_store!(self, store => store.outgoing(limit))
     }
 
-    /// These messages are published.
+    /// Removes published messages from the outbox.
     pub async fn sent(&self, ids: &[i64]) -> Result<(), Unavailable> {
-        each!(self, store => store.sent(ids))
+        on_store!(self, store => store.sent(ids))
     }
 }
 
 impl Ledger for Store {
     async fn position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
-        each!(self, store => store.position(partition))
+        on_store!(self, store => store.position(partition))
     }
 
-    async fn known(&self, wallets: &[Wallet], trades: &[String]) -> Result<Known, Unavailable> {
-        each!(self, store => store.known(wallets, trades))
+    async fn known_before(&self, wallets: &[Wallet], trades: &[String]) -> Result<KnownBefore, Unavailable> {
+        on_store!(self, store => store.known_before(wallets, trades))
     }
 
-    async fn standings(&self, wallets: &[Wallet], most: u32) -> Result<Standings, Unavailable> {
-        each!(self, store => store.standings(wallets, most))
+    async fn volume_ranking(&self, wallets: &[Wallet], limit: u32) -> Result<VolumeRanking, Unavailable> {
+        on_store!(self, store => store.volume_ranking(wallets, limit))
     }
 
     async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
-        each!(self, store => store.commit(step))
+        on_store!(self, store => store.commit(step))
     }
 }
 
 impl Queue for Store {
     async fn take(&self, now: u64, lease_ms: u64) -> Result<Taken, Unavailable> {
-        each!(self, store => store.take(now, lease_ms))
+        on_store!(self, store => store.take(now, lease_ms))
     }
 
     async fn postpone(&self, job: &Job, due_at: u64, attempts: u32) -> Result<(), Unavailable> {
-        each!(self, store => store.postpone(job, due_at, attempts))
+        on_store!(self, store => store.postpone(job, due_at, attempts))
     }
 
     async fn abandon(&self, job: &Job) -> Result<(), Unavailable> {
-        each!(self, store => store.abandon(job))
+        on_store!(self, store => store.abandon(job))
     }
 }
 
 impl Holdings for Store {
-    async fn shown(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
-        each!(self, store => store.shown(wallet))
+    async fn shown_balances(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
+        on_store!(self, store => store.shown_balances(wallet))
     }
 
-    async fn balances(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
-        each!(self, store => store.balances(wallet, provider))
+    async fn balances_from(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
+        on_store!(self, store => store.balances_from(wallet, provider))
     }
 
     async fn replace(&self, refresh: &Refresh) -> Result<Replaced, Unavailable> {
-        each!(self, store => store.replace(refresh))
+        on_store!(self, store => store.replace(refresh))
     }
 
     async fn drift(&self, wallet: &Wallet) -> Result<Vec<Drift>, Unavailable> {
-        each!(self, store => store.drift(wallet))
+        on_store!(self, store => store.drift(wallet))
     }
 
-    async fn nets(&self, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
-        each!(self, store => store.nets(wallet))
+    async fn nets(&self, wallet: &Wallet) -> Result<Vec<AssetNet>, Unavailable> {
+        on_store!(self, store => store.nets(wallet))
     }
 }
 
-/// The failure to do something, caused by the database.
+/// Turns an error of the database into the failure to do something.
 fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> Unavailable {
     move |error| Unavailable::new(doing, DatabaseError(error))
 }
 
-/// Databases count in signed numbers; ours stay far below.
+/// A number as databases store it; ours stay far below the greatest signed one.
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -153,40 +155,43 @@ fn unsigned(number: i64) -> u64 {
 /// A row of `balances`: asset, symbol, decimals, raw, spam.
 type BalanceRow = (String, Option<String>, Option<i16>, String, bool);
 
-fn balance((asset, symbol, decimals, raw, spam): BalanceRow) -> Result<Balance, Unavailable> {
-    let raw = Raw::from_str_radix(&raw, 10).map_err(|_| bad_cell("balances", "raw", &raw))?;
-    Ok(Balance { asset, symbol, decimals: small(decimals), raw, spam })
+fn balance_from_row((asset, symbol, decimals, raw, spam): BalanceRow) -> Result<Balance, Unavailable> {
+    let raw = Raw::from_str_radix(&raw, 10).map_err(|_| invalid_cell("balances", "raw", &raw))?;
+    Ok(Balance { asset, symbol, decimals: decimals_from_column(decimals), raw, spam })
 }
 
 /// A row of `nets`: asset, symbol, decimals, raw.
 type NetRow = (String, Option<String>, Option<i16>, String);
 
-fn net((asset, symbol, decimals, raw): NetRow) -> Result<Net, Unavailable> {
-    let raw = raw.parse().map_err(|_| bad_cell("nets", "raw", &raw))?;
-    Ok(Net { asset, symbol, decimals: small(decimals), raw })
+fn net_from_row((asset, symbol, decimals, raw): NetRow) -> Result<AssetNet, Unavailable> {
+    let raw = raw.parse().map_err(|_| invalid_cell("nets", "raw", &raw))?;
+    Ok(AssetNet { asset, symbol, decimals: decimals_from_column(decimals), raw })
 }
 
 /// A row of `drift`: asset, symbol, decimals, balance, net.
 type DriftRow = (String, Option<String>, Option<i16>, String, String);
 
-fn drifted((asset, symbol, decimals, balance, net): DriftRow) -> Result<Drift, Unavailable> {
-    let balance = Raw::from_str_radix(&balance, 10).map_err(|_| bad_cell("drift", "balance", &balance))?;
-    let net = net.parse().map_err(|_| bad_cell("drift", "net", &net))?;
-    Ok(Drift { asset, symbol, decimals: small(decimals), balance, net })
+fn drift_from_row((asset, symbol, decimals, balance, net): DriftRow) -> Result<Drift, Unavailable> {
+    let balance = Raw::from_str_radix(&balance, 10).map_err(|_| invalid_cell("drift", "balance", &balance))?;
+    let net = net.parse().map_err(|_| invalid_cell("drift", "net", &net))?;
+    Ok(Drift { asset, symbol, decimals: decimals_from_column(decimals), balance, net })
 }
 
 /// A row of `volumes`: chain, address, cents.
-type Volume = (String, String, i64);
+type VolumeRow = (String, String, i64);
 
-fn standings(asked: Vec<Volume>, leaders: Vec<Volume>) -> Standings {
-    let volume = |(chain, address, cents): Volume| (Wallet::new(chain, address), cents);
-    Standings { volumes: asked.into_iter().map(volume).collect(), leaders: leaders.into_iter().map(volume).collect() }
+fn ranking_from_rows(asked: Vec<VolumeRow>, leaders: Vec<VolumeRow>) -> VolumeRanking {
+    let volume = |(chain, address, cents): VolumeRow| (Wallet::new(chain, address), cents);
+    VolumeRanking {
+        volumes: asked.into_iter().map(volume).collect(),
+        leaders: leaders.into_iter().map(volume).collect(),
+    }
 }
 
-fn small(decimals: Option<i16>) -> Option<u8> {
+fn decimals_from_column(decimals: Option<i16>) -> Option<u8> {
     decimals.and_then(|decimals| u8::try_from(decimals).ok())
 }
 
-fn bad_cell(table: &'static str, column: &'static str, found: &str) -> Unavailable {
-    Unavailable::new("read what was stored", BadCell { table, column, found: found.to_owned() })
+fn invalid_cell(table: &'static str, column: &'static str, found: &str) -> Unavailable {
+    Unavailable::new("read a stored row", InvalidCell { table, column, found: found.to_owned() })
 }

@@ -1,4 +1,4 @@
-//! What the command line says over the environment, and what holds when neither says anything.
+//! The settings of the one process: the command line, then the environment, then the embedded defaults.
 
 use clap::Parser;
 use environment::{Layers, Strings};
@@ -7,47 +7,47 @@ use std::collections::HashMap;
 /// All four services in one process.
 #[derive(Parser)]
 #[command(version, about)]
-pub(crate) struct Arguments {
-    /// Where the tape is: `sqlite:PATH`, or `kafka://HOST:PORT` for real brokers.
+pub(crate) struct StackArguments {
+    /// The log: `sqlite:PATH`, or `kafka://HOST:PORT` for Kafka brokers. Default: LOG, else `sqlite:data/tape.db`.
     #[arg(long)]
     log: Option<String>,
-    /// Where the tables are: `sqlite:DIRECTORY`, or `postgres://…`.
+    /// The database: `sqlite:DIRECTORY`, or `postgres://…`. Default: DATABASE_URL, else `sqlite:data`.
     #[arg(long)]
     database: Option<String>,
-    /// Print what is resolved and stop.
+    /// Print the settings as resolved, without secrets, and everything that is wrong with them; then stop.
     #[arg(long)]
     pub(crate) check_config: bool,
 }
 
-/// The environment, overlaid.
-pub(crate) struct Overlay {
-    said: HashMap<&'static str, String>,
+/// The variables as the services read them.
+pub(crate) struct StackSettings {
+    from_arguments: HashMap<&'static str, String>,
     layers: Layers,
 }
 
-impl Overlay {
-    pub(crate) fn new(layers: Layers, arguments: &Arguments) -> Self {
-        let mut said = HashMap::new();
+impl StackSettings {
+    pub(crate) fn new(layers: Layers, arguments: &StackArguments) -> Self {
+        let mut from_arguments = HashMap::new();
         if let Some(brokers) = arguments.log.as_deref().and_then(|log| log.strip_prefix("kafka://")) {
-            said.insert("LOG", "kafka".to_owned());
-            said.insert("KAFKA_BROKERS", brokers.to_owned());
+            from_arguments.insert("LOG", "kafka".to_owned());
+            from_arguments.insert("KAFKA_BROKERS", brokers.to_owned());
         } else if let Some(log) = &arguments.log {
-            said.insert("LOG", log.clone());
+            from_arguments.insert("LOG", log.clone());
         }
         if let Some(database) = &arguments.database {
-            said.insert("DATABASE_URL", database.clone());
+            from_arguments.insert("DATABASE_URL", database.clone());
         }
-        Self { said, layers }
+        Self { from_arguments, layers }
     }
 }
 
-impl Strings for Overlay {
+impl Strings for StackSettings {
     fn get(&self, key: &str) -> Option<String> {
-        let fallback = || match key {
+        let embedded_default = || match key {
             "LOG" => Some("sqlite:data/tape.db".to_owned()),
             "DATABASE_URL" => Some("sqlite:data".to_owned()),
             _ => None,
         };
-        self.said.get(key).cloned().or_else(|| self.layers.get(key)).or_else(fallback)
+        self.from_arguments.get(key).cloned().or_else(|| self.layers.get(key)).or_else(embedded_default)
     }
 }

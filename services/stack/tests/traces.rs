@@ -1,4 +1,4 @@
-//! A block's trace runs from the ingestor through metrics to the api: one id from the tape to the WebSocket.
+//! One trace follows a block from the ingestor through metrics to the WebSocket of the api.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use axum::Router;
@@ -15,10 +15,10 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// By trace, the names of its spans; those that read a log name that too.
+/// By trace id, the names of its spans; the topic follows the name where a span has one.
 type Traces = Arc<Mutex<BTreeMap<Vec<u8>, BTreeSet<String>>>>;
 
-fn named(span: &Span) -> String {
+fn name_of_span(span: &Span) -> String {
     let log = span.attributes.iter().find(|attribute| attribute.key == "log");
     match log.and_then(|log| log.value.as_ref()?.value.as_ref()) {
         Some(Value::StringValue(log)) => format!("{} {log}", span.name),
@@ -27,10 +27,10 @@ fn named(span: &Span) -> String {
 }
 
 async fn collect(State(traces): State<Traces>, body: Bytes) {
-    let sent = ExportTraceServiceRequest::decode(body).unwrap();
-    let scopes = sent.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+    let request = ExportTraceServiceRequest::decode(body).unwrap();
+    let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
     for span in scopes.flat_map(|scope| scope.spans) {
-        traces.lock().unwrap().entry(span.trace_id.clone()).or_default().insert(named(&span));
+        traces.lock().unwrap().entry(span.trace_id.clone()).or_default().insert(name_of_span(&span));
     }
 }
 
@@ -63,9 +63,9 @@ async fn one_trace_runs_from_the_ingestor_to_the_stream() {
         "api.records.deliver trades.executed.v1",
         "api.records.deliver metrics.updated.v1",
     ];
-    let is_whole = |spans: &BTreeSet<String>| wanted.iter().all(|name| spans.contains(*name));
+    let is_complete = |spans: &BTreeSet<String>| wanted.iter().all(|name| spans.contains(*name));
     let arrived = async {
-        while !traces.lock().unwrap().values().any(is_whole) {
+        while !traces.lock().unwrap().values().any(is_complete) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };

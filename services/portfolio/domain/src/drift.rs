@@ -1,12 +1,12 @@
-//! Reconciliation: what a wallet holds against what its trades say it should.
+//! Drift: the difference between what a wallet holds and what its trades add up to.
 
-use crate::ports::Net;
+use crate::ports::AssetNet;
 use crate::snapshot::{Balance, Snapshot};
 use num_bigint::{BigInt, BigUint};
 use std::collections::BTreeMap;
 use tape::Raw;
 
-/// One asset of one wallet, as a provider and as the tape have it.
+/// One asset of one wallet: the balance according to a provider, and the net according to the tape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
     /// Of what.
@@ -15,28 +15,28 @@ pub struct Drift {
     pub symbol: Option<String>,
     /// Decoration: how many digits are fractional.
     pub decimals: Option<u8>,
-    /// What the provider says is there.
+    /// According to the provider.
     pub balance: Raw,
-    /// What the live trades add up to; negative where more was sold than bought.
+    /// Sum over the live trades; negative where more was sold than bought.
     pub net: BigInt,
 }
 
 impl Drift {
-    /// Balance less net: what came or went otherwise, or before the wallet was tracked.
-    pub fn drift(&self) -> BigInt {
+    /// Balance minus net: what was transferred without a trade, or traded before the wallet was tracked.
+    pub fn amount(&self) -> BigInt {
         let bytes: [u8; 32] = self.balance.to_le_bytes();
         BigInt::from(BigUint::from_bytes_le(&bytes)) - &self.net
     }
 }
 
-/// Every asset that the wallet holds or traded, in order.
-pub fn drift(snapshot: &Snapshot, nets: &[Net]) -> Vec<Drift> {
+/// The drift of every asset that the wallet holds or traded, in order of asset.
+pub fn drift_from_nets(snapshot: &Snapshot, nets: &[AssetNet]) -> Vec<Drift> {
     let mut assets: BTreeMap<&str, Drift> = BTreeMap::new();
     for Balance { asset, symbol, decimals, raw, .. } in snapshot.balances() {
         let (symbol, decimals) = (symbol.clone(), *decimals);
         assets.insert(asset, Drift { asset: asset.clone(), symbol, decimals, balance: *raw, net: BigInt::ZERO });
     }
-    for Net { asset, symbol, decimals, raw } in nets {
+    for AssetNet { asset, symbol, decimals, raw } in nets {
         let one = assets.entry(asset).or_insert_with(|| {
             let (symbol, decimals) = (symbol.clone(), *decimals);
             Drift { asset: asset.clone(), symbol, decimals, balance: Raw::ZERO, net: BigInt::ZERO }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_held_is_set_against_what_was_traded() {
+    fn every_asset_held_or_traded_has_its_drift() {
         let mut snapshot = Snapshot::default();
         for (asset, raw) in [("gift", 5_u64), ("traded", 7), ("gone", 0)] {
             let (symbol, decimals) = (Some(asset.to_uppercase()), Some(6));
@@ -59,10 +59,10 @@ mod tests {
             snapshot.add(balance).unwrap();
         }
         let net =
-            |asset: &str, raw: i64| Net { asset: asset.to_owned(), symbol: None, decimals: None, raw: raw.into() };
-        let all = drift(&snapshot, &[net("traded", 7), net("sold", -3), net("even", 0)]);
+            |asset: &str, raw: i64| AssetNet { asset: asset.to_owned(), symbol: None, decimals: None, raw: raw.into() };
+        let all = drift_from_nets(&snapshot, &[net("traded", 7), net("sold", -3), net("even", 0)]);
         let shown: Vec<_> =
-            all.iter().map(|one| format!("{} {} {} {}", one.asset, one.balance, one.net, one.drift())).collect();
+            all.iter().map(|one| format!("{} {} {} {}", one.asset, one.balance, one.net, one.amount())).collect();
         assert_eq!(shown, ["gift 5 0 5", "sold 0 -3 3", "traded 7 7 0"]);
         assert_eq!(all[2].symbol.as_deref(), Some("TRADED"));
     }

@@ -1,38 +1,40 @@
-//! Several providers, in the order in which they are asked: the first that tells is believed.
+//! Several providers, asked in order: the first that returns a snapshot is used.
 
 use crate::ports::{Provider, ProviderError};
 use crate::snapshot::Snapshot;
 use crate::wallet::Wallet;
 
-/// What a wallet holds, and who says so.
+/// A snapshot, and which provider returned it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct ProvidedSnapshot {
     /// The provider.
-    pub by: &'static str,
+    pub provider: &'static str,
     /// Everything the wallet holds.
     pub snapshot: Snapshot,
-    /// Providers that were asked before and did not tell.
-    pub after: usize,
+    /// How many providers were asked before it and failed.
+    pub failed_before: usize,
 }
 
-/// Asks one provider after the other. When none tells, the most hopeful of their reasons stands for all: as long as one
-/// of them may tell later, the wallet is not given up.
-pub async fn ask(providers: &[impl Provider], wallet: &Wallet) -> Result<Told, ProviderError> {
-    let mut reasons = vec![];
-    for (after, provider) in providers.iter().enumerate() {
+/// Asks one provider after the other. When all of them fail, the error with the best prospects is returned: as long as
+/// one provider may succeed later, the wallet is not given up.
+pub async fn snapshot_from_first(
+    providers: &[impl Provider],
+    wallet: &Wallet,
+) -> Result<ProvidedSnapshot, ProviderError> {
+    let mut errors = vec![];
+    for (failed_before, provider) in providers.iter().enumerate() {
         match provider.snapshot(wallet).await {
-            Ok(snapshot) => return Ok(Told { by: provider.name(), snapshot, after }),
-            Err(why) => reasons.push(why),
+            Ok(snapshot) => return Ok(ProvidedSnapshot { provider: provider.name(), snapshot, failed_before }),
+            Err(error) => errors.push(error),
         }
     }
-    let most_hopeful = reasons.into_iter().min_by_key(despair);
-    Err(most_hopeful.unwrap_or_else(|| ProviderError::UnknownChain(wallet.chain.to_string())))
+    let best_prospects = errors.into_iter().min_by_key(retry_rank);
+    Err(best_prospects.unwrap_or_else(|| ProviderError::UnknownChain(wallet.chain.to_string())))
 }
 
-/// How little can be expected of asking again.
-fn despair(why: &ProviderError) -> u64 {
-    match why {
-        // The sooner, the more hopeful.
+/// Orders errors by what a retry can be expected to bring: the lower, the sooner it may succeed.
+fn retry_rank(error: &ProviderError) -> u64 {
+    match error {
         ProviderError::Limited { after_ms } => after_ms.unwrap_or(0).min(u64::MAX - 8),
         ProviderError::Unavailable(_) => u64::MAX - 4,
         ProviderError::Malformed(_) => u64::MAX - 3,
@@ -50,9 +52,9 @@ mod tests {
     use std::sync::Mutex;
     use std::task::{Context, Poll, Waker};
 
-    struct Scripted(&'static str, Mutex<RefCell<Option<Result<Snapshot, ProviderError>>>>);
+    struct ScriptedProvider(&'static str, Mutex<RefCell<Option<Result<Snapshot, ProviderError>>>>);
 
-    impl Provider for Scripted {
+    impl Provider for ScriptedProvider {
         fn name(&self) -> &'static str {
             self.0
         }
@@ -62,18 +64,18 @@ mod tests {
         }
     }
 
-    fn asked(answers: Vec<Result<Snapshot, ProviderError>>) -> Result<Told, ProviderError> {
+    fn ask_providers(results: Vec<Result<Snapshot, ProviderError>>) -> Result<ProvidedSnapshot, ProviderError> {
         let names = ["first", "second", "third"];
-        let providers: Vec<Scripted> = names
+        let providers: Vec<ScriptedProvider> = names
             .into_iter()
-            .zip(answers)
-            .map(|(name, one)| Scripted(name, Mutex::new(RefCell::new(Some(one)))))
+            .zip(results)
+            .map(|(name, result)| ScriptedProvider(name, Mutex::new(RefCell::new(Some(result)))))
             .collect();
         let wallet = Wallet::new("chain", "address");
-        let answer = pin!(ask(&providers, &wallet));
-        match answer.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(answer) => answer,
-            Poll::Pending => panic!("nothing in it waits"),
+        let asked = pin!(snapshot_from_first(&providers, &wallet));
+        match asked.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(result) => result,
+            Poll::Pending => panic!("scripted providers never wait"),
         }
     }
 
@@ -82,19 +84,19 @@ mod tests {
     }
 
     #[test]
-    fn the_first_that_tells_is_believed() {
-        let told = asked(vec![limited(5), Ok(Snapshot::default()), Ok(Snapshot::default())]).unwrap();
-        assert_eq!((told.by, told.after), ("second", 1));
+    fn the_first_snapshot_is_used() {
+        let provided = ask_providers(vec![limited(5), Ok(Snapshot::default()), Ok(Snapshot::default())]).unwrap();
+        assert_eq!((provided.provider, provided.failed_before), ("second", 1));
     }
 
     #[test]
-    fn the_most_hopeful_reason_stands_for_all() {
+    fn when_all_fail_the_error_with_the_best_prospects_is_returned() {
         let rejected = || Err(ProviderError::Rejected("no".to_owned()));
         let denied = || Err(ProviderError::Denied("key".to_owned()));
-        let sooner = asked(vec![limited(900), rejected(), limited(20)]).unwrap_err();
+        let sooner = ask_providers(vec![limited(900), rejected(), limited(20)]).unwrap_err();
         assert!(matches!(sooner, ProviderError::Limited { after_ms: Some(20) }), "{sooner:?}");
-        assert!(matches!(asked(vec![rejected(), denied()]), Err(ProviderError::Denied(_))));
-        assert!(matches!(asked(vec![rejected(), rejected()]), Err(ProviderError::Rejected(_))));
-        assert!(matches!(asked(vec![]), Err(ProviderError::UnknownChain(_))));
+        assert!(matches!(ask_providers(vec![rejected(), denied()]), Err(ProviderError::Denied(_))));
+        assert!(matches!(ask_providers(vec![rejected(), rejected()]), Err(ProviderError::Rejected(_))));
+        assert!(matches!(ask_providers(vec![]), Err(ProviderError::UnknownChain(_))));
     }
 }

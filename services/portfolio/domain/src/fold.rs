@@ -1,89 +1,89 @@
-//! What a batch of trade events does: which wallets want a refresh, which trades live now, how nets move.
+//! Folds a batch of trade events: which wallets need a refresh, which trades are live now, how nets change.
 
-use crate::standing::{Cents, Standings, worth};
+use crate::ranking::{Cents, VolumeRanking, volume_of_trade};
 use crate::tracking::Tracking;
 use crate::wallet::{Wallet, clean_symbol};
 use num_bigint::{BigInt, Sign};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use tape::{Event, Raw, Status, Trade};
 
-/// What is known of the wallets and trades of a batch before it.
+/// What is stored about the wallets and trades of a batch before the batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
-    /// The wallets that are tracked.
+pub struct KnownBefore {
+    /// Those of the wallets that are tracked.
     pub tracked: HashSet<Wallet>,
-    /// The trades, by id, that are present.
+    /// Those of the trades, by id, that are live.
     pub live: HashSet<String>,
-    /// Who is ahead; empty unless wallets are tracked by it.
-    pub standings: Standings,
+    /// The ranking by volume; empty unless `top:N` is the tracking policy.
+    pub ranking: VolumeRanking,
 }
 
 /// A tracked wallet whose balances may have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Touch {
-    /// Which.
+pub struct TouchedWallet {
+    /// The wallet.
     pub wallet: Wallet,
     /// Block time of its newest trade in the batch, milliseconds since the Unix epoch.
     pub last_trade_at: u64,
 }
 
-/// How the net of one asset in one wallet moves.
+/// How the net of one asset in one wallet changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetChange {
-    /// Whose.
+    /// The wallet.
     pub wallet: Wallet,
-    /// Of what.
+    /// The asset.
     pub asset: String,
     /// Decoration: the ticker.
     pub symbol: Option<String>,
     /// Decoration: how many digits are fractional.
     pub decimals: Option<u8>,
-    /// By how much, in the asset's smallest unit.
+    /// The difference, in the asset's smallest unit.
     pub delta: BigInt,
 }
 
-/// What a batch does.
+/// What a batch changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// Wallets to refresh, each once, in order; those not tracked before become so.
-    pub touched: Vec<Touch>,
-    /// Trades of tracked wallets that were absent and are present.
+pub struct WalletFacts {
+    /// Wallets to refresh, each once, in order. Those that were not tracked before become tracked.
+    pub touched: Vec<TouchedWallet>,
+    /// Trades of tracked wallets that became live.
     pub arrived: Vec<String>,
-    /// Trades of tracked wallets that were present and are absent.
+    /// Trades of tracked wallets that ceased to be live.
     pub gone: Vec<String>,
-    /// Nets that move, each once, in order.
+    /// Nets that change, each once, in order.
     pub nets: Vec<NetChange>,
-    /// What wallets have traded now in all, each once, in order; empty unless wallets are tracked by it.
+    /// The new volumes of wallets, each once, in order; empty unless `top:N` is the tracking policy.
     pub volumes: Vec<(Wallet, Cents)>,
 }
 
-/// Folds events in order. Application is by state: an event that changes nothing is ignored. A wallet counts from the
-/// trade that makes it tracked; what it traded before shows as drift.
-pub fn fold<'a>(tracking: &Tracking, known: &Known, events: impl Iterator<Item = &'a Event>) -> Facts {
+/// Folds events in order. An event sets the state of its trade, so one that changes nothing is ignored. The trades of a
+/// wallet count from the one that makes it tracked; earlier ones show as drift.
+pub fn fold<'a>(tracking: &Tracking, known: &KnownBefore, events: impl Iterator<Item = &'a Event>) -> WalletFacts {
     let mut folding = Folding::default();
     for event in events {
-        let wallet = Wallet::of(&event.trade);
-        let present = event.status != Status::Reverted;
-        let tracked = known.tracked.contains(&wallet) || folding.admitted.contains(&wallet);
-        // Nets are kept of everybody where anybody may lead, tracked or not: then what goes counts too.
-        let counts = tracked || matches!(tracking, Tracking::Top(_)) || (present && tracking.admits(&event.trade));
+        let wallet = Wallet::from_trade(&event.trade);
+        let is_live = event.status != Status::Reverted;
+        let is_tracked = known.tracked.contains(&wallet) || folding.admitted.contains(&wallet);
+        // With `top:N`, nets of all wallets are kept, so reverts of wallets that are not tracked count too.
+        let counts = is_tracked || matches!(tracking, Tracking::Top(_)) || (is_live && tracking.admits(&event.trade));
         if !counts {
             continue;
         }
         let id = event.trade.id();
-        let before = known.live.contains(&id);
-        if folding.now.get(&id).copied().unwrap_or(before) != present {
+        let was_live = known.live.contains(&id);
+        if folding.live_after.get(&id).copied().unwrap_or(was_live) != is_live {
             folding.admitted.insert(wallet.clone());
-            folding.apply(wallet, &event.trade, present);
-            folding.now.insert(id, present);
+            folding.apply(wallet, &event.trade, is_live);
+            folding.live_after.insert(id, is_live);
         }
     }
     let traded = std::mem::take(&mut folding.traded);
     let mut facts = folding.into_facts(known);
-    if let Tracking::Top(most) = tracking {
-        facts.volumes = known.standings.after(&traded);
-        let leading = known.standings.leading(&facts.volumes, *most as usize);
-        facts.touched.retain(|touch| leading.contains(&touch.wallet));
+    if let Tracking::Top(limit) = tracking {
+        facts.volumes = known.ranking.volumes_after(&traded);
+        let leaders = known.ranking.leaders_after(&facts.volumes, *limit as usize);
+        facts.touched.retain(|touched| leaders.contains(&touched.wallet));
     }
     facts
 }
@@ -92,32 +92,39 @@ pub fn fold<'a>(tracking: &Tracking, known: &Known, events: impl Iterator<Item =
 struct Folding {
     admitted: HashSet<Wallet>,
     touched: BTreeMap<Wallet, u64>,
-    now: BTreeMap<String, bool>,
+    /// By trade id, whether the trade is live after the events folded so far.
+    live_after: BTreeMap<String, bool>,
     traded: BTreeMap<Wallet, Cents>,
     nets: BTreeMap<(Wallet, String), NetChange>,
 }
 
 impl Folding {
-    fn apply(&mut self, wallet: Wallet, trade: &Trade, present: bool) {
-        let got = [(&trade.bought, true), (&trade.sold, false)];
-        for (side, inward) in got {
+    fn apply(&mut self, wallet: Wallet, trade: &Trade, is_live: bool) {
+        for (side, is_bought) in [(&trade.bought, true), (&trade.sold, false)] {
             let symbol = side.symbol.as_deref().and_then(clean_symbol);
-            let delta = signed(side.raw, inward == present);
-            self.moves(&wallet, &side.asset, symbol, side.decimals, delta);
+            let delta = signed_amount(side.raw, is_bought == is_live);
+            self.add_to_net(&wallet, &side.asset, symbol, side.decimals, delta);
         }
-        // What was paid beside the trade, the network's share first of all, was paid by who sent the transaction.
+        // Fees paid on top of the trade, such as the network fee, are paid by the sender of the transaction.
         if trade.transaction.from == trade.trader.address {
             for fee in trade.fees.iter().filter(|fee| !fee.included) {
-                self.moves(&wallet, &fee.asset, None, None, signed(fee.raw, !present));
+                self.add_to_net(&wallet, &fee.asset, None, None, signed_amount(fee.raw, !is_live));
             }
         }
         let traded = self.traded.entry(wallet.clone()).or_default();
-        *traded = traded.saturating_add(if present { worth(trade) } else { -worth(trade) });
+        *traded = traded.saturating_add(if is_live { volume_of_trade(trade) } else { -volume_of_trade(trade) });
         let newest = self.touched.entry(wallet).or_default();
         *newest = (*newest).max(trade.block.timestamp_ms);
     }
 
-    fn moves(&mut self, wallet: &Wallet, asset: &str, symbol: Option<String>, decimals: Option<u8>, delta: BigInt) {
+    fn add_to_net(
+        &mut self,
+        wallet: &Wallet,
+        asset: &str,
+        symbol: Option<String>,
+        decimals: Option<u8>,
+        delta: BigInt,
+    ) {
         let net = self.nets.entry((wallet.clone(), asset.to_owned())).or_insert_with(|| NetChange {
             wallet: wallet.clone(),
             asset: asset.to_owned(),
@@ -130,18 +137,22 @@ impl Folding {
         net.decimals = decimals.or(net.decimals);
     }
 
-    fn into_facts(self, known: &Known) -> Facts {
+    fn into_facts(self, known: &KnownBefore) -> WalletFacts {
         let mut arrived = BTreeSet::new();
         let mut gone = BTreeSet::new();
-        for (id, present) in self.now {
-            match (known.live.contains(&id), present) {
+        for (id, is_live) in self.live_after {
+            match (known.live.contains(&id), is_live) {
                 (false, true) => _ = arrived.insert(id),
                 (true, false) => _ = gone.insert(id),
                 _ => {}
             }
         }
-        Facts {
-            touched: self.touched.into_iter().map(|(wallet, last_trade_at)| Touch { wallet, last_trade_at }).collect(),
+        WalletFacts {
+            touched: self
+                .touched
+                .into_iter()
+                .map(|(wallet, last_trade_at)| TouchedWallet { wallet, last_trade_at })
+                .collect(),
             arrived: arrived.into_iter().collect(),
             gone: gone.into_iter().collect(),
             nets: self.nets.into_values().filter(|net| net.delta != BigInt::ZERO).collect(),
@@ -150,8 +161,8 @@ impl Folding {
     }
 }
 
-fn signed(raw: Raw, plus: bool) -> BigInt {
-    BigInt::from_bytes_le(if plus { Sign::Plus } else { Sign::Minus }, &raw.to_le_bytes::<32>())
+fn signed_amount(raw: Raw, is_positive: bool) -> BigInt {
+    BigInt::from_bytes_le(if is_positive { Sign::Plus } else { Sign::Minus }, &raw.to_le_bytes::<32>())
 }
 
 #[cfg(test)]
@@ -200,12 +211,12 @@ pub(crate) mod tests {
         Event { id: "e".to_owned(), status, trade: Box::new(trade.clone()) }
     }
 
-    fn nets(facts: &Facts) -> Vec<(&str, i64)> {
+    fn nets(facts: &WalletFacts) -> Vec<(&str, i64)> {
         facts.nets.iter().map(|net| (net.asset.as_str(), i64::try_from(&net.delta).unwrap())).collect()
     }
 
     #[test]
-    fn a_trade_that_comes_moves_nets_once() {
+    fn a_new_trade_changes_nets_once() {
         let mut one = trade("mock", "0xa", 1);
         let fee = |included, asset: &str| Fee {
             kind: "network".to_owned(),
@@ -216,17 +227,17 @@ pub(crate) mod tests {
         };
         one.fees = vec![fee(false, "gas"), fee(true, "coin")];
         let events = [event(&one, Status::Observed), event(&one, Status::Finalized)];
-        let facts = fold(&Tracking::All, &Known::default(), events.iter());
+        let facts = fold(&Tracking::All, &KnownBefore::default(), events.iter());
         assert_eq!(nets(&facts), [("coin", 4), ("gas", -1), ("usd", -10)]);
         assert_eq!(facts.arrived, [one.id()]);
-        assert_eq!(facts.touched, [Touch { wallet: Wallet::new("mock", "0xa"), last_trade_at: 1000 }]);
+        assert_eq!(facts.touched, [TouchedWallet { wallet: Wallet::new("mock", "0xa"), last_trade_at: 1000 }]);
     }
 
     #[test]
-    fn what_comes_and_goes_in_one_batch_leaves_nothing_but_the_wish_to_look() {
+    fn a_trade_applied_and_reverted_in_one_batch_only_requests_a_refresh() {
         let one = trade("mock", "0xa", 1);
         let events = [event(&one, Status::Observed), event(&one, Status::Reverted), event(&one, Status::Reverted)];
-        let facts = fold(&Tracking::All, &Known::default(), events.iter());
+        let facts = fold(&Tracking::All, &KnownBefore::default(), events.iter());
         assert_eq!((nets(&facts), facts.arrived.len(), facts.gone.len()), (vec![], 0, 0));
         assert_eq!(facts.touched.len(), 1);
     }
@@ -244,11 +255,11 @@ pub(crate) mod tests {
             event(&one, Status::Finalized),
         ];
         for split in 0..=history.len() {
-            let mut known = Known::default();
+            let mut known = KnownBefore::default();
             let mut sums = BTreeMap::<String, BigInt>::new();
             for part in [&history[..split], &history[split..]] {
                 let facts = fold(&Tracking::All, &known, part.iter());
-                known.tracked.extend(facts.touched.iter().map(|touch| touch.wallet.clone()));
+                known.tracked.extend(facts.touched.iter().map(|touched| touched.wallet.clone()));
                 known.live.extend(facts.arrived);
                 known.live.retain(|id| !facts.gone.contains(id));
                 for net in facts.nets {
@@ -265,46 +276,48 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn of_the_first_by_volume_balances_are_wanted_and_nets_are_kept_of_all() {
-        let worth = |trader: &str, height: u64, dollars: &str| {
+    fn with_top_n_only_leaders_are_refreshed_and_nets_of_all_are_kept() {
+        let valued = |trader: &str, height: u64, dollars: &str| {
             let mut one = trade("mock", trader, height);
             let notional = tape::Usd::parse(dollars).unwrap();
             one.valuation = Some(tape::Valuation { notional, fee: None, source: "test".to_owned() });
             one
         };
-        let (small, large, huge) = (worth("0xa", 1, "5"), worth("0xb", 2, "7"), worth("0xc", 3, "9"));
+        let (small, large, huge) = (valued("0xa", 1, "5"), valued("0xb", 2, "7"), valued("0xc", 3, "9"));
         let events = [&small, &large, &huge].map(|trade| event(trade, Status::Observed));
-        let facts = fold(&Tracking::Top(2), &Known::default(), events.iter());
-        let names = |facts: &Facts| facts.touched.iter().map(|one| one.wallet.address.to_string()).collect::<Vec<_>>();
+        let facts = fold(&Tracking::Top(2), &KnownBefore::default(), events.iter());
+        let names =
+            |facts: &WalletFacts| facts.touched.iter().map(|one| one.wallet.address.to_string()).collect::<Vec<_>>();
         assert_eq!((names(&facts), facts.arrived.len()), (vec!["0xb".to_owned(), "0xc".to_owned()], 3));
         assert_eq!(facts.nets.len(), 6);
         let volumes = facts.volumes.clone();
         assert_eq!(volumes.iter().map(|(_, cents)| *cents).collect::<Vec<_>>(), [500, 700, 900]);
-        // One that led is taken back; the wallet behind it leads once it trades again.
-        let known = Known {
+        // The trade of a leader is reverted; the next wallet becomes a leader once it trades again.
+        let known = KnownBefore {
             live: facts.arrived.into_iter().collect(),
-            standings: Standings { volumes: volumes.iter().cloned().collect(), leaders: volumes[1..].to_vec() },
-            ..Known::default()
+            ranking: VolumeRanking { volumes: volumes.iter().cloned().collect(), leaders: volumes[1..].to_vec() },
+            ..KnownBefore::default()
         };
-        let events = [event(&huge, Status::Reverted), event(&worth("0xa", 4, "1"), Status::Observed)];
+        let events = [event(&huge, Status::Reverted), event(&valued("0xa", 4, "1"), Status::Observed)];
         let facts = fold(&Tracking::Top(2), &known, events.iter());
         assert_eq!(names(&facts), ["0xa"]);
         assert_eq!(facts.volumes.iter().map(|(_, cents)| *cents).collect::<Vec<_>>(), [600, 0]);
     }
 
     #[test]
-    fn a_wallet_counts_from_the_trade_that_admits_it() {
+    fn trades_count_from_the_one_that_makes_the_wallet_tracked() {
         let plain = trade("mock", "0xa", 1);
-        let mut of_platform = trade("mock", "0xa", 2);
-        of_platform.platform = Some("pad".to_owned());
+        let mut through_platform = trade("mock", "0xa", 2);
+        through_platform.platform = Some("pad".to_owned());
         let later = trade("mock", "0xa", 3);
-        let events = [&plain, &of_platform, &later].map(|trade| event(trade, Status::Observed));
-        let facts = fold(&Tracking::Platform, &Known::default(), events.iter());
-        assert_eq!(facts.arrived, [of_platform.id(), later.id()]);
+        let events = [&plain, &through_platform, &later].map(|trade| event(trade, Status::Observed));
+        let facts = fold(&Tracking::Platform, &KnownBefore::default(), events.iter());
+        assert_eq!(facts.arrived, [through_platform.id(), later.id()]);
         assert_eq!(nets(&facts), [("coin", 8), ("usd", -20)]);
         let reverted = event(&plain, Status::Reverted);
         let live = facts.arrived.into_iter().collect();
-        let known = Known { tracked: HashSet::from([Wallet::of(&plain)]), live, ..Known::default() };
-        assert_eq!(fold(&Tracking::Platform, &known, [reverted].iter()), Facts::default());
+        let known =
+            KnownBefore { tracked: HashSet::from([Wallet::from_trade(&plain)]), live, ..KnownBefore::default() };
+        assert_eq!(fold(&Tracking::Platform, &known, [reverted].iter()), WalletFacts::default());
     }
 }

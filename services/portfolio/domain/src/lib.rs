@@ -1,29 +1,33 @@
-//! Which wallets are tracked, what they should hold, and what a snapshot of one changes. Pure: no IO, no clock.
+//! The rules of portfolio: tracked wallets, the nets of their trades, snapshots. Pure: no IO, no clock.
 //!
-//! Read in this order: [`tracking`] (whose wallets), [`standing`] (who is ahead), [`mod@fold`] (what a batch of trades does
-//! to them), [`snapshot`] (what a provider says they hold), [`fallback`] (which provider), [`mod@drift`] (what differs from
-//! the trades), [`ports`] (the world in our words), [`app`] (the story).
+//! Read in this order: [`tracking`] (which wallets), [`ranking`] (the first by volume), [`mod@fold`] (what a batch of
+//! trades changes), [`snapshot`] (what a provider says a wallet holds), [`mod@drift`] (how that differs from the
+//! trades), [`ports`] (providers and store), [`fallback`] (several providers), [`mod@follow`] (from the tape to the
+//! queue), [`mod@refresh`] (from the queue to the balances).
 //!
-//! **Invariant:** a wallet's net is a function of its live trades, however they arrived; a balance is only ever replaced
-//! by a snapshot of the same provider that was read to its end.
+//! **Invariant:** a wallet's net is a function of its live trades, in whatever order they arrived. A balance is only
+//! ever replaced by a snapshot of the same provider that was read to its last page.
 
 pub mod wallet;
 pub mod tracking;
-pub mod standing;
+pub mod ranking;
 pub mod fold;
 pub mod snapshot;
+pub mod drift;
 pub mod ports;
 pub mod fallback;
-pub mod drift;
-pub mod app;
+pub mod follow;
+pub mod refresh;
 
-pub use drift::{Drift, drift};
-pub use fallback::Told;
-pub use fold::{Facts, Known, NetChange, Touch, fold};
+pub use drift::{Drift, drift_from_nets};
+pub use fallback::ProvidedSnapshot;
+pub use fold::{KnownBefore, NetChange, TouchedWallet, WalletFacts, fold};
+pub use follow::{Followed, Follower};
 pub use ports::{
-    Clock, Committed, Holdings, Job, Ledger, Net, Provider, ProviderError, Queue, Refresh, Replaced, Step, Taken,
+    AssetNet, Clock, Committed, Holdings, Job, Ledger, Provider, ProviderError, Queue, Refresh, Replaced, Step, Taken,
 };
-pub use snapshot::{Balance, BalanceChange, Snapshot, diff};
-pub use standing::{Cents, Standings};
+pub use ranking::{Cents, VolumeRanking};
+pub use refresh::{RefreshRules, Refreshed, refresh_next};
+pub use snapshot::{Balance, BalanceChange, Snapshot, balance_changes};
 pub use tracking::Tracking;
 pub use wallet::Wallet;

@@ -1,140 +1,150 @@
-//! The world, in our words: who tells balances, and what keeps them.
+//! The ports: the providers of balances, and the store that keeps what the service knows.
 //!
-//! **Invariant:** each writing method is one atomic business step; a reader that lost its partition and a worker that lost its
-//! job change nothing.
+//! **Invariant:** each writing method is one atomic business step. A reader that lost its partition and a worker that
+//! lost its job change nothing.
 
 use crate::drift::Drift;
-use crate::fold::{Facts, Known};
+use crate::fold::{KnownBefore, WalletFacts};
+use crate::ranking::VolumeRanking;
 use crate::snapshot::{Balance, BalanceChange, Snapshot};
-use crate::standing::Standings;
 use crate::wallet::Wallet;
 use num_bigint::BigInt;
 use std::future::Future;
 use tape::{Partition, Unavailable};
 
-/// Tells what wallets hold.
+/// A provider of balances.
 pub trait Provider: Send + Sync {
-    /// Its name; rows belong to it.
+    /// Its name. Stored balances belong to a provider.
     fn name(&self) -> &'static str;
     /// Everything a wallet holds, read to the last page.
     fn snapshot(&self, wallet: &Wallet) -> impl Future<Output = Result<Snapshot, ProviderError>> + Send;
 }
 
-/// Why a provider does not tell. Reads after "failed to".
+/// Why a provider returned no snapshot. The text reads after "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    /// No name of this chain at the provider is known, yet or at all.
-    #[error("find what the provider calls chain {0}")]
+    /// The provider's name for this chain is not known, not yet or not at all.
+    #[error("find the provider's name for chain {0}: no chain file gives one yet")]
     UnknownChain(String),
-    /// Asked too often.
-    #[error("be served: the provider limits the rate")]
+    /// The provider limits the rate of requests.
+    #[error("get balances: the provider limits the rate of requests")]
     Limited {
-        /// When it says to come back, from now.
+        /// How long the provider asks us to wait, where it says so.
         after_ms: Option<u64>,
     },
-    /// Our key is refused; no wallet will be told until someone acts.
-    #[error("be admitted by the provider: {0}")]
+    /// The provider refuses our key; every wallet fails until someone changes it.
+    #[error("authenticate with the provider, which refuses our key: {0}")]
     Denied(String),
-    /// This wallet is none to the provider.
-    #[error("have the provider accept the wallet: {0}")]
+    /// The provider does not know this wallet, or refuses its address.
+    #[error("get balances: the provider rejects the wallet: {0}")]
     Rejected(String),
-    /// The answer is not what the provider documents, or not credible.
-    #[error("read the provider's answer: {0}")]
+    /// The response is not as the provider documents it, or contradicts itself.
+    #[error("read the provider's response: {0}")]
     Malformed(String),
-    /// It cannot be reached, or says that it is ill.
+    /// The provider cannot be reached, or reports an error of its own.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
-/// What a batch does, together with how far the reader is.
+/// The facts of a batch, together with the read position after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The partition that was read.
     pub partition: Partition,
-    /// Where the reader believes the last step ended; none before the first.
+    /// Where the reader believes the last step ended; none before the first step.
     pub from: Option<u64>,
     /// Where this step ends.
     pub next: u64,
-    /// Where the reading of its companions stands: partitions of the same number of other logs.
-    pub beside: Vec<(Partition, u64)>,
-    /// What the batch does.
-    pub facts: Facts,
-    /// When wallets that were not waiting are due, milliseconds since the Unix epoch.
+    /// The read positions of the companions: partitions of other topics with the same index.
+    pub companions: Vec<(Partition, u64)>,
+    /// What the batch changes.
+    pub facts: WalletFacts,
+    /// When wallets that were not in the queue are due, milliseconds since the Unix epoch.
     pub due_at: u64,
-    /// Most wallets that may wait; those that traded longest ago are dropped.
-    pub queue_max: u64,
+    /// How many wallets may wait in the queue; beyond it, those that traded longest ago are dropped.
+    pub max_queued: u64,
 }
 
 impl Step {
-    /// Whether these are the positions of the step's number that it rests on.
-    pub fn stands_on(&self, standing: Vec<(String, u64)>) -> bool {
-        self.partition.positions_match(self.from, &self.beside, standing)
+    /// Whether the stored positions of all topics with the partition's index are those that the step builds on.
+    pub fn builds_on(&self, stored: Vec<(String, u64)>) -> bool {
+        self.partition.positions_match(self.from, &self.companions, stored)
     }
 }
 
-/// What became of a step.
+/// The result of committing a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Committed {
-    /// All of it is kept.
+    /// The step is stored.
     Done {
         /// Wallets dropped from the full queue.
         dropped: u64,
     },
-    /// A position of the partition's number is not what the reader believed: another read on. Nothing is kept.
+    /// Nothing is stored: a position with the partition's index is not where the reader believed, so another reader was
+    /// here.
     Moved,
 }
 
-/// Keeps how far the tape was read and what it says.
+/// Stores the read positions of the tape and what follows from the trades.
 pub trait Ledger: Send + Sync {
     /// Where the last step of a partition ended.
     fn position(&self, partition: &Partition) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
-    /// Which of these wallets are tracked, and which of these trades present.
-    fn known(&self, wallets: &[Wallet], trades: &[String]) -> impl Future<Output = Result<Known, Unavailable>> + Send;
-    /// What these wallets traded in all, and the first `most` of all wallets.
-    fn standings(&self, wallets: &[Wallet], most: u32) -> impl Future<Output = Result<Standings, Unavailable>> + Send;
-    /// Keeps facts and position together, or neither: all positions of the number must be where the step says.
+    /// Which of these wallets are tracked, and which of these trades are live.
+    fn known_before(
+        &self,
+        wallets: &[Wallet],
+        trades: &[String],
+    ) -> impl Future<Output = Result<KnownBefore, Unavailable>> + Send;
+    /// The volumes of these wallets, and the first `limit` of all wallets by volume.
+    fn volume_ranking(
+        &self,
+        wallets: &[Wallet],
+        limit: u32,
+    ) -> impl Future<Output = Result<VolumeRanking, Unavailable>> + Send;
+    /// Stores facts and position together, or neither. All positions with the partition's index must be as the step
+    /// says.
     fn commit(&self, step: &Step) -> impl Future<Output = Result<Committed, Unavailable>> + Send;
 }
 
-/// A wallet to refresh, held by one worker.
+/// A wallet to refresh, leased to one worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// Which.
+    /// The wallet.
     pub wallet: Wallet,
-    /// Who holds it.
+    /// Identifies this lease.
     pub lease: i64,
-    /// Grows with every trade while it waits, so that one that came meanwhile is not forgotten.
+    /// Grows with every trade while the wallet waits, so that a trade during a refresh makes the wallet wait again.
     pub generation: u64,
-    /// Refreshes that failed since it waits.
+    /// Failed refreshes since the wallet began to wait.
     pub attempts: u32,
 }
 
-/// What there is to do.
+/// The result of asking the queue for a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// The wallet that traded last among those due.
+    /// Of the due wallets, the one that traded last.
     Job(Job),
     /// Nothing is due.
     Idle {
-        /// When something will be, if anything waits.
+        /// When the next wallet is due; none when the queue is empty.
         next_due: Option<u64>,
     },
 }
 
-/// Keeps the wallets that wait for a refresh, each once.
+/// The queue of wallets that wait for a refresh; each wallet is in it once.
 pub trait Queue: Send + Sync {
-    /// Takes a due wallet for `lease_ms`; what is not finished by then is given to another.
+    /// Leases a due wallet for `lease_ms`. When the lease runs out, another worker may take the wallet.
     fn take(&self, now: u64, lease_ms: u64) -> impl Future<Output = Result<Taken, Unavailable>> + Send;
-    /// Puts a held wallet back until `due_at`, with so many failed attempts. Nothing happens when it is held no more.
+    /// Ends the lease and makes the wallet wait until `due_at`. Nothing happens when the lease is lost.
     fn postpone(&self, job: &Job, due_at: u64, attempts: u32) -> impl Future<Output = Result<(), Unavailable>> + Send;
-    /// Takes a held wallet out, unrefreshed. Nothing happens when it is held no more.
+    /// Removes the wallet from the queue without a refresh. Nothing happens when the lease is lost.
     fn abandon(&self, job: &Job) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
 
-/// The net of one asset in one wallet, from its live trades.
+/// The net of one asset in one wallet: the sum over its live trades.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Net {
-    /// Of what.
+pub struct AssetNet {
+    /// The asset.
     pub asset: String,
     /// Decoration: the ticker.
     pub symbol: Option<String>,
@@ -147,52 +157,53 @@ pub struct Net {
 /// A refreshed wallet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refresh {
-    /// The job that it ends.
+    /// The job that the refresh ends.
     pub job: Job,
-    /// Who says so.
+    /// The provider of the snapshot.
     pub provider: &'static str,
-    /// When it was asked, milliseconds since the Unix epoch.
+    /// When the provider was asked, milliseconds since the Unix epoch.
     pub taken_at: u64,
     /// Everything the wallet holds.
     pub snapshot: Snapshot,
-    /// What differs from before.
+    /// How the snapshot differs from what readers were shown before.
     pub changes: Vec<BalanceChange>,
-    /// When the wallet is due again, should it have traded meanwhile.
+    /// When the wallet is due again, in case it traded during the refresh.
     pub again_at: u64,
 }
 
-/// What became of a refresh.
+/// The result of storing a refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replaced {
-    /// Rows, queue and message are kept.
+    /// Balances, queue and outbox are updated.
     Done,
-    /// The job is held no more; nothing is kept.
+    /// Nothing is stored: the worker lost the lease.
     Lost,
 }
 
-/// Keeps what wallets hold.
+/// Stores what wallets hold.
 pub trait Holdings: Send + Sync {
-    /// What readers are shown: the newest snapshot, whoever's it was; zero amounts may be among it.
-    fn shown(&self, wallet: &Wallet) -> impl Future<Output = Result<Vec<Balance>, Unavailable>> + Send;
-    /// What a provider said last; zero amounts may be among it.
-    fn balances(
+    /// The balances that readers are shown: those of the newest snapshot, from whichever provider. Zero amounts may be
+    /// among them.
+    fn shown_balances(&self, wallet: &Wallet) -> impl Future<Output = Result<Vec<Balance>, Unavailable>> + Send;
+    /// The balances of a provider's newest snapshot. Zero amounts may be among them.
+    fn balances_from(
         &self,
         wallet: &Wallet,
         provider: &str,
     ) -> impl Future<Output = Result<Vec<Balance>, Unavailable>> + Send;
-    /// Replaces the provider's rows of a wallet, zeroes those that vanished, notes the drift, ends the job and leaves a
-    /// message about the changes to be published; all or nothing.
+    /// In one transaction: replaces the provider's balances of a wallet, sets those that are absent from the snapshot
+    /// to zero, stores the drift, ends the job, and puts a message about the changes into the outbox.
     fn replace(&self, refresh: &Refresh) -> impl Future<Output = Result<Replaced, Unavailable>> + Send;
-    /// How the newest snapshot differed from the trades, when it was taken.
+    /// The drift of the newest snapshot, as of when it was taken.
     fn drift(&self, wallet: &Wallet) -> impl Future<Output = Result<Vec<Drift>, Unavailable>> + Send;
-    /// What a wallet should hold by its live trades alone.
-    fn nets(&self, wallet: &Wallet) -> impl Future<Output = Result<Vec<Net>, Unavailable>> + Send;
+    /// The nets of a wallet.
+    fn nets(&self, wallet: &Wallet) -> impl Future<Output = Result<Vec<AssetNet>, Unavailable>> + Send;
 }
 
-/// Time and chance.
+/// Time and randomness.
 pub trait Clock: Send + Sync {
     /// Milliseconds since the Unix epoch.
     fn now_ms(&self) -> u64;
-    /// A number drawn evenly from 0 to `bound`.
+    /// A uniformly distributed number from 0 to `bound`.
     fn draw(&self, bound: u64) -> u64;
 }

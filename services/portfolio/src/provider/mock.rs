@@ -1,15 +1,16 @@
-//! A provider that needs no network: what a wallet held before it was seen is invented from its address, what it traded
-//! since is added. So balances move with the tape and come out the same in every run.
+//! A provider that needs no network: it invents what a wallet held at first and adds the nets of its trades.
+//!
+//! The invented part depends on wallet and asset only. So balances follow the tape and are the same in every run.
 
 use num_bigint::{BigInt, Sign};
-use portfolio_domain::{Balance, Holdings, Net, Provider, ProviderError, Snapshot, Wallet};
+use portfolio_domain::{AssetNet, Balance, Holdings, Provider, ProviderError, Snapshot, Wallet};
 use tape::Raw;
 
-/// Invents balances.
+/// The provider `mock`.
 pub struct Mock<S>(S);
 
 impl<S: Holdings> Mock<S> {
-    /// A provider that invents balances from the nets kept here.
+    /// A provider that adds to the nets in this store.
     pub fn new(holdings: S) -> Self {
         Self(holdings)
     }
@@ -23,19 +24,19 @@ impl<S: Holdings> Provider for Mock<S> {
     async fn snapshot(&self, wallet: &Wallet) -> Result<Snapshot, ProviderError> {
         let mut snapshot = Snapshot::default();
         for net in self.0.nets(wallet).await? {
-            let balance = invented(wallet, net);
+            let balance = invented_balance(wallet, net);
             snapshot.add(balance).map_err(|reason| ProviderError::Malformed(reason.to_string()))?;
         }
         Ok(snapshot)
     }
 }
 
-/// Up to 100 whole tokens to begin with, and the net of what was traded; never less than nothing.
-fn invented(wallet: &Wallet, net: Net) -> Balance {
+/// Up to 100 whole tokens plus the net of the trades; zero where the sum is negative.
+fn invented_balance(wallet: &Wallet, net: AssetNet) -> Balance {
     let decimals = net.decimals.unwrap_or(0).min(36);
-    let seed = hash(&format!("{wallet}/{}", net.asset)) % 10_000;
+    let hundredths = fnv1a(&format!("{wallet}/{}", net.asset)) % 10_000;
     let unit = BigInt::from(10).pow(u32::from(decimals));
-    let held: BigInt = unit * seed / 100 + net.raw;
+    let held: BigInt = unit * hundredths / 100 + net.raw;
     let (sign, bytes) = held.to_bytes_le();
     let raw = match sign {
         Sign::Minus | Sign::NoSign => Raw::ZERO,
@@ -44,8 +45,8 @@ fn invented(wallet: &Wallet, net: Net) -> Balance {
     Balance { asset: net.asset, symbol: net.symbol, decimals: net.decimals, raw, spam: false }
 }
 
-/// FNV-1a: the same number for the same text in every build.
-fn hash(text: &str) -> u64 {
+/// The FNV-1a hash, which is the same in every build.
+fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
@@ -54,16 +55,16 @@ mod tests {
     use super::*;
 
     fn balance(address: &str, raw: i64) -> Raw {
-        let net = Net { asset: "coin".to_owned(), symbol: None, decimals: Some(6), raw: BigInt::from(raw) };
-        invented(&Wallet::new("mock", address), net).raw
+        let net = AssetNet { asset: "coin".to_owned(), symbol: None, decimals: Some(6), raw: BigInt::from(raw) };
+        invented_balance(&Wallet::new("mock", address), net).raw
     }
 
     #[test]
-    fn balances_follow_the_tape_and_nothing_else() {
-        let begun = balance("0xa", 0);
-        assert_eq!(balance("0xa", 0), begun);
-        assert_eq!(balance("0xa", 5), begun + Raw::from(5));
-        assert_ne!(balance("0xb", 0), begun);
+    fn balances_depend_on_wallet_and_trades_only() {
+        let at_first = balance("0xa", 0);
+        assert_eq!(balance("0xa", 0), at_first);
+        assert_eq!(balance("0xa", 5), at_first + Raw::from(5));
+        assert_ne!(balance("0xb", 0), at_first);
         assert_eq!(balance("0xa", i64::MIN), Raw::ZERO);
     }
 }

@@ -1,114 +1,113 @@
-//! Moralis: what a wallet holds, native included: page by page on EVM chains, at once on Solana.
+//! Moralis: what a wallet holds, native included: page by page on EVM chains, in one response on Solana.
 //!
 //! **Invariant:** a snapshot is returned only when its last page was read and every row of it is valid.
 
-mod answer;
+mod response;
 mod solana;
 
-use super::http::{ask, client};
-use super::is_evm_address;
-use crate::names::Names;
-use answer::Page;
+use super::http::{http_client, send_request};
+use super::pages::PageKeys;
+use super::{is_evm_address, is_solana_address};
+use crate::names::ProviderNames;
 use environment::{RateLimiter, Secret};
 use portfolio_domain::{Provider, ProviderError, Snapshot, Wallet};
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, Url};
-use std::collections::HashSet;
+use response::TokenList;
 use tape::Unavailable;
 
-/// Asks Moralis.
+/// The provider `moralis`.
 pub struct Moralis {
     client: Client,
-    base: Url,
-    solana: Url,
+    evm_url: Url,
+    solana_url: Url,
     key: Secret,
-    names: Names,
+    names: ProviderNames,
     limit: RateLimiter,
 }
 
-const NAME: &str = "moralis";
-const ASKING: &str = "ask Moralis";
-/// Before the network of a chain that is asked for at the Solana gateway: `solana/mainnet`.
-const SOLANA: &str = "solana/";
-const PAGE_SIZE: &str = "100";
-/// More rows than the largest wallet worth showing; a cursor that never ends stops here.
-const MOST_PAGES: usize = 200;
+const MORALIS: &str = "moralis";
+const ASK_MORALIS: &str = "ask Moralis";
+/// Begins the provider's name of a chain that is asked for at the Solana gateway, such as `solana/mainnet`.
+const SOLANA_PREFIX: &str = "solana/";
+const ROWS_PER_PAGE: &str = "100";
 
 impl Moralis {
-    /// A client of the APIs at `base` (EVM) and `solana`, whose paths are appended to them.
-    pub fn new(base: Url, solana: Url, key: Secret, names: Names, limit: RateLimiter) -> Result<Self, Unavailable> {
-        let mut secret = HeaderValue::from_str(key.expose())
+    /// A client of the API for EVM chains and of the one for Solana; paths are appended to both URLs.
+    pub fn new(
+        evm_url: Url,
+        solana_url: Url,
+        key: Secret,
+        names: ProviderNames,
+        limit: RateLimiter,
+    ) -> Result<Self, Unavailable> {
+        let mut header = HeaderValue::from_str(key.expose())
             .map_err(|error| Unavailable::new("send MORALIS_API_KEY in a header", error))?;
-        secret.set_sensitive(true);
-        let client = client([(HeaderName::from_static("x-api-key"), secret)])?;
-        Ok(Self { client, base, solana, key, names, limit })
+        header.set_sensitive(true);
+        let client = http_client([(HeaderName::from_static("x-api-key"), header)])?;
+        Ok(Self { client, evm_url, solana_url, key, names, limit })
     }
 
-    async fn page(&self, address: &str, chain: &str, cursor: Option<&str>) -> Result<Page, ProviderError> {
-        let body = self.get(self.url(address, chain, cursor)?).await?;
-        answer::page(&body).map_err(ProviderError::Malformed)
-    }
-
-    async fn get(&self, url: Url) -> Result<Vec<u8>, ProviderError> {
-        ask(ASKING, self.client.get(url), &self.limit, self.key.expose()).await
-    }
-
-    async fn of_solana(&self, wallet: &Wallet, network: &str) -> Result<Snapshot, ProviderError> {
-        if !solana::is_address(&wallet.address) {
-            return Err(ProviderError::Rejected(format!("`{}` is no Solana address", wallet.address)));
+    async fn evm_snapshot(&self, wallet: &Wallet, chain: &str) -> Result<Snapshot, ProviderError> {
+        if !is_evm_address(&wallet.address) {
+            return Err(ProviderError::Rejected(format!("`{}` is not an EVM address", wallet.address)));
         }
-        let url = under(&self.solana, &["account", network, &wallet.address, "portfolio"])?;
-        let body = self.get(url).await?;
-        solana::snapshot(&body, self.names.wrapped_native(&wallet.chain)).map_err(ProviderError::Malformed)
+        let mut list = TokenList::new(self.names.wrapped_native(&wallet.chain));
+        let mut pages = PageKeys::default();
+        loop {
+            let body = self.fetch(self.evm_page_url(&wallet.address, chain, pages.current())?).await?;
+            match list.add_page(&body).map_err(ProviderError::Malformed)? {
+                Some(next) => pages.advance_to(next)?,
+                None => return Ok(list.into_snapshot()),
+            }
+        }
     }
 
-    fn url(&self, address: &str, chain: &str, cursor: Option<&str>) -> Result<Url, ProviderError> {
-        let mut url = under(&self.base, &["wallets", address, "tokens"])?;
-        url.query_pairs_mut().append_pair("chain", chain).append_pair("limit", PAGE_SIZE);
+    async fn solana_snapshot(&self, wallet: &Wallet, network: &str) -> Result<Snapshot, ProviderError> {
+        if !is_solana_address(&wallet.address) {
+            return Err(ProviderError::Rejected(format!("`{}` is not a Solana address", wallet.address)));
+        }
+        let body =
+            self.fetch(append_path(&self.solana_url, &["account", network, &wallet.address, "portfolio"])?).await?;
+        let wrapped_native = self.names.wrapped_native(&wallet.chain);
+        solana::parse_snapshot(&body, wrapped_native).map_err(ProviderError::Malformed)
+    }
+
+    fn evm_page_url(&self, address: &str, chain: &str, cursor: Option<&str>) -> Result<Url, ProviderError> {
+        let mut url = append_path(&self.evm_url, &["wallets", address, "tokens"])?;
+        url.query_pairs_mut().append_pair("chain", chain).append_pair("limit", ROWS_PER_PAGE);
         if let Some(cursor) = cursor {
             url.query_pairs_mut().append_pair("cursor", cursor);
         }
         Ok(url)
     }
+
+    async fn fetch(&self, url: Url) -> Result<Vec<u8>, ProviderError> {
+        send_request(ASK_MORALIS, self.client.get(url), &self.limit, self.key.expose()).await
+    }
 }
 
 impl Provider for Moralis {
     fn name(&self) -> &'static str {
-        NAME
+        MORALIS
     }
 
     async fn snapshot(&self, wallet: &Wallet) -> Result<Snapshot, ProviderError> {
-        let chain = self.names.of(&wallet.chain, NAME);
+        let chain = self.names.name_of_chain(&wallet.chain, MORALIS);
         let chain = chain.ok_or_else(|| ProviderError::UnknownChain(wallet.chain.to_string()))?;
-        if let Some(network) = chain.strip_prefix(SOLANA) {
-            return self.of_solana(wallet, network).await;
+        match chain.strip_prefix(SOLANA_PREFIX) {
+            Some(network) => self.solana_snapshot(wallet, network).await,
+            None => self.evm_snapshot(wallet, &chain).await,
         }
-        if !is_evm_address(&wallet.address) {
-            return Err(ProviderError::Rejected(format!("`{}` is no EVM address", wallet.address)));
-        }
-        let native = self.names.wrapped_native(&wallet.chain);
-        let mut reading = answer::Reading::new(native);
-        let mut cursors = HashSet::new();
-        let mut cursor = None;
-        for _ in 0..MOST_PAGES {
-            let page = self.page(&wallet.address, &chain, cursor.as_deref()).await?;
-            reading.add(page.rows).map_err(ProviderError::Malformed)?;
-            let Some(next) = page.cursor else { return Ok(reading.snapshot) };
-            if !cursors.insert(next.clone()) {
-                return Err(ProviderError::Malformed("a page leads back to one that was read".to_owned()));
-            }
-            cursor = Some(next);
-        }
-        Err(ProviderError::Malformed(format!("the list goes on after {MOST_PAGES} pages")))
     }
 }
 
-/// A path below an address; what is put into it is escaped.
-fn under(base: &Url, parts: &[&str]) -> Result<Url, ProviderError> {
+/// Appends segments to the path of a URL; each of them is escaped.
+fn append_path(base: &Url, segments: &[&str]) -> Result<Url, ProviderError> {
     let mut url = base.clone();
     match url.path_segments_mut() {
-        Ok(mut path) => _ = path.pop_if_empty().extend(parts),
-        Err(()) => return Err(ProviderError::Rejected("the address of the API takes no path".to_owned())),
+        Ok(mut path) => _ = path.pop_if_empty().extend(segments),
+        Err(()) => return Err(ProviderError::Rejected("the URL of the API cannot have a path".to_owned())),
     }
     Ok(url)
 }

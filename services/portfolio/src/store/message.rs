@@ -1,27 +1,28 @@
-//! What a refresh tells the world: `PortfolioUpdatedV1`, cut so that each fits into a record.
+//! The messages about a refresh: `PortfolioUpdatedV1`, split so that each fits into a record.
 
 use portfolio_domain::{BalanceChange, Refresh};
 use wire::v1::portfolio;
 
 /// A message about one wallet, as bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
+pub struct UpdateMessage {
     /// `chain/address`.
     pub key: String,
-    /// Equal when it is published again.
+    /// The same when the message is published again.
     pub event_id: String,
     /// `PortfolioUpdatedV1` in JSON.
     pub payload: Vec<u8>,
 }
 
-/// With the longest ids, symbols and amounts these stay well below the record's 1 MiB.
-const MOST_CHANGES: usize = 1000;
+/// With the longest ids, symbols and amounts, so many changes stay well below a record's limit of 1 MiB.
+const MAX_CHANGES_PER_MESSAGE: usize = 1000;
 
-impl Message {
-    /// The messages about a refresh; none when nothing differs. All carry the same `takenAt`, and no asset twice.
-    pub(super) fn about(refresh: &Refresh) -> Vec<Self> {
+impl UpdateMessage {
+    /// The messages about a refresh; none when nothing changed. All of them have the same `takenAt`, and no asset is in
+    /// two.
+    pub(super) fn from_refresh(refresh: &Refresh) -> Vec<Self> {
         let key = refresh.job.wallet.to_string();
-        let parts = refresh.changes.chunks(MOST_CHANGES).enumerate();
+        let parts = refresh.changes.chunks(MAX_CHANGES_PER_MESSAGE).enumerate();
         parts
             .map(|(part, changes)| Self {
                 key: key.clone(),
@@ -38,11 +39,11 @@ fn payload(refresh: &Refresh, changes: &[BalanceChange]) -> Vec<u8> {
         address: refresh.job.wallet.address.to_string(),
         provider: refresh.provider.to_owned(),
         taken_at: refresh.taken_at,
-        changes: changes.iter().map(change).collect(),
+        changes: changes.iter().map(wire_change).collect(),
     })
 }
 
-fn change(change: &BalanceChange) -> portfolio::BalanceChange {
+fn wire_change(change: &BalanceChange) -> portfolio::BalanceChange {
     portfolio::BalanceChange {
         asset: change.asset.clone(),
         symbol: change.symbol.clone(),

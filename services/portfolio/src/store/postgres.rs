@@ -1,48 +1,50 @@
 //! The store on PostgreSQL: one transaction per business step, whole batches per statement.
 //!
-//! **Invariant:** transactions lock in the order read position, queue, the rest, so that none waits in a circle.
+//! **Invariant:** transactions lock rows in the order read position, queue, other tables, so that no deadlock can
+//! arise.
 
 mod ledger;
 mod queue;
 mod holdings;
 
-use super::{Message, Outgoing, failed};
+use super::{Outgoing, UpdateMessage, failed};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use std::str::FromStr;
 use std::time::Duration;
 use tape::{Partition, Unavailable};
 
-const SCHEMA: &str = "portfolio";
-const CONNECTIONS: u32 = 8;
-const PATIENCE: Duration = Duration::from_secs(10);
+const PORTFOLIO_SCHEMA: &str = "portfolio";
+const MAX_CONNECTIONS: u32 = 8;
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A pool of connections to one server.
 #[derive(Clone)]
-pub struct Postgres(PgPool);
+pub struct PostgresStore(PgPool);
 
-impl Postgres {
+impl PostgresStore {
     /// Connects, and brings the schema up to date.
     pub async fn open(url: &str) -> Result<Self, Unavailable> {
         let options = PgConnectOptions::from_str(url).map_err(failed("read DATABASE_URL"))?;
-        let options = options.options([("search_path", SCHEMA)]).application_name(SCHEMA);
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE);
+        let options = options.options([("search_path", PORTFOLIO_SCHEMA)]).application_name(PORTFOLIO_SCHEMA);
+        let pool = PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(CONNECTION_TIMEOUT);
         let pool = pool.connect_with(options).await.map_err(failed("connect to the database"))?;
         let mut migrator = migrations::portfolio_postgres();
-        migrator.create_schema(SCHEMA);
+        migrator.create_schema(PORTFOLIO_SCHEMA);
         let migrated = migrator.run(&pool).await;
         migrated.map_err(|error| failed("migrate schema portfolio")(error.into()))?;
         Ok(Self(pool))
     }
 
-    pub(super) async fn outgoing(&self, most: u32) -> Result<Vec<Outgoing>, Unavailable> {
+    pub(super) async fn outgoing(&self, limit: u32) -> Result<Vec<Outgoing>, Unavailable> {
         let rows: Vec<(i64, String, String, Vec<u8>)> =
             sqlx::query_as("SELECT id, key, event_id, payload FROM outbox ORDER BY id LIMIT $1")
-                .bind(i64::from(most))
+                .bind(i64::from(limit))
                 .fetch_all(&self.0)
                 .await
                 .map_err(failed("read the outbox"))?;
-        let outgoing = |(id, key, event_id, payload)| Outgoing { id, message: Message { key, event_id, payload } };
+        let outgoing =
+            |(id, key, event_id, payload)| Outgoing { id, message: UpdateMessage { key, event_id, payload } };
         Ok(rows.into_iter().map(outgoing).collect())
     }
 
@@ -52,6 +54,7 @@ impl Postgres {
     }
 }
 
-fn index_of(partition: &Partition) -> i32 {
+/// The partition's index as a column of type integer.
+fn index_column(partition: &Partition) -> i32 {
     i32::try_from(partition.index).unwrap_or(i32::MAX)
 }

@@ -1,8 +1,8 @@
-//! Alchemy over HTTP, against a server on this machine that answers what was recorded, and what is documented.
+//! Alchemy over HTTP, against a local server with recorded and documented responses.
 
-use crate::moralis::{Server, progress, recorded, rows};
+use crate::server::{ProviderServer, progress, recorded, rows};
 use environment::{Rate, RateLimiter, Secret};
-use portfolio::names::Names;
+use portfolio::names::ProviderNames;
 use portfolio::provider::alchemy::Alchemy;
 use portfolio_domain::{Provider, ProviderError, Snapshot, Wallet};
 use serde_json::{Value, json};
@@ -11,19 +11,19 @@ const ADDRESS: &str = "0x9e9fbde7c7a83c43913bddc8779158f1368f0413";
 const SOLANA: &str = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM";
 const KEY: &str = "hush-hush";
 
-async fn start(server: &Server, network: &str) -> Alchemy {
+async fn start(server: &ProviderServer, network: &str) -> Alchemy {
     let base = server.listen("/data/v1").await;
-    let names = Names::default();
+    let names = ProviderNames::default();
     names.learn(progress(&[("alchemy", network), ("wrapped-native", "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2")]));
     Alchemy::new(&base.parse().unwrap(), Secret::new(KEY), names, RateLimiter::new(Rate::per_second(1_000, 1_000)))
         .unwrap()
 }
 
-async fn ask(server: &Server) -> Result<Snapshot, ProviderError> {
+async fn fetch_snapshot(server: &ProviderServer) -> Result<Snapshot, ProviderError> {
     start(server, "eth-mainnet").await.snapshot(&Wallet::new("ethereum", ADDRESS)).await
 }
 
-/// SYNTHETIC: no answer of several pages was recorded; these follow the shape of the recorded one.
+/// SYNTHETIC: no list of several pages was recorded; these follow the shape of the recorded one.
 fn synthetic_page(address: &str, network: &str, tokens: &[(Option<&str>, &str)], page_key: Option<&str>) -> String {
     let row = |(token, balance): &(Option<&str>, &str)| {
         json!({"address": address, "network": network, "tokenAddress": token, "tokenBalance": balance,
@@ -33,7 +33,7 @@ fn synthetic_page(address: &str, network: &str, tokens: &[(Option<&str>, &str)],
 }
 
 #[tokio::test]
-async fn the_recorded_answer_is_the_wallet_that_moralis_saw() {
+async fn the_recorded_response_agrees_with_that_of_moralis() {
     let (Some(body), Some(other)) = (
         recorded("wallets/answers/alchemy_tokens_by_address_response.json"),
         recorded("wallets/answers/moralis_erc20_response.json"),
@@ -45,37 +45,40 @@ async fn the_recorded_answer_is_the_wallet_that_moralis_saw() {
     let mut expected: Vec<(String, String)> =
         truth.iter().map(|row| (text(row, "token_address").to_lowercase(), text(row, "balance"))).collect();
     expected.sort();
-    let snapshot = ask(&Server::default().then(200, body)).await.unwrap();
-    let told: Vec<(String, String)> = rows(&snapshot).into_iter().map(|(asset, raw, _)| (asset, raw)).collect();
-    assert_eq!(told, expected, "the same six balances; sixteen of nothing are left out");
+    let snapshot = fetch_snapshot(&ProviderServer::default().then(200, body)).await.unwrap();
+    let balances: Vec<(String, String)> = rows(&snapshot).into_iter().map(|(asset, raw, _)| (asset, raw)).collect();
+    assert_eq!(balances, expected, "the same six balances; sixteen of zero are left out");
 }
 
 #[tokio::test]
 async fn the_request_is_the_documented_one_and_pages_are_followed_to_the_last() {
     let page = |tokens, key| synthetic_page(ADDRESS, "eth-mainnet", tokens, key);
     let token = "0x1111111111111111111111111111111111111111";
-    let server = Server::default()
+    let server = ProviderServer::default()
         .then(200, page(&[(None, "0x5"), (Some(token), "0xff")], Some("page two")))
         .then(200, page(&[(Some("0xC02aaa39b223fe8d0a0e5c4f27ead9083c756cc2"), "0x2")], None));
-    let snapshot = ask(&server).await.unwrap();
+    let snapshot = fetch_snapshot(&server).await.unwrap();
     let wrapped = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2";
     let expected = [(token, "255"), (wrapped, "7")].map(|(asset, raw)| (asset.to_owned(), raw.to_owned(), false));
     assert_eq!(rows(&snapshot), expected);
     assert!(snapshot.balances().all(|balance| balance.symbol.as_deref() == Some("TKN")));
-    let asked = server.asked();
-    assert!(asked.iter().all(|one| one.starts_with("POST /data/v1/hush-hush/assets/tokens/by-address ")), "{asked:?}");
+    let requests = server.requests();
+    assert!(
+        requests.iter().all(|one| one.starts_with("POST /data/v1/hush-hush/assets/tokens/by-address ")),
+        "{requests:?}"
+    );
     let bodies: Vec<Value> = server.bodies().iter().map(|body| serde_json::from_str(body).unwrap()).collect();
-    let question = json!({"addresses": [{"address": ADDRESS, "networks": ["eth-mainnet"]}], "withMetadata": true,
+    let query = json!({"addresses": [{"address": ADDRESS, "networks": ["eth-mainnet"]}], "withMetadata": true,
         "withPrices": false, "includeNativeTokens": true});
-    assert_eq!(bodies[0], question);
+    assert_eq!(bodies[0], query);
     assert_eq!(bodies[1]["pageKey"], "page two");
 }
 
 #[tokio::test]
-async fn solana_is_asked_alike() {
+async fn solana_wallets_are_asked_for_in_the_same_way() {
     let mint = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
     let page = synthetic_page(SOLANA, "solana-mainnet", &[(None, "1000"), (Some(mint), "0x7")], None);
-    let server = Server::default().then(200, page);
+    let server = ProviderServer::default().then(200, page);
     let snapshot = start(&server, "solana-mainnet").await.snapshot(&Wallet::new("ethereum", SOLANA)).await.unwrap();
     let native = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2";
     let expected = [(native, "1000"), (mint, "7")].map(|(asset, raw)| (asset.to_owned(), raw.to_owned(), false));
@@ -84,13 +87,15 @@ async fn solana_is_asked_alike() {
 
 /// SYNTHETIC: statuses and the error body are those that are documented, none was recorded.
 #[tokio::test]
-async fn every_documented_error_is_what_someone_can_act_upon() {
+async fn every_documented_status_has_its_error() {
     let error = json!({"error": {"message": format!("no ({KEY})")}}).to_string();
     for status in [400, 401, 403, 404, 429, 500, 502, 503, 504] {
-        let server = Server::default().then(status, error.clone());
-        let refused = ask(&server).await.unwrap_err();
+        let server = ProviderServer::default().then(status, error.clone());
+        let refused = fetch_snapshot(&server).await.unwrap_err();
         let as_expected = match (&refused, status) {
-            (ProviderError::Rejected(said), 400 | 404) | (ProviderError::Denied(said), 401 | 403) => said == "no (***)",
+            (ProviderError::Rejected(reason), 400 | 404) | (ProviderError::Denied(reason), 401 | 403) => {
+                reason == "no (***)"
+            }
             (ProviderError::Limited { after_ms: None }, 429) => true,
             (ProviderError::Unavailable(error), 500..) => {
                 let cause = error.source.to_string();
@@ -99,34 +104,34 @@ async fn every_documented_error_is_what_someone_can_act_upon() {
             _ => false,
         };
         assert!(as_expected, "{status}: {refused:?}");
-        assert_eq!(server.asked().len(), 1, "trying again is the queue's");
+        assert_eq!(server.requests().len(), 1, "retrying is up to the queue");
     }
 }
 
 #[tokio::test]
-async fn a_list_that_breaks_off_or_lies_is_no_snapshot() {
+async fn an_incomplete_or_contradictory_list_is_not_a_snapshot() {
     let page = |key| synthetic_page(ADDRESS, "eth-mainnet", &[(None, "0x5")], key);
     let other = synthetic_page(SOLANA, "eth-mainnet", &[(None, "0x5")], None);
-    let cases: Vec<(Server, &str)> = vec![
-        (Server::default().then(200, page(Some("next"))).then(500, "oh"), "unavailable"),
-        (Server::default().then(200, page(Some("next"))).then(200, page(Some("next"))), "leads back"),
-        (Server::default().then(200, other), "another wallet"),
-        (Server::default().then(200, "[]"), "not what is documented"),
-        (Server::default().with(302, vec![("location", "http://127.0.0.1:1/".to_owned())], ""), "redirects"),
+    let cases: Vec<(ProviderServer, &str)> = vec![
+        (ProviderServer::default().then(200, page(Some("next"))).then(500, "oh"), "unavailable"),
+        (ProviderServer::default().then(200, page(Some("next"))).then(200, page(Some("next"))), "leads back"),
+        (ProviderServer::default().then(200, other), "another wallet"),
+        (ProviderServer::default().then(200, "[]"), "not what is documented"),
+        (ProviderServer::default().with(302, vec![("location", "http://127.0.0.1:1/".to_owned())], ""), "redirects"),
     ];
     for (server, expected) in cases {
-        let said = match ask(&server).await.unwrap_err() {
+        let failure = match fetch_snapshot(&server).await.unwrap_err() {
             ProviderError::Unavailable(_) => "unavailable".to_owned(),
             ProviderError::Malformed(reason) => reason,
             other => panic!("{expected}: {other:?}"),
         };
-        assert!(said.contains(expected), "{expected}: {said}");
+        assert!(failure.contains(expected), "{expected}: {failure}");
     }
 }
 
 #[tokio::test]
-async fn an_outage_tells_no_key() {
-    let names = Names::default();
+async fn the_error_of_an_outage_holds_no_key() {
+    let names = ProviderNames::default();
     names.learn(progress(&[("alchemy", "eth-mainnet")]));
     let nowhere = "http://127.0.0.1:1/data/v1".parse().unwrap();
     let alchemy =

@@ -1,4 +1,4 @@
-//! Portfolio from outside: its stores, its story, its providers over HTTP, and the whole service.
+//! Tests of portfolio from outside: its stores, following and refreshing on them, its providers over HTTP, the service.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -6,7 +6,10 @@ mod stores;
 mod trades;
 mod store;
 mod views;
-mod story;
+mod feed;
+mod follow;
+mod refresh;
+mod server;
 mod moralis;
 mod alchemy;
 mod service;

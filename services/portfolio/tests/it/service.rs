@@ -4,9 +4,8 @@ use crate::stores;
 use crate::trades::{event, trade};
 use environment::{Shutdown, health};
 use portfolio::Settings;
-use portfolio::settings::{Choice, Database};
-use portfolio_domain::Tracking;
-use portfolio_domain::app::Rules;
+use portfolio::settings::{Database, ProviderSettings};
+use portfolio_domain::{RefreshRules, Tracking};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tape::{Event, Status};
@@ -17,9 +16,9 @@ use wire::v1::portfolio::PortfolioUpdated;
 fn settings(database: &Database, health: Option<SocketAddr>) -> Settings {
     Settings {
         database: database.clone(),
-        providers: vec![Choice::Mock],
+        providers: vec![ProviderSettings::Mock],
         tracking: Tracking::All,
-        rules: Rules { debounce_ms: 20, ..Settings::rules() },
+        rules: RefreshRules { debounce_ms: 20, ..Settings::default_rules() },
         health,
     }
 }
@@ -42,17 +41,17 @@ impl Running {
     }
 }
 
-async fn put(log: &Log, value: Vec<u8>, key: &str) {
+async fn publish_value(log: &Log, value: Vec<u8>, key: &str) {
     let key = key.as_bytes().to_vec();
     let record = Record { partition: topics::TRADES.partition_of(&key), key, headers: vec![], value: Some(value) };
     log.publish(vec![record]).await.unwrap();
 }
 
-async fn say(log: &Log, event: &Event) {
-    put(log, wire::v1::trade::encode(event), &event.trade.key()).await;
+async fn publish_event(log: &Log, event: &Event) {
+    publish_value(log, wire::v1::trade::encode(event), &event.trade.key()).await;
 }
 
-/// Looks until `found` does; the deadline is for failures only.
+/// Calls `found` until it returns something, for ten seconds at most.
 async fn eventually<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
     for _ in 0..400 {
         if let Some(found) = found().await {
@@ -60,63 +59,68 @@ async fn eventually<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) ->
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
-    panic!("never came: {what}");
+    panic!("did not happen within ten seconds: {what}");
 }
 
 /// All messages about wallet `mock/0xa`, once there are `count`.
-async fn said(log: &Log, count: usize) -> Vec<PortfolioUpdated> {
+async fn published_updates(log: &Log, count: usize) -> Vec<PortfolioUpdated> {
     let partition = topics::PORTFOLIO_UPDATED.partition_of(b"mock/0xa");
-    let of = |stored: Vec<Stored>| {
+    let decoded = |stored: Vec<Stored>| {
         assert!(stored.iter().all(|stored| stored.key == b"mock/0xa"));
         let values = stored.into_iter().filter_map(|stored| stored.value);
         values.map(|value| wire::v1::portfolio::decode(&value).unwrap()).collect::<Vec<_>>()
     };
-    let looked = async || Some(of(log.read_all(&partition).await.unwrap())).filter(|all| all.len() >= count);
-    eventually(&format!("{count} messages"), looked).await
+    let found = async || Some(decoded(log.read_all(&partition).await.unwrap())).filter(|all| all.len() >= count);
+    eventually(&format!("{count} messages"), found).await
 }
 
-fn moved(update: &PortfolioUpdated, asset: &str) -> i128 {
+fn balance_difference(update: &PortfolioUpdated, asset: &str) -> i128 {
     let change = update.changes.iter().find(|change| change.asset == asset).unwrap();
     change.after.parse::<i128>().unwrap() - change.before.parse::<i128>().unwrap()
 }
 
 #[tokio::test]
-async fn trades_become_balances_and_reverts_take_them_back() {
+async fn trades_change_balances_and_reverts_undo_them() {
     for fresh in stores::fresh().await {
         let Some(database) = fresh.database.clone() else { continue };
         let log = Log::open(&Target::Memory).await.unwrap();
         let running = start(settings(&database, None), &log);
         let (one, two) = (trade("0xa", 1), trade("0xa", 2));
-        say(&log, &event(&one, Status::Observed)).await;
-        let first = said(&log, 1).await;
+        publish_event(&log, &event(&one, Status::Observed)).await;
+        let first = published_updates(&log, 1).await;
         assert_eq!((first[0].provider.as_str(), first[0].address.as_str()), ("mock", "0xa"));
         assert!(first[0].changes.iter().any(|change| change.asset == "coin"), "{first:?}");
 
-        say(&log, &event(&two, Status::Observed)).await;
-        let second = said(&log, 2).await;
-        assert_eq!((moved(&second[1], "coin"), moved(&second[1], "usd")), (4, -10));
+        publish_event(&log, &event(&two, Status::Observed)).await;
+        let second = published_updates(&log, 2).await;
+        assert_eq!((balance_difference(&second[1], "coin"), balance_difference(&second[1], "usd")), (4, -10));
         running.stop().await;
 
-        // While nobody runs: a revert, the same again, and a record that is no trade.
-        say(&log, &event(&two, Status::Reverted)).await;
-        say(&log, &event(&two, Status::Reverted)).await;
-        put(&log, b"{\"eventId\": 7}".to_vec(), "mock/0xa").await;
+        // While the service is stopped: a revert, the same revert again, and a record that is not a trade.
+        publish_event(&log, &event(&two, Status::Reverted)).await;
+        publish_event(&log, &event(&two, Status::Reverted)).await;
+        publish_value(&log, b"{\"eventId\": 7}".to_vec(), "mock/0xa").await;
         let running = start(settings(&database, None), &log);
-        let third = said(&log, 3).await;
-        assert_eq!((moved(&third[2], "coin"), moved(&third[2], "usd")), (-4, 10), "{}", fresh.name);
+        let third = published_updates(&log, 3).await;
+        assert_eq!(
+            (balance_difference(&third[2], "coin"), balance_difference(&third[2], "usd")),
+            (-4, 10),
+            "{}",
+            fresh.name
+        );
         let dead = eventually("a dead letter", async || {
             let dead = log.read_all(&topics::PORTFOLIO_DLQ.partition(0)).await.unwrap();
             dead.into_iter().next()
         });
         assert_eq!(dead.await.value.unwrap(), b"{\"eventId\": 7}", "its original bytes");
         running.stop().await;
-        assert_eq!(said(&log, 3).await.len(), 3, "{}: nothing is said twice", fresh.name);
+        assert_eq!(published_updates(&log, 3).await.len(), 3, "{}: nothing is published twice", fresh.name);
         fresh.remove().await;
     }
 }
 
 #[tokio::test]
-async fn health_says_what_is_waited_for_and_counted() {
+async fn health_shows_readiness_and_counters() {
     let fresh = stores::sqlite().await;
     let log = Log::open(&Target::Memory).await.unwrap();
     let addr = {
@@ -124,16 +128,16 @@ async fn health_says_what_is_waited_for_and_counted() {
         free.local_addr().unwrap()
     };
     let running = start(settings(fresh.database.as_ref().unwrap(), Some(addr)), &log);
-    say(&log, &event(&trade("0xa", 1), Status::Observed)).await;
-    said(&log, 1).await;
+    publish_event(&log, &event(&trade("0xa", 1), Status::Observed)).await;
+    published_updates(&log, 1).await;
     let ready = eventually("readiness", async || health::probe_ready(addr).await.ok()).await;
     assert!(ready.contains(r#""status":"ready""#) && ready.contains(r#""refreshed":1"#), "{ready}");
     running.stop().await;
-    assert!(health::probe(addr).await.is_err(), "nobody answers any more");
+    assert!(health::probe(addr).await.is_err(), "the health server has stopped");
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_there_is_waited_for() {
+async fn the_service_waits_for_an_unavailable_database() {
     let nowhere = {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         format!("postgres://nobody@{}/none", free.local_addr().unwrap())

@@ -1,11 +1,11 @@
-//! What every store promises, held against memory, SQLite and PostgreSQL alike.
+//! The tests of the store's ports, run on memory, SQLite and PostgreSQL.
 
 use crate::stores;
 use num_bigint::BigInt;
 use portfolio::store::Store;
 use portfolio_domain::{
-    Balance, Committed, Facts, Holdings, Job, Ledger, NetChange, Queue, Refresh, Replaced, Snapshot, Step, Taken,
-    Touch, Wallet, diff,
+    Balance, Committed, Holdings, Job, Ledger, NetChange, Queue, Refresh, Replaced, Snapshot, Step, Taken,
+    TouchedWallet, Wallet, WalletFacts, balance_changes,
 };
 use std::collections::HashSet;
 use tape::{Partition, Raw};
@@ -26,9 +26,9 @@ fn net(address: &str, asset: &str, delta: BigInt) -> NetChange {
 
 /// A step that touches these wallets at these times.
 fn step(from: Option<u64>, next: u64, touched: &[(&str, u64)]) -> Step {
-    let touch = |&(address, last_trade_at): &(&str, u64)| Touch { wallet: wallet(address), last_trade_at };
-    let facts = Facts { touched: touched.iter().map(touch).collect(), ..Facts::default() };
-    Step { partition: partition(), from, next, beside: vec![], facts, due_at: 100, queue_max: 1000 }
+    let touch = |&(address, last_trade_at): &(&str, u64)| TouchedWallet { wallet: wallet(address), last_trade_at };
+    let facts = WalletFacts { touched: touched.iter().map(touch).collect(), ..WalletFacts::default() };
+    Step { partition: partition(), from, next, companions: vec![], facts, due_at: 100, max_queued: 1000 }
 }
 
 async fn job(store: &Store, now: u64) -> Job {
@@ -47,13 +47,13 @@ async fn refresh(store: &Store, job: Job, provider: &'static str, taken_at: u64,
     for (asset, raw) in rows {
         snapshot.add(balance(asset, Raw::from(*raw))).unwrap();
     }
-    let before = store.balances(&job.wallet, provider).await.unwrap();
-    let changes = diff(&before, &snapshot);
+    let before = store.balances_from(&job.wallet, provider).await.unwrap();
+    let changes = balance_changes(&before, &snapshot);
     Refresh { job, provider, taken_at, snapshot, changes, again_at: taken_at + 100 }
 }
 
 async fn held(store: &Store, wallet: &Wallet, provider: &str) -> Vec<(String, u64)> {
-    let rows = store.balances(wallet, provider).await.unwrap();
+    let rows = store.balances_from(wallet, provider).await.unwrap();
     rows.into_iter().map(|row| (row.asset, row.raw.to())).collect()
 }
 
@@ -62,7 +62,7 @@ fn rows(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
 }
 
 #[tokio::test]
-async fn a_step_counts_once_whoever_brings_it() {
+async fn a_step_counts_once_whoever_commits_it() {
     for fresh in stores::fresh().await {
         let (store, name) = (&fresh.store, fresh.name);
         assert_eq!(store.position(&partition()).await.unwrap(), None, "{name}");
@@ -71,9 +71,9 @@ async fn a_step_counts_once_whoever_brings_it() {
         first.facts.nets = vec![net("0xa", "coin", 4.into()), net("0xa", "usd", (-10).into())];
         let done = Committed::Done { dropped: 0 };
         assert_eq!(store.commit(&first).await.unwrap(), done, "{name}");
-        assert_eq!(store.commit(&first).await.unwrap(), Committed::Moved, "{name}: brought again");
+        assert_eq!(store.commit(&first).await.unwrap(), Committed::Moved, "{name}: committed again");
         let stale = Step { from: Some(4), next: 9, ..first.clone() };
-        assert_eq!(store.commit(&stale).await.unwrap(), Committed::Moved, "{name}: from elsewhere");
+        assert_eq!(store.commit(&stale).await.unwrap(), Committed::Moved, "{name}: from another position");
         let mut second = step(Some(5), 6, &[("0xa", 2)]);
         second.facts.gone = vec!["t2".to_owned()];
         // Far beyond what a float or 128 bits hold.
@@ -87,7 +87,7 @@ async fn a_step_counts_once_whoever_brings_it() {
         let expected = [("coin", large + 4), ("usd", (-10).into())].map(|(a, raw)| (a.to_owned(), raw, Some(6)));
         assert_eq!(sums, expected, "{name}");
         let wallets = [wallet("0xa"), wallet("0xb"), Wallet::new("other", "0xa")];
-        let known = store.known(&wallets, &["t1", "t2", "t3"].map(str::to_owned)).await.unwrap();
+        let known = store.known_before(&wallets, &["t1", "t2", "t3"].map(str::to_owned)).await.unwrap();
         assert_eq!(known.tracked, HashSet::from([wallet("0xa")]), "{name}");
         assert_eq!(known.live, HashSet::from(["t1".to_owned()]), "{name}");
         fresh.remove().await;
@@ -95,27 +95,27 @@ async fn a_step_counts_once_whoever_brings_it() {
 }
 
 #[tokio::test]
-async fn a_step_rests_on_the_positions_of_all_logs_of_its_number() {
+async fn a_step_builds_on_the_positions_of_all_topics_with_its_index() {
     for fresh in stores::fresh().await {
         let (store, name) = (&fresh.store, fresh.name);
         let done = Committed::Done { dropped: 0 };
         assert_eq!(store.commit(&step(None, 3, &[])).await.unwrap(), done, "{name}");
         let history = Partition { topic: "trades.history.v1".into(), ..partition() };
         let blind = Step { partition: history.clone(), ..step(None, 7, &[]) };
-        assert_eq!(store.commit(&blind).await.unwrap(), Committed::Moved, "{name}: the live log was read meanwhile");
-        let aware = Step { beside: vec![(partition(), 3)], ..blind };
+        assert_eq!(store.commit(&blind).await.unwrap(), Committed::Moved, "{name}: the live topic was read meanwhile");
+        let aware = Step { companions: vec![(partition(), 3)], ..blind };
         assert_eq!(store.commit(&aware).await.unwrap(), done, "{name}");
         let stale = step(Some(3), 4, &[("0xa", 1)]);
         assert_eq!(store.commit(&stale).await.unwrap(), Committed::Moved, "{name}: history was read meanwhile");
         assert_eq!(store.position(&partition()).await.unwrap(), Some(3), "{name}");
-        let fresh_step = Step { beside: vec![(history, 7)], ..stale };
+        let fresh_step = Step { companions: vec![(history, 7)], ..stale };
         assert_eq!(store.commit(&fresh_step).await.unwrap(), done, "{name}");
         fresh.remove().await;
     }
 }
 
 #[tokio::test]
-async fn who_traded_most_is_kept_beside_nets_of_those_nobody_asks_for() {
+async fn volumes_and_nets_are_kept_of_wallets_that_are_not_refreshed() {
     for fresh in stores::fresh().await {
         let (store, name) = (&fresh.store, fresh.name);
         let mut first = step(None, 1, &[]);
@@ -124,16 +124,16 @@ async fn who_traded_most_is_kept_beside_nets_of_those_nobody_asks_for() {
         first.facts.volumes =
             [("0xa", 700), ("0xb", 900), ("0xc", 900), ("0xd", 0)].map(|(a, c)| (wallet(a), c)).into();
         store.commit(&first).await.unwrap();
-        assert_eq!(store.take(1000, 50).await.unwrap(), Taken::Idle { next_due: None }, "{name}: nobody waits");
+        assert_eq!(store.take(1000, 50).await.unwrap(), Taken::Idle { next_due: None }, "{name}: the queue is empty");
         assert_eq!(store.nets(&wallet("0xb")).await.unwrap().len(), 1, "{name}");
         let mut second = step(Some(1), 2, &[]);
         second.facts.gone = vec!["t1".to_owned()];
         second.facts.volumes = vec![(wallet("0xb"), 100)];
         store.commit(&second).await.unwrap();
-        let standings = store.standings(&[wallet("0xb"), wallet("0xz")], 2).await.unwrap();
-        assert_eq!(standings.volumes, [(wallet("0xb"), 100)].into(), "{name}");
-        assert_eq!(standings.leaders, [(wallet("0xc"), 900), (wallet("0xa"), 700)], "{name}");
-        assert!(store.known(&[], &["t1".to_owned()]).await.unwrap().live.is_empty(), "{name}");
+        let ranking = store.volume_ranking(&[wallet("0xb"), wallet("0xz")], 2).await.unwrap();
+        assert_eq!(ranking.volumes, [(wallet("0xb"), 100)].into(), "{name}");
+        assert_eq!(ranking.leaders, [(wallet("0xc"), 900), (wallet("0xa"), 700)], "{name}");
+        assert!(store.known_before(&[], &["t1".to_owned()]).await.unwrap().live.is_empty(), "{name}");
         fresh.remove().await;
     }
 }
@@ -144,18 +144,22 @@ async fn a_wallet_waits_once_and_the_newest_trader_is_next() {
         let (store, name) = (&fresh.store, fresh.name);
         store.commit(&step(None, 1, &[("0xa", 7), ("0xb", 3)])).await.unwrap();
         store.commit(&step(Some(1), 2, &[("0xb", 9)])).await.unwrap();
-        assert_eq!(store.take(99, 50).await.unwrap(), Taken::Idle { next_due: Some(100) }, "{name}: rests");
+        assert_eq!(store.take(99, 50).await.unwrap(), Taken::Idle { next_due: Some(100) }, "{name}: the wallets wait");
         let first = job(store, 100).await;
         assert_eq!((&first.wallet, first.generation), (&wallet("0xb"), 2), "{name}");
         let second = job(store, 100).await;
         assert_eq!(second.wallet, wallet("0xa"), "{name}");
-        assert_eq!(store.take(100, 50).await.unwrap(), Taken::Idle { next_due: Some(150) }, "{name}: all are held");
+        assert_eq!(store.take(100, 50).await.unwrap(), Taken::Idle { next_due: Some(150) }, "{name}: all are leased");
         store.postpone(&second, 300, 4).await.unwrap();
         let again = job(store, 150).await;
-        assert_eq!(again.wallet, wallet("0xb"), "{name}: its holder was too slow");
+        assert_eq!(again.wallet, wallet("0xb"), "{name}: its lease ran out");
         store.abandon(&first).await.unwrap();
         store.postpone(&first, 1, 1).await.unwrap();
-        assert_eq!(store.take(151, 50).await.unwrap(), Taken::Idle { next_due: Some(200) }, "{name}: held by another");
+        assert_eq!(
+            store.take(151, 50).await.unwrap(),
+            Taken::Idle { next_due: Some(200) },
+            "{name}: leased to another worker"
+        );
         store.abandon(&again).await.unwrap();
         assert_eq!(store.take(299, 50).await.unwrap(), Taken::Idle { next_due: Some(300) }, "{name}: given up");
         let third = job(store, 300).await;
@@ -168,9 +172,9 @@ async fn a_wallet_waits_once_and_the_newest_trader_is_next() {
 async fn a_full_queue_drops_those_that_traded_longest_ago() {
     for fresh in stores::fresh().await {
         let (store, name) = (&fresh.store, fresh.name);
-        let small = |step: Step| Step { queue_max: 2, ..step };
-        store.commit(&small(step(None, 1, &[("0xa", 1), ("0xb", 2)]))).await.unwrap();
-        let committed = store.commit(&small(step(Some(1), 2, &[("0xa", 5), ("0xc", 4), ("0xd", 3)]))).await.unwrap();
+        let of_two = |step: Step| Step { max_queued: 2, ..step };
+        store.commit(&of_two(step(None, 1, &[("0xa", 1), ("0xb", 2)]))).await.unwrap();
+        let committed = store.commit(&of_two(step(Some(1), 2, &[("0xa", 5), ("0xc", 4), ("0xd", 3)]))).await.unwrap();
         assert_eq!(committed, Committed::Done { dropped: 2 }, "{name}");
         let taken = [job(store, 100).await.wallet, job(store, 100).await.wallet];
         assert_eq!(taken, [wallet("0xa"), wallet("0xc")], "{name}");
@@ -179,7 +183,7 @@ async fn a_full_queue_drops_those_that_traded_longest_ago() {
 }
 
 #[tokio::test]
-async fn a_snapshot_replaces_its_own_providers_rows_and_says_what_changed() {
+async fn a_snapshot_replaces_its_providers_balances_and_publishes_the_changes() {
     for fresh in stores::fresh().await {
         let (store, name) = (&fresh.store, fresh.name);
         store.commit(&step(None, 1, &[("0xa", 1)])).await.unwrap();
@@ -200,11 +204,14 @@ async fn a_snapshot_replaces_its_own_providers_rows_and_says_what_changed() {
         assert_eq!(held(store, &wallet("0xa"), "other").await, rows(&[("usd", 8)]), "{name}");
 
         let outgoing = store.outgoing(10).await.unwrap();
-        let said: Vec<PortfolioUpdated> =
+        let updates: Vec<PortfolioUpdated> =
             outgoing.iter().map(|outgoing| wire::v1::portfolio::decode(&outgoing.message.payload).unwrap()).collect();
-        assert_eq!(said.iter().map(|said| said.taken_at).collect::<Vec<_>>(), [100, 200, 300], "{name}");
-        let changes: Vec<_> =
-            said[2].changes.iter().map(|c| (c.asset.as_str(), c.before.as_str(), c.after.as_str(), c.spam)).collect();
+        assert_eq!(updates.iter().map(|update| update.taken_at).collect::<Vec<_>>(), [100, 200, 300], "{name}");
+        let changes: Vec<_> = updates[2]
+            .changes
+            .iter()
+            .map(|c| (c.asset.as_str(), c.before.as_str(), c.after.as_str(), c.spam))
+            .collect();
         assert_eq!(changes, [("coin", "4", "6", false), ("spam", "1", "0", true)], "{name}");
         assert_eq!(outgoing[2].message.key, "mock/0xa", "{name}");
         store.sent(&[outgoing[0].id, outgoing[1].id]).await.unwrap();
@@ -215,7 +222,7 @@ async fn a_snapshot_replaces_its_own_providers_rows_and_says_what_changed() {
 }
 
 #[tokio::test]
-async fn a_trade_during_a_refresh_is_not_forgotten_and_a_lost_job_changes_nothing() {
+async fn a_trade_during_a_refresh_makes_the_wallet_wait_again_and_a_lost_lease_changes_nothing() {
     for fresh in stores::fresh().await {
         let (store, name) = (&fresh.store, fresh.name);
         store.commit(&step(None, 1, &[("0xa", 1)])).await.unwrap();
@@ -236,7 +243,7 @@ async fn a_trade_during_a_refresh_is_not_forgotten_and_a_lost_job_changes_nothin
 }
 
 #[tokio::test]
-async fn the_largest_amounts_and_the_longest_lists_come_back_as_they_were() {
+async fn the_largest_amounts_and_the_longest_lists_are_stored_exactly() {
     for fresh in stores::fresh().await {
         let (store, name) = (&fresh.store, fresh.name);
         store.commit(&step(None, 1, &[("0xa", 1)])).await.unwrap();
@@ -245,14 +252,14 @@ async fn the_largest_amounts_and_the_longest_lists_come_back_as_they_were() {
         for number in 0..1500 {
             snapshot.add(balance(&format!("coin{number:04}"), Raw::from(number + 1))).unwrap();
         }
-        let changes = diff(&[], &snapshot);
+        let changes = balance_changes(&[], &snapshot);
         let job = job(store, 100).await;
         let refresh = Refresh { job, provider: "mock", taken_at: 100, snapshot, changes, again_at: 0 };
         store.replace(&refresh).await.unwrap();
-        let rows = store.balances(&wallet("0xa"), "mock").await.unwrap();
+        let rows = store.balances_from(&wallet("0xa"), "mock").await.unwrap();
         assert!(rows.iter().eq(refresh.snapshot.balances()), "{name}");
         let outgoing = store.outgoing(10).await.unwrap();
-        assert_eq!(outgoing.len(), 2, "{name}: cut into messages that fit into a record");
+        assert_eq!(outgoing.len(), 2, "{name}: split into messages that fit into a record");
         assert_ne!(outgoing[0].message.event_id, outgoing[1].message.event_id, "{name}");
         assert!(outgoing.iter().all(|outgoing| outgoing.message.payload.len() < 512 * 1024), "{name}");
         fresh.remove().await;
@@ -260,7 +267,7 @@ async fn the_largest_amounts_and_the_longest_lists_come_back_as_they_were() {
 }
 
 #[tokio::test]
-async fn what_is_kept_outlives_the_process() {
+async fn a_store_that_is_opened_again_has_everything() {
     for fresh in stores::fresh().await {
         let Some(database) = &fresh.database else { continue };
         fresh.store.commit(&step(None, 7, &[("0xa", 1)])).await.unwrap();
@@ -273,7 +280,7 @@ async fn what_is_kept_outlives_the_process() {
 }
 
 #[tokio::test]
-async fn workers_of_a_server_never_hold_the_same_wallet() {
+async fn two_workers_never_hold_the_same_wallet() {
     let Some(url) = stores::postgres_url() else {
         println!("skipped: DATABASE_URL names no server");
         return;
@@ -294,7 +301,7 @@ async fn workers_of_a_server_never_hold_the_same_wallet() {
         });
     }
     let taken: Vec<Wallet> = workers.join_all().await.into_iter().flatten().collect();
-    let apart: HashSet<&Wallet> = taken.iter().collect();
-    assert_eq!((taken.len(), apart.len()), (40, 40));
+    let distinct: HashSet<&Wallet> = taken.iter().collect();
+    assert_eq!((taken.len(), distinct.len()), (40, 40));
     fresh.remove().await;
 }

@@ -1,4 +1,4 @@
-//! Every store that the suite is held against: memory, SQLite, and PostgreSQL where `DATABASE_URL` names a server.
+//! The stores that tests run on: memory, SQLite, and PostgreSQL where `DATABASE_URL` names a server.
 
 use portfolio::settings::Database;
 use portfolio::store::Store;
@@ -6,22 +6,29 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A fresh store, with what must outlive it.
-pub(crate) struct Fresh {
+/// A new, empty store, with what must outlive it.
+pub(crate) struct FreshStore {
     /// Its kind, for messages.
     pub(crate) name: &'static str,
     /// The store.
     pub(crate) store: Store,
-    /// How to open it again; none where it dies with the process.
+    /// How to open it again; none for memory.
     pub(crate) database: Option<Database>,
     _directory: Option<tempfile::TempDir>,
-    made: Option<(String, String)>,
+    /// The server and the name of the database that was created on it.
+    created: Option<(String, String)>,
 }
 
-/// One fresh store of each kind.
-pub(crate) async fn fresh() -> Vec<Fresh> {
+/// One new store of each kind.
+pub(crate) async fn fresh() -> Vec<FreshStore> {
     let mut all = vec![
-        Fresh { name: "memory", store: Store::Memory(Arc::default()), database: None, _directory: None, made: None },
+        FreshStore {
+            name: "memory",
+            store: Store::Memory(Arc::default()),
+            database: None,
+            _directory: None,
+            created: None,
+        },
         sqlite().await,
     ];
     match postgres_url() {
@@ -31,21 +38,21 @@ pub(crate) async fn fresh() -> Vec<Fresh> {
     all
 }
 
-/// A fresh file.
-pub(crate) async fn sqlite() -> Fresh {
+/// A new SQLite file.
+pub(crate) async fn sqlite() -> FreshStore {
     let directory = tempfile::tempdir().unwrap();
     let database = Database::Sqlite(directory.path().to_owned());
     let store = Store::open(&database).await.unwrap();
-    Fresh { name: "sqlite", store, database: Some(database), _directory: Some(directory), made: None }
+    FreshStore { name: "sqlite", store, database: Some(database), _directory: Some(directory), created: None }
 }
 
-/// The server to test against.
+/// The PostgreSQL server to test on.
 pub(crate) fn postgres_url() -> Option<String> {
     std::env::var("DATABASE_URL").ok().filter(|url| url.starts_with("postgres"))
 }
 
-/// A fresh database on the server.
-pub(crate) async fn postgres(server: &str) -> Fresh {
+/// A new database on the server.
+pub(crate) async fn postgres(server: &str) -> FreshStore {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("portfolio_test_{}_{}_{number}", std::process::id(), environment::now_ms());
@@ -55,15 +62,15 @@ pub(crate) async fn postgres(server: &str) -> Fresh {
     url.set_path(&name);
     let database = Database::Postgres(environment::Secret::new(url.as_str()));
     let store = Store::open(&database).await.unwrap();
-    let made = Some((server.to_owned(), name));
-    Fresh { name: "postgres", store, database: Some(database), _directory: None, made }
+    let created = Some((server.to_owned(), name));
+    FreshStore { name: "postgres", store, database: Some(database), _directory: None, created }
 }
 
-impl Fresh {
-    /// Removes what was made on a server. A test that fails leaves it there to be looked at.
+impl FreshStore {
+    /// Removes the database from the server. A test that fails leaves it there, so that one can look at it.
     pub(crate) async fn remove(self) {
         drop(self.store);
-        let Some((server, name)) = self.made else { return };
+        let Some((server, name)) = self.created else { return };
         let mut connection = PgConnection::connect(&server).await.unwrap();
         let drop = format!("DROP DATABASE {name} WITH (FORCE)");
         sqlx::query(AssertSqlSafe(drop)).execute(&mut connection).await.unwrap();

@@ -3,23 +3,26 @@
 use crate::stores;
 use portfolio::settings::Database;
 use portfolio::store::Store;
-use portfolio_domain::{Balance, Facts, Holdings, Ledger, Queue, Refresh, Snapshot, Step, Taken, Touch, Wallet};
+use portfolio_domain::{
+    Balance, Holdings, Ledger, Queue, Refresh, Snapshot, Step, Taken, TouchedWallet, Wallet, WalletFacts,
+};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use tape::{Partition, Raw};
 
-/// Two wallets, one of which `first` and then `second` told of, and then said that `gone` vanished.
+/// Two wallets; one has snapshots of provider `first`, then `second`, and then one of `second` without the asset
+/// `gone`.
 async fn fill(store: &Store) {
     let wallets = ["0xa", "0xb"].map(|address| Wallet::new("mock", address));
     for (next, (provider, assets)) in
         [("first", vec!["coin"]), ("second", vec!["coin", "gone"]), ("second", vec!["coin"])].into_iter().enumerate()
     {
         let next = next as u64;
-        let touched = wallets.iter().map(|wallet| Touch { wallet: wallet.clone(), last_trade_at: 7 }).collect();
+        let touched = wallets.iter().map(|wallet| TouchedWallet { wallet: wallet.clone(), last_trade_at: 7 }).collect();
         let partition = Partition { topic: "trades.executed.v1".into(), index: 0 };
-        let facts = Facts { touched, ..Facts::default() };
+        let facts = WalletFacts { touched, ..WalletFacts::default() };
         let from = next.checked_sub(1).map(|last| last + 1);
-        let step = Step { partition, from, next: next + 1, beside: vec![], facts, due_at: 0, queue_max: 9 };
+        let step = Step { partition, from, next: next + 1, companions: vec![], facts, due_at: 0, max_queued: 9 };
         store.commit(&step).await.unwrap();
         while let Taken::Job(job) = store.take(1, 1000).await.unwrap() {
             if job.wallet == wallets[1] {
@@ -41,19 +44,19 @@ async fn fill(store: &Store) {
 type BalanceLine = (String, String, String, Option<String>, Option<i16>, String, bool, String, i64);
 type WalletLine = (String, String, Option<String>, Option<i64>, i64);
 
-const BALANCES: &str =
+const SELECT_BALANCES: &str =
     "SELECT chain, address, asset, symbol, decimals, raw, spam, provider, taken_at FROM portfolio.balances_v1";
-const WALLETS: &str =
+const SELECT_WALLETS: &str =
     "SELECT chain, address, provider, taken_at, last_trade_at FROM portfolio.wallets_v1 ORDER BY address";
-const POSITIONS: &str = "SELECT log, CAST(partition AS bigint), next FROM portfolio.read_positions_v1";
+const SELECT_READ_POSITIONS: &str = "SELECT log, CAST(partition AS bigint), next FROM portfolio.read_positions_v1";
 
-fn check(balances: &[BalanceLine], wallets: &[WalletLine], positions: &[(String, i64, i64)]) {
+fn check_views(balances: &[BalanceLine], wallets: &[WalletLine], positions: &[(String, i64, i64)]) {
     let text = str::to_owned;
     let raw = text("9999999999999999999");
     let expected = (text("mock"), text("0xa"), text("coin"), None, Some(18), raw, true, text("second"), 12);
     assert_eq!(balances, [expected]);
-    let told = (text("mock"), text("0xa"), Some(text("second")), Some(12), 7);
-    assert_eq!(wallets, [told, (text("mock"), text("0xb"), None, None, 7)]);
+    let refreshed = (text("mock"), text("0xa"), Some(text("second")), Some(12), 7);
+    assert_eq!(wallets, [refreshed, (text("mock"), text("0xb"), None, None, 7)]);
     assert_eq!(positions, [(text("trades.executed.v1"), 0, 3)]);
 }
 
@@ -62,16 +65,17 @@ async fn views_of_sqlite_are_read_from_an_attached_file() {
     let fresh = stores::sqlite().await;
     fill(&fresh.store).await;
     let Some(Database::Sqlite(directory)) = &fresh.database else { panic!("no file") };
-    // Not `:memory:`, whose attachments would be in memory too.
+    // Not `:memory:`, because files attached to it would be in memory too.
     let main = SqliteConnectOptions::new().filename(directory.join("reader.db")).create_if_missing(true);
     let mut reader = SqliteConnection::connect_with(&main).await.unwrap();
     let file = directory.join("portfolio.db");
     let attach = sqlx::query("ATTACH DATABASE ? AS portfolio").bind(file.to_str().unwrap());
     attach.execute(&mut reader).await.unwrap();
-    let balances: Vec<BalanceLine> = sqlx::query_as(BALANCES).fetch_all(&mut reader).await.unwrap();
-    let wallets: Vec<WalletLine> = sqlx::query_as(WALLETS).fetch_all(&mut reader).await.unwrap();
-    let positions: Vec<(String, i64, i64)> = sqlx::query_as(POSITIONS).fetch_all(&mut reader).await.unwrap();
-    check(&balances, &wallets, &positions);
+    let balances: Vec<BalanceLine> = sqlx::query_as(SELECT_BALANCES).fetch_all(&mut reader).await.unwrap();
+    let wallets: Vec<WalletLine> = sqlx::query_as(SELECT_WALLETS).fetch_all(&mut reader).await.unwrap();
+    let positions: Vec<(String, i64, i64)> =
+        sqlx::query_as(SELECT_READ_POSITIONS).fetch_all(&mut reader).await.unwrap();
+    check_views(&balances, &wallets, &positions);
 }
 
 #[tokio::test]
@@ -84,10 +88,11 @@ async fn views_of_postgresql_are_read_by_their_schema() {
     fill(&fresh.store).await;
     let Some(Database::Postgres(url)) = &fresh.database else { panic!("no server") };
     let mut reader = PgConnection::connect(url.expose()).await.unwrap();
-    let balances: Vec<BalanceLine> = sqlx::query_as(BALANCES).fetch_all(&mut reader).await.unwrap();
-    let wallets: Vec<WalletLine> = sqlx::query_as(WALLETS).fetch_all(&mut reader).await.unwrap();
-    let positions: Vec<(String, i64, i64)> = sqlx::query_as(POSITIONS).fetch_all(&mut reader).await.unwrap();
-    check(&balances, &wallets, &positions);
+    let balances: Vec<BalanceLine> = sqlx::query_as(SELECT_BALANCES).fetch_all(&mut reader).await.unwrap();
+    let wallets: Vec<WalletLine> = sqlx::query_as(SELECT_WALLETS).fetch_all(&mut reader).await.unwrap();
+    let positions: Vec<(String, i64, i64)> =
+        sqlx::query_as(SELECT_READ_POSITIONS).fetch_all(&mut reader).await.unwrap();
+    check_views(&balances, &wallets, &positions);
     reader.close().await.unwrap();
     fresh.remove().await;
 }

@@ -1,28 +1,27 @@
-//! What Moralis' Solana gateway answers: the native balance and every token, at once.
+//! The response of Moralis' Solana gateway: the native balance and every token, in one response.
 
-use crate::provider::{decimals, is_solana_address};
+use crate::provider::assembly::SnapshotAssembly;
+use crate::provider::{is_solana_address, parse_decimals};
 use portfolio_domain::wallet::clean_symbol;
 use portfolio_domain::{Balance, Snapshot};
 use serde::Deserialize;
 use serde_json::Value;
 
-pub(super) use crate::provider::is_solana_address as is_address;
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
-    native_balance: Native,
-    tokens: Vec<Token>,
+struct PortfolioResponse {
+    native_balance: NativeBalance,
+    tokens: Vec<TokenAmount>,
 }
 
 #[derive(Deserialize)]
-struct Native {
+struct NativeBalance {
     lamports: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Token {
+struct TokenAmount {
     mint: String,
     amount_raw: String,
     #[serde(default)]
@@ -33,34 +32,33 @@ struct Token {
     possible_spam: Option<bool>,
 }
 
-const LAMPORTS: u8 = 9;
+const SOL_DECIMALS: u8 = 9;
 
-/// Reads an answer; a wallet may hold a token in several accounts, which add up. `native` is what the native asset goes
-/// by.
-pub(super) fn snapshot(body: &[u8], native: Option<String>) -> Result<Snapshot, String> {
-    let answer: Answer =
+/// Parses a response. A wallet may hold a token in several accounts, which add up. `wrapped_native` is the contract
+/// whose address the native asset has, where the chain names one.
+pub(super) fn parse_snapshot(body: &[u8], wrapped_native: Option<String>) -> Result<Snapshot, String> {
+    let response: PortfolioResponse =
         serde_json::from_slice(body).map_err(|error| format!("it is not what is documented: {error}"))?;
-    let mut snapshot = Snapshot::default();
-    let raw = |field: &str, text: &str| wire::check::raw(field, text).map_err(|error| error.to_string());
-    let asset = native.unwrap_or_else(|| Balance::NATIVE.to_owned());
-    let sol = raw("nativeBalance.lamports", &answer.native_balance.lamports)?;
+    let mut assembly = SnapshotAssembly::new(wrapped_native);
+    let parse_raw = |field: &str, text: &str| wire::check::raw(field, text).map_err(|error| error.to_string());
+    let asset = assembly.native_asset();
+    let lamports = parse_raw("nativeBalance.lamports", &response.native_balance.lamports)?;
     let symbol = Some("SOL".to_owned());
-    let mut add = |balance| snapshot.add(balance).map_err(|error| error.to_string());
-    add(Balance { asset, symbol, decimals: Some(LAMPORTS), raw: sol, spam: false })?;
-    for (at, token) in answer.tokens.into_iter().enumerate() {
+    assembly.add(Balance { asset, symbol, decimals: Some(SOL_DECIMALS), raw: lamports, spam: false })?;
+    for (at, token) in response.tokens.into_iter().enumerate() {
         let field = |name: &str| format!("tokens[{at}].{name}");
         if !is_solana_address(&token.mint) {
             return Err(format!("field `{}` must be an address", field("mint")));
         }
-        add(Balance {
-            raw: raw(&field("amountRaw"), &token.amount_raw)?,
+        assembly.add(Balance {
+            raw: parse_raw(&field("amountRaw"), &token.amount_raw)?,
             symbol: token.symbol.as_deref().and_then(clean_symbol),
-            decimals: decimals(&token.decimals),
+            decimals: parse_decimals(&token.decimals),
             spam: token.possible_spam.unwrap_or(false),
             asset: token.mint,
         })?;
     }
-    Ok(snapshot)
+    Ok(assembly.into_snapshot())
 }
 
 #[cfg(test)]
@@ -81,14 +79,14 @@ mod tests {
         let shown = |snapshot: &Snapshot| -> Vec<String> {
             snapshot.balances().map(|b| format!("{} {} {:?} {}", b.asset, b.raw, b.symbol, b.spam)).collect()
         };
-        let snapshot = snapshot(body.as_bytes(), Some(WRAPPED.to_owned())).unwrap();
+        let snapshot = parse_snapshot(body.as_bytes(), Some(WRAPPED.to_owned())).unwrap();
         let [usdc, sol] =
             [format!("{MINT} 10 Some(\"USDC\") true"), format!("{WRAPPED} 100000005 Some(\"SOL\") false")];
         assert_eq!(shown(&snapshot), [usdc, sol]);
     }
 
     #[test]
-    fn what_is_not_valid_names_its_field() {
+    fn an_invalid_row_is_refused_with_the_name_of_its_field() {
         let cases = [
             (r#"{"tokens": []}"#, "nativeBalance"),
             (r#"{"nativeBalance": {"lamports": "-1"}, "tokens": []}"#, "nativeBalance.lamports"),
@@ -98,7 +96,7 @@ mod tests {
             ),
         ];
         for (body, named) in cases {
-            let reason = snapshot(body.as_bytes(), None).unwrap_err();
+            let reason = parse_snapshot(body.as_bytes(), None).unwrap_err();
             assert!(reason.contains(named), "{body}: {reason}");
         }
     }

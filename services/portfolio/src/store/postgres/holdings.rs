@@ -1,27 +1,30 @@
-//! What providers say that wallets hold, and how that differs from the trades.
+//! Balances and drift on PostgreSQL.
 
-use super::Postgres;
-use crate::store::{BalanceRow, DriftRow, Message, NetRow, balance, drifted, failed, net, signed, unsigned};
-use portfolio_domain::{Balance, Drift, Holdings, Net, Refresh, Replaced, Wallet, drift};
+use super::PostgresStore;
+use crate::store::{
+    BalanceRow, DriftRow, NetRow, UpdateMessage, balance_from_row, drift_from_row, failed, net_from_row, signed,
+    unsigned,
+};
+use portfolio_domain::{AssetNet, Balance, Drift, Holdings, Refresh, Replaced, Wallet, drift_from_nets};
 use sqlx::PgConnection;
 use tape::Unavailable;
 
-impl Holdings for Postgres {
-    async fn shown(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
-        let newest =
+impl Holdings for PostgresStore {
+    async fn shown_balances(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
+        let newest_provider =
             sqlx::query_scalar::<_, Option<String>>("SELECT provider FROM wallets WHERE chain = $1 AND address = $2")
                 .bind(&*wallet.chain)
                 .bind(&*wallet.address)
                 .fetch_optional(&self.0)
                 .await
-                .map_err(failed("read whose snapshot is the newest"))?;
-        match newest.flatten() {
-            Some(provider) => self.balances(wallet, &provider).await,
+                .map_err(failed("read the provider of the newest snapshot"))?;
+        match newest_provider.flatten() {
+            Some(provider) => self.balances_from(wallet, &provider).await,
             None => Ok(vec![]),
         }
     }
 
-    async fn balances(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
+    async fn balances_from(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
         let rows: Vec<BalanceRow> = sqlx::query_as(
             "SELECT asset, symbol, decimals, raw::text, spam FROM balances
              WHERE chain = $1 AND address = $2 AND provider = $3 ORDER BY asset COLLATE \"C\"",
@@ -32,19 +35,19 @@ impl Holdings for Postgres {
         .fetch_all(&self.0)
         .await
         .map_err(failed("read balances"))?;
-        rows.into_iter().map(balance).collect()
+        rows.into_iter().map(balance_from_row).collect()
     }
 
     async fn replace(&self, refresh: &Refresh) -> Result<Replaced, Unavailable> {
         let failed = failed("replace balances");
         let mut transaction = self.0.begin().await.map_err(&failed)?;
-        if !finished(&mut transaction, refresh).await.map_err(&failed)? {
+        if !end_job(&mut transaction, refresh).await.map_err(&failed)? {
             return Ok(Replaced::Lost);
         }
-        rows(&mut transaction, refresh).await.map_err(&failed)?;
-        let drift = drift(&refresh.snapshot, &nets(&mut transaction, &refresh.job.wallet).await?);
-        reconcile(&mut transaction, refresh, &drift).await.map_err(&failed)?;
-        for message in Message::about(refresh) {
+        replace_balances(&mut transaction, refresh).await.map_err(&failed)?;
+        let drift = drift_from_nets(&refresh.snapshot, &read_nets(&mut transaction, &refresh.job.wallet).await?);
+        replace_drift(&mut transaction, refresh, &drift).await.map_err(&failed)?;
+        for message in UpdateMessage::from_refresh(refresh) {
             sqlx::query("INSERT INTO outbox (key, event_id, payload) VALUES ($1, $2, $3)")
                 .bind(message.key)
                 .bind(message.event_id)
@@ -67,16 +70,16 @@ impl Holdings for Postgres {
         .fetch_all(&self.0)
         .await
         .map_err(failed("read drift"))?;
-        rows.into_iter().map(drifted).collect()
+        rows.into_iter().map(drift_from_row).collect()
     }
 
-    async fn nets(&self, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
+    async fn nets(&self, wallet: &Wallet) -> Result<Vec<AssetNet>, Unavailable> {
         let mut connection = self.0.acquire().await.map_err(failed("read nets"))?;
-        nets(&mut connection, wallet).await
+        read_nets(&mut connection, wallet).await
     }
 }
 
-async fn nets(connection: &mut PgConnection, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
+async fn read_nets(connection: &mut PgConnection, wallet: &Wallet) -> Result<Vec<AssetNet>, Unavailable> {
     let rows: Vec<NetRow> = sqlx::query_as(
         "SELECT asset, symbol, decimals, raw::text FROM nets
          WHERE chain = $1 AND address = $2 ORDER BY asset COLLATE \"C\"",
@@ -86,11 +89,11 @@ async fn nets(connection: &mut PgConnection, wallet: &Wallet) -> Result<Vec<Net>
     .fetch_all(connection)
     .await
     .map_err(failed("read nets"))?;
-    rows.into_iter().map(net).collect()
+    rows.into_iter().map(net_from_row).collect()
 }
 
-/// Notes how the snapshot differs from the trades.
-async fn reconcile(connection: &mut PgConnection, refresh: &Refresh, drift: &[Drift]) -> Result<(), sqlx::Error> {
+/// Replaces the drift of the wallet.
+async fn replace_drift(connection: &mut PgConnection, refresh: &Refresh, drift: &[Drift]) -> Result<(), sqlx::Error> {
     let wallet = &refresh.job.wallet;
     let clear = sqlx::query("DELETE FROM drift WHERE chain = $1 AND address = $2");
     clear.bind(&*wallet.chain).bind(&*wallet.address).execute(&mut *connection).await?;
@@ -108,14 +111,14 @@ async fn reconcile(connection: &mut PgConnection, refresh: &Refresh, drift: &[Dr
     .bind(drift.iter().map(|one| one.decimals.map(i16::from)).collect::<Vec<_>>())
     .bind(drift.iter().map(|one| one.balance.to_string()).collect::<Vec<_>>())
     .bind(drift.iter().map(|one| one.net.to_string()).collect::<Vec<_>>())
-    .bind(drift.iter().map(|one| one.drift().to_string()).collect::<Vec<_>>())
+    .bind(drift.iter().map(|one| one.amount().to_string()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Ends the job, if it is still held; a wallet that traded meanwhile waits again.
-async fn finished(connection: &mut PgConnection, refresh: &Refresh) -> Result<bool, sqlx::Error> {
+/// Ends the job; a wallet that traded during the refresh waits again. False when the lease is lost.
+async fn end_job(connection: &mut PgConnection, refresh: &Refresh) -> Result<bool, sqlx::Error> {
     let job = &refresh.job;
     let query =
         sqlx::query_scalar("SELECT generation FROM queue WHERE chain = $1 AND address = $2 AND lease = $3 FOR UPDATE");
@@ -139,8 +142,8 @@ async fn finished(connection: &mut PgConnection, refresh: &Refresh) -> Result<bo
     Ok(true)
 }
 
-/// Replaces the provider's rows, zeroes those that vanished.
-async fn rows(connection: &mut PgConnection, refresh: &Refresh) -> Result<(), sqlx::Error> {
+/// Replaces the provider's balances; those that are absent from the snapshot become zero.
+async fn replace_balances(connection: &mut PgConnection, refresh: &Refresh) -> Result<(), sqlx::Error> {
     let wallet = &refresh.job.wallet;
     let balances: Vec<&Balance> = refresh.snapshot.balances().collect();
     let assets: Vec<&str> = balances.iter().map(|balance| balance.asset.as_str()).collect();

@@ -1,24 +1,24 @@
-//! What is read from the tape: which wallets are tracked, which trades live, the nets that they make.
+//! The ledger on PostgreSQL: read positions, tracked wallets, live trades, nets and volumes.
 
-use super::{Postgres, index_of};
-use crate::store::{Volume, failed, signed, standings, unsigned};
-use portfolio_domain::{Committed, Known, Ledger, Standings, Step, Wallet};
+use super::{PostgresStore, index_column};
+use crate::store::{VolumeRow, failed, ranking_from_rows, signed, unsigned};
+use portfolio_domain::{Committed, KnownBefore, Ledger, Step, VolumeRanking, Wallet};
 use sqlx::PgConnection;
 use tape::{Partition, Unavailable};
 
-impl Ledger for Postgres {
+impl Ledger for PostgresStore {
     async fn position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
         let query = sqlx::query_scalar("SELECT next FROM read_positions WHERE log = $1 AND partition = $2");
         let next: Option<i64> = query
             .bind(&*partition.topic)
-            .bind(index_of(partition))
+            .bind(index_column(partition))
             .fetch_optional(&self.0)
             .await
             .map_err(failed("read the read position"))?;
         Ok(next.map(unsigned))
     }
 
-    async fn known(&self, wallets: &[Wallet], trades: &[String]) -> Result<Known, Unavailable> {
+    async fn known_before(&self, wallets: &[Wallet], trades: &[String]) -> Result<KnownBefore, Unavailable> {
         let (chains, addresses): (Vec<&str>, Vec<&str>) = wallets.iter().map(|w| (&*w.chain, &*w.address)).unzip();
         let tracked: Vec<(String, String)> = sqlx::query_as(
             "SELECT chain, address FROM wallets
@@ -35,13 +35,13 @@ impl Ledger for Postgres {
             .await
             .map_err(failed("look trades up"))?;
         let tracked = tracked.into_iter().map(|(chain, address)| Wallet::new(chain, address)).collect();
-        Ok(Known { tracked, live: live.into_iter().collect(), ..Known::default() })
+        Ok(KnownBefore { tracked, live: live.into_iter().collect(), ..KnownBefore::default() })
     }
 
-    async fn standings(&self, wallets: &[Wallet], most: u32) -> Result<Standings, Unavailable> {
-        let failed = failed("read what wallets traded");
+    async fn volume_ranking(&self, wallets: &[Wallet], limit: u32) -> Result<VolumeRanking, Unavailable> {
+        let failed = failed("read the volumes of wallets");
         let (chains, addresses): (Vec<&str>, Vec<&str>) = wallets.iter().map(|w| (&*w.chain, &*w.address)).unzip();
-        let asked: Vec<Volume> = sqlx::query_as(
+        let asked: Vec<VolumeRow> = sqlx::query_as(
             "SELECT chain, address, cents FROM volumes
              WHERE (chain, address) IN (SELECT * FROM UNNEST($1::text[], $2::text[]))",
         )
@@ -50,55 +50,57 @@ impl Ledger for Postgres {
         .fetch_all(&self.0)
         .await
         .map_err(&failed)?;
-        let first = "SELECT chain, address, cents FROM volumes ORDER BY cents DESC, chain, address LIMIT $1";
-        let leaders: Vec<Volume> =
-            sqlx::query_as(first).bind(i64::from(most)).fetch_all(&self.0).await.map_err(&failed)?;
-        Ok(standings(asked, leaders))
+        let leaders = "SELECT chain, address, cents FROM volumes ORDER BY cents DESC, chain, address LIMIT $1";
+        let leaders: Vec<VolumeRow> =
+            sqlx::query_as(leaders).bind(i64::from(limit)).fetch_all(&self.0).await.map_err(&failed)?;
+        Ok(ranking_from_rows(asked, leaders))
     }
 
     async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
-        let failed = failed("keep a step of the tape");
+        let failed = failed("commit a step of the tape");
         let mut transaction = self.0.begin().await.map_err(&failed)?;
-        if !moved(&mut transaction, step).await.map_err(&failed)? {
+        if !advance_position(&mut transaction, step).await.map_err(&failed)? {
             return Ok(Committed::Moved);
         }
         let mut dropped = 0;
         if !step.facts.touched.is_empty() {
-            touch(&mut transaction, step).await.map_err(&failed)?;
-            dropped = drop_oldest(&mut transaction, step.queue_max).await.map_err(&failed)?;
+            enqueue_wallets(&mut transaction, step).await.map_err(&failed)?;
+            dropped = drop_oldest(&mut transaction, step.max_queued).await.map_err(&failed)?;
         }
-        count(&mut transaction, step).await.map_err(&failed)?;
+        store_volumes(&mut transaction, step).await.map_err(&failed)?;
+        store_live_trades(&mut transaction, step).await.map_err(&failed)?;
+        add_to_nets(&mut transaction, step).await.map_err(&failed)?;
         transaction.commit().await.map_err(&failed)?;
         Ok(Committed::Done { dropped })
     }
 }
 
-/// Moves the read position, if every position of its number is where the reader believes.
-async fn moved(connection: &mut PgConnection, step: &Step) -> Result<bool, sqlx::Error> {
-    // Steps of one number take turns, also those that find no row yet.
-    let turn = sqlx::query("SELECT pg_advisory_xact_lock(hashtext(current_schema()), $1)");
-    turn.bind(index_of(&step.partition)).execute(&mut *connection).await?;
-    let standing: Vec<(String, i64)> = sqlx::query_as("SELECT log, next FROM read_positions WHERE partition = $1")
-        .bind(index_of(&step.partition))
+/// Advances the read position. False where a position with the partition's index is not where the reader believes.
+async fn advance_position(connection: &mut PgConnection, step: &Step) -> Result<bool, sqlx::Error> {
+    // Steps with one index wait for each other, also where no row exists yet that could be locked.
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock(hashtext(current_schema()), $1)");
+    lock.bind(index_column(&step.partition)).execute(&mut *connection).await?;
+    let stored: Vec<(String, i64)> = sqlx::query_as("SELECT log, next FROM read_positions WHERE partition = $1")
+        .bind(index_column(&step.partition))
         .fetch_all(&mut *connection)
         .await?;
-    if !step.stands_on(standing.into_iter().map(|(log, next)| (log, unsigned(next))).collect()) {
+    if !step.builds_on(stored.into_iter().map(|(log, next)| (log, unsigned(next))).collect()) {
         return Ok(false);
     }
-    let forward = "INSERT INTO read_positions (log, partition, next) VALUES ($1, $2, $3)
+    let upsert = "INSERT INTO read_positions (log, partition, next) VALUES ($1, $2, $3)
                    ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next";
     let moved =
-        sqlx::query(forward).bind(&*step.partition.topic).bind(index_of(&step.partition)).bind(signed(step.next));
+        sqlx::query(upsert).bind(&*step.partition.topic).bind(index_column(&step.partition)).bind(signed(step.next));
     moved.execute(connection).await?;
     Ok(true)
 }
 
-/// Makes wallets tracked and wait.
-async fn touch(connection: &mut PgConnection, step: &Step) -> Result<(), sqlx::Error> {
+/// Makes wallets tracked and puts them into the queue.
+async fn enqueue_wallets(connection: &mut PgConnection, step: &Step) -> Result<(), sqlx::Error> {
     let touched = &step.facts.touched;
-    let chains: Vec<&str> = touched.iter().map(|touch| &*touch.wallet.chain).collect();
-    let addresses: Vec<&str> = touched.iter().map(|touch| &*touch.wallet.address).collect();
-    let times: Vec<i64> = touched.iter().map(|touch| signed(touch.last_trade_at)).collect();
+    let chains: Vec<&str> = touched.iter().map(|touched| &*touched.wallet.chain).collect();
+    let addresses: Vec<&str> = touched.iter().map(|touched| &*touched.wallet.address).collect();
+    let times: Vec<i64> = touched.iter().map(|touched| signed(touched.last_trade_at)).collect();
     sqlx::query(
         "INSERT INTO queue (chain, address, last_trade_at, due_at)
          SELECT chain, address, at, $4 FROM UNNEST($1::text[], $2::text[], $3::bigint[]) AS t (chain, address, at)
@@ -125,32 +127,40 @@ async fn touch(connection: &mut PgConnection, step: &Step) -> Result<(), sqlx::E
     Ok(())
 }
 
-/// Keeps which trades live, the nets that they move, and what was traded in all.
-async fn count(connection: &mut PgConnection, step: &Step) -> Result<(), sqlx::Error> {
+async fn store_volumes(connection: &mut PgConnection, step: &Step) -> Result<(), sqlx::Error> {
     let volumes = &step.facts.volumes;
-    if !volumes.is_empty() {
-        sqlx::query(
-            "INSERT INTO volumes (chain, address, cents) SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[])
-             ON CONFLICT (chain, address) DO UPDATE SET cents = EXCLUDED.cents",
-        )
-        .bind(volumes.iter().map(|(wallet, _)| &*wallet.chain).collect::<Vec<_>>())
-        .bind(volumes.iter().map(|(wallet, _)| &*wallet.address).collect::<Vec<_>>())
-        .bind(volumes.iter().map(|(_, cents)| *cents).collect::<Vec<_>>())
-        .execute(&mut *connection)
-        .await?;
+    if volumes.is_empty() {
+        return Ok(());
     }
-    if step.facts.arrived.is_empty() && step.facts.gone.is_empty() && step.facts.nets.is_empty() {
+    sqlx::query(
+        "INSERT INTO volumes (chain, address, cents) SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[])
+         ON CONFLICT (chain, address) DO UPDATE SET cents = EXCLUDED.cents",
+    )
+    .bind(volumes.iter().map(|(wallet, _)| &*wallet.chain).collect::<Vec<_>>())
+    .bind(volumes.iter().map(|(wallet, _)| &*wallet.address).collect::<Vec<_>>())
+    .bind(volumes.iter().map(|(_, cents)| *cents).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn store_live_trades(connection: &mut PgConnection, step: &Step) -> Result<(), sqlx::Error> {
+    if step.facts.arrived.is_empty() && step.facts.gone.is_empty() {
         return Ok(());
     }
     sqlx::query("INSERT INTO live_trades (trade_id) SELECT UNNEST($1::text[]) ON CONFLICT DO NOTHING")
         .bind(&step.facts.arrived)
         .execute(&mut *connection)
         .await?;
-    sqlx::query("DELETE FROM live_trades WHERE trade_id = ANY($1)")
-        .bind(&step.facts.gone)
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query("DELETE FROM live_trades WHERE trade_id = ANY($1)").bind(&step.facts.gone).execute(connection).await?;
+    Ok(())
+}
+
+async fn add_to_nets(connection: &mut PgConnection, step: &Step) -> Result<(), sqlx::Error> {
     let nets = &step.facts.nets;
+    if nets.is_empty() {
+        return Ok(());
+    }
     sqlx::query(
         "INSERT INTO nets (chain, address, asset, symbol, decimals, raw)
          SELECT chain, address, asset, symbol, decimals, raw::numeric
@@ -171,9 +181,9 @@ async fn count(connection: &mut PgConnection, step: &Step) -> Result<(), sqlx::E
     Ok(())
 }
 
-async fn drop_oldest(connection: &mut PgConnection, most: u64) -> Result<u64, sqlx::Error> {
+async fn drop_oldest(connection: &mut PgConnection, max_queued: u64) -> Result<u64, sqlx::Error> {
     let waiting: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM queue").fetch_one(&mut *connection).await?;
-    let excess = waiting.saturating_sub(signed(most));
+    let excess = waiting.saturating_sub(signed(max_queued));
     if excess <= 0 {
         return Ok(0);
     }

@@ -1,11 +1,11 @@
-//! Wallets that wait for a refresh.
+//! The queue of wallets that wait for a refresh, on PostgreSQL.
 
-use super::Postgres;
+use super::PostgresStore;
 use crate::store::{failed, signed, unsigned};
 use portfolio_domain::{Job, Queue, Taken, Wallet};
 use tape::Unavailable;
 
-impl Queue for Postgres {
+impl Queue for PostgresStore {
     async fn take(&self, now: u64, lease_ms: u64) -> Result<Taken, Unavailable> {
         let failed = failed("take a wallet to refresh");
         let lease: i64 = rand::random();

@@ -1,46 +1,49 @@
-//! What providers say that wallets hold, and how that differs from the trades.
+//! Balances and drift on SQLite.
 
-use super::{BEGIN, Sqlite};
-use crate::store::{BalanceRow, DriftRow, Message, NetRow, balance, drifted, failed, net, signed, unsigned};
-use portfolio_domain::{Balance, Drift, Holdings, Net, Refresh, Replaced, Wallet, drift};
+use super::{BEGIN_IMMEDIATE, SqliteStore};
+use crate::store::{
+    BalanceRow, DriftRow, NetRow, UpdateMessage, balance_from_row, drift_from_row, failed, net_from_row, signed,
+    unsigned,
+};
+use portfolio_domain::{AssetNet, Balance, Drift, Holdings, Refresh, Replaced, Wallet, drift_from_nets};
 use sqlx::SqliteConnection;
 use tape::Unavailable;
 
-impl Holdings for Sqlite {
-    async fn shown(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
-        let newest =
+impl Holdings for SqliteStore {
+    async fn shown_balances(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
+        let newest_provider =
             sqlx::query_scalar::<_, Option<String>>("SELECT provider FROM wallets WHERE chain = ? AND address = ?")
                 .bind(&*wallet.chain)
                 .bind(&*wallet.address)
                 .fetch_optional(&self.0)
                 .await
-                .map_err(failed("read whose snapshot is the newest"))?;
-        match newest.flatten() {
-            Some(provider) => self.balances(wallet, &provider).await,
+                .map_err(failed("read the provider of the newest snapshot"))?;
+        match newest_provider.flatten() {
+            Some(provider) => self.balances_from(wallet, &provider).await,
             None => Ok(vec![]),
         }
     }
 
-    async fn balances(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
+    async fn balances_from(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
         let query = sqlx::query_as(
             "SELECT asset, symbol, decimals, raw, spam FROM balances
              WHERE chain = ? AND address = ? AND provider = ? ORDER BY asset",
         );
         let query = query.bind(&*wallet.chain).bind(&*wallet.address).bind(provider);
         let rows: Vec<BalanceRow> = query.fetch_all(&self.0).await.map_err(failed("read balances"))?;
-        rows.into_iter().map(balance).collect()
+        rows.into_iter().map(balance_from_row).collect()
     }
 
     async fn replace(&self, refresh: &Refresh) -> Result<Replaced, Unavailable> {
         let failed = failed("replace balances");
-        let mut transaction = self.0.begin_with(BEGIN).await.map_err(&failed)?;
-        if !finished(&mut transaction, refresh).await.map_err(&failed)? {
+        let mut transaction = self.0.begin_with(BEGIN_IMMEDIATE).await.map_err(&failed)?;
+        if !end_job(&mut transaction, refresh).await.map_err(&failed)? {
             return Ok(Replaced::Lost);
         }
-        rows(&mut transaction, refresh).await.map_err(&failed)?;
-        let drift = drift(&refresh.snapshot, &nets(&mut transaction, &refresh.job.wallet).await?);
-        reconcile(&mut transaction, refresh, &drift).await.map_err(&failed)?;
-        for message in Message::about(refresh) {
+        replace_balances(&mut transaction, refresh).await.map_err(&failed)?;
+        let drift = drift_from_nets(&refresh.snapshot, &read_nets(&mut transaction, &refresh.job.wallet).await?);
+        replace_drift(&mut transaction, refresh, &drift).await.map_err(&failed)?;
+        for message in UpdateMessage::from_refresh(refresh) {
             sqlx::query("INSERT INTO outbox (key, event_id, payload) VALUES (?, ?, ?)")
                 .bind(message.key)
                 .bind(message.event_id)
@@ -59,25 +62,29 @@ impl Holdings for Sqlite {
         );
         let query = query.bind(&*wallet.chain).bind(&*wallet.address);
         let rows: Vec<DriftRow> = query.fetch_all(&self.0).await.map_err(failed("read drift"))?;
-        rows.into_iter().map(drifted).collect()
+        rows.into_iter().map(drift_from_row).collect()
     }
 
-    async fn nets(&self, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
+    async fn nets(&self, wallet: &Wallet) -> Result<Vec<AssetNet>, Unavailable> {
         let mut connection = self.0.acquire().await.map_err(failed("read nets"))?;
-        nets(&mut connection, wallet).await
+        read_nets(&mut connection, wallet).await
     }
 }
 
-async fn nets(connection: &mut SqliteConnection, wallet: &Wallet) -> Result<Vec<Net>, Unavailable> {
+async fn read_nets(connection: &mut SqliteConnection, wallet: &Wallet) -> Result<Vec<AssetNet>, Unavailable> {
     let query =
         sqlx::query_as("SELECT asset, symbol, decimals, raw FROM nets WHERE chain = ? AND address = ? ORDER BY asset");
     let query = query.bind(&*wallet.chain).bind(&*wallet.address);
     let rows: Vec<NetRow> = query.fetch_all(connection).await.map_err(failed("read nets"))?;
-    rows.into_iter().map(net).collect()
+    rows.into_iter().map(net_from_row).collect()
 }
 
-/// Notes how the snapshot differs from the trades.
-async fn reconcile(connection: &mut SqliteConnection, refresh: &Refresh, drift: &[Drift]) -> Result<(), sqlx::Error> {
+/// Replaces the drift of the wallet.
+async fn replace_drift(
+    connection: &mut SqliteConnection,
+    refresh: &Refresh,
+    drift: &[Drift],
+) -> Result<(), sqlx::Error> {
     let (chain, address) = (&*refresh.job.wallet.chain, &*refresh.job.wallet.address);
     let clear = sqlx::query("DELETE FROM drift WHERE chain = ? AND address = ?");
     clear.bind(chain).bind(address).execute(&mut *connection).await?;
@@ -88,13 +95,13 @@ async fn reconcile(connection: &mut SqliteConnection, refresh: &Refresh, drift: 
         );
         let put = put.bind(chain).bind(address).bind(signed(refresh.taken_at)).bind(&one.asset).bind(&one.symbol);
         let put = put.bind(one.decimals).bind(one.balance.to_string()).bind(one.net.to_string());
-        put.bind(one.drift().to_string()).execute(&mut *connection).await?;
+        put.bind(one.amount().to_string()).execute(&mut *connection).await?;
     }
     Ok(())
 }
 
-/// Ends the job, if it is still held; a wallet that traded meanwhile waits again.
-async fn finished(connection: &mut SqliteConnection, refresh: &Refresh) -> Result<bool, sqlx::Error> {
+/// Ends the job; a wallet that traded during the refresh waits again. False when the lease is lost.
+async fn end_job(connection: &mut SqliteConnection, refresh: &Refresh) -> Result<bool, sqlx::Error> {
     let job = &refresh.job;
     let query = sqlx::query_scalar("SELECT generation FROM queue WHERE chain = ? AND address = ? AND lease = ?");
     let query = query.bind(&*job.wallet.chain).bind(&*job.wallet.address).bind(job.lease);
@@ -117,8 +124,8 @@ async fn finished(connection: &mut SqliteConnection, refresh: &Refresh) -> Resul
     Ok(true)
 }
 
-/// Replaces the provider's rows, zeroes those that vanished.
-async fn rows(connection: &mut SqliteConnection, refresh: &Refresh) -> Result<(), sqlx::Error> {
+/// Replaces the provider's balances; those that are absent from the snapshot become zero.
+async fn replace_balances(connection: &mut SqliteConnection, refresh: &Refresh) -> Result<(), sqlx::Error> {
     let wallet = &refresh.job.wallet;
     let taken_at = signed(refresh.taken_at);
     sqlx::query(

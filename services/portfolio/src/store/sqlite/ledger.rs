@@ -1,13 +1,13 @@
-//! What is read from the tape: which wallets are tracked, which trades live, the nets that they make.
+//! The ledger on SQLite: read positions, tracked wallets, live trades, nets and volumes.
 
-use super::{BEGIN, Sqlite};
-use crate::store::{NetRow, Volume, failed, net, signed, standings, unsigned};
+use super::{BEGIN_IMMEDIATE, SqliteStore};
+use crate::store::{NetRow, VolumeRow, failed, net_from_row, ranking_from_rows, signed, unsigned};
 use num_bigint::BigInt;
-use portfolio_domain::{Committed, Known, Ledger, NetChange, Standings, Step, Wallet};
+use portfolio_domain::{Committed, KnownBefore, Ledger, NetChange, Step, VolumeRanking, Wallet};
 use sqlx::SqliteConnection;
 use tape::{Partition, Unavailable};
 
-impl Ledger for Sqlite {
+impl Ledger for SqliteStore {
     async fn position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
         let query = sqlx::query_scalar("SELECT next FROM read_positions WHERE log = ? AND partition = ?");
         let query = query.bind(&*partition.topic).bind(partition.index);
@@ -15,10 +15,10 @@ impl Ledger for Sqlite {
         Ok(next.map(unsigned))
     }
 
-    async fn known(&self, wallets: &[Wallet], trades: &[String]) -> Result<Known, Unavailable> {
+    async fn known_before(&self, wallets: &[Wallet], trades: &[String]) -> Result<KnownBefore, Unavailable> {
         let failed = failed("look wallets and trades up");
         let mut connection = self.0.acquire().await.map_err(&failed)?;
-        let mut known = Known::default();
+        let mut known = KnownBefore::default();
         for wallet in wallets {
             let query = sqlx::query("SELECT 1 FROM wallets WHERE chain = ? AND address = ?");
             let query = query.bind(&*wallet.chain).bind(&*wallet.address);
@@ -35,67 +35,67 @@ impl Ledger for Sqlite {
         Ok(known)
     }
 
-    async fn standings(&self, wallets: &[Wallet], most: u32) -> Result<Standings, Unavailable> {
-        let failed = failed("read what wallets traded");
+    async fn volume_ranking(&self, wallets: &[Wallet], limit: u32) -> Result<VolumeRanking, Unavailable> {
+        let failed = failed("read the volumes of wallets");
         let mut connection = self.0.acquire().await.map_err(&failed)?;
         let mut asked = vec![];
         for wallet in wallets {
             let query = sqlx::query_as("SELECT chain, address, cents FROM volumes WHERE chain = ? AND address = ?");
             let query = query.bind(&*wallet.chain).bind(&*wallet.address);
-            let row: Option<Volume> = query.fetch_optional(&mut *connection).await.map_err(&failed)?;
+            let row: Option<VolumeRow> = query.fetch_optional(&mut *connection).await.map_err(&failed)?;
             asked.extend(row);
         }
-        let first = "SELECT chain, address, cents FROM volumes ORDER BY cents DESC, chain, address LIMIT ?";
-        let leaders: Vec<Volume> =
-            sqlx::query_as(first).bind(most).fetch_all(&mut *connection).await.map_err(&failed)?;
-        Ok(standings(asked, leaders))
+        let leaders = "SELECT chain, address, cents FROM volumes ORDER BY cents DESC, chain, address LIMIT ?";
+        let leaders: Vec<VolumeRow> =
+            sqlx::query_as(leaders).bind(limit).fetch_all(&mut *connection).await.map_err(&failed)?;
+        Ok(ranking_from_rows(asked, leaders))
     }
 
     async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
-        let failed = failed("keep a step of the tape");
-        let mut transaction = self.0.begin_with(BEGIN).await.map_err(&failed)?;
-        if !moved(&mut transaction, step).await.map_err(&failed)? {
+        let failed = failed("commit a step of the tape");
+        let mut transaction = self.0.begin_with(BEGIN_IMMEDIATE).await.map_err(&failed)?;
+        if !advance_position(&mut transaction, step).await.map_err(&failed)? {
             return Ok(Committed::Moved);
         }
-        touch(&mut transaction, step).await.map_err(&failed)?;
-        live(&mut transaction, step).await.map_err(&failed)?;
-        traded(&mut transaction, step).await.map_err(&failed)?;
+        enqueue_wallets(&mut transaction, step).await.map_err(&failed)?;
+        store_live_trades(&mut transaction, step).await.map_err(&failed)?;
+        store_volumes(&mut transaction, step).await.map_err(&failed)?;
         for change in &step.facts.nets {
-            count(&mut transaction, change).await?;
+            add_to_net(&mut transaction, change).await?;
         }
-        let dropped = drop_oldest(&mut transaction, step.queue_max).await.map_err(&failed)?;
+        let dropped = drop_oldest(&mut transaction, step.max_queued).await.map_err(&failed)?;
         transaction.commit().await.map_err(&failed)?;
         Ok(Committed::Done { dropped })
     }
 }
 
-/// Moves the read position, if every position of its number is where the reader believes.
-async fn moved(connection: &mut SqliteConnection, step: &Step) -> Result<bool, sqlx::Error> {
-    let standing: Vec<(String, i64)> = sqlx::query_as("SELECT log, next FROM read_positions WHERE partition = ?")
+/// Advances the read position. False where a position with the partition's index is not where the reader believes.
+async fn advance_position(connection: &mut SqliteConnection, step: &Step) -> Result<bool, sqlx::Error> {
+    let stored: Vec<(String, i64)> = sqlx::query_as("SELECT log, next FROM read_positions WHERE partition = ?")
         .bind(step.partition.index)
         .fetch_all(&mut *connection)
         .await?;
-    if !step.stands_on(standing.into_iter().map(|(log, next)| (log, unsigned(next))).collect()) {
+    if !step.builds_on(stored.into_iter().map(|(log, next)| (log, unsigned(next))).collect()) {
         return Ok(false);
     }
-    let forward = "INSERT INTO read_positions (log, partition, next) VALUES (?, ?, ?)
+    let upsert = "INSERT INTO read_positions (log, partition, next) VALUES (?, ?, ?)
                    ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next";
-    let moved = sqlx::query(forward).bind(&*step.partition.topic).bind(step.partition.index).bind(signed(step.next));
+    let moved = sqlx::query(upsert).bind(&*step.partition.topic).bind(step.partition.index).bind(signed(step.next));
     moved.execute(connection).await?;
     Ok(true)
 }
 
-/// Makes wallets tracked and wait.
-async fn touch(connection: &mut SqliteConnection, step: &Step) -> Result<(), sqlx::Error> {
-    for touch in &step.facts.touched {
+/// Makes wallets tracked and puts them into the queue.
+async fn enqueue_wallets(connection: &mut SqliteConnection, step: &Step) -> Result<(), sqlx::Error> {
+    for touched in &step.facts.touched {
         sqlx::query(
             "INSERT INTO queue (chain, address, last_trade_at, due_at) VALUES (?, ?, ?, ?)
              ON CONFLICT (chain, address) DO UPDATE
              SET last_trade_at = MAX(last_trade_at, excluded.last_trade_at), generation = generation + 1",
         )
-        .bind(&*touch.wallet.chain)
-        .bind(&*touch.wallet.address)
-        .bind(signed(touch.last_trade_at))
+        .bind(&*touched.wallet.chain)
+        .bind(&*touched.wallet.address)
+        .bind(signed(touched.last_trade_at))
         .bind(signed(step.due_at))
         .execute(&mut *connection)
         .await?;
@@ -103,16 +103,16 @@ async fn touch(connection: &mut SqliteConnection, step: &Step) -> Result<(), sql
             "INSERT INTO wallets (chain, address, last_trade_at) VALUES (?, ?, ?)
              ON CONFLICT (chain, address) DO UPDATE SET last_trade_at = MAX(last_trade_at, excluded.last_trade_at)",
         )
-        .bind(&*touch.wallet.chain)
-        .bind(&*touch.wallet.address)
-        .bind(signed(touch.last_trade_at))
+        .bind(&*touched.wallet.chain)
+        .bind(&*touched.wallet.address)
+        .bind(signed(touched.last_trade_at))
         .execute(&mut *connection)
         .await?;
     }
     Ok(())
 }
 
-async fn live(connection: &mut SqliteConnection, step: &Step) -> Result<(), sqlx::Error> {
+async fn store_live_trades(connection: &mut SqliteConnection, step: &Step) -> Result<(), sqlx::Error> {
     for trade in &step.facts.arrived {
         let query = sqlx::query("INSERT INTO live_trades (trade_id) VALUES (?) ON CONFLICT DO NOTHING").bind(trade);
         query.execute(&mut *connection).await?;
@@ -123,8 +123,7 @@ async fn live(connection: &mut SqliteConnection, step: &Step) -> Result<(), sqlx
     Ok(())
 }
 
-/// Keeps what was traded in all.
-async fn traded(connection: &mut SqliteConnection, step: &Step) -> Result<(), sqlx::Error> {
+async fn store_volumes(connection: &mut SqliteConnection, step: &Step) -> Result<(), sqlx::Error> {
     for (wallet, cents) in &step.facts.volumes {
         sqlx::query(
             "INSERT INTO volumes (chain, address, cents) VALUES (?, ?, ?)
@@ -139,14 +138,14 @@ async fn traded(connection: &mut SqliteConnection, step: &Step) -> Result<(), sq
     Ok(())
 }
 
-/// Moves one net; the sum is made here, since SQLite would make it in floats.
-async fn count(connection: &mut SqliteConnection, change: &NetChange) -> Result<(), Unavailable> {
-    let failed = failed("keep a net");
+/// Adds to one net. The sum is made here, because SQLite would make it in floating point.
+async fn add_to_net(connection: &mut SqliteConnection, change: &NetChange) -> Result<(), Unavailable> {
+    let failed = failed("store a net");
     let query =
         sqlx::query_as("SELECT asset, symbol, decimals, raw FROM nets WHERE chain = ? AND address = ? AND asset = ?");
     let query = query.bind(&*change.wallet.chain).bind(&*change.wallet.address).bind(&change.asset);
     let row: Option<NetRow> = query.fetch_optional(&mut *connection).await.map_err(&failed)?;
-    let before = row.map(net).transpose()?.map_or(BigInt::ZERO, |net| net.raw);
+    let before = row.map(net_from_row).transpose()?.map_or(BigInt::ZERO, |net| net.raw);
     sqlx::query(
         "INSERT INTO nets (chain, address, asset, symbol, decimals, raw) VALUES (?, ?, ?, ?, ?, ?)
          ON CONFLICT (chain, address, asset) DO UPDATE
@@ -165,10 +164,10 @@ async fn count(connection: &mut SqliteConnection, change: &NetChange) -> Result<
     Ok(())
 }
 
-async fn drop_oldest(connection: &mut SqliteConnection, most: u64) -> Result<u64, sqlx::Error> {
+async fn drop_oldest(connection: &mut SqliteConnection, max_queued: u64) -> Result<u64, sqlx::Error> {
     let query = sqlx::query(
         "DELETE FROM queue WHERE rowid IN (SELECT rowid FROM queue ORDER BY last_trade_at, chain, address
          LIMIT MAX(0, (SELECT COUNT(*) FROM queue) - ?))",
     );
-    Ok(query.bind(signed(most)).execute(connection).await?.rows_affected())
+    Ok(query.bind(signed(max_queued)).execute(connection).await?.rows_affected())
 }

@@ -1,11 +1,11 @@
-//! Wallets that wait for a refresh.
+//! The queue of wallets that wait for a refresh, on SQLite.
 
-use super::Sqlite;
+use super::SqliteStore;
 use crate::store::{failed, signed, unsigned};
 use portfolio_domain::{Job, Queue, Taken, Wallet};
 use tape::Unavailable;
 
-impl Queue for Sqlite {
+impl Queue for SqliteStore {
     async fn take(&self, now: u64, lease_ms: u64) -> Result<Taken, Unavailable> {
         let failed = failed("take a wallet to refresh");
         let lease: i64 = rand::random();

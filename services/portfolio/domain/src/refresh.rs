@@ -1,0 +1,118 @@
+//! From the queue to the balances: takes the next due wallet, asks the providers, stores what they return.
+
+use crate::fallback::{ProvidedSnapshot, snapshot_from_first};
+use crate::ports::{Clock, Holdings, Job, Provider, ProviderError, Queue, Refresh, Replaced, Taken};
+use crate::snapshot::{BalanceChange, balance_changes};
+use crate::wallet::Wallet;
+use tape::Unavailable;
+
+/// How wallets wait and are refreshed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshRules {
+    /// How long a wallet waits after the trade that put it into the queue.
+    pub debounce_ms: u64,
+    /// How many wallets may wait.
+    pub max_queued: u64,
+    /// How long a worker may hold a wallet.
+    pub lease_ms: u64,
+    /// Failures after which a wallet is given up, where a retry is unlikely to help.
+    pub max_attempts: u32,
+    /// The longest wait after the first failure; it doubles with each further one.
+    pub first_retry_ms: u64,
+    /// The longest wait after any failure.
+    pub max_retry_ms: u64,
+}
+
+/// What one call of [`refresh_next`] did.
+#[derive(Debug)]
+pub enum Refreshed {
+    /// Nothing is due.
+    Idle {
+        /// When the next wallet is due; none when the queue is empty.
+        next_due: Option<u64>,
+    },
+    /// The provider's balances are replaced.
+    Replaced {
+        /// The wallet.
+        wallet: Wallet,
+        /// How the snapshot differs from what readers were shown before.
+        changes: Vec<BalanceChange>,
+        /// How many providers failed before one returned a snapshot.
+        failed_before: usize,
+    },
+    /// The lease ran out while the provider was asked and another worker holds the wallet; its result counts.
+    Lost(Wallet),
+    /// The wallet waits again.
+    Postponed {
+        /// The wallet.
+        wallet: Wallet,
+        /// How long it waits.
+        wait_ms: u64,
+        /// Why.
+        error: ProviderError,
+    },
+    /// The wallet is out of the queue without a refresh, until it trades again.
+    GivenUp {
+        /// The wallet.
+        wallet: Wallet,
+        /// Why.
+        error: ProviderError,
+    },
+}
+
+/// Refreshes the due wallet that traded last. Providers are asked in the given order.
+pub async fn refresh_next<S: Queue + Holdings>(
+    store: &S,
+    providers: &[impl Provider],
+    rules: &RefreshRules,
+    clock: &impl Clock,
+) -> Result<Refreshed, Unavailable> {
+    let taken_at = clock.now_ms();
+    let job = match store.take(taken_at, rules.lease_ms).await? {
+        Taken::Job(job) => job,
+        Taken::Idle { next_due } => return Ok(Refreshed::Idle { next_due }),
+    };
+    let wallet = job.wallet.clone();
+    let ProvidedSnapshot { provider, snapshot, failed_before } = match snapshot_from_first(providers, &wallet).await {
+        Ok(provided) => provided,
+        Err(error) => return put_back(store, &job, error, rules, clock).await,
+    };
+    // Readers were shown the newest snapshot, from whichever provider: for them, the changes are relative to that.
+    let before = store.shown_balances(&wallet).await?;
+    let changes = balance_changes(&before, &snapshot);
+    let again_at = clock.now_ms() + rules.debounce_ms;
+    let refresh = Refresh { job, provider, taken_at, snapshot, changes, again_at };
+    Ok(match store.replace(&refresh).await? {
+        Replaced::Done => Refreshed::Replaced { wallet, changes: refresh.changes, failed_before },
+        Replaced::Lost => Refreshed::Lost(wallet),
+    })
+}
+
+/// Makes a wallet wait again after a failure, or gives it up.
+async fn put_back(
+    queue: &impl Queue,
+    job: &Job,
+    error: ProviderError,
+    rules: &RefreshRules,
+    clock: &impl Clock,
+) -> Result<Refreshed, Unavailable> {
+    let wallet = job.wallet.clone();
+    let failures = job.attempts.saturating_add(1);
+    let is_hopeless = match error {
+        ProviderError::Rejected(_) => true,
+        ProviderError::UnknownChain(_) | ProviderError::Malformed(_) => failures >= rules.max_attempts,
+        ProviderError::Limited { .. } | ProviderError::Denied(_) | ProviderError::Unavailable(_) => false,
+    };
+    if is_hopeless {
+        queue.abandon(job).await?;
+        return Ok(Refreshed::GivenUp { wallet, error });
+    }
+    let longest_wait = rules.first_retry_ms.saturating_mul(1 << job.attempts.min(32)).min(rules.max_retry_ms);
+    let (wait_ms, attempts) = match &error {
+        ProviderError::Limited { after_ms } => (after_ms.unwrap_or(0) + clock.draw(rules.first_retry_ms), job.attempts),
+        ProviderError::Denied(_) => (rules.max_retry_ms, job.attempts),
+        _ => (clock.draw(longest_wait), failures),
+    };
+    queue.postpone(job, clock.now_ms() + wait_ms, attempts).await?;
+    Ok(Refreshed::Postponed { wallet, wait_ms, error })
+}

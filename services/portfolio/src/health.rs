@@ -1,0 +1,51 @@
+//! The service's health: what it waits for, and its counters.
+
+use environment::health::Health;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What the service waits for, and its counters.
+#[derive(Debug, Default)]
+pub(crate) struct ServiceHealth(Mutex<HealthState>);
+
+#[derive(Debug, Default)]
+struct HealthState {
+    waits_for: BTreeSet<&'static str>,
+    counters: BTreeMap<&'static str, u64>,
+}
+
+impl ServiceHealth {
+    /// The service waits for `what`: `log`, `database` or `provider`. Returns whether it did not wait for it before.
+    pub(crate) fn waits_for(&self, what: &'static str) -> bool {
+        self.state().waits_for.insert(what)
+    }
+
+    /// The service does not wait for `what` any more.
+    pub(crate) fn has(&self, what: &'static str) {
+        self.state().waits_for.remove(what);
+    }
+
+    /// Adds to a counter.
+    pub(crate) fn count(&self, counter: &'static str, more: u64) {
+        *self.state().counters.entry(counter).or_default() += more;
+    }
+
+    /// Sets a counter that is kept elsewhere.
+    pub(crate) fn set(&self, counter: &'static str, count: u64) {
+        self.state().counters.insert(counter, count);
+    }
+
+    /// What `/health` and `/ready` answer.
+    pub(crate) fn health(&self) -> Health {
+        let state = self.state();
+        Health {
+            waiting_for: state.waits_for.iter().map(|&what| what.to_owned()).collect(),
+            counters: state.counters.iter().map(|(&what, &count)| (what.to_owned(), count)).collect(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, HealthState> {
+        // A panic cannot leave the state half-written.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
