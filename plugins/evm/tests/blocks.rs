@@ -7,7 +7,7 @@ mod node;
 use chain_plugin_sdk::amount::from_uint256;
 use chain_plugin_sdk::{Block, Failure, Host, Leg, Plugin, Span};
 use evm_plugin::Evm;
-use node::{Node, TRANSFER, context, fixtures};
+use node::{Node, TRANSFER, context};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -127,13 +127,12 @@ fn stated(event: &Value) -> (String, i128, i128) {
 /// moved less than the event says, as taxed and reflecting tokens do, the leg has what moved.
 #[test]
 fn every_recorded_swap_is_a_leg_and_nothing_is_invented() {
-    let Some(folder) = fixtures() else { return };
-    let events = std::fs::read_to_string(folder.join("evm/blocks/reference_events.jsonl")).unwrap();
+    let events = recordings::read_text("evm/blocks/reference_events.jsonl").unwrap();
     let mut events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     events.sort_by_key(|event| (event["block"].as_u64(), event["logIndex"].as_u64()));
     let (mut exact, mut lower, mut expected) = (0, 0, BTreeSet::new());
     for chain in CHAINS {
-        let mut node = Node::of_chain(chain).unwrap();
+        let mut node = Node::of_chain(chain);
         let blocks = scan_all(&mut node, "{}");
         let (legs, venues) = (legs(&blocks), venues(&blocks));
         let mut left = BTreeMap::new();
@@ -202,9 +201,8 @@ fn every_recorded_swap_is_a_leg_and_nothing_is_invented() {
 
 #[test]
 fn another_decoder_saw_the_same() {
-    let Some(folder) = fixtures() else { return };
-    let expected = node::read(&folder, "evm/blocks/expected_swaps_18000000.json");
-    let blocks = scan(&mut Node::of_chain(1).unwrap(), "{}", 18_000_000, 18_000_000).unwrap();
+    let expected = node::read_recording("evm/blocks/expected_swaps_18000000.json");
+    let blocks = scan(&mut Node::of_chain(1), "{}", 18_000_000, 18_000_000).unwrap();
     let legs: BTreeSet<Plain> = legs(&blocks).into_values().flatten().collect();
     for swap in expected.as_array().unwrap() {
         let text = |name: &str| swap[name].as_str().unwrap().to_owned();
@@ -217,7 +215,7 @@ fn another_decoder_saw_the_same() {
 
 #[test]
 fn a_span_of_blocks_is_one_request_and_one_for_what_pools_say() {
-    let Some(mut node) = Node::of_chain(1) else { return };
+    let mut node = Node::of_chain(1);
     let scanned = Evm::scan(&mut node, &context(r#"{"batch":1000}"#), Span { first: 14_000_000, last: 14_000_009 });
     let scanned = scanned.unwrap();
     assert_eq!(scanned.through, 14_000_004);
@@ -231,7 +229,7 @@ fn a_span_of_blocks_is_one_request_and_one_for_what_pools_say() {
 
 #[test]
 fn facts_are_kept_only_below_the_finalized_block() {
-    let Some(mut node) = Node::of_chain(1) else { return };
+    let mut node = Node::of_chain(1);
     let mut context = context("{}");
     let span = Span { first: 18_000_000, last: 18_000_000 };
     let first = Evm::scan(&mut node, &context, span).unwrap();
@@ -250,7 +248,7 @@ fn facts_are_kept_only_below_the_finalized_block() {
 /// itself, and not.
 #[test]
 fn near_the_head_only_what_was_final_is_kept() {
-    let Some(mut node) = Node::of_chain(1) else { return };
+    let mut node = Node::of_chain(1);
     let expected = scan(&mut node, "{}", 14_000_004, 14_000_004).unwrap();
     let mut context = context("{}");
     context.attributes.push(("finalized".into(), "14000000".into()));
@@ -269,7 +267,7 @@ fn near_the_head_only_what_was_final_is_kept() {
 
 #[test]
 fn poorer_endpoints_give_the_same_blocks() {
-    let Some(mut node) = Node::of_chain(1) else { return };
+    let mut node = Node::of_chain(1);
     let full = scan(&mut node, "{}", 18_000_000, 18_000_000).unwrap();
     node.lacks = vec!["eth_getBlockReceipts"];
     assert_eq!(scan(&mut node, "{}", 18_000_000, 18_000_000).unwrap(), full);
@@ -278,10 +276,10 @@ fn poorer_endpoints_give_the_same_blocks() {
 }
 
 /// The recorded block, changed, as an endpoint that cannot be trusted would give it.
-fn refused(settings: &str, change: impl Fn(&mut Value)) -> Option<Result<Vec<Block>, Failure>> {
-    let mut node = Node::of_chain(1)?;
+fn refused(settings: &str, change: impl Fn(&mut Value)) -> Result<Vec<Block>, Failure> {
+    let mut node = Node::of_chain(1);
     change(node.blocks.get_mut(&18_000_000).unwrap());
-    Some(scan(&mut node, settings, 18_000_000, 18_000_000))
+    scan(&mut node, settings, 18_000_000, 18_000_000)
 }
 
 #[test]
@@ -294,11 +292,11 @@ fn what_was_left_out_or_changed_is_asked_elsewhere() {
         let (logs, at) = logs.find_map(|logs| find(logs).map(|at| (logs, at))).unwrap();
         logs.remove(at);
     };
-    let Some(result) = refused("{}", drop_swap) else { return };
+    let result = refused("{}", drop_swap);
     assert!(matches!(&result, Err(Failure::Elsewhere(why)) if why.contains("root")), "{result:?}");
     // The weaker modes do not notice, and say which they are.
     for mode in ["hint", "none"] {
-        let blocks = refused(&format!(r#"{{"verify":"{mode}"}}"#), drop_swap).unwrap().unwrap();
+        let blocks = refused(&format!(r#"{{"verify":"{mode}"}}"#), drop_swap).unwrap();
         assert_eq!(blocks[0].attributes[0].1, mode);
     }
     let no_logs = |block: &mut Value| {
@@ -306,27 +304,27 @@ fn what_was_left_out_or_changed_is_asked_elsewhere() {
             receipt["logs"] = Value::Array(vec![]);
         }
     };
-    assert!(matches!(refused(r#"{"verify":"hint"}"#, no_logs), Some(Err(Failure::Elsewhere(_)))));
+    assert!(matches!(refused(r#"{"verify":"hint"}"#, no_logs), Err(Failure::Elsewhere(_))));
     let other_root = |block: &mut Value| block["block"]["receiptsRoot"] = Value::from(format!("0x{}", "11".repeat(32)));
-    let result = refused("{}", other_root).unwrap();
+    let result = refused("{}", other_root);
     assert!(matches!(&result, Err(Failure::Elsewhere(why)) if why.contains("does not hash")), "{result:?}");
     let no_receipts = |block: &mut Value| block["receipts"] = Value::Null;
-    assert!(matches!(refused("{}", no_receipts), Some(Err(Failure::Elsewhere(_)))));
+    assert!(matches!(refused("{}", no_receipts), Err(Failure::Elsewhere(_))));
     let other_amount = |block: &mut Value| {
         let log = block["receipts"].as_array_mut().unwrap().iter_mut().find(|receipt| receipt["logs"][0].is_object());
         log.unwrap()["logs"][0]["data"] = Value::from(format!("0x{:064x}", 1));
     };
-    assert!(matches!(refused("{}", other_amount), Some(Err(Failure::Elsewhere(_)))));
+    assert!(matches!(refused("{}", other_amount), Err(Failure::Elsewhere(_))));
     let other_branch = |block: &mut Value| {
         block["receipts"][3]["blockHash"] = Value::from(format!("0x{}", "22".repeat(32)));
     };
-    assert_eq!(refused("{}", other_branch), Some(Err(Failure::Reorged)));
+    assert_eq!(refused("{}", other_branch), Err(Failure::Reorged));
 }
 
 #[test]
 fn every_recorded_block_is_proved() {
     for chain in CHAINS {
-        let Some(mut node) = Node::of_chain(chain) else { return };
+        let mut node = Node::of_chain(chain);
         for block in scan_all(&mut node, "{}") {
             assert_eq!(block.attributes[0].1, "receipts", "{chain} {}", block.height);
         }
@@ -335,7 +333,7 @@ fn every_recorded_block_is_proved() {
 
 #[test]
 fn what_is_not_there_yet_is_waited_for() {
-    let Some(mut node) = Node::of_chain(1) else { return };
+    let mut node = Node::of_chain(1);
     assert_eq!(scan(&mut node, "{}", 14_000_005, 14_000_006), Err(Failure::NotYet(14_000_005)));
     assert_eq!(scan(&mut node, "{}", 1, 100), Err(Failure::SpanTooWide(16)));
 }
@@ -343,7 +341,7 @@ fn what_is_not_there_yet_is_waited_for() {
 /// The host asks again from where the answer ends: what cannot be proved then is first, and the endpoint is charged.
 #[test]
 fn what_is_proved_is_given_up_to_what_is_not() {
-    let Some(mut node) = Node::of_chain(1) else { return };
+    let mut node = Node::of_chain(1);
     let heights = |node: &mut Node, settings: &str| {
         let scanned = Evm::scan(node, &context(settings), Span { first: 14_000_000, last: 14_000_004 }).unwrap();
         (scanned.blocks.iter().map(|block| block.height).collect::<Vec<_>>(), scanned.through)
@@ -362,7 +360,7 @@ fn what_is_proved_is_given_up_to_what_is_not() {
 
 #[test]
 fn the_head_names_network_latest_and_finalized() {
-    let Some(mut node) = Node::of_chain(1) else { return };
+    let mut node = Node::of_chain(1);
     let tip = Evm::head(&mut node, &context("{}")).unwrap();
     assert_eq!(tip.network, format!("eip155:1/0x{}", "ab".repeat(32)));
     assert_eq!(tip.latest.height, 22_431_084);
@@ -373,7 +371,7 @@ fn the_head_names_network_latest_and_finalized() {
 /// The sides of a transaction's trades are the net of its legs, and each trade is a user's.
 #[test]
 fn trades_are_the_net_of_their_legs() {
-    let Some(mut node) = Node::of_chain(1) else { return };
+    let mut node = Node::of_chain(1);
     let (mut swaps, mut cycles, mut valued) = (0, 0, 0);
     for block in scan_all(&mut node, "{}") {
         for trade in &block.trades {

@@ -8,7 +8,8 @@ mod node;
 use chain_plugin_sdk::amount::from_uint256;
 use chain_plugin_sdk::{Plugin, Side, Span, Trade};
 use evm_plugin::Evm;
-use node::{Node, PoolFacts, TRANSFER, context, fixtures, read};
+use node::{Node, PoolFacts, TRANSFER, context, read};
+use recordings::fixtures;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

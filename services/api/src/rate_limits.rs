@@ -1,40 +1,44 @@
 //! The request limit of each client: one token bucket per address, dropped once it is full again.
 
-use api_domain::{RequestRate, TokenBucket};
+use environment::{Rate, TokenBucket};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Buckets kept before the full ones are dropped.
 const MAX_BUCKETS: usize = 100_000;
 
 /// The request limits of all clients.
 pub(crate) struct RateLimits {
-    rate: Option<RequestRate>,
+    rate: Option<Rate>,
     buckets: Mutex<HashMap<IpAddr, TokenBucket>>,
 }
 
 impl RateLimits {
     /// Limits every client to this rate; without one, nobody.
-    pub(crate) fn new(rate: Option<RequestRate>) -> Self {
+    pub(crate) fn new(rate: Option<Rate>) -> Self {
         Self { rate, buckets: Mutex::default() }
     }
 
     /// Counts a request. The error is how many milliseconds the client must wait.
     pub(crate) fn admit(&self, client: IpAddr, now_ms: u64) -> Result<(), u64> {
         let Some(rate) = self.rate else { return Ok(()) };
+        let now = Duration::from_millis(now_ms);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MAX_BUCKETS {
-            buckets.retain(|_, bucket| !bucket.is_full(rate, now_ms));
+            buckets.retain(|_, bucket| !bucket.is_full(rate, now));
             if buckets.len() >= MAX_BUCKETS {
                 buckets.clear();
             }
         }
-        buckets
-            .entry(counted_address(client))
-            .or_insert_with(|| TokenBucket::full(rate, now_ms))
-            .take_token(rate, now_ms)
+        buckets.entry(counted_address(client)).or_default().try_take(rate, now).map_err(whole_ms)
     }
+}
+
+/// Milliseconds, rounded up: a client that waits so long is not refused again.
+fn whole_ms(wait: Duration) -> u64 {
+    u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 /// The address that is counted: an IPv6 client has a whole /64.
@@ -57,7 +61,7 @@ mod tests {
 
     #[test]
     fn addresses_of_one_network_share_a_bucket() {
-        let limits = RateLimits::new(Some(RequestRate { per_second: 1, burst: 1 }));
+        let limits = RateLimits::new(Some(Rate::per_second(1, 1)));
         let request = |address: &str| limits.admit(address.parse().unwrap(), 0);
         assert_eq!(request("2001:db8::1"), Ok(()));
         assert_eq!(request("2001:db8::2"), Err(1_000));

@@ -234,10 +234,7 @@ mod tests {
     /// Tries to write through a session of the api; returns the database's own message.
     async fn attempt(store: &Store, sql: &str) -> String {
         let refused = store.fetch("write", Statement::new(sql)).await.unwrap_err();
-        std::iter::successors(std::error::Error::source(&refused), |error| error.source())
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(": ")
+        environment::with_causes(&refused)
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@
 
 use chain_plugin_sdk::Request;
 use chain_plugin_sdk::json::Cursor;
-use evm_plugin::prove;
+use evm_plugin::{events, prove};
 use evm_plugin::rpc::{Header, Receipt};
 use nodes::replay::Node;
 use serde_json::{Value, json};
@@ -158,7 +158,7 @@ fn block(shape: &Shape, height: u64, parent: &str) -> (String, String, String) {
     let mut receipts: Vec<Value> = (0..shape.swaps).map(|index| receipt(shape, height, index)).collect();
     let root = {
         let text = Value::from(receipts.clone()).to_string();
-        let read = Receipt::read_all(&mut Cursor::new(&text)).ok().flatten().unwrap_or_default();
+        let read = Receipt::read_all(&mut Cursor::new(&text), events::table()).ok().flatten().unwrap_or_default();
         prove::receipts_root(&read).unwrap_or_default()
     };
     let zeros = |bytes: usize| format!("0x{}", "00".repeat(bytes));

@@ -1,33 +1,22 @@
-//! A node made of recorded blocks: answers a plugin's JSON-RPC from the fixtures.
+//! A node made of recorded blocks: answers a plugin's JSON-RPC from the recordings.
 #![allow(clippy::allow_attributes, dead_code, reason = "each test uses its own part")]
 
 use alloy_primitives::{U256, hex, keccak256};
 use chain_plugin_sdk::{Context, Host, Level, Request, Response, UpstreamError};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 /// `Transfer(address,address,uint256)`.
 pub(crate) const TRANSFER: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
 
-/// The folder of fixtures; none, with a line printed, where there is none and nobody asked for it.
-pub(crate) fn fixtures() -> Option<PathBuf> {
-    if let Ok(folder) = std::env::var("CHAINTAPE_FIXTURES") {
-        let folder = PathBuf::from(folder);
-        assert!(folder.is_dir(), "CHAINTAPE_FIXTURES names {}, which is no folder", folder.display());
-        return Some(folder);
-    }
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    println!("skipped: no fixtures; set CHAINTAPE_FIXTURES");
-    None
-}
-
-/// Reads one JSON file of the fixtures.
+/// Reads one JSON file of the folder of recordings that may not be copied.
 pub(crate) fn read(folder: &std::path::Path, name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(folder.join(name)).unwrap()).unwrap()
+}
+
+/// Reads one JSON file of the recordings that the repository carries.
+pub(crate) fn read_recording(name: &str) -> Value {
+    serde_json::from_str(&recordings::read_text(name).unwrap()).unwrap()
 }
 
 /// What a pool answers.
@@ -58,26 +47,29 @@ pub(crate) struct Node {
 
 impl Node {
     /// All recorded blocks of one chain.
-    pub(crate) fn of_chain(chain_id: u64) -> Option<Self> {
-        let folder = fixtures()?.join("evm/blocks");
+    pub(crate) fn of_chain(chain_id: u64) -> Self {
         let mut node = Self { chain_id, ..Self::default() };
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let name = entry.unwrap().file_name().into_string().unwrap();
+        for name in recordings::names_in("evm/blocks").unwrap() {
             let Some(height) = name.strip_prefix(&format!("{chain_id}_")).and_then(|rest| rest.strip_suffix(".json"))
             else {
                 continue;
             };
-            node.blocks.insert(height.parse().unwrap(), read(&folder, &name));
+            node.blocks.insert(height.parse().unwrap(), read_recording(&format!("evm/blocks/{name}")));
         }
-        for pool in read(&folder, "pools_inferred.json").as_array().unwrap() {
-            if pool["chainId"] == chain_id {
+        node.know_pools("evm/blocks/pools_inferred.json");
+        node
+    }
+
+    /// Lets it answer for the pools of a recorded list.
+    pub(crate) fn know_pools(&mut self, recording: &str) {
+        for pool in read_recording(recording).as_array().unwrap() {
+            if pool["chainId"] == self.chain_id {
                 let token = |name: &str| pool[name].as_str().map(str::to_owned);
                 let facts = PoolFacts { tokens: [token("token0"), token("token1")] };
-                node.pools.insert(pool["pool"].as_str().unwrap().to_owned(), facts);
+                self.pools.insert(pool["pool"].as_str().unwrap().to_owned(), facts);
             }
         }
-        node.complete_pools();
-        Some(node)
+        self.complete_pools();
     }
 
     /// Where only one token of a pool could be told, the other is the one that moved with the pool most often.

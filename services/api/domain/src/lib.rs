@@ -1,8 +1,8 @@
 //! The read side of Chaintape: queries, the rows that answer them, and the rules of the live stream.
 //!
-//! Read in this order: `query` (what clients may ask for), `views` (the rows that answer), then the four rules of
-//! the stream: `recent` (recent changes kept for new subscriptions), `catch_up` (bringing a snapshot up to date),
-//! `send_queue` (what waits for a slow reader) and `token_bucket` (how often a client may ask).
+//! Read in this order: `query` (what clients may ask for), `views` (the rows that answer), then the three rules of
+//! the stream: `recent` (recent changes kept for new subscriptions), `catch_up` (bringing a snapshot up to date)
+//! and `send_queue` (what waits for a slow reader).
 //!
 //! **Invariant:** pure; time is a parameter, and nothing here knows of JSON, SQL or sockets.
 
@@ -11,7 +11,6 @@ mod views;
 mod recent;
 mod catch_up;
 mod send_queue;
-mod token_bucket;
 
 pub use catch_up::{LaterChange, Presence, catch_up};
 pub use query::{
@@ -20,7 +19,6 @@ pub use query::{
 };
 pub use recent::{KeptChange, RecentChanges};
 pub use send_queue::{Delivery, SendQueue};
-pub use token_bucket::{RequestRate, TokenBucket};
 pub use views::{
     BalanceRow, DriftRow, ExplainedPosition, FeeRow, FoldedPosition, FoldedPositions, HistoryPoint, LeaderRow,
     PositionRow, PositionStep, Totals, TotalsRow, TradeRow, UserState, WalletRow, WalletState,

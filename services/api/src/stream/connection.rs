@@ -4,9 +4,9 @@ use super::protocol::{self, BadMessage, ClientRequest, ServerMessage};
 use super::snapshots::{self, SubscribeError};
 use crate::App;
 use crate::live::{Mailbox, Outgoing, Subscription};
-use api_domain::{Delivery, RequestRate, TokenBucket};
+use api_domain::Delivery;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
-use environment::now_ms;
+use environment::{Rate, TokenBucket, now_ms};
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
 use std::error::Error;
@@ -23,7 +23,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Messages written between two flushes at most.
 const MAX_MESSAGES_PER_FLUSH: usize = 64;
 /// How often a client may send messages.
-const CLIENT_MESSAGE_RATE: RequestRate = RequestRate { per_second: 10, burst: 64 };
+const CLIENT_MESSAGE_RATE: Rate = Rate::per_second(10, 64);
 
 /// How long the close frame may take to be written.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -57,7 +57,7 @@ async fn receive(
     mailbox: &Mailbox,
     mut incoming: futures_util::stream::SplitStream<WebSocket>,
 ) -> &'static str {
-    let mut tokens = TokenBucket::full(CLIENT_MESSAGE_RATE, now_ms());
+    let mut tokens = TokenBucket::default();
     loop {
         let message = tokio::select! {
             message = timeout(CLIENT_SILENCE_TIMEOUT, incoming.next()) => message,
@@ -77,9 +77,9 @@ async fn receive(
             }
             Ok(Some(Ok(Message::Text(text)))) => text,
         };
-        if let Err(wait_ms) = tokens.take_token(CLIENT_MESSAGE_RATE, now_ms()) {
+        if let Err(wait) = tokens.try_take(CLIENT_MESSAGE_RATE, Duration::from_millis(now_ms())) {
             reply_error(mailbox, None, "too-fast", None, "slow down");
-            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            tokio::time::sleep(wait).await;
         }
         // A client that sends requests without reading the replies waits here, so that these cannot pile up.
         mailbox.wait_for_room().await;

@@ -2,8 +2,7 @@
 
 use crate::ground::Ground;
 use api::Settings;
-use api_domain::RequestRate;
-use environment::{Secret, Shutdown};
+use environment::{Rate, Secret, Shutdown};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
@@ -58,7 +57,7 @@ impl Serving {
 
     /// Settings with a request limit.
     pub(crate) fn rated(per_second: u32, burst: u32) -> impl FnOnce(&mut Settings) {
-        move |settings| settings.rate = Some(RequestRate { per_second, burst })
+        move |settings| settings.rate = Some(Rate::per_second(per_second, burst))
     }
 
     pub(crate) async fn request(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
