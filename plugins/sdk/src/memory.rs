@@ -15,8 +15,8 @@
 //!   code, held by a property; memory of small blocks is not used for large ones until the instance ends.
 //! - 2026-11-29: opt-in, and all state in `Cell`s. Context: an author of a plugin should not get our unsafe code
 //!   without asking for it. Six kinds of unsafe operation are left: the backing allocator's calls, reading and writing
-//!   the link in a freed block, zeroing, copying, and `Sync`. They run under Miri (`cargo +nightly miri test -p
-//!   chain-plugin-sdk memory`).
+//!   the link in a freed block, zeroing, copying, and `Sync`. The tests are made to run under Miri as well: `cargo
+//!   +nightly miri test -p chain-plugin-sdk memory`.
 #![expect(unsafe_code, reason = "an allocator hands out raw memory; each block says why it is sound")]
 
 #[cfg(test)]
@@ -75,7 +75,7 @@ impl<B> GuestAllocator<B> {
 /// The size class of a block; none where the block is large, or aligned to more than a granule.
 #[inline]
 const fn size_class(size: usize, align: usize) -> Option<usize> {
-    // Nobody may ask for a size of zero; if somebody did, it would not count as small.
+    // Callers must not ask for a size of zero; wrapping makes it count as large.
     let last_byte = size.wrapping_sub(1);
     if last_byte < MAX_SMALL_BYTES && align <= GRANULE_BYTES { Some(last_byte / GRANULE_BYTES) } else { None }
 }
