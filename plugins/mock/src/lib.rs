@@ -1,9 +1,9 @@
 //! An endless deterministic chain of trades that needs no node: for the fully mocked environment, and as an example.
 //!
 //! Blocks are a function of the settings and the host's time: block `n` exists once `n * block-ms` have passed since
-//! `epoch-ms`. Every `reorg-every` blocks the newest `reorg-depth` blocks first show on a branch that is abandoned one block
-//! later. With `node = true` the chain is read from a mock node at the chain's endpoint instead: the same trades, with the
-//! branches and faults of that node's script.
+//! `epoch-ms`. Every `reorg-every` blocks the newest `reorg-depth` blocks first show on a branch that is abandoned one
+//! block later. With `node = true` the chain is read from a mock node at the chain's endpoint instead: the same trades,
+//! with the branches and faults of that node's script.
 
 mod chain;
 mod from_node;

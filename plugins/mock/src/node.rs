@@ -1,7 +1,8 @@
-//! The JSON that a mock node serves over HTTP (`deploy/lab/nodes` has one), and the hash that commits to a block's trades.
+//! The JSON that a mock node serves over HTTP (`deploy/lab/nodes` has one), and the hash that commits to a block's
+//! trades.
 //!
-//! `GET /head` returns a [`Head`]; `GET /blocks?first=N&last=M` returns [`Blocks`]. Because a block's hash commits to its trades,
-//! a node that omits a trade, or a block of the span, is detected.
+//! `GET /head` returns a [`Head`]; `GET /blocks?first=N&last=M` returns [`Blocks`]. Because a block's hash commits to
+//! its trades, a node that omits a trade, or a block of the span, is detected.
 
 use crate::random::Random;
 use serde::{Deserialize, Serialize};

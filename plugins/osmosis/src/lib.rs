@@ -1,8 +1,8 @@
 //! Detects trades on Osmosis: swaps through its pool manager, read from any CometBFT node over plain HTTP.
 //!
-//! This is the worked example of `plugins/README.md`. A scan runs through the modules in this order: [`node`] fetches blocks,
-//! [`swaps`] reads the events of a transaction, [`trades`] makes one user-level trade of its hops. [`time`] parses the
-//! node's times, [`settings`] has the chain file's settings.
+//! This is the worked example of `plugins/README.md`. A scan runs through the modules in this order: `node` fetches
+//! blocks, `swaps` reads the events of a transaction, `trades` makes one user-level trade of its hops. `time`
+//! parses the node's times, `settings` has the chain file's settings.
 
 mod settings;
 mod time;

@@ -1,5 +1,5 @@
-//! The requests to a CometBFT node: `/status`, `/block`, `/block_results`. One height costs two requests; all heights of a span
-//! are requested at once.
+//! The requests to a CometBFT node: `/status`, `/block`, `/block_results`. One height costs two requests; all heights
+//! of a span are requested at once.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,7 +1,7 @@
 //! A transaction's swaps: the `token_swapped` events of the pool manager, in order.
 //!
-//! The chain itself emits these events: those of contracts carry the prefix `wasm`, so nobody can invent one, and a leg needs no
-//! other backing.
+//! The chain itself emits these events: those of contracts carry the prefix `wasm`, so nobody can invent one, and a leg
+//! needs no other backing.
 
 use crate::node::{NodeTransaction, TransactionEvent};
 use chain_plugin_sdk::Failure;

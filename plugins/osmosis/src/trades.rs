@@ -1,4 +1,5 @@
-//! From hops to trades: hops that follow each other make one trade, and so do routes of one message between the same assets.
+//! From hops to trades: hops that follow each other make one trade, and so do routes of one message between the same
+//! assets.
 
 use crate::node::{NodeBlock, NodeTransaction};
 use crate::settings::{Settings, symbol_and_decimals};

@@ -1,7 +1,8 @@
 //! JSON parsed in one pass, borrowing strings and skipping unwanted values: for responses of many megabytes.
 //!
-//! It is for the responses of nodes, whose strings contain no escapes where it matters (hashes, numbers, addresses): a string
-//! with an escape is refused. Skipped values are not validated, and strings are returned as bytes that may be no UTF-8.
+//! It is for the responses of nodes, whose strings contain no escapes where it matters (hashes, numbers, addresses): a
+//! string with an escape is refused. Skipped values are not validated, and strings are returned as bytes that may be no
+//! UTF-8.
 
 mod scan;
 
@@ -26,8 +27,8 @@ impl std::error::Error for Malformed {}
 
 type Result<T> = std::result::Result<T, Malformed>;
 
-/// Whether a field has the wanted name. It compares words of eight bytes, because compilers for WebAssembly turn a comparison
-/// of slices into a call and a loop over bytes.
+/// Whether a field has the wanted name. It compares words of eight bytes, because compilers for WebAssembly turn a
+/// comparison of slices into a call and a loop over bytes.
 #[inline]
 pub fn is<const N: usize>(name: &[u8], wanted: &[u8; N]) -> bool {
     const WORD: usize = size_of::<u64>();

@@ -92,16 +92,16 @@ impl Answers {
     }
 }
 
-/// Sends the calls, `batch` of them in one HTTP request and all requests at once. A batch that the endpoint refuses is sent
-/// again in smaller ones: as small as the refusal says, else halved until each call has a request of its own.
+/// Sends the calls, `batch` of them in one HTTP request and all requests at once. A batch that the endpoint refuses is
+/// sent again in smaller ones: as small as the refusal says, else halved until each call has a request of its own.
 pub fn send(host: &mut impl Host, calls: &[Call], batch: usize) -> Answers {
     let mut answers = Answers::unanswered(calls.len());
     send_batches(host, calls, batch, |chunk, response| answers.file_response(calls, chunk, response));
     answers
 }
 
-/// Sends batches until `file` accepts every response: where it returns a number, the batch is sent again in batches of that
-/// size.
+/// Sends batches until `file` accepts every response: where it returns a number, the batch is sent again in batches of
+/// that size.
 fn send_batches(
     host: &mut impl Host,
     calls: &[Call],
@@ -220,7 +220,8 @@ impl Answers {
         Self { bodies: vec![], slots: vec![Slot::Error(Error::left_out()); calls] }
     }
 
-    /// Files one response under the calls it answers; returns the size of the batches to send again where this one was too large.
+    /// Files one response under the calls it answers; returns the size of the batches to send again where this one was
+    /// too large.
     fn file_response(&mut self, calls: &[Call], chunk: Range<usize>, response: HttpResult) -> Option<usize> {
         let error = self.file_results(&chunk, response).err()?;
         let fewer = error.batch_after(chunk.len());
@@ -343,7 +344,8 @@ mod tests {
         assert_eq!(answers.parse::<u8>(1).unwrap(), 1);
     }
 
-    /// How many requests it takes until a node answers that accepts so many calls at once and refuses more with this message.
+    /// How many requests it takes until a node answers that accepts so many calls at once and refuses more with this
+    /// message.
     fn requests_until_answered(limit: usize, message: &str) -> usize {
         struct LimitedNode {
             limit: usize,

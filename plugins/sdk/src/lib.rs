@@ -1,7 +1,8 @@
 //! What every Rust plugin needs and no more: the generated bindings, a trait to implement, amounts, JSON-RPC.
 //!
-//! A plugin is ordinary Rust that talks to a [`Host`]. In a component that is the real host ([`ComponentHost`]); in native tests it
-//! is a cassette ([`replay::Replay`]) or a fake. `plugins/README.md` leads from nothing to a running chain in six steps.
+//! A plugin is ordinary Rust that talks to a [`Host`]. In a component that is the real host ([`ComponentHost`]); in
+//! native tests it is a cassette ([`replay::Replay`]) or a fake. `plugins/README.md` leads from nothing to a running
+//! chain in six steps.
 
 pub mod bindings;
 pub mod host;

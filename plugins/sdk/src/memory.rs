@@ -1,21 +1,22 @@
 //! The guest allocator: blocks of up to 1 KiB come from one free list per size, larger ones from dlmalloc.
 //!
 //! A plugin opts in with [`guest_allocator!`](crate::guest_allocator!); without it the default allocator of the target
-//! serves. An instance lives for one call on one thread, and makes and drops thousands of short texts and lists in it. A
-//! freed block is the next one given out for its size, so neither allocating nor freeing searches for anything. dlmalloc
-//! is Rust's own allocator for WebAssembly, in a version that also uses the memory an instance begins with.
+//! serves. An instance lives for one call on one thread, and makes and drops thousands of short texts and lists in it.
+//! A freed block is the next one given out for its size, so neither allocating nor freeing searches for anything.
+//! dlmalloc is Rust's own allocator for WebAssembly, in a version that also uses the memory an instance begins with.
 //!
-//! **Invariant:** a small block is either with its owner or in the free list of its size class, and its class follows from
-//! its layout alone, so it returns to the list that it came from.
+//! **Invariant:** a small block is either with its owner or in the free list of its size class, and its class follows
+//! from its layout alone, so it returns to the list that it came from.
 //!
 //! ## Decisions
 //!
-//! - 2026-11-27: our own lists in front of dlmalloc. Context: of a scan of blocks full of swaps, 8 % went
-//!   to dlmalloc by the profile of `bench detect`, now 2 %; TLSF, a general allocator as well, had changed nothing. Price:
-//!   unsafe code, held by a property; memory of small blocks is not used for large ones until the instance ends.
-//! - 2026-11-29: opt-in, and all state in `Cell`s. Context: an author of a plugin should not get our unsafe code without
-//!   asking for it. Six kinds of unsafe operation are left: the backing allocator's calls, reading and writing the link in a
-//!   freed block, zeroing, copying, and `Sync`. They run under Miri (`cargo +nightly miri test -p chain-plugin-sdk memory`).
+//! - 2026-11-27: our own lists in front of dlmalloc. Context: of a scan of blocks full of swaps, 8 % went to dlmalloc
+//!   by the profile of `bench detect`, now 2 %; TLSF, a general allocator as well, had changed nothing. Price: unsafe
+//!   code, held by a property; memory of small blocks is not used for large ones until the instance ends.
+//! - 2026-11-29: opt-in, and all state in `Cell`s. Context: an author of a plugin should not get our unsafe code
+//!   without asking for it. Six kinds of unsafe operation are left: the backing allocator's calls, reading and writing
+//!   the link in a freed block, zeroing, copying, and `Sync`. The tests are made to run under Miri as well: `cargo
+//!   +nightly miri test -p chain-plugin-sdk memory`.
 #![expect(unsafe_code, reason = "an allocator hands out raw memory; each block says why it is sound")]
 
 #[cfg(test)]
@@ -74,7 +75,7 @@ impl<B> GuestAllocator<B> {
 /// The size class of a block; none where the block is large, or aligned to more than a granule.
 #[inline]
 const fn size_class(size: usize, align: usize) -> Option<usize> {
-    // Nobody may ask for a size of zero; if somebody did, it would not count as small.
+    // Callers must not ask for a size of zero; wrapping makes it count as large.
     let last_byte = size.wrapping_sub(1);
     if last_byte < MAX_SMALL_BYTES && align <= GRANULE_BYTES { Some(last_byte / GRANULE_BYTES) } else { None }
 }
@@ -129,8 +130,8 @@ impl Slab {
         Self { next: Cell::new(ptr::null_mut()), left_bytes: Cell::new(0) }
     }
 
-    /// Cuts off `size` bytes, which must be a multiple of a granule and at most [`MAX_SMALL_BYTES`]; null where no new slab
-    /// can be had. The rest of a slab that is too short, less than the largest small block, is given up.
+    /// Cuts off `size` bytes, which must be a multiple of a granule and at most [`MAX_SMALL_BYTES`]; null where no new
+    /// slab can be had. The rest of a slab that is too short, less than the largest small block, is given up.
     fn cut(&self, size: usize, backing: &impl GlobalAlloc) -> *mut u8 {
         if self.left_bytes.get() < size {
             // SAFETY: the size of a slab is not zero.
@@ -148,8 +149,9 @@ impl Slab {
     }
 }
 
-// SAFETY: a block is as long and as aligned as its layout asks, because its class is at least as long and a slab is cut in
-// granules. It is nobody else's until it is freed: one from a free list was freed before, one from a slab was never given out.
+// SAFETY: a block is as long and as aligned as its layout asks, because its class is at least as long and a slab is cut
+// in granules. It is nobody else's until it is freed: one from a free list was freed before, one from a slab was never
+// given out.
 unsafe impl<B: GlobalAlloc> GlobalAlloc for GuestAllocator<B> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -213,8 +215,8 @@ impl<B: GlobalAlloc> GuestAllocator<B> {
         // SAFETY: the caller promises that the new size is not zero.
         let moved = unsafe { self.alloc(wanted) };
         if !moved.is_null() {
-            // SAFETY: both blocks are at least as long as what is copied, and the new one is nobody else's. The caller gives
-            // the old one up and names the layout it was given out with.
+            // SAFETY: both blocks are at least as long as what is copied, and the new one is nobody else's. The caller
+            // gives the old one up and names the layout it was given out with.
             unsafe {
                 ptr::copy_nonoverlapping(block, moved, layout.size().min(size));
                 self.dealloc(block, layout);

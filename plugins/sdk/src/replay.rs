@@ -1,5 +1,5 @@
-//! A host for native tests that answers from a cassette: the JSON that `chain-ingestor plugin record` writes and that people can
-//! write by hand.
+//! A host for native tests that answers from a cassette: the JSON that `chain-ingestor plugin record` writes and that
+//! people can write by hand.
 
 use crate::{Context, Host, Level, Request, Response, Span, UpstreamError};
 use serde_json::Value;

@@ -1,4 +1,5 @@
-//! The accounts of a transaction: who signed, which are token accounts, whose they are, and what they held before and after.
+//! The accounts of a transaction: who signed, which are token accounts, whose they are, and what they held before and
+//! after.
 
 use crate::base58;
 use crate::block::NodeTransaction;
@@ -54,8 +55,8 @@ impl<'t, 'a> Accounts<'t, 'a> {
         accounts
     }
 
-    /// Adds accounts that were made and closed within the transaction. They leave no balance; the call that made them names
-    /// mint and owner.
+    /// Adds accounts that were made and closed within the transaction. They leave no balance; the call that made them
+    /// names mint and owner.
     fn add_made_within(&mut self, tree: &CallTree<'t, 'a>) {
         for call in &tree.calls {
             if ![TOKEN, TOKEN_2022].contains(&call.program) || call.instruction.data.len_at_most() > 50 {
@@ -123,8 +124,8 @@ impl<'t, 'a> Accounts<'t, 'a> {
         (before.get(at).copied().unwrap_or_default(), after.get(at).copied().unwrap_or_default())
     }
 
-    /// How the holdings of a party in one asset changed. Native SOL and wrapped SOL are one asset; the change contains the
-    /// fee of the transaction and deposits for new accounts.
+    /// How the holdings of a party in one asset changed. Native SOL and wrapped SOL are one asset; the change contains
+    /// the fee of the transaction and deposits for new accounts.
     pub(crate) fn balance_change(&self, party: &str, asset: &str) -> i128 {
         let of_party = self.token_accounts().filter(|(_, account)| account.mint == asset && account.owner == party);
         let tokens: i128 = of_party.map(|(_, account)| i128::from(account.after) - i128::from(account.before)).sum();

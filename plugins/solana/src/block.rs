@@ -1,5 +1,5 @@
-//! The response to `getBlock`, read in one pass: votes and failed transactions are skipped as soon as they are recognised;
-//! everything else borrows from the bytes of the response.
+//! The response to `getBlock`, read in one pass: votes and failed transactions are skipped as soon as they are
+//! recognised; everything else borrows from the bytes of the response.
 
 use crate::envelope::{Envelope, RawInstruction};
 use crate::message::{Instruction, TransactionMessage};

@@ -11,8 +11,8 @@ pub(crate) const TOKEN: &str = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA";
 /// The Token-2022 program.
 pub(crate) const TOKEN_2022: &str = "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb";
 
-/// Programs that other programs build on: they are never venues. Where the node recorded no stack heights they are taken to
-/// be called by the program before.
+/// Programs that other programs build on: they are never venues. Where the node recorded no stack heights they are
+/// taken to be called by the program before.
 const BASIC_PROGRAMS: [&str; 8] = [
     SYSTEM,
     TOKEN,
@@ -97,8 +97,8 @@ impl<'t, 'a> CallTree<'t, 'a> {
         self.calls.push(ProgramCall { instruction, program, height, end: 0, top });
     }
 
-    /// The height of a call without a recorded one: basic programs, and a program that emits an event by calling itself, are
-    /// taken to be called by the program before; everything else from the top.
+    /// The height of a call without a recorded one: basic programs, and a program that emits an event by calling
+    /// itself, are taken to be called by the program before; everything else from the top.
     fn guess_height(&self, transaction: &NodeTransaction<'a>, instruction: &Instruction<'a>, top: usize) -> u8 {
         let key = transaction.message.keys.get(usize::from(instruction.program)).map_or("", AsRef::as_ref);
         let caller = self.calls[top..].iter().rev().find(|call| call.height == 1 || !call.is_basic());

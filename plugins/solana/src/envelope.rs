@@ -1,5 +1,5 @@
-//! A transaction in any encoding of a node: an object (`json`), an object with decoded instructions (`jsonParsed`), or the
-//! bytes of the wire (`base64`, `base58`).
+//! A transaction in any encoding of a node: an object (`json`), an object with decoded instructions (`jsonParsed`), or
+//! the bytes of the wire (`base64`, `base58`).
 
 use crate::message::{self, AccountKey, Data, Instruction, InstructionAccounts, TransactionMessage};
 use crate::parsed;
@@ -160,7 +160,8 @@ pub(crate) struct RawInstruction<'a> {
 }
 
 impl<'a> RawInstruction<'a> {
-    /// The instruction with its program and accounts as indices; none where its program is no account of the transaction.
+    /// The instruction with its program and accounts as indices; none where its program is no account of the
+    /// transaction.
     pub(crate) fn resolve(self, keys: &[AccountKey<'a>]) -> Option<Instruction<'a>> {
         let index_of = |key: &str| u16::try_from(keys.iter().position(|known| known == key)?).ok();
         let program = match (self.program_id_index, self.program_id) {

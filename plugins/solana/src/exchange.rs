@@ -42,8 +42,8 @@ pub(crate) struct VenueCall<'x> {
     pub(crate) with_minting: bool,
 }
 
-/// The legs of one call: usually one, two in a two-hop swap, none where nothing was exchanged. Counts a reported trade that no
-/// transfer backs.
+/// The legs of one call: usually one, two in a two-hop swap, none where nothing was exchanged. Counts a reported trade
+/// that no transfer backs.
 pub(crate) fn legs_of_call(view: &TransactionView<'_, '_, '_>, of: &VenueCall<'_>, unbacked: &mut u64) -> Vec<Leg> {
     let (at, venue) = (of.at, of.venue);
     let call = &view.tree.calls[at];
@@ -97,7 +97,8 @@ fn reported_payout<'h>(reported: &ReportedTrade, transfers: &[PartyTransfer<'h>]
     (!reported.is_buy && raw > 0 && !is_shown).then_some(native_payout(given, raw))
 }
 
-/// The lamports that a pool without a known event pays: it took tokens, gave nothing, and has fewer lamports in the end.
+/// The lamports that a pool without a known event pays: it took tokens, gave nothing, and has fewer lamports in the
+/// end.
 fn payout_by_balance<'h>(
     view: &TransactionView<'_, '_, '_>,
     transfers: &[PartyTransfer<'h>],
@@ -198,7 +199,8 @@ impl<K: KnownParties> Exchange<'_, '_, K> {
         self.leg(payer, (sold, into), (bought, out), vec![largest.to.to_owned(), payer.to_owned()])
     }
 
-    /// Adds what else was paid in the call: by the trader beside the price, by the pool out of it, and what tokens keep.
+    /// Adds what else was paid in the call: by the trader beside the price, by the pool out of it, and what tokens
+    /// keep.
     fn add_fees(&self, leg: &mut Leg, creators: &[&str]) {
         for transfer in self.transfers {
             let is_pool =

@@ -22,7 +22,8 @@ const TIP_ACCOUNTS: [&str; 8] = [
 
 /// Further fees of a trade are not listed.
 const MAX_FEES_PER_TRADE: usize = 64;
-/// A payment to an unknown account is a fee up to one part in so many of what was traded; larger ones have another reason.
+/// A payment to an unknown account is a fee up to one part in so many of what was traded; larger ones have another
+/// reason.
 const SERVICE_FEE_DIVISOR: u64 = 10;
 
 /// What one trader paid in a transaction outside of the calls that are legs; each payment goes to one trade.
@@ -86,8 +87,8 @@ impl<'x> OtherPayments<'x> {
         Self { payments, network_fee, platform }
     }
 
-    /// Takes the fees of one trade, those of its legs first. A payment to an unknown account counts only while it is small
-    /// beside what was traded.
+    /// Takes the fees of one trade, those of its legs first. A payment to an unknown account counts only while it is
+    /// small beside what was traded.
     pub(crate) fn take_fees_of(&mut self, route: &Route<'_>, legs: &[Leg]) -> Vec<Fee> {
         let mut fees: Vec<Fee> = route.legs.iter().flat_map(|at| &legs[*at].fees).map(fee_of_leg).collect();
         self.payments.retain(|payment| {

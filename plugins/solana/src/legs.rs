@@ -25,7 +25,8 @@ pub(crate) fn may_trade(transaction: &NodeTransaction<'_>, tree: &CallTree<'_, '
         && tree.calls.iter().any(|call| !call.is_basic())
 }
 
-/// Finds the legs of a transaction: first in calls of known venues, then in calls of unknown programs that may be pools.
+/// Finds the legs of a transaction: first in calls of known venues, then in calls of unknown programs that may be
+/// pools.
 pub(crate) fn find_legs(view: &TransactionView<'_, '_, '_>) -> FoundLegs {
     let mut found = FoundLegs::default();
     let calls = &view.tree.calls;
@@ -114,7 +115,8 @@ fn trust_in_unknown(
     }
 }
 
-/// Whether a leg is plain enough to be believed where nothing vouches for the program: by a signer, with one party, for cash.
+/// Whether a leg is plain enough to be believed where nothing vouches for the program: by a signer, with one party, for
+/// cash.
 fn is_plain(view: &TransactionView<'_, '_, '_>, leg: &Leg) -> bool {
     let is_divisible = |asset: &str| view.accounts.decimals(asset).is_some_and(|decimals| decimals > 0);
     view.accounts.signs(&leg.user)

@@ -1,7 +1,7 @@
 //! Detects trades on Solana: from blocks, chained by their parents, to one trade per user action.
 //!
-//! Modules stand in the order in which a scan runs through them; [`model`] has the words they share. Modules are private
-//! unless another crate (tests, fuzz targets) names them.
+//! Modules stand in the order in which a scan runs through them; `model` has the words they share. Modules are
+//! private unless another crate (tests, fuzz targets) names them.
 
 mod settings;
 mod head;
@@ -34,8 +34,8 @@ use chain_plugin_sdk::{Context, Description, Failure, Host, Plugin, Scanned, Spa
 /// The plugin.
 pub struct Solana;
 
-/// The programs that the plugin describes one by one: first the venues with a file of their own, then the routers. The fuzz
-/// targets make calls of them.
+/// The programs that the plugin describes one by one: first the venues with a file of their own, then the routers. The
+/// fuzz targets make calls of them.
 pub fn described_programs() -> impl Iterator<Item = &'static str> {
     let venues = venues::VENUES.iter().map(|venue| venue.program);
     venues.chain(venues::routers::ROUTERS.iter().map(|(_, program)| *program))
@@ -61,7 +61,8 @@ impl Plugin for Solana {
     }
 
     fn wake_by(_context: &Context) -> Option<Wake> {
-        // Every node offers it. `blockSubscribe`, which few providers offer, would carry whole blocks only to wake the poll.
+        // Every node offers it. `blockSubscribe`, which few providers offer, would carry whole blocks only to wake the
+        // poll.
         let message = r#"{"jsonrpc":"2.0","id":1,"method":"slotSubscribe"}"#;
         Some(Wake { path: String::new(), message: message.to_owned() })
     }

@@ -1,5 +1,5 @@
-//! A transaction's message: its signers, accounts and instructions; and how it is decoded from the bytes of the wire (legacy,
-//! version 0, version 1).
+//! A transaction's message: its signers, accounts and instructions; and how it is decoded from the bytes of the wire
+//! (legacy, version 0, version 1).
 
 use crate::base58;
 use std::borrow::Cow;
@@ -125,8 +125,8 @@ fn decode_version_0(wire: &mut Wire<'_>) -> Option<TransactionMessage<'static>> 
     Some(TransactionMessage { signature, keys, signers, instructions })
 }
 
-/// Version 1 has a mask of limits, the lifetime, counts, accounts, limits, the heads of all instructions, their bodies, and the
-/// signatures last. It has no lookup tables.
+/// Version 1 has a mask of limits, the lifetime, counts, accounts, limits, the heads of all instructions, their bodies,
+/// and the signatures last. It has no lookup tables.
 fn decode_version_1(wire: &mut Wire<'_>) -> Option<TransactionMessage<'static>> {
     wire.skip(1)?;
     let signers = usize::from(wire.byte()?);

@@ -1,4 +1,5 @@
-//! The words that the other modules share: what a leg, a fee and a venue are. It names no other module but the call tree.
+//! The words that the other modules share: what a leg, a fee and a venue are. It names no other module but the call
+//! tree.
 
 use crate::call_tree::CallTree;
 use ruint::aliases::U256;

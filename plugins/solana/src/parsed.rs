@@ -1,6 +1,7 @@
 //! Instructions that a node has decoded (`jsonParsed`), encoded again as the data that the program got.
 //!
-//! The plugin never asks for them, but archives are full of them. Only instructions that move tokens or SOL are known here.
+//! The plugin never asks for them, but archives are full of them. Only instructions that move tokens or SOL are known
+//! here.
 
 use crate::base58;
 use crate::message::{AccountKey, Data, Instruction, InstructionAccounts};

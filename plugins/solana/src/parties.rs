@@ -1,7 +1,7 @@
 //! The parties of one call of a venue: who gave what to whom, who is the pool, and who trades with it.
 //!
-//! **Invariant:** nothing here knows one venue from another. A pool is whoever got one asset and gave another within the
-//! call; the trader is the other party that did.
+//! **Invariant:** nothing here knows one venue from another. A pool is whoever got one asset and gave another within
+//! the call; the trader is the other party that did.
 
 use crate::accounts::Accounts;
 use crate::transfers::Transfer;
@@ -39,8 +39,8 @@ pub(crate) fn party_transfers<'h>(
         if !with_minting && (transfer.from.is_none() || transfer.to.is_none()) {
             continue;
         }
-        // Where the owner is unknown, the party is whoever may sign for the account. Who mints gives; what burns goes to
-        // the mint.
+        // Where the owner is unknown, the party is whoever may sign for the account. Who mints gives; what burns goes
+        // to the mint.
         let is_ownerless = |at: usize| accounts.token_account(at).is_some_and(|account| account.owner.is_empty());
         let from = match transfer.from {
             Some(at) if is_ownerless(at) => party(transfer.authority),
@@ -155,8 +155,8 @@ pub(crate) trait KnownParties {
 /// Tells the trader from the pools; none when no party gave one asset and got another.
 ///
 /// Of the parties that did, the trader is the one that signed. A router trades from accounts of its own, which sign for
-/// themselves: it acts elsewhere in the transaction too, a pool does not. Where one party gives and another one gets, only
-/// the pool has two sides.
+/// themselves: it acts elsewhere in the transaction too, a pool does not. Where one party gives and another one gets,
+/// only the pool has two sides.
 pub(crate) fn roles<'h>(
     transfers: &[PartyTransfer<'h>],
     taker: Option<&'h str>,

@@ -4,7 +4,8 @@ use chain_plugin_sdk::jsonrpc::{Call, Error};
 use chain_plugin_sdk::{Failure, Span};
 use serde::Deserialize;
 
-/// The commitment from which blocks are read: the cluster has voted for them. Should a fork replace one, the host reverts it.
+/// The commitment from which blocks are read: the cluster has voted for them. Should a fork replace one, the host
+/// reverts it.
 pub(crate) const CONFIRMED: &str = "confirmed";
 /// The commitment of blocks that no fork replaces.
 pub(crate) const FINALIZED: &str = "finalized";
@@ -39,8 +40,8 @@ pub(crate) fn next_slot(from: u64) -> Call {
     Call::new("getBlocksWithLimit", format!(r#"[{from},1,{{"commitment":"{CONFIRMED}"}}]"#))
 }
 
-/// A block with all its transactions. Version 1 is the newest version of transactions; a node refuses blocks with a newer one
-/// than the request allows.
+/// A block with all its transactions. Version 1 is the newest version of transactions; a node refuses blocks with a
+/// newer one than the request allows.
 pub(crate) fn block(slot: u64) -> Call {
     Call::new("getBlock", params(slot, CONFIRMED, r#""encoding":"json","transactionDetails":"full""#))
 }

@@ -1,7 +1,7 @@
 //! One scan: lists the slots that have blocks, fetches the blocks, proves that none is missing, and finds their trades.
 //!
-//! **Invariant:** a slot counts as empty only when the block after it names a parent before it. `through` ends where that
-//! proof ends.
+//! **Invariant:** a slot counts as empty only when the block after it names a parent before it. `through` ends where
+//! that proof ends.
 
 use crate::block::NodeBlock;
 use crate::cash::Cash;

@@ -1,7 +1,7 @@
 //! Attribution: from the party that stood before the pools to the trader who is charged.
 //!
-//! A signer who gave to a pool is the trader. Routers give from accounts of their own, on behalf of a signer; keepers fill
-//! the orders of people who sign nothing. In both cases the holdings that changed decide.
+//! A signer who gave to a pool is the trader. Routers give from accounts of their own, on behalf of a signer; keepers
+//! fill the orders of people who sign nothing. In both cases the holdings that changed decide.
 
 use crate::accounts::Accounts;
 use crate::cash::Cash;
@@ -44,8 +44,8 @@ fn trader_of_leg(view: &TransactionView<'_, '_, '_>, leg: &Leg, legs: &[Leg]) ->
     if exchanged && !is_pool {
         return user(if leg.venue == "pump-fun" { "event-owner" } else { "owner" });
     }
-    // A router: it acted for a signer. First come signers who gave it something or got something of it, then those whose
-    // holdings changed; of equals the first, who pays.
+    // A router: it acted for a signer. First come signers who gave it something or got something of it, then those
+    // whose holdings changed; of equals the first, who pays.
     let deals_with_router = |signer: &str| {
         view.transfers.iter().any(|transfer| {
             let (from, to) = (transfer.from, transfer.to);
@@ -62,8 +62,8 @@ fn trader_of_leg(view: &TransactionView<'_, '_, '_>, leg: &Leg, legs: &[Leg]) ->
     Trader { address: best.unwrap_or(accounts.payer()).to_owned(), evidence: "signer" }
 }
 
-/// The trader of one route. A signer who neither lost what was sold nor got what was bought acted for somebody else: for the
-/// one party that got it, if there is exactly one.
+/// The trader of one route. A signer who neither lost what was sold nor got what was bought acted for somebody else:
+/// for the one party that got it, if there is exactly one.
 pub(crate) fn trader_or_recipient(
     view: &TransactionView<'_, '_, '_>,
     trader: Trader,

@@ -86,8 +86,9 @@ fn native_transfer<'t>(tree: &CallTree<'t, '_>, call: usize) -> Option<Transfer<
     Some(Transfer { call, asset: SOL, from, to, authority: from, sent, received: sent, is_native: true })
 }
 
-/// Subtracts from what was received the fees that a token keeps of its transfers. No instruction shows them: an account ends
-/// with less than went in. What is missing is divided among the transfers into the account, the last taking the remainder.
+/// Subtracts from what was received the fees that a token keeps of its transfers. No instruction shows them: an account
+/// ends with less than went in. What is missing is divided among the transfers into the account, the last taking the
+/// remainder.
 fn subtract_withheld_fees(transfers: &mut [Transfer<'_>], accounts: &Accounts<'_, '_>) {
     for (at, account) in accounts.token_accounts().filter(|(_, it)| it.is_recorded && it.mint != SOL) {
         let is_into = |transfer: &Transfer<'_>| transfer.to == Some(at) && !transfer.is_native;
@@ -105,7 +106,8 @@ fn subtract_withheld_fees(transfers: &mut [Transfer<'_>], accounts: &Accounts<'_
         let mut left = missing;
         for transfer in transfers.iter_mut().filter(|transfer| is_into(transfer)) {
             count -= 1;
-            // No token has more than 2^64 units; whatever an endpoint reports beyond that is subtracted from the last one.
+            // No token has more than 2^64 units; whatever an endpoint reports beyond that is subtracted from the last
+            // one.
             let product = missing.checked_mul(u128::from(transfer.received));
             let in_proportion = product.map_or(0, |product| product / received);
             let part = if count == 0 { left } else { in_proportion };

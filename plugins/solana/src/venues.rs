@@ -1,8 +1,8 @@
-//! The venues: which programs are pools, and what is particular about each. A venue is one file; adding one touches that file
-//! and this list.
+//! The venues: which programs are pools, and what is particular about each. A venue is one file; adding one touches
+//! that file and this list.
 //!
-//! No venue describes where its amounts stand: they are the transfers within its call. A venue names the account that is the
-//! pool where the pool does not own its vaults, and reads its event where transfers do not show everything.
+//! No venue describes where its amounts stand: they are the transfers within its call. A venue names the account that
+//! is the pool where the pool does not own its vaults, and reads its event where transfers do not show everything.
 
 mod raydium_amm_v4;
 mod raydium_clmm;

@@ -35,7 +35,12 @@ fn recorded() -> &'static [String] {
         let made_up = r#"{"transaction":{"signatures":["s"],"message":{"header":{"numRequiredSignatures":1},"accountKeys":["a","b","6EF8rrecthR5Dkzon8Nwu78hRvfCKubJ14M5uBEwF6P"],"instructions":[{"programIdIndex":2,"accounts":[0,1],"data":"3Bxs4h24hBtQy9rw"}]}},"meta":{"err":null,"fee":5000,"preBalances":[9,9,1],"postBalances":[8,9,1],"innerInstructions":[]}}"#;
         let mut all = vec![made_up.to_owned()];
         let Some(folder) = fixtures() else { return all };
-        for (name, part) in [("transactions-2026/transactions.json", "rpc_json"), ("launchpads/transactions.json", "raw"), ("wallet-trades/swaps.json", "raw")] {
+        let files = [
+            ("transactions-2026/transactions.json", "rpc_json"),
+            ("launchpads/transactions.json", "raw"),
+            ("wallet-trades/swaps.json", "raw"),
+        ];
+        for (name, part) in files {
             for entry in node::read(&folder, name).as_array().unwrap() {
                 let raw: &Value = &entry[part];
                 if raw.is_object() {
@@ -81,7 +86,10 @@ proptest! {
     }
 
     #[test]
-    fn broken_texts_end_in_blocks_or_a_failure(which in any::<prop::sample::Index>(), cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+    fn broken_texts_end_in_blocks_or_a_failure(
+        which in any::<prop::sample::Index>(),
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
         let mut bytes = response(&[which.get(recorded()).as_str()]).into_bytes();
         for (at, byte) in cuts {
             let at = at.index(bytes.len());
@@ -91,7 +99,10 @@ proptest! {
     }
 
     #[test]
-    fn odd_values_end_in_blocks_or_a_failure(which in any::<prop::sample::Index>(), changes in prop::collection::vec((0_usize..2_000, 0..ODD_VALUES.len()), 1..5)) {
+    fn odd_values_end_in_blocks_or_a_failure(
+        which in any::<prop::sample::Index>(),
+        changes in prop::collection::vec((0_usize..2_000, 0..ODD_VALUES.len()), 1..5),
+    ) {
         let mut value: Value = serde_json::from_str(which.get(recorded()).as_str()).unwrap();
         for (at, odd) in changes {
             replace_value(&mut value, at, &serde_json::from_str(ODD_VALUES[odd]).unwrap_or(Value::Null));
@@ -100,7 +111,10 @@ proptest! {
     }
 
     #[test]
-    fn other_numbers_end_in_blocks_or_a_failure(which in any::<prop::sample::Index>(), draws in prop::collection::vec(any::<u64>(), 1..40)) {
+    fn other_numbers_end_in_blocks_or_a_failure(
+        which in any::<prop::sample::Index>(),
+        draws in prop::collection::vec(any::<u64>(), 1..40),
+    ) {
         fn draw(value: &mut Value, draws: &mut impl Iterator<Item = u64>) {
             match value {
                 Value::Number(number) if number.is_u64() => *value = (draws.next().unwrap() % 40).into(),

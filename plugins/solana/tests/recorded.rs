@@ -39,8 +39,8 @@ fn assert_hops(events: &[Value], trades: &[Trade], signature: &str) {
         let (given, got) = (number(&event["inputAmount"]), number(&event["outputAmount"]));
         let is_hop = |leg: &&(String, String, u128, String, u128)| leg.1 == sold && leg.3 == bought;
         let exact = legs.iter().find(|leg| is_hop(leg) && leg.2 == given && leg.4 == got);
-        // Jupiter's input to Pump.fun contains the protocol's fee, which is paid beside; its input to Phoenix contains what is
-        // less than a lot and stays with the trader.
+        // Jupiter's input to Pump.fun contains the protocol's fee, which is paid beside; its input to Phoenix contains
+        // what is less than a lot and stays with the trader.
         let takes_less =
             |leg: &&(String, String, u128, String, u128)| ["pump-fun", "phoenix"].contains(&leg.0.as_str());
         let beside = legs.iter().find(|leg| is_hop(leg) && takes_less(leg) && leg.2 <= given && leg.4 == got);

@@ -3,7 +3,8 @@
 /// The first quote or backslash from `at` on.
 #[inline]
 pub(super) fn quote_or_escape(bytes: &[u8], at: usize) -> Option<usize> {
-    // Most names and numbers end within the first block and need no loop, whose every round costs fuel in a metered host.
+    // Most names and numbers end within the first block and need no loop, whose every round costs fuel in a metered
+    // host.
     let Some(block) = bytes.get(at..)?.first_chunk::<16>() else { return byte_by_byte(bytes, at) };
     match marks(block) {
         0 => in_longer_string(bytes, at + 16),
@@ -51,8 +52,8 @@ fn marks(block: &[u8; 16]) -> u32 {
 #[inline]
 fn marks(block: &[u8; 16]) -> u32 {
     use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8};
-    // SAFETY: every x86-64 processor has these instructions; the block is as long as what is loaded, and the load needs no
-    // alignment.
+    // SAFETY: every x86-64 processor has these instructions; the block is as long as what is loaded, and the load needs
+    // no alignment.
     unsafe {
         let block = _mm_loadu_si128(block.as_ptr().cast());
         let quotes = _mm_cmpeq_epi8(block, _mm_set1_epi8(0x22));

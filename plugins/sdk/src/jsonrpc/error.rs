@@ -77,8 +77,8 @@ impl Error {
         }
     }
 
-    /// How many calls to put into one request after `refused` were too many: the number that the refusal names, else half as
-    /// many; one where the endpoint knows no batches. None where the error is no refusal of a batch.
+    /// How many calls to put into one request after `refused` were too many: the number that the refusal names, else
+    /// half as many; one where the endpoint knows no batches. None where the error is no refusal of a batch.
     pub(super) fn batch_after(&self, refused: usize) -> Option<usize> {
         if !self.concerns_batches || refused < 2 {
             return None;
@@ -144,8 +144,8 @@ fn retry_after(response: &Response) -> Option<u64> {
     value.trim().parse::<u64>().ok().map(|seconds| seconds.saturating_mul(1_000))
 }
 
-/// Phrases seen in messages of nodes, which agree on few codes and on no message. The order matters: a message may contain
-/// several.
+/// Phrases seen in messages of nodes, which agree on few codes and on no message. The order matters: a message may
+/// contain several.
 const PHRASES: [(Kind, &[&str]); 7] = [
     (
         Kind::Reverted,

@@ -1,4 +1,5 @@
-//! Calls that each have a request of their own and whose responses are parsed in one pass: for responses of many megabytes.
+//! Calls that each have a request of their own and whose responses are parsed in one pass: for responses of many
+//! megabytes.
 
 use super::{Call, Error, Kind, post};
 use crate::Host;

@@ -1,4 +1,5 @@
-//! Batches whose results are parsed in one pass over each body, without finding them first: for many results of many kilobytes.
+//! Batches whose results are parsed in one pass over each body, without finding them first: for many results of many
+//! kilobytes.
 
 use super::{Answers, Call, Error, Kind, send_batches, unreadable};
 use crate::Host;
@@ -33,8 +34,8 @@ pub fn send_unread(host: &mut impl Host, calls: &[Call], batch: usize) -> Unread
 }
 
 impl Unread {
-    /// Reads all results: `read` is called with the index of a call and a cursor at its result, `null` included, and must pass
-    /// it. Returns for each call whether that was done, or why not.
+    /// Reads all results: `read` is called with the index of a call and a cursor at its result, `null` included, and
+    /// must pass it. Returns for each call whether that was done, or why not.
     pub fn read<'a>(
         &'a self,
         mut read: impl FnMut(usize, &mut Cursor<'a>) -> Result<(), Malformed>,

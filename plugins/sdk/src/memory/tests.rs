@@ -157,8 +157,8 @@ const MAX_OPERATIONS: usize = if cfg!(miri) { 40 } else { 200 };
 proptest! {
     #![proptest_config(config())]
 
-    /// Whatever is allocated, reallocated and freed in whatever order: blocks do not overlap, are aligned, and keep their
-    /// bytes; zeroed ones are zero; and the backing allocator gets back what it gave out.
+    /// Whatever is allocated, reallocated and freed in whatever order: blocks do not overlap, are aligned, and keep
+    /// their bytes; zeroed ones are zero; and the backing allocator gets back what it gave out.
     #[test]
     fn blocks_are_apart_aligned_and_keep_their_bytes(
         operations in prop::collection::vec(any_operation(), 1..MAX_OPERATIONS)
@@ -175,7 +175,8 @@ proptest! {
             unsafe { memory.dealloc(block, layout) };
         }
         prop_assert_eq!(memory.backing.wrongly_freed.get(), 0);
-        prop_assert!(memory.backing.live.borrow().values().all(|(_, layout)| *layout == SLAB), "a large block was kept");
+        let live = memory.backing.live.borrow();
+        prop_assert!(live.values().all(|(_, layout)| *layout == SLAB), "a large block was kept");
     }
 }
 

@@ -1,7 +1,8 @@
-//! Transactions made of any bytes, which the fuzz targets and the bounded test give to the plugin, and what must hold then.
+//! Transactions made of any bytes, which the fuzz targets and the bounded test give to the plugin, and what must hold
+//! then.
 //!
-//! The bytes choose among few accounts, tokens and amounts, so that calls, transfers and balances fit together often enough to
-//! get through every stage. Instructions with random accounts would move nothing.
+//! The bytes choose among few accounts, tokens and amounts, so that calls, transfers and balances fit together often
+//! enough to get through every stage. Instructions with random accounts would move nothing.
 
 use chain_plugin_sdk::amount::from_uint256;
 use chain_plugin_sdk::{Context, Host, Level, Plugin, Request, Response, Span, Trade, UpstreamError};
@@ -154,8 +155,8 @@ pub fn trades_in(answer: Vec<u8>) -> Vec<Trade> {
     first.map(|scanned| scanned.blocks.into_iter().flat_map(|block| block.trades).collect()).unwrap_or_default()
 }
 
-/// Scans a transaction made of these bytes; returns its number of trades. Whatever the bytes: the scan ends without a panic,
-/// and its trades keep the contract.
+/// Scans a transaction made of these bytes; returns its number of trades. Whatever the bytes: the scan ends without a
+/// panic, and its trades keep the contract.
 pub fn scan(bytes: &[u8]) -> usize {
     let block = json!({
         "jsonrpc": "2.0", "id": 0,

@@ -1,5 +1,5 @@
-//! Venues that need no file of their own: the transfers in their calls show everything, and the owner of the vaults is the
-//! pool.
+//! Venues that need no file of their own: the transfers in their calls show everything, and the owner of the vaults is
+//! the pool.
 
 /// Name and program of each; most are market makers that routers trade with.
 pub(crate) const OTHER_VENUES: &[(&str, &str)] = &[

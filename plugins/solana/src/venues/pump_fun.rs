@@ -5,8 +5,8 @@ use crate::call_tree::{CallTree, EVENT_PREFIX};
 use crate::message::Data;
 use crate::model::{PoolAccount, ReportedFee, ReportedTrade, Venue};
 
-/// The curve owns its token account and holds native SOL itself. What it pays for a sale leaves without any instruction:
-/// only its event shows it.
+/// The curve owns its token account and holds native SOL itself. What it pays for a sale leaves without any
+/// instruction: only its event shows it.
 pub(crate) const VENUE: Venue = Venue {
     name: "pump-fun",
     program: "6EF8rrecthR5Dkzon8Nwu78hRvfCKubJ14M5uBEwF6P",

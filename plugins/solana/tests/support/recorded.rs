@@ -73,8 +73,8 @@ pub(crate) fn balance_change(meta: &Value, owner: &str, mint: &str) -> i128 {
     sum("postTokenBalances") - sum("preTokenBalances")
 }
 
-/// The difference between the change of a trader's balance in one asset and what the trades say: zero where nothing happened
-/// but what was sold, bought and paid beside.
+/// The difference between the change of a trader's balance in one asset and what the trades say: zero where nothing
+/// happened but what was sold, bought and paid beside.
 pub(crate) fn unexplained_change(
     trades: &[Trade],
     meta: &Value,
