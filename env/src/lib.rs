@@ -18,27 +18,31 @@
 
 pub mod layers;
 pub mod problems;
+pub mod process;
 pub mod telemetry;
 pub mod shutdown;
 pub mod health;
 pub mod backoff;
+pub mod retry;
+pub mod rate_limit;
 pub mod crash;
+mod causes;
 mod dotenv;
 
 pub use backoff::Backoff;
+pub use causes::with_causes;
 pub use layers::Layers;
 pub use problems::{ConfigError, Problems, Resolved, Secret, Strings};
+pub use process::BAD_SETTINGS;
+pub use rate_limit::{Rate, RateLimiter, TokenBucket};
+pub use retry::retry;
 pub use shutdown::Shutdown;
 
-use std::process::ExitCode;
 use std::time::UNIX_EPOCH;
 
 /// The allocator of every process: most of what they do is to make and drop small texts, on one thread and on another.
 #[global_allocator]
 static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// What a process ends with when its settings are wrong: the `EX_USAGE` of BSD.
-pub const BAD_SETTINGS: u8 = 64;
 
 /// The time of this machine, milliseconds since the Unix epoch.
 pub fn now_ms() -> u64 {
@@ -51,18 +55,4 @@ pub fn now_ms() -> u64 {
 pub fn install_crypto() {
     // Refused only when a provider is installed already, which is what is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
-/// Says on standard error why the process ends: one sentence per wrong setting and code 64, else the whole chain of
-/// causes and code 1.
-pub fn exit_with(error: impl Into<anyhow::Error>) -> ExitCode {
-    let error = error.into();
-    if let Some(wrong) = error.downcast_ref::<ConfigError>() {
-        for sentence in &wrong.0 {
-            eprintln!("{sentence}");
-        }
-        return ExitCode::from(BAD_SETTINGS);
-    }
-    eprintln!("failed to {error:#}");
-    ExitCode::FAILURE
 }

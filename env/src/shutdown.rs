@@ -1,5 +1,6 @@
 //! The wish that the process stop, shared by all that must hear it.
 
+use std::future::Future;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -43,6 +44,14 @@ impl Shutdown {
     pub async fn wait(&self) {
         // The sender lives in `self`, so the channel cannot close while waiting.
         let _ = self.0.subscribe().wait_for(|requested| *requested).await;
+    }
+
+    /// What `work` comes to; none when the process shall stop before that, and the work is dropped where it stands.
+    pub async fn or_stop<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            () = self.wait() => None,
+            done = work => Some(done),
+        }
     }
 
     /// Utters the wish.

@@ -14,6 +14,7 @@ use crate::wake;
 use environment::{Backoff, Shutdown};
 use ingest_domain::follow::Witness;
 use ingest_domain::{Ask, Clock, End, Plan, follow, park};
+use rand::Rng;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -305,6 +306,10 @@ struct World {
 impl Clock for World {
     fn now_ms(&self) -> u64 {
         environment::now_ms()
+    }
+
+    fn draw(&self, bound: u64) -> u64 {
+        rand::rng().random_range(0..=bound)
     }
 
     async fn pause(&self, ms: u64) {

@@ -2,7 +2,7 @@
 
 use chain_ingestor::{Settings, ask, check, kit, scan};
 use clap::{Args, Parser, Subcommand};
-use environment::{Layers, Problems, Shutdown};
+use environment::{Layers, Problems, Shutdown, process};
 use ingest_domain::Ask;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -135,10 +135,7 @@ enum Order {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match start(Arguments::parse().command).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => environment::exit_with(error),
-    }
+    process::exit_code(start(Arguments::parse().command).await)
 }
 
 async fn start(command: Command) -> anyhow::Result<()> {
@@ -159,10 +156,7 @@ async fn start(command: Command) -> anyhow::Result<()> {
     let settings = Settings::read(&layers, &mut problems);
     let target = target(&layers, &mut problems);
     if matches!(command, Command::CheckConfig) {
-        for resolved in problems.resolved() {
-            println!("{resolved}");
-        }
-        problems.finish()?;
+        process::check_config(&problems)?;
         println!("{}", check::check_config(&settings, &layers).await?);
         return Ok(());
     }

@@ -7,7 +7,7 @@ use crate::chainfile::{self, ChainFile, Variables};
 use crate::plugin::{Admitted, Engine};
 use crate::settings::Settings;
 use anyhow::Context;
-use environment::{ConfigError, Shutdown, Strings};
+use environment::{Backoff, ConfigError, Shutdown, Strings, retry};
 use std::collections::HashMap;
 use std::time::Duration;
 use tape::{Detector, Unavailable};
@@ -18,23 +18,18 @@ use wire::v1::progress;
 pub async fn run(settings: Settings, strings: &impl Strings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
     environment::install_crypto();
     let engine = Engine::new(settings.scans)?;
-    let mut backoff = environment::Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
-    let in_force = loop {
-        let known = match log.own(topics::OF_INGESTOR).await {
-            Ok(()) => in_force(&log).await,
-            Err(unavailable) => Err(unavailable),
-        };
-        let unavailable = match known {
-            Ok(known) => break known,
-            Err(unavailable) => unavailable,
-        };
-        if shutdown.requested() {
-            return Ok(());
-        }
-        let wait = backoff.next();
-        tracing::warn!(error = %unavailable, cause = %unavailable.source, "the ingestor waits for the log");
-        tokio::time::sleep(wait).await;
+    let opening = async || {
+        log.own(topics::OF_INGESTOR).await?;
+        in_force(&log).await
     };
+    let opened = retry(
+        Backoff::new(Duration::from_millis(200), Duration::from_secs(10)),
+        opening,
+        |unavailable: &Unavailable, _| {
+            tracing::warn!(error = %unavailable, cause = %unavailable.source, "the ingestor waits for the log");
+        },
+    );
+    let Some(in_force) = shutdown.or_stop(opened).await else { return Ok(()) };
     let (catalog, mut keeper) = Keeper::open(&engine, &settings, strings, in_force).await?;
     tokio::select! {
         shared = assignment::hold(engine, log, catalog, shutdown) => shared.context("share the chains"),

@@ -3,7 +3,7 @@
 //! A plugin never sees an address or a key: paths are appended, secrets are struck out of what comes back.
 
 use crate::chainfile::Limits;
-use environment::Backoff;
+use environment::{Backoff, Rate, RateLimiter, with_causes};
 use futures_util::future::join_all;
 use rand::Rng;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -104,6 +104,8 @@ pub struct Endpoint {
     secrets: Vec<String>,
     limits: Limits,
     client: reqwest::Client,
+    /// The provider's limit by weight, where the chain file names one.
+    limiter: Option<RateLimiter>,
     health: Mutex<Health>,
 }
 
@@ -111,7 +113,6 @@ pub struct Endpoint {
 struct Health {
     strikes: u32,
     sick_until: Option<Instant>,
-    next_slot: Option<Instant>,
     latency: Option<Duration>,
 }
 
@@ -132,6 +133,8 @@ impl Endpoint {
                 secrets: secrets_of(url),
                 limits: limits.clone(),
                 client: client.clone(),
+                limiter: (limits.weight_per_second > 0)
+                    .then(|| RateLimiter::new(Rate::per_second(limits.weight_per_second, 1))),
                 health: Mutex::default(),
             })
         };
@@ -149,7 +152,9 @@ impl Endpoint {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         let mut attempt = 1;
         loop {
-            self.wait_for_slot(request.weight).await;
+            if let Some(limiter) = &self.limiter {
+                limiter.wait_for(request.weight.max(1)).await;
+            }
             let started = Instant::now();
             let (why, wait) = match self.try_once(&request, headers.clone()).await {
                 Ok(response) if !is_passing(response.status) => {
@@ -179,7 +184,7 @@ impl Endpoint {
             None => self.client.get(url),
         };
         let failed = |e: reqwest::Error| {
-            UpstreamError::Unreachable(format!("endpoint {}: {}", self.number, chain_of(&e.without_url())))
+            UpstreamError::Unreachable(format!("endpoint {}: {}", self.number, with_causes(&e.without_url())))
         };
         let mut answer = call.headers(headers).send().await.map_err(failed)?;
         let cap = self.limits.answer_bytes;
@@ -207,21 +212,6 @@ impl Endpoint {
             (name.as_str().to_owned(), value)
         };
         headers.iter().map(text).collect()
-    }
-
-    /// Waits until the provider's limit leaves room for this weight.
-    async fn wait_for_slot(&self, weight: u32) {
-        if self.limits.weight_per_second == 0 {
-            return;
-        }
-        let cost = Duration::from_secs(1) * weight.max(1) / self.limits.weight_per_second;
-        let slot = {
-            let mut health = self.health();
-            let slot = health.next_slot.unwrap_or_else(Instant::now).max(Instant::now());
-            health.next_slot = Some(slot + cost);
-            slot
-        };
-        tokio::time::sleep_until(slot.into()).await;
     }
 
     /// Passes it over for a while, longer each time in a row.
@@ -293,14 +283,4 @@ fn is_passing(status: u16) -> bool {
 fn retry_after(response: &Response) -> Option<Duration> {
     let (_, value) = response.headers.iter().find(|(name, _)| *name == RETRY_AFTER.as_str())?;
     Some(Duration::from_secs(value.trim().parse().ok()?).min(LONGEST_WAIT))
-}
-
-fn chain_of(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }

@@ -1,6 +1,7 @@
 //! The demo: everything in one process on SQLite, following a mock chain and replaying recorded Ethereum and Solana
 //! blocks.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use crate::process::{Running, build, built, note, program, root, target};
+use crate::process::{Running, build_embedded, built, note, program, root, target};
 use crate::{page, plugins};
 
 /// Seconds from one recorded block to the next, a little under the chain's own.
@@ -22,13 +23,15 @@ const FIRST_TRADES_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Builds everything, starts it, and keeps it running until Ctrl-C or the given time.
 pub(crate) fn run_for(seconds: Option<u64>) -> anyhow::Result<()> {
-    plugins::build()?;
-    note("building chaintape (the first time takes some minutes)");
-    build(&["chaintape", "replay-node"])?;
-
     let address = address()?;
     let dir = target("demo");
-    let chains = lay_out(&dir)?;
+    let ChainFiles { ids: chains, plugins } = lay_out(&dir)?;
+    let names: Vec<&str> = plugins.iter().map(String::as_str).collect();
+    note(&format!("1 of 3: compiling the plugins {} (about a minute the first time)", names.join(", ")));
+    plugins::build_some(&plugins)?;
+    note("2 of 3: compiling chaintape and the replay node (some minutes the first time, seconds later)");
+    build_embedded()?;
+    note("3 of 3: starting; recorded blocks of Ethereum and Solana, and a mock chain");
     // From here on there is something to stop; before, Ctrl-C simply ends the build.
     let stopped = Arc::new(AtomicBool::new(false));
     let flag = stopped.clone();
@@ -74,8 +77,16 @@ fn address() -> anyhow::Result<SocketAddr> {
     Ok(address)
 }
 
-/// An empty tape and the chain files to follow; the chains' names.
-fn lay_out(dir: &Path) -> anyhow::Result<Vec<String>> {
+/// The chain files that the demo follows.
+struct ChainFiles {
+    /// The chains' ids, sorted.
+    ids: Vec<String>,
+    /// The plugins that they name.
+    plugins: BTreeSet<String>,
+}
+
+/// Lays out an empty tape and the chain files to follow.
+fn lay_out(dir: &Path) -> anyhow::Result<ChainFiles> {
     // Recorded blocks are replayed once from the first: every demo starts with an empty tape.
     match std::fs::remove_dir_all(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).context("target/demo"),
@@ -90,15 +101,19 @@ fn lay_out(dir: &Path) -> anyhow::Result<Vec<String>> {
     if std::env::var("ETH_RPC_URL").is_ok_and(|url| !url.is_empty()) {
         files.push(chains.join("prod/ethereum.toml"));
     }
-    let mut names = Vec::new();
+    let (mut ids, mut plugins) = (Vec::new(), BTreeSet::new());
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "toml")) {
         let text = std::fs::read_to_string(file)?;
-        let id = text.lines().find_map(|line| line.strip_prefix("id = \"")?.strip_suffix('"'));
-        names.push(id.with_context(|| format!("{} has no id", file.display()))?.to_owned());
+        let value = |key: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"'));
+            line.map(str::to_owned).with_context(|| format!("{} has no `{key}`", file.display()))
+        };
+        ids.push(value("id")?);
+        plugins.insert(value("plugin")?);
         std::fs::copy(file, dir.join("chains").join(file.file_name().unwrap_or_default()))?;
     }
-    names.sort();
-    Ok(names)
+    ids.sort();
+    Ok(ChainFiles { ids, plugins })
 }
 
 /// The replay node and its address, which is the first line it prints.

@@ -23,6 +23,9 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask")]
 struct Arguments {
+    /// Install missing Debian packages without asking.
+    #[arg(long, global = true)]
+    yes: bool,
     #[command(subcommand)]
     chore: Chore,
 }
@@ -110,7 +113,11 @@ enum Chore {
 }
 
 fn main() -> anyhow::Result<()> {
-    match Arguments::parse().chore {
+    let Arguments { yes, chore } = Arguments::parse();
+    if yes {
+        process::install_unasked();
+    }
+    match chore {
         Chore::Setup => setup::wasm().map(|_| ()),
         Chore::Plugins { javascript: true, .. } => plugins::build_javascript(),
         Chore::Plugins { component: true, .. } => plugins::build_with_cargo_component(),

@@ -2,6 +2,7 @@
 //!
 //! There are two ways and both are kept working: plain cargo and an encoder (ordinary), or cargo-component.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
@@ -22,6 +23,12 @@ const COMPONENT: [u8; 4] = [0x0d, 0, 1, 0];
 /// Builds every plugin into `target/plugins/<name>-<version>.wasm`.
 pub(crate) fn build() -> anyhow::Result<()> {
     build_these(&names()?).map(drop)
+}
+
+/// Builds some of the plugins; names that are none of this repository are left out.
+pub(crate) fn build_some(wanted: &BTreeSet<String>) -> anyhow::Result<()> {
+    let names: Vec<String> = names()?.into_iter().filter(|name| wanted.contains(name)).collect();
+    build_these(&names).map(drop)
 }
 
 /// Builds one plugin; where it is.

@@ -1,8 +1,10 @@
 //! Other programs: found, run to their end, or kept running and stopped.
 
 use std::ffi::OsStr;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -35,6 +37,12 @@ fn built_as(profile: &str, name: &str) -> PathBuf {
 /// features are another build of everything underneath.
 pub(crate) fn build(names: &[&str]) -> anyhow::Result<()> {
     build_with(names, &[])
+}
+
+/// Builds what the demo runs and nothing else: `chaintape` with its embedded log and database, and the replay node.
+pub(crate) fn build_embedded() -> anyhow::Result<()> {
+    let arguments = ["build", "-p", "chaintape", "-p", "nodes", "--no-default-features"];
+    run(cargo(&arguments).args(["--bin", "chaintape", "--bin", "replay-node"]))
 }
 
 /// Builds a program to run fast, and says where it is.
@@ -86,16 +94,43 @@ pub(crate) fn has(name: &str) -> bool {
     std::env::split_paths(&path).any(|dir| dir.join(name).is_file())
 }
 
-/// Installs Debian packages, or says which are missing where that is not possible.
+/// Whether Debian packages are installed without asking: `--yes`, or `CHAINTAPE_YES` set.
+static INSTALL_UNASKED: AtomicBool = AtomicBool::new(false);
+
+/// What `--yes` says.
+pub(crate) fn install_unasked() {
+    INSTALL_UNASKED.store(true, Ordering::Relaxed);
+}
+
+/// Installs Debian packages once somebody has agreed, or says which are missing.
 pub(crate) fn apt_install(packages: &[&str], what_for: &str) -> anyhow::Result<()> {
     let wanted = packages.join(" ");
     ensure!(has("apt-get") && is_root(), "{what_for} needs the Debian packages {wanted} (or what they contain)");
+    ensure!(
+        is_agreed(&wanted, what_for)?,
+        "{what_for} needs the Debian packages {wanted}: run `apt-get install {wanted}`, or this command again with `--yes`"
+    );
     note(&format!("installing {wanted}"));
     // Standard output is for whoever reads our answer, not for apt.
     let mut update = program("apt-get", &["update", "-qq"]);
     run(update.stdout(Stdio::null()))?;
     let mut install = program("apt-get", &["install", "-y", "-qq", "--no-install-recommends"]);
     run(install.args(packages).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).stdout(Stdio::null()))
+}
+
+/// Asks at the terminal whether packages may be installed; where there is none, only `--yes` agrees.
+fn is_agreed(wanted: &str, what_for: &str) -> anyhow::Result<bool> {
+    let set = std::env::var_os("CHAINTAPE_YES").is_some_and(|value| !value.is_empty());
+    if set || INSTALL_UNASKED.load(Ordering::Relaxed) {
+        return Ok(true);
+    }
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    eprint!("xtask: {what_for} needs the Debian packages {wanted}. Install them now? [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// Whether we are the superuser.

@@ -96,7 +96,7 @@ pub async fn follow(
         match claimed {
             Break::End(end) => return end,
             Break::Claim(unavailable) => {
-                let ms = patience.next();
+                let ms = patience.next(clock);
                 witness.waits(&plan.chain, &told(&unavailable), ms);
                 clock.pause(ms).await;
             }
@@ -122,15 +122,15 @@ fn told(unavailable: &Unavailable) -> String {
     format!("failed to {}: {}", unavailable.doing, unavailable.source)
 }
 
-/// Exponential waits.
+/// Exponential waits with full jitter, so that the chains of a node that failed do not all come back at once.
 #[derive(Default)]
 struct Patience(u32);
 
 impl Patience {
-    fn next(&mut self) -> u64 {
-        let ms = BACKOFF_MS.0.saturating_mul(1 << self.0.min(16)).min(BACKOFF_MS.1);
+    fn next(&mut self, clock: &impl Clock) -> u64 {
+        let bound = BACKOFF_MS.0.saturating_mul(1 << self.0.min(16)).min(BACKOFF_MS.1);
         self.0 += 1;
-        ms
+        clock.draw(bound)
     }
 
     fn reset(&mut self) {
@@ -226,7 +226,7 @@ impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
                     continue;
                 }
                 Err(Trouble::Failure(Failure::Retry { after_ms, why })) => {
-                    let ms = patience.next().max(after_ms.unwrap_or(0));
+                    let ms = patience.next(self.clock).max(after_ms.unwrap_or(0));
                     self.witness.waits(&self.plan.chain, &why, ms);
                     ms
                 }

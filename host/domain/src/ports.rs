@@ -128,6 +128,8 @@ pub trait Clock: Send + Sync {
     fn rest(&self, ms: u64) -> impl Future<Output = ()> + Send {
         self.pause(ms)
     }
+    /// A number drawn evenly from 0 to `bound`.
+    fn draw(&self, bound: u64) -> u64;
     /// Whether the process is to stop.
     fn stopping(&self) -> bool;
 }

@@ -13,14 +13,13 @@
 //! 6. Where the trader's own transfers tell another amount than the pools, because a router took a fee, a token its tax,
 //!    or a wrapper rounded, the trader's counts: what left the account, what arrived.
 
-use crate::legs::Leg;
+use crate::model::{Amount, Leg, Route, Transfer};
 use crate::native::Native;
-use crate::net::{self, Amount, Judge, Kind, Route};
 use crate::reports::{Filler, Report};
-use crate::settings::Rules;
+use crate::rules::Rules;
 use crate::settlement::{COW_ETH_FLOWS, Operation, Order};
-use crate::transfers::Transfer;
 use alloy_primitives::{Address, U256};
+use netting::{RouteKind, TraderView};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A route and whose it is.
@@ -112,7 +111,7 @@ impl Scene<'_> {
             }
             Deal { route, trader, evidence, router: None }
         };
-        net::routes(&part, &judge).into_iter().map(deal).collect()
+        netting::routes(&part, &judge).into_iter().map(deal).collect()
     }
 
     fn trader(&self, route: &Route, legs: &[Leg]) -> (Address, &'static str) {
@@ -122,7 +121,7 @@ impl Scene<'_> {
         let gave = |who: Address| matches!(self.flow(who, sold), (into, out) if out > into);
         let has_native = wraps(sold) && !self.native.value.is_zero();
         let took = |who: Address| matches!(self.flow(who, bought), (into, out) if into > out);
-        if route.kind == Kind::Cycle || has_native || gave(self.sender) || took(self.sender) {
+        if route.kind == RouteKind::Cycle || has_native || gave(self.sender) || took(self.sender) {
             return (self.sender, SENDER);
         }
         if let Some(payee) = self.payee(route) {
@@ -219,7 +218,7 @@ impl Scene<'_> {
             Some(account) if COW_ETH_FLOWS.contains(&order.owner) => (account, "recipient"),
             _ => (order.owner, "event-owner"),
         };
-        let route = Route { kind: Kind::Swap, sold, bought, legs: vec![] };
+        let route = Route { kind: RouteKind::Swap, sold, bought, legs: vec![] };
         Some(Deal { route, trader, evidence, router: Some(order.router) })
     }
 
@@ -251,10 +250,10 @@ struct Witness<'a, 'b> {
     owner: Address,
 }
 
-impl Judge for Witness<'_, '_> {
+impl TraderView<Address> for Witness<'_, '_> {
     /// The owner, the contract that was called and whoever the pools were told to pay count as the trader; pools do not,
     /// nor does the token itself. The wrapped coin always counts: it leaves as native coin, which no log shows.
-    fn stayed(&self, asset: Address, gained: bool) -> bool {
+    fn stayed_with_trader(&self, asset: Address, is_gain: bool) -> bool {
         if self.scene.rules.wrapped == Some(asset) {
             return true;
         }
@@ -277,10 +276,10 @@ impl Judge for Witness<'_, '_> {
                 _ => {}
             }
         }
-        if gained { into > out } else { out > into }
+        if is_gain { into > out } else { out > into }
     }
 
-    fn rank(&self, asset: Address) -> u8 {
+    fn cash_rank(&self, asset: Address) -> u8 {
         let rules = self.scene.rules;
         match (rules.wrapped == Some(asset), rules.is_stable(asset)) {
             (true, _) => 2,

@@ -3,7 +3,7 @@
 use crate::keys::{self, Key};
 use crate::pools::{self, Pool};
 use crate::tokens::{self, Token};
-use crate::{hex, rpc};
+use crate::{events, hex, rpc};
 use alloy_primitives::{Address, B256};
 use chain_plugin_sdk::json::{Cursor, Malformed};
 use chain_plugin_sdk::jsonrpc::{self, Answers, Call, Kind};
@@ -86,8 +86,9 @@ fn learn(
     span: Span,
 ) -> Result<Missing, Failure> {
     let Missing { pools, keys, tokens } = &missing;
-    let ask_pools = pools.iter().flat_map(|(pool, pin)| pools::CALLS.map(|call| Question::new(*pool, *pin, call)));
-    let ask_tokens = tokens.iter().flat_map(|(token, pin)| tokens::CALLS.map(|call| Question::new(*token, *pin, call)));
+    let ask_pools = pools.iter().flat_map(|(pool, pin)| pools::POOL_CALLS.map(|call| Question::new(*pool, *pin, call)));
+    let ask_tokens =
+        tokens.iter().flat_map(|(token, pin)| tokens::TOKEN_CALLS.map(|call| Question::new(*token, *pin, call)));
     let questions: Vec<Question> = ask_pools.chain(ask_tokens).collect();
     if questions.is_empty() && keys.is_empty() {
         return Ok(missing);
@@ -136,7 +137,7 @@ fn read_key(id: B256, sent: &Answers, at: usize, span: Span) -> Result<Option<Ke
     let logs = |cursor: &mut Cursor<'_>| {
         let mut key = None;
         cursor.list(|element| {
-            let log = rpc::Log::read(element)?;
+            let log = rpc::Log::read(element, events::table())?;
             key = key.or(Key::of_logs(id, &[log]));
             Ok::<_, Malformed>(())
         })?;
@@ -198,7 +199,7 @@ fn recall(host: &mut impl Host, wanted: &Wanted, facts: &mut Facts) -> Missing {
 }
 
 fn key(kind: &str, name: impl AsRef<[u8]>) -> String {
-    format!("{kind}/{}", hex::spell(name))
+    format!("{kind}/{}", hex::encode(name))
 }
 
 #[derive(Clone, Copy)]
@@ -220,7 +221,7 @@ impl Question {
 
 /// A question to a contract. The gas is enough for any honest answer, and so little that an endless loop ends at once.
 fn call(to: Address, data: &str, block: &str) -> Call {
-    Call::new("eth_call", format!(r#"[{{"to":"{}","data":"{data}","gas":"0x2dc6c0"}},{block}]"#, hex::spell(to)))
+    Call::new("eth_call", format!(r#"[{{"to":"{}","data":"{data}","gas":"0x2dc6c0"}},{block}]"#, hex::encode(to)))
 }
 
 /// A question to a contract as it was at the end of a block.

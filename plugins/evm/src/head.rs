@@ -28,7 +28,7 @@ fn block(answers: &Answers, at: usize) -> Result<Option<BlockId>, Failure> {
     let name = answers.read(at, Name::read).map_err(|error| error.failure(Span { first: 0, last: 0 }))?;
     name.map(|name| {
         let height = hex::quantity(name.number).ok_or_else(|| unreadable("a block's number"))?;
-        let hash = hex::hash(name.hash).map(hex::spell).ok_or_else(|| unreadable("a block's hash"))?;
+        let hash = hex::hash(name.hash).map(hex::encode).ok_or_else(|| unreadable("a block's hash"))?;
         Ok(BlockId { height, hash })
     })
     .transpose()

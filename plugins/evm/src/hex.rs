@@ -109,13 +109,20 @@ pub fn padded_address(text: impl AsRef<[u8]>) -> Option<Address> {
     is_equal(zeros, &ZEROS).then_some(Address::new(bytes))
 }
 
+/// The address in a word of an event's data.
+pub fn word_address(word: U256) -> Option<Address> {
+    let bytes: [u8; 32] = word.to_be_bytes();
+    let (zeros, address) = bytes.split_at(12);
+    zeros.iter().all(|byte| *byte == 0).then(|| Address::from_slice(address))
+}
+
 /// Text for an error message.
 pub fn shown(text: &[u8]) -> String {
     String::from_utf8_lossy(&text[..text.len().min(100)]).into_owned()
 }
 
 /// Lower case, with prefix.
-pub fn spell(bytes: impl AsRef<[u8]>) -> String {
+pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     hex::encode_prefixed(bytes)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::hex;
 use crate::rpc;
-use crate::venues::v4::MANAGERS;
+use crate::venues::v4::V4_MANAGERS;
 use alloy_primitives::{Address, B256, U256, address, keccak256};
 use chain_plugin_sdk::jsonrpc::Call;
 
@@ -13,9 +13,9 @@ const INITIALIZE: &str = "0xdd466e674ea557f56295e2d0218a125ea4b4f0f6f3307b95f85e
 /// `poolKeys(bytes25)`.
 const POOL_KEYS: &str = "0x86b6be7d";
 
-/// What remembers the keys of pools that positions were opened in, beside each of [`MANAGERS`] in their order; zero
+/// What remembers the keys of pools that positions were opened in, beside each of [`V4_MANAGERS`] in their order; zero
 /// where it is not known.
-const POSITIONS: [Address; 9] = [
+const V4_POSITION_MANAGERS: [Address; 9] = [
     address!("bd216513d74c8cf14cf4747e6aaa6420ff64ee9e"),
     address!("7c5f5a4bbd8fd63184577525326123b519429bdc"),
     address!("3c3ea4b57a46241e54610e5f022e5c45859a1017"),
@@ -40,14 +40,14 @@ pub struct Key {
 pub fn calls(manager: Address, id: B256, height: u64) -> [Call; 2] {
     let logs = format!(
         r#"[{{"address":"{}","fromBlock":"0x0","toBlock":"{}","topics":["{INITIALIZE}","{}"]}}]"#,
-        hex::spell(manager),
+        hex::encode(manager),
         rpc::number(height),
-        hex::spell(id)
+        hex::encode(id)
     );
-    let at = MANAGERS.iter().position(|known| *known == manager);
-    let positions = at.map_or(Address::ZERO, |at| POSITIONS[at]);
-    let data = format!("{POOL_KEYS}{}{}", &hex::spell(id)[2..52], "0".repeat(14));
-    let call = format!(r#"[{{"to":"{}","data":"{data}"}},"latest"]"#, hex::spell(positions));
+    let at = V4_MANAGERS.iter().position(|known| *known == manager);
+    let positions = at.map_or(Address::ZERO, |at| V4_POSITION_MANAGERS[at]);
+    let data = format!("{POOL_KEYS}{}{}", &hex::encode(id)[2..52], "0".repeat(14));
+    let call = format!(r#"[{{"to":"{}","data":"{data}"}},"latest"]"#, hex::encode(positions));
     [Call::new("eth_getLogs", logs), Call::new("eth_call", call)]
 }
 
@@ -94,8 +94,8 @@ mod tests {
     #[test]
     fn topic_and_selector_are_the_hashes_of_their_names() {
         let initialize = "Initialize(bytes32,address,address,uint24,int24,address,uint160,int24)";
-        assert_eq!(INITIALIZE, hex::spell(keccak256(initialize)));
-        assert_eq!(POOL_KEYS, hex::spell(&keccak256("poolKeys(bytes25)")[..4]));
+        assert_eq!(INITIALIZE, hex::encode(keccak256(initialize)));
+        assert_eq!(POOL_KEYS, hex::encode(&keccak256("poolKeys(bytes25)")[..4]));
     }
 
     /// The pool of native coin and USDC at 0.05 % on Ethereum: its recorded id is the hash of its key.

@@ -2,12 +2,13 @@
 
 use crate::facts::{Facts, Wanted};
 use crate::hex;
+use crate::model::{Claim, Leg, Moved, NATIVE_COIN, PoolId, SwapEvent, Transfer, Venue};
 use crate::reports::{self, Filler, Report};
 use crate::rpc::Receipt;
-use crate::settings::Rules;
+use crate::rules::Rules;
 use crate::settlement::{self, Operation, Order};
-use crate::transfers::{Backing, Moved, Transfer};
-use crate::venues::{self, Claim, Event, PoolId, Venue};
+use crate::transfers::Backing;
+use crate::venues;
 use alloy_primitives::{Address, U256};
 
 /// Of more tokens than these in one transaction, only those in its pools are asked for what they say of themselves.
@@ -16,7 +17,7 @@ const MOST_TOKENS: usize = 32;
 /// A swap event and where it stands.
 struct Swap {
     venue: &'static Venue,
-    event: Event,
+    event: SwapEvent,
     place: u32,
 }
 
@@ -36,28 +37,6 @@ pub struct Found {
     pub filler: Option<Filler>,
     swaps: Vec<Swap>,
     backing: Backing,
-}
-
-/// One pool crossed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leg {
-    /// The venue's name.
-    pub venue: String,
-    /// The pool.
-    pub pool: PoolId,
-    /// Who holds the pool's tokens.
-    pub holder: Address,
-    /// What the pool received, and how much.
-    pub sold: (Address, U256),
-    /// What the pool sent, and how much.
-    pub bought: (Address, U256),
-    /// Who got what was bought, where the event says so.
-    pub recipient: Option<Address>,
-    /// The event's place among the logs of the transaction.
-    pub place: u32,
-    /// Whether both amounts are held by transfers or a vault's own books. Native coin leaves no log: a pool that says it
-    /// moved some is believed, and nothing is valued by it.
-    pub is_proved: bool,
 }
 
 /// Events that became no leg.
@@ -107,7 +86,7 @@ fn swaps(receipt: &Receipt<'_>) -> Vec<Swap> {
     (0..)
         .zip(&receipt.logs)
         .filter_map(|(place, log)| {
-            let venue = venues::of(log)?;
+            let venue = venues::venue_of(log)?;
             Some(Swap { venue, event: (venue.read)(log)?, place })
         })
         .collect()
@@ -132,7 +111,7 @@ impl Found {
             wanted.tokens.entry(token).or_insert(pin);
         }
         for Swap { venue, event, .. } in &self.swaps {
-            let Event { pool, holder, claim, .. } = event;
+            let SwapEvent { pool, holder, claim, .. } = event;
             match (pool, claim) {
                 (PoolId::Contract(pool), Claim::Pair(_)) if self.backing.is_two_way(*holder) => {
                     wanted.pools.entry(*pool).or_insert(pin);
@@ -176,7 +155,7 @@ impl Found {
 /// A leg is worth the smaller of what its event claims and what moved; what one leg used up backs no other. An event
 /// may name a token on both of its sides (a tax paid back into the pool, a flash loan): the difference counts.
 fn leg(swap: &Swap, is_alone: bool, facts: &Facts, rules: &Rules, backing: &mut Backing) -> Result<Leg, Why> {
-    let Swap { venue, event: Event { pool, holder, recipient, .. }, place } = swap;
+    let Swap { venue, event: SwapEvent { pool, holder, recipient, .. }, place } = swap;
     let (tokens, claimed) = sides(swap, is_alone, facts, backing)?;
     let is_native = tokens.map(|token| rules.is_native(token));
     let is_taken = |at: usize| venue.is_vault() || is_native[at];
@@ -216,7 +195,7 @@ fn leg(swap: &Swap, is_alone: bool, facts: &Facts, rules: &Rules, backing: &mut 
 
 /// The two tokens of a swap, and what it claims to have moved of each.
 fn sides(swap: &Swap, is_alone: bool, facts: &Facts, backing: &Backing) -> Result<([Address; 2], [Moved; 2]), Why> {
-    let Event { pool, holder, claim, .. } = &swap.event;
+    let SwapEvent { pool, holder, claim, .. } = &swap.event;
     let received = |raw: U256| Moved { into: raw, out: U256::ZERO };
     let sent = |raw: U256| Moved { into: U256::ZERO, out: raw };
     match (claim, pool) {
@@ -239,7 +218,7 @@ fn sides(swap: &Swap, is_alone: bool, facts: &Facts, backing: &Backing) -> Resul
             if token_in.is_none() && token_out.is_none() {
                 return Err(Why::Unbacked);
             }
-            let tokens = [token_in, token_out].map(|token| token.unwrap_or(Rules::NATIVE));
+            let tokens = [token_in, token_out].map(|token| token.unwrap_or(NATIVE_COIN));
             Ok((tokens, [received(*sold), sent(*bought)]))
         }
     }

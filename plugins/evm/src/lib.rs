@@ -2,6 +2,8 @@
 //!
 //! Modules stand in the order of the way through a scan.
 
+pub mod model;
+pub mod rules;
 pub mod settings;
 pub mod chains;
 pub mod factories;
@@ -10,6 +12,7 @@ pub mod scan;
 pub mod hex;
 pub mod rpc;
 pub mod topics;
+pub mod events;
 pub mod keccak;
 pub mod trie;
 pub mod prove;
@@ -23,8 +26,6 @@ pub mod facts;
 pub mod pools;
 pub mod keys;
 pub mod tokens;
-pub mod net;
-pub mod split;
 pub mod deals;
 mod seen;
 pub mod platforms;
@@ -66,3 +67,4 @@ impl Plugin for Evm {
 }
 
 chain_plugin_sdk::plugin!(Evm);
+chain_plugin_sdk::guest_allocator!();

@@ -2,17 +2,17 @@
 //! without traces.
 
 use crate::hex;
+use crate::model::Transfer;
 use crate::rpc::{Log, Sent};
-use crate::settings::Rules;
+use crate::rules::Rules;
 use crate::topics::Role;
-use crate::transfers::Transfer;
 use alloy_primitives::{Address, U256};
 use memchr::memmem;
 
 /// `Withdrawal(address indexed src, uint256 wad)` and `Deposit(address indexed dst, uint256 wad)` of the contract that wraps
 /// the native coin; `LogTransfer(address indexed token, address indexed from, address indexed to, uint256 amount, …)` of
 /// Polygon's native coin, the one chain whose native transfers leave logs.
-pub const EVENTS: &[(&str, Role)] = &[
+pub const NATIVE_EVENTS: &[(&str, Role)] = &[
     ("Withdrawal(address,uint256)", Role::Withdrawal),
     ("Deposit(address,uint256)", Role::Deposit),
     ("LogTransfer(address,address,address,uint256,uint256,uint256,uint256,uint256)", Role::NativeTransfer),
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_topic_is_the_one_that_the_chain_has() {
-        let [withdrawal, deposit, transfer] = [0, 1, 2].map(|at| topic(EVENTS[at]));
+        let [withdrawal, deposit, transfer] = [0, 1, 2].map(|at| topic(NATIVE_EVENTS[at]));
         assert_eq!(withdrawal, "0x7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3bf7268a95bf5081b65");
         assert!(deposit.starts_with("0xe1fffcc4923d"), "{deposit}");
         // As Polygon's recorded receipts have it.
@@ -138,10 +138,10 @@ mod tests {
     fn only_the_wrapper_wraps_and_unwraps() {
         let wrapper = Address::repeat_byte(7);
         let log = |emitter: Address, topic: &str, who: u64| {
-            let (emitter, raw) = (hex::spell(emitter), 9);
+            let (emitter, raw) = (hex::encode(emitter), 9);
             format!(r#"{{"address":"{emitter}","topics":["{topic}","0x{who:064x}"],"data":"0x{raw:064x}"}}"#)
         };
-        let [withdrawal, deposit] = [0, 1].map(|at| topic(EVENTS[at]));
+        let [withdrawal, deposit] = [0, 1].map(|at| topic(NATIVE_EVENTS[at]));
         let texts = [
             log(wrapper, &withdrawal, 1),
             log(Address::repeat_byte(8), &withdrawal, 1),
@@ -149,7 +149,8 @@ mod tests {
             log(wrapper, &deposit, 2),
             log(wrapper, &deposit, 1),
         ];
-        let logs: Vec<Log<'_>> = texts.iter().map(|text| Log::read(&mut Cursor::new(text)).unwrap()).collect();
+        let logs: Vec<Log<'_>> =
+            texts.iter().map(|text| Log::read(&mut Cursor::new(text), crate::events::table()).unwrap()).collect();
         let native = |wrapped| Native::of(&Sent::default(), &logs, wrapped, Some(Address::with_last_byte(2)));
         let sums = |native: Native<'_>| [native.unwrapped, native.wrapped_by_callee, native.unwrapped_by_callee];
         assert_eq!(sums(native(Some(wrapper))), [18, 9, 9].map(U256::from));

@@ -1,9 +1,8 @@
 //! Platforms: trades that came through somebody's front door, and what they charged.
 
 use crate::hex;
-use crate::net::Amount;
+use crate::model::{Amount, Transfer};
 use crate::reports::Report;
-use crate::transfers::Transfer;
 use alloy_primitives::{Address, U256};
 use chain_plugin_sdk::Failure;
 use serde::Deserialize;

@@ -4,7 +4,7 @@ use crate::hex;
 use alloy_primitives::Address;
 
 /// The calls that a pool answers: `token0()`, `token1()`, `factory()`.
-pub const CALLS: [&str; 3] = ["0x0dfe1681", "0xd21220a7", "0xc45a0155"];
+pub const POOL_CALLS: [&str; 3] = ["0x0dfe1681", "0xd21220a7", "0xc45a0155"];
 
 /// A pool of two tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Reads the answers to [`CALLS`]; none when what answered is no pool.
+    /// Reads the answers to [`POOL_CALLS`]; none when what answered is no pool.
     pub fn read(answers: [Option<&str>; 3]) -> Option<Self> {
         let [first, second, factory] =
             answers.map(|answer| answer.and_then(hex::padded_address).filter(|address| !address.is_zero()));
@@ -45,8 +45,8 @@ mod tests {
 
     #[test]
     fn the_calls_are_the_hashes_of_their_names() {
-        let hashes = ["token0()", "token1()", "factory()"].map(|name| hex::spell(&keccak256(name)[..4]));
-        assert_eq!(CALLS.map(str::to_owned), hashes);
+        let hashes = ["token0()", "token1()", "factory()"].map(|name| hex::encode(&keccak256(name)[..4]));
+        assert_eq!(POOL_CALLS.map(str::to_owned), hashes);
     }
 
     #[test]

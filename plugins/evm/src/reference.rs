@@ -1,4 +1,4 @@
-//! Reference pools: what an asset cost in dollars at the end of a block.
+//! ReferencePool pools: what an asset cost in dollars at the end of a block.
 //!
 //! The price is that of the last swap of a configured pool in the block: it comes from the block's own receipts, so it is
 //! proved with them, costs no request, and is the same on every replay. Where none of an asset's pools traded in a block,
@@ -7,26 +7,15 @@
 
 use crate::facts::{self, Facts, Pin};
 use crate::hex;
-use crate::net::Amount;
+use crate::model::Amount;
 use crate::pools::Pool;
 use crate::rpc::{Log, Receipt};
-use crate::settings::Rules;
+use crate::rules::{ReferencePool, Rules};
 use crate::topics::Role;
 use alloy_primitives::{Address, U256, U512};
 use chain_plugin_sdk::jsonrpc::{self, Call, Kind};
 use chain_plugin_sdk::{Failure, Host, Span};
 use std::collections::BTreeMap;
-
-/// A pool, and the asset that it prices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reference {
-    /// A pool of the asset and a dollar token, in the manner of Uniswap V2 or V3.
-    pub pool: Address,
-    /// What is priced.
-    pub asset: Address,
-    /// Whether it is asked where it did not trade.
-    pub ask: bool,
-}
 
 /// How much of a pool's second token one unit of its first was worth, as a fraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,24 +26,24 @@ pub struct Price {
 
 /// `Sync(uint112 reserve0, uint112 reserve1)`, of pools like Uniswap V2's and, with wider numbers, Solidly's; `Swap` of V3 and
 /// of Pancake V3.
-pub const EVENTS: &[(&str, Role)] = &[
+pub const REFERENCE_EVENTS: &[(&str, Role)] = &[
     ("Sync(uint112,uint112)", Role::Reserves),
     ("Sync(uint256,uint256)", Role::Reserves),
-    ("Swap(address,address,int256,int256,uint160,uint128,int24)", Role::Root),
-    ("Swap(address,address,int256,int256,uint160,uint128,int24,uint128,uint128)", Role::Root),
+    ("Swap(address,address,int256,int256,uint160,uint128,int24)", Role::PriceRoot),
+    ("Swap(address,address,int256,int256,uint160,uint128,int24,uint128,uint128)", Role::PriceRoot),
 ];
 
 /// `slot0()` of pools like Uniswap V3's, `getReserves()` of those like V2's: a pool knows one of them.
 const STATE_CALLS: [&str; 2] = ["0x3850c7bd", "0x0902f1ac"];
 
 /// By pool: its price behind its last event of a block.
-pub fn prices(receipts: &[Receipt<'_>], references: &[Reference]) -> BTreeMap<Address, Price> {
+pub fn prices(receipts: &[Receipt<'_>], references: &[ReferencePool]) -> BTreeMap<Address, Price> {
     let mut prices = BTreeMap::new();
     if references.is_empty() {
         return prices;
     }
     for log in receipts.iter().filter(|receipt| receipt.succeeded()).flat_map(|receipt| &receipt.logs) {
-        let Some(Role::Reserves | Role::Root) = log.role() else { continue };
+        let Some(Role::Reserves | Role::PriceRoot) = log.role() else { continue };
         let Some(pool) = hex::address(log.address) else { continue };
         if references.iter().any(|reference| reference.pool == pool)
             && let Some(price) = read(log)
@@ -68,7 +57,7 @@ pub fn prices(receipts: &[Receipt<'_>], references: &[Reference]) -> BTreeMap<Ad
 fn read(log: &Log<'_>) -> Option<Price> {
     match log.role()? {
         Role::Reserves => hex::words::<2>(log.data).and_then(Price::of_reserves),
-        Role::Root => {
+        Role::PriceRoot => {
             let [_, _, root, ..] = hex::first_words::<5>(log.data)?;
             Price::of_root(root)
         }
@@ -79,7 +68,7 @@ fn read(log: &Log<'_>) -> Option<Price> {
 /// The pools to ask about a block with these prices: of assets that none of them prices.
 pub fn to_ask<'a>(
     prices: &'a BTreeMap<Address, Price>,
-    references: &'a [Reference],
+    references: &'a [ReferencePool],
 ) -> impl Iterator<Item = Address> + 'a {
     let is_priced = |asset: Address| references.iter().any(|one| one.asset == asset && prices.contains_key(&one.pool));
     references.iter().filter(move |one| one.ask && !is_priced(one.asset)).map(|one| one.pool)
@@ -146,7 +135,7 @@ pub fn dollars(
     facts: &Facts,
     rules: &Rules,
 ) -> Option<Amount> {
-    let of = |reference: &Reference| {
+    let of = |reference: &ReferencePool| {
         let Pool { tokens: [first, second], .. } = facts.pools.get(&reference.pool)?;
         let price = prices.get(&reference.pool)?;
         let (is_first, dollar) = if *first == asset { (true, *second) } else { (false, *first) };
@@ -167,17 +156,17 @@ mod tests {
         let words: Vec<String> = words.iter().map(|word| format!("{word:064x}")).collect();
         let text = format!(
             r#"{{"address":"{}","topics":["{}"],"data":"0x{}"}}"#,
-            hex::spell(Address::ZERO),
-            topic(EVENTS[event]),
+            hex::encode(Address::ZERO),
+            topic(REFERENCE_EVENTS[event]),
             words.concat()
         );
-        read(&Log::read(&mut Cursor::new(&text)).unwrap())
+        read(&Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap())
     }
 
     #[test]
     fn topics_are_those_that_the_chain_has() {
-        assert_eq!(topic(EVENTS[0]), "0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1");
-        assert_eq!(topic(EVENTS[1]), "0xcf2aa50876cdfbb541206f89af0ee78d44a2abf8d328e37fa4917f982149848a");
+        assert_eq!(topic(REFERENCE_EVENTS[0]), "0x1c411e9a96e071241c2f21f7726b17ae89e3cab4c78be50e062b03a9fffbbad1");
+        assert_eq!(topic(REFERENCE_EVENTS[1]), "0xcf2aa50876cdfbb541206f89af0ee78d44a2abf8d328e37fa4917f982149848a");
     }
 
     /// Two pools and a contract that is none, at two blocks, of which one is gone from the endpoint's state.
@@ -240,7 +229,7 @@ mod tests {
     #[test]
     fn only_what_nothing_prices_is_asked() {
         let [coin, gold] = [10, 11].map(Address::with_last_byte);
-        let reference = |pool, asset, ask| Reference { pool: Address::with_last_byte(pool), asset, ask };
+        let reference = |pool, asset, ask| ReferencePool { pool: Address::with_last_byte(pool), asset, ask };
         let references =
             [reference(1, coin, true), reference(2, coin, true), reference(3, gold, true), reference(4, gold, false)];
         let ask = |traded: &[u8]| {

@@ -2,7 +2,7 @@
 //! coin leaves no log, which integrator sent the trade, and a whole trade only where transfers show both of its sides.
 
 use crate::hex;
-use crate::net::Amount;
+use crate::model::Amount;
 use crate::rpc::Log;
 use crate::topics::Role;
 use alloy_primitives::{Address, B256, address};
@@ -152,7 +152,7 @@ fn read(log: &Log<'_>) -> Option<Report> {
             hex::first_words::<1>([b"0x", digits].concat()).map(|[word]| word)
         }
     };
-    let account = |at: At| hex::padded_address(hex::spell(word(at)?.to_be_bytes::<32>()));
+    let account = |at: At| hex::padded_address(hex::encode(word(at)?.to_be_bytes::<32>()));
     let code = shape.code.and_then(word).filter(|code| !code.is_zero());
     Some(Report {
         emitter: hex::address(log.address)?,
@@ -183,7 +183,7 @@ const FILLERS: [(Address, &str); 13] = [
 ];
 
 /// Standing orders filled: 1inch's events do not say whose, 0x's do.
-pub const FILLS: &[(&str, Role)] = &[
+pub const FILL_EVENTS: &[(&str, Role)] = &[
     ("OrderFilledRFQ(bytes32,uint256)", Role::OrderFilled { is_named: false }),
     ("OrderFilled(address,bytes32,uint256)", Role::OrderFilled { is_named: false }),
     ("OrderFilled(bytes32,uint256)", Role::OrderFilled { is_named: false }),
@@ -247,18 +247,18 @@ mod tests {
         let topics: Vec<String> = (0..SHAPES.len()).map(report).collect();
         assert_eq!(topics, known);
         // As recorded on Ethereum: a filled quote of 1inch V4, a filled order of V6.
-        assert_eq!(topic(FILLS[0]), "0xc3b639f02b125bfa160e50739b8c44eb2d1b6908e2b6d5925c6d770f2ca78127");
-        assert_eq!(topic(FILLS[2]), "0xfec331350fce78ba658e082a71da20ac9f8d798a99b3c79681c8440cbfe77e07");
+        assert_eq!(topic(FILL_EVENTS[0]), "0xc3b639f02b125bfa160e50739b8c44eb2d1b6908e2b6d5925c6d770f2ca78127");
+        assert_eq!(topic(FILL_EVENTS[2]), "0xfec331350fce78ba658e082a71da20ac9f8d798a99b3c79681c8440cbfe77e07");
     }
 
     fn report(shape: usize) -> String {
-        hex::spell(keccak256(SHAPES[shape].signature))
+        hex::encode(keccak256(SHAPES[shape].signature))
     }
 
     fn log(topics: &[String], words: &[u64]) -> String {
         let topics: Vec<String> = topics.iter().map(|topic| format!(r#""{topic}""#)).collect();
         let words: Vec<String> = words.iter().map(|word| format!("{word:064x}")).collect();
-        let emitter = hex::spell(FILLERS[0].0);
+        let emitter = hex::encode(FILLERS[0].0);
         format!(r#"{{"address":"{emitter}","topics":[{}],"data":"0x{}"}}"#, topics.join(","), words.concat())
     }
 
@@ -266,7 +266,7 @@ mod tests {
     fn fields_come_from_topics_and_words() {
         let word = |word: u64| format!("0x{word:064x}");
         let text = log(&[report(1), word(1), word(2), word(3)], &[4, 0, 10, 20, 0, 0, 9]);
-        let report = read(&Log::read(&mut Cursor::new(&text)).unwrap()).unwrap();
+        let report = read(&Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap()).unwrap();
         let side = |token: u8, raw: u64| (Address::with_last_byte(token), U256::from(raw));
         assert_eq!((report.sold, report.bought), (side(2, 10), side(3, 20)));
         assert_eq!(report.receiver, Address::with_last_byte(4));
@@ -275,12 +275,15 @@ mod tests {
 
     #[test]
     fn only_listed_contracts_fill() {
-        let text = log(&[topic(FILLS[0])], &[1, 2]);
-        let fill = Log::read(&mut Cursor::new(&text)).unwrap();
+        let text = log(&[topic(FILL_EVENTS[0])], &[1, 2]);
+        let fill = Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap();
         assert_eq!(filler(&[fill], None), Some(Filler { router: "1inch", fills: 1 }));
         assert_eq!(filler(&[], Some(FILLERS[5].0)), Some(Filler { router: "paraswap", fills: 0 }));
         let other = text.replace("0x1111", "0x2222");
-        assert_eq!(filler(&[Log::read(&mut Cursor::new(&other)).unwrap()], Some(Address::ZERO)), None);
+        assert_eq!(
+            filler(&[Log::read(&mut Cursor::new(&other), crate::events::table()).unwrap()], Some(Address::ZERO)),
+            None
+        );
     }
 
     proptest! {
@@ -288,9 +291,9 @@ mod tests {
         fn any_words_are_read_or_refused(shape in 0..SHAPES.len(), cut in 0_usize..70, words in prop::collection::vec(any::<[u8; 32]>(), 0..9)) {
             let topics: Vec<String> = (1..SHAPES[shape].topics).map(|topic| format!("0x{topic:064x}")).collect();
             let topics: Vec<String> = std::iter::once(report(shape)).chain(topics).collect();
-            let data = hex::spell(words.concat());
+            let data = hex::encode(words.concat());
             let text = log(&topics, &[]).replace("\"0x\"", &format!("\"{}\"", &data[..data.len() - cut.min(data.len())]));
-            if let Ok(log) = Log::read(&mut Cursor::new(&text)) {
+            if let Ok(log) = Log::read(&mut Cursor::new(&text), crate::events::table()) {
                 let _ = read(&log);
             }
         }

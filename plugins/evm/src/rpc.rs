@@ -1,7 +1,6 @@
 //! What an EVM node is asked, and its answers, borrowed from the bytes that came.
 
-use crate::topics::{self, Known, Role};
-use crate::venues::Venue;
+use crate::topics::{KnownEvent, Role, TopicTable};
 use chain_plugin_sdk::json::{self, Cursor, Malformed};
 use chain_plugin_sdk::jsonrpc::Call;
 
@@ -184,20 +183,20 @@ pub struct Receipt<'a> {
 
 impl<'a> Receipt<'a> {
     /// Reads a block's receipts; none where the node says `null`.
-    pub fn read_all(cursor: &mut Cursor<'a>) -> Result<Option<Vec<Self>>, Malformed> {
+    pub fn read_all(cursor: &mut Cursor<'a>, table: &'a TopicTable) -> Result<Option<Vec<Self>>, Malformed> {
         if cursor.null() {
             return Ok(None);
         }
         let mut receipts = vec![];
         cursor.list(|element| {
-            receipts.push(Self::read(element)?.ok_or(element.malformed("a receipt"))?);
+            receipts.push(Self::read(element, table)?.ok_or(element.malformed("a receipt"))?);
             Ok::<_, Malformed>(())
         })?;
         Ok(Some(receipts))
     }
 
     /// Reads one receipt; none where the node says `null`.
-    pub fn read(cursor: &mut Cursor<'a>) -> Result<Option<Self>, Malformed> {
+    pub fn read(cursor: &mut Cursor<'a>, table: &'a TopicTable) -> Result<Option<Self>, Malformed> {
         if cursor.null() {
             return Ok(None);
         }
@@ -220,7 +219,7 @@ impl<'a> Receipt<'a> {
         }, b"logs" => |list: &mut Cursor<'a>| {
             has_logs = true;
             list.list(|element| {
-                receipt.logs.push(Log::read(element)?);
+                receipt.logs.push(Log::read(element, table)?);
                 Ok::<_, Malformed>(())
             })
         })?;
@@ -246,13 +245,13 @@ pub struct Log<'a> {
     pub address: Text<'a>,
     pub topics: Topics<'a>,
     pub data: Text<'a>,
-    /// The event, if its first topic is a known one.
-    pub known: Option<&'static Known>,
+    /// The event, if its first topic is in the table.
+    pub known: Option<&'a KnownEvent>,
 }
 
 impl<'a> Log<'a> {
-    /// Reads one log.
-    pub fn read(cursor: &mut Cursor<'a>) -> Result<Self, Malformed> {
+    /// Reads one log, and finds its event in the table.
+    pub fn read(cursor: &mut Cursor<'a>, table: &'a TopicTable) -> Result<Self, Malformed> {
         let [mut address, mut data] = [None; 2];
         let mut topics = Topics::default();
         fields!(cursor, { b"address" => address, b"data" => data }, b"topics" => |list: &mut Cursor<'a>| {
@@ -265,22 +264,22 @@ impl<'a> Log<'a> {
         })?;
         match (address, data) {
             (Some(address), Some(data)) => {
-                let known = topics.as_slice().first().and_then(|topic| topics::of(topic));
+                let known = topics.as_slice().first().and_then(|topic| table.find(topic));
                 Ok(Self { address, topics, data, known })
             }
             _ => Err(cursor.malformed("a log with address and data before this place")),
         }
     }
 
-    /// What it is beside a swap.
+    /// What it means beside a swap.
     #[inline]
     pub fn role(&self) -> Option<Role> {
         self.known?.role
     }
 
-    /// The venue that has such a swap event.
+    /// The place of the venue that has such a swap event, in the list of venues.
     #[inline]
-    pub fn swap(&self) -> Option<&'static Venue> {
+    pub fn venue(&self) -> Option<usize> {
         self.known?.venue
     }
 }

@@ -5,9 +5,11 @@ use crate::facts::{self, Facts, Pin, Wanted};
 use crate::legs::{self, Dropped, Found};
 use crate::reference::Price;
 use crate::rpc::{Header, Receipt};
-use crate::settings::{Rules, Settings, Verify};
+use crate::rules::Rules;
+use crate::settings::{Settings, Verify};
+use crate::topics::TopicTable;
 use crate::trades::Spelling;
-use crate::{hex, prove, reference, rpc};
+use crate::{events, hex, prove, reference, rpc};
 use alloy_primitives::Address;
 use chain_plugin_sdk::json::{Cursor, Malformed};
 use chain_plugin_sdk::jsonrpc::{self, Answers, Call, Kind};
@@ -42,7 +44,8 @@ pub fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scann
     calls.extend(known.is_none().then(rpc::chain_id));
     let unread = jsonrpc::send_unread(host, &calls, settings.batch);
     let mut told = Told::new(heights.len());
-    told.outcomes = unread.read(|at, answer| told.take(at, answer));
+    let table = events::table();
+    told.outcomes = unread.read(|at, answer| told.take(at, answer, table));
     let chain_id = match known {
         Some(id) => id,
         None => told.chain_id(host, span)?,
@@ -90,7 +93,7 @@ struct Told<'a> {
     receipts: Vec<Option<Vec<Receipt<'a>>>>,
     chain_id: Option<u64>,
     /// By call: whether its answer could be read.
-    outcomes: Vec<jsonrpc::Outcome>,
+    outcomes: Vec<jsonrpc::ReadOutcome>,
 }
 
 impl<'a> Told<'a> {
@@ -101,12 +104,12 @@ impl<'a> Told<'a> {
     }
 
     /// Takes the answer to one call.
-    fn take(&mut self, at: usize, answer: &mut Cursor<'a>) -> Result<(), Malformed> {
+    fn take(&mut self, at: usize, answer: &mut Cursor<'a>, table: &'a TopicTable) -> Result<(), Malformed> {
         let blocks = self.headers.len();
         if at < blocks {
             self.headers[at] = Header::read(answer)?;
         } else if at < 2 * blocks {
-            self.receipts[at - blocks] = Receipt::read_all(answer)?;
+            self.receipts[at - blocks] = Receipt::read_all(answer, table)?;
         } else {
             self.chain_id = hex::quantity(answer.text()?);
         }
@@ -141,7 +144,7 @@ impl<'a> Told<'a> {
     }
 
     /// The outcome of the call for a block's receipts.
-    fn outcome_of_receipts(&self, at: usize) -> &jsonrpc::Outcome {
+    fn outcome_of_receipts(&self, at: usize) -> &jsonrpc::ReadOutcome {
         &self.outcomes[self.headers.len() + at]
     }
 
@@ -157,7 +160,7 @@ impl<'a> Told<'a> {
         let mut receipts = match &singly.places[at] {
             Some(places) => places
                 .clone()
-                .map(|place| singly.answers.read(place, Receipt::read))
+                .map(|place| singly.answers.read(place, |cursor| Receipt::read(cursor, events::table())))
                 .map(|answer| answer.map_err(|error| error.failure(span))?.ok_or_else(missing))
                 .collect::<Result<Vec<_>, _>>()?,
             None => match self.outcome_of_receipts(at) {
@@ -204,7 +207,7 @@ fn ask_singly(
         for sent in hashes {
             let hash = hex::hash(sent.hash)
                 .ok_or_else(|| Failure::Elsewhere(format!("a transaction of block {} has no hash", number())))?;
-            calls.push(rpc::receipt(&hex::spell(hash)));
+            calls.push(rpc::receipt(&hex::encode(hash)));
         }
         places.push(Some(first..calls.len()));
     }
@@ -227,7 +230,7 @@ fn admit<'a>(
         return Err(Failure::Reorged);
     }
     let hash = hex::hash(header.hash)
-        .map(hex::spell)
+        .map(hex::encode)
         .ok_or_else(|| Failure::Elsewhere(format!("block {height} has no readable hash")))?;
     let proof = match settings.verify {
         Verify::Receipts if rules.proof == Proof::Impossible => {
@@ -326,7 +329,7 @@ fn spell(
         trades.extend(of_receipt.ok_or_else(|| unreadable("a transaction"))?);
     }
     let seconds = hex::quantity(block.header.timestamp).ok_or_else(|| unreadable("the time"))?;
-    let parent = hex::hash(block.header.parent_hash).map(hex::spell).ok_or_else(|| unreadable("the parent"))?;
+    let parent = hex::hash(block.header.parent_hash).map(hex::encode).ok_or_else(|| unreadable("the parent"))?;
     let counts = [("unbacked", dropped.unbacked), ("not-a-pool", dropped.not_a_pool)];
     let counts = counts.into_iter().filter(|(_, count)| *count > 0);
     Ok(Block {

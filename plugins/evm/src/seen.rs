@@ -1,11 +1,11 @@
 //! What the trader saw: its own transfers, and native coin as far as that can be seen, in place of what pools moved.
 
 use crate::deals::{Deal, Scene};
-use crate::legs::Leg;
-use crate::net::{Amount, Kind, Route};
+use crate::model::{Amount, Leg, Moved, Route, Transfer};
 use crate::reports::{self, Filler, Report};
-use crate::transfers::{self, Moved, Transfer};
+use crate::transfers;
 use alloy_primitives::{Address, U256};
+use netting::RouteKind;
 
 /// Among more transfers than that nobody looks for who gave one token and got one other: it would cost their square.
 const MOST_TRANSFERS: usize = 1_024;
@@ -16,7 +16,7 @@ impl Scene<'_> {
     pub(crate) fn whole(&self, deals: &[Deal]) -> Option<Deal> {
         let [first, others @ ..] = deals else { return None };
         let is_one =
-            |deal: &Deal| deal.trader == first.trader && deal.router.is_none() && deal.route.kind == Kind::Swap;
+            |deal: &Deal| deal.trader == first.trader && deal.router.is_none() && deal.route.kind == RouteKind::Swap;
         if !is_one(first) || !others.iter().all(is_one) {
             return None;
         }
@@ -29,7 +29,7 @@ impl Scene<'_> {
         }
         let mut legs: Vec<usize> = deals.iter().flat_map(|deal| deal.route.legs.clone()).collect();
         legs.sort_unstable();
-        Some(Deal { route: Route { kind: Kind::Swap, sold, bought, legs }, ..first.clone() })
+        Some(Deal { route: Route { kind: RouteKind::Swap, sold, bought, legs }, ..first.clone() })
     }
 
     /// The one token that an account gave and the one that it got; none where there were others. What the sender brought
@@ -51,7 +51,7 @@ impl Scene<'_> {
     /// and got where a standing order was filled.
     pub(crate) fn told(&self) -> Option<Deal> {
         let deal = |trader, evidence, router, (sold, bought): (Amount, Amount)| Deal {
-            route: Route { kind: Kind::Swap, sold, bought, legs: vec![] },
+            route: Route { kind: RouteKind::Swap, sold, bought, legs: vec![] },
             trader,
             evidence,
             router: Some(router),
@@ -109,7 +109,7 @@ impl Scene<'_> {
         let Some(Filler { router, fills: 2.. }) = self.filler else { return vec![] };
         let deal = |trader: Address| {
             let (sold, bought) = self.only_flows(trader)?;
-            let route = Route { kind: Kind::Swap, sold, bought, legs: vec![] };
+            let route = Route { kind: RouteKind::Swap, sold, bought, legs: vec![] };
             Some(Deal { route, trader, evidence: "token-flow", router: Some(router) })
         };
         let makers = self.makers(legs);
@@ -157,7 +157,7 @@ impl Scene<'_> {
         given_by_others.sort_unstable();
         let slack = |raw: U256| raw / U256::from(50);
         for Deal { trader, route, router, .. } in deals {
-            if route.kind == Kind::Cycle || router.is_some() {
+            if route.kind == RouteKind::Cycle || router.is_some() {
                 continue;
             }
             let (asset, raw) = route.sold;

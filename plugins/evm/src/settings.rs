@@ -1,8 +1,8 @@
 //! What a chain file may say to this plugin.
 
 use crate::chains::{Chain, Proof};
-use crate::platforms::{self, Platform, Spelled};
-use crate::reference::Reference;
+use crate::platforms::{self, Spelled};
+use crate::rules::{ReferencePool, Rules};
 use crate::{factories, hex};
 use alloy_primitives::{Address, address};
 use chain_plugin_sdk::{Context, Failure};
@@ -140,7 +140,7 @@ impl Settings {
         let platforms = platforms::read(&self.platforms)?;
         let read = |spelled: &SpelledReference| {
             let [pool, asset] = [&spelled.pool, &spelled.asset].map(|text| address("reference", text));
-            Ok(Reference { pool: pool?, asset: asset?, ask: spelled.ask })
+            Ok(ReferencePool { pool: pool?, asset: asset?, ask: spelled.ask })
         };
         let references = self.reference.iter().map(read).collect::<Result<Vec<_>, Failure>>()?;
         let native = (chain.proof == Proof::StateSyncApart).then_some(POLYGON_NATIVE);
@@ -158,65 +158,6 @@ impl Settings {
 
 fn address(field: &str, text: &str) -> Result<Address, Failure> {
     hex::address(text).ok_or_else(|| Failure::BadSettings(format!("settings: {field}: {text} is no address")))
-}
-
-/// What holds on one chain.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// How its blocks are proved.
-    pub proof: Proof,
-    /// The contract that wraps the native coin.
-    pub wrapped: Option<Address>,
-    /// The contract that the native coin itself goes by, where it has one.
-    pub native: Option<Address>,
-    /// Whose front doors are known.
-    pub platforms: Vec<Platform>,
-    /// Which pools tell what an asset was worth.
-    pub references: Vec<Reference>,
-    stables: BTreeMap<Address, Option<u8>>,
-    factories: BTreeMap<Address, String>,
-}
-
-impl Rules {
-    /// What stands for native coin in events; some venues say zero instead.
-    pub const NATIVE: Address = Address::repeat_byte(0xee);
-
-    /// Whether a token in an event is native coin.
-    pub fn is_native(&self, token: Address) -> bool {
-        token == Self::NATIVE || token.is_zero() || Some(token) == self.native
-    }
-
-    /// The asset behind a token in an event: native coin is one with the contract that wraps it.
-    pub fn asset(&self, token: Address) -> Address {
-        if self.is_native(token) { self.wrapped.unwrap_or(Address::ZERO) } else { token }
-    }
-
-    /// Whether an asset is cash.
-    pub fn is_quote(&self, asset: Address) -> bool {
-        self.wrapped == Some(asset) || self.is_stable(asset)
-    }
-
-    /// Whether an asset is a dollar.
-    pub fn is_stable(&self, asset: Address) -> bool {
-        self.stables.contains_key(&asset)
-    }
-
-    /// The decimals that are known without asking.
-    pub fn decimals(&self, asset: Address) -> Option<u8> {
-        self.stables.get(&asset).copied().flatten().or((self.wrapped == Some(asset)).then_some(18))
-    }
-
-    /// The venue that a factory's pools belong to, where the factory is known; `kind` is what their events look like. One
-    /// address may have made pools of another generation on another chain.
-    pub fn venue(&self, factory: Address, kind: &str) -> Option<String> {
-        let name = self.factories.get(&factory)?;
-        let other = match kind {
-            "v3-like" => name.strip_suffix("-v2").map(|name| format!("{name}-v3")),
-            "v2-like" => name.strip_suffix("-v3").map(|name| format!("{name}-v2")),
-            _ => None,
-        };
-        Some(other.unwrap_or_else(|| name.clone()))
-    }
 }
 
 #[cfg(test)]

@@ -58,9 +58,9 @@ const ENTRY_POINTS: [Address; 3] = [
 /// address indexed swapper, uint256 nonce)`. ERC-4337: `UserOperationEvent(bytes32 indexed userOpHash,
 /// address indexed sender, address indexed paymaster, uint256 nonce, bool success, uint256 actualGasCost,
 /// uint256 actualGasUsed)`.
-pub const EVENTS: &[(&str, Role)] = &[
+pub const SETTLEMENT_EVENTS: &[(&str, Role)] = &[
     ("Trade(address,address,address,uint256,uint256,uint256,bytes)", Role::CowTrade),
-    ("Fill(bytes32,address,address,uint256)", Role::Fill),
+    ("Fill(bytes32,address,address,uint256)", Role::UniswapXFill),
     ("UserOperationEvent(bytes32,address,address,uint256,bool,uint256,uint256)", Role::UserOperation),
 ];
 
@@ -83,7 +83,7 @@ fn cow(place: u32, log: &Log<'_>) -> Option<Order> {
 
 fn fill(place: u32, log: &Log<'_>) -> Option<Order> {
     let &[_, _hash, _filler, swapper] = log.topics.as_slice() else { return None };
-    let owner = (log.role() == Some(Role::Fill)).then(|| hex::padded_address(swapper))??;
+    let owner = (log.role() == Some(Role::UniswapXFill)).then(|| hex::padded_address(swapper))??;
     Some(Order { owner, terms: None, place, router: "uniswap-x" })
 }
 
@@ -105,12 +105,12 @@ mod tests {
 
     fn log(emitter: Address, topics: &[&str], data: &str) -> String {
         let topics: Vec<String> = topics.iter().map(|topic| format!(r#""{topic}""#)).collect();
-        format!(r#"{{"address":"{}","topics":[{}],"data":"0x{data}"}}"#, hex::spell(emitter), topics.join(","))
+        format!(r#"{{"address":"{}","topics":[{}],"data":"0x{data}"}}"#, hex::encode(emitter), topics.join(","))
     }
 
     #[test]
     fn topics_are_those_that_the_chain_has() {
-        let [cow, fill, operation] = [0, 1, 2].map(|at| topic(EVENTS[at]));
+        let [cow, fill, operation] = [0, 1, 2].map(|at| topic(SETTLEMENT_EVENTS[at]));
         assert_eq!(cow, "0xa07a543ab8a018198e99ca0184c93fe9050a79400a0a723441f84de1d972cc17");
         assert_eq!(fill, "0x78ad7ec0e9f89e74012afa58738b6b661c024cb0fd185ee2f616c0a28924bd66");
         assert_eq!(operation, "0x49628fd1471006c1482da88028e9ce4dbb080b815c9b0344d39e5a8e6ec1419f");
@@ -121,8 +121,8 @@ mod tests {
         let owner = format!("0x{:0>64}", "12".repeat(20));
         let words = [1_u64, 2, 30, 40, 5, 192, 0].map(|word| format!("{word:064x}")).concat();
         for (emitter, count) in [(COW, 1), (Address::repeat_byte(9), 0)] {
-            let text = log(emitter, &[&topic(EVENTS[0]), &owner], &words);
-            let orders = orders(&[Log::read(&mut Cursor::new(&text)).unwrap()]);
+            let text = log(emitter, &[&topic(SETTLEMENT_EVENTS[0]), &owner], &words);
+            let orders = orders(&[Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap()]);
             assert_eq!(orders.len(), count);
             let terms = Terms {
                 sold: (Address::with_last_byte(1), U256::from(30)),
@@ -136,8 +136,8 @@ mod tests {
     fn operations_come_from_entry_points() {
         let [hash, account, none] = [1, 2, 0].map(|word| format!("0x{word:064x}"));
         for (emitter, count) in [(ENTRY_POINTS[1], 1), (Address::repeat_byte(9), 0)] {
-            let text = log(emitter, &[&topic(EVENTS[2]), &hash, &account, &none], "");
-            assert_eq!(operations(&[Log::read(&mut Cursor::new(&text)).unwrap()]).len(), count);
+            let text = log(emitter, &[&topic(SETTLEMENT_EVENTS[2]), &hash, &account, &none], "");
+            assert_eq!(operations(&[Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap()]).len(), count);
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::hex;
 use alloy_primitives::U256;
 
 /// The calls that a token answers: `symbol()`, `decimals()`.
-pub const CALLS: [&str; 2] = ["0x95d89b41", "0x313ce567"];
+pub const TOKEN_CALLS: [&str; 2] = ["0x95d89b41", "0x313ce567"];
 
 /// A token's decoration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Token {
     /// Stands for no decimals where a token is kept.
     const UNKNOWN: u8 = u8::MAX;
 
-    /// Reads the answers to [`CALLS`].
+    /// Reads the answers to [`TOKEN_CALLS`].
     pub fn read(answers: [Option<&str>; 2]) -> Self {
         let [symbol, decimals] = answers;
         Self { decimals: decimals.and_then(read_decimals), symbol: symbol.and_then(read_symbol) }
@@ -99,7 +99,7 @@ mod tests {
         let padded = bytes.len().div_ceil(32) * 32;
         let mut data = bytes.to_vec();
         data.resize(padded, 0);
-        format!("0x{:064x}{:064x}{}", 32, bytes.len(), hex::spell(data).trim_start_matches("0x"))
+        format!("0x{:064x}{:064x}{}", 32, bytes.len(), hex::encode(data).trim_start_matches("0x"))
     }
 
     fn symbol(answer: &str) -> Option<String> {
@@ -108,8 +108,8 @@ mod tests {
 
     #[test]
     fn the_calls_are_the_hashes_of_their_names() {
-        let hashes = ["symbol()", "decimals()"].map(|name| hex::spell(&keccak256(name)[..4]));
-        assert_eq!(CALLS.map(str::to_owned), hashes);
+        let hashes = ["symbol()", "decimals()"].map(|name| hex::encode(&keccak256(name)[..4]));
+        assert_eq!(TOKEN_CALLS.map(str::to_owned), hashes);
     }
 
     #[test]

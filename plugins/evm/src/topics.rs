@@ -1,11 +1,8 @@
-//! What an event is: the signatures that this plugin knows, in one table, so that one look at a log's first topic tells.
+//! The topic table: one look at a log's first topic says which known event it is.
 
-use crate::hex;
-use crate::venues::{self, Venue};
-use crate::{keccak, native, reference, reports, settlement, transfers};
-use std::sync::LazyLock;
+use crate::{hex, keccak};
 
-/// An event that is no swap, or not only.
+/// What a known event means beside a venue's swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// A token moved.
@@ -19,128 +16,111 @@ pub enum Role {
     /// CoW settled an order.
     CowTrade,
     /// UniswapX filled an order.
-    Fill,
-    /// A bundle's operation is over.
+    UniswapXFill,
+    /// An operation of a bundle ended.
     UserOperation,
-    /// A router tells what it did, in this shape.
+    /// A router reports what it did; the number says in which of its shapes.
     Report(usize),
     /// A router filled a standing order.
     OrderFilled {
         /// Whether the event says whose it was.
         is_named: bool,
     },
-    /// A pool tells its reserves.
+    /// A pool reports its reserves.
     Reserves,
-    /// A pool tells its price beside a swap.
-    Root,
+    /// A pool reports its price beside a swap.
+    PriceRoot,
 }
+
+/// An event's signature, the place of the venue whose swap it is, and what else it means.
+pub type Signature = (&'static str, Option<usize>, Option<Role>);
 
 /// A known event.
 #[derive(Debug)]
-pub struct Known {
+pub struct KnownEvent {
     /// Its first topic, in lower case.
     pub topic: String,
-    /// The venue whose swap it is.
-    pub venue: Option<&'static Venue>,
-    /// What else it is.
+    /// The place of the venue whose swap it is, in the list of venues.
+    pub venue: Option<usize>,
+    /// What else it means.
     pub role: Option<Role>,
 }
 
-/// The known events and their beginnings, in the order of the beginnings.
-struct Table {
-    beginnings: Vec<u64>,
-    all: Vec<Known>,
+/// The known events, in the order of their topics' first digits.
+#[derive(Debug)]
+pub struct TopicTable {
+    prefixes: Vec<u64>,
+    events: Vec<KnownEvent>,
 }
 
-/// The events that are no swaps, or not only, by whoever reads them.
-const LISTS: [&[(&str, Role)]; 5] =
-    [transfers::EVENTS, native::EVENTS, settlement::EVENTS, reports::FILLS, reference::EVENTS];
+impl TopicTable {
+    /// Makes the table; what two signatures of the same event say is put together.
+    pub fn new(signatures: &[Signature]) -> Self {
+        let texts: Vec<&[u8]> = signatures.iter().map(|(signature, ..)| signature.as_bytes()).collect();
+        let event = |((_, venue, role), hash): (&Signature, _)| {
+            let topic = hex::encode(hash);
+            (prefix(topic.as_bytes()).unwrap_or_default(), KnownEvent { topic, venue: *venue, role: *role })
+        };
+        let mut events: Vec<(u64, KnownEvent)> = signatures.iter().zip(keccak::hash_all(&texts)).map(event).collect();
+        events.sort_by_key(|(prefix, _)| *prefix);
+        events.dedup_by(|(_, other), (_, event)| {
+            let is_same = other.topic == event.topic;
+            if is_same {
+                (event.venue, event.role) = (event.venue.or(other.venue), event.role.or(other.role));
+            }
+            is_same
+        });
+        let (prefixes, events) = events.into_iter().unzip();
+        Self { prefixes, events }
+    }
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let swaps = venues::ALL.iter().map(|venue| (venue.signature, Some(venue), None));
-    let roles = LISTS.concat().into_iter().map(|(signature, role)| (signature, None, Some(role)));
-    let reports = reports::signatures().enumerate().map(|(at, signature)| (signature, None, Some(Role::Report(at))));
-    let named: Vec<(&str, Option<&Venue>, Option<Role>)> = swaps.chain(roles).chain(reports).collect();
-    // An instance lives for one scan: the table is made in each.
-    let signatures: Vec<&[u8]> = named.iter().map(|(signature, ..)| signature.as_bytes()).collect();
-    let known = |((_, venue, role), hash)| {
-        let topic = hex::spell(hash);
-        (beginning(topic.as_bytes()).unwrap_or_default(), Known { topic, venue, role })
-    };
-    let mut all: Vec<(u64, Known)> = named.into_iter().zip(keccak::hash_all(&signatures)).map(known).collect();
-    all.sort_unstable_by_key(|(beginning, _)| *beginning);
-    all.dedup_by(|(_, other), (_, known)| {
-        let is_same = other.topic == known.topic;
-        if is_same {
-            (known.venue, known.role) = (known.venue.or(other.venue), known.role.or(other.role));
-        }
-        is_same
-    });
-    let (beginnings, all) = all.into_iter().unzip();
-    Table { beginnings, all }
-});
-
-/// The event whose first topic this is.
-#[inline]
-pub fn of(topic: &[u8]) -> Option<&'static Known> {
-    let table = &*TABLE;
-    let known = &table.all[table.beginnings.binary_search(&beginning(topic)?).ok()?];
-    hex::same(topic, known.topic.as_bytes()).then_some(known)
+    /// The event whose first topic this is.
+    #[inline]
+    pub fn find(&self, topic: &[u8]) -> Option<&KnownEvent> {
+        let event = &self.events[self.prefixes.binary_search(&prefix(topic)?).ok()?];
+        hex::same(topic, event.topic.as_bytes()).then_some(event)
+    }
 }
 
-/// Eight digits behind the prefix, letters in lower case.
+/// The first eight digits behind `0x`, letters in lower case.
 #[inline]
-fn beginning(topic: &[u8]) -> Option<u64> {
+fn prefix(topic: &[u8]) -> Option<u64> {
     let digits: &[u8; 8] = topic.get(2..)?.first_chunk()?;
     Some(u64::from_le_bytes(*digits) | 0x2020_2020_2020_2020)
 }
 
 #[cfg(test)]
 pub(crate) mod example {
-    //! Topics for the tests of those who read events.
+    //! Topics for the tests of the modules that read events.
 
     use super::*;
     use alloy_primitives::keccak256;
 
     /// The topic of a list's event.
     pub(crate) fn topic((signature, _): (&str, Role)) -> String {
-        hex::spell(keccak256(signature))
+        hex::encode(keccak256(signature))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use alloy_primitives::keccak256;
+    use crate::events::table;
     use std::collections::BTreeSet;
 
-    /// A beginning stands for one event only, and every event is found by its topic in either case.
+    /// A prefix stands for one event only, and every event is found by its topic in either case.
     #[test]
     fn each_event_is_found_by_its_topic() {
-        let beginnings: BTreeSet<u64> = TABLE.beginnings.iter().copied().collect();
-        assert_eq!(beginnings.len(), TABLE.all.len());
-        for known in &TABLE.all {
-            let upper = format!("0x{}", known.topic[2..].to_uppercase());
-            for topic in [&known.topic, &upper] {
-                assert!(std::ptr::eq(of(topic.as_bytes()).unwrap(), known), "{topic}");
+        let table = table();
+        let prefixes: BTreeSet<u64> = table.prefixes.iter().copied().collect();
+        assert_eq!(prefixes.len(), table.events.len());
+        for event in &table.events {
+            let upper = format!("0x{}", event.topic[2..].to_uppercase());
+            for topic in [&event.topic, &upper] {
+                assert!(std::ptr::eq(table.find(topic.as_bytes()).unwrap(), event), "{topic}");
             }
-            let other = format!("{}{}", &known.topic[..65], if known.topic.ends_with('0') { '1' } else { '0' });
-            assert!(of(other.as_bytes()).is_none(), "{other}");
+            let other = format!("{}{}", &event.topic[..65], if event.topic.ends_with('0') { '1' } else { '0' });
+            assert!(table.find(other.as_bytes()).is_none(), "{other}");
         }
-        assert!(of(b"0x").is_none());
-    }
-
-    /// No list takes an event from another: what two know of one event stands side by side.
-    #[test]
-    fn nothing_that_a_list_names_is_lost() {
-        for venue in &venues::ALL {
-            let known = of(hex::spell(keccak256(venue.signature)).as_bytes()).unwrap();
-            assert_eq!(known.venue.map(|venue| venue.name), Some(venue.name), "{}", venue.signature);
-        }
-        let lists = LISTS.concat().into_iter();
-        let reports = reports::signatures().enumerate().map(|(at, signature)| (signature, Role::Report(at)));
-        for (signature, role) in lists.chain(reports) {
-            assert_eq!(of(hex::spell(keccak256(signature)).as_bytes()).unwrap().role, Some(role), "{signature}");
-        }
+        assert!(table.find(b"0x").is_none());
     }
 }

@@ -3,18 +3,17 @@
 use crate::deals::{Deal, Scene};
 use crate::facts::Facts;
 use crate::hex;
-use crate::legs::{Found, Leg};
+use crate::legs::Found;
+use crate::model::{Amount, Leg, PoolId, Route, Transfer};
 use crate::native::{self, Native};
-use crate::net::{Amount, Kind, Route};
 use crate::platforms::{Charge, Platform};
 use crate::reference::{self, Price};
 use crate::rpc::{Receipt, Sent};
-use crate::settings::Rules;
-use crate::transfers::Transfer;
-use crate::venues::PoolId;
+use crate::rules::Rules;
 use alloy_primitives::{Address, U256, U512};
 use chain_plugin_sdk::amount::{from_usd, uint256, usd};
 use chain_plugin_sdk::{AssetAmount, Fee, Side, Trade, Trader, Transaction, Valuation};
+use netting::RouteKind;
 use std::collections::BTreeMap;
 
 /// More legs than these are merged, by pool and direction.
@@ -44,19 +43,19 @@ impl Spelling<'_> {
         let scene = Scene { sender, callee, transfers, orders, operations, reports, filler, native, rules };
         let deals = scene.deals(legs);
         let transaction = Transaction {
-            hash: hex::spell(hex::hash(receipt.transaction_hash)?),
+            hash: hex::encode(hex::hash(receipt.transaction_hash)?),
             index: u32::try_from(hex::quantity(receipt.transaction_index)?).ok()?,
-            sender: hex::spell(sender),
-            receiver: callee.map(hex::spell),
+            sender: hex::encode(sender),
+            receiver: callee.map(hex::encode),
         };
         let trade = |(ordinal, deal): (u32, &Deal)| Trade {
             kind: match deal.route.kind {
-                Kind::Swap => "swap".to_owned(),
-                Kind::Cycle => "cycle".to_owned(),
+                RouteKind::Swap => "swap".to_owned(),
+                RouteKind::Cycle => "cycle".to_owned(),
             },
             transaction: transaction.clone(),
             ordinal,
-            trader: Trader { address: hex::spell(deal.trader), evidence: deal.evidence.to_owned() },
+            trader: Trader { address: hex::encode(deal.trader), evidence: deal.evidence.to_owned() },
             sold: self.side(deal.route.sold),
             bought: self.side(deal.route.bought),
             legs: spell_legs(legs, &deal.route.legs),
@@ -89,9 +88,9 @@ impl Spelling<'_> {
             let (Some(deal), Some(trade)) = (deals.get(at), trades.get_mut(at)) else { continue };
             trade.fees.push(Fee {
                 kind: "platform".to_owned(),
-                asset: hex::spell(amount.0),
+                asset: hex::encode(amount.0),
                 raw: uint256(amount.1),
-                recipient: Some(hex::spell(recipient)),
+                recipient: Some(hex::encode(recipient)),
                 // Sides are what the trader gave and got, so a charge on one of them is in it already.
                 included: [deal.route.sold.0, deal.route.bought.0].contains(&amount.0),
             });
@@ -145,7 +144,7 @@ impl Spelling<'_> {
 fn spell_legs(legs: &[Leg], which: &[usize]) -> Vec<chain_plugin_sdk::Leg> {
     let spell = |leg: &Leg| chain_plugin_sdk::Leg {
         venue: leg.venue.clone(),
-        pool: leg.pool.spell(),
+        pool: leg.pool.encode(),
         sold: amount(leg.sold),
         bought: amount(leg.bought),
         ordinal: leg.place,
@@ -170,14 +169,14 @@ fn spell_legs(legs: &[Leg], which: &[usize]) -> Vec<chain_plugin_sdk::Leg> {
 }
 
 fn amount((asset, raw): Amount) -> AssetAmount {
-    AssetAmount { asset: hex::spell(asset), raw: uint256(raw) }
+    AssetAmount { asset: hex::encode(asset), raw: uint256(raw) }
 }
 
 impl Spelling<'_> {
     fn side(&self, (asset, raw): Amount) -> Side {
         let token = self.facts.tokens.get(&asset);
         Side {
-            asset: hex::spell(asset),
+            asset: hex::encode(asset),
             raw: uint256(raw),
             decimals: self.decimals(asset),
             symbol: token.and_then(|token| token.symbol.clone()),

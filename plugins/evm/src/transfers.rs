@@ -1,25 +1,13 @@
 //! What really moved: the tokens that the pools of one transaction received and sent.
 
 use crate::hex;
+use crate::model::{Moved, Transfer};
 use crate::rpc::Log;
 use crate::topics::Role;
 use alloy_primitives::{Address, U256};
 
 /// What is read here.
-pub const EVENTS: &[(&str, Role)] = &[("Transfer(address,address,uint256)", Role::Transfer)];
-
-/// One movement of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transfer {
-    /// The contract that says so.
-    pub token: Address,
-    /// Who gave.
-    pub from: Address,
-    /// Who got.
-    pub to: Address,
-    /// In the token's smallest unit.
-    pub raw: U256,
-}
+pub const TRANSFER_EVENTS: &[(&str, Role)] = &[("Transfer(address,address,uint256)", Role::Transfer)];
 
 impl Transfer {
     /// Reads an ERC-20 transfer: the amount stands in the data. (With a fourth topic it is an ERC-721 token's number.)
@@ -33,15 +21,6 @@ impl Transfer {
             raw,
         })
     }
-}
-
-/// What came into and went out of an account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moved {
-    /// Received.
-    pub into: U256,
-    /// Sent.
-    pub out: U256,
 }
 
 /// Sorts movements and makes one of those that have the same key.

@@ -18,146 +18,48 @@ pub mod izumi;
 pub mod carbon;
 
 use crate::hex;
+use crate::model::Venue;
 use crate::rpc::Log;
-use crate::transfers::{Moved, Transfer};
-use alloy_primitives::{Address, B256, U256};
 
 /// All of them.
-pub static ALL: [Venue; 30] = [
-    v2::V2,
-    v3::V3,
-    v4::VENUE,
+pub static VENUES: [Venue; 30] = [
+    v2::UNISWAP_V2,
+    v3::UNISWAP_V3,
+    v4::UNISWAP_V4,
     v2::SOLIDLY,
-    v3::PANCAKE,
-    v3::ALGEBRA,
-    curve::STABLE,
-    curve::UNDERLYING,
-    curve::CRYPTO,
-    curve::CRYPTO_NG,
-    balancer::V1,
-    balancer::V2,
-    balancer::V3,
-    dodo::VENUE,
-    maverick::V1,
-    maverick::V2,
-    book::VENUE,
-    woofi::VENUE,
-    v2::DMM,
-    fluid::VENUE,
-    zerox::RFQ,
-    zerox::OTC,
-    zerox::LIMIT,
-    hashflow::V1,
-    hashflow::V2,
-    uniswap_v1::BUY,
-    uniswap_v1::SELL,
-    saddle::VENUE,
-    izumi::VENUE,
-    carbon::VENUE,
+    v3::PANCAKE_V3,
+    v3::ALGEBRA_INTEGRAL,
+    curve::CURVE_STABLE,
+    curve::CURVE_UNDERLYING,
+    curve::CURVE_CRYPTO,
+    curve::CURVE_CRYPTO_NG,
+    balancer::BALANCER_V1,
+    balancer::BALANCER_V2,
+    balancer::BALANCER_V3,
+    dodo::DODO_V2,
+    maverick::MAVERICK_V1,
+    maverick::MAVERICK_V2,
+    book::LIQUIDITY_BOOK,
+    woofi::WOOFI,
+    v2::KYBERSWAP_CLASSIC,
+    fluid::FLUID,
+    zerox::ZEROX_RFQ,
+    zerox::ZEROX_OTC,
+    zerox::ZEROX_LIMIT,
+    hashflow::HASHFLOW_V1,
+    hashflow::HASHFLOW_V2,
+    uniswap_v1::UNISWAP_V1_BUY,
+    uniswap_v1::UNISWAP_V1_SELL,
+    saddle::SADDLE,
+    izumi::IZISWAP,
+    carbon::CARBON,
 ];
-
-/// A kind of pool.
-#[derive(Clone, Copy, Debug)]
-pub struct Venue {
-    /// What its legs are called where the pool's factory has no name of its own.
-    pub name: &'static str,
-    /// The signature of its swap event; the first topic is its hash.
-    pub signature: &'static str,
-    /// The only contracts that are believed, and without a transfer beside each event; where empty, any contract whose
-    /// tokens moved.
-    pub emitters: &'static [Address],
-    /// Reads the event; none when it is not one, whatever its topic says.
-    pub read: fn(&Log<'_>) -> Option<Event>,
-    /// Says what the event alone does not, by what moved in the transaction.
-    pub complete: Option<fn(Event, &[Transfer]) -> Event>,
-}
-
-impl Venue {
-    const fn anywhere(name: &'static str, signature: &'static str, read: fn(&Log<'_>) -> Option<Event>) -> Self {
-        Self { name, signature, emitters: &[], read, complete: None }
-    }
-
-    /// Whether it holds the tokens of many pools, and is known by its address.
-    pub fn is_vault(&self) -> bool {
-        !self.emitters.is_empty()
-    }
-}
-
-/// What names a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PoolId {
-    /// A contract of its own.
-    Contract(Address),
-    /// A key in a manager that holds many.
-    Key(B256),
-}
-
-impl PoolId {
-    /// Lower case, with prefix.
-    pub fn spell(&self) -> String {
-        match self {
-            Self::Contract(address) => hex::spell(address),
-            Self::Key(key) => hex::spell(key),
-        }
-    }
-}
-
-/// What a swap event claims.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Which pool.
-    pub pool: PoolId,
-    /// Who holds its tokens.
-    pub holder: Address,
-    /// Who got what was bought, where the event says so.
-    pub recipient: Option<Address>,
-    /// What moved.
-    pub claim: Claim,
-}
-
-impl Event {
-    fn new(pool: PoolId, holder: Address, claim: Claim) -> Self {
-        Self { pool, holder, recipient: None, claim }
-    }
-
-    fn to(self, recipient: Address) -> Self {
-        Self { recipient: Some(recipient), ..self }
-    }
-}
-
-/// What an event says that moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// Of the pool's first token and of its second, from the pool's view; the pool says which they are.
-    Pair([Moved; 2]),
-    /// The event says which tokens.
-    Named {
-        /// Received by the pool.
-        sold: (Address, U256),
-        /// Sent by the pool.
-        bought: (Address, U256),
-    },
-    /// Only amounts; what moved tells the tokens.
-    Unnamed {
-        /// Received by the pool.
-        sold: U256,
-        /// Sent by the pool.
-        bought: U256,
-    },
-}
 
 /// The venue whose swap event this may be.
 #[inline]
-pub fn of(log: &Log<'_>) -> Option<&'static Venue> {
-    let venue = log.swap()?;
+pub fn venue_of(log: &Log<'_>) -> Option<&'static Venue> {
+    let venue = &VENUES[log.venue()?];
     (!venue.is_vault() || venue.emitters.contains(&hex::address(log.address)?)).then_some(venue)
-}
-
-/// The address in a word of an event's data.
-fn named(word: U256) -> Option<Address> {
-    let bytes: [u8; 32] = word.to_be_bytes();
-    let (zeros, address) = bytes.split_at(12);
-    zeros.iter().all(|byte| *byte == 0).then(|| Address::from_slice(address))
 }
 
 #[cfg(test)]
@@ -165,23 +67,25 @@ pub(crate) mod example {
     //! Logs for the tests of the venues.
 
     use super::*;
-    use alloy_primitives::keccak256;
+    use crate::events;
+    use crate::model::SwapEvent;
+    use alloy_primitives::{Address, keccak256};
     use chain_plugin_sdk::json::Cursor;
 
     /// What a venue reads in a log with so many topics behind the first (1, 2, 3) and these words.
-    pub(crate) fn log(venue: &Venue, topics: u64, words: &[u64]) -> Option<Event> {
+    pub(crate) fn log(venue: &Venue, topics: u64, words: &[u64]) -> Option<SwapEvent> {
         let word = |word: u64| format!("{word:064x}");
         let topics: Vec<String> = (1..=topics).map(|topic| format!(r#","0x{}""#, word(topic))).collect();
         let emitter = venue.emitters.first().copied().unwrap_or(Address::repeat_byte(0xee));
         let json = format!(
             r#"{{"address":"{}","topics":["{}"{}],"data":"0x{}"}}"#,
-            hex::spell(emitter),
-            hex::spell(keccak256(venue.signature)),
+            hex::encode(emitter),
+            hex::encode(keccak256(venue.signature)),
             topics.concat(),
             words.iter().map(|raw| word(*raw)).collect::<Vec<_>>().concat()
         );
-        let log = Log::read(&mut Cursor::new(&json)).unwrap();
-        assert_eq!(of(&log).unwrap().name, venue.name);
+        let log = Log::read(&mut Cursor::new(&json), events::table()).unwrap();
+        assert_eq!(venue_of(&log).unwrap().name, venue.name);
         (venue.read)(&log)
     }
 }
@@ -189,6 +93,7 @@ pub(crate) mod example {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events;
     use alloy_primitives::keccak256;
     use chain_plugin_sdk::json::Cursor;
     use proptest::prelude::*;
@@ -196,36 +101,36 @@ mod tests {
     /// As explorers show them for the large venues.
     #[test]
     fn topics_are_those_that_the_chain_has() {
-        let topic = |venue: Venue| hex::spell(keccak256(venue.signature));
+        let topic = |venue: Venue| hex::encode(keccak256(venue.signature));
         let known = [
-            (v2::V2, "0xd78ad95fa46c994b6551d0da85fc275fe613ce37657fb8d5e3d130840159d822"),
-            (v3::V3, "0xc42079f94a6350d7e6235f29174924f928cc2ac818eb64fed8004e115fbcca67"),
-            (v4::VENUE, "0x40e9cecb9f5f1f1c5b9c97dec2917b7ee92e57ba5563708daca94dd84ad7112f"),
+            (v2::UNISWAP_V2, "0xd78ad95fa46c994b6551d0da85fc275fe613ce37657fb8d5e3d130840159d822"),
+            (v3::UNISWAP_V3, "0xc42079f94a6350d7e6235f29174924f928cc2ac818eb64fed8004e115fbcca67"),
+            (v4::UNISWAP_V4, "0x40e9cecb9f5f1f1c5b9c97dec2917b7ee92e57ba5563708daca94dd84ad7112f"),
             (v2::SOLIDLY, "0xb3e2773606abfd36b5bd91394b3a54d1398336c65005baf7bf7a05efeffaf75b"),
-            (v3::PANCAKE, "0x19b47279256b2a23a1665c810c8d55a1758940ee09377d4f8d26497a3577dc83"),
-            (curve::STABLE, "0x8b3e96f2b889fa771c53c981b40daf005f63f637f1869f707052d15a3dd97140"),
-            (curve::UNDERLYING, "0xd013ca23e77a65003c2c659c5442c00c805371b7fc1ebd4c206c41d1536bd90b"),
-            (curve::CRYPTO, "0xb2e76ae99761dc136e598d4a629bb347eccb9532a5f8bbd72e18467c3c34cc98"),
-            (curve::CRYPTO_NG, "0x143f1f8e861fbdeddd5b46e844b7d3ac7b86a122f36e8c463859ee6811b1f29c"),
-            (balancer::V1, "0x908fb5ee8f16c6bc9bc3690973819f32a4d4b10188134543c88706e0e1d43378"),
-            (balancer::V2, "0x2170c741c41531aec20e7c107c24eecfdd15e69c9bb0a8dd37b1840b9e0b207b"),
-            (maverick::V1, "0x3b841dc9ab51e3104bda4f61b41e4271192d22cd19da5ee6e292dc8e2744f713"),
-            (maverick::V2, "0x103ed084e94a44c8f5f6ba8e3011507c41063177e29949083c439777d8d63f60"),
-            (book::VENUE, "0xad7d6f97abf51ce18e17a38f4d70e975be9c0708474987bb3e26ad21bd93ca70"),
-            (fluid::VENUE, "0xdc004dbca4ef9c966218431ee5d9133d337ad018dd5b5c5493722803f75c64f7"),
-            (zerox::RFQ, "0x829fa99d94dc4636925b38632e625736a614c154d55006b7ab6bea979c210c32"),
-            (zerox::OTC, "0xac75f773e3a92f1a02b12134d65e1f47f8a14eabe4eaf1e24624918e6a8b269f"),
-            (zerox::LIMIT, "0xab614d2b738543c0ea21f56347cf696a3a0c42a7cbec3212a5ca22a4dcff2124"),
-            (hashflow::V1, "0x8cf3dec1929508e5677d7db003124e74802bfba7250a572205a9986d86ca9f1e"),
-            (hashflow::V2, "0x34f57786fb01682fb4eec88d340387ef01a168fe345ea5b76f709d4e560c10eb"),
-            (uniswap_v1::BUY, "0xcd60aa75dea3072fbc07ae6d7d856b5dc5f4eee88854f5b4abf7b680ef8bc50f"),
-            (uniswap_v1::SELL, "0x7f4091b46c33e918a0f3aa42307641d17bb67029427a5369e54b353984238705"),
-            (saddle::VENUE, "0xc6c1e0630dbe9130cc068028486c0d118ddcea348550819defd5cb8c257f8a38"),
-            (v2::DMM, "0x606ecd02b3e3b4778f8e97b2e03351de14224efaa5fa64e62200afc9395c2499"),
-            (izumi::VENUE, "0x0fe977d619f8172f7fdbe8bb8928ef80952817d96936509f67d66346bc4cd10f"),
-            (carbon::VENUE, "0x95f3b01351225fea0e69a46f68b164c9dea10284f12cd4a907ce66510ab7af6a"),
-            (woofi::VENUE, "0x0e8e403c2d36126272b08c75823e988381d9dc47f2f0a9a080d95f891d95c469"),
-            (dodo::VENUE, "0xc2c0245e056d5fb095f04cd6373bc770802ebd1e6c918eb78fdef843cdb37b0f"),
+            (v3::PANCAKE_V3, "0x19b47279256b2a23a1665c810c8d55a1758940ee09377d4f8d26497a3577dc83"),
+            (curve::CURVE_STABLE, "0x8b3e96f2b889fa771c53c981b40daf005f63f637f1869f707052d15a3dd97140"),
+            (curve::CURVE_UNDERLYING, "0xd013ca23e77a65003c2c659c5442c00c805371b7fc1ebd4c206c41d1536bd90b"),
+            (curve::CURVE_CRYPTO, "0xb2e76ae99761dc136e598d4a629bb347eccb9532a5f8bbd72e18467c3c34cc98"),
+            (curve::CURVE_CRYPTO_NG, "0x143f1f8e861fbdeddd5b46e844b7d3ac7b86a122f36e8c463859ee6811b1f29c"),
+            (balancer::BALANCER_V1, "0x908fb5ee8f16c6bc9bc3690973819f32a4d4b10188134543c88706e0e1d43378"),
+            (balancer::BALANCER_V2, "0x2170c741c41531aec20e7c107c24eecfdd15e69c9bb0a8dd37b1840b9e0b207b"),
+            (maverick::MAVERICK_V1, "0x3b841dc9ab51e3104bda4f61b41e4271192d22cd19da5ee6e292dc8e2744f713"),
+            (maverick::MAVERICK_V2, "0x103ed084e94a44c8f5f6ba8e3011507c41063177e29949083c439777d8d63f60"),
+            (book::LIQUIDITY_BOOK, "0xad7d6f97abf51ce18e17a38f4d70e975be9c0708474987bb3e26ad21bd93ca70"),
+            (fluid::FLUID, "0xdc004dbca4ef9c966218431ee5d9133d337ad018dd5b5c5493722803f75c64f7"),
+            (zerox::ZEROX_RFQ, "0x829fa99d94dc4636925b38632e625736a614c154d55006b7ab6bea979c210c32"),
+            (zerox::ZEROX_OTC, "0xac75f773e3a92f1a02b12134d65e1f47f8a14eabe4eaf1e24624918e6a8b269f"),
+            (zerox::ZEROX_LIMIT, "0xab614d2b738543c0ea21f56347cf696a3a0c42a7cbec3212a5ca22a4dcff2124"),
+            (hashflow::HASHFLOW_V1, "0x8cf3dec1929508e5677d7db003124e74802bfba7250a572205a9986d86ca9f1e"),
+            (hashflow::HASHFLOW_V2, "0x34f57786fb01682fb4eec88d340387ef01a168fe345ea5b76f709d4e560c10eb"),
+            (uniswap_v1::UNISWAP_V1_BUY, "0xcd60aa75dea3072fbc07ae6d7d856b5dc5f4eee88854f5b4abf7b680ef8bc50f"),
+            (uniswap_v1::UNISWAP_V1_SELL, "0x7f4091b46c33e918a0f3aa42307641d17bb67029427a5369e54b353984238705"),
+            (saddle::SADDLE, "0xc6c1e0630dbe9130cc068028486c0d118ddcea348550819defd5cb8c257f8a38"),
+            (v2::KYBERSWAP_CLASSIC, "0x606ecd02b3e3b4778f8e97b2e03351de14224efaa5fa64e62200afc9395c2499"),
+            (izumi::IZISWAP, "0x0fe977d619f8172f7fdbe8bb8928ef80952817d96936509f67d66346bc4cd10f"),
+            (carbon::CARBON, "0x95f3b01351225fea0e69a46f68b164c9dea10284f12cd4a907ce66510ab7af6a"),
+            (woofi::WOOFI, "0x0e8e403c2d36126272b08c75823e988381d9dc47f2f0a9a080d95f891d95c469"),
+            (dodo::DODO_V2, "0xc2c0245e056d5fb095f04cd6373bc770802ebd1e6c918eb78fdef843cdb37b0f"),
         ];
         for (venue, expected) in known {
             assert_eq!(topic(venue), expected, "{}", venue.name);
@@ -236,31 +141,31 @@ mod tests {
         /// Whatever a log holds, no venue panics.
         #[test]
         fn any_bytes_are_read_or_refused(
-            venue in 0..ALL.len(), topics in 0_u64..5, data in prop::collection::vec(any::<u8>(), 0..300), cut in 0_usize..4
+            venue in 0..VENUES.len(), topics in 0_u64..5, data in prop::collection::vec(any::<u8>(), 0..300), cut in 0_usize..4
         ) {
-            let venue = &ALL[venue];
+            let venue = &VENUES[venue];
             let topics: Vec<String> = (0..topics).map(|topic| format!(r#""0x{:064x}""#, u128::MAX - u128::from(topic))).collect();
-            let spelled = hex::spell(&data);
+            let spelled = hex::encode(&data);
             let json = format!(
                 r#"{{"address":"0x{}","topics":[{}],"data":"{}"}}"#,
                 "ab".repeat(20 - cut / 3), topics.iter().take(4).cloned().collect::<Vec<_>>().join(","), &spelled[..spelled.len() - cut.min(spelled.len())]
             );
-            if let Ok(log) = Log::read(&mut Cursor::new(&json)) {
+            if let Ok(log) = Log::read(&mut Cursor::new(&json), events::table()) {
                 let _ = (venue.read)(&log);
             }
             let _ = hex::padded_address(&json);
         }
 
         #[test]
-        fn any_words_are_read_or_refused(venue in 0..ALL.len(), words in prop::collection::vec(any::<[u8; 32]>(), 0..10)) {
-            let venue = &ALL[venue];
+        fn any_words_are_read_or_refused(venue in 0..VENUES.len(), words in prop::collection::vec(any::<[u8; 32]>(), 0..10)) {
+            let venue = &VENUES[venue];
             for topics in 0..4 {
                 let topics: Vec<String> = (0..topics).map(|topic| format!(r#""0x{topic:064x}""#)).collect();
                 let json = format!(
                     r#"{{"address":"0x{}","topics":[{}],"data":"{}"}}"#,
-                    "ab".repeat(20), topics.join(","), hex::spell(words.concat())
+                    "ab".repeat(20), topics.join(","), hex::encode(words.concat())
                 );
-                if let Ok(log) = Log::read(&mut Cursor::new(&json)) {
+                if let Ok(log) = Log::read(&mut Cursor::new(&json), events::table()) {
                     let _ = (venue.read)(&log);
                 }
             }

@@ -6,7 +6,7 @@ use alloy_primitives::{hex, keccak256};
 use chain_plugin_sdk::json::Cursor;
 use chain_plugin_sdk::{Block, Context, Failure, Host, Level, Plugin, Request, Response, Span, UpstreamError};
 use evm_plugin::rpc::{Header, Receipt};
-use evm_plugin::{Evm, prove};
+use evm_plugin::{Evm, events, prove};
 use serde_json::{Value, json};
 
 const BLOCKS: u64 = 10_000;
@@ -57,7 +57,7 @@ fn make(branch: &str, height: u64, parent: &str) -> Made {
         })
         .collect();
     let text = Value::from(receipts.clone()).to_string();
-    let read = Receipt::read_all(&mut Cursor::new(&text)).unwrap().unwrap();
+    let read = Receipt::read_all(&mut Cursor::new(&text), events::table()).unwrap().unwrap();
     let root = hex::encode_prefixed(prove::receipts_root(&read).unwrap());
     let transactions: Vec<Value> = receipts.iter().map(|receipt| receipt["transactionHash"].clone()).collect();
     let mut header = json!({

@@ -1,39 +1,30 @@
-//! The chain itself: which branch shows at which time, and what each block holds.
+//! The mock chain: which branch shows at which time, and which trades each block has.
 //!
-//! [`Chain::swaps`] is the one source of trades, for the plugin and for the mock node alike.
+//! [`MockChain::swaps`] is the one source of trades, for the plugin and for the mock node alike.
 
-use crate::node::{Swap, Whole};
+use crate::node::{MockBlock, Swap};
 use crate::random::Random;
 use crate::settings::Settings;
 use chain_plugin_sdk::amount::{uint256, usd};
 use chain_plugin_sdk::{AssetAmount, Block, BlockId, Leg, Side, Trade, Trader, Transaction, Valuation};
 use ruint::aliases::U256;
 
-/// Assets traded against the dollar, with a base price in cents.
+/// Symbol, name and base price in cents of each asset that is traded against the dollar.
 const ASSETS: [(&str, &str, u64); 4] =
     [("MOON", "moon", 125), ("TIDE", "tide", 4_200), ("FERN", "fern", 88), ("ONYX", "onyx", 310_000)];
-/// The dollar of this chain.
-const DOLLAR: &str = "mock:usd";
+/// The dollar token of this chain.
+const DOLLAR_ASSET: &str = "mock:usd";
 /// One cent in units of 10^-18 dollars.
-const CENT: u128 = 10_000_000_000_000_000;
+const CENT_UNITS: u128 = 10_000_000_000_000_000;
 
 /// The chain as it shows at one time.
-pub struct Chain {
+pub struct MockChain {
     pub(crate) settings: Settings,
     latest: u64,
 }
 
-/// What there is to say of one trade.
-pub(crate) struct Shape(Swap);
-
-impl From<Swap> for Shape {
-    fn from(swap: Swap) -> Self {
-        Self(swap)
-    }
-}
-
-impl Chain {
-    /// The chain as of a time.
+impl MockChain {
+    /// The chain as it shows at a time.
     pub(crate) fn at(settings: Settings, now_ms: u64) -> Self {
         let latest = now_ms.saturating_sub(settings.epoch_ms) / settings.block_ms;
         Self { settings, latest }
@@ -48,13 +39,13 @@ impl Chain {
     }
 
     pub(crate) fn id(&self, height: u64) -> BlockId {
-        let branch = u64::from(self.is_losing(height));
+        let branch = u64::from(self.is_on_losing_branch(height));
         let swaps = Self::swaps(&self.settings, height, branch);
-        BlockId { height, hash: Whole::hash_of(self.settings.seed, height, branch, &swaps) }
+        BlockId { height, hash: MockBlock::hash_of(self.settings.seed, height, branch, &swaps) }
     }
 
-    /// Whether the block that shows at a height now will be left with the next block.
-    fn is_losing(&self, height: u64) -> bool {
+    /// Whether the block that shows at a height now is abandoned with the next block.
+    fn is_on_losing_branch(&self, height: u64) -> bool {
         let every = self.settings.reorg_every;
         every != 0
             && self.latest != 0
@@ -63,63 +54,64 @@ impl Chain {
     }
 
     pub(crate) fn block(&self, height: u64) -> Block {
-        let branch = u64::from(self.is_losing(height));
+        let branch = u64::from(self.is_on_losing_branch(height));
         let swaps = Self::swaps(&self.settings, height, branch);
         Block {
             parent: height.checked_sub(1).map(|parent| self.id(parent)),
             height,
-            hash: Whole::hash_of(self.settings.seed, height, branch, &swaps),
+            hash: MockBlock::hash_of(self.settings.seed, height, branch, &swaps),
             timestamp_ms: self.settings.timestamp_ms(height),
-            trades: (0..).zip(swaps).map(|(index, swap)| Self::trade(index, &swap.into())).collect(),
+            trades: (0..).zip(&swaps).map(|(index, swap)| contract_trade(index, swap)).collect(),
             attributes: vec![("proof".to_owned(), "synthetic".to_owned())],
         }
     }
 
-    /// What happens in the block of a height on a branch.
+    /// The trades of the block at a height on a branch.
     pub fn swaps(settings: &Settings, height: u64, branch: u64) -> Vec<Swap> {
         (0..settings.trades_per_block).map(|index| swap(settings, height, branch, index)).collect()
     }
+}
 
-    pub(crate) fn trade(index: u32, Shape(swap): &Shape) -> Trade {
-        let (symbol, name, _) = ASSETS[swap.asset % ASSETS.len()];
-        let (dollars, token) = (dollar_side(swap.cents), token_side(symbol, name, swap.units));
-        let (sold, bought) = if swap.buys { (dollars, token) } else { (token, dollars) };
-        let user = swap.trader.clone();
-        Trade {
-            kind: "swap".to_owned(),
-            transaction: Transaction {
-                hash: swap.hash.clone(),
-                index,
-                sender: user.clone(),
-                receiver: Some("mock:router".to_owned()),
-            },
+/// A trade of the mock chain in the form of the contract.
+pub(crate) fn contract_trade(index: u32, swap: &Swap) -> Trade {
+    let (symbol, name, _) = ASSETS[swap.asset % ASSETS.len()];
+    let (dollars, token) = (dollar_side(swap.cents), token_side(symbol, name, swap.units));
+    let (sold, bought) = if swap.buys { (dollars, token) } else { (token, dollars) };
+    let user = swap.trader.clone();
+    Trade {
+        kind: "swap".to_owned(),
+        transaction: Transaction {
+            hash: swap.hash.clone(),
+            index,
+            sender: user.clone(),
+            receiver: Some("mock:router".to_owned()),
+        },
+        ordinal: 0,
+        trader: Trader { address: user, evidence: "tx-sender".to_owned() },
+        legs: vec![Leg {
+            venue: "mock-pool".to_owned(),
+            pool: format!("mock:pool:{name}"),
+            sold: amount(&sold),
+            bought: amount(&bought),
             ordinal: 0,
-            trader: Trader { address: user, evidence: "tx-sender".to_owned() },
-            legs: vec![Leg {
-                venue: "mock-pool".to_owned(),
-                pool: format!("mock:pool:{name}"),
-                sold: amount(&sold),
-                bought: amount(&bought),
-                ordinal: 0,
-                attributes: vec![],
-            }],
-            sold,
-            bought,
-            fees: vec![],
-            platform: None,
-            valuation: Some(Valuation {
-                notional: usd(u128::from(swap.cents) * CENT),
-                fee: None,
-                source: "stable-leg".to_owned(),
-            }),
             attributes: vec![],
-        }
+        }],
+        sold,
+        bought,
+        fees: vec![],
+        platform: None,
+        valuation: Some(Valuation {
+            notional: usd(u128::from(swap.cents) * CENT_UNITS),
+            fee: None,
+            source: "stable-leg".to_owned(),
+        }),
+        attributes: vec![],
     }
 }
 
 fn swap(settings: &Settings, height: u64, branch: u64, index: u32) -> Swap {
-    let mut random = Random::of(&[settings.seed, height, branch, 1, u64::from(index)]);
-    let trader = Random::of(&[settings.seed, 2, random.below(settings.users)]).hex(20);
+    let mut random = Random::from_words(&[settings.seed, height, branch, 1, u64::from(index)]);
+    let trader = Random::from_words(&[settings.seed, 2, random.below(settings.users)]).hex(20);
     let asset = usize::try_from(random.below(ASSETS.len() as u64)).unwrap_or(0);
     let cents = 100 + random.below(500_000);
     let price = price_at(ASSETS[asset].2, height, &mut random);
@@ -128,7 +120,7 @@ fn swap(settings: &Settings, height: u64, branch: u64, index: u32) -> Swap {
     Swap { hash: random.hex(32), trader, asset, buys, cents, units }
 }
 
-/// A slow wave around the base price with a little noise, in cents.
+/// A price in cents: a slow wave around the base price, with a little noise.
 fn price_at(base: u64, height: u64, random: &mut Random) -> u64 {
     let phase = height % 600;
     let wave = if phase < 300 { phase } else { 600 - phase };
@@ -138,7 +130,7 @@ fn price_at(base: u64, height: u64, random: &mut Random) -> u64 {
 
 fn dollar_side(cents: u64) -> Side {
     Side {
-        asset: DOLLAR.to_owned(),
+        asset: DOLLAR_ASSET.to_owned(),
         raw: uint256(U256::from(cents) * U256::from(10_000)),
         decimals: Some(6),
         symbol: Some("mUSD".to_owned()),
@@ -164,9 +156,9 @@ fn amount(side: &Side) -> AssetAmount {
 mod tests {
     use super::*;
 
-    fn chain(now_ms: u64) -> Chain {
+    fn chain(now_ms: u64) -> MockChain {
         let json = r#"{"epoch-ms": 0, "block-ms": 10, "reorg-every": 7, "reorg-depth": 3, "trades-per-block": 2}"#;
-        Chain::at(Settings::read(json).unwrap(), now_ms)
+        MockChain::at(Settings::read(json).unwrap(), now_ms)
     }
 
     #[test]
@@ -180,11 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn a_branch_shows_and_is_left() {
+    fn a_branch_shows_and_is_abandoned() {
         let (before, during, after) = (chain(60), chain(70), chain(80));
         assert_eq!(before.id(4), during.id(4), "below the branch nothing changes");
         assert_ne!(before.id(5), during.id(5));
-        assert_eq!(before.id(5), after.id(5), "the first branch comes back");
+        assert_eq!(before.id(5), after.id(5), "the first branch shows again");
         assert_ne!(during.block(7).trades, after.block(7).trades, "with trades of its own");
     }
 

@@ -1,16 +1,17 @@
-//! An endless deterministic chain of trades that needs no node: the fully mocked environment, and a teaching example.
+//! An endless deterministic chain of trades that needs no node: for the fully mocked environment, and as an example.
 //!
 //! Blocks are a function of the settings and the host's time: block `n` exists once `n * block-ms` have passed since
-//! `epoch-ms`. Every `reorg-every` blocks the newest `reorg-depth` of them are first shown on a branch that is left one
-//! block later. With `node = true` the chain is read from a mock node at the chain's endpoint instead: the same trades, with
-//! whatever branches and faults that node's script holds.
+//! `epoch-ms`. Every `reorg-every` blocks the newest `reorg-depth` blocks first show on a branch that is abandoned one block
+//! later. With `node = true` the chain is read from a mock node at the chain's endpoint instead: the same trades, with the
+//! branches and faults of that node's script.
 
 mod chain;
+mod from_node;
 pub mod node;
 mod random;
 mod settings;
 
-pub use chain::Chain;
+pub use chain::MockChain;
 pub use random::Random;
 pub use settings::Settings;
 
@@ -19,30 +20,30 @@ use chain_plugin_sdk::{Context, Description, Failure, Host, Plugin, Scanned, Spa
 /// The mock chain.
 pub struct Mock;
 
-/// Most heights in one call.
-const WIDEST: u64 = 1_000;
+/// The most heights in one scan.
+const MAX_SPAN_HEIGHTS: u64 = 1_000;
 
 impl Plugin for Mock {
     fn describe() -> Description {
         Description {
             id: "mock".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            settings_schema: settings::SCHEMA.to_owned(),
+            settings_schema: settings::SETTINGS_SCHEMA.to_owned(),
             synthetic: true,
             attributes: vec![],
         }
     }
 
     fn widest_span() -> u64 {
-        WIDEST
+        MAX_SPAN_HEIGHTS
     }
 
     fn head(host: &mut impl Host, context: &Context) -> Result<Tip, Failure> {
         let settings = Settings::read(&context.settings)?;
         if settings.node {
-            return node::head(host);
+            return from_node::head(host);
         }
-        let chain = Chain::at(settings, context.now_ms);
+        let chain = MockChain::at(settings, context.now_ms);
         let latest = chain.latest();
         Ok(Tip {
             network: chain.network(),
@@ -53,14 +54,14 @@ impl Plugin for Mock {
     }
 
     fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scanned, Failure> {
-        if span.last - span.first >= WIDEST {
-            return Err(Failure::SpanTooWide(WIDEST));
+        if span.last - span.first >= MAX_SPAN_HEIGHTS {
+            return Err(Failure::SpanTooWide(MAX_SPAN_HEIGHTS));
         }
         let settings = Settings::read(&context.settings)?;
         if settings.node {
-            return node::scan(host, &settings, span);
+            return from_node::scan(host, &settings, span);
         }
-        let chain = Chain::at(settings, context.now_ms);
+        let chain = MockChain::at(settings, context.now_ms);
         let last = span.last.min(chain.latest());
         if last < span.first {
             return Err(Failure::NotYet(span.first));
@@ -69,5 +70,4 @@ impl Plugin for Mock {
     }
 }
 
-#[cfg(target_arch = "wasm32")]
 chain_plugin_sdk::plugin!(Mock);

@@ -1,4 +1,4 @@
-//! A small deterministic generator: the same words give the same numbers on every machine.
+//! A small deterministic random generator: the same words give the same numbers on every machine.
 
 /// A byte as two hex digits.
 fn digits(byte: u8) -> [char; 2] {
@@ -9,8 +9,8 @@ fn digits(byte: u8) -> [char; 2] {
 pub struct Random(u64);
 
 impl Random {
-    /// A generator for a place described by words.
-    pub fn of(words: &[u64]) -> Self {
+    /// A generator that is seeded by words.
+    pub fn from_words(words: &[u64]) -> Self {
         let mut random = Self(0x7461_7065);
         for word in words {
             random.0 ^= *word;
@@ -28,12 +28,12 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`, which is not 0.
+    /// A number below `end`, which must not be 0.
     pub fn below(&mut self, end: u64) -> u64 {
         self.draw() % end
     }
 
-    /// So many bytes as `0x…`.
+    /// Random bytes in hexadecimal: `0x…`.
     pub fn hex(&mut self, bytes: usize) -> String {
         let mut text = String::with_capacity(2 + 2 * bytes);
         text.push_str("0x");

@@ -1,10 +1,10 @@
-//! What a chain file may set for the mock chain.
+//! The settings that a chain file may give to the mock chain.
 
 use chain_plugin_sdk::Failure;
 use serde::Deserialize;
 
 /// JSON Schema of [`Settings`].
-pub(crate) const SCHEMA: &str = r#"{
+pub(crate) const SETTINGS_SCHEMA: &str = r#"{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "title": "mock chain",
   "type": "object",
@@ -34,13 +34,13 @@ pub struct Settings {
     pub block_ms: u64,
     /// Trades in each block.
     pub trades_per_block: u32,
-    /// How many trade.
+    /// The number of traders.
     pub users: u64,
-    /// Every so many blocks a losing branch shows; 0 is never.
+    /// A losing branch shows at every so many blocks; 0 is never.
     pub reorg_every: u64,
-    /// How deep it goes.
+    /// How many blocks a losing branch has.
     pub reorg_depth: u64,
-    /// Blocks until a block is final.
+    /// How many blocks later a block is final.
     pub finality: u64,
     /// Whether the chain is read from a mock node.
     pub node: bool,
@@ -63,7 +63,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads and checks them.
+    /// Parses and checks the settings.
     pub fn read(json: &str) -> Result<Self, Failure> {
         let settings: Self = serde_json::from_str(json).map_err(|e| Failure::BadSettings(e.to_string()))?;
         let bad = |what: &str| Err(Failure::BadSettings(what.to_owned()));
@@ -82,7 +82,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// When the block of a height is made.
+    /// The time of the block at a height.
     pub fn timestamp_ms(&self, height: u64) -> u64 {
         self.epoch_ms + height * self.block_ms
     }

@@ -1,13 +1,14 @@
 //! Detects trades on Osmosis: swaps through its pool manager, read from any CometBFT node over plain HTTP.
 //!
-//! Modules stand in the order of the way through a scan: [`node`] asks, [`swaps`] reads a transaction's events, [`trades`]
-//! makes one user-level trade of the hops. [`time`] and [`settings`] help.
+//! This is the worked example of `plugins/README.md`. A scan runs through the modules in this order: [`node`] fetches blocks,
+//! [`swaps`] reads the events of a transaction, [`trades`] makes one user-level trade of its hops. [`time`] parses the
+//! node's times, [`settings`] has the chain file's settings.
 
-pub mod settings;
-pub mod time;
-pub mod node;
-pub mod swaps;
-pub mod trades;
+mod settings;
+mod time;
+mod node;
+mod swaps;
+mod trades;
 
 use chain_plugin_sdk::{BlockId, Context, Description, Failure, Host, Plugin, Scanned, Span, Tip};
 use settings::Settings;
@@ -15,22 +16,22 @@ use settings::Settings;
 /// The plugin.
 pub struct Osmosis;
 
-/// Most heights in one call: each costs two requests.
-const WIDEST: u64 = 50;
+/// The most heights in one scan: each costs two requests.
+const MAX_SPAN_HEIGHTS: u64 = 50;
 
 impl Plugin for Osmosis {
     fn describe() -> Description {
         Description {
             id: "osmosis".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            settings_schema: settings::SCHEMA.to_owned(),
+            settings_schema: settings::SETTINGS_SCHEMA.to_owned(),
             synthetic: false,
             attributes: vec![],
         }
     }
 
     fn widest_span() -> u64 {
-        WIDEST
+        MAX_SPAN_HEIGHTS
     }
 
     fn head(host: &mut impl Host, context: &Context) -> Result<Tip, Failure> {
@@ -43,12 +44,13 @@ impl Plugin for Osmosis {
     }
 
     fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scanned, Failure> {
-        if span.last - span.first >= WIDEST {
-            return Err(Failure::SpanTooWide(WIDEST));
+        if span.last - span.first >= MAX_SPAN_HEIGHTS {
+            return Err(Failure::SpanTooWide(MAX_SPAN_HEIGHTS));
         }
         let settings = Settings::read(&context.settings)?;
         let blocks = node::blocks(host, span)?;
-        let blocks = blocks.into_iter().map(|block| trades::block(block, &settings)).collect::<Result<_, _>>()?;
+        let blocks =
+            blocks.into_iter().map(|block| trades::block_with_trades(block, &settings)).collect::<Result<_, _>>()?;
         Ok(Scanned { blocks, through: span.last })
     }
 }
@@ -62,11 +64,11 @@ mod tests {
     use chain_plugin_sdk::replay::Replay;
     use ruint::aliases::U256;
 
-    const CASSETTE: &str = include_str!("../cassettes/swaps.cassette.json");
+    const SWAPS_CASSETTE: &str = include_str!("../cassettes/swaps.cassette.json");
 
     #[test]
     fn hops_are_one_trade_and_a_failed_transaction_is_none() {
-        let mut host = Replay::parse(CASSETTE).unwrap();
+        let mut host = Replay::parse(SWAPS_CASSETTE).unwrap();
         let (context, span) = (host.context(), host.span());
         let scanned = Osmosis::scan(&mut host, &context, span).unwrap();
         assert_eq!((scanned.blocks.len(), scanned.through), (2, 1002));
@@ -94,11 +96,11 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_leaves_results_out_is_charged() {
-        let short = CASSETTE.replace("txs_results", "unused");
+    fn a_node_that_omits_results_is_charged() {
+        let short = SWAPS_CASSETTE.replace("txs_results", "unused");
         let mut host = Replay::parse(&short).unwrap();
         let (context, span) = (host.context(), host.span());
         let failure = Osmosis::scan(&mut host, &context, span).unwrap_err();
-        assert!(matches!(&failure, Failure::Elsewhere(why) if why.contains("results of 0")), "{failure:?}");
+        assert!(matches!(&failure, Failure::Elsewhere(why) if why.contains("results for 0")), "{failure:?}");
     }
 }

@@ -1,5 +1,5 @@
-//! What a CometBFT node is asked: `/status`, `/block`, `/block_results`. One height costs two requests, all heights of a
-//! span are asked for at once.
+//! The requests to a CometBFT node: `/status`, `/block`, `/block_results`. One height costs two requests; all heights of a span
+//! are requested at once.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,77 +9,77 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
-/// How far the node is.
+/// The network and the newest block of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
+pub(crate) struct NodeStatus {
     /// The chain id.
-    pub network: String,
-    /// Its newest block.
-    pub height: u64,
+    pub(crate) network: String,
+    /// The height of its newest block.
+    pub(crate) height: u64,
     /// That block's hash.
-    pub hash: String,
+    pub(crate) hash: String,
 }
 
-/// One block with what its transactions did.
+/// One block with the results of its transactions.
 #[derive(Clone, Debug)]
-pub struct Block {
-    /// Which block.
-    pub id: BlockId,
-    /// What it stands on.
-    pub parent: Option<BlockId>,
-    /// When, as the node writes it.
-    pub time: String,
-    /// In order.
-    pub transactions: Vec<Transaction>,
+pub(crate) struct NodeBlock {
+    /// Its height and hash.
+    pub(crate) id: BlockId,
+    /// Its parent; none for the first block.
+    pub(crate) parent: Option<BlockId>,
+    /// Its time in the node's format.
+    pub(crate) time: String,
+    /// Its transactions, in order.
+    pub(crate) transactions: Vec<NodeTransaction>,
 }
 
-/// One transaction.
+/// One transaction with its result.
 #[derive(Clone, Debug)]
-pub struct Transaction {
-    /// SHA-256 of its bytes, in capitals, as every explorer shows it.
-    pub hash: String,
+pub(crate) struct NodeTransaction {
+    /// SHA-256 of its bytes in upper-case hexadecimal, as explorers show it.
+    pub(crate) hash: String,
     /// Whether it succeeded.
-    pub succeeded: bool,
-    /// What it did, in order.
-    pub events: Vec<Event>,
+    pub(crate) succeeded: bool,
+    /// Its events, in order.
+    pub(crate) events: Vec<TransactionEvent>,
 }
 
 /// One event of a transaction.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Event {
+pub(crate) struct TransactionEvent {
     /// `token_swapped`, `tx`, …
     #[serde(rename = "type")]
-    pub kind: String,
+    pub(crate) kind: String,
     /// Keys and values.
     #[serde(default)]
-    pub attributes: Vec<Attribute>,
+    pub(crate) attributes: Vec<Attribute>,
 }
 
 /// One key and its value.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Attribute {
+pub(crate) struct Attribute {
     /// The key.
-    pub key: String,
+    pub(crate) key: String,
     /// The value, which may be null.
     #[serde(default)]
-    pub value: Option<String>,
+    pub(crate) value: Option<String>,
 }
 
-impl Event {
+impl TransactionEvent {
     /// The first value of a key.
-    pub fn get(&self, key: &str) -> Option<&str> {
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.attributes.iter().find(|attribute| attribute.key == key)?.value.as_deref()
     }
 }
 
 #[derive(Deserialize)]
-struct Answer<T> {
+struct RpcResponse<T> {
     result: Option<T>,
-    error: Option<Wrong>,
+    error: Option<RpcError>,
 }
 
 #[derive(Deserialize)]
-struct Wrong {
+struct RpcError {
     message: String,
     #[serde(default)]
     data: String,
@@ -104,36 +104,36 @@ struct SyncInfo {
 
 #[derive(Deserialize)]
 struct BlockResult {
-    block_id: Id,
-    block: Body,
+    block_id: BlockHash,
+    block: BlockBody,
 }
 
 #[derive(Deserialize)]
-struct Id {
+struct BlockHash {
     hash: String,
 }
 
 #[derive(Deserialize)]
-struct Body {
-    header: Header,
-    data: Data,
+struct BlockBody {
+    header: BlockHeader,
+    data: BlockData,
 }
 
 #[derive(Deserialize)]
-struct Header {
+struct BlockHeader {
     height: String,
     time: String,
-    last_block_id: Id,
+    last_block_id: BlockHash,
 }
 
 #[derive(Deserialize)]
-struct Data {
+struct BlockData {
     #[serde(default)]
     txs: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
-struct Results {
+struct BlockResultsResult {
     #[serde(default)]
     txs_results: Option<Vec<TxResult>>,
 }
@@ -143,47 +143,56 @@ struct TxResult {
     #[serde(default)]
     code: u32,
     #[serde(default)]
-    events: Vec<Event>,
+    events: Vec<TransactionEvent>,
 }
 
-/// How far the node is.
-pub fn status(host: &mut impl Host) -> Result<Status, Failure> {
-    let status: StatusResult = first(host.send(vec![get("/status".to_owned())]).into_iter())?;
-    let height = number(&status.sync_info.latest_block_height)?;
-    Ok(Status { network: status.node_info.network, height, hash: status.sync_info.latest_block_hash })
+/// The network and the newest block of the node.
+pub(crate) fn status(host: &mut impl Host) -> Result<NodeStatus, Failure> {
+    let status: StatusResult = next_result(host.send(vec![get("/status".to_owned())]).into_iter())?;
+    let height = parse_height(&status.sync_info.latest_block_height)?;
+    Ok(NodeStatus { network: status.node_info.network, height, hash: status.sync_info.latest_block_hash })
 }
 
 /// The blocks of a span.
-pub fn blocks(host: &mut impl Host, span: Span) -> Result<Vec<Block>, Failure> {
+pub(crate) fn blocks(host: &mut impl Host, span: Span) -> Result<Vec<NodeBlock>, Failure> {
     let paths = |height| [format!("/block?height={height}"), format!("/block_results?height={height}")];
     let requests = (span.first..=span.last).flat_map(paths).map(get).collect();
     let mut answers = host.send(requests).into_iter();
     let mut blocks = Vec::new();
     for height in span.first..=span.last {
-        let block: BlockResult = first(&mut answers)?;
-        let results: Results = first(&mut answers)?;
-        if number(&block.block.header.height)? != height {
-            return Err(Failure::Elsewhere(format!("asked for block {height}, got {}", block.block.header.height)));
+        let block: BlockResult = next_result(&mut answers)?;
+        let results: BlockResultsResult = next_result(&mut answers)?;
+        if parse_height(&block.block.header.height)? != height {
+            return Err(Failure::Elsewhere(format!(
+                "the node was asked for block {height} and sent block {}",
+                block.block.header.height
+            )));
         }
         blocks.push(join(height, block, results)?);
     }
     Ok(blocks)
 }
 
-fn join(height: u64, block: BlockResult, results: Results) -> Result<Block, Failure> {
+/// A block and its results as one, if the node sent a result for each transaction.
+fn join(height: u64, block: BlockResult, results: BlockResultsResult) -> Result<NodeBlock, Failure> {
     let (texts, results) = (block.block.data.txs.unwrap_or_default(), results.txs_results.unwrap_or_default());
     if texts.len() != results.len() {
         let (texts, results) = (texts.len(), results.len());
-        return Err(Failure::Elsewhere(format!("block {height} has {texts} transactions and results of {results}")));
+        return Err(Failure::Elsewhere(format!("block {height} has {texts} transactions and results for {results}")));
     }
     let transaction = |(text, result): (String, TxResult)| {
         let bytes = STANDARD.decode(text);
-        let bytes = bytes.map_err(|e| Failure::Elsewhere(format!("a transaction of block {height}: {e}")))?;
-        Ok(Transaction { hash: capitals(&Sha256::digest(bytes)), succeeded: result.code == 0, events: result.events })
+        let bytes =
+            bytes.map_err(|e| Failure::Elsewhere(format!("block {height}: a transaction is not base64: {e}")))?;
+        Ok(NodeTransaction {
+            hash: upper_hex(&Sha256::digest(bytes)),
+            succeeded: result.code == 0,
+            events: result.events,
+        })
     };
     let header = block.block.header;
     let parent = height.checked_sub(1).filter(|_| !header.last_block_id.hash.is_empty());
-    Ok(Block {
+    Ok(NodeBlock {
         id: BlockId { height, hash: block.block_id.hash },
         parent: parent.map(|height| BlockId { height, hash: header.last_block_id.hash }),
         time: header.time,
@@ -195,35 +204,42 @@ fn get(path: String) -> Request {
     Request { path, headers: vec![], body: None, weight: 1 }
 }
 
-/// Reads the next answer.
-fn first<T: DeserializeOwned>(
+/// The result in the next response.
+fn next_result<T: DeserializeOwned>(
     mut answers: impl Iterator<Item = Result<Response, UpstreamError>>,
 ) -> Result<T, Failure> {
-    let wrong = |why: String| Failure::Elsewhere(why);
     let response = match answers.next() {
         Some(Ok(response)) => response,
         Some(Err(UpstreamError::Unreachable(why))) => return Err(Failure::Retry((None, why))),
         Some(Err(UpstreamError::TooLarge(_))) => return Err(Failure::SpanTooWide(1)),
         Some(Err(UpstreamError::Refused(why))) => return Err(Failure::Other(("refused".to_owned(), why))),
-        None => return Err(Failure::Other(("host".to_owned(), "an answer is missing".to_owned()))),
+        None => {
+            return Err(Failure::Other((
+                "host".to_owned(),
+                "the host returned fewer responses than requests".to_owned(),
+            )));
+        }
     };
-    let answer: Answer<T> = serde_json::from_slice(&response.body)
-        .map_err(|e| wrong(format!("the node answered {} with no such JSON: {e}", response.status)))?;
+    let answer: RpcResponse<T> = serde_json::from_slice(&response.body).map_err(|e| {
+        Failure::Elsewhere(format!("the node's response (status {}) is not of the expected form: {e}", response.status))
+    })?;
     match answer {
-        Answer { result: Some(result), .. } => Ok(result),
-        Answer { error: Some(Wrong { message, data }), .. } => Err(wrong(format!("{message}: {data}"))),
-        Answer { .. } => Err(wrong("the node answered neither result nor error".to_owned())),
+        RpcResponse { result: Some(result), .. } => Ok(result),
+        RpcResponse { error: Some(RpcError { message, data }), .. } => {
+            Err(Failure::Elsewhere(format!("{message}: {data}")))
+        }
+        RpcResponse { .. } => Err(Failure::Elsewhere("the node's response has neither result nor error".to_owned())),
     }
 }
 
-fn number(text: &str) -> Result<u64, Failure> {
-    text.parse().map_err(|_| Failure::Elsewhere(format!("`{text}` is no height")))
+fn parse_height(text: &str) -> Result<u64, Failure> {
+    text.parse().map_err(|_| Failure::Elsewhere(format!("the node sent `{text}` as a height")))
 }
 
-fn capitals(bytes: &[u8]) -> String {
+fn upper_hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02X}");
     }
     text

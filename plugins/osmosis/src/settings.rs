@@ -1,11 +1,11 @@
-//! What a chain file may set, and what is known of the main network.
+//! The settings that a chain file may give, and known tokens of the main network.
 
 use chain_plugin_sdk::Failure;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// JSON Schema of [`Settings`].
-pub const SCHEMA: &str = r#"{
+pub(crate) const SETTINGS_SCHEMA: &str = r#"{
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "title": "osmosis",
   "type": "object",
@@ -19,43 +19,43 @@ pub const SCHEMA: &str = r#"{
   }
 }"#;
 
-/// The native token.
-pub const NATIVE: &str = "uosmo";
+/// The denom of the native token.
+pub(crate) const NATIVE_DENOM: &str = "uosmo";
 /// USDC as Noble issues it, over IBC.
-const USDC: &str = "ibc/498A0751C798A0D9A389AA3691123DADA57DAA4FE165D5C75894505B876BA6E4";
+const USDC_DENOM: &str = "ibc/498A0751C798A0D9A389AA3691123DADA57DAA4FE165D5C75894505B876BA6E4";
 
 /// The settings of a chain.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub(crate) struct Settings {
     stables: Option<BTreeMap<String, u8>>,
 }
 
 impl Settings {
-    /// Reads them.
-    pub fn read(json: &str) -> Result<Self, Failure> {
+    /// Parses the settings.
+    pub(crate) fn read(json: &str) -> Result<Self, Failure> {
         serde_json::from_str(json).map_err(|e| Failure::BadSettings(e.to_string()))
     }
 
-    /// The decimals of a denom that is worth one dollar.
-    pub fn stable(&self, denom: &str) -> Option<u8> {
+    /// The decimals of a denom that is worth one dollar; none for any other.
+    pub(crate) fn stable_decimals(&self, denom: &str) -> Option<u8> {
         match &self.stables {
             Some(stables) => stables.get(denom).copied(),
-            None => (denom == USDC).then_some(6),
+            None => (denom == USDC_DENOM).then_some(6),
         }
     }
 
-    /// Whether a denom is cash.
-    pub fn is_quote(&self, denom: &str) -> bool {
-        denom == NATIVE || self.stable(denom).is_some()
+    /// Whether a denom is cash: the native token or a dollar.
+    pub(crate) fn is_quote(&self, denom: &str) -> bool {
+        denom == NATIVE_DENOM || self.stable_decimals(denom).is_some()
     }
 }
 
-/// Symbol and decimals, where they are known: decoration.
-pub fn decoration(denom: &str) -> (Option<String>, Option<u8>) {
+/// Symbol and decimals for display, where they are known.
+pub(crate) fn symbol_and_decimals(denom: &str) -> (Option<String>, Option<u8>) {
     match denom {
-        NATIVE => (Some("OSMO".to_owned()), Some(6)),
-        USDC => (Some("USDC".to_owned()), Some(6)),
+        NATIVE_DENOM => (Some("OSMO".to_owned()), Some(6)),
+        USDC_DENOM => (Some("USDC".to_owned()), Some(6)),
         _ => (None, None),
     }
 }

@@ -1,39 +1,39 @@
 //! A transaction's swaps: the `token_swapped` events of the pool manager, in order.
 //!
-//! These are the chain's own words: events that contracts emit carry the prefix `wasm`, so nobody can invent one, and no
-//! other backing of a leg is needed.
+//! The chain itself emits these events: those of contracts carry the prefix `wasm`, so nobody can invent one, and a leg needs no
+//! other backing.
 
-use crate::node::{Event, Transaction};
+use crate::node::{NodeTransaction, TransactionEvent};
 use chain_plugin_sdk::Failure;
 use ruint::aliases::U256;
 
 /// One swap in one pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hop {
+pub(crate) struct Hop {
     /// The account whose tokens were swapped.
-    pub sender: String,
-    /// Number of the pool.
-    pub pool: String,
-    /// Into the pool.
-    pub sold: Coin,
-    /// Out of the pool.
-    pub bought: Coin,
-    /// The message of the transaction that caused it, where the chain says so.
-    pub message: Option<String>,
+    pub(crate) sender: String,
+    /// The number of the pool.
+    pub(crate) pool: String,
+    /// What went into the pool.
+    pub(crate) sold: Coin,
+    /// What came out of the pool.
+    pub(crate) bought: Coin,
+    /// The index of the message that caused it, where the event has one.
+    pub(crate) message: Option<String>,
 }
 
 /// An amount of one denom.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Coin {
-    /// In the smallest unit.
-    pub raw: U256,
+pub(crate) struct Coin {
+    /// The amount in the smallest unit.
+    pub(crate) raw: U256,
     /// `uosmo`, `ibc/…`, `factory/…`.
-    pub denom: String,
+    pub(crate) denom: String,
 }
 
 impl Coin {
     /// Reads `2500000uosmo`.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let digits = text.find(|it: char| !it.is_ascii_digit()).filter(|digits| *digits > 0)?;
         let (raw, denom) = text.split_at(digits);
         Some(Self { raw: raw.parse().ok()?, denom: denom.to_owned() })
@@ -41,16 +41,21 @@ impl Coin {
 }
 
 /// The swaps of a transaction.
-pub fn hops(transaction: &Transaction) -> Result<Vec<Hop>, Failure> {
+pub(crate) fn hops(transaction: &NodeTransaction) -> Result<Vec<Hop>, Failure> {
     if !transaction.succeeded {
         return Ok(vec![]);
     }
     let swaps = transaction.events.iter().filter(|event| event.kind == "token_swapped");
-    let bad = || Failure::BadData(format!("transaction {} has a swap that cannot be read", transaction.hash));
+    let bad = || {
+        Failure::BadData(format!(
+            "transaction {}: a `token_swapped` event lacks a field or an amount",
+            transaction.hash
+        ))
+    };
     swaps.map(|event| hop(event).ok_or_else(bad)).collect()
 }
 
-fn hop(event: &Event) -> Option<Hop> {
+fn hop(event: &TransactionEvent) -> Option<Hop> {
     Some(Hop {
         sender: event.get("sender")?.to_owned(),
         pool: event.get("pool_id")?.to_owned(),
@@ -60,15 +65,15 @@ fn hop(event: &Event) -> Option<Hop> {
     })
 }
 
-/// Who signed first, from `tx.acc_seq`: `osmo1…/7`.
-pub fn signer(transaction: &Transaction) -> Option<String> {
+/// The first signer, from the attribute `acc_seq` of the event `tx`: `osmo1…/7`.
+pub(crate) fn first_signer(transaction: &NodeTransaction) -> Option<String> {
     let sequence =
         transaction.events.iter().filter(|event| event.kind == "tx").find_map(|event| event.get("acc_seq"))?;
     Some(sequence.rsplit_once('/')?.0.to_owned())
 }
 
-/// What the transaction paid to the network.
-pub fn fee(transaction: &Transaction) -> Option<Coin> {
+/// The fee that the transaction paid to the network.
+pub(crate) fn network_fee(transaction: &NodeTransaction) -> Option<Coin> {
     let fees = transaction.events.iter().filter(|event| event.kind == "tx");
     fees.filter_map(|event| event.get("fee")).find_map(Coin::parse)
 }

@@ -1,7 +1,7 @@
-//! Times as CometBFT writes them: `2023-11-14T22:13:20.123456789Z`, always UTC.
+//! Parses times in the format of CometBFT: `2023-11-14T22:13:20.123456789Z`, always UTC.
 
-/// Milliseconds since the Unix epoch; none when it is no such time.
-pub fn millis(text: &str) -> Option<u64> {
+/// Milliseconds since the Unix epoch; none where the text is no such time.
+pub(crate) fn parse_millis(text: &str) -> Option<u64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let mut date = date.split('-').map(|part| part.parse::<u64>().ok());
     let (year, month, day) = (date.next()??, date.next()??, date.next()??);
@@ -12,12 +12,12 @@ pub fn millis(text: &str) -> Option<u64> {
         return None;
     }
     let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
-    let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
+    let seconds = days_since_epoch(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
     Some(seconds * 1_000 + digits.parse::<u64>().ok()?)
 }
 
-/// Days since the Unix epoch, by the civil calendar; years begin in March, so that a leap day comes last.
-fn days(year: u64, month: u64, day: u64) -> u64 {
+/// Days from the Unix epoch to a civil date. Years are counted from March, so that a leap day comes last.
+fn days_since_epoch(year: u64, month: u64, day: u64) -> u64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let (era, of_era) = (year / 400, year % 400);
     let of_year = (153 * month + 2) / 5 + day - 1;
@@ -26,10 +26,10 @@ fn days(year: u64, month: u64, day: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::millis;
+    use super::parse_millis;
 
     #[test]
-    fn times_are_read() {
+    fn times_are_parsed() {
         let cases = [
             ("1970-01-01T00:00:00Z", Some(0)),
             ("2000-02-29T12:00:00.5Z", Some(951_825_600_500)),
@@ -40,7 +40,7 @@ mod tests {
             ("soon", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(millis(text), expected, "{text}");
+            assert_eq!(parse_millis(text), expected, "{text}");
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The WIT contract as Rust, generated from `wit/chain-plugin`.
-#![allow(missing_docs, unreachable_pub, clippy::pedantic, clippy::allow_attributes, reason = "generated")]
+#![allow(unsafe_code, missing_docs, unreachable_pub, clippy::pedantic, clippy::allow_attributes, reason = "generated")]
 
 wit_bindgen::generate!({
     path: "../../wit/chain-plugin",

@@ -1,26 +1,26 @@
-//! What a plugin may ask of its host, as a trait, so that tests can be the host.
+//! The functions of the host that a plugin may call, as a trait, so that a test can be the host.
 
 use crate::bindings::chaintape::plugin::{cache, log, upstream};
 use crate::{Request, Response, UpstreamError};
 
 pub use crate::bindings::chaintape::plugin::log::Level;
 
-/// Everything that is lent to a plugin.
+/// The host of a plugin.
 pub trait Host {
-    /// HTTP to the chain's endpoint: all at once, one answer per request, in order.
+    /// Sends HTTP requests to the chain's endpoint, all at once; returns one result per request, in order.
     fn send(&mut self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>>;
-    /// Facts kept earlier, one answer per key.
+    /// Reads cached facts; returns one result per key, in order.
     fn recall(&mut self, keys: &[String]) -> Vec<Option<Vec<u8>>>;
-    /// Keeps facts read at or below the finalized block; never an empty or failed answer.
+    /// Caches facts that were read at or below the finalized block. Never cache an empty or failed response.
     fn keep(&mut self, facts: Vec<(String, Vec<u8>)>);
-    /// A line for the operator.
+    /// Writes a log line for the operator.
     fn log(&mut self, level: Level, message: &str);
 }
 
-/// The real host, inside a component.
-pub struct Lent;
+/// The host of a component: the imports of the contract.
+pub struct ComponentHost;
 
-impl Host for Lent {
+impl Host for ComponentHost {
     fn send(&mut self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
         upstream::send(&requests)
     }

@@ -1,19 +1,18 @@
-//! JSON read in one pass, borrowing texts and skipping what is not asked for: for answers of many megabytes.
+//! JSON parsed in one pass, borrowing strings and skipping unwanted values: for responses of many megabytes.
 //!
-//! It is for the answers of nodes, whose texts hold no escapes where it matters (hashes, numbers, addresses): such a
-//! text with an escape in it is refused. What is skipped is only walked over, not checked; texts are given as the bytes
-//! they are, for their reader to check.
+//! It is for the responses of nodes, whose strings contain no escapes where it matters (hashes, numbers, addresses): a string
+//! with an escape is refused. Skipped values are not validated, and strings are returned as bytes that may be no UTF-8.
 
 mod scan;
 
 use std::fmt;
 
-/// Why something cannot be read, and where.
+/// Where a text is not the expected JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed {
-    /// What was expected.
+    /// The expected token.
     pub expected: &'static str,
-    /// At which byte.
+    /// The byte at which it was expected.
     pub at: usize,
 }
 
@@ -27,8 +26,8 @@ impl std::error::Error for Malformed {}
 
 type Result<T> = std::result::Result<T, Malformed>;
 
-/// Whether a field's name is the wanted one, word by word: a compiler for WebAssembly makes a call and a loop over bytes of a
-/// comparison of slices.
+/// Whether a field has the wanted name. It compares words of eight bytes, because compilers for WebAssembly turn a comparison
+/// of slices into a call and a loop over bytes.
 #[inline]
 pub fn is<const N: usize>(name: &[u8], wanted: &[u8; N]) -> bool {
     const WORD: usize = size_of::<u64>();
@@ -49,7 +48,7 @@ pub fn is<const N: usize>(name: &[u8], wanted: &[u8; N]) -> bool {
     word(name, N - WORD) == word(wanted, N - WORD)
 }
 
-/// A place in a JSON text.
+/// A position in a JSON text.
 #[derive(Clone, Debug)]
 pub struct Cursor<'a> {
     bytes: &'a [u8],
@@ -57,22 +56,22 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// At the beginning of a text.
+    /// A cursor at the beginning of a text.
     pub fn new(text: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self { bytes: text.as_ref(), at: 0 }
     }
 
-    /// The byte that is read next.
+    /// The offset of the next byte.
     pub fn place(&self) -> usize {
         self.at
     }
 
-    /// An error at this place.
+    /// An error at this position.
     pub fn malformed(&self, expected: &'static str) -> Malformed {
         Malformed { expected, at: self.at }
     }
 
-    /// The next byte that is no space, without passing it.
+    /// The next byte that is no white space, without passing it.
     #[inline]
     pub fn peek(&mut self) -> Option<u8> {
         match *self.bytes.get(self.at)? {
@@ -81,7 +80,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Most nodes send no space.
+    /// The slow path: most nodes send no white space.
     #[cold]
     fn peek_past_space(&mut self) -> Option<u8> {
         loop {
@@ -92,7 +91,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Passes a byte if it is the next.
+    /// Passes a byte if it comes next; returns whether it did.
     #[inline]
     pub fn eat(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
@@ -100,7 +99,7 @@ impl<'a> Cursor<'a> {
         is_next
     }
 
-    /// Passes `null` if it is next.
+    /// Passes `null` if it comes next; returns whether it did.
     #[inline]
     pub fn null(&mut self) -> bool {
         let is_next = self.peek() == Some(b'n') && self.bytes[self.at..].starts_with(b"null");
@@ -108,11 +107,11 @@ impl<'a> Cursor<'a> {
         is_next
     }
 
-    /// A text without escapes.
+    /// Parses a string without escapes.
     #[inline]
     pub fn text(&mut self) -> Result<&'a [u8]> {
         if self.peek() != Some(b'"') {
-            return Err(self.malformed("a text"));
+            return Err(self.malformed("a string"));
         }
         let start = self.at + 1;
         match scan::quote_or_escape(self.bytes, start) {
@@ -120,17 +119,17 @@ impl<'a> Cursor<'a> {
                 self.at = end + 1;
                 Ok(&self.bytes[start..end])
             }
-            _ => Err(self.malformed("a text without escapes")),
+            _ => Err(self.malformed("a string without escapes")),
         }
     }
 
-    /// A text, or `null`.
+    /// Parses a string without escapes, or `null`.
     #[inline]
     pub fn optional_text(&mut self) -> Result<Option<&'a [u8]>> {
         if self.null() { Ok(None) } else { self.text().map(Some) }
     }
 
-    /// Walks over the fields of an object; `read` must pass each field's value.
+    /// Parses an object; `read` is called with each field's name and must pass its value.
     #[inline]
     pub fn object<E: From<Malformed>>(
         &mut self,
@@ -154,7 +153,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Walks over the elements of a list; `read` must pass each.
+    /// Parses a list; `read` is called for each element and must pass it.
     #[inline]
     pub fn list<E: From<Malformed>>(
         &mut self,
@@ -174,7 +173,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Passes one value of any kind and gives it as it stands.
+    /// Passes one value of any kind and returns its text.
     pub fn value(&mut self) -> Result<&'a [u8]> {
         self.peek();
         let start = self.at;
@@ -198,7 +197,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// An error unless nothing but space is left.
+    /// An error where anything but white space is left.
     pub fn end(&mut self) -> Result<()> {
         if self.peek().is_none() { Ok(()) } else { Err(self.malformed("the end")) }
     }
@@ -213,7 +212,7 @@ impl<'a> Cursor<'a> {
                     return Ok(());
                 }
                 Some(escape) => at = escape + 2,
-                None => return Err(self.malformed("the end of a text")),
+                None => return Err(self.malformed("the end of a string")),
             }
         }
     }
@@ -260,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_found_among_anything() {
+    fn a_field_is_found_among_others() {
         let text = r#" { "a" : [1, {"b": "]}\"\\"}, null] ,"long":"0123456789abcdef0123456789\"","c":-1.5e3, "d":{} }"#;
         assert_eq!(field(text, "a"), Ok(Some(r#"[1, {"b": "]}\"\\"}, null]"#)));
         assert_eq!(field(text, "long"), Ok(Some(r#""0123456789abcdef0123456789\"""#)));
@@ -270,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_itself_and_no_other() {
+    fn a_name_equals_itself_and_no_other() {
         fn check<const N: usize>(wanted: &[u8; N]) {
             assert!(is(wanted, wanted));
             assert!(!is(&wanted[1..], wanted) && !is(&[wanted, &b"x"[..]].concat(), wanted));
@@ -292,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_hold_no_escapes_and_may_be_null() {
+    fn strings_have_no_escapes_and_may_be_null() {
         assert_eq!(Cursor::new(r#" "0xab" "#).text(), Ok(&b"0xab"[..]));
         assert_eq!(Cursor::new("null").optional_text(), Ok(None));
         assert!(Cursor::new(r#""a\n""#).text().is_err());
@@ -300,14 +299,14 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_off_is_an_error() {
+    fn truncated_json_is_an_error() {
         for text in ["", "{", r#"{"a""#, r#"{"a":"#, r#"{"a":1"#, r#"{"a":"b\"#, r#"{"a":[}"#, r#"{"a":1,}"#, "{} x"] {
             assert!(field(text, "z").is_err(), "{text}");
         }
     }
 
     proptest! {
-        /// Whatever the text: no panic, and what serde reads as an object is walked over to its end.
+        /// Whatever the text: no panic, and a value that serde parses is passed to its end.
         #[test]
         fn any_text_is_read_or_refused(text in r#"([\[\]{}:,"\\ 0-9a-z]|null|é){0,60}"#) {
             let _ = field(&text, "a");

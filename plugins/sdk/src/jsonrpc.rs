@@ -1,4 +1,4 @@
-//! JSON-RPC 2.0 over the host: many calls in few HTTP requests, each answer borrowed from the bytes that came.
+//! JSON-RPC 2.0 over the host: many calls in few HTTP requests, each result borrowed from the bytes of its response.
 
 use crate::json::{Cursor, Malformed};
 use crate::{Host, Request, Response, UpstreamError};
@@ -12,9 +12,9 @@ mod unread;
 
 pub use error::{Error, Kind};
 pub use single::{Reply, send_singly};
-pub use unread::{Outcome, Unread, send_unread};
+pub use unread::{ReadOutcome, Unread, send_unread};
 
-/// One call: a method and its parameters, already JSON.
+/// One call: a method and its parameters in JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     method: &'static str,
@@ -34,7 +34,7 @@ impl Call {
     }
 }
 
-/// The answers to the calls of one [`send`], in their order.
+/// The results of the calls of one [`send`], in the order of the calls.
 #[derive(Debug)]
 pub struct Answers {
     bodies: Vec<Vec<u8>>,
@@ -51,25 +51,25 @@ enum Slot {
 impl Answers {
     /// The JSON of one result, `null` included.
     pub fn raw(&self, at: usize) -> Result<&str, Error> {
-        std::str::from_utf8(self.bytes(at)?).map_err(|_| Error::new(Kind::Elsewhere, "an answer that is not text"))
+        std::str::from_utf8(self.bytes(at)?).map_err(|_| Error::new(Kind::Elsewhere, "the response is not UTF-8"))
     }
 
-    /// The JSON of one result as it came, `null` included.
+    /// The bytes of one result, `null` included.
     pub fn bytes(&self, at: usize) -> Result<&[u8], Error> {
         match self.slots.get(at) {
             Some(Slot::Result { body, range }) => Ok(&self.bodies[*body][range.clone()]),
             Some(Slot::Null) => Ok(b"null"),
             Some(Slot::Error(error)) => Err(error.clone()),
-            None => Err(Error::new(Kind::Elsewhere, "no such call")),
+            None => Err(Error::new(Kind::Elsewhere, "there is no call with this index")),
         }
     }
 
-    /// One result, read; what it borrows lives as long as the answers.
+    /// One result, deserialized; it may borrow from the answers.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self, at: usize) -> Result<T, Error> {
         serde_json::from_slice(self.bytes(at)?).map_err(unreadable)
     }
 
-    /// One result, read in one pass by a reader of the caller's own: for large answers.
+    /// One result, parsed in one pass by the caller's function: for large results.
     pub fn read<'a, T>(
         &'a self,
         at: usize,
@@ -93,33 +93,39 @@ impl Answers {
 }
 
 /// Sends the calls, `batch` of them in one HTTP request and all requests at once. A batch that the endpoint refuses is sent
-/// again in as small ones as it says, or smaller and smaller, down to a request for each call.
+/// again in smaller ones: as small as the refusal says, else halved until each call has a request of its own.
 pub fn send(host: &mut impl Host, calls: &[Call], batch: usize) -> Answers {
-    let mut answers = Answers::none(calls.len());
-    ask(host, calls, batch, |chunk, response| answers.take(calls, chunk, response));
+    let mut answers = Answers::unanswered(calls.len());
+    send_batches(host, calls, batch, |chunk, response| answers.file_response(calls, chunk, response));
     answers
 }
 
-/// Asks until `take` wants no part of a refused batch in smaller ones.
-fn ask(host: &mut impl Host, calls: &[Call], batch: usize, mut take: impl FnMut(Range<usize>, Sent) -> Option<usize>) {
+/// Sends batches until `file` accepts every response: where it returns a number, the batch is sent again in batches of that
+/// size.
+fn send_batches(
+    host: &mut impl Host,
+    calls: &[Call],
+    batch: usize,
+    mut file: impl FnMut(Range<usize>, HttpResult) -> Option<usize>,
+) {
     let batch = batch.max(1);
-    let mut asked: Vec<Range<usize>> =
+    let mut pending: Vec<Range<usize>> =
         (0..calls.len()).step_by(batch).map(|first| first..calls.len().min(first + batch)).collect();
-    while !asked.is_empty() {
+    while !pending.is_empty() {
         let mut again = vec![];
-        for (chunk, response) in asked.iter().zip(post(host, calls, &asked)) {
-            if let Some(fewer) = take(chunk.clone(), response) {
+        for (chunk, response) in pending.iter().zip(post(host, calls, &pending)) {
+            if let Some(fewer) = file(chunk.clone(), response) {
                 let starts = chunk.clone().step_by(fewer);
                 again.extend(starts.map(|first| first..chunk.end.min(first + fewer)));
             }
         }
-        asked = again;
+        pending = again;
     }
 }
 
-type Sent = Result<Response, UpstreamError>;
+type HttpResult = Result<Response, UpstreamError>;
 
-fn post(host: &mut impl Host, calls: &[Call], chunks: &[Range<usize>]) -> Vec<Sent> {
+fn post(host: &mut impl Host, calls: &[Call], chunks: &[Range<usize>]) -> Vec<HttpResult> {
     if chunks.is_empty() {
         return vec![];
     }
@@ -147,10 +153,10 @@ fn request(calls: &[Call], chunk: &Range<usize>) -> Request {
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Error {
-    Error::new(Kind::Elsewhere, &format!("an answer that cannot be read: {error}"))
+    Error::new(Kind::Elsewhere, &format!("the result is not of the expected form: {error}"))
 }
 
-/// One answer of a body: which call it says it answers, and where its result or error stands.
+/// One response object: the call that it answers, and where its result or error stands in the body.
 #[derive(Default)]
 struct Envelope<'a> {
     id: Option<&'a [u8]>,
@@ -159,7 +165,7 @@ struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// All answers of a body, and whether it is a list.
+    /// All response objects of a body, and whether they are a list.
     fn all(body: &'a [u8]) -> Result<(Vec<Self>, bool), Malformed> {
         let mut cursor = Cursor::new(body);
         let mut envelopes = vec![];
@@ -197,51 +203,53 @@ impl<'a> Envelope<'a> {
         Ok(envelope)
     }
 
-    /// The call it answers.
+    /// The index of the call that it answers.
     fn call(&self) -> Option<usize> {
-        call_of(self.id?)
+        call_of_id(self.id?)
     }
 }
 
-/// The call of an id; some nodes send it back as a string.
-fn call_of(id: &[u8]) -> Option<usize> {
+/// The index of the call with this id; some nodes return ids as strings.
+fn call_of_id(id: &[u8]) -> Option<usize> {
     std::str::from_utf8(id).ok()?.trim_matches('"').parse().ok()
 }
 
 impl Answers {
-    /// None yet.
-    fn none(calls: usize) -> Self {
+    /// Every call without an answer.
+    fn unanswered(calls: usize) -> Self {
         Self { bodies: vec![], slots: vec![Slot::Error(Error::left_out()); calls] }
     }
 
-    /// Files one response under the calls it answers; says how many may be asked at once where these were too many.
-    fn take(&mut self, calls: &[Call], chunk: Range<usize>, response: Sent) -> Option<usize> {
-        let error = self.open(&chunk, response).err()?;
+    /// Files one response under the calls it answers; returns the size of the batches to send again where this one was too large.
+    fn file_response(&mut self, calls: &[Call], chunk: Range<usize>, response: HttpResult) -> Option<usize> {
+        let error = self.file_results(&chunk, response).err()?;
         let fewer = error.batch_after(chunk.len());
         for at in chunk {
-            self.slots[at] = Slot::Error(error.clone().of(calls[at].method));
+            self.slots[at] = Slot::Error(error.clone().for_method(calls[at].method));
         }
         fewer
     }
 
-    fn open(&mut self, chunk: &Range<usize>, response: Sent) -> Result<(), Error> {
+    fn file_results(&mut self, chunk: &Range<usize>, response: HttpResult) -> Result<(), Error> {
         let response = response.map_err(Error::from)?;
-        let status = Error::of_status(&response);
+        let status = Error::from_status(&response);
         let body = response.body;
         let (envelopes, is_list) = match (Envelope::all(&body), status) {
-            // A status that says how long to wait counts for more than what the body adds.
-            (_, Some(status)) if status.is_patience() => return Err(status),
+            // A status with a delay before the next try counts more than the body.
+            (_, Some(status)) if status.has_retry_delay() => return Err(status),
             (Ok(read), _) => read,
             (Err(_), Some(status)) => return Err(status),
             (Err(error), None) => {
-                return Err(Error::new(Kind::Elsewhere, &format!("an answer that is not JSON-RPC: {error}")));
+                return Err(Error::new(Kind::Elsewhere, &format!("the response is not JSON-RPC: {error}")));
             }
         };
-        let said = |error: &[u8]| Error::of_node(&String::from_utf8_lossy(error));
+        let node_error = |error: &[u8]| Error::from_node(&String::from_utf8_lossy(error));
         if let ([one], false) = (&envelopes[..], is_list) {
             match one.error {
-                Some(error) if chunk.len() > 1 => return Err(said(error)),
-                None if chunk.len() > 1 => return Err(Error::new(Kind::Elsewhere, "one answer to many calls")),
+                Some(error) if chunk.len() > 1 => return Err(node_error(error)),
+                None if chunk.len() > 1 => {
+                    return Err(Error::new(Kind::Elsewhere, "the response to a batch has one answer only"));
+                }
                 _ => {}
             }
         }
@@ -250,7 +258,7 @@ impl Answers {
             let alone = (chunk.len() == 1).then_some(chunk.start);
             let Some(at) = alone.or_else(|| envelope.call()).filter(|at| chunk.contains(at)) else { continue };
             self.slots[at] = match (envelope.error, envelope.result) {
-                (Some(error), _) => Slot::Error(said(error)),
+                (Some(error), _) => Slot::Error(node_error(error)),
                 (None, Some(range)) => Slot::Result { body: at_body, range },
                 (None, None) => Slot::Null,
             };
@@ -265,14 +273,14 @@ mod tests {
     use super::*;
     use crate::{Failure, Level, Span};
 
-    /// Answers each request with the next of its responses, and remembers the bodies it was sent.
-    struct Script {
-        responses: Vec<Sent>,
+    /// A host that answers each request with the next of its responses, and records the bodies.
+    struct ScriptedHost {
+        responses: Vec<HttpResult>,
         seen: Vec<String>,
     }
 
-    impl Host for Script {
-        fn send(&mut self, requests: Vec<Request>) -> Vec<Sent> {
+    impl Host for ScriptedHost {
+        fn send(&mut self, requests: Vec<Request>) -> Vec<HttpResult> {
             requests
                 .into_iter()
                 .map(|request| {
@@ -288,14 +296,14 @@ mod tests {
         fn log(&mut self, _level: Level, _message: &str) {}
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "stands beside failures in a script")]
-    fn answer(status: u16, body: &str) -> Sent {
+    #[expect(clippy::unnecessary_wraps, reason = "a script has failures too")]
+    fn answer(status: u16, body: &str) -> HttpResult {
         Ok(Response { status, headers: vec![("Retry-After".into(), "2".into())], body: body.as_bytes().to_vec() })
     }
 
-    fn ask(calls: usize, batch: usize, responses: Vec<Sent>) -> (Answers, Vec<String>) {
+    fn send_calls(calls: usize, batch: usize, responses: Vec<HttpResult>) -> (Answers, Vec<String>) {
         let calls: Vec<Call> = (0..calls).map(|at| Call::new("eth_x", format!("[{at}]"))).collect();
-        let mut script = Script { responses, seen: vec![] };
+        let mut script = ScriptedHost { responses, seen: vec![] };
         let answers = send(&mut script, &calls, batch);
         (answers, script.seen)
     }
@@ -307,7 +315,7 @@ mod tests {
     #[test]
     fn a_batch_is_one_request_and_its_answers_may_come_in_any_order() {
         let body = r#"[{"id":1,"jsonrpc":"2.0","result":"b"},{"id":"0","result": {"a":1} },{"id":2,"result":null}]"#;
-        let (answers, seen) = ask(3, 10, vec![answer(200, body)]);
+        let (answers, seen) = send_calls(3, 10, vec![answer(200, body)]);
         assert_eq!(seen.len(), 1);
         assert_eq!(answers.raw(0).unwrap(), r#"{"a":1}"#);
         assert_eq!(answers.parse::<&str>(1).unwrap(), "b");
@@ -316,7 +324,7 @@ mod tests {
 
     #[test]
     fn more_calls_than_fit_go_in_more_requests() {
-        let (answers, seen) = ask(
+        let (answers, seen) = send_calls(
             3,
             2,
             vec![answer(200, r#"[{"id":0,"result":0},{"id":1,"result":1}]"#), answer(200, r#"{"id":2,"result":2}"#)],
@@ -327,31 +335,31 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_without_batches_is_asked_one_by_one() {
+    fn an_endpoint_without_batches_gets_one_call_per_request() {
         let no = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch requests are not supported"}}"#;
         let singles = [answer(200, r#"{"id":0,"result":0}"#), answer(200, r#"{"id":1,"result":1}"#)];
-        let (answers, seen) = ask(2, 10, [answer(400, no)].into_iter().chain(singles).collect());
+        let (answers, seen) = send_calls(2, 10, [answer(400, no)].into_iter().chain(singles).collect());
         assert_eq!(seen.len(), 3);
         assert_eq!(answers.parse::<u8>(1).unwrap(), 1);
     }
 
-    /// The node takes so many calls at once and says so in these words; how many requests it takes to be answered.
-    fn requests_until_answered(most: usize, words: &str) -> usize {
-        struct Picky {
-            most: usize,
-            words: String,
+    /// How many requests it takes until a node answers that accepts so many calls at once and refuses more with this message.
+    fn requests_until_answered(limit: usize, message: &str) -> usize {
+        struct LimitedNode {
+            limit: usize,
+            message: String,
             requests: usize,
         }
-        impl Host for Picky {
-            fn send(&mut self, requests: Vec<Request>) -> Vec<Sent> {
+        impl Host for LimitedNode {
+            fn send(&mut self, requests: Vec<Request>) -> Vec<HttpResult> {
                 self.requests += requests.len();
                 let answered = requests.into_iter().map(|request| {
                     let calls: serde_json::Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
                     let one = |call: &serde_json::Value| format!(r#"{{"id":{0},"result":{0}}}"#, call["id"]);
                     match calls.as_array() {
                         None => answer(200, &one(&calls)),
-                        Some(list) if list.len() > self.most => {
-                            answer(200, &format!(r#"{{"error":{{"code":-32005,"message":"{}"}}}}"#, self.words))
+                        Some(list) if list.len() > self.limit => {
+                            answer(200, &format!(r#"{{"error":{{"code":-32005,"message":"{}"}}}}"#, self.message))
                         }
                         Some(list) => answer(200, &format!("[{}]", list.iter().map(one).collect::<Vec<_>>().join(","))),
                     }
@@ -365,39 +373,43 @@ mod tests {
             fn log(&mut self, _level: Level, _message: &str) {}
         }
         let calls: Vec<Call> = (0..100).map(|at| Call::new("eth_x", format!("[{at}]"))).collect();
-        let mut node = Picky { most, words: words.to_owned(), requests: 0 };
+        let mut node = LimitedNode { limit, message: message.to_owned(), requests: 0 };
         let answers = send(&mut node, &calls, 100);
-        assert!((0..100).all(|at| answers.parse::<usize>(at).unwrap() == at), "{words}");
+        assert!((0..100).all(|at| answers.parse::<usize>(at).unwrap() == at), "{message}");
         node.requests
     }
 
     #[test]
-    fn a_batch_is_made_as_small_as_the_refusal_says() {
+    fn a_batch_becomes_as_small_as_the_refusal_says() {
         assert_eq!(requests_until_answered(100, ""), 1);
         assert_eq!(requests_until_answered(20, "batch size 100 exceeds the limit of 20"), 1 + 5);
-        assert_eq!(requests_until_answered(20, "batch limit exceeded (max: 30)"), 1 + 4 + 6, "it does not hold to it");
+        assert_eq!(
+            requests_until_answered(20, "batch limit exceeded (max: 30)"),
+            1 + 4 + 6,
+            "the node does not keep to its own number"
+        );
         assert_eq!(requests_until_answered(30, "batch too large"), 1 + 2 + 4, "50, then 25");
         assert_eq!(requests_until_answered(1, "batch requests are not supported"), 1 + 100);
         assert_eq!(requests_until_answered(1, "batch"), 163, "halved until there is one");
     }
 
     #[test]
-    fn what_the_node_says_decides_what_the_host_does() {
-        let said = |code: i64, message: &str| {
+    fn the_nodes_error_decides_the_failure() {
+        let refused = |code: i64, message: &str| {
             let body = format!(r#"{{"id":0,"error":{{"code":{code},"message":"{message}"}}}}"#);
-            failure(&ask(1, 1, vec![answer(200, &body)]).0, 0)
+            failure(&send_calls(1, 1, vec![answer(200, &body)]).0, 0)
         };
-        assert!(matches!(said(-32005, "daily request count exceeded, request rate limited"), Failure::Retry(_)));
-        assert_eq!(said(-32005, "query returned more than 10000 results"), Failure::SpanTooWide(4));
-        assert_eq!(said(-32000, "header not found"), Failure::NotYet(10));
-        assert!(matches!(said(-32601, "the method eth_x does not exist"), Failure::Elsewhere(_)));
-        assert!(matches!(said(-32000, "missing trie node abc"), Failure::Elsewhere(_)));
-        assert!(matches!(said(-32603, "internal error"), Failure::Retry(_)));
+        assert!(matches!(refused(-32005, "daily request count exceeded, request rate limited"), Failure::Retry(_)));
+        assert_eq!(refused(-32005, "query returned more than 10000 results"), Failure::SpanTooWide(4));
+        assert_eq!(refused(-32000, "header not found"), Failure::NotYet(10));
+        assert!(matches!(refused(-32601, "the method eth_x does not exist"), Failure::Elsewhere(_)));
+        assert!(matches!(refused(-32000, "missing trie node abc"), Failure::Elsewhere(_)));
+        assert!(matches!(refused(-32603, "internal error"), Failure::Retry(_)));
     }
 
     #[test]
-    fn what_http_says_decides_where_the_body_does_not() {
-        let status = |status: u16, body: &str| failure(&ask(1, 1, vec![answer(status, body)]).0, 0);
+    fn the_http_status_decides_where_the_body_does_not() {
+        let status = |status: u16, body: &str| failure(&send_calls(1, 1, vec![answer(status, body)]).0, 0);
         assert!(matches!(status(429, "slow down"), Failure::Retry((Some(2000), _))));
         assert!(matches!(status(503, ""), Failure::Retry(_)));
         assert!(matches!(status(401, "who are you"), Failure::Elsewhere(_)));
@@ -407,15 +419,15 @@ mod tests {
     }
 
     #[test]
-    fn what_the_host_says_is_passed_on() {
-        let error = |error| failure(&ask(1, 1, vec![Err(error)]).0, 0);
+    fn errors_of_the_host_become_failures() {
+        let error = |error| failure(&send_calls(1, 1, vec![Err(error)]).0, 0);
         assert!(matches!(error(UpstreamError::Unreachable("no route".into())), Failure::Retry(_)));
         assert_eq!(error(UpstreamError::TooLarge(1 << 20)), Failure::SpanTooWide(4));
     }
 
     #[test]
-    fn an_answer_left_out_of_a_batch_is_an_error() {
-        let (answers, _) = ask(2, 2, vec![answer(200, r#"[{"id":0,"result":0},{"id":7,"result":0}]"#)]);
+    fn an_answer_missing_from_a_batch_is_an_error() {
+        let (answers, _) = send_calls(2, 2, vec![answer(200, r#"[{"id":0,"result":0},{"id":7,"result":0}]"#)]);
         assert!(answers.raw(0).is_ok());
         assert!(matches!(failure(&answers, 1), Failure::Elsewhere(_)));
     }

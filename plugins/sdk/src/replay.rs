@@ -1,27 +1,28 @@
-//! A host for tests: answers from a cassette, the JSON that `chain-ingestor plugin record` writes and people can write by
-//! hand. Native only; a component has a real host.
+//! A host for native tests that answers from a cassette: the JSON that `chain-ingestor plugin record` writes and that people can
+//! write by hand.
 
 use crate::{Context, Host, Level, Request, Response, Span, UpstreamError};
 use serde_json::Value;
 use std::collections::HashMap;
 
-/// A path and a body.
-type Question = (String, Option<Value>);
+/// The path and body of a recorded request.
+type RequestKey = (String, Option<Value>);
 
-/// A cassette's answers, each question's in order, the last one again and again.
+/// A cassette. Equal requests get their recorded responses in order, and the last one from then on.
 #[derive(Debug, Default)]
 pub struct Replay {
     context: Option<(String, u64, Option<u64>)>,
     span: (u64, u64),
-    answers: HashMap<Question, Vec<Result<Response, UpstreamError>>>,
+    answers: HashMap<RequestKey, Vec<Result<Response, UpstreamError>>>,
     facts: HashMap<String, Vec<Option<Vec<u8>>>>,
 }
 
 impl Replay {
-    /// Reads a cassette.
+    /// Parses a cassette.
     pub fn parse(json: &str) -> Result<Self, String> {
         let cassette: Value = serde_json::from_str(json).map_err(|e| e.to_string())?;
-        let number = |name: &str| cassette[name].as_u64().ok_or_else(|| format!("a cassette needs the number {name}"));
+        let number =
+            |name: &str| cassette[name].as_u64().ok_or_else(|| format!("the cassette lacks the number `{name}`"));
         let mut replay = Self {
             context: Some((cassette["settings"].to_string(), number("nowMs")?, cassette["finalized"].as_u64())),
             span: (number("first")?, number("last")?),
@@ -29,7 +30,7 @@ impl Replay {
         };
         for exchange in cassette["exchanges"].as_array().into_iter().flatten() {
             let path = exchange["path"].as_str().unwrap_or_default().to_owned();
-            let body = exchange.get("body").map(|body| bytes(body).map(|bytes| key(&bytes))).transpose()?;
+            let body = exchange.get("body").map(|body| bytes(body).map(|bytes| body_key(&bytes))).transpose()?;
             let queue = replay.answers.entry((path, body)).or_default();
             queue.insert(0, answer(&exchange["answer"])?);
         }
@@ -41,24 +42,25 @@ impl Replay {
         Ok(replay)
     }
 
-    /// What the scan was told.
+    /// The recorded context.
     pub fn context(&self) -> Context {
         let (settings, now_ms, finalized) = self.context.clone().unwrap_or_default();
         let attributes = finalized.map(|height| ("finalized".to_owned(), height.to_string()));
         Context { settings, now_ms, attributes: attributes.into_iter().collect() }
     }
 
-    /// The span that was scanned.
+    /// The recorded span.
     pub fn span(&self) -> Span {
         Span { first: self.span.0, last: self.span.1 }
     }
 }
 
-/// JSON is compared by value, everything else as text.
-fn key(bytes: &[u8]) -> Value {
+/// The key of a body: JSON is compared by value, everything else as text.
+fn body_key(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned().into())
 }
 
+/// The bytes of a body, which is written as `json`, `text` or `hex`.
 fn bytes(body: &Value) -> Result<Vec<u8>, String> {
     if let Some(json) = body.get("json") {
         return Ok(json.to_string().into_bytes());
@@ -66,11 +68,16 @@ fn bytes(body: &Value) -> Result<Vec<u8>, String> {
     if let Some(text) = body["text"].as_str() {
         return Ok(text.as_bytes().to_vec());
     }
-    let digits = body["hex"].as_str().ok_or("a body is json, text or hex")?;
+    let digits = body["hex"].as_str().ok_or("a body needs one of `json`, `text` and `hex`")?;
     let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
-    (0..digits.len()).step_by(2).map(byte).collect::<Option<_>>().ok_or_else(|| format!("`{digits}` is no hex"))
+    (0..digits.len())
+        .step_by(2)
+        .map(byte)
+        .collect::<Option<_>>()
+        .ok_or_else(|| format!("the body `{digits}` is not hexadecimal"))
 }
 
+/// A recorded response or error.
 fn answer(answer: &Value) -> Result<Result<Response, UpstreamError>, String> {
     let why = answer["why"].as_str().unwrap_or_default();
     Ok(match answer["error"].as_str() {
@@ -84,23 +91,28 @@ fn answer(answer: &Value) -> Result<Result<Response, UpstreamError>, String> {
     })
 }
 
-/// Takes the next of a queue that is kept backwards, and leaves the last.
-fn take<T: Clone>(queue: &mut Vec<T>) -> Option<T> {
+/// Takes the next item of a queue that is stored in reverse; the last item stays.
+fn next_of<T: Clone>(queue: &mut Vec<T>) -> Option<T> {
     if queue.len() > 1 { queue.pop() } else { queue.last().cloned() }
 }
 
 impl Host for Replay {
     fn send(&mut self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
         let answer = |request: Request| {
-            let found = self.answers.get_mut(&(request.path.clone(), request.body.as_deref().map(key)));
-            let missing = || Err(UpstreamError::Refused(format!("nothing was recorded for `{}`", request.path)));
-            found.and_then(take).unwrap_or_else(missing)
+            let found = self.answers.get_mut(&(request.path.clone(), request.body.as_deref().map(body_key)));
+            let missing = || {
+                Err(UpstreamError::Refused(format!(
+                    "the cassette has no response for `{}` with this body",
+                    request.path
+                )))
+            };
+            found.and_then(next_of).unwrap_or_else(missing)
         };
         requests.into_iter().map(answer).collect()
     }
 
     fn recall(&mut self, keys: &[String]) -> Vec<Option<Vec<u8>>> {
-        keys.iter().map(|key| self.facts.get_mut(key).and_then(take).flatten()).collect()
+        keys.iter().map(|key| self.facts.get_mut(key).and_then(next_of).flatten()).collect()
     }
 
     fn keep(&mut self, _facts: Vec<(String, Vec<u8>)>) {}

@@ -1,19 +1,19 @@
-//! Base58, in which Solana spells keys, hashes and instruction data.
+//! Base58, the text encoding of Solana's keys, hashes and instruction data.
 //!
 //! Ten digits at a time fit into one machine word, which makes decoding a long event ten times cheaper than digit by
 //! digit.
 
 const DIGITS: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-/// What is no digit.
-const NONE: u8 = 0xff;
-/// Longer texts are refused: no instruction has as much data, and the work grows with the square.
-const LONGEST: usize = 16_384;
+/// The value of a byte that is no digit.
+const NO_DIGIT: u8 = 0xff;
+/// Longer texts are refused: no instruction has as much data, and the work grows with the square of the length.
+const MAX_TEXT_BYTES: usize = 16_384;
 
-/// What ten digits can tell apart.
-const LIMB: u128 = 58_u128.pow(10);
+/// How many numbers ten digits can write.
+const TEN_DIGITS: u128 = 58_u128.pow(10);
 
-const VALUES: [u8; 256] = {
-    let mut values = [NONE; 256];
+const DIGIT_VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
     let mut at = 0;
     while at < 58 {
         #[expect(clippy::cast_possible_truncation, reason = "58 digits")]
@@ -24,9 +24,9 @@ const VALUES: [u8; 256] = {
     values
 };
 
-/// The bytes behind a text; none when it is not base58.
+/// The bytes that a text encodes; none where it is no base58.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
-    if text.len() > LONGEST {
+    if text.len() > MAX_TEXT_BYTES {
         return None;
     }
     let zeros = text.bytes().take_while(|digit| *digit == b'1').count();
@@ -36,8 +36,8 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
     for chunk in digits.chunks(10) {
         let (mut value, mut scale) = (0_u64, 1_u64);
         for digit in chunk {
-            let digit = VALUES[usize::from(*digit)];
-            if digit == NONE {
+            let digit = DIGIT_VALUES[usize::from(*digit)];
+            if digit == NO_DIGIT {
                 return None;
             }
             value = value * 58 + u64::from(digit);
@@ -60,7 +60,7 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The text for bytes.
+/// The text that encodes bytes.
 pub fn encode(bytes: &[u8]) -> String {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     // Limbs of ten digits, least significant first.
@@ -74,11 +74,11 @@ pub fn encode(bytes: &[u8]) -> String {
         for limb in &mut limbs {
             carry += u128::from(*limb) << shift;
             *limb = last_digits(carry);
-            carry /= LIMB;
+            carry /= TEN_DIGITS;
         }
         while carry > 0 {
             limbs.push(last_digits(carry));
-            carry /= LIMB;
+            carry /= TEN_DIGITS;
         }
     }
     let mut digits = Vec::with_capacity(zeros + 10 * limbs.len());
@@ -95,13 +95,13 @@ pub fn encode(bytes: &[u8]) -> String {
     digits.iter().rev().map(|digit| char::from(*digit)).collect()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the low limb is what is meant")]
+#[expect(clippy::cast_possible_truncation, reason = "only the low limb is wanted")]
 fn low(value: u128) -> u32 {
     value as u32
 }
 
 fn last_digits(value: u128) -> u64 {
-    (value % LIMB) as u64
+    (value % TEN_DIGITS) as u64
 }
 
 #[cfg(test)]
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(encode(&[0; 32]), "1".repeat(32));
         assert_eq!(decode("").unwrap(), Vec::<u8>::new());
         assert_eq!(decode("0"), None);
-        assert_eq!(decode(&"z".repeat(LONGEST + 1)), None);
+        assert_eq!(decode(&"z".repeat(MAX_TEXT_BYTES + 1)), None);
     }
 
     proptest! {

@@ -1,61 +1,62 @@
-//! The answer of `getBlock`, read in one pass: votes and failed transactions are passed over as soon as they are known to
-//! be such; what is kept borrows from the bytes that came.
+//! The response to `getBlock`, read in one pass: votes and failed transactions are skipped as soon as they are recognised;
+//! everything else borrows from the bytes of the response.
 
 use crate::envelope::{Envelope, RawInstruction};
-use crate::message::{Instruction, Message};
+use crate::message::{Instruction, TransactionMessage};
 use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::fmt;
 
-/// A block.
+/// A block as a node gives it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Block<'a> {
+pub(crate) struct NodeBlock<'a> {
     /// Its hash.
-    pub blockhash: &'a str,
-    /// Its parent's.
-    pub previous_blockhash: &'a str,
-    /// Its parent's slot; every slot between has no block.
-    pub parent_slot: u64,
+    pub(crate) blockhash: &'a str,
+    /// The hash of its parent.
+    pub(crate) previous_blockhash: &'a str,
+    /// The slot of its parent; the slots between have no blocks.
+    pub(crate) parent_slot: u64,
     /// Seconds since the Unix epoch.
-    pub block_time: Option<i64>,
-    /// What it did.
+    #[serde(rename = "blockTime")]
+    pub(crate) time: Option<i64>,
+    /// Its transactions.
     #[serde(borrow, default)]
-    pub transactions: Transactions<'a>,
+    pub(crate) transactions: Transactions<'a>,
 }
 
-/// The transactions of a block that took effect, votes left out.
+/// The transactions of a block that succeeded, without votes.
 #[derive(Debug, Default)]
-pub struct Transactions<'a> {
-    /// What is kept.
-    pub kept: Vec<Transaction<'a>>,
-    /// How many there were in all.
-    pub count: u32,
+pub(crate) struct Transactions<'a> {
+    /// The transactions.
+    pub(crate) kept: Vec<NodeTransaction<'a>>,
+    /// How many the block has, with votes and failed ones.
+    pub(crate) count: u32,
 }
 
-/// A transaction that took effect.
+/// A transaction that succeeded.
 #[derive(Debug)]
-pub struct Transaction<'a> {
-    /// Its place in the block.
-    pub index: u32,
-    /// What was signed, with all accounts known by place.
-    pub message: Message<'a>,
-    /// What came of it.
-    pub meta: Meta<'a>,
+pub(crate) struct NodeTransaction<'a> {
+    /// Its index in the block.
+    pub(crate) index: u32,
+    /// What was signed, with all accounts, also those of lookup tables.
+    pub(crate) message: TransactionMessage<'a>,
+    /// Its effects.
+    pub(crate) meta: Meta<'a>,
 }
 
-/// What came of a transaction.
+/// The effects of a transaction.
 #[derive(Debug, Default)]
-pub struct Meta<'a> {
-    /// Paid by the first signer.
-    pub fee: u64,
+pub(crate) struct Meta<'a> {
+    /// The fee in lamports, paid by the first signer.
+    pub(crate) fee: u64,
     /// Lamports of each account before and after.
-    pub lamports: [Vec<u64>; 2],
+    pub(crate) lamports: [Vec<u64>; 2],
     /// Token accounts before and after.
-    pub tokens: [Vec<TokenBalance<'a>>; 2],
-    /// What was called from within, by the instruction at the top.
-    pub inner: Vec<(u16, Vec<Instruction<'a>>)>,
+    pub(crate) tokens: [Vec<TokenBalance<'a>>; 2],
+    /// The instructions called within, by the index of the instruction at the top.
+    pub(crate) inner: Vec<(u16, Vec<Instruction<'a>>)>,
     failed: bool,
     raw_inner: Vec<RawInner<'a>>,
     loaded: Loaded<'a>,
@@ -64,30 +65,30 @@ pub struct Meta<'a> {
 /// A token account at one moment.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct TokenBalance<'a> {
-    /// Its place among the transaction's accounts.
-    pub account_index: u16,
-    /// Of which token.
-    pub mint: &'a str,
-    /// Whose it is; old blocks do not tell.
+pub(crate) struct TokenBalance<'a> {
+    /// Its index among the transaction's accounts.
+    pub(crate) account_index: u16,
+    /// The mint of its token.
+    pub(crate) mint: &'a str,
+    /// Its owner; absent in old blocks.
     #[serde(default)]
-    pub owner: Option<&'a str>,
-    /// How much.
+    pub(crate) owner: Option<&'a str>,
+    /// The balance.
     #[serde(rename = "uiTokenAmount", borrow)]
-    pub amount: TokenAmount<'a>,
+    pub(crate) amount: TokenAmount<'a>,
 }
 
-/// An amount as nodes tell it.
+/// An amount of tokens in the form nodes write it.
 #[derive(Debug, Deserialize)]
-pub struct TokenAmount<'a> {
+pub(crate) struct TokenAmount<'a> {
     amount: &'a str,
     /// How many digits are fractional.
-    pub decimals: u8,
+    pub(crate) decimals: u8,
 }
 
 impl TokenAmount<'_> {
-    /// In the smallest unit.
-    pub fn raw(&self) -> Option<u64> {
+    /// The amount in the smallest unit; none where it is no number.
+    pub(crate) fn raw(&self) -> Option<u64> {
         self.amount.parse().ok()
     }
 }
@@ -109,8 +110,8 @@ struct RawInner<'a> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Transactions<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct List;
-        impl<'de> Visitor<'de> for List {
+        struct TransactionList;
+        impl<'de> Visitor<'de> for TransactionList {
             type Value = Transactions<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -119,11 +120,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Transactions<'a> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
                 let mut transactions = Transactions::default();
-                while let Some(Entry(entry)) = list.next_element::<Entry<'de>>()? {
+                while let Some(BlockEntry(entry)) = list.next_element::<BlockEntry<'de>>()? {
                     let index = transactions.count;
                     transactions.count += 1;
                     if let Some((message, meta)) = entry {
-                        transactions.kept.push(Transaction { index, message, meta });
+                        transactions.kept.push(NodeTransaction { index, message, meta });
                     }
                 }
                 Ok(transactions)
@@ -133,12 +134,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Transactions<'a> {
                 Ok(Transactions::default())
             }
         }
-        deserializer.deserialize_any(List)
+        deserializer.deserialize_any(TransactionList)
     }
 }
 
-/// One transaction with its meta; none when it is a vote or failed.
-pub struct Entry<'a>(pub Option<(Message<'a>, Meta<'a>)>);
+/// A transaction with its effects; none where it is a vote or failed.
+pub(crate) struct BlockEntry<'a>(pub Option<(TransactionMessage<'a>, Meta<'a>)>);
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
@@ -149,11 +150,11 @@ enum EntryField {
     Other,
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Entry<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for BlockEntry<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object;
         impl<'de> Visitor<'de> for Object {
-            type Value = Entry<'de>;
+            type Value = BlockEntry<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a transaction with its meta")
@@ -171,15 +172,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entry<'a> {
                         }
                         EntryField::Meta => {
                             meta = map.next_value::<Option<Meta<'de>>>()?;
-                            // Without meta nobody knows what came of it.
+                            // Without meta nobody knows whether it succeeded.
                             skip = meta.as_ref().is_none_or(|meta| meta.failed);
                         }
                         EntryField::Other => ignore(&mut map)?,
                     }
                 }
                 match (envelope, meta) {
-                    (Some(envelope), Some(meta)) if !skip => Ok(Entry(Some(join(envelope, meta)))),
-                    _ => Ok(Entry(None)),
+                    (Some(envelope), Some(meta)) if !skip => Ok(BlockEntry(Some(resolve(envelope, meta)))),
+                    _ => Ok(BlockEntry(None)),
                 }
             }
         }
@@ -187,17 +188,17 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entry<'a> {
     }
 }
 
-/// Puts the accounts together and numbers the instructions by them.
-fn join<'a>(envelope: Envelope<'a>, mut meta: Meta<'a>) -> (Message<'a>, Meta<'a>) {
+/// Adds the accounts of lookup tables and resolves the instructions' programs and accounts to indices.
+fn resolve<'a>(envelope: Envelope<'a>, mut meta: Meta<'a>) -> (TransactionMessage<'a>, Meta<'a>) {
     let Envelope { mut message, raw, has_all_keys } = envelope;
     let loaded = std::mem::take(&mut meta.loaded);
     if !has_all_keys {
         message.keys.extend(loaded.writable.into_iter().chain(loaded.readonly).map(Cow::Borrowed));
     }
-    message.instructions.extend(raw.into_iter().filter_map(|raw| raw.compile(&message.keys)));
+    message.instructions.extend(raw.into_iter().filter_map(|raw| raw.resolve(&message.keys)));
     for RawInner { index, instructions } in std::mem::take(&mut meta.raw_inner) {
-        let compiled = instructions.into_iter().filter_map(|raw| raw.compile(&message.keys));
-        meta.inner.push((index, compiled.collect()));
+        let resolved = instructions.into_iter().filter_map(|raw| raw.resolve(&message.keys));
+        meta.inner.push((index, resolved.collect()));
     }
     (message, meta)
 }
@@ -239,9 +240,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Meta<'a> {
                         MetaField::Fee => meta.fee = map.next_value()?,
                         MetaField::PreBalances => meta.lamports[0] = map.next_value()?,
                         MetaField::PostBalances => meta.lamports[1] = map.next_value()?,
-                        MetaField::InnerInstructions => meta.raw_inner = list(map.next_value()?),
-                        MetaField::PreTokenBalances => meta.tokens[0] = list(map.next_value()?),
-                        MetaField::PostTokenBalances => meta.tokens[1] = list(map.next_value()?),
+                        MetaField::InnerInstructions => meta.raw_inner = or_empty(map.next_value()?),
+                        MetaField::PreTokenBalances => meta.tokens[0] = or_empty(map.next_value()?),
+                        MetaField::PostTokenBalances => meta.tokens[1] = or_empty(map.next_value()?),
                         MetaField::LoadedAddresses => {
                             meta.loaded = map.next_value::<Option<Loaded<'de>>>()?.unwrap_or_default();
                         }
@@ -255,11 +256,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Meta<'a> {
     }
 }
 
-/// Passes over a value.
+/// Skips a value.
 fn ignore<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
     map.next_value::<IgnoredAny>().map(|_| ())
 }
 
-fn list<T>(given: Option<Vec<T>>) -> Vec<T> {
+fn or_empty<T>(given: Option<Vec<T>>) -> Vec<T> {
     given.unwrap_or_default()
 }

@@ -1,7 +1,7 @@
-//! A transaction as a node spells it: an object with or without words for what is known (`json`, `jsonParsed`), or the
-//! wire's bytes (`base64`, `base58`).
+//! A transaction in any encoding of a node: an object (`json`), an object with decoded instructions (`jsonParsed`), or the
+//! bytes of the wire (`base64`, `base58`).
 
-use crate::message::{self, Accounts, Data, Instruction, Key, Message};
+use crate::message::{self, AccountKey, Data, Instruction, InstructionAccounts, TransactionMessage};
 use crate::parsed;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,27 +12,27 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// The program that validators vote with.
-const VOTE: &str = "Vote111111111111111111111111111111111111111";
+const VOTE_PROGRAM: &str = "Vote111111111111111111111111111111111111111";
 
-/// A signed message, before its instructions can be numbered.
+/// A signed message whose instructions are not resolved yet, because accounts of lookup tables may be missing.
 pub(crate) struct Envelope<'a> {
-    /// Signature and accounts; from the wire, instructions as well.
-    pub(crate) message: Message<'a>,
-    /// From JSON, the instructions as they stand there.
+    /// Signature and accounts; from the bytes of the wire, instructions as well.
+    pub(crate) message: TransactionMessage<'a>,
+    /// The instructions of a JSON encoding.
     pub(crate) raw: Vec<RawInstruction<'a>>,
-    /// Whether the accounts of lookup tables are among the message's.
+    /// Whether the message already has the accounts of lookup tables.
     pub(crate) has_all_keys: bool,
 }
 
 impl Envelope<'_> {
-    /// Whether it does nothing but vote.
+    /// Whether all its instructions are votes.
     pub(crate) fn is_vote(&self) -> bool {
-        let Message { keys, instructions, .. } = &self.message;
-        let Some(vote) = keys.iter().rposition(|key| key == VOTE) else { return false };
+        let TransactionMessage { keys, instructions, .. } = &self.message;
+        let Some(vote) = keys.iter().rposition(|key| key == VOTE_PROGRAM) else { return false };
         let votes = |program: usize| program == vote;
         let mut raw = self.raw.iter().map(|raw| match raw.program_id_index {
-            Some(place) => votes(usize::from(place)),
-            None => raw.program_id == Some(VOTE),
+            Some(index) => votes(usize::from(index)),
+            None => raw.program_id == Some(VOTE_PROGRAM),
         });
         raw.all(|vote| vote) && instructions.iter().all(|instruction| votes(usize::from(instruction.program)))
     }
@@ -62,7 +62,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
                     _ => None,
                 };
                 let message = bytes.and_then(|bytes| message::decode(&bytes));
-                let message = message.ok_or_else(|| de::Error::custom("a transaction that cannot be decoded"))?;
+                let message = message.ok_or_else(|| de::Error::custom("the transaction cannot be decoded"))?;
                 Ok(Envelope { message, raw: vec![], has_all_keys: false })
             }
         }
@@ -94,7 +94,7 @@ struct JsonHeader {
     num_required_signatures: usize,
 }
 
-/// A key, or (`jsonParsed`) a key with what it is allowed.
+/// A key; with `jsonParsed` also whether it signed.
 struct JsonKey<'a> {
     key: &'a str,
     signs: Option<bool>,
@@ -132,10 +132,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for JsonKey<'a> {
 impl<'a> From<JsonTransaction<'a>> for Envelope<'a> {
     fn from(json: JsonTransaction<'a>) -> Self {
         let JsonMessage { header, account_keys, instructions } = json.message;
-        // Where keys are described, those of lookup tables are among them.
+        // `jsonParsed` lists the keys of lookup tables among the others.
         let has_all_keys = account_keys.first().is_some_and(|key| key.signs.is_some());
         let described = account_keys.iter().take_while(|key| key.signs == Some(true)).count();
-        let message = Message {
+        let message = TransactionMessage {
             signature: json.signatures.first().copied().unwrap_or_default().into(),
             signers: header.map_or(described, |header| header.num_required_signatures),
             keys: account_keys.into_iter().map(|key| Cow::Borrowed(key.key)).collect(),
@@ -145,7 +145,7 @@ impl<'a> From<JsonTransaction<'a>> for Envelope<'a> {
     }
 }
 
-/// An instruction as it stands in JSON, `json` or `jsonParsed`.
+/// An instruction in JSON (`json` or `jsonParsed`).
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RawInstruction<'a> {
@@ -160,24 +160,26 @@ pub(crate) struct RawInstruction<'a> {
 }
 
 impl<'a> RawInstruction<'a> {
-    /// As numbers, whichever way the node spelled it; none when it names no account of the transaction.
-    pub(crate) fn compile(self, keys: &[Key<'a>]) -> Option<Instruction<'a>> {
-        let place = |key: &str| u16::try_from(keys.iter().position(|known| known == key)?).ok();
+    /// The instruction with its program and accounts as indices; none where its program is no account of the transaction.
+    pub(crate) fn resolve(self, keys: &[AccountKey<'a>]) -> Option<Instruction<'a>> {
+        let index_of = |key: &str| u16::try_from(keys.iter().position(|known| known == key)?).ok();
         let program = match (self.program_id_index, self.program_id) {
-            (Some(place), _) => place,
-            (None, Some(key)) => place(key)?,
+            (Some(index), _) => index,
+            (None, Some(key)) => index_of(key)?,
             (None, None) => return None,
         };
-        if let Some(words) = self.parsed {
-            return Some(parsed::compile(program, words, keys, self.stack_height));
+        if let Some(decoded) = self.parsed {
+            return Some(parsed::encode_instruction(program, decoded, keys, self.stack_height));
         }
         let accounts = match self.accounts.map(RawValue::get) {
             Some(list) if list.contains('"') => {
-                let spelled: Vec<&str> = serde_json::from_str(list).ok()?;
-                Accounts::Places(spelled.into_iter().map(|key| place(key).unwrap_or(u16::MAX)).collect())
+                let addresses: Vec<&str> = serde_json::from_str(list).ok()?;
+                InstructionAccounts::Indices(
+                    addresses.into_iter().map(|key| index_of(key).unwrap_or(u16::MAX)).collect(),
+                )
             }
-            Some(list) => Accounts::Json(list),
-            None => Accounts::Places(vec![]),
+            Some(list) => InstructionAccounts::Json(list),
+            None => InstructionAccounts::Indices(vec![]),
         };
         let data = Data::Base58(self.data.unwrap_or_default());
         Some(Instruction { program, accounts, data, height: self.stack_height })

@@ -1,16 +1,15 @@
-//! What a trade cost beside its price: shares of protocols and creators, the transaction itself, and what was sent to
-//! platforms and to block builders.
+//! What a trade cost beside its price: fees of protocols and creators, the fee of the transaction, and what was sent to
+//! platforms, to block builders and to others.
 
-use crate::SOL;
-use crate::legs::{Cost, Leg, Scene};
-use crate::net::Route;
+use crate::model::{Leg, LegFee, Route, SOL};
 use crate::settings::Settings;
+use crate::view::TransactionView;
 use chain_plugin_sdk::Fee;
 use chain_plugin_sdk::amount::uint256;
 use ruint::aliases::U256;
 
-/// Accounts of block builders that are tipped for a place in a block.
-const TIPPED: [&str; 8] = [
+/// Jito's accounts, which traders tip for a place in a block.
+const TIP_ACCOUNTS: [&str; 8] = [
     "96gYZGLnJYVFmbjzopPSU6QiEV5fGqZNyN9nmNhvrZU5",
     "HFqU5x63VTqvQss8hp11i4wVV8bD44PvwucfZ2bU7gRe",
     "Cw8CFyM9FkoMi7K7Crf6HNQqf4uEMzpKw6QNghXLvLkY",
@@ -21,15 +20,17 @@ const TIPPED: [&str; 8] = [
     "3AVi9Tg9Uo68tJfuvoKvqKNWKkC5wPdSSdeBnizKZ6jT",
 ];
 
-/// More fees than these are not listed.
-const MOST: usize = 64;
+/// Further fees of a trade are not listed.
+const MAX_FEES_PER_TRADE: usize = 64;
+/// A payment to an unknown account is a fee up to one part in so many of what was traded; larger ones have another reason.
+const SERVICE_FEE_DIVISOR: u64 = 10;
 
-/// What one trader sent away in a transaction, outside of the calls that are legs; each is listed once.
-pub struct Beside<'x> {
+/// What one trader paid in a transaction outside of the calls that are legs; each payment goes to one trade.
+pub(crate) struct OtherPayments<'x> {
     payments: Vec<Payment<'x>>,
-    network: Option<u64>,
+    network_fee: Option<u64>,
     /// The platform that the transaction belongs to.
-    pub platform: Option<String>,
+    pub(crate) platform: Option<String>,
 }
 
 struct Payment<'x> {
@@ -39,26 +40,25 @@ struct Payment<'x> {
     recipient: &'x str,
 }
 
-impl<'x> Beside<'x> {
-    /// What `trader`, and the routers that traded for it, sent to others.
-    pub fn of(
-        scene: &'x Scene<'_, '_, '_>,
+impl<'x> OtherPayments<'x> {
+    /// Finds what `trader`, and the routers that traded for it, sent to others.
+    pub(crate) fn of_trader(
+        view: &'x TransactionView<'_, '_, '_>,
         covered: &[std::ops::Range<usize>],
         trader: &str,
         legs: &[Leg],
         settings: &Settings,
     ) -> Self {
-        let holders = scene.holders;
-        let ours = |party: &str| party == trader || legs.iter().any(|leg| leg.user == party);
-        let partners = |party: &str| legs.iter().any(|leg| leg.counterparts.iter().any(|known| known == party));
+        let accounts = view.accounts;
+        let is_ours = |party: &str| party == trader || legs.iter().any(|leg| leg.user == party);
+        let is_partner = |party: &str| legs.iter().any(|leg| leg.counterparts.iter().any(|known| known == party));
         let (mut payments, mut platform) = (vec![], None);
-        for moved in scene.moves.iter().filter(|moved| !covered.iter().any(|leg| leg.contains(&moved.at))) {
-            let (Some(from), Some(to)) = (moved.from, moved.to) else { continue };
-            let (Some(giver), Some(getter), Some(account)) = (holders.party(from), holders.party(to), holders.name(to))
-            else {
-                continue;
-            };
-            if !ours(giver) || ours(getter) || partners(getter) {
+        let is_outside = |call: usize| !covered.iter().any(|leg| leg.contains(&call));
+        for transfer in view.transfers.iter().filter(|transfer| is_outside(transfer.call)) {
+            let (Some(from), Some(to)) = (transfer.from, transfer.to) else { continue };
+            let parties = (accounts.party(from), accounts.party(to), accounts.address(to));
+            let (Some(giver), Some(getter), Some(account)) = parties else { continue };
+            if !is_ours(giver) || is_ours(getter) || is_partner(getter) {
                 continue;
             }
             let known = settings
@@ -70,31 +70,32 @@ impl<'x> Beside<'x> {
                     platform.get_or_insert_with(|| name.clone());
                     "platform"
                 }
-                None if TIPPED.contains(&getter) => "tip",
+                None if TIP_ACCOUNTS.contains(&getter) => "tip",
                 None => "service",
             };
-            payments.push(Payment { kind, asset: moved.asset, raw: moved.given, recipient: getter });
+            payments.push(Payment { kind, asset: transfer.asset, raw: transfer.sent, recipient: getter });
         }
-        payments.extend(retained(scene, trader, legs));
+        payments.extend(kept_by_routers(view, trader, legs));
         let by_program = || {
-            let calls = |program: &String| scene.tree.calls.iter().any(|call| call.program == program);
+            let calls = |program: &String| view.tree.calls.iter().any(|call| call.program == program);
             let mut all = settings.platforms.iter();
             all.find(|(_, platform)| platform.programs.iter().any(calls)).map(|(name, _)| name.clone())
         };
         let platform = platform.or_else(by_program);
-        let network = (holders.payer() == trader).then_some(scene.transaction.meta.fee);
-        Self { payments, network, platform }
+        let network_fee = (accounts.payer() == trader).then_some(view.transaction.meta.fee);
+        Self { payments, network_fee, platform }
     }
 
-    /// The fees of a trade, those of its legs first. What was sent to somebody unknown counts as a fee only while it is
-    /// small beside what was traded: no more than a tenth; larger sums are sent for another reason.
-    pub fn take(&mut self, route: &Route<'_>, legs: &[Leg]) -> Vec<Fee> {
-        let mut fees: Vec<Fee> = route.legs.iter().flat_map(|at| &legs[*at].costs).map(of_leg).collect();
+    /// Takes the fees of one trade, those of its legs first. A payment to an unknown account counts only while it is small
+    /// beside what was traded.
+    pub(crate) fn take_fees_of(&mut self, route: &Route<'_>, legs: &[Leg]) -> Vec<Fee> {
+        let mut fees: Vec<Fee> = route.legs.iter().flat_map(|at| &legs[*at].fees).map(fee_of_leg).collect();
         self.payments.retain(|payment| {
             let side = [route.sold, route.bought].into_iter().find(|(asset, _)| *asset == payment.asset);
-            let is_small = side.is_some_and(|(_, raw)| U256::from(payment.raw) <= raw / U256::from(10));
-            let is_ours = payment.kind != "service" || is_small;
-            if is_ours {
+            let is_small =
+                side.is_some_and(|(_, raw)| U256::from(payment.raw) <= raw / U256::from(SERVICE_FEE_DIVISOR));
+            let is_fee = payment.kind != "service" || is_small;
+            if is_fee {
                 fees.push(Fee {
                     kind: payment.kind.to_owned(),
                     asset: payment.asset.to_owned(),
@@ -103,42 +104,41 @@ impl<'x> Beside<'x> {
                     included: false,
                 });
             }
-            !is_ours
+            !is_fee
         });
-        if let Some(paid) = self.network.take() {
+        if let Some(paid) = self.network_fee.take() {
             let raw = uint256(U256::from(paid));
             fees.push(Fee { kind: "network".to_owned(), asset: SOL.to_owned(), raw, recipient: None, included: false });
         }
-        fees.truncate(MOST);
+        fees.truncate(MAX_FEES_PER_TRADE);
         fees
     }
 }
 
-/// What a router's own accounts have more of in the end.
-fn retained<'x>(scene: &'x Scene<'_, '_, '_>, trader: &str, legs: &[Leg]) -> Vec<Payment<'x>> {
-    let holders = scene.holders;
+/// What the own accounts of routers hold more of traded assets in the end.
+fn kept_by_routers<'x>(view: &'x TransactionView<'_, '_, '_>, trader: &str, legs: &[Leg]) -> Vec<Payment<'x>> {
+    let accounts = view.accounts;
     let mut kept: Vec<(&'x str, &'x str)> = vec![];
-    for (_, holder) in holders.tokens() {
-        let owner = holder.owner.as_ref();
-        let crossed =
-            legs.iter().any(|leg| leg.user == owner && (leg.sold.0 == holder.mint || leg.bought.0 == holder.mint));
-        if crossed && owner != trader && !holders.signs(owner) && !kept.contains(&(owner, holder.mint)) {
-            kept.push((owner, holder.mint));
+    for (_, account) in accounts.token_accounts() {
+        let (owner, mint) = (account.owner.as_ref(), account.mint);
+        let traded = legs.iter().any(|leg| leg.user == owner && (leg.sold.0 == mint || leg.bought.0 == mint));
+        if traded && owner != trader && !accounts.signs(owner) && !kept.contains(&(owner, mint)) {
+            kept.push((owner, mint));
         }
     }
     let payment = |(owner, mint): (&'x str, &'x str)| {
-        let raw = u64::try_from(holders.change(owner, mint)).ok().filter(|raw| *raw > 0)?;
+        let raw = u64::try_from(accounts.balance_change(owner, mint)).ok().filter(|raw| *raw > 0)?;
         Some(Payment { kind: "service", asset: mint, raw, recipient: owner })
     };
     kept.into_iter().filter_map(payment).collect()
 }
 
-fn of_leg(cost: &Cost) -> Fee {
+fn fee_of_leg(fee: &LegFee) -> Fee {
     Fee {
-        kind: cost.kind.to_owned(),
-        asset: cost.asset.clone(),
-        raw: uint256(U256::from(cost.raw)),
-        recipient: cost.recipient.clone(),
-        included: cost.included,
+        kind: fee.kind.to_owned(),
+        asset: fee.asset.clone(),
+        raw: uint256(U256::from(fee.raw)),
+        recipient: fee.recipient.clone(),
+        included: fee.included,
     }
 }

@@ -1,105 +1,55 @@
-//! From the tree to legs: the calls of venues, each as what its pool took and gave.
+//! From the call tree to legs: the calls of venues, each as what its pool took and gave.
 
-use crate::block::Transaction;
-use crate::exchange::exchange;
-use crate::holders::Holders;
-use crate::moves::Move;
-use crate::tree::Tree;
-use crate::venues::{self, Pool, Venue, routers};
-use crate::worth::Cash;
-use ruint::aliases::U256;
-
-/// One pool crossed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Leg {
-    /// The venue's name.
-    pub venue: String,
-    /// The pool.
-    pub pool: String,
-    /// What was given to the pool, and how much.
-    pub sold: (String, U256),
-    /// What was got from it, and how much.
-    pub bought: (String, U256),
-    /// Who gave.
-    pub user: String,
-    /// Whoever else is on the pool's side.
-    pub counterparts: Vec<String>,
-    /// What was paid beside.
-    pub costs: Vec<Cost>,
-    /// The place of the call in the order of execution.
-    pub place: usize,
-}
-
-/// A fee of a leg.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cost {
-    /// `protocol`, `creator`, `cashback`, `transfer`.
-    pub kind: &'static str,
-    /// Of what.
-    pub asset: String,
-    /// How much.
-    pub raw: u128,
-    /// To whom.
-    pub recipient: Option<String>,
-    /// Whether what was given or got contains it.
-    pub included: bool,
-}
-
-/// What a transaction holds, as far as it is about legs.
-pub struct Scene<'s, 't, 'a> {
-    /// The transaction.
-    pub transaction: &'t Transaction<'a>,
-    /// What was called.
-    pub tree: &'s Tree<'t, 'a>,
-    /// Who holds what.
-    pub holders: &'s Holders<'t, 'a>,
-    /// What moved.
-    pub moves: &'s [Move<'t>],
-    /// What is cash.
-    pub cash: &'s Cash,
-}
+use crate::block::NodeTransaction;
+use crate::call_tree::CallTree;
+use crate::exchange::{VenueCall, legs_of_call};
+use crate::model::{Leg, PoolAccount, Venue};
+use crate::venues::{self, routers};
+use crate::view::TransactionView;
+use std::ops::Range;
 
 /// The legs of a transaction.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(crate) struct FoundLegs {
     /// In the order of execution.
-    pub legs: Vec<Leg>,
+    pub(crate) legs: Vec<Leg>,
     /// Ranges of calls that are legs.
-    pub covered: Vec<std::ops::Range<usize>>,
-    /// Events of venues that nothing backs.
-    pub unbacked: u64,
+    pub(crate) covered: Vec<Range<usize>>,
+    /// Trades that a venue's event reports and no transfer backs.
+    pub(crate) unbacked: u64,
 }
 
-/// Whether a transaction may hold a leg at all: tokens are held by somebody, and programs are called that others do not
-/// just stand on.
-pub fn may_trade(transaction: &Transaction<'_>, tree: &Tree<'_, '_>) -> bool {
+/// Whether a transaction may hold a leg at all: it has token accounts, and calls a program that is not a basic one.
+pub(crate) fn may_trade(transaction: &NodeTransaction<'_>, tree: &CallTree<'_, '_>) -> bool {
     transaction.meta.tokens.iter().any(|balances| !balances.is_empty())
         && tree.calls.iter().any(|call| !call.is_basic())
 }
 
-/// The legs of a transaction.
-pub fn find(scene: &Scene<'_, '_, '_>) -> Found {
-    let mut found = Found::default();
-    let calls = &scene.tree.calls;
-    let venue_at: Vec<Option<Venue>> = calls.iter().map(|call| venues::of(call.program)).collect();
+/// Finds the legs of a transaction: first in calls of known venues, then in calls of unknown programs that may be pools.
+pub(crate) fn find_legs(view: &TransactionView<'_, '_, '_>) -> FoundLegs {
+    let mut found = FoundLegs::default();
+    let calls = &view.tree.calls;
+    let venue_at: Vec<Option<Venue>> = calls.iter().map(|call| venues::venue_of_program(call.program)).collect();
     for (at, venue) in venue_at.iter().enumerate() {
         let Some(venue) = venue else { continue };
-        // What calls nothing moves nothing: events are such calls.
+        // A call that calls nothing moves nothing: events are such calls.
         if calls[at].end == at + 1 {
             continue;
         }
         let nested: Vec<_> =
-            scene.tree.within(at).filter(|at| venue_at[*at].is_some()).map(|at| at..calls[at].end).collect();
+            view.tree.within(at).filter(|at| venue_at[*at].is_some()).map(|at| at..calls[at].end).collect();
         let before = found.legs.len();
-        found.legs.extend(exchange(scene, at, venue, &nested, false, &mut found.unbacked));
+        let call = VenueCall { at, venue, nested: &nested, with_minting: false };
+        found.legs.extend(legs_of_call(view, &call, &mut found.unbacked));
         if found.legs.len() > before {
             found.covered.push(at..calls[at].end);
         }
     }
     for (at, call) in calls.iter().enumerate() {
-        if let Some(trust) = unknown(scene, at, &venue_at, &found) {
-            let legs = exchange(scene, at, &UNKNOWN, &[], trust == Trust::Router, &mut found.unbacked);
-            let legs = legs.into_iter().filter(|leg| trust != Trust::Nobody || is_plain(scene, leg));
+        if let Some(trust) = trust_in_unknown(view, at, &venue_at, &found) {
+            let unknown = VenueCall { at, venue: &UNKNOWN_VENUE, nested: &[], with_minting: trust == Trust::Router };
+            let legs = legs_of_call(view, &unknown, &mut found.unbacked);
+            let legs = legs.into_iter().filter(|leg| trust != Trust::Nobody || is_plain(view, leg));
             let before = found.legs.len();
             found.legs.extend(legs);
             if found.legs.len() > before {
@@ -107,34 +57,46 @@ pub fn find(scene: &Scene<'_, '_, '_>) -> Found {
             }
         }
     }
-    found.legs.sort_by_key(|leg| leg.place);
+    found.legs.sort_by_key(|leg| leg.call);
     found
 }
 
-/// A pool that nobody has heard of.
-const UNKNOWN: Venue =
-    Venue { name: "other", program: "", pool: Pool::Party, authority: None, taker: None, creators: &[], claim: None };
+/// A pool of a program that is not in the list of venues.
+const UNKNOWN_VENUE: Venue = Venue {
+    name: "other",
+    program: "",
+    pool: PoolAccount::VaultOwner,
+    authority: None,
+    taker: None,
+    creators: &[],
+    read_event: None,
+};
 
-/// Who vouches for an unknown program.
+/// Why an unknown program may be a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Trust {
     /// A known router called it.
     Router,
-    /// What called it crossed a known venue as well.
+    /// The program that called it crossed a known venue as well.
     Neighbour,
-    /// Nobody.
+    /// No reason.
     Nobody,
 }
 
-/// Whether a call may be an exchange with a pool that nobody has heard of: it is no known program, and calls none.
-fn unknown(scene: &Scene<'_, '_, '_>, at: usize, venue_at: &[Option<Venue>], found: &Found) -> Option<Trust> {
-    let calls = &scene.tree.calls;
+/// How far a call may be trusted to be an exchange with an unknown pool; none where it is a known program or calls one.
+fn trust_in_unknown(
+    view: &TransactionView<'_, '_, '_>,
+    at: usize,
+    venue_at: &[Option<Venue>],
+    found: &FoundLegs,
+) -> Option<Trust> {
+    let calls = &view.tree.calls;
     let call = &calls[at];
-    let is_known = |at: usize| venue_at[at].is_some() || routers::of(calls[at].program).is_some();
-    if call.is_basic() || call.end == at + 1 || is_known(at) || scene.tree.within(at).any(is_known) {
+    let is_known = |at: usize| venue_at[at].is_some() || routers::router_of_program(calls[at].program).is_some();
+    if call.is_basic() || call.end == at + 1 || is_known(at) || view.tree.within(at).any(is_known) {
         return None;
     }
-    // What is within a leg is part of it.
+    // A call within a leg is part of that leg.
     if found.covered.iter().any(|leg| leg.contains(&at)) {
         return None;
     }
@@ -143,7 +105,7 @@ fn unknown(scene: &Scene<'_, '_, '_>, at: usize, venue_at: &[Option<Venue>], fou
     };
     if venue_at[parent].is_some() {
         None
-    } else if routers::of(calls[parent].program).is_some() {
+    } else if routers::router_of_program(calls[parent].program).is_some() {
         Some(Trust::Router)
     } else if found.covered.iter().any(|leg| leg.start > parent && leg.end <= calls[parent].end) {
         Some(Trust::Neighbour)
@@ -152,13 +114,12 @@ fn unknown(scene: &Scene<'_, '_, '_>, at: usize, venue_at: &[Option<Venue>], fou
     }
 }
 
-/// Where nobody vouches for a program, only the plainest exchange is believed to be a trade: by a signer, with one party,
-/// for cash.
-fn is_plain(scene: &Scene<'_, '_, '_>, leg: &Leg) -> bool {
-    let is_divisible = |asset: &str| scene.holders.decimals(asset).is_some_and(|decimals| decimals > 0);
-    scene.holders.signs(&leg.user)
+/// Whether a leg is plain enough to be believed where nothing vouches for the program: by a signer, with one party, for cash.
+fn is_plain(view: &TransactionView<'_, '_, '_>, leg: &Leg) -> bool {
+    let is_divisible = |asset: &str| view.accounts.decimals(asset).is_some_and(|decimals| decimals > 0);
+    view.accounts.signs(&leg.user)
         && leg.counterparts.len() == 1
-        && (scene.cash.is_quote(&leg.sold.0) || scene.cash.is_quote(&leg.bought.0))
+        && (view.cash.is_quote(&leg.sold.0) || view.cash.is_quote(&leg.bought.0))
         && is_divisible(&leg.sold.0)
         && is_divisible(&leg.bought.0)
 }

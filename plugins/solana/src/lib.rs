@@ -1,44 +1,52 @@
-//! Detects trades on Solana: blocks in, chained by their parents, user-level trades out.
+//! Detects trades on Solana: from blocks, chained by their parents, to one trade per user action.
 //!
-//! Modules stand in the order of the way through a scan.
+//! Modules stand in the order in which a scan runs through them; [`model`] has the words they share. Modules are private
+//! unless another crate (tests, fuzz targets) names them.
 
-pub mod settings;
-pub mod head;
-pub mod scan;
-pub mod rpc;
+mod settings;
+mod head;
+mod scan;
+mod rpc;
 pub mod base58;
-pub mod block;
+mod block;
 mod envelope;
 pub mod message;
-pub mod parsed;
-pub mod tree;
-pub mod holders;
-pub mod moves;
-pub mod venues;
-pub mod legs;
+mod parsed;
+mod model;
+mod call_tree;
+mod accounts;
+mod transfers;
+mod cash;
+mod view;
+mod venues;
+mod parties;
 mod exchange;
-pub mod frame;
-pub mod net;
-pub mod split;
-pub mod traders;
-pub mod fees;
-pub mod worth;
-pub mod trades;
+mod legs;
+mod traders;
+mod fees;
+mod worth;
+mod trades;
+
+pub use model::SOL;
 
 use chain_plugin_sdk::{Context, Description, Failure, Host, Plugin, Scanned, Span, Tip, Wake};
 
-/// Wrapped SOL. Native SOL goes by the same name: one asset.
-pub const SOL: &str = "So11111111111111111111111111111111111111112";
-
 /// The plugin.
 pub struct Solana;
+
+/// The programs that the plugin describes one by one: first the venues with a file of their own, then the routers. The fuzz
+/// targets make calls of them.
+pub fn described_programs() -> impl Iterator<Item = &'static str> {
+    let venues = venues::VENUES.iter().map(|venue| venue.program);
+    venues.chain(venues::routers::ROUTERS.iter().map(|(_, program)| *program))
+}
 
 impl Plugin for Solana {
     fn describe() -> Description {
         Description {
             id: "solana".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            settings_schema: settings::SCHEMA.to_owned(),
+            settings_schema: settings::SETTINGS_SCHEMA.to_owned(),
             synthetic: false,
             attributes: vec![],
         }
@@ -53,10 +61,11 @@ impl Plugin for Solana {
     }
 
     fn wake_by(_context: &Context) -> Option<Wake> {
-        // Every node has it; `blockSubscribe`, which few providers offer, would carry whole blocks for a mere knock.
+        // Every node offers it. `blockSubscribe`, which few providers offer, would carry whole blocks only to wake the poll.
         let message = r#"{"jsonrpc":"2.0","id":1,"method":"slotSubscribe"}"#;
         Some(Wake { path: String::new(), message: message.to_owned() })
     }
 }
 
 chain_plugin_sdk::plugin!(Solana);
+chain_plugin_sdk::guest_allocator!();

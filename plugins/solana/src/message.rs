@@ -1,56 +1,56 @@
-//! A transaction's message: who signed, which accounts, which instructions; from JSON or from the wire's own bytes
-//! (legacy, version 0, version 1).
+//! A transaction's message: its signers, accounts and instructions; and how it is decoded from the bytes of the wire (legacy,
+//! version 0, version 1).
 
 use crate::base58;
 use std::borrow::Cow;
 
-/// An account, as text.
-pub type Key<'a> = Cow<'a, str>;
+/// The address of an account, in base58.
+pub type AccountKey<'a> = Cow<'a, str>;
 
-/// What is needed of a transaction's message.
+/// The parts of a message that are needed.
 #[derive(Clone, Debug, Default)]
-pub struct Message<'a> {
+pub struct TransactionMessage<'a> {
     /// The first signature, which names the transaction.
-    pub signature: Key<'a>,
-    /// The accounts, in the order that instructions count them by; those from lookup tables come last.
-    pub keys: Vec<Key<'a>>,
-    /// How many of them signed; they stand first.
+    pub signature: AccountKey<'a>,
+    /// The accounts, in the order by which instructions index them; those of lookup tables come last.
+    pub keys: Vec<AccountKey<'a>>,
+    /// How many accounts signed; these come first.
     pub signers: usize,
-    /// What was called at the top.
+    /// The instructions at the top.
     pub instructions: Vec<Instruction<'a>>,
 }
 
-/// One call of a program.
+/// One instruction of a transaction, at the top or within another.
 #[derive(Clone, Debug)]
 pub struct Instruction<'a> {
-    /// Place of the program among the accounts.
+    /// Index of the program among the accounts.
     pub program: u16,
-    /// What it was given.
-    pub accounts: Accounts<'a>,
-    /// What it was told.
+    /// The accounts it works on.
+    pub accounts: InstructionAccounts<'a>,
+    /// Its data.
     pub data: Data<'a>,
-    /// How deep it was called, 1 at the top; nodes did not always record it.
+    /// The stack height, 1 at the top; absent in old blocks.
     pub height: Option<u8>,
 }
 
-/// The accounts of an instruction, as places among those of the transaction.
+/// The accounts of an instruction, as indices among those of the transaction.
 #[derive(Clone, Debug)]
-pub enum Accounts<'a> {
-    /// A JSON list, read only as far as it is needed.
+pub enum InstructionAccounts<'a> {
+    /// A JSON list, parsed only as far as needed.
     Json(&'a str),
-    /// Numbers.
-    Places(Vec<u16>),
+    /// The indices.
+    Indices(Vec<u16>),
 }
 
-impl Accounts<'_> {
-    /// The place of the `at`th account.
+impl InstructionAccounts<'_> {
+    /// The index of the `at`th account.
     pub fn get(&self, at: usize) -> Option<usize> {
         match self {
             Self::Json(text) => {
                 let item = text.trim().strip_prefix('[')?.trim_end_matches(']').split(',').nth(at)?;
                 item.trim().parse().ok()
             }
-            Self::Places(places) => places.get(at).map(|place| usize::from(*place)),
+            Self::Indices(indices) => indices.get(at).map(|index| usize::from(*index)),
         }
     }
 }
@@ -58,14 +58,14 @@ impl Accounts<'_> {
 /// The data of an instruction.
 #[derive(Clone, Debug)]
 pub enum Data<'a> {
-    /// As nodes spell it.
+    /// In base58, as nodes write it.
     Base58(&'a str),
-    /// Read already.
+    /// Decoded.
     Bytes(Vec<u8>),
 }
 
 impl Data<'_> {
-    /// The bytes; nothing when the text is no base58.
+    /// The bytes; empty where the text is no base58.
     pub fn bytes(&self) -> Cow<'_, [u8]> {
         match self {
             Self::Base58(text) => Cow::Owned(base58::decode(text).unwrap_or_default()),
@@ -73,7 +73,7 @@ impl Data<'_> {
         }
     }
 
-    /// An upper bound of how many bytes there are.
+    /// An upper bound of the number of bytes.
     pub fn len_at_most(&self) -> usize {
         match self {
             Self::Base58(text) => text.len(),
@@ -82,17 +82,18 @@ impl Data<'_> {
     }
 }
 
-/// Reads a transaction from the wire's bytes.
-pub fn decode(bytes: &[u8]) -> Option<Message<'static>> {
+/// Decodes a transaction from the bytes of the wire; none where they are no transaction.
+pub fn decode(bytes: &[u8]) -> Option<TransactionMessage<'static>> {
     let mut wire = Wire(bytes);
-    // Signatures come first, but for version 1, which begins with its version.
-    if *bytes.first()? == VERSION_1 { version_1(&mut wire) } else { version_0(&mut wire) }
+    // Version 1 begins with its version; the others begin with the signatures.
+    if *bytes.first()? == VERSION_1 { decode_version_1(&mut wire) } else { decode_version_0(&mut wire) }
 }
 
 /// The first byte of a version 1 transaction.
 const VERSION_1: u8 = 0x81;
 
-fn version_0(wire: &mut Wire<'_>) -> Option<Message<'static>> {
+/// Legacy transactions and version 0.
+fn decode_version_0(wire: &mut Wire<'_>) -> Option<TransactionMessage<'static>> {
     let count = wire.compact()?;
     let mut signature = Cow::Borrowed("");
     for at in 0..count {
@@ -115,18 +116,18 @@ fn version_0(wire: &mut Wire<'_>) -> Option<Message<'static>> {
     let mut instructions = Vec::with_capacity(count.min(64));
     for _ in 0..count {
         let program = u16::from(wire.byte()?);
-        let places = wire.compact()?;
-        let places = wire.take(places)?;
+        let indices = wire.compact()?;
+        let indices = wire.take(indices)?;
         let data = wire.compact()?;
         let data = wire.take(data)?;
-        instructions.push(instruction(program, places, data));
+        instructions.push(instruction(program, indices, data));
     }
-    Some(Message { signature, keys, signers, instructions })
+    Some(TransactionMessage { signature, keys, signers, instructions })
 }
 
-/// Version 1: a mask of limits, the lifetime, counts, accounts, limits, the heads of all instructions, their bodies, and
-/// the signatures last; there are no lookup tables.
-fn version_1(wire: &mut Wire<'_>) -> Option<Message<'static>> {
+/// Version 1 has a mask of limits, the lifetime, counts, accounts, limits, the heads of all instructions, their bodies, and the
+/// signatures last. It has no lookup tables.
+fn decode_version_1(wire: &mut Wire<'_>) -> Option<TransactionMessage<'static>> {
     wire.skip(1)?;
     let signers = usize::from(wire.byte()?);
     wire.skip(2)?;
@@ -137,24 +138,24 @@ fn version_1(wire: &mut Wire<'_>) -> Option<Message<'static>> {
     wire.skip(4 * usize::try_from(mask.count_ones()).ok()?)?;
     let mut heads = Vec::with_capacity(count);
     for _ in 0..count {
-        let (program, places) = (wire.byte()?, wire.byte()?);
-        heads.push((program, places, u16::from_le_bytes(wire.take(2)?.try_into().ok()?)));
+        let (program, indices) = (wire.byte()?, wire.byte()?);
+        heads.push((program, indices, u16::from_le_bytes(wire.take(2)?.try_into().ok()?)));
     }
     let mut instructions = Vec::with_capacity(count);
-    for (program, places, data) in heads {
-        let places = wire.take(usize::from(places))?;
-        instructions.push(instruction(u16::from(program), places, wire.take(usize::from(data))?));
+    for (program, indices, data) in heads {
+        let indices = wire.take(usize::from(indices))?;
+        instructions.push(instruction(u16::from(program), indices, wire.take(usize::from(data))?));
     }
     let signature = base58::encode(wire.take(64)?).into();
-    Some(Message { signature, keys, signers, instructions })
+    Some(TransactionMessage { signature, keys, signers, instructions })
 }
 
-fn instruction(program: u16, places: &[u8], data: &[u8]) -> Instruction<'static> {
-    let accounts = Accounts::Places(places.iter().map(|place| u16::from(*place)).collect());
+fn instruction(program: u16, indices: &[u8], data: &[u8]) -> Instruction<'static> {
+    let accounts = InstructionAccounts::Indices(indices.iter().map(|index| u16::from(*index)).collect());
     Instruction { program, accounts, data: Data::Bytes(data.to_vec()), height: Some(1) }
 }
 
-/// What is left to read.
+/// The bytes that are not read yet.
 struct Wire<'a>(&'a [u8]);
 
 impl<'a> Wire<'a> {
@@ -185,7 +186,7 @@ impl<'a> Wire<'a> {
         None
     }
 
-    fn keys(&mut self, count: usize) -> Option<Vec<Key<'static>>> {
+    fn keys(&mut self, count: usize) -> Option<Vec<AccountKey<'static>>> {
         let bytes = self.take(count.checked_mul(32)?)?;
         Some(bytes.chunks_exact(32).map(|key| base58::encode(key).into()).collect())
     }
@@ -197,11 +198,11 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn accounts_are_read_one_by_one() {
-        let accounts = Accounts::Json("[0, 13,2]");
+    fn accounts_of_a_json_list_are_read_by_index() {
+        let accounts = InstructionAccounts::Json("[0, 13,2]");
         assert_eq!([0, 1, 2, 3].map(|at| accounts.get(at)), [Some(0), Some(13), Some(2), None]);
-        assert_eq!(Accounts::Json("[]").get(0), None);
-        assert_eq!(Accounts::Places(vec![7]).get(0), Some(7));
+        assert_eq!(InstructionAccounts::Json("[]").get(0), None);
+        assert_eq!(InstructionAccounts::Indices(vec![7]).get(0), Some(7));
     }
 
     #[test]
@@ -225,7 +226,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..600), head in 0_usize..4) {
-            // Near to what is real: few signatures, or the mark of version 1.
+            // Like real ones: few signatures, or the first byte of version 1.
             if let Some(first) = bytes.first_mut() {
                 *first = [VERSION_1, 0, 1, *first][head];
             }

@@ -1,51 +1,52 @@
-//! What a Solana node is asked, and what its refusals mean.
+//! The calls to a Solana node, and what its refusals of a block mean.
 
 use chain_plugin_sdk::jsonrpc::{Call, Error};
 use chain_plugin_sdk::{Failure, Span};
 use serde::Deserialize;
 
-/// Blocks count from when the cluster has voted for them; a fork later is the host's to give back.
-pub const CONFIRMED: &str = "confirmed";
-/// Never taken back.
-pub const FINALIZED: &str = "finalized";
+/// The commitment from which blocks are read: the cluster has voted for them. Should a fork replace one, the host reverts it.
+pub(crate) const CONFIRMED: &str = "confirmed";
+/// The commitment of blocks that no fork replaces.
+pub(crate) const FINALIZED: &str = "finalized";
 
-/// What names a block.
+/// The hash and the parent of a block.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the node's own names")]
-pub struct Name<'a> {
-    pub blockhash: &'a str,
-    pub parent_slot: u64,
+pub(crate) struct BlockName<'a> {
+    /// Its hash.
+    pub(crate) blockhash: &'a str,
+    /// The slot of its parent.
+    pub(crate) parent_slot: u64,
 }
 
 /// The hash of the first block, which tells one network from another.
-pub fn genesis() -> Call {
+pub(crate) fn genesis_hash() -> Call {
     Call::new("getGenesisHash", "[]")
 }
 
 /// The newest slot.
-pub fn slot(commitment: &str) -> Call {
+pub(crate) fn newest_slot(commitment: &str) -> Call {
     Call::new("getSlot", format!(r#"[{{"commitment":"{commitment}"}}]"#))
 }
 
-/// The slots of a span that have a block.
-pub fn slots(span: Span) -> Call {
+/// The slots of a span that have blocks.
+pub(crate) fn slots_with_blocks(span: Span) -> Call {
     Call::new("getBlocks", format!(r#"[{},{},{{"commitment":"{CONFIRMED}"}}]"#, span.first, span.last))
 }
 
-/// The first slot from here on that has a block.
-pub fn next_slot(from: u64) -> Call {
+/// The first slot from `from` on that has a block.
+pub(crate) fn next_slot(from: u64) -> Call {
     Call::new("getBlocksWithLimit", format!(r#"[{from},1,{{"commitment":"{CONFIRMED}"}}]"#))
 }
 
-/// A block with everything in it. Version 1 is the newest kind of transaction; a node that is not told so refuses blocks
-/// that hold one.
-pub fn block(slot: u64) -> Call {
+/// A block with all its transactions. Version 1 is the newest version of transactions; a node refuses blocks with a newer one
+/// than the request allows.
+pub(crate) fn block(slot: u64) -> Call {
     Call::new("getBlock", params(slot, CONFIRMED, r#""encoding":"json","transactionDetails":"full""#))
 }
 
-/// A block's name only.
-pub fn name(slot: u64, commitment: &str) -> Call {
+/// A block's hash and parent only.
+pub(crate) fn block_name(slot: u64, commitment: &str) -> Call {
     Call::new("getBlock", params(slot, commitment, r#""transactionDetails":"none""#))
 }
 
@@ -53,29 +54,29 @@ fn params(slot: u64, commitment: &str, details: &str) -> String {
     format!(r#"[{slot},{{{details},"rewards":false,"maxSupportedTransactionVersion":1,"commitment":"{commitment}"}}]"#)
 }
 
-/// What a refused `getBlock` means.
+/// What the refusal of `getBlock` means.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Refusal {
-    /// The node has heard of the slot but has no block for it yet.
-    Wait,
-    /// Something else.
+pub(crate) enum BlockRefusal {
+    /// The node knows the slot but has no block for it yet.
+    NotYet,
+    /// The scan fails.
     Failure(Failure),
 }
 
-/// Sorts a refusal by the codes that all nodes share; the words are everybody's own.
-pub fn refusal(error: Error, slot: u64) -> Refusal {
-    let elsewhere = |why: &str| Refusal::Failure(Failure::Elsewhere(format!("slot {slot}: {why}: {error}")));
+/// Sorts a refusal by its code. Nodes share the codes; their messages differ.
+pub(crate) fn block_refusal(error: Error, slot: u64) -> BlockRefusal {
+    let elsewhere = |why: &str| BlockRefusal::Failure(Failure::Elsewhere(format!("slot {slot}: {why}: {error}")));
     match error.code {
         // Not available, no status yet, minimum slot not reached.
-        Some(-32_004 | -32_014 | -32_016) => Refusal::Wait,
-        Some(-32_001) => elsewhere("the endpoint has thrown the block away"),
-        Some(-32_007 | -32_009) => elsewhere("listed with a block, then called skipped"),
+        Some(-32_004 | -32_014 | -32_016) => BlockRefusal::NotYet,
+        Some(-32_001) => elsewhere("the endpoint has deleted the block"),
+        Some(-32_007 | -32_009) => elsewhere("the endpoint listed a block and then reports the slot as skipped"),
         Some(-32_011) => elsewhere("the endpoint keeps no history"),
         Some(-32_015) => {
             let why = format!("slot {slot} holds a transaction of a version that this plugin does not know: {error}");
-            Refusal::Failure(Failure::Other(("transaction-version".to_owned(), why)))
+            BlockRefusal::Failure(Failure::Other(("transaction-version".to_owned(), why)))
         }
-        Some(-32_005) => Refusal::Failure(Failure::Retry((None, error.to_string()))),
-        _ => Refusal::Failure(error.failure(Span { first: slot, last: slot })),
+        Some(-32_005) => BlockRefusal::Failure(Failure::Retry((None, error.to_string()))),
+        _ => BlockRefusal::Failure(error.failure(Span { first: slot, last: slot })),
     }
 }

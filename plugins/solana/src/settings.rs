@@ -1,26 +1,26 @@
-//! What a chain file may say to this plugin.
+//! The settings that a chain file may give to this plugin.
 
 use crate::base58;
-use crate::worth::Cash;
+use crate::cash::Cash;
 use chain_plugin_sdk::{Context, Failure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// The JSON Schema of the settings.
-pub const SCHEMA: &str = include_str!("../settings.schema.json");
+pub(crate) const SETTINGS_SCHEMA: &str = include_str!("../settings.schema.json");
 
-/// The settings as written.
+/// The settings of a chain.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The most slots in one scan.
-    pub max_span: u64,
+    pub(crate) max_span: u64,
     /// How many blocks are asked for at once.
-    pub parallel: usize,
+    pub(crate) parallel: usize,
     stables: BTreeMap<String, Option<u8>>,
     reference_pools: Option<Vec<String>>,
-    /// Who earns by whose trades.
-    pub platforms: BTreeMap<String, Platform>,
+    /// Platforms that earn fees by trades, by name.
+    pub(crate) platforms: BTreeMap<String, Platform>,
 }
 
 impl Default for Settings {
@@ -30,19 +30,19 @@ impl Default for Settings {
     }
 }
 
-/// How a platform's trades are known.
+/// How a platform's trades are recognised.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Platform {
-    /// Accounts, or their owners, that its fees go to.
-    pub accounts: Vec<String>,
-    /// Programs of its own.
-    pub programs: Vec<String>,
+pub(crate) struct Platform {
+    /// Accounts that its fees go to, or the owners of such accounts.
+    pub(crate) accounts: Vec<String>,
+    /// Programs whose calls mark a trade as its own.
+    pub(crate) programs: Vec<String>,
 }
 
 impl Settings {
-    /// The settings of a call.
-    pub fn read(context: &Context) -> Result<Self, Failure> {
+    /// Reads and checks the settings that the host passed.
+    pub(crate) fn read(context: &Context) -> Result<Self, Failure> {
         let bad = |why: String| Failure::BadSettings(format!("settings: {why}"));
         let text = context.settings.trim();
         let settings: Self = if text.is_empty() || text == "null" {
@@ -50,14 +50,14 @@ impl Settings {
         } else {
             serde_json::from_str(text).map_err(|error| bad(error.to_string()))?
         };
-        for (name, value, most) in [("max-span", settings.max_span, 64), ("parallel", settings.parallel as u64, 8)] {
-            if !(1..=most).contains(&value) {
-                return Err(bad(format!("{name} must be from 1 to {most}, not {value}")));
+        for (name, value, max) in [("max-span", settings.max_span, 64), ("parallel", settings.parallel as u64, 8)] {
+            if !(1..=max).contains(&value) {
+                return Err(bad(format!("{name} must be from 1 to {max}, not {value}")));
             }
         }
         let key = |field: &str, text: &str| match base58::decode(text) {
             Some(key) if key.len() == 32 => Ok(()),
-            _ => Err(bad(format!("{field}: {text} is no account"))),
+            _ => Err(bad(format!("{field}: {text} is no account: 32 bytes in base58 are expected"))),
         };
         for (mint, decimals) in &settings.stables {
             key("stables", mint)?;
@@ -76,9 +76,9 @@ impl Settings {
         Ok(settings)
     }
 
-    /// What counts as dollars, and where the price of SOL is read.
-    pub fn cash(&self) -> Cash {
-        Cash::of(&self.stables, self.reference_pools.as_deref())
+    /// Which assets count as cash, and which pools say what SOL costs.
+    pub(crate) fn cash(&self) -> Cash {
+        Cash::new(&self.stables, self.reference_pools.as_deref())
     }
 }
 
@@ -98,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_needs_to_be_said() {
+    fn every_setting_has_a_default() {
         let settings = read("").unwrap();
         assert_eq!((settings.max_span, settings.parallel), (4, 2));
         assert!(settings.cash().is_stable("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"));
     }
 
     #[test]
-    fn stables_can_be_added_and_struck_out() {
+    fn stables_can_be_added_and_removed() {
         let coin = "JUPyiwrYJFskUPiHa7hkeR8VUtAeFoSYbKedZNsDvCN";
         let usdc = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
         let cash = read(&format!(r#"{{"stables":{{"{coin}":6,"{usdc}":null}}}}"#)).unwrap().cash();
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant_is_named() {
+    fn a_wrong_setting_is_named() {
         assert!(refusal(r#"{"max-spam":1}"#).contains("max-spam"));
         assert!(refusal(r#"{"max-span":0}"#).contains("max-span must be from 1 to 64, not 0"));
         assert!(refusal(r#"{"stables":{"gold":6}}"#).contains("gold is no account"));
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_schema_is_json_and_names_every_setting() {
-        let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+        let schema: serde_json::Value = serde_json::from_str(SETTINGS_SCHEMA).unwrap();
         let named: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
         assert_eq!(named, ["max-span", "parallel", "platforms", "reference-pools", "stables"]);
     }

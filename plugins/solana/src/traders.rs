@@ -1,27 +1,27 @@
-//! Who traded: from who stood before the pools to who is charged for it.
+//! Attribution: from the party that stood before the pools to the trader who is charged.
 //!
 //! A signer who gave to a pool is the trader. Routers give from accounts of their own, on behalf of a signer; keepers fill
-//! the orders of people who sign nothing. What settles it is whose holdings changed.
+//! the orders of people who sign nothing. In both cases the holdings that changed decide.
 
-use crate::SOL;
-use crate::holders::Holders;
-use crate::legs::{Leg, Scene};
-use crate::net::{Judge, Kind, Route};
-use crate::worth::Cash;
+use crate::accounts::Accounts;
+use crate::cash::Cash;
+use crate::model::{Leg, Route, SOL};
+use crate::view::TransactionView;
+use netting::{RouteKind, TraderView};
 
-/// A trader, and how that was decided.
+/// Who is charged for a trade, and by which evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trader {
-    /// Who is charged.
-    pub address: String,
+pub(crate) struct Trader {
+    /// The address that is charged.
+    pub(crate) address: String,
     /// `signer`, `event-owner`, `owner`, `recipient`.
-    pub evidence: &'static str,
+    pub(crate) evidence: &'static str,
 }
 
 /// The legs of a transaction by trader, in the order of their first legs.
-pub fn group(scene: &Scene<'_, '_, '_>, legs: Vec<Leg>) -> Vec<(Trader, Vec<Leg>)> {
+pub(crate) fn group_by_trader(view: &TransactionView<'_, '_, '_>, legs: Vec<Leg>) -> Vec<(Trader, Vec<Leg>)> {
     let mut groups: Vec<(Trader, Vec<Leg>)> = vec![];
-    let traders: Vec<Trader> = legs.iter().map(|leg| behind(scene, leg, &legs)).collect();
+    let traders: Vec<Trader> = legs.iter().map(|leg| trader_of_leg(view, leg, &legs)).collect();
     for (trader, leg) in traders.into_iter().zip(legs) {
         match groups.iter_mut().find(|(known, _)| known.address == trader.address) {
             Some((_, legs)) => legs.push(leg),
@@ -31,81 +31,90 @@ pub fn group(scene: &Scene<'_, '_, '_>, legs: Vec<Leg>) -> Vec<(Trader, Vec<Leg>
     groups
 }
 
-/// Who stands behind the giver of a leg.
-fn behind(scene: &Scene<'_, '_, '_>, leg: &Leg, legs: &[Leg]) -> Trader {
-    let holders = scene.holders;
-    let known = |evidence| Trader { address: leg.user.clone(), evidence };
-    if holders.signs(&leg.user) {
-        return known("signer");
+/// The trader behind the party that gave to the pool.
+fn trader_of_leg(view: &TransactionView<'_, '_, '_>, leg: &Leg, legs: &[Leg]) -> Trader {
+    let accounts = view.accounts;
+    let user = |evidence| Trader { address: leg.user.clone(), evidence };
+    if accounts.signs(&leg.user) {
+        return user("signer");
     }
     let is_pool = legs.iter().any(|other| other.counterparts.contains(&leg.user));
-    let paid = holders.change(&leg.user, &leg.sold.0) < 0 && holders.change(&leg.user, &leg.bought.0) > 0;
-    if paid && !is_pool {
-        return known(if leg.venue == "pump-fun" { "event-owner" } else { "owner" });
+    let exchanged =
+        accounts.balance_change(&leg.user, &leg.sold.0) < 0 && accounts.balance_change(&leg.user, &leg.bought.0) > 0;
+    if exchanged && !is_pool {
+        return user(if leg.venue == "pump-fun" { "event-owner" } else { "owner" });
     }
-    // A router: whoever of the signers handed to it or was handed by it, the one whose holdings changed first.
-    let deals = |signer: &str| {
-        let is = |place: Option<usize>, party: &str| place.and_then(|at| holders.party(at)) == Some(party);
-        scene.moves.iter().any(|moved| {
-            (is(moved.from, signer) && is(moved.to, &leg.user)) || (is(moved.from, &leg.user) && is(moved.to, signer))
+    // A router: it acted for a signer. First come signers who gave it something or got something of it, then those whose
+    // holdings changed; of equals the first, who pays.
+    let deals_with_router = |signer: &str| {
+        view.transfers.iter().any(|transfer| {
+            let (from, to) = (transfer.from, transfer.to);
+            (view.is_of_party(from, signer) && view.is_of_party(to, &leg.user))
+                || (view.is_of_party(from, &leg.user) && view.is_of_party(to, signer))
         })
     };
-    let changed = |signer: &str| {
-        legs.iter().any(|leg| leg.sold.0 != SOL && holders.change(signer, &leg.sold.0) < 0)
-            || legs.iter().any(|leg| leg.bought.0 != SOL && holders.change(signer, &leg.bought.0) > 0)
+    let has_changed = |signer: &str| {
+        legs.iter().any(|leg| leg.sold.0 != SOL && accounts.balance_change(signer, &leg.sold.0) < 0)
+            || legs.iter().any(|leg| leg.bought.0 != SOL && accounts.balance_change(signer, &leg.bought.0) > 0)
     };
-    let rank = |signer: &&str| (deals(signer), changed(signer));
-    // Of equals the first, who pays.
-    let best = holders.signers().collect::<Vec<_>>().into_iter().rev().max_by_key(rank);
-    Trader { address: best.unwrap_or(holders.payer()).to_owned(), evidence: "signer" }
+    let rank = |signer: &&str| (deals_with_router(signer), has_changed(signer));
+    let best = accounts.signers().collect::<Vec<_>>().into_iter().rev().max_by_key(rank);
+    Trader { address: best.unwrap_or(accounts.payer()).to_owned(), evidence: "signer" }
 }
 
-/// A signer who neither lost what was sold nor got what was bought acted for another: for the one, if there is just one,
-/// who got it.
-pub fn beneficiary(scene: &Scene<'_, '_, '_>, trader: Trader, route: &Route<'_>, legs: &[Leg]) -> Trader {
-    let holders = scene.holders;
+/// The trader of one route. A signer who neither lost what was sold nor got what was bought acted for somebody else: for the
+/// one party that got it, if there is exactly one.
+pub(crate) fn trader_or_recipient(
+    view: &TransactionView<'_, '_, '_>,
+    trader: Trader,
+    route: &Route<'_>,
+    legs: &[Leg],
+) -> Trader {
+    let accounts = view.accounts;
     let (sold, bought) = (route.sold.0, route.bought.0);
-    let acted_for_itself = |party: &str| holders.change(party, sold) < 0 || holders.change(party, bought) > 0;
-    if route.kind == Kind::Cycle || bought == SOL || trader.evidence != "signer" || acted_for_itself(&trader.address) {
+    let acted_for_itself =
+        |party: &str| accounts.balance_change(party, sold) < 0 || accounts.balance_change(party, bought) > 0;
+    let is_cycle = route.kind == RouteKind::Cycle;
+    if is_cycle || bought == SOL || trader.evidence != "signer" || acted_for_itself(&trader.address) {
         return trader;
     }
     let is_partner = |party: &str| legs.iter().any(|leg| leg.counterparts.iter().any(|known| known == party));
     let half = u128::try_from(route.bought.1 / ruint::aliases::U256::from(2)).map(i128::try_from);
     let Ok(Ok(half)) = half else { return trader };
-    let mut got: Vec<&str> = holders
-        .tokens()
-        .filter(|(_, holder)| holder.mint == bought)
-        .map(|(_, holder)| holder.owner.as_ref())
-        .filter(|owner| !owner.is_empty() && !is_partner(owner) && holders.change(owner, bought) > half)
+    let mut recipients: Vec<&str> = accounts
+        .token_accounts()
+        .filter(|(_, account)| account.mint == bought)
+        .map(|(_, account)| account.owner.as_ref())
+        .filter(|owner| !owner.is_empty() && !is_partner(owner) && accounts.balance_change(owner, bought) > half)
         .collect();
-    got.sort_unstable();
-    got.dedup();
-    match got[..] {
+    recipients.sort_unstable();
+    recipients.dedup();
+    match recipients[..] {
         [one] => Trader { address: one.to_owned(), evidence: "recipient" },
         _ => trader,
     }
 }
 
-/// Decides by the trader's holdings what stayed.
-pub struct Ledger<'x, 't, 'a> {
-    /// Who holds what.
-    pub holders: &'x Holders<'t, 'a>,
-    /// The trader.
-    pub trader: &'x str,
-    /// What the trader paid for the transaction itself.
-    pub fee: u64,
-    /// What is cash.
-    pub cash: &'x Cash,
+/// The holdings of one trader, by which netting decides what stayed with them.
+pub(crate) struct TraderHoldings<'x, 't, 'a> {
+    /// The accounts of the transaction.
+    pub(crate) accounts: &'x Accounts<'t, 'a>,
+    /// The trader's address.
+    pub(crate) trader: &'x str,
+    /// What the trader paid for the transaction itself, in lamports.
+    pub(crate) fee: u64,
+    /// Which assets are cash.
+    pub(crate) cash: &'x Cash,
 }
 
-impl Judge for Ledger<'_, '_, '_> {
-    fn stayed(&self, asset: &str, gained: bool) -> bool {
+impl<'l> TraderView<&'l str> for TraderHoldings<'_, '_, '_> {
+    fn stayed_with_trader(&self, asset: &'l str, is_gain: bool) -> bool {
         let paid = if asset == SOL { i128::from(self.fee) } else { 0 };
-        let change = self.holders.change(self.trader, asset) + paid;
-        if gained { change > 0 } else { change < 0 }
+        let change = self.accounts.balance_change(self.trader, asset) + paid;
+        if is_gain { change > 0 } else { change < 0 }
     }
 
-    fn rank(&self, asset: &str) -> u8 {
+    fn cash_rank(&self, asset: &'l str) -> u8 {
         if asset == SOL { 2 } else { u8::from(self.cash.is_stable(asset)) }
     }
 }

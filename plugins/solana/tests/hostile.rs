@@ -1,4 +1,4 @@
-//! Whatever an endpoint answers, a scan ends with blocks or with a sentence, never with a panic.
+//! Whatever an endpoint responds, a scan ends with blocks or with a failure, never with a panic.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "../fuzz/src/harness.rs"]
@@ -9,19 +9,19 @@ mod harness;
 mod node;
 
 use chain_plugin_sdk::{Plugin, Span};
-use harness::Says;
+use harness::OneBlock;
 use node::{context, fixtures};
 use proptest::prelude::*;
 use serde_json::Value;
 use solana_plugin::Solana;
 use std::sync::OnceLock;
 
-fn scan(answer: Vec<u8>) -> Option<usize> {
-    let scanned = Solana::scan(&mut Says(answer), &context(""), Span { first: 7, last: 7 }).ok()?;
+fn trades_in_response(response: Vec<u8>) -> Option<usize> {
+    let scanned = Solana::scan(&mut OneBlock(response), &context(""), Span { first: 7, last: 7 }).ok()?;
     Some(scanned.blocks.iter().map(|block| block.trades.len()).sum())
 }
 
-fn answer(transactions: &[&str]) -> String {
+fn response(transactions: &[&str]) -> String {
     format!(
         r#"{{"jsonrpc":"2.0","result":{{"blockhash":"h7","previousBlockhash":"h6","parentSlot":6,"blockTime":1,"transactions":[{}]}},"id":0}}"#,
         transactions.join(",")
@@ -30,8 +30,8 @@ fn answer(transactions: &[&str]) -> String {
 
 /// Recorded transactions of many kinds; a made-up one where none are recorded.
 fn recorded() -> &'static [String] {
-    static ALL: OnceLock<Vec<String>> = OnceLock::new();
-    ALL.get_or_init(|| {
+    static RECORDED: OnceLock<Vec<String>> = OnceLock::new();
+    RECORDED.get_or_init(|| {
         let made_up = r#"{"transaction":{"signatures":["s"],"message":{"header":{"numRequiredSignatures":1},"accountKeys":["a","b","6EF8rrecthR5Dkzon8Nwu78hRvfCKubJ14M5uBEwF6P"],"instructions":[{"programIdIndex":2,"accounts":[0,1],"data":"3Bxs4h24hBtQy9rw"}]}},"meta":{"err":null,"fee":5000,"preBalances":[9,9,1],"postBalances":[8,9,1],"innerInstructions":[]}}"#;
         let mut all = vec![made_up.to_owned()];
         let Some(folder) = fixtures() else { return all };
@@ -47,12 +47,12 @@ fn recorded() -> &'static [String] {
     })
 }
 
-/// What may stand in the place of anything.
-const ODD: [&str; 12] =
+/// Values that may replace any other.
+const ODD_VALUES: [&str; 12] =
     ["null", "[]", "{}", "-1", "255", "65536", "1e99", "\"\"", "\"0\"", "18446744073709551616", "[[]]", "true"];
 
-/// Puts something odd in the place of one value of a JSON text.
-fn change(value: &mut Value, mut at: usize, odd: &Value) -> usize {
+/// Replaces one value of a JSON text; counts down to it through all values.
+fn replace_value(value: &mut Value, mut at: usize, odd: &Value) -> usize {
     if at == 0 {
         *value = odd.clone();
         return usize::MAX;
@@ -64,7 +64,7 @@ fn change(value: &mut Value, mut at: usize, odd: &Value) -> usize {
         _ => return at,
     };
     for value in inner {
-        at = change(value, at, odd);
+        at = replace_value(value, at, odd);
         if at == usize::MAX {
             break;
         }
@@ -76,31 +76,31 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        scan(bytes);
+    fn any_bytes_end_in_blocks_or_a_failure(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        trades_in_response(bytes);
     }
 
     #[test]
-    fn broken_text(which in any::<prop::sample::Index>(), cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
-        let mut bytes = answer(&[which.get(recorded()).as_str()]).into_bytes();
+    fn broken_texts_end_in_blocks_or_a_failure(which in any::<prop::sample::Index>(), cuts in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6)) {
+        let mut bytes = response(&[which.get(recorded()).as_str()]).into_bytes();
         for (at, byte) in cuts {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        scan(bytes);
+        trades_in_response(bytes);
     }
 
     #[test]
-    fn odd_values(which in any::<prop::sample::Index>(), changes in prop::collection::vec((0_usize..2_000, 0..ODD.len()), 1..5)) {
+    fn odd_values_end_in_blocks_or_a_failure(which in any::<prop::sample::Index>(), changes in prop::collection::vec((0_usize..2_000, 0..ODD_VALUES.len()), 1..5)) {
         let mut value: Value = serde_json::from_str(which.get(recorded()).as_str()).unwrap();
         for (at, odd) in changes {
-            change(&mut value, at, &serde_json::from_str(ODD[odd]).unwrap_or(Value::Null));
+            replace_value(&mut value, at, &serde_json::from_str(ODD_VALUES[odd]).unwrap_or(Value::Null));
         }
-        scan(answer(&[&value.to_string()]).into_bytes());
+        trades_in_response(response(&[&value.to_string()]).into_bytes());
     }
 
     #[test]
-    fn numbers_drawn_anew(which in any::<prop::sample::Index>(), draws in prop::collection::vec(any::<u64>(), 1..40)) {
+    fn other_numbers_end_in_blocks_or_a_failure(which in any::<prop::sample::Index>(), draws in prop::collection::vec(any::<u64>(), 1..40)) {
         fn draw(value: &mut Value, draws: &mut impl Iterator<Item = u64>) {
             match value {
                 Value::Number(number) if number.is_u64() => *value = (draws.next().unwrap() % 40).into(),
@@ -111,13 +111,13 @@ proptest! {
         }
         let mut value: Value = serde_json::from_str(which.get(recorded()).as_str()).unwrap();
         draw(&mut value, &mut draws.into_iter().cycle());
-        scan(answer(&[&value.to_string()]).into_bytes());
+        trades_in_response(response(&[&value.to_string()]).into_bytes());
     }
 }
 
-/// Thousands of transactions of the fuzz targets' harness; some must get as far as trades, else it is blind.
+/// Thousands of transactions of the fuzz targets' harness. Some must become trades, or the harness would test nothing.
 #[test]
-fn any_calls_are_trades_or_nothing() {
+fn any_calls_keep_the_contract() {
     let mut state = 7_u64;
     let mut trades = 0;
     for _ in 0..3_000 {
@@ -134,7 +134,7 @@ fn any_calls_are_trades_or_nothing() {
 }
 
 #[test]
-fn what_is_whole_is_read() {
+fn unbroken_transactions_are_read() {
     let all: Vec<&str> = recorded().iter().map(String::as_str).collect();
-    assert!(scan(answer(&all).into_bytes()).is_some());
+    assert!(trades_in_response(response(&all).into_bytes()).is_some());
 }

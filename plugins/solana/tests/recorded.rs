@@ -1,4 +1,4 @@
-//! Recorded transactions and a recorded block: what others saw is met, and every trade is held against the balances.
+//! Recorded transactions and a recorded block: trades agree with what others found, and with the traders' balances.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "support/node.rs"]
@@ -10,14 +10,14 @@ mod recorded;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chain_plugin_sdk::{Plugin, Span, Trade};
-use node::{Node, context, fixtures};
-use recorded::{Brief, all, brief, leg, missing, trades};
+use node::{RecordedNode, context, fixtures};
+use recorded::{TradeSummary, all, leg_summary, summary, trades, unexplained_change};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use solana_plugin::{SOL, Solana, base58};
 use std::collections::BTreeMap;
 
-const SLOT: u64 = 285_000_037;
+const RECORDED_SLOT: u64 = 285_000_037;
 
 fn number(value: &Value) -> u128 {
     value.as_str().unwrap().parse().unwrap()
@@ -29,9 +29,9 @@ fn raw(amount: &str, decimals: usize) -> u128 {
     format!("{whole}{fraction:0<decimals$}").parse().unwrap()
 }
 
-/// Every hop that Jupiter told is a leg of the very amounts, in order.
+/// Every hop that Jupiter reports is a leg with exactly these amounts.
 fn assert_hops(events: &[Value], trades: &[Trade], signature: &str) {
-    let legs: Vec<_> = trades.iter().flat_map(|trade| &trade.legs).map(leg).collect();
+    let legs: Vec<_> = trades.iter().flat_map(|trade| &trade.legs).map(leg_summary).collect();
     for event in events {
         let event = if event["data"].is_object() { &event["data"] } else { event };
         let text = |name: &str| event[name].as_str().unwrap().to_owned();
@@ -39,7 +39,7 @@ fn assert_hops(events: &[Value], trades: &[Trade], signature: &str) {
         let (given, got) = (number(&event["inputAmount"]), number(&event["outputAmount"]));
         let is_hop = |leg: &&(String, String, u128, String, u128)| leg.1 == sold && leg.3 == bought;
         let exact = legs.iter().find(|leg| is_hop(leg) && leg.2 == given && leg.4 == got);
-        // What Jupiter calls input to Pump.fun holds the protocol's fee, which is paid beside; to Phoenix it holds what is
+        // Jupiter's input to Pump.fun contains the protocol's fee, which is paid beside; its input to Phoenix contains what is
         // less than a lot and stays with the trader.
         let takes_less =
             |leg: &&(String, String, u128, String, u128)| ["pump-fun", "phoenix"].contains(&leg.0.as_str());
@@ -49,7 +49,7 @@ fn assert_hops(events: &[Value], trades: &[Trade], signature: &str) {
 }
 
 #[test]
-fn a_wallets_accountant_saw_the_same_trades() {
+fn a_wallets_accounting_has_the_same_trades() {
     let Some(folder) = fixtures() else { return };
     for recorded in all(&folder, "wallet-trades/swaps.json") {
         let found = trades(&recorded.raw);
@@ -65,8 +65,8 @@ fn a_wallets_accountant_saw_the_same_trades() {
             (asset, raw)
         };
         let ((sold, given), (bought, got)) = (side("SPEND"), side("RECEIVE"));
-        let expected: Brief = ("swap".to_owned(), sold, given, bought, got);
-        assert_eq!(brief(&found[0]), expected, "{}", recorded.signature);
+        let expected: TradeSummary = ("swap".to_owned(), sold, given, bought, got);
+        assert_eq!(summary(&found[0]), expected, "{}", recorded.signature);
         if let Some(fee) = swaps.iter().find(|event| event["subtype"] == "FEE") {
             let paid = raw(fee["amount"].as_str().unwrap(), usize::from(found[0].sold.decimals.unwrap()));
             let fees = found[0].fees.iter().filter(|fee| fee.asset == found[0].sold.asset);
@@ -77,18 +77,18 @@ fn a_wallets_accountant_saw_the_same_trades() {
 }
 
 #[test]
-fn what_is_no_swap_is_no_trade() {
+fn without_a_swap_there_is_no_trade() {
     let Some(folder) = fixtures() else { return };
     for name in ["wallet-trades/negatives.json", "wallet-swaps/other.json"] {
         for recorded in all(&folder, name) {
-            let found: Vec<Brief> = trades(&recorded.raw).iter().map(brief).collect();
+            let found: Vec<TradeSummary> = trades(&recorded.raw).iter().map(summary).collect();
             assert_eq!(found, [], "{}", recorded.signature);
         }
     }
 }
 
 #[test]
-fn jupiter_told_the_same_hops() {
+fn jupiter_reports_the_same_hops() {
     let Some(folder) = fixtures() else { return };
     for recorded in all(&folder, "jupiter-events/swaps_jsonparsed.json") {
         let found = trades(&recorded.raw);
@@ -101,7 +101,7 @@ fn jupiter_told_the_same_hops() {
 }
 
 #[test]
-fn wallets_saw_the_same_direction() {
+fn wallets_show_the_same_direction() {
     let Some(folder) = fixtures() else { return };
     for recorded in all(&folder, "wallet-swaps/swaps.json") {
         let found = trades(&recorded.raw);
@@ -117,7 +117,7 @@ fn wallets_saw_the_same_direction() {
     }
 }
 
-/// Whichever way a transaction is encoded, it is the same trade.
+/// A transaction is the same trade in every encoding.
 #[test]
 fn encodings_agree() {
     let Some(folder) = fixtures() else { return };
@@ -139,7 +139,7 @@ fn encodings_agree() {
     assert_eq!(by_signature.values().filter(|found| found.len() == 3).count(), 12);
 }
 
-/// Failed transactions are no trades; of the others, each is held against the balances.
+/// Failed transactions are no trades; every other one is compared with the balances.
 #[test]
 fn transactions_of_many_venues_add_up() {
     let Some(folder) = fixtures() else { return };
@@ -163,9 +163,9 @@ fn transactions_of_many_venues_add_up() {
     assert!(exact > 60, "{exact}");
 }
 
-/// The bonding curve's own words are the legs' amounts.
+/// The amounts in the bonding curve's events are the amounts of legs.
 fn assert_pump(reference: &Value, found: &[Trade]) {
-    let legs: Vec<_> = found.iter().flat_map(|trade| &trade.legs).map(leg).collect();
+    let legs: Vec<_> = found.iter().flat_map(|trade| &trade.legs).map(leg_summary).collect();
     if !reference["err"].is_null() {
         return;
     }
@@ -185,14 +185,14 @@ fn assert_pump(reference: &Value, found: &[Trade]) {
     }
 }
 
-/// Holds each side of each trade against the trader's balance.
+/// Compares each side of each trade with the trader's balance.
 fn reconcile(found: &[Trade], meta: &Value, reference: &Value, exact: &mut usize, other: &mut Vec<String>) {
     for trade in found {
         let trader = &trade.trader.address;
         let pays = reference["feePayer"] == trader.as_str();
         let native = reference["solDelta"].as_str().map(|delta| delta.parse::<i128>().unwrap()).filter(|_| pays);
         for asset in [&trade.sold.asset, &trade.bought.asset] {
-            match missing(found, meta, native, trader, asset) {
+            match unexplained_change(found, meta, native, trader, asset) {
                 Some(0) => *exact += 1,
                 Some(missing) => {
                     let signature = &trade.transaction.hash[..12];
@@ -208,16 +208,16 @@ fn venues(trade: &Trade) -> Vec<&str> {
     trade.legs.iter().map(|leg| leg.venue.as_str()).collect()
 }
 
-/// The whole block, as the node gave it.
+/// The trades of the whole recorded block.
 fn scan_block(text: String) -> Vec<Trade> {
-    let mut node = Node::default();
-    node.blocks.insert(SLOT, RawValue::from_string(text).unwrap());
-    let scanned = Solana::scan(&mut node, &context(""), Span { first: SLOT, last: SLOT }).unwrap();
+    let mut node = RecordedNode::default();
+    node.blocks.insert(RECORDED_SLOT, RawValue::from_string(text).unwrap());
+    let scanned = Solana::scan(&mut node, &context(""), Span { first: RECORDED_SLOT, last: RECORDED_SLOT }).unwrap();
     scanned.blocks.into_iter().next().unwrap().trades
 }
 
 #[test]
-fn a_whole_block_holds_what_others_saw_in_it() {
+fn a_whole_block_holds_what_others_found_in_it() {
     let block = recordings::read_text("solana/block/block_285000037_json.json").unwrap();
     let found = scan_block(block.clone());
     let mut by_signature: BTreeMap<&str, Vec<Trade>> = BTreeMap::new();
@@ -251,15 +251,15 @@ fn a_whole_block_holds_what_others_saw_in_it() {
         by_signature
             .values()
             .flatten()
-            .map(|trade| (&trade.transaction.hash[..12], brief(trade), venues(trade)))
+            .map(|trade| (&trade.transaction.hash[..12], summary(trade), venues(trade)))
             .collect::<Vec<_>>()
     );
     assert!(exact > 150, "{exact}");
 }
 
-/// What Raydium's AMM logged is its legs' amounts.
+/// The amounts in the logs of Raydium's AMM are the amounts of legs.
 fn assert_raydium(reference: &Value, found: &[Trade]) {
-    let legs: Vec<_> = found.iter().flat_map(|trade| &trade.legs).map(leg).collect();
+    let legs: Vec<_> = found.iter().flat_map(|trade| &trade.legs).map(leg_summary).collect();
     for log in reference["rayLogs"].as_array().unwrap() {
         let amounts = (number(&log["amountIn"]), number(&log["amountOut"]));
         let is_it =

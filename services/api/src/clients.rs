@@ -1,9 +1,10 @@
 //! The clients and what each may still ask: one bucket per address, forgotten once full again.
 
-use api_domain::{Bucket, Rate};
+use environment::{Rate, TokenBucket};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// Addresses remembered before the idle ones are forgotten.
 const MOST: usize = 100_000;
@@ -11,7 +12,7 @@ const MOST: usize = 100_000;
 /// What every client may still ask.
 pub(crate) struct Clients {
     rate: Option<Rate>,
-    buckets: Mutex<HashMap<IpAddr, Bucket>>,
+    buckets: Mutex<HashMap<IpAddr, TokenBucket>>,
 }
 
 impl Clients {
@@ -20,18 +21,24 @@ impl Clients {
         Self { rate, buckets: Mutex::default() }
     }
 
-    /// Counts a request; else the milliseconds until the next is welcome.
+    /// Counts a request; if it comes too soon, the error is the milliseconds until the next may come.
     pub(crate) fn admit(&self, client: IpAddr, now_ms: u64) -> Result<(), u64> {
         let Some(rate) = self.rate else { return Ok(()) };
+        let now = Duration::from_millis(now_ms);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MOST {
-            buckets.retain(|_, bucket| !bucket.is_full(rate, now_ms));
+            buckets.retain(|_, bucket| !bucket.is_full(rate, now));
             if buckets.len() >= MOST {
                 buckets.clear();
             }
         }
-        buckets.entry(household(client)).or_insert_with(|| Bucket::full(rate, now_ms)).take(rate, now_ms)
+        buckets.entry(household(client)).or_default().try_take(rate, now).map_err(whole_ms)
     }
+}
+
+/// Milliseconds, rounded up: who waits so long is not refused again.
+fn whole_ms(wait: Duration) -> u64 {
+    u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 /// The address that is counted: an IPv6 client has a whole /64.
@@ -54,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_household_shares_one_bucket() {
-        let clients = Clients::new(Some(Rate { per_second: 1, burst: 1 }));
+        let clients = Clients::new(Some(Rate::per_second(1, 1)));
         let ask = |address: &str| clients.admit(address.parse().unwrap(), 0);
         assert_eq!(ask("2001:db8::1"), Ok(()));
         assert_eq!(ask("2001:db8::2"), Err(1_000));

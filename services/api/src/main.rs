@@ -1,33 +1,39 @@
-//! The api as a process of its own: variables, log, serve, drain.
+//! The binary `api`: serves until it is asked to stop.
 
-use environment::{Layers, Problems, Shutdown, exit_with};
+use api::Settings;
+use environment::process::{NoCommand, Program};
+use environment::{Layers, Problems, Shutdown, process};
+use std::net::SocketAddr;
 use std::process::ExitCode;
-use tape_log::Log;
+use tape_log::{Log, Target};
+
+struct Api;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let mut problems = Problems::default();
-    let layers = Layers::load(&mut problems);
-    let settings = api::Settings::read(&layers, &mut problems);
-    let target = tape_log::settings::target(&layers, &mut problems);
-    if let Err(error) = problems.finish() {
-        return exit_with(error);
+    process::main::<Api>().await
+}
+
+impl Program for Api {
+    const NAME: &'static str = "api";
+    const ABOUT: &'static str =
+        "Serves trades, metrics, leaderboards and balances: read-only REST, WebSocket and the page";
+    type Settings = (Settings, Target);
+    type Command = NoCommand;
+
+    fn read(layers: &Layers, problems: &mut Problems) -> Self::Settings {
+        (Settings::read(layers, problems), tape_log::settings::target(layers, problems))
     }
-    if std::env::args().nth(1).as_deref() == Some("check-config") {
-        for resolved in problems.resolved() {
-            println!("{resolved}");
-        }
-        return ExitCode::SUCCESS;
+
+    fn health_addr((settings, _): &Self::Settings) -> Option<SocketAddr> {
+        Some(settings.addr)
     }
-    let _telemetry = environment::telemetry::start("api");
-    environment::install_crypto();
-    let shutdown = Shutdown::on_signals();
-    let served = async {
-        let log = Log::open(&target).await?;
-        api::run(settings, log, shutdown).await
-    };
-    match served.await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => exit_with(error),
+
+    async fn run((settings, target): Self::Settings, shutdown: Shutdown) -> anyhow::Result<()> {
+        api::run(settings, Log::open(&target).await?, shutdown).await
+    }
+
+    async fn execute(_: Self::Settings, command: NoCommand) -> anyhow::Result<()> {
+        match command {}
     }
 }

@@ -1,9 +1,8 @@
 //! What the api reads from its variables.
 
 use crate::store::Store;
-use api_domain::Rate;
 use axum::http::{HeaderValue, Method, Uri, header};
-use environment::{Problems, Secret, Strings};
+use environment::{Problems, Rate, Secret, Strings};
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
@@ -102,7 +101,7 @@ impl Settings {
             }
         }
         let per_second = problems.parsed(strings, "API_RATE_PER_SECOND", 100_u32);
-        let rate = (per_second > 0).then(|| Rate { per_second, burst: per_second.saturating_mul(2) });
+        let rate = (per_second > 0).then(|| Rate::per_second(per_second, per_second.saturating_mul(2)));
         let minutes = problems.parsed(strings, "API_LOOKBACK_MINUTES", 5_u32);
         let max_connections = problems.parsed(strings, "API_MAX_CONNECTIONS", 10_000_u32);
         let origins = problems.parsed_optional(strings, "API_CORS_ORIGINS");
@@ -134,7 +133,7 @@ mod tests {
     fn defaults_stand_where_nothing_is_said() {
         let settings = read(&[("DATABASE_URL", "sqlite:data")]).unwrap();
         assert_eq!(settings.addr.to_string(), "127.0.0.1:8080");
-        assert_eq!(settings.rate, Some(Rate { per_second: 100, burst: 200 }));
+        assert_eq!(settings.rate, Some(Rate::per_second(100, 200)));
         assert_eq!(read(&[("DATABASE_URL", "sqlite:data"), ("API_RATE_PER_SECOND", "0")]).unwrap().rate, None);
     }
 

@@ -188,10 +188,7 @@ mod tests {
     /// Tries to write through a session of the api; the database's own words on it.
     async fn attempt(store: &Store, sql: &str) -> String {
         let refused = store.read_one("write", Statement::new(sql)).await.unwrap_err();
-        std::iter::successors(std::error::Error::source(&refused), |error| error.source())
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(": ")
+        environment::with_causes(&refused)
     }
 
     #[tokio::test]

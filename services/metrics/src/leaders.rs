@@ -1,6 +1,6 @@
 //! Leaderboards: the first thousand by volume, profit and fees, per span of time, rebuilt every half minute.
 
-use crate::outbox::chain;
+use environment::with_causes;
 use metrics_domain::Dollars;
 use std::collections::HashMap;
 use std::future::Future;
@@ -128,7 +128,7 @@ pub async fn keep(boards: &impl Boards) {
     loop {
         match boards.rebuild(environment::now_ms()).await {
             Ok(done) => tracing::debug!(event = "leaders.rebuilt", done, "leaderboards rebuilt"),
-            Err(error) => tracing::warn!(event = "leaders.delayed", error = %chain(&error), "failed to {error}"),
+            Err(error) => tracing::warn!(event = "leaders.delayed", error = %with_causes(&error), "failed to {error}"),
         }
         tokio::time::sleep(EVERY).await;
     }

@@ -4,13 +4,13 @@
 
 use crate::messages::Message;
 use crate::pulse::Pulse;
-use environment::Backoff;
+use environment::{Backoff, with_causes};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tape::Unavailable;
-use tape_log::{Log, Record, topics};
+use tape_log::{Drained, Log, Record, drain_outbox, topics};
 use tokio::sync::Notify;
 use wire::headers::{cloud_event, kind};
 
@@ -25,23 +25,15 @@ pub trait Outbox: Send + Sync {
 
 /// Sends what waits, whenever `written` says that something may, and every second for what a dead process left behind.
 pub async fn publish(outbox: &impl Outbox, log: &Log, written: &Notify, pulse: &Arc<Pulse>) {
-    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(10));
-    loop {
-        match outbox.drain(MOST, |messages| send(log, messages)).await {
-            Ok(0) => {
-                backoff.reset();
-                let _ = tokio::time::timeout(Duration::from_secs(1), written.notified()).await;
-            }
-            Ok(count) => {
-                backoff.reset();
-                pulse.published.fetch_add(count as u64, Ordering::Relaxed);
-            }
-            Err(error) => {
-                tracing::warn!(event = "outbox.delayed", error = %chain(&error), "failed to {error}; trying again");
-                tokio::time::sleep(backoff.next()).await;
-            }
+    let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(10));
+    let drain = || outbox.drain(MOST, |messages| send(log, messages));
+    drain_outbox(written, backoff, drain, |drained| match drained {
+        Drained::Published(count) => drop(pulse.published.fetch_add(count as u64, Ordering::Relaxed)),
+        Drained::Delayed(error) => {
+            tracing::warn!(event = "outbox.delayed", error = %with_causes(&error), "failed to {error}; trying again");
         }
-    }
+    })
+    .await;
 }
 
 const MOST: u32 = 1_000;
@@ -59,15 +51,4 @@ async fn send(log: &Log, messages: Vec<Message>) -> Result<(), Unavailable> {
     let published = log.publish(messages.into_iter().map(record).collect()).await;
     environment::crash::point("metrics.outbox.published");
     published
-}
-
-/// An error with its causes, on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

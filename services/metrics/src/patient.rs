@@ -1,8 +1,7 @@
 //! Layers that wait out failures of the outside: nothing is given up, each failure is logged once, here.
 
-use crate::outbox::chain;
 use crate::pulse::Pulse;
-use environment::Backoff;
+use environment::{Backoff, retry, with_causes};
 use metrics_domain::{BookKey, Facts, Floors, Heads, Late, Method, Outcome, Store, Stored, Tail, TradeKey, UserKey};
 use std::future::Future;
 use std::sync::Arc;
@@ -122,7 +121,7 @@ impl<E: Send, F: Feed<E>> Feed<E> for PatientFeed<F> {
             }
             Ok(Delivery::Batch(_)) => self.backoff.reset(),
             Err(error) => {
-                tracing::warn!(event = "feed.failed", error = %chain(error), "failed to {error}; trying again");
+                tracing::warn!(event = "feed.failed", error = %with_causes(error), "failed to {error}; trying again");
                 tokio::time::sleep(self.backoff.next()).await;
             }
         }
@@ -133,7 +132,7 @@ impl<E: Send, F: Feed<E>> Feed<E> for PatientFeed<F> {
         let mut backoff = backoff();
         while let Err(error) = self.inner.seek(partition, start).await {
             self.pulse.log.store(false, Ordering::Relaxed);
-            tracing::warn!(event = "feed.failed", error = %chain(&error), "failed to {error}; trying again");
+            tracing::warn!(event = "feed.failed", error = %with_causes(&error), "failed to {error}; trying again");
             tokio::time::sleep(backoff.next()).await;
         }
         Ok(())
@@ -141,24 +140,17 @@ impl<E: Send, F: Feed<E>> Feed<E> for PatientFeed<F> {
 }
 
 /// Does it until it succeeds; `well` says meanwhile that it does not.
-pub(crate) async fn patiently<T, F>(well: &AtomicBool, mut work: impl FnMut() -> F) -> T
+pub(crate) async fn patiently<T, F>(well: &AtomicBool, work: impl FnMut() -> F) -> T
 where
     F: Future<Output = Result<T, Unavailable>>,
 {
-    let mut backoff = backoff();
-    loop {
-        match work().await {
-            Ok(done) => {
-                well.store(true, Ordering::Relaxed);
-                return done;
-            }
-            Err(error) => {
-                well.store(false, Ordering::Relaxed);
-                tracing::warn!(event = "outside.failed", error = %chain(&error), "failed to {error}; trying again");
-                tokio::time::sleep(backoff.next()).await;
-            }
-        }
-    }
+    let done = retry(backoff(), work, |error: &Unavailable, _| {
+        well.store(false, Ordering::Relaxed);
+        tracing::warn!(event = "outside.failed", error = %with_causes(error), "failed to {error}; trying again");
+    });
+    let done = done.await;
+    well.store(true, Ordering::Relaxed);
+    done
 }
 
 fn backoff() -> Backoff {

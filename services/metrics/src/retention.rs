@@ -1,6 +1,6 @@
 //! Drops trades that are older than wished, now and then, for as long as the service runs.
 
-use crate::outbox::chain;
+use environment::with_causes;
 use metrics_domain::retention::{Pruned, Retention, cut};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +21,9 @@ pub async fn keep(store: &impl Retention, log: &Log, days: u32) {
                 let said = "old trades are not dropped: a block among them is not known to be final";
                 tracing::warn!(event = "trades.not-final", chain.id = %chain, block.height = height, "{said}");
             }
-            Err(error) => tracing::warn!(event = "trades.drop.delayed", error = %chain(&error), "failed to {error}"),
+            Err(error) => {
+                tracing::warn!(event = "trades.drop.delayed", error = %with_causes(&error), "failed to {error}")
+            }
         }
         tokio::time::sleep(EVERY).await;
     }

@@ -4,17 +4,15 @@ use crate::adapters::OpenError;
 use crate::adapters::postgres::Postgres;
 use crate::adapters::sqlite::Sqlite;
 use crate::leaders::{self, Boards};
-use crate::outbox::{Outbox, chain, publish};
+use crate::outbox::{Outbox, publish};
 use crate::patient::{PatientFeed, PatientStore, patiently};
 use crate::pulse::{Pulse, health};
 use crate::retention;
 use crate::settings::{Database, Settings};
 use anyhow::Context;
-use environment::{Backoff, Shutdown};
+use environment::Shutdown;
 use metrics_domain::{Retention, Store, follow};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 use tape_log::feed::{Tallies, TradeFeed};
 use tape_log::{Log, topics};
 use tokio::sync::Notify;
@@ -70,20 +68,16 @@ async fn open<S, F>(pulse: &Pulse, mut open: impl FnMut() -> F) -> anyhow::Resul
 where
     F: Future<Output = Result<S, OpenError>>,
 {
-    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(15));
-    loop {
-        match open().await {
-            Ok(store) => {
-                pulse.database.store(true, Ordering::Relaxed);
-                return Ok(store);
+    let opened = patiently(&pulse.database, || {
+        let opening = open();
+        async {
+            match opening.await {
+                Err(OpenError::Unavailable(error)) => Err(error),
+                opened => Ok(opened),
             }
-            Err(OpenError::Unavailable(error)) => {
-                tracing::warn!(event = "outside.failed", error = %chain(&error), "failed to {error}; trying again");
-                tokio::time::sleep(backoff.next()).await;
-            }
-            Err(refused) => return Err(refused).context("use the database"),
         }
-    }
+    });
+    opened.await.context("use the database")
 }
 
 /// Follows and publishes at the same time; either ends only by a failure that waiting did not cure.

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tape::{Event, Start};
-use tape_log::letter::{self, Fate};
+use tape_log::dead_letter::{self, ReplayOutcome};
 use tape_log::{Arrival, Log, Reader, Record, Target, topics};
 use trades::{absent, present, said, swap, worth};
 use wire::v1::metrics::MetricsUpdated;
@@ -223,15 +223,15 @@ async fn history_and_letters_are_read_beside_live_trades(target: &Target) {
     log.publish(letters).await.unwrap();
     log.publish(vec![live]).await.unwrap();
     log.publish(vec![finalized("ethereum", 7)]).await.unwrap();
-    let fates = letter::replay(&log, &topics::READ_BY_METRICS).await.unwrap();
-    let fates: Vec<Fate> = fates.into_iter().map(|(_, fate)| fate).collect();
-    assert!(matches!(fates[..2], [Fate::Replayed, Fate::Unreadable(_)]), "{fates:?}");
-    assert_eq!(fates[2..], [Fate::NotFinal, Fate::Superseded, Fate::Before]);
+    let outcomes = dead_letter::replay(&log, &topics::READ_BY_METRICS).await.unwrap();
+    let outcomes: Vec<ReplayOutcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+    assert!(matches!(outcomes[..2], [ReplayOutcome::Replayed, ReplayOutcome::Unreadable(_)]), "{outcomes:?}");
+    assert_eq!(outcomes[2..], [ReplayOutcome::NotFinal, ReplayOutcome::Superseded, ReplayOutcome::AlreadyReplayed]);
     // The sale arrived twice, which changes nothing; the letter counts once, however often it is replayed.
     let replayed = state_as_of(&mut updates, 4).await;
     assert_eq!((replayed.totals.volume_usd.as_str(), replayed.totals.swaps), ("23", 3));
-    let again = letter::replay(&log, &topics::READ_BY_METRICS).await.unwrap();
-    assert_eq!(again[0].1, Fate::Before);
+    let again = dead_letter::replay(&log, &topics::READ_BY_METRICS).await.unwrap();
+    assert_eq!(again[0].1, ReplayOutcome::AlreadyReplayed);
     process.stop().await;
 }
 

@@ -4,10 +4,7 @@ pub mod alchemy;
 pub mod mock;
 pub mod moralis;
 mod http;
-mod limit;
 mod refusal;
-
-pub use limit::Limit;
 
 use crate::store::Store;
 use alchemy::Alchemy;

@@ -2,42 +2,27 @@
 
 use crate::service::{NAME, Service, backoff};
 use crate::store::Outgoing;
-use std::time::Duration;
 use tape::Unavailable;
-use tape_log::{Record, topics};
+use tape_log::{Drained, Record, drain_outbox, topics};
 use wire::headers;
 
 const AT_ONCE: u32 = 200;
-/// Longest time between two looks at an empty outbox: another process may have filled it and died.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Publishes until the process shall stop.
 pub(crate) async fn relay(service: &Service) {
-    let mut backoff = backoff();
-    loop {
-        let published = tokio::select! {
-            () = service.shutdown.wait() => return,
-            published = publish(service) => published,
-        };
-        let go_on = match published {
-            Ok(0) => tokio::select! {
-                go_on = service.rest(LOOK_AGAIN) => go_on,
-                () = service.written.notified() => true,
-            },
-            Ok(count) => {
-                backoff.reset();
-                service.vitals.count("published", count);
-                true
-            }
-            Err(error) => service.failed(&error, &mut backoff).await,
-        };
-        if !go_on {
-            return;
-        }
-    }
+    let draining = drain_outbox(
+        &service.written,
+        backoff(),
+        || publish(service),
+        |drained| match drained {
+            Drained::Published(count) => service.vitals.count("published", count as u64),
+            Drained::Delayed(error) => service.blame(&error),
+        },
+    );
+    service.shutdown.or_stop(draining).await;
 }
 
-async fn publish(service: &Service) -> Result<u64, Unavailable> {
+async fn publish(service: &Service) -> Result<usize, Unavailable> {
     let outgoing = service.store.outgoing(AT_ONCE).await?;
     let ids: Vec<i64> = outgoing.iter().map(|outgoing| outgoing.id).collect();
     if ids.is_empty() {
@@ -47,7 +32,7 @@ async fn publish(service: &Service) -> Result<u64, Unavailable> {
     environment::crash::point("portfolio.outbox.published");
     service.store.sent(&ids).await?;
     service.vitals.has("log");
-    Ok(ids.len() as u64)
+    Ok(ids.len())
 }
 
 fn record(Outgoing { message, .. }: Outgoing) -> Record {

@@ -6,16 +6,16 @@
 //! ```
 
 use crate::names::Names;
+use crate::provider::Chosen;
 use crate::provider::alchemy::Alchemy;
 use crate::provider::mock::Mock;
 use crate::provider::moralis::Moralis;
-use crate::provider::{Chosen, Limit};
 use crate::settings::{Choice, Settings};
 use crate::store::{DatabaseError, Store};
 use crate::vitals::Vitals;
 use crate::{follow, refresh, relay};
 use anyhow::Context;
-use environment::{Backoff, Shutdown, health};
+use environment::{Backoff, Shutdown, health, retry};
 use portfolio_domain::app::Rules;
 use portfolio_domain::{Clock, Tracking};
 use rand::Rng;
@@ -119,11 +119,11 @@ fn chosen(choice: &Choice, store: &Store, names: &Names) -> Result<Chosen, Unava
             Ok(Chosen::Mock(Mock::new(store.clone())))
         }
         Choice::Moralis { key, url, solana, rate } => {
-            let limit = Limit::new(rate.per_1000s);
+            let limit = rate.limiter();
             Ok(Chosen::Moralis(Moralis::new(url.clone(), solana.clone(), key.clone(), names.clone(), limit)?))
         }
         Choice::Alchemy { key, url, rate } => {
-            Ok(Chosen::Alchemy(Alchemy::new(url, key.clone(), names.clone(), Limit::new(rate.per_1000s))?))
+            Ok(Chosen::Alchemy(Alchemy::new(url, key.clone(), names.clone(), rate.limiter())?))
         }
     }
 }
@@ -138,33 +138,26 @@ pub(crate) async fn patiently<T, F>(
 where
     F: Future<Output = Result<T, Unavailable>>,
 {
-    let mut backoff = Backoff::new(FIRST_RETRY, MOST_RETRY);
-    loop {
-        let error = tokio::select! {
-            () = shutdown.wait() => return None,
-            done = attempt() => match done {
-                Ok(done) => {
-                    vitals.has(what);
-                    return Some(done);
-                }
-                Err(error) => error,
-            },
-        };
+    let done = retry(backoff(), attempt, |error, _| {
         vitals.waits_for(what);
-        report(&error);
-        tokio::select! {
-            () = shutdown.wait() => return None,
-            () = tokio::time::sleep(backoff.next()) => {}
-        }
-    }
+        report(error);
+    });
+    let done = shutdown.or_stop(done).await?;
+    vitals.has(what);
+    Some(done)
 }
 
 impl Service {
     /// A part failed outside: says so, and returns when it may try again. False when the process shall stop.
     pub(crate) async fn failed(&self, error: &Unavailable, backoff: &mut Backoff) -> bool {
+        self.blame(error);
+        self.rest(backoff.next()).await
+    }
+
+    /// Logs a failure outside, and shows in the health what is waited for.
+    pub(crate) fn blame(&self, error: &Unavailable) {
         self.vitals.waits_for(blamed(error));
         report(error);
-        self.rest(backoff.next()).await
     }
 
     /// Returns after a while. False when the process shall stop.

@@ -1,6 +1,6 @@
 //! What portfolio reads from its environment.
 
-use environment::{Problems, Secret, Strings};
+use environment::{Problems, RateLimiter, Secret, Strings};
 use portfolio_domain::Tracking;
 use portfolio_domain::app::Rules;
 use reqwest::Url;
@@ -8,6 +8,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// All that portfolio is told.
 #[derive(Clone, Debug)]
@@ -193,6 +194,16 @@ fn tracking(strings: &impl Strings, problems: &mut Problems) -> Tracking {
         problems.add("PORTFOLIO_TRACK", reason);
         Tracking::Platform
     })
+}
+
+impl Rate {
+    /// What lets requests through at this rate, and one second's worth of them at once after a rest.
+    pub(crate) fn limiter(self) -> RateLimiter {
+        let tokens = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        let rate =
+            environment::Rate::per(Duration::from_secs(1000), tokens(self.per_1000s), tokens(self.per_1000s / 1000));
+        RateLimiter::new(rate)
+    }
 }
 
 impl FromStr for Rate {

@@ -4,7 +4,7 @@ mod overlay;
 
 use anyhow::Context;
 use clap::Parser;
-use environment::{Layers, Problems, Shutdown};
+use environment::{Layers, Problems, Shutdown, process};
 use overlay::{Arguments, Overlay};
 use std::fs::File;
 use std::process::ExitCode;
@@ -17,10 +17,7 @@ const STACK_BYTES: usize = 8 << 20;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build();
-    match runtime.context("start the runtime").and_then(|runtime| runtime.block_on(start(arguments))) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => environment::exit_with(error),
-    }
+    process::exit_code(runtime.context("start the runtime").and_then(|runtime| runtime.block_on(start(arguments))))
 }
 
 async fn start(arguments: Arguments) -> anyhow::Result<()> {
@@ -34,10 +31,7 @@ async fn start(arguments: Arguments) -> anyhow::Result<()> {
     let api = api::Settings::read(&strings, &mut problems);
     let target = target(&strings, &mut problems);
     if arguments.check_config {
-        for resolved in problems.resolved() {
-            println!("{resolved}");
-        }
-        return Ok(problems.finish()?);
+        return Ok(process::check_config(&problems)?);
     }
     problems.finish()?;
     let _telemetry = environment::telemetry::start("chaintape");

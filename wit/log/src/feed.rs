@@ -9,7 +9,7 @@
 
 use crate::topics::{self, Reading};
 use crate::watch::Watch;
-use crate::{Arrival, Log, Reader, Record, Stored, letter};
+use crate::{Arrival, Log, Reader, Record, Stored, dead_letter};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -195,7 +195,7 @@ impl<E: From<TradeRecord>> TradeFeed<E> {
                 Err((reason, value)) => {
                     record.value = has_value.then_some(value);
                     tracing::error!(log = %partition.topic, partition = partition.index, position, %reason, "trade dead-lettered");
-                    dead.push(letter::of(
+                    dead.push(dead_letter::for_record(
                         &self.reading.dead(&partition.topic),
                         &partition,
                         record,

@@ -1,6 +1,6 @@
 //! The log under the tape: fenced atomic appends and ordered reads, on Kafka, SQLite or memory.
 //!
-//! Everything here but [`feed`], [`letter`] and [`watch`] is bytes; what they mean is `wire`'s. One suite, `tests/suite.rs`, holds the three
+//! Everything here but [`feed`], [`dead_letter`] and [`watch`] is bytes; what they mean is `wire`'s. One suite, `tests/suite.rs`, holds the three
 //! adapters to the same semantics. Read [`record`] (the nouns), [`topics`] (which logs exist), then [`Log`].
 
 pub mod record;
@@ -8,13 +8,17 @@ pub mod topics;
 pub mod settings;
 pub mod partitioner;
 pub mod feed;
-pub mod letter;
+pub mod dead_letter;
+mod dead_letter_command;
+mod outbox;
 pub mod watch;
 mod local;
 pub mod memory;
 pub mod sqlite;
 pub mod kafka;
 
+pub use dead_letter_command::DeadLetterCommand;
+pub use outbox::{Drained, drain_outbox};
 pub use record::{Appended, Arrival, Record, Stored};
 pub use topics::Topic;
 

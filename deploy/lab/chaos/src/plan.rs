@@ -75,7 +75,7 @@ pub(super) struct Strikes {
 impl Strikes {
     /// Of all kinds, or of one.
     pub(super) fn new(seed: u64, only: Option<&str>) -> Self {
-        Self { random: Random::of(&[seed, 4242]), only: only.map(str::to_owned) }
+        Self { random: Random::from_words(&[seed, 4242]), only: only.map(str::to_owned) }
     }
 
     /// Every kind, by the words that name them.

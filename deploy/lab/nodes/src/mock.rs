@@ -16,8 +16,8 @@ mod server;
 pub use faults::{ALL_FAULTS, Fault, Faults};
 pub use server::Server;
 
-use mock_plugin::node::{Blocks, Head, Id, Swap, Whole};
-use mock_plugin::{Chain, Random, Settings};
+use mock_plugin::node::{Blocks, Head, Id, MockBlock, Swap};
+use mock_plugin::{MockChain, Random, Settings};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -131,7 +131,7 @@ impl Node {
         let (draw, depth) = {
             let mut state = self.state();
             state.random = state.random.wrapping_add(1);
-            let mut random = Random::of(&[self.0.script.seed, 77, state.random]);
+            let mut random = Random::from_words(&[self.0.script.seed, 77, state.random]);
             let script = &self.0.script;
             let draw = if script.reorg_one_in == 0 { 1 } else { random.below(script.reorg_one_in * 2) };
             // Mostly shallow, as on real chains.
@@ -162,7 +162,7 @@ impl Node {
     }
 
     /// Every block of the winning branch with its trades, from the first on.
-    pub fn truth(&self) -> Vec<Whole> {
+    pub fn truth(&self) -> Vec<MockBlock> {
         let state = self.state().clone();
         state.branches.keys().filter_map(|height| self.block(&state.branches, *height)).collect()
     }
@@ -187,22 +187,22 @@ impl Node {
         Blocks { blocks: (first..=last).map_while(|height| self.block(&branches, height)).collect() }
     }
 
-    fn block(&self, branches: &BTreeMap<u64, u64>, height: u64) -> Option<Whole> {
+    fn block(&self, branches: &BTreeMap<u64, u64>, height: u64) -> Option<MockBlock> {
         let branch = *branches.get(&height)?;
         let trades = self.swaps(height, branch);
         let parent = height.checked_sub(1).map(|below| Id { height: below, hash: self.hash(branches, below) });
-        let hash = Whole::hash_of(self.0.script.seed, height, branch, &trades);
+        let hash = MockBlock::hash_of(self.0.script.seed, height, branch, &trades);
         let timestamp_ms = self.0.settings.timestamp_ms(height);
-        Some(Whole { id: Id { height, hash }, parent, timestamp_ms, trades })
+        Some(MockBlock { id: Id { height, hash }, parent, timestamp_ms, trades })
     }
 
     fn hash(&self, branches: &BTreeMap<u64, u64>, height: u64) -> String {
         let branch = branches.get(&height).copied().unwrap_or(0);
-        Whole::hash_of(self.0.script.seed, height, branch, &self.swaps(height, branch))
+        MockBlock::hash_of(self.0.script.seed, height, branch, &self.swaps(height, branch))
     }
 
     fn swaps(&self, height: u64, branch: u64) -> Vec<Swap> {
-        Chain::swaps(&self.0.settings, height, branch)
+        MockChain::swaps(&self.0.settings, height, branch)
     }
 
     fn state(&self) -> MutexGuard<'_, ChainState> {

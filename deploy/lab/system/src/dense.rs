@@ -5,8 +5,8 @@
 
 use chain_plugin_sdk::Request;
 use chain_plugin_sdk::json::Cursor;
-use evm_plugin::prove;
 use evm_plugin::rpc::{Header, Receipt};
+use evm_plugin::{events, prove};
 use nodes::replay::Node;
 use serde_json::{Value, json};
 
@@ -158,7 +158,7 @@ fn block(shape: &DenseShape, height: u64, parent: &str) -> (String, String, Stri
     let mut receipts: Vec<Value> = (0..shape.swaps).map(|index| receipt(shape, height, index)).collect();
     let root = {
         let text = Value::from(receipts.clone()).to_string();
-        let read = Receipt::read_all(&mut Cursor::new(&text)).ok().flatten().unwrap_or_default();
+        let read = Receipt::read_all(&mut Cursor::new(&text), events::table()).ok().flatten().unwrap_or_default();
         prove::receipts_root(&read).unwrap_or_default()
     };
     let zeros = |bytes: usize| format!("0x{}", "00".repeat(bytes));

@@ -4,7 +4,7 @@
 
 use chain_ingestor::requests::{Ask, filed};
 use environment::{Problems, Shutdown};
-use mock_plugin::node::Whole;
+use mock_plugin::node::MockBlock;
 use nodes::mock::{ALL_FAULTS, Faults, Node, Script, Server};
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -118,8 +118,8 @@ async fn live_on(log: &Log, topic: Topic) -> BTreeSet<String> {
     live
 }
 
-fn ids<'a>(blocks: impl IntoIterator<Item = &'a Whole>) -> BTreeSet<String> {
-    let id = |block: &'a Whole| block.trades.iter().map(|swap| format!("m/{}/{}/0", block.id.hash, swap.hash));
+fn ids<'a>(blocks: impl IntoIterator<Item = &'a MockBlock>) -> BTreeSet<String> {
+    let id = |block: &'a MockBlock| block.trades.iter().map(|swap| format!("m/{}/{}/0", block.id.hash, swap.hash));
     blocks.into_iter().flat_map(id).collect()
 }
 
@@ -237,7 +237,8 @@ async fn the_past_is_filled_in_while_live_goes_on() {
     let whole = |progress: &ChainProgressed| progress.covered.len() == 1 && progress.covered[0].from == 0;
     let progress = ingestor.until("one range covers all", whole).await;
     ingestor.caught_up(node).await;
-    let (past, since): (Vec<Whole>, Vec<Whole>) = node.truth().into_iter().partition(|block| block.id.height < 150);
+    let (past, since): (Vec<MockBlock>, Vec<MockBlock>) =
+        node.truth().into_iter().partition(|block| block.id.height < 150);
     assert_eq!(live_on(&log, topics::HISTORY).await, ids(&past));
     assert_eq!(live_on(&log, topics::TRADES).await, ids(&since));
     let counted: u64 = progress.history.iter().map(|partition| partition.count).sum();

@@ -62,7 +62,7 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
         }
         match self.fill(requests).await {
             Err(Trouble::Failure(Failure::Retry { after_ms, why })) => {
-                let ms = self.past.patience.next().max(after_ms.unwrap_or(0));
+                let ms = self.past.patience.next(self.clock).max(after_ms.unwrap_or(0));
                 self.past.not_before_ms = self.clock.now_ms() + ms;
                 self.witness.waits(&self.plan.chain, &format!("the past cannot be filled in: {why}"), ms);
                 Ok(Look::Idle)

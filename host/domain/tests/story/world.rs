@@ -214,6 +214,10 @@ impl Clock for Watch {
 
     async fn pause(&self, _ms: u64) {}
 
+    fn draw(&self, bound: u64) -> u64 {
+        bound
+    }
+
     fn stopping(&self) -> bool {
         self.0.load(Ordering::Relaxed) > self.1 * LOOKS
     }

@@ -8,8 +8,8 @@ use chain_plugin_sdk::amount::from_uint256;
 use chain_plugin_sdk::{Context, Host, Level, Plugin, Request, Response, Span, Trade, UpstreamError};
 use evm_plugin::Evm;
 use evm_plugin::hex;
+use evm_plugin::model::Venue;
 use evm_plugin::settlement::COW;
-use evm_plugin::venues::Venue;
 use serde_json::{Value, json};
 
 /// The wrapped coin and two dollars of Ethereum, a token of no fame, and what stands for native coin.
@@ -112,8 +112,8 @@ fn arity(signature: &str) -> usize {
 fn transfer(bytes: &mut Bytes<'_>) -> Value {
     let (token, from, to, raw) = (bytes.token(), bytes.account(), bytes.account(), bytes.amount());
     json!({
-        "address": hex::spell(token),
-        "topics": [hex::spell(keccak256("Transfer(address,address,uint256)")), spell(word_of(from)), spell(word_of(to))],
+        "address": hex::encode(token),
+        "topics": [hex::encode(keccak256("Transfer(address,address,uint256)")), spell(word_of(from)), spell(word_of(to))],
         "data": spell(raw),
     })
 }
@@ -121,7 +121,7 @@ fn transfer(bytes: &mut Bytes<'_>) -> Value {
 /// An event with as many topics as the bytes say, and most often with as many words as it should have.
 fn event(bytes: &mut Bytes<'_>, signature: &str, emitter: Address) -> Value {
     let count = bytes.below(4);
-    let mut topics = vec![hex::spell(keccak256(signature))];
+    let mut topics = vec![hex::encode(keccak256(signature))];
     for _ in 0..count {
         topics.push(match bytes.byte() % 4 {
             0 => spell(word_of(bytes.token())),
@@ -135,7 +135,7 @@ fn event(bytes: &mut Bytes<'_>, signature: &str, emitter: Address) -> Value {
     if bytes.byte().is_multiple_of(16) {
         data.truncate(bytes.below(data.len() + 1));
     }
-    json!({"address": hex::spell(emitter), "topics": topics, "data": format!("0x{data}")})
+    json!({"address": hex::encode(emitter), "topics": topics, "data": format!("0x{data}")})
 }
 
 fn log(bytes: &mut Bytes<'_>, venues: &[Venue]) -> Value {
@@ -176,7 +176,7 @@ impl World {
         });
         let receipt = json!({
             "transactionHash": hash, "transactionIndex": "0x0", "blockHash": hash, "status": "0x1",
-            "from": hex::spell(ACCOUNTS[0]), "to": hex::spell(ACCOUNTS[1]), "cumulativeGasUsed": "0x1", "logs": logs,
+            "from": hex::encode(ACCOUNTS[0]), "to": hex::encode(ACCOUNTS[1]), "cumulativeGasUsed": "0x1", "logs": logs,
         });
         Self { receipt, block, moods }
     }
@@ -255,7 +255,7 @@ pub fn scan(bytes: &[u8], venues: &[Venue]) -> usize {
 
 fn keeps_the_contract(trade: &Trade) {
     let is_address =
-        |text: &str| text.len() == 42 && hex::address(text).is_some_and(|address| hex::spell(address) == text);
+        |text: &str| text.len() == 42 && hex::address(text).is_some_and(|address| hex::encode(address) == text);
     assert!(is_address(&trade.trader.address), "{trade:?}");
     for side in [&trade.sold, &trade.bought] {
         assert!(is_address(&side.asset) && !from_uint256(side.raw).is_zero(), "a side is nothing: {trade:?}");

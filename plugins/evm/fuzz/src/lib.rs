@@ -8,9 +8,8 @@ pub mod harness;
 use alloy_primitives::{Address, hex, keccak256};
 use chain_plugin_sdk::json::Cursor;
 use evm_plugin::rpc::Log;
-use evm_plugin::transfers::Transfer;
-use evm_plugin::venues::Venue;
-use evm_plugin::{reports, settlement};
+use evm_plugin::model::{Transfer, Venue};
+use evm_plugin::{events, reports, settlement};
 
 /// Reads bytes as a log of one of the venue's events.
 pub fn venue(events: &[Venue], data: &[u8]) {
@@ -45,9 +44,9 @@ fn log(emitter: Address, topic: String, topics: usize, is_text: bool, rest: &[u8
 }
 
 fn read(json: &str, decode: impl Fn(&Log<'_>)) {
-    let Ok(log) = Log::read(&mut Cursor::new(json)) else { return };
+    let Ok(log) = Log::read(&mut Cursor::new(json), events::table()) else { return };
     decode(&log);
-    let _ = evm_plugin::venues::of(&log).and_then(|venue| (venue.read)(&log));
+    let _ = evm_plugin::venues::venue_of(&log).and_then(|venue| (venue.read)(&log));
     let _ = Transfer::read(&log);
     let all = [log];
     let _ = (settlement::orders(&all), settlement::operations(&all), reports::all(&all), reports::filler(&all, None));

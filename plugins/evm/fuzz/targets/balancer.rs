@@ -3,4 +3,4 @@
 
 use evm_plugin::venues::balancer;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[balancer::V1, balancer::V2, balancer::V3], data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[balancer::BALANCER_V1, balancer::BALANCER_V2, balancer::BALANCER_V3], data));

@@ -3,4 +3,4 @@
 
 use evm_plugin::venues::book;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[book::VENUE], data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[book::LIQUIDITY_BOOK], data));

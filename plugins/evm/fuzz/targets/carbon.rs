@@ -3,4 +3,4 @@
 
 use evm_plugin::venues::carbon;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[carbon::VENUE], data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[carbon::CARBON], data));

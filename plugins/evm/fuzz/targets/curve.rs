@@ -4,6 +4,6 @@
 use evm_plugin::venues::curve;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(
-    &[curve::STABLE, curve::UNDERLYING, curve::CRYPTO, curve::CRYPTO_NG],
+    &[curve::CURVE_STABLE, curve::CURVE_UNDERLYING, curve::CURVE_CRYPTO, curve::CURVE_CRYPTO_NG],
     data
 ));

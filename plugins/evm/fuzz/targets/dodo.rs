@@ -3,4 +3,4 @@
 
 use evm_plugin::venues::dodo;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[dodo::VENUE], data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[dodo::DODO_V2], data));

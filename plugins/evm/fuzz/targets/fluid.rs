@@ -3,4 +3,4 @@
 
 use evm_plugin::venues::fluid;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[fluid::VENUE], data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[fluid::FLUID], data));

@@ -3,4 +3,4 @@
 
 use evm_plugin::venues::hashflow;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[hashflow::V1, hashflow::V2], data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[hashflow::HASHFLOW_V1, hashflow::HASHFLOW_V2], data));

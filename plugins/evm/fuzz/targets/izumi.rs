@@ -3,4 +3,4 @@
 
 use evm_plugin::venues::izumi;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[izumi::VENUE], data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[izumi::IZISWAP], data));

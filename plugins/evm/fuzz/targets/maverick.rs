@@ -3,4 +3,4 @@
 
 use evm_plugin::venues::maverick;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[maverick::V1, maverick::V2], data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[maverick::MAVERICK_V1, maverick::MAVERICK_V2], data));

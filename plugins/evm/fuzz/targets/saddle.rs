@@ -3,4 +3,4 @@
 
 use evm_plugin::venues::saddle;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[saddle::VENUE], data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[saddle::SADDLE], data));

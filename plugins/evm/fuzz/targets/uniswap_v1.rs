@@ -3,4 +3,4 @@
 
 use evm_plugin::venues::uniswap_v1;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[uniswap_v1::BUY, uniswap_v1::SELL], data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[uniswap_v1::UNISWAP_V1_BUY, uniswap_v1::UNISWAP_V1_SELL], data));

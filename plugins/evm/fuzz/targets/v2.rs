@@ -3,4 +3,4 @@
 
 use evm_plugin::venues::v2;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[v2::V2, v2::SOLIDLY, v2::DMM], data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[v2::UNISWAP_V2, v2::SOLIDLY, v2::KYBERSWAP_CLASSIC], data));

@@ -3,4 +3,4 @@
 
 use evm_plugin::venues::v3;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[v3::V3, v3::PANCAKE, v3::ALGEBRA], data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[v3::UNISWAP_V3, v3::PANCAKE_V3, v3::ALGEBRA_INTEGRAL], data));

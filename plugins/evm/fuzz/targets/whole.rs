@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    evm_fuzz::harness::scan(bytes, &evm_plugin::venues::ALL);
+    evm_fuzz::harness::scan(bytes, &evm_plugin::venues::VENUES);
 });

@@ -3,4 +3,4 @@
 
 use evm_plugin::venues::woofi;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[woofi::VENUE], data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[woofi::WOOFI], data));

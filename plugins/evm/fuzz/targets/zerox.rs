@@ -3,4 +3,4 @@
 
 use evm_plugin::venues::zerox;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[zerox::RFQ, zerox::OTC, zerox::LIMIT], data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| evm_fuzz::venue(&[zerox::ZEROX_RFQ, zerox::ZEROX_OTC, zerox::ZEROX_LIMIT], data));

@@ -1,10 +1,11 @@
 //! What the trader saw, by small transactions made for each rule.
 
 use super::*;
+use crate::model::{NATIVE_COIN, PoolId};
 use crate::native::Native;
-use crate::settings::{Rules, Settings};
+use crate::rules::Rules;
+use crate::settings::Settings;
 use crate::settlement::{Order, Terms};
-use crate::venues::PoolId;
 use chain_plugin_sdk::Context;
 
 const ME: Address = Address::repeat_byte(1);
@@ -43,7 +44,7 @@ fn a_report_counts_only_as_far_as_it_is_confirmed() {
     assert_eq!(told(OTHER, None, &[report], &whole), None);
     assert_eq!(told(ME, None, &[Report { bought: sold, ..report }], &whole), None);
     // Native coin that nothing shows to have been unwrapped.
-    assert_eq!(told(ME, None, &[Report { bought: side(Rules::NATIVE, 20), ..report }], &whole), None);
+    assert_eq!(told(ME, None, &[Report { bought: side(NATIVE_COIN, 20), ..report }], &whole), None);
 }
 
 #[test]
@@ -121,7 +122,7 @@ fn fills_that_name_their_owner_are_counted_once_for_each() {
 #[test]
 fn native_coin_is_paid_out_as_a_known_router_says() {
     let side = |token: Address, raw: u64| (token, U256::from(raw));
-    let (sold, bought) = (side(SOLD, 10), side(Rules::NATIVE, 20));
+    let (sold, bought) = (side(SOLD, 10), side(NATIVE_COIN, 20));
     let kyber = alloy_primitives::address!("818e6fecd516ecc3849daf6845e3ec868087b755");
     let report = Report { emitter: kyber, router: "kyber-network", sold, bought, receiver: ME, code: None };
     let given = [moved(SOLD, ME, OTHER, 10)];
@@ -136,7 +137,7 @@ fn what_is_split_over_two_traders_is_in_neither_as_a_whole() {
     let farm = Address::repeat_byte(7);
     let deal = |trader, sold: u64, bought| Deal {
         route: Route {
-            kind: Kind::Swap,
+            kind: RouteKind::Swap,
             sold: (SOLD, U256::from(sold)),
             bought: (bought, U256::from(20)),
             legs: vec![],
@@ -211,7 +212,7 @@ fn what_a_relay_gave_is_the_trade_of_whom_the_router_paid() {
     let side = |token: Address, raw: u64| (token, U256::from(raw));
     let (sold, bought) = (side(SOLD, 10), side(wrapped, 20));
     let report = Report { emitter: ROUTER, router: "woofi", sold, bought, receiver: ME, code: None };
-    let route = Route { kind: Kind::Swap, sold, bought, legs: vec![] };
+    let route = Route { kind: RouteKind::Swap, sold, bought, legs: vec![] };
     let payee = |reports: &[Report], transfers: &[Transfer], route: &Route| {
         let (sender, callee, native, rules) = (OTHER, Some(ROUTER), Native::default(), &rules());
         let filler = None;

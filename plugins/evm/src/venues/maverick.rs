@@ -1,26 +1,26 @@
 //! Maverick: liquidity that moves with the price. Which tokens a pool has is told by what moved.
 
-use super::{Claim, Event, PoolId, Venue, named};
 use crate::hex;
+use crate::model::{Claim, PoolId, SwapEvent, Venue};
 use crate::rpc::Log;
 use alloy_primitives::U256;
 
 /// `Swap(address sender, address recipient, bool tokenAIn, bool exactOutput, uint256 amountIn, uint256 amountOut,
 /// int32 activeTick)`.
-pub const V1: Venue =
+pub const MAVERICK_V1: Venue =
     Venue::anywhere("maverick-v1", "Swap(address,address,bool,bool,uint256,uint256,int32)", read::<7, 4>);
 
 /// `PoolSwap(address sender, address recipient, (uint256 amount, bool tokenAIn, bool exactOutput, int32 tickLimit),
 /// uint256 amountIn, uint256 amountOut)`.
-pub const V2: Venue =
+pub const MAVERICK_V2: Venue =
     Venue::anywhere("maverick-v2", "PoolSwap(address,address,(uint256,bool,bool,int32),uint256,uint256)", read::<8, 6>);
 
-fn read<const WORDS: usize, const AMOUNTS: usize>(log: &Log<'_>) -> Option<Event> {
+fn read<const WORDS: usize, const AMOUNTS: usize>(log: &Log<'_>) -> Option<SwapEvent> {
     let &[_] = log.topics.as_slice() else { return None };
     let words: [U256; WORDS] = hex::words(log.data)?;
     let pool = hex::address(log.address)?;
     let claim = Claim::Unnamed { sold: words[AMOUNTS], bought: words[AMOUNTS + 1] };
-    Some(Event::new(PoolId::Contract(pool), pool, claim).to(named(words[1])?))
+    Some(SwapEvent::new(PoolId::Contract(pool), pool, claim).to(hex::word_address(words[1])?))
 }
 
 #[cfg(test)]
@@ -31,7 +31,7 @@ mod tests {
     #[test]
     fn amounts_come_late() {
         let expected = Claim::Unnamed { sold: U256::from(10), bought: U256::from(20) };
-        assert_eq!(log(&V1, 0, &[1, 2, 1, 0, 10, 20, 7]).unwrap().claim, expected);
-        assert_eq!(log(&V2, 0, &[1, 2, 9, 1, 0, 7, 10, 20]).unwrap().claim, expected);
+        assert_eq!(log(&MAVERICK_V1, 0, &[1, 2, 1, 0, 10, 20, 7]).unwrap().claim, expected);
+        assert_eq!(log(&MAVERICK_V2, 0, &[1, 2, 9, 1, 0, 7, 10, 20]).unwrap().claim, expected);
     }
 }

@@ -1,17 +1,17 @@
 //! Saddle and its forks (Synapse, Nerve, iron swaps): pools of several coins, named in events by their places.
 
-use super::{Claim, Event, PoolId, Venue};
 use crate::hex;
+use crate::model::{Claim, PoolId, SwapEvent, Venue};
 use crate::rpc::Log;
 
 /// `TokenSwap(address indexed buyer, uint256 tokensSold, uint256 tokensBought, uint128 soldId, uint128 boughtId)`.
-pub const VENUE: Venue = Venue::anywhere("saddle-like", "TokenSwap(address,uint256,uint256,uint128,uint128)", read);
+pub const SADDLE: Venue = Venue::anywhere("saddle-like", "TokenSwap(address,uint256,uint256,uint128,uint128)", read);
 
-fn read(log: &Log<'_>) -> Option<Event> {
+fn read(log: &Log<'_>) -> Option<SwapEvent> {
     let &[_, buyer] = log.topics.as_slice() else { return None };
     let [sold, bought, _sold_id, _bought_id] = hex::words(log.data)?;
     let pool = hex::address(log.address)?;
-    Some(Event::new(PoolId::Contract(pool), pool, Claim::Unnamed { sold, bought }).to(hex::padded_address(buyer)?))
+    Some(SwapEvent::new(PoolId::Contract(pool), pool, Claim::Unnamed { sold, bought }).to(hex::padded_address(buyer)?))
 }
 
 #[cfg(test)]
@@ -22,8 +22,8 @@ mod tests {
 
     #[test]
     fn what_moved_tells_the_tokens() {
-        let event = log(&VENUE, 1, &[10, 20, 0, 1]).unwrap();
+        let event = log(&SADDLE, 1, &[10, 20, 0, 1]).unwrap();
         assert_eq!(event.claim, Claim::Unnamed { sold: U256::from(10), bought: U256::from(20) });
-        assert_eq!(log(&VENUE, 1, &[10, 20, 0]), None);
+        assert_eq!(log(&SADDLE, 1, &[10, 20, 0]), None);
     }
 }

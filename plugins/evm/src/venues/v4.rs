@@ -3,20 +3,20 @@
 //! Only the managers that Uniswap deployed count. What they say needs no transfer beside it: a manager lets nobody leave
 //! with a debt, and between two of its pools nothing moves.
 
-use super::{Claim, Event, PoolId, Venue};
 use crate::hex;
+use crate::model::{Claim, PoolId, SwapEvent, Venue};
 use crate::rpc::Log;
 use alloy_primitives::{Address, U256, address};
 
 /// `Swap(bytes32 indexed id, address indexed sender, int128 amount0, int128 amount1, uint160 sqrtPriceX96,
 /// uint128 liquidity, int24 tick, uint24 fee)`.
-pub const VENUE: Venue = Venue {
-    emitters: MANAGERS,
+pub const UNISWAP_V4: Venue = Venue {
+    emitters: V4_MANAGERS,
     ..Venue::anywhere("uniswap-v4", "Swap(bytes32,address,int128,int128,uint160,uint128,int24,uint24)", read)
 };
 
 /// The managers: Ethereum, Base, Optimism, Arbitrum, Polygon, BSC, Avalanche, Sepolia, Base Sepolia.
-pub const MANAGERS: &[Address] = &[
+pub const V4_MANAGERS: &[Address] = &[
     address!("000000000004444c5dc75cb358380d2e3de08a90"),
     address!("498581ff718922c3f8e6a244956af099b2652b2b"),
     address!("9a13f98cb987694c9f086b1f5eb990eea8264ec3"),
@@ -28,23 +28,23 @@ pub const MANAGERS: &[Address] = &[
     address!("05e73354cfdd6745c338b50bcfdfa3aa6fa03408"),
 ];
 
-fn read(log: &Log<'_>) -> Option<Event> {
+fn read(log: &Log<'_>) -> Option<SwapEvent> {
     let &[_, id, _sender] = log.topics.as_slice() else { return None };
     let [amount0, amount1, ..]: [U256; 6] = hex::words(log.data)?;
     // Here the amounts are the swapper's: negative is what the pool received.
     let moved = [amount0, amount1].map(|amount| super::v3::moved(amount.wrapping_neg()));
-    Some(Event::new(PoolId::Key(hex::hash(id)?), hex::address(log.address)?, Claim::Pair(moved)))
+    Some(SwapEvent::new(PoolId::Key(hex::hash(id)?), hex::address(log.address)?, Claim::Pair(moved)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transfers::Moved;
+    use crate::model::Moved;
     use crate::venues::example::log;
 
     #[test]
     fn amounts_are_the_swappers() {
-        let event = log(&VENUE, 2, &[5, 0, 1, 1, 1, 1]).unwrap();
+        let event = log(&UNISWAP_V4, 2, &[5, 0, 1, 1, 1, 1]).unwrap();
         let Claim::Pair([first, second]) = event.claim else { panic!("{event:?}") };
         assert_eq!((first, second), (Moved { into: U256::ZERO, out: U256::from(5) }, Moved::default()));
         assert!(matches!(event.pool, PoolId::Key(_)));

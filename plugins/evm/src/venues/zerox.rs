@@ -1,13 +1,13 @@
 //! 0x V4: quotes and limit orders, filled from their maker's account. The event names both tokens and both amounts.
 
-use super::{Claim, Event, PoolId, Venue, named};
 use crate::hex;
+use crate::model::{Claim, PoolId, SwapEvent, Venue};
 use crate::rpc::Log;
 use alloy_primitives::U256;
 
 /// `RfqOrderFilled(bytes32 orderHash, address maker, address taker, address makerToken, address takerToken,
 /// uint128 takerTokenFilledAmount, uint128 makerTokenFilledAmount, bytes32 pool)`.
-pub const RFQ: Venue = Venue::anywhere(
+pub const ZEROX_RFQ: Venue = Venue::anywhere(
     "0x-rfq",
     "RfqOrderFilled(bytes32,address,address,address,address,uint128,uint128,bytes32)",
     |log| read::<8>(log, [1, 4, 5, 3, 6]),
@@ -15,7 +15,7 @@ pub const RFQ: Venue = Venue::anywhere(
 
 /// `OtcOrderFilled(bytes32 orderHash, address maker, address taker, address makerToken, address takerToken,
 /// uint128 makerTokenFilledAmount, uint128 takerTokenFilledAmount)`.
-pub const OTC: Venue =
+pub const ZEROX_OTC: Venue =
     Venue::anywhere("0x-otc", "OtcOrderFilled(bytes32,address,address,address,address,uint128,uint128)", |log| {
         read::<7>(log, [1, 4, 6, 3, 5])
     });
@@ -23,7 +23,7 @@ pub const OTC: Venue =
 /// `LimitOrderFilled(bytes32 orderHash, address maker, address taker, address feeRecipient, address makerToken,
 /// address takerToken, uint128 takerTokenFilledAmount, uint128 makerTokenFilledAmount,
 /// uint128 takerTokenFeeFilledAmount, uint256 protocolFeePaid, bytes32 pool)`.
-pub const LIMIT: Venue = Venue::anywhere(
+pub const ZEROX_LIMIT: Venue = Venue::anywhere(
     "0x-limit",
     "LimitOrderFilled(bytes32,address,address,address,address,address,uint128,uint128,uint128,uint256,bytes32)",
     |log| read::<11>(log, [1, 5, 6, 4, 7]),
@@ -31,13 +31,15 @@ pub const LIMIT: Venue = Venue::anywhere(
 
 /// Where stand the maker, the token that it got and how much, the token that it gave and how much. The maker is who holds
 /// what is traded, so it stands for the pool.
-fn read<const WORDS: usize>(log: &Log<'_>, [maker, got, got_raw, gave, gave_raw]: [usize; 5]) -> Option<Event> {
+fn read<const WORDS: usize>(log: &Log<'_>, [maker, got, got_raw, gave, gave_raw]: [usize; 5]) -> Option<SwapEvent> {
     let &[_] = log.topics.as_slice() else { return None };
     let words: [U256; WORDS] = hex::words(log.data)?;
-    let maker = named(words[maker])?;
-    let claim =
-        Claim::Named { sold: (named(words[got])?, words[got_raw]), bought: (named(words[gave])?, words[gave_raw]) };
-    Some(Event::new(PoolId::Contract(maker), maker, claim))
+    let maker = hex::word_address(words[maker])?;
+    let claim = Claim::Named {
+        sold: (hex::word_address(words[got])?, words[got_raw]),
+        bought: (hex::word_address(words[gave])?, words[gave_raw]),
+    };
+    Some(SwapEvent::new(PoolId::Contract(maker), maker, claim))
 }
 
 #[cfg(test)]
@@ -51,9 +53,9 @@ mod tests {
         let side = |token: u8, raw: u64| (Address::with_last_byte(token), U256::from(raw));
         let expected = Claim::Named { sold: side(4, 10), bought: side(3, 20) };
         for (venue, words) in [
-            (RFQ, &[9, 1, 2, 3, 4, 10, 20, 0][..]),
-            (OTC, &[9, 1, 2, 3, 4, 20, 10]),
-            (LIMIT, &[9, 1, 2, 7, 3, 4, 10, 20, 0, 0, 0]),
+            (ZEROX_RFQ, &[9, 1, 2, 3, 4, 10, 20, 0][..]),
+            (ZEROX_OTC, &[9, 1, 2, 3, 4, 20, 10]),
+            (ZEROX_LIMIT, &[9, 1, 2, 7, 3, 4, 10, 20, 0, 0, 0]),
         ] {
             let event = log(&venue, 0, words).unwrap();
             assert_eq!((event.claim, event.holder), (expected, Address::with_last_byte(1)));

@@ -1,19 +1,19 @@
-//! Finds the end of a text, sixteen bytes at a time.
+//! Finds the end of a JSON string, sixteen bytes at a time.
 
 /// The first quote or backslash from `at` on.
 #[inline]
 pub(super) fn quote_or_escape(bytes: &[u8], at: usize) -> Option<usize> {
-    // Names and numbers end within the first block: no loop is entered for them, which is metered in a host.
-    let Some(block) = bytes.get(at..)?.first_chunk::<16>() else { return one_by_one(bytes, at) };
+    // Most names and numbers end within the first block and need no loop, whose every round costs fuel in a metered host.
+    let Some(block) = bytes.get(at..)?.first_chunk::<16>() else { return byte_by_byte(bytes, at) };
     match marks(block) {
-        0 => further(bytes, at + 16),
+        0 => in_longer_string(bytes, at + 16),
         hits => Some(at + hits.trailing_zeros() as usize),
     }
 }
 
-/// The same of longer texts, two blocks at a time.
+/// The same for longer strings, two blocks at a time.
 #[inline]
-fn further(bytes: &[u8], mut at: usize) -> Option<usize> {
+fn in_longer_string(bytes: &[u8], mut at: usize) -> Option<usize> {
     while let Some(blocks) = bytes.get(at..).and_then(|rest| rest.first_chunk::<32>())
         && let (Some(first), Some(second)) = (blocks.first_chunk(), blocks.last_chunk())
     {
@@ -23,20 +23,22 @@ fn further(bytes: &[u8], mut at: usize) -> Option<usize> {
         }
         at += 32;
     }
-    one_by_one(bytes, at)
+    byte_by_byte(bytes, at)
 }
 
-fn one_by_one(bytes: &[u8], at: usize) -> Option<usize> {
+/// The same for the last bytes, which fill no block.
+fn byte_by_byte(bytes: &[u8], at: usize) -> Option<usize> {
     let found = bytes.get(at..)?.iter().position(|byte| matches!(byte, b'"' | b'\\'));
     found.map(|found| at + found)
 }
 
 /// One bit per byte that is a quote or a backslash.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[expect(unsafe_code, reason = "loads of a whole block have no safe form")]
 #[inline]
 fn marks(block: &[u8; 16]) -> u32 {
     use std::arch::wasm32::{i8x16_bitmask, i8x16_eq, i8x16_splat, v128_load, v128_or};
-    // SAFETY: the block is as long as what is loaded, and may lie anywhere.
+    // SAFETY: the block is as long as what is loaded; the load needs no alignment.
     let block = unsafe { v128_load(block.as_ptr().cast()) };
     let quotes = i8x16_eq(block, i8x16_splat(0x22));
     let escapes = i8x16_eq(block, i8x16_splat(0x5c));
@@ -45,10 +47,12 @@ fn marks(block: &[u8; 16]) -> u32 {
 
 /// One bit per byte that is a quote or a backslash.
 #[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "the intrinsics are unsafe to call without a target feature of their caller")]
 #[inline]
 fn marks(block: &[u8; 16]) -> u32 {
     use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8};
-    // SAFETY: these belong to every processor of this kind; the block is as long as what is loaded, and may lie anywhere.
+    // SAFETY: every x86-64 processor has these instructions; the block is as long as what is loaded, and the load needs no
+    // alignment.
     unsafe {
         let block = _mm_loadu_si128(block.as_ptr().cast());
         let quotes = _mm_cmpeq_epi8(block, _mm_set1_epi8(0x22));
@@ -69,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_mark_is_found_wherever_it_stands() {
+    fn the_first_mark_is_found_at_any_offset() {
         for length in 0..70 {
             for mark in [b'"', b'\\'] {
                 let mut bytes = vec![b'x'; length];

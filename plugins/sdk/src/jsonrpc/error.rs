@@ -1,40 +1,40 @@
-//! Why a call has no result, sorted by what is to be done about it.
+//! Why a call has no result, sorted by what the caller can do about it.
 
 use crate::{Failure, Response, Span, UpstreamError};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::fmt;
 
-/// What is to be done about an error.
+/// What a caller can do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Ask again, after so many milliseconds if given.
+    /// Try again, after so many milliseconds if given.
     Retry(Option<u64>),
     /// This endpoint cannot answer; another may.
     Elsewhere,
-    /// Too much was asked at once.
+    /// The request was too large.
     TooWide,
-    /// The endpoint has not come to this block.
+    /// The endpoint does not have this block yet.
     NotYet,
     /// The endpoint does not know the method.
     Unsupported,
     /// The endpoint does not understand the parameters.
     BadParams,
-    /// The endpoint has thrown the state of this block away.
+    /// The endpoint has deleted the state of this block.
     NoState,
-    /// The called contract gave no answer; a fact about the contract, not about the endpoint.
+    /// The called contract reverted: a fact about the contract, not about the endpoint.
     Reverted,
 }
 
 /// A call without a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// What to do.
+    /// What the caller can do.
     pub kind: Kind,
     /// The node's own code, where it gave one.
     pub code: Option<i64>,
     message: String,
-    about_batches: bool,
+    concerns_batches: bool,
 }
 
 impl fmt::Display for Error {
@@ -46,25 +46,25 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl Error {
-    /// No more of a node's own words than this is passed on.
-    const LONGEST: usize = 300;
+    /// The rest of a node's message is cut off.
+    const MAX_MESSAGE_CHARS: usize = 300;
 
     pub(super) fn new(kind: Kind, message: &str) -> Self {
-        let message = message.chars().filter(|c| !c.is_control()).take(Self::LONGEST).collect();
-        Self { kind, code: None, message, about_batches: false }
+        let message = message.chars().filter(|c| !c.is_control()).take(Self::MAX_MESSAGE_CHARS).collect();
+        Self { kind, code: None, message, concerns_batches: false }
     }
 
     pub(super) fn left_out() -> Self {
-        Self::new(Kind::Elsewhere, "the answer to a call is missing from its batch")
+        Self::new(Kind::Elsewhere, "the response lacks the answer to this call")
     }
 
-    /// Names the method that was called.
-    pub(super) fn of(mut self, method: &str) -> Self {
+    /// Puts the name of the method in front of the message.
+    pub(super) fn for_method(mut self, method: &str) -> Self {
         self.message.insert_str(0, &format!("{method}: "));
         self
     }
 
-    /// The same in the contract's words, for a scan of `span`.
+    /// The failure of the contract for this error, in a scan of `span`.
     pub fn failure(self, span: Span) -> Failure {
         let heights = span.last.saturating_sub(span.first) + 1;
         match self.kind {
@@ -77,10 +77,10 @@ impl Error {
         }
     }
 
-    /// How many calls may go into one request after so many were refused: the number that the refusal names, else half as
-    /// many; one where batches are not known at all. None where it was no refusal of a batch.
+    /// How many calls to put into one request after `refused` were too many: the number that the refusal names, else half as
+    /// many; one where the endpoint knows no batches. None where the error is no refusal of a batch.
     pub(super) fn batch_after(&self, refused: usize) -> Option<usize> {
-        if !self.about_batches || refused < 2 {
+        if !self.concerns_batches || refused < 2 {
             return None;
         }
         let text = self.message.to_ascii_lowercase();
@@ -90,12 +90,13 @@ impl Error {
         Some(fewer.unwrap_or(if is_unknown { 1 } else { refused / 2 }))
     }
 
-    pub(super) fn is_patience(&self) -> bool {
+    /// Whether the error names a delay before the next try.
+    pub(super) fn has_retry_delay(&self) -> bool {
         matches!(self.kind, Kind::Retry(Some(_)))
     }
 
-    /// What an HTTP status alone says; none for success.
-    pub(super) fn of_status(response: &Response) -> Option<Self> {
+    /// The error for an HTTP status; none for success.
+    pub(super) fn from_status(response: &Response) -> Option<Self> {
         let status = response.status;
         let kind = match status {
             200..=299 => return None,
@@ -107,20 +108,20 @@ impl Error {
         Some(Self::new(kind, &format!("the endpoint answered with HTTP status {status}")))
     }
 
-    /// What a JSON-RPC error object says.
-    pub(super) fn of_node(object: &str) -> Self {
+    /// The error for a JSON-RPC error object.
+    pub(super) fn from_node(object: &str) -> Self {
         #[derive(Deserialize)]
-        struct Node<'a> {
+        struct ErrorObject<'a> {
             #[serde(default)]
             code: i64,
             #[serde(borrow, default)]
             message: Cow<'a, str>,
         }
-        let node = serde_json::from_str(object).unwrap_or(Node { code: 0, message: Cow::Borrowed(object) });
+        let node = serde_json::from_str(object).unwrap_or(ErrorObject { code: 0, message: Cow::Borrowed(object) });
         let text = node.message.to_ascii_lowercase();
-        let mut error = Self::new(sort(node.code, &text), &format!("{} (code {})", node.message, node.code));
+        let mut error = Self::new(kind_of(node.code, &text), &format!("{} (code {})", node.message, node.code));
         error.code = Some(node.code);
-        error.about_batches = text.contains("batch") || (node.code == -32600 && !text.contains("limit"));
+        error.concerns_batches = text.contains("batch") || (node.code == -32600 && !text.contains("limit"));
         error
     }
 }
@@ -130,21 +131,22 @@ impl From<UpstreamError> for Error {
         match error {
             UpstreamError::Unreachable(why) => Self::new(Kind::Retry(None), &why),
             UpstreamError::TooLarge(cap) => {
-                Self::new(Kind::TooWide, &format!("the answer is larger than the cap of {cap} bytes"))
+                Self::new(Kind::TooWide, &format!("the response is larger than the limit of {cap} bytes"))
             }
             UpstreamError::Refused(why) => Self::new(Kind::Elsewhere, &why),
         }
     }
 }
 
-/// Seconds to wait, as milliseconds.
+/// The delay of the header `Retry-After`, in milliseconds.
 fn retry_after(response: &Response) -> Option<u64> {
     let (_, value) = response.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
     value.trim().parse::<u64>().ok().map(|seconds| seconds.saturating_mul(1_000))
 }
 
-/// Nodes agree on few codes and on no words; these were seen. The order matters: a text may hold several.
-const WORDS: [(Kind, &[&str]); 7] = [
+/// Phrases seen in messages of nodes, which agree on few codes and on no message. The order matters: a message may contain
+/// several.
+const PHRASES: [(Kind, &[&str]); 7] = [
     (
         Kind::Reverted,
         &[
@@ -255,15 +257,16 @@ const WORDS: [(Kind, &[&str]); 7] = [
     ),
 ];
 
-fn sort(code: i64, text: &str) -> Kind {
+/// Sorts an error by its code and its message in lower case.
+fn kind_of(code: i64, text: &str) -> Kind {
     match code {
         3 | -32015 => return Kind::Reverted,
         -32601 => return Kind::Unsupported,
         429 | -32029 => return Kind::Retry(Some(1_000)),
         _ => {}
     }
-    let said = WORDS.iter().find(|(_, words)| words.iter().any(|word| text.contains(word)));
-    match (said, code) {
+    let matched = PHRASES.iter().find(|(_, phrases)| phrases.iter().any(|phrase| text.contains(phrase)));
+    match (matched, code) {
         (Some((kind, _)), _) => *kind,
         (None, -32004) => Kind::Unsupported,
         (None, -32602) => Kind::BadParams,

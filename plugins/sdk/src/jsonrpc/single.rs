@@ -1,4 +1,4 @@
-//! Calls that each go in a request of their own, their answers read in one pass: for answers of many megabytes.
+//! Calls that each have a request of their own and whose responses are parsed in one pass: for responses of many megabytes.
 
 use super::{Call, Error, Kind, post};
 use crate::Host;
@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::ops::Range;
 
-/// The answer to one call, not yet read.
+/// The response to one call, not parsed yet.
 #[derive(Debug)]
 pub struct Reply {
     method: &'static str,
@@ -16,10 +16,10 @@ pub struct Reply {
 
 #[derive(Deserialize)]
 #[serde(bound(deserialize = "T: Deserialize<'de>"))]
-struct Whole<'a, T> {
+struct ResponseObject<'a, T> {
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
-    // Not `default`, which would ask for one of T.
+    // Without `default`, which would require `T: Default`.
     result: Option<T>,
 }
 
@@ -31,8 +31,8 @@ pub fn send_singly(host: &mut impl Host, calls: &[Call]) -> Vec<Reply> {
         .iter()
         .map(|call| match answers.next() {
             Some(Ok(response)) => {
-                let status = Error::of_status(&response);
-                let not_text = |_| Error::new(Kind::Elsewhere, "an answer that is not text");
+                let status = Error::from_status(&response);
+                let not_text = |_| Error::new(Kind::Elsewhere, "the response is not UTF-8");
                 Reply { method: call.method, body: String::from_utf8(response.body).map_err(not_text), status }
             }
             Some(Err(error)) => Reply { method: call.method, body: Err(error.into()), status: None },
@@ -42,14 +42,14 @@ pub fn send_singly(host: &mut impl Host, calls: &[Call]) -> Vec<Reply> {
 }
 
 impl Reply {
-    /// The result; none when it is null. What it borrows lives as long as the reply.
+    /// The result, which may borrow from the reply; none where it is null.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<Option<T>, Error> {
-        self.read().map_err(|error| error.of(self.method))
+        self.read().map_err(|error| error.for_method(self.method))
     }
 
     fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<Option<T>, Error> {
-        // A status that says how long to wait counts for more than what the body adds.
-        if let Some(status) = self.status.as_ref().filter(|status| status.is_patience()) {
+        // A status with a delay before the next try counts more than the body.
+        if let Some(status) = self.status.as_ref().filter(|status| status.has_retry_delay()) {
             return Err(status.clone());
         }
         let body = match (&self.body, &self.status) {
@@ -57,11 +57,13 @@ impl Reply {
             (Err(_), Some(status)) => return Err(status.clone()),
             (Err(error), None) => return Err(error.clone()),
         };
-        match (serde_json::from_str::<Whole<'a, T>>(body), &self.status) {
-            (Ok(Whole { error: Some(error), .. }), _) => Err(Error::of_node(error.get())),
+        match (serde_json::from_str::<ResponseObject<'a, T>>(body), &self.status) {
+            (Ok(ResponseObject { error: Some(error), .. }), _) => Err(Error::from_node(error.get())),
             (_, Some(status)) => Err(status.clone()),
-            (Ok(Whole { result, .. }), None) => Ok(result),
-            (Err(error), None) => Err(Error::new(Kind::Elsewhere, &format!("an answer that cannot be read: {error}"))),
+            (Ok(ResponseObject { result, .. }), None) => Ok(result),
+            (Err(error), None) => {
+                Err(Error::new(Kind::Elsewhere, &format!("the response is not of the expected form: {error}")))
+            }
         }
     }
 }
@@ -71,10 +73,10 @@ mod tests {
     use super::*;
     use crate::{Failure, Level, Request, Response, Span, UpstreamError};
 
-    /// Answers each request with the next of its responses.
-    struct Script(Vec<Result<Response, UpstreamError>>);
+    /// A host that answers each request with the next of its responses.
+    struct ScriptedHost(Vec<Result<Response, UpstreamError>>);
 
-    impl Host for Script {
+    impl Host for ScriptedHost {
         fn send(&mut self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
             self.0.drain(..requests.len()).collect()
         }
@@ -85,21 +87,21 @@ mod tests {
         fn log(&mut self, _level: Level, _message: &str) {}
     }
 
-    fn ask(status: u16, body: &str) -> Reply {
+    fn reply_to_one(status: u16, body: &str) -> Reply {
         let headers = vec![("Retry-After".to_owned(), "2".to_owned())];
         let response = Response { status, headers, body: body.as_bytes().to_vec() };
-        send_singly(&mut Script(vec![Ok(response)]), &[Call::new("getX", "[]")]).remove(0)
+        send_singly(&mut ScriptedHost(vec![Ok(response)]), &[Call::new("getX", "[]")]).remove(0)
     }
 
     fn refusal(status: u16, body: &str) -> Error {
-        ask(status, body).parse::<u64>().unwrap_err()
+        reply_to_one(status, body).parse::<u64>().unwrap_err()
     }
 
     #[test]
     fn a_result_is_borrowed_and_may_be_null() {
-        let reply = ask(200, r#"{"jsonrpc":"2.0","result":["a","b"],"id":0}"#);
+        let reply = reply_to_one(200, r#"{"jsonrpc":"2.0","result":["a","b"],"id":0}"#);
         assert_eq!(reply.parse::<Vec<&str>>(), Ok(Some(vec!["a", "b"])));
-        assert_eq!(ask(200, r#"{"result":null,"id":0}"#).parse::<Vec<&str>>(), Ok(None));
+        assert_eq!(reply_to_one(200, r#"{"result":null,"id":0}"#).parse::<Vec<&str>>(), Ok(None));
     }
 
     #[test]
@@ -111,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_an_error() {
+    fn without_a_result_there_is_an_error() {
         let failure = |error: Error| error.failure(Span { first: 1, last: 1 });
         assert!(matches!(failure(refusal(200, r#"{"result":["#)), Failure::Elsewhere(_)));
         assert!(matches!(failure(refusal(429, "slow down")), Failure::Retry((Some(2_000), _))));
         assert!(matches!(failure(refusal(503, "")), Failure::Retry(_)));
         let unreachable = Err(UpstreamError::Unreachable("gone".into()));
-        let reply = send_singly(&mut Script(vec![unreachable]), &[Call::new("getX", "[]")]).remove(0);
+        let reply = send_singly(&mut ScriptedHost(vec![unreachable]), &[Call::new("getX", "[]")]).remove(0);
         assert!(matches!(failure(reply.parse::<u64>().unwrap_err()), Failure::Retry(_)));
     }
 }

@@ -1,57 +1,60 @@
-//! Batches whose answers are read where they stand, in one pass over each body: for many answers of many kilobytes.
+//! Batches whose results are parsed in one pass over each body, without finding them first: for many results of many kilobytes.
 
-use super::{Answers, Call, Error, Kind, ask, unreadable};
+use super::{Answers, Call, Error, Kind, send_batches, unreadable};
 use crate::Host;
 use crate::json::{Cursor, Malformed};
 use std::ops::Range;
 
-/// Whether an answer was read, or why not.
-pub type Outcome = Result<(), Error>;
+/// Whether a result was read, or why not.
+pub type ReadOutcome = Result<(), Error>;
 
-/// What came for the calls of one [`send_unread`].
+/// The responses to the calls of one [`send_unread`], not parsed yet.
 #[derive(Debug)]
 pub struct Unread {
     methods: Vec<&'static str>,
-    /// Lists of answers, each with the calls that it answers.
+    /// Bodies that are lists, each with the range of calls that it answers.
     lists: Vec<(Range<usize>, Vec<u8>)>,
-    /// What came otherwise: alone, or not at all.
+    /// Calls that were answered alone, or not at all.
     others: Answers,
 }
 
-/// Sends the calls as [`super::send`] does, and leaves the answers to [`Unread::read`].
+/// Sends the calls as [`super::send`] does, and leaves the responses to [`Unread::read`].
 pub fn send_unread(host: &mut impl Host, calls: &[Call], batch: usize) -> Unread {
     let methods = calls.iter().map(|call| call.method).collect();
-    let mut unread = Unread { methods, lists: vec![], others: Answers::none(calls.len()) };
-    ask(host, calls, batch, |chunk, response| match response {
-        Ok(response) if Error::of_status(&response).is_none() && Cursor::new(&response.body).peek() == Some(b'[') => {
+    let mut unread = Unread { methods, lists: vec![], others: Answers::unanswered(calls.len()) };
+    send_batches(host, calls, batch, |chunk, response| match response {
+        Ok(response) if Error::from_status(&response).is_none() && Cursor::new(&response.body).peek() == Some(b'[') => {
             unread.lists.push((chunk, response.body));
             None
         }
-        other => unread.others.take(calls, chunk, other),
+        other => unread.others.file_response(calls, chunk, other),
     });
     unread
 }
 
 impl Unread {
-    /// Reads all answers: `read` is given the number of a call and its result, `null` included, and must pass it. For each
-    /// call, whether that was done or why not.
-    pub fn read<'a>(&'a self, mut read: impl FnMut(usize, &mut Cursor<'a>) -> Result<(), Malformed>) -> Vec<Outcome> {
-        let mut outcomes: Vec<Outcome> =
+    /// Reads all results: `read` is called with the index of a call and a cursor at its result, `null` included, and must pass
+    /// it. Returns for each call whether that was done, or why not.
+    pub fn read<'a>(
+        &'a self,
+        mut read: impl FnMut(usize, &mut Cursor<'a>) -> Result<(), Malformed>,
+    ) -> Vec<ReadOutcome> {
+        let mut outcomes: Vec<ReadOutcome> =
             (0..self.methods.len()).map(|at| self.others.read(at, |cursor| read(at, cursor))).collect();
         for (chunk, body) in &self.lists {
             let mut cursor = Cursor::new(body);
             let mut is_answered = vec![false; chunk.len()];
-            let walked = cursor.list(|element| {
-                if let Some((at, outcome)) = answer(body, element, chunk, &mut read)? {
+            let parsed = cursor.list(|element| {
+                if let Some((at, outcome)) = read_answer(body, element, chunk, &mut read)? {
                     is_answered[at - chunk.start] = true;
                     outcomes[at] = outcome;
                 }
                 Ok::<_, Malformed>(())
             });
-            if let Err(error) = walked.and_then(|()| cursor.end()) {
-                let error = Error::new(Kind::Elsewhere, &format!("an answer that is not JSON-RPC: {error}"));
+            if let Err(error) = parsed.and_then(|()| cursor.end()) {
+                let error = Error::new(Kind::Elsewhere, &format!("the response is not JSON-RPC: {error}"));
                 for (at, _) in chunk.clone().zip(is_answered).filter(|(_, is_answered)| !is_answered) {
-                    outcomes[at] = Err(error.clone().of(self.methods[at]));
+                    outcomes[at] = Err(error.clone().for_method(self.methods[at]));
                 }
             }
         }
@@ -59,17 +62,17 @@ impl Unread {
     }
 }
 
-/// Reads one answer of a list; none where it answers no call of these.
-fn answer<'a>(
+/// Reads one response object of a list; none where it answers none of these calls.
+fn read_answer<'a>(
     body: &'a [u8],
     element: &mut Cursor<'a>,
     chunk: &Range<usize>,
     read: &mut impl FnMut(usize, &mut Cursor<'a>) -> Result<(), Malformed>,
-) -> Result<Option<(usize, Outcome)>, Malformed> {
+) -> Result<Option<(usize, ReadOutcome)>, Malformed> {
     let (mut call, mut outcome, mut error, mut ahead) = (None, None, None, None);
     element.object(|name, field| {
         match (name, call) {
-            (b"id", _) => call = super::call_of(field.value()?).filter(|at| chunk.contains(at)),
+            (b"id", _) => call = super::call_of_id(field.value()?).filter(|at| chunk.contains(at)),
             (b"result", Some(at)) => {
                 let start = field.clone();
                 outcome = Some(read(at, field).map_err(unreadable));
@@ -78,7 +81,7 @@ fn answer<'a>(
                     field.skip()?;
                 }
             }
-            // Some nodes name the call behind its result.
+            // Some nodes put the id after the result.
             (b"result", None) => {
                 field.peek();
                 let start = field.place();
@@ -94,7 +97,7 @@ fn answer<'a>(
     })?;
     let Some(at) = call else { return Ok(None) };
     if let Some(error) = error {
-        return Ok(Some((at, Err(Error::of_node(&String::from_utf8_lossy(error))))));
+        return Ok(Some((at, Err(Error::from_node(&String::from_utf8_lossy(error))))));
     }
     let outcome = outcome.unwrap_or_else(|| {
         let mut cursor = Cursor::new(ahead.map_or(&b"null"[..], |range| &body[range]));
@@ -108,10 +111,10 @@ mod tests {
     use super::*;
     use crate::{Level, Request, Response, UpstreamError};
 
-    /// Answers every request with one body.
-    struct Says(u16, &'static str);
+    /// A host that answers every request with one body.
+    struct OneBody(u16, &'static str);
 
-    impl Host for Says {
+    impl Host for OneBody {
         fn send(&mut self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
             let Self(status, body) = *self;
             let response = Response { status, headers: vec![], body: body.as_bytes().to_vec() };
@@ -124,29 +127,29 @@ mod tests {
         fn log(&mut self, _level: Level, _message: &str) {}
     }
 
-    /// By call: the text that was read, or what went wrong; and the same by the way that looks at answers one by one.
+    /// For each call the text that was read, or what went wrong: once with `send_unread`, once with `send`.
     fn both(status: u16, body: &'static str) -> [Vec<Result<Option<String>, String>>; 2] {
         let calls: Vec<Call> = (0..3).map(|at| Call::new("eth_x", format!("[{at}]"))).collect();
         let text = |cursor: &mut Cursor<'_>| {
             Ok::<_, Malformed>(cursor.optional_text()?.map(|text| String::from_utf8_lossy(text).into_owned()))
         };
-        let unread = send_unread(&mut Says(status, body), &calls, 10);
+        let unread = send_unread(&mut OneBody(status, body), &calls, 10);
         let mut texts = vec![None; 3];
         let outcomes = unread.read(|at, cursor| {
             texts[at] = text(cursor)?;
             Ok(())
         });
         let at_once = outcomes.into_iter().zip(texts).map(|(outcome, text)| outcome.map(|()| text));
-        let answers = super::super::send(&mut Says(status, body), &calls, 10);
+        let answers = super::super::send(&mut OneBody(status, body), &calls, 10);
         let singly = (0..3).map(|at| answers.read(at, text));
         [
-            at_once.map(|said| said.map_err(|e| e.to_string())).collect(),
-            singly.map(|said| said.map_err(|e| e.to_string())).collect(),
+            at_once.map(|outcome| outcome.map_err(|e| e.to_string())).collect(),
+            singly.map(|outcome| outcome.map_err(|e| e.to_string())).collect(),
         ]
     }
 
     #[test]
-    fn answers_read_where_they_stand_are_those_that_are_read_singly() {
+    fn results_are_those_that_send_finds() {
         for body in [
             r#"[{"id":0,"result":"a"},{"id":2,"result":"c"},{"id":1,"result":"b"}]"#,
             r#" [ {"jsonrpc":"2.0","result":"a","id":"0"}, {"result":null,"id":1}, {"id":2} ] "#,
@@ -165,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_result_that_cannot_be_read_costs_no_other() {
+    fn an_unreadable_result_costs_no_other() {
         let [at_once, singly] =
             both(200, r#"[{"id":0,"result":{"a":[1]}},{"id":1,"result":"b"},{"result":[],"id":2}]"#);
         assert!(at_once[0].is_err() && at_once[2].is_err() && singly[0].is_err());
@@ -173,11 +176,11 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_before_the_place_where_a_list_breaks_off_is_read() {
+    fn results_before_the_end_of_a_truncated_list_are_read() {
         let [at_once, _] = both(200, r#"[{"id":0,"result":"a"},{"id":1,"result":"b"#);
         assert_eq!(at_once[0], Ok(Some("a".to_owned())));
-        for said in &at_once[1..] {
-            assert!(said.as_ref().is_err_and(|why| why.contains("not JSON-RPC")), "{said:?}");
+        for outcome in &at_once[1..] {
+            assert!(outcome.as_ref().is_err_and(|why| why.contains("not JSON-RPC")), "{outcome:?}");
         }
     }
 }

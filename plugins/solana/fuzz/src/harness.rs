@@ -1,18 +1,17 @@
-//! Transactions made of any bytes: what the fuzz targets and the bounded test give to the plugin, and what must hold then.
+//! Transactions made of any bytes, which the fuzz targets and the bounded test give to the plugin, and what must hold then.
 //!
-//! Bytes choose among few accounts, tokens and amounts, so that calls, transfers and balances meet often enough to get
-//! through every stage: an instruction of random accounts alone would move nothing.
+//! The bytes choose among few accounts, tokens and amounts, so that calls, transfers and balances fit together often enough to
+//! get through every stage. Instructions with random accounts would move nothing.
 
 use chain_plugin_sdk::amount::from_uint256;
 use chain_plugin_sdk::{Context, Host, Level, Plugin, Request, Response, Span, Trade, UpstreamError};
 use serde_json::{Value, json};
-use solana_plugin::venues::{ALL, routers};
-use solana_plugin::{Solana, base58};
+use solana_plugin::{Solana, base58, described_programs};
 
-/// Who may hold something: a signer, others, owners of vaults, token accounts.
+/// Accounts that may hold something: a signer, others, owners of vaults, token accounts.
 const HOLDERS: usize = 12;
-/// Token accounts among them, from this place on.
-const TOKEN_ACCOUNTS: usize = 4;
+/// The index from which on these are token accounts.
+const FIRST_TOKEN_ACCOUNT: usize = 4;
 const TOKEN: &str = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA";
 const SYSTEM: &str = "11111111111111111111111111111111";
 const MINTS: [&str; 4] = [
@@ -21,11 +20,11 @@ const MINTS: [&str; 4] = [
     "mintaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     "mintbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
 ];
-/// How Anchor's programs call themselves to tell an event, and the name of Pump.fun's.
-const EVENT: [u8; 16] =
+/// The data with which an Anchor program calls itself to emit an event, with the discriminator of Pump.fun's.
+const PUMP_FUN_EVENT: [u8; 16] =
     [0xe4, 0x45, 0xa5, 0x2e, 0x51, 0xcb, 0x9a, 0x1d, 0xbd, 0xdb, 0x7f, 0xd3, 0x4e, 0xe6, 0x61, 0xee];
 
-/// Bytes that are never at an end.
+/// Bytes that never end: zeros follow.
 struct Bytes<'a>(&'a [u8]);
 
 impl Bytes<'_> {
@@ -52,19 +51,19 @@ impl Bytes<'_> {
 /// Every account of a transaction: holders, mints, programs.
 fn keys() -> Vec<String> {
     let holders = (0..HOLDERS).map(|at| base58::encode(&[u8::try_from(at).unwrap_or(0) + 1; 32]));
-    let programs = [TOKEN, SYSTEM].into_iter().chain(ALL.iter().map(|venue| venue.program));
-    let others = MINTS.into_iter().chain(programs).chain(routers::KNOWN.iter().map(|(_, program)| *program));
+    let programs = [TOKEN, SYSTEM].into_iter().chain(described_programs());
+    let others = MINTS.into_iter().chain(programs);
     holders.chain(others.map(str::to_owned)).collect()
 }
 
 /// A call with its stack height.
 fn call(bytes: &mut Bytes<'_>, keys: &[String], height: usize) -> Value {
     let token = HOLDERS + MINTS.len();
-    let account = |bytes: &mut Bytes<'_>| TOKEN_ACCOUNTS + bytes.below(HOLDERS - TOKEN_ACCOUNTS);
+    let account = |bytes: &mut Bytes<'_>| FIRST_TOKEN_ACCOUNT + bytes.below(HOLDERS - FIRST_TOKEN_ACCOUNT);
     let (program, accounts, data) = match bytes.byte() % 8 {
         0..=3 => {
             let data = [&[3_u8][..], &bytes.amount().to_le_bytes()].concat();
-            (token, vec![account(bytes), account(bytes), bytes.below(TOKEN_ACCOUNTS)], data)
+            (token, vec![account(bytes), account(bytes), bytes.below(FIRST_TOKEN_ACCOUNT)], data)
         }
         4 => {
             let data = [&2_u32.to_le_bytes()[..], &bytes.amount().to_le_bytes()].concat();
@@ -72,7 +71,7 @@ fn call(bytes: &mut Bytes<'_>, keys: &[String], height: usize) -> Value {
         }
         5 => {
             let pump = keys.iter().position(|key| key.starts_with("6EF8")).unwrap_or(token + 2);
-            let data = EVENT.into_iter().chain((0..140).map(|_| bytes.byte())).collect();
+            let data = PUMP_FUN_EVENT.into_iter().chain((0..140).map(|_| bytes.byte())).collect();
             (pump, vec![bytes.below(HOLDERS)], data)
         }
         _ => {
@@ -85,13 +84,13 @@ fn call(bytes: &mut Bytes<'_>, keys: &[String], height: usize) -> Value {
 }
 
 fn balances(bytes: &mut Bytes<'_>, keys: &[String]) -> Value {
-    let of = |at: usize, bytes: &mut Bytes<'_>| {
+    let balance = |at: usize, bytes: &mut Bytes<'_>| {
         json!({
-            "accountIndex": at, "mint": MINTS[at % MINTS.len()], "owner": keys[at % TOKEN_ACCOUNTS], "programId": TOKEN,
+            "accountIndex": at, "mint": MINTS[at % MINTS.len()], "owner": keys[at % FIRST_TOKEN_ACCOUNT], "programId": TOKEN,
             "uiTokenAmount": {"amount": bytes.amount().to_string(), "decimals": 6},
         })
     };
-    (TOKEN_ACCOUNTS..HOLDERS).map(|at| of(at, bytes)).collect()
+    (FIRST_TOKEN_ACCOUNT..HOLDERS).map(|at| balance(at, bytes)).collect()
 }
 
 fn transaction(bytes: &mut Bytes<'_>) -> Value {
@@ -122,14 +121,14 @@ fn transaction(bytes: &mut Bytes<'_>) -> Value {
     })
 }
 
-/// Answers `getBlocks` with one slot and `getBlock` with a text.
-pub struct Says(pub Vec<u8>);
+/// A host that answers `getBlocks` with one slot and `getBlock` with the given bytes.
+pub struct OneBlock(pub Vec<u8>);
 
-impl Host for Says {
+impl Host for OneBlock {
     fn send(&mut self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
         let answer = |request: Request| {
-            let asked = request.body.unwrap_or_default();
-            let lists = String::from_utf8_lossy(&asked).contains("getBlocks");
+            let body = request.body.unwrap_or_default();
+            let lists = String::from_utf8_lossy(&body).contains("getBlocks");
             let listed = br#"{"jsonrpc":"2.0","result":[7],"id":0}"#.to_vec();
             Ok(Response { status: 200, headers: vec![], body: if lists { listed } else { self.0.clone() } })
         };
@@ -145,18 +144,18 @@ impl Host for Says {
     fn log(&mut self, _level: Level, _message: &str) {}
 }
 
-/// Scans a block that is answered with this text; gives its trades. Two scans of the same are the same.
+/// The trades of a scan of one block with this response. Scans it twice: both scans must give the same.
 pub fn trades_in(answer: Vec<u8>) -> Vec<Trade> {
-    let told = Context { settings: "{}".to_owned(), now_ms: 0, attributes: vec![] };
-    let mut says = Says(answer);
-    let mut once = || Solana::scan(&mut says, &told, Span { first: 7, last: 7 });
+    let context = Context { settings: "{}".to_owned(), now_ms: 0, attributes: vec![] };
+    let mut host = OneBlock(answer);
+    let mut once = || Solana::scan(&mut host, &context, Span { first: 7, last: 7 });
     let (first, second) = (once(), once());
-    assert_eq!(format!("{first:?}"), format!("{second:?}"), "two scans of the same differ");
+    assert_eq!(format!("{first:?}"), format!("{second:?}"), "two scans of the same block differ");
     first.map(|scanned| scanned.blocks.into_iter().flat_map(|block| block.trades).collect()).unwrap_or_default()
 }
 
-/// Scans a transaction made of these bytes; gives how many trades it had. Whatever the bytes: the scan ends without a trap, and
-/// what it gives is what the contract promises.
+/// Scans a transaction made of these bytes; returns its number of trades. Whatever the bytes: the scan ends without a panic,
+/// and its trades keep the contract.
 pub fn scan(bytes: &[u8]) -> usize {
     let block = json!({
         "jsonrpc": "2.0", "id": 0,
@@ -166,17 +165,17 @@ pub fn scan(bytes: &[u8]) -> usize {
         },
     });
     let trades = trades_in(block.to_string().into_bytes());
-    for (place, trade) in (0..).zip(&trades) {
-        assert_eq!(trade.ordinal, place, "places are not in order");
-        keeps_the_contract(trade);
+    for (ordinal, trade) in (0..).zip(&trades) {
+        assert_eq!(trade.ordinal, ordinal, "ordinals are not in order");
+        assert_contract(trade);
     }
     trades.len()
 }
 
-fn keeps_the_contract(trade: &Trade) {
+fn assert_contract(trade: &Trade) {
     assert!(base58::decode(&trade.trader.address).is_some_and(|key| key.len() == 32), "{trade:?}");
     for side in [&trade.sold, &trade.bought] {
-        assert!(!from_uint256(side.raw).is_zero(), "a side is nothing: {trade:?}");
+        assert!(!from_uint256(side.raw).is_zero(), "a side is zero: {trade:?}");
     }
     assert_eq!(trade.kind == "cycle", trade.sold.asset == trade.bought.asset, "{trade:?}");
     assert!(trade.legs.len() <= 256, "{} legs", trade.legs.len());
@@ -185,6 +184,6 @@ fn keeps_the_contract(trade: &Trade) {
         assert!(!from_uint256(leg.sold.raw).is_zero() && !from_uint256(leg.bought.raw).is_zero(), "{leg:?}");
     }
     for fee in &trade.fees {
-        assert!(!from_uint256(fee.raw).is_zero(), "a fee of nothing: {trade:?}");
+        assert!(!from_uint256(fee.raw).is_zero(), "a fee is zero: {trade:?}");
     }
 }

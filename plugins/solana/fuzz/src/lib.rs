@@ -1,3 +1,3 @@
-//! What the targets share.
+//! The harness that the fuzz targets share.
 
 pub mod harness;

@@ -1,4 +1,4 @@
-//! Fuzzes whatever an endpoint may answer: these bytes are the answer to every `getBlock`.
+//! Fuzzes the responses of an endpoint: the bytes are the response to every `getBlock`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

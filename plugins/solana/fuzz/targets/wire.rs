@@ -1,4 +1,4 @@
-//! Fuzzes what is read from bytes: transactions of the wire, and base58, which must come back as it went.
+//! Fuzzes decoders: transactions from the bytes of the wire, and base58, which must survive encoding and decoding.
 #![no_main]
 
 use solana_plugin::{base58, message};
@@ -8,6 +8,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     if let Ok(text) = std::str::from_utf8(bytes) {
         let _ = base58::decode(text);
     }
-    let few = &bytes[..bytes.len().min(2_000)];
-    assert_eq!(base58::decode(&base58::encode(few)).as_deref(), Some(few));
+    let head = &bytes[..bytes.len().min(2_000)];
+    assert_eq!(base58::decode(&base58::encode(head)).as_deref(), Some(head));
 });

@@ -1,14 +1,14 @@
 //! Jupiter RFQ: a market maker fills an order and usually pays for the transaction.
 
-use super::{Pool, Venue};
+use crate::model::{PoolAccount, Venue};
 
 /// Taker and maker come first and both sign.
-pub const VENUE: Venue = Venue {
+pub(crate) const VENUE: Venue = Venue {
     name: "jupiter-rfq",
     program: "61DFfeTKM7trxYcPQCM78bJ794ddZprZpAwAnLiwTpYH",
-    pool: Pool::Account(1),
+    pool: PoolAccount::CallAccount(1),
     authority: None,
     taker: Some(0),
     creators: &[],
-    claim: None,
+    read_event: None,
 };

@@ -1,7 +1,8 @@
-//! Venues that need no file of their own: what moves in their calls tells all, and whoever owns the vaults is the pool.
+//! Venues that need no file of their own: the transfers in their calls show everything, and the owner of the vaults is the
+//! pool.
 
-/// Name and program; most are market makers that routers trade with.
-pub const KNOWN: &[(&str, &str)] = &[
+/// Name and program of each; most are market makers that routers trade with.
+pub(crate) const OTHER_VENUES: &[(&str, &str)] = &[
     ("1dex", "DEXYosS6oEGvk8uCDayvwEZz4qEyDJRf9nFgYCaqPMTm"),
     ("aldrin-v1", "AMM55ShdkoGRB5jVYPjWziwk8m5MpwyDgsMWHaMSQWH6"),
     ("aldrin-v2", "CURVGoZn8zycx6FXwwevgBTB2gVvdbGTEpvMJDbgs2t4"),

@@ -1,57 +1,65 @@
 //! Pump.fun: the bonding curve of a new token, bought and sold for SOL or another quote token.
 
-use super::{Claim, Claimed, Pool, Venue};
 use crate::base58;
-use crate::tree::{EVENT, Tree};
+use crate::call_tree::{CallTree, EVENT_PREFIX};
+use crate::message::Data;
+use crate::model::{PoolAccount, ReportedFee, ReportedTrade, Venue};
 
 /// The curve owns its token account and holds native SOL itself. What it pays for a sale leaves without any instruction:
-/// only its event tells.
-pub const VENUE: Venue = Venue {
+/// only its event shows it.
+pub(crate) const VENUE: Venue = Venue {
     name: "pump-fun",
     program: "6EF8rrecthR5Dkzon8Nwu78hRvfCKubJ14M5uBEwF6P",
-    pool: Pool::Party,
+    pool: PoolAccount::VaultOwner,
     authority: None,
     taker: None,
     // The creator's vault in `sell` and `buy`.
     creators: &[8, 9],
-    claim: Some(claim),
+    read_event: Some(read_trade_event),
 };
 
-/// `TradeEvent`.
-const TRADE: [u8; 8] = [0xbd, 0xdb, 0x7f, 0xd3, 0x4e, 0xe6, 0x61, 0xee];
+/// The discriminator of `TradeEvent`.
+const TRADE_EVENT: [u8; 8] = [0xbd, 0xdb, 0x7f, 0xd3, 0x4e, 0xe6, 0x61, 0xee];
 
-/// The trade event of a call.
-fn claim(tree: &Tree<'_, '_>, at: usize) -> Option<Claim> {
+/// A shorter text of data is no trade event.
+const MIN_EVENT_DATA: usize = 120;
+
+/// The fee of the protocol while it could not be configured: one part in so many.
+const EARLY_FEE_DIVISOR: u64 = 100;
+
+/// The trade event within a call.
+fn read_trade_event(tree: &CallTree<'_, '_>, at: usize) -> Option<ReportedTrade> {
     let within = tree.within(at).map(|at| &tree.calls[at]);
-    let mut told = within.filter(|call| call.program == VENUE.program && call.instruction.data.len_at_most() > 120);
-    told.find_map(|call| read(call.instruction.data.bytes().strip_prefix(&[EVENT, TRADE].concat()[..])?))
+    let is_event_call = |data: &Data<'_>| data.len_at_most() > MIN_EVENT_DATA;
+    let mut events = within.filter(|it| it.program == VENUE.program && is_event_call(&it.instruction.data));
+    let prefix = [EVENT_PREFIX, TRADE_EVENT].concat();
+    events.find_map(|call| decode_trade_event(call.instruction.data.bytes().strip_prefix(&prefix[..])?))
 }
 
-/// Fields in the order of the program's interface; newer programs tell more at the end.
-fn read(event: &[u8]) -> Option<Claim> {
-    let mut fields = Fields(event);
+/// Fields stand in the order of the program's interface; newer programs append more.
+fn decode_trade_event(event: &[u8]) -> Option<ReportedTrade> {
+    let mut fields = EventFields(event);
     let _mint = fields.key()?;
     let (native, token) = (fields.number()?, fields.number()?);
     let is_buy = fields.take(1)? == [1];
     let user = base58::encode(fields.key()?);
     let _time_and_reserves = fields.take(40)?;
-    let mut costs = vec![];
-    // Since fees are configurable they are told.
+    let mut fees = vec![];
+    // Since fees can be configured, the event states them.
     if let Some([protocol, creator]) = fields.fees() {
-        costs.extend([("protocol", protocol), ("creator", creator)]);
-        costs.extend(fields.cashback());
+        fees.extend([("protocol", protocol), ("creator", creator)]);
+        fees.extend(fields.cashback());
     } else {
-        // Before, it was one percent.
-        costs.push(("protocol", Claimed { raw: native / 100, recipient: None }));
+        fees.push(("protocol", ReportedFee { raw: native / EARLY_FEE_DIVISOR, recipient: None }));
     }
-    costs.retain(|(_, claimed)| claimed.raw > 0);
-    Some(Claim { native, token, is_buy, user, costs })
+    fees.retain(|(_, fee)| fee.raw > 0);
+    Some(ReportedTrade { native, token, is_buy, user, fees })
 }
 
-/// What is left of an event.
-struct Fields<'a>(&'a [u8]);
+/// The part of an event that is not read yet.
+struct EventFields<'a>(&'a [u8]);
 
-impl<'a> Fields<'a> {
+impl<'a> EventFields<'a> {
     fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
@@ -67,21 +75,21 @@ impl<'a> Fields<'a> {
     }
 
     /// Recipient, basis points and amount, of the protocol and of the creator.
-    fn fees(&mut self) -> Option<[Claimed; 2]> {
+    fn fees(&mut self) -> Option<[ReportedFee; 2]> {
         let mut fee = || {
             let recipient = self.key()?;
             self.number()?;
-            Some(Claimed { raw: self.number()?, recipient: Some(base58::encode(recipient)) })
+            Some(ReportedFee { raw: self.number()?, recipient: Some(base58::encode(recipient)) })
         };
         Some([fee()?, fee()?])
     }
 
-    /// After the volume of the user and the name of the instruction: what flows back to the user's own vault.
-    fn cashback(&mut self) -> Option<(&'static str, Claimed)> {
+    /// After the user's volume and the name of the instruction: the cashback, which goes to the user's own vault.
+    fn cashback(&mut self) -> Option<(&'static str, ReportedFee)> {
         self.take(33)?;
         let name = usize::try_from(u32::from_le_bytes(self.take(4)?.try_into().ok()?)).ok()?;
         self.take(name.checked_add(9)?)?;
-        Some(("cashback", Claimed { raw: self.number()?, recipient: None }))
+        Some(("cashback", ReportedFee { raw: self.number()?, recipient: None }))
     }
 }
 
@@ -101,16 +109,16 @@ mod tests {
     }
 
     #[test]
-    fn the_first_events_told_no_fees() {
-        let claim = read(&event(1)).unwrap();
-        assert_eq!((claim.native, claim.token, claim.is_buy), (1_000, 5, true));
-        assert_eq!(claim.user, "1".repeat(32));
-        assert_eq!(claim.costs, [("protocol", Claimed { raw: 10, recipient: None })]);
-        assert_eq!(read(&event(1)[..100]), None);
+    fn without_fees_in_the_event_the_protocol_takes_one_percent() {
+        let trade = decode_trade_event(&event(1)).unwrap();
+        assert_eq!((trade.native, trade.token, trade.is_buy), (1_000, 5, true));
+        assert_eq!(trade.user, "1".repeat(32));
+        assert_eq!(trade.fees, [("protocol", ReportedFee { raw: 10, recipient: None })]);
+        assert_eq!(decode_trade_event(&event(1)[..100]), None);
     }
 
     #[test]
-    fn later_ones_tell_three() {
+    fn fees_and_cashback_of_the_event_are_read() {
         let mut event = event(0);
         for raw in [10_u64, 0] {
             event.extend([1; 32]);
@@ -122,14 +130,15 @@ mod tests {
         event.extend(b"sell\0");
         event.extend(30_u64.to_le_bytes());
         event.extend(3_u64.to_le_bytes());
-        let costs: Vec<_> = read(&event).unwrap().costs.into_iter().map(|(kind, cost)| (kind, cost.raw)).collect();
-        assert_eq!(costs, [("protocol", 10), ("cashback", 3)]);
+        let fees = decode_trade_event(&event).unwrap().fees.into_iter();
+        let fees: Vec<_> = fees.map(|(kind, fee)| (kind, fee.raw)).collect();
+        assert_eq!(fees, [("protocol", 10), ("cashback", 3)]);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(event in prop::collection::vec(any::<u8>(), 0..500)) {
-            let _ = read(&event);
+            let _ = decode_trade_event(&event);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Routers: programs that cross pools on somebody's behalf. They make no legs, so nothing is counted twice; they are
-//! named in a trade's attributes, and what a known one calls may be a pool that nobody has heard of.
+//! Routers: programs that cross pools on somebody's behalf. They make no legs, so nothing is counted twice. A trade's
+//! attributes name them, and a program that a known router calls may be an unknown pool.
 
-/// Name and program.
-pub const KNOWN: &[(&str, &str)] = &[
+/// Name and program of each.
+pub(crate) const ROUTERS: &[(&str, &str)] = &[
     ("jupiter-v4", "JUP4Fb2cqiRUcaTHdrPC8h2gNsA2ETXiPDD33WcGuJB"),
     ("jupiter-v6", "JUP6LkbZbjS1jKKwapdHNy74zcZ3tLUZoi5QNyVTaV4"),
     ("dflow", "DF1ow4tspfHX9JwWJsAb9epbkA8hmpSEAtxXy1V27QBH"),
@@ -12,7 +12,7 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("titan", "T1TANpTeScyeqVzzgNViGDNrkQ6qHz9KrSBS4aNXvGT"),
 ];
 
-/// The router that a program is.
-pub fn of(program: &str) -> Option<&'static str> {
-    KNOWN.iter().find(|(_, known)| *known == program).map(|(name, _)| *name)
+/// The name of the router that a program is.
+pub(crate) fn router_of_program(program: &str) -> Option<&'static str> {
+    ROUTERS.iter().find(|(_, known)| *known == program).map(|(name, _)| *name)
 }

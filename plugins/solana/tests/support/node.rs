@@ -1,4 +1,4 @@
-//! A node made of recorded blocks and transactions, which answers as real ones do.
+//! A Solana node that serves recorded blocks and transactions as real nodes do.
 
 use chain_plugin_sdk::{Context, Host, Level, Request, Response, UpstreamError};
 use serde_json::value::RawValue;
@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Recorded blocks by slot, and what is wrong with the node.
+/// Recorded blocks by slot, and the faults of the node.
 #[derive(Default)]
-pub(crate) struct Node {
+pub(crate) struct RecordedNode {
     pub(crate) blocks: BTreeMap<u64, Box<RawValue>>,
     /// Codes that `getBlock` refuses slots with.
     pub(crate) refused: BTreeMap<u64, i64>,
-    /// Slots that it has a block of and does not list.
+    /// Slots with a block that it does not list.
     pub(crate) unlisted: Vec<u64>,
     /// Methods of each request, in order.
     pub(crate) seen: Vec<Vec<String>>,
@@ -41,7 +41,7 @@ pub(crate) fn block_of(hash: &str, (parent_slot, parent_hash): (u64, &str), tran
     RawValue::from_string(block.to_string()).unwrap()
 }
 
-impl Node {
+impl RecordedNode {
     fn listed(&self, from: u64) -> impl Iterator<Item = u64> {
         self.blocks.range(from..).map(|(slot, _)| *slot).filter(|slot| !self.unlisted.contains(slot))
     }
@@ -89,7 +89,7 @@ impl Node {
     }
 }
 
-impl Host for Node {
+impl Host for RecordedNode {
     fn send(&mut self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
         let mut responses = vec![];
         for request in requests {

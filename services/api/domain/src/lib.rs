@@ -1,8 +1,8 @@
 //! The read side in our words: what may be asked, in which order it is answered, and how a stream stays whole.
 //!
-//! Read in this order: [`query`] (what is asked), [`views`] (what is answered), [`ports`] (who answers), then the four
-//! rules of the stream: [`recent`] (changes kept for latecomers), [`tail`] (a snapshot brought up to the tape),
-//! [`outbox`] (what a slow reader costs) and [`bucket`] (what a greedy one may ask).
+//! Read in this order: [`query`] (what is asked), [`views`] (what is answered), [`ports`] (who answers), then the three
+//! rules of the stream: [`recent`] (changes kept for latecomers), [`tail`] (a snapshot brought up to the tape) and
+//! [`outbox`] (what a slow reader costs).
 //!
 //! **Invariant:** pure; time is a parameter, and nothing here knows of JSON, SQL or sockets.
 
@@ -12,9 +12,7 @@ pub mod ports;
 pub mod recent;
 pub mod tail;
 pub mod outbox;
-pub mod bucket;
 
-pub use bucket::{Bucket, Rate};
 pub use outbox::{Outbox, Taken};
 pub use ports::Reads;
 pub use query::{

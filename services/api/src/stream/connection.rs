@@ -4,9 +4,9 @@ use super::protocol::{self, Answer, Ask, Misunderstood, What};
 use super::snapshots::{self, Failed};
 use crate::App;
 use crate::live::{Mailbox, Outgoing, Place, Subscription};
-use api_domain::{Bucket, Rate, Taken};
+use api_domain::Taken;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
-use environment::now_ms;
+use environment::{Rate, TokenBucket, now_ms};
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
 use std::error::Error;
@@ -23,7 +23,7 @@ const STUCK: Duration = Duration::from_mins(1);
 /// Messages written between two flushes.
 const HANDFUL: usize = 64;
 /// What a client may ask.
-const ASKING: Rate = Rate { per_second: 10, burst: 64 };
+const ASKING: Rate = Rate::per_second(10, 64);
 
 type Out = SplitSink<WebSocket, Message>;
 
@@ -54,7 +54,7 @@ async fn listen(
     mailbox: &Mailbox,
     mut incoming: futures_util::stream::SplitStream<WebSocket>,
 ) -> &'static str {
-    let mut asked = Bucket::full(ASKING, now_ms());
+    let mut asked = TokenBucket::default();
     loop {
         let message = tokio::select! {
             message = timeout(SILENCE, incoming.next()) => message,
@@ -74,9 +74,9 @@ async fn listen(
             }
             Ok(Some(Ok(Message::Text(text)))) => text,
         };
-        if let Err(wait_ms) = asked.take(ASKING, now_ms()) {
+        if let Err(wait) = asked.try_take(ASKING, Duration::from_millis(now_ms())) {
             refuse(mailbox, None, "too-fast", None, "slow down");
-            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            tokio::time::sleep(wait).await;
         }
         // A client that asks without reading waits here, so that its answers cannot pile up.
         mailbox.wait_for_room().await;

@@ -2,8 +2,7 @@
 
 use crate::ground::Ground;
 use api::Settings;
-use api_domain::Rate;
-use environment::{Secret, Shutdown};
+use environment::{Rate, Secret, Shutdown};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
@@ -58,7 +57,7 @@ impl Serving {
 
     /// At most so many requests a second.
     pub(crate) fn rated(per_second: u32, burst: u32) -> impl FnOnce(&mut Settings) {
-        move |settings| settings.rate = Some(Rate { per_second, burst })
+        move |settings| settings.rate = Some(Rate::per_second(per_second, burst))
     }
 
     pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {

@@ -12,7 +12,6 @@ pub mod tracking;
 pub mod standing;
 pub mod fold;
 pub mod snapshot;
-pub mod limit;
 pub mod ports;
 pub mod fallback;
 pub mod drift;

@@ -5,10 +5,10 @@
 mod answer;
 
 use super::http::{ask, client};
-use super::{Limit, is_evm_address, is_solana_address};
+use super::{is_evm_address, is_solana_address};
 use crate::names::Names;
 use answer::Reading;
-use environment::Secret;
+use environment::{RateLimiter, Secret};
 use portfolio_domain::{Provider, ProviderError, Snapshot, Wallet};
 use reqwest::{Client, Url};
 use serde_json::json;
@@ -21,7 +21,7 @@ pub struct Alchemy {
     url: Url,
     key: Secret,
     names: Names,
-    limit: Limit,
+    limit: RateLimiter,
 }
 
 const NAME: &str = "alchemy";
@@ -31,7 +31,7 @@ const MOST_PAGES: usize = 200;
 
 impl Alchemy {
     /// A client of the API at `base`; the key becomes part of the path, as Alchemy wants it.
-    pub fn new(base: &Url, key: Secret, names: Names, limit: Limit) -> Result<Self, Unavailable> {
+    pub fn new(base: &Url, key: Secret, names: Names, limit: RateLimiter) -> Result<Self, Unavailable> {
         let mut url = base.clone();
         match url.path_segments_mut() {
             Ok(mut path) => _ = path.pop_if_empty().extend([key.expose(), "assets", "tokens", "by-address"]),

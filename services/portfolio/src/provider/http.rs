@@ -1,7 +1,7 @@
 //! Asking a provider over HTTP: in its pace, with bounds on time and size, no redirect followed, no secret told.
 
-use super::Limit;
 use super::refusal::Refusal;
+use environment::RateLimiter;
 use portfolio_domain::ProviderError;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
@@ -28,10 +28,10 @@ pub(super) fn client<const N: usize>(headers: [(HeaderName, HeaderValue); N]) ->
 pub(super) async fn ask(
     doing: &str,
     request: RequestBuilder,
-    limit: &Limit,
+    limit: &RateLimiter,
     key: &str,
 ) -> Result<Vec<u8>, ProviderError> {
-    limit.pass().await;
+    limit.wait_for(1).await;
     let response = request.send().await.map_err(|error| unreachable(doing, error))?;
     let refusal = Refusal::of(&response, environment::now_ms());
     let body = body(doing, response).await?;

@@ -6,10 +6,10 @@ mod answer;
 mod solana;
 
 use super::http::{ask, client};
-use super::{Limit, is_evm_address};
+use super::is_evm_address;
 use crate::names::Names;
 use answer::Page;
-use environment::Secret;
+use environment::{RateLimiter, Secret};
 use portfolio_domain::{Provider, ProviderError, Snapshot, Wallet};
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, Url};
@@ -23,7 +23,7 @@ pub struct Moralis {
     solana: Url,
     key: Secret,
     names: Names,
-    limit: Limit,
+    limit: RateLimiter,
 }
 
 const NAME: &str = "moralis";
@@ -36,7 +36,7 @@ const MOST_PAGES: usize = 200;
 
 impl Moralis {
     /// A client of the APIs at `base` (EVM) and `solana`, whose paths are appended to them.
-    pub fn new(base: Url, solana: Url, key: Secret, names: Names, limit: Limit) -> Result<Self, Unavailable> {
+    pub fn new(base: Url, solana: Url, key: Secret, names: Names, limit: RateLimiter) -> Result<Self, Unavailable> {
         let mut secret = HeaderValue::from_str(key.expose())
             .map_err(|error| Unavailable::new("send MORALIS_API_KEY in a header", error))?;
         secret.set_sensitive(true);

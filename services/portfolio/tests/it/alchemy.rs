@@ -1,9 +1,8 @@
 //! Alchemy over HTTP, against a server on this machine that answers what was recorded, and what is documented.
 
 use crate::moralis::{Server, progress, recorded, rows};
-use environment::Secret;
+use environment::{Rate, RateLimiter, Secret};
 use portfolio::names::Names;
-use portfolio::provider::Limit;
 use portfolio::provider::alchemy::Alchemy;
 use portfolio_domain::{Provider, ProviderError, Snapshot, Wallet};
 use serde_json::{Value, json};
@@ -16,7 +15,8 @@ async fn start(server: &Server, network: &str) -> Alchemy {
     let base = server.listen("/data/v1").await;
     let names = Names::default();
     names.learn(progress(&[("alchemy", network), ("wrapped-native", "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2")]));
-    Alchemy::new(&base.parse().unwrap(), Secret::new(KEY), names, Limit::new(1_000_000)).unwrap()
+    Alchemy::new(&base.parse().unwrap(), Secret::new(KEY), names, RateLimiter::new(Rate::per_second(1_000, 1_000)))
+        .unwrap()
 }
 
 async fn ask(server: &Server) -> Result<Snapshot, ProviderError> {
@@ -129,7 +129,8 @@ async fn an_outage_tells_no_key() {
     let names = Names::default();
     names.learn(progress(&[("alchemy", "eth-mainnet")]));
     let nowhere = "http://127.0.0.1:1/data/v1".parse().unwrap();
-    let alchemy = Alchemy::new(&nowhere, Secret::new(KEY), names, Limit::new(1_000_000)).unwrap();
+    let alchemy =
+        Alchemy::new(&nowhere, Secret::new(KEY), names, RateLimiter::new(Rate::per_second(1_000, 1_000))).unwrap();
     let error = alchemy.snapshot(&Wallet::new("ethereum", ADDRESS)).await.unwrap_err();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);

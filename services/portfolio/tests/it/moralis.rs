@@ -4,9 +4,8 @@ use axum::Router;
 use axum::extract::{RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use environment::Secret;
+use environment::{Rate, RateLimiter, Secret};
 use portfolio::names::Names;
-use portfolio::provider::Limit;
 use portfolio::provider::moralis::Moralis;
 use portfolio_domain::{Provider, ProviderError, Snapshot, Wallet};
 use std::collections::{BTreeMap, VecDeque};
@@ -73,7 +72,7 @@ impl Server {
     }
 
     async fn start(&self) -> Moralis {
-        moralis(&self.listen("/api/v2.2").await, Limit::new(1_000_000))
+        moralis(&self.listen("/api/v2.2").await, RateLimiter::new(Rate::per_second(1_000, 1_000)))
     }
 
     async fn ask(&self) -> Result<Snapshot, ProviderError> {
@@ -81,7 +80,7 @@ impl Server {
     }
 }
 
-fn moralis(url: &str, limit: Limit) -> Moralis {
+fn moralis(url: &str, limit: RateLimiter) -> Moralis {
     let names = Names::default();
     names.learn(progress(&[("moralis", "eth"), ("wrapped-native", "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2")]));
     let solana = url.parse().unwrap();
@@ -254,7 +253,7 @@ async fn requests_keep_to_the_rate() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().fallback(answer).with_state(server.clone());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let moralis = moralis(&url, Limit::new(2_000));
+    let moralis = moralis(&url, RateLimiter::new(Rate::per_second(2, 2)));
     let begun = Instant::now();
     for _ in 0..4 {
         moralis.snapshot(&Wallet::new("ethereum", ADDRESS)).await.unwrap();
@@ -281,7 +280,10 @@ async fn nobody_there_is_an_outage() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = moralis(&url, Limit::new(1_000_000)).snapshot(&Wallet::new("ethereum", ADDRESS)).await.unwrap_err();
+    let error = moralis(&url, RateLimiter::new(Rate::per_second(1_000, 1_000)))
+        .snapshot(&Wallet::new("ethereum", ADDRESS))
+        .await
+        .unwrap_err();
     assert!(matches!(error, ProviderError::Unavailable(_)), "{error:?}");
 }
 
@@ -296,7 +298,9 @@ async fn a_wallet_on_solana_is_asked_at_the_gateway() {
     let names = Names::default();
     names.learn(progress(&[("moralis", "solana/mainnet")]));
     let base: reqwest::Url = url.parse().unwrap();
-    let moralis = Moralis::new(base.clone(), base, Secret::new(KEY), names, Limit::new(1_000_000)).unwrap();
+    let moralis =
+        Moralis::new(base.clone(), base, Secret::new(KEY), names, RateLimiter::new(Rate::per_second(1_000, 1_000)))
+            .unwrap();
     let address = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM";
     let snapshot = moralis.snapshot(&Wallet::new("ethereum", address)).await.unwrap();
     let expected = [(mint, "7"), ("native", "5")].map(|(asset, raw)| (asset.to_owned(), raw.to_owned(), false));

@@ -1,6 +1,6 @@
 //! The truth as trades: computed from the chains' blocks by code of its own, which shares nothing with the plugin's path.
 
-use mock_plugin::node::{Swap, Whole};
+use mock_plugin::node::{MockBlock, Swap};
 use nodes::mock::Node;
 use std::sync::Arc;
 use tape::{AssetAmount, BlockId, BlockRef, Detector, Leg, Raw, Side, Trade, Trader, Transaction, Usd, Valuation};
@@ -12,11 +12,11 @@ pub(super) fn trades(chains: &[String], nodes: &[Node]) -> Vec<Trade> {
 }
 
 /// The trades of a block as they should stand on the tape.
-fn trades_of(chain: &str, block: &Whole) -> Vec<Trade> {
+fn trades_of(chain: &str, block: &MockBlock) -> Vec<Trade> {
     (0..).zip(&block.trades).map(|(index, swap)| trade_of(chain, block, index, swap)).collect()
 }
 
-fn trade_of(chain: &str, block: &Whole, index: u32, swap: &Swap) -> Trade {
+fn trade_of(chain: &str, block: &MockBlock, index: u32, swap: &Swap) -> Trade {
     let (symbol, name) = [("MOON", "moon"), ("TIDE", "tide"), ("FERN", "fern"), ("ONYX", "onyx")][swap.asset];
     let dollars = Side {
         asset: "mock:usd".to_owned(),

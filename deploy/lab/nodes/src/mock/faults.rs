@@ -67,7 +67,7 @@ impl Faults {
         if one_in == 0 || self.kinds.is_empty() {
             return None;
         }
-        let mut random = Random::of(&[self.seed, self.requests.fetch_add(1, Ordering::Relaxed)]);
+        let mut random = Random::from_words(&[self.seed, self.requests.fetch_add(1, Ordering::Relaxed)]);
         let struck = random.below(one_in) == 0;
         let at = usize::try_from(random.below(self.kinds.len() as u64)).unwrap_or(0);
         struck.then(|| self.kinds[at])

@@ -1,29 +1,33 @@
-//! Splitting: a net of more than two assets becomes one trade per pair of sold and bought, along the legs.
+//! Splitting: a net of more than two assets becomes one route per pair of sold and bought asset, along the legs.
 //!
 //! Assets are nodes, legs are pipes. What arrives at a node mixes and leaves in proportion, so each node has shares by
 //! origin (which sold asset it came from) and by destination (which bought asset it becomes). A pair's part of a side
 //! follows those shares; the last pair of each side takes the remainder, so that parts add up to the side exactly.
-//! A leg is listed, whole, in the one pair that most of it flows through; a pair left without one takes, from a pair
-//! with several, the leg that carries most of its own.
+//! A leg is listed, whole, in the one pair that most of it flows through; a pair left without a leg takes one from a
+//! pair with several: the leg that carries most of its own.
 
-use crate::legs::Leg;
-use crate::net::{Amount, Kind, Route};
-use alloy_primitives::{Address, U256, U512};
+use crate::{Amount, Leg, Route, RouteKind};
+use ruint::aliases::{U256, U512};
 use std::collections::BTreeMap;
 
-/// Shares are counted in parts of 2 to this power: fine enough to give whole legs back exactly.
-const SCALE: usize = 192;
-/// Longer chains than this are not followed to their end.
-const LONGEST: usize = 32;
-/// More pairs than this are not split but given out leg by leg.
-const MOST_PAIRS: usize = 64;
+/// A share of one is 2 to this power: fine enough to give whole legs back exactly.
+const SHARE_BITS: usize = 192;
+/// Shares are carried along at most so many legs one behind the other; a longer chain is not followed to its end.
+const MAX_LEGS_IN_CHAIN: usize = 32;
+/// A net of more pairs is not split; each of its legs becomes a route.
+const MAX_PAIRS: usize = 64;
 
-/// One route per pair; none when the flows do not connect every side, so that only the legs themselves can be told.
-pub fn pairs(legs: &[Leg], group: &[usize], sold: &[Amount], bought: &[Amount]) -> Option<Vec<Route>> {
-    if sold.len() * bought.len() > MOST_PAIRS {
+/// One route per pair; none when the flows do not connect every side, so that only the legs can be given one by one.
+pub(crate) fn pairs<'l, L: Leg>(
+    legs: &'l [L],
+    group: &[usize],
+    sold: &[Amount<L::Asset<'l>>],
+    bought: &[Amount<L::Asset<'l>>],
+) -> Option<Vec<Route<L::Asset<'l>>>> {
+    if sold.len() * bought.len() > MAX_PAIRS {
         return None;
     }
-    let graph = Graph::of(legs, group);
+    let graph = Graph::from_legs(legs, group);
     let from = graph.shares(sold, Pipe::reversed);
     let towards = graph.shares(bought, |pipe| pipe);
     // By sold asset, then by bought asset: how much of each side the pair takes.
@@ -46,18 +50,18 @@ pub fn pairs(legs: &[Leg], group: &[usize], sold: &[Amount], bought: &[Amount]) 
             got[i][j] = part;
         }
     }
-    settle(&mut given, &mut got)?;
-    let mut routes: BTreeMap<(usize, usize), Route> = BTreeMap::new();
+    merge_one_sided_pairs(&mut given, &mut got)?;
+    let mut routes: BTreeMap<(usize, usize), Route<L::Asset<'l>>> = BTreeMap::new();
     for i in 0..m {
         for j in 0..k {
             if !given[i][j].is_zero() {
                 let (sold, bought) = ((sold[i].0, given[i][j]), (bought[j].0, got[i][j]));
-                routes.insert((i, j), Route { kind: Kind::Swap, sold, bought, legs: vec![] });
+                routes.insert((i, j), Route { kind: RouteKind::Swap, sold, bought, legs: vec![] });
             }
         }
     }
     let through = |at: usize, (i, j): (usize, usize)| {
-        let (start, end) = (graph.node(legs[at].sold.0), graph.node(legs[at].bought.0));
+        let (start, end) = (graph.node(legs[at].sold().0), graph.node(legs[at].bought().0));
         U512::from(from[start][i]) * U512::from(towards[end][j])
     };
     list_legs(&mut routes, group, through)?;
@@ -65,8 +69,8 @@ pub fn pairs(legs: &[Leg], group: &[usize], sold: &[Amount], bought: &[Amount]) 
 }
 
 /// Gives each leg to one pair, and each pair a leg where there are enough.
-fn list_legs(
-    routes: &mut BTreeMap<(usize, usize), Route>,
+fn list_legs<A>(
+    routes: &mut BTreeMap<(usize, usize), Route<A>>,
     group: &[usize],
     through: impl Fn(usize, (usize, usize)) -> U512,
 ) -> Option<()> {
@@ -89,7 +93,7 @@ fn list_legs(
     Some(())
 }
 
-/// Divides a whole by weights, to the nearest unit and exactly in sum; none when there is nobody to give to.
+/// Divides a whole by weights, to the nearest unit and exactly in sum; none when there are no weights.
 fn apportion(whole: U256, weights: &[(usize, U256)]) -> Option<Vec<(usize, U256)>> {
     let sum: U512 = weights.iter().map(|(_, weight)| U512::from(*weight)).sum();
     let ((last, _), others) = weights.split_last()?;
@@ -97,7 +101,7 @@ fn apportion(whole: U256, weights: &[(usize, U256)]) -> Option<Vec<(usize, U256)
     let mut parts = Vec::with_capacity(weights.len());
     for (at, weight) in others {
         let nearest: U512 = (U512::from(whole) * U512::from(*weight) + (sum >> 1)) / sum;
-        let part = U256::from(nearest.min(U512::from(left)));
+        let part: U256 = narrow(nearest.min(U512::from(left)));
         left -= part;
         parts.push((*at, part));
     }
@@ -105,23 +109,23 @@ fn apportion(whole: U256, weights: &[(usize, U256)]) -> Option<Vec<(usize, U256)
     Some(parts)
 }
 
-/// A pair with nothing on one side is no trade: what it has on the other goes to a pair of the same asset.
-fn settle(given: &mut [Vec<U256>], got: &mut [Vec<U256>]) -> Option<()> {
+/// A pair with nothing on one side is no trade: what it has on the other side goes to a pair of the same asset.
+fn merge_one_sided_pairs(given: &mut [Vec<U256>], got: &mut [Vec<U256>]) -> Option<()> {
     let (m, k) = (given.len(), given[0].len());
-    let whole =
+    let has_both =
         |given: &[Vec<U256>], got: &[Vec<U256>], i: usize, j: usize| !given[i][j].is_zero() && !got[i][j].is_zero();
     for i in 0..m {
         for j in 0..k {
-            if whole(given, got, i, j) {
+            if has_both(given, got, i, j) {
                 continue;
             }
             let (rest_given, rest_got) = (std::mem::take(&mut given[i][j]), std::mem::take(&mut got[i][j]));
             if !rest_given.is_zero() {
-                let to = (0..k).find(|to| whole(given, got, i, *to))?;
+                let to = (0..k).find(|to| has_both(given, got, i, *to))?;
                 given[i][to] = given[i][to].saturating_add(rest_given);
             }
             if !rest_got.is_zero() {
-                let to = (0..m).find(|to| whole(given, got, *to, j))?;
+                let to = (0..m).find(|to| has_both(given, got, *to, j))?;
                 got[to][j] = got[to][j].saturating_add(rest_got);
             }
         }
@@ -144,30 +148,30 @@ impl Pipe {
     }
 }
 
-struct Graph {
-    assets: Vec<Address>,
+struct Graph<A> {
+    assets: Vec<A>,
     pipes: Vec<Pipe>,
 }
 
-impl Graph {
-    fn of(legs: &[Leg], group: &[usize]) -> Self {
-        let mut assets: Vec<Address> = group.iter().flat_map(|at| [legs[*at].sold.0, legs[*at].bought.0]).collect();
+impl<A: Copy + Ord> Graph<A> {
+    fn from_legs<'l, L: Leg<Asset<'l> = A>>(legs: &'l [L], group: &[usize]) -> Self {
+        let mut assets: Vec<A> = group.iter().flat_map(|at| [legs[*at].sold().0, legs[*at].bought().0]).collect();
         assets.sort_unstable();
         assets.dedup();
         let mut graph = Self { assets, pipes: vec![] };
         for at in group {
-            let ((sold, entering), (bought, leaving)) = (legs[*at].sold, legs[*at].bought);
+            let ((sold, entering), (bought, leaving)) = (legs[*at].sold(), legs[*at].bought());
             graph.pipes.push(Pipe { start: graph.node(sold), end: graph.node(bought), entering, leaving });
         }
         graph
     }
 
-    fn node(&self, asset: Address) -> usize {
+    fn node(&self, asset: A) -> usize {
         self.assets.binary_search(&asset).unwrap_or_default()
     }
 
     /// For every node, which share of what is there ends in each of `ends`, along the pipes as `view` turns them.
-    fn shares(&self, ends: &[Amount], view: impl Fn(Pipe) -> Pipe) -> Vec<Vec<U256>> {
+    fn shares(&self, ends: &[Amount<A>], view: impl Fn(Pipe) -> Pipe) -> Vec<Vec<U256>> {
         let pipes: Vec<Pipe> = self.pipes.iter().map(|pipe| view(*pipe)).collect();
         let mut totals = vec![U256::ZERO; self.assets.len()];
         for pipe in &pipes {
@@ -182,11 +186,11 @@ impl Graph {
         let parts: Vec<U256> = pipes.iter().map(|pipe| share(pipe.entering, totals[pipe.start])).collect();
         let mut shares = fixed.clone();
         // Each round carries the shares one pipe further; without a ring the rounds are as many as assets.
-        for _ in 0..self.assets.len().min(LONGEST) {
+        for _ in 0..self.assets.len().min(MAX_LEGS_IN_CHAIN) {
             let mut next = fixed.clone();
             for (pipe, part) in pipes.iter().zip(&parts) {
                 for (sum, beyond) in next[pipe.start].iter_mut().zip(&shares[pipe.end]) {
-                    *sum += U256::from((U512::from(*part) * U512::from(*beyond)) >> SCALE);
+                    *sum += narrow((U512::from(*part) * U512::from(*beyond)) >> SHARE_BITS);
                 }
             }
             shares = next;
@@ -197,5 +201,10 @@ impl Graph {
 
 /// A part of a whole, as a share.
 fn share(part: U256, whole: U256) -> U256 {
-    if whole.is_zero() { U256::ZERO } else { U256::from((U512::from(part) << SCALE) / U512::from(whole)) }
+    if whole.is_zero() { U256::ZERO } else { narrow((U512::from(part) << SHARE_BITS) / U512::from(whole)) }
+}
+
+/// Narrows a number that is known to fit.
+fn narrow(wide: U512) -> U256 {
+    wide.saturating_to()
 }

@@ -1,0 +1,182 @@
+//! How every process starts: it parses its command line, reads its settings, does what was asked and ends with a code.
+//!
+//! A service implements [`Program`] and its `main` is one line, `environment::process::main::<It>().await`. Every one of them
+//! then has the commands `run` (also without a command), `check-config` and `health`, beside its own. Programs that are put
+//! together differently (`chain-ingestor`, `chaintape`) use [`check_config`] and [`exit_code`].
+
+use crate::{ConfigError, Layers, Problems, Shutdown, health, telemetry};
+use anyhow::Context;
+use clap::{ArgMatches, Args, Command as CommandLine, FromArgMatches, Subcommand};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+/// What a process ends with when its settings are wrong: the `EX_USAGE` of BSD.
+pub const BAD_SETTINGS: u8 = 64;
+
+/// A service as a process of its own.
+pub trait Program {
+    /// Its name, on the command line and in its logs.
+    const NAME: &'static str;
+    /// What it is for, as `--help` says it.
+    const ABOUT: &'static str;
+    /// What it reads from its variables.
+    type Settings;
+    /// The commands that only it has; [`NoCommand`] where there are none.
+    type Command: Subcommand;
+
+    /// Reads its settings; what is wrong with them is collected.
+    fn read(layers: &Layers, problems: &mut Problems) -> Self::Settings;
+    /// Where the running process answers `/health`, if it does.
+    fn health_addr(settings: &Self::Settings) -> Option<SocketAddr>;
+    /// Works until the process shall stop.
+    fn run(settings: Self::Settings, shutdown: Shutdown) -> impl Future<Output = anyhow::Result<()>>;
+    /// Carries out a command of its own.
+    fn execute(settings: Self::Settings, command: Self::Command) -> impl Future<Output = anyhow::Result<()>>;
+}
+
+#[derive(Args)]
+struct Arguments<C: Subcommand> {
+    #[command(subcommand)]
+    command: Option<Command<C>>,
+}
+
+#[derive(Subcommand)]
+enum Command<C: Subcommand> {
+    /// Run until told to stop (what happens without a command).
+    Run,
+    #[command(flatten)]
+    Own(C),
+    /// Print the settings as resolved, secrets struck out, and every problem with them.
+    CheckConfig,
+    /// Ask the running process whether it is alive; for container probes.
+    Health,
+}
+
+/// The commands of a program that has none of its own.
+#[derive(Clone, Copy, Debug)]
+pub enum NoCommand {}
+
+impl FromArgMatches for NoCommand {
+    fn from_arg_matches(_: &ArgMatches) -> Result<Self, clap::Error> {
+        Err(clap::Error::new(clap::error::ErrorKind::MissingSubcommand))
+    }
+
+    fn update_from_arg_matches(&mut self, _: &ArgMatches) -> Result<(), clap::Error> {
+        match *self {}
+    }
+}
+
+impl Subcommand for NoCommand {
+    fn augment_subcommands(command: CommandLine) -> CommandLine {
+        command
+    }
+
+    fn augment_subcommands_for_update(command: CommandLine) -> CommandLine {
+        command
+    }
+
+    fn has_subcommand(_: &str) -> bool {
+        false
+    }
+}
+
+/// The whole of a program's `main`, inside a tokio runtime.
+pub async fn main<P: Program>() -> ExitCode {
+    let matches = command_line::<P>().get_matches();
+    match Arguments::from_arg_matches(&matches) {
+        Ok(Arguments { command }) => exit_code(start::<P>(command.unwrap_or(Command::Run)).await),
+        Err(error) => error.exit(),
+    }
+}
+
+fn command_line<P: Program>() -> CommandLine {
+    let named = CommandLine::new(P::NAME).about(P::ABOUT).version(env!("CARGO_PKG_VERSION"));
+    Arguments::<P::Command>::augment_args(named)
+}
+
+async fn start<P: Program>(command: Command<P::Command>) -> anyhow::Result<()> {
+    crate::install_crypto();
+    let mut problems = Problems::default();
+    let layers = Layers::load(&mut problems);
+    let settings = P::read(&layers, &mut problems);
+    if let Command::CheckConfig = command {
+        return Ok(check_config(&problems)?);
+    }
+    problems.finish()?;
+    match command {
+        Command::Run | Command::CheckConfig => {
+            let _telemetry = telemetry::start(P::NAME);
+            P::run(settings, Shutdown::on_signals()).await
+        }
+        Command::Own(command) => P::execute(settings, command).await,
+        Command::Health => {
+            let addr = P::health_addr(&settings).context("ask for health: HEALTH_ADDR is not set")?;
+            println!("{}", health::probe(addr).await?);
+            Ok(())
+        }
+    }
+}
+
+/// What `check-config` does: prints every variable that was read, without secrets, then says what is wrong.
+pub fn check_config(problems: &Problems) -> Result<(), ConfigError> {
+    problems.resolved().iter().for_each(|variable| println!("{variable}"));
+    problems.finish()
+}
+
+/// The code a process ends with. Why it failed goes to standard error: one sentence per wrong setting and code 64, else the
+/// error with all its causes and code 1.
+pub fn exit_code(ended: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = ended else { return ExitCode::SUCCESS };
+    if let Some(wrong) = error.downcast_ref::<ConfigError>() {
+        for sentence in &wrong.0 {
+            eprintln!("{sentence}");
+        }
+        return ExitCode::from(BAD_SETTINGS);
+    }
+    eprintln!("failed to {error:#}");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Plain;
+
+    impl Program for Plain {
+        const NAME: &'static str = "plain";
+        const ABOUT: &'static str = "Does nothing";
+        type Settings = ();
+        type Command = NoCommand;
+
+        fn read(_: &Layers, _: &mut Problems) {}
+
+        fn health_addr((): &()) -> Option<SocketAddr> {
+            None
+        }
+
+        async fn run((): (), _: Shutdown) -> anyhow::Result<()> {
+            Ok(())
+        }
+
+        async fn execute((): (), command: NoCommand) -> anyhow::Result<()> {
+            match command {}
+        }
+    }
+
+    #[test]
+    fn every_program_has_the_same_commands() {
+        command_line::<Plain>().debug_assert();
+        let parsed = |words: &[&str]| {
+            let matches = command_line::<Plain>().try_get_matches_from(words)?;
+            Arguments::<NoCommand>::from_arg_matches(&matches)
+        };
+        assert!(parsed(&["plain"]).unwrap().command.is_none());
+        assert!(matches!(parsed(&["plain", "run"]).unwrap().command, Some(Command::Run)));
+        assert!(matches!(parsed(&["plain", "check-config"]).unwrap().command, Some(Command::CheckConfig)));
+        assert!(matches!(parsed(&["plain", "health"]).unwrap().command, Some(Command::Health)));
+        let refused = ["--help", "other"].map(|word| parsed(&["plain", word]).err().unwrap().kind());
+        assert_eq!(refused, [clap::error::ErrorKind::DisplayHelp, clap::error::ErrorKind::InvalidSubcommand]);
+    }
+}

@@ -1,0 +1,170 @@
+//! The words that all modules share: venues and their swap events, what moved, legs and routes.
+//!
+//! A leaf: it knows how logs look, and no module that reads or judges them.
+
+use crate::hex;
+use crate::rpc::Log;
+use alloy_primitives::{Address, B256, U256};
+
+/// What stands for native coin in events; some venues use the zero address instead.
+pub const NATIVE_COIN: Address = Address::repeat_byte(0xee);
+
+/// An amount of an asset, in its smallest unit.
+pub type Amount = netting::Amount<Address>;
+
+/// What was given for what, through which legs.
+pub type Route = netting::Route<Address>;
+
+/// One movement of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// The contract that emitted the event.
+    pub token: Address,
+    /// Who gave.
+    pub from: Address,
+    /// Who got.
+    pub to: Address,
+    /// In the token's smallest unit.
+    pub raw: U256,
+}
+
+/// What came into and went out of an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Received.
+    pub into: U256,
+    /// Sent.
+    pub out: U256,
+}
+
+/// A kind of pool and its swap event.
+#[derive(Clone, Copy, Debug)]
+pub struct Venue {
+    /// What its legs are called where the pool's factory has no name of its own.
+    pub name: &'static str,
+    /// The signature of its swap event; the first topic is its hash.
+    pub signature: &'static str,
+    /// The only contracts that are believed, and without a transfer beside each event; where empty, any contract whose
+    /// tokens moved.
+    pub emitters: &'static [Address],
+    /// Reads the event; none when the log is not one, whatever its topic says.
+    pub read: fn(&Log<'_>) -> Option<SwapEvent>,
+    /// Adds to the event what only the transfers of the transaction show.
+    pub complete: Option<fn(SwapEvent, &[Transfer]) -> SwapEvent>,
+}
+
+impl Venue {
+    /// A venue whose event is believed from any contract, as far as tokens moved.
+    pub const fn anywhere(
+        name: &'static str,
+        signature: &'static str,
+        read: fn(&Log<'_>) -> Option<SwapEvent>,
+    ) -> Self {
+        Self { name, signature, emitters: &[], read, complete: None }
+    }
+
+    /// Whether one contract, known by its address, holds the tokens of many pools.
+    pub fn is_vault(&self) -> bool {
+        !self.emitters.is_empty()
+    }
+}
+
+/// What names a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PoolId {
+    /// A contract of its own.
+    Contract(Address),
+    /// A key in a manager that holds many.
+    Key(B256),
+}
+
+impl PoolId {
+    /// As hex digits in lower case, with prefix.
+    pub fn encode(&self) -> String {
+        match self {
+            Self::Contract(address) => hex::encode(address),
+            Self::Key(key) => hex::encode(key),
+        }
+    }
+}
+
+/// What a swap event says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SwapEvent {
+    /// Which pool.
+    pub pool: PoolId,
+    /// Who holds its tokens.
+    pub holder: Address,
+    /// Who got what was bought, where the event says so.
+    pub recipient: Option<Address>,
+    /// What moved.
+    pub claim: Claim,
+}
+
+impl SwapEvent {
+    /// An event that names no recipient.
+    pub fn new(pool: PoolId, holder: Address, claim: Claim) -> Self {
+        Self { pool, holder, recipient: None, claim }
+    }
+
+    /// The same event with its recipient.
+    #[must_use]
+    pub fn to(self, recipient: Address) -> Self {
+        Self { recipient: Some(recipient), ..self }
+    }
+}
+
+/// What an event says that moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// Of the pool's first token and of its second, from the pool's view; the pool says which tokens they are.
+    Pair([Moved; 2]),
+    /// The event names the tokens.
+    Named {
+        /// Received by the pool.
+        sold: Amount,
+        /// Sent by the pool.
+        bought: Amount,
+    },
+    /// Only amounts; the transfers show which tokens.
+    Unnamed {
+        /// Received by the pool.
+        sold: U256,
+        /// Sent by the pool.
+        bought: U256,
+    },
+}
+
+/// One pool crossed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leg {
+    /// The venue's name.
+    pub venue: String,
+    /// The pool.
+    pub pool: PoolId,
+    /// Who holds the pool's tokens.
+    pub holder: Address,
+    /// What the pool received, and how much.
+    pub sold: Amount,
+    /// What the pool sent, and how much.
+    pub bought: Amount,
+    /// Who got what was bought, where the event says so.
+    pub recipient: Option<Address>,
+    /// The event's index among the logs of the transaction.
+    pub place: u32,
+    /// Whether both amounts are held by transfers or a vault's own books. Native coin leaves no log: a pool that says it
+    /// moved some is believed, and nothing is valued by it.
+    pub is_proved: bool,
+}
+
+impl netting::Leg for Leg {
+    type Asset<'l> = Address;
+
+    fn sold(&self) -> Amount {
+        self.sold
+    }
+
+    fn bought(&self) -> Amount {
+        self.bought
+    }
+}
