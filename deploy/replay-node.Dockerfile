@@ -6,7 +6,7 @@ WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,id=chaintape-replay-node,target=/src/target \
-    cargo build --release --locked -p system --bin replay-node && cp target/release/replay-node /usr/local/bin/replay-node
+    cargo build --release --locked -p nodes --bin replay-node && cp target/release/replay-node /usr/local/bin/replay-node
 
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates zlib1g && rm -rf /var/lib/apt/lists/* \

@@ -8,7 +8,7 @@
 set -euo pipefail
 url=${1:?say where the api is, such as http://127.0.0.1:8080}
 examples=${2:-200}
-root=$(cd "$(dirname "$0")/../.." && pwd)
+root=$(cd "$(dirname "$0")/../../.." && pwd)
 venv=$root/target/fuzz
 # A Python environment holds absolute paths: one that was moved, or whose Python is gone, is made anew.
 if ! "$venv/bin/schemathesis" --version >/dev/null 2>&1; then

@@ -1,4 +1,4 @@
-//! anvil, a real EVM node, and the real contracts of the venues, from their npm packages.
+//! `cargo xtask anvil`: installs anvil, a real EVM node, and the venues' real contracts from their npm packages.
 
 use std::path::PathBuf;
 

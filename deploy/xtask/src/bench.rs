@@ -1,4 +1,4 @@
-//! Measurements: the benchmarks of `deploy/lab/bench`, built for speed, told which machine they run on.
+//! `cargo xtask bench`: builds a benchmark of `deploy/lab/bench` in release mode and runs it with the machine and commit in its environment.
 
 use std::fs::read_to_string;
 
@@ -10,7 +10,7 @@ pub(crate) fn measure(name: &str, rest: &[String]) -> anyhow::Result<()> {
     plugins::build()?;
     std::fs::create_dir_all(target("bench"))?;
     let mut command = program(build_fast("bench")?, &[name]);
-    check::surroundings(&mut command);
+    check::set_locations(&mut command);
     run(command.args(rest).env("CHAINTAPE_MACHINE", machine()))
 }
 

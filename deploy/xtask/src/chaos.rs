@@ -1,15 +1,15 @@
-//! `cargo xtask chaos`: builds the services, starts a real Kafka and PostgreSQL unless they are given, and strikes.
+//! `cargo xtask chaos`: builds the services, starts a real Kafka and PostgreSQL unless they run already, and injects faults.
 
 use std::path::Path;
 use std::process::Command;
 
-use crate::check::surroundings;
+use crate::check::set_locations;
 use crate::process::{built, cargo, note, program, run, target};
 use crate::servers::{self, Variables};
 use crate::{bench, plugins};
 
-/// Strikes `faults` times as `seed` says, in all ways or one; or, for failover, so many ingestors one after the other.
-pub(crate) fn strike(faults: u64, seed: u64, only: Option<String>, failover: bool) -> anyhow::Result<()> {
+/// Injects `faults` faults drawn from `seed`, of all kinds or one; for failover, takes down so many ingestors one after the other.
+pub(crate) fn inject_faults(faults: u64, seed: u64, only: Option<String>, failover: bool) -> anyhow::Result<()> {
     plugins::build()?;
     note("building the services");
     // As the tests build them: which packages are built together decides dependencies' features, and other features are other
@@ -23,10 +23,10 @@ pub(crate) fn strike(faults: u64, seed: u64, only: Option<String>, failover: boo
     servers::with(|variables| run(&mut command(&built("."), &arguments, &verdict, variables)))
 }
 
-/// The chaos of these binaries, on these servers.
+/// The command line of chaos over these binaries and these servers.
 pub(crate) fn command(binaries: &Path, arguments: &[String], verdict: &Path, variables: &Variables) -> Command {
     let mut chaos = program(binaries.join("chaos"), &[]);
-    surroundings(&mut chaos);
+    set_locations(&mut chaos);
     chaos.envs(variables.iter().map(|(name, value)| (*name, value)));
     chaos.env("CHAINTAPE_MACHINE", bench::machine()).env("CHAINTAPE_PLUGINS", target("plugins"));
     chaos.args(arguments).arg("--verdict").arg(verdict).arg("--binaries").arg(binaries);

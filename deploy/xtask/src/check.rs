@@ -1,4 +1,4 @@
-//! Everything that must hold before a change is one: format, lints, documentation, plugins, tests.
+//! `cargo xtask test`: everything that must hold before a change is merged: format, plugins, lints, documentation, tests.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,22 +8,29 @@ use anyhow::{bail, ensure};
 use crate::process::{cargo, has, note, root, run};
 use crate::{anvil, plugins};
 
-/// What some tests want from the machine: its name in `CHAINTAPE_REQUIRE`, and what is not tested without it.
-const WANTS: [(&str, &str); 6] = [
+/// What some tests need from the machine: its name in `CHAINTAPE_REQUIRE`, and what is not tested without it.
+const NEEDED_BY_SOME_TESTS: [(&str, &str); 6] = [
     ("component", "cargo-component is not installed: plugins are built the other way only"),
     ("javascript", "Node.js and npm are not installed: the plugin in JavaScript is not built"),
     ("kafka", "KAFKA_BROKERS is not set: nothing runs against a real Kafka"),
     ("postgres", "DATABASE_URL names no PostgreSQL: nothing runs against a real one"),
     ("anvil", "anvil is not installed (`cargo xtask anvil`): no trade is followed from a live node"),
-    ("fixtures", "CHAINTAPE_FIXTURES is not set: only the blocks of this repository are scanned"),
+    (
+        "fixtures",
+        "CHAINTAPE_FIXTURES names no folder and there is no ../shared/fixtures: only the recordings of this repository \
+         (deploy/lab/recordings) are scanned, no recorded wallets and single transactions",
+    ),
 ];
 
-/// Runs all of it, the tests last. What is left out for want of something is said before.
+/// Runs all of it, the tests last. What is skipped because something is missing is listed before the tests.
 pub(crate) fn run_all() -> anyhow::Result<()> {
     let missing = missing();
     let required = std::env::var("CHAINTAPE_REQUIRE").unwrap_or_default();
     for name in required.split(',').filter(|name| !name.is_empty()) {
-        ensure!(WANTS.iter().any(|(known, _)| *known == name), "CHAINTAPE_REQUIRE names the unknown thing {name}");
+        ensure!(
+            NEEDED_BY_SOME_TESTS.iter().any(|(known, _)| *known == name),
+            "CHAINTAPE_REQUIRE names {name}, which is unknown"
+        );
         if let Some((_, sentence)) = missing.iter().find(|(missing, _)| *missing == name) {
             bail!("{name} is required, and {sentence}");
         }
@@ -46,12 +53,12 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
         note(&format!("SKIPPED: {sentence}"));
     }
     let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
-    surroundings(&mut tests);
+    set_locations(&mut tests);
     step("tests", &mut tests)
 }
 
-/// Tells tests and benchmarks where recorded blocks and anvil are.
-pub(crate) fn surroundings(command: &mut Command) {
+/// Sets the variables that tell tests and benchmarks where recordings and anvil are.
+pub(crate) fn set_locations(command: &mut Command) {
     if let Some(fixtures) = fixtures() {
         command.env("CHAINTAPE_FIXTURES", fixtures);
     }
@@ -75,11 +82,11 @@ fn missing() -> Vec<(&'static str, &'static str)> {
         "anvil" => anvil::installed().is_some(),
         _ => fixtures().is_some(),
     };
-    WANTS.into_iter().filter(|(name, _)| !there(name)).collect()
+    NEEDED_BY_SOME_TESTS.into_iter().filter(|(name, _)| !there(name)).collect()
 }
 
-/// The folder of recorded blocks: the one named, or the one beside the repository.
+/// The folder of recordings that may not be copied into the repository: the one named, or the one beside the clone.
 fn fixtures() -> Option<PathBuf> {
     let named = std::env::var_os("CHAINTAPE_FIXTURES").filter(|value| !value.is_empty()).map(PathBuf::from);
-    named.or_else(|| root().join("../shared/fixtures").canonicalize().ok())
+    named.or_else(|| root().join("../shared/fixtures").canonicalize().ok()).filter(|folder| folder.is_dir())
 }

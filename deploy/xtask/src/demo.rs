@@ -19,7 +19,7 @@ use crate::{page, plugins};
 const PACE: &str = "8";
 
 /// How long the first trades may take, builds not counted.
-const PATIENCE: Duration = Duration::from_mins(1);
+const FIRST_TRADES_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Builds everything, starts it, and keeps it running until Ctrl-C or the given time.
 pub(crate) fn run_for(seconds: Option<u64>) -> anyhow::Result<()> {
@@ -56,10 +56,10 @@ pub(crate) fn run_for(seconds: Option<u64>) -> anyhow::Result<()> {
             note(&format!("open http://{address}/ – Ctrl-C stops everything"));
         }
         ensure!(
-            waiting.is_empty() || begun.elapsed() < PATIENCE,
+            waiting.is_empty() || begun.elapsed() < FIRST_TRADES_TIMEOUT,
             "no trade of {} was served within {} s; what went wrong is in {}",
             waiting.join(", "),
-            PATIENCE.as_secs(),
+            FIRST_TRADES_TIMEOUT.as_secs(),
             dir.join("log.jsonl").display()
         );
         std::thread::sleep(Duration::from_millis(if waiting.is_empty() { 500 } else { 100 }));

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz-api`: a real `chaintape` on a mock chain, asked whatever its OpenAPI document allows and much that it does not.
+//! `cargo xtask fuzz-api`: sends a real `chaintape` on a mock chain whatever its OpenAPI document allows, and much that it does not.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::servers::free_port;
 use crate::{page, plugins};
 
 /// How long the first trades may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+const FIRST_TRADE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Two blocks a second and a branch that is left every fourth second, so that every list has something in it.
 const CHAIN: &str = "\
@@ -30,15 +30,15 @@ reorg-depth = 3
 finality = 16
 ";
 
-/// Asks so many times for each operation; an answer that the document does not promise is an error.
+/// Sends `examples` requests for each operation; an answer that the document does not allow is an error.
 pub(crate) fn api(examples: u32) -> anyhow::Result<()> {
     plugins::build()?;
     note("building chaintape");
     build(&["chaintape"])?;
     let folder = tempfile::Builder::new().prefix("chaintape-fuzz-").tempdir()?;
     let (mut chaintape, address) = start(folder.path())?;
-    wait(PATIENCE, || page::trades(address, "mock").filter(|trades| *trades > 0))
-        .with_context(|| format!("no trade was served at {address} within {} s", PATIENCE.as_secs()))?;
+    wait(FIRST_TRADE_TIMEOUT, || page::trades(address, "mock").filter(|trades| *trades > 0))
+        .with_context(|| format!("no trade was served at {address} within {} s", FIRST_TRADE_TIMEOUT.as_secs()))?;
     note(&format!("asking {address} {examples} times for each operation"));
     let script = root().join("deploy/lab/fuzz/openapi.sh");
     run(&mut program(script, &[&format!("http://{address}"), &examples.to_string()]))?;

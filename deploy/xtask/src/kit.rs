@@ -1,5 +1,5 @@
-//! What a plugin's author uses: `new` makes a crate; the others build the plugin and ask `chain-ingestor plugin`, so that
-//! what passes here passes in production.
+//! `cargo xtask plugin`: `new` makes a plugin's crate; the other commands build the plugin and run `chain-ingestor plugin`, so
+//! that what passes here passes in production.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -18,9 +18,9 @@ const TEMPLATE: [(&str, &str); 4] = [
     ("cassettes/first.expected.jsonl", include_str!("kit/first.expected.jsonl")),
 ];
 
-/// What a plugin's author uses.
+/// Commands for plugin authors.
 #[derive(Subcommand)]
-pub(crate) enum Order {
+pub(crate) enum PluginCommand {
     /// Makes the crate `plugins/NAME`, which builds and has a passing test.
     New {
         /// Lower-case letters, digits and hyphens.
@@ -65,42 +65,49 @@ pub(crate) enum Order {
     },
 }
 
-pub(crate) fn run(order: Order) -> anyhow::Result<()> {
+pub(crate) fn run(command: PluginCommand) -> anyhow::Result<()> {
     let cassettes = |name: &str| root().join("plugins").join(name).join("cassettes");
-    match order {
-        Order::New { name } => new(&name),
-        Order::Record { name, case, chain, from, to } => {
+    match command {
+        PluginCommand::New { name } => new(&name),
+        PluginCommand::Record { name, case, chain, from, to } => {
             let plugin = plugins::build_one(&name)?;
             let out = cassettes(&name).join(format!("{case}.cassette.json"));
             std::fs::create_dir_all(cassettes(&name))?;
             let (from, to) = (from.to_string(), to.to_string());
             let span = ["--from".into(), from.into(), "--to".into(), to.into()];
             let files = ["--plugin".into(), plugin.into(), "--chain".into(), chain.into(), "--out".into(), out.into()];
-            ask("record", files.into_iter().chain(span))
+            run_ingestor("record", files.into_iter().chain(span))
         }
-        Order::Test { name, bless } => {
+        PluginCommand::Test { name, bless } => {
             let plugin = plugins::build_one(&name)?;
             let bless = bless.then(|| "--bless".into());
-            ask("test", ["--plugin".into(), plugin.into(), cassettes(&name).into()].into_iter().chain(bless))
+            run_ingestor("test", ["--plugin".into(), plugin.into(), cassettes(&name).into()].into_iter().chain(bless))
         }
-        Order::Check { name, chain } => {
+        PluginCommand::Check { name, chain } => {
             let plugin = plugins::build_one(&name)?;
             let chain = chain.into_iter().flat_map(|chain| ["--chain".into(), chain.into()]);
-            ask("check", [plugin.into(), "--cassettes".into(), cassettes(&name).into()].into_iter().chain(chain))
+            run_ingestor(
+                "check",
+                [plugin.into(), "--cassettes".into(), cassettes(&name).into()].into_iter().chain(chain),
+            )
         }
-        Order::Bench { name } => {
+        PluginCommand::Bench { name } => {
             let plugin = plugins::build_one(&name)?;
-            ask_of(&build_fast("chain-ingestor")?, "bench", ["--plugin".into(), plugin.into(), cassettes(&name).into()])
+            run_ingestor_at(
+                &build_fast("chain-ingestor")?,
+                "bench",
+                ["--plugin".into(), plugin.into(), cassettes(&name).into()],
+            )
         }
     }
 }
 
-fn ask(verb: &str, arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
+fn run_ingestor(verb: &str, arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     build(&["chain-ingestor"])?;
-    ask_of(&built("chain-ingestor"), verb, arguments)
+    run_ingestor_at(&built("chain-ingestor"), verb, arguments)
 }
 
-fn ask_of(ingestor: &Path, verb: &str, arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
+fn run_ingestor_at(ingestor: &Path, verb: &str, arguments: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     crate::process::run(program(ingestor, &["plugin", verb]).args(arguments))
 }
 

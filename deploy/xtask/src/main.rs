@@ -11,7 +11,8 @@ mod servers;
 mod anvil;
 mod bench;
 mod chaos;
-mod letters;
+mod dead_letters;
+mod figures;
 mod mutants;
 mod walk;
 mod fuzz;
@@ -42,10 +43,10 @@ enum Chore {
         #[arg(long)]
         javascript: bool,
     },
-    /// What a plugin's author uses.
+    /// Commands for plugin authors: new, record, test, check, bench.
     Plugin {
         #[command(subcommand)]
-        order: kit::Order,
+        command: kit::PluginCommand,
     },
     /// Builds and starts everything on a mock chain and recorded blocks, and says where the page is.
     Demo {
@@ -55,55 +56,60 @@ enum Chore {
     },
     /// Everything that must hold: format, lints, documentation, plugins, tests.
     Test,
-    /// A real Kafka and a real PostgreSQL on loopback, for the tests that want them.
+    /// A real Kafka and a real PostgreSQL on loopback, for the tests that need them.
     Servers {
         #[command(subcommand)]
-        order: servers::Order,
+        command: servers::ServersCommand,
     },
     /// Installs anvil and the venues' contracts into target/anvil.
     Anvil,
-    /// Kills, pauses and lies to a running system, then judges what it says; writes target/bench/chaos.json.
+    /// Injects faults into a running system, then compares all it wrote with the truth; writes target/bench/chaos.json.
     Chaos {
-        /// How often something is struck.
+        /// Number of faults.
         #[arg(long, default_value_t = 30)]
         faults: u64,
-        /// Decides what is struck when.
+        /// The faults are drawn from it.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// Strike in one way alone, such as `Overlap` or `CrashAt`.
+        /// Faults of one kind only, such as `Overlap` or `CrashAt`.
         #[arg(long)]
         only: Option<String>,
-        /// Strike ingestors only, one at a time, and measure how long their chains stand still; writes
+        /// Take down ingestors only, one at a time, and measure how long their chains stand still; writes
         /// target/bench/failover.json.
         #[arg(long)]
         failover: bool,
     },
-    /// Breaks one promise at a time in a copy of the sources and demands that a test or chaos notices.
+    /// Breaks one promise at a time in a copy of the sources; an error unless a test or chaos catches each.
     Mutants {
-        /// Only the mutant of this name in deploy/lab/mutants.
-        name: Option<String>,
+        /// Only the mutants of these names in deploy/lab/mutants.
+        names: Vec<String>,
+        /// Only those that a test catches, without chaos: minutes instead of hours.
+        #[arg(long)]
+        quick: bool,
     },
-    /// Records that a service could not read and put aside; the services' own `dlq` command, built first.
+    /// Dead letters of metrics and portfolio: list them, or have them read again.
     Dlq {
         #[command(subcommand)]
-        order: letters::Order,
+        command: dead_letters::DeadLettersCommand,
     },
-    /// Holds the client to the api, tests it, and walks through the page in a real browser (needs Node.js and Chromium).
+    /// Checks the typed client against the api, tests it, and drives the page in a browser (needs Node.js and Chromium).
     Walk,
     /// Fuzzes a running api with its own OpenAPI document (needs Python 3).
     FuzzApi {
-        /// Requests for each operation.
+        /// Number of requests for each operation.
         #[arg(long, default_value_t = 60)]
         examples: u32,
     },
-    /// Measures; writes target/bench/NAME.json.
+    /// Runs a benchmark; writes target/bench/NAME.json.
     Bench {
-        /// detect, latency, stream, rest, fold, swap, solana.
+        /// detect, latency, stream, rest, backfill, fold, catch-up, swap, solana.
         name: String,
         /// Handed on to the benchmark.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// Writes deploy/lab/bench/FIGURES.md from target/bench/*.json and from the figures it showed before.
+    Figures,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -116,16 +122,17 @@ fn main() -> anyhow::Result<()> {
         Chore::Plugins { javascript: true, .. } => plugins::build_javascript(),
         Chore::Plugins { component: true, .. } => plugins::build_with_cargo_component(),
         Chore::Plugins { .. } => plugins::build(),
-        Chore::Plugin { order } => kit::run(order),
+        Chore::Plugin { command } => kit::run(command),
         Chore::Demo { seconds } => demo::run_for(seconds),
         Chore::Test => check::run_all(),
-        Chore::Servers { order } => servers::run(&order),
-        Chore::Chaos { faults, seed, only, failover } => chaos::strike(faults, seed, only, failover),
-        Chore::Mutants { name } => mutants::hunt(name.as_deref()),
-        Chore::Dlq { order } => letters::run(&order),
+        Chore::Servers { command } => servers::run(&command),
+        Chore::Chaos { faults, seed, only, failover } => chaos::inject_faults(faults, seed, only, failover),
+        Chore::Mutants { names, quick } => mutants::catch_all(&names, quick),
+        Chore::Dlq { command } => dead_letters::run(&command),
         Chore::Walk => walk::through(),
         Chore::FuzzApi { examples } => fuzz::api(examples),
         Chore::Anvil => anvil::install().map(|_| ()),
         Chore::Bench { name, rest } => bench::measure(&name, &rest),
+        Chore::Figures => figures::write(),
     }
 }

@@ -1,7 +1,7 @@
-//! `cargo xtask mutants`: breaks a promise on purpose, one at a time, in a copy of the sources, and demands that somebody notices.
+//! `cargo xtask mutants`: applies one mutant at a time to a copy of the sources and checks that its guard fails.
 //!
 //! A mutant is a patch in `deploy/lab/mutants` whose first lines say what it breaks and what must catch it: a test, or chaos
-//! with a number of faults and a seed. One that lives shows that the guard does not guard.
+//! with a number of faults and a seed. A mutant that survives shows that the guard does not guard.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
-use crate::check::surroundings;
+use crate::check::set_locations;
 use crate::process::{built, note, output, program, root, run, target};
 use crate::servers::{self, Variables};
 use crate::{chaos, plugins};
@@ -21,7 +21,7 @@ struct Mutant {
     guard: Guard,
 }
 
-/// What must catch it.
+/// What must catch a mutant.
 enum Guard {
     /// Test targets of this name.
     Test(String),
@@ -29,12 +29,11 @@ enum Guard {
     Chaos(Vec<String>),
 }
 
-/// Makes every mutant, or one, and has it caught.
-pub(crate) fn hunt(only: Option<&str>) -> anyhow::Result<()> {
-    let mutants: Vec<Mutant> = read_all()?.into_iter().filter(|one| only.is_none_or(|name| one.name == name)).collect();
-    ensure!(!mutants.is_empty(), "no mutant is called {}", only.unwrap_or("anything"));
+/// Checks that every selected mutant is caught; without names, all of them, or with `quick` those that a test catches.
+pub(crate) fn catch_all(names: &[String], quick: bool) -> anyhow::Result<()> {
+    let mutants = select(read_all()?, names, quick)?;
     plugins::build()?;
-    let copy = copy()?;
+    let copy = clone_sources()?;
     let alive = servers::with(|variables| {
         mutants.iter().try_fold(vec![], |mut alive, mutant| {
             note(&format!("{}: {}", mutant.name, mutant.what));
@@ -44,7 +43,7 @@ pub(crate) fn hunt(only: Option<&str>) -> anyhow::Result<()> {
             Ok(alive)
         })
     })?;
-    ensure!(alive.is_empty(), "nobody caught {}", alive.join(", "));
+    ensure!(alive.is_empty(), "not caught: {}", alive.join(", "));
     note(&format!("all {} were caught", mutants.len()));
     Ok(())
 }
@@ -54,17 +53,32 @@ fn read_all() -> anyhow::Result<Vec<Mutant>> {
     let mut mutants = vec![];
     for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
         let patch = entry?.path();
-        mutants.push(read(&patch).with_context(|| patch.display().to_string())?);
+        if patch.extension().is_none_or(|extension| extension != "patch") {
+            continue;
+        }
+        mutants.push(read_patch(&patch).with_context(|| patch.display().to_string())?);
     }
     mutants.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(mutants)
 }
 
-fn read(patch: &Path) -> anyhow::Result<Mutant> {
+/// The mutants of these names, or all; of them those that a test catches, if `quick`.
+fn select(all: Vec<Mutant>, names: &[String], quick: bool) -> anyhow::Result<Vec<Mutant>> {
+    for name in names {
+        ensure!(all.iter().any(|one| one.name == *name), "there is no deploy/lab/mutants/{name}.patch");
+    }
+    let is_named = |one: &Mutant| names.is_empty() || names.contains(&one.name);
+    let is_fast = |one: &Mutant| !quick || matches!(one.guard, Guard::Test(_));
+    let selected: Vec<Mutant> = all.into_iter().filter(|one| is_named(one) && is_fast(one)).collect();
+    ensure!(!selected.is_empty(), "every mutant that is named needs chaos, which --quick leaves out");
+    Ok(selected)
+}
+
+fn read_patch(patch: &Path) -> anyhow::Result<Mutant> {
     let text = std::fs::read_to_string(patch)?;
     let line = |word: &str| {
         let found = text.lines().find_map(|line| line.strip_prefix(word)).map(str::trim);
-        found.with_context(|| format!("the line `{word} …` is missing"))
+        found.with_context(|| format!("the line `{word} …` is missing at the top of the patch"))
     };
     let words: Vec<&str> = line("Caught by:")?.split_whitespace().collect();
     let guard = match words[..] {
@@ -76,15 +90,15 @@ fn read(patch: &Path) -> anyhow::Result<Mutant> {
     Ok(Mutant { name, patch: patch.to_owned(), what: line("What:")?.to_owned(), guard })
 }
 
-/// A copy of what is committed.
-fn copy() -> anyhow::Result<PathBuf> {
+/// Clones what is committed into `target/mutants/tree`; where it is.
+fn clone_sources() -> anyhow::Result<PathBuf> {
     let copy = target("mutants/tree");
     if copy.exists() {
         std::fs::remove_dir_all(&copy)?;
     }
     run(&mut program("git", &["clone", "--quiet", "--shared", ".", &copy.display().to_string()]))?;
-    // What is built already is not built again. Compilers put new files in the place of old ones, which therefore can be linked;
-    // cargo writes its notes over old ones, and those here would then speak of a mutant.
+    // Start from what is built already. Compilers replace their outputs by new files, so those can be hard links; cargo
+    // overwrites its fingerprints in place, so those must be copies, or the originals would then describe a mutant.
     let (built, build) = (built("."), target("mutants/build/debug"));
     if built.is_dir() && !build.exists() {
         std::fs::create_dir_all(&build)?;
@@ -95,17 +109,17 @@ fn copy() -> anyhow::Result<PathBuf> {
     Ok(copy)
 }
 
-/// Applies the patch and runs the guard. A mutant that does not build, or a guard that comes to no verdict, is a mistake of
-/// ours and no catch.
+/// Applies the patch and runs the guard; whether the guard failed. A mutant that does not build, or chaos without a verdict, is
+/// an error and no catch.
 fn is_caught(mutant: &Mutant, copy: &Path, variables: &Variables) -> anyhow::Result<bool> {
     run(&mut within(copy, "git", &["checkout", "--quiet", "--force", "."]))?;
     run(within(copy, "git", &["apply"]).arg(&mutant.patch))?;
-    // As one workspace, so that every mutant finds the dependencies of the one before it built.
+    // The whole workspace, so that every mutant reuses the dependencies that were built for the one before.
     let caught = match &mutant.guard {
         Guard::Test(name) => {
             run(&mut cargo_within(copy, &["test", "--quiet", "--workspace", "--test", name, "--no-run"]))?;
             let mut test = cargo_within(copy, &["test", "--quiet", "--workspace", "--test", name]);
-            surroundings(&mut test);
+            set_locations(&mut test);
             test.envs(variables.iter().map(|(name, value)| (*name, value)));
             output(&mut test).is_err()
         }
@@ -114,7 +128,7 @@ fn is_caught(mutant: &Mutant, copy: &Path, variables: &Variables) -> anyhow::Res
             is_caught_by_chaos(arguments, variables)?
         }
     };
-    note(&format!("{}: {}", mutant.name, if caught { "caught" } else { "ALIVE" }));
+    note(&format!("{}: {}", mutant.name, if caught { "caught" } else { "NOT CAUGHT" }));
     Ok(caught)
 }
 
@@ -122,7 +136,7 @@ fn is_caught_by_chaos(arguments: &[String], variables: &Variables) -> anyhow::Re
     let verdict = target("mutants/verdict.json");
     let _ = std::fs::remove_file(&verdict);
     let ended = output(&mut chaos::command(&target("mutants/build/debug"), arguments, &verdict, variables));
-    ensure!(verdict.exists(), "chaos came to no verdict: {ended:?}");
+    ensure!(verdict.exists(), "chaos ended without a verdict: {ended:?}");
     Ok(ended.is_err())
 }
 
@@ -136,4 +150,32 @@ fn cargo_within(copy: &Path, arguments: &[&str]) -> Command {
     let mut command = within(copy, "cargo", arguments);
     command.env("CARGO_TARGET_DIR", target("mutants/build"));
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mutant(name: &str, guard: Guard) -> Mutant {
+        Mutant { name: name.to_owned(), patch: PathBuf::new(), what: String::new(), guard }
+    }
+
+    fn selected(names: &[&str], quick: bool) -> Vec<String> {
+        let all = vec![mutant("a", Guard::Test("t".to_owned())), mutant("b", Guard::Chaos(vec![]))];
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        select(all, &names, quick).unwrap_or_default().into_iter().map(|one| one.name).collect()
+    }
+
+    #[test]
+    fn names_and_quick_select_mutants() {
+        assert_eq!(selected(&[], false), ["a", "b"]);
+        assert_eq!(selected(&[], true), ["a"]);
+        assert_eq!(selected(&["b"], false), ["b"]);
+        assert!(selected(&["b"], true).is_empty() && selected(&["c"], false).is_empty(), "both are errors");
+    }
+
+    #[test]
+    fn every_patch_says_what_it_breaks_and_what_catches_it() {
+        assert!(read_all().unwrap().len() >= 10);
+    }
 }

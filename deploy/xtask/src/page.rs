@@ -1,4 +1,4 @@
-//! The page's server as the demo sees it: an address, and one GET at a time over plain HTTP.
+//! A minimal HTTP client with which the demo counts the trades that the api serves.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// How long one answer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How many trades of a chain the api serves in one answer, up to a page; none while it does not answer.
 pub(crate) fn trades(address: SocketAddr, chain: &str) -> Option<usize> {
@@ -19,8 +19,8 @@ pub(crate) fn trades(address: SocketAddr, chain: &str) -> Option<usize> {
 
 /// The body of a successful answer.
 fn get(address: SocketAddr, path: &str) -> Option<String> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let mut stream = TcpStream::connect_timeout(&address, RESPONSE_TIMEOUT).ok()?;
+    stream.set_read_timeout(Some(RESPONSE_TIMEOUT)).ok()?;
     // HTTP/1.0: the answer comes in one piece and ends with the connection.
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\nAccept: application/json\r\n\r\n").ok()?;
     let mut answer = String::new();

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-/// How long a program may take to stop once asked.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a program may take to stop after SIGTERM.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
@@ -83,8 +83,8 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
 pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
     let line = words(command);
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("failed to start `{line}`"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "`{line}` ended with {}: {}", output.status, said.trim());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "`{line}` ended with {}: {}", output.status, stderr.trim());
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
@@ -177,23 +177,23 @@ impl Drop for Running {
     }
 }
 
-/// Asks a process to stop and waits until it is gone or patience is over.
+/// Sends SIGTERM and waits until the process is gone or `STOP_TIMEOUT` has passed; whether it is gone.
 pub(crate) fn stop(pid: u32, mut gone: impl FnMut() -> bool) -> bool {
     if gone() {
         return true;
     }
     let _ = output(&mut program("kill", &["-TERM", &pid.to_string()]));
-    wait(PATIENCE, || gone().then_some(())).is_some()
+    wait(STOP_TIMEOUT, || gone().then_some(())).is_some()
 }
 
-/// Looks again and again until there is something, or the time is over.
-pub(crate) fn wait<T>(most: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+/// Calls `look` every 50 ms until it returns something or `timeout` has passed.
+pub(crate) fn wait<T>(timeout: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
             return Some(found);
         }
-        if begun.elapsed() >= most {
+        if begun.elapsed() >= timeout {
             return None;
         }
         std::thread::sleep(Duration::from_millis(50));

@@ -1,4 +1,4 @@
-//! A real Apache Kafka and a real PostgreSQL on loopback, for the tests that want them.
+//! `cargo xtask servers`: a real Apache Kafka and a real PostgreSQL on loopback, for the tests that need them.
 //!
 //! `eval "$(cargo xtask servers start)"` leaves both running and `KAFKA_BROKERS` and `DATABASE_URL` set;
 //! `cargo xtask servers stop` ends what was started, and nothing else. Each start is a fresh one.
@@ -17,7 +17,7 @@ use crate::process::{note, output, program, stop, target, wait};
 
 /// What to do with the servers.
 #[derive(Subcommand)]
-pub(crate) enum Order {
+pub(crate) enum ServersCommand {
     /// Start both and print the variables to set.
     Start,
     /// Stop both.
@@ -41,16 +41,16 @@ pub(crate) enum Which {
 /// Variables with their values.
 pub(crate) type Variables = [(&'static str, String); 2];
 
-/// How long a server may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long a server may take to start, to stop or to answer.
+const SERVER_TIMEOUT: Duration = Duration::from_secs(90);
 
-pub(crate) fn run(order: &Order) -> anyhow::Result<()> {
-    match order {
-        Order::Bounce { which: Which::Kafka } => return kafka::bounce(),
-        Order::Bounce { which: Which::Postgres } => return postgres::bounce(),
-        Order::Start | Order::Stop => {}
+pub(crate) fn run(command: &ServersCommand) -> anyhow::Result<()> {
+    match command {
+        ServersCommand::Bounce { which: Which::Kafka } => return kafka::bounce(),
+        ServersCommand::Bounce { which: Which::Postgres } => return postgres::bounce(),
+        ServersCommand::Start | ServersCommand::Stop => {}
     }
-    if let Order::Start = order {
+    if let ServersCommand::Start = command {
         for (name, value) in start()? {
             println!("export {name}={value}");
         }
@@ -72,8 +72,8 @@ fn stop_all() -> anyhow::Result<()> {
     postgres::stop()
 }
 
-/// Does something with both at hand: those that are running and named, or else fresh ones, stopped afterwards. Only servers
-/// that this program started can be killed by it.
+/// Runs `work` with both servers: those that `servers start` left running and the environment names, else fresh ones that are
+/// stopped afterwards. Only servers that this program started can be killed by chaos.
 pub(crate) fn with<T>(work: impl FnOnce(&Variables) -> anyhow::Result<T>) -> anyhow::Result<T> {
     if let Some(given) = running() {
         return work(&given);
@@ -104,20 +104,20 @@ pub(crate) fn free_port(wanted: u16) -> anyhow::Result<u16> {
 /// Waits until a server takes connections.
 fn wait_for(name: &str, port: u16, log: &std::path::Path) -> anyhow::Result<()> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    wait(PATIENCE, || TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok())
+    wait(SERVER_TIMEOUT, || TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok())
         .with_context(|| format!("{name} does not answer at {address}; its log is {}", log.display()))?;
     note(&format!("{name} answers at {address}"));
     Ok(())
 }
 
-/// Kills the process whose number is in a file, without a word.
+/// Kills the process whose number is in a file with SIGKILL, and waits until it is gone.
 fn kill_by(pid_file: &str) -> anyhow::Result<()> {
     let file = home().join(pid_file);
     let text = std::fs::read_to_string(&file).with_context(|| file.display().to_string())?;
     let pid = text.lines().next().unwrap_or_default().trim().to_owned();
     output(&mut program("kill", &["-9", &pid]))?;
     let proc = std::path::PathBuf::from(format!("/proc/{pid}/cmdline"));
-    wait(PATIENCE, || std::fs::read(&proc).map_or(true, |line| line.is_empty()).then_some(()))
+    wait(SERVER_TIMEOUT, || std::fs::read(&proc).map_or(true, |line| line.is_empty()).then_some(()))
         .with_context(|| format!("process {pid} does not end"))
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask walk`: the typed client held to the api's document and tested, then the page walked through in a real browser,
+//! `cargo xtask walk`: checks that the typed client matches the api's document, tests it, then drives the page in a real browser
 //! over a real `chaintape`.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use crate::process::{build, built, note, program, root, run, target};
 /// Where Debian and others put a Chromium.
 const BROWSERS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-/// Checks, tests, walks.
+/// Checks the client, tests it, runs the browser journeys.
 pub(crate) fn through() -> anyhow::Result<()> {
     let browser = browser()?;
     plugins::build()?;
@@ -26,20 +26,25 @@ pub(crate) fn through() -> anyhow::Result<()> {
     };
     npm(&["install", "--no-audit", "--no-fund", "--no-package-lock"])?;
     note("the client fits the api");
-    let kept = made(&client)?;
+    let committed = generated_files(&client)?;
     npm(&["run", "--silent", "generate"])?;
     npm(&["run", "--silent", "build"])?;
-    let stale: Vec<_> = made(&client)?.into_iter().filter(|(path, bytes)| kept.get(path) != Some(bytes)).collect();
+    let stale: Vec<_> =
+        generated_files(&client)?.into_iter().filter(|(path, bytes)| committed.get(path) != Some(bytes)).collect();
     let names: Vec<_> = stale.iter().map(|(path, _)| path.display().to_string()).collect();
-    ensure!(names.is_empty(), "{} was made of another openapi.json; it is new now: commit it", names.join(", "));
+    ensure!(
+        names.is_empty(),
+        "{} was generated from another openapi.json and has been regenerated: commit it",
+        names.join(", ")
+    );
     note("the client");
     npm(&["run", "--silent", "test"])?;
     note("the page in a browser");
     npm(&["run", "--silent", "journeys"])
 }
 
-/// What is made of the api's document and kept: the schema, and the client as the page uses it.
-fn made(client: &Path) -> anyhow::Result<BTreeMap<PathBuf, Vec<u8>>> {
+/// The generated files that are committed: the schema, and the client as the page uses it.
+fn generated_files(client: &Path) -> anyhow::Result<BTreeMap<PathBuf, Vec<u8>>> {
     let mut files = vec![client.join("src/schema.ts")];
     let page = client.join("../page/client");
     for entry in std::fs::read_dir(&page).with_context(|| page.display().to_string())? {

@@ -208,7 +208,7 @@ fn venues(trade: &Trade) -> Vec<&str> {
     trade.legs.iter().map(|leg| leg.venue.as_str()).collect()
 }
 
-/// The whole block, as the node gave it.
+/// The trades of the whole recorded block.
 fn scan_block(text: String) -> Vec<Trade> {
     let mut node = RecordedNode::default();
     node.blocks.insert(RECORDED_SLOT, RawValue::from_string(text).unwrap());

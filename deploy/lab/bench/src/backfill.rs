@@ -1,5 +1,6 @@
-//! `backfill`: a node's blocks, proved, through the plugin, Kafka and the fold until every trade stands in PostgreSQL; the
-//! node, the ingestor and metrics in this process, on the same two cores as broker and database.
+//! `backfill`: measures trades per second from a node's blocks through plugin, Kafka and fold into PostgreSQL, receipts proved.
+//!
+//! Node, ingestor and metrics run in this process, on the same cores as broker and database.
 
 use anyhow::{Context, bail, ensure};
 use environment::{Problems, Shutdown, health};
@@ -8,17 +9,17 @@ use nodes::replay::Node;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
-use system::dense::{self, Chain, Shape, Swap};
+use system::dense::{self, DenseChain, DenseShape, Swap};
 use system::figures::{Figures, kafka, rounded};
 use system::ingest::Ingest;
 use tape_log::{Log, topics};
 use tokio::net::TcpListener;
 
 /// What the node has: a hundred thousand swaps.
-const SHAPE: Shape = Shape { branch: "backfill", first: 1_000, last: 1_999, swaps: 100 };
-const SWAPS: u64 = (SHAPE.last - SHAPE.first + 1) * SHAPE.swaps;
-/// Longer than it takes anywhere.
-const PATIENCE: Duration = Duration::from_mins(5);
+const SHAPE: DenseShape = DenseShape { branch: "backfill", first: 1_000, last: 1_999, swaps: 100 };
+const SWAPS_IN_CHAIN: u64 = (SHAPE.last - SHAPE.first + 1) * SHAPE.swaps;
+/// Bounds each wait: for metrics, for the first request, for the last row.
+const STEP_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Runs it; needs `DATABASE_URL` and `KAFKA_BROKERS`.
 pub(crate) fn measure() -> anyhow::Result<Figures> {
@@ -28,21 +29,21 @@ pub(crate) fn measure() -> anyhow::Result<Figures> {
 
 async fn measure_here() -> anyhow::Result<Figures> {
     let server = std::env::var("DATABASE_URL").context("DATABASE_URL is not set: run `cargo xtask servers start`")?;
-    let node = dense::node(1, &Chain::new(SHAPE))?;
+    let node = dense::node(1, &DenseChain::new(SHAPE))?;
     let (address, _serving) = node.serve("127.0.0.1:0".parse()?).await?;
     let mut administrator = PgConnection::connect(&server).await.context("connect to DATABASE_URL")?;
     let name = format!("bench_backfill_{}", environment::now_ms());
     sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&mut administrator).await?;
     let mut url: reqwest::Url = server.parse().context("read DATABASE_URL")?;
     url.set_path(&name);
-    let measured = line(&node, &format!("http://{address}"), url.as_str()).await;
+    let measured = measure_on(&node, &format!("http://{address}"), url.as_str()).await;
     let drop = format!("DROP DATABASE {name} WITH (FORCE)");
     sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut administrator).await.context("drop the database of this run")?;
     measured
 }
 
-/// Runs the line on one database, from the node's first request to the last trade's row.
-async fn line(node: &Node, endpoint: &str, database: &str) -> anyhow::Result<Figures> {
+/// Runs ingestor and metrics on one database, from the first request to the node to the last trade's row.
+async fn measure_on(node: &Node, endpoint: &str, database: &str) -> anyhow::Result<Figures> {
     environment::install_crypto();
     let log = Log::open(&kafka("backfill")?).await?;
     let health = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
@@ -59,13 +60,15 @@ async fn line(node: &Node, endpoint: &str, database: &str) -> anyhow::Result<Fig
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, ready).await.context("metrics is not ready")?;
+    tokio::time::timeout(STEP_TIMEOUT, ready).await.context("metrics is not ready")?;
     let mut reader = PgConnection::connect(database).await?;
     let chain = format!("id = \"dense\"\nplugin = \"evm\"\nendpoints = [\"{endpoint}\"]\nstart = {}\n", SHAPE.first);
     let ingest = Ingest::start(&log, &chain)?;
-    let begun = tokio::time::timeout(PATIENCE, first_request(node)).await.context("nobody asks the node")?;
+    let begun = tokio::time::timeout(STEP_TIMEOUT, first_request(node))
+        .await
+        .context("the ingestor sent no request to the node")?;
     let all = async {
-        while rows(&mut reader).await? < SWAPS {
+        while count_live_trades(&mut reader).await? < SWAPS_IN_CHAIN {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         anyhow::Ok(())
@@ -75,19 +78,19 @@ async fn line(node: &Node, endpoint: &str, database: &str) -> anyhow::Result<Fig
             ended??;
             bail!("metrics has stopped");
         }
-        there = tokio::time::timeout(PATIENCE, all) => there.context("the trades are not all there in time")??,
+        there = tokio::time::timeout(STEP_TIMEOUT, all) => there.context("not all trades are in the table in time")??,
     }
     let (took, requests) = (begun.elapsed().as_secs_f64(), u32::try_from(node.requests())?);
-    let said: serde_json::Value = serde_json::from_str(&health::probe(health).await?)?;
-    let commits = said["counters"]["commits"].as_u64().and_then(|commits| u32::try_from(commits).ok());
+    let health_report: serde_json::Value = serde_json::from_str(&health::probe(health).await?)?;
+    let commits = health_report["counters"]["commits"].as_u64().and_then(|commits| u32::try_from(commits).ok());
     let commits = f64::from(commits.context("metrics counts its commits")?);
     ingest.stop().await?;
     shutdown.trigger();
     folding.await??;
-    check(&mut reader).await?;
-    let trades = f64::from(u32::try_from(SWAPS)?);
+    compare_with_chain(&mut reader).await?;
+    let trades = f64::from(u32::try_from(SWAPS_IN_CHAIN)?);
     let mut figures = Figures::new();
-    figures.insert("trades".to_owned(), SWAPS.into());
+    figures.insert("trades".to_owned(), SWAPS_IN_CHAIN.into());
     figures.insert("seconds".to_owned(), rounded(took, 2));
     figures.insert("trades_per_s".to_owned(), rounded(trades / took, 0));
     figures.insert("trades_per_commit".to_owned(), rounded(trades / commits, 0));
@@ -103,13 +106,13 @@ async fn first_request(node: &Node) -> Instant {
     Instant::now()
 }
 
-/// How many trades stand: counted only once as many records are read, since counting costs.
-async fn rows(reader: &mut PgConnection) -> anyhow::Result<u64> {
+/// The number of live trades; counted only once all records are read, because counting costs.
+async fn count_live_trades(reader: &mut PgConnection) -> anyhow::Result<u64> {
     let read: i64 = sqlx::query_scalar("SELECT coalesce(sum(next), 0)::bigint FROM metrics.position WHERE log = $1")
         .bind(topics::TRADES.name)
         .fetch_one(&mut *reader)
         .await?;
-    if read.cast_unsigned() < SWAPS {
+    if read.cast_unsigned() < SWAPS_IN_CHAIN {
         return Ok(0);
     }
     let rows: i64 =
@@ -117,9 +120,9 @@ async fn rows(reader: &mut PgConnection) -> anyhow::Result<u64> {
     Ok(rows.cast_unsigned())
 }
 
-/// Every swap of the node's blocks stands there once, by the right trader and with its amounts, and nothing else does.
-async fn check(reader: &mut PgConnection) -> anyhow::Result<()> {
-    let mut expected: Vec<String> = SHAPE.all().map(|swap| told(&swap)).collect();
+/// Fails unless the table has every swap of the node's blocks once, with its trader and amounts, and nothing else.
+async fn compare_with_chain(reader: &mut PgConnection) -> anyhow::Result<()> {
+    let mut expected: Vec<String> = SHAPE.all().map(|swap| expected_line(&swap)).collect();
     let mut events =
         sqlx::query_scalar::<_, String>("SELECT event FROM metrics.trades WHERE status = 'live'").fetch(reader);
     let mut found = Vec::with_capacity(expected.len());
@@ -137,7 +140,7 @@ async fn check(reader: &mut PgConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn told(swap: &Swap) -> String {
+fn expected_line(swap: &Swap) -> String {
     let Swap { transaction, user, sold, bought, given, got, .. } = swap;
     format!("{transaction}: {user} gives {given} of {sold} for {got} of {bought}")
 }

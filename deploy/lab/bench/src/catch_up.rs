@@ -1,4 +1,4 @@
-//! `catch-up`: the fold again, its trades read from Kafka on the same two cores, as a service that starts far behind does.
+//! `catch-up`: measures the fold of trades that are read from Kafka on the same cores, as by a service that starts far behind.
 
 use super::fold::{CORES, SHAPE, WORKERS, check, dropped, opened};
 use super::tape::partitions;
@@ -37,7 +37,7 @@ async fn measure_here() -> anyhow::Result<Figures> {
                 headers: vec![],
                 value: Some(value.to_vec()),
             };
-            log.publish(values.of(at..at + PIECE).map(record).collect()).await?;
+            log.publish(values.in_range(at..at + PIECE).map(record).collect()).await?;
         }
     }
     let appending = appending.elapsed();
@@ -51,7 +51,7 @@ async fn measure_here() -> anyhow::Result<Figures> {
             follow(feed, &*store, Limits::default()).await.map(|never| match never {})
         });
     }
-    while read(&store).await? < SHAPE.trades {
+    while read_trades(&store).await? < SHAPE.trades {
         if let Some(ended) = workers.try_join_next() {
             let () = ended??;
         }
@@ -72,7 +72,7 @@ async fn measure_here() -> anyhow::Result<Figures> {
 }
 
 /// How many trades are read, over all partitions.
-async fn read(store: &Postgres) -> anyhow::Result<u64> {
+async fn read_trades(store: &Postgres) -> anyhow::Result<u64> {
     let read: i64 = sqlx::query_scalar("SELECT coalesce(sum(next), 0)::bigint FROM position WHERE log = $1")
         .bind(topics::TRADES.name)
         .fetch_one(store.pool())

@@ -1,5 +1,6 @@
-//! `detect`: JSON bytes in, `TradeExecutedV1` JSON out, on one core, without network: through the component, and the
-//! same code native. On blocks full of swaps and on whole mainnet blocks, each proved (`receipts`) and not (`hint`).
+//! `detect`: measures the EVM plugin as a component and native: JSON bytes in, `TradeExecutedV1` JSON out, one core, no network.
+//!
+//! On blocks full of swaps and on whole mainnet blocks, each with receipts proved (`receipts`) and not (`hint`).
 
 mod recording;
 
@@ -12,7 +13,7 @@ use chain_ingestor::upstream::Upstream;
 use chain_plugin_sdk::{self as sdk, Plugin};
 use evm_plugin::Evm;
 use nodes::replay::{Node, blocks_dir};
-use recording::{Native, Recording};
+use recording::{Native, ScanRecording};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use system::figures::{Figures, quantile, rounded};
@@ -32,11 +33,12 @@ pub(crate) fn measure() -> anyhow::Result<Figures> {
         let plugin = chain_ingestor::run::newest(&plugins, "evm").context("evm.wasm is not built")?;
         let mut figures = Figures::new();
         let (address, _server) = Node::load(&blocks_dir())?.serve("127.0.0.1:0".parse()?).await?;
-        let chains: [(&str, _); 2] = [("", recording::Chain::Dense), ("mainnet_", recording::Chain::Node(address))];
+        let chains: [(&str, _); 2] =
+            [("", recording::RecordedChain::Dense), ("mainnet_", recording::RecordedChain::Node(address))];
         for (chain, of) in chains {
             for (mode, name) in [("receipts", ""), ("hint", "hint_")] {
                 let settings = format!(r#"{{"verify":"{mode}"}}"#);
-                let recording = tokio::task::spawn_blocking(move || Recording::of(of, &settings)).await??;
+                let recording = tokio::task::spawn_blocking(move || ScanRecording::record(of, &settings)).await??;
                 compare(&engine, plugin, recording, &format!("{chain}{name}"), &mut figures).await?;
             }
         }
@@ -48,7 +50,7 @@ pub(crate) fn measure() -> anyhow::Result<Figures> {
 async fn compare(
     engine: &Engine,
     plugin: &Admitted,
-    recording: Recording,
+    recording: ScanRecording,
     prefix: &str,
     figures: &mut Figures,
 ) -> anyhow::Result<()> {
@@ -63,7 +65,8 @@ async fn compare(
     };
     let network: Arc<str> = "eip155:1".into();
     let mut host = Native::new(&recording);
-    let (told, span) = (recording.told(), sdk::Span { first: recording.span.0, last: recording.span.1 });
+    let (plugin_context, span) =
+        (recording.plugin_context(), sdk::Span { first: recording.span.0, last: recording.span.1 });
     let (mut wasm, mut native, mut trades) = (Laps::default(), Laps::default(), Vec::new());
     let started = Instant::now();
     // By turns, so that both have the same machine.
@@ -74,7 +77,7 @@ async fn compare(
         trades = encoded(trades)?;
         wasm.end(lap)?;
         let lap = spent()?;
-        let scanned = Evm::scan(&mut host, &told, span).map_err(|e| anyhow::anyhow!("{e:?}"))?;
+        let scanned = Evm::scan(&mut host, &plugin_context, span).map_err(|e| anyhow::anyhow!("{e:?}"))?;
         let count: usize = scanned.blocks.iter().map(|block| block.trades.len()).sum();
         anyhow::ensure!(count == trades.len(), "native finds {count} trades, WASM {}", trades.len());
         // An instance takes all that it found with it when it ends, so that is part of both.

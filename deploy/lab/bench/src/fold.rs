@@ -1,7 +1,8 @@
-//! `fold`: trades decoded, folded and committed to PostgreSQL, `metrics.trades` and its indexes, hours, positions, totals,
-//! fees and the outbox included; with the exactly-once rules of the service and nothing left out but the broker.
+//! `fold`: measures trades per second decoded, folded and committed to PostgreSQL by the code of the service, without a broker.
+//!
+//! All tables of metrics with their indexes and the outbox are written, under the service's exactly-once rules.
 
-use super::tape::{Records, Shape, partitions};
+use super::tape::{Records, TapeShape, partitions};
 use anyhow::{Context, ensure};
 use metrics::adapters::postgres::Postgres;
 use metrics_domain::{DecodedTrade, Limits, Method, Store, follow};
@@ -17,13 +18,13 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// Records that the reader of a broker hands out at once, as `catch-up` counts them.
-const HANDFUL: usize = 7_000;
+const EVENTS_PER_BATCH: usize = 7_000;
 /// Workers, as the service has by default, on two cores.
 pub(super) const WORKERS: usize = 4;
 pub(super) const CORES: usize = 2;
 
 /// What is folded: an hour and a half of eight busy chains, three handfuls of each partition.
-pub(crate) const SHAPE: Shape = Shape {
+pub(crate) const SHAPE: TapeShape = TapeShape {
     trades: 1_280_000,
     traders: 20_000,
     assets: 400,
@@ -62,7 +63,7 @@ async fn measure_here() -> anyhow::Result<Figures> {
         figures.insert(name.to_owned(), value.into());
     }
     figures.insert("workers".to_owned(), WORKERS.into());
-    figures.insert("batch_events".to_owned(), HANDFUL.into());
+    figures.insert("batch_events".to_owned(), EVENTS_PER_BATCH.into());
     for setting in ["fsync", "shared_buffers", "server_version"] {
         let value: String =
             sqlx::query_scalar(AssertSqlSafe(format!("SHOW {setting}"))).fetch_one(store.pool()).await?;
@@ -144,13 +145,13 @@ impl Feed<DecodedTrade> for Handing<'_> {
         }
         while let Some((partition, at)) = self.reading.pop_front() {
             let all = &self.records[partition.index as usize];
-            let end = all.len().min(at + HANDFUL);
+            let end = all.len().min(at + EVENTS_PER_BATCH);
             if at == end {
                 continue;
             }
-            let decoded = all.of(at..end).zip(at as u64..).map(|(record, position)| {
-                wire::v1::trade::decode_record(position, record.to_vec())
-                    .map(DecodedTrade::from)
+            let decoded = all.in_range(at..end).zip(at as u64..).map(|(record, position)| {
+                wire::v1::trade::told(position, record.to_vec())
+                    .map(Heard::from)
                     .map_err(|(e, _)| Unavailable::new("decode a record", e))
             });
             let events = decoded.collect::<Result<_, Unavailable>>()?;

@@ -1,4 +1,4 @@
-//! `latency`: from a block being available at a real node to its trade being readable in Kafka, and at a WebSocket client.
+//! `latency`: measures the time from a block at a real node to its trade in Kafka and at a WebSocket client.
 
 use anyhow::{Context, ensure};
 use futures_util::{SinkExt, StreamExt};
@@ -16,7 +16,7 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
 /// Swaps that are measured.
-const SWAPS: usize = 300;
+const SWAPS_MEASURED: usize = 300;
 /// Time between them: blocks of a fast chain.
 const APART: Duration = Duration::from_millis(100);
 
@@ -51,7 +51,7 @@ async fn follow() -> anyhow::Result<Figures> {
     tokio::spawn(watch_stream(line.api, Arc::clone(&at_client)));
     tokio::time::sleep(Duration::from_secs(3)).await;
     let mut available = HashMap::new();
-    for _ in 0..SWAPS {
+    for _ in 0..SWAPS_MEASURED {
         let receipt = node.swap_v2(&venues, &trader, [&venues.dollar, &venues.token], 1_000_000_000_000_000).await?;
         let hash = receipt["transactionHash"].as_str().context("a hash")?.to_owned();
         // anvil mines at once and answers with the receipt a moment after the block: what is measured starts late by
@@ -66,7 +66,7 @@ async fn follow() -> anyhow::Result<Figures> {
         figures.insert(format!("{name}_p50_ms"), rounded(quantile(&samples, 500), 1));
         figures.insert(format!("{name}_p99_ms"), rounded(quantile(&samples, 990), 1));
     }
-    figures.insert("swaps".to_owned(), SWAPS.into());
+    figures.insert("swaps".to_owned(), SWAPS_MEASURED.into());
     line.stop().await?;
     Ok(figures)
 }
@@ -79,7 +79,7 @@ fn samples(available: &HashMap<String, Instant>, seen: &Seen) -> anyhow::Result<
     };
     let mut samples = available.iter().map(took).collect::<anyhow::Result<Vec<f64>>>()?;
     samples.sort_by(f64::total_cmp);
-    ensure!(samples.len() == SWAPS, "every swap was measured");
+    ensure!(samples.len() == SWAPS_MEASURED, "every swap was measured");
     Ok(samples)
 }
 

@@ -1,10 +1,10 @@
-//! `rest`: a thousand requests a second on user endpoints of an api over PostgreSQL with a million trades stored.
+//! `rest`: measures user endpoints of an api at a thousand requests a second, over PostgreSQL with a million trades.
 //!
-//! Requests leave when they are due, whether earlier ones were answered or not, and are timed from when they were due: a
+//! Requests are sent on a fixed schedule, whether earlier ones were answered or not, and timed from when they were due: a
 //! server that falls behind cannot hide it.
 
 use super::fold::fold;
-use super::tape::{Shape, address, asset, partitions, traded};
+use super::tape::{TapeShape, address, asset, partitions, traded};
 use anyhow::{Context, ensure};
 use environment::{Secret, Shutdown};
 use metrics::adapters::postgres::Postgres;
@@ -27,11 +27,11 @@ const SECONDS: u32 = 20;
 const WARM_UP: usize = 2_000;
 
 /// What is stored: the last four weeks of eight chains.
-fn shape() -> Shape {
+fn shape() -> TapeShape {
     let (trades, chains, per_block, span_ms) = (1_000_000, 8, 60, 28 * 86_400_000);
     let blocks = trades / (chains * per_block);
     let from_ms = environment::now_ms() - span_ms;
-    Shape { trades, traders: 20_000, assets: 400, chains, from_ms, block_ms: span_ms / blocks, per_block }
+    TapeShape { trades, traders: 20_000, assets: 400, chains, from_ms, block_ms: span_ms / blocks, per_block }
 }
 
 /// Runs it; needs `DATABASE_URL`, whose login may create databases.
@@ -47,12 +47,12 @@ async fn measure_here() -> anyhow::Result<Figures> {
     let mut admin = PgConnection::connect(&server).await?;
     admin.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.context("create a database")?;
     let url = PgConnectOptions::from_str(&server)?.database(&name).to_url_lossy().to_string();
-    let measured = on(&url).await;
+    let measured = measure_on(&url).await;
     admin.execute(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)"))).await.context("drop the database")?;
     measured
 }
 
-async fn on(url: &str) -> anyhow::Result<Figures> {
+async fn measure_on(url: &str) -> anyhow::Result<Figures> {
     let shape = shape();
     let store = Arc::new(Postgres::open(url, Postgres::METRICS_SCHEMA, Method::Average).await?);
     fold(&store, &Arc::new(partitions(&shape))).await?;
@@ -86,7 +86,7 @@ async fn on(url: &str) -> anyhow::Result<Figures> {
 }
 
 /// Latencies of all requests but the first ones, sorted; bytes of their answers; seconds that they took in all.
-async fn load(base: &str, shape: &Shape) -> anyhow::Result<(Vec<f64>, u64, f64)> {
+async fn load(base: &str, shape: &TapeShape) -> anyhow::Result<(Vec<f64>, u64, f64)> {
     let client = reqwest::Client::builder().gzip(false).pool_max_idle_per_host(256).build()?;
     let (send, mut answers) = mpsc::unbounded_channel();
     let total = (PER_SECOND * SECONDS) as usize;
@@ -123,7 +123,7 @@ async fn load(base: &str, shape: &Shape) -> anyhow::Result<(Vec<f64>, u64, f64)>
 }
 
 /// What is asked: everything about one user, in turn, of users drawn as their trades were.
-fn path(shape: &Shape, number: u64) -> String {
+fn path(shape: &TapeShape, number: u64) -> String {
     let draw = |salt: u64| number.wrapping_add(salt).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20;
     let (some, home) = ((draw(1) % shape.traders).min(draw(2) % shape.traders), draw(5) % shape.chains);
     let trader = some / shape.chains * shape.chains + home;

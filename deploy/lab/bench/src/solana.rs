@@ -1,5 +1,4 @@
-//! `solana`: a full block of mainnet, JSON bytes in, trades out, through the component on one core, and the memory that
-//! one scan needs.
+//! `solana`: measures a full mainnet block through the component on one core, and the memory that one scan needs.
 //!
 //! The recorded block of 2024 has 3 MB; blocks of today have 4 to 8. A second figure is for a block of about 6 MB, made of
 //! the recorded transactions twice over.
@@ -43,7 +42,7 @@ async fn compare() -> anyhow::Result<Figures> {
     let mut figures = Figures::new();
     let mut put = |key: &str, value: Value| figures.insert(key.to_owned(), value);
     for (name, text) in [("recorded_", &recording.text), ("", &doubled)] {
-        let tape = Tape::of(text);
+        let tape = Tape::from_block(text);
         let recorded = Arc::new(tape.record()?);
         let bench = Bench { engine: &engine, plugin, recorded };
         let (took, trades) = bench.time().await?;
@@ -117,16 +116,16 @@ struct Tape {
 }
 
 impl Tape {
-    fn of(block: &str) -> Self {
+    fn from_block(block: &str) -> Self {
         let result = |text: &str| format!(r#"{{"jsonrpc":"2.0","result":{text},"id":0}}"#).into_bytes();
         let answers = [("getBlocks", result(&format!("[{SLOT}]"))), ("getBlock", result(block))];
         Self { answers: answers.map(|(name, answer)| (name.to_owned(), answer)).into(), asked: BTreeMap::new() }
     }
 
     fn scan(&mut self) -> anyhow::Result<usize> {
-        let told = sdk::Context { settings: "{}".to_owned(), now_ms: 0, attributes: vec![] };
+        let plugin_context = sdk::Context { settings: "{}".to_owned(), now_ms: 0, attributes: vec![] };
         let span = sdk::Span { first: SLOT, last: SLOT };
-        let scanned = Solana::scan(self, &told, span).map_err(|failure| anyhow::anyhow!("{failure:?}"))?;
+        let scanned = Solana::scan(self, &plugin_context, span).map_err(|failure| anyhow::anyhow!("{failure:?}"))?;
         Ok(scanned.blocks.iter().map(|block| block.trades.len()).sum())
     }
 

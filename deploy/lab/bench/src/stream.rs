@@ -1,6 +1,6 @@
-//! `stream`: thousands of WebSocket connections, each of which gets every trade; then some of which read nothing at all.
+//! `stream`: measures deliveries to thousands of WebSocket connections that get every trade; then with some that read nothing.
 
-use super::tape::{Shape, partitions};
+use super::tape::{TapeShape, partitions};
 use anyhow::{Context, ensure};
 use environment::{Secret, Shutdown};
 use std::net::SocketAddr;
@@ -95,7 +95,7 @@ async fn deliver(addr: SocketAddr, log: &Log) -> anyhow::Result<Figures> {
 /// Blocks of trades as records.
 fn blocks() -> Vec<Vec<Record>> {
     let trades = (BLOCK * BLOCKS) as u64;
-    let shape = Shape {
+    let shape = TapeShape {
         trades,
         traders: 1_000,
         assets: 50,
@@ -112,7 +112,7 @@ fn blocks() -> Vec<Vec<Record>> {
             headers: vec![],
             value: Some(value.to_vec()),
         };
-        values.of(0..values.len()).map(record).collect::<Vec<_>>()
+        values.in_range(0..values.len()).map(record).collect::<Vec<_>>()
     });
     let records: Vec<Record> = records.collect();
     records.chunks(BLOCK).map(<[Record]>::to_vec).collect()

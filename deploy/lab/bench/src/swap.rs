@@ -1,5 +1,7 @@
-//! `swap`: what the plugin platform costs: replacing a plugin under load, admission of 2 MB, a fresh instance with an
-//! empty scan, the memory of a chain that does nothing, and what a neighbour feels of plugins that compute and allocate without end.
+//! `swap`: measures what the plugin platform costs.
+//!
+//! Replacing a plugin under load, admission of 2 MB, a fresh instance with an empty scan, the memory of an idle chain, and the
+//! delay of a scan beside two plugins that compute and allocate without end.
 
 use anyhow::Context as _;
 use chain_ingestor::cache::Cache;
@@ -16,7 +18,7 @@ use system::swaps::{self, component};
 use tape_log::{Log, Target, topics};
 
 /// Swaps in a row.
-const SWAPS: u8 = 50;
+const PLUGIN_SWAPS: u8 = 50;
 /// Empty scans that are timed.
 const SCANS: usize = 20_000;
 /// Chains that do nothing.
@@ -44,20 +46,20 @@ async fn under_load(figures: &mut Figures) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let sqlite = Target::Sqlite(folder.path().join("tape.db"));
     for (name, target) in [("kafka", kafka), ("sqlite", sqlite)] {
-        on(name, &target, figures).await.with_context(|| format!("swaps on {name}"))?;
+        measure_on(name, &target, figures).await.with_context(|| format!("swaps on {name}"))?;
     }
     Ok(())
 }
 
-async fn on(name: &str, target: &Target, figures: &mut Figures) -> anyhow::Result<()> {
-    let counted = swaps::swap(SWAPS, target).await?;
+async fn measure_on(name: &str, target: &Target, figures: &mut Figures) -> anyhow::Result<()> {
+    let counted = swaps::swap(PLUGIN_SWAPS, target).await?;
     let sorted = |laps: &[Duration]| {
         let mut ms: Vec<f64> = laps.iter().map(|lap| lap.as_secs_f64() * 1e3).collect();
         ms.sort_by(f64::total_cmp);
         ms
     };
     let (used, dropped) = (sorted(&counted.admitted_to_use), sorted(&counted.dropped_to_use));
-    figures.insert("swaps".to_owned(), SWAPS.into());
+    figures.insert("swaps".to_owned(), PLUGIN_SWAPS.into());
     let mut put = |key: &str, value: serde_json::Value| figures.insert(format!("{name}_{key}"), value);
     put("p50_ms", rounded(quantile(&used, 500), 1));
     put("p99_ms", rounded(quantile(&used, 990), 1));
@@ -78,11 +80,12 @@ async fn mock(engine: &Engine) -> anyhow::Result<Admitted> {
 
 /// What so many empty scans took, microseconds, smallest first: within the engine's thread, and from here to there and back.
 async fn empty_scans(engine: &Engine, plugin: &Admitted, count: usize) -> anyhow::Result<[Vec<f64>; 2]> {
-    let told = Context { settings: r#"{"trades-per-block":0}"#.into(), now_ms: 1_767_225_700_000, finalized: None };
+    let plugin_context =
+        Context { settings: r#"{"trades-per-block":0}"#.into(), now_ms: 1_767_225_700_000, finalized: None };
     let (network, mut within, mut whole): (Arc<str>, _, _) = ("mock/1".into(), vec![], vec![]);
     for _ in 0..count {
         let begun = Instant::now();
-        let scan = v1::scan_with(engine, plugin, lent(), Answers::Live, None, &told, &network, (7, 7));
+        let scan = v1::scan_with(engine, plugin, lent(), Answers::Live, None, &plugin_context, &network, (7, 7));
         let (scanned, used) = scan.await;
         scanned?;
         whole.push(begun.elapsed().as_secs_f64() * 1e6);
@@ -105,10 +108,10 @@ async fn fresh_scans(figures: &mut Figures) -> anyhow::Result<()> {
         busy.spawn(async move {
             // A thousand blocks of ten thousand trades: it computes and allocates until the sandbox stops it, again and again.
             let settings = r#"{"trades-per-block":10000}"#.into();
-            let told = Context { settings, now_ms: 1_767_335_600_000, finalized: None };
+            let plugin_context = Context { settings, now_ms: 1_767_335_600_000, finalized: None };
             let network: Arc<str> = "mock/1".into();
             loop {
-                let stopped = v1::scan(&engine, &plugin, lent(), &told, &network, (0, 999)).await;
+                let stopped = v1::scan(&engine, &plugin, lent(), &plugin_context, &network, (0, 999)).await;
                 assert!(stopped.is_err(), "a sandbox that holds ten million trades");
             }
         });
@@ -190,8 +193,8 @@ async fn idle_chains(figures: &mut Figures) -> anyhow::Result<()> {
         let settings = chain_ingestor::Settings::read(&strings, &mut problems);
         problems.finish()?;
         let (log, shutdown) = (Log::open(&Target::Memory).await?, Shutdown::default());
-        let (ingest_log, wish) = (log.clone(), shutdown.clone());
-        let running = tokio::spawn(async move { chain_ingestor::run(settings, &strings, ingest_log, wish).await });
+        let (ingest_log, stop) = (log.clone(), shutdown.clone());
+        let running = tokio::spawn(async move { chain_ingestor::run(settings, &strings, ingest_log, stop).await });
         while log.read_all(&topics::PROGRESS.partition(0)).await?.len() < chains {
             anyhow::ensure!(!running.is_finished(), "the ingestor has ended");
             tokio::time::sleep(Duration::from_millis(100)).await;

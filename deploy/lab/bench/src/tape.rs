@@ -1,5 +1,4 @@
-//! A tape for measurements: swaps of many traders in many assets on several chains, with prices, fees and platforms, the
-//! same in every run, encoded as they travel.
+//! Generates a tape for measurements: encoded swaps of many traders in many assets on several chains, the same in every run.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use tape_log::topics;
 
 /// What the tape is made of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Shape {
+pub(crate) struct TapeShape {
     /// Swaps in all.
     pub trades: u64,
     /// Traders that make them, some far more than others.
@@ -74,7 +73,7 @@ impl Records {
     }
 
     /// Those of some positions; beyond the last there is none.
-    pub(crate) fn of(&self, positions: Range<usize>) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn in_range(&self, positions: Range<usize>) -> impl Iterator<Item = &[u8]> {
         let end = self.len().min(positions.end);
         let begin = |at: usize| at.checked_sub(1).map_or(0, |before| self.ends[before]);
         (positions.start.min(end)..end).map(move |at| &self.bytes[begin(at)..self.ends[at]])
@@ -82,7 +81,7 @@ impl Records {
 }
 
 /// The records of every partition of the trades log, in order: what a broker would hand out.
-pub(crate) fn partitions(shape: &Shape) -> Vec<Records> {
+pub(crate) fn partitions(shape: &TapeShape) -> Vec<Records> {
     let mut partitions: Vec<Records> = (0..topics::TRADES.partitions).map(|_| Records::default()).collect();
     let mut dice = Dice(0x5eed_5eed_5eed_5eed);
     for number in 0..shape.trades {
@@ -94,7 +93,7 @@ pub(crate) fn partitions(shape: &Shape) -> Vec<Records> {
 }
 
 /// One swap: half of them buy, half of them sell what was bought before, more or less.
-fn event(shape: &Shape, number: u64, dice: &mut Dice) -> Event {
+fn event(shape: &TapeShape, number: u64, dice: &mut Dice) -> Event {
     let chain = number % shape.chains;
     let height = 1_000_000 + number / (shape.chains * shape.per_block);
     let index = u32::try_from(number / shape.chains % shape.per_block).unwrap_or(0);

@@ -1,45 +1,45 @@
-//! Chaos: two ingestors, two metrics, a portfolio and an api on a real Kafka and a real PostgreSQL follow mock nodes while
-//! everything is killed, paused, cut off and lied to, and chains are rewound and filled in; afterwards the tape and the tables must say what the chains' own truth says.
+//! Chaos: injects faults into the whole system on a real Kafka and a real PostgreSQL, then compares topics and tables with the truth.
 //!
-//! Faults, branches and lies are drawn from one seed. What a seed cannot fix is the order in which processes run: the same
-//! seed tries the same things, not the same interleaving.
+//! Two ingestors, two metrics, a portfolio and an api follow mock nodes. Processes and servers are killed and paused, nodes give
+//! wrong answers, chains are rewound and backfilled. Faults, branches and wrong answers are drawn from one seed. A seed does not
+//! decide how processes interleave: the same seed tries the same faults, not the same interleaving.
 
 mod failover;
 mod oracle;
 mod plan;
 mod process;
-mod scene;
+mod rig;
 
 pub use failover::failover;
 
 use anyhow::{Context, ensure};
 use nodes::mock::Faults;
-use plan::{BEFORE, Role, Strike};
-use scene::Scene;
+use plan::{FIRST_FOLLOWED_HEIGHT, Role, Strike};
+use rig::Rig;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tape_log::{Log, topics};
 
-/// One answer of a node in so many is wrong.
-const USUALLY: u64 = 40;
-/// Time between blocks.
-const BLOCK: Duration = Duration::from_millis(100);
+/// A node gives one wrong answer in so many, unless a fault says otherwise.
+const ONE_LIE_IN: u64 = 40;
+/// Time from one block to the next.
+const BLOCK_TIME: Duration = Duration::from_millis(100);
 
-/// What to do, and with what.
+/// What a run does, and with which servers and binaries.
 #[derive(Clone, Debug)]
-pub struct Order {
-    /// How often something is struck.
+pub struct ChaosOptions {
+    /// Number of faults.
     pub faults: u64,
-    /// Decides what is struck when.
+    /// The faults are drawn from it.
     pub seed: u64,
-    /// Strike in this way alone.
+    /// Faults of this kind only.
     pub only: Option<String>,
-    /// A Kafka that may be killed by the order below.
+    /// A Kafka that `bounce` may kill.
     pub brokers: String,
-    /// A PostgreSQL that may be.
+    /// A PostgreSQL that `bounce` may kill.
     pub database: String,
-    /// Program and first arguments that kill and start a server again: `kafka` or `postgres` is added.
+    /// Program and first arguments that kill a server and start it again; `kafka` or `postgres` is appended.
     pub bounce: Vec<String>,
     /// Where the services' binaries are.
     pub binaries: PathBuf,
@@ -48,33 +48,33 @@ pub struct Order {
 /// How a run ended.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdict {
-    /// Strikes that were dealt.
+    /// Faults that were injected.
     pub faults: u64,
-    /// Decided what was struck.
+    /// What they were drawn from.
     pub seed: u64,
-    /// Trades of the truth that are not live on the tape.
+    /// Trades of the truth that are not live on the tape at the end.
     pub lost: u64,
-    /// Trades that came twice, or are live and not of the truth.
+    /// Trades that came twice, or are live at the end and not of the truth.
     pub doubled: u64,
     /// Whether the tables equal those of a run that saw only the truth.
     pub books_equal: bool,
     /// Live trades at the end.
     pub trades: u64,
-    /// Records of the history log.
+    /// Records of `trades.history.v1`.
     pub filled_in: u64,
-    /// Trades that were taken back.
+    /// Trades that were reverted.
     pub reverted: u64,
     /// Longest time that a chain stood still, milliseconds.
     pub stillest_ms: u64,
-    /// Seconds the strikes took.
+    /// Seconds in which faults were injected.
     pub seconds: u64,
     /// What is wrong, if anything: the first findings.
     pub findings: Vec<String>,
 }
 
-impl Order {
-    /// How long everything may take to come to rest once nothing is struck any more: the longer it ran, the more is to be read.
-    fn rest(&self) -> Duration {
+impl ChaosOptions {
+    /// How long everything may take to catch up after the last fault: the longer the run, the more is to be read.
+    fn catch_up_timeout(&self) -> Duration {
         Duration::from_mins(2) + Duration::from_millis(500) * u32::try_from(self.faults).unwrap_or(u32::MAX)
     }
 }
@@ -86,50 +86,53 @@ impl Verdict {
     }
 }
 
-/// Runs it.
-pub async fn run(order: &Order) -> anyhow::Result<Verdict> {
-    if let Some(only) = &order.only {
+/// Injects the faults, lets everything catch up, and compares what was written with the truth.
+pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
+    if let Some(only) = &options.only {
         let kinds = plan::Strikes::kinds();
-        ensure!(kinds.contains(only), "no strike is called {only}; there are {kinds:?}");
+        ensure!(kinds.contains(only), "there is no kind of fault {only}; there are {kinds:?}");
     }
-    let mut scene = Scene::set(order).await?;
+    let mut rig = Rig::start(options).await?;
     let begun = Instant::now();
-    wait_for_trades(&scene.log).await.context("nothing came onto the tape before the first strike")?;
-    let watch = oracle::stillness(scene.log.clone());
-    let mut strikes = plan::Strikes::new(order.seed, order.only.as_deref());
-    for number in 1..=order.faults {
+    wait_for_trades(&rig.log).await.context("nothing came onto the tape before the first fault")?;
+    let watch = oracle::watch_stillness(rig.log.clone());
+    let mut strikes = plan::Strikes::new(options.seed, options.only.as_deref());
+    for number in 1..=options.faults {
         let strike = strikes.next();
         println!("chaos: [{:>5} s] {number:>4} {strike:?}", begun.elapsed().as_secs());
-        deal(&strike, &mut scene, order).await.with_context(|| format!("deal {strike:?}"))?;
-        scene.team.raise_the_dead()?;
+        inject(&strike, &mut rig, options).await.with_context(|| format!("inject {strike:?}"))?;
+        rig.processes.restart_dead()?;
         tokio::time::sleep(strikes.pause()).await;
     }
     let seconds = begun.elapsed().as_secs();
 
-    // The chains stand still and tell the truth; whoever is dead gets up; what is missing of the past is asked for.
-    scene.stand_still();
-    set_all(&scene.faults, 0);
-    scene.team.resume_all();
-    scene.team.raise_the_dead()?;
-    for chain in &scene.chains {
-        let last = (BEFORE - 1).to_string();
-        let deadline = Instant::now() + order.rest();
-        while !scene.team.command(&["backfill", "--chain", chain, "--from", "0", "--to", &last]).await? {
-            ensure!(Instant::now() < deadline, "no backfill of {chain} can be asked for");
-            scene.team.raise_the_dead()?;
+    // Stop the chains and all faults, restart what is dead, and backfill what is missing below the first followed height.
+    rig.stand_still();
+    set_all(&rig.faults, 0);
+    rig.processes.resume_all();
+    rig.processes.restart_dead()?;
+    for chain in &rig.chains {
+        let last = (FIRST_FOLLOWED_HEIGHT - 1).to_string();
+        let deadline = Instant::now() + options.catch_up_timeout();
+        while !rig.processes.command(&["backfill", "--chain", chain, "--from", "0", "--to", &last]).await? {
+            ensure!(Instant::now() < deadline, "no backfill of {chain} can be requested");
+            rig.processes.restart_dead()?;
         }
     }
     let mut findings = vec![];
-    let Scene { log, database, chains, nodes, team, .. } = &mut scene;
-    let rested = oracle::rest(log, database, chains, nodes, order.rest(), || team.raise_the_dead()).await;
-    if let Err(e) = rested {
-        findings.push(format!("it does not come to rest: {e:#}"));
+    let Rig { log, database, chains, nodes, processes, .. } = &mut rig;
+    let caught_up = oracle::wait_until_caught_up(log, database, chains, nodes, options.catch_up_timeout(), || {
+        processes.restart_dead()
+    })
+    .await;
+    if let Err(e) = caught_up {
+        findings.push(format!("the services do not catch up: {e:#}"));
     }
     let stillest_ms = watch.end().await;
-    let mut verdict = oracle::judge(&scene, &order.database).await?;
+    let mut verdict = oracle::compare_with_truth(&rig, &options.database).await?;
     findings.append(&mut verdict.findings);
-    let verdict = Verdict { faults: order.faults, seed: order.seed, stillest_ms, seconds, findings, ..verdict };
-    scene.strike_down(order, verdict.holds()).await?;
+    let verdict = Verdict { faults: options.faults, seed: options.seed, stillest_ms, seconds, findings, ..verdict };
+    rig.tear_down(options, verdict.holds()).await?;
     Ok(verdict)
 }
 
@@ -151,20 +154,20 @@ async fn wait_for_trades(log: &Log) -> anyhow::Result<()> {
     anyhow::bail!("no trades within two minutes")
 }
 
-async fn deal(strike: &Strike, scene: &mut Scene, order: &Order) -> anyhow::Result<()> {
-    let Scene { team, log, nodes, faults, chains, plugins, .. } = scene;
+async fn inject(strike: &Strike, rig: &mut Rig, options: &ChaosOptions) -> anyhow::Result<()> {
+    let Rig { processes, log, nodes, faults, chains, plugins, .. } = rig;
     match strike {
-        Strike::Kill(role) => team.kill(*role)?,
-        Strike::CrashAt(role, place, times) => team.crash_at(*role, place, *times).await?,
-        Strike::Pause(role, length) => team.pause(*role, *length)?,
+        Strike::Kill(role) => processes.kill(*role)?,
+        Strike::CrashAt(role, place, times) => processes.crash_at(*role, place, *times).await?,
+        Strike::Pause(role, length) => processes.pause(*role, *length)?,
         Strike::Overlap(number, slowly) => {
             let other = 1 - number % 2;
-            team.overlap(Role::Ingestor(number % 2), Role::Ingestor(other), *slowly).await?;
+            processes.overlap(Role::Ingestor(number % 2), Role::Ingestor(other), *slowly).await?;
         }
         Strike::Storm(length) => {
             set_all(faults, 2);
             tokio::time::sleep(*length).await;
-            set_all(faults, USUALLY);
+            set_all(faults, ONE_LIE_IN);
         }
         Strike::DeepFork(chain) => {
             let node = &nodes[*chain % nodes.len()];
@@ -173,28 +176,29 @@ async fn deal(strike: &Strike, scene: &mut Scene, order: &Order) -> anyhow::Resu
         Strike::ForkAndBack(chain) => {
             let node = &nodes[*chain % nodes.len()];
             node.fork(8, 9);
-            tokio::time::sleep(BLOCK * 3).await;
+            tokio::time::sleep(BLOCK_TIME * 3).await;
             node.return_to_left();
         }
         Strike::ForkWhileAway(chain) => {
             for role in [Role::Ingestor(0), Role::Ingestor(1)] {
-                team.kill(role)?;
+                processes.kill(role)?;
             }
             nodes[*chain % nodes.len()].fork(20, 21);
         }
         Strike::Backfill(chain, from, to) => {
             let (chain, from, to) = (&chains[*chain % chains.len()], from.to_string(), to.to_string());
-            // Brokers that are down cannot be asked; the operator leaves it at that.
-            team.command(&["backfill", "--chain", chain, "--from", &from, "--to", &to]).await?;
+            // While brokers are down the request fails; that is no finding.
+            processes.command(&["backfill", "--chain", chain, "--from", &from, "--to", &to]).await?;
         }
         Strike::Rewind(chain, blocks) => {
             let to = nodes[*chain % nodes.len()].latest().saturating_sub(*blocks).to_string();
-            team.command(&["rewind", "--chain", &chains[*chain % chains.len()], "--to", &to]).await?;
+            processes.command(&["rewind", "--chain", &chains[*chain % chains.len()], "--to", &to]).await?;
         }
         Strike::Swap(mark) => plugins.swap(*mark)?,
-        Strike::Poison => oracle::poison(log).await,
+        Strike::Poison => oracle::publish_poison(log).await,
         Strike::Server(which) => {
-            let (program, arguments) = order.bounce.split_first().context("no way to bounce a server")?;
+            let (program, arguments) =
+                options.bounce.split_first().context("no command that kills and starts a server was given")?;
             let status = tokio::process::Command::new(program).args(arguments).arg(which).status().await;
             let status = status.with_context(|| format!("failed to start {program}"))?;
             ensure!(status.success(), "{which} was not bounced: {status}");

@@ -1,24 +1,24 @@
 //! The binary behind `cargo xtask chaos`.
 
 use anyhow::Context;
-use chaos::{Order, run};
+use chaos::{ChaosOptions, run};
 use clap::Parser;
 use std::path::PathBuf;
-use system::figures::report;
+use system::figures::{provenance, report};
 
-/// Strikes a running system and judges what it says afterwards.
+/// Injects faults into a running system and compares what it wrote with the truth.
 #[derive(Parser)]
 struct Arguments {
-    /// How often something is struck.
+    /// Number of faults.
     #[arg(long, default_value_t = 30)]
     faults: u64,
-    /// Decides what is struck when.
+    /// The faults are drawn from it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Strike in one way alone, such as `Overlap` or `CrashAt`.
+    /// Faults of one kind only, such as `Overlap` or `CrashAt`.
     #[arg(long)]
     only: Option<String>,
-    /// Strike ingestors only, one at a time, and measure how long their chains stand still.
+    /// Take down ingestors only, one at a time, and measure how long their chains stand still.
     #[arg(long)]
     failover: bool,
     /// Where the verdict is written.
@@ -27,7 +27,7 @@ struct Arguments {
     /// Where the services' binaries are.
     #[arg(long)]
     binaries: PathBuf,
-    /// What kills and starts a server again, once its name is added.
+    /// The command that kills a server and starts it again; the server's name is appended.
     #[arg(last = true, required = true)]
     bounce: Vec<String>,
 }
@@ -37,14 +37,18 @@ async fn main() -> anyhow::Result<()> {
     let Arguments { faults, seed, only, failover, verdict: path, binaries, bounce } = Arguments::parse();
     let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
     let (brokers, database) = (variable("KAFKA_BROKERS")?, variable("DATABASE_URL")?);
-    let order = Order { faults, seed, only, brokers, database, bounce, binaries };
+    let options = ChaosOptions { faults, seed, only, brokers, database, bounce, binaries };
     if failover {
-        return report("failover", chaos::failover(&order).await?);
+        return report("failover", chaos::failover(&options).await?);
     }
-    let verdict = run(&order).await?;
-    let text = serde_json::to_string_pretty(&verdict)?;
+    let verdict = run(&options).await?;
+    let mut figures = provenance();
+    if let serde_json::Value::Object(mut fields) = serde_json::to_value(&verdict)? {
+        figures.append(&mut fields);
+    }
+    let text = serde_json::to_string_pretty(&figures)?;
     std::fs::write(&path, &text).with_context(|| path.display().to_string())?;
     println!("{text}");
-    anyhow::ensure!(verdict.holds(), "chaos: something was lost, doubled or told wrongly");
+    anyhow::ensure!(verdict.holds(), "chaos: trades were lost, doubled or wrong; see the findings above");
     Ok(())
 }

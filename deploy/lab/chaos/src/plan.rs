@@ -1,4 +1,4 @@
-//! What is struck, drawn from a seed.
+//! The plan of a run: which fault is injected when, drawn from a seed.
 
 use mock_plugin::Random;
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ pub(super) enum Role {
 }
 
 impl Role {
-    /// Everyone.
+    /// All processes of a run.
     pub(super) const ALL: [Self; 6] =
         [Self::Ingestor(0), Self::Ingestor(1), Self::Metrics(0), Self::Metrics(1), Self::Portfolio, Self::Api];
 }
@@ -28,23 +28,23 @@ pub(super) enum Strike {
     CrashAt(Role, &'static str, u64),
     /// SIGSTOP, and SIGCONT after so long: beyond the session timeout another has taken over.
     Pause(Role, Duration),
-    /// The ingestor of that number is frozen before a step and goes on while the other one is taking over, slowly or not.
+    /// The ingestor of that number is frozen before a step and continues while the other one takes over, slowly or not.
     Overlap(usize, bool),
-    /// Nodes fail every other request for so long.
+    /// Nodes answer every other request wrongly for so long.
     Storm(Duration),
-    /// The newest 64 blocks of a chain are left.
+    /// The newest 64 blocks of a chain are replaced by another branch.
     DeepFork(usize),
-    /// A branch is left and taken again.
+    /// A chain switches to another branch and back.
     ForkAndBack(usize),
-    /// A branch is left while nobody follows.
+    /// A chain switches to another branch while no ingestor runs.
     ForkWhileAway(usize),
-    /// An operator asks for heights below the first that was followed, some of which may be there already.
+    /// An operator requests a backfill below the first followed height; some heights may be covered already.
     Backfill(usize, u64, u64),
-    /// An operator takes back so many blocks of a chain, to be followed anew.
+    /// An operator rewinds a chain by so many blocks.
     Rewind(usize, u64),
-    /// Another version of the plugin is dropped in.
+    /// Another version of the plugin is dropped into the folder.
     Swap(u8),
-    /// Records that do not validate.
+    /// Records that cannot be decoded are published.
     Poison,
     /// The broker or the database is killed and started again.
     Server(&'static str),
@@ -57,15 +57,16 @@ impl Strike {
     }
 }
 
-const OF_INGESTOR: [&str; 4] =
+const INGESTOR_CRASH_PLACES: [&str; 4] =
     ["tape.append.produced", "tape.append.joined", "tape.append.committed", "tape.partition.fenced"];
-const OF_PORTFOLIO: [&str; 3] = ["portfolio.step.before", "portfolio.step.after", "portfolio.outbox.published"];
-const OF_METRICS: [&str; 3] = ["metrics.commit.before", "metrics.commit.after", "metrics.outbox.published"];
+const PORTFOLIO_CRASH_PLACES: [&str; 3] =
+    ["portfolio.step.before", "portfolio.step.after", "portfolio.outbox.published"];
+const METRICS_CRASH_PLACES: [&str; 3] = ["metrics.commit.before", "metrics.commit.after", "metrics.outbox.published"];
 
-/// Blocks of each chain before the first that is followed.
-pub(super) const BEFORE: u64 = 200;
+/// The height at which each chain is followed from; lower ones are backfilled.
+pub(super) const FIRST_FOLLOWED_HEIGHT: u64 = 200;
 
-/// An endless row of faults.
+/// An endless sequence of faults.
 pub(super) struct Strikes {
     random: Random,
     only: Option<String>,
@@ -105,9 +106,9 @@ impl Strikes {
             0..28 => Strike::Kill(role),
             28..56 => {
                 let places: &[&'static str] = match role {
-                    Role::Ingestor(_) => &OF_INGESTOR,
-                    Role::Metrics(_) => &OF_METRICS,
-                    Role::Portfolio => &OF_PORTFOLIO,
+                    Role::Ingestor(_) => &INGESTOR_CRASH_PLACES,
+                    Role::Metrics(_) => &METRICS_CRASH_PLACES,
+                    Role::Portfolio => &PORTFOLIO_CRASH_PLACES,
                     Role::Api => return Strike::Kill(role),
                 };
                 let place = places[usize::try_from(self.random.below(places.len() as u64)).unwrap_or(0)];
@@ -122,8 +123,8 @@ impl Strikes {
             84..86 => Strike::ForkWhileAway(chain),
             86..88 => Strike::Swap(u8::try_from(self.random.below(256)).unwrap_or(0)),
             88..90 => {
-                let from = self.random.below(BEFORE);
-                Strike::Backfill(chain, from, from + self.random.below(BEFORE - from))
+                let from = self.random.below(FIRST_FOLLOWED_HEIGHT);
+                Strike::Backfill(chain, from, from + self.random.below(FIRST_FOLLOWED_HEIGHT - from))
             }
             90..92 => Strike::Rewind(chain, 1 + self.random.below(30)),
             92..95 => Strike::Poison,
@@ -132,7 +133,7 @@ impl Strikes {
         }
     }
 
-    /// How long nothing new is struck.
+    /// How long to wait before the next fault.
     pub(super) fn pause(&mut self) -> Duration {
         Duration::from_millis(100 + self.random.below(2_500))
     }

@@ -1,4 +1,4 @@
-//! The processes that are struck: started with the run's variables, killed, paused and raised again, by number only.
+//! The processes of a run: started with the run's variables, killed, paused and restarted by process id only.
 
 use super::plan::Role;
 use anyhow::Context;
@@ -8,27 +8,27 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a process may take to come by the place at which it is to end.
-const PATIENCE: Duration = Duration::from_secs(12);
+/// How long a process may take to reach the place at which it is to crash, and a command to end.
+const CRASH_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// Long enough for the sessions of those before to end, and for the first steps.
-const ALONE: Duration = Duration::from_secs(10);
-/// Longer than a session, by less than a slow taking over takes.
-const FROZEN: Duration = Duration::from_secs(8);
-/// How long both go on.
+/// How long an ingestor is alone: the sessions of those before have ended, and it has made its first steps.
+const HEAD_START: Duration = Duration::from_secs(10);
+/// How long an ingestor is frozen: longer than its session timeout, by less than a slow take-over takes.
+const FREEZE: Duration = Duration::from_secs(8);
+/// How long both ingestors run side by side afterwards.
 const OVERLAP: Duration = Duration::from_secs(4);
 
 /// All processes of a run. Dropping it ends them.
-pub(super) struct Team {
+pub(super) struct Processes {
     binaries: PathBuf,
     logs: PathBuf,
     variables: Vec<(String, String)>,
     alive: BTreeMap<Role, Child>,
-    /// Paused ones with the moment at which they go on.
+    /// Paused processes with the moment at which they continue.
     paused: BTreeMap<Role, Instant>,
 }
 
-impl Team {
+impl Processes {
     pub(super) fn new(binaries: &Path, logs: &Path, variables: &[(&str, String)]) -> Self {
         let variables = variables.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         Self {
@@ -44,7 +44,7 @@ impl Team {
         Role::ALL.into_iter().try_for_each(|role| self.start(role, None))
     }
 
-    fn start(&mut self, role: Role, order: Option<(&str, String)>) -> anyhow::Result<()> {
+    fn start(&mut self, role: Role, variable: Option<(&str, String)>) -> anyhow::Result<()> {
         let (program, number) = match role {
             Role::Ingestor(number) => ("chain-ingestor", number),
             Role::Metrics(number) => ("metrics", number),
@@ -54,22 +54,22 @@ impl Team {
         let path = self.logs.join(format!("{program}-{number}.log"));
         let log = File::options().create(true).append(true).open(&path)?;
         let mut command = Command::new(self.binaries.join(program));
-        // The api has one thing to do and no word for it.
+        // The api has no subcommand.
         command.args((role != Role::Api).then_some("run")).envs(self.variables.iter().cloned());
-        command.envs(order);
+        command.envs(variable);
         command.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log);
         let child = command.spawn().with_context(|| format!("start {program} of {}", self.binaries.display()))?;
         self.alive.insert(role, child);
         Ok(())
     }
 
-    /// Runs an ingestor's command to its end, or for so long; whether it succeeded. What it says is in its log.
+    /// Runs a command of the ingestor, at most for `CRASH_TIMEOUT`; whether it succeeded. Its output is in `commands.log`.
     pub(super) async fn command(&self, arguments: &[&str]) -> anyhow::Result<bool> {
         let log = File::options().create(true).append(true).open(self.logs.join("commands.log"))?;
         let mut command = tokio::process::Command::new(self.binaries.join("chain-ingestor"));
         command.args(arguments).envs(self.variables.iter().cloned()).kill_on_drop(true);
         command.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log);
-        match tokio::time::timeout(PATIENCE, command.status()).await {
+        match tokio::time::timeout(CRASH_TIMEOUT, command.status()).await {
             Ok(ended) => Ok(ended.context("run a command of the ingestor")?.success()),
             Err(_) => Ok(false),
         }
@@ -84,11 +84,11 @@ impl Team {
         Ok(())
     }
 
-    /// Starts a process anew that ends itself at a place, and waits until it has; one that does not come by is killed.
+    /// Restarts a process so that it crashes at a named place, and waits until it has; one that does not reach the place is killed.
     pub(super) async fn crash_at(&mut self, role: Role, place: &str, times: u64) -> anyhow::Result<()> {
         self.kill(role)?;
         self.start(role, Some(("CHAINTAPE_CRASH", format!("{place}:{times}"))))?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + CRASH_TIMEOUT;
         while Instant::now() < deadline {
             self.wake_due();
             if let Some(child) = self.alive.get_mut(&role)
@@ -102,18 +102,18 @@ impl Team {
         self.kill(role)
     }
 
-    /// One ingestor, alone and slow to begin a step, is frozen until its session has ended, most probably with a step in hand;
-    /// another takes over, slowly or not, and before the end of that the first one goes on. An open transaction would not do: who
-    /// reads the journal waits for its end.
+    /// Freezes an ingestor, which is alone and slow to begin a step, until its session has ended, most probably before an append;
+    /// another one takes over, slowly or not, and before it has, the first one continues. Freezing within a transaction would not
+    /// do: readers of the journal wait for its end.
     pub(super) async fn overlap(&mut self, frozen: Role, other: Role, slowly: bool) -> anyhow::Result<()> {
         let lingering = |place: &str| Some(("CHAINTAPE_LINGER", place.to_owned()));
         self.kill(frozen)?;
         self.kill(other)?;
         self.start(frozen, lingering("tape.append.before:500"))?;
-        tokio::time::sleep(ALONE).await;
+        tokio::time::sleep(HEAD_START).await;
         self.start(other, if slowly { lingering("tape.partition.fenced:4000") } else { None })?;
-        self.pause(frozen, FROZEN)?;
-        tokio::time::sleep(FROZEN).await;
+        self.pause(frozen, FREEZE)?;
+        tokio::time::sleep(FREEZE).await;
         self.wake(frozen);
         tokio::time::sleep(OVERLAP).await;
         self.kill(frozen)?;
@@ -139,7 +139,7 @@ impl Team {
     fn wake(&mut self, role: Role) {
         self.paused.remove(&role);
         if let Some(child) = self.alive.get(&role) {
-            // One that has ended meanwhile needs no waking.
+            // It may have ended meanwhile.
             let _ = signal(child.id(), "-CONT");
         }
     }
@@ -152,8 +152,8 @@ impl Team {
         }
     }
 
-    /// Starts whoever is not there, and wakes those whose pause is over.
-    pub(super) fn raise_the_dead(&mut self) -> anyhow::Result<()> {
+    /// Starts every process that has ended, and wakes those whose pause is over.
+    pub(super) fn restart_dead(&mut self) -> anyhow::Result<()> {
         self.wake_due();
         for role in Role::ALL {
             let gone = match self.alive.get_mut(&role) {
@@ -177,7 +177,7 @@ impl Team {
     }
 }
 
-impl Drop for Team {
+impl Drop for Processes {
     fn drop(&mut self) {
         self.stop_all();
     }

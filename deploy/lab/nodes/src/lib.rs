@@ -1,5 +1,4 @@
-//! Nodes for tests, benchmarks and the demo: recorded blocks of real chains over JSON-RPC, and the mock chain over HTTP, each
-//! with scripted faults.
+//! Nodes for tests, benchmarks and the demo: they serve recorded blocks or the mock chain, with scripted faults.
 
 pub mod replay;
 pub mod mock;

@@ -1,11 +1,11 @@
-//! The mock node: the mock chain served over HTTP, with branches, finality and faults by a script that a seed decides.
+//! The mock node: serves the mock chain over HTTP, with branches, finality and faults drawn from a seed.
 //!
 //! ```no_run
 //! # async fn f() -> anyhow::Result<()> {
 //! let node = nodes::mock::Node::new(nodes::mock::Script { seed: 7, ..Default::default() });
 //! let (address, _server) = node.serve("127.0.0.1:0".parse()?, nodes::mock::Faults::none()).await?;
 //! node.grow(10);            // ten blocks
-//! node.fork(3, 4);          // the newest three are left for four others
+//! node.fork(3, 4);          // the newest three are replaced by four others
 //! let truth = node.truth(); // what a perfect reader knows
 //! # Ok(()) }
 //! ```
@@ -13,7 +13,7 @@
 mod faults;
 mod server;
 
-pub use faults::{ALL, Fault, Faults};
+pub use faults::{ALL_FAULTS, Fault, Faults};
 pub use server::Server;
 
 use mock_plugin::node::{Blocks, Head, Id, MockBlock, Swap};
@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How a chain grows.
 #[derive(Clone, Debug)]
 pub struct Script {
-    /// Another seed is another chain and another story.
+    /// Another seed gives another chain and other branches.
     pub seed: u64,
     /// Trades in each block.
     pub trades_per_block: u32,
@@ -45,18 +45,18 @@ impl Default for Script {
     }
 }
 
-/// A chain that grows when it is told to. Clones share it.
+/// A chain that grows on command. Clones share it.
 #[derive(Clone)]
 pub struct Node(Arc<Inner>);
 
 struct Inner {
     script: Script,
     settings: Settings,
-    state: Mutex<State>,
+    state: Mutex<ChainState>,
 }
 
 #[derive(Clone)]
-struct State {
+struct ChainState {
     /// The branch that each height is on.
     branches: BTreeMap<u64, u64>,
     finalized: u64,
@@ -76,7 +76,7 @@ impl Node {
     pub fn new(script: Script) -> Self {
         let Script { seed, trades_per_block, users, finality, .. } = script;
         let settings = Settings { seed, trades_per_block, users, finality, ..Settings::default() };
-        let state = State {
+        let state = ChainState {
             branches: BTreeMap::from([(0, 0)]),
             finalized: 0,
             next_branch: 1,
@@ -205,12 +205,12 @@ impl Node {
         MockChain::swaps(&self.0.settings, height, branch)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ChainState> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl ChainState {
     fn latest(&self) -> u64 {
         self.branches.keys().next_back().copied().unwrap_or(0)
     }

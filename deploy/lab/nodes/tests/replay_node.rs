@@ -174,7 +174,7 @@ async fn another_branch_takes_a_height_over() {
     let client = start(&node).await;
     let old = client.call("eth_getBlockByNumber", json!(["0xd59f84", false])).await;
     let winner = json!({ "number": "0xd59f84", "hash": format!("0x{:064x}", 1), "transactions": [] });
-    node.add(Recording::of(1, &winner.to_string(), "[]").unwrap());
+    node.add(Recording::from_answers(1, &winner.to_string(), "[]").unwrap());
     assert_eq!(client.call("eth_getBlockByNumber", json!(["latest", false])).await["hash"], winner["hash"]);
     assert_eq!(client.call("eth_getBlockByHash", json!([old["hash"], false])).await, Value::Null);
 }

@@ -15,7 +15,7 @@ const POOLS: u64 = 20;
 
 /// Which chain.
 #[derive(Clone, Copy, Debug)]
-pub struct Shape {
+pub struct DenseShape {
     /// A word that makes its blocks other than those of another.
     pub branch: &'static str,
     /// First height.
@@ -48,7 +48,7 @@ pub struct Swap {
     pool: String,
 }
 
-impl Shape {
+impl DenseShape {
     /// Every swap, the lowest height first.
     pub fn all(&self) -> impl Iterator<Item = Swap> {
         (self.first * self.swaps..(self.last + 1) * self.swaps).map(|number| self.swap(number))
@@ -70,15 +70,15 @@ impl Shape {
 
 /// The chain.
 #[derive(Clone, Debug)]
-pub struct Chain {
-    shape: Shape,
+pub struct DenseChain {
+    shape: DenseShape,
     /// Headers and receipts, as texts.
     blocks: Vec<(String, String)>,
 }
 
-impl Chain {
+impl DenseChain {
     /// Makes all blocks.
-    pub fn new(shape: Shape) -> Self {
+    pub fn new(shape: DenseShape) -> Self {
         let mut parent = hash("parent", 0);
         let mut blocks = vec![];
         for height in shape.first..=shape.last {
@@ -118,7 +118,7 @@ impl Chain {
             Some("eth_getBlockReceipts") => block().map(|(_, receipts)| receipts.clone()),
             Some("eth_call") => {
                 let text = |name: &str| params[0][name].as_str().unwrap_or_default();
-                said(text("to"), text("data")).map(|word| format!(r#""{word}""#))
+                contract_answer(text("to"), text("data")).map(|word| format!(r#""{word}""#))
             }
             _ => None,
         };
@@ -127,12 +127,12 @@ impl Chain {
 }
 
 /// A node that serves an invented chain as the one of this id.
-pub fn node(chain_id: u64, chain: &Chain) -> anyhow::Result<Node> {
-    Node::invented(chain_id, chain.blocks(), said)
+pub fn node(chain_id: u64, chain: &DenseChain) -> anyhow::Result<Node> {
+    Node::invented(chain_id, chain.blocks(), contract_answer)
 }
 
 /// What pools and tokens of every such chain say of themselves.
-pub fn said(to: &str, data: &str) -> Option<String> {
+pub fn contract_answer(to: &str, data: &str) -> Option<String> {
     let pool = || (0..POOLS).find(|pool| address("pool", *pool) == to);
     let word = |hex: &str| format!("0x{:0>64}", hex.trim_start_matches("0x"));
     Some(match data {
@@ -154,7 +154,7 @@ fn hash(kind: &str, number: u64) -> String {
 }
 
 /// A header and its receipts as texts, and the block's hash.
-fn block(shape: &Shape, height: u64, parent: &str) -> (String, String, String) {
+fn block(shape: &DenseShape, height: u64, parent: &str) -> (String, String, String) {
     let mut receipts: Vec<Value> = (0..shape.swaps).map(|index| receipt(shape, height, index)).collect();
     let root = {
         let text = Value::from(receipts.clone()).to_string();
@@ -184,7 +184,7 @@ fn block(shape: &Shape, height: u64, parent: &str) -> (String, String, String) {
     (header.to_string(), Value::from(receipts).to_string(), hash)
 }
 
-fn receipt(shape: &Shape, height: u64, index: u64) -> Value {
+fn receipt(shape: &DenseShape, height: u64, index: u64) -> Value {
     let Swap { transaction, user, sold, bought, given, got, pool } = shape.swap(height * shape.swaps + index);
     let router = address("router", 0);
     let word = |raw: u128| format!("{raw:064x}");

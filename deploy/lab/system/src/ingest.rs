@@ -1,4 +1,4 @@
-//! An ingestor in this process that follows one chain onto a log: what tests of the inbound side stand on.
+//! An ingestor in this process that follows one chain onto a log, for tests of the inbound side.
 
 use crate::line::plugins_dir;
 use anyhow::{Context, ensure};
@@ -8,12 +8,12 @@ use std::time::Duration;
 use tape_log::{Log, topics};
 use tokio::task::JoinHandle;
 
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// How long a height may take to be published.
+const PUBLISH_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// It, running.
+/// A running ingestor.
 pub struct Ingest {
-    /// What it writes.
+    /// The log it writes to.
     pub log: Log,
     shutdown: Shutdown,
     running: JoinHandle<anyhow::Result<()>>,
@@ -35,8 +35,8 @@ impl Ingest {
         let settings = chain_ingestor::Settings::read(&strings, &mut problems);
         problems.finish()?;
         let (shutdown, running_log) = (Shutdown::default(), log.clone());
-        let wish = shutdown.clone();
-        let running = tokio::spawn(async move { chain_ingestor::run(settings, &strings, running_log, wish).await });
+        let stop = shutdown.clone();
+        let running = tokio::spawn(async move { chain_ingestor::run(settings, &strings, running_log, stop).await });
         Ok(Self { log: log.clone(), shutdown, running, _chains: chains })
     }
 
@@ -50,11 +50,11 @@ impl Ingest {
 
     /// Waits until a height is on the tape.
     pub async fn until(&self, height: u64) -> anyhow::Result<()> {
-        self.until_within(height, PATIENCE).await
+        self.until_within(height, PUBLISH_TIMEOUT).await
     }
 
-    /// The same within a time of the caller's choice.
-    pub async fn until_within(&self, height: u64, patience: Duration) -> anyhow::Result<()> {
+    /// The same with a timeout of the caller's choice.
+    pub async fn until_within(&self, height: u64, timeout: Duration) -> anyhow::Result<()> {
         let there = async {
             while self.published().await? < height {
                 ensure!(!self.running.is_finished(), "the ingestor has ended");
@@ -62,8 +62,8 @@ impl Ingest {
             }
             Ok(())
         };
-        let late = || format!("height {height} is not on the tape within {patience:?}");
-        tokio::time::timeout(patience, there).await.with_context(late)?
+        let late = || format!("height {height} is not on the tape within {timeout:?}");
+        tokio::time::timeout(timeout, there).await.with_context(late)?
     }
 
     /// Stops it.

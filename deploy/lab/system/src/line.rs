@@ -10,7 +10,7 @@ use tape_log::{Log, Target};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// What a line stands on.
+/// What a line runs on.
 pub struct Ground {
     /// The log.
     pub target: Target,
@@ -24,7 +24,7 @@ pub struct Ground {
 pub struct Line {
     /// Where the api listens.
     pub api: SocketAddr,
-    /// The log, to look at.
+    /// The log, for tests to read.
     pub log: Log,
     shutdown: Shutdown,
     services: JoinSet<anyhow::Result<()>>,
@@ -73,8 +73,8 @@ impl Line {
         services.spawn(api::serve(listener, reads, log.clone(), shutdown.clone()));
         services.spawn(metrics::run(metrics, log.clone(), shutdown.clone()));
         services.spawn(portfolio::run(portfolio, log.clone(), shutdown.clone()));
-        let (wish, ingest_log) = (shutdown.clone(), log.clone());
-        services.spawn(async move { chain_ingestor::run(ingest, &strings, ingest_log, wish).await });
+        let (stop, ingest_log) = (shutdown.clone(), log.clone());
+        services.spawn(async move { chain_ingestor::run(ingest, &strings, ingest_log, stop).await });
         Ok(Self { api, log, shutdown, services, _chains: chains })
     }
 

@@ -1,4 +1,4 @@
-//! What a chain says of itself, followed as it is written: what tests and measurements wait for.
+//! The progress of a chain, followed as it is published, for tests and benchmarks that wait for it.
 
 use anyhow::Context;
 use std::time::Duration;
@@ -17,33 +17,35 @@ pub struct Progress {
 impl Progress {
     /// Follows it from the beginning of the log.
     pub fn follow(log: &Log) -> Self {
-        let (said, newest) = watch::channel(None);
-        Self { newest, reading: tokio::spawn(read(log.clone(), said)) }
+        let (sender, newest) = watch::channel(None);
+        Self { newest, reading: tokio::spawn(read_progress(log.clone(), sender)) }
     }
 
-    /// What was said last.
+    /// The newest progress.
     fn newest(&self) -> Option<ChainProgressed> {
         self.newest.borrow().clone()
     }
 
-    /// What was said once it is as wanted.
+    /// Waits until the progress meets a condition; the progress.
     pub async fn until(
         &self,
-        patience: Duration,
+        timeout: Duration,
         wanted: impl Fn(&ChainProgressed) -> bool,
     ) -> anyhow::Result<ChainProgressed> {
         let mut newest = self.newest.clone();
-        let there = newest.wait_for(|said| said.as_ref().is_some_and(&wanted));
-        let late = || format!("progress is not as wanted within {patience:?}");
-        let said = tokio::time::timeout(patience, there).await.with_context(late)?;
-        said.context("progress is read no more")?.clone().context("no progress")
+        let there = newest.wait_for(|progress| progress.as_ref().is_some_and(&wanted));
+        let late = || format!("progress does not meet the condition within {timeout:?}");
+        let progress = tokio::time::timeout(timeout, there).await.with_context(late)?;
+        progress.context("the reader of progress has ended")?.clone().context("no progress")
     }
 
-    /// What was said last, once nothing was said for so long.
-    pub async fn until_still(&self, patience: Duration, still: Duration) -> anyhow::Result<ChainProgressed> {
+    /// Waits until there was no progress for `still`; the newest progress.
+    pub async fn until_still(&self, timeout: Duration, still: Duration) -> anyhow::Result<ChainProgressed> {
         let mut newest = self.newest.clone();
         let there = async { while let Ok(Ok(())) = tokio::time::timeout(still, newest.changed()).await {} };
-        tokio::time::timeout(patience, there).await.with_context(|| format!("the chain goes on after {patience:?}"))?;
+        tokio::time::timeout(timeout, there)
+            .await
+            .with_context(|| format!("the chain still makes progress after {timeout:?}"))?;
         self.newest().context("no progress")
     }
 }
@@ -54,13 +56,13 @@ impl Drop for Progress {
     }
 }
 
-async fn read(log: Log, said: watch::Sender<Option<ChainProgressed>>) -> anyhow::Result<()> {
+async fn read_progress(log: Log, sender: watch::Sender<Option<ChainProgressed>>) -> anyhow::Result<()> {
     let mut reader = log.assigned(vec![(topics::PROGRESS.partition(0), Start::Beginning)]).await?;
     loop {
         if let Arrival::Records { records, .. } = reader.next().await? {
             for value in records.into_iter().filter_map(|record| record.value) {
                 let newer = progress::decode(&value)?;
-                said.send_replace(Some(newer));
+                sender.send_replace(Some(newer));
             }
         }
     }

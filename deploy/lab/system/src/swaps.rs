@@ -20,7 +20,7 @@ use wire::v1::{progress, trade};
 /// What the chain does: a block every 100 ms with 100 trades, and a branch that is left every 20 blocks.
 const SETTINGS: &str = "block-ms = 100\ntrades-per-block = 100\nreorg-every = 20\nreorg-depth = 2\nfinality = 16\n";
 /// How long one swap may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+const SWAP_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What was counted.
 #[derive(Clone, Debug, Default)]
@@ -112,8 +112,8 @@ impl Folders {
         let settings = chain_ingestor::Settings::read(&self.strings, &mut problems);
         problems.finish()?;
         let (strings, log, shutdown) = (self.strings.clone(), log.clone(), Shutdown::default());
-        let wish = shutdown.clone();
-        let task = tokio::spawn(async move { chain_ingestor::run(settings, &strings, log, wish).await });
+        let stop = shutdown.clone();
+        let task = tokio::spawn(async move { chain_ingestor::run(settings, &strings, log, stop).await });
         Ok(Running { shutdown, task })
     }
 
@@ -147,12 +147,12 @@ impl Folders {
         self.drop_in("plugins", "mock.wasm", &self.marked(Some(mark)))
     }
 
-    /// When the status beside the file said that this one is admitted.
+    /// Waits until the status file beside the plugin says that this one is admitted; when it did.
     async fn until_admitted(&self, digest: &str) -> anyhow::Result<Instant> {
         let path = status::beside(&self.folder.path().join("plugins/mock.wasm"), "swap");
         until(async || {
-            let said: Option<Status> = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
-            let there = said.is_some_and(|said| said.digest.as_deref() == Some(digest));
+            let status: Option<Status> = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+            let there = status.is_some_and(|status| status.digest.as_deref() == Some(digest));
             Ok(there.then(Instant::now))
         })
         .await
@@ -161,8 +161,8 @@ impl Folders {
 
     /// Folds the tape and compares it with the chain.
     async fn count(&self, log: &Log, counted: &mut Counted) -> anyhow::Result<()> {
-        let said = newest(log).await?.context("no progress")?;
-        let last = said.finalized.context("nothing is final")?.height;
+        let progress = newest(log).await?.context("no progress")?;
+        let last = progress.finalized.context("nothing is final")?.height;
         let (mut live, mut detectors) = (BTreeMap::new(), BTreeSet::new());
         for (partition, _) in log.ends(&topics::TRADES).await? {
             for record in log.read_all(&partition).await? {
@@ -222,8 +222,8 @@ pub fn component(name: &str) -> anyhow::Result<PathBuf> {
 
 /// Waits until progress names this plugin.
 async fn until_in_use(progress: &Progress, digest: &str) -> anyhow::Result<()> {
-    let said = progress.until(PATIENCE, |said| said.detector.digest == digest).await;
-    said.map(drop).context("the plugin was not taken over")
+    let in_use = progress.until(SWAP_TIMEOUT, |progress| progress.detector.digest == digest).await;
+    in_use.map(drop).context("the plugin was not taken over")
 }
 
 /// What stands last on the log of the chain's progress.
@@ -243,5 +243,5 @@ async fn until<T>(mut look: impl AsyncFnMut() -> anyhow::Result<Option<T>>) -> a
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, looked).await.context("nothing within a minute")?
+    tokio::time::timeout(SWAP_TIMEOUT, looked).await.context("nothing within a minute")?
 }

@@ -32,8 +32,8 @@ async fn tape_of(log: &Log) -> BTreeMap<String, String> {
             match event.status {
                 Status::Reverted => assert!(live.remove(&id).is_some(), "reverted without being there: {id}"),
                 Status::Observed | Status::Finalized => {
-                    let told = format!("{:?} {:?} {:?}", event.trade.sold, event.trade.bought, event.trade.legs);
-                    assert!(live.insert(id.clone(), told).is_none(), "published twice: {id}");
+                    let amounts = format!("{:?} {:?} {:?}", event.trade.sold, event.trade.bought, event.trade.legs);
+                    assert!(live.insert(id.clone(), amounts).is_none(), "published twice: {id}");
                 }
             }
         }
@@ -117,16 +117,16 @@ const BLOCKS: u64 = 10_000;
 const GROWTH: u64 = 100;
 
 /// Chains of the same heights and other blocks.
-fn invented<const N: usize>(last: u64, branches: [&'static str; N]) -> [dense::Chain; N] {
+fn invented<const N: usize>(last: u64, branches: [&'static str; N]) -> [dense::DenseChain; N] {
     let made = branches.map(|branch| {
-        let shape = dense::Shape { branch, first: 1, last, swaps: 2 };
-        std::thread::spawn(move || dense::Chain::new(shape))
+        let shape = dense::DenseShape { branch, first: 1, last, swaps: 2 };
+        std::thread::spawn(move || dense::DenseChain::new(shape))
     });
     made.map(|chain| chain.join().unwrap())
 }
 
 /// The trades of an invented chain.
-fn trades_of(chain: &dense::Chain) -> BTreeSet<String> {
+fn trades_of(chain: &dense::DenseChain) -> BTreeSet<String> {
     let of_block = |(block, _): (&str, &str)| {
         let block: serde_json::Value = serde_json::from_str(block).unwrap();
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();

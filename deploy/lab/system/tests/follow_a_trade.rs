@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const STEP_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Ten dollars in the test dollar's smallest unit.
 const TEN: u128 = 10_000_000_000_000_000_000;
@@ -44,7 +44,7 @@ impl Client {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, asked).await {
+        match tokio::time::timeout(STEP_TIMEOUT, asked).await {
             Ok(answer) => answer,
             Err(_) => unreachable!("{path} still answers {}", self.get(path).await),
         }
@@ -76,7 +76,7 @@ impl Stream {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, wanted).await.expect("the message within a minute")
+        tokio::time::timeout(STEP_TIMEOUT, wanted).await.expect("the message within a minute")
     }
 }
 

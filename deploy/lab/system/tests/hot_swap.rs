@@ -6,7 +6,7 @@ use system::swaps;
 use tape_log::{Log, Target};
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_mins(1);
+const STEP_TIMEOUT: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_swaps_lose_and_double_nothing() {
@@ -27,12 +27,12 @@ async fn a_chain_comes_and_goes_and_comes_back() {
                  [settings]\nblock-ms = 50\nepoch-ms = EPOCH\ntrades-per-block = 4\n";
     let chain = chain.replace("EPOCH", &environment::now_ms().to_string());
     ground.drop_chain("late.toml", &chain).unwrap();
-    let first = progress.until(PATIENCE, |said| said.step > 5).await.unwrap();
+    let first = progress.until(STEP_TIMEOUT, |progress| progress.step > 5).await.unwrap();
     assert_eq!(first.detector.plugin, "mock");
     ground.take_chain("late.toml").unwrap();
-    let drained = progress.until_still(PATIENCE, Duration::from_secs(2)).await.unwrap();
+    let drained = progress.until_still(STEP_TIMEOUT, Duration::from_secs(2)).await.unwrap();
     ground.drop_chain("late.toml", &chain).unwrap();
-    let back = progress.until(PATIENCE, |said| said.step > drained.step + 5).await.unwrap();
+    let back = progress.until(STEP_TIMEOUT, |progress| progress.step > drained.step + 5).await.unwrap();
     running.stop().await.unwrap();
     let counts: u64 = back.partitions.iter().map(|partition| partition.count).sum();
     let published = back.published.unwrap().height;

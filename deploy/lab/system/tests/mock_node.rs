@@ -5,7 +5,7 @@
 use chain_ingestor::requests::{Ask, filed};
 use environment::{Problems, Shutdown};
 use mock_plugin::node::MockBlock;
-use nodes::mock::{ALL, Faults, Node, Script, Server};
+use nodes::mock::{ALL_FAULTS, Faults, Node, Script, Server};
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tape::Status;
 use tape_log::{Log, Target, Topic, topics};
 use wire::v1::progress::{ChainProgressed, State};
 
-const LONG: Duration = Duration::from_mins(2);
+const PROGRESS_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A chain served at two addresses.
 struct Chain {
@@ -66,8 +66,8 @@ impl Ingestor {
         let settings = chain_ingestor::Settings::read(&strings, &mut problems);
         problems.finish().unwrap();
         let (shutdown, running_log) = (Shutdown::default(), log.clone());
-        let wish = shutdown.clone();
-        let running = tokio::spawn(async move { chain_ingestor::run(settings, &strings, running_log, wish).await });
+        let stop = shutdown.clone();
+        let running = tokio::spawn(async move { chain_ingestor::run(settings, &strings, running_log, stop).await });
         Self { log: log.clone(), shutdown, running, _chains: chains }
     }
 
@@ -75,20 +75,21 @@ impl Ingestor {
         let there = async {
             loop {
                 assert!(!self.running.is_finished(), "the ingestor stays up");
-                if let Some(said) = progress(&self.log).await.filter(&is_so) {
-                    return said;
+                if let Some(progress) = progress(&self.log).await.filter(&is_so) {
+                    return progress;
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        let waited = tokio::time::timeout(LONG, there).await;
+        let waited = tokio::time::timeout(PROGRESS_TIMEOUT, there).await;
         waited.unwrap_or_else(|_| panic!("within two minutes: {what}"))
     }
 
     /// Waits until the chain is published to its head.
     async fn caught_up(&self, node: &Node) -> ChainProgressed {
         let head = node.truth().pop().unwrap().id;
-        let at_head = |said: &ChainProgressed| said.published.as_ref().is_some_and(|block| block.hash == head.hash);
+        let at_head =
+            |progress: &ChainProgressed| progress.published.as_ref().is_some_and(|block| block.hash == head.hash);
         self.until("the chain's head is on the tape", at_head).await
     }
 
@@ -153,7 +154,7 @@ async fn reorgs_of_every_depth_and_back_to_the_first_branch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_lie_and_branches_left_while_nobody_looks() {
     let log = memory().await;
-    let faults = [Faults::seeded(3, 6, &ALL), Faults::seeded(4, 6, &ALL)];
+    let faults = [Faults::seeded(3, 6, &ALL_FAULTS), Faults::seeded(4, 6, &ALL_FAULTS)];
     let chain = Chain::start(Script { reorg_one_in: 5, ..Script::default() }, faults.clone()).await;
     let node = &chain.node;
     node.grow(20);
@@ -163,7 +164,7 @@ async fn nodes_that_lie_and_branches_left_while_nobody_looks() {
             node.tick();
             tokio::time::sleep(Duration::from_millis(15)).await;
         }
-        ingestor.until("something is on the tape", |said| said.published.is_some()).await;
+        ingestor.until("something is on the tape", |progress| progress.published.is_some()).await;
         ingestor.stop().await;
         node.fork(2 + round * 3, 3 + round * 3);
     }
@@ -207,7 +208,7 @@ async fn a_reorg_below_finality_parks_the_chain_and_a_rewind_brings_it_back() {
     node.grow(30);
     ingestor.caught_up(node).await;
     node.break_finality(90);
-    let parked = ingestor.until("the chain is parked", |said| said.state == State::Parked).await;
+    let parked = ingestor.until("the chain is parked", |progress| progress.state == State::Parked).await;
     let why = parked.reason.unwrap();
     assert!(why.contains("chain-ingestor rewind --chain m --to HEIGHT"), "{why}");
     log.publish(vec![filed("m", "1", Ask::Rewind { to: 39 })]).await.unwrap();
@@ -233,14 +234,14 @@ async fn the_past_is_filled_in_while_live_goes_on() {
     // Asked again, and more than before: what is there is left alone.
     log.publish(vec![filed("m", "2", Ask::Backfill { from: 0, to: 149 })]).await.unwrap();
     node.grow(30);
-    let whole = |said: &ChainProgressed| said.covered.len() == 1 && said.covered[0].from == 0;
-    let said = ingestor.until("one range covers all", whole).await;
+    let whole = |progress: &ChainProgressed| progress.covered.len() == 1 && progress.covered[0].from == 0;
+    let progress = ingestor.until("one range covers all", whole).await;
     ingestor.caught_up(node).await;
     let (past, since): (Vec<MockBlock>, Vec<MockBlock>) =
         node.truth().into_iter().partition(|block| block.id.height < 150);
     assert_eq!(live_on(&log, topics::HISTORY).await, ids(&past));
     assert_eq!(live_on(&log, topics::TRADES).await, ids(&since));
-    let counted: u64 = said.history.iter().map(|partition| partition.count).sum();
+    let counted: u64 = progress.history.iter().map(|partition| partition.count).sum();
     assert_eq!(counted, ids(&past).len() as u64, "progress counts what is there");
     ingestor.stop().await;
 }

@@ -45,8 +45,8 @@ impl Following {
                 match event.status {
                     Status::Reverted => assert!(live.remove(&id).is_some(), "reverted without being there: {id}"),
                     Status::Observed | Status::Finalized => {
-                        let told = format!("{:?} {:?} {:?}", event.trade.sold, event.trade.bought, event.trade.legs);
-                        assert!(live.insert(id.clone(), told).is_none(), "published twice: {id}");
+                        let amounts = format!("{:?} {:?} {:?}", event.trade.sold, event.trade.bought, event.trade.legs);
+                        assert!(live.insert(id.clone(), amounts).is_none(), "published twice: {id}");
                     }
                 }
             }
@@ -62,7 +62,7 @@ impl Following {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recorded_block_becomes_trades() {
     let recording = Recording::load().unwrap();
-    let ingest = ingest(&Node::of(&recording), SLOT).await;
+    let ingest = ingest(&Node::from_recording(&recording), SLOT).await;
     ingest.until(SLOT).await;
     let tape = ingest.tape().await;
     assert!(tape.len() > 80, "the recorded block holds trades: {}", tape.len());
@@ -81,10 +81,10 @@ fn few(recording: &Recording, slot: u64) -> &[String] {
 fn settled(recording: &Recording) -> Node {
     let node = Node::empty();
     for slot in [100, 101, 102, 104] {
-        node.put(slot, "A", few(recording, slot));
+        node.put_block(slot, "A", few(recording, slot));
     }
     for slot in [107, 109, 111] {
-        node.put(slot, "B", few(recording, slot));
+        node.put_block(slot, "B", few(recording, slot));
     }
     node.set_finality(32);
     node.set_head(111);
@@ -102,7 +102,7 @@ async fn a_fork_leaves_no_trace_and_skipped_slots_cost_nothing() {
 
     let node = Node::empty();
     for slot in [100, 101, 102, 104] {
-        node.put(slot, "A", few(&recording, slot));
+        node.put_block(slot, "A", few(&recording, slot));
     }
     node.set_finality(32);
     node.set_head(104);
@@ -110,14 +110,14 @@ async fn a_fork_leaves_no_trace_and_skipped_slots_cost_nothing() {
     forked.until(104).await;
     // Branch A goes on over skipped slots, is seen, and dies.
     for slot in [107, 108] {
-        node.put(slot, "A", few(&recording, slot));
+        node.put_block(slot, "A", few(&recording, slot));
     }
     node.set_head(108);
     forked.until(108).await;
     let lost = forked.tape().await;
     node.leave(107);
     for slot in [107, 109, 111] {
-        node.put(slot, "B", few(&recording, slot));
+        node.put_block(slot, "B", few(&recording, slot));
     }
     node.set_head(111);
     forked.until(111).await;

@@ -8,7 +8,7 @@ use system::ingest::Ingest;
 use tape_log::{Log, Target};
 
 /// Much shorter than the poll, much longer than a block takes.
-const SOON: Duration = Duration::from_secs(30);
+const WAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn head(anvil: &Anvil) -> u64 {
     let head: Value = anvil.rpc("eth_blockNumber", json!([])).await.unwrap();
@@ -32,10 +32,10 @@ async fn new_blocks_are_not_waited_for() {
             }
         }
     };
-    tokio::time::timeout(SOON, first).await.unwrap();
+    tokio::time::timeout(WAKE_TIMEOUT, first).await.unwrap();
     for _ in 0..5 {
         anvil.rpc("evm_mine", json!([])).await.unwrap();
-        ingest.until_within(head(&anvil).await, SOON).await.unwrap();
+        ingest.until_within(head(&anvil).await, WAKE_TIMEOUT).await.unwrap();
     }
     ingest.stop().await.unwrap();
 }

@@ -1,11 +1,11 @@
-//! PostgreSQL: a cluster of its own in a temporary folder, trusting loopback.
+//! PostgreSQL: a database cluster of its own in a temporary folder, with trust authentication on loopback.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context;
 
-use super::{PATIENCE, free_port, home, stop_by, wait_for};
+use super::{SERVER_TIMEOUT, free_port, home, stop_by, wait_for};
 use crate::process::{apt_install, has, is_root, output, program, put, wait};
 
 /// Starts an empty server; its address.
@@ -31,7 +31,7 @@ pub(super) fn bounce() -> anyhow::Result<()> {
     let dir = std::path::PathBuf::from(std::fs::read_to_string(home().join("postgres.dir"))?);
     let port = std::fs::read_to_string(home().join("postgres.port"))?.trim().parse()?;
     // Its children end a moment after it, and until then hold what a new server needs.
-    wait(PATIENCE, || launch(&dir, port).ok()).context("PostgreSQL does not start again").map(|_| ())
+    wait(SERVER_TIMEOUT, || launch(&dir, port).ok()).context("PostgreSQL does not start again").map(|_| ())
 }
 
 fn launch(dir: &Path, port: u16) -> anyhow::Result<String> {

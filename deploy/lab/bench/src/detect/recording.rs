@@ -1,4 +1,4 @@
-//! What a scan asks for and is answered, recorded once, so that a measurement needs no network.
+//! Records the requests and answers of a scan once, so that a measurement needs no network.
 
 use chain_ingestor::upstream::Recorded;
 use chain_plugin_sdk::{self as sdk, Host, Level, Plugin};
@@ -8,13 +8,13 @@ use std::net::SocketAddr;
 use system::dense;
 
 /// The chain full of swaps.
-const DENSE: dense::Shape = dense::Shape { branch: "bench", first: 1_000, last: 1_015, swaps: 100 };
+const DENSE: dense::DenseShape = dense::DenseShape { branch: "bench", first: 1_000, last: 1_015, swaps: 100 };
 /// The recorded mainnet blocks, consecutive.
 const MAINNET: (u64, u64) = (14_000_000, 14_000_004);
 
 /// Which blocks.
 #[derive(Clone, Copy)]
-pub(super) enum Chain {
+pub(super) enum RecordedChain {
     /// Full of swaps.
     Dense,
     /// Mainnet's, as the replay node at this address serves them.
@@ -24,7 +24,7 @@ pub(super) enum Chain {
 type Asked = (String, Option<Vec<u8>>);
 
 /// Everything one scan asks for, with the answers.
-pub(super) struct Recording {
+pub(super) struct ScanRecording {
     pub(super) span: (u64, u64),
     pub(super) settings: String,
     pub(super) swap_logs: usize,
@@ -33,22 +33,22 @@ pub(super) struct Recording {
     answers: HashMap<Asked, Vec<u8>>,
 }
 
-impl Recording {
+impl ScanRecording {
     /// Scans natively, twice: the host's cache is empty at first and full afterwards, and both ways of asking are kept.
-    pub(super) fn of(chain: Chain, settings: &str) -> anyhow::Result<Self> {
-        let (span, node): (_, Answer) = match chain {
-            Chain::Dense => {
-                let chain = dense::Chain::new(DENSE);
+    pub(super) fn record(chain: RecordedChain, settings: &str) -> anyhow::Result<Self> {
+        let (span, node): (_, AskNode) = match chain {
+            RecordedChain::Dense => {
+                let chain = dense::DenseChain::new(DENSE);
                 ((DENSE.first, DENSE.last), Box::new(move |request| Ok(chain.answer(request))))
             }
-            Chain::Node(address) => (MAINNET, node(address)?),
+            RecordedChain::Node(address) => (MAINNET, node(address)?),
         };
         let mut recorder = Recorder { node, answers: HashMap::new(), kept: HashMap::new() };
         let mut recording =
             Self { span, settings: settings.to_owned(), swap_logs: 0, bytes: 0, answers: HashMap::new() };
         for _ in 0..2 {
             let span = sdk::Span { first: span.0, last: span.1 };
-            Evm::scan(&mut recorder, &recording.told(), span).map_err(|e| anyhow::anyhow!("{e:?}"))?;
+            Evm::scan(&mut recorder, &recording.plugin_context(), span).map_err(|e| anyhow::anyhow!("{e:?}"))?;
         }
         recording.answers = recorder.answers;
         // Whole blocks are asked for in both scans; what differs is whether the chain's number is asked too.
@@ -58,8 +58,8 @@ impl Recording {
         Ok(recording)
     }
 
-    /// What the plugin is told.
-    pub(super) fn told(&self) -> sdk::Context {
+    /// The context that the plugin gets.
+    pub(super) fn plugin_context(&self) -> sdk::Context {
         let finalized = ("finalized".to_owned(), self.span.1.to_string());
         sdk::Context { settings: self.settings.clone(), now_ms: 0, attributes: vec![finalized] }
     }
@@ -75,20 +75,20 @@ impl Recording {
 }
 
 /// First topics of V2 and V3 swaps.
-const SWAPS: [&str; 2] = [
+const SWAP_TOPICS: [&str; 2] = [
     "0xd78ad95fa46c994b6551d0da85fc275fe613ce37657fb8d5e3d130840159d822",
     "0xc42079f94a6350d7e6235f29174924f928cc2ac818eb64fed8004e115fbcca67",
 ];
 
 fn swap_logs(answer: &[u8]) -> usize {
     let text = String::from_utf8_lossy(answer);
-    SWAPS.iter().map(|topic| text.matches(topic).count()).sum()
+    SWAP_TOPICS.iter().map(|topic| text.matches(topic).count()).sum()
 }
 
-type Answer = Box<dyn FnMut(&sdk::Request) -> Result<Vec<u8>, String>>;
+type AskNode = Box<dyn FnMut(&sdk::Request) -> Result<Vec<u8>, String>>;
 
 /// Asks a node over HTTP.
-fn node(address: SocketAddr) -> anyhow::Result<Answer> {
+fn node(address: SocketAddr) -> anyhow::Result<AskNode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let http = reqwest::Client::new();
     Ok(Box::new(move |request| {
@@ -102,7 +102,7 @@ fn node(address: SocketAddr) -> anyhow::Result<Answer> {
 }
 
 struct Recorder {
-    node: Answer,
+    node: AskNode,
     answers: HashMap<Asked, Vec<u8>>,
     kept: HashMap<String, Vec<u8>>,
 }
@@ -130,13 +130,13 @@ impl Host for Recorder {
 
 /// The host of the native way.
 pub(super) struct Native<'a> {
-    recording: &'a Recording,
+    recording: &'a ScanRecording,
     kept: HashMap<String, Vec<u8>>,
 }
 
 impl<'a> Native<'a> {
     /// With nothing kept.
-    pub(super) fn new(recording: &'a Recording) -> Self {
+    pub(super) fn new(recording: &'a ScanRecording) -> Self {
         Self { recording, kept: HashMap::new() }
     }
 }

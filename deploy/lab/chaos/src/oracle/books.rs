@@ -1,6 +1,6 @@
-//! The tables: those of metrics must equal what a metrics writes that saw the truth alone, those of portfolio the sums of it.
+//! Compares the tables of metrics with those of a metrics that read only the truth, and those of portfolio with sums of it.
 
-use super::databases::{create_database, drop_database, patient_pool};
+use super::databases::{connect_with_retry, create_database, drop_database};
 use anyhow::ensure;
 use environment::{Problems, Shutdown};
 use num_bigint::{BigInt, Sign};
@@ -12,12 +12,12 @@ use tape_log::{Log, Record, Target, topics};
 use wire::v1::metrics::MetricsUpdated;
 use wire::v1::trade;
 
-/// Tables that were made by something other than trades, and columns that say when instead of what.
+/// Tables whose rows depend on more than the trades, and columns that depend on the run.
 const TABLES_LEFT_OUT: [&str; 4] = ["position", "outbox", "_sqlx_migrations", "trades"];
 const COLUMNS_LEFT_OUT: [&str; 1] = ["partition"];
 
-/// Whether the tables equal those of a metrics that read the truth alone, and sums made here.
-pub(super) async fn equal(
+/// Whether the tables equal those of a metrics that read only the truth, and sums computed here.
+pub(super) async fn compare(
     tape: &Log,
     database: &str,
     server: &str,
@@ -39,16 +39,16 @@ pub(super) async fn equal(
     problems.finish()?;
     let shutdown = Shutdown::default();
     let folding = tokio::spawn(metrics::run(settings, memory, shutdown.clone()));
-    let (struck, clean) = (patient_pool(database).await?, patient_pool(&clean).await?);
+    let (tested, clean) = (connect_with_retry(database).await?, connect_with_retry(&clean).await?);
     let deadline = Instant::now() + Duration::from_mins(10);
     while live_trades(&clean).await.unwrap_or(-1) < i64::try_from(truth.len())? {
-        ensure!(Instant::now() < deadline && !folding.is_finished(), "the truth is not folded");
+        ensure!(Instant::now() < deadline && !folding.is_finished(), "the truth is not folded within ten minutes");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     shutdown.trigger();
     folding.await??;
     let before = findings.len();
-    let live = live_trades(&struck).await?;
+    let live = live_trades(&tested).await?;
     if live != i64::try_from(truth.len())? {
         findings.push(format!("{live} trades are live in the table, {} in the truth", truth.len()));
     }
@@ -59,15 +59,19 @@ pub(super) async fn equal(
     .fetch_all(&clean)
     .await?;
     for table in tables.iter().filter(|table| !left_out(table)) {
-        let (struck, clean) = (dump(&struck, table).await?, dump(&clean, table).await?);
-        if struck != clean {
-            let differs = struck.iter().zip(&clean).find(|(one, other)| one != other);
-            findings.push(format!("table {table}: {} rows, {} by the truth; {differs:?}", struck.len(), clean.len()));
+        let (tested_rows, clean_rows) = (read_rows(&tested, table).await?, read_rows(&clean, table).await?);
+        if tested_rows != clean_rows {
+            let differs = tested_rows.iter().zip(&clean_rows).find(|(one, other)| one != other);
+            findings.push(format!(
+                "table {table}: {} rows, {} by the truth; {differs:?}",
+                tested_rows.len(),
+                clean_rows.len()
+            ));
         }
     }
-    sums(&struck, truth, findings).await?;
-    nets(&struck, truth, findings).await?;
-    last_words(tape, &struck, findings).await?;
+    compare_totals(&tested, truth, findings).await?;
+    compare_nets(&tested, truth, findings).await?;
+    compare_last_messages(tape, &tested, findings).await?;
     clean.close().await;
     drop_database(server, &name).await?;
     Ok(findings.len() == before)
@@ -81,23 +85,23 @@ async fn live_trades(pool: &PgPool) -> anyhow::Result<i64> {
     Ok(sqlx::query_scalar("select count(*) from metrics.trades where status = 'live'").fetch_one(pool).await?)
 }
 
-/// Every row of a table as sorted text, without what says when; rows of users who have nothing are no rows.
-async fn dump(pool: &PgPool, table: &str) -> anyhow::Result<Vec<String>> {
+/// Every row of a table as sorted text, without columns that depend on the run and without rows of users whose counts are zero.
+async fn read_rows(pool: &PgPool, table: &str) -> anyhow::Result<Vec<String>> {
     let columns: Vec<String> = COLUMNS_LEFT_OUT.map(str::to_owned).to_vec();
-    // Numbers as exact text: what reads them here would make floats of them.
+    // Numbers as exact text: serde_json would read them as floats.
     let query = format!(
         "select (select jsonb_object_agg(key, case jsonb_typeof(value)
             when 'number' then to_jsonb(trim_scale((value #>> '{{}}')::numeric)::text) else value end)
          from jsonb_each(to_jsonb(t) - $1::text[]))::text from metrics.{table} t"
     );
     let rows: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(query)).bind(columns).fetch_all(pool).await?;
-    let mut rows: Vec<String> = rows.into_iter().filter_map(|row| meaning(&row)).collect();
+    let mut rows: Vec<String> = rows.into_iter().filter_map(|row| comparable(&row)).collect();
     rows.sort();
     Ok(rows)
 }
 
-/// A row without its marks of what was ever seen; none where every count and sum is zero.
-fn meaning(row: &str) -> Option<String> {
+/// A row without its marks of what was ever seen; none where every count is zero.
+fn comparable(row: &str) -> Option<String> {
     let mut row: serde_json::Map<String, serde_json::Value> = serde_json::from_str(row).ok()?;
     row.retain(|key, _| !key.starts_with("seen_") && !key.starts_with("decorated_"));
     let counts = ["trades", "swaps", "cycles", "unvalued"];
@@ -106,8 +110,8 @@ fn meaning(row: &str) -> Option<String> {
     (!empty).then(|| serde_json::Value::Object(row).to_string())
 }
 
-/// Volume and count of every user, added up here.
-async fn sums(pool: &PgPool, truth: &[Trade], findings: &mut Vec<String>) -> anyhow::Result<()> {
+/// Compares volume and count of every user with sums computed from the truth.
+async fn compare_totals(pool: &PgPool, truth: &[Trade], findings: &mut Vec<String>) -> anyhow::Result<()> {
     let mut users: BTreeMap<(String, String), (i128, i64)> = BTreeMap::new();
     for trade in truth {
         let user = users.entry((trade.trader.address.clone(), trade.chain.to_string())).or_default();
@@ -137,8 +141,8 @@ async fn sums(pool: &PgPool, truth: &[Trade], findings: &mut Vec<String>) -> any
     Ok(())
 }
 
-/// What portfolio keeps of every wallet: the trades that live, and the net of each asset.
-async fn nets(pool: &PgPool, truth: &[Trade], findings: &mut Vec<String>) -> anyhow::Result<()> {
+/// Compares what portfolio stores of every wallet with the truth: the live trades, and the net of each asset.
+async fn compare_nets(pool: &PgPool, truth: &[Trade], findings: &mut Vec<String>) -> anyhow::Result<()> {
     let live: Vec<String> = sqlx::query_scalar("select trade_id from portfolio.live_trades").fetch_all(pool).await?;
     let (live, expected): (BTreeSet<String>, BTreeSet<String>) =
         (live.into_iter().collect(), truth.iter().map(Trade::id).collect());
@@ -168,15 +172,15 @@ async fn nets(pool: &PgPool, truth: &[Trade], findings: &mut Vec<String>) -> any
     Ok(())
 }
 
-/// The newest message about every user says what the tables say.
-async fn last_words(tape: &Log, pool: &PgPool, findings: &mut Vec<String>) -> anyhow::Result<()> {
-    let mut told: BTreeMap<(String, String), (u64, MetricsUpdated)> = BTreeMap::new();
+/// Compares the newest message about every user with the tables.
+async fn compare_last_messages(tape: &Log, pool: &PgPool, findings: &mut Vec<String>) -> anyhow::Result<()> {
+    let mut newest: BTreeMap<(String, String), (u64, MetricsUpdated)> = BTreeMap::new();
     for partition in topics::METRICS_UPDATED.partitions() {
         for record in tape.read_all(&partition).await? {
             let update = wire::v1::metrics::decode(record.value.as_deref().unwrap_or_default())?;
             let (user, as_of) = ((update.trader.clone(), update.chain.clone()), update.as_of.offset);
-            if told.get(&user).is_none_or(|(known, _)| *known <= as_of) {
-                told.insert(user, (as_of, update));
+            if newest.get(&user).is_none_or(|(known, _)| *known <= as_of) {
+                newest.insert(user, (as_of, update));
             }
         }
     }
@@ -185,12 +189,12 @@ async fn last_words(tape: &Log, pool: &PgPool, findings: &mut Vec<String>) -> an
     for row in sqlx::query(query).fetch_all(pool).await? {
         let user = (row.get::<String, _>(0), row.get::<String, _>(1));
         let kept = (row.get::<i64, _>(2).cast_unsigned(), row.get::<String, _>(3), row.get::<String, _>(4));
-        let said = told.get(&user).map(|(_, update)| {
+        let published = newest.get(&user).map(|(_, update)| {
             let totals = &update.totals;
             (totals.swaps, totals.volume_usd.clone(), totals.realized_pnl_usd.clone())
         });
-        if said.as_ref() != Some(&kept) {
-            findings.push(format!("the last message about {user:?} says {said:?}, the tables {kept:?}"));
+        if published.as_ref() != Some(&kept) {
+            findings.push(format!("the last message about {user:?} has {published:?}, the tables {kept:?}"));
         }
     }
     Ok(())

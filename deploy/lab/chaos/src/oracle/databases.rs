@@ -1,19 +1,19 @@
-//! Databases of a run: made, reached though their server was just killed, dropped.
+//! Databases of a run: created, connected to with retries because their server may just have been killed, dropped.
 
 use anyhow::Context;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use std::time::{Duration, Instant};
 
-/// Where a database of that name is, once it is made.
+/// Creates a database of that name; its address.
 pub(crate) async fn create_database(url: &str, name: &str) -> anyhow::Result<String> {
-    let pool = patient_pool(url).await?;
+    let pool = connect_with_retry(url).await?;
     sqlx::query(sqlx::AssertSqlSafe(format!("create database \"{name}\""))).execute(&pool).await?;
     sibling(url, name)
 }
 
 pub(crate) async fn drop_database(url: &str, name: &str) -> anyhow::Result<()> {
-    let pool = patient_pool(url).await?;
+    let pool = connect_with_retry(url).await?;
     sqlx::query(sqlx::AssertSqlSafe(format!("drop database if exists \"{name}\" with (force)"))).execute(&pool).await?;
     Ok(())
 }
@@ -24,12 +24,12 @@ fn sibling(url: &str, name: &str) -> anyhow::Result<String> {
 }
 
 /// A connection to a server that may just have been started.
-pub(super) async fn patient_pool(url: &str) -> anyhow::Result<PgPool> {
+pub(super) async fn connect_with_retry(url: &str) -> anyhow::Result<PgPool> {
     let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         match PgPoolOptions::new().max_connections(2).connect(url).await {
             Ok(pool) => return Ok(pool),
-            Err(e) if Instant::now() > deadline => return Err(e).context("reach PostgreSQL"),
+            Err(e) if Instant::now() > deadline => return Err(e).context("connect to PostgreSQL"),
             Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
         }
     }

@@ -1,5 +1,5 @@
-//! The topics, read with `read_committed`: per trade, coming and going alternate; per trader, trades come in chain order and
-//! go newest first; progress counts every record.
+//! Reads the topics with `read_committed` and checks that per trade apply and revert alternate, that a trader's trades are applied
+//! in chain order and reverted newest first, and that progress counts every record.
 
 use super::newest_progress;
 use anyhow::Context;
@@ -9,10 +9,10 @@ use tape_log::{Log, Topic, topics};
 use wire::v1::progress::PartitionProgress;
 use wire::v1::trade;
 
-/// The key of what was put there to fail.
+/// The key of records that were published to be undecodable.
 pub(super) const POISON: &[u8] = b"poison/poison";
 
-/// What the topics say.
+/// What the topics contain.
 #[derive(Default)]
 pub(super) struct TapeRead {
     pub(super) live: BTreeSet<String>,
@@ -27,7 +27,7 @@ pub(super) struct TapeRead {
     lines: BTreeMap<(String, String), Vec<Place>>,
 }
 
-/// Reads both logs of trades.
+/// Reads both topics of trades.
 pub(super) async fn read_tape(log: &Log, findings: &mut Vec<String>) -> anyhow::Result<TapeRead> {
     let mut tape = TapeRead::default();
     for topic in [topics::TRADES, topics::HISTORY] {
@@ -35,7 +35,7 @@ pub(super) async fn read_tape(log: &Log, findings: &mut Vec<String>) -> anyhow::
             for record in log.read_all(&partition).await?.into_iter().filter(|record| record.key != POISON) {
                 let place = format!("{} partition {} offset {}", partition.topic, partition.index, record.position);
                 let event = trade::decode(record.value.as_deref().unwrap_or_default()).context(place.clone())?;
-                tape.take(&topic, partition.index, &event, &place, findings);
+                tape.count_event(&topic, partition.index, &event, &place, findings);
             }
         }
     }
@@ -43,7 +43,7 @@ pub(super) async fn read_tape(log: &Log, findings: &mut Vec<String>) -> anyhow::
 }
 
 impl TapeRead {
-    fn take(&mut self, topic: &Topic, number: u32, event: &Event, place: &str, findings: &mut Vec<String>) {
+    fn count_event(&mut self, topic: &Topic, number: u32, event: &Event, place: &str, findings: &mut Vec<String>) {
         let id = event.trade.id();
         if let Some(before) = self.places.insert(event.id.clone(), place.to_owned()) {
             findings.push(format!("event {} stands at {before} and at {place}", event.id));
@@ -61,14 +61,14 @@ impl TapeRead {
             self.doubled += 1;
         }
         if *topic == topics::TRADES {
-            self.line_up(event, place, findings);
+            self.check_order(event, place, findings);
         } else {
             self.filled_in += 1;
         }
     }
 
-    /// Trades of one trader come in chain order and go newest first.
-    fn line_up(&mut self, event: &Event, place: &str, findings: &mut Vec<String>) {
+    /// Trades of one trader are applied in chain order and reverted newest first.
+    fn check_order(&mut self, event: &Event, place: &str, findings: &mut Vec<String>) {
         let trader = (event.trade.chain.to_string(), event.trade.trader.address.clone());
         let (line, stands) = (self.lines.entry(trader).or_default(), event.trade.place());
         let in_order = if event.status == Status::Reverted {
@@ -84,21 +84,21 @@ impl TapeRead {
     }
 }
 
-/// Progress counts every record that there is.
+/// Compares the counts in progress with the records that are there.
 pub(super) async fn count_records(log: &Log, tape: &TapeRead, findings: &mut Vec<String>) -> anyhow::Result<()> {
-    let mut said = BTreeMap::new();
+    let mut counted = BTreeMap::new();
     for (chain, progress) in newest_progress(log).await? {
-        let mut say = |topic: Topic, partitions: Vec<PartitionProgress>| {
+        let mut add = |topic: Topic, partitions: Vec<PartitionProgress>| {
             for partition in partitions {
-                said.insert((chain.clone(), topic.name, partition.partition), partition.count);
+                counted.insert((chain.clone(), topic.name, partition.partition), partition.count);
             }
         };
-        say(topics::TRADES, progress.partitions);
-        say(topics::HISTORY, progress.history);
+        add(topics::TRADES, progress.partitions);
+        add(topics::HISTORY, progress.history);
     }
-    if said != tape.counts {
-        let differs = said.iter().find(|(key, count)| tape.counts.get(*key) != Some(*count));
-        findings.push(format!("progress counts other records than there are: {differs:?}"));
+    if counted != tape.counts {
+        let differs = counted.iter().find(|(key, count)| tape.counts.get(*key) != Some(*count));
+        findings.push(format!("progress counts differ from the records that are there: {differs:?}"));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The truth as trades: what the chains' blocks say, written down here anew.
+//! The truth as trades: computed from the chains' blocks by code of its own, which shares nothing with the plugin's path.
 
 use mock_plugin::node::{MockBlock, Swap};
 use nodes::mock::Node;
@@ -11,7 +11,7 @@ pub(super) fn trades(chains: &[String], nodes: &[Node]) -> Vec<Trade> {
     blocks.flat_map(|(chain, block)| trades_of(chain, &block)).collect()
 }
 
-/// The trades of a block as the tape should say them, written down here anew.
+/// The trades of a block as they should stand on the tape.
 fn trades_of(chain: &str, block: &MockBlock) -> Vec<Trade> {
     (0..).zip(&block.trades).map(|(index, swap)| trade_of(chain, block, index, swap)).collect()
 }

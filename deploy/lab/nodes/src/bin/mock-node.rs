@@ -2,11 +2,11 @@
 
 use anyhow::Context;
 use clap::Parser;
-use nodes::mock::{ALL, Faults, Node, Script};
+use nodes::mock::{ALL_FAULTS, Faults, Node, Script};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// A node of a chain that does not exist, for plugin authors and demos: the same seed tells the same story.
+/// A node of a chain that does not exist, for plugin authors and demos: the same seed gives the same blocks.
 ///
 /// Follow it with a chain file that names `plugin = "mock"`, this address among `endpoints`, and under `[settings]`
 /// `node = true` and the same `seed`.
@@ -15,7 +15,7 @@ struct Arguments {
     /// Where to listen; port 0 picks one.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Another seed is another chain and another story.
+    /// Another seed gives another chain and other branches.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Milliseconds from one block to the next.
@@ -46,7 +46,7 @@ async fn main() -> anyhow::Result<()> {
     let reorg_depth = script.reorg_depth.min(finality.saturating_sub(1));
     let node = Node::new(Script { reorg_depth, ..script });
     node.grow(blocks);
-    let faults = Faults::seeded(seed, fault_one_in, &ALL);
+    let faults = Faults::seeded(seed, fault_one_in, &ALL_FAULTS);
     let (address, _server) = node.serve(listen, faults).await.with_context(|| format!("listen on {listen}"))?;
     println!("http://{address}");
     let mut pace = tokio::time::interval(Duration::from_millis(pace_ms.max(1)));

@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<()> {
     let node = Node::load_chain(&blocks, arguments.chain)?;
     // The recorded block of Solana is there from the start, under a path of its own.
     let beside = match solana::Recording::load_from(&blocks) {
-        Ok(recording) => solana::Node::of(&recording).router("/solana"),
+        Ok(recording) => solana::Node::from_recording(&recording).router("/solana"),
         Err(error) => {
             eprintln!("no Solana block is served: {error:#}");
             axum::Router::new()

@@ -1,4 +1,4 @@
-//! What a mock node does wrong, and how often: drawn by a seed, request by request.
+//! Faults of a mock node: which and how often, drawn from a seed, request by request.
 
 use mock_plugin::Random;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub enum Fault {
 }
 
 /// Every fault there is.
-pub const ALL: [Fault; 8] = [
+pub const ALL_FAULTS: [Fault; 8] = [
     Fault::TooMany,
     Fault::Broken,
     Fault::CutOff,

@@ -1,4 +1,4 @@
-//! The mock node's HTTP side: two paths, and the faults of one address.
+//! The mock node's HTTP server: two paths, and the faults of one address.
 
 use super::{Fault, Faults, Node};
 use axum::Router;
@@ -49,17 +49,17 @@ async fn head(State((node, faults)): State<(Node, Faults)>) -> Response {
 
 async fn blocks(State((node, faults)): State<(Node, Faults)>, Query(span): Query<Span>) -> Response {
     let fault = faults.next();
-    let mut told = node.blocks(span.first, span.last.min(span.first.saturating_add(WIDEST - 1)));
+    let mut served = node.blocks(span.first, span.last.min(span.first.saturating_add(WIDEST - 1)));
     match fault {
-        Some(Fault::Gap) if told.blocks.len() > 2 => drop(told.blocks.remove(1)),
+        Some(Fault::Gap) if served.blocks.len() > 2 => drop(served.blocks.remove(1)),
         Some(Fault::MissingTrade) => {
-            if let Some(block) = told.blocks.last_mut() {
+            if let Some(block) = served.blocks.last_mut() {
                 block.trades.pop();
             }
         }
         _ => {}
     }
-    answer(fault, &told)
+    answer(fault, &served)
 }
 
 fn answer(fault: Option<Fault>, right: &impl Serialize) -> Response {

@@ -1,7 +1,7 @@
-//! What contracts answer when asked: a pool's tokens and factory, a token's decimals and symbol, a chain's genesis.
+//! Facts of contracts that the replay node answers: a pool's tokens and factory, a token's decimals and symbol, a chain's genesis.
 //!
-//! The facts are few and certain (`blocks/README.md` says how each was come by); what is not known is answered as a
-//! call of an account without code would be: with nothing.
+//! `blocks/README.md` says where each fact is from. What is not known is answered with `0x`, as a call to an account without code
+//! would be.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 /// One chain's facts.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Facts {
+pub(super) struct ContractFacts {
     pub(super) genesis: Option<Box<RawValue>>,
     #[serde(default)]
     pools: HashMap<String, Pool>,
@@ -48,9 +48,9 @@ mod selector {
     pub(super) const SYMBOL: &str = "0x95d89b41";
 }
 
-impl Facts {
+impl ContractFacts {
     /// The facts the repository carries; a chain nobody wrote down has none.
-    pub(super) fn of(chain_id: u64) -> anyhow::Result<Self> {
+    pub(super) fn of_chain(chain_id: u64) -> anyhow::Result<Self> {
         let mut all: HashMap<String, Self> = serde_json::from_str(include_str!("../../blocks/facts.json"))?;
         Ok(all.remove(&chain_id.to_string()).unwrap_or_default())
     }
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn answers_what_is_known_and_nothing_else() {
-        let facts = Facts::of(1).unwrap();
+        let facts = ContractFacts::of_chain(1).unwrap();
         let weth = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2";
         assert_eq!(facts.call(weth, "0x313ce567"), number(18));
         let symbol = facts.call(&weth.to_uppercase().replace('X', "x"), selector::SYMBOL);
@@ -126,8 +126,8 @@ mod tests {
     #[test]
     fn every_recorded_chain_has_a_genesis() {
         for chain in [1, 10, 137, 8453, 42161] {
-            assert!(Facts::of(chain).unwrap().genesis.is_some(), "{chain}");
+            assert!(ContractFacts::of_chain(chain).unwrap().genesis.is_some(), "{chain}");
         }
-        assert!(Facts::of(31337).unwrap().genesis.is_none());
+        assert!(ContractFacts::of_chain(31337).unwrap().genesis.is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! The node's state: which blocks it has, how far it pretends to have come, what goes wrong next.
+//! The replay node's state: its blocks, the head and finality it shows, and its next faults.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::ensure;
 
-use super::facts::{Contracts, Facts};
+use super::facts::{ContractFacts, Contracts};
 use super::faults::{Fault, Faults};
 use super::recording::{Recording, read_all};
 use super::server::{self, Server};
 
 /// A node that serves recorded blocks. Clones share everything.
 #[derive(Debug, Clone)]
-pub struct Node(Arc<State>);
+pub struct Node(Arc<NodeState>);
 
 /// Clones are one node.
 impl PartialEq for Node {
@@ -27,10 +27,10 @@ impl PartialEq for Node {
 impl Eq for Node {}
 
 #[derive(Debug)]
-struct State {
+struct NodeState {
     chain_id: u64,
-    facts: Facts,
-    chain: RwLock<Chain>,
+    facts: ContractFacts,
+    chain: RwLock<ShownChain>,
     faults: Mutex<Faults>,
     requests: AtomicU64,
     calls: AtomicU64,
@@ -39,7 +39,7 @@ struct State {
 
 /// The blocks, and how much of them is shown.
 #[derive(Debug)]
-pub(super) struct Chain {
+pub(super) struct ShownChain {
     blocks: BTreeMap<u64, Arc<Recording>>,
     heights: HashMap<String, u64>,
     head: u64,
@@ -55,12 +55,12 @@ impl Node {
 
     /// The same for another chain.
     pub fn load_chain(dir: &Path, chain_id: u64) -> anyhow::Result<Self> {
-        Self::of(chain_id, read_all(dir, chain_id)?)
+        Self::from_recordings(chain_id, read_all(dir, chain_id)?)
     }
 
     /// A node of a chain with these blocks, its head at the highest.
-    pub fn of(chain_id: u64, recordings: Vec<Recording>) -> anyhow::Result<Self> {
-        Self::knowing(chain_id, Facts::of(chain_id)?, recordings)
+    pub fn from_recordings(chain_id: u64, recordings: Vec<Recording>) -> anyhow::Result<Self> {
+        Self::knowing(chain_id, ContractFacts::of_chain(chain_id)?, recordings)
     }
 
     /// A node of an invented chain that says it is this one: its headers and receipts, and what its contracts return.
@@ -69,19 +69,23 @@ impl Node {
         blocks: impl Iterator<Item = (&'a str, &'a str)>,
         contracts: Contracts,
     ) -> anyhow::Result<Self> {
-        let recordings = blocks.map(|(block, receipts)| Recording::of(chain_id, block, receipts));
-        Self::knowing(chain_id, Facts::of(chain_id)?.with(contracts), recordings.collect::<anyhow::Result<_>>()?)
+        let recordings = blocks.map(|(block, receipts)| Recording::from_answers(chain_id, block, receipts));
+        Self::knowing(
+            chain_id,
+            ContractFacts::of_chain(chain_id)?.with(contracts),
+            recordings.collect::<anyhow::Result<_>>()?,
+        )
     }
 
-    fn knowing(chain_id: u64, facts: Facts, recordings: Vec<Recording>) -> anyhow::Result<Self> {
+    fn knowing(chain_id: u64, facts: ContractFacts, recordings: Vec<Recording>) -> anyhow::Result<Self> {
         ensure!(!recordings.is_empty(), "no recorded block of chain {chain_id}");
-        let mut chain = Chain { blocks: BTreeMap::new(), heights: HashMap::new(), head: 0, finality: 2 };
+        let mut chain = ShownChain { blocks: BTreeMap::new(), heights: HashMap::new(), head: 0, finality: 2 };
         for recording in recordings {
             ensure!(recording.chain_id == chain_id, "block {} is of chain {}", recording.hash, recording.chain_id);
             chain.head = chain.head.max(recording.height);
             chain.insert(recording);
         }
-        Ok(Self(Arc::new(State {
+        Ok(Self(Arc::new(NodeState {
             chain_id,
             facts,
             chain: RwLock::new(chain),
@@ -155,7 +159,7 @@ impl Node {
         self.0.chain_id
     }
 
-    pub(super) fn facts(&self) -> &Facts {
+    pub(super) fn facts(&self) -> &ContractFacts {
         &self.0.facts
     }
 
@@ -177,16 +181,16 @@ impl Node {
         self.0.lies.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn read<T>(&self, look: impl FnOnce(&Chain) -> T) -> T {
+    pub(super) fn read<T>(&self, look: impl FnOnce(&ShownChain) -> T) -> T {
         look(&self.0.chain.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn write(&self, change: impl FnOnce(&mut Chain)) {
+    fn write(&self, change: impl FnOnce(&mut ShownChain)) {
         change(&mut self.0.chain.write().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
-impl Chain {
+impl ShownChain {
     fn insert(&mut self, recording: Recording) {
         let (height, hash) = (recording.height, recording.hash.clone());
         if let Some(loser) = self.blocks.insert(height, Arc::new(recording)) {

@@ -39,11 +39,11 @@ impl Recording {
     /// Reads the text of a recording.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let file: File = serde_json::from_str(text).context("not a recording")?;
-        Self::of(file.chain_id, file.block.get(), file.receipts.get())
+        Self::from_answers(file.chain_id, file.block.get(), file.receipts.get())
     }
 
     /// Makes a recording of a node's own answers to `eth_getBlockByNumber` and `eth_getBlockReceipts`.
-    pub fn of(chain_id: u64, block: &str, receipts: &str) -> anyhow::Result<Self> {
+    pub fn from_answers(chain_id: u64, block: &str, receipts: &str) -> anyhow::Result<Self> {
         let mut header: Value = serde_json::from_str(block).context("the block is not JSON")?;
         let _: Vec<&RawValue> = serde_json::from_str(receipts).context("the receipts are no list")?;
         let height = quantity(&header["number"]).context("the block has no number")?;
@@ -109,14 +109,14 @@ pub fn read_all(dir: &Path, chain_id: u64) -> anyhow::Result<Vec<Recording>> {
         {
             continue;
         }
-        let text = read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+        let text = read_file(&path).with_context(|| format!("failed to read {}", path.display()))?;
         recordings.push(Recording::parse(&text).with_context(|| path.display().to_string())?);
     }
     recordings.sort_by_key(|recording| recording.height);
     Ok(recordings)
 }
 
-fn read(path: &Path) -> std::io::Result<String> {
+fn read_file(path: &Path) -> std::io::Result<String> {
     let bytes = std::fs::read(path)?;
     let mut text = String::new();
     if path.extension().is_some_and(|extension| extension == "gz") {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::faults::draw;
-use super::node::{Chain, Node};
+use super::node::{Node, ShownChain};
 use super::recording::{Recording, quantity};
 
 /// How this one request sees the node.
@@ -33,7 +33,7 @@ struct Call<'a> {
 }
 
 /// JSON text, or a JSON-RPC error.
-type Outcome = Result<String, (i64, String)>;
+type RpcResult = Result<String, (i64, String)>;
 
 /// Answers one request: a call or a batch of calls.
 pub(super) fn answer(node: &Node, body: &[u8], view: View) -> String {
@@ -51,7 +51,7 @@ pub(super) fn refuse(node: &Node, body: &[u8], code: i64, message: &str) -> Stri
     })
 }
 
-fn each(body: &[u8], mut outcome: impl FnMut(&Call) -> Outcome) -> String {
+fn each(body: &[u8], mut outcome: impl FnMut(&Call) -> RpcResult) -> String {
     let mut text = String::new();
     if let Ok(calls) = serde_json::from_slice::<Vec<Call>>(body) {
         text.push('[');
@@ -70,7 +70,7 @@ fn each(body: &[u8], mut outcome: impl FnMut(&Call) -> Outcome) -> String {
     text
 }
 
-fn envelope(text: &mut String, id: Option<&RawValue>, outcome: Outcome) {
+fn envelope(text: &mut String, id: Option<&RawValue>, outcome: RpcResult) {
     let id = id.map_or("null", RawValue::get);
     // Writing to a String cannot fail.
     let _ = match outcome {
@@ -82,7 +82,7 @@ fn envelope(text: &mut String, id: Option<&RawValue>, outcome: Outcome) {
     };
 }
 
-fn method(node: &Node, call: &Call, view: View) -> Outcome {
+fn method(node: &Node, call: &Call, view: View) -> RpcResult {
     let params = &call.params;
     match call.method.as_ref() {
         "eth_chainId" => Ok(format!(r#""0x{:x}""#, node.chain_id())),
@@ -136,7 +136,7 @@ enum Found {
 }
 
 /// A block by number, tag, hash, or an object naming one of them.
-fn find(chain: &Chain, which: &Value, view: View) -> Result<Found, (i64, String)> {
+fn find(chain: &ShownChain, which: &Value, view: View) -> Result<Found, (i64, String)> {
     if let Some(inner) = which.get("blockHash").or_else(|| which.get("blockNumber")) {
         return find(chain, inner, view);
     }
@@ -154,7 +154,7 @@ fn find(chain: &Chain, which: &Value, view: View) -> Result<Found, (i64, String)
     })
 }
 
-fn logs(chain: &Chain, filter: &Value, view: View) -> Outcome {
+fn logs(chain: &ShownChain, filter: &Value, view: View) -> RpcResult {
     let height = |end: &str| match find(chain, filter.get(end).unwrap_or(&Value::from("latest")), view) {
         Ok(Found::Block(block)) => Ok(block.height),
         Ok(Found::Genesis) => Ok(0),

@@ -1,4 +1,4 @@
-//! The node's HTTP side: one POST endpoint under every path, and the faults that happen below JSON.
+//! The replay node's HTTP server: one POST endpoint under every path, and the faults that happen below JSON.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The node's state: which slots have blocks, how far it pretends to have come, what cannot be had yet.
+//! The Solana node's state: which slots have blocks, the head and finality it shows, and which blocks are not available yet.
 
 use super::recording::{GENESIS, Recording, SLOT};
 use super::rpc;
@@ -20,14 +20,14 @@ pub struct Node(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    chain: RwLock<Chain>,
+    chain: RwLock<Slots>,
     requests: AtomicU64,
 }
 
 /// The slots that have blocks, and how much of them is shown.
 #[derive(Debug, Default)]
-pub(super) struct Chain {
-    pub(super) blocks: BTreeMap<u64, Block>,
+pub(super) struct Slots {
+    pub(super) blocks: BTreeMap<u64, SlotBlock>,
     pub(super) late: BTreeSet<u64>,
     pub(super) head: u64,
     pub(super) finality: u64,
@@ -35,7 +35,7 @@ pub(super) struct Chain {
 
 /// One block: the whole answer, and the one without transactions.
 #[derive(Clone, Debug)]
-pub(super) struct Block {
+pub(super) struct SlotBlock {
     pub(super) whole: Arc<str>,
     pub(super) name: Arc<str>,
     hash: String,
@@ -43,10 +43,10 @@ pub(super) struct Block {
 
 impl Node {
     /// A node whose only block is the recorded one.
-    pub fn of(recording: &Recording) -> Self {
+    pub fn from_recording(recording: &Recording) -> Self {
         let Recording { text, blockhash, previous_blockhash, parent_slot, .. } = recording;
         let name = rpc::name(blockhash, previous_blockhash, *parent_slot);
-        let block = Block { whole: text.as_str().into(), name: name.into(), hash: blockhash.clone() };
+        let block = SlotBlock { whole: text.as_str().into(), name: name.into(), hash: blockhash.clone() };
         let node = Self::empty();
         node.write(|chain| chain.blocks.insert(SLOT, block));
         node.set_head(SLOT);
@@ -61,7 +61,7 @@ impl Node {
 
     /// Puts a block at a slot, on the newest block below it, in place of any other. `branch` makes its hash different from
     /// those of other branches.
-    pub fn put(&self, slot: u64, branch: &str, transactions: &[String]) {
+    pub fn put_block(&self, slot: u64, branch: &str, transactions: &[String]) {
         self.write(|chain| {
             let parent = chain.blocks.range(..slot).next_back();
             let (parent_slot, parent_hash) =
@@ -69,7 +69,7 @@ impl Node {
             let hash = rpc::hash(slot, branch);
             let name = rpc::name(&hash, &parent_hash, parent_slot);
             let whole = rpc::whole(&name, transactions);
-            chain.blocks.insert(slot, Block { whole: whole.into(), name: name.into(), hash });
+            chain.blocks.insert(slot, SlotBlock { whole: whole.into(), name: name.into(), hash });
         });
     }
 
@@ -112,11 +112,11 @@ impl Node {
         Ok((address, Server(task)))
     }
 
-    pub(super) fn read<T>(&self, look: impl FnOnce(&Chain) -> T) -> T {
+    pub(super) fn read<T>(&self, look: impl FnOnce(&Slots) -> T) -> T {
         look(&self.0.chain.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn write<T>(&self, change: impl FnOnce(&mut Chain) -> T) -> T {
+    fn write<T>(&self, change: impl FnOnce(&mut Slots) -> T) -> T {
         change(&mut self.0.chain.write().unwrap_or_else(PoisonError::into_inner))
     }
 }

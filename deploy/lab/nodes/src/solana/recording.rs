@@ -26,7 +26,7 @@ pub struct Recording {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'a> {
+struct BlockResponse<'a> {
     blockhash: &'a str,
     previous_blockhash: &'a str,
     parent_slot: u64,
@@ -50,8 +50,8 @@ impl Recording {
     }
 
     fn parse(text: String) -> anyhow::Result<Self> {
-        let answer: Answer<'_> = serde_json::from_str(&text).context("not an answer of getBlock")?;
-        let Answer { blockhash, previous_blockhash, parent_slot, transactions } = answer;
+        let answer: BlockResponse<'_> = serde_json::from_str(&text).context("not an answer of getBlock")?;
+        let BlockResponse { blockhash, previous_blockhash, parent_slot, transactions } = answer;
         let (blockhash, previous_blockhash) = (blockhash.to_owned(), previous_blockhash.to_owned());
         let transactions = transactions.into_iter().map(|one| one.get().to_owned()).collect();
         Ok(Self { text, transactions, blockhash, previous_blockhash, parent_slot })

@@ -1,14 +1,14 @@
 //! JSON-RPC over the slots: the methods that a client of a Solana node follows its chain with.
 
-use super::node::Chain;
+use super::node::Slots;
 use super::recording::GENESIS;
 use serde_json::{Value, json};
 
 /// JSON text, or a JSON-RPC error.
-type Outcome = Result<String, (i64, String)>;
+type RpcResult = Result<String, (i64, String)>;
 
 /// Answers one request: a call or a batch of calls.
-pub(super) fn answer(chain: &Chain, body: &[u8]) -> String {
+pub(super) fn answer(chain: &Slots, body: &[u8]) -> String {
     match serde_json::from_slice::<Value>(body) {
         Ok(Value::Array(calls)) => {
             let answers: Vec<String> = calls.iter().map(|call| envelope(call, method(chain, call))).collect();
@@ -19,7 +19,7 @@ pub(super) fn answer(chain: &Chain, body: &[u8]) -> String {
     }
 }
 
-fn envelope(call: &Value, outcome: Outcome) -> String {
+fn envelope(call: &Value, outcome: RpcResult) -> String {
     let id = &call["id"];
     match outcome {
         Ok(result) => format!(r#"{{"jsonrpc":"2.0","result":{result},"id":{id}}}"#),
@@ -30,7 +30,7 @@ fn envelope(call: &Value, outcome: Outcome) -> String {
     }
 }
 
-fn method(chain: &Chain, call: &Value) -> Outcome {
+fn method(chain: &Slots, call: &Value) -> RpcResult {
     let params = &call["params"];
     let number = |at: usize| {
         params[at].as_u64().ok_or_else(|| (-32602, format!("Invalid params: {params}: expected a number at {at}")))
@@ -55,31 +55,31 @@ fn method(chain: &Chain, call: &Value) -> Outcome {
     }
 }
 
-fn final_slot(chain: &Chain) -> u64 {
+fn final_slot(chain: &Slots) -> u64 {
     chain.head.saturating_sub(chain.finality)
 }
 
 /// The newest slot with a block, up to a slot.
-fn newest(chain: &Chain, slot: u64) -> u64 {
+fn newest(chain: &Slots, slot: u64) -> u64 {
     let below = chain.blocks.range(..=slot).next_back().map(|(slot, _)| *slot);
     below.or_else(|| chain.blocks.keys().next().copied()).unwrap_or_default()
 }
 
-fn listed(chain: &Chain, from: u64) -> impl Iterator<Item = u64> {
+fn listed(chain: &Slots, from: u64) -> impl Iterator<Item = u64> {
     chain.blocks.range(from..).map(|(slot, _)| *slot).take_while(|slot| *slot <= chain.head)
 }
 
-fn block(chain: &Chain, slot: u64, wish: &Value) -> Outcome {
+fn block(chain: &Slots, slot: u64, options: &Value) -> RpcResult {
     // The recorded block is of a time without version 1, but a client must be ready for it.
-    if wish["maxSupportedTransactionVersion"] != 1 {
+    if options["maxSupportedTransactionVersion"] != 1 {
         return Err((-32015, "Transaction version (1) is not supported by the requesting client.".to_owned()));
     }
     if slot > chain.head || chain.late.contains(&slot) {
-        return Err((-32004, format!("Block not available for slot {slot}")));
+        return Err((-32004, format!("SlotBlock not available for slot {slot}")));
     }
     let skipped = || (-32007, format!("Slot {slot} was skipped, or missing due to ledger jump to recent snapshot"));
     let block = chain.blocks.get(&slot).ok_or_else(skipped)?;
-    let text = if wish["transactionDetails"] == "none" { &block.name } else { &block.whole };
+    let text = if options["transactionDetails"] == "none" { &block.name } else { &block.whole };
     Ok(text.as_ref().to_owned())
 }
 

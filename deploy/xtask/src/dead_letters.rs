@@ -1,4 +1,4 @@
-//! `cargo xtask dlq`: what the services put aside, listed or read again by the services themselves.
+//! `cargo xtask dlq`: lists or replays the dead letters of metrics and portfolio by running their own `dlq` command.
 
 use clap::{Subcommand, ValueEnum};
 
@@ -6,14 +6,14 @@ use crate::process::{self, build, built, note, program};
 
 /// What to do with dead letters.
 #[derive(Subcommand)]
-pub(crate) enum Order {
-    /// Print them: where each lies, where it came from, why it was put aside.
+pub(crate) enum DeadLettersCommand {
+    /// Print them: where each stands, where it came from, why it could not be read.
     List {
         /// Of this service only.
         #[arg(long)]
         service: Option<Service>,
     },
-    /// Have those read again, by the service that put them aside, that can be.
+    /// Have the service that wrote them read those again that can be read by now.
     Replay {
         /// By this service only.
         #[arg(long)]
@@ -21,18 +21,18 @@ pub(crate) enum Order {
     },
 }
 
-/// Who reads trades and may fail to.
+/// The services that read trades and write dead letters.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Service {
     Metrics,
     Portfolio,
 }
 
-/// Runs the services' own command, with the variables of this process.
-pub(crate) fn run(order: &Order) -> anyhow::Result<()> {
-    let (word, service) = match order {
-        Order::List { service } => ("list", service),
-        Order::Replay { service } => ("replay", service),
+/// Builds the services and runs their command with the environment variables of this process.
+pub(crate) fn run(command: &DeadLettersCommand) -> anyhow::Result<()> {
+    let (verb, service) = match command {
+        DeadLettersCommand::List { service } => ("list", service),
+        DeadLettersCommand::Replay { service } => ("replay", service),
     };
     let services = service.map_or_else(|| vec![Service::Metrics, Service::Portfolio], |one| vec![one]);
     for service in services {
@@ -42,7 +42,7 @@ pub(crate) fn run(order: &Order) -> anyhow::Result<()> {
         };
         note(name);
         build(&[name])?;
-        process::run(&mut program(built(name), &["dlq", word]))?;
+        process::run(&mut program(built(name), &["dlq", verb]))?;
     }
     Ok(())
 }

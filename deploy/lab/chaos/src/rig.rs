@@ -1,8 +1,8 @@
-//! The scene of a run: chains served by mock nodes, a database and topics of its own, and everyone who is to be struck.
+//! The rig of a run: chains served by mock nodes, a database and topics of its own, and the processes that are to fail.
 
-use super::plan::BEFORE;
-use super::process::Team;
-use super::{BLOCK, Order, USUALLY, oracle};
+use super::plan::FIRST_FOLLOWED_HEIGHT;
+use super::process::Processes;
+use super::{BLOCK_TIME, ChaosOptions, ONE_LIE_IN, oracle};
 use nodes::mock::{self, Faults, Node, Script, Server};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 /// Two chains whose journals lie in one partition, and one elsewhere.
 const CHAINS: usize = 3;
 
-pub(super) struct Scene {
+/// Everything a run needs, started.
+pub(super) struct Rig {
     pub(super) log: Log,
     pub(super) database: String,
     pub(super) chains: Vec<String>,
@@ -21,7 +22,7 @@ pub(super) struct Scene {
     /// Of each node's two addresses.
     pub(super) faults: Vec<Faults>,
     pub(super) api: SocketAddr,
-    pub(super) team: Team,
+    pub(super) processes: Processes,
     pub(super) plugins: Plugins,
     name: String,
     folder: PathBuf,
@@ -29,14 +30,14 @@ pub(super) struct Scene {
     _servers: Vec<Server>,
 }
 
-/// The folder of plugins that everyone watches.
+/// The folder of plugins that both ingestors watch.
 pub(super) struct Plugins {
     folder: PathBuf,
     component: Vec<u8>,
 }
 
 impl Plugins {
-    fn lay_out(folder: &Path) -> anyhow::Result<Self> {
+    fn write_to(folder: &Path) -> anyhow::Result<Self> {
         let component = std::fs::read(swaps::component("mock")?)?;
         let folder = folder.join("plugins");
         std::fs::create_dir(&folder)?;
@@ -52,53 +53,65 @@ impl Plugins {
     }
 }
 
-impl Scene {
+impl Rig {
     /// Starts everything.
-    pub(super) async fn set(order: &Order) -> anyhow::Result<Self> {
+    pub(super) async fn start(options: &ChaosOptions) -> anyhow::Result<Self> {
         environment::install_crypto();
         let name = format!("chaos-{}-{}", std::process::id(), environment::now_ms());
         let folder = tempfile::Builder::new().prefix("chaintape-chaos-").tempdir()?.keep();
         println!("chaos: logs of the processes are in {}", folder.display());
-        let database = oracle::create_database(&order.database, &name).await?;
+        let database = oracle::create_database(&options.database, &name).await?;
         let target = Target::Kafka {
-            brokers: order.brokers.clone(),
+            brokers: options.brokers.clone(),
             prefix: format!("{name}."),
             environment: name.clone(),
             replication: 1,
             min_insync: 1,
         };
         let chains = chain_names();
-        let nodes: Vec<Node> = (0..CHAINS as u64).map(|number| Node::new(script(order.seed, number))).collect();
+        let nodes: Vec<Node> = (0..CHAINS as u64).map(|number| Node::new(script(options.seed, number))).collect();
         // The first block that is followed is final: below it nothing is left any more.
         for node in &nodes {
-            node.grow(BEFORE + 80);
+            node.grow(FIRST_FOLLOWED_HEIGHT + 80);
         }
         let faults: Vec<Faults> =
-            (0..CHAINS as u64 * 2).map(|n| Faults::seeded(order.seed + n, USUALLY, &mock::ALL)).collect();
+            (0..CHAINS as u64 * 2).map(|n| Faults::seeded(options.seed + n, ONE_LIE_IN, &mock::ALL_FAULTS)).collect();
         let files = folder.join("chains");
-        let servers = serve(&nodes, &chains, &faults, order.seed, &files).await?;
-        let plugins = Plugins::lay_out(&folder)?;
+        let servers = serve(&nodes, &chains, &faults, options.seed, &files).await?;
+        let plugins = Plugins::write_to(&folder)?;
         let api = free_address()?;
-        let variables = variables(order, &name, &folder, &database, api)?;
-        let mut team = Team::new(&order.binaries, &folder, &variables);
-        team.start_all()?;
+        let variables = variables(options, &name, &folder, &database, api)?;
+        let mut processes = Processes::new(&options.binaries, &folder, &variables);
+        processes.start_all()?;
         let ticking = nodes.iter().map(|node| tokio::spawn(grow(node.clone()))).collect();
         let log = Log::open(&target).await?;
-        let scene =
-            Self { log, database, chains, nodes, faults, api, team, plugins, name, folder, ticking, _servers: servers };
-        Ok(scene)
+        let rig = Self {
+            log,
+            database,
+            chains,
+            nodes,
+            faults,
+            api,
+            processes,
+            plugins,
+            name,
+            folder,
+            ticking,
+            _servers: servers,
+        };
+        Ok(rig)
     }
 
-    /// The chains grow no more.
+    /// Stops the growth of all chains.
     pub(super) fn stand_still(&self) {
         self.ticking.iter().for_each(JoinHandle::abort);
     }
 
-    /// Ends everyone; what they logged is kept unless all went well.
-    pub(super) async fn strike_down(mut self, order: &Order, well: bool) -> anyhow::Result<()> {
+    /// Ends all processes and drops the database; their logs are kept unless all went well.
+    pub(super) async fn tear_down(mut self, options: &ChaosOptions, well: bool) -> anyhow::Result<()> {
         self.stand_still();
-        self.team.stop_all();
-        oracle::drop_database(&order.database, &self.name).await?;
+        self.processes.stop_all();
+        oracle::drop_database(&options.database, &self.name).await?;
         if well {
             std::fs::remove_dir_all(&self.folder)?;
         }
@@ -125,7 +138,7 @@ async fn serve(
         }
         let seed = script(seed, number as u64).seed;
         let text = format!(
-            "id = \"{chain}\"\nplugin = \"mock\"\nendpoints = [{}]\nstart = {BEFORE}\npoll_ms = 50\n\
+            "id = \"{chain}\"\nplugin = \"mock\"\nendpoints = [{}]\nstart = {FIRST_FOLLOWED_HEIGHT}\npoll_ms = 50\n\
              [settings]\nnode = true\nseed = {seed}\n",
             endpoints.join(", ")
         );
@@ -134,9 +147,9 @@ async fn serve(
     Ok(servers)
 }
 
-/// An environment of its own: nothing but what stands here is set.
+/// The variables of all processes; their `ENV_DIR` is empty, so that nothing else is set.
 fn variables(
-    order: &Order,
+    options: &ChaosOptions,
     name: &str,
     folder: &Path,
     database: &str,
@@ -151,7 +164,7 @@ fn variables(
         ("ENV_DIR", empty.display().to_string()),
         ("APP_ENV", name.to_owned()),
         ("LOG", "kafka".to_owned()),
-        ("KAFKA_BROKERS", order.brokers.clone()),
+        ("KAFKA_BROKERS", options.brokers.clone()),
         ("TOPIC_PREFIX", format!("{name}.")),
         ("DATABASE_URL", database.to_owned()),
         ("PLUGINS_DIR", folder.join("plugins").display().to_string()),
@@ -175,8 +188,8 @@ fn chain_names() -> Vec<String> {
     names
 }
 
-/// Users of the last chain come once or twice: nothing that is said of them later makes up for what was never said. Those of the
-/// others come again and again, so that what is taken back lies under what came since.
+/// Users of the last chain trade once or twice, so that no later message about them hides one that was lost. Those of the others
+/// trade again and again, so that reverts reach below newer trades.
 fn script(seed: u64, number: u64) -> Script {
     Script {
         seed: seed.wrapping_mul(31).wrapping_add(number + 1) % 1_000_000,
@@ -194,6 +207,6 @@ fn free_address() -> std::io::Result<SocketAddr> {
 async fn grow(node: Node) {
     loop {
         node.tick();
-        tokio::time::sleep(BLOCK).await;
+        tokio::time::sleep(BLOCK_TIME).await;
     }
 }

@@ -1,0 +1,134 @@
+//! What a file and the top level look like.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use crate::sources::{MADE, files, none, root, shown};
+
+/// The top level, as given.
+const TOP: &[&str] = &["Cargo.toml", "host", "wit", "plugins", "services", "migrations", "env", "deploy", "README.md"];
+const BESIDE: &[&str] = &["Cargo.lock", "LICENSE", "CHANGELOG.md", "rust-toolchain.toml"];
+
+#[test]
+fn every_file_says_what_it_is_for_and_stays_readable() {
+    let mut violations = Vec::new();
+    for path in files(&root()) {
+        let (shown, extension) = (shown(&path), path.extension().unwrap_or_default().to_string_lossy().into_owned());
+        if !["rs", "wit", "sql", "toml", "html", "css", "js", "sh", "yaml"].contains(&extension.as_str()) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = text.lines().count();
+        if extension == "rs" && !text.starts_with("//! ") {
+            violations.push(format!("{shown} does not begin with `//!` and what it is for"));
+        }
+        if lines > 500 {
+            violations.push(format!("{shown} has {lines} lines; there is a second idea in it"));
+        }
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        if extension == "rs" && ["mod", "utils", "helpers", "common"].contains(&stem.as_str()) {
+            violations.push(format!("{shown} has a name that says nothing"));
+        }
+    }
+    none(&violations);
+}
+
+#[test]
+fn the_top_level_is_as_given() {
+    let mut violations = Vec::new();
+    let names: BTreeSet<String> =
+        fs::read_dir(root()).unwrap().map(|it| it.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    for name in &names {
+        let known = TOP.iter().chain(BESIDE).chain(MADE).any(|known| known == name);
+        if !known && !name.starts_with('.') {
+            violations.push(format!("{name} does not belong at the top level"));
+        }
+    }
+    for name in TOP.iter().filter(|name| !names.contains(**name)) {
+        violations.push(format!("{name} is missing at the top level"));
+    }
+    none(&violations);
+}
+
+#[test]
+fn migrations_are_numbered_without_gaps() {
+    let mut violations = Vec::new();
+    for service in ["metrics", "portfolio"] {
+        for database in ["postgres", "sqlite"] {
+            let dir = root().join("migrations").join(service).join(database);
+            let mut names: Vec<String> =
+                fs::read_dir(&dir).unwrap().map(|it| it.unwrap().file_name().to_string_lossy().into_owned()).collect();
+            // Roles are the operator's: what they may see is applied by hand, after every migration.
+            names.retain(|name| name != "grants.sql");
+            names.sort();
+            for (index, name) in names.iter().enumerate() {
+                let Some(stem) = name.strip_suffix(".sql") else {
+                    violations.push(format!("{}/{name} is no migration", shown(&dir)));
+                    continue;
+                };
+                let words: Vec<&str> = stem.split('_').collect();
+                let plain = |word: &&str| !word.is_empty() && word.bytes().all(|it| it.is_ascii_lowercase());
+                if words[0] != format!("{:04}", index + 1) {
+                    violations.push(format!("{}/{name} should have the number {:04}", shown(&dir), index + 1));
+                }
+                if words.len() < 3 || !words[1..].iter().all(plain) {
+                    violations.push(format!("{}/{name} is not NNNN_verb_noun.sql", shown(&dir)));
+                }
+            }
+        }
+    }
+    none(&violations);
+}
+
+#[test]
+fn every_variable_is_documented() {
+    let mut violations = Vec::new();
+    let first = fs::read_to_string(root().join("env/.env")).unwrap();
+    for name in [".env", ".env.dev", ".env.staging", ".env.prod"] {
+        let text = fs::read_to_string(root().join("env").join(name)).unwrap();
+        let mut commented = false;
+        for line in text.lines() {
+            match line.trim() {
+                "" => commented = false,
+                comment if comment.starts_with('#') => commented = true,
+                line => {
+                    // What the first file explains may be set again without a word.
+                    let variable = line.split('=').next().unwrap_or_default();
+                    let explained = name != ".env"
+                        && first.lines().any(|line| {
+                            line.starts_with(&format!("{variable}=")) || line.starts_with(&format!("# {variable}"))
+                        });
+                    if !commented && !explained {
+                        violations.push(format!("env/{name}: {variable} is not documented"));
+                    }
+                }
+            }
+        }
+    }
+    none(&violations);
+}
+
+/// A mutant that no longer applies breaks nothing, and so proves nothing.
+#[test]
+fn every_mutant_applies() {
+    let (mut mutants, mut violations) = (0, Vec::new());
+    for patch in files(&root().join("deploy/lab/mutants")) {
+        if patch.extension().is_none_or(|it| it != "patch") {
+            continue;
+        }
+        let text = fs::read_to_string(&patch).unwrap();
+        for line in ["What: ", "Caught by: "] {
+            if !text.lines().any(|one| one.starts_with(line)) {
+                violations.push(format!("{} has no line `{line}…`", shown(&patch)));
+            }
+        }
+        let applied = Command::new("git").args(["apply", "--check"]).arg(&patch).current_dir(root()).output().unwrap();
+        if !applied.status.success() {
+            violations.push(format!("{}: {}", shown(&patch), String::from_utf8_lossy(&applied.stderr).trim_end()));
+        }
+        mutants += 1;
+    }
+    none(&violations);
+    assert!(mutants >= 10, "only {mutants} mutants");
+}
