@@ -1,5 +1,5 @@
-//! What is measured, and of which code: each figure names the chain, the plugin, its version and its digest. Figures leave by
-//! OTLP (see `environment::telemetry`); where no collector is named they cost next to nothing.
+//! The ingestor's metrics: each figure carries the chain and the plugin's name, version and digest. They are exported by OTLP
+//! (see `environment::telemetry`); where no collector is configured they cost next to nothing.
 
 use crate::plugin::v1::{CallError, Failure};
 use ingest_domain::{Scanned, Step};
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 use tape::Detector;
 
-/// What a figure is of.
+/// The chain and the code that a figure belongs to.
 pub(crate) struct Subject<'a> {
     pub(crate) chain: &'a str,
     pub(crate) detector: &'a Detector,
@@ -42,8 +42,8 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
 });
 
 impl Subject<'_> {
-    /// A scan that took so long.
-    pub(crate) fn scanned(&self, took: Duration, scanned: &Result<Scanned, CallError>) {
+    /// Records a scan that took so long.
+    pub(crate) fn record_scan(&self, took: Duration, scanned: &Result<Scanned, CallError>) {
         let instruments = &*INSTRUMENTS;
         instruments.scan_time.record(took.as_secs_f64(), &self.with(Some(("outcome", outcome(scanned).into()))));
         if let Ok(scanned) = scanned {
@@ -53,8 +53,8 @@ impl Subject<'_> {
         }
     }
 
-    /// A step that is on the tape, after so long.
-    pub(crate) fn appended(&self, took: Duration, step: &Step) {
+    /// Records a step that was appended after so long.
+    pub(crate) fn record_append(&self, took: Duration, step: &Step) {
         let instruments = &*INSTRUMENTS;
         instruments.step_time.record(took.as_secs_f64(), &self.with(None));
         let reverted = step.changes.iter().filter(|(status, _)| *status == tape::Status::Reverted).count();
