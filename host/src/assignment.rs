@@ -1,8 +1,8 @@
-//! Which chains this instance follows: the instances of an environment share the partitions of the journal by one consumer group,
-//! and a chain belongs to the instance that holds the partition of its journal.
+//! Which chains this instance follows: the instances of an environment share the partitions of the journal by one
+//! consumer group, and a chain belongs to the instance that holds the partition of its journal.
 //!
-//! **Invariant:** a chain is written only under a [`Hold`](crate::tape::Hold) of its partition; when the partition is lost, its
-//! chains are stopped before it is given back. Should one not stop in time, fencing keeps it from writing.
+//! **Invariant:** a chain is written only under a [`Hold`](crate::tape::Hold) of its partition; when the partition is
+//! lost, its chains are stopped before it is given back. Should one not stop in time, fencing keeps it from writing.
 
 mod chain;
 mod outside;
@@ -125,7 +125,8 @@ impl HeldPartitions {
     }
 }
 
-/// The result of a task. A panic is a bug of ours: the process must not go on half dead, and its supervisor starts it again.
+/// The result of a task. A panic is a bug of ours: the process must not go on half dead, and its supervisor starts it
+/// again.
 fn or_panic<T>(ended: Result<T, tokio::task::JoinError>) -> T {
     ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

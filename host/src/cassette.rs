@@ -1,4 +1,5 @@
-//! Cassettes: a JSON file with everything that one scan depends on: settings, time, span, and the answers of upstream and cache.
+//! Cassettes: a JSON file with everything that one scan depends on: settings, time, span, and the answers of upstream
+//! and cache.
 //!
 //! The same file is a fixture of plugin tests, the evidence attached to a failure, and what `scan --cassette` replays
 //! without a network.
@@ -152,7 +153,8 @@ impl Body {
         }
     }
 
-    /// The bytes by which a request with this body is found in a cassette: JSON in one spelling, everything else as it is.
+    /// The bytes by which a request with this body is found in a cassette: JSON in one spelling, everything else as it
+    /// is.
     fn lookup_key(bytes: &[u8]) -> Vec<u8> {
         match serde_json::from_slice::<Value>(bytes) {
             Ok(value) => value.to_string().into_bytes(),

@@ -1,9 +1,9 @@
-//! The catalog: every chain with its chain file and the plugin version in force, or the sentence why it is parked. It follows
-//! `PLUGINS_DIR` and `CHAINS_DIR` while the process runs.
+//! The catalog: every chain with its chain file and the plugin version in force, or the sentence why it is parked. It
+//! follows `PLUGINS_DIR` and `CHAINS_DIR` while the process runs.
 //!
-//! Read in this order: `wanted` (the chain files), `plugins` (what is admitted), `choice` (which version runs), `history`
-//! (what was tried), [`Keeper`] (brings them together whenever one changes). A chain's reader follows its [`Entry`] by a
-//! [`Subscription`].
+//! Read in this order: `wanted` (the chain files), `plugins` (what is admitted), `choice` (which version runs),
+//! `history` (what was tried), [`Keeper`] (brings them together whenever one changes). A chain's reader follows its
+//! [`Entry`] by a [`Subscription`].
 
 mod choice;
 mod history;

@@ -1,4 +1,5 @@
-//! The commands `check-config` and `health`: what is resolved, whether it would run, and whether the log can be reached.
+//! The commands `check-config` and `health`: what is resolved, whether it would run, and whether the log can be
+//! reached.
 
 use crate::chainfile::{self, ChainFile, Variables};
 use crate::plugin::{Admitted, Engine, admit_folder, newest_version};

@@ -38,7 +38,8 @@ impl Entry {
 /// Versions of a chain's plugin that are not in force, as progress lists them. They change without a new generation.
 pub type OtherVersions = Shared<Vec<Candidate>>;
 
-/// The entry that a chain is read with now. The reader replaces it between two blocks; the writer names it in each step.
+/// The entry that a chain is read with now. The reader replaces it between two blocks; the writer names it in each
+/// step.
 pub type InForce = Shared<Entry>;
 
 /// A value that is replaced while others read it. Clones share it.

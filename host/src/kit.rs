@@ -12,7 +12,7 @@ pub use bench::bench;
 pub use check::check;
 pub use record::record;
 pub use report::{list, status};
-pub use test::{expected_lines, read_cassettes, test};
+pub use test::test;
 
 use crate::cache::Cache;
 use crate::cassette::Cassette;

@@ -1,9 +1,9 @@
 //! The chain-ingestor: follows chains through WASM plugins and publishes canonical trades.
 //!
-//! Read in the order a trade takes: [`upstream`] fetches, [`plugin`] detects and lifts, `ingest-domain` orders, [`tape`]
-//! publishes; [`source`] joins the first two, `assignment` says which chains this instance follows, `run` starts it all.
-//! What an operator configures is in [`settings`] and [`chainfile`]; [`catalog`] follows it while the process runs. What a plugin
-//! author uses is in [`scan`] and [`kit`].
+//! Read in the order a trade takes: [`upstream`] fetches, [`plugin`] detects and lifts, `ingest-domain` orders,
+//! [`tape`] publishes; [`source`] joins the first two, `assignment` says which chains this instance follows, `run`
+//! starts it all. What an operator configures is in [`settings`] and [`chainfile`]; [`catalog`] follows it while the
+//! process runs. What a plugin author uses is in [`scan`] and [`kit`].
 //!
 //! **Invariant:** only [`plugin`] names wasmtime; nothing here listens on a port or keeps state on disk.
 

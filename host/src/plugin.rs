@@ -1,7 +1,8 @@
-//! The plugin host: admits components that implement the plugin contract, and calls them, each call in a fresh instance.
+//! The plugin host: admits components that implement the plugin contract, and calls them, each call in a fresh
+//! instance.
 //!
-//! **Invariant:** this module and those below it are the only ones that name wasmtime. One version of the contract is one
-//! module ([`v1`]), which converts its types into the domain's once.
+//! **Invariant:** this module and those below it are the only ones that name wasmtime. One version of the contract is
+//! one module ([`v1`]), which converts its types into the domain's once.
 
 mod verdict;
 mod context;

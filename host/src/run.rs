@@ -1,4 +1,5 @@
-//! The command `run`: follows the chains of the catalog together with the other instances, until the process is to stop.
+//! The command `run`: follows the chains of the catalog together with the other instances, until the process is to
+//! stop.
 
 use crate::assignment;
 use crate::catalog::Keeper;
@@ -20,11 +21,12 @@ pub async fn run(settings: Settings, strings: &impl Strings, log: Log, shutdown:
     let (catalog, mut keeper) = Keeper::open(&engine, &settings, strings, in_force).await?;
     tokio::select! {
         held = assignment::hold_assigned(engine, log, catalog, shutdown) => held.context("share the chains"),
-        () = async { keeper.keep(strings).await } => Ok(()),
+        () = async { keeper.keep_current(strings).await } => Ok(()),
     }
 }
 
-/// Waits until the log can be reached; returns the code that wrote each chain last, or none when the process is to stop.
+/// Waits until the log can be reached; returns the code that wrote each chain last, or none when the process is to
+/// stop.
 async fn wait_for_log(log: &Log, shutdown: &Shutdown) -> Option<HashMap<String, Detector>> {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     loop {

@@ -1,5 +1,6 @@
-//! Reads one chain through its plugin: picks an endpoint for each call, passes over those that fail, sorts failures, and takes
-//! over a new version or new settings whenever the head is asked for: between two blocks, without the domain noticing.
+//! Reads one chain through its plugin: picks an endpoint for each call, passes over those that fail, sorts failures,
+//! and takes over a new version or new settings whenever the head is asked for: between two blocks, without the domain
+//! noticing.
 
 mod failing;
 mod confirm;

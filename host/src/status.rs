@@ -1,5 +1,6 @@
-//! Status files: what became of a dropped file, in `NAME.wasm.<instance>.status.json` beside it. An operator with only `ls` and
-//! `cat` can see why a plugin is in use or is not. Best effort: a folder that cannot be written to stops nothing.
+//! Status files: what became of a dropped file, in `NAME.wasm.<instance>.status.json` beside it. An operator with only
+//! `ls` and `cat` can see why a plugin is in use or is not. Best effort: a folder that cannot be written to stops
+//! nothing.
 
 use crate::plugin::{Admitted, Verdict};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,8 @@
-//! Fetch: sends a plugin's HTTP requests to a chain's endpoints, with retries, timeouts, size caps, rate limits and a health of
-//! each endpoint.
+//! Fetch: sends a plugin's HTTP requests to a chain's endpoints, with retries, timeouts, size caps, rate limits and a
+//! health of each endpoint.
 //!
-//! A plugin never sees an address or a key: its paths are appended to the address, and secrets are removed from the responses.
+//! A plugin never sees an address or a key: its paths are appended to the address, and secrets are removed from the
+//! responses.
 
 use crate::chainfile::Limits;
 use environment::Backoff;

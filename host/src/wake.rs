@@ -1,5 +1,5 @@
-//! Wake-ups: where a plugin names a WebSocket subscription, each notification of a node makes the head be read at once. Nothing
-//! depends on them: the poll finds whatever they miss.
+//! Wake-ups: where a plugin names a WebSocket subscription, each notification of a node makes the head be read at once.
+//! Nothing depends on them: the poll finds whatever they miss.
 
 use crate::cache::Cache;
 use crate::in_force::Entry;
@@ -24,7 +24,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of one message: only its arrival counts.
 const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
-/// Notifies `wake` whenever a node of the chain reports something new, with whatever plugin is in use, until it is dropped.
+/// Notifies `wake` whenever a node of the chain reports something new, with whatever plugin is in use, until it is
+/// dropped.
 pub(crate) async fn listen(engine: Engine, subscription: Subscription, wake: Arc<Notify>) {
     while let Some(entry) = subscription.current() {
         let generation = entry.generation;

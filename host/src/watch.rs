@@ -1,7 +1,8 @@
 //! Watches a folder by polling: reports files that are new or changed, once they are complete, and files that are gone.
 //!
-//! A file counts as complete when it has not changed between two polls, or when its last change is at least a second old: a
-//! finished file that is renamed into place is reported at once. A poll costs one listing and works on every file system.
+//! A file counts as complete when it has not changed between two polls, or when its last change is at least a second
+//! old: a finished file that is renamed into place is reported at once. A poll costs one listing and works on every
+//! file system.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

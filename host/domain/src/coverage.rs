@@ -127,7 +127,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Filling hole after hole covers every height once, whatever was there, and what is journalled is what is known.
+        /// Filling hole after hole covers every height once, whatever was there, and what is journalled is what is
+        /// known.
         #[test]
         fn holes_are_filled_and_the_journal_is_true(
             begun in prop::collection::vec((0_u64..60, 0_u64..9, 0_u8..2), 0..8),

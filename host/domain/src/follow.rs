@@ -242,8 +242,8 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
         Interruption::End(End::Stopped)
     }
 
-    /// One unit of work. A rewind comes before what is new, a backfill after it; but a backfill does not wait until a chain that
-    /// is far behind has caught up.
+    /// One unit of work. A rewind comes before what is new, a backfill after it; but a backfill does not wait until a
+    /// chain that is far behind has caught up.
     async fn turn(&mut self) -> Result<Activity, TurnError> {
         let requests = self.lease.requests();
         if let Some((id, to)) = requested::first_rewind(&requests).filter(|_| self.cursor.is_some()) {
@@ -328,7 +328,8 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
                     fresh.push(block);
                 }
                 Relation::Breaks if fresh.is_empty() => return self.leave_branch(tip).await,
-                // The endpoint changed its branch within one answer: the blocks that fit are kept, the rest is read again.
+                // The endpoint changed its branch within one answer: the blocks that fit are kept, the rest is read
+                // again.
                 Relation::Breaks => {
                     let through = fresh.last().map_or(0, |block: &Block| block.id.height);
                     return self.append(tip, vec![], fresh, through, &scanned.digest).await;

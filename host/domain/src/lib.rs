@@ -1,8 +1,8 @@
 //! Canonical order: decides which blocks are history and writes each decision to the tape as one atomic step.
 //!
 //! Read in this order: [`block`] (what comes in), [`step`] (what goes out), [`window`] (the branch as we know it),
-//! [`coverage`] (which heights are on the tape), [`ports`] (what the domain needs from outside), [`mod@follow`] (how a chain is
-//! followed).
+//! [`coverage`] (which heights are on the tape), [`ports`] (what the domain needs from outside), [`mod@follow`] (how a
+//! chain is followed).
 //!
 //! **Invariant:** every revert names a trade applied before, newest first; the journal is true after every step.
 

@@ -42,8 +42,8 @@ pub trait ChainReader: Send {
         last: u64,
         finalized: Option<u64>,
     ) -> impl Future<Output = Result<Scanned, Failure>> + Send;
-    /// Whether an endpoint that is as far as this tip still has the block; one that has it is preferred from then on. Where no
-    /// other endpoint is as far, the one that showed the tip is asked once more.
+    /// Whether an endpoint that is as far as this tip still has the block; one that has it is preferred from then on.
+    /// Where no other endpoint is as far, the one that showed the tip is asked once more.
     fn still_has(&mut self, block: &BlockId, tip: &Tip) -> impl Future<Output = Result<bool, Failure>> + Send;
     /// Reports that the endpoint that answered last is of no use: another is preferred for a while.
     fn blame(&mut self, why: &str);

@@ -16,8 +16,8 @@ pub struct Cursor {
     pub head: Option<BlockId>,
     /// Every height up to this one is on the tape or proved empty.
     pub through: u64,
-    /// The height the chain began at: trades of lower blocks go to the history topic, for ever, and all others to the live
-    /// one, so that all records of one trade stay in one order.
+    /// The height the chain began at: trades of lower blocks go to the history topic, for ever, and all others to the
+    /// live one, so that all records of one trade stay in one order.
     pub origin: u64,
     /// The first of the heights up to `through` that the code named by `digest` has followed without a break.
     pub since: u64,

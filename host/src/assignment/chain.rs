@@ -19,8 +19,8 @@ const MAX_STEP_CHANGES: usize = 4_000;
 const MAX_STEP_BYTES: usize = 6 << 20;
 
 impl Instance {
-    /// Follows one chain until it is taken away; parked, it waits until its entry changes or a rewind is requested, which may
-    /// cure it.
+    /// Follows one chain until it is taken away; parked, it waits until its entry changes or a rewind is requested,
+    /// which may cure it.
     pub(super) async fn follow_chain(&self, hold: Arc<Hold>, id: String, stop: Shutdown) -> String {
         let subscription = self.catalog.subscribe(&id);
         let mut source = Source::new(&self.engine, subscription.clone(), FailureLog::on(self.log.clone()));

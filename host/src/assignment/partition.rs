@@ -37,7 +37,7 @@ impl Instance {
 
     /// Follows the chains of a partition until it is lost.
     pub(super) async fn follow_partition(self: &Arc<Self>, partition: &Partition, stop: &Shutdown) {
-        let Some(hold) = self.take(partition, stop).await else { return };
+        let Some(hold) = self.take_partition(partition, stop).await else { return };
         let mut listing = self.catalog.listing();
         let mut running: HashMap<String, Shutdown> = HashMap::new();
         let mut following: JoinSet<String> = JoinSet::new();
@@ -73,7 +73,7 @@ impl Instance {
     }
 
     /// Takes a partition of the journal, however often that needs to be tried; none when it is lost meanwhile.
-    async fn take(&self, partition: &Partition, stop: &Shutdown) -> Option<Arc<Hold>> {
+    async fn take_partition(&self, partition: &Partition, stop: &Shutdown) -> Option<Arc<Hold>> {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         loop {
             let chains: Vec<String> = chains_of(&self.catalog.listing().borrow(), partition).into_keys().collect();

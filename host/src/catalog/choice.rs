@@ -1,4 +1,5 @@
-//! Which version of its plugin a chain uses: a pure decision over the chain file, the admitted versions and their trials.
+//! Which version of its plugin a chain uses: a pure decision over the chain file, the admitted versions and their
+//! trials.
 
 use crate::chainfile::{ChainFile, Promote};
 use crate::shadow::Diff;
@@ -14,7 +15,8 @@ pub(super) struct Candidate {
     pub(super) replaced: bool,
 }
 
-/// What became of a version on one chain: how the comparison with the version in use came out, or that it failed in use.
+/// What became of a version on one chain: how the comparison with the version in use came out, or that it failed in
+/// use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trial {
     Running,

@@ -1,4 +1,5 @@
-//! The keeper: watches the folders, has new versions tried, and keeps the listing true to what is wanted and admitted.
+//! The keeper: watches the folders, starts trials of new versions, and keeps the listing up to date with what is wanted
+//! and admitted.
 
 use super::choice::{Candidate, Choice, Trial, choose};
 use super::history::History;
@@ -39,7 +40,7 @@ struct Decision {
     refused: Option<String>,
 }
 
-/// Keeps the catalog.
+/// Keeps the catalog up to date.
 pub struct Keeper {
     engine: Engine,
     wanted: WantedChains,
@@ -88,8 +89,8 @@ impl Keeper {
         Ok((Catalog { listing: listed, withdrawals }, keeper))
     }
 
-    /// Keeps the listing true for ever.
-    pub async fn keep(&mut self, strings: &impl Strings) -> ! {
+    /// Keeps the listing up to date for ever.
+    pub async fn keep_current(&mut self, strings: &impl Strings) -> ! {
         let mut unreadable = false;
         loop {
             tokio::select! {
@@ -239,8 +240,8 @@ impl Keeper {
     }
 }
 
-/// Checks a chain's settings against the schema of each version. A version that does not accept them fails its trial; returns
-/// why the one in use does not accept them.
+/// Checks a chain's settings against the schema of each version. A version that does not accept them fails its trial;
+/// returns why the one in use does not accept them.
 fn check_settings(
     file: &ChainFile,
     versions: &[(Candidate, Admitted)],

@@ -1,5 +1,5 @@
-//! Why not: lists the versions of a chain's plugin that are not in force, for `chains.progress.v1`, whose readers cannot see the
-//! status files.
+//! Why not: lists the versions of a chain's plugin that are not in force, for `chains.progress.v1`, whose readers
+//! cannot see the status files.
 
 use super::choice::Choice;
 use crate::plugin::{Admitted, Verdict};

@@ -16,7 +16,8 @@ pub(super) struct Plugins {
     gate: Gate,
     folder: WatchedFolder,
     admissions: JoinSet<Admission>,
-    /// How often each file was seen complete: the result of an admission does not count once its file has changed again.
+    /// How often each file was seen complete: the result of an admission does not count once its file has changed
+    /// again.
     revisions: HashMap<PathBuf, u64>,
     admitted: BTreeMap<PathBuf, Admitted>,
     refused: BTreeMap<PathBuf, Verdict>,
@@ -51,7 +52,8 @@ impl Plugins {
         &self.refused
     }
 
-    /// Begins to admit the files that are new or changed, and forgets those that are gone; returns whether there were any.
+    /// Begins to admit the files that are new or changed, and forgets those that are gone; returns whether there were
+    /// any.
     pub(super) fn poll(&mut self, statuses: &mut StatusWriter) -> std::io::Result<bool> {
         let changes = self.folder.poll()?;
         let any = !changes.is_empty();

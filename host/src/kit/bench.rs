@@ -1,6 +1,7 @@
 //! `plugin bench`: measures how fast a plugin scans its cassettes, and how much fuel a trade costs.
 
-use super::{UNLIMITED_FUEL, read_cassettes, replay};
+use super::test::read_cassettes;
+use super::{UNLIMITED_FUEL, replay};
 use crate::cassette::RecordedAnswer;
 use crate::chainfile::Limits;
 use crate::plugin::{Engine, Gate, admit};

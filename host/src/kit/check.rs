@@ -1,7 +1,9 @@
-//! `plugin check`: admits a component, and checks on every cassette that it is deterministic, does not depend on the time, never
-//! answers in part when fuel or memory run out, and keeps the rules of trades; reports how much fuel and memory are left.
+//! `plugin check`: admits a component, and checks on every cassette that it is deterministic, does not depend on the
+//! time, never answers in part when fuel or memory run out, and keeps the rules of trades; reports how much fuel and
+//! memory are left.
 
-use super::{UNLIMITED_FUEL, read_cassettes, read_chain_file, replay};
+use super::test::read_cassettes;
+use super::{UNLIMITED_FUEL, read_chain_file, replay};
 use crate::cassette::Cassette;
 use crate::chainfile::Limits;
 use crate::plugin::v1::CallError;
@@ -106,7 +108,8 @@ async fn check_cassette(
     Ok(usage)
 }
 
-/// Checks that with less fuel or memory than it needs a plugin fails, and with more gives the same: never a part of the blocks.
+/// Checks that with less fuel or memory than it needs a plugin fails, and with more gives the same: never a part of the
+/// blocks.
 async fn check_starved(
     engine: &Engine,
     plugin: &Admitted,

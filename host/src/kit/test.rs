@@ -1,7 +1,7 @@
 //! `plugin test`: replays cassettes and compares the result with the expected lines beside them.
 //!
-//! `NAME.cassette.json` must give the lines of `NAME.expected.jsonl`: each block, followed by its trades as the tape has them,
-//! without the code that detected them.
+//! `NAME.cassette.json` must give the lines of `NAME.expected.jsonl`: each block, followed by its trades as the tape
+//! has them, without the code that detected them.
 
 use super::replay;
 use crate::cassette::Cassette;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use tape::Status;
 
 /// Every cassette of a folder, by path.
-pub fn read_cassettes(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Cassette)>> {
+pub(super) fn read_cassettes(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Cassette)>> {
     let listed = std::fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))?;
     let mut paths: Vec<PathBuf> = listed.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.retain(|path| path.to_string_lossy().ends_with(".cassette.json"));
@@ -27,7 +27,7 @@ pub fn read_cassettes(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Cassette)>>
 }
 
 /// The result of a scan, as lines for people to read and review.
-pub fn expected_lines(scanned: &Scanned) -> anyhow::Result<String> {
+fn expected_lines(scanned: &Scanned) -> anyhow::Result<String> {
     let mut lines = vec![];
     for block in &scanned.blocks {
         let parent = block.parent.as_ref().map(ToString::to_string);

@@ -1,4 +1,5 @@
-//! Admission: checks a file stage by stage until it is a plugin that can run, or refuses it with the stage, the reason and the cure.
+//! Admission: checks a file stage by stage until it is a plugin that can run, or refuses it with the stage, the reason
+//! and the cure.
 
 use super::anatomy;
 use super::engine::Engine;
@@ -174,7 +175,8 @@ fn check_identity(description: &v1::Description) -> Result<Version, Verdict> {
     })
 }
 
-/// Inspects, then compiles, in the background; one component at a time, so that admission never takes all cores and all memory.
+/// Inspects, then compiles, in the background; one component at a time, so that admission never takes all cores and all
+/// memory.
 async fn compile(engine: &Engine, bytes: Arc<[u8]>) -> Result<(Component, Arc<[u8]>), Verdict> {
     static TURN: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
     let turn = TURN.acquire().await;

@@ -51,8 +51,8 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<(), Verdict> {
     validator.validate_all(bytes).map(drop).map_err(|e| broken(&e))
 }
 
-/// The WebAssembly proposals that this host runs: the finished ones, without threads, 64-bit memories, garbage collection and
-/// those that are not deterministic.
+/// The WebAssembly proposals that this host runs: the finished ones, without threads, 64-bit memories, garbage
+/// collection and those that are not deterministic.
 fn features() -> WasmFeatures {
     let off = WasmFeatures::THREADS
         | WasmFeatures::MEMORY64

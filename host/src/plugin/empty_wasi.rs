@@ -1,5 +1,6 @@
-//! WASI without effect, for components that import it: no directories, environment, arguments or network; a clock that stands
-//! still and random bytes that repeat, so that scans stay deterministic. What such a component prints is dropped.
+//! WASI without effect, for components that import it: no directories, environment, arguments or network; a clock that
+//! stands still and random bytes that repeat, so that scans stay deterministic. What such a component prints is
+//! dropped.
 
 use super::sandbox::CallState;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! The engines that run components: one for the hot path (pooled instances, a ticking epoch), one with fuel for verdicts
-//! that must not depend on the machine's speed. Nothing compiled by one runs on the other.
+//! The engines that run components: one for the hot path (pooled instances, a ticking epoch), one with fuel for
+//! verdicts that must not depend on the machine's speed. Nothing compiled by one runs on the other.
 //!
-//! Calls run on threads of their own, as many as there may be calls at once: a plugin that computes without end occupies
-//! one of them, and the operating system shares the cores fairly among all. No other executor is blocked.
+//! Calls run on threads of their own, as many as there may be calls at once: a plugin that computes without end
+//! occupies one of them, and the operating system shares the cores fairly among all. No other executor is blocked.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,7 +46,8 @@ impl Engine {
             .total_stacks(max_calls * CORE_INSTANCES_PER_COMPONENT)
             .max_memory_size(MAX_MEMORY_BYTES)
             .table_elements(MAX_TABLE_ELEMENTS)
-            // Where the kernel reports which pages were written, only those are cleared, and they stay mapped for the next call.
+            // Where the kernel reports which pages were written, only those are cleared, and they stay mapped for the
+            // next call.
             .pagemap_scan(Enabled::Auto)
             .linear_memory_keep_resident(16 << 20)
             .table_keep_resident(64 << 10);

@@ -1,4 +1,5 @@
-//! What one call of a plugin can reach and may use: upstream, cache, log, and limits on time, memory, requests and output.
+//! What one call of a plugin can reach and may use: upstream, cache, log, and limits on time, memory, requests and
+//! output.
 
 use super::empty_wasi::EmptyWasi;
 use super::engine::MAX_TABLE_ELEMENTS;

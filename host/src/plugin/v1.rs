@@ -1,7 +1,7 @@
 //! WIT `chaintape:plugin@1`: the calls of the contract, each in a fresh instance.
 //!
-//! [`scan`] is the one that finds trades; `lift` turns what it returns into the tape's terms, `imports` is what a plugin can
-//! call in turn, `call` bounds what one call may use.
+//! [`scan`] is the one that finds trades; `lift` turns what it returns into the tape's terms, `imports` is what a
+//! plugin can call in turn, `call` bounds what one call may use.
 
 mod call;
 mod error;
@@ -32,7 +32,7 @@ use super::empty_wasi;
 use super::engine::Engine;
 use super::sandbox::{AnswerSource, CallResources, CallState, CallUsage};
 use bindings::chaintape::plugin::types as wit;
-use call::Call;
+use call::PluginCall;
 use error::first_line;
 use futures_util::FutureExt;
 use ingest_domain::{Scanned, Tip};
@@ -69,7 +69,7 @@ pub(super) async fn describe(
     ready: &Ready,
     resources: CallResources,
 ) -> Result<(Description, Option<u64>), CallError> {
-    let call = Call::new(engine, ready.clone(), resources, AnswerSource::Live, 0);
+    let call = PluginCall::new(engine, ready.clone(), resources, AnswerSource::Live, 0);
     let described = call.on_worker(|ready, store| {
         async move {
             let instance = ready.chain.instance_pre().instantiate_async(&mut *store).await?;
@@ -96,7 +96,7 @@ pub async fn head(
     context: &CallContext,
 ) -> Result<Tip, CallError> {
     let _room = engine.room.acquire().await;
-    let call = Call::new(engine, plugin.ready.clone(), resources, AnswerSource::Live, context.now_ms);
+    let call = PluginCall::new(engine, plugin.ready.clone(), resources, AnswerSource::Live, context.now_ms);
     let context = wit_context(context);
     let head = call.on_worker(|ready, store| {
         async move {
@@ -118,7 +118,7 @@ pub async fn wake_by(
     context: &CallContext,
 ) -> Result<Option<Wake>, CallError> {
     let _room = engine.room.acquire().await;
-    let call = Call::new(engine, plugin.ready.clone(), resources, AnswerSource::Live, context.now_ms);
+    let call = PluginCall::new(engine, plugin.ready.clone(), resources, AnswerSource::Live, context.now_ms);
     let context = wit_context(context);
     let wake = call.on_worker(|ready, store| {
         async move {
@@ -142,7 +142,8 @@ pub async fn scan(
     scan_with(engine, plugin, resources, AnswerSource::Live, None, context, network, span).await.0
 }
 
-/// Asks for the blocks of a span, with upstream's answers from a source of the caller's choice, under fuel where it is given.
+/// Asks for the blocks of a span, with upstream's answers from a source of the caller's choice, under fuel where it is
+/// given.
 #[tracing::instrument(name = "plugin.span.scan", skip_all, fields(chain.id = %resources.chain, first, last))]
 #[expect(clippy::too_many_arguments, reason = "they are what a scan is a function of")]
 pub async fn scan_with(
@@ -162,7 +163,7 @@ pub async fn scan_with(
         detector: Arc::clone(&plugin.detector),
         max_trades: resources.limits.trades,
     };
-    let mut call = Call::new(engine, plugin.ready.clone(), resources, answers, context.now_ms);
+    let mut call = PluginCall::new(engine, plugin.ready.clone(), resources, answers, context.now_ms);
     if let Some(fuel) = fuel
         && let Err(error) = call.meter(engine, plugin, fuel)
     {

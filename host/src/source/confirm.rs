@@ -1,5 +1,5 @@
-//! Confirms a reorg with the other endpoints: a branch is not left while another endpoint that is as far still has the block.
-//! With a single endpoint, that one is asked once more.
+//! Confirms a reorg with the other endpoints: a branch is not left while another endpoint that is as far still has the
+//! block. With a single endpoint, that one is asked once more.
 
 use super::{ActiveVersion, Source};
 use crate::plugin::v1;

@@ -1,6 +1,6 @@
-//! Handles scans that fail deterministically: each is repeated in a fresh instance, narrowed to one block, recorded as a cassette
-//! and counted as a strike; after enough strikes in a row the chain's policy applies. Also repeats a sample of the scans that
-//! succeed, because a plugin whose output depends on anything but its answers is broken too.
+//! Handles scans that fail deterministically: each is repeated in a fresh instance, narrowed to one block, recorded as
+//! a cassette and counted as a strike; after enough strikes in a row the chain's policy applies. Also repeats a sample
+//! of the scans that succeed, because a plugin whose output depends on anything but its answers is broken too.
 
 use super::{ActiveVersion, Source};
 use crate::cassette::{Cassette, Recorder};
@@ -116,8 +116,8 @@ impl Source {
         Err(Failure::Hopeless(why))
     }
 
-    /// Handles a scan that was too slow: the first time may be the machine's fault; the second time the recorded answers are
-    /// scanned under fuel.
+    /// Handles a scan that was too slow: the first time may be the machine's fault; the second time the recorded
+    /// answers are scanned under fuel.
     pub(super) async fn handle_slow(&mut self, attempt: &Attempt<'_>, why: String) -> Result<Scanned, Failure> {
         let second = self.strikes.slow.replace(attempt.span) == Some(attempt.span);
         let Some(recorder) = attempt.recorder.as_ref().filter(|_| second) else {
@@ -135,8 +135,8 @@ impl Source {
         }
     }
 
-    /// Handles a deterministic failure: repeats it, narrows it to one block, publishes a cassette, counts a strike, and applies
-    /// the policy.
+    /// Handles a deterministic failure: repeats it, narrows it to one block, publishes a cassette, counts a strike, and
+    /// applies the policy.
     pub(super) async fn handle_failure(&mut self, attempt: &Attempt<'_>, error: CallError) -> Result<Scanned, Failure> {
         let (first, last) = attempt.span;
         let active = attempt.active;
@@ -173,7 +173,8 @@ impl Source {
         Err(self.apply_policy(active, strikes, why))
     }
 
-    /// Repeats a failed scan in a fresh instance, recorded: the blocks, or the deterministic error; any other failure ends it.
+    /// Repeats a failed scan in a fresh instance, recorded: the blocks, or the deterministic error; any other failure
+    /// ends it.
     async fn repeat(&self, attempt: &Attempt<'_>, recorder: &Recorder) -> Result<Result<Scanned, CallError>, Failure> {
         let active = attempt.active;
         let (resources, answers) =
@@ -220,7 +221,8 @@ impl Source {
         }
     }
 
-    /// Leaves a block out: its hash is taken from its neighbours, so that the branch stays connected; its trades are a gap.
+    /// Leaves a block out: its hash is taken from its neighbours, so that the branch stays connected; its trades are a
+    /// gap.
     async fn skip_block(&mut self, attempt: &Attempt<'_>, why: String) -> Result<Scanned, Failure> {
         let height = attempt.span.0;
         let mut parent = None;

@@ -21,8 +21,8 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// Takes a partition: fences the writers of these chains, and of all others that the journal names, then reads the journal
-    /// once for all.
+    /// Takes a partition: fences the writers of these chains, and of all others that the journal names, then reads the
+    /// journal once for all.
     pub async fn take(
         log: &Log,
         membership: &Membership,

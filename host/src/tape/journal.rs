@@ -1,11 +1,10 @@
 //! Reads the journal back: the newest record of each key counts, and of one chain only blocks up to its cursor.
 
-use super::OnTape;
 use ingest_domain::{Cursor, Journal, Range};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use tape::{BlockId, Partition, Trade, Unavailable};
-use tape_log::{Log, Stored};
+use tape_log::{Log, Stored, topics};
 use wire::v1::{journal as wire_journal, progress};
 
 /// Per partition: next offset and number of records.
@@ -13,6 +12,32 @@ pub(super) type PartitionCounts = BTreeMap<u32, (u64, u64)>;
 
 /// A block's hash and the parts of its trades.
 type BlockParts = (Arc<str>, BTreeMap<u32, Vec<Trade>>);
+
+/// What is on the tape of a chain, besides the domain's own cursor and window.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OnTape {
+    /// Journal records per height.
+    pub(super) parts: BTreeMap<u64, u32>,
+    /// Covered ranges by number.
+    pub(super) ranges: BTreeMap<u32, Range>,
+    /// Per partition of the live topic: next offset and number of records.
+    pub(super) live: PartitionCounts,
+    /// The same of the history topic.
+    pub(super) history: PartitionCounts,
+}
+
+impl OnTape {
+    /// The counts of a partition's topic.
+    pub(super) fn counts_of(&mut self, partition: &Partition) -> &mut PartitionCounts {
+        if *partition.topic == *topics::HISTORY.name { &mut self.history } else { &mut self.live }
+    }
+
+    /// The partitions that hold trades of the chain.
+    pub(super) fn trade_partitions(&self) -> Vec<Partition> {
+        let live = self.live.keys().map(|index| topics::TRADES.partition(*index));
+        live.chain(self.history.keys().map(|index| topics::HISTORY.partition(*index))).collect()
+    }
+}
 
 /// The journal of one chain.
 #[derive(Default)]
@@ -114,7 +139,7 @@ impl ChainJournal {
         };
         let cursor = self.cursor.as_ref();
         OnTape {
-            parts: self.blocks.iter().map(|(height, (_, parts))| (*height, super::count(parts.len()))).collect(),
+            parts: self.blocks.iter().map(|(height, (_, parts))| (*height, count(parts.len()))).collect(),
             ranges: self.ranges.iter().map(|(number, range)| (*number, domain_range(range))).collect(),
             live: cursor.map(|cursor| partitions(&cursor.partitions)).unwrap_or_default(),
             history: cursor.map(|cursor| partitions(&cursor.history)).unwrap_or_default(),
@@ -132,6 +157,10 @@ impl ChainJournal {
 
 fn domain_range(range: &wire_journal::Range) -> Range {
     Range { from: range.from, to: range.to, digest: range.digest.as_str().into() }
+}
+
+pub(super) fn count(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
 }
 
 /// Partition counts as they are written.

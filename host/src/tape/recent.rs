@@ -1,5 +1,5 @@
-//! Keeps the newest journalled blocks in memory, up to a size: most reorgs are short, and reading the whole journal for two
-//! blocks would delay the chain.
+//! Keeps the newest journalled blocks in memory, up to a size: most reorgs are short, and reading the whole journal for
+//! two blocks would delay the chain.
 
 use std::collections::BTreeMap;
 use tape::{BlockId, Trade};

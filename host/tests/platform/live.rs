@@ -53,7 +53,7 @@ impl RunningCatalog {
         let code = |digest: &str| Detector { plugin: "wat".into(), version: "1.0.0".into(), digest: digest.into() };
         let in_force = in_force.iter().map(|(chain, digest)| ((*chain).to_owned(), code(digest))).collect();
         let (catalog, mut keeper) = Keeper::open(&engine, &settings, &strings, in_force).await.unwrap();
-        let keeper = tokio::spawn(async move { keeper.keep(&strings).await });
+        let keeper = tokio::spawn(async move { keeper.keep_current(&strings).await });
         Self { folder, engine, catalog, keeper }
     }
 

@@ -49,7 +49,8 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         step.cursor.through = step.cursor.through.max(through);
         self.raise_finality(&mut step, tip);
         self.commit(step).await?;
-        // Only a successful append widens the next span: a span that is refused as too wide must not be asked for again and again.
+        // Only a successful append widens the next span: a span that is refused as too wide must not be asked for again
+        // and again.
         self.span = self.span.saturating_add(1).min(self.plan.span.max(1));
         Ok(Activity::Appended)
     }
@@ -62,7 +63,8 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         step.ranges.extend(self.coverage.cut(below));
         let cursor = &mut step.cursor;
         if cursor.finalized.as_ref().is_some_and(|block| block.height > below) {
-            // Not all blocks that were published as final are known by hash: the branch begins anew with the next block.
+            // Not all blocks that were published as final are known by hash: the branch begins anew with the next
+            // block.
             step.popped.extend(self.window.clear());
             cursor.finalized = None;
         }
@@ -116,8 +118,8 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         Ok(())
     }
 
-    /// Raises finality to the block that the node calls final, if it is on the tape; it never falls. A chain whose nodes call
-    /// nothing final forgets the blocks that lie very deep.
+    /// Raises finality to the block that the node calls final, if it is on the tape; it never falls. A chain whose
+    /// nodes call nothing final forgets the blocks that lie very deep.
     fn raise_finality(&mut self, step: &mut Step, tip: &Tip) {
         if tip.finalized.is_none() {
             step.settled = self.window.settle(step.cursor.through.saturating_sub(MAX_REORG_BLOCKS as u64));

@@ -88,12 +88,12 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         let journalled = self.lease.journalled_above(ancestor).await.map_err(Interruption::ClaimAgain)?;
         let left = self.window.clone().pop_above(ancestor);
         self.observer.reorged(&self.plan.chain, ancestor, left.len());
-        let with_trades = |id: BlockId| match journalled.iter().find(|(block, _)| *block == id) {
-            Some((_, trades)) => Ok((id, trades.clone())),
-            None => {
-                let why = format!("the journal holds no trades of block {id}, which must be taken back");
-                Err(Failure::Hopeless(why).into())
-            }
+        let with_trades = |id: BlockId| {
+            let found = journalled.iter().find(|(block, _)| *block == id);
+            let trades = found.map(|(_, trades)| trades.clone()).ok_or_else(|| {
+                Failure::Hopeless(format!("the journal holds no trades of block {id}, which must be taken back"))
+            })?;
+            Ok((id, trades))
         };
         left.into_iter().map(with_trades).collect()
     }
@@ -117,7 +117,8 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         Ok(None)
     }
 
-    /// Fails while an endpoint that is as far still has a block of ours: then the one that shows another branch is wrong.
+    /// Fails while an endpoint that is as far still has a block of ours: then the one that shows another branch is
+    /// wrong.
     async fn confirm_gone(&mut self, block: Option<BlockId>, tip: &Tip) -> Result<(), TurnError> {
         match block {
             Some(block) if self.chain.still_has(&block, tip).await? => Err(Failure::Reorged.into()),

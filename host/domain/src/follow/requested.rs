@@ -37,8 +37,8 @@ impl BackfillSchedule {
 }
 
 impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K, O> {
-    /// Takes back every live trade above a height, newest block first, and sets the cursor there, whatever is final. If it is
-    /// interrupted, the request stays and the next attempt takes back what is left.
+    /// Takes back every live trade above a height, newest block first, and sets the cursor there, whatever is final. If
+    /// it is interrupted, the request stays and the next attempt takes back what is left.
     pub(super) async fn rewind(&mut self, id: String, to: u64) -> Result<Activity, TurnError> {
         let mut step = self.empty_step()?;
         if to < step.cursor.through {
@@ -55,7 +55,8 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         Ok(Activity::Appended)
     }
 
-    /// Puts the next few heights of the past on the tape, where a backfill is requested; a failure here delays nothing else.
+    /// Puts the next few heights of the past on the tape, where a backfill is requested; a failure here delays nothing
+    /// else.
     pub(super) async fn backfill_next(&mut self, requests: &[Request]) -> Result<Activity, TurnError> {
         if self.backfill.not_before_ms > self.clock.now_ms() {
             return Ok(Activity::Idle);
@@ -128,8 +129,8 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         Ok(Activity::Appended)
     }
 
-    /// The height up to which the past can no longer change: the node's finalized height, since there is no block of ours there
-    /// to compare with.
+    /// The height up to which the past can no longer change: the node's finalized height, since there is no block of
+    /// ours there to compare with.
     fn settled_height(&self, cursor: &Cursor) -> u64 {
         let finalized = self.tip.as_ref().and_then(|tip| tip.finalized.as_ref()).or(cursor.finalized.as_ref());
         finalized.map_or_else(|| cursor.through.saturating_sub(MAX_REORG_BLOCKS as u64), |block| block.height)

@@ -1,7 +1,8 @@
-//! Requests: a backfill puts each height on the tape once, and a rewind takes back what stands above, while live goes on.
+//! Requests: a backfill puts each height on the tape once, and a rewind takes back what stands above, while live goes
+//! on.
 
 use crate::world::{covered, expected_from, followed_with_requests, live_trades, views};
-use ingest_domain::{Beginning, End, RequestKind};
+use ingest_domain::{Beginning, End, Request, RequestKind};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -68,8 +69,8 @@ fn other_code_covers_from_where_it_took_over() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever is requested, reorganised, swapped and left unanswered by the tape: the live trades are those of the covered
-    /// heights on the winning branch, and no height is covered twice.
+    /// Whatever is requested, reorganised, swapped and left unanswered by the tape: the live trades are those of the
+    /// covered heights on the winning branch, and no height is covered twice.
     #[test]
     fn any_history_with_requests_ends_as_its_winning_branch(
         length in 10_u64..25,
@@ -89,7 +90,8 @@ proptest! {
         let requests: Vec<(usize, RequestKind)> = requests
             .into_iter()
             .map(|(view, back, at, length)| {
-                let kind = if back { RequestKind::Rewind { to: at } } else { RequestKind::Backfill { from: at, to: at + length } };
+                let backfill = RequestKind::Backfill { from: at, to: at + length };
+                let kind = if back { RequestKind::Rewind { to: at } } else { backfill };
                 (view.min(views.len() - 1), kind)
             })
             .collect();
@@ -106,7 +108,8 @@ proptest! {
             .collect();
         prop_assert_eq!(live, expected);
         prop_assert_eq!(content.cursor.as_ref().unwrap().through, last.latest());
-        let rewinds = content.requests.iter().filter(|(_, request)| matches!(request.kind, RequestKind::Rewind { .. })).count();
+        let is_rewind = |request: &Request| matches!(request.kind, RequestKind::Rewind { .. });
+        let rewinds = content.requests.iter().filter(|(_, request)| is_rewind(request)).count();
         prop_assert_eq!(rewinds, 0);
     }
 }

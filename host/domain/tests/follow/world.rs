@@ -235,8 +235,8 @@ pub(crate) fn followed_from(beginning: Beginning, views: Vec<View>, silent_every
     followed_with_requests(beginning, views, silent_every, &[])
 }
 
-/// The same with requests, each from the view of that number on. A chain that parks is followed again, as its holder does, as
-/// long as there is a request that may cure it.
+/// The same with requests, each from the view of that number on. A chain that parks is followed again, as its holder
+/// does, as long as there is a request that may cure it.
 pub(crate) fn followed_with_requests(
     beginning: Beginning,
     views: Vec<View>,

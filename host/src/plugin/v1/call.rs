@@ -16,7 +16,7 @@ const CALL_TIMEOUT: Duration = Duration::from_mins(10);
 const FUEL_YIELD_INTERVAL: u64 = 50_000_000;
 
 /// A call that is about to be made.
-pub(super) struct Call<'e> {
+pub(super) struct PluginCall<'e> {
     host: &'e Engine,
     /// The engine that compiled `ready`.
     engine: wasmtime::Engine,
@@ -26,7 +26,7 @@ pub(super) struct Call<'e> {
     fuel: Option<u64>,
 }
 
-impl<'e> Call<'e> {
+impl<'e> PluginCall<'e> {
     /// A call on the engine of the hot path.
     pub(super) fn new(
         host: &'e Engine,
