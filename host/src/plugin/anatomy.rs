@@ -33,10 +33,10 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<(), Verdict> {
             }
             Payload::TypeSection(section) => bound("so many types:", section.count().into(), MAX_DECLARATIONS.into())?,
             Payload::ImportSection(section) => {
-                bound("so many imports:", section.count().into(), MAX_DECLARATIONS.into())?
+                bound("so many imports:", section.count().into(), MAX_DECLARATIONS.into())?;
             }
             Payload::ExportSection(section) => {
-                bound("so many exports:", section.count().into(), MAX_DECLARATIONS.into())?
+                bound("so many exports:", section.count().into(), MAX_DECLARATIONS.into())?;
             }
             Payload::ComponentTypeSection(section) => {
                 bound("so many component types:", section.count().into(), MAX_DECLARATIONS.into())?;

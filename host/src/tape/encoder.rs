@@ -4,7 +4,7 @@ use super::journal::{OnTape, count, covered, partition_progress};
 use crate::in_force::{Entry, InForce};
 use crate::requests::Requests;
 use ingest_domain::{ChainState, Range, Step};
-use tape::{BlockId, Detector, Partition};
+use tape::{BlockId, Detector, Partition, Trade};
 use tape_log::{Record, Topic, topics};
 use wire::headers::{cloud_event, kind};
 use wire::v1::{journal as wire_journal, progress, trade};
