@@ -1,44 +1,46 @@
-//! The cache lent to plugins: facts by chain and plugin digest, in memory, bounded, allowed to forget.
+//! The cache that plugins can use: values by key, one cache per chain and plugin digest, in memory and bounded.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes kept for one chain.
-const MOST: usize = 64 << 20;
-/// Largest key and value.
-const LARGEST: (usize, usize) = (256, 64 << 10);
+const MAX_CACHE_BYTES: usize = 64 << 20;
+/// Bytes of one key.
+const MAX_KEY_BYTES: usize = 256;
+/// Bytes of one value.
+const MAX_VALUE_BYTES: usize = 64 << 10;
 
-/// Facts of one chain under one plugin. Clones share them.
+/// The cache of one chain under one plugin. Clones share it.
 #[derive(Clone, Default)]
-pub struct Cache(Arc<Mutex<Facts>>);
+pub struct Cache(Arc<Mutex<Entries>>);
 
 #[derive(Default)]
-struct Facts {
+struct Entries {
     young: HashMap<String, Arc<[u8]>>,
     old: HashMap<String, Arc<[u8]>>,
     bytes: usize,
 }
 
 impl Cache {
-    /// One answer per key.
+    /// The value of each key, where it is still there.
     pub fn get(&self, keys: &[String]) -> Vec<Option<Vec<u8>>> {
-        let mut facts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.iter().map(|key| facts.get(key)).collect()
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.iter().map(|key| entries.get(key)).collect()
     }
 
-    /// Keeps what is neither empty nor too large.
+    /// Stores the entries that are neither empty nor too large.
     pub fn put(&self, entries: Vec<(String, Vec<u8>)>) {
-        let mut facts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, value) in entries {
-            let fits = !value.is_empty() && key.len() <= LARGEST.0 && value.len() <= LARGEST.1;
+            let fits = !value.is_empty() && key.len() <= MAX_KEY_BYTES && value.len() <= MAX_VALUE_BYTES;
             if fits {
-                facts.insert(key, value.into());
+                cached.insert(key, value.into());
             }
         }
     }
 }
 
-impl Facts {
+impl Entries {
     fn get(&mut self, key: &str) -> Option<Vec<u8>> {
         if let Some(found) = self.young.get(key) {
             return Some(found.to_vec());
@@ -53,7 +55,7 @@ impl Facts {
     fn insert(&mut self, key: String, value: Arc<[u8]>) {
         self.bytes += key.len() + value.len();
         self.young.insert(key, value);
-        if self.bytes > MOST / 2 {
+        if self.bytes > MAX_CACHE_BYTES / 2 {
             self.old = std::mem::take(&mut self.young);
             self.bytes = 0;
         }
@@ -73,8 +75,8 @@ mod tests {
             assert_eq!(cache.get(&["kept".into()]), [Some(b"1".to_vec())], "after {n}");
         }
         assert_eq!(cache.get(&["empty".into(), "filler 0".into()]), [None, None]);
-        let facts = cache.0.lock().unwrap();
-        let held: usize = facts.young.values().chain(facts.old.values()).map(|value| value.len()).sum();
-        assert!(held <= MOST, "{held}");
+        let entries = cache.0.lock().unwrap();
+        let held: usize = entries.young.values().chain(entries.old.values()).map(|value| value.len()).sum();
+        assert!(held <= MAX_CACHE_BYTES, "{held}");
     }
 }

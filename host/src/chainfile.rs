@@ -1,7 +1,8 @@
-//! A chain file: which plugin follows which endpoints from where, as TOML with `${VAR}` filled in.
+//! A chain file: which plugin follows a chain, on which endpoints and from where, as TOML with `${VAR}` filled in.
 
-mod variables;
 mod policy;
+mod text;
+mod variables;
 
 pub use policy::{OnFailure, Policy, Promote};
 pub use variables::Variables;
@@ -12,6 +13,7 @@ use semver::Version;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use text::Text;
 use variables::{Filled, fill};
 
 /// One chain to follow.
@@ -27,21 +29,21 @@ pub struct ChainFile {
     pub pinned: Option<Version>,
     /// Addresses of nodes; empty for synthetic chains.
     pub endpoints: Vec<String>,
-    /// WebSocket addresses at which nodes say that something is new; unless the file names them, those of the endpoints.
+    /// WebSocket addresses at which nodes notify about new blocks; unless the file names them, those of the endpoints.
     pub sockets: Vec<String>,
     /// Where a chain without a cursor begins.
     pub start: Beginning,
-    /// Milliseconds between looks at the head.
+    /// Milliseconds between two reads of the head.
     pub poll_ms: u64,
     /// Handed to the plugin, as one JSON object.
     pub settings: String,
-    /// What its scans may use.
+    /// What its calls may use.
     pub limits: Limits,
     /// What happens with new versions, and with versions that fail.
     pub policy: Policy,
-    /// Names and links for people.
+    /// Names and links for display.
     pub display: BTreeMap<String, String>,
-    /// What providers of balances call it.
+    /// What balance providers call the chain.
     pub providers: BTreeMap<String, String>,
     /// What was filled in for `${VAR}`.
     pub secrets: Vec<Secret>,
@@ -57,7 +59,7 @@ impl Default for ChainFile {
             endpoints: vec![],
             sockets: vec![],
             start: Beginning::Latest,
-            poll_ms: POLL_MS,
+            poll_ms: DEFAULT_POLL_MS,
             settings: "{}".to_owned(),
             limits: Limits::default(),
             policy: Policy::default(),
@@ -68,20 +70,20 @@ impl Default for ChainFile {
     }
 }
 
-/// Milliseconds between looks at the head, unless the file says otherwise.
-const POLL_MS: u64 = 500;
-/// A filled-in text shorter than this is no secret.
-const SECRET: usize = 4;
+/// Milliseconds between two reads of the head, unless the file says otherwise.
+const DEFAULT_POLL_MS: u64 = 500;
+/// Bytes below which a filled-in text does not count as a secret.
+const MIN_SECRET_BYTES: usize = 4;
 
 impl ChainFile {
-    /// A text without what was filled in for `${VAR}`.
+    /// A text with `***` for whatever was filled in for `${VAR}`.
     pub fn without_secrets(&self, text: &str) -> String {
-        let secrets = self.secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= SECRET);
+        let secrets = self.secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= MIN_SECRET_BYTES);
         secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
 }
 
-/// What the scans of one chain may use.
+/// What the plugin calls of one chain may use.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -91,9 +93,9 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Heights asked for at once.
     pub span: u64,
-    /// Bytes of one answer of the endpoint.
+    /// Bytes of one response of an endpoint.
     pub answer_bytes: usize,
-    /// Milliseconds that one answer may take.
+    /// Milliseconds that one response may take.
     pub answer_ms: u64,
     /// Weight of requests per second and endpoint; 0 is no limit.
     pub weight_per_second: u32,
@@ -101,7 +103,7 @@ pub struct Limits {
     pub requests: u64,
     /// Trades in one block.
     pub trades: usize,
-    /// Bytes that a plugin may hand to the host in one call: answers, requests, facts.
+    /// Bytes that a plugin may hand to the host in one call: results, requests, cache entries.
     pub output_bytes: usize,
 }
 
@@ -119,35 +121,6 @@ impl Default for Limits {
             output_bytes: 64 << 20,
         }
     }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    id: String,
-    plugin: String,
-    #[serde(default)]
-    endpoints: Vec<String>,
-    sockets: Option<Vec<String>>,
-    start: Option<Start>,
-    poll_ms: Option<u64>,
-    #[serde(default)]
-    settings: toml::Table,
-    #[serde(default)]
-    limits: Limits,
-    #[serde(default)]
-    policy: Policy,
-    #[serde(default)]
-    display: BTreeMap<String, String>,
-    #[serde(default)]
-    providers: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Start {
-    Height(u64),
-    Word(String),
 }
 
 /// Reads every chain file of a folder, or says everything that is wrong with them.
@@ -188,73 +161,13 @@ fn parse(path: &Path, text: &str, variables: &Variables<'_, impl Strings>) -> Re
         fill(key, value, variables, &mut found);
     }
     let Filled { mut problems, secrets } = found;
-    let written = match table.try_into::<Written>() {
-        Ok(written) => written,
+    match table.try_into::<Text>() {
+        Ok(text) => text.check(path, secrets, problems),
         Err(e) => {
             problems.push(one_line(&e));
-            return Err(problems);
-        }
-    };
-    if written.id.is_empty() || !written.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-        problems.push(format!("id `{}` must be lower-case letters, digits and hyphens", written.id));
-    }
-    for endpoint in &written.endpoints {
-        let known = ["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme));
-        // A variable that was not found has been named already.
-        if !endpoint.is_empty() && !known && !endpoint.contains("${") {
-            problems.push("each of endpoints must start with http:// or https://".to_owned());
+            Err(problems)
         }
     }
-    for socket in written.sockets.iter().flatten() {
-        let known = ["ws://", "wss://"].iter().any(|scheme| socket.starts_with(scheme));
-        if !socket.is_empty() && !known && !socket.contains("${") {
-            problems.push("each of sockets must start with ws:// or wss://".to_owned());
-        }
-    }
-    let start = match written.start {
-        None => Beginning::Latest,
-        Some(Start::Height(height)) => Beginning::Height(height),
-        Some(Start::Word(word)) if word == "latest" => Beginning::Latest,
-        Some(Start::Word(word)) if word == "finalized" => Beginning::Finalized,
-        Some(Start::Word(word)) => {
-            problems.push(format!("start is `{word}` and must be \"latest\", \"finalized\" or a height"));
-            Beginning::Latest
-        }
-    };
-    let (plugin, pinned) = match written.plugin.split_once('@') {
-        None => (written.plugin.clone(), None),
-        Some((plugin, version)) => {
-            let parsed = Version::parse(version);
-            let wrong = parsed.as_ref().err().map(|e| format!("plugin version `{version}`: {e}; it is like evm@1.4.0"));
-            problems.extend(wrong);
-            (plugin.to_owned(), parsed.ok())
-        }
-    };
-    if written.policy.promote == Promote::Manual && !written.plugin.contains('@') {
-        problems.push(format!("policy.promote is \"manual\", so plugin must name a version: {plugin}@1.4.0"));
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let endpoints: Vec<String> = written.endpoints.into_iter().filter(|endpoint| !endpoint.is_empty()).collect();
-    // `http` becomes `ws`, `https` becomes `wss`.
-    let beside = || endpoints.iter().map(|endpoint| endpoint.replacen("http", "ws", 1)).collect();
-    Ok(ChainFile {
-        path: path.to_owned(),
-        id: written.id,
-        plugin,
-        pinned,
-        sockets: written.sockets.unwrap_or_else(beside),
-        endpoints,
-        start,
-        poll_ms: written.poll_ms.unwrap_or(POLL_MS).max(5),
-        settings: serde_json::to_string(&written.settings).unwrap_or_else(|_| "{}".to_owned()),
-        limits: written.limits,
-        policy: written.policy,
-        display: written.display,
-        providers: written.providers,
-        secrets,
-    })
 }
 
 fn one_line(error: &toml::de::Error) -> String {
@@ -276,8 +189,8 @@ mod tests {
         let chain = parsed("id = \"eth\"\nplugin = \"evm\"\nendpoints = [\"${NODE}/v1\"]").unwrap();
         assert_eq!(chain.endpoints, ["http://127.0.0.1:1/key/v1"]);
         assert_eq!(chain.sockets, ["ws://127.0.0.1:1/key/v1"]);
-        let told = parsed("id = \"eth\"\nplugin = \"evm\"\nendpoints = [\"${NODE}\"]\nsockets = []").unwrap();
-        assert!(told.sockets.is_empty());
+        let without = parsed("id = \"eth\"\nplugin = \"evm\"\nendpoints = [\"${NODE}\"]\nsockets = []").unwrap();
+        assert!(without.sockets.is_empty());
         assert_eq!((chain.start, chain.settings.as_str()), (Beginning::Latest, "{}"));
         assert_eq!(chain.limits, Limits::default());
     }
@@ -292,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_said_at_once() {
+    fn all_problems_are_reported_at_once() {
         let text =
             "id = \"Eth\"\nplugin = \"evm\"\nstart = \"soon\"\nendpoints = [\"${NODE}\", \"ftp://x\", \"${NONE}\"]";
         let problems = parsed(text).unwrap_err();

@@ -1,41 +1,46 @@
-//! `check-config` and `health`: what is resolved, whether it would run, and whether its log can be reached.
+//! The commands `check-config` and `health`: what is resolved, whether it would run, and whether the log can be
+//! reached.
 
-use crate::plugin::{Admitted, Engine, admit_folder};
-use crate::run::{newest, read_chains};
+use crate::chainfile::{self, ChainFile, Variables};
+use crate::plugin::{Admitted, Engine, admit_folder, newest_version};
 use crate::settings::Settings;
 use anyhow::Context;
 use environment::{ConfigError, Strings};
 use tape_log::{Log, topics};
 
-/// Reads everything that `run` would and says what it found, or everything that is wrong.
+/// Reads everything that `run` would; returns what it found, or everything that is wrong.
 pub async fn check_config(settings: &Settings, strings: &impl Strings) -> anyhow::Result<String> {
-    let chains = read_chains(settings, strings)?;
+    let variables = Variables { strings, secrets: settings.secrets.as_deref() };
+    let chains = chainfile::read_folder(&settings.chains, &variables).map_err(ConfigError)?;
     let engine = Engine::new(1)?;
     let (plugins, refused) = admit_folder(&engine, &settings.gate, &settings.plugins)
         .await
         .with_context(|| format!("read PLUGINS_DIR {}", settings.plugins.display()))?;
     let mut problems: Vec<String> = refused.iter().map(ToString::to_string).collect();
-    let mut said = vec![];
+    let mut lines = vec![];
     for chain in &chains {
-        let (path, id) = (chain.path.display(), &chain.plugin);
-        let pinned = |plugin: &&Admitted| chain.pinned.as_ref().is_none_or(|version| plugin.version == *version);
-        let fitting: Vec<Admitted> = plugins.iter().filter(pinned).cloned().collect();
-        let Some(plugin) = newest(&fitting, id) else {
-            let version = chain.pinned.as_ref().map(|version| format!("@{version}")).unwrap_or_default();
-            problems.push(format!("{path}: plugin `{id}{version}` is not in PLUGINS_DIR"));
-            continue;
-        };
-        if let Err(wrong) = plugin.schema.check(&chain.settings) {
-            problems.push(format!("{path}: {wrong}"));
-            continue;
+        match check_chain(chain, &plugins) {
+            Ok(line) => lines.push(line),
+            Err(problem) => problems.push(format!("{}: {problem}", chain.path.display())),
         }
-        let (version, endpoints) = (&plugin.detector.version, chain.endpoints.len());
-        said.push(format!("chain {}: {id} {version}, {endpoints} endpoints", chain.id));
     }
-    if problems.is_empty() { Ok(said.join("\n")) } else { Err(ConfigError(problems).into()) }
+    if problems.is_empty() { Ok(lines.join("\n")) } else { Err(ConfigError(problems).into()) }
 }
 
-/// Whether the log answers.
+/// Checks that a chain has a plugin that accepts its settings.
+fn check_chain(chain: &ChainFile, plugins: &[Admitted]) -> Result<String, String> {
+    let id = &chain.plugin;
+    let pinned = |plugin: &&Admitted| chain.pinned.as_ref().is_none_or(|version| plugin.version == *version);
+    let Some(plugin) = newest_version(plugins.iter().filter(pinned), id) else {
+        let version = chain.pinned.as_ref().map(|version| format!("@{version}")).unwrap_or_default();
+        return Err(format!("plugin `{id}{version}` is not in PLUGINS_DIR"));
+    };
+    plugin.schema.check(&chain.settings)?;
+    let (version, endpoints) = (&plugin.detector.version, chain.endpoints.len());
+    Ok(format!("chain {}: {id} {version}, {endpoints} endpoints", chain.id))
+}
+
+/// Fails if the log does not answer.
 pub async fn health(log: &Log) -> anyhow::Result<()> {
     log.ends(&topics::PROGRESS).await.context("reach the log")?;
     Ok(())

@@ -1,9 +1,9 @@
 //! The chain-ingestor: follows chains through WASM plugins and publishes canonical trades.
 //!
-//! Read in the order a trade goes: [`upstream`] fetches, [`plugin`] detects and lifts, `ingest-domain` orders, [`tape`]
-//! publishes; [`source`] joins the first two, [`assignment`] says which chains are ours, [`mod@run`] starts it all. What an
-//! operator hands in is in [`settings`] and [`chainfile`]; [`catalog`] follows it while the process runs. What an author
-//! uses is in [`scan`] and [`kit`].
+//! Read in the order a trade takes: [`upstream`] fetches, [`plugin`] detects and lifts, `ingest-domain` orders,
+//! [`tape`] publishes; [`source`] joins the first two, `assignment` says which chains this instance follows, `run`
+//! starts it all. What an operator configures is in [`settings`] and [`chainfile`]; [`catalog`] follows it while the
+//! process runs. What a plugin author uses is in [`scan`] and [`kit`].
 //!
 //! **Invariant:** only [`plugin`] names wasmtime; nothing here listens on a port or keeps state on disk.
 
@@ -14,19 +14,20 @@ mod wake;
 pub mod cache;
 pub mod cassette;
 pub mod plugin;
-pub mod watch;
+mod watch;
 pub mod status;
-pub mod shadow;
-pub mod catalog;
 pub mod in_force;
+mod subscription;
+mod shadow;
+pub mod catalog;
 pub mod source;
 mod measures;
 pub mod requests;
 pub mod tape;
-pub mod assignment;
-pub mod run;
+mod assignment;
+mod run;
 pub mod scan;
-pub mod ask;
+pub mod file_request;
 pub mod kit;
 pub mod check;
 

@@ -1,5 +1,5 @@
-//! What is measured, and of which code: each figure names the chain, the plugin, its version and its digest. Figures leave by
-//! OTLP (see `environment::telemetry`); where no collector is named they cost next to nothing.
+//! The ingestor's metrics: each figure carries the chain and the plugin's name, version and digest. They are exported
+//! by OTLP (see `environment::telemetry`); where no collector is configured they cost next to nothing.
 
 use crate::plugin::v1::{CallError, Failure};
 use ingest_domain::{Scanned, Step};
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 use tape::Detector;
 
-/// What a figure is of.
+/// The chain and the code that a figure belongs to.
 pub(crate) struct Subject<'a> {
     pub(crate) chain: &'a str,
     pub(crate) detector: &'a Detector,
@@ -42,34 +42,34 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
 });
 
 impl Subject<'_> {
-    /// A scan that took so long.
-    pub(crate) fn scanned(&self, took: Duration, scanned: &Result<Scanned, CallError>) {
+    /// Records a scan that took so long.
+    pub(crate) fn record_scan(&self, took: Duration, scanned: &Result<Scanned, CallError>) {
         let instruments = &*INSTRUMENTS;
-        instruments.scan_time.record(took.as_secs_f64(), &self.with(Some(("outcome", outcome(scanned).into()))));
+        instruments.scan_time.record(took.as_secs_f64(), &self.attributes(Some(("outcome", outcome(scanned).into()))));
         if let Ok(scanned) = scanned {
             let trades: usize = scanned.blocks.iter().map(|block| block.trades.len()).sum();
-            instruments.blocks.add(scanned.blocks.len() as u64, &self.with(None));
-            instruments.trades.add(trades as u64, &self.with(None));
+            instruments.blocks.add(scanned.blocks.len() as u64, &self.attributes(None));
+            instruments.trades.add(trades as u64, &self.attributes(None));
         }
     }
 
-    /// A step that is on the tape, after so long.
-    pub(crate) fn appended(&self, took: Duration, step: &Step) {
+    /// Records a step that was appended after so long.
+    pub(crate) fn record_append(&self, took: Duration, step: &Step) {
         let instruments = &*INSTRUMENTS;
-        instruments.step_time.record(took.as_secs_f64(), &self.with(None));
+        instruments.step_time.record(took.as_secs_f64(), &self.attributes(None));
         let reverted = step.changes.iter().filter(|(status, _)| *status == tape::Status::Reverted).count();
         for (status, count) in [("present", step.changes.len() - reverted), ("reverted", reverted)] {
             if count > 0 {
-                instruments.records.add(count as u64, &self.with(Some(("status", status.into()))));
+                instruments.records.add(count as u64, &self.attributes(Some(("status", status.into()))));
             }
         }
-        instruments.published.record(step.cursor.through, &self.with(None));
+        instruments.published.record(step.cursor.through, &self.attributes(None));
         if let Some(latest) = &step.progress.latest {
-            instruments.lag.record(latest.height.saturating_sub(step.cursor.through), &self.with(None));
+            instruments.lag.record(latest.height.saturating_sub(step.cursor.through), &self.attributes(None));
         }
     }
 
-    fn with(&self, more: Option<(&'static str, opentelemetry::Value)>) -> Vec<KeyValue> {
+    fn attributes(&self, more: Option<(&'static str, opentelemetry::Value)>) -> Vec<KeyValue> {
         let Detector { plugin, version, digest } = self.detector;
         let mut attributes = vec![
             KeyValue::new("chain.id", self.chain.to_owned()),

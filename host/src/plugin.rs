@@ -1,18 +1,23 @@
-//! Detect and lift: components that implement the plugin contract, each call in a fresh instance of its own.
+//! The plugin host: admits components that implement the plugin contract, and calls them, each call in a fresh
+//! instance.
 //!
-//! **Invariant:** this module and those below it are the only ones that name wasmtime. One WIT version is one module
-//! ([`v1`]), which turns the contract's shapes into the tape's once.
+//! **Invariant:** this module and those below it are the only ones that name wasmtime. One version of the contract is
+//! one module ([`v1`]), which converts its types into the domain's once.
 
+mod verdict;
+mod context;
 pub mod engine;
 mod gate;
 mod anatomy;
 mod settings;
 pub mod admit;
-mod empty;
+mod empty_wasi;
 pub mod sandbox;
 pub mod v1;
 
-pub use admit::{Admitted, Refusal, Stage, Verdict, admit, admit_folder};
+pub use admit::{Admitted, Refusal, admit, admit_folder, newest_version};
+pub use context::CallContext;
 pub use engine::Engine;
 pub use gate::Gate;
-pub use sandbox::{Answers, Lent, Limited, Used};
+pub use sandbox::{AnswerSource, CallResources, CallUsage};
+pub use verdict::{Stage, Verdict};

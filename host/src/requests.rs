@@ -1,7 +1,7 @@
-//! What is asked of the chains that this instance holds: noted from the journal, struck off by the steps that fulfil it.
+//! The requests for the chains that this instance holds: read from the journal, removed by the steps that fulfil them.
 
-pub use ingest_domain::Ask;
 use ingest_domain::Request;
+pub use ingest_domain::RequestKind;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tape_log::{Record, Stored, topics};
@@ -11,78 +11,78 @@ use wire::v1::journal;
 /// The requests of all held chains. Clones share them.
 #[derive(Clone)]
 pub struct Requests {
-    chains: Arc<Mutex<HashMap<String, Noted>>>,
-    news: watch::Sender<u64>,
+    chains: Arc<Mutex<HashMap<String, ChainRequests>>>,
+    version: watch::Sender<u64>,
 }
 
-/// Per request the newest word on it, by position: what is asked, or none once it is struck off.
-type Noted = BTreeMap<String, (u64, Option<Ask>)>;
+/// The newest record of each request, by its id: its position, and what is requested, or none once it is fulfilled.
+type ChainRequests = BTreeMap<String, (u64, Option<RequestKind>)>;
 
 impl Default for Requests {
     fn default() -> Self {
-        Self { chains: Arc::default(), news: watch::Sender::new(0) }
+        Self { chains: Arc::default(), version: watch::Sender::new(0) }
     }
 }
 
 impl Requests {
-    /// Notes a journal record, if it is a request or the end of one; an older record changes nothing.
-    pub fn note(&self, record: &Stored) -> Result<(), wire::Invalid> {
+    /// Takes in a journal record, if it is a request or the end of one; an older record changes nothing.
+    pub fn take_in(&self, record: &Stored) -> Result<(), wire::Invalid> {
         let Ok(key) = std::str::from_utf8(&record.key) else { return Ok(()) };
         let Some((chain, id)) = journal::parse_request_key(key) else { return Ok(()) };
-        let ask = record.value.as_deref().map(journal::decode_request).transpose()?.map(|asked| match asked {
-            journal::Request::Backfill { from, to } => Ask::Backfill { from, to },
-            journal::Request::Rewind { to } => Ask::Rewind { to },
+        let kind = record.value.as_deref().map(journal::decode_request).transpose()?.map(|request| match request {
+            journal::Request::Backfill { from, to } => RequestKind::Backfill { from, to },
+            journal::Request::Rewind { to } => RequestKind::Rewind { to },
         });
         let mut chains = self.lock();
-        let noted = chains.entry(chain.to_owned()).or_default();
-        if noted.get(id).is_none_or(|(position, _)| *position < record.position) {
-            noted.insert(id.to_owned(), (record.position, ask));
+        let requests = chains.entry(chain.to_owned()).or_default();
+        if requests.get(id).is_none_or(|(position, _)| *position < record.position) {
+            requests.insert(id.to_owned(), (record.position, kind));
         }
         drop(chains);
-        self.news.send_modify(|version| *version += 1);
+        self.version.send_modify(|version| *version += 1);
         Ok(())
     }
 
-    /// What is asked of a chain, oldest first.
-    pub fn of(&self, chain: &str) -> Vec<Request> {
+    /// The requests for a chain that are not fulfilled, oldest first.
+    pub fn of_chain(&self, chain: &str) -> Vec<Request> {
         let chains = self.lock();
-        let noted = chains.get(chain).into_iter().flatten();
-        noted.filter_map(|(id, (_, ask))| Some(Request { id: id.clone(), ask: (*ask)? })).collect()
+        let requests = chains.get(chain).into_iter().flatten();
+        requests.filter_map(|(id, (_, kind))| Some(Request { id: id.clone(), kind: (*kind)? })).collect()
     }
 
-    /// The keys to strike off for these fulfilled requests.
-    pub fn keys(&self, chain: &str, answered: &[String]) -> Vec<String> {
-        let asked = self.of(chain);
-        let done = asked.into_iter().filter(|request| answered.contains(&request.id));
-        done.map(|request| journal::request_key(chain, &request.id, &written(request.ask))).collect()
+    /// The journal keys of these requests, to be deleted once they are fulfilled.
+    pub fn keys(&self, chain: &str, fulfilled: &[String]) -> Vec<String> {
+        let requests = self.of_chain(chain);
+        let done = requests.into_iter().filter(|request| fulfilled.contains(&request.id));
+        done.map(|request| journal::request_key(chain, &request.id, &wire_request(request.kind))).collect()
     }
 
-    /// They are struck off.
-    pub fn answered(&self, chain: &str, answered: &[String]) {
+    /// Removes requests that are fulfilled.
+    pub fn mark_fulfilled(&self, chain: &str, fulfilled: &[String]) {
         let mut chains = self.lock();
-        for id in answered {
+        for id in fulfilled {
             chains.entry(chain.to_owned()).or_default().insert(id.clone(), (u64::MAX, None));
         }
     }
 
-    /// Another instance holds the chain.
-    pub fn forget(&self, chain: &str) {
+    /// Removes all requests for a chain that this instance no longer holds.
+    pub fn forget_chain(&self, chain: &str) {
         self.lock().remove(chain);
     }
 
-    /// Woken whenever something is asked.
-    pub fn news(&self) -> watch::Receiver<u64> {
-        self.news.subscribe()
+    /// Changes whenever a request is taken in.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Noted>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, ChainRequests>> {
         self.chains.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The record that files a request in a chain's journal.
-pub fn filed(chain: &str, id: &str, ask: Ask) -> Record {
-    let request = written(ask);
+pub fn request_record(chain: &str, id: &str, kind: RequestKind) -> Record {
+    let request = wire_request(kind);
     Record {
         partition: topics::JOURNAL.partition_of(chain.as_bytes()),
         key: journal::request_key(chain, id, &request).into_bytes(),
@@ -91,10 +91,10 @@ pub fn filed(chain: &str, id: &str, ask: Ask) -> Record {
     }
 }
 
-fn written(ask: Ask) -> journal::Request {
-    match ask {
-        Ask::Backfill { from, to } => journal::Request::Backfill { from, to },
-        Ask::Rewind { to } => journal::Request::Rewind { to },
+fn wire_request(kind: RequestKind) -> journal::Request {
+    match kind {
+        RequestKind::Backfill { from, to } => journal::Request::Backfill { from, to },
+        RequestKind::Rewind { to } => journal::Request::Rewind { to },
     }
 }
 
@@ -102,23 +102,23 @@ fn written(ask: Ask) -> journal::Request {
 mod tests {
     use super::*;
 
-    fn stored(position: u64, id: &str, ask: Option<Ask>) -> Stored {
-        let record = filed("c", id, ask.unwrap_or(Ask::Rewind { to: 1 }));
-        let value = record.value.filter(|_| ask.is_some());
+    fn stored(position: u64, id: &str, kind: Option<RequestKind>) -> Stored {
+        let record = request_record("c", id, kind.unwrap_or(RequestKind::Rewind { to: 1 }));
+        let value = record.value.filter(|_| kind.is_some());
         Stored { position, key: record.key, headers: vec![], value, timestamp_ms: 0 }
     }
 
     #[test]
-    fn the_newest_word_on_a_request_counts_in_whatever_order_it_is_read() {
+    fn the_newest_record_of_a_request_counts_in_whatever_order_they_are_read() {
         let requests = Requests::default();
-        let (one, two) = (Ask::Rewind { to: 1 }, Ask::Rewind { to: 2 });
-        requests.note(&stored(5, "a", None)).unwrap();
-        requests.note(&stored(3, "a", Some(one))).unwrap();
-        requests.note(&stored(6, "b", Some(two))).unwrap();
-        assert_eq!(requests.of("c"), [Request { id: "b".into(), ask: two }], "a was struck off later");
+        let (one, two) = (RequestKind::Rewind { to: 1 }, RequestKind::Rewind { to: 2 });
+        requests.take_in(&stored(5, "a", None)).unwrap();
+        requests.take_in(&stored(3, "a", Some(one))).unwrap();
+        requests.take_in(&stored(6, "b", Some(two))).unwrap();
+        assert_eq!(requests.of_chain("c"), [Request { id: "b".into(), kind: two }], "a was fulfilled later");
         assert_eq!(requests.keys("c", &["b".into()]), ["c/rewind/b"]);
-        requests.answered("c", &["b".into()]);
-        requests.note(&stored(6, "b", Some(two))).unwrap();
-        assert_eq!(requests.of("c"), [], "what is fulfilled is not read back");
+        requests.mark_fulfilled("c", &["b".into()]);
+        requests.take_in(&stored(6, "b", Some(two))).unwrap();
+        assert_eq!(requests.of_chain("c"), [], "what is fulfilled is not read back");
     }
 }

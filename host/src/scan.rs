@@ -1,14 +1,14 @@
-//! `scan`: prints the trades of a span, or of a cassette, as `TradeExecutedV1` lines; touches no log.
+//! The command `scan`: prints the trades of a span, or of a cassette, as `TradeExecutedV1` lines, without any log.
 
 use crate::cassette::Cassette;
-use crate::catalog::Subscription;
-use crate::chainfile::{self, Limits, Variables};
+use crate::chainfile::Limits;
 use crate::kit;
 use crate::plugin::{Engine, Gate, admit};
-use crate::source::{Evidence, Source};
+use crate::source::{FailureLog, Source};
+use crate::subscription::Subscription;
 use anyhow::{Context, bail};
-use environment::{ConfigError, Strings};
-use ingest_domain::{Chain, Failure};
+use environment::Strings;
+use ingest_domain::{ChainReader, Failure};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tape::Status;
 
 /// Attempts at one span.
-const ATTEMPTS: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// Prints the trades from `first` to `last`.
 pub async fn scan(
@@ -27,14 +27,11 @@ pub async fn scan(
     out: &mut (impl Write + Send),
 ) -> anyhow::Result<()> {
     environment::install_crypto();
-    let secrets = strings.get("SECRETS_DIR").map(std::path::PathBuf::from);
-    let variables = Variables { strings, secrets: secrets.as_deref() };
-    let file = chainfile::read(chain, &variables).map_err(ConfigError)?;
     let engine = Engine::new(1)?;
     let admitted = admit(&engine, &Gate::default(), plugin).await.context("admit the plugin")?;
-    admitted.schema.check(&file.settings).map_err(|wrong| anyhow::anyhow!("{}: {wrong}", chain.display()))?;
+    let file = kit::read_chain_file(chain, &admitted, strings)?;
     let mut span = file.limits.span.max(1);
-    let mut source = Source::new(&engine, Subscription::fixed(Arc::new(file), admitted), Evidence::default());
+    let mut source = Source::new(&engine, Subscription::fixed(Arc::new(file), admitted), FailureLog::default());
     let tip = source.head().await.context("ask for the head")?;
     if last > tip.latest.height {
         bail!("the chain ends at {}, before {last}", tip.latest.height);
@@ -45,13 +42,13 @@ pub async fn scan(
         match source.scan(next, last.min(next.saturating_add(span - 1)), finalized).await {
             Ok(scanned) => {
                 for block in &scanned.blocks {
-                    print(&block.trades, finalized, out)?;
+                    print_trades(&block.trades, finalized, out)?;
                 }
                 next = scanned.through + 1;
                 attempt = 0;
             }
             Err(Failure::TooWide(most)) => span = most.clamp(1, span.saturating_sub(1).max(1)),
-            Err(Failure::Retry { after_ms, why }) if attempt < ATTEMPTS => {
+            Err(Failure::Retry { after_ms, why }) if attempt < MAX_ATTEMPTS => {
                 attempt += 1;
                 tracing::warn!(%why, attempt, "asking again");
                 tokio::time::sleep(Duration::from_millis(after_ms.unwrap_or(500))).await;
@@ -70,12 +67,12 @@ pub async fn scan_cassette(plugin: &Path, cassette: &Path, out: &mut (impl Write
     let (scanned, _) = kit::replay(&engine, &admitted, &cassette, &Limits::default(), None).await;
     let scanned = scanned.with_context(|| format!("scan heights {} to {}", cassette.first, cassette.last))?;
     for block in &scanned.blocks {
-        print(&block.trades, cassette.finalized, out)?;
+        print_trades(&block.trades, cassette.finalized, out)?;
     }
     Ok(())
 }
 
-pub(crate) fn print(trades: &[tape::Trade], finalized: Option<u64>, out: &mut impl Write) -> std::io::Result<()> {
+fn print_trades(trades: &[tape::Trade], finalized: Option<u64>, out: &mut impl Write) -> std::io::Result<()> {
     for (index, trade) in trades.iter().enumerate() {
         let height = trade.block.id.height;
         let status = if finalized.is_some_and(|last| height <= last) { Status::Finalized } else { Status::Observed };

@@ -1,31 +1,31 @@
 //! The shadow scan: a new version reads the chain's last blocks beside the one in use, and the trades are compared.
 
-use crate::catalog::Subscription;
 use crate::chainfile::ChainFile;
 use crate::plugin::{Admitted, Engine};
-use crate::source::{Evidence, Source};
-use ingest_domain::{Block, Chain, Failure};
+use crate::source::{FailureLog, Source};
+use crate::subscription::Subscription;
+use ingest_domain::{Block, ChainReader, Failure};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use tape::Trade;
 
 /// Attempts at reading the chain with one version.
-const ATTEMPTS: u32 = 3;
+const MAX_ATTEMPTS: u32 = 3;
 
 /// What a new version would change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Diff {
+pub(crate) struct Diff {
     /// Blocks that both versions read.
-    pub blocks: u64,
+    pub(crate) blocks: u64,
     /// Trades that only the new version finds.
-    pub added: u64,
+    pub(crate) added: u64,
     /// Trades that only the old version finds.
-    pub removed: u64,
+    pub(crate) removed: u64,
     /// Trades that both find, differently.
-    pub changed: u64,
+    pub(crate) changed: u64,
     /// One trade id of those that are removed or changed, or else added.
-    pub example: Option<String>,
+    pub(crate) example: Option<String>,
 }
 
 impl fmt::Display for Diff {
@@ -38,12 +38,12 @@ impl fmt::Display for Diff {
 
 impl Diff {
     /// Whether every trade of the old version is found by the new one, unchanged.
-    pub fn is_superset(&self) -> bool {
+    pub(crate) fn is_superset(&self) -> bool {
         self.removed == 0 && self.changed == 0
     }
 
-    /// Compares the blocks that both have, whoever detected the trades.
-    pub fn between(old: &[Block], new: &[Block]) -> Self {
+    /// Compares the blocks that both have, apart from which code detected the trades.
+    pub(crate) fn between(old: &[Block], new: &[Block]) -> Self {
         let mut diff = Self::default();
         for block in old {
             let Some(twin) = new.iter().find(|other| other.id == block.id) else { continue };
@@ -73,7 +73,7 @@ impl Diff {
 
 fn is_same(old: &Trade, new: &Trade) -> bool {
     let (mut old, mut new) = (old.clone(), new.clone());
-    // Names and digits are decoration: they may come from another cache.
+    // Symbols and decimals do not count: they may come from another cache.
     for trade in [&mut old, &mut new] {
         for side in [&mut trade.sold, &mut trade.bought] {
             (side.decimals, side.symbol) = (None, None);
@@ -85,7 +85,7 @@ fn is_same(old: &Trade, new: &Trade) -> bool {
 
 /// Why there is no comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Uncompared {
+pub(crate) enum Uncompared {
     /// The chain cannot be read now, with either version.
     Later(String),
     /// The new version fails where the old one does not.
@@ -93,29 +93,29 @@ pub enum Uncompared {
 }
 
 /// Reads the last blocks with both versions.
-pub async fn compare(
+pub(crate) async fn compare(
     engine: &Engine,
     old: &Admitted,
     new: &Admitted,
     file: &Arc<ChainFile>,
 ) -> Result<Diff, Uncompared> {
-    let (tip, before) = match read(engine, old, file, None).await {
-        Ok(read) => read,
-        // Where the old one fails by itself, the new one is the cure: then it only has to read the chain.
+    let (tip, before) = match read_last_blocks(engine, old, file, None).await {
+        Ok(blocks) => blocks,
+        // Where the old version cannot read the chain at all, it is enough that the new one can.
         Err(Failure::Hopeless(_)) => {
             let fails = |failure: Failure| Uncompared::Fails(failure.to_string());
-            return read(engine, new, file, None).await.map(|_| Diff::default()).map_err(fails);
+            return read_last_blocks(engine, new, file, None).await.map(|_| Diff::default()).map_err(fails);
         }
         Err(failure) => return Err(Uncompared::Later(failure.to_string())),
     };
-    match read(engine, new, file, Some(tip)).await {
+    match read_last_blocks(engine, new, file, Some(tip)).await {
         Ok((_, after)) => Ok(Diff::between(&before, &after)),
         Err(failure) => Err(Uncompared::Fails(failure.to_string())),
     }
 }
 
-/// The last blocks up to a height, or up to the newest.
-async fn read(
+/// The last blocks up to a height, or up to the newest; with the height.
+async fn read_last_blocks(
     engine: &Engine,
     plugin: &Admitted,
     file: &Arc<ChainFile>,
@@ -125,14 +125,14 @@ async fn read(
     loop {
         attempt += 1;
         match read_once(engine, plugin, file, last).await {
-            Err(Failure::Retry { after_ms, .. }) if attempt < ATTEMPTS => {
+            Err(Failure::Retry { after_ms, .. }) if attempt < MAX_ATTEMPTS => {
                 let wait = std::time::Duration::from_millis(after_ms.unwrap_or(200));
                 tokio::time::sleep(wait).await;
             }
-            Err(Failure::NotYet(_) | Failure::Reorged) if attempt < ATTEMPTS => {
+            Err(Failure::NotYet(_) | Failure::Reorged) if attempt < MAX_ATTEMPTS => {
                 tokio::time::sleep(std::time::Duration::from_millis(file.poll_ms)).await;
             }
-            read => return read,
+            result => return result,
         }
     }
 }
@@ -144,7 +144,7 @@ async fn read_once(
     last: Option<u64>,
 ) -> Result<(u64, Vec<Block>), Failure> {
     let subscription = Subscription::fixed(Arc::clone(file), plugin.clone());
-    let mut source = Source::new(engine, subscription, Evidence::default());
+    let mut source = Source::new(engine, subscription, FailureLog::default());
     let tip = source.head().await?;
     let last = last.unwrap_or(tip.latest.height).min(tip.latest.height);
     let finalized = tip.finalized.as_ref().map(|id| id.height);

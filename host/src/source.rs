@@ -1,24 +1,25 @@
-//! One chain, read through its plugin: picks an endpoint for each call, charges those that fail, sorts failures, and
-//! takes over a new version or new settings whenever the head is asked for: between two blocks, unseen by the domain.
+//! Reads one chain through its plugin: picks an endpoint for each call, passes over those that fail, sorts failures,
+//! and takes over a new version or new settings whenever the head is asked for: between two blocks, without the domain
+//! noticing.
 
 mod failing;
-mod second;
+mod confirm;
 
-pub use failing::Evidence;
 pub(crate) use failing::FUEL_PER_MS;
+pub use failing::FailureLog;
 
 use crate::cache::Cache;
 use crate::cassette::Recorder;
-use crate::catalog::{Standing, Subscription};
 use crate::chainfile::ChainFile;
-use crate::in_force::{About, InForce, Waiting};
+use crate::in_force::{Entry, InForce};
 use crate::measures::Subject;
-use crate::plugin::v1::{self, CallError, Context, Failure as Said};
-use crate::plugin::{Admitted, Answers, Engine, Lent};
+use crate::plugin::v1::{self, CallError, Failure as PluginFailure};
+use crate::plugin::{Admitted, AnswerSource, CallContext, CallResources, Engine};
+use crate::subscription::Subscription;
 use crate::upstream::{Endpoint, Upstream};
-use failing::Trouble;
-use ingest_domain::{Chain, Failure, Scanned, Tip};
-use std::collections::{BTreeMap, HashMap};
+use failing::Strikes;
+use ingest_domain::{ChainReader, Failure, Scanned, Tip};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 use tape::{BlockId, Detector};
@@ -27,18 +28,21 @@ use tape::{BlockId, Detector};
 pub struct Source {
     engine: Engine,
     subscription: Subscription,
-    evidence: Evidence,
+    failure_log: FailureLog,
     in_force: InForce,
-    reading: Result<Reading, String>,
+    /// What the chain is read with, or why it is not.
+    active: Result<ActiveVersion, String>,
+    /// The newest block of each endpoint, by its number.
     heads: HashMap<usize, u64>,
+    /// The endpoint that answered last.
     last: Option<Arc<Endpoint>>,
     network: Arc<str>,
-    trouble: Trouble,
+    strikes: Strikes,
 }
 
-/// What the chain is read with.
+/// The version in force, with the endpoints and the cache that it uses.
 #[derive(Clone)]
-struct Reading {
+struct ActiveVersion {
     file: Arc<ChainFile>,
     plugin: Admitted,
     endpoints: Vec<Arc<Endpoint>>,
@@ -46,48 +50,45 @@ struct Reading {
 }
 
 impl Source {
-    /// The chain of an entry, read with whatever the entry says at the time.
-    pub fn new(engine: &Engine, subscription: Subscription, evidence: Evidence) -> Self {
-        let unknown = || About {
-            detector: Detector { plugin: String::new(), version: String::new(), digest: String::new() },
-            display: BTreeMap::new(),
-            providers: BTreeMap::new(),
-            waiting: Waiting::default(),
-        };
-        let about = subscription.current().as_ref().map_or_else(unknown, About::from);
+    /// Reads the chain of an entry with whatever the entry says at the time.
+    pub fn new(engine: &Engine, subscription: Subscription, failure_log: FailureLog) -> Self {
+        let entry = subscription.current().unwrap_or_else(|| {
+            let nothing = Detector { plugin: String::new(), version: String::new(), digest: String::new() };
+            Entry::parked(Arc::new(ChainFile::default()), nothing, "the chain has no entry")
+        });
         Self {
             engine: engine.clone(),
             subscription,
-            evidence,
-            in_force: InForce::new(about),
-            reading: Err("the chain has no entry".to_owned()),
+            failure_log,
+            in_force: InForce::new(entry),
+            active: Err("the chain has no entry".to_owned()),
             heads: HashMap::new(),
             last: None,
             network: Arc::from("unknown"),
-            trouble: Trouble::default(),
+            strikes: Strikes::default(),
         }
     }
 
-    /// What the chain is read with, for who writes about it.
+    /// The entry that the chain is read with, for the writer of its steps.
     pub fn in_force(&self) -> InForce {
         self.in_force.clone()
     }
 
-    /// Takes over what is new.
-    fn take_over(&mut self) -> Result<Reading, Failure> {
+    /// Takes over a new entry, if there is one.
+    fn take_over(&mut self) -> Result<ActiveVersion, Failure> {
         if let Some(entry) = self.subscription.take_new() {
-            self.in_force.set(About::from(&entry));
-            self.trouble = Trouble::default();
-            self.reading = match entry.standing {
-                Standing::Parked(why) => Err(why),
-                Standing::InUse(plugin) => self.read_with(entry.file, plugin),
+            self.in_force.set(entry.clone());
+            self.strikes = Strikes::default();
+            self.active = match entry.running {
+                Err(why) => Err(why),
+                Ok(plugin) => self.activate(entry.file, plugin),
             };
         }
-        self.reading.clone().map_err(Failure::Hopeless)
+        self.active.clone().map_err(Failure::Hopeless)
     }
 
-    fn read_with(&mut self, file: Arc<ChainFile>, plugin: Admitted) -> Result<Reading, String> {
-        let before = self.reading.as_ref().ok();
+    fn activate(&mut self, file: Arc<ChainFile>, plugin: Admitted) -> Result<ActiveVersion, String> {
+        let before = self.active.as_ref().ok();
         let same_nodes = before.filter(|it| it.file.endpoints == file.endpoints && it.file.limits == file.limits);
         let endpoints = if let Some(before) = same_nodes {
             before.endpoints.clone()
@@ -95,12 +96,12 @@ impl Source {
             (self.heads, self.last) = (HashMap::new(), None);
             Endpoint::all(&file.endpoints, &file.limits).map_err(|e| format!("make an HTTP client: {e}"))?
         };
-        // What one version knew means nothing to another.
+        // What one version cached means nothing to another.
         let cache = before.filter(|it| it.plugin.detector.digest == plugin.detector.digest).map(|it| it.cache.clone());
-        Ok(Reading { file, plugin, endpoints, cache: cache.unwrap_or_default() })
+        Ok(ActiveVersion { file, plugin, endpoints, cache: cache.unwrap_or_default() })
     }
 
-    /// Endpoints in the order they are asked: well before sick, fast before slow.
+    /// Endpoints in the order they are asked: healthy before failing, fast before slow.
     fn ranked(&self, endpoints: &[Arc<Endpoint>], height: Option<u64>) -> Vec<Option<Arc<Endpoint>>> {
         if endpoints.is_empty() {
             return vec![None];
@@ -112,38 +113,40 @@ impl Source {
         if ranked.is_empty() {
             ranked = endpoints.iter().collect();
         }
-        // What answered last comes first while it is well: one endpoint tells one story.
+        // The one that answered last comes first while it is healthy: its answers fit together.
         let last = self.last.as_ref().map(|endpoint| endpoint.number);
         ranked.sort_by_key(|endpoint| {
-            let (sick, latency, number) = endpoint.rank();
-            (sick, Some(number) != last, latency, number)
+            let (failing, latency, number) = endpoint.rank();
+            (failing, Some(number) != last, latency, number)
         });
         ranked.into_iter().map(|endpoint| Some(Arc::clone(endpoint))).collect()
     }
 
-    /// Sorts a failed call: charge the endpoint and try the next, or answer.
-    fn judge(endpoint: Option<&Arc<Endpoint>>, error: CallError) -> Result<String, Failure> {
+    /// Sorts a failed call: the reason, where the next endpoint is to be tried, or the failure for the domain.
+    fn sort_failure(endpoint: Option<&Arc<Endpoint>>, error: CallError) -> Result<String, Failure> {
         match error {
-            CallError::Failure(Said::Elsewhere(why)) => {
+            CallError::Failure(PluginFailure::Elsewhere(why)) => {
                 if let Some(endpoint) = endpoint {
                     endpoint.blame(&why);
                 }
                 Ok(why)
             }
-            CallError::Failure(Said::Retry((after_ms, why))) => Err(Failure::Retry { after_ms, why }),
-            CallError::Failure(Said::SpanTooWide(most)) => Err(Failure::TooWide(most)),
-            CallError::Failure(Said::NotYet(height)) => Err(Failure::NotYet(height)),
-            CallError::Failure(Said::Reorged) => Err(Failure::Reorged),
-            CallError::Failure(Said::BadSettings(why)) => Err(Failure::Hopeless(format!("bad settings: {why}"))),
+            CallError::Failure(PluginFailure::Retry((after_ms, why))) => Err(Failure::Retry { after_ms, why }),
+            CallError::Failure(PluginFailure::SpanTooWide(most)) => Err(Failure::TooWide(most)),
+            CallError::Failure(PluginFailure::NotYet(height)) => Err(Failure::NotYet(height)),
+            CallError::Failure(PluginFailure::Reorged) => Err(Failure::Reorged),
+            CallError::Failure(PluginFailure::BadSettings(why)) => {
+                Err(Failure::Hopeless(format!("bad settings: {why}")))
+            }
             other => Err(Failure::Retry { after_ms: Some(1_000), why: other.to_string() }),
         }
     }
 
-    async fn look_at_head(&mut self, reading: &Reading) -> Result<Tip, Failure> {
+    async fn read_head(&mut self, active: &ActiveVersion) -> Result<Tip, Failure> {
         let mut why = String::new();
-        for endpoint in self.ranked(&reading.endpoints, None) {
-            let told = reading.context(None);
-            match v1::head(&self.engine, &reading.plugin, reading.lent(endpoint.as_ref()), &told).await {
+        for endpoint in self.ranked(&active.endpoints, None) {
+            let context = active.context(None);
+            match v1::head(&self.engine, &active.plugin, active.resources(endpoint.as_ref()), &context).await {
                 Ok(tip) => {
                     self.network = Arc::clone(&tip.network);
                     if let Some(endpoint) = &endpoint {
@@ -152,11 +155,11 @@ impl Source {
                     self.last = endpoint;
                     return Ok(tip);
                 }
-                Err(error) if error.is_deterministic() => return Err(self.headless(reading, &error)),
-                Err(error) => match Self::judge(endpoint.as_ref(), error) {
+                Err(error) if error.is_deterministic() => return Err(self.head_failed(active, &error)),
+                Err(error) => match Self::sort_failure(endpoint.as_ref(), error) {
                     Ok(elsewhere) => why = elsewhere,
                     // Its own retries are spent: the next endpoint may do better.
-                    Err(Failure::Retry { why: failed, .. }) if reading.endpoints.len() > 1 => why = failed,
+                    Err(Failure::Retry { why: failed, .. }) if active.endpoints.len() > 1 => why = failed,
                     Err(failure) => return Err(failure),
                 },
             }
@@ -165,9 +168,9 @@ impl Source {
     }
 }
 
-impl Reading {
-    fn lent(&self, endpoint: Option<&Arc<Endpoint>>) -> Lent {
-        Lent {
+impl ActiveVersion {
+    fn resources(&self, endpoint: Option<&Arc<Endpoint>>) -> CallResources {
+        CallResources {
             chain: self.file.id.as_str().into(),
             upstream: endpoint.cloned().map(Upstream::Node),
             cache: self.cache.clone(),
@@ -175,49 +178,49 @@ impl Reading {
         }
     }
 
-    fn context(&self, finalized: Option<u64>) -> Context {
-        Context { settings: self.file.settings.clone(), now_ms: environment::now_ms(), finalized }
+    fn context(&self, finalized: Option<u64>) -> CallContext {
+        CallContext { settings: self.file.settings.clone(), now_ms: environment::now_ms(), finalized }
     }
 }
 
-impl Chain for Source {
+impl ChainReader for Source {
     async fn head(&mut self) -> Result<Tip, Failure> {
-        let reading = self.take_over()?;
-        let tip = self.look_at_head(&reading).await?;
-        self.trouble.head_is_well();
+        let active = self.take_over()?;
+        let tip = self.read_head(&active).await?;
+        self.strikes.head_was_read();
         Ok(tip)
     }
 
     async fn scan(&mut self, first: u64, last: u64, finalized: Option<u64>) -> Result<Scanned, Failure> {
-        let reading = self.reading.clone().map_err(Failure::Hopeless)?;
-        if let Some(widest) = reading.plugin.widest_span.filter(|widest| last - first >= *widest) {
+        let active = self.active.clone().map_err(Failure::Hopeless)?;
+        if let Some(widest) = active.plugin.widest_span.filter(|widest| last - first >= *widest) {
             return Err(Failure::TooWide(widest));
         }
         let mut why = String::new();
-        for endpoint in self.ranked(&reading.endpoints, Some(last)) {
-            let told = reading.context(finalized);
-            let lent = reading.lent(endpoint.as_ref());
-            // Some scans are kept, to be run once more; and those of a span that was too slow before.
-            let recorder = self.trouble.is_to_be_kept(&reading.file.policy, (first, last)).then(Recorder::default);
-            let answers = recorder.clone().map_or(Answers::Live, Answers::Recorded);
-            let (plugin, network) = (&reading.plugin, Arc::clone(&self.network));
+        for endpoint in self.ranked(&active.endpoints, Some(last)) {
+            let context = active.context(finalized);
+            let resources = active.resources(endpoint.as_ref());
+            // Some scans are recorded, to be repeated; and those of a span that was too slow before.
+            let recorder = self.strikes.is_to_be_recorded(&active.file.policy, (first, last)).then(Recorder::default);
+            let answers = recorder.clone().map_or(AnswerSource::Live, AnswerSource::Recorded);
+            let (plugin, network) = (&active.plugin, Arc::clone(&self.network));
             let begun = Instant::now();
-            let scan = v1::scan_with(&self.engine, plugin, lent, answers, None, &told, &network, (first, last));
+            let scan = v1::scan_with(&self.engine, plugin, resources, answers, None, &context, &network, (first, last));
             let (scanned, _) = scan.await;
-            Subject { chain: &reading.file.id, detector: &plugin.detector }.scanned(begun.elapsed(), &scanned);
-            let attempt = failing::Attempt { reading: &reading, endpoint, told, span: (first, last), recorder };
+            Subject { chain: &active.file.id, detector: &plugin.detector }.record_scan(begun.elapsed(), &scanned);
+            let attempt = failing::Attempt { active: &active, endpoint, context, span: (first, last), recorder };
             match scanned {
-                Ok(scanned) => return self.prove(&attempt, scanned).await,
-                Err(CallError::Slow(why)) => return self.slow(&attempt, why).await,
-                Err(error) if error.is_deterministic() => return self.failed(&attempt, error).await,
-                Err(error) => why = Self::judge(attempt.endpoint.as_ref(), error)?,
+                Ok(scanned) => return self.verify(&attempt, scanned).await,
+                Err(CallError::Slow(why)) => return self.handle_slow(&attempt, why).await,
+                Err(error) if error.is_deterministic() => return self.handle_failure(&attempt, error).await,
+                Err(error) => why = Self::sort_failure(attempt.endpoint.as_ref(), error)?,
             }
         }
         Err(Failure::Retry { after_ms: None, why })
     }
 
     async fn still_has(&mut self, block: &BlockId, tip: &Tip) -> Result<bool, Failure> {
-        self.look_again(block, tip).await
+        self.any_endpoint_has(block, tip).await
     }
 
     fn blame(&mut self, why: &str) {

@@ -1,19 +1,21 @@
-//! What became of a dropped file, in a file beside it: `NAME.wasm.<instance>.status.json`. Whoever has only `ls` and
-//! `cat` can see why a plugin is in use or is not. Best effort: a folder that cannot be written to stops nothing.
+//! Status files: what became of a dropped file, in `NAME.wasm.<instance>.status.json` beside it. An operator with only
+//! `ls` and `cat` can see why a plugin is in use or is not. Best effort: a folder that cannot be written to stops
+//! nothing.
 
 use crate::plugin::{Admitted, Verdict};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What is said about one file.
+/// What became of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Status {
+pub struct FileStatus {
     /// The file's name.
     pub file: String,
-    /// Which ingestor says so.
+    /// The ingestor that wrote this.
     pub instance: String,
-    /// When, milliseconds since the Unix epoch.
+    /// When it was written, milliseconds since the Unix epoch.
     pub at: u64,
     /// `admitted` or `refused`; for a chain file `followed`, `parked` or `refused`.
     pub verdict: String,
@@ -43,13 +45,13 @@ pub struct Status {
     pub took_ms: Option<u64>,
     /// What each chain of this plugin makes of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub chains: Vec<Use>,
+    pub chains: Vec<VersionUse>,
 }
 
 /// What one chain makes of a plugin's version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Use {
+pub struct VersionUse {
     /// Id of the chain.
     pub chain: String,
     /// `in-use`, `shadowing`, `held`, `withdrawn`, `superseded`.
@@ -62,8 +64,8 @@ pub struct Use {
     pub reason: Option<String>,
 }
 
-impl Status {
-    /// Of a plugin that may run.
+impl FileStatus {
+    /// The status of a plugin that may run.
     pub fn admitted(plugin: &Admitted, took_ms: u64) -> Self {
         Self {
             verdict: "admitted".to_owned(),
@@ -76,7 +78,7 @@ impl Status {
         }
     }
 
-    /// Of a file that is no plugin.
+    /// The status of a file that is not admitted.
     pub fn refused(verdict: &Verdict) -> Self {
         Self {
             verdict: "refused".to_owned(),
@@ -87,29 +89,30 @@ impl Status {
         }
     }
 
-    /// Of a chain file.
+    /// The status of a chain file.
     pub fn chain(verdict: &str, reason: Option<String>) -> Self {
         Self { verdict: verdict.to_owned(), reason, ..Self::default() }
     }
 }
 
-/// Writes status files, each only when what it says has changed.
+/// Writes status files, each only when its content has changed.
 #[derive(Debug)]
-pub struct Board {
+pub struct StatusWriter {
     instance: String,
-    written: std::collections::BTreeMap<PathBuf, Status>,
-    refused: bool,
+    written: BTreeMap<PathBuf, FileStatus>,
+    /// Whether a write has failed already.
+    failed: bool,
 }
 
-impl Board {
-    /// A board of one ingestor.
+impl StatusWriter {
+    /// The writer of one ingestor.
     pub fn new(instance: &str) -> Self {
-        Self { instance: instance.to_owned(), written: std::collections::BTreeMap::new(), refused: false }
+        Self { instance: instance.to_owned(), written: BTreeMap::new(), failed: false }
     }
 
-    /// Says something about a file.
-    pub fn say(&mut self, path: &Path, status: Status) {
-        let status = Status {
+    /// Writes the status of a file.
+    pub fn write(&mut self, path: &Path, status: FileStatus) {
+        let status = FileStatus {
             file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             instance: self.instance.clone(),
             at: 0,
@@ -118,13 +121,13 @@ impl Board {
         if self.written.get(path) == Some(&status) {
             return;
         }
-        let said = Status { at: environment::now_ms(), ..status.clone() };
-        let text = serde_json::to_string_pretty(&said).unwrap_or_default() + "\n";
-        let target = beside(path, &self.instance);
+        let dated = FileStatus { at: environment::now_ms(), ..status.clone() };
+        let text = serde_json::to_string_pretty(&dated).unwrap_or_default() + "\n";
+        let target = status_path(path, &self.instance);
         let unfinished = target.with_extension("json.new");
-        let done = std::fs::write(&unfinished, text).and_then(|()| std::fs::rename(&unfinished, &target));
-        if let Err(error) = done
-            && !std::mem::replace(&mut self.refused, true)
+        let written = std::fs::write(&unfinished, text).and_then(|()| std::fs::rename(&unfinished, &target));
+        if let Err(error) = written
+            && !std::mem::replace(&mut self.failed, true)
         {
             tracing::info!(%error, path = %target.display(), "status files cannot be written; the log has them");
         }
@@ -132,35 +135,35 @@ impl Board {
     }
 
     /// Adds what the chains make of a plugin's version.
-    pub fn say_uses(&mut self, path: &Path, chains: Vec<Use>) {
+    pub fn write_uses(&mut self, path: &Path, chains: Vec<VersionUse>) {
         if let Some(status) = self.written.get(path).filter(|status| status.chains != chains).cloned() {
-            self.say(path, Status { chains, ..status });
+            self.write(path, FileStatus { chains, ..status });
         }
     }
 
-    /// Takes back what was said about a file that is gone.
-    pub fn forget(&mut self, path: &Path) {
+    /// Removes the status of a file that is gone.
+    pub fn remove(&mut self, path: &Path) {
         if self.written.remove(path).is_some() {
-            // Best effort, as the writing.
-            let _ = std::fs::remove_file(beside(path, &self.instance));
+            // Best effort, like writing it.
+            let _ = std::fs::remove_file(status_path(path, &self.instance));
         }
     }
 }
 
-/// Where the status of a file stands.
-pub fn beside(path: &Path, instance: &str) -> PathBuf {
+/// The path of a file's status.
+pub fn status_path(path: &Path, instance: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!("{name}.{instance}.status.json"))
 }
 
 /// Every status in a folder, by file and instance.
-pub fn read_all(folder: &Path) -> std::io::Result<Vec<Status>> {
+pub fn read_statuses(folder: &Path) -> std::io::Result<Vec<FileStatus>> {
     let mut found = vec![];
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.to_string_lossy().ends_with(".status.json")
             && let Ok(text) = std::fs::read(&path)
-            && let Ok(status) = serde_json::from_slice::<Status>(&text)
+            && let Ok(status) = serde_json::from_slice::<FileStatus>(&text)
         {
             found.push(status);
         }

@@ -1,6 +1,8 @@
-//! Fetch: HTTP to a chain's endpoints, with retries, timeouts, size caps, rate limits and a memory of who is sick.
+//! Fetch: sends a plugin's HTTP requests to a chain's endpoints, with retries, timeouts, size caps, rate limits and a
+//! health of each endpoint.
 //!
-//! A plugin never sees an address or a key: paths are appended, secrets are struck out of what comes back.
+//! A plugin never sees an address or a key: its paths are appended to the address, and secrets are removed from the
+//! responses.
 
 use crate::chainfile::Limits;
 use environment::{Backoff, Rate, RateLimiter, with_causes};
@@ -12,13 +14,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Attempts at one request, the first included.
-const ATTEMPTS: u32 = 4;
-/// How long a blamed endpoint is passed over, at first and at most.
-const SICK: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(2));
+const MAX_ATTEMPTS: u32 = 4;
+/// How long an endpoint is passed over after its first failure.
+const MIN_PASSED_OVER: Duration = Duration::from_secs(2);
+/// How long an endpoint is passed over at most.
+const MAX_PASSED_OVER: Duration = Duration::from_mins(2);
 /// Longest wait that an endpoint may ask for.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
-/// Headers that are the host's own.
-const OURS: [&str; 6] = ["host", "authorization", "content-length", "transfer-encoding", "connection", "user-agent"];
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
+/// Headers that only the host sets.
+const HOST_HEADERS: [&str; 6] =
+    ["host", "authorization", "content-length", "transfer-encoding", "connection", "user-agent"];
 
 /// One request of a plugin.
 #[derive(Clone, Debug)]
@@ -33,21 +38,21 @@ pub struct Request {
     pub weight: u32,
 }
 
-/// One whole answer.
+/// One complete response.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// HTTP status.
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Whole.
+    /// The complete body.
     pub body: Vec<u8>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UpstreamError {
-    /// No whole answer, after all attempts.
+    /// No complete response, after all attempts.
     #[error("{0}")]
     Unreachable(String),
     /// Larger than the cap, bytes.
@@ -63,7 +68,7 @@ pub enum UpstreamError {
 pub enum Upstream {
     /// To a node.
     Node(Arc<Endpoint>),
-    /// To answers recorded earlier: benchmarks and replays need no network.
+    /// To recorded answers, without a network: for benchmarks and replays.
     Recorded(Arc<Recorded>),
 }
 
@@ -77,15 +82,15 @@ impl Upstream {
     }
 }
 
-/// Answers by path and body.
+/// AnswerSource by path and body.
 #[derive(Clone, Debug, Default)]
 pub struct Recorded {
     answers: HashMap<(String, Option<Vec<u8>>), Vec<u8>>,
 }
 
 impl Recorded {
-    /// Remembers the body that answers a request with status 200.
-    pub fn keep(&mut self, path: &str, body: Option<Vec<u8>>, answer: Vec<u8>) {
+    /// Adds the body that answers a request with status 200.
+    pub fn insert(&mut self, path: &str, body: Option<Vec<u8>>, answer: Vec<u8>) {
         self.answers.insert((path.to_owned(), body), answer);
     }
 
@@ -112,7 +117,7 @@ pub struct Endpoint {
 #[derive(Default)]
 struct Health {
     strikes: u32,
-    sick_until: Option<Instant>,
+    passed_over_until: Option<Instant>,
     latency: Option<Duration>,
 }
 
@@ -130,7 +135,7 @@ impl Endpoint {
             Arc::new(Self {
                 number,
                 url: url.trim_end_matches('/').to_owned(),
-                secrets: secrets_of(url),
+                secrets: secrets_in(url),
                 limits: limits.clone(),
                 client: client.clone(),
                 limiter: (limits.weight_per_second > 0)
@@ -148,7 +153,7 @@ impl Endpoint {
 
     #[tracing::instrument(name = "upstream.request.send", skip_all, fields(endpoint = self.number))]
     async fn send_one(&self, request: Request) -> Result<Response, UpstreamError> {
-        let headers = checked(&request)?;
+        let headers = checked_headers(&request)?;
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         let mut attempt = 1;
         loop {
@@ -157,8 +162,8 @@ impl Endpoint {
             }
             let started = Instant::now();
             let (why, wait) = match self.try_once(&request, headers.clone()).await {
-                Ok(response) if !is_passing(response.status) => {
-                    self.well(started.elapsed());
+                Ok(response) if !is_temporary(response.status) => {
+                    self.mark_healthy(started.elapsed());
                     return Ok(response);
                 }
                 Ok(response) => {
@@ -167,7 +172,7 @@ impl Endpoint {
                 Err(UpstreamError::Unreachable(why)) => (why, None),
                 Err(final_error) => return Err(final_error),
             };
-            if attempt == ATTEMPTS {
+            if attempt == MAX_ATTEMPTS {
                 self.blame(&why);
                 return Err(UpstreamError::Unreachable(why));
             }
@@ -199,11 +204,11 @@ impl Endpoint {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Response { status: answer.status().as_u16(), headers: self.strike(answer.headers()), body })
+        Ok(Response { status: answer.status().as_u16(), headers: self.without_secrets(answer.headers()), body })
     }
 
     /// Headers as texts, without secrets.
-    fn strike(&self, headers: &HeaderMap) -> Vec<(String, String)> {
+    fn without_secrets(&self, headers: &HeaderMap) -> Vec<(String, String)> {
         let text = |(name, value): (&HeaderName, &HeaderValue)| {
             let mut value = value.to_str().unwrap_or_default().to_owned();
             for secret in &self.secrets {
@@ -214,29 +219,29 @@ impl Endpoint {
         headers.iter().map(text).collect()
     }
 
-    /// Passes it over for a while, longer each time in a row.
+    /// Passes the endpoint over for a while, longer with each failure in a row.
     pub fn blame(&self, why: &str) {
         let mut health = self.health();
         health.strikes += 1;
-        let rest = SICK.0.saturating_mul(1 << health.strikes.min(6)).min(SICK.1) / 2;
+        let rest = MIN_PASSED_OVER.saturating_mul(1 << health.strikes.min(6)).min(MAX_PASSED_OVER) / 2;
         let jitter = rand::rng().random_range(0.5..1.0);
-        health.sick_until = Some(Instant::now() + rest.mul_f64(jitter));
+        health.passed_over_until = Some(Instant::now() + rest.mul_f64(jitter));
         drop(health);
         tracing::warn!(endpoint = self.number, %why, "endpoint passed over for a while");
     }
 
-    fn well(&self, took: Duration) {
+    fn mark_healthy(&self, took: Duration) {
         let mut health = self.health();
         health.strikes = 0;
-        health.sick_until = None;
+        health.passed_over_until = None;
         health.latency = Some(health.latency.map_or(took, |before| (before * 7 + took) / 8));
     }
 
-    /// Whether it is passed over now, and how fast it usually is: smaller is better.
+    /// Whether it is passed over now, and how fast it usually responds; a smaller rank is better.
     pub fn rank(&self) -> (bool, Duration, usize) {
         let health = self.health();
-        let sick = health.sick_until.is_some_and(|until| until > Instant::now());
-        (sick, health.latency.unwrap_or(Duration::ZERO), self.number)
+        let passed_over = health.passed_over_until.is_some_and(|until| until > Instant::now());
+        (passed_over, health.latency.unwrap_or(Duration::ZERO), self.number)
     }
 
     fn health(&self) -> std::sync::MutexGuard<'_, Health> {
@@ -244,19 +249,19 @@ impl Endpoint {
     }
 }
 
-/// Refuses what a plugin may not ask for.
-fn checked(request: &Request) -> Result<HeaderMap, UpstreamError> {
+/// The headers of a request, unless it contains what a plugin may not send.
+fn checked_headers(request: &Request) -> Result<HeaderMap, UpstreamError> {
     let refused = |why: String| Err(UpstreamError::Refused(why));
     let path = &request.path;
     if !(path.is_empty() || path.starts_with('/') || path.starts_with('?')) || path.contains("..") {
         return refused(format!("path `{path}` must be empty or start with / or ?, without `..`"));
     }
     if !path.bytes().all(|b| b.is_ascii_graphic()) {
-        return refused("path holds characters that no address may hold".to_owned());
+        return refused("path holds characters that are not printable ASCII".to_owned());
     }
     let mut headers = HeaderMap::new();
     for (name, value) in &request.headers {
-        if OURS.contains(&name.to_ascii_lowercase().as_str()) {
+        if HOST_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
             return refused(format!("header `{name}` is the host's own"));
         }
         let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
@@ -267,8 +272,8 @@ fn checked(request: &Request) -> Result<HeaderMap, UpstreamError> {
     Ok(headers)
 }
 
-/// Parts of an address that nobody may see: user info, long path segments, the query.
-fn secrets_of(url: &str) -> Vec<String> {
+/// Parts of an address that are treated as secrets: user info, long path segments, the query.
+fn secrets_in(url: &str) -> Vec<String> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
     let user = before_query.split_once('@').map_or("", |(user, _)| user);
@@ -276,11 +281,11 @@ fn secrets_of(url: &str) -> Vec<String> {
     segments.chain([user, query]).filter(|secret| !secret.is_empty()).map(str::to_owned).collect()
 }
 
-fn is_passing(status: u16) -> bool {
+fn is_temporary(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500..=599)
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
     let (_, value) = response.headers.iter().find(|(name, _)| *name == RETRY_AFTER.as_str())?;
-    Some(Duration::from_secs(value.trim().parse().ok()?).min(LONGEST_WAIT))
+    Some(Duration::from_secs(value.trim().parse().ok()?).min(MAX_RETRY_AFTER))
 }

@@ -1,18 +1,19 @@
-//! A folder that is looked at again and again: which files are new, changed or gone, once they are whole.
+//! Watches a folder by polling: reports files that are new or changed, once they are complete, and files that are gone.
 //!
-//! A file is whole when it has not changed between two looks, or when its last change is older than that: what was
-//! renamed into place is taken at once. Polling costs one listing per look and works on every file system.
+//! A file counts as complete when it has not changed between two polls, or when its last change is at least a second
+//! old: a finished file that is renamed into place is reported at once. A poll costs one listing and works on every
+//! file system.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// A file that has not changed for so long is whole.
-const SETTLED: Duration = Duration::from_secs(1);
+/// A file whose last change is at least this old counts as complete.
+const COMPLETE_AFTER: Duration = Duration::from_secs(1);
 
-/// What a file looks like from outside.
+/// The properties of a file that change when it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Look {
+struct FileStamp {
     size: u64,
     changed: SystemTime,
     inode: u64,
@@ -20,7 +21,7 @@ struct Look {
 
 /// One folder.
 #[derive(Debug)]
-pub struct Folder {
+pub(crate) struct WatchedFolder {
     path: PathBuf,
     extension: Option<&'static str>,
     seen: BTreeMap<PathBuf, Seen>,
@@ -29,58 +30,58 @@ pub struct Folder {
 /// What is known of a file.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
-    look: Look,
-    /// Told of as it is now.
-    told: bool,
-    /// Told of ever.
-    known: bool,
+    stamp: FileStamp,
+    /// Its present content was reported.
+    reported: bool,
+    /// Some content of it was reported.
+    ever_reported: bool,
 }
 
-/// What a look found.
+/// A change that a poll found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
-    /// A whole file that is new or has changed.
-    Whole(PathBuf),
-    /// A file that was told of is gone.
-    Gone(PathBuf),
+pub(crate) enum FileChange {
+    /// A complete file that is new or has changed.
+    Complete(PathBuf),
+    /// A file that was reported is gone.
+    Removed(PathBuf),
 }
 
-impl Folder {
-    /// A folder, of which only files with an extension count where one is given.
-    pub fn new(path: &Path, extension: Option<&'static str>) -> Self {
+impl WatchedFolder {
+    /// A folder; with an extension only files that have it count.
+    pub(crate) fn new(path: &Path, extension: Option<&'static str>) -> Self {
         Self { path: path.to_owned(), extension, seen: BTreeMap::new() }
     }
 
-    /// Looks once; a folder that cannot be read is an error and changes nothing.
-    pub fn look(&mut self) -> std::io::Result<Vec<News>> {
-        self.look_at(SystemTime::UNIX_EPOCH + Duration::from_millis(environment::now_ms()))
+    /// Polls once; a folder that cannot be read is an error and changes nothing.
+    pub(crate) fn poll(&mut self) -> std::io::Result<Vec<FileChange>> {
+        self.poll_at(SystemTime::UNIX_EPOCH + Duration::from_millis(environment::now_ms()))
     }
 
-    fn look_at(&mut self, now: SystemTime) -> std::io::Result<Vec<News>> {
+    fn poll_at(&mut self, now: SystemTime) -> std::io::Result<Vec<FileChange>> {
         let found = self.list()?;
-        let mut news = vec![];
+        let mut changes = vec![];
         self.seen.retain(|path, seen| {
             let there = found.contains_key(path);
-            if !there && seen.known {
-                news.push(News::Gone(path.clone()));
+            if !there && seen.ever_reported {
+                changes.push(FileChange::Removed(path.clone()));
             }
             there
         });
-        for (path, look) in found {
+        for (path, stamp) in found {
             let before = self.seen.get(&path).copied();
-            let same = before.is_some_and(|before| before.look == look);
-            let settled = now.duration_since(look.changed).is_ok_and(|age| age >= SETTLED);
-            let told = same || settled;
-            if told && !(same && before.is_some_and(|before| before.told)) {
-                news.push(News::Whole(path.clone()));
+            let same = before.is_some_and(|before| before.stamp == stamp);
+            let settled = now.duration_since(stamp.changed).is_ok_and(|age| age >= COMPLETE_AFTER);
+            let reported = same || settled;
+            if reported && !(same && before.is_some_and(|before| before.reported)) {
+                changes.push(FileChange::Complete(path.clone()));
             }
-            let known = told || before.is_some_and(|before| before.known);
-            self.seen.insert(path, Seen { look, told, known });
+            let ever_reported = reported || before.is_some_and(|before| before.ever_reported);
+            self.seen.insert(path, Seen { stamp, reported, ever_reported });
         }
-        Ok(news)
+        Ok(changes)
     }
 
-    fn list(&self) -> std::io::Result<BTreeMap<PathBuf, Look>> {
+    fn list(&self) -> std::io::Result<BTreeMap<PathBuf, FileStamp>> {
         let mut found = BTreeMap::new();
         for entry in std::fs::read_dir(&self.path)? {
             let path = entry?.path();
@@ -94,7 +95,7 @@ impl Folder {
             {
                 let changed = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
                 let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
-                found.insert(path, Look { size: metadata.len(), changed, inode });
+                found.insert(path, FileStamp { size: metadata.len(), changed, inode });
             }
         }
         Ok(found)
@@ -107,44 +108,44 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn a_file_is_told_when_it_has_stopped_changing() {
+    fn a_file_is_reported_when_it_has_stopped_changing() {
         let dir = tempfile::tempdir().unwrap();
-        let mut folder = Folder::new(dir.path(), Some("wasm"));
+        let mut folder = WatchedFolder::new(dir.path(), Some("wasm"));
         let before = SystemTime::UNIX_EPOCH + Duration::from_millis(environment::now_ms());
-        let mut look = || folder.look_at(before).unwrap();
-        assert_eq!(look(), []);
+        let mut poll = || folder.poll_at(before).unwrap();
+        assert_eq!(poll(), []);
         let path = dir.path().join("a.wasm");
         fs::write(&path, "half").unwrap();
         fs::write(dir.path().join("a.wasm.me.status.json"), "{}").unwrap();
-        assert_eq!(look(), [], "just written");
+        assert_eq!(poll(), [], "just written");
         fs::write(&path, "half and half").unwrap();
-        assert_eq!(look(), [], "still being written");
-        assert_eq!(look(), [News::Whole(path.clone())]);
-        assert_eq!(look(), [], "told once");
+        assert_eq!(poll(), [], "still being written");
+        assert_eq!(poll(), [FileChange::Complete(path.clone())]);
+        assert_eq!(poll(), [], "reported once");
         fs::write(&path, "another").unwrap();
-        assert_eq!(look(), []);
-        assert_eq!(look(), [News::Whole(path.clone())], "told again when it changes");
+        assert_eq!(poll(), []);
+        assert_eq!(poll(), [FileChange::Complete(path.clone())], "reported again when it changes");
         fs::remove_file(&path).unwrap();
-        assert_eq!(look(), [News::Gone(path.clone())]);
+        assert_eq!(poll(), [FileChange::Removed(path.clone())]);
         fs::write(&path, "back").unwrap();
-        assert_eq!((look(), look()), (vec![], vec![News::Whole(path.clone())]));
+        assert_eq!((poll(), poll()), (vec![], vec![FileChange::Complete(path.clone())]));
         fs::write(&path, "changed, then taken away").unwrap();
-        assert_eq!(look(), []);
+        assert_eq!(poll(), []);
         fs::remove_file(&path).unwrap();
-        assert_eq!(look(), [News::Gone(path)]);
+        assert_eq!(poll(), [FileChange::Removed(path)]);
     }
 
     #[test]
-    fn what_is_renamed_into_place_is_taken_at_once() {
+    fn a_file_renamed_into_place_is_reported_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let (unfinished, path) = (dir.path().join("a.new"), dir.path().join("a.wasm"));
         fs::write(&unfinished, "whole").unwrap();
         let old = SystemTime::UNIX_EPOCH + Duration::from_millis(environment::now_ms()) - Duration::from_mins(1);
         fs::File::options().write(true).open(&unfinished).unwrap().set_modified(old).unwrap();
-        let mut folder = Folder::new(dir.path(), Some("wasm"));
-        assert_eq!(folder.look().unwrap(), []);
+        let mut folder = WatchedFolder::new(dir.path(), Some("wasm"));
+        assert_eq!(folder.poll().unwrap(), []);
         fs::rename(&unfinished, &path).unwrap();
-        assert_eq!(folder.look().unwrap(), [News::Whole(path)]);
+        assert_eq!(folder.poll().unwrap(), [FileChange::Complete(path)]);
     }
 
     #[test]
@@ -153,13 +154,13 @@ mod tests {
         let inner = dir.path().join("inner");
         fs::create_dir(&inner).unwrap();
         fs::write(inner.join("a.wasm"), "x").unwrap();
-        let mut folder = Folder::new(&inner, None);
-        folder.look().unwrap();
-        assert_eq!(folder.look().unwrap().len(), 1);
+        let mut folder = WatchedFolder::new(&inner, None);
+        folder.poll().unwrap();
+        assert_eq!(folder.poll().unwrap().len(), 1);
         let away = dir.path().join("away");
         fs::rename(&inner, &away).unwrap();
-        assert!(folder.look().is_err());
+        assert!(folder.poll().is_err());
         fs::rename(&away, &inner).unwrap();
-        assert_eq!(folder.look().unwrap(), []);
+        assert_eq!(folder.poll().unwrap(), []);
     }
 }

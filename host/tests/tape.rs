@@ -1,10 +1,13 @@
-//! One suite for the tape port on every log: claims fence, steps are whole, the journal is true.
+//! One suite for the tape port on every log: claims fence, steps are atomic, the journal matches what was appended.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use chain_ingestor::chainfile::ChainFile;
-use chain_ingestor::requests::{Requests, filed};
+use chain_ingestor::in_force::{Entry, InForce};
+use chain_ingestor::requests::{Requests, request_record};
 use chain_ingestor::tape::{Hold, LogLease, LogTape};
-use ingest_domain::{Ask, Block, Cursor, Journal, Lease, Outcome, Progress, Range, Request, State, Step, Tape};
+use ingest_domain::{
+    AppendOutcome, Block, ChainState, Cursor, Journal, Lease, Progress, Range, Request, RequestKind, Step, Tape,
+};
 use std::sync::Arc;
 use tape::{BlockId, BlockRef, Detector, Raw, Side, Status, Trade, Trader, Transaction};
 use tape_log::{Log, Membership, Target, topics};
@@ -60,6 +63,10 @@ fn block(chain: &str, height: u64) -> Block {
     }
 }
 
+fn in_force(chain: &str) -> InForce {
+    InForce::new(Entry::parked(Arc::new(chain_file(chain)), detector(), "no plugin runs in this test"))
+}
+
 /// The step that appends blocks after `before` steps.
 fn pushing(chain: &str, before: u64, heights: &[u64]) -> Step {
     let blocks: Vec<Block> = heights.iter().map(|height| block(chain, *height)).collect();
@@ -75,11 +82,11 @@ fn pushing(chain: &str, before: u64, heights: &[u64]) -> Step {
         finalized: None,
         unbacked: 0,
     };
-    let progress = Progress { state: State::Live, latest: Some(id(last)), proof: "test".into() };
+    let progress = Progress { state: ChainState::Live, latest: Some(id(last)), proof: "test".into() };
     Step {
         changes: blocks.iter().flat_map(|b| b.trades.iter().map(|t| (Status::Observed, t.clone()))).collect(),
         pushed: blocks,
-        ..Step::still(cursor, progress)
+        ..Step::without_changes(cursor, progress)
     }
 }
 
@@ -94,7 +101,7 @@ async fn claim(log: &Log, chain: &str) -> (LogLease, Journal) {
 }
 
 async fn claim_from(hold: &Arc<Hold>, chain: &str) -> (LogLease, Journal) {
-    LogTape::new(Arc::clone(hold), &chain_file(chain), detector()).claim(chain).await.unwrap()
+    LogTape::new(Arc::clone(hold), in_force(chain)).claim(chain).await.unwrap()
 }
 
 /// Every event of a chain on the tape, as `status trade-id`, by trader.
@@ -123,39 +130,39 @@ async fn a_chain_that_was_never_claimed_has_an_empty_journal(log: &Log) {
 async fn the_journal_is_what_was_appended(log: &Log) {
     let (mut lease, _) = claim(log, "kept").await;
     let step = pushing("kept", 0, &[5, 6, 7]);
-    assert!(matches!(lease.append(&step).await, Outcome::Done));
-    let remembered = lease.above(5).await.unwrap();
+    assert!(matches!(lease.append(&step).await, AppendOutcome::Done));
+    let remembered = lease.journalled_above(5).await.unwrap();
     let (mut lease, journal) = claim(log, "kept").await;
     assert_eq!(journal, Journal { cursor: Some(step.cursor), blocks: vec![id(5), id(6), id(7)], ranges: vec![] });
-    let above = lease.above(5).await.unwrap();
+    let above = lease.journalled_above(5).await.unwrap();
     assert_eq!(above, [(id(7), block("kept", 7).trades), (id(6), block("kept", 6).trades)], "newest first");
-    assert_eq!(remembered, above, "who wrote it knows the same");
+    assert_eq!(remembered, above, "the lease that wrote it returns the same");
     assert_eq!(events(log, "kept").await.len(), 9);
 }
 
 async fn a_second_claim_fences_the_first(log: &Log) {
     let (mut first, _) = claim(log, "fenced").await;
-    assert!(matches!(first.append(&pushing("fenced", 0, &[1])).await, Outcome::Done));
+    assert!(matches!(first.append(&pushing("fenced", 0, &[1])).await, AppendOutcome::Done));
     let (mut second, _) = claim(log, "fenced").await;
     let late = first.append(&pushing("fenced", 1, &[2])).await;
-    assert!(matches!(late, Outcome::Lost), "{late:?}");
-    assert!(matches!(second.append(&pushing("fenced", 1, &[2])).await, Outcome::Done));
+    assert!(matches!(late, AppendOutcome::Lost), "{late:?}");
+    assert!(matches!(second.append(&pushing("fenced", 1, &[2])).await, AppendOutcome::Done));
     assert_eq!(events(log, "fenced").await.len(), 6, "the late step is not there");
 }
 
-async fn a_revert_leaves_the_journal_true(log: &Log) {
+async fn the_journal_holds_no_reverted_block(log: &Log) {
     let (mut lease, _) = claim(log, "left").await;
-    assert!(matches!(lease.append(&pushing("left", 0, &[1, 2, 3])).await, Outcome::Done));
+    assert!(matches!(lease.append(&pushing("left", 0, &[1, 2, 3])).await, AppendOutcome::Done));
     let mut step = pushing("left", 1, &[4]);
     let undone = [3, 2].map(|height| block("left", height));
     let reverts = undone.iter().flat_map(|b| b.trades.iter().rev().map(|t| (Status::Reverted, t.clone())));
     step.changes.splice(0..0, reverts.collect::<Vec<_>>());
     step.popped = vec![3, 2];
     step.settled = vec![1];
-    assert!(matches!(lease.append(&step).await, Outcome::Done));
+    assert!(matches!(lease.append(&step).await, AppendOutcome::Done));
     let (mut lease, journal) = claim(log, "left").await;
     assert_eq!(journal.blocks, [id(4)]);
-    assert_eq!(lease.above(0).await.unwrap().len(), 1);
+    assert_eq!(lease.journalled_above(0).await.unwrap().len(), 1);
     let reverted = events(log, "left").await.iter().filter(|event| event.starts_with("Reverted")).count();
     assert_eq!(reverted, 6);
 }
@@ -163,7 +170,7 @@ async fn a_revert_leaves_the_journal_true(log: &Log) {
 async fn progress_counts_what_each_partition_holds(log: &Log) {
     let (mut lease, _) = claim(log, "counted").await;
     for (before, height) in [(0, 8), (1, 9)] {
-        assert!(matches!(lease.append(&pushing("counted", before, &[height])).await, Outcome::Done));
+        assert!(matches!(lease.append(&pushing("counted", before, &[height])).await, AppendOutcome::Done));
     }
     let records = log.read_all(&topics::PROGRESS.partition(0)).await.unwrap();
     let newest = records.iter().rfind(|record| record.key == b"counted").unwrap();
@@ -179,17 +186,17 @@ async fn progress_counts_what_each_partition_holds(log: &Log) {
     }
 }
 
-/// Two chains whose journals lie in one partition know nothing of each other.
-async fn two_chains_share_a_share(log: &Log) {
+/// Two chains whose journals lie in one partition do not affect each other.
+async fn two_chains_share_a_partition(log: &Log) {
     let partition = topics::JOURNAL.partition_of(b"one");
     let twin = (0..10_000)
         .map(|n| format!("twin-{n}"))
         .find(|name| topics::JOURNAL.partition_of(name.as_bytes()) == partition);
     let twin = twin.unwrap();
     let ((mut one, _), (mut two, _)) = (claim(log, "one").await, claim(log, &twin).await);
-    assert!(matches!(one.append(&pushing("one", 0, &[1])).await, Outcome::Done));
-    assert!(matches!(two.append(&pushing(&twin, 0, &[8, 9])).await, Outcome::Done));
-    assert!(matches!(one.append(&pushing("one", 1, &[2])).await, Outcome::Done));
+    assert!(matches!(one.append(&pushing("one", 0, &[1])).await, AppendOutcome::Done));
+    assert!(matches!(two.append(&pushing(&twin, 0, &[8, 9])).await, AppendOutcome::Done));
+    assert!(matches!(one.append(&pushing("one", 1, &[2])).await, AppendOutcome::Done));
     assert_eq!(claim(log, "one").await.1.blocks, [id(1), id(2)]);
     assert_eq!(claim(log, &twin).await.1.blocks, [id(8), id(9)]);
 }
@@ -203,28 +210,28 @@ async fn taking_a_partition_fences_all_its_chains(log: &Log) {
     let twin = twin.unwrap();
     let before = hold(log, &["both", &twin]).await;
     let ((mut one, _), (mut two, _)) = (claim_from(&before, "both").await, claim_from(&before, &twin).await);
-    assert!(matches!(one.append(&pushing("both", 0, &[6])).await, Outcome::Done));
-    assert!(matches!(two.append(&pushing(&twin, 0, &[6])).await, Outcome::Done));
+    assert!(matches!(one.append(&pushing("both", 0, &[6])).await, AppendOutcome::Done));
+    assert!(matches!(two.append(&pushing(&twin, 0, &[6])).await, AppendOutcome::Done));
     // The one that takes over knows only one of the two by a chain file.
     let after = hold(log, &["both"]).await;
     assert!(after.journalled().contains(&twin), "{:?}", after.journalled());
-    assert!(matches!(one.append(&pushing("both", 1, &[7])).await, Outcome::Lost));
-    assert!(matches!(two.append(&pushing(&twin, 1, &[7])).await, Outcome::Lost));
+    assert!(matches!(one.append(&pushing("both", 1, &[7])).await, AppendOutcome::Lost));
+    assert!(matches!(two.append(&pushing(&twin, 1, &[7])).await, AppendOutcome::Lost));
     let (mut one, journal) = claim_from(&after, "both").await;
     assert_eq!(journal.blocks, [id(6)]);
-    assert!(matches!(one.append(&pushing("both", 1, &[7])).await, Outcome::Done));
+    assert!(matches!(one.append(&pushing("both", 1, &[7])).await, AppendOutcome::Done));
 }
 
-/// Trades below the origin are on the history log, and a rewind finds them all, journalled or not.
-async fn the_tape_itself_is_recalled(log: &Log) {
+/// Trades below the origin are on the history topic, and a rewind finds them all, journalled or not.
+async fn a_rewind_finds_all_live_trades_on_the_tape(log: &Log) {
     let (mut lease, _) = claim(log, "recalled").await;
     let mut step = pushing("recalled", 0, &[3, 4, 5, 6]);
     step.ranges = vec![(0, Some(Range { from: 3, to: 4, digest: "sha256:01".into() }))];
     step.pushed.clear();
-    assert!(matches!(lease.append(&step).await, Outcome::Done));
+    assert!(matches!(lease.append(&step).await, AppendOutcome::Done));
     let mut step = pushing("recalled", 1, &[7]);
     step.changes.splice(0..0, block("recalled", 6).trades.into_iter().rev().map(|trade| (Status::Reverted, trade)));
-    assert!(matches!(lease.append(&step).await, Outcome::Done));
+    assert!(matches!(lease.append(&step).await, AppendOutcome::Done));
     let on = |topic: tape_log::Topic| {
         let log = log.clone();
         async move {
@@ -242,51 +249,53 @@ async fn the_tape_itself_is_recalled(log: &Log) {
     assert_eq!((on(topics::HISTORY).await, on(topics::TRADES).await), (vec![3, 4], vec![5, 6, 7]));
     let (mut lease, journal) = claim(log, "recalled").await;
     assert_eq!(journal.ranges, [(0, Range { from: 3, to: 4, digest: "sha256:01".into() })]);
-    let live = lease.recall(3).await.unwrap();
+    let live = lease.live_above(3).await.unwrap();
     let expected = [7, 5, 4].map(|height| (id(height), block("recalled", height).trades));
-    assert_eq!(live, expected, "newest first, what was taken back left out");
+    assert_eq!(live, expected, "newest first, without reverted trades");
 }
 
-/// What is asked is read with the journal and struck off by the step that fulfils it.
+/// A request is read with the journal and removed by the step that fulfils it.
 async fn a_request_is_kept_until_it_is_fulfilled(log: &Log) {
     let (mut lease, _) = claim(log, "asked").await;
-    assert!(matches!(lease.append(&pushing("asked", 0, &[6])).await, Outcome::Done));
-    let ask = Ask::Backfill { from: 1, to: 2 };
-    log.publish(vec![filed("asked", "1", ask), filed("asked", "2", Ask::Rewind { to: 1 })]).await.unwrap();
+    assert!(matches!(lease.append(&pushing("asked", 0, &[6])).await, AppendOutcome::Done));
+    let kind = RequestKind::Backfill { from: 1, to: 2 };
+    log.publish(vec![request_record("asked", "1", kind), request_record("asked", "2", RequestKind::Rewind { to: 1 })])
+        .await
+        .unwrap();
     let (mut lease, _) = claim(log, "asked").await;
-    let asked = lease.requests();
-    assert_eq!(asked.iter().map(|request| request.ask).collect::<Vec<_>>(), [ask, Ask::Rewind { to: 1 }]);
+    let requests = lease.requests();
+    assert_eq!(requests.iter().map(|request| request.kind).collect::<Vec<_>>(), [kind, RequestKind::Rewind { to: 1 }]);
     let mut step = pushing("asked", 1, &[7]);
-    step.answered = vec!["2".to_owned()];
-    assert!(matches!(lease.append(&step).await, Outcome::Done));
-    let left = [Request { id: "1".to_owned(), ask }];
+    step.fulfilled = vec!["2".to_owned()];
+    assert!(matches!(lease.append(&step).await, AppendOutcome::Done));
+    let left = [Request { id: "1".to_owned(), kind }];
     assert_eq!(lease.requests(), left);
     assert_eq!(claim(log, "asked").await.0.requests(), left, "the journal says so too");
 }
 
-async fn every_promise(target: Target) {
+async fn tape_suite(target: Target) {
     let log = Log::open(&target).await.unwrap();
     log.own(topics::OF_INGESTOR).await.unwrap();
     a_chain_that_was_never_claimed_has_an_empty_journal(&log).await;
     the_journal_is_what_was_appended(&log).await;
     a_second_claim_fences_the_first(&log).await;
-    a_revert_leaves_the_journal_true(&log).await;
+    the_journal_holds_no_reverted_block(&log).await;
     progress_counts_what_each_partition_holds(&log).await;
-    two_chains_share_a_share(&log).await;
+    two_chains_share_a_partition(&log).await;
     taking_a_partition_fences_all_its_chains(&log).await;
-    the_tape_itself_is_recalled(&log).await;
+    a_rewind_finds_all_live_trades_on_the_tape(&log).await;
     a_request_is_kept_until_it_is_fulfilled(&log).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_memory() {
-    every_promise(Target::Memory).await;
+    tape_suite(Target::Memory).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
-    every_promise(Target::Sqlite(folder.path().join("tape.db"))).await;
+    tape_suite(Target::Sqlite(folder.path().join("tape.db"))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,5 +306,5 @@ async fn on_kafka() {
     };
     let unique = format!("tape-{}-{}", std::process::id(), environment::now_ms());
     let prefix = format!("{unique}.");
-    every_promise(Target::Kafka { brokers, prefix, environment: unique, replication: 1, min_insync: 1 }).await;
+    tape_suite(Target::Kafka { brokers, prefix, environment: unique, replication: 1, min_insync: 1 }).await;
 }

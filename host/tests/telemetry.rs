@@ -1,4 +1,4 @@
-//! Where a collector is named, measurements reach it, each with the chain and the code it is of, and so do traces.
+//! Where a collector is configured, metrics reach it, each with its chain and code, and so do traces.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use axum::Router;
@@ -65,7 +65,7 @@ async fn take_spans(State(collected): State<Collected>, body: Bytes) {
     }
 }
 
-/// An ingestor that follows a mock chain and tells a collector.
+/// An ingestor that follows a mock chain and exports to a collector.
 fn ingestor(folder: &Path, collector: &str) -> tokio::process::Command {
     let path = |name: &str| folder.join(name);
     for name in ["plugins", "chains"] {
@@ -84,24 +84,24 @@ fn ingestor(folder: &Path, collector: &str) -> tokio::process::Command {
     ingestor
 }
 
-/// Nobody collects: that is said, and the chain is followed all the same.
+/// A collector that cannot be reached is logged, and the chain is followed all the same.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_is_away_is_told_of() {
+async fn a_collector_that_cannot_be_reached_is_logged() {
     let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut running = ingestor(folder.path(), &format!("http://{nobody}")).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
-    let told = async {
+    let logged = async {
         while let Some(line) = lines.next_line().await.unwrap() {
-            let said: serde_json::Value = serde_json::from_str(&line).unwrap();
-            let target = said["target"].as_str().unwrap_or_default();
-            if target.starts_with("opentelemetry") && ["warn", "error"].contains(&said["level"].as_str().unwrap()) {
+            let entry: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let target = entry["target"].as_str().unwrap_or_default();
+            if target.starts_with("opentelemetry") && ["warn", "error"].contains(&entry["level"].as_str().unwrap()) {
                 return line;
             }
         }
         panic!("the ingestor has ended");
     };
-    tokio::time::timeout(Duration::from_mins(1), told).await.expect("a word within a minute");
+    tokio::time::timeout(Duration::from_mins(1), logged).await.expect("a log line within a minute");
     let log = Log::open(&Target::Sqlite(folder.path().join("tape.db"))).await.unwrap();
     let followed = async {
         while log.read_all(&topics::PROGRESS.partition(0)).await.unwrap().is_empty() {
@@ -151,10 +151,10 @@ async fn figures_and_traces_name_the_chain_and_the_code() {
     assert!(named > 0, "no trace on the tape is one that was collected");
     for (name, points) in &*collected.figures.lock().unwrap() {
         for point in points {
-            let said = |key: &str| point.get(key).map(String::as_str).unwrap_or_default();
-            assert_eq!((said("chain.id"), said("plugin.name")), ("mock", "mock"), "{name}: {point:?}");
-            assert_eq!(said("plugin.version"), "0.1.0", "{name}");
-            assert!(said("plugin.digest").starts_with("sha256:"), "{name}: {point:?}");
+            let attribute = |key: &str| point.get(key).map(String::as_str).unwrap_or_default();
+            assert_eq!((attribute("chain.id"), attribute("plugin.name")), ("mock", "mock"), "{name}: {point:?}");
+            assert_eq!(attribute("plugin.version"), "0.1.0", "{name}");
+            assert!(attribute("plugin.digest").starts_with("sha256:"), "{name}: {point:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a chain delivers: blocks of one branch with the trades in them, and how far the chain is.
+//! What is read from a chain: blocks of one branch with the trades in them, and how far the chain is.
 
 use std::sync::Arc;
 use tape::{BlockId, Trade};
@@ -8,7 +8,7 @@ use tape::{BlockId, Trade};
 pub struct Block {
     /// Which block.
     pub id: BlockId,
-    /// What it stands on; none on chains without parent hashes, whose blocks are final at once.
+    /// Its parent; none on chains without parent hashes, whose blocks are final at once.
     pub parent: Option<BlockId>,
     /// UTC, milliseconds since the Unix epoch.
     pub timestamp_ms: u64,
@@ -25,9 +25,9 @@ pub struct Block {
 pub struct Scanned {
     /// Ascending by height.
     pub blocks: Vec<Block>,
-    /// Every height up to this one is delivered or proved empty.
+    /// Every height up to this one is contained or proved empty.
     pub through: u64,
-    /// Digest of the code that scanned them; empty when none could, and they are left as a gap.
+    /// Digest of the code that scanned them; empty where none could, which leaves a gap.
     pub digest: Arc<str>,
 }
 

@@ -1,9 +1,9 @@
-//! Which heights are on the tape, and by whose code: ranges that never overlap, beside the one that is being followed.
+//! Coverage: which heights are on the tape, and by which code, as ranges that never overlap.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Heights that are on the tape, by one detector.
+/// Heights that are on the tape, scanned by one code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Range {
     /// First height.
@@ -14,10 +14,10 @@ pub struct Range {
     pub digest: Arc<str>,
 }
 
-/// What becomes of one numbered range: written anew, or forgotten.
-pub type Recorded = (u32, Option<Range>);
+/// A change of one numbered range: its new value, or none when it is removed.
+pub type RangeChange = (u32, Option<Range>);
 
-/// Ranges by the number they are journalled under.
+/// Ranges by the number under which they are journalled.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     ranges: BTreeMap<u32, Range>,
@@ -25,7 +25,7 @@ pub struct Coverage {
 
 impl Coverage {
     /// The ranges as journalled.
-    pub fn of(ranges: impl IntoIterator<Item = (u32, Range)>) -> Self {
+    pub fn from_ranges(ranges: impl IntoIterator<Item = (u32, Range)>) -> Self {
         Self { ranges: ranges.into_iter().collect() }
     }
 
@@ -36,8 +36,8 @@ impl Coverage {
         ranges
     }
 
-    /// Enters heights that nothing covered; they join a neighbour of the same code.
-    pub fn add(&mut self, added: &Range) -> Vec<Recorded> {
+    /// Adds heights that no range covers; they join a neighbour of the same code.
+    pub fn add(&mut self, added: &Range) -> Vec<RangeChange> {
         if added.from > added.to {
             return vec![];
         }
@@ -47,25 +47,25 @@ impl Coverage {
         };
         let joined: Vec<u32> = self.ranges.iter().filter(|(_, range)| touches(range)).map(|(n, _)| *n).collect();
         let mut whole = added.clone();
-        let mut recorded = vec![];
+        let mut changes = vec![];
         for number in &joined {
             if let Some(range) = self.ranges.remove(number) {
                 whole.from = whole.from.min(range.from);
                 whole.to = whole.to.max(range.to);
-                recorded.push((*number, None));
+                changes.push((*number, None));
             }
         }
         let number = joined.first().copied().unwrap_or_else(|| self.unused());
-        recorded.retain(|(gone, _)| *gone != number);
+        changes.retain(|(gone, _)| *gone != number);
         self.ranges.insert(number, whole.clone());
-        recorded.push((number, Some(whole)));
-        recorded
+        changes.push((number, Some(whole)));
+        changes
     }
 
-    /// Forgets everything above a height.
-    pub fn cut(&mut self, height: u64) -> Vec<Recorded> {
+    /// Removes everything above a height.
+    pub fn cut(&mut self, height: u64) -> Vec<RangeChange> {
         let above: Vec<u32> = self.ranges.iter().filter(|(_, range)| range.to > height).map(|(n, _)| *n).collect();
-        let mut recorded = vec![];
+        let mut changes = vec![];
         for number in above {
             let Some(mut range) = self.ranges.remove(&number) else { continue };
             range.to = height;
@@ -73,9 +73,9 @@ impl Coverage {
             if let Some(range) = &kept {
                 self.ranges.insert(number, range.clone());
             }
-            recorded.push((number, kept));
+            changes.push((number, kept));
         }
-        recorded
+        changes
     }
 
     /// The lowest heights from `from` to `to` that neither a range nor `beside` covers.
@@ -127,16 +127,17 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Filling hole after hole covers every height once, whatever was there, and what is journalled is what is known.
+        /// Filling hole after hole covers every height once, whatever was there, and what is journalled is what is
+        /// known.
         #[test]
         fn holes_are_filled_and_the_journal_is_true(
             begun in prop::collection::vec((0_u64..60, 0_u64..9, 0_u8..2), 0..8),
             cut in prop::option::of(0_u64..60),
-            asked in (0_u64..60, 0_u64..30),
+            requested in (0_u64..60, 0_u64..30),
         ) {
             let mut coverage = Coverage::default();
             let mut journal: BTreeMap<u32, Range> = BTreeMap::new();
-            let mut record = |recorded: Vec<Recorded>| for (number, range) in recorded {
+            let mut record = |recorded: Vec<RangeChange>| for (number, range) in recorded {
                 match range {
                     Some(range) => journal.insert(number, range),
                     None => journal.remove(&number),
@@ -151,7 +152,7 @@ mod tests {
                 record(coverage.cut(height));
                 prop_assert!(coverage.ascending().iter().all(|range| range.to <= height));
             }
-            let (from, to) = (asked.0, asked.0 + asked.1);
+            let (from, to) = (requested.0, requested.0 + requested.1);
             while let Some((first, last)) = coverage.hole(from, to, None) {
                 prop_assert!(first >= from && last <= to && first <= last);
                 record(coverage.add(&range(first, last.min(first + 2), "new")));
@@ -163,7 +164,7 @@ mod tests {
                 }
             }
             prop_assert!((from..=to).all(|height| seen.contains(&height)));
-            prop_assert_eq!(Coverage::of(journal), coverage);
+            prop_assert_eq!(Coverage::from_ranges(journal), coverage);
         }
     }
 }

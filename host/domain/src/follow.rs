@@ -1,13 +1,13 @@
-//! The story of one chain: claim it, look at its head, append what is new, and on a break go back to the common ancestor.
+//! Follows one chain: claims it, reads its head, appends what is new, and on a reorg goes back to the common ancestor.
 
 mod branch;
 mod append;
-mod asked;
+mod requested;
 
 use crate::block::{Block, Tip};
 use crate::coverage::Coverage;
-use crate::ports::{Chain, Clock, Failure, Journal, Lease, Outcome, Tape};
-use crate::step::{Cursor, Progress, State, Step};
+use crate::ports::{AppendOutcome, ChainReader, Clock, Failure, Journal, Lease, Tape};
+use crate::step::{ChainState, Cursor, Progress, Step};
 use crate::window::{Relation, Window};
 use std::sync::Arc;
 use tape::Unavailable;
@@ -40,64 +40,66 @@ pub struct Plan {
     pub step_bytes: usize,
 }
 
-/// Milliseconds after which an idle chain says that it is alive.
-const IDLE_MS: u64 = 5_000;
-/// Milliseconds of the first and the longest wait after a failure.
-const BACKOFF_MS: (u64, u64) = (200, 30_000);
+/// Milliseconds after which an idle chain publishes its progress again.
+const HEARTBEAT_MS: u64 = 5_000;
+/// Milliseconds of the first wait after a failure.
+const MIN_RETRY_DELAY_MS: u64 = 200;
+/// Milliseconds of the longest wait after failures in a row.
+const MAX_RETRY_DELAY_MS: u64 = 30_000;
 
-/// Blocks that may be left on a chain that calls nothing final.
-const DEEP: usize = 4_096;
+/// Depth of the deepest reorg on a chain whose nodes call nothing final.
+const MAX_REORG_BLOCKS: usize = 4_096;
 
-/// Why the story of a chain ends.
+/// Why a chain is not followed any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// The process is to stop.
     Stopped,
-    /// Nothing helps but a person; the sentence says what.
+    /// Only an operator can help; the sentence says how.
     Parked(String),
     /// Another instance holds the chain.
     Lost,
 }
 
-/// What interrupts the work on a claimed chain.
-enum Break {
+/// Why the work under one claim stops.
+enum Interruption {
     End(End),
-    /// A step may or may not be on the tape.
-    Claim(Unavailable),
+    /// A step may or may not be on the tape: the chain must be claimed again.
+    ClaimAgain(Unavailable),
 }
 
-/// What is told about failures that are waited out; the caller logs it.
-pub trait Witness: Send + Sync {
+/// Is notified of what happens while a chain is followed; the caller logs it.
+pub trait FollowObserver: Send + Sync {
     /// Something failed and will be tried again after so many milliseconds.
-    fn waits(&self, chain: &str, why: &str, ms: u64);
+    fn retrying(&self, chain: &str, why: &str, ms: u64);
     /// A branch was left: so many blocks down to the ancestor.
     fn reorged(&self, chain: &str, ancestor: u64, blocks: usize);
-    /// What stood above a height is taken back because that was asked: so many blocks with trades.
-    fn rewound(&self, chain: &str, to: u64, blocks: usize);
+    /// A rewind was requested and begins: so many blocks with trades are reverted.
+    fn rewinding(&self, chain: &str, to: u64, blocks: usize);
 }
 
 /// Follows a chain until the end.
 pub async fn follow(
-    chain: &mut impl Chain,
+    chain: &mut impl ChainReader,
     tape: &impl Tape,
     clock: &impl Clock,
-    witness: &impl Witness,
+    observer: &impl FollowObserver,
     plan: &Plan,
 ) -> End {
-    let mut patience = Patience::default();
+    let mut delay = RetryDelay::default();
     while !clock.stopping() {
-        let claimed = match tape.claim(&plan.chain).await {
+        let interruption = match tape.claim(&plan.chain).await {
             Ok((lease, journal)) => {
-                patience.reset();
-                Follower::new(chain, lease, clock, witness, plan, journal).work().await
+                delay.reset();
+                Follower::new(chain, lease, clock, observer, plan, journal).work().await
             }
-            Err(unavailable) => Break::Claim(unavailable),
+            Err(unavailable) => Interruption::ClaimAgain(unavailable),
         };
-        match claimed {
-            Break::End(end) => return end,
-            Break::Claim(unavailable) => {
-                let ms = patience.next(clock);
-                witness.waits(&plan.chain, &told(&unavailable), ms);
+        match interruption {
+            Interruption::End(end) => return end,
+            Interruption::ClaimAgain(unavailable) => {
+                let ms = delay.next_ms(clock);
+                observer.retrying(&plan.chain, &with_cause(&unavailable), ms);
                 clock.pause(ms).await;
             }
         }
@@ -105,155 +107,160 @@ pub async fn follow(
     End::Stopped
 }
 
-/// Parks a chain that cannot be followed here, so that readers see why; one without a cursor has no readers yet.
+/// Parks a chain that cannot be followed here, so that progress says why; one that was never followed has no progress.
 pub async fn park(tape: &impl Tape, chain: &str, why: &str) -> Result<(), Unavailable> {
     let (mut lease, journal) = tape.claim(chain).await?;
     let Some(mut cursor) = journal.cursor else { return Ok(()) };
     cursor.step += 1;
-    let progress = Progress { state: State::Parked(why.to_owned()), latest: None, proof: Arc::from("none") };
-    match lease.append(&Step::still(cursor, progress)).await {
-        // Whoever has it now says what there is to say.
-        Outcome::Done | Outcome::Lost => Ok(()),
-        Outcome::Unknown(unavailable) => Err(unavailable),
+    let progress = Progress { state: ChainState::Parked(why.to_owned()), latest: None, proof: Arc::from("none") };
+    match lease.append(&Step::without_changes(cursor, progress)).await {
+        // The instance that holds it now publishes its progress.
+        AppendOutcome::Done | AppendOutcome::Lost => Ok(()),
+        AppendOutcome::Unknown(unavailable) => Err(unavailable),
     }
 }
 
-fn told(unavailable: &Unavailable) -> String {
+fn with_cause(unavailable: &Unavailable) -> String {
     format!("failed to {}: {}", unavailable.doing, unavailable.source)
 }
 
-/// Exponential waits with full jitter, so that the chains of a node that failed do not all come back at once.
+/// Waits whose bound doubles with each failure in a row, drawn with full jitter: the chains of a node that failed do not all
+/// come back at once.
 #[derive(Default)]
-struct Patience(u32);
+struct RetryDelay {
+    failures: u32,
+}
 
-impl Patience {
-    fn next(&mut self, clock: &impl Clock) -> u64 {
-        let bound = BACKOFF_MS.0.saturating_mul(1 << self.0.min(16)).min(BACKOFF_MS.1);
-        self.0 += 1;
-        clock.draw(bound)
+impl RetryDelay {
+    fn next_ms(&mut self, clock: &impl Clock) -> u64 {
+        let bound_ms = MIN_RETRY_DELAY_MS.saturating_mul(1 << self.failures.min(16)).min(MAX_RETRY_DELAY_MS);
+        self.failures += 1;
+        clock.draw(bound_ms)
     }
 
     fn reset(&mut self) {
-        self.0 = 0;
+        self.failures = 0;
     }
 }
 
-struct Follower<'a, C, L, K, W> {
+struct Follower<'a, C, L, K, O> {
     chain: &'a mut C,
     lease: L,
     clock: &'a K,
-    witness: &'a W,
+    observer: &'a O,
     plan: &'a Plan,
     window: Window,
     coverage: Coverage,
     cursor: Option<Cursor>,
     span: u64,
     proof: Arc<str>,
-    /// What the endpoint said last.
+    /// The head as it was read last.
     tip: Option<Tip>,
-    /// When something was last said.
-    told: Option<u64>,
-    past: asked::Past,
+    /// When the last step was appended.
+    appended_ms: Option<u64>,
+    backfill: requested::BackfillSchedule,
 }
 
-/// What one look at the head led to.
-enum Look {
-    /// Something was appended: look again at once.
-    Moved,
+/// What one turn led to.
+enum Activity {
+    /// Something was appended: the next turn follows at once.
+    Appended,
     /// Nothing new.
     Idle,
 }
 
-/// Why a look failed.
-enum Trouble {
+/// Why a turn failed.
+enum TurnError {
     Failure(Failure),
-    Break(Break),
+    Interruption(Interruption),
 }
 
-impl From<Failure> for Trouble {
+impl From<Failure> for TurnError {
     fn from(failure: Failure) -> Self {
         Self::Failure(failure)
     }
 }
 
-impl From<Break> for Trouble {
-    fn from(cut: Break) -> Self {
-        Self::Break(cut)
+impl From<Interruption> for TurnError {
+    fn from(interruption: Interruption) -> Self {
+        Self::Interruption(interruption)
     }
 }
 
-impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
-    fn new(chain: &'a mut C, lease: L, clock: &'a K, witness: &'a W, plan: &'a Plan, journal: Journal) -> Self {
-        // What was final when it was published is not journalled: the cursor alone remembers it.
-        let remembered = journal.cursor.iter().flat_map(|cursor| cursor.finalized.iter().chain(&cursor.head)).cloned();
-        let window = Window::of(remembered.chain(journal.blocks));
+impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, L, K, O> {
+    fn new(chain: &'a mut C, lease: L, clock: &'a K, observer: &'a O, plan: &'a Plan, journal: Journal) -> Self {
+        // Blocks that were final when they were published are not journalled: only the cursor names them.
+        let published = journal.cursor.iter().flat_map(|cursor| cursor.finalized.iter().chain(&cursor.head)).cloned();
+        let window = Window::from_blocks(published.chain(journal.blocks));
         Self {
             chain,
             lease,
             clock,
-            witness,
+            observer,
             plan,
             window,
-            coverage: Coverage::of(journal.ranges),
+            coverage: Coverage::from_ranges(journal.ranges),
             cursor: journal.cursor,
             span: plan.span.max(1),
             proof: Arc::from("none"),
             tip: None,
-            told: None,
-            past: asked::Past::default(),
+            appended_ms: None,
+            backfill: requested::BackfillSchedule::default(),
         }
     }
 
-    async fn work(&mut self) -> Break {
-        let mut patience = Patience::default();
+    async fn work(&mut self) -> Interruption {
+        let mut delay = RetryDelay::default();
         while !self.clock.stopping() {
             let wait = match self.turn().await {
-                Ok(Look::Moved) => {
-                    patience.reset();
+                Ok(Activity::Appended) => {
+                    delay.reset();
                     continue;
                 }
-                Ok(Look::Idle) => {
-                    patience.reset();
+                Ok(Activity::Idle) => {
+                    delay.reset();
                     self.clock.rest(self.plan.poll_ms).await;
                     continue;
                 }
-                Err(Trouble::Failure(Failure::TooWide(most))) => {
+                Err(TurnError::Failure(Failure::TooWide(most))) => {
                     self.span = most.clamp(1, self.span.saturating_sub(1).max(1));
                     continue;
                 }
-                Err(Trouble::Failure(Failure::NotYet(_) | Failure::Reorged)) => {
+                Err(TurnError::Failure(Failure::NotYet(_) | Failure::Reorged)) => {
                     self.clock.rest(self.plan.poll_ms).await;
                     continue;
                 }
-                Err(Trouble::Failure(Failure::Retry { after_ms, why })) => {
-                    let ms = patience.next(self.clock).max(after_ms.unwrap_or(0));
-                    self.witness.waits(&self.plan.chain, &why, ms);
+                Err(TurnError::Failure(Failure::Retry { after_ms, why })) => {
+                    let ms = delay.next_ms(self.clock).max(after_ms.unwrap_or(0));
+                    self.observer.retrying(&self.plan.chain, &why, ms);
                     ms
                 }
-                Err(Trouble::Failure(Failure::Hopeless(why))) => return self.park(why).await,
-                Err(Trouble::Break(cut)) => return cut,
+                Err(TurnError::Failure(Failure::Hopeless(why))) => return self.park(why).await,
+                Err(TurnError::Interruption(interruption)) => return interruption,
             };
             self.clock.pause(wait).await;
         }
-        Break::End(End::Stopped)
+        Interruption::End(End::Stopped)
     }
 
-    /// What was asked comes before what is new, except for the past: it has time, though a chain that is far behind does not
-    /// make it wait until it has caught up.
-    async fn turn(&mut self) -> Result<Look, Trouble> {
+    /// One unit of work. A rewind comes before what is new, a backfill after it; but a backfill does not wait until a
+    /// chain that is far behind has caught up.
+    async fn turn(&mut self) -> Result<Activity, TurnError> {
         let requests = self.lease.requests();
-        if let Some((id, to)) = asked::rewind(&requests).filter(|_| self.cursor.is_some()) {
+        if let Some((id, to)) = requested::first_rewind(&requests).filter(|_| self.cursor.is_some()) {
             return self.rewind(id, to).await;
         }
-        match self.look().await? {
-            Look::Idle => self.backfill(&requests).await,
-            Look::Moved if self.past.has_its_turn() => self.backfill(&requests).await.map(|_| Look::Moved),
-            Look::Moved => Ok(Look::Moved),
+        match self.follow_head().await? {
+            Activity::Idle => self.backfill_next(&requests).await,
+            Activity::Appended if self.backfill.is_due() => {
+                self.backfill_next(&requests).await.map(|_| Activity::Appended)
+            }
+            Activity::Appended => Ok(Activity::Appended),
         }
     }
 
-    /// Looks at the head and appends what is new.
-    async fn look(&mut self) -> Result<Look, Trouble> {
+    /// Reads the head and appends what is new.
+    async fn follow_head(&mut self) -> Result<Activity, TurnError> {
         let tip = self.chain.head().await?;
         self.check_network(&tip)?;
         self.tip = Some(tip.clone());
@@ -280,7 +287,7 @@ impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
         Err(Failure::Retry { after_ms: None, why })
     }
 
-    async fn begin(&mut self, tip: &Tip) -> Result<Look, Trouble> {
+    async fn begin(&mut self, tip: &Tip) -> Result<Activity, TurnError> {
         let first = match self.plan.beginning {
             Beginning::Latest => tip.latest.height,
             Beginning::Finalized => tip.finalized.as_ref().unwrap_or(&tip.latest).height,
@@ -300,15 +307,15 @@ impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
             finalized: None,
             unbacked: 0,
         });
-        let looked = self.extend(tip, first).await;
+        let extended = self.extend(tip, first).await;
         if self.cursor.as_ref().is_some_and(|cursor| cursor.step == 0) {
             self.cursor = None;
         }
-        looked
+        extended
     }
 
     /// Appends the next span.
-    async fn extend(&mut self, tip: &Tip, first: u64) -> Result<Look, Trouble> {
+    async fn extend(&mut self, tip: &Tip, first: u64) -> Result<Activity, TurnError> {
         let last = tip.latest.height.min(first.saturating_add(self.span - 1));
         let finalized = tip.finalized.as_ref().map(|id| id.height);
         let scanned = self.chain.scan(first, last, finalized).await?;
@@ -322,7 +329,8 @@ impl<'a, C: Chain, L: Lease, K: Clock, W: Witness> Follower<'a, C, L, K, W> {
                     fresh.push(block);
                 }
                 Relation::Breaks if fresh.is_empty() => return self.leave_branch(tip).await,
-                // The endpoint changed its mind within one answer: keep what fits, look again for the rest.
+                // The endpoint changed its branch within one answer: the blocks that fit are kept, the rest is read
+                // again.
                 Relation::Breaks => {
                     let through = fresh.last().map_or(0, |block: &Block| block.id.height);
                     return self.append(tip, vec![], fresh, through, &scanned.digest).await;

@@ -1,7 +1,8 @@
 //! Canonical order: decides which blocks are history and writes each decision to the tape as one atomic step.
 //!
 //! Read in this order: [`block`] (what comes in), [`step`] (what goes out), [`window`] (the branch as we know it),
-//! [`coverage`] (what is on the tape), [`ports`] (the world in our words), [`mod@follow`] (the story).
+//! [`coverage`] (which heights are on the tape), [`ports`] (what the domain needs from outside), [`mod@follow`] (how a
+//! chain is followed).
 //!
 //! **Invariant:** every revert names a trade applied before, newest first; the journal is true after every step.
 
@@ -14,7 +15,7 @@ pub mod follow;
 
 pub use block::{Block, Scanned, Tip};
 pub use coverage::{Coverage, Range};
-pub use follow::{Beginning, End, Plan, follow, park};
-pub use ports::{Ask, Chain, Clock, Failure, Journal, Lease, Outcome, Request, Tape};
-pub use step::{Cursor, Progress, State, Step};
+pub use follow::{Beginning, End, FollowObserver, Plan, follow, park};
+pub use ports::{AppendOutcome, ChainReader, Clock, Failure, Journal, Lease, Request, RequestKind, Tape};
+pub use step::{ChainState, Cursor, Progress, Step};
 pub use window::Window;

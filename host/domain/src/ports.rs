@@ -1,4 +1,4 @@
-//! The world, in our words: a chain to read, a tape to write, a clock.
+//! What the domain needs from outside: a chain to read, a tape to write, a clock.
 
 use crate::block::{Scanned, Tip};
 use crate::coverage::Range;
@@ -6,53 +6,53 @@ use crate::step::{Cursor, Step};
 use std::future::Future;
 use tape::{BlockId, Trade, Unavailable};
 
-/// Why a chain gave no answer, once the adapter has tried what it can.
+/// Why a chain could not be read, after the adapter's own retries.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// Wait, at least so long, and ask again.
+    /// It may work later: wait, at least so long, and ask again.
     #[error("{why}")]
     Retry {
-        /// Milliseconds.
+        /// Milliseconds to wait at least.
         after_ms: Option<u64>,
         /// Why.
         why: String,
     },
-    /// Ask for at most so many heights.
+    /// The span was too wide: ask for at most so many heights.
     #[error("at most {0} heights at once")]
     TooWide(u64),
     /// The height does not exist yet.
     #[error("height {0} is not there yet")]
     NotYet(u64),
-    /// The branch changed meanwhile.
+    /// The branch changed while it was read.
     #[error("the branch changed while it was read")]
     Reorged,
-    /// Nothing helps but a person.
+    /// Only an operator can help.
     #[error("{0}")]
     Hopeless(String),
 }
 
 /// A chain, read through a plugin.
-pub trait Chain: Send {
-    /// How far it is.
+pub trait ChainReader: Send {
+    /// How far the chain is.
     fn head(&mut self) -> impl Future<Output = Result<Tip, Failure>> + Send;
-    /// The blocks from `first` to `last`, told which height is final already.
+    /// The blocks from `first` to `last`; `finalized` is the height that is final already.
     fn scan(
         &mut self,
         first: u64,
         last: u64,
         finalized: Option<u64>,
     ) -> impl Future<Output = Result<Scanned, Failure>> + Send;
-    /// Whether an endpoint that is as far as this tip still has the block; one that has it is preferred from then on. Where no
-    /// other is, the one that showed the tip is asked once more.
+    /// Whether an endpoint that is as far as this tip still has the block; one that has it is preferred from then on.
+    /// Where no other endpoint is as far, the one that showed the tip is asked once more.
     fn still_has(&mut self, block: &BlockId, tip: &Tip) -> impl Future<Output = Result<bool, Failure>> + Send;
-    /// The endpoint that answered last is of no use: prefer another.
+    /// Reports that the endpoint that answered last is of no use: another is preferred for a while.
     fn blame(&mut self, why: &str);
 }
 
 /// What the tape remembers of a chain, as of the claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Journal {
-    /// Where it stands; none before the first step.
+    /// Where the chain stands; none before the first step.
     pub cursor: Option<Cursor>,
     /// The journalled blocks at or below the cursor, ascending.
     pub blocks: Vec<BlockId>,
@@ -60,18 +60,18 @@ pub struct Journal {
     pub ranges: Vec<(u32, Range)>,
 }
 
-/// Something asked of whoever holds the chain.
+/// A request to the instance that holds the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Names it; ids sort in the order of asking.
+    /// Its id; ids sort in the order in which requests were filed.
     pub id: String,
-    /// What is asked.
-    pub ask: Ask,
+    /// What is requested.
+    pub kind: RequestKind,
 }
 
-/// What can be asked.
+/// What can be requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ask {
+pub enum RequestKind {
     /// Put the heights that nothing covers on the tape.
     Backfill {
         /// First height.
@@ -88,12 +88,12 @@ pub enum Ask {
 
 /// How an append ended.
 #[derive(Debug)]
-pub enum Outcome {
-    /// It is on the tape.
+pub enum AppendOutcome {
+    /// The step is on the tape.
     Done,
-    /// Another holds the chain now.
+    /// Another instance holds the chain now.
     Lost,
-    /// It may or may not be there: claim again and read.
+    /// The step may or may not be on the tape: claim again and read the journal.
     Unknown(Unavailable),
 }
 
@@ -108,17 +108,23 @@ pub trait Tape: Send + Sync {
 /// The right to write one chain.
 pub trait Lease: Send {
     /// Puts a step on the tape, all or nothing.
-    fn append(&mut self, step: &Step) -> impl Future<Output = Outcome> + Send;
+    fn append(&mut self, step: &Step) -> impl Future<Output = AppendOutcome> + Send;
     /// The journalled trades of the blocks above a height, newest block first, each in chain order.
-    fn above(&mut self, height: u64) -> impl Future<Output = Result<Vec<(BlockId, Vec<Trade>)>, Unavailable>> + Send;
+    fn journalled_above(
+        &mut self,
+        height: u64,
+    ) -> impl Future<Output = Result<Vec<(BlockId, Vec<Trade>)>, Unavailable>> + Send;
     /// The live trades of all blocks above a height as the tape itself has them, journalled or not, newest block first,
     /// each in chain order. Reads the whole tape.
-    fn recall(&mut self, height: u64) -> impl Future<Output = Result<Vec<(BlockId, Vec<Trade>)>, Unavailable>> + Send;
-    /// What is asked of this chain and not yet fulfilled, oldest first.
+    fn live_above(
+        &mut self,
+        height: u64,
+    ) -> impl Future<Output = Result<Vec<(BlockId, Vec<Trade>)>, Unavailable>> + Send;
+    /// The requests for this chain that are not yet fulfilled, oldest first.
     fn requests(&mut self) -> Vec<Request>;
 }
 
-/// Time, and the wish to stop.
+/// Time, and whether the process is to stop.
 pub trait Clock: Send + Sync {
     /// Milliseconds since some fixed point.
     fn now_ms(&self) -> u64;

@@ -1,7 +1,7 @@
-//! A step: what changes on the tape at once, and where the chain stands after it.
+//! A step: one atomic change of the tape, and where the chain stands after it.
 
 use crate::block::Block;
-use crate::coverage::{Range, Recorded};
+use crate::coverage::{Range, RangeChange};
 use std::sync::Arc;
 use tape::{BlockId, Status, Trade};
 
@@ -16,16 +16,16 @@ pub struct Cursor {
     pub head: Option<BlockId>,
     /// Every height up to this one is on the tape or proved empty.
     pub through: u64,
-    /// Where the chain was begun: trades of lower blocks go on the history log, for ever, and all others on the live
-    /// one, so that what comes and goes of one trade stays in one order.
+    /// The height the chain began at: trades of lower blocks go to the history topic, for ever, and all others to the
+    /// live one, so that all records of one trade stay in one order.
     pub origin: u64,
-    /// The first height that the code below has followed without a break up to `through`.
+    /// The first of the heights up to `through` that the code named by `digest` has followed without a break.
     pub since: u64,
-    /// Digest of the code that followed them.
+    /// Digest of the code in force.
     pub digest: Arc<str>,
     /// The newest block that is final: by the node's hash, or published below what it called final.
     pub finalized: Option<BlockId>,
-    /// Legs without backing since the chain began.
+    /// Legs that no transfer backs, counted since the chain began.
     pub unbacked: u64,
 }
 
@@ -37,22 +37,22 @@ impl Cursor {
     }
 }
 
-/// What the chain is being done with.
+/// How the chain is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum ChainState {
     /// At the head.
     Live,
     /// Behind the head.
     Catching,
-    /// Stopped, with the sentence that says why and what cures it.
+    /// Not followed; the sentence says why and what cures it.
     Parked(String),
 }
 
-/// What readers are told beside the trades.
+/// What a step publishes about the chain, next to its trades.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// What the chain is being done with.
-    pub state: State,
+    /// How the chain is doing.
+    pub state: ChainState,
     /// The newest block the endpoint knows.
     pub latest: Option<BlockId>,
     /// How completeness is proved.
@@ -62,34 +62,34 @@ pub struct Progress {
 /// One atomic change of the tape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The trades that come and go, in the order they are published.
+    /// The trades that are applied and reverted, in the order they are published.
     pub changes: Vec<(Status, Trade)>,
     /// Heights that leave the journal because their blocks left the branch.
     pub popped: Vec<u64>,
-    /// Blocks that may still be left: they enter the journal.
+    /// Blocks that may still leave the branch: they enter the journal.
     pub pushed: Vec<Block>,
-    /// Heights that leave the journal because they can no longer be left.
+    /// Heights that leave the journal because their blocks can no longer leave the branch.
     pub settled: Vec<u64>,
     /// Covered ranges that change.
-    pub ranges: Vec<Recorded>,
-    /// Requests that are fulfilled by it.
-    pub answered: Vec<String>,
+    pub ranges: Vec<RangeChange>,
+    /// Ids of the requests that it fulfils.
+    pub fulfilled: Vec<String>,
     /// Where the chain stands after it.
     pub cursor: Cursor,
-    /// What readers are told.
+    /// What is published about the chain.
     pub progress: Progress,
 }
 
 impl Step {
-    /// A step that changes nothing but what readers are told.
-    pub fn still(cursor: Cursor, progress: Progress) -> Self {
+    /// A step that changes nothing but the cursor and the progress.
+    pub fn without_changes(cursor: Cursor, progress: Progress) -> Self {
         Self {
             changes: vec![],
             popped: vec![],
             pushed: vec![],
             settled: vec![],
             ranges: vec![],
-            answered: vec![],
+            fulfilled: vec![],
             cursor,
             progress,
         }

@@ -1,4 +1,4 @@
-//! The branch as we know it: hashes by height, down to a margin below finality.
+//! The window: the block hashes of the branch that is on the tape, down to a margin below finality.
 
 use crate::block::Block;
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tape::BlockId;
 
 /// Blocks kept below the finalized height.
-pub const MARGIN: u64 = 256;
+pub const MARGIN_BLOCKS: u64 = 256;
 
 /// Hashes of the branch that is on the tape.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum Relation {
 
 impl Window {
     /// The branch that ends with these blocks.
-    pub fn of(blocks: impl IntoIterator<Item = BlockId>) -> Self {
+    pub fn from_blocks(blocks: impl IntoIterator<Item = BlockId>) -> Self {
         Self { hashes: blocks.into_iter().map(|id| (id.height, id.hash)).collect() }
     }
 
@@ -85,27 +85,27 @@ impl Window {
         self.hashes.insert(id.height, Arc::clone(&id.hash));
     }
 
-    /// Leaves every block above a height; answers which, newest first.
+    /// Removes every block above a height; returns them, newest first.
     pub fn pop_above(&mut self, height: u64) -> Vec<BlockId> {
         let popped = self.hashes.split_off(&(height + 1));
         popped.into_iter().rev().map(|(height, hash)| BlockId { height, hash }).collect()
     }
 
-    /// Forgets everything; answers which heights.
+    /// Removes everything; returns the heights.
     pub fn clear(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.hashes).into_keys().collect()
     }
 
-    /// Forgets what lies more than [`MARGIN`] below a final height, but never the newest block.
+    /// Removes what lies more than [`MARGIN_BLOCKS`] below a final height, but never the newest block.
     pub fn settle(&mut self, finalized: u64) -> Vec<u64> {
         let Some(head) = self.head() else { return vec![] };
-        let lowest = finalized.saturating_sub(MARGIN).min(head.height);
+        let lowest = finalized.saturating_sub(MARGIN_BLOCKS).min(head.height);
         let kept = self.hashes.split_off(&lowest);
         std::mem::replace(&mut self.hashes, kept).into_keys().collect()
     }
 
     /// Heights to probe for the common ancestor, newest first, each twice as deep as the one before, down to the floor,
-    /// which comes last: below it nothing may be left.
+    /// which comes last: blocks below it are final.
     pub fn probes(&self, floor: Option<u64>) -> Vec<u64> {
         let heights: Vec<u64> = self.hashes.range(floor.unwrap_or(0)..).rev().map(|(height, _)| *height).collect();
         let mut probes = vec![];

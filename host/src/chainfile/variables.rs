@@ -1,4 +1,5 @@
-//! `${VAR}` in a chain file: looked up at each load, and remembered so that it can be struck out of what is written.
+//! `${VAR}` in a chain file: looked up at each load, and remembered so that it can be removed from texts that leave the
+//! process.
 
 use environment::{Secret, Strings};
 use std::path::Path;

@@ -1,24 +1,23 @@
-//! `plugin check`: admission, and on every cassette determinism, independence of the time, behaviour under starved
-//! limits, and the trades' own rules; ends with how much fuel and memory are left.
+//! `plugin check`: admits a component, and checks on every cassette that it is deterministic, does not depend on the
+//! time, never answers in part when fuel or memory run out, and keeps the rules of trades; reports how much fuel and
+//! memory are left.
 
-use super::{read_cassettes, replay};
+use super::test::read_cassettes;
+use super::{UNLIMITED_FUEL, read_chain_file, replay};
 use crate::cassette::Cassette;
-use crate::chainfile::{self, Limits, Variables};
+use crate::chainfile::Limits;
 use crate::plugin::v1::CallError;
-use crate::plugin::{Admitted, Engine, Gate, Used, admit};
+use crate::plugin::{Admitted, CallUsage, Engine, Gate, admit};
 use crate::source::FUEL_PER_MS;
 use anyhow::{Context, bail};
-use environment::{ConfigError, Strings};
+use environment::Strings;
 use ingest_domain::Scanned;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Instant;
-use tape::Status;
+use std::time::{Duration, Instant};
+use tape::{Detector, Status};
 
-/// Fuel for a scan that is only measured.
-const AMPLE: u64 = 1 << 50;
-
-/// Checks a component as the host would, and more where there are cassettes.
+/// Checks a component as the host would, and its behaviour where there are cassettes.
 pub async fn check(
     path: &Path,
     chain: Option<&Path>,
@@ -29,41 +28,44 @@ pub async fn check(
     let engine = Engine::new(1)?;
     let begun = Instant::now();
     let plugin = admit(&engine, gate, path).await.context("admit the plugin")?;
-    let took = begun.elapsed();
-    let mut said = vec![format!(
-        "admitted: {} {} for contract {}, {} kB, {} in {} ms",
-        plugin.detector.plugin,
-        plugin.version,
-        plugin.wit,
-        plugin.size / 1_000,
-        plugin.detector.digest,
-        took.as_millis()
-    )];
+    let mut lines = vec![admitted_line(&plugin, begun.elapsed())];
     let mut limits = Limits::default();
     if let Some(chain) = chain {
-        let secrets = strings.get("SECRETS_DIR").map(std::path::PathBuf::from);
-        let variables = Variables { strings, secrets: secrets.as_deref() };
-        let file = chainfile::read(chain, &variables).map_err(ConfigError)?;
-        plugin.schema.check(&file.settings).map_err(|wrong| anyhow::anyhow!("{}: {wrong}", chain.display()))?;
-        said.push(format!("settings: {} is accepted", chain.display()));
-        limits = file.limits;
+        limits = read_chain_file(chain, &plugin, strings)?.limits;
+        lines.push(format!("settings: {} is accepted", chain.display()));
     }
-    let Some(folder) = cassettes else {
-        said.push("no cassettes: behaviour is not checked (--cassettes DIR)".to_owned());
-        return Ok(said.join("\n"));
-    };
+    match cassettes {
+        Some(folder) => lines.extend(check_cassettes(&engine, &plugin, folder, &limits).await?),
+        None => lines.push("no cassettes: behaviour is not checked (--cassettes DIR)".to_owned()),
+    }
+    Ok(lines.join("\n"))
+}
+
+fn admitted_line(plugin: &Admitted, took: Duration) -> String {
+    let Detector { plugin: id, digest, .. } = &*plugin.detector;
+    let (version, wit, size, took_ms) = (&plugin.version, &plugin.wit, plugin.size / 1_000, took.as_millis());
+    format!("admitted: {id} {version} for contract {wit}, {size} kB, {digest} in {took_ms} ms")
+}
+
+/// Checks the behaviour on every cassette that does not record a failure; returns a line for each, and the headroom.
+async fn check_cassettes(
+    engine: &Engine,
+    plugin: &Admitted,
+    folder: &Path,
+    limits: &Limits,
+) -> anyhow::Result<Vec<String>> {
     let cassettes = read_cassettes(folder)?;
     if cassettes.is_empty() {
         bail!("no *.cassette.json in {}", folder.display());
     }
-    let (mut wrong, mut most) = (vec![], Used::default());
+    let (mut lines, mut wrong, mut highest) = (vec![], vec![], CallUsage::default());
     for (path, cassette) in cassettes.iter().filter(|(_, cassette)| cassette.failure.is_none()) {
-        match check_one(&engine, &plugin, cassette, &limits).await {
-            Ok(used) => {
-                most.fuel = most.fuel.max(used.fuel);
-                most.memory = most.memory.max(used.memory);
-                let scans = "deterministic, independent of the time, well-behaved under starved limits";
-                said.push(format!("{}: {scans}", path.display()));
+        match check_cassette(engine, plugin, cassette, limits).await {
+            Ok(usage) => {
+                highest.fuel = highest.fuel.max(usage.fuel);
+                highest.memory = highest.memory.max(usage.memory);
+                let passed = "deterministic, independent of the time, well-behaved under starved limits";
+                lines.push(format!("{}: {passed}", path.display()));
             }
             Err(why) => wrong.push(format!("{}: {why}", path.display())),
         }
@@ -71,15 +73,11 @@ pub async fn check(
     if !wrong.is_empty() {
         bail!("{}", wrong.join("\n"));
     }
-    let budget = limits.compute_ms.saturating_mul(FUEL_PER_MS);
-    said.push(format!("fuel: at most {} of {budget}, {} left", most.fuel, headroom(most.fuel, budget)));
-    let memory = limits.memory_bytes as u64;
-    said.push(format!(
-        "memory: at most {} of {memory} bytes, {} left",
-        most.memory,
-        headroom(most.memory as u64, memory)
-    ));
-    Ok(said.join("\n"))
+    let (fuel, budget) = (highest.fuel, limits.compute_ms.saturating_mul(FUEL_PER_MS));
+    lines.push(format!("fuel: at most {fuel} of {budget}, {} left", headroom(fuel, budget)));
+    let (memory, available) = (highest.memory as u64, limits.memory_bytes as u64);
+    lines.push(format!("memory: at most {memory} of {available} bytes, {} left", headroom(memory, available)));
+    Ok(lines)
 }
 
 fn headroom(used: u64, budget: u64) -> String {
@@ -87,10 +85,15 @@ fn headroom(used: u64, budget: u64) -> String {
     format!("{}.{:01} %", left.saturating_mul(100) / budget.max(1), left.saturating_mul(1_000) / budget.max(1) % 10)
 }
 
-async fn check_one(engine: &Engine, plugin: &Admitted, cassette: &Cassette, limits: &Limits) -> Result<Used, String> {
-    let (first, used) = replay(engine, plugin, cassette, limits, Some(AMPLE)).await;
+async fn check_cassette(
+    engine: &Engine,
+    plugin: &Admitted,
+    cassette: &Cassette,
+    limits: &Limits,
+) -> Result<CallUsage, String> {
+    let (first, usage) = replay(engine, plugin, cassette, limits, Some(UNLIMITED_FUEL)).await;
     let scanned = first.map_err(|e| e.to_string())?;
-    trades(&scanned)?;
+    check_trades(&scanned)?;
     let again = replay(engine, plugin, cassette, limits, None).await.0;
     if again.ok().as_ref() != Some(&scanned) {
         return Err("is not deterministic: the same answers gave another output".to_owned());
@@ -101,31 +104,32 @@ async fn check_one(engine: &Engine, plugin: &Admitted, cassette: &Cassette, limi
             return Err("depends on the time of day, and does not describe itself as synthetic".to_owned());
         }
     }
-    starve(engine, plugin, cassette, limits, &scanned, used).await?;
-    Ok(used)
+    check_starved(engine, plugin, cassette, limits, &scanned, usage).await?;
+    Ok(usage)
 }
 
-/// With less than it needs a plugin must fail, and with more give the same: never half an answer.
-async fn starve(
+/// Checks that with less fuel or memory than it needs a plugin fails, and with more gives the same: never a part of the
+/// blocks.
+async fn check_starved(
     engine: &Engine,
     plugin: &Admitted,
     cassette: &Cassette,
     limits: &Limits,
     scanned: &Scanned,
-    used: Used,
+    usage: CallUsage,
 ) -> Result<(), String> {
     for tenth in 1..=11 {
         let (what, outcome) =
-            ("fuel", replay(engine, plugin, cassette, limits, Some(used.fuel / 10 * tenth + 10)).await.0);
-        starved(what, tenth, outcome, scanned)?;
+            ("fuel", replay(engine, plugin, cassette, limits, Some(usage.fuel / 10 * tenth + 10)).await.0);
+        fails_or_equals(what, tenth, outcome, scanned)?;
         let tight =
-            Limits { memory_bytes: used.memory / 10 * usize::try_from(tenth).unwrap_or(1) + 10, ..limits.clone() };
-        starved("memory", tenth, replay(engine, plugin, cassette, &tight, None).await.0, scanned)?;
+            Limits { memory_bytes: usage.memory / 10 * usize::try_from(tenth).unwrap_or(1) + 10, ..limits.clone() };
+        fails_or_equals("memory", tenth, replay(engine, plugin, cassette, &tight, None).await.0, scanned)?;
     }
     Ok(())
 }
 
-fn starved(what: &str, tenth: u64, outcome: Result<Scanned, CallError>, whole: &Scanned) -> Result<(), String> {
+fn fails_or_equals(what: &str, tenth: u64, outcome: Result<Scanned, CallError>, whole: &Scanned) -> Result<(), String> {
     match outcome {
         Err(_) => Ok(()),
         Ok(scanned) if scanned == *whole => Ok(()),
@@ -133,8 +137,8 @@ fn starved(what: &str, tenth: u64, outcome: Result<Scanned, CallError>, whole: &
     }
 }
 
-/// What every trade must keep.
-fn trades(scanned: &Scanned) -> Result<(), String> {
+/// Checks the rules that every trade must keep.
+fn check_trades(scanned: &Scanned) -> Result<(), String> {
     let mut ids = BTreeSet::new();
     for block in &scanned.blocks {
         let mut before = None;

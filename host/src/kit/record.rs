@@ -1,13 +1,12 @@
-//! `plugin record`: scans a span of a real chain and keeps everything that was asked and answered.
+//! `plugin record`: scans a span of a real chain and writes all requests and answers to a cassette.
 
+use super::read_chain_file;
 use crate::cache::Cache;
 use crate::cassette::{Cassette, Recorder};
-use crate::chainfile::{self, Variables};
-use crate::plugin::v1::{self, Context as Told};
-use crate::plugin::{Answers, Engine, Gate, Lent, admit};
+use crate::plugin::{AnswerSource, CallContext, CallResources, Engine, Gate, admit, v1};
 use crate::upstream::{Endpoint, Upstream};
 use anyhow::{Context, ensure};
-use environment::{ConfigError, Strings};
+use environment::Strings;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,28 +20,25 @@ pub async fn record(
 ) -> anyhow::Result<String> {
     environment::install_crypto();
     ensure!(first <= last, "the span {first} to {last} is empty");
-    let secrets = strings.get("SECRETS_DIR").map(std::path::PathBuf::from);
-    let variables = Variables { strings, secrets: secrets.as_deref() };
-    let file = chainfile::read(chain, &variables).map_err(ConfigError)?;
     let engine = Engine::new(1)?;
     let plugin = admit(&engine, &Gate::default(), plugin).await.context("admit the plugin")?;
-    plugin.schema.check(&file.settings).map_err(|wrong| anyhow::anyhow!("{}: {wrong}", chain.display()))?;
+    let file = read_chain_file(chain, &plugin, strings)?;
     let endpoint = Endpoint::all(&file.endpoints, &file.limits).context("make an HTTP client")?.into_iter().next();
-    let lent = Lent {
+    let resources = CallResources {
         chain: file.id.as_str().into(),
         upstream: endpoint.map(Upstream::Node),
         cache: Cache::default(),
         limits: file.limits.clone(),
     };
-    let now = |finalized| Told { settings: file.settings.clone(), now_ms: environment::now_ms(), finalized };
-    let tip = v1::head(&engine, &plugin, lent.clone(), &now(None)).await.context("ask for the head")?;
+    let context = |finalized| CallContext { settings: file.settings.clone(), now_ms: environment::now_ms(), finalized };
+    let tip = v1::head(&engine, &plugin, resources.clone(), &context(None)).await.context("ask for the head")?;
     ensure!(last <= tip.latest.height, "the chain ends at {}, before {last}", tip.latest.height);
-    let (told, recorder) = (now(tip.finalized.map(|id| id.height)), Recorder::default());
-    let answers = Answers::Recorded(recorder.clone());
+    let (context, recorder) = (context(tip.finalized.map(|id| id.height)), Recorder::default());
+    let answers = AnswerSource::Recorded(recorder.clone());
     let network: Arc<str> = Arc::clone(&tip.network);
-    let scanned = v1::scan_with(&engine, &plugin, lent, answers, None, &told, &network, (first, last)).await.0;
-    let mut cassette = Cassette::of(&file, &network, &told, (first, last), &recorder);
-    let said = match &scanned {
+    let scanned = v1::scan_with(&engine, &plugin, resources, answers, None, &context, &network, (first, last)).await.0;
+    let mut cassette = Cassette::from_scan(&file, &network, &context, (first, last), &recorder);
+    let result = match &scanned {
         Ok(scanned) => {
             let trades: usize = scanned.blocks.iter().map(|block| block.trades.len()).sum();
             format!("{} blocks, {trades} trades, through {}", scanned.blocks.len(), scanned.through)
@@ -54,5 +50,5 @@ pub async fn record(
     };
     cassette.note = format!("recorded from a node of {network}");
     std::fs::write(out, cassette.pretty()).with_context(|| format!("write {}", out.display()))?;
-    Ok(format!("{}: {said}, {} exchanges", out.display(), cassette.exchanges.len()))
+    Ok(format!("{}: {result}, {} exchanges", out.display(), cassette.exchanges.len()))
 }

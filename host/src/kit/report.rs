@@ -1,11 +1,11 @@
-//! `plugin list` and `plugin status`: what lies in the folder, and what the running ingestors make of it.
+//! `plugin list` and `plugin status`: what is in the folder, and what the running ingestors make of it.
 
 use crate::plugin::{Engine, admit_folder};
 use crate::settings::Settings;
 use crate::status;
 use anyhow::Context;
 
-/// Admits everything in `PLUGINS_DIR` and says what it is.
+/// Admits every component in `PLUGINS_DIR` and lists it.
 pub async fn list(settings: &Settings) -> anyhow::Result<String> {
     let engine = Engine::new(1)?;
     let folder = &settings.plugins;
@@ -29,13 +29,13 @@ pub async fn list(settings: &Settings) -> anyhow::Result<String> {
 pub fn status(settings: &Settings) -> anyhow::Result<String> {
     let mut lines = vec![];
     for folder in [&settings.plugins, &settings.chains] {
-        for said in status::read_all(folder).with_context(|| format!("read {}", folder.display()))? {
-            let version = [said.plugin, said.version].into_iter().flatten().collect::<Vec<_>>().join(" ");
-            lines.push(format!("{:<28} {:<10} {:<9} {version}", said.file, said.instance, said.verdict));
-            let stage = said.stage.map(|stage| format!("{stage}: ")).unwrap_or_default();
-            lines.extend(said.reason.map(|reason| format!("  {stage}{reason}")));
-            lines.extend(said.fix.map(|fix| format!("  {fix}")));
-            for one in said.chains {
+        for file in status::read_statuses(folder).with_context(|| format!("read {}", folder.display()))? {
+            let version = [file.plugin, file.version].into_iter().flatten().collect::<Vec<_>>().join(" ");
+            lines.push(format!("{:<28} {:<10} {:<9} {version}", file.file, file.instance, file.verdict));
+            let stage = file.stage.map(|stage| format!("{stage}: ")).unwrap_or_default();
+            lines.extend(file.reason.map(|reason| format!("  {stage}{reason}")));
+            lines.extend(file.fix.map(|fix| format!("  {fix}")));
+            for one in file.chains {
                 let generation = one.generation.map(|number| format!(" since generation {number}")).unwrap_or_default();
                 let reason = one.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
                 lines.push(format!("  {} {}{generation}{reason}", one.chain, one.state));
@@ -43,7 +43,7 @@ pub fn status(settings: &Settings) -> anyhow::Result<String> {
         }
     }
     if lines.is_empty() {
-        lines.push("no ingestor has said anything: is one running, and may it write to the folders?".to_owned());
+        lines.push("there are no status files: is an ingestor running, and may it write to the folders?".to_owned());
     }
     Ok(lines.join("\n"))
 }

@@ -1,15 +1,16 @@
-//! Admission: a file becomes a plugin stage by stage, or is refused with the stage, the reason and the cure.
+//! Admission: checks a file stage by stage until it is a plugin that can run, or refuses it with the stage, the reason
+//! and the cure.
 
 use super::anatomy;
 use super::engine::Engine;
 use super::gate::Gate;
-use super::sandbox::Lent;
+use super::sandbox::CallResources;
 use super::settings::Schema;
 use super::v1;
+use super::verdict::{Stage, Verdict};
 use crate::cache::Cache;
 use crate::chainfile::Limits;
 use semver::Version;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,82 +19,21 @@ use std::time::Duration;
 use tape::Detector;
 use wasmtime::component::Component;
 
-/// Largest component, bytes: one with an embedded JavaScript engine has 14 MB.
-pub const LARGEST: u64 = 64 << 20;
+/// Bytes of a component: one with an embedded JavaScript engine has 14 MB.
+const MAX_COMPONENT_BYTES: u64 = 64 << 20;
 /// How long a component may compile.
-const COMPILING: Duration = Duration::from_mins(1);
+const COMPILE_TIMEOUT: Duration = Duration::from_mins(1);
 /// What the contract's exported interface is called, up to its version.
 const EXPORT: &str = "chaintape:plugin/chain@";
-/// Interfaces that are lent.
-const LENT: [&str; 4] = ["types", "upstream", "cache", "log"];
-/// The newest version of the contract that this host speaks.
-pub const SPOKEN: Version = Version::new(1, 1, 0);
-
-/// A step of admission, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// The file is whole and can be read.
-    Whole,
-    /// It is not too large.
-    Size,
-    /// Its digest or signature is on the list, where there is one.
-    Digest,
-    /// It is a component.
-    Component,
-    /// It asks for nothing that is not lent.
-    Imports,
-    /// It speaks a version of the contract that the host speaks.
-    Wit,
-    /// It compiles within bounds.
-    Compile,
-    /// It says who it is.
-    Describe,
-    /// It accepts the chain file's settings.
-    Settings,
-    /// It reads the chain's last blocks.
-    Shadow,
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Whole => "whole",
-            Self::Size => "size",
-            Self::Digest => "digest",
-            Self::Component => "component",
-            Self::Imports => "imports",
-            Self::Wit => "wit",
-            Self::Compile => "compile",
-            Self::Describe => "describe",
-            Self::Settings => "settings",
-            Self::Shadow => "shadow",
-        })
-    }
-}
-
-/// Where admission stopped, why, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{why} ({stage}); {fix}")]
-pub struct Verdict {
-    /// The step that was not passed.
-    pub stage: Stage,
-    /// What is wrong.
-    pub why: String,
-    /// What to do.
-    pub fix: String,
-}
-
-impl Verdict {
-    pub(crate) fn new(stage: Stage, why: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { stage, why: why.into(), fix: fix.into() }
-    }
-}
+/// The interfaces of the contract that the host offers to plugins.
+const OFFERED_INTERFACES: [&str; 4] = ["types", "upstream", "cache", "log"];
+/// The newest version of the contract that this host supports.
+pub const CONTRACT_VERSION: Version = Version::new(1, 1, 0);
 
 /// A plugin that may run.
 #[derive(Clone)]
 pub struct Admitted {
-    /// Who it is.
+    /// Its id, version and digest.
     pub detector: Arc<Detector>,
     /// Its version, to be compared.
     pub version: Version,
@@ -105,7 +45,7 @@ pub struct Admitted {
     pub size: usize,
     /// Whether its blocks may depend on the time.
     pub synthetic: bool,
-    /// The most heights that it takes at once, where it says so.
+    /// The most heights that it accepts at once, where it says so.
     pub widest_span: Option<u64>,
     /// What its settings must look like.
     pub schema: Arc<Schema>,
@@ -120,7 +60,7 @@ impl fmt::Debug for Admitted {
     }
 }
 
-/// Why a file is no plugin.
+/// A file that is not admitted.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}: {verdict}", .path.display())]
 pub struct Refusal {
@@ -130,7 +70,7 @@ pub struct Refusal {
     pub verdict: Verdict,
 }
 
-/// Admits every `*.wasm` of a folder; those that are refused are listed beside.
+/// Admits every `*.wasm` of a folder; returns the admitted plugins and the refusals.
 pub async fn admit_folder(
     engine: &Engine,
     gate: &Gate,
@@ -149,26 +89,31 @@ pub async fn admit_folder(
     Ok((admitted, refused))
 }
 
-/// Admits one file. It is opened once; what was read is what runs.
+/// The plugin of that id with the highest version.
+pub fn newest_version<'a>(plugins: impl IntoIterator<Item = &'a Admitted>, id: &str) -> Option<&'a Admitted> {
+    plugins.into_iter().filter(|plugin| plugin.detector.plugin == id).max_by_key(|plugin| &plugin.version)
+}
+
+/// Admits one file. It is opened once, and what was read then is what runs.
 pub async fn admit(engine: &Engine, gate: &Gate, path: &Path) -> Result<Admitted, Refusal> {
     let refused = |verdict| Refusal { path: path.to_owned(), verdict };
-    let bytes = read(path).map_err(refused)?;
+    let bytes = read_component(path).map_err(refused)?;
     let signature = super::gate::signature_beside(path);
     admit_bytes(engine, gate, path, bytes.into(), signature.as_deref()).await.map_err(refused)
 }
 
 /// Reads a file that is not too large.
-fn read(path: &Path) -> Result<Vec<u8>, Verdict> {
+fn read_component(path: &Path) -> Result<Vec<u8>, Verdict> {
     use std::io::Read;
     let unread = |e: std::io::Error| Verdict::new(Stage::Whole, format!("cannot be read: {e}"), "mend its permissions");
     let file = std::fs::File::open(path).map_err(unread)?;
     let size = file.metadata().map_err(unread)?.len();
-    if size > LARGEST {
-        let why = format!("has {size} bytes, more than {LARGEST}");
+    if size > MAX_COMPONENT_BYTES {
+        let why = format!("has {size} bytes, more than {MAX_COMPONENT_BYTES}");
         return Err(Verdict::new(Stage::Size, why, "strip it and build it for release"));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unread)?;
+    file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(unread)?;
     Ok(bytes)
 }
 
@@ -180,36 +125,24 @@ async fn admit_bytes(
     signature: Option<&[u8]>,
 ) -> Result<Admitted, Verdict> {
     let digest = format!("sha256:{}", hex::encode(Sha256::digest(&bytes)));
-    gate.pass(&digest, &bytes, signature)?;
+    gate.check(&digest, &bytes, signature)?;
     let (component, bytes) = compile(engine, bytes).await?;
-    let wit = shape(&engine.inner, &component, &SPOKEN)?;
+    let wit = contract_version(&engine.inner, &component, &CONTRACT_VERSION)?;
     let ready = v1::link(&engine.inner, &component).map_err(|e| {
         let why = format!("does not fit the contract: {e:#}");
         Verdict::new(Stage::Wit, why, "build it against wit/chain-plugin as it stands in this host's repository")
     })?;
-    let nothing =
-        Lent { chain: "admission".into(), upstream: None, cache: Cache::default(), limits: Limits::default() };
-    let (said, widest_span) = v1::describe(engine, &ready, nothing).await.map_err(|e| {
-        let why = format!("cannot describe itself: {e}");
-        Verdict::new(Stage::Describe, why, "`describe` must answer without asking anything")
-    })?;
-    if said.id.is_empty() || !said.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-        let why = format!("describes itself as `{}`", said.id);
-        return Err(Verdict::new(Stage::Describe, why, "an id is lower-case letters, digits and hyphens"));
-    }
-    let version = Version::parse(&said.version).map_err(|e| {
-        let why = format!("describes itself as version `{}`: {e}", said.version);
-        Verdict::new(Stage::Describe, why, "a version is like 1.4.0")
-    })?;
-    let schema = Schema::parse(&said.settings_schema)?;
-    let detector = Arc::new(Detector { plugin: said.id, version: said.version, digest });
+    let (description, widest_span) = describe(engine, &ready).await?;
+    let version = check_identity(&description)?;
+    let schema = Schema::parse(&description.settings_schema)?;
+    let detector = Arc::new(Detector { plugin: description.id, version: description.version, digest });
     Ok(Admitted {
         detector,
         version,
         wit,
         path: path.to_owned(),
         size: bytes.len(),
-        synthetic: said.synthetic,
+        synthetic: description.synthetic,
         widest_span,
         schema: Arc::new(schema),
         ready,
@@ -218,10 +151,35 @@ async fn admit_bytes(
     })
 }
 
-/// Reads, then compiles, in the background; one at a time, so that admission never takes all cores and all memory.
+/// Asks a component to describe itself, without upstream and with an empty cache.
+async fn describe(engine: &Engine, ready: &v1::Ready) -> Result<(v1::Description, Option<u64>), Verdict> {
+    let nothing =
+        CallResources { chain: "admission".into(), upstream: None, cache: Cache::default(), limits: Limits::default() };
+    v1::describe(engine, ready, nothing).await.map_err(|e| {
+        let why = format!("cannot describe itself: {e}");
+        Verdict::new(Stage::Describe, why, "`describe` must answer without asking anything")
+    })
+}
+
+/// Checks the id and the version of a description; returns the version, parsed.
+fn check_identity(description: &v1::Description) -> Result<Version, Verdict> {
+    if description.id.is_empty()
+        || !description.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    {
+        let why = format!("describes itself as `{}`", description.id);
+        return Err(Verdict::new(Stage::Describe, why, "an id is lower-case letters, digits and hyphens"));
+    }
+    Version::parse(&description.version).map_err(|e| {
+        let why = format!("describes itself as version `{}`: {e}", description.version);
+        Verdict::new(Stage::Describe, why, "a version is like 1.4.0")
+    })
+}
+
+/// Inspects, then compiles, in the background; one component at a time, so that admission never takes all cores and all
+/// memory.
 async fn compile(engine: &Engine, bytes: Arc<[u8]>) -> Result<(Component, Arc<[u8]>), Verdict> {
-    static ONE: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
-    let turn = ONE.acquire().await;
+    static TURN: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
+    let turn = TURN.acquire().await;
     let inner = engine.inner.clone();
     let compiling = tokio::task::spawn_blocking(move || {
         // Held until the compiler is done, also when nobody waits for it any more.
@@ -232,24 +190,24 @@ async fn compile(engine: &Engine, bytes: Arc<[u8]>) -> Result<(Component, Arc<[u
         })?;
         Ok((component, bytes))
     });
-    match tokio::time::timeout(COMPILING, compiling).await {
+    match tokio::time::timeout(COMPILE_TIMEOUT, compiling).await {
         Ok(Ok(compiled)) => compiled,
         Ok(Err(e)) => Err(Verdict::new(Stage::Compile, format!("breaks the compiler: {e}"), "report it")),
         Err(_) => {
-            let why = format!("compiles for more than {} s", COMPILING.as_secs());
+            let why = format!("compiles for more than {} s", COMPILE_TIMEOUT.as_secs());
             Err(Verdict::new(Stage::Compile, why, "split large functions and leave out what is not called"))
         }
     }
 }
 
-/// Checks what a component exports and asks for, by name; answers which version of the contract it speaks.
-fn shape(engine: &wasmtime::Engine, component: &Component, spoken: &Version) -> Result<Version, Verdict> {
+/// Checks what a component imports and exports, by name; returns the version of the contract that it implements.
+fn contract_version(engine: &wasmtime::Engine, component: &Component, supported: &Version) -> Result<Version, Verdict> {
     let kind = component.component_type();
     for (import, _) in kind.imports(engine) {
-        let lent = LENT.iter().any(|name| import.starts_with(&format!("chaintape:plugin/{name}@1.")));
-        // WASI is an empty world: see `empty`.
-        if !lent && !import.starts_with("wasi:") {
-            let why = format!("imports {import}, which is not lent to plugins");
+        let offered = OFFERED_INTERFACES.iter().any(|name| import.starts_with(&format!("chaintape:plugin/{name}@1.")));
+        // WASI can be imported, but has no effect: see `empty_wasi`.
+        if !offered && !import.starts_with("wasi:") {
+            let why = format!("imports {import}, which this host does not offer");
             return Err(Verdict::new(Stage::Imports, why, "leave out the crate that asks for it, or its feature"));
         }
     }
@@ -259,27 +217,27 @@ fn shape(engine: &wasmtime::Engine, component: &Component, spoken: &Version) -> 
         let why = format!("exports no {EXPORT}1.x but {exports}");
         return Err(Verdict::new(Stage::Wit, why, "implement the world `plugin` of wit/chain-plugin"));
     };
-    fits(version, spoken)
+    check_version(version, supported)
 }
 
-/// Whether a plugin of one version of the contract runs on a host that speaks another.
-fn fits(version: &str, spoken: &Version) -> Result<Version, Verdict> {
+/// Whether a plugin of one version of the contract runs on a host that supports up to another.
+fn check_version(version: &str, supported: &Version) -> Result<Version, Verdict> {
     let unfit = |fix: String| {
-        let why = format!("speaks version {version} of the contract; this host speaks 1.0.0 to {spoken}");
+        let why = format!("speaks version {version} of the contract; this host speaks 1.0.0 to {supported}");
         Verdict::new(Stage::Wit, why, fix)
     };
     let parsed = Version::parse(version).map_err(|_| unfit("a version is like 1.0.0".to_owned()))?;
-    if parsed.major != spoken.major {
-        return Err(unfit(format!("build it against version {spoken} of wit/chain-plugin")));
+    if parsed.major != supported.major {
+        return Err(unfit(format!("build it against version {supported} of wit/chain-plugin")));
     }
-    if parsed > *spoken {
-        return Err(unfit(format!("upgrade this host, or build it against version {spoken}")));
+    if parsed > *supported {
+        return Err(unfit(format!("upgrade this host, or build it against version {supported}")));
     }
     Ok(parsed)
 }
 
 impl Admitted {
-    /// The same component under fuel, compiled when it is first wanted.
+    /// The same component on the engine that counts fuel, compiled at its first use.
     pub(super) fn metered(&self, engine: &Engine) -> wasmtime::Result<&v1::Ready> {
         if let Some(ready) = self.metered.get() {
             return Ok(ready);
@@ -297,12 +255,12 @@ mod tests {
     #[test]
     fn a_plugin_fits_a_host_that_speaks_its_version_or_a_later_one() {
         let host = Version::new(1, 1, 0);
-        assert_eq!(fits("1.0.0", &host), Ok(Version::new(1, 0, 0)));
-        assert_eq!(fits("1.1.0", &host), Ok(Version::new(1, 1, 0)));
-        let later = fits("1.1.0", &Version::new(1, 0, 0)).unwrap_err();
+        assert_eq!(check_version("1.0.0", &host), Ok(Version::new(1, 0, 0)));
+        assert_eq!(check_version("1.1.0", &host), Ok(Version::new(1, 1, 0)));
+        let later = check_version("1.1.0", &Version::new(1, 0, 0)).unwrap_err();
         assert!(later.fix.contains("upgrade this host"), "{later}");
         for other in ["2.0.0", "0.9.0", "one"] {
-            let verdict = fits(other, &host).unwrap_err();
+            let verdict = check_version(other, &host).unwrap_err();
             assert_eq!(verdict.stage, Stage::Wit);
             assert!(verdict.why.contains("this host speaks 1.0.0 to 1.1.0"), "{verdict}");
         }

@@ -1,23 +1,23 @@
-//! What a file is made of, read before anything is compiled: kind, wholeness, and sizes that bound what compiling costs.
+//! Inspects a file before it is compiled: whether it is a complete component, and small enough to compile.
 //!
 //! A compiler's time and memory grow with the largest function and with the sum of all. Both are capped here, so that a
-//! file made to exhaust the compiler is refused by reading it.
+//! file made to exhaust the compiler is refused without compiling it.
 
-use super::admit::{Stage, Verdict};
+use super::verdict::{Stage, Verdict};
 use wasmparser::{Parser, Payload, WasmFeatures};
 
-/// Largest body of one function, bytes: the largest of an embedded JavaScript engine has 172 kB.
-const BODY: u64 = 512 << 10;
-/// Most functions in all modules together.
-const FUNCTIONS: u32 = 200_000;
-/// Most bytes of code in all modules together.
-const CODE: u64 = 24 << 20;
-/// Most modules and components inside of a component.
-const PARTS: u32 = 64;
-/// Most types, imports and exports that one module or component declares.
-const DECLARED: u32 = 100_000;
+/// Bytes of one function: the largest of an embedded JavaScript engine has 172 kB.
+const MAX_FUNCTION_BYTES: u64 = 512 << 10;
+/// Functions in all modules together.
+const MAX_FUNCTIONS: u32 = 200_000;
+/// Bytes of code in all modules together.
+const MAX_CODE_BYTES: u64 = 24 << 20;
+/// Modules and components inside of a component.
+const MAX_PARTS: u32 = 64;
+/// Types, imports or exports that one module or component declares.
+const MAX_DECLARATIONS: u32 = 100_000;
 
-/// Refuses what is no whole, bounded component.
+/// Refuses what is not a complete component within the bounds.
 pub(super) fn inspect(bytes: &[u8]) -> Result<(), Verdict> {
     kind(bytes)?;
     let (mut parts, mut functions, mut code) = (0_u32, 0_u32, 0_u64);
@@ -29,26 +29,30 @@ pub(super) fn inspect(bytes: &[u8]) -> Result<(), Verdict> {
                 let range = body.range();
                 let size = (range.end - range.start) as u64;
                 (functions, code) = (functions + 1, code + size);
-                bound("one function of", size, BODY)?;
+                bound("one function of", size, MAX_FUNCTION_BYTES)?;
             }
-            Payload::TypeSection(section) => bound("so many types:", section.count().into(), DECLARED.into())?,
-            Payload::ImportSection(section) => bound("so many imports:", section.count().into(), DECLARED.into())?,
-            Payload::ExportSection(section) => bound("so many exports:", section.count().into(), DECLARED.into())?,
+            Payload::TypeSection(section) => bound("so many types:", section.count().into(), MAX_DECLARATIONS.into())?,
+            Payload::ImportSection(section) => {
+                bound("so many imports:", section.count().into(), MAX_DECLARATIONS.into())?;
+            }
+            Payload::ExportSection(section) => {
+                bound("so many exports:", section.count().into(), MAX_DECLARATIONS.into())?;
+            }
             Payload::ComponentTypeSection(section) => {
-                bound("so many component types:", section.count().into(), DECLARED.into())?;
+                bound("so many component types:", section.count().into(), MAX_DECLARATIONS.into())?;
             }
             _ => {}
         }
-        bound("so many parts:", parts.into(), PARTS.into())?;
-        bound("so many functions:", functions.into(), FUNCTIONS.into())?;
-        bound("code of", code, CODE)?;
+        bound("so many parts:", parts.into(), MAX_PARTS.into())?;
+        bound("so many functions:", functions.into(), MAX_FUNCTIONS.into())?;
+        bound("code of", code, MAX_CODE_BYTES)?;
     }
     let mut validator = wasmparser::Validator::new_with_features(features());
     validator.validate_all(bytes).map(drop).map_err(|e| broken(&e))
 }
 
-/// What this host runs: finished proposals, without threads, 64-bit memories, garbage collection and what is not
-/// deterministic.
+/// The WebAssembly proposals that this host runs: the finished ones, without threads, 64-bit memories, garbage
+/// collection and those that are not deterministic.
 fn features() -> WasmFeatures {
     let off = WasmFeatures::THREADS
         | WasmFeatures::MEMORY64
@@ -58,7 +62,7 @@ fn features() -> WasmFeatures {
     WasmFeatures::default().difference(off)
 }
 
-/// Tells a component from everything else that may lie in the folder.
+/// Refuses what is not a component by its first bytes, and says what it is instead.
 fn kind(bytes: &[u8]) -> Result<(), Verdict> {
     let (why, fix) = match bytes.get(..8) {
         Some(_) if Parser::is_component(bytes) => return Ok(()),
@@ -90,11 +94,11 @@ fn broken(error: &wasmparser::BinaryReaderError) -> Verdict {
     Verdict::new(Stage::Component, at, "build it again with a current tool")
 }
 
-fn bound(what: &str, count: u64, most: u64) -> Result<(), Verdict> {
-    if count <= most {
+fn bound(what: &str, count: u64, max: u64) -> Result<(), Verdict> {
+    if count <= max {
         return Ok(());
     }
-    let why = format!("is too much to compile: {what} {count}, at most {most}");
+    let why = format!("is too much to compile: {what} {count}, at most {max}");
     Err(Verdict::new(Stage::Compile, why, "split large functions and leave out what is not called"))
 }
 
@@ -103,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kind_is_told_by_the_first_bytes() {
+    fn a_component_is_recognized_by_its_first_bytes() {
         assert!(kind(b"\0asm\x0d\0\x01\0").is_ok());
         for bytes in [&b""[..], b"\0asm", b"\0asm\x01\0\0\0", b"\x7fELF\x02\x01\x01\0", b"text of a person"] {
             assert_eq!(kind(bytes).unwrap_err().stage, Stage::Component);

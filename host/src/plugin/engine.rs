@@ -1,8 +1,8 @@
-//! The engines that run components: one for the hot path (pooled instances, a ticking epoch), one with fuel for verdicts
-//! that must not depend on the machine's speed. Nothing compiled by one runs on the other.
+//! The engines that run components: one for the hot path (pooled instances, a ticking epoch), one with fuel for
+//! verdicts that must not depend on the machine's speed. Nothing compiled by one runs on the other.
 //!
-//! Calls run on threads of their own, as many as there may be calls at once: a plugin that computes without end occupies
-//! one of them, and the operating system shares the cores fairly among all. Nobody else's executor is held up.
+//! Calls run on threads of their own, as many as there may be calls at once: a plugin that computes without end
+//! occupies one of them, and the operating system shares the cores fairly among all. No other executor is blocked.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,16 +13,16 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// Time between epochs: how finely a runaway plugin is noticed.
-const TICK: Duration = Duration::from_millis(10);
-/// Core instances that one component instance may take.
-const CORES_PER_INSTANCE: u32 = 4;
-/// Most memory of one instance, whatever a chain file says.
-pub const MOST_MEMORY: usize = 1 << 30;
-/// Most stack of one instance.
-const STACK: usize = 1 << 20;
+/// Time between epochs: how precisely a plugin that computes for too long is stopped.
+const EPOCH_INTERVAL: Duration = Duration::from_millis(10);
+/// Core instances that one component instance may need.
+const CORE_INSTANCES_PER_COMPONENT: u32 = 4;
+/// Memory of one instance, whatever a chain file says.
+const MAX_MEMORY_BYTES: usize = 1 << 30;
+/// Stack of one instance.
+const MAX_STACK_BYTES: usize = 1 << 20;
 /// Elements of a table: interpreters compiled to WebAssembly need many.
-pub(super) const TABLE: usize = 100_000;
+pub(super) const MAX_TABLE_ELEMENTS: usize = 100_000;
 
 /// Runs components. Clones share it.
 #[derive(Clone)]
@@ -36,33 +36,34 @@ pub struct Engine {
 
 impl Engine {
     /// An engine with room for so many calls at once.
-    pub fn new(at_once: u32) -> Result<Self, Unfit> {
-        let at_once = at_once.clamp(1, 1_000);
+    pub fn new(max_calls: u32) -> Result<Self, EngineError> {
+        let max_calls = max_calls.clamp(1, 1_000);
         let mut pool = PoolingAllocationConfig::default();
-        pool.total_component_instances(at_once)
-            .total_core_instances(at_once * CORES_PER_INSTANCE)
-            .total_memories(at_once * CORES_PER_INSTANCE)
-            .total_tables(at_once * CORES_PER_INSTANCE * 2)
-            .total_stacks(at_once * CORES_PER_INSTANCE)
-            .max_memory_size(MOST_MEMORY)
-            .table_elements(TABLE)
-            // Where the kernel tells which pages were touched, those alone are cleared, and stay for the next call.
+        pool.total_component_instances(max_calls)
+            .total_core_instances(max_calls * CORE_INSTANCES_PER_COMPONENT)
+            .total_memories(max_calls * CORE_INSTANCES_PER_COMPONENT)
+            .total_tables(max_calls * CORE_INSTANCES_PER_COMPONENT * 2)
+            .total_stacks(max_calls * CORE_INSTANCES_PER_COMPONENT)
+            .max_memory_size(MAX_MEMORY_BYTES)
+            .table_elements(MAX_TABLE_ELEMENTS)
+            // Where the kernel reports which pages were written, only those are cleared, and they stay mapped for the
+            // next call.
             .pagemap_scan(Enabled::Auto)
             .linear_memory_keep_resident(16 << 20)
             .table_keep_resident(64 << 10);
         let mut config = shared_config();
         config.epoch_interruption(true).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-        let inner = wasmtime::Engine::new(&config).map_err(|e| Unfit(format!("{e:#}")))?;
+        let inner = wasmtime::Engine::new(&config).map_err(|e| EngineError(format!("{e:#}")))?;
         let workers = Builder::new_multi_thread()
-            .worker_threads(at_once as usize)
+            .worker_threads(max_calls as usize)
             .thread_name("plugin")
             .enable_all()
             .build()
-            .map_err(|e| Unfit(e.to_string()))?;
+            .map_err(|e| EngineError(e.to_string()))?;
         Ok(Self {
             _ticker: Arc::new(Ticker::start(inner.clone())),
             inner,
-            room: Arc::new(Semaphore::new(at_once as usize)),
+            room: Arc::new(Semaphore::new(max_calls as usize)),
             metered: Arc::default(),
             workers: Arc::new(Workers(Some(workers))),
         })
@@ -79,10 +80,10 @@ impl Engine {
         Ok(self.metered.get_or_init(|| engine))
     }
 
-    /// Runs a call on a thread of its own; dropping the wait drops the call.
+    /// Runs a call on a thread of its own; dropping the returned future drops the call.
     pub(super) async fn run<T: Send + 'static>(&self, call: impl Future<Output = T> + Send + 'static) -> Option<T> {
         let runtime = self.workers.0.as_ref()?;
-        let mut running = Cut(runtime.spawn(call.in_current_span()));
+        let mut running = AbortOnDrop(runtime.spawn(call.in_current_span()));
         (&mut running.0).await.ok()
     }
 }
@@ -93,20 +94,20 @@ fn shared_config() -> Config {
         .wasm_component_model(true)
         .wasm_relaxed_simd(false)
         .cranelift_nan_canonicalization(true)
-        .max_wasm_stack(STACK);
+        .max_wasm_stack(MAX_STACK_BYTES);
     config
 }
 
 /// Ends a task that nobody waits for any more.
-struct Cut<T>(tokio::task::JoinHandle<T>);
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
 
-impl<T> Drop for Cut<T> {
+impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-/// The threads of the calls. They may be left from within another executor, so they are not waited for.
+/// The threads of the calls. The engine may be dropped inside another executor, so they are not waited for.
 struct Workers(Option<Runtime>);
 
 impl Drop for Workers {
@@ -120,7 +121,7 @@ impl Drop for Workers {
 /// This machine cannot run components.
 #[derive(Debug, thiserror::Error)]
 #[error("run components on this machine: {0}")]
-pub struct Unfit(String);
+pub struct EngineError(String);
 
 /// A thread of its own, so that no busy executor can stop the clock.
 struct Ticker(Arc<AtomicBool>);
@@ -131,7 +132,7 @@ impl Ticker {
         let ticking = Arc::clone(&running);
         std::thread::spawn(move || {
             while ticking.load(Ordering::Relaxed) {
-                std::thread::sleep(TICK);
+                std::thread::sleep(EPOCH_INTERVAL);
                 engine.increment_epoch();
             }
         });

@@ -1,11 +1,11 @@
-//! Who may be admitted at all, where an operator keeps a list: digests, and keys that sign components.
+//! The list in `PLUGINS_ALLOW`: which components may be admitted, by digest or by a key that signs them.
 
-use super::admit::{Stage, Verdict};
+use super::verdict::{Stage, Verdict};
 use ring::signature::{ED25519, UnparsedPublicKey};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The list. An empty one lets everybody pass.
+/// The list. An empty one admits every component.
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
     digests: BTreeSet<String>,
@@ -32,8 +32,8 @@ impl Gate {
         Ok(gate)
     }
 
-    /// Lets a component pass by its digest, or by a signature over its bytes.
-    pub(super) fn pass(&self, digest: &str, bytes: &[u8], signature: Option<&[u8]>) -> Result<(), Verdict> {
+    /// Checks that a component is on the list, by its digest or by a signature over its bytes.
+    pub(super) fn check(&self, digest: &str, bytes: &[u8], signature: Option<&[u8]>) -> Result<(), Verdict> {
         if (self.digests.is_empty() && self.keys.is_empty()) || self.digests.contains(digest) {
             return Ok(());
         }
@@ -70,29 +70,29 @@ mod tests {
     const DIGEST: &str = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
     #[test]
-    fn an_empty_list_lets_everybody_pass() {
-        assert!(Gate::parse(" , ").unwrap().pass("sha256:1", b"x", None).is_ok());
+    fn an_empty_list_admits_every_component() {
+        assert!(Gate::parse(" , ").unwrap().check("sha256:1", b"x", None).is_ok());
     }
 
     #[test]
-    fn a_listed_digest_passes_and_another_is_told_why_not() {
+    fn a_listed_digest_is_admitted_and_another_is_refused_with_the_reason() {
         let gate = Gate::parse(DIGEST).unwrap();
-        assert!(gate.pass(DIGEST, b"x", None).is_ok());
-        let refused = gate.pass("sha256:other", b"x", None).unwrap_err();
+        assert!(gate.check(DIGEST, b"x", None).is_ok());
+        let refused = gate.check("sha256:other", b"x", None).unwrap_err();
         assert_eq!(refused.stage, Stage::Digest);
         assert!(refused.why.contains("sha256:other"), "{refused}");
     }
 
     #[test]
-    fn a_signature_passes_for_the_bytes_it_was_made_for() {
+    fn a_signature_admits_only_the_bytes_it_was_made_for() {
         let pair = Ed25519KeyPair::from_pkcs8(Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap().as_ref());
         let pair = pair.unwrap();
         let gate = Gate::parse(&format!("ed25519:{}", hex::encode(pair.public_key()))).unwrap();
         let signature = pair.sign(b"component");
-        assert!(gate.pass("sha256:1", b"component", Some(signature.as_ref())).is_ok());
-        assert!(gate.pass("sha256:1", b"another", Some(signature.as_ref())).is_err());
-        assert!(gate.pass("sha256:1", b"component", Some(&[0; 64])).is_err());
-        assert!(gate.pass("sha256:1", b"component", None).is_err());
+        assert!(gate.check("sha256:1", b"component", Some(signature.as_ref())).is_ok());
+        assert!(gate.check("sha256:1", b"another", Some(signature.as_ref())).is_err());
+        assert!(gate.check("sha256:1", b"component", Some(&[0; 64])).is_err());
+        assert!(gate.check("sha256:1", b"component", None).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! A plugin's settings schema: what a chain file may set, checked before the plugin is asked.
+//! A plugin's settings schema: what a chain file may set, checked before the plugin is called.
 
-use super::admit::{Stage, Verdict};
+use super::verdict::{Stage, Verdict};
 use serde_json::Value;
 
 /// A compiled JSON Schema.
@@ -18,7 +18,7 @@ impl std::fmt::Debug for Schema {
 impl Schema {
     pub(super) fn parse(text: &str) -> Result<Self, Verdict> {
         let refused = |why: String| {
-            Verdict::new(Stage::Describe, format!("has a settings schema that is none: {why}"), "mend the schema")
+            Verdict::new(Stage::Describe, format!("has an invalid settings schema: {why}"), "mend the schema")
         };
         let parsed: Value = serde_json::from_str(text).map_err(|e| refused(e.to_string()))?;
         let validator = jsonschema::validator_for(&parsed).map_err(|e| refused(e.to_string()))?;
@@ -33,13 +33,13 @@ impl Schema {
     /// Everything that is wrong with these settings, each with its place.
     pub fn check(&self, settings: &str) -> Result<(), String> {
         let value: Value = serde_json::from_str(settings).map_err(|e| format!("settings: {e}"))?;
-        let told = |error: jsonschema::ValidationError<'_>| {
+        let describe = |error: jsonschema::ValidationError<'_>| {
             let place = error.instance_path().to_string();
             let place = place.trim_start_matches('/').replace('/', ".");
             let dot = if place.is_empty() { "" } else { "." };
             format!("settings{dot}{place}: {error}")
         };
-        let wrong: Vec<String> = self.validator.iter_errors(&value).map(told).collect();
+        let wrong: Vec<String> = self.validator.iter_errors(&value).map(describe).collect();
         if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
     }
 }

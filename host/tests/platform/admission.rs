@@ -1,4 +1,4 @@
-//! What is no plugin is refused with its stage, one sentence that names what is wrong, and the cure.
+//! A file that is not a plugin is refused with the stage, a sentence that says what is wrong, and the cure.
 
 use crate::components::Recipe;
 use chain_ingestor::plugin::{Engine, Gate, Stage, Verdict, admit};
@@ -52,7 +52,7 @@ async fn each_refusal_names_its_stage_and_reason() {
                     (export "chaintape:plugin/chain@1.0.0" (instance $i)))"#,
             ),
             Stage::Imports,
-            "imports acme:database/sql@1.0.0, which is not lent to plugins",
+            "imports acme:database/sql@1.0.0, which this host does not offer",
         ),
         (
             component(r#"(component (instance $i) (export "chaintape:plugin/chain@1.0.0" (instance $i)))"#),
@@ -85,8 +85,8 @@ async fn a_plugin_says_who_it_is_or_is_refused() {
     let cases = [
         (Recipe { id: "Wat", ..Recipe::default() }, "describes itself as `Wat`"),
         (Recipe { version: "one", ..Recipe::default() }, "version `one`"),
-        (Recipe { schema: "no JSON", ..Recipe::default() }, "settings schema that is none"),
-        (Recipe { schema: r#"{"type": 7}"#, ..Recipe::default() }, "settings schema that is none"),
+        (Recipe { schema: "no JSON", ..Recipe::default() }, "invalid settings schema"),
+        (Recipe { schema: r#"{"type": 7}"#, ..Recipe::default() }, "invalid settings schema"),
     ];
     for (recipe, reason) in cases {
         let verdict = refused(&recipe.build()).await;

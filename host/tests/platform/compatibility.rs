@@ -3,9 +3,9 @@
 
 use chain_ingestor::cache::Cache;
 use chain_ingestor::chainfile::Limits;
-use chain_ingestor::plugin::admit::SPOKEN;
-use chain_ingestor::plugin::v1::{self, Context};
-use chain_ingestor::plugin::{Engine, Gate, Lent, admit};
+use chain_ingestor::plugin::admit::CONTRACT_VERSION;
+use chain_ingestor::plugin::v1;
+use chain_ingestor::plugin::{CallContext, CallResources, Engine, Gate, admit};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -22,14 +22,15 @@ async fn every_published_version_runs_on_this_host() {
         let built_for = name.strip_prefix("wit-").and_then(|rest| rest.split('-').next()).unwrap();
         let plugin = admit(&engine, &Gate::default(), &path).await.unwrap();
         assert_eq!(plugin.wit.to_string(), built_for, "{name}");
-        let lent = Lent { chain: "old".into(), upstream: None, cache: Cache::default(), limits: Limits::default() };
-        let told = Context { settings: "{}".into(), now_ms: NOW_MS, finalized: None };
-        let tip = v1::head(&engine, &plugin, lent.clone(), &told).await.unwrap();
+        let resources =
+            CallResources { chain: "old".into(), upstream: None, cache: Cache::default(), limits: Limits::default() };
+        let context = CallContext { settings: "{}".into(), now_ms: NOW_MS, finalized: None };
+        let tip = v1::head(&engine, &plugin, resources.clone(), &context).await.unwrap();
         assert_eq!(tip.latest.height, 60, "{name}");
-        let scanned = v1::scan(&engine, &plugin, lent, &told, &tip.network, (50, 60)).await.unwrap();
+        let scanned = v1::scan(&engine, &plugin, resources, &context, &tip.network, (50, 60)).await.unwrap();
         assert_eq!((scanned.blocks.len(), scanned.blocks[0].trades.len()), (11, 3), "{name}");
         versions.insert(plugin.wit);
     }
     assert_eq!(versions.first().unwrap().to_string(), "1.0.0", "the first version is never dropped");
-    assert_eq!(versions.last(), Some(&SPOKEN), "keep a plugin built for the newest version as well");
+    assert_eq!(versions.last(), Some(&CONTRACT_VERSION), "keep a plugin built for the newest version as well");
 }

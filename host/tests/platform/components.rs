@@ -1,4 +1,4 @@
-//! Components made on the spot from a few lines of WebAssembly text, against the real contract.
+//! Builds components in tests from a few lines of WebAssembly text, against the real contract.
 
 use std::path::Path;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -23,7 +23,7 @@ pub(crate) struct Recipe {
     pub(crate) pages: u32,
 }
 
-/// Answers with one empty block at `$first`.
+/// AnswerSource with one empty block at `$first`.
 pub(crate) const ONE_BLOCK: &str = "(call $one_block (local.get $first))";
 
 impl Default for Recipe {

@@ -1,15 +1,15 @@
-//! A plugin that fails: narrowed to a block, kept as a cassette, and answered by the chain's policy.
+//! A plugin that fails: the failure is narrowed to a block, published as a cassette, and handled by the chain's policy.
 
 use crate::components::{Recipe, drop_in};
-use crate::live::{Ground, version};
+use crate::live::{RunningCatalog, version};
 use chain_ingestor::Settings;
 use chain_ingestor::cassette::Cassette;
 use chain_ingestor::kit;
 use chain_ingestor::plugin::{Engine, Gate, admit};
-use chain_ingestor::requests::{Ask, filed};
-use chain_ingestor::source::{Evidence, Source};
+use chain_ingestor::requests::{RequestKind, request_record};
+use chain_ingestor::source::{FailureLog, Source};
 use environment::{Problems, Shutdown};
-use ingest_domain::{Chain, Failure, Scanned};
+use ingest_domain::{ChainReader, Failure, Scanned};
 use std::collections::HashMap;
 use std::time::Duration;
 use tape_log::{Log, Target, topics};
@@ -30,7 +30,7 @@ fn chain(on_failure: &str) -> String {
 }
 
 struct Case {
-    ground: Ground,
+    catalog: RunningCatalog,
     source: Source,
     log: Log,
 }
@@ -39,14 +39,14 @@ impl Case {
     async fn new(plugins: &[(&str, &[u8])], chain: &str) -> Self {
         let mut files = plugins.to_vec();
         files.push(("chains/one.toml", chain.as_bytes()));
-        let ground = Ground::with(&files, &[]).await;
+        let catalog = RunningCatalog::with(&files, &[]).await;
         let log = Log::open(&Target::Memory).await.unwrap();
-        let subscription = ground.catalog.subscribe("one");
-        let source = Source::new(&ground.engine, subscription, Evidence::on(log.clone()));
-        Self { ground, source, log }
+        let subscription = catalog.catalog.subscribe("one");
+        let source = Source::new(&catalog.engine, subscription, FailureLog::on(log.clone()));
+        Self { catalog, source, log }
     }
 
-    /// Asks as the domain does: narrower when it is told so, again when it is told so.
+    /// Scans as the domain does: a narrower span after `TooWide`, and again after `Retry`.
     async fn scan(&mut self, first: u64, mut last: u64) -> Result<Scanned, Failure> {
         let mut narrowed = 0;
         loop {
@@ -90,8 +90,8 @@ async fn halt_parks_the_chain_and_leaves_a_cassette_that_reproduces_the_failure(
     let again = kit::replay(&engine, &admitted, cassette, &limits, None).await.0.unwrap_err();
     assert_eq!(Some(again.to_string()), cassette.failure);
     // A person drops a version that can: the same source goes on.
-    case.ground.drop_plugin("b.wasm", &version("1.0.1"));
-    case.ground.until_version("one", "1.0.1").await;
+    case.catalog.drop_plugin("b.wasm", &version("1.0.1"));
+    case.catalog.until_version("one", "1.0.1").await;
     assert_eq!(case.scan(13, 13).await.unwrap().through, 13);
     assert_eq!(case.source.in_force().get().detector.version, "1.0.1");
 }
@@ -100,12 +100,13 @@ async fn halt_parks_the_chain_and_leaves_a_cassette_that_reproduces_the_failure(
 async fn previous_goes_back_to_the_version_before() {
     let (old, new) = (version("1.0.0"), poisoned("1.1.0"));
     let mut case = Case::new(&[("plugins/a.wasm", &old), ("plugins/b.wasm", &new)], &chain("previous")).await;
-    case.ground.until_version("one", "1.1.0").await;
+    case.catalog.until_version("one", "1.1.0").await;
     assert_eq!(case.scan(13, 13).await.unwrap().through, 13);
     assert_eq!(case.source.in_force().get().detector.version, "1.0.0");
-    let withdrawn = |said: &chain_ingestor::status::Status| said.chains.iter().any(|one| one.state == "withdrawn");
-    let said = case.ground.status("plugins/b.wasm", withdrawn).await;
-    assert!(said.chains[0].reason.as_ref().unwrap().contains("cannot scan block 13"), "{said:?}");
+    let withdrawn =
+        |status: &chain_ingestor::status::FileStatus| status.chains.iter().any(|one| one.state == "withdrawn");
+    let status = case.catalog.status("plugins/b.wasm", withdrawn).await;
+    assert!(status.chains[0].reason.as_ref().unwrap().contains("cannot scan block 13"), "{status:?}");
 }
 
 #[tokio::test]
@@ -155,14 +156,14 @@ async fn progress(log: &Log, wanted: impl Fn(&ChainProgressed) -> bool) -> Chain
             let newest =
                 records.last().map(|record| wire::v1::progress::decode(record.value.as_ref().unwrap()).unwrap());
             last.clone_from(&newest);
-            if let Some(said) = newest.filter(&wanted) {
-                return said;
+            if let Some(status) = newest.filter(&wanted) {
+                return status;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     match tokio::time::timeout(Duration::from_mins(1), looking).await {
-        Ok(said) => said,
+        Ok(status) => status,
         Err(_) => unreachable!("progress is still {last:?}"),
     }
 }
@@ -187,23 +188,23 @@ async fn what_was_left_out_is_a_gap_that_a_backfill_repairs() {
     let (theirs, stop) = (log.clone(), shutdown.clone());
     let running = tokio::spawn(async move { chain_ingestor::run(settings, &strings, theirs, stop).await });
 
-    let around = |said: &ChainProgressed| said.covered.iter().map(|run| (run.from, run.to)).collect::<Vec<_>>();
-    let said = progress(&log, |said| said.covered.len() == 2).await;
-    assert_eq!(around(&said)[0], (10, 12), "{said:?}");
-    assert_eq!(around(&said)[1].0, 14, "{said:?}");
+    let around = |status: &ChainProgressed| status.covered.iter().map(|run| (run.from, run.to)).collect::<Vec<_>>();
+    let status = progress(&log, |status| status.covered.len() == 2).await;
+    assert_eq!(around(&status)[0], (10, 12), "{status:?}");
+    assert_eq!(around(&status)[1].0, 14, "{status:?}");
     // A file that is no plugin is named, with what to do, to whoever reads progress.
     drop_in(&path("plugins"), "wat-2.0.0.wasm", b"not a component");
-    let said = progress(&log, |said| !said.candidates.is_empty()).await;
-    let refused = &said.candidates[0];
+    let status = progress(&log, |status| !status.candidates.is_empty()).await;
+    let refused = &status.candidates[0];
     assert_eq!((refused.file.as_str(), refused.state.as_str()), ("wat-2.0.0.wasm", "refused"));
     assert_eq!(refused.stage.as_deref(), Some("component"), "{refused:?}");
     assert!(refused.reason.is_some() && refused.fix.is_some(), "{refused:?}");
     // A version that can is dropped in, and someone asks for the height.
     drop_in(&path("plugins"), "b.wasm", &version("1.0.1"));
-    progress(&log, |said| said.detector.version == "1.0.1").await;
-    log.publish(vec![filed("one", "repair", Ask::Backfill { from: 13, to: 13 })]).await.unwrap();
-    let said = progress(&log, |said| said.covered.len() == 1).await;
-    assert_eq!(around(&said)[0].0, 10, "{said:?}");
+    progress(&log, |status| status.detector.version == "1.0.1").await;
+    log.publish(vec![request_record("one", "repair", RequestKind::Backfill { from: 13, to: 13 })]).await.unwrap();
+    let status = progress(&log, |status| status.covered.len() == 1).await;
+    assert_eq!(around(&status)[0].0, 10, "{status:?}");
     shutdown.trigger();
     running.await.unwrap().unwrap();
 }

@@ -1,10 +1,10 @@
-//! The sandbox: what a hostile plugin gets for its trouble, and that a neighbour goes on meanwhile.
+//! The sandbox: how each kind of hostile plugin is stopped, and that other plugins go on meanwhile.
 
 use crate::components::{ONE_BLOCK, Recipe};
 use chain_ingestor::cache::Cache;
 use chain_ingestor::chainfile::Limits;
-use chain_ingestor::plugin::v1::{self, CallError, Context};
-use chain_ingestor::plugin::{Admitted, Engine, Gate, Lent, admit};
+use chain_ingestor::plugin::v1::{self, CallError};
+use chain_ingestor::plugin::{Admitted, CallContext, CallResources, Engine, Gate, admit};
 use ingest_domain::Scanned;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,56 +25,57 @@ pub(crate) async fn scan(engine: &Engine, plugin: &Admitted, cache: &Cache) -> R
 }
 
 async fn scan_within(engine: &Engine, plugin: &Admitted, cache: &Cache, limits: Limits) -> Result<Scanned, CallError> {
-    let lent = Lent { chain: "hostile".into(), upstream: None, cache: cache.clone(), limits };
-    let told = Context { settings: "{}".into(), now_ms: 0, finalized: None };
+    let resources = CallResources { chain: "hostile".into(), upstream: None, cache: cache.clone(), limits };
+    let context = CallContext { settings: "{}".into(), now_ms: 0, finalized: None };
     let network: Arc<str> = "n".into();
-    v1::scan(engine, plugin, lent, &told, &network, (7, 7)).await
+    v1::scan(engine, plugin, resources, &context, &network, (7, 7)).await
 }
 
-async fn verdict(recipe: Recipe) -> String {
+async fn error_of_scan(recipe: Recipe) -> String {
     let engine = Engine::new(2).unwrap();
     let plugin = admitted(&engine, &recipe).await;
-    let said = scan(&engine, &plugin, &Cache::default()).await.unwrap_err().to_string();
+    let error = scan(&engine, &plugin, &Cache::default()).await.unwrap_err().to_string();
     // The engine is as good as new for the next call.
     let good = admitted(&engine, &Recipe::default()).await;
     assert_eq!(scan(&engine, &good, &Cache::default()).await.unwrap().through, 7);
-    said
+    error
 }
 
 #[tokio::test]
 async fn an_endless_loop_is_too_slow() {
-    let said = verdict(Recipe { scan: "(loop $for_ever (br $for_ever)) (unreachable)", ..Recipe::default() }).await;
-    assert!(said.contains("computed for more than 300 ms"), "{said}");
+    let error =
+        error_of_scan(Recipe { scan: "(loop $for_ever (br $for_ever)) (unreachable)", ..Recipe::default() }).await;
+    assert!(error.contains("computed for more than 300 ms"), "{error}");
 }
 
 #[tokio::test]
 async fn allocation_without_end_meets_the_memory_limit() {
     let scan = "(loop $more (drop (memory.grow (memory.size))) (br $more)) (unreachable)";
-    let said = verdict(Recipe { scan, ..Recipe::default() }).await;
-    assert!(said.contains("asked for more than 67108864 bytes of memory"), "{said}");
+    let error = error_of_scan(Recipe { scan, ..Recipe::default() }).await;
+    assert!(error.contains("asked for more than 67108864 bytes of memory"), "{error}");
 }
 
 #[tokio::test]
-async fn a_chain_that_allows_less_than_a_plugin_begins_with_is_told_so() {
+async fn the_error_names_both_sizes_where_a_plugin_begins_with_more_memory_than_its_chain_allows() {
     let engine = Engine::new(1).unwrap();
     let plugin = admitted(&engine, &Recipe::default()).await;
     let limits = Limits { memory_bytes: 1_000, ..limits() };
-    let said = scan_within(&engine, &plugin, &Cache::default(), limits).await.unwrap_err().to_string();
-    assert!(said.contains("begins with 131072 bytes of memory, the chain allows 1000"), "{said}");
+    let error = scan_within(&engine, &plugin, &Cache::default(), limits).await.unwrap_err().to_string();
+    assert!(error.contains("begins with 131072 bytes of memory, the chain allows 1000"), "{error}");
 }
 
 #[tokio::test]
 async fn a_recursion_without_end_exhausts_its_own_stack_only() {
     let functions = "(func $down (param i64) (result i64) (i64.add (call $down (local.get 0)) (i64.const 1)))".into();
     let scan = "(drop (call $down (local.get $first))) (unreachable)";
-    let said = verdict(Recipe { functions, scan, ..Recipe::default() }).await;
-    assert!(said.contains("call stack exhausted"), "{said}");
+    let error = error_of_scan(Recipe { functions, scan, ..Recipe::default() }).await;
+    assert!(error.contains("call stack exhausted"), "{error}");
 }
 
 #[tokio::test]
 async fn a_trap_is_named() {
-    let said = verdict(Recipe { scan: "(unreachable)", ..Recipe::default() }).await;
-    assert!(said.contains("unreachable"), "{said}");
+    let error = error_of_scan(Recipe { scan: "(unreachable)", ..Recipe::default() }).await;
+    assert!(error.contains("unreachable"), "{error}");
 }
 
 #[tokio::test]
@@ -89,8 +90,8 @@ async fn a_gigabyte_of_output_is_not_taken() {
             (br_if $next (i32.lt_u (local.get $i) (i32.const 64))))
         (i32.store offset=4104 (local.get $at) (local.get $at)) (i32.store offset=4108 (local.get $at) (i32.const 64))
         (i32.add (local.get $at) (i32.const 4096))";
-    let said = verdict(Recipe { scan, ..Recipe::default() }).await;
-    assert!(said.contains("fuel") && !said.contains("out of fuel"), "{said}");
+    let error = error_of_scan(Recipe { scan, ..Recipe::default() }).await;
+    assert!(error.contains("fuel") && !error.contains("out of fuel"), "{error}");
 }
 
 const SEND: &str = r#"(import "chaintape:plugin/upstream@CONTRACT" "send" (func $send (param i32 i32 i32)))"#;
@@ -102,8 +103,8 @@ async fn a_million_requests_are_too_many() {
     // Zeroed memory is a list of empty requests.
     let scan = "(local.set $at (call $alloc (i32.const 32000000)))
         (call $send (local.get $at) (i32.const 1000000) (call $alloc (i32.const 8))) (unreachable)";
-    let said = verdict(Recipe { imports: SEND, scan, ..Recipe::default() }).await;
-    assert!(said.contains("too much data is being copied"), "not even lifted: {said}");
+    let error = error_of_scan(Recipe { imports: SEND, scan, ..Recipe::default() }).await;
+    assert!(error.contains("too much data is being copied"), "not even lifted: {error}");
 }
 
 #[tokio::test]
@@ -111,8 +112,8 @@ async fn a_million_requests_one_by_one_are_too_many_as_well() {
     let scan = "(local.set $at (call $alloc (i32.const 64)))
         (loop $more (call $send (local.get $at) (i32.const 1) (i32.add (local.get $at) (i32.const 32))) (br $more))
         (unreachable)";
-    let said = verdict(Recipe { imports: SEND, scan, ..Recipe::default() }).await;
-    assert!(said.contains("sent more than 1000 requests in one call"), "{said}");
+    let error = error_of_scan(Recipe { imports: SEND, scan, ..Recipe::default() }).await;
+    assert!(error.contains("sent more than 1000 requests in one call"), "{error}");
 }
 
 #[tokio::test]
@@ -139,15 +140,15 @@ async fn a_flood_of_lines_is_dropped_and_ends_with_the_time() {
     let plugin = admitted(&engine, &Recipe { imports: WRITE, scan: few, ..Recipe::default() }).await;
     assert_eq!(scan(&engine, &plugin, &Cache::default()).await.unwrap().through, 7);
     let endless = "(loop $more (call $write (i32.const 1) (i32.const 256) (i32.const 3)) (br $more)) (unreachable)";
-    let said = verdict(Recipe { imports: WRITE, scan: endless, ..Recipe::default() }).await;
-    assert!(said.contains("computed for more than 300 ms"), "{said}");
+    let error = error_of_scan(Recipe { imports: WRITE, scan: endless, ..Recipe::default() }).await;
+    assert!(error.contains("computed for more than 300 ms"), "{error}");
 }
 
 #[tokio::test]
 async fn what_the_contract_does_not_allow_is_not_lifted() {
     let scan = "(call $one_block (i64.add (local.get $last) (i64.const 1)))";
-    let said = verdict(Recipe { scan, ..Recipe::default() }).await;
-    assert!(said.contains("block 8 outside of or unordered in 7..=7"), "{said}");
+    let error = error_of_scan(Recipe { scan, ..Recipe::default() }).await;
+    assert!(error.contains("block 8 outside of or unordered in 7..=7"), "{error}");
 }
 
 /// Endless loops on every slot but one: the neighbour still gets its answers. The bound is wide on purpose: it would be
@@ -161,14 +162,14 @@ async fn a_neighbour_goes_on_while_others_loop() {
     for _ in 0..6 {
         let (engine, endless) = (engine.clone(), endless.clone());
         loops.spawn(async move {
-            let lent = Lent {
+            let resources = CallResources {
                 chain: "hostile".into(),
                 upstream: None,
                 cache: Cache::default(),
                 limits: Limits { compute_ms: 20_000, ..limits() },
             };
-            let told = Context { settings: "{}".into(), now_ms: 0, finalized: None };
-            v1::scan(&engine, &endless, lent, &told, &"n".into(), (7, 7)).await
+            let context = CallContext { settings: "{}".into(), now_ms: 0, finalized: None };
+            v1::scan(&engine, &endless, resources, &context, &"n".into(), (7, 7)).await
         });
     }
     let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! What authors use, on a plugin made on the spot.
+//! The commands for plugin authors, on a plugin made in the test.
 
 use crate::components::Recipe;
 use chain_ingestor::kit;
@@ -18,15 +18,15 @@ const SCAN: &str = "(local.set $at (call $alloc (i32.const 64)))
 const CASSETTE: &str = r#"{"chain": "one", "network": "n", "settings": {}, "nowMs": 0, "first": 3, "last": 3,
     "exchanges": [{"path": "", "answer": {"body": {"text": "12345"}}}]}"#;
 
-struct Desk(tempfile::TempDir);
+struct AuthorFolder(tempfile::TempDir);
 
-impl Desk {
+impl AuthorFolder {
     fn new(recipe: &Recipe) -> Self {
-        let desk = Self(tempfile::tempdir().unwrap());
-        std::fs::write(desk.plugin(), recipe.build()).unwrap();
-        std::fs::create_dir(desk.cassettes()).unwrap();
-        std::fs::write(desk.cassettes().join("one.cassette.json"), CASSETTE).unwrap();
-        desk
+        let folder = Self(tempfile::tempdir().unwrap());
+        std::fs::write(folder.plugin(), recipe.build()).unwrap();
+        std::fs::create_dir(folder.cassettes()).unwrap();
+        std::fs::write(folder.cassettes().join("one.cassette.json"), CASSETTE).unwrap();
+        folder
     }
 
     fn plugin(&self) -> PathBuf {
@@ -52,12 +52,12 @@ fn asking() -> Recipe {
 
 #[tokio::test]
 async fn cassettes_are_tested_against_what_is_expected() {
-    let desk = Desk::new(&asking());
-    let test = async |bless| kit::test(&desk.plugin(), &desk.cassettes(), bless).await.map_err(|e| e.to_string());
+    let folder = AuthorFolder::new(&asking());
+    let test = async |bless| kit::test(&folder.plugin(), &folder.cassettes(), bless).await.map_err(|e| e.to_string());
     assert!(test(false).await.unwrap_err().contains("run again with --bless"));
     assert!(test(true).await.unwrap().contains("read it before you commit it"));
     assert!(test(false).await.unwrap().contains("2 lines as expected"));
-    let path = desk.cassettes().join("one.expected.jsonl");
+    let path = folder.cassettes().join("one.expected.jsonl");
     let expected = std::fs::read_to_string(&path).unwrap();
     assert!(expected.contains("\"timestampMs\":5"), "{expected}");
     std::fs::write(&path, expected.replace(":5", ":6")).unwrap();
@@ -67,25 +67,25 @@ async fn cassettes_are_tested_against_what_is_expected() {
 
 #[tokio::test]
 async fn a_sound_plugin_is_checked_and_its_headroom_reported() {
-    let said = Desk::new(&asking()).check().await.unwrap();
+    let report = AuthorFolder::new(&asking()).check().await.unwrap();
     for part in ["admitted: wat 1.0.0", "deterministic, independent of the time", "fuel: at most", "memory: at most"] {
-        assert!(said.contains(part), "{said}");
+        assert!(report.contains(part), "{report}");
     }
 }
 
 #[tokio::test]
-async fn a_plugin_that_reads_the_time_is_found_out() {
+async fn a_plugin_that_reads_the_time_is_detected() {
     let scan = "(local.set $i (call $one_block (local.get $first)))
         (i64.store offset=40 (i32.load offset=8 (local.get $i)) (local.get $now)) (local.get $i)";
-    let wrong = Desk::new(&Recipe { scan, ..Recipe::default() }).check().await.unwrap_err();
+    let wrong = AuthorFolder::new(&Recipe { scan, ..Recipe::default() }).check().await.unwrap_err();
     assert!(wrong.contains("depends on the time of day"), "{wrong}");
     let synthetic = Recipe { scan, synthetic: true, ..Recipe::default() };
-    assert!(Desk::new(&synthetic).check().await.is_ok());
+    assert!(AuthorFolder::new(&synthetic).check().await.is_ok());
 }
 
 #[tokio::test]
-async fn a_plugin_that_answers_halves_when_memory_is_short_is_found_out() {
+async fn a_plugin_that_grows_its_memory_fails_when_memory_is_short() {
     // Grows if it can, and answers with another time if it cannot: a growth that is refused traps, so it never can.
     let scan = "(drop (memory.grow (i32.const 64))) (call $one_block (local.get $first))";
-    assert!(Desk::new(&Recipe { scan, ..Recipe::default() }).check().await.is_ok());
+    assert!(AuthorFolder::new(&Recipe { scan, ..Recipe::default() }).check().await.is_ok());
 }

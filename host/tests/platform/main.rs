@@ -4,7 +4,7 @@
 mod components;
 mod admission;
 mod hostile;
-mod empty_world;
+mod empty_wasi;
 mod live;
 mod failing;
 mod compatibility;

@@ -7,8 +7,8 @@ mod recording;
 use anyhow::Context as _;
 use chain_ingestor::cache::Cache;
 use chain_ingestor::chainfile::Limits;
-use chain_ingestor::plugin::v1::{self, Context};
-use chain_ingestor::plugin::{Admitted, Engine, Gate, Lent, admit_folder};
+use chain_ingestor::plugin::v1;
+use chain_ingestor::plugin::{Admitted, CallContext, CallResources, Engine, Gate, admit_folder, newest_version};
 use chain_ingestor::upstream::Upstream;
 use chain_plugin_sdk::{self as sdk, Plugin};
 use evm_plugin::Evm;
@@ -30,7 +30,7 @@ pub(crate) fn measure() -> anyhow::Result<Figures> {
     runtime.block_on(async {
         let engine = Engine::new(1)?;
         let (plugins, _) = admit_folder(&engine, &Gate::default(), &plugins_dir()?).await?;
-        let plugin = chain_ingestor::run::newest(&plugins, "evm").context("evm.wasm is not built")?;
+        let plugin = newest_version(&plugins, "evm").context("evm.wasm is not built")?;
         let mut figures = Figures::new();
         let (address, _server) = Node::load(&blocks_dir())?.serve("127.0.0.1:0".parse()?).await?;
         let chains: [(&str, _); 2] =
@@ -56,8 +56,8 @@ async fn compare(
 ) -> anyhow::Result<()> {
     let recording = Arc::new(recording);
     let settings = recording.settings.clone();
-    let context = Context { settings: settings.clone(), now_ms: 0, finalized: Some(recording.span.1) };
-    let lent = Lent {
+    let context = CallContext { settings: settings.clone(), now_ms: 0, finalized: Some(recording.span.1) };
+    let lent = CallResources {
         chain: "bench".into(),
         upstream: Some(Upstream::Recorded(Arc::new(recording.answers()))),
         cache: Cache::default(),

@@ -150,8 +150,8 @@ impl Feed<DecodedTrade> for Handing<'_> {
                 continue;
             }
             let decoded = all.in_range(at..end).zip(at as u64..).map(|(record, position)| {
-                wire::v1::trade::told(position, record.to_vec())
-                    .map(Heard::from)
+                wire::v1::trade::decode_record(position, record.to_vec())
+                    .map(DecodedTrade::from)
                     .map_err(|(e, _)| Unavailable::new("decode a record", e))
             });
             let events = decoded.collect::<Result<_, Unavailable>>()?;

@@ -6,8 +6,8 @@
 use anyhow::{Context as _, ensure};
 use chain_ingestor::cache::Cache;
 use chain_ingestor::chainfile::Limits;
-use chain_ingestor::plugin::v1::{self, Context};
-use chain_ingestor::plugin::{Admitted, Engine, Gate, Lent, admit_folder};
+use chain_ingestor::plugin::v1;
+use chain_ingestor::plugin::{Admitted, CallContext, CallResources, Engine, Gate, admit_folder, newest_version};
 use chain_ingestor::upstream::{Recorded, Upstream};
 use chain_plugin_sdk::{self as sdk, Host, Level, Plugin};
 use nodes::solana::{GENESIS, Recording, SLOT};
@@ -38,7 +38,7 @@ async fn compare() -> anyhow::Result<Figures> {
         doubled.to_string().replace(r#""transactions":[]"#, &format!(r#""transactions":[{}]"#, twice.join(",")));
     let engine = Engine::new(1)?;
     let (plugins, _) = admit_folder(&engine, &Gate::default(), &plugins_dir()?).await?;
-    let plugin = chain_ingestor::run::newest(&plugins, "solana").context("solana.wasm is not built")?;
+    let plugin = newest_version(&plugins, "solana").context("solana.wasm is not built")?;
     let mut figures = Figures::new();
     let mut put = |key: &str, value: Value| figures.insert(key.to_owned(), value);
     for (name, text) in [("recorded_", &recording.text), ("", &doubled)] {
@@ -68,13 +68,13 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     async fn scan(&self, memory_bytes: usize) -> anyhow::Result<usize> {
-        let lent = Lent {
+        let lent = CallResources {
             chain: "bench".into(),
             upstream: Some(Upstream::Recorded(Arc::clone(&self.recorded))),
             cache: Cache::default(),
             limits: Limits { memory_bytes, ..Limits::default() },
         };
-        let context = Context { settings: "{}".to_owned(), now_ms: 0, finalized: Some(SLOT) };
+        let context = CallContext { settings: "{}".to_owned(), now_ms: 0, finalized: Some(SLOT) };
         let network: Arc<str> = format!("solana:{GENESIS}").into();
         let scanned = v1::scan(self.engine, self.plugin, lent, &context, &network, (SLOT, SLOT)).await?;
         Ok(scanned.blocks.iter().map(|block| block.trades.len()).sum())
@@ -135,7 +135,7 @@ impl Tape {
         tape.scan()?;
         let mut recorded = Recorded::default();
         for (request, answer) in tape.asked {
-            recorded.keep("", Some(request), answer);
+            recorded.insert("", Some(request), answer);
         }
         Ok(recorded)
     }

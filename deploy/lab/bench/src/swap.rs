@@ -6,8 +6,8 @@
 use anyhow::Context as _;
 use chain_ingestor::cache::Cache;
 use chain_ingestor::chainfile::Limits;
-use chain_ingestor::plugin::v1::{self, Context};
-use chain_ingestor::plugin::{Admitted, Answers, Engine, Gate, Lent, admit};
+use chain_ingestor::plugin::v1;
+use chain_ingestor::plugin::{Admitted, AnswerSource, CallContext, CallResources, Engine, Gate, admit};
 use environment::{Problems, Shutdown};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -70,8 +70,8 @@ async fn measure_on(name: &str, target: &Target, figures: &mut Figures) -> anyho
     Ok(())
 }
 
-fn lent() -> Lent {
-    Lent { chain: "bench".into(), upstream: None, cache: Cache::default(), limits: Limits::default() }
+fn lent() -> CallResources {
+    CallResources { chain: "bench".into(), upstream: None, cache: Cache::default(), limits: Limits::default() }
 }
 
 async fn mock(engine: &Engine) -> anyhow::Result<Admitted> {
@@ -80,12 +80,11 @@ async fn mock(engine: &Engine) -> anyhow::Result<Admitted> {
 
 /// What so many empty scans took, microseconds, smallest first: within the engine's thread, and from here to there and back.
 async fn empty_scans(engine: &Engine, plugin: &Admitted, count: usize) -> anyhow::Result<[Vec<f64>; 2]> {
-    let plugin_context =
-        Context { settings: r#"{"trades-per-block":0}"#.into(), now_ms: 1_767_225_700_000, finalized: None };
+    let call_context = CallContext { settings: r#"{"trades-per-block":0}"#.into(), now_ms: 1_767_225_700_000, finalized: None };
     let (network, mut within, mut whole): (Arc<str>, _, _) = ("mock/1".into(), vec![], vec![]);
     for _ in 0..count {
         let begun = Instant::now();
-        let scan = v1::scan_with(engine, plugin, lent(), Answers::Live, None, &plugin_context, &network, (7, 7));
+        let scan = v1::scan_with(engine, plugin, lent(), AnswerSource::Live, None, &call_context, &network, (7, 7));
         let (scanned, used) = scan.await;
         scanned?;
         whole.push(begun.elapsed().as_secs_f64() * 1e6);
@@ -108,10 +107,10 @@ async fn fresh_scans(figures: &mut Figures) -> anyhow::Result<()> {
         busy.spawn(async move {
             // A thousand blocks of ten thousand trades: it computes and allocates until the sandbox stops it, again and again.
             let settings = r#"{"trades-per-block":10000}"#.into();
-            let plugin_context = Context { settings, now_ms: 1_767_335_600_000, finalized: None };
+            let call_context = CallContext { settings, now_ms: 1_767_335_600_000, finalized: None };
             let network: Arc<str> = "mock/1".into();
             loop {
-                let stopped = v1::scan(&engine, &plugin, lent(), &plugin_context, &network, (0, 999)).await;
+                let stopped = v1::scan(&engine, &plugin, lent(), &call_context, &network, (0, 999)).await;
                 assert!(stopped.is_err(), "a sandbox that holds ten million trades");
             }
         });

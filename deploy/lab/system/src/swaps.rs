@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use chain_ingestor::catalog::Subscription;
 use chain_ingestor::chainfile::{self, Variables};
 use chain_ingestor::plugin::{Engine, Gate, admit};
-use chain_ingestor::source::{Evidence, Source};
-use chain_ingestor::status::{self, Status};
+use chain_ingestor::source::{FailureLog, Source};
+use chain_ingestor::status::{self, FileStatus};
 use environment::{Problems, Shutdown};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -149,10 +149,11 @@ impl Folders {
 
     /// Waits until the status file beside the plugin says that this one is admitted; when it did.
     async fn until_admitted(&self, digest: &str) -> anyhow::Result<Instant> {
-        let path = status::beside(&self.folder.path().join("plugins/mock.wasm"), "swap");
+        let path = status::status_path(&self.folder.path().join("plugins/mock.wasm"), "swap");
         until(async || {
-            let status: Option<Status> = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
-            let there = status.is_some_and(|status| status.digest.as_deref() == Some(digest));
+            let said: Option<FileStatus> =
+                std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+            let there = said.is_some_and(|said| said.digest.as_deref() == Some(digest));
             Ok(there.then(Instant::now))
         })
         .await
@@ -186,13 +187,13 @@ impl Folders {
 
     /// What the chain holds up to a height.
     async fn expected(&self, last: u64) -> anyhow::Result<BTreeSet<String>> {
-        use ingest_domain::Chain as _;
+        use ingest_domain::ChainReader as _;
         let engine = Engine::new(1)?;
         let plugin = admit(&engine, &Gate::default(), &self.folder.path().join("plugins/mock.wasm")).await?;
         let variables = Variables { strings: &self.strings, secrets: None };
         let file = chainfile::read(&self.folder.path().join("chains/mock.toml"), &variables);
         let file = Arc::new(file.map_err(|wrong| anyhow::anyhow!(wrong.join("; ")))?);
-        let mut source = Source::new(&engine, Subscription::fixed(file, plugin), Evidence::default());
+        let mut source = Source::new(&engine, Subscription::fixed(file, plugin), FailureLog::default());
         source.head().await?;
         let (mut expected, mut next) = (BTreeSet::new(), 0);
         while next <= last {

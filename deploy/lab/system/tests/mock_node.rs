@@ -2,7 +2,7 @@
 //! tape says exactly what the chain's own truth says.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use chain_ingestor::requests::{Ask, filed};
+use chain_ingestor::requests::{RequestKind, request_record};
 use environment::{Problems, Shutdown};
 use mock_plugin::node::MockBlock;
 use nodes::mock::{ALL_FAULTS, Faults, Node, Script, Server};
@@ -211,7 +211,7 @@ async fn a_reorg_below_finality_parks_the_chain_and_a_rewind_brings_it_back() {
     let parked = ingestor.until("the chain is parked", |progress| progress.state == State::Parked).await;
     let why = parked.reason.unwrap();
     assert!(why.contains("chain-ingestor rewind --chain m --to HEIGHT"), "{why}");
-    log.publish(vec![filed("m", "1", Ask::Rewind { to: 39 })]).await.unwrap();
+    log.publish(vec![request_record("m", "1", RequestKind::Rewind { to: 39 })]).await.unwrap();
     ingestor.caught_up(node).await;
     node.grow(3);
     ingestor.caught_up(node).await;
@@ -226,13 +226,13 @@ async fn the_past_is_filled_in_while_live_goes_on() {
     node.grow(200);
     let ingestor = Ingestor::start(&log, &chain, "150");
     ingestor.caught_up(node).await;
-    log.publish(vec![filed("m", "1", Ask::Backfill { from: 20, to: 140 })]).await.unwrap();
+    log.publish(vec![request_record("m", "1", RequestKind::Backfill { from: 20, to: 140 })]).await.unwrap();
     for _ in 0..20 {
         node.fork(3, 4);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     // Asked again, and more than before: what is there is left alone.
-    log.publish(vec![filed("m", "2", Ask::Backfill { from: 0, to: 149 })]).await.unwrap();
+    log.publish(vec![request_record("m", "2", RequestKind::Backfill { from: 0, to: 149 })]).await.unwrap();
     node.grow(30);
     let whole = |progress: &ChainProgressed| progress.covered.len() == 1 && progress.covered[0].from == 0;
     let progress = ingestor.until("one range covers all", whole).await;

@@ -1,9 +1,9 @@
-//! What was decided goes to the tape: in bounded steps, each true by itself, with finality and signs of life.
+//! Appends what was decided to the tape: in bounded steps, each consistent by itself, with finality and heartbeats.
 
-use super::{Break, DEEP, End, Follower, IDLE_MS, Look, Trouble, Witness};
+use super::{Activity, End, FollowObserver, Follower, HEARTBEAT_MS, Interruption, MAX_REORG_BLOCKS, TurnError};
 use crate::block::{Block, Tip};
-use crate::ports::{Chain, Clock, Failure, Lease, Outcome};
-use crate::step::{Cursor, Progress, State, Step};
+use crate::ports::{AppendOutcome, ChainReader, Clock, Failure, Lease};
+use crate::step::{ChainState, Cursor, Progress, Step};
 use std::sync::Arc;
 use tape::{BlockId, Status, Trade};
 
@@ -11,7 +11,7 @@ use tape::{BlockId, Status, Trade};
 const TRADE_BYTES: usize = 1_200;
 const LEG_BYTES: usize = 320;
 
-impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
+impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K, O> {
     /// Takes blocks back, newest first, and appends others scanned by the code of that digest, in as many steps as the
     /// bounds ask for.
     pub(super) async fn append(
@@ -21,12 +21,12 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
         fresh: Vec<Block>,
         through: u64,
         digest: &Arc<str>,
-    ) -> Result<Look, Trouble> {
+    ) -> Result<Activity, TurnError> {
         let final_height = tip.finalized.as_ref().map(|id| id.height);
         let mut step = self.empty_step()?;
         for (id, trades) in reverts {
             self.flush_before(&mut step, &trades).await?;
-            self.give_back(&mut step, id.height, trades);
+            self.take_back(&mut step, id.height, trades);
         }
         self.take_over(&mut step, digest);
         for block in fresh {
@@ -40,7 +40,7 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
             step.cursor.through = block.id.height;
             step.cursor.unbacked += block.unbacked;
             if settled {
-                // It is not journalled and can never be given back: what was published as final is final.
+                // It is not journalled: what was published as final is never taken back by a reorg.
                 step.cursor.finalized = Some(block.id);
             } else {
                 step.pushed.push(block);
@@ -49,20 +49,22 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
         step.cursor.through = step.cursor.through.max(through);
         self.raise_finality(&mut step, tip);
         self.commit(step).await?;
-        // Only what led to something widens the next span: a look that asks twice must not be refused for ever.
+        // Only a successful append widens the next span: a span that is refused as too wide must not be asked for again
+        // and again.
         self.span = self.span.saturating_add(1).min(self.plan.span.max(1));
-        Ok(Look::Moved)
+        Ok(Activity::Appended)
     }
 
     /// Takes the trades of the blocks from a height on back, which must be the newest ones.
-    pub(super) fn give_back(&mut self, step: &mut Step, height: u64, trades: Vec<Trade>) {
+    pub(super) fn take_back(&mut self, step: &mut Step, height: u64, trades: Vec<Trade>) {
         let below = height.saturating_sub(1);
         step.changes.extend(trades.into_iter().rev().map(|trade| (Status::Reverted, trade)));
         step.popped.extend(self.window.pop_above(below).into_iter().map(|id| id.height));
         step.ranges.extend(self.coverage.cut(below));
         let cursor = &mut step.cursor;
         if cursor.finalized.as_ref().is_some_and(|block| block.height > below) {
-            // What was published as final is not all known by hash: the branch begins anew with the next block.
+            // Not all blocks that were published as final are known by hash: the branch begins anew with the next
+            // block.
             step.popped.extend(self.window.clear());
             cursor.finalized = None;
         }
@@ -71,7 +73,7 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
         cursor.since = cursor.since.min(height);
     }
 
-    /// Other code begins where the code before it has ended.
+    /// Lets other code begin where the code before it has ended.
     fn take_over(&mut self, step: &mut Step, digest: &Arc<str>) {
         if step.cursor.digest == *digest {
             return;
@@ -79,7 +81,7 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
         if let Some(followed) = step.cursor.followed() {
             step.ranges.extend(self.coverage.add(&followed));
         }
-        // What no code has scanned stays a gap.
+        // Heights that no code has scanned stay a gap.
         if step.cursor.step > 0 {
             step.cursor.since = step.cursor.through + 1;
         }
@@ -89,13 +91,13 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
     /// A step that changes nothing.
     pub(super) fn empty_step(&self) -> Result<Step, Failure> {
         let cursor = self.cursor.clone().ok_or_else(|| Failure::Hopeless("the chain has no cursor".to_owned()))?;
-        Ok(self.step_to(cursor, State::Live))
+        Ok(self.step_to(cursor, ChainState::Live))
     }
 
-    fn step_to(&self, cursor: Cursor, state: State) -> Step {
+    fn step_to(&self, cursor: Cursor, state: ChainState) -> Step {
         let latest = self.tip.as_ref().map(|tip| tip.latest.clone());
         let progress = Progress { state, latest, proof: Arc::clone(&self.proof) };
-        Step::still(cursor, progress)
+        Step::without_changes(cursor, progress)
     }
 
     /// Whether these trades would make the step too large.
@@ -107,7 +109,7 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
     }
 
     /// Commits what has gathered when these trades would make the step too large.
-    pub(super) async fn flush_before(&mut self, step: &mut Step, trades: &[Trade]) -> Result<(), Trouble> {
+    pub(super) async fn flush_before(&mut self, step: &mut Step, trades: &[Trade]) -> Result<(), TurnError> {
         if self.is_full_with(step, trades) {
             let full = std::mem::replace(step, self.empty_step()?);
             self.commit(full).await?;
@@ -116,11 +118,11 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
         Ok(())
     }
 
-    /// Final is what the node calls final and we have too; it only rises. A chain that calls nothing final forgets
-    /// what lies very deep.
+    /// Raises finality to the block that the node calls final, if it is on the tape; it never falls. A chain whose
+    /// nodes call nothing final forgets the blocks that lie very deep.
     fn raise_finality(&mut self, step: &mut Step, tip: &Tip) {
         if tip.finalized.is_none() {
-            step.settled = self.window.settle(step.cursor.through.saturating_sub(DEEP as u64));
+            step.settled = self.window.settle(step.cursor.through.saturating_sub(MAX_REORG_BLOCKS as u64));
         }
         let Some(id) = tip.finalized.as_ref().filter(|id| self.window.holds(id)) else { return };
         if step.cursor.finalized.as_ref().is_none_or(|known| known.height < id.height) {
@@ -129,44 +131,44 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
         }
     }
 
-    pub(super) async fn commit(&mut self, mut step: Step) -> Result<(), Break> {
+    pub(super) async fn commit(&mut self, mut step: Step) -> Result<(), Interruption> {
         step.cursor.step += 1;
         let behind = self.tip.as_ref().is_some_and(|tip| step.cursor.through < tip.latest.height);
         step.progress.proof = Arc::clone(&self.proof);
-        if !matches!(step.progress.state, State::Parked(_)) {
-            step.progress.state = if behind { State::Catching } else { State::Live };
+        if !matches!(step.progress.state, ChainState::Parked(_)) {
+            step.progress.state = if behind { ChainState::Catching } else { ChainState::Live };
         }
         match self.lease.append(&step).await {
-            Outcome::Done => {
-                self.told = Some(self.clock.now_ms());
+            AppendOutcome::Done => {
+                self.appended_ms = Some(self.clock.now_ms());
                 self.cursor = Some(step.cursor);
                 Ok(())
             }
-            Outcome::Lost => Err(Break::End(End::Lost)),
-            Outcome::Unknown(unavailable) => Err(Break::Claim(unavailable)),
+            AppendOutcome::Lost => Err(Interruption::End(End::Lost)),
+            AppendOutcome::Unknown(unavailable) => Err(Interruption::ClaimAgain(unavailable)),
         }
     }
 
-    /// Says that the chain is alive when it has long said nothing, or when finality rises.
-    pub(super) async fn idle(&mut self, tip: &Tip) -> Result<Look, Trouble> {
+    /// Publishes progress when nothing was appended for a while, or when finality rises.
+    pub(super) async fn idle(&mut self, tip: &Tip) -> Result<Activity, TurnError> {
         let mut step = self.empty_step()?;
         self.raise_finality(&mut step, tip);
         let rose = self.cursor.as_ref().is_some_and(|cursor| cursor.finalized != step.cursor.finalized);
-        let silent = self.told.is_none_or(|at| self.clock.now_ms().saturating_sub(at) >= IDLE_MS);
-        if rose || silent {
+        let heartbeat_due = self.appended_ms.is_none_or(|at| self.clock.now_ms().saturating_sub(at) >= HEARTBEAT_MS);
+        if rose || heartbeat_due {
             self.commit(step).await?;
         }
-        Ok(Look::Idle)
+        Ok(Activity::Idle)
     }
 
-    /// Writes the sentence where readers see it, if the tape will have it.
-    pub(super) async fn park(&mut self, why: String) -> Break {
+    /// Parks the chain, with the sentence in its progress.
+    pub(super) async fn park(&mut self, why: String) -> Interruption {
         if let Some(cursor) = self.cursor.clone() {
-            let step = self.step_to(cursor, State::Parked(why.clone()));
-            if let Err(cut) = self.commit(step).await {
-                return cut;
+            let step = self.step_to(cursor, ChainState::Parked(why.clone()));
+            if let Err(interruption) = self.commit(step).await {
+                return interruption;
             }
         }
-        Break::End(End::Parked(why))
+        Interruption::End(End::Parked(why))
     }
 }

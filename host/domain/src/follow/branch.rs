@@ -1,83 +1,110 @@
-//! A branch is left: the common ancestor is found, what stands above it is given back, the other branch is taken.
+//! Handles a reorg: finds the common ancestor, takes back what stands above it, and appends the other branch.
 
-use super::{Break, DEEP, Follower, Look, Trouble, Witness};
-use crate::block::Tip;
-use crate::ports::{Chain, Clock, Failure, Lease};
+use super::{Activity, FollowObserver, Follower, Interruption, MAX_REORG_BLOCKS, TurnError};
+use crate::block::{Block, Tip};
+use crate::ports::{ChainReader, Clock, Failure, Lease};
 use crate::window::Relation;
 use std::sync::Arc;
-use tape::BlockId;
+use tape::{BlockId, Trade};
 
-impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
+/// The endpoint's branch as far as it was read.
+struct OtherBranch {
+    /// The newest height at which both branches have the same block.
+    ancestor: u64,
+    /// The first blocks of the other branch above it.
+    fresh: Vec<Block>,
+    /// Every height up to this one was read.
+    through: u64,
+    /// Digest of the code that scanned them.
+    digest: Arc<str>,
+}
+
+impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K, O> {
     /// Goes back to the newest block that the endpoint has too, and takes its branch from there.
-    pub(super) async fn leave_branch(&mut self, tip: &Tip) -> Result<Look, Trouble> {
+    pub(super) async fn leave_branch(&mut self, tip: &Tip) -> Result<Activity, TurnError> {
         let finalized = tip.finalized.as_ref().map(|id| id.height);
         let floor = self.cursor.as_ref().and_then(|cursor| cursor.finalized.as_ref()).map(|id| id.height);
         let common = self.common_height(tip, finalized, floor).await?;
-        // Nothing is final yet and all that was ever taken is at hand: all of it can be given back.
-        let whole = self.window.oldest().filter(|_| floor.is_none() && self.window.len() < DEEP);
+        // Nothing is final yet and all blocks that were ever appended are known: all of them can be taken back.
+        let whole = self.window.oldest().filter(|_| floor.is_none() && self.window.len() < MAX_REORG_BLOCKS);
         let Some(common) = common.or_else(|| whole.map(|oldest| oldest.saturating_sub(1))) else {
-            self.demand_that_it_is_gone(self.window.head(), tip).await?;
+            self.confirm_gone(self.window.head(), tip).await?;
             return Err(self.below_finality(floor).into());
         };
+        let other = self.read_other_branch(tip, finalized, common).await?;
+        if self.window.head().is_none_or(|head| head.height <= other.ancestor) {
+            // All blocks that we have are on the endpoint's branch after all.
+            return if other.fresh.is_empty() {
+                Ok(Activity::Idle)
+            } else {
+                self.append(tip, vec![], other.fresh, other.through, &other.digest).await
+            };
+        }
+        self.confirm_gone(self.window.above(other.ancestor), tip).await?;
+        let reverts = self.blocks_to_revert(other.ancestor).await?;
+        self.append(tip, reverts, other.fresh, other.through, &other.digest).await
+    }
+
+    /// Reads the endpoint's branch from a common height up to its first block that we do not have.
+    async fn read_other_branch(
+        &mut self,
+        tip: &Tip,
+        finalized: Option<u64>,
+        common: u64,
+    ) -> Result<OtherBranch, TurnError> {
         let ours = self.window.head().map_or(common, |head| head.height);
         let mut branch = self.window.clone();
-        let (mut ancestor, mut through, mut fresh) = (common, common, vec![]);
-        let mut digest = self.cursor.as_ref().map_or_else(|| Arc::from(""), |cursor| Arc::clone(&cursor.digest));
-        while fresh.is_empty() && through < tip.latest.height.min(ours) {
-            let first = through + 1;
-            let last = tip.latest.height.min(through.saturating_add(self.span));
+        let digest = self.cursor.as_ref().map_or_else(|| Arc::from(""), |cursor| Arc::clone(&cursor.digest));
+        let mut other = OtherBranch { ancestor: common, fresh: vec![], through: common, digest };
+        while other.fresh.is_empty() && other.through < tip.latest.height.min(ours) {
+            let first = other.through + 1;
+            let last = tip.latest.height.min(other.through.saturating_add(self.span));
             let scanned = self.chain.scan(first, last, finalized).await?;
             for block in scanned.blocks {
-                if fresh.is_empty() && branch.holds(&block.id) {
-                    ancestor = block.id.height;
+                if other.fresh.is_empty() && branch.holds(&block.id) {
+                    other.ancestor = block.id.height;
                     continue;
                 }
-                if fresh.is_empty() {
-                    branch.pop_above(ancestor);
+                if other.fresh.is_empty() {
+                    branch.pop_above(other.ancestor);
                 }
                 if branch.relation(&block) != Relation::Extends {
                     return Err(Failure::Reorged.into());
                 }
                 branch.push(&block.id);
-                fresh.push(block);
+                other.fresh.push(block);
             }
             if scanned.through < first {
                 return Err(Failure::NotYet(first).into());
             }
-            through = scanned.through;
-            digest = scanned.digest;
+            other.through = scanned.through;
+            other.digest = scanned.digest;
         }
-        if self.window.head().is_none_or(|head| head.height <= ancestor) {
-            // All that we have is on the endpoint's branch after all.
-            return if fresh.is_empty() {
-                Ok(Look::Idle)
-            } else {
-                self.append(tip, vec![], fresh, through, &digest).await
-            };
-        }
-        self.demand_that_it_is_gone(self.window.above(ancestor), tip).await?;
-        let orphans = self.lease.above(ancestor).await.map_err(Break::Claim)?;
-        let mut left = self.window.clone().pop_above(ancestor);
-        self.witness.reorged(&self.plan.chain, ancestor, left.len());
-        let mut reverts = vec![];
-        for id in left.drain(..) {
-            let trades = orphans.iter().find(|(orphan, _)| *orphan == id).map(|(_, trades)| trades.clone());
-            let Some(trades) = trades else {
-                let why = format!("the journal holds no trades of block {id}, which must be taken back");
-                return Err(Failure::Hopeless(why).into());
-            };
-            reverts.push((id, trades));
-        }
-        self.append(tip, reverts, fresh, through, &digest).await
+        Ok(other)
     }
 
-    /// A height at which the endpoint has the block that we have; none down to the oldest we know.
+    /// Our blocks above the ancestor with their trades, newest first.
+    async fn blocks_to_revert(&mut self, ancestor: u64) -> Result<Vec<(BlockId, Vec<Trade>)>, TurnError> {
+        let journalled = self.lease.journalled_above(ancestor).await.map_err(Interruption::ClaimAgain)?;
+        let left = self.window.clone().pop_above(ancestor);
+        self.observer.reorged(&self.plan.chain, ancestor, left.len());
+        let with_trades = |id: BlockId| {
+            let found = journalled.iter().find(|(block, _)| *block == id);
+            let trades = found.map(|(_, trades)| trades.clone()).ok_or_else(|| {
+                Failure::Hopeless(format!("the journal holds no trades of block {id}, which must be taken back"))
+            })?;
+            Ok((id, trades))
+        };
+        left.into_iter().map(with_trades).collect()
+    }
+
+    /// A height at which the endpoint has the same block as we; none if there is none down to the oldest that we know.
     async fn common_height(
         &mut self,
         tip: &Tip,
         finalized: Option<u64>,
         floor: Option<u64>,
-    ) -> Result<Option<u64>, Trouble> {
+    ) -> Result<Option<u64>, TurnError> {
         for probe in self.window.probes(floor) {
             if probe > tip.latest.height {
                 continue;
@@ -90,8 +117,9 @@ impl<C: Chain, L: Lease, K: Clock, W: Witness> Follower<'_, C, L, K, W> {
         Ok(None)
     }
 
-    /// A branch is left only when nobody who is as far still has it: one endpoint that shows another is sick.
-    async fn demand_that_it_is_gone(&mut self, block: Option<BlockId>, tip: &Tip) -> Result<(), Trouble> {
+    /// Fails while an endpoint that is as far still has a block of ours: then the one that shows another branch is
+    /// wrong.
+    async fn confirm_gone(&mut self, block: Option<BlockId>, tip: &Tip) -> Result<(), TurnError> {
         match block {
             Some(block) if self.chain.still_has(&block, tip).await? => Err(Failure::Reorged.into()),
             _ => Ok(()),

@@ -1,4 +1,4 @@
-//! Lift: the contract's shapes become the tape's, once, and what the contract does not allow is refused.
+//! Lift: converts what a plugin returned into the domain's types, and refuses what the contract does not allow.
 
 use super::{CallError, wit};
 use ingest_domain::{Block, Scanned};
@@ -6,21 +6,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tape::{AssetAmount, BlockId, BlockRef, Detector, Fee, Leg, Raw, Side, Trade, Trader, Transaction, Usd, Valuation};
 
-/// Turns the contract's shapes into the tape's.
+/// Converts the contract's types into the domain's.
 pub(super) struct Lift {
     pub(super) chain: Arc<str>,
     pub(super) network: Arc<str>,
     pub(super) detector: Arc<Detector>,
+    /// Trades that one block may hold.
+    pub(super) max_trades: usize,
 }
 
 impl Lift {
-    pub(super) fn scanned(
-        &self,
-        scanned: wit::Scanned,
-        first: u64,
-        last: u64,
-        most: usize,
-    ) -> Result<Scanned, CallError> {
+    /// The blocks of a scan from `first` to `last`.
+    pub(super) fn scanned(&self, scanned: wit::Scanned, first: u64, last: u64) -> Result<Scanned, CallError> {
         let mut blocks: Vec<Block> = Vec::with_capacity(scanned.blocks.len());
         for block in scanned.blocks {
             let height = block.height;
@@ -28,8 +25,9 @@ impl Lift {
             if height < expected || height > last {
                 return Err(CallError::Broken(format!("block {height} outside of or unordered in {first}..={last}")));
             }
-            if block.trades.len() > most {
-                return Err(CallError::Broken(format!("more than {most} trades in block {height}")));
+            if block.trades.len() > self.max_trades {
+                let max = self.max_trades;
+                return Err(CallError::Broken(format!("more than {max} trades in block {height}")));
             }
             blocks.push(self.block(block)?);
         }
@@ -62,8 +60,8 @@ impl Lift {
             return Err(CallError::Broken(format!("more than {} legs in transaction {hash}", Trade::MAX_LEGS)));
         }
         if trade.attributes.len() > Trade::MAX_ATTRIBUTES {
-            let (hash, most) = (&trade.transaction.hash, Trade::MAX_ATTRIBUTES);
-            return Err(CallError::Broken(format!("more than {most} attributes in transaction {hash}")));
+            let (hash, max) = (&trade.transaction.hash, Trade::MAX_ATTRIBUTES);
+            return Err(CallError::Broken(format!("more than {max} attributes in transaction {hash}")));
         }
         Ok(Trade {
             kind: trade.kind,

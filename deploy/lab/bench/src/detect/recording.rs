@@ -68,7 +68,7 @@ impl ScanRecording {
     pub(super) fn answers(&self) -> Recorded {
         let mut recorded = Recorded::default();
         for ((path, body), answer) in &self.answers {
-            recorded.keep(path, body.clone(), answer.clone());
+            recorded.insert(path, body.clone(), answer.clone());
         }
         recorded
     }

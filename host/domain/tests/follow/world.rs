@@ -1,9 +1,8 @@
-//! A chain of scripted views, a tape in memory and a clock that counts looks: what the tests of the story stand on.
+//! What these tests run on: a node with scripted views, a tape in memory and a clock that counts reads of the head.
 
-use ingest_domain::follow::Witness;
 use ingest_domain::{
-    Ask, Beginning, Block, Chain, Clock, Coverage, Cursor, End, Failure, Journal, Lease, Outcome, Plan, Range, Request,
-    Scanned, State, Step, Tape, Tip, follow,
+    AppendOutcome, Beginning, Block, ChainReader, ChainState, Clock, Coverage, Cursor, End, Failure, FollowObserver,
+    Journal, Lease, Plan, Range, Request, RequestKind, Scanned, Step, Tape, Tip, follow,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -69,24 +68,24 @@ impl View {
     }
 }
 
-/// A node that shows its views one after another, each until it has been looked at often enough.
+/// A node that shows its views one after another, each until its head was read often enough.
 struct Node {
     views: Vec<View>,
-    looks: Arc<AtomicU64>,
+    reads: Arc<AtomicU64>,
 }
 
-const LOOKS: u64 = 40;
+const READS_PER_VIEW: u64 = 40;
 
 impl Node {
     fn view(&self) -> &View {
-        let at = usize::try_from(self.looks.load(Ordering::Relaxed) / LOOKS).unwrap();
+        let at = usize::try_from(self.reads.load(Ordering::Relaxed) / READS_PER_VIEW).unwrap();
         &self.views[at.min(self.views.len() - 1)]
     }
 }
 
-impl Chain for Node {
+impl ChainReader for Node {
     async fn head(&mut self) -> Result<Tip, Failure> {
-        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.reads.fetch_add(1, Ordering::Relaxed);
         let view = self.view();
         Ok(Tip {
             network: view.network.into(),
@@ -116,79 +115,79 @@ impl Chain for Node {
     }
 
     fn blame(&mut self, _why: &str) {
-        self.looks.fetch_add(LOOKS, Ordering::Relaxed);
+        self.reads.fetch_add(READS_PER_VIEW, Ordering::Relaxed);
     }
 }
 
-/// A tape in memory that sometimes forgets to say that an append went through.
+/// A tape in memory on which some appends end without an answer, half of them after they went through.
 #[derive(Clone, Default)]
-pub(crate) struct Memory(pub(crate) Arc<Mutex<Kept>>);
+pub(crate) struct MemoryTape(pub(crate) Arc<Mutex<Content>>);
 
 #[derive(Default)]
-pub(crate) struct Kept {
+pub(crate) struct Content {
     pub(crate) events: Vec<(Status, Trade)>,
     pub(crate) cursor: Option<Cursor>,
     journal: BTreeMap<u64, (BlockId, Vec<Trade>)>,
     pub(crate) parked: Option<String>,
     pub(crate) ranges: BTreeMap<u32, Range>,
-    /// What is asked, and at which look it is noticed.
-    pub(crate) asked: Vec<(u64, Request)>,
-    looks: Arc<AtomicU64>,
+    /// The requests, and the read of the head from which each is seen.
+    pub(crate) requests: Vec<(u64, Request)>,
+    reads: Arc<AtomicU64>,
     appends: u64,
     silent_every: u64,
 }
 
-impl Tape for Memory {
+impl Tape for MemoryTape {
     type Lease = Self;
 
     async fn claim(&self, _chain: &str) -> Result<(Self, Journal), Unavailable> {
-        let kept = self.0.lock().unwrap();
-        let blocks = kept.journal.values().map(|(id, _)| id.clone()).collect();
-        let ranges = kept.ranges.iter().map(|(number, range)| (*number, range.clone())).collect();
-        Ok((self.clone(), Journal { cursor: kept.cursor.clone(), blocks, ranges }))
+        let content = self.0.lock().unwrap();
+        let blocks = content.journal.values().map(|(id, _)| id.clone()).collect();
+        let ranges = content.ranges.iter().map(|(number, range)| (*number, range.clone())).collect();
+        Ok((self.clone(), Journal { cursor: content.cursor.clone(), blocks, ranges }))
     }
 }
 
-impl Lease for Memory {
-    async fn append(&mut self, step: &Step) -> Outcome {
-        let mut kept = self.0.lock().unwrap();
-        let expected = kept.cursor.as_ref().map_or(1, |cursor| cursor.step + 1);
+impl Lease for MemoryTape {
+    async fn append(&mut self, step: &Step) -> AppendOutcome {
+        let mut content = self.0.lock().unwrap();
+        let expected = content.cursor.as_ref().map_or(1, |cursor| cursor.step + 1);
         assert_eq!(step.cursor.step, expected, "steps are numbered without holes");
-        kept.appends += 1;
-        let lost = kept.silent_every != 0 && kept.appends.is_multiple_of(kept.silent_every);
-        let really = !lost || kept.appends.is_multiple_of(2);
+        content.appends += 1;
+        let lost = content.silent_every != 0 && content.appends.is_multiple_of(content.silent_every);
+        let really = !lost || content.appends.is_multiple_of(2);
         if really {
-            kept.events.extend(step.changes.iter().cloned());
+            content.events.extend(step.changes.iter().cloned());
             for height in step.popped.iter().chain(&step.settled) {
-                kept.journal.remove(height);
+                content.journal.remove(height);
             }
             for block in &step.pushed {
-                kept.journal.insert(block.id.height, (block.id.clone(), block.trades.clone()));
+                content.journal.insert(block.id.height, (block.id.clone(), block.trades.clone()));
             }
             for (number, range) in &step.ranges {
                 match range {
-                    Some(range) => kept.ranges.insert(*number, range.clone()),
-                    None => kept.ranges.remove(number),
+                    Some(range) => content.ranges.insert(*number, range.clone()),
+                    None => content.ranges.remove(number),
                 };
             }
-            kept.asked.retain(|(_, request)| !step.answered.contains(&request.id));
-            kept.cursor = Some(step.cursor.clone());
-            if let State::Parked(why) = &step.progress.state {
-                kept.parked = Some(why.clone());
+            content.requests.retain(|(_, request)| !step.fulfilled.contains(&request.id));
+            content.cursor = Some(step.cursor.clone());
+            if let ChainState::Parked(why) = &step.progress.state {
+                content.parked = Some(why.clone());
             }
         }
-        if lost { Outcome::Unknown(Unavailable::new("append", "the test says so")) } else { Outcome::Done }
+        if lost { AppendOutcome::Unknown(Unavailable::new("append", "the test says so")) } else { AppendOutcome::Done }
     }
 
-    async fn above(&mut self, height: u64) -> Result<Vec<(BlockId, Vec<Trade>)>, Unavailable> {
-        let kept = self.0.lock().unwrap();
-        Ok(kept.journal.range(height + 1..).rev().map(|(_, block)| block.clone()).collect())
+    async fn journalled_above(&mut self, height: u64) -> Result<Vec<(BlockId, Vec<Trade>)>, Unavailable> {
+        let content = self.0.lock().unwrap();
+        Ok(content.journal.range(height + 1..).rev().map(|(_, block)| block.clone()).collect())
     }
 
-    async fn recall(&mut self, height: u64) -> Result<Vec<(BlockId, Vec<Trade>)>, Unavailable> {
-        let kept = self.0.lock().unwrap();
+    async fn live_above(&mut self, height: u64) -> Result<Vec<(BlockId, Vec<Trade>)>, Unavailable> {
+        let content = self.0.lock().unwrap();
         let mut live: BTreeMap<BlockId, Vec<Trade>> = BTreeMap::new();
-        for trade in settled(&kept.events).into_values().filter(|trade| trade.block.id.height > height) {
+        for trade in live_trades(&content.events).into_values().filter(|trade| trade.block.id.height > height) {
             live.entry(trade.block.id.clone()).or_default().push(trade);
         }
         for trades in live.values_mut() {
@@ -198,16 +197,16 @@ impl Lease for Memory {
     }
 
     fn requests(&mut self) -> Vec<Request> {
-        let kept = self.0.lock().unwrap();
-        let look = kept.looks.load(Ordering::Relaxed);
-        kept.asked.iter().filter(|(from, _)| *from <= look).map(|(_, request)| request.clone()).collect()
+        let content = self.0.lock().unwrap();
+        let read = content.reads.load(Ordering::Relaxed);
+        content.requests.iter().filter(|(from, _)| *from <= read).map(|(_, request)| request.clone()).collect()
     }
 }
 
-/// A clock that stops the story once the node's last view has been looked at enough.
-struct Watch(Arc<AtomicU64>, u64);
+/// A clock that stops once the node's last view was read often enough.
+struct ReadClock(Arc<AtomicU64>, u64);
 
-impl Clock for Watch {
+impl Clock for ReadClock {
     fn now_ms(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -219,57 +218,62 @@ impl Clock for Watch {
     }
 
     fn stopping(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > self.1 * LOOKS
+        self.0.load(Ordering::Relaxed) > self.1 * READS_PER_VIEW
     }
 }
 
-struct Nobody;
+struct NoObserver;
 
-impl Witness for Nobody {
-    fn waits(&self, _chain: &str, _why: &str, _ms: u64) {}
+impl FollowObserver for NoObserver {
+    fn retrying(&self, _chain: &str, _why: &str, _ms: u64) {}
     fn reorged(&self, _chain: &str, _ancestor: u64, _blocks: usize) {}
-    fn rewound(&self, _chain: &str, _to: u64, _blocks: usize) {}
+    fn rewinding(&self, _chain: &str, _to: u64, _blocks: usize) {}
 }
 
-/// Follows the views and answers how it ended and what was kept.
-pub(crate) fn followed(views: Vec<View>, silent_every: u64) -> (End, Memory) {
+/// Follows the views; returns how that ended, and the tape.
+pub(crate) fn followed(views: Vec<View>, silent_every: u64) -> (End, MemoryTape) {
     followed_from(Beginning::Height(0), views, silent_every)
 }
 
-pub(crate) fn followed_from(beginning: Beginning, views: Vec<View>, silent_every: u64) -> (End, Memory) {
-    asked(beginning, views, silent_every, &[])
+pub(crate) fn followed_from(beginning: Beginning, views: Vec<View>, silent_every: u64) -> (End, MemoryTape) {
+    followed_with_requests(beginning, views, silent_every, &[])
 }
 
-/// The same with things asked for, each from the view of that number on. A chain that parks is looked at again, as its
-/// owner does, as long as something is asked that may cure it.
-pub(crate) fn asked(beginning: Beginning, views: Vec<View>, silent_every: u64, asks: &[(usize, Ask)]) -> (End, Memory) {
-    let looks = Arc::new(AtomicU64::new(0));
-    let watch = Watch(Arc::clone(&looks), views.len() as u64);
-    let memory = Memory::default();
-    let request = |(number, (view, ask)): (usize, &(usize, Ask))| {
-        (*view as u64 * LOOKS, Request { id: format!("{number:04}"), ask: *ask })
+/// The same with requests, each from the view of that number on. A chain that parks is followed again, as its holder
+/// does, as long as there is a request that may cure it.
+pub(crate) fn followed_with_requests(
+    beginning: Beginning,
+    views: Vec<View>,
+    silent_every: u64,
+    requests: &[(usize, RequestKind)],
+) -> (End, MemoryTape) {
+    let reads = Arc::new(AtomicU64::new(0));
+    let clock = ReadClock(Arc::clone(&reads), views.len() as u64);
+    let memory = MemoryTape::default();
+    let request = |(number, (view, kind)): (usize, &(usize, RequestKind))| {
+        (*view as u64 * READS_PER_VIEW, Request { id: format!("{number:04}"), kind: *kind })
     };
     {
-        let mut kept = memory.0.lock().unwrap();
-        kept.silent_every = silent_every;
-        kept.looks = Arc::clone(&looks);
-        kept.asked = asks.iter().enumerate().map(request).collect();
+        let mut content = memory.0.lock().unwrap();
+        content.silent_every = silent_every;
+        content.reads = Arc::clone(&reads);
+        content.requests = requests.iter().enumerate().map(request).collect();
     }
     let plan = Plan { chain: "c".into(), beginning, span: 9, poll_ms: 1, step_changes: 6, step_bytes: 1 << 20 };
-    let mut node = Node { views, looks: Arc::clone(&looks) };
+    let mut node = Node { views, reads: Arc::clone(&reads) };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     loop {
-        let end = runtime.block_on(follow(&mut node, &memory, &watch, &Nobody, &plan));
-        let more = !memory.0.lock().unwrap().asked.is_empty();
+        let end = runtime.block_on(follow(&mut node, &memory, &clock, &NoObserver, &plan));
+        let more = !memory.0.lock().unwrap().requests.is_empty();
         if !matches!(end, End::Parked(_)) || !more {
             return (end, memory);
         }
-        looks.fetch_add(1, Ordering::Relaxed);
+        reads.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// What is live once the events have been applied by their rule; per trade, coming and going must alternate.
-pub(crate) fn settled(events: &[(Status, Trade)]) -> BTreeMap<String, Trade> {
+/// The trades that are live after the events; for each trade, applies and reverts must alternate.
+pub(crate) fn live_trades(events: &[(Status, Trade)]) -> BTreeMap<String, Trade> {
     let mut live = BTreeMap::new();
     for (status, trade) in events {
         let before = match status {
@@ -281,10 +285,10 @@ pub(crate) fn settled(events: &[(Status, Trade)]) -> BTreeMap<String, Trade> {
     live
 }
 
-/// The heights that the journal says are covered, each once.
-pub(crate) fn covered(kept: &Kept) -> Vec<u64> {
-    let mut ranges = Coverage::of(kept.ranges.clone()).ascending();
-    ranges.extend(kept.cursor.as_ref().and_then(Cursor::followed));
+/// The heights that are covered according to the journal, each once.
+pub(crate) fn covered(content: &Content) -> Vec<u64> {
+    let mut ranges = Coverage::from_ranges(content.ranges.clone()).ascending();
+    ranges.extend(content.cursor.as_ref().and_then(Cursor::followed));
     let mut heights: Vec<u64> = ranges.iter().flat_map(|range| range.from..=range.to).collect();
     heights.sort_unstable();
     let all = heights.len();
@@ -293,8 +297,8 @@ pub(crate) fn covered(kept: &Kept) -> Vec<u64> {
     heights
 }
 
-/// Applies the events by their rule and answers what is live; every revert must undo the newest live trade.
-pub(crate) fn live(events: &[(Status, Trade)]) -> Vec<String> {
+/// The ids of the trades that are live after the events, in order; every revert must undo the newest live trade.
+pub(crate) fn live_in_order(events: &[(Status, Trade)]) -> Vec<String> {
     let mut live: Vec<String> = vec![];
     for (status, trade) in events {
         let id = trade.id();

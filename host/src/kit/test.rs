@@ -1,7 +1,7 @@
-//! `plugin test`: replays cassettes and compares what comes out with what stands beside them.
+//! `plugin test`: replays cassettes and compares the result with the expected lines beside them.
 //!
-//! `NAME.cassette.json` is expected to give the lines of `NAME.expected.jsonl`: first the blocks, then their trades as
-//! the tape has them, without the code that detected them.
+//! `NAME.cassette.json` must give the lines of `NAME.expected.jsonl`: each block, followed by its trades as the tape
+//! has them, without the code that detected them.
 
 use super::replay;
 use crate::cassette::Cassette;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use tape::Status;
 
 /// Every cassette of a folder, by path.
-pub fn read_cassettes(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Cassette)>> {
+pub(super) fn read_cassettes(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Cassette)>> {
     let listed = std::fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))?;
     let mut paths: Vec<PathBuf> = listed.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.retain(|path| path.to_string_lossy().ends_with(".cassette.json"));
@@ -26,8 +26,8 @@ pub fn read_cassettes(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Cassette)>>
     paths.into_iter().map(read).collect()
 }
 
-/// What a scan found, as lines for people to read and review.
-pub fn expectation(scanned: &Scanned) -> anyhow::Result<String> {
+/// The result of a scan, as lines for people to read and review.
+fn expected_lines(scanned: &Scanned) -> anyhow::Result<String> {
     let mut lines = vec![];
     for block in &scanned.blocks {
         let parent = block.parent.as_ref().map(ToString::to_string);
@@ -51,7 +51,7 @@ pub fn expectation(scanned: &Scanned) -> anyhow::Result<String> {
     Ok(lines.join("\n") + "\n")
 }
 
-/// Replays every cassette of a folder; with `bless` writes what came out instead of comparing it.
+/// Replays every cassette of a folder; with `bless` writes the result instead of comparing it.
 pub async fn test(plugin: &Path, folder: &Path, bless: bool) -> anyhow::Result<String> {
     let engine = Engine::new(1)?;
     let plugin = admit(&engine, &Gate::default(), plugin).await.context("admit the plugin")?;
@@ -59,14 +59,14 @@ pub async fn test(plugin: &Path, folder: &Path, bless: bool) -> anyhow::Result<S
     if cassettes.is_empty() {
         bail!("no *.cassette.json in {}; make one with `plugin record`", folder.display());
     }
-    let (mut said, mut wrong) = (vec![], vec![]);
+    let (mut passed, mut wrong) = (vec![], vec![]);
     for (path, cassette) in &cassettes {
         match test_one(&engine, &plugin, path, cassette, bless).await? {
-            Ok(line) => said.push(line),
+            Ok(line) => passed.push(line),
             Err(line) => wrong.push(line),
         }
     }
-    if wrong.is_empty() { Ok(said.join("\n")) } else { bail!("{}", wrong.join("\n")) }
+    if wrong.is_empty() { Ok(passed.join("\n")) } else { bail!("{}", wrong.join("\n")) }
 }
 
 async fn test_one(
@@ -80,7 +80,7 @@ async fn test_one(
     let expected_path = PathBuf::from(path.to_string_lossy().replace(".cassette.json", ".expected.jsonl"));
     let scanned = replay(engine, plugin, cassette, &Limits::default(), None).await.0;
     let found = match (&scanned, &cassette.failure) {
-        (Ok(scanned), _) => expectation(scanned)?,
+        (Ok(scanned), _) => expected_lines(scanned)?,
         (Err(error), Some(failure)) if error.to_string() == *failure => {
             return Ok(Ok(format!("{shown}: fails as recorded")));
         }

@@ -1,4 +1,4 @@
-//! Components that import WASI run in an empty world whose clock stands still and whose randomness repeats.
+//! Components that import WASI run with an empty WASI whose clock stands still and whose random bytes repeat.
 
 use crate::components::Recipe;
 use crate::hostile::{admitted, scan};
@@ -34,7 +34,7 @@ const SCAN: &str = "(local.set $at (call $alloc (i32.const 64)))
     (local.get $i)";
 
 #[tokio::test]
-async fn wasi_is_an_empty_world() {
+async fn wasi_is_empty() {
     let engine = Engine::new(1).unwrap();
     let recipe = Recipe { imports: IMPORTS, wit: (WASI, WORLD), scan: SCAN, ..Recipe::default() };
     let plugin = admitted(&engine, &recipe).await;

@@ -1,6 +1,6 @@
 //! Whatever branches a chain shows, the tape ends with the winning one, and every revert undoes an apply, newest first.
 
-use crate::world::{expected, expected_from, followed, followed_from, live, views};
+use crate::world::{expected, expected_from, followed, followed_from, live_in_order, views};
 use ingest_domain::{Beginning, End};
 use proptest::prelude::*;
 use tape::Status;
@@ -18,14 +18,14 @@ proptest! {
         let last = views.last().unwrap().clone();
         let (end, memory) = followed(views, if silent_every == 1 { 0 } else { silent_every });
         prop_assert_eq!(end, End::Stopped);
-        let kept = memory.0.lock().unwrap();
-        prop_assert_eq!(live(&kept.events), expected(&last));
-        prop_assert_eq!(kept.cursor.as_ref().unwrap().through, last.latest());
+        let content = memory.0.lock().unwrap();
+        prop_assert_eq!(live_in_order(&content.events), expected(&last));
+        prop_assert_eq!(content.cursor.as_ref().unwrap().through, last.latest());
     }
 }
 
 #[test]
-fn a_branch_left_below_where_all_began_is_given_back_whole() {
+fn a_branch_left_below_the_first_block_is_taken_back_completely() {
     let mut views = views(10, &[(8, 9)], 30);
     for view in &mut views {
         view.finalized = None;
@@ -33,7 +33,7 @@ fn a_branch_left_below_where_all_began_is_given_back_whole() {
     let last = views[1].clone();
     let (end, memory) = followed_from(Beginning::Height(6), views, 0);
     assert_eq!(end, End::Stopped);
-    assert_eq!(live(&memory.0.lock().unwrap().events), expected_from(6, &last));
+    assert_eq!(live_in_order(&memory.0.lock().unwrap().events), expected_from(6, &last));
 }
 
 #[test]
@@ -61,27 +61,27 @@ fn an_endpoint_of_another_network_is_refused_and_one_that_lags_is_no_reorg() {
     views.extend([foreign, lagging, whole.clone()]);
     let (end, memory) = followed(views, 0);
     assert_eq!(end, End::Stopped);
-    let kept = memory.0.lock().unwrap();
-    assert_eq!(live(&kept.events), expected(&whole));
-    assert!(kept.events.iter().all(|(status, _)| *status != Status::Reverted), "nothing was taken back");
+    let content = memory.0.lock().unwrap();
+    assert_eq!(live_in_order(&content.events), expected(&whole));
+    assert!(content.events.iter().all(|(status, _)| *status != Status::Reverted), "nothing was taken back");
 }
 
-/// Whether it begins above or below what is final: nothing is taken back for it, and the chain is not parked.
+/// Whether it forks above or below finality: nothing is taken back for it, and the chain is not parked.
 #[test]
-fn a_branch_that_one_endpoint_alone_shows_is_not_taken() {
+fn a_branch_that_only_one_endpoint_shows_is_not_taken() {
     for fork in [3, 9] {
         let mut views = views(10, &[], 5);
-        let mut sick = views[0].clone();
-        sick.branches = (0..=14).map(|height| (height, u64::from(height > fork))).collect();
-        sick.disputed = true;
+        let mut wrong = views[0].clone();
+        wrong.branches = (0..=14).map(|height| (height, u64::from(height > fork))).collect();
+        wrong.disputed = true;
         let mut grown = views[0].clone();
         grown.branches = (0..=14).map(|height| (height, 0)).collect();
-        views.extend([sick, grown.clone()]);
+        views.extend([wrong, grown.clone()]);
         let (end, memory) = followed(views, 0);
         assert_eq!(end, End::Stopped);
-        let kept = memory.0.lock().unwrap();
-        assert_eq!(live(&kept.events), expected(&grown));
-        assert!(kept.events.iter().all(|(status, _)| *status != Status::Reverted), "nothing was taken back");
+        let content = memory.0.lock().unwrap();
+        assert_eq!(live_in_order(&content.events), expected(&grown));
+        assert!(content.events.iter().all(|(status, _)| *status != Status::Reverted), "nothing was taken back");
     }
 }
 
@@ -92,5 +92,5 @@ fn what_was_published_as_final_is_never_published_again() {
     let last = views.last().unwrap().clone();
     let (end, memory) = followed(views, 2);
     assert_eq!(end, End::Stopped);
-    assert_eq!(live(&memory.0.lock().unwrap().events), expected(&last));
+    assert_eq!(live_in_order(&memory.0.lock().unwrap().events), expected(&last));
 }

@@ -1,0 +1,144 @@
+//! Fulfils requests: a rewind takes trades back above a height, a backfill puts heights of the past on the tape.
+
+use super::{Activity, FollowObserver, Follower, Interruption, MAX_REORG_BLOCKS, RetryDelay, TurnError};
+use crate::coverage::Range;
+use crate::ports::{ChainReader, Clock, Failure, Lease, Request, RequestKind};
+use crate::step::Cursor;
+use std::sync::Arc;
+use tape::Status;
+
+/// The first rewind that is requested.
+pub(super) fn first_rewind(requests: &[Request]) -> Option<(String, u64)> {
+    requests.iter().find_map(|request| match request.kind {
+        RequestKind::Rewind { to } => Some((request.id.clone(), to)),
+        RequestKind::Backfill { .. } => None,
+    })
+}
+
+/// Steps at the head after which one backfill step follows, while there is always something new.
+const STEPS_PER_BACKFILL: u32 = 16;
+
+/// When the next backfill step is due.
+#[derive(Default)]
+pub(super) struct BackfillSchedule {
+    delay: RetryDelay,
+    /// After a failure.
+    not_before_ms: u64,
+    /// Steps at the head since the last backfill step.
+    steps: u32,
+}
+
+impl BackfillSchedule {
+    /// Counts a step at the head; returns whether a backfill step is due.
+    pub(super) fn is_due(&mut self) -> bool {
+        self.steps = (self.steps + 1) % STEPS_PER_BACKFILL;
+        self.steps == 0
+    }
+}
+
+impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K, O> {
+    /// Takes back every live trade above a height, newest block first, and sets the cursor there, whatever is final. If
+    /// it is interrupted, the request stays and the next attempt takes back what is left.
+    pub(super) async fn rewind(&mut self, id: String, to: u64) -> Result<Activity, TurnError> {
+        let mut step = self.empty_step()?;
+        if to < step.cursor.through {
+            let live = self.lease.live_above(to).await.map_err(Interruption::ClaimAgain)?;
+            self.observer.rewinding(&self.plan.chain, to, live.len());
+            for (block, trades) in live {
+                self.flush_before(&mut step, &trades).await?;
+                self.take_back(&mut step, block.height, trades);
+            }
+            self.take_back(&mut step, to + 1, vec![]);
+        }
+        step.fulfilled.push(id);
+        self.commit(step).await?;
+        Ok(Activity::Appended)
+    }
+
+    /// Puts the next few heights of the past on the tape, where a backfill is requested; a failure here delays nothing
+    /// else.
+    pub(super) async fn backfill_next(&mut self, requests: &[Request]) -> Result<Activity, TurnError> {
+        if self.backfill.not_before_ms > self.clock.now_ms() {
+            return Ok(Activity::Idle);
+        }
+        match self.fill(requests).await {
+            Err(TurnError::Failure(Failure::Retry { after_ms, why })) => {
+                let ms = self.backfill.delay.next_ms(self.clock).max(after_ms.unwrap_or(0));
+                self.backfill.not_before_ms = self.clock.now_ms() + ms;
+                self.observer.retrying(&self.plan.chain, &format!("the backfill cannot go on: {why}"), ms);
+                Ok(Activity::Idle)
+            }
+            Err(TurnError::Failure(Failure::NotYet(_) | Failure::Reorged)) => Ok(Activity::Idle),
+            filled => {
+                self.backfill = BackfillSchedule::default();
+                filled
+            }
+        }
+    }
+
+    async fn fill(&mut self, requests: &[Request]) -> Result<Activity, TurnError> {
+        let Some(cursor) = self.cursor.clone() else { return Ok(Activity::Idle) };
+        let settled = self.settled_height(&cursor);
+        for Request { id, kind } in requests {
+            let RequestKind::Backfill { from, to } = *kind else { continue };
+            if let Some((first, last)) = self.hole(&cursor, from, to.min(settled)) {
+                return self.fill_span(&cursor, id, (from, to), (first, last)).await;
+            }
+            if self.hole(&cursor, from, to).is_none() {
+                let mut step = self.empty_step()?;
+                step.fulfilled.push(id.clone());
+                self.commit(step).await?;
+                return Ok(Activity::Appended);
+            }
+            // The heights that are left are not final yet.
+        }
+        Ok(Activity::Idle)
+    }
+
+    /// Scans final heights and publishes them, in bounded steps of complete blocks; each step records what it covers.
+    async fn fill_span(
+        &mut self,
+        cursor: &Cursor,
+        id: &str,
+        (from, to): (u64, u64),
+        (first, last): (u64, u64),
+    ) -> Result<Activity, TurnError> {
+        let last = last.min(first.saturating_add(self.span - 1));
+        let scanned = self.chain.scan(first, last, Some(self.settled_height(cursor))).await?;
+        if scanned.through < first {
+            return Err(Failure::NotYet(first).into());
+        }
+        let mut step = self.empty_step()?;
+        let mut start = first;
+        let covered = |from: u64, to: u64| Range { from, to, digest: Arc::clone(&scanned.digest) };
+        for block in scanned.blocks {
+            if self.is_full_with(&step, &block.trades) {
+                step.ranges.extend(self.coverage.add(&covered(start, block.id.height - 1)));
+                start = block.id.height;
+                self.commit(std::mem::replace(&mut step, self.empty_step()?)).await?;
+                step = self.empty_step()?;
+            }
+            step.cursor.unbacked += block.unbacked;
+            step.changes.extend(block.trades.into_iter().map(|trade| (Status::Finalized, trade)));
+        }
+        step.ranges.extend(self.coverage.add(&covered(start, scanned.through)));
+        if self.hole(cursor, from, to).is_none() {
+            step.fulfilled.push(id.to_owned());
+        }
+        self.commit(step).await?;
+        Ok(Activity::Appended)
+    }
+
+    /// The height up to which the past can no longer change: the node's finalized height, since there is no block of
+    /// ours there to compare with.
+    fn settled_height(&self, cursor: &Cursor) -> u64 {
+        let finalized = self.tip.as_ref().and_then(|tip| tip.finalized.as_ref()).or(cursor.finalized.as_ref());
+        finalized.map_or_else(|| cursor.through.saturating_sub(MAX_REORG_BLOCKS as u64), |block| block.height)
+    }
+
+    /// The lowest heights from `from` to `to` that neither a range nor the chain itself covers.
+    fn hole(&self, cursor: &Cursor, from: u64, to: u64) -> Option<(u64, u64)> {
+        let followed = cursor.followed();
+        self.coverage.hole(from, to, followed.as_ref())
+    }
+}

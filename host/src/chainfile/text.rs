@@ -1,0 +1,123 @@
+//! The text of a chain file as it is written, and the checks that turn it into a [`ChainFile`].
+
+use super::{ChainFile, DEFAULT_POLL_MS, Limits, Policy, Promote};
+use environment::Secret;
+use ingest_domain::Beginning;
+use semver::Version;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Milliseconds between two reads of the head, whatever the file says.
+const MIN_POLL_MS: u64 = 5;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Text {
+    id: String,
+    plugin: String,
+    #[serde(default)]
+    endpoints: Vec<String>,
+    sockets: Option<Vec<String>>,
+    start: Option<StartText>,
+    poll_ms: Option<u64>,
+    #[serde(default)]
+    settings: toml::Table,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
+    policy: Policy,
+    #[serde(default)]
+    display: BTreeMap<String, String>,
+    #[serde(default)]
+    providers: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StartText {
+    Height(u64),
+    Word(String),
+}
+
+impl Text {
+    /// The chain file, or these problems and all others that the text has.
+    pub(super) fn check(
+        self,
+        path: &Path,
+        secrets: Vec<Secret>,
+        mut problems: Vec<String>,
+    ) -> Result<ChainFile, Vec<String>> {
+        if self.id.is_empty() || !self.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+            problems.push(format!("id `{}` must be lower-case letters, digits and hyphens", self.id));
+        }
+        check_addresses("endpoints", &self.endpoints, ["http://", "https://"], &mut problems);
+        check_addresses("sockets", self.sockets.iter().flatten(), ["ws://", "wss://"], &mut problems);
+        let start = beginning(self.start, &mut problems);
+        let (plugin, pinned) = plugin_and_version(&self.plugin, &mut problems);
+        if self.policy.promote == Promote::Manual && !self.plugin.contains('@') {
+            problems.push(format!("policy.promote is \"manual\", so plugin must name a version: {plugin}@1.4.0"));
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let endpoints: Vec<String> = self.endpoints.into_iter().filter(|endpoint| !endpoint.is_empty()).collect();
+        // `http` becomes `ws`, `https` becomes `wss`.
+        let same_address = || endpoints.iter().map(|endpoint| endpoint.replacen("http", "ws", 1)).collect();
+        Ok(ChainFile {
+            path: path.to_owned(),
+            id: self.id,
+            plugin,
+            pinned,
+            sockets: self.sockets.unwrap_or_else(same_address),
+            endpoints,
+            start,
+            poll_ms: self.poll_ms.unwrap_or(DEFAULT_POLL_MS).max(MIN_POLL_MS),
+            settings: serde_json::to_string(&self.settings).unwrap_or_else(|_| "{}".to_owned()),
+            limits: self.limits,
+            policy: self.policy,
+            display: self.display,
+            providers: self.providers,
+            secrets,
+        })
+    }
+}
+
+/// Checks that each address has one of two schemes.
+fn check_addresses<'a>(
+    key: &str,
+    addresses: impl IntoIterator<Item = &'a String>,
+    schemes: [&str; 2],
+    problems: &mut Vec<String>,
+) {
+    for address in addresses {
+        let known = schemes.iter().any(|scheme| address.starts_with(scheme));
+        // A variable that was not found has been reported already.
+        if !address.is_empty() && !known && !address.contains("${") {
+            problems.push(format!("each of {key} must start with {} or {}", schemes[0], schemes[1]));
+        }
+    }
+}
+
+fn beginning(start: Option<StartText>, problems: &mut Vec<String>) -> Beginning {
+    match start {
+        None => Beginning::Latest,
+        Some(StartText::Height(height)) => Beginning::Height(height),
+        Some(StartText::Word(word)) if word == "latest" => Beginning::Latest,
+        Some(StartText::Word(word)) if word == "finalized" => Beginning::Finalized,
+        Some(StartText::Word(word)) => {
+            problems.push(format!("start is `{word}` and must be \"latest\", \"finalized\" or a height"));
+            Beginning::Latest
+        }
+    }
+}
+
+/// The plugin's id, and the version where the text pins one: `evm@1.4.0`.
+fn plugin_and_version(text: &str, problems: &mut Vec<String>) -> (String, Option<Version>) {
+    let Some((plugin, version)) = text.split_once('@') else { return (text.to_owned(), None) };
+    let parsed = Version::parse(version);
+    if let Err(e) = &parsed {
+        problems.push(format!("plugin version `{version}`: {e}; it is like evm@1.4.0"));
+    }
+    (plugin.to_owned(), parsed.ok())
+}

@@ -1,0 +1,75 @@
+//! The commands of the binary `chain-ingestor`: each reads what it needs, does its work and prints the result.
+
+use crate::command_line::{PluginCommand, ScanSource};
+use chain_ingestor::{Settings, check, file_request, kit, scan};
+use environment::{Layers, Problems, process};
+use ingest_domain::RequestKind;
+use std::path::Path;
+use tape_log::{Log, settings::target};
+
+/// Opens the log, unless a setting is wrong.
+pub(crate) async fn open_log(layers: &Layers, mut problems: Problems) -> anyhow::Result<Log> {
+    let target = target(layers, &mut problems);
+    problems.finish()?;
+    Ok(Log::open(&target).await?)
+}
+
+/// Prints what is resolved, then whether it would run.
+pub(crate) async fn check_config(layers: &Layers, mut problems: Problems) -> anyhow::Result<()> {
+    let settings = Settings::read(layers, &mut problems);
+    target(layers, &mut problems);
+    process::check_config(&problems)?;
+    println!("{}", check::check_config(&settings, layers).await?);
+    Ok(())
+}
+
+/// Prints the trades of a span or of a cassette.
+pub(crate) async fn scan(plugin: &Path, source: ScanSource, layers: &Layers) -> anyhow::Result<()> {
+    environment::telemetry::start_on_stderr("chain-ingestor");
+    let mut out = std::io::stdout();
+    match source {
+        ScanSource { cassette: Some(cassette), .. } => scan::scan_cassette(plugin, &cassette, &mut out).await,
+        ScanSource { chain: Some(chain), from: Some(from), to: Some(to), .. } => {
+            scan::scan(plugin, &chain, (from, to), layers, &mut out).await
+        }
+        ScanSource { .. } => anyhow::bail!("scan either a cassette, or a chain from a height to a height"),
+    }
+}
+
+/// Runs a command for plugins and prints its result.
+pub(crate) async fn plugin(command: PluginCommand, layers: &Layers, mut problems: Problems) -> anyhow::Result<()> {
+    environment::telemetry::start_on_stderr("chain-ingestor");
+    let settings = |mut problems: Problems| -> anyhow::Result<Settings> {
+        let settings = Settings::read(layers, &mut problems);
+        problems.finish()?;
+        Ok(settings)
+    };
+    let result = match command {
+        PluginCommand::Check { file, chain, cassettes } => {
+            let gate = Settings::gate(layers, &mut problems);
+            problems.finish()?;
+            kit::check(&file, chain.as_deref(), cassettes.as_deref(), &gate, layers).await
+        }
+        PluginCommand::List => kit::list(&settings(problems)?).await,
+        PluginCommand::Status => kit::status(&settings(problems)?),
+        PluginCommand::Record { plugin, chain, from, to, out } => {
+            kit::record(&plugin, &chain, (from, to), &out, layers).await
+        }
+        PluginCommand::Test { plugin, cassettes, bless } => kit::test(&plugin, &cassettes, bless).await,
+        PluginCommand::Bench { plugin, cassettes } => kit::bench(&plugin, &cassettes).await,
+    };
+    println!("{}", result?);
+    Ok(())
+}
+
+/// Files a request for a chain and prints what happens next.
+pub(crate) async fn file_request(
+    layers: &Layers,
+    problems: Problems,
+    chain: &str,
+    kind: RequestKind,
+) -> anyhow::Result<()> {
+    let log = open_log(layers, problems).await?;
+    println!("{}", file_request::file_request(&log, chain, kind).await?);
+    Ok(())
+}

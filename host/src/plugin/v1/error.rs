@@ -1,0 +1,64 @@
+//! Why a call of a plugin failed: a failure that it returned, a trap, a broken limit, or the host.
+
+use super::wit::Failure;
+use crate::plugin::sandbox::BrokenLimit;
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The plugin returned a failure.
+    #[error("{}", failure_text(.0))]
+    Failure(Failure),
+    /// It trapped or broke a limit, which it would do again.
+    #[error("the plugin failed: {0}")]
+    Trap(String),
+    /// It took too long on this machine at this time.
+    #[error("the plugin is too slow: {0}")]
+    Slow(String),
+    /// It delivered what the contract does not allow.
+    #[error("the plugin delivered {0}")]
+    Broken(String),
+    /// The host could not run it.
+    #[error("the host cannot run the plugin: {0}")]
+    Host(String),
+}
+
+impl CallError {
+    /// Whether the same answers from upstream lead to the same failure.
+    pub fn is_deterministic(&self) -> bool {
+        matches!(self, Self::Failure(Failure::BadData(_)) | Self::Trap(_) | Self::Broken(_))
+    }
+}
+
+impl From<wasmtime::Error> for CallError {
+    fn from(error: wasmtime::Error) -> Self {
+        if let Some(broken) = error.downcast_ref::<BrokenLimit>() {
+            let why = broken.to_string();
+            return if matches!(broken, BrokenLimit::Deadline(_)) { Self::Slow(why) } else { Self::Trap(why) };
+        }
+        if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
+            return Self::Host(first_line(&error));
+        }
+        match error.downcast_ref::<wasmtime::Trap>() {
+            Some(trap) => Self::Trap(trap.to_string()),
+            None => Self::Trap(first_line(&error)),
+        }
+    }
+}
+
+fn failure_text(failure: &Failure) -> String {
+    match failure {
+        Failure::Retry((_, why)) | Failure::Elsewhere(why) => why.clone(),
+        Failure::SpanTooWide(most) => format!("at most {most} heights at once"),
+        Failure::NotYet(height) => format!("height {height} is not there yet"),
+        Failure::Reorged => "the branch changed while it was read".to_owned(),
+        Failure::BadSettings(why) => format!("bad settings: {why}"),
+        Failure::BadData(why) => format!("bad data: {why}"),
+        Failure::Other((code, why)) => format!("{code}: {why}"),
+    }
+}
+
+/// The first line of the root cause, without the WebAssembly backtrace.
+pub(super) fn first_line(error: &wasmtime::Error) -> String {
+    error.root_cause().to_string().lines().next().unwrap_or_default().to_owned()
+}
