@@ -3,12 +3,16 @@
 use crate::keys::{self, Key};
 use crate::pools::{self, Pool};
 use crate::tokens::{self, Token};
-use crate::{events, hex, rpc};
+use crate::topics::TopicTable;
+use crate::{hex, rpc};
 use alloy_primitives::{Address, B256};
 use chain_plugin_sdk::json::{Cursor, Malformed};
 use chain_plugin_sdk::jsonrpc::{self, Answers, Call, Kind};
 use chain_plugin_sdk::{Failure, Host, Span};
 use std::collections::BTreeMap;
+
+/// The log of a pool's beginning is read by its words; which event it is was asked for.
+static NO_EVENTS: TopicTable = TopicTable::empty();
 
 /// A block whose state is asked.
 #[derive(Clone, Debug)]
@@ -137,7 +141,7 @@ fn read_key(id: B256, sent: &Answers, at: usize, span: Span) -> Result<Option<Ke
     let logs = |cursor: &mut Cursor<'_>| {
         let mut key = None;
         cursor.list(|element| {
-            let log = rpc::Log::read(element, events::table())?;
+            let log = rpc::Log::read(element, &NO_EVENTS)?;
             key = key.or(Key::of_logs(id, &[log]));
             Ok::<_, Malformed>(())
         })?;

@@ -3,34 +3,33 @@
 //! Modules stand in the order of the way through a scan.
 
 pub mod model;
-pub mod rules;
-pub mod settings;
-pub mod chains;
-pub mod factories;
-pub mod head;
-pub mod scan;
 pub mod hex;
 pub mod rpc;
 pub mod topics;
-pub mod events;
-pub mod keccak;
-pub mod trie;
+mod keccak;
+mod trie;
+mod chains;
+mod factories;
+mod rules;
+mod settings;
+mod head;
+mod scan;
 pub mod prove;
+pub mod events;
 pub mod venues;
+mod transfers;
 pub mod settlement;
 pub mod reports;
-pub mod native;
-pub mod transfers;
-pub mod legs;
-pub mod facts;
-pub mod pools;
-pub mod keys;
-pub mod tokens;
-pub mod deals;
-mod seen;
-pub mod platforms;
-pub mod reference;
-pub mod trades;
+mod native;
+mod legs;
+mod pools;
+mod keys;
+mod tokens;
+mod facts;
+mod attribution;
+mod platforms;
+mod reference;
+mod trades;
 
 use chain_plugin_sdk::{Context, Description, Failure, Host, Plugin, Scanned, Span, Tip, Wake};
 

@@ -44,7 +44,7 @@ struct Shape {
     code: Option<At>,
 }
 
-/// The signatures were compared with public repositories, see the README.
+/// The signatures were compared with public repositories, see `VENUES.md`.
 static SHAPES: [Shape; 9] = [
     Shape {
         router: "aggregation-router", // 1inch V3 and its forks, KyberSwap's MetaAggregationRouter

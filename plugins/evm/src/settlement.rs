@@ -11,7 +11,7 @@ pub struct Order {
     /// Whose it is.
     pub owner: Address,
     /// Given and got, where the event says so; else what the owner gave and got tells.
-    pub terms: Option<Terms>,
+    pub terms: Option<OrderTerms>,
     /// The event's place among the logs of the transaction.
     pub place: u32,
     /// Who settles it.
@@ -20,7 +20,7 @@ pub struct Order {
 
 /// Given and got; native coin as the venue spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct OrderTerms {
     /// Token and amount.
     pub sold: (Address, U256),
     /// Token and amount.
@@ -77,7 +77,7 @@ fn cow(place: u32, log: &Log<'_>) -> Option<Order> {
     }
     let [sell, buy, sold, bought, _fee]: [U256; 5] = hex::first_words(log.data)?;
     let token = |word: U256| Address::from_slice(&word.to_be_bytes::<32>()[12..]);
-    let terms = Terms { sold: (token(sell), sold), bought: (token(buy), bought) };
+    let terms = OrderTerms { sold: (token(sell), sold), bought: (token(buy), bought) };
     Some(Order { owner: hex::padded_address(owner)?, terms: Some(terms), place, router: "cow-protocol" })
 }
 
@@ -124,7 +124,7 @@ mod tests {
             let text = log(emitter, &[&topic(SETTLEMENT_EVENTS[0]), &owner], &words);
             let orders = orders(&[Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap()]);
             assert_eq!(orders.len(), count);
-            let terms = Terms {
+            let terms = OrderTerms {
                 sold: (Address::with_last_byte(1), U256::from(30)),
                 bought: (Address::with_last_byte(2), U256::from(40)),
             };

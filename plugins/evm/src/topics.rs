@@ -74,6 +74,11 @@ impl TopicTable {
         Self { prefixes, events }
     }
 
+    /// A table that knows no event.
+    pub const fn empty() -> Self {
+        Self { prefixes: Vec::new(), events: Vec::new() }
+    }
+
     /// The event whose first topic this is.
     #[inline]
     pub fn find(&self, topic: &[u8]) -> Option<&KnownEvent> {

@@ -1,6 +1,8 @@
 //! From routes to trades as the contract spells them: sides, legs, worth.
 
-use crate::deals::{Deal, Scene};
+use crate::attribution;
+use crate::attribution::rule::AttributedRoute;
+use crate::attribution::transaction::TransactionView;
 use crate::facts::Facts;
 use crate::hex;
 use crate::legs::Found;
@@ -40,62 +42,62 @@ impl Spelling<'_> {
         let Found { transfers, orders, operations, reports, filler, .. } = found;
         let native = Native::of(&sent, &receipt.logs, self.rules.wrapped, callee);
         let (filler, rules) = (*filler, self.rules);
-        let scene = Scene { sender, callee, transfers, orders, operations, reports, filler, native, rules };
-        let deals = scene.deals(legs);
+        let view = TransactionView { sender, callee, transfers, orders, operations, reports, filler, native, rules };
+        let routes = attribution::attribute(&view, legs);
         let transaction = Transaction {
             hash: hex::encode(hex::hash(receipt.transaction_hash)?),
             index: u32::try_from(hex::quantity(receipt.transaction_index)?).ok()?,
             sender: hex::encode(sender),
             receiver: callee.map(hex::encode),
         };
-        let trade = |(ordinal, deal): (u32, &Deal)| Trade {
-            kind: match deal.route.kind {
+        let trade = |(ordinal, attributed): (u32, &AttributedRoute)| Trade {
+            kind: match attributed.route.kind {
                 RouteKind::Swap => "swap".to_owned(),
                 RouteKind::Cycle => "cycle".to_owned(),
             },
             transaction: transaction.clone(),
             ordinal,
-            trader: Trader { address: hex::encode(deal.trader), evidence: deal.evidence.to_owned() },
-            sold: self.side(deal.route.sold),
-            bought: self.side(deal.route.bought),
-            legs: spell_legs(legs, &deal.route.legs),
+            trader: Trader { address: hex::encode(attributed.trader), evidence: attributed.evidence.word().to_owned() },
+            sold: self.side(attributed.route.sold),
+            bought: self.side(attributed.route.bought),
+            legs: spell_legs(legs, &attributed.route.legs),
             fees: vec![],
             platform: None,
-            valuation: self.value(&deal.route, legs, transfers),
-            attributes: deal.router.map(|router| ("router".to_owned(), router.to_owned())).into_iter().collect(),
+            valuation: self.value(&attributed.route, legs, transfers),
+            attributes: attributed.router.map(|router| ("router".to_owned(), router.to_owned())).into_iter().collect(),
         };
-        let mut trades: Vec<Trade> = (0..).zip(&deals).map(trade).collect();
+        let mut trades: Vec<Trade> = (0..).zip(&routes).map(trade).collect();
         let native_moves =
             if self.rules.platforms.is_empty() { vec![] } else { native::transfers(&receipt.logs, rules) };
         let moves: Vec<Transfer> = transfers.iter().copied().chain(native_moves).collect();
         let owns = |platform: &&Platform| platform.owns(callee, &moves, reports, || native.call());
         if let Some(platform) = self.rules.platforms.iter().find(owns) {
             let mut charges = platform.charges(&moves);
-            charges.extend(self.kept(platform, callee, &deals, &native, &charges));
-            self.attribute(platform, &deals, charges, &mut trades);
+            charges.extend(self.kept(platform, callee, &routes, &native, &charges));
+            self.attribute(platform, &routes, charges, &mut trades);
         }
         Some(trades)
     }
 
     /// All trades of the transaction are the platform's; each charge goes to the first that has its asset on a side.
-    fn attribute(&self, platform: &Platform, deals: &[Deal], charges: Vec<Charge>, trades: &mut [Trade]) {
+    fn attribute(&self, platform: &Platform, routes: &[AttributedRoute], charges: Vec<Charge>, trades: &mut [Trade]) {
         for trade in &mut *trades {
             trade.platform = Some(platform.name.clone());
         }
         for Charge { amount, recipient } in charges {
-            let sides = |deal: &Deal| [deal.route.sold.0, deal.route.bought.0];
-            let at = deals.iter().position(|deal| sides(deal).contains(&amount.0)).unwrap_or(0);
-            let (Some(deal), Some(trade)) = (deals.get(at), trades.get_mut(at)) else { continue };
+            let sides = |attributed: &AttributedRoute| [attributed.route.sold.0, attributed.route.bought.0];
+            let at = routes.iter().position(|attributed| sides(attributed).contains(&amount.0)).unwrap_or(0);
+            let (Some(attributed), Some(trade)) = (routes.get(at), trades.get_mut(at)) else { continue };
             trade.fees.push(Fee {
                 kind: "platform".to_owned(),
                 asset: hex::encode(amount.0),
                 raw: uint256(amount.1),
                 recipient: Some(hex::encode(recipient)),
                 // Sides are what the trader gave and got, so a charge on one of them is in it already.
-                included: [deal.route.sold.0, deal.route.bought.0].contains(&amount.0),
+                included: [attributed.route.sold.0, attributed.route.bought.0].contains(&amount.0),
             });
             if let Some(valuation) = &mut trade.valuation
-                && let Some(worth) = self.worth_of_charge(amount, &deal.route, from_usd(valuation.notional))
+                && let Some(worth) = self.worth_of_charge(amount, &attributed.route, from_usd(valuation.notional))
             {
                 let before = valuation.fee.map_or(0, from_usd);
                 valuation.fee = Some(usd(before.saturating_add(worth)));
@@ -110,12 +112,12 @@ impl Spelling<'_> {
         &self,
         platform: &Platform,
         callee: Option<Address>,
-        deals: &[Deal],
+        routes: &[AttributedRoute],
         native: &Native<'_>,
         charges: &[Charge],
     ) -> Option<Charge> {
         let recipient = callee.filter(|callee| platform.is_router(*callee))?;
-        let ([deal], wrapped) = (deals, self.rules.wrapped?) else { return None };
+        let ([attributed], wrapped) = (routes, self.rules.wrapped?) else { return None };
         if charges.iter().any(|charge| charge.amount.0 == wrapped) {
             return None;
         }
@@ -123,7 +125,7 @@ impl Spelling<'_> {
             let rest = whole.checked_sub(used).filter(|_| is_side && !used.is_zero())?;
             (!rest.is_zero() && rest <= whole / U256::from(10)).then_some(rest)
         };
-        let (sold, bought) = (deal.route.sold, deal.route.bought);
+        let (sold, bought) = (attributed.route.sold, attributed.route.bought);
         let is_spent = sold.0 == wrapped && sold.1 == native.value;
         let kept = kept(native.value, native.wrapped_by_callee, is_spent)
             .or_else(|| kept(native.unwrapped_by_callee, bought.1, bought.0 == wrapped))?;

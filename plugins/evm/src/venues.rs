@@ -63,34 +63,6 @@ pub fn venue_of(log: &Log<'_>) -> Option<&'static Venue> {
 }
 
 #[cfg(test)]
-pub(crate) mod example {
-    //! Logs for the tests of the venues.
-
-    use super::*;
-    use crate::events;
-    use crate::model::SwapEvent;
-    use alloy_primitives::{Address, keccak256};
-    use chain_plugin_sdk::json::Cursor;
-
-    /// What a venue reads in a log with so many topics behind the first (1, 2, 3) and these words.
-    pub(crate) fn log(venue: &Venue, topics: u64, words: &[u64]) -> Option<SwapEvent> {
-        let word = |word: u64| format!("{word:064x}");
-        let topics: Vec<String> = (1..=topics).map(|topic| format!(r#","0x{}""#, word(topic))).collect();
-        let emitter = venue.emitters.first().copied().unwrap_or(Address::repeat_byte(0xee));
-        let json = format!(
-            r#"{{"address":"{}","topics":["{}"{}],"data":"0x{}"}}"#,
-            hex::encode(emitter),
-            hex::encode(keccak256(venue.signature)),
-            topics.concat(),
-            words.iter().map(|raw| word(*raw)).collect::<Vec<_>>().concat()
-        );
-        let log = Log::read(&mut Cursor::new(&json), events::table()).unwrap();
-        assert_eq!(venue_of(&log).unwrap().name, venue.name);
-        (venue.read)(&log)
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
     use crate::events;

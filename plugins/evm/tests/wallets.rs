@@ -1,5 +1,5 @@
 //! Recorded transactions of wallets on nine chains, held against what a wallet accountant says was traded: the trader,
-//! both assets, both amounts. Every difference stands in the table of the README, with its reason.
+//! both assets, both amounts. Every difference stands in a table of WALLETS.md, with its reason.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "support/node.rs"]
@@ -169,16 +169,16 @@ fn difference(swap: &Value, trades: &[Trade], wrapped: &str) -> Option<String> {
     None
 }
 
-/// The hashes in the README's table of differences.
+/// The hashes in the table of differences.
 fn listed() -> BTreeSet<String> {
-    let readme = include_str!("../README.md");
-    let (_, table) = readme.split_once("## Wallets").expect("the README has a table of differences");
+    let tables = include_str!("../WALLETS.md");
+    let (_, table) = tables.split_once("## Wallets").expect("WALLETS.md has a table of differences");
     let rows = table.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| `0x"));
     rows.map(|row| row.trim_start_matches("| `").split('`').next().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn wallets_traded_what_their_accountant_says_or_the_readme_says_why_not() {
+fn wallets_traded_what_their_accountant_says_or_the_table_says_why_not() {
     let Some(folder) = fixtures() else { return };
     let (mut right, mut different) = (0, BTreeMap::new());
     for (chain, wrapped) in CHAINS {
@@ -203,7 +203,7 @@ fn wallets_traded_what_their_accountant_says_or_the_readme_says_why_not() {
     println!("{right} right, {} different", different.len());
     let listed = listed();
     let found: BTreeSet<String> = different.keys().cloned().collect();
-    assert_eq!(found, listed, "the README's table must list these and no others");
+    assert_eq!(found, listed, "the table in WALLETS.md must list these and no others");
 }
 
 /// Transactions without a swap event are no trades.
@@ -231,10 +231,10 @@ fn in_short(raw: &Value, trades: &[Trade]) -> String {
     trades.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// Pools exchanged something, and the wallet's accountant counts no trade: each is a row of the README, with what the plugin
+/// Pools exchanged something, and the wallet's accountant counts no trade: each is a row of WALLETS.md, with what the plugin
 /// gives in its last column but one.
 #[test]
-fn what_pools_did_for_no_wallets_trade_stands_in_the_readme() {
+fn what_pools_did_for_no_wallets_trade_stands_in_the_table() {
     let Some(folder) = fixtures() else { return };
     let hard = read(&folder, "evm/wallet-trades/hard_swaplog_but_no_user_trade.json");
     let mut found = BTreeMap::new();
@@ -247,8 +247,8 @@ fn what_pools_did_for_no_wallets_trade_stands_in_the_readme() {
             found.insert(hash.to_owned(), given);
         }
     }
-    let readme = include_str!("../README.md");
-    let (_, table) = readme.split_once("## Pools without a trader").expect("the README has a table of them");
+    let tables = include_str!("../WALLETS.md");
+    let (_, table) = tables.split_once("## Pools without a trader").expect("WALLETS.md has a table of them");
     let rows = table.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| `0x"));
     let listed: BTreeMap<String, String> = rows
         .map(|row| {
@@ -256,5 +256,5 @@ fn what_pools_did_for_no_wallets_trade_stands_in_the_readme() {
             (cells[0].trim_matches('`').to_owned(), cells[cells.len() - 2].to_owned())
         })
         .collect();
-    assert_eq!(found, listed, "the README's table must list these and no others");
+    assert_eq!(found, listed, "the table in WALLETS.md must list these and no others");
 }

@@ -56,7 +56,7 @@ fn read(log: &Log<'_>, pool: PoolId, [sold, bought]: [U256; 2]) -> Option<SwapEv
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     #[test]
     fn tokens_are_topics_in_all_three() {

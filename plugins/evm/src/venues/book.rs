@@ -33,7 +33,7 @@ fn only(word: U256) -> Option<U256> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     #[test]
     fn an_amount_stands_in_either_half() {

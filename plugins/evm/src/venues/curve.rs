@@ -36,7 +36,7 @@ fn read<const WORDS: usize>(log: &Log<'_>) -> Option<SwapEvent> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     #[test]
     fn four_events_say_the_same() {

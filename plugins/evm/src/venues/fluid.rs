@@ -42,7 +42,7 @@ fn name(event: SwapEvent, transfers: &[Transfer]) -> SwapEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     fn moved(token: u8, from: Address, to: Address, raw: u64) -> Transfer {
         Transfer { token: Address::repeat_byte(token), from, to, raw: U256::from(raw) }

@@ -61,7 +61,7 @@ fn hold(event: SwapEvent, transfers: &[Transfer]) -> SwapEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     #[test]
     fn an_account_outside_is_found_by_what_it_got_and_gave() {

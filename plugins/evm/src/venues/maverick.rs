@@ -26,7 +26,7 @@ fn read<const WORDS: usize, const AMOUNTS: usize>(log: &Log<'_>) -> Option<SwapE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     #[test]
     fn amounts_come_late() {

@@ -23,7 +23,7 @@ fn read(log: &Log<'_>) -> Option<SwapEvent> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     #[test]
     fn amounts_are_topics() {

@@ -40,7 +40,7 @@ fn of_words(log: &Log<'_>, [into0, into1, out0, out1]: [U256; 4]) -> Option<Swap
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     #[test]
     fn amounts_come_in_the_order_of_the_signature() {

@@ -43,7 +43,7 @@ pub fn moved(amount: U256) -> Moved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     #[test]
     fn the_sign_tells_the_direction_even_at_the_limits() {

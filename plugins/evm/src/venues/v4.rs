@@ -39,8 +39,8 @@ fn read(log: &Log<'_>) -> Option<SwapEvent> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::example::log;
     use crate::model::Moved;
-    use crate::venues::example::log;
 
     #[test]
     fn amounts_are_the_swappers() {
