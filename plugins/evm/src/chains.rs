@@ -15,7 +15,7 @@ pub enum Proof {
 
 /// One chain's own.
 #[derive(Clone, Copy, Debug)]
-pub struct Chain {
+pub(crate) struct Chain {
     /// The contract that wraps the native coin.
     pub wrapped: Option<Address>,
     /// Dollar tokens with their decimals.
@@ -26,7 +26,7 @@ pub struct Chain {
 
 impl Chain {
     /// What is known of a chain; an unknown one is like Ethereum without tokens.
-    pub fn of(id: u64) -> Self {
+    pub(crate) fn of(id: u64) -> Self {
         let known = |wrapped, stables| Self { wrapped: Some(wrapped), stables, proof: Proof::Standard };
         match id {
             1 => known(address!("c02aaa39b223fe8d0a0e5c4f27ead9083c756cc2"), ETHEREUM),

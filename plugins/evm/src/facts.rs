@@ -16,7 +16,7 @@ static NO_EVENTS: TopicTable = TopicTable::empty();
 
 /// A block whose state is asked.
 #[derive(Clone, Debug)]
-pub struct Pin {
+pub(crate) struct Pin {
     /// Its number.
     pub height: u64,
     /// Its hash.
@@ -27,7 +27,7 @@ pub struct Pin {
 
 /// Whom to ask, each at the first block of the span that named it, by its place among the pins.
 #[derive(Debug, Default)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// Pools.
     pub pools: BTreeMap<Address, usize>,
     /// Pools by their keys, each with its manager.
@@ -38,7 +38,7 @@ pub struct Wanted {
 
 /// What is known.
 #[derive(Debug, Default)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Only those that are pools.
     pub pools: BTreeMap<Address, Pool>,
     /// Only those whose key was found.
@@ -49,7 +49,7 @@ pub struct Facts {
 
 /// Finds out about everything wanted. Near the head it is asked at the finalized block first, where the answer can be
 /// kept; only what is younger than that is asked again at the block itself.
-pub fn gather(
+pub(crate) fn gather(
     host: &mut impl Host,
     wanted: &Wanted,
     pins: &[Pin],
@@ -229,7 +229,7 @@ fn call(to: Address, data: &str, block: &str) -> Call {
 }
 
 /// A question to a contract as it was at the end of a block.
-pub fn call_at(to: Address, data: &str, pin: &Pin) -> Call {
+pub(crate) fn call_at(to: Address, data: &str, pin: &Pin) -> Call {
     call(to, data, &pinned(pin))
 }
 

@@ -8,7 +8,7 @@ use chain_plugin_sdk::{BlockId, Context, Failure, Host, Span, Tip};
 
 /// Asks for the chain's number, its first, latest and finalized block, in one request. The first block is asked each
 /// time: it is what tells an endpoint of another network that calls itself by the same number.
-pub fn head(host: &mut impl Host, context: &Context) -> Result<Tip, Failure> {
+pub(crate) fn head(host: &mut impl Host, context: &Context) -> Result<Tip, Failure> {
     let settings = Settings::read(context)?;
     let calls = [rpc::chain_id(), rpc::block("0x0"), rpc::block("latest"), rpc::block("finalized")];
     let answers = jsonrpc::send(host, &calls, settings.batch);

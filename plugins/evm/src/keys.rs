@@ -29,7 +29,7 @@ const V4_POSITION_MANAGERS: [Address; 9] = [
 
 /// A pool's key, as far as it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
+pub(crate) struct Key {
     /// Its two currencies; zero is native coin.
     pub tokens: [Address; 2],
     /// The contract that is called around each swap; zero is none.
@@ -37,7 +37,7 @@ pub struct Key {
 }
 
 /// The calls that find a key: the event of the pool's beginning, and what the positions' contract remembers.
-pub fn calls(manager: Address, id: B256, height: u64) -> [Call; 2] {
+pub(crate) fn calls(manager: Address, id: B256, height: u64) -> [Call; 2] {
     let logs = format!(
         r#"[{{"address":"{}","fromBlock":"0x0","toBlock":"{}","topics":["{INITIALIZE}","{}"]}}]"#,
         hex::encode(manager),
@@ -53,7 +53,7 @@ pub fn calls(manager: Address, id: B256, height: u64) -> [Call; 2] {
 
 impl Key {
     /// Reads the answer about logs; none unless a log's key has this hash.
-    pub fn of_logs(id: B256, logs: &[rpc::Log<'_>]) -> Option<Self> {
+    pub(crate) fn of_logs(id: B256, logs: &[rpc::Log<'_>]) -> Option<Self> {
         logs.iter().find_map(|log| {
             let &[_, _, first, second] = log.topics.as_slice() else { return None };
             let [fee, spacing, hooks, ..]: [U256; 5] = hex::words(log.data)?;
@@ -63,7 +63,7 @@ impl Key {
     }
 
     /// Reads the answer of the positions' contract; none unless the key has this hash.
-    pub fn of_positions(id: B256, answer: &str) -> Option<Self> {
+    pub(crate) fn of_positions(id: B256, answer: &str) -> Option<Self> {
         Self::proved(id, hex::words(answer)?)
     }
 
@@ -74,12 +74,12 @@ impl Key {
     }
 
     /// As the host keeps it.
-    pub fn pack(&self) -> Vec<u8> {
+    pub(crate) fn pack(&self) -> Vec<u8> {
         [self.tokens[0], self.tokens[1], self.hooks].concat()
     }
 
     /// As the host kept it.
-    pub fn unpack(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn unpack(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; 60] = bytes.try_into().ok()?;
         let part = |at: usize| Address::from_slice(&bytes[20 * at..20 * (at + 1)]);
         Some(Self { tokens: [part(0), part(1)], hooks: part(2) })

@@ -22,7 +22,7 @@ struct Swap {
 }
 
 /// The swap events of one transaction that took effect.
-pub struct Found {
+pub(crate) struct Found {
     /// The transaction's place among the block's receipts.
     pub receipt: usize,
     /// All token transfers in it.
@@ -41,7 +41,7 @@ pub struct Found {
 
 /// Events that became no leg.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dropped {
+pub(crate) struct Dropped {
     /// The pool did not receive and send in this transaction what the event claims.
     pub unbacked: u64,
     /// Nobody knows the pool's two tokens.
@@ -54,7 +54,7 @@ enum Why {
 }
 
 /// Finds the swap events of a block.
-pub fn find(receipts: &[Receipt<'_>]) -> Vec<Found> {
+pub(crate) fn find(receipts: &[Receipt<'_>]) -> Vec<Found> {
     receipts
         .iter()
         .enumerate()
@@ -94,7 +94,7 @@ fn swaps(receipt: &Receipt<'_>) -> Vec<Swap> {
 
 impl Found {
     /// Notes whom to ask: pools that received and sent something, keys of a manager's pools, and the tokens that moved.
-    pub fn want(&self, pin: usize, rules: &Rules, wanted: &mut Wanted) {
+    pub(crate) fn want(&self, pin: usize, rules: &Rules, wanted: &mut Wanted) {
         let of_orders = self.orders.iter().filter_map(|order| order.terms).map(|terms| [terms.sold, terms.bought]);
         let of_reports = self.reports.iter().map(|report| [report.sold, report.bought]);
         let moved = |(token, _): &(Address, U256)| self.transfers.iter().any(|transfer| transfer.token == *token);
@@ -134,7 +134,7 @@ impl Found {
     }
 
     /// The legs, in the order of their events.
-    pub fn legs(&mut self, facts: &Facts, rules: &Rules, dropped: &mut Dropped) -> Vec<Leg> {
+    pub(crate) fn legs(&mut self, facts: &Facts, rules: &Rules, dropped: &mut Dropped) -> Vec<Leg> {
         let mut legs = Vec::with_capacity(self.swaps.len());
         let mut holders: Vec<Address> = self.swaps.iter().map(|swap| swap.event.holder).collect();
         holders.sort_unstable();

@@ -1,6 +1,6 @@
 //! Detects trades on EVM chains: proved blocks in, user-level trades out.
 //!
-//! Modules stand in the order of the way through a scan.
+//! Modules stand from the words that all share to what is built on them; the README has the way through a scan.
 
 pub mod model;
 pub mod hex;

@@ -12,7 +12,7 @@ use memchr::memmem;
 /// `Withdrawal(address indexed src, uint256 wad)` and `Deposit(address indexed dst, uint256 wad)` of the contract that wraps
 /// the native coin; `LogTransfer(address indexed token, address indexed from, address indexed to, uint256 amount, …)` of
 /// Polygon's native coin, the one chain whose native transfers leave logs.
-pub const NATIVE_EVENTS: &[(&str, Role)] = &[
+pub(crate) const NATIVE_EVENTS: &[(&str, Role)] = &[
     ("Withdrawal(address,uint256)", Role::Withdrawal),
     ("Deposit(address,uint256)", Role::Deposit),
     ("LogTransfer(address,address,address,uint256,uint256,uint256,uint256,uint256)", Role::NativeTransfer),
@@ -20,7 +20,7 @@ pub const NATIVE_EVENTS: &[(&str, Role)] = &[
 
 /// What is known of native coin in one transaction.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Native<'a> {
+pub(crate) struct Native<'a> {
     /// Brought along by the sender; zero where nobody tells.
     pub value: U256,
     /// Unwrapped, in all.
@@ -34,7 +34,7 @@ pub struct Native<'a> {
 
 impl<'a> Native<'a> {
     /// Reads what was sent, and what was wrapped and unwrapped by the transaction's logs.
-    pub fn of(sent: &Sent<'a>, logs: &[Log<'_>], wrapped: Option<Address>, callee: Option<Address>) -> Self {
+    pub(crate) fn of(sent: &Sent<'a>, logs: &[Log<'_>], wrapped: Option<Address>, callee: Option<Address>) -> Self {
         let value = sent.value.and_then(hex::big).unwrap_or_default();
         let mut native = Self { value, input: sent.input.unwrap_or_default(), ..Self::default() };
         let Some(wrapped) = wrapped else { return native };
@@ -55,20 +55,20 @@ impl<'a> Native<'a> {
     /// What the sender spent, where the pools got `used` of the native coin and gave `bought`: all that it brought along,
     /// since a router keeps its fee of it, unless the rest went back. The rest goes back where the amount bought was
     /// asked for (it stands in the call), or where just the rest was unwrapped. More than a tenth is no fee.
-    pub fn spent(&self, used: U256, bought: U256) -> U256 {
+    pub(crate) fn spent(&self, used: U256, bought: U256) -> U256 {
         let Some(rest) = self.value.checked_sub(used) else { return used };
         let is_fee = rest <= self.value / U256::from(10);
         if !is_fee || self.unwrapped == rest || self.was_asked_for(bought) { used } else { self.value }
     }
 
     /// The bytes of the call.
-    pub fn call(&self) -> Vec<u8> {
+    pub(crate) fn call(&self) -> Vec<u8> {
         let mut bytes = vec![];
         hex::append(self.input, &mut bytes).map(|()| bytes).unwrap_or_default()
     }
 
     /// Whether an amount stands in the call, as a word.
-    pub fn was_asked_for(&self, amount: U256) -> bool {
+    pub(crate) fn was_asked_for(&self, amount: U256) -> bool {
         let call = self.call();
         let words = call.get(4..).unwrap_or_default();
         memmem::find(words, &amount.to_be_bytes::<32>()).is_some()
@@ -76,7 +76,7 @@ impl<'a> Native<'a> {
 }
 
 /// Transfers of native coin that left logs, where the coin is a contract too.
-pub fn transfers(logs: &[Log<'_>], rules: &Rules) -> Vec<Transfer> {
+pub(crate) fn transfers(logs: &[Log<'_>], rules: &Rules) -> Vec<Transfer> {
     let Some((native, wrapped)) = rules.native.zip(rules.wrapped) else { return vec![] };
     let read = |log: &Log<'_>| {
         let &[_, _token, from, to] = log.topics.as_slice() else { return None };

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// A platform as the settings spell it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Spelled {
+pub(crate) struct Spelled {
     routers: Vec<String>,
     fee_recipients: Vec<String>,
     codes: Vec<String>,
@@ -19,7 +19,7 @@ pub struct Spelled {
 
 /// What tells a platform's trades.
 #[derive(Clone, Debug)]
-pub struct Platform {
+pub(crate) struct Platform {
     /// Its name.
     pub name: String,
     /// Contracts that its users call.
@@ -68,7 +68,7 @@ impl Code {
 
 /// What a platform took of one asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Charge {
+pub(crate) struct Charge {
     /// What and how much.
     pub amount: Amount,
     /// Who got it.
@@ -76,7 +76,7 @@ pub struct Charge {
 }
 
 /// Reads the settings, in the order of names.
-pub fn read(spelled: &BTreeMap<String, Spelled>) -> Result<Vec<Platform>, Failure> {
+pub(crate) fn read(spelled: &BTreeMap<String, Spelled>) -> Result<Vec<Platform>, Failure> {
     let read = |(name, spelled): (&String, &Spelled)| {
         if name.is_empty() || name.len() > 64 {
             return Err(Failure::BadSettings(format!("settings: platforms: the name `{name}` is empty or too long")));
@@ -103,7 +103,7 @@ pub fn read(spelled: &BTreeMap<String, Spelled>) -> Result<Vec<Platform>, Failur
 
 impl Platform {
     /// Whether a transaction is the platform's: its router was called, its fee was paid, or its code was given.
-    pub fn owns(
+    pub(crate) fn owns(
         &self,
         callee: Option<Address>,
         transfers: &[Transfer],
@@ -120,12 +120,12 @@ impl Platform {
     }
 
     /// Whether a contract is one that the platform's users call.
-    pub fn is_router(&self, contract: Address) -> bool {
+    pub(crate) fn is_router(&self, contract: Address) -> bool {
         self.routers.contains(&contract)
     }
 
     /// What went to the platform, by asset and recipient.
-    pub fn charges(&self, transfers: &[Transfer]) -> Vec<Charge> {
+    pub(crate) fn charges(&self, transfers: &[Transfer]) -> Vec<Charge> {
         let mut sums: BTreeMap<(Address, Address), U256> = BTreeMap::new();
         for transfer in transfers {
             if self.recipients.contains(&transfer.to) && !self.recipients.contains(&transfer.from) {

@@ -19,14 +19,14 @@ use std::collections::BTreeMap;
 
 /// How much of a pool's second token one unit of its first was worth, as a fraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Price {
+pub(crate) struct Price {
     second: U512,
     first: U512,
 }
 
 /// `Sync(uint112 reserve0, uint112 reserve1)`, of pools like Uniswap V2's and, with wider numbers, Solidly's; `Swap` of V3 and
 /// of Pancake V3.
-pub const REFERENCE_EVENTS: &[(&str, Role)] = &[
+pub(crate) const REFERENCE_EVENTS: &[(&str, Role)] = &[
     ("Sync(uint112,uint112)", Role::Reserves),
     ("Sync(uint256,uint256)", Role::Reserves),
     ("Swap(address,address,int256,int256,uint160,uint128,int24)", Role::PriceRoot),
@@ -37,7 +37,7 @@ pub const REFERENCE_EVENTS: &[(&str, Role)] = &[
 const STATE_CALLS: [&str; 2] = ["0x3850c7bd", "0x0902f1ac"];
 
 /// By pool: its price behind its last event of a block.
-pub fn prices(receipts: &[Receipt<'_>], references: &[ReferencePool]) -> BTreeMap<Address, Price> {
+pub(crate) fn prices(receipts: &[Receipt<'_>], references: &[ReferencePool]) -> BTreeMap<Address, Price> {
     let mut prices = BTreeMap::new();
     if references.is_empty() {
         return prices;
@@ -66,7 +66,7 @@ fn read(log: &Log<'_>) -> Option<Price> {
 }
 
 /// The pools to ask about a block with these prices: of assets that none of them prices.
-pub fn to_ask<'a>(
+pub(crate) fn to_ask<'a>(
     prices: &'a BTreeMap<Address, Price>,
     references: &'a [ReferencePool],
 ) -> impl Iterator<Item = Address> + 'a {
@@ -75,7 +75,7 @@ pub fn to_ask<'a>(
 }
 
 /// Asks pools what they were at the end of blocks, all in one round; a contract that is no pool, or was none yet, has no price.
-pub fn ask(
+pub(crate) fn ask(
     host: &mut impl Host,
     wanted: &[(usize, Address)],
     pins: &[Pin],
@@ -129,7 +129,7 @@ impl Price {
 }
 
 /// An amount in a dollar token, by the first reference that prices its asset at the end of the block.
-pub fn dollars(
+pub(crate) fn dollars(
     (asset, raw): Amount,
     prices: &BTreeMap<Address, Price>,
     facts: &Facts,

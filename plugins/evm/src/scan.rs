@@ -29,7 +29,7 @@ struct Fetched<'a> {
 }
 
 /// The blocks of a span.
-pub fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scanned, Failure> {
+pub(crate) fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scanned, Failure> {
     let settings = Settings::read(context)?;
     if span.first > span.last {
         return Err(Failure::Other(("bad-span".to_owned(), format!("{} to {} is no span", span.first, span.last))));

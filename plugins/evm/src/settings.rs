@@ -10,7 +10,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// The JSON Schema of the settings.
-pub const SCHEMA: &str = include_str!("../settings.schema.json");
+pub(crate) const SCHEMA: &str = include_str!("../settings.schema.json");
 
 /// On Polygon the native coin is a contract too.
 const POLYGON_NATIVE: Address = address!("0000000000000000000000000000000000001010");
@@ -18,7 +18,7 @@ const POLYGON_NATIVE: Address = address!("00000000000000000000000000000000000010
 /// How much an endpoint is believed.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verify {
+pub(crate) enum Verify {
     /// Header hash and receipts root are recomputed.
     #[default]
     Receipts,
@@ -31,7 +31,7 @@ pub enum Verify {
 /// The settings as written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// How much an endpoint is believed.
     pub verify: Verify,
     /// The most heights in one scan.
@@ -78,11 +78,11 @@ enum Stables {
 }
 
 /// The most heights that a chain file may ask for at once.
-pub const WIDEST_SPAN: u64 = 1_000;
+pub(crate) const WIDEST_SPAN: u64 = 1_000;
 
 impl Settings {
     /// The settings of a call.
-    pub fn read(context: &Context) -> Result<Self, Failure> {
+    pub(crate) fn read(context: &Context) -> Result<Self, Failure> {
         const MOST: std::ops::RangeInclusive<u64> = 1..=WIDEST_SPAN;
         let text = context.settings.trim();
         let settings: Self = if text.is_empty() || text == "null" {
@@ -101,7 +101,7 @@ impl Settings {
     }
 
     /// The settings together with what is known of the chain.
-    pub fn rules(&self, chain_id: u64) -> Result<Rules, Failure> {
+    pub(crate) fn rules(&self, chain_id: u64) -> Result<Rules, Failure> {
         let chain = Chain::of(chain_id);
         let mut stables: BTreeMap<Address, Option<u8>> =
             chain.stables.iter().map(|(address, decimals)| (*address, Some(*decimals))).collect();

@@ -4,11 +4,11 @@ use crate::hex;
 use alloy_primitives::U256;
 
 /// The calls that a token answers: `symbol()`, `decimals()`.
-pub const TOKEN_CALLS: [&str; 2] = ["0x95d89b41", "0x313ce567"];
+pub(crate) const TOKEN_CALLS: [&str; 2] = ["0x95d89b41", "0x313ce567"];
 
 /// A token's decoration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Token {
+pub(crate) struct Token {
     /// How many digits are fractional, 77 at most.
     pub decimals: Option<u8>,
     /// At most [`Token::LONGEST`] bytes of visible text.
@@ -17,18 +17,18 @@ pub struct Token {
 
 impl Token {
     /// Longer symbols are cut.
-    pub const LONGEST: usize = 64;
+    pub(crate) const LONGEST: usize = 64;
     /// Stands for no decimals where a token is kept.
     const UNKNOWN: u8 = u8::MAX;
 
     /// Reads the answers to [`TOKEN_CALLS`].
-    pub fn read(answers: [Option<&str>; 2]) -> Self {
+    pub(crate) fn read(answers: [Option<&str>; 2]) -> Self {
         let [symbol, decimals] = answers;
         Self { decimals: decimals.and_then(read_decimals), symbol: symbol.and_then(read_symbol) }
     }
 
     /// As the host keeps it; none where nothing was answered.
-    pub fn pack(&self) -> Option<Vec<u8>> {
+    pub(crate) fn pack(&self) -> Option<Vec<u8>> {
         if self.decimals.is_none() && self.symbol.is_none() {
             return None;
         }
@@ -38,7 +38,7 @@ impl Token {
     }
 
     /// As the host kept it.
-    pub fn unpack(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn unpack(bytes: &[u8]) -> Option<Self> {
         let (decimals, symbol) = bytes.split_first()?;
         let symbol = String::from_utf8(symbol.to_vec()).ok()?;
         let decimals = Some(*decimals).filter(|decimals| *decimals != Self::UNKNOWN);

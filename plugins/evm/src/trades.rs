@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 const MOST_LEGS: usize = 256;
 
 /// What is needed beside the deals.
-pub struct Spelling<'a> {
+pub(crate) struct Spelling<'a> {
     /// The chain's cash and names.
     pub rules: &'a Rules,
     /// What tokens say of themselves.
@@ -33,7 +33,7 @@ pub struct Spelling<'a> {
 
 impl Spelling<'_> {
     /// The trades of one transaction; none when the receipt cannot be read.
-    pub fn trades(&self, receipt: &Receipt<'_>, sent: Sent<'_>, legs: &[Leg], found: &Found) -> Option<Vec<Trade>> {
+    pub(crate) fn trades(&self, receipt: &Receipt<'_>, sent: Sent<'_>, legs: &[Leg], found: &Found) -> Option<Vec<Trade>> {
         let sender = hex::address(receipt.from)?;
         let callee = match receipt.to {
             Some(to) => Some(hex::address(to)?),

@@ -41,7 +41,7 @@ impl Key {
 }
 
 /// The root of items that lie one after the other in `arena`, each at least 32 bytes long.
-pub fn root(arena: &[u8], items: &[Range<usize>]) -> B256 {
+pub(crate) fn root(arena: &[u8], items: &[Range<usize>]) -> B256 {
     let mut keys: Vec<Key> = (0..items.len()).map(Key::of).collect();
     keys.sort_unstable_by(|one, two| one.nibbles().cmp(two.nibbles()));
     let [first, .., last] = &keys[..] else {
