@@ -6,7 +6,7 @@
 //! 2. Without a pool, a router's report or a filled order makes a route where transfers show both of its sides
 //!    (`without_pool`).
 //! 3. In a bundle of user operations the legs of each are netted by themselves, else all legs together; the first rule
-//!    of the table in `route_rules` that holds says whose each route is.
+//!    of the table in `route_rules` that holds decides who is charged for each route.
 //! 4. Where all that one trader gave is one token and all that it got is another, that is one route; else the trader's
 //!    own amounts stand in place of the pools' (`amounts`).
 //!
@@ -64,7 +64,7 @@ fn attribute_by_rules(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<At
     routes
 }
 
-/// Nets some of the legs, which belong to the account of an operation or to whom the rules say.
+/// Nets some of the legs, which belong to the account of an operation or to whoever the rules charge.
 fn net_and_attribute(
     transaction: &TransactionView<'_>,
     legs: &[Leg],

@@ -1,4 +1,4 @@
-//! The events that this plugin knows: the swaps of all venues, and what else it reads, in one topic table.
+//! The events that this plugin knows, in one topic table: the swaps of all venues, and what else it reads.
 
 use crate::topics::{Role, Signature, TopicTable};
 use crate::{native, reference, reports, settlement, transfers, venues};

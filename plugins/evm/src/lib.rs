@@ -41,7 +41,7 @@ impl Plugin for Evm {
         Description {
             id: "evm".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            settings_schema: settings::SCHEMA.to_owned(),
+            settings_schema: settings::SETTINGS_SCHEMA.to_owned(),
             synthetic: false,
             attributes: vec![],
         }
@@ -56,7 +56,7 @@ impl Plugin for Evm {
     }
 
     fn widest_span() -> u64 {
-        settings::WIDEST_SPAN
+        settings::MAX_SPAN_BLOCKS
     }
 
     fn wake_by(_context: &Context) -> Option<Wake> {

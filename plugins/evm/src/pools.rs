@@ -1,4 +1,4 @@
-//! What a pool says of itself: its two tokens and the factory that made it.
+//! Facts about a pool, by its own answers: its two tokens and the factory that made it.
 
 use crate::hex;
 use alloy_primitives::Address;
@@ -11,7 +11,7 @@ pub(crate) const POOL_CALLS: [&str; 3] = ["0x0dfe1681", "0xd21220a7", "0xc45a015
 pub(crate) struct Pool {
     /// In the pool's own order.
     pub tokens: [Address; 2],
-    /// Who made it, as far as it says.
+    /// The factory that made it, if the pool names one.
     pub factory: Option<Address>,
 }
 
@@ -24,13 +24,13 @@ impl Pool {
         (tokens[0] != tokens[1]).then_some(Self { tokens, factory })
     }
 
-    /// As the host keeps it.
+    /// As bytes for the host to keep.
     pub(crate) fn pack(&self) -> Vec<u8> {
         let [first, second] = self.tokens;
         [first, second, self.factory.unwrap_or_default()].concat()
     }
 
-    /// As the host kept it.
+    /// From the bytes that the host kept.
     pub(crate) fn unpack(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; 60] = bytes.try_into().ok()?;
         let part = |at: usize| Address::from_slice(&bytes[20 * at..20 * (at + 1)]);

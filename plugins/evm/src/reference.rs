@@ -1,11 +1,11 @@
-//! ReferencePool pools: what an asset cost in dollars at the end of a block.
+//! Reference pools: what an asset cost in dollars at the end of a block.
 //!
 //! The price is that of the last swap of a configured pool in the block: it comes from the block's own receipts, so it is
 //! proved with them, costs no request, and is the same on every replay. Where none of an asset's pools traded in a block,
-//! those that may be asked are asked what they were at its end; that needs an endpoint with the state of the block, and
-//! no other answer will do, so that it is the same on every replay too.
+//! the pools with `ask` are asked for their state at its end. That needs an endpoint with the state of the block; no other
+//! answer is taken, so that it is the same on every replay too.
 
-use crate::facts::{self, Facts, Pin};
+use crate::facts::{self, ContractFacts, Pin};
 use crate::hex;
 use crate::model::Amount;
 use crate::pools::Pool;
@@ -36,7 +36,7 @@ pub(crate) const REFERENCE_EVENTS: &[(&str, Role)] = &[
 /// `slot0()` of pools like Uniswap V3's, `getReserves()` of those like V2's: a pool knows one of them.
 const STATE_CALLS: [&str; 2] = ["0x3850c7bd", "0x0902f1ac"];
 
-/// By pool: its price behind its last event of a block.
+/// By pool: its price after its last event in a block.
 pub(crate) fn prices(receipts: &[Receipt<'_>], references: &[ReferencePool]) -> BTreeMap<Address, Price> {
     let mut prices = BTreeMap::new();
     if references.is_empty() {
@@ -56,16 +56,16 @@ pub(crate) fn prices(receipts: &[Receipt<'_>], references: &[ReferencePool]) -> 
 
 fn read(log: &Log<'_>) -> Option<Price> {
     match log.role()? {
-        Role::Reserves => hex::words::<2>(log.data).and_then(Price::of_reserves),
+        Role::Reserves => hex::words::<2>(log.data).and_then(Price::from_reserves),
         Role::PriceRoot => {
             let [_, _, root, ..] = hex::first_words::<5>(log.data)?;
-            Price::of_root(root)
+            Price::from_root(root)
         }
         _ => None,
     }
 }
 
-/// The pools to ask about a block with these prices: of assets that none of them prices.
+/// The pools to ask about a block: those of assets that no price of the block covers.
 pub(crate) fn to_ask<'a>(
     prices: &'a BTreeMap<Address, Price>,
     references: &'a [ReferencePool],
@@ -74,7 +74,8 @@ pub(crate) fn to_ask<'a>(
     references.iter().filter(move |one| one.ask && !is_priced(one.asset)).map(|one| one.pool)
 }
 
-/// Asks pools what they were at the end of blocks, all in one round; a contract that is no pool, or was none yet, has no price.
+/// Asks pools for their state at the end of blocks, all in one round; a contract that is no pool, or was none yet, has
+/// no price.
 pub(crate) fn ask(
     host: &mut impl Host,
     wanted: &[(usize, Address)],
@@ -100,23 +101,23 @@ pub(crate) fn ask(
     (0..wanted.len())
         .map(|at| {
             let (slot, reserves) = (answer(2 * at)?, answer(2 * at + 1)?);
-            let root = slot.and_then(hex::first_words::<1>).and_then(|[root]| Price::of_root(root));
-            Ok(root.or_else(|| reserves.and_then(hex::first_words::<2>).and_then(Price::of_reserves)))
+            let root = slot.and_then(hex::first_words::<1>).and_then(|[root]| Price::from_root(root));
+            Ok(root.or_else(|| reserves.and_then(hex::first_words::<2>).and_then(Price::from_reserves)))
         })
         .collect()
 }
 
 impl Price {
-    fn of_reserves([first, second]: [U256; 2]) -> Option<Self> {
-        Self::of(U512::from(first), U512::from(second))
+    fn from_reserves([first, second]: [U256; 2]) -> Option<Self> {
+        Self::from_parts(U512::from(first), U512::from(second))
     }
 
     /// The root of the price, times 2^96.
-    fn of_root(root: U256) -> Option<Self> {
-        Self::of(U512::from(1) << 192, U512::from(root).checked_mul(U512::from(root))?)
+    fn from_root(root: U256) -> Option<Self> {
+        Self::from_parts(U512::from(1) << 192, U512::from(root).checked_mul(U512::from(root))?)
     }
 
-    fn of(first: U512, second: U512) -> Option<Self> {
+    fn from_parts(first: U512, second: U512) -> Option<Self> {
         (!first.is_zero() && !second.is_zero()).then_some(Self { second, first })
     }
 
@@ -132,7 +133,7 @@ impl Price {
 pub(crate) fn dollars(
     (asset, raw): Amount,
     prices: &BTreeMap<Address, Price>,
-    facts: &Facts,
+    facts: &ContractFacts,
     rules: &Rules,
 ) -> Option<Amount> {
     let of = |reference: &ReferencePool| {
@@ -169,7 +170,7 @@ mod tests {
         assert_eq!(topic(REFERENCE_EVENTS[1]), "0xcf2aa50876cdfbb541206f89af0ee78d44a2abf8d328e37fa4917f982149848a");
     }
 
-    /// Two pools and a contract that is none, at two blocks, of which one is gone from the endpoint's state.
+    /// Two pools and a contract that is no pool, at two blocks, of which one is gone from the endpoint's state.
     struct Node {
         is_pruned: bool,
         asked: usize,
@@ -233,7 +234,7 @@ mod tests {
         let references =
             [reference(1, coin, true), reference(2, coin, true), reference(3, gold, true), reference(4, gold, false)];
         let ask = |traded: &[u8]| {
-            let price = Price::of_reserves([U256::from(1), U256::from(1)]).unwrap();
+            let price = Price::from_reserves([U256::from(1), U256::from(1)]).unwrap();
             let prices = traded.iter().map(|pool| (Address::with_last_byte(*pool), price)).collect();
             to_ask(&prices, &references).map(|pool| pool[19]).collect::<Vec<_>>()
         };
@@ -252,7 +253,7 @@ mod tests {
             assert_eq!(price.other(number(7), false), Some(number(1)));
         }
         assert_eq!(price(0, &[number(0), number(1)]), None);
-        // A price at the edge and an amount at the edge: no worth, no trap.
+        // A price at the edge and an amount at the edge: no price, and no overflow.
         let edge = price(2, &[number(0), number(0), U256::MAX >> 96, number(1), number(1)]).unwrap();
         assert_eq!(edge.other(U256::MAX, true), None);
     }

@@ -26,9 +26,9 @@ pub(crate) struct Rules {
     pub wrapped: Option<Address>,
     /// The contract that the native coin itself goes by, where it has one.
     pub native: Option<Address>,
-    /// Whose front doors are known.
+    /// The platforms whose trades are recognised.
     pub platforms: Vec<Platform>,
-    /// Which pools tell what an asset was worth.
+    /// The pools that price assets.
     pub references: Vec<ReferencePool>,
     /// Dollar tokens, with their decimals where the settings or the tables have them.
     pub stables: BTreeMap<Address, Option<u8>>,

@@ -1,4 +1,4 @@
-//! The topic table: one look at a log's first topic says which known event it is.
+//! The topic table: finds the known event of a log by its first topic.
 
 use crate::{hex, keccak};
 

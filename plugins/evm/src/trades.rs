@@ -1,16 +1,16 @@
-//! From routes to trades as the contract spells them: sides, legs, worth.
+//! From attributed routes to trades as the contract has them: sides, legs, fees, worth.
 
 use crate::attribution;
 use crate::attribution::rule::AttributedRoute;
 use crate::attribution::transaction::TransactionView;
-use crate::facts::Facts;
+use crate::facts::ContractFacts;
 use crate::hex;
-use crate::legs::Found;
-use crate::model::{Amount, Leg, PoolId, Route, Transfer};
-use crate::native::{self, Native};
+use crate::legs::DecodedTransaction;
+use crate::model::{Amount, Leg, MAX_FEE_DIVISOR, PoolId, Route, Transfer};
+use crate::native::{self, NativeCoin};
 use crate::platforms::{Charge, Platform};
 use crate::reference::{self, Price};
-use crate::rpc::{Receipt, Sent};
+use crate::rpc::{Receipt, SentTransaction};
 use crate::rules::Rules;
 use alloy_primitives::{Address, U256, U512};
 use chain_plugin_sdk::amount::{from_usd, uint256, usd};
@@ -18,29 +18,35 @@ use chain_plugin_sdk::{AssetAmount, Fee, Side, Trade, Trader, Transaction, Valua
 use netting::RouteKind;
 use std::collections::BTreeMap;
 
-/// More legs than these are merged, by pool and direction.
-const MOST_LEGS: usize = 256;
+/// More legs in one trade are merged, by pool and direction.
+const MAX_LEGS_PER_TRADE: usize = 256;
 
-/// What is needed beside the deals.
-pub(crate) struct Spelling<'a> {
+/// Writes attributed routes as trades; needs what is known of the chain.
+pub(crate) struct TradeWriter<'a> {
     /// The chain's cash and names.
     pub rules: &'a Rules,
-    /// What tokens say of themselves.
-    pub facts: &'a Facts,
-    /// What the reference pools said in the block.
+    /// Facts about tokens and pools.
+    pub facts: &'a ContractFacts,
+    /// What assets cost by the reference pools of the block.
     pub prices: &'a BTreeMap<Address, Price>,
 }
 
-impl Spelling<'_> {
+impl TradeWriter<'_> {
     /// The trades of one transaction; none when the receipt cannot be read.
-    pub(crate) fn trades(&self, receipt: &Receipt<'_>, sent: Sent<'_>, legs: &[Leg], found: &Found) -> Option<Vec<Trade>> {
+    pub(crate) fn trades(
+        &self,
+        receipt: &Receipt<'_>,
+        sent: SentTransaction<'_>,
+        legs: &[Leg],
+        found: &DecodedTransaction,
+    ) -> Option<Vec<Trade>> {
         let sender = hex::address(receipt.from)?;
         let callee = match receipt.to {
             Some(to) => Some(hex::address(to)?),
             None => None,
         };
-        let Found { transfers, orders, operations, reports, filler, .. } = found;
-        let native = Native::of(&sent, &receipt.logs, self.rules.wrapped, callee);
+        let DecodedTransaction { transfers, orders, operations, reports, filler, .. } = found;
+        let native = NativeCoin::read(&sent, &receipt.logs, self.rules.wrapped, callee);
         let (filler, rules) = (*filler, self.rules);
         let view = TransactionView { sender, callee, transfers, orders, operations, reports, filler, native, rules };
         let routes = attribution::attribute(&view, legs);
@@ -60,7 +66,7 @@ impl Spelling<'_> {
             trader: Trader { address: hex::encode(attributed.trader), evidence: attributed.evidence.word().to_owned() },
             sold: self.side(attributed.route.sold),
             bought: self.side(attributed.route.bought),
-            legs: spell_legs(legs, &attributed.route.legs),
+            legs: contract_legs(legs, &attributed.route.legs),
             fees: vec![],
             platform: None,
             valuation: self.value(&attributed.route, legs, transfers),
@@ -105,15 +111,15 @@ impl Spelling<'_> {
         }
     }
 
-    /// What the platform's own router kept of native coin, where the router itself wrapped or unwrapped it: of what was
-    /// brought along the part that it did not wrap, of what it unwrapped the part that it does not say it paid out. Only of
-    /// a transaction with one trade, and where no charge shows it already.
+    /// What the platform's own router kept of native coin: the part of the value that it did not wrap, or the part of what
+    /// it unwrapped that it does not report as paid out. Only in a transaction with one trade, and where no charge shows
+    /// it already.
     fn kept(
         &self,
         platform: &Platform,
         callee: Option<Address>,
         routes: &[AttributedRoute],
-        native: &Native<'_>,
+        native: &NativeCoin<'_>,
         charges: &[Charge],
     ) -> Option<Charge> {
         let recipient = callee.filter(|callee| platform.is_router(*callee))?;
@@ -123,7 +129,7 @@ impl Spelling<'_> {
         }
         let kept = |whole: U256, used: U256, is_side: bool| {
             let rest = whole.checked_sub(used).filter(|_| is_side && !used.is_zero())?;
-            (!rest.is_zero() && rest <= whole / U256::from(10)).then_some(rest)
+            (!rest.is_zero() && rest <= whole / U256::from(MAX_FEE_DIVISOR)).then_some(rest)
         };
         let (sold, bought) = (attributed.route.sold, attributed.route.bought);
         let is_spent = sold.0 == wrapped && sold.1 == native.value;
@@ -132,7 +138,7 @@ impl Spelling<'_> {
         Some(Charge { amount: (wrapped, kept), recipient })
     }
 
-    /// Dollars are themselves; of a side's asset, the same part of what the trade is worth.
+    /// What a charge is worth: dollars count as such; of a side's asset, the same part of what the trade is worth.
     fn worth_of_charge(&self, (asset, raw): Amount, route: &Route, notional: u128) -> Option<u128> {
         if self.rules.is_stable(asset) {
             return self.dollars((asset, raw));
@@ -143,8 +149,8 @@ impl Spelling<'_> {
     }
 }
 
-fn spell_legs(legs: &[Leg], which: &[usize]) -> Vec<chain_plugin_sdk::Leg> {
-    let spell = |leg: &Leg| chain_plugin_sdk::Leg {
+fn contract_legs(legs: &[Leg], which: &[usize]) -> Vec<chain_plugin_sdk::Leg> {
+    let contract_leg = |leg: &Leg| chain_plugin_sdk::Leg {
         venue: leg.venue.clone(),
         pool: leg.pool.encode(),
         sold: amount(leg.sold),
@@ -152,8 +158,8 @@ fn spell_legs(legs: &[Leg], which: &[usize]) -> Vec<chain_plugin_sdk::Leg> {
         ordinal: leg.place,
         attributes: vec![],
     };
-    if which.len() <= MOST_LEGS {
-        return which.iter().map(|at| spell(&legs[*at])).collect();
+    if which.len() <= MAX_LEGS_PER_TRADE {
+        return which.iter().map(|at| contract_leg(&legs[*at])).collect();
     }
     let mut merged: Vec<Leg> = vec![];
     let mut places: BTreeMap<(PoolId, Address), usize> = BTreeMap::new();
@@ -167,14 +173,14 @@ fn spell_legs(legs: &[Leg], which: &[usize]) -> Vec<chain_plugin_sdk::Leg> {
             merged.push(leg.clone());
         }
     }
-    merged.iter().take(MOST_LEGS).map(spell).collect()
+    merged.iter().take(MAX_LEGS_PER_TRADE).map(contract_leg).collect()
 }
 
 fn amount((asset, raw): Amount) -> AssetAmount {
     AssetAmount { asset: hex::encode(asset), raw: uint256(raw) }
 }
 
-impl Spelling<'_> {
+impl TradeWriter<'_> {
     fn side(&self, (asset, raw): Amount) -> Side {
         let token = self.facts.tokens.get(&asset);
         Side {
@@ -208,14 +214,14 @@ impl Spelling<'_> {
         Some(Valuation { notional: usd(worth), fee: None, source: "stable-leg".to_owned() })
     }
 
-    /// What the fewer of its sides was worth by a reference pool.
+    /// The smaller worth of its sides by reference pools.
     fn by_reference(&self, route: &Route) -> Option<Valuation> {
         let worth = |side: Amount| self.dollars(reference::dollars(side, self.prices, self.facts, self.rules)?);
         let worth = [route.sold, route.bought].into_iter().filter_map(worth).min()?;
         Some(Valuation { notional: usd(worth), fee: None, source: "reference-pool".to_owned() })
     }
 
-    /// Where a leg is only believed, dollars on a side count as far as that many moved.
+    /// Where a leg is not proved, dollars on a side count up to the largest transfer of them.
     fn held_by_transfers(&self, route: &Route, transfers: &[Transfer]) -> Option<Valuation> {
         let sides = [route.sold, route.bought].into_iter().filter(|(asset, _)| self.rules.is_stable(*asset));
         let worth = sides.map(|(asset, raw)| self.dollars((asset, raw.min(largest(transfers, asset))))).min()??;
@@ -230,7 +236,7 @@ impl Spelling<'_> {
                 return None;
             }
             if worth.is_none() && self.rules.is_stable(into.0) {
-                // Between two pools of one vault nothing moves, and anyone could pass any sum through pools of their own.
+                // Between two pools of a vault nothing moves, so anyone could pass any sum through pools of their own.
                 let moved = largest(transfers, into.0);
                 worth = Some(into.1.min(out.1).min(moved))
                     .filter(|raw| !raw.is_zero())
@@ -242,7 +248,7 @@ impl Spelling<'_> {
 
     /// Units of 10^-18 dollars, half to even; none from 10^15 dollars on.
     fn dollars(&self, (asset, raw): Amount) -> Option<u128> {
-        const LIMIT: u128 = 10_u128.pow(15 + 18);
+        const MAX_DOLLAR_UNITS: u128 = 10_u128.pow(15 + 18);
         let decimals = u32::from(self.decimals(asset)?);
         let units = if decimals <= 18 {
             raw.checked_mul(U256::from(10_u128.pow(18 - decimals)))?
@@ -253,7 +259,7 @@ impl Spelling<'_> {
             let up = twice > divisor || (twice == divisor && whole.bit(0));
             whole.checked_add(U256::from(u8::from(up)))?
         };
-        u128::try_from(units).ok().filter(|units| *units < LIMIT)
+        u128::try_from(units).ok().filter(|units| *units < MAX_DOLLAR_UNITS)
     }
 }
 

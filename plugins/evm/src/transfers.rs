@@ -1,4 +1,4 @@
-//! What really moved: the tokens that the pools of one transaction received and sent.
+//! Transfers: which tokens the pools of one transaction really received and sent.
 
 use crate::hex;
 use crate::model::{Moved, Transfer};
@@ -6,7 +6,7 @@ use crate::rpc::Log;
 use crate::topics::Role;
 use alloy_primitives::{Address, U256};
 
-/// What is read here.
+/// The event that is read here.
 pub(crate) const TRANSFER_EVENTS: &[(&str, Role)] = &[("Transfer(address,address,uint256)", Role::Transfer)];
 
 impl Transfer {
@@ -23,7 +23,7 @@ impl Transfer {
     }
 }
 
-/// Sorts movements and makes one of those that have the same key.
+/// Sorts movements by key and adds up those of the same key.
 pub(crate) fn add_up<K: Copy + Ord>(moved: &mut Vec<(K, Moved)>) {
     moved.sort_unstable_by_key(|(of, _)| *of);
     moved.dedup_by(|(next, later), (of, sum)| {
@@ -39,13 +39,13 @@ pub(crate) fn add_up<K: Copy + Ord>(moved: &mut Vec<(K, Moved)>) {
 /// Per pool and token: what moved in one transaction and is not yet used up by a leg.
 #[derive(Debug, Default)]
 pub(crate) struct Backing {
-    /// In the order of pools and tokens: most transactions have few, and hostile ones must not cost their square.
+    /// In the order of pools and tokens: a hostile transaction must not cost the square of its transfers.
     moved: Vec<((Address, Address), Moved)>,
 }
 
 impl Backing {
     /// What moved to and from the given pools, which must be sorted.
-    pub(crate) fn of(pools: &[Address], transfers: &[Transfer]) -> Self {
+    pub(crate) fn from_transfers(pools: &[Address], transfers: &[Transfer]) -> Self {
         let is_pool = |who: &Address| pools.binary_search(who).is_ok();
         let mut moved: Vec<((Address, Address), Moved)> = vec![];
         for Transfer { token, from, to, raw } in transfers {
@@ -96,8 +96,8 @@ impl Backing {
         if into { left.into } else { left.out }
     }
 
-    /// Uses up what a leg was backed by.
-    pub(crate) fn take(&mut self, pool: Address, token: Address, used: Moved) {
+    /// Subtracts what backed a leg, so that it backs no other.
+    pub(crate) fn use_up(&mut self, pool: Address, token: Address, used: Moved) {
         if let Ok(at) = self.place(pool, token) {
             let left = &mut self.moved[at].1;
             left.into = left.into.saturating_sub(used.into);
@@ -136,11 +136,11 @@ mod tests {
             moved(token, pool, pool, 100),
             moved(token, user, user, 1_000),
         ];
-        let mut backing = Backing::of(&[pool], &transfers);
+        let mut backing = Backing::from_transfers(&[pool], &transfers);
         let left = |backing: &Backing, token| [true, false].map(|into| backing.left(pool, token, into).to::<u64>());
         assert_eq!([left(&backing, token), left(&backing, other), left(&backing, user)], [[130, 103], [0, 3], [0, 0]]);
         assert_eq!(backing.tokens(pool).collect::<Vec<_>>(), [token, other]);
-        backing.take(pool, token, Moved { into: U256::from(30), out: U256::from(200) });
+        backing.use_up(pool, token, Moved { into: U256::from(30), out: U256::from(200) });
         assert_eq!(left(&backing, token), [100, 0]);
         assert!(backing.is_two_way(pool) && !backing.is_two_way(user));
     }

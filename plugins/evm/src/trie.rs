@@ -1,6 +1,6 @@
 //! The root of an ordered list in a Merkle-Patricia trie, its leaves hashed together.
 //!
-//! The keys are the places in the list as RLP spells them. A node shorter than a hash would stand in its parent as it
+//! The keys are the places in the list as RLP encodes them. A node shorter than a hash would stand in its parent as it
 //! is; items here are never that short (a receipt has 256 bytes of bloom), so every node is hashed.
 
 use crate::keccak;
@@ -11,7 +11,7 @@ use std::ops::Range;
 /// The root of no items.
 const EMPTY: B256 = b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
 
-/// A place in the list, spelled in half bytes, and which it is.
+/// The key of an item, in half bytes, and the item's index.
 struct Key {
     nibbles: [u8; 18],
     length: usize,

@@ -1,4 +1,4 @@
-//! The venues: which events are swaps, and what each says. A venue is one file; adding one touches it and this list.
+//! The list of venues: whose events are swaps, and how each is read. Adding a venue touches its own file and this list.
 
 pub mod v2;
 pub mod v3;
@@ -21,7 +21,7 @@ use crate::hex;
 use crate::model::Venue;
 use crate::rpc::Log;
 
-/// All of them.
+/// All venues; a log carries the index of its own.
 pub static VENUES: [Venue; 30] = [
     v2::UNISWAP_V2,
     v3::UNISWAP_V3,
@@ -55,7 +55,7 @@ pub static VENUES: [Venue; 30] = [
     carbon::CARBON,
 ];
 
-/// The venue whose swap event this may be.
+/// The venue whose swap event this log may be.
 #[inline]
 pub fn venue_of(log: &Log<'_>) -> Option<&'static Venue> {
     let venue = &VENUES[log.venue()?];

@@ -90,7 +90,7 @@ enum Lie {
 struct Endpoint {
     lies: bool,
     state: u64,
-    told: Vec<Lie>,
+    lies_given: Vec<Lie>,
     this: Option<Lie>,
     head: u64,
     requests: u64,
@@ -101,7 +101,7 @@ struct Endpoint {
 
 impl Endpoint {
     fn new(lies: bool) -> Self {
-        Self { lies, state: 7, told: vec![], this: None, head: BLOCKS, requests: 0, kept: [].into(), shown: None }
+        Self { lies, state: 7, lies_given: vec![], this: None, head: BLOCKS, requests: 0, kept: [].into(), shown: None }
     }
 
     fn block(&mut self, branch: &'static str, height: u64) -> &Made {
@@ -186,7 +186,7 @@ impl Host for Endpoint {
                 let lies = [Lie::MissingLog, Lie::StaleHead, Lie::OtherFork, Lie::OtherNetwork];
                 let lie = lies[usize::try_from(self.draw() % 4).unwrap()];
                 self.this = Some(lie);
-                self.told.push(lie);
+                self.lies_given.push(lie);
             }
             let answers: Vec<Value> =
                 calls.iter().map(|call| json!({"id": call["id"], "result": self.answer(call)})).collect();
@@ -219,9 +219,9 @@ fn every_lie_is_found_and_healed() {
     let mut honest = Endpoint::new(false);
     let mut by_lie = std::collections::BTreeMap::new();
     for first in (SPAN..BLOCKS + SPAN).step_by(usize::try_from(SPAN).unwrap()) {
-        let before = liar.told.len();
+        let before = liar.lies_given.len();
         let answer = scan(&mut liar, first);
-        let lie = liar.told[before..].first().copied();
+        let lie = liar.lies_given[before..].first().copied();
         let truth = scan(&mut honest, first).unwrap();
         *by_lie.entry(format!("{lie:?}")).or_insert(0) += 1;
         match lie {

@@ -7,11 +7,11 @@ mod node;
 use chain_plugin_sdk::amount::{from_uint256, from_usd};
 use chain_plugin_sdk::{Block, Plugin, Span};
 use evm_plugin::Evm;
-use node::{Node, context};
+use node::{RecordedNode, context};
 
 const WETH: &str = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2";
 
-fn scan(node: &mut Node, settings: &str, height: u64) -> Block {
+fn scan(node: &mut RecordedNode, settings: &str, height: u64) -> Block {
     let scanned = Evm::scan(node, &context(settings), Span { first: height, last: height }).unwrap();
     scanned.blocks.into_iter().next().unwrap()
 }
@@ -19,7 +19,7 @@ fn scan(node: &mut Node, settings: &str, height: u64) -> Block {
 /// The price is that of the pool's last swap in the block, so trades of the asset without a dollar get a worth.
 #[test]
 fn a_reference_pool_tells_what_trades_were_worth() {
-    let Some(mut node) = Node::of_chain(1) else { return };
+    let Some(mut node) = RecordedNode::of_chain(1) else { return };
     let mut by_reference = 0;
     // Pools of USDC and the wrapped coin, V2 and V3, and between which dollars it stood on those days.
     for (height, pool, low, high) in [
@@ -49,7 +49,7 @@ fn a_reference_pool_tells_what_trades_were_worth() {
 /// Without whole transactions nothing is found that is not there; only native sides are as the pools saw them.
 #[test]
 fn a_node_that_gives_only_hashes_finds_the_same_trades() {
-    let Some(mut node) = Node::of_chain(1) else { return };
+    let Some(mut node) = RecordedNode::of_chain(1) else { return };
     let whole = scan(&mut node, "{}", 18_000_000);
     node.lacks_transactions = true;
     let slim = scan(&mut node, "{}", 18_000_000);
@@ -70,7 +70,7 @@ fn a_node_that_gives_only_hashes_finds_the_same_trades() {
 /// A code in the call tells the platform: here any word of a recorded call serves as one.
 #[test]
 fn a_code_in_a_recorded_call_tells_the_platform() {
-    let Some(mut node) = Node::of_chain(1) else { return };
+    let Some(mut node) = RecordedNode::of_chain(1) else { return };
     let block = scan(&mut node, "{}", 18_000_000);
     let recorded = node.blocks[&18_000_000]["block"]["transactions"].as_array().unwrap().clone();
     let (hash, word) = block

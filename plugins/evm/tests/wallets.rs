@@ -8,7 +8,7 @@ mod node;
 use chain_plugin_sdk::amount::from_uint256;
 use chain_plugin_sdk::{Plugin, Side, Span, Trade};
 use evm_plugin::Evm;
-use node::{Node, PoolFacts, TRANSFER, context, fixtures, read};
+use node::{PoolFacts, RecordedNode, TRANSFER, context, fixtures, read};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,8 +29,8 @@ const CHAINS: [(u64, &str); 9] = [
 const POLYGON_NATIVE: &str = "0x0000000000000000000000000000000000001010";
 
 /// A node with one block per transaction.
-fn node_of(chain_id: u64, raws: &[&Value]) -> Node {
-    let mut node = Node { chain_id, ..Node::default() };
+fn node_of(chain_id: u64, raws: &[&Value]) -> RecordedNode {
+    let mut node = RecordedNode { chain_id, ..RecordedNode::default() };
     for (height, raw) in (1..).zip(raws) {
         let mut receipt = raw["receipt"].clone();
         receipt["transactionIndex"] = json!("0x0");

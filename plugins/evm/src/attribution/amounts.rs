@@ -16,8 +16,8 @@ const ROUNDING_DIVISOR: u64 = 50;
 const MAX_TAX_FACTOR: u64 = 2;
 
 /// The routes of one trader as one, where the trader gave one token and got one other, at least one of which went
-/// through a pool: what was wrapped, unwrapped or lent on the way is no trade of its own. None where the routes say just
-/// that already.
+/// through a pool: what was wrapped, unwrapped or lent on the way is no trade of its own. None where the routes
+/// are just that already.
 pub(crate) fn merge_into_one(transaction: &TransactionView<'_>, routes: &[AttributedRoute]) -> Option<AttributedRoute> {
     let [first, others @ ..] = routes else { return None };
     let may_merge =

@@ -1,4 +1,4 @@
-//! What stayed with the trader of an asset that legs both gave and got.
+//! Decides whether a difference of an asset that legs both gave and got stayed with the trader.
 
 use crate::attribution::transaction::TransactionView;
 use crate::model::Leg;
@@ -16,7 +16,7 @@ pub(crate) struct TraderHoldings<'a> {
 }
 
 impl TraderView<Address> for TraderHoldings<'_> {
-    /// The owner, the contract that was called and whoever the pools were told to pay count as the trader; pools do not,
+    /// The owner, the contract that was called and the recipients that swap events name count as the trader; pools do not,
     /// nor does the token itself. The wrapped coin always counts: it leaves as native coin, which no log shows.
     fn stayed_with_trader(&self, asset: Address, is_gain: bool) -> bool {
         if self.transaction.is_coin(asset) {

@@ -1,10 +1,10 @@
-//! The attribution tables of orders: whose an order is that a settlement's event names, or that a router filled.
+//! The attribution tables of orders: who owns an order that was settled by an event or filled by a router.
 
 use crate::attribution::rule::{AttributedRoute, Evidence, Exchange, Rule, first_that_holds};
 use crate::attribution::transaction::TransactionView;
 use crate::model::{Amount, Leg, Route, Transfer};
 use crate::reports::Filler;
-use crate::settlement::{COW_ETH_FLOWS, Order};
+use crate::settlement::{COW_ETH_FLOWS, SettledOrder};
 use alloy_primitives::{Address, U256};
 use netting::RouteKind;
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ pub(crate) struct OrderView<'a> {
     /// The transaction.
     pub(crate) transaction: &'a TransactionView<'a>,
     /// The order.
-    pub(crate) order: &'a Order,
+    pub(crate) order: &'a SettledOrder,
     /// What it bought, native coin as the wrapped coin.
     pub(crate) bought: Amount,
 }
@@ -40,6 +40,7 @@ impl OrderView<'_> {
     }
 
     /// The owner that the event names.
+    #[expect(clippy::unnecessary_wraps, reason = "a row of the table, which holds always")]
     fn order_owner(&self) -> Option<Address> {
         Some(self.order.owner)
     }
@@ -77,7 +78,7 @@ impl FilledOrders<'_> {
 pub(crate) fn routes_of_orders(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<AttributedRoute> {
     let orders = orders_to_attribute(transaction.orders);
     let is_alone = orders.len() == 1;
-    let attribute = |order: &&Order| route_of_order(transaction, order, legs, is_alone);
+    let attribute = |order: &&SettledOrder| route_of_order(transaction, order, legs, is_alone);
     let mut routes: Vec<AttributedRoute> = orders.iter().filter_map(attribute).collect();
     if routes.is_empty() {
         let filled = first_that_holds(&FilledOrders::RULES, &FilledOrders { transaction, legs });
@@ -99,12 +100,12 @@ pub(crate) fn routes_of_orders(transaction: &TransactionView<'_>, legs: &[Leg]) 
 }
 
 /// Orders with terms, and the first of each owner without: the same transfers show what all fills for one account did.
-fn orders_to_attribute(orders: &[Order]) -> Vec<&Order> {
+fn orders_to_attribute(orders: &[SettledOrder]) -> Vec<&SettledOrder> {
     let mut owners = BTreeSet::new();
-    let is_new = |order: &&Order| order.terms.is_some() || owners.insert(order.owner);
-    let mut kept: Vec<&Order> = orders.iter().filter(is_new).collect();
+    let is_new = |order: &&SettledOrder| order.terms.is_some() || owners.insert(order.owner);
+    let mut kept: Vec<&SettledOrder> = orders.iter().filter(is_new).collect();
     if owners.len() > MAX_FILL_OWNERS {
-        // What a settlement itself says of its terms holds all the same.
+        // Orders whose event has the terms need no search.
         kept.retain(|order| order.terms.is_some());
     }
     kept
@@ -112,7 +113,7 @@ fn orders_to_attribute(orders: &[Order]) -> Vec<&Order> {
 
 fn route_of_order(
     transaction: &TransactionView<'_>,
-    order: &Order,
+    order: &SettledOrder,
     legs: &[Leg],
     is_alone: bool,
 ) -> Option<AttributedRoute> {

@@ -1,19 +1,15 @@
-//! The attribution table of routes: whose a route through pools is.
+//! The attribution table of routes: who is charged for a route through pools.
 
 use crate::attribution::rule::{Evidence, Rule};
 use crate::attribution::transaction::{TransactionView, only};
-use crate::model::{Leg, Moved, Route};
+use crate::model::{Leg, MAX_FEE_DIVISOR, Moved, Route};
 use crate::reports::Report;
 use alloy_primitives::{Address, U256};
 use netting::RouteKind;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-/// An account counts as having given or got a side if less than one part in so many of it is missing: a router may have
-/// taken a fee, or a token its tax, before the pools or behind them. More than a tenth is no fee.
-const MAX_FEE_DIVISOR: u64 = 10;
-
-/// A route, with what is needed to say whose it is.
+/// A route, with what is needed to decide who is charged.
 pub(crate) struct RouteView<'a> {
     /// The transaction.
     pub(crate) transaction: &'a TransactionView<'a>,
@@ -124,7 +120,7 @@ impl<'a> RouteView<'a> {
     }
 
     /// A bridge mints what it brings and trades it on arrival: its sender gave nothing, and exactly one account got all
-    /// that was bought. Where the coin bought was unwrapped, no log says to whom it went.
+    /// that was bought. Where the coin bought was unwrapped, no log shows to whom it went.
     fn arrival_over_a_bridge(&self) -> Option<Address> {
         let ((_, given), (bought, got)) = (self.route.sold, self.route.bought);
         let transaction = self.transaction;
@@ -148,6 +144,7 @@ impl<'a> RouteView<'a> {
     }
 
     /// Nothing shows anybody else.
+    #[expect(clippy::unnecessary_wraps, reason = "a row of the table, which holds always")]
     fn else_the_sender(&self) -> Option<Address> {
         Some(self.transaction.sender)
     }
@@ -169,7 +166,8 @@ impl<'a> RouteView<'a> {
     }
 }
 
-/// What is left of a side at least, whoever took a fee of it.
+/// The least of a side that counts as all of it: a router may have taken a fee, or a token its tax, before the pools or
+/// behind them.
 fn without_fee(whole: U256) -> U256 {
     whole - whole / U256::from(MAX_FEE_DIVISOR)
 }

@@ -1,4 +1,4 @@
-//! Small transactions made for each rule, and the tables held against the README and the tests.
+//! Tests of attribution: the tables against README and tests, the amounts, and (below) a small transaction for each rule.
 
 mod order_rules;
 mod route_rules;
@@ -11,11 +11,11 @@ use super::route_rules::RouteView;
 use super::rule::{AttributedRoute, Evidence, Rule};
 use super::transaction::TransactionView;
 use crate::model::{Amount, Leg, PoolId, Route, Transfer};
-use crate::native::Native;
+use crate::native::NativeCoin;
 use crate::reports::{Filler, Report};
 use crate::rules::Rules;
 use crate::settings::Settings;
-use crate::settlement::{Operation, Order};
+use crate::settlement::{SettledOrder, UserOperation};
 use alloy_primitives::{Address, U256};
 use chain_plugin_sdk::Context;
 use netting::RouteKind;
@@ -68,8 +68,8 @@ pub(super) fn leg(sold: Amount, bought: Amount) -> Leg {
 pub(super) struct Case {
     pub(super) sender: Address,
     pub(super) transfers: Vec<Transfer>,
-    pub(super) orders: Vec<Order>,
-    pub(super) operations: Vec<Operation>,
+    pub(super) orders: Vec<SettledOrder>,
+    pub(super) operations: Vec<UserOperation>,
     pub(super) reports: Vec<Report>,
     pub(super) filler: Option<Filler>,
     /// Native coin brought along.
@@ -83,7 +83,7 @@ impl Case {
     }
 
     pub(super) fn look<T>(&self, see: impl FnOnce(&TransactionView<'_>) -> T) -> T {
-        let mut native = Native::default();
+        let mut native = NativeCoin::default();
         (native.value, native.unwrapped) = (U256::from(self.value), U256::from(self.unwrapped));
         see(&TransactionView {
             sender: self.sender,
@@ -104,7 +104,7 @@ impl Case {
         self.look(|transaction| attribute(transaction, legs).into_iter().map(short).collect())
     }
 
-    /// What one rule alone says of a route.
+    /// Who is charged for a route by one rule alone.
     pub(super) fn by_route_rule(&self, name: &str, route: &Route, legs: &[Leg]) -> Option<Address> {
         self.look(|transaction| {
             let rule = RouteView::RULES.into_iter().find(|rule| rule.name == name).unwrap();
@@ -202,7 +202,7 @@ fn routes_of_one_exchange_are_merged() {
     let case = Case::sent_by(ME, &transfers);
     let legs = [leg(amount(SOLD, 10), amount(wrapper, 9)), leg(amount(coin(), 8), amount(BOUGHT, 20))];
     assert_eq!(case.attributed(&legs), [(ME, "tx-sender", amount(SOLD, 10), amount(BOUGHT, 20))]);
-    // Another token on the account: nothing says which routes are one.
+    // Another token on the account: nothing shows which routes are one.
     let more = [&transfers[..], &[moved(wrapper, ROUTER, ME, 1)]].concat();
     assert_eq!(Case::sent_by(ME, &more).attributed(&legs).len(), 2);
 }

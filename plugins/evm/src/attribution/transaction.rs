@@ -1,10 +1,10 @@
 //! What a transaction shows beside its legs: who sent it, what moved, and what settlements and routers report.
 
 use crate::model::{Amount, Leg, Moved, Transfer};
-use crate::native::Native;
+use crate::native::NativeCoin;
 use crate::reports::{Filler, Report};
 use crate::rules::Rules;
-use crate::settlement::{Operation, Order};
+use crate::settlement::{SettledOrder, UserOperation};
 use crate::transfers;
 use alloy_primitives::Address;
 use std::collections::BTreeMap;
@@ -22,15 +22,15 @@ pub(crate) struct TransactionView<'a> {
     /// All token transfers in it.
     pub(crate) transfers: &'a [Transfer],
     /// Orders settled in it.
-    pub(crate) orders: &'a [Order],
+    pub(crate) orders: &'a [SettledOrder],
     /// Operations bundled in it.
-    pub(crate) operations: &'a [Operation],
+    pub(crate) operations: &'a [UserOperation],
     /// What routers report that they did.
     pub(crate) reports: &'a [Report],
     /// The listed router that was called or that filled standing orders.
     pub(crate) filler: Option<Filler>,
     /// What is known of native coin.
-    pub(crate) native: Native<'a>,
+    pub(crate) native: NativeCoin<'a>,
     /// The chain's cash.
     pub(crate) rules: &'a Rules,
 }
@@ -112,7 +112,7 @@ impl TransactionView<'_> {
     }
 
     /// Accounts that may own standing orders which a router filled: each gave one token and got one other, and is no
-    /// pool, no contract that was called and nobody that the pools paid. None where the sender gave or got anything.
+    /// pool, not the contract called and no recipient of a pool. None where the sender gave or got anything.
     pub(crate) fn makers(&self, legs: &[Leg]) -> Vec<Address> {
         let (given, got) = self.net_of_account(self.sender);
         let is_too_much = self.transfers.len() > MAX_TRANSFERS_SEARCHED;

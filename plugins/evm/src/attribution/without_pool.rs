@@ -1,5 +1,5 @@
-//! The attribution table of transactions that crossed no pool: what a router reports, or what the one who called a listed
-//! router gave and got.
+//! The attribution table of transactions that crossed no pool: a router's report, or what one account gave and got through a
+//! listed router.
 
 use crate::attribution::rule::{AttributedRoute, Evidence, Exchange, Rule, first_that_holds};
 use crate::attribution::transaction::{TransactionView, only};

@@ -1,6 +1,6 @@
 //! Balancer: vaults that hold the tokens of all pools, and the first version, whose pools hold their own.
 //!
-//! Of vaults only Balancer's own count, and what they say needs no transfer beside it: between two pools of a vault
+//! Of vaults only Balancer's own count, and their events need no transfer beside them: between two pools of a vault
 //! nothing moves.
 
 use crate::hex;

@@ -1,4 +1,4 @@
-//! Curve: pools of several coins, named in events by their places. Which tokens those are is told by what moved.
+//! Curve: pools of several coins, named in events by their indices. The transfers show which tokens those are.
 
 use crate::hex;
 use crate::model::{Claim, PoolId, SwapEvent, Venue};

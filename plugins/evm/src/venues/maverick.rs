@@ -1,4 +1,4 @@
-//! Maverick: liquidity that moves with the price. Which tokens a pool has is told by what moved.
+//! Maverick: liquidity that moves with the price. The transfers show which tokens a pool has.
 
 use crate::hex;
 use crate::model::{Claim, PoolId, SwapEvent, Venue};

@@ -1,4 +1,4 @@
-//! Saddle and its forks (Synapse, Nerve, iron swaps): pools of several coins, named in events by their places.
+//! Saddle and its forks (Synapse, Nerve, iron swaps): pools of several coins, named in events by their indices.
 
 use crate::hex;
 use crate::model::{Claim, PoolId, SwapEvent, Venue};

@@ -38,7 +38,7 @@ pub(crate) struct PoolFacts {
 
 /// The node, which is the plugin's whole host.
 #[derive(Clone, Default)]
-pub(crate) struct Node {
+pub(crate) struct RecordedNode {
     pub chain_id: u64,
     /// By height: `{block, receipts}`.
     pub blocks: BTreeMap<u64, Value>,
@@ -56,7 +56,7 @@ pub(crate) struct Node {
     pub kept: BTreeMap<String, Vec<u8>>,
 }
 
-impl Node {
+impl RecordedNode {
     /// All recorded blocks of one chain.
     pub(crate) fn of_chain(chain_id: u64) -> Option<Self> {
         let folder = fixtures()?.join("evm/blocks");
@@ -214,7 +214,7 @@ impl Node {
     }
 }
 
-impl Host for Node {
+impl Host for RecordedNode {
     fn send(&mut self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
         let mut responses = vec![];
         for request in requests {

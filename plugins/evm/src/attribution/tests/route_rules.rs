@@ -1,10 +1,10 @@
-//! Routes through pools, each rule by a small transaction.
+//! Tests of the rules of routes through pools.
 
 use super::{BOUGHT, Case, ME, OTHER, POOL, ROUTER, SOLD, amount, coin, leg, moved, swap};
 use crate::attribution::amounts::paid_out;
 use crate::model::{Leg, Route, Transfer};
 use crate::reports::{Filler, Report};
-use crate::settlement::Operation;
+use crate::settlement::UserOperation;
 use alloy_primitives::Address;
 use netting::RouteKind;
 
@@ -20,13 +20,13 @@ fn tokens() -> (Route, Leg) {
     (swap(sold, bought), leg(sold, bought))
 }
 
-/// The legs before the end of an operation are its account's; those behind it are whose the other rules say.
+/// The legs before the end of an operation are its account's; the other rules decide about those behind it.
 #[test]
 fn operation_account() {
     let (_, leg) = tokens();
     let transfers = [moved(SOLD, OTHER, POOL, 10), moved(BOUGHT, POOL, OTHER, 20)];
     let at = |place| {
-        let operations = vec![Operation { account: ME, place }];
+        let operations = vec![UserOperation { account: ME, place }];
         charged(&Case { operations, ..Case::sent_by(OTHER, &transfers) }, &leg)
     };
     assert_eq!(at(2), [(ME, "user-operation")]);

@@ -1,4 +1,4 @@
-//! Transactions without a pool, each rule by a small one.
+//! Tests of the rules of transactions without a pool.
 
 use super::{BOUGHT, Case, ME, OTHER, ROUTER, SOLD, amount, coin, moved};
 use crate::attribution::rule::AttributedRoute;
