@@ -100,7 +100,7 @@ fn learn(
     }
     let of_keys: Vec<Call> =
         keys.iter().flat_map(|(id, manager, pin)| keys::key_calls(*manager, *id, pins[*pin].height)).collect();
-    let (answers, found) = ask(host, &questions, &of_keys, pins, old, batch, span)?;
+    let (answers, found) = call_contracts(host, &questions, &of_keys, pins, old, batch, span)?;
     let mut answers = answers.iter().map(Option::as_deref);
     let (mut keep, mut left) = (vec![], Missing::default());
     for (at, (id, manager, pin)) in keys.iter().enumerate() {
@@ -109,7 +109,7 @@ fn learn(
             continue;
         };
         // Its hash proves it on every branch.
-        keep.push((key("key", id), found.pack()));
+        keep.push((fact_key("key", id), found.pack()));
         facts.keys.insert(*id, found);
     }
     for (address, pin) in pools {
@@ -118,14 +118,14 @@ fn learn(
             continue;
         };
         if pins[*pin].is_final {
-            keep.push((key("pool", address), pool.pack()));
+            keep.push((fact_key("pool", address), pool.pack()));
         }
         facts.pools.insert(*address, pool);
     }
     for (address, pin) in tokens {
         let token = Token::read(std::array::from_fn(|_| answers.next().flatten()));
         match token.pack() {
-            Some(bytes) if pins[*pin].is_final => keep.push((key("token", address), bytes)),
+            Some(bytes) if pins[*pin].is_final => keep.push((fact_key("token", address), bytes)),
             Some(_) => {}
             None => left.tokens.push((*address, *pin)),
         }
@@ -175,9 +175,9 @@ struct Missing {
 
 /// Takes over what the host remembers; returns what it does not.
 fn recall(host: &mut impl Host, wanted: &WantedFacts, facts: &mut ContractFacts) -> Missing {
-    let asked: Vec<String> = (wanted.pools.keys().map(|pool| key("pool", pool)))
-        .chain(wanted.keys.keys().map(|id| key("key", id)))
-        .chain(wanted.tokens.keys().map(|token| key("token", token)))
+    let asked: Vec<String> = (wanted.pools.keys().map(|pool| fact_key("pool", pool)))
+        .chain(wanted.keys.keys().map(|id| fact_key("key", id)))
+        .chain(wanted.tokens.keys().map(|token| fact_key("token", token)))
         .collect();
     let mut missing = Missing::default();
     if asked.is_empty() {
@@ -205,7 +205,7 @@ fn recall(host: &mut impl Host, wanted: &WantedFacts, facts: &mut ContractFacts)
     missing
 }
 
-fn key(kind: &str, name: impl AsRef<[u8]>) -> String {
+fn fact_key(kind: &str, name: impl AsRef<[u8]>) -> String {
     format!("{kind}/{}", hex::encode(name))
 }
 
@@ -248,7 +248,7 @@ fn by_number(pin: &Pin) -> String {
 type CallAnswer = Option<String>;
 
 /// The answers of contracts, none where one reverted; and all responses of the first round, for the keys.
-fn ask(
+fn call_contracts(
     host: &mut impl Host,
     questions: &[ContractCall],
     of_keys: &[Call],
@@ -275,13 +275,13 @@ fn ask(
             },
         }
     }
-    ask_by_number(host, questions, pins, batch, span, &unpinned, &mut answers)?;
-    ask_at_latest(host, questions, batch, span, &stateless, &mut answers)?;
+    call_by_number(host, questions, pins, batch, span, &unpinned, &mut answers)?;
+    call_at_latest(host, questions, batch, span, &stateless, &mut answers)?;
     Ok((answers, sent))
 }
 
 /// For endpoints that take no block hash: asks by number, and for the blocks' hashes, to see that the branch is the same.
-fn ask_by_number(
+fn call_by_number(
     host: &mut impl Host,
     questions: &[ContractCall],
     pins: &[Pin],
@@ -317,7 +317,7 @@ fn ask_by_number(
 }
 
 /// For endpoints that keep no old state: a pool's two tokens never change, so the latest state has them too.
-fn ask_at_latest(
+fn call_at_latest(
     host: &mut impl Host,
     questions: &[ContractCall],
     batch: usize,

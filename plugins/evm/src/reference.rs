@@ -46,7 +46,7 @@ pub(crate) fn prices(receipts: &[Receipt<'_>], references: &[ReferencePool]) -> 
         let Some(Role::Reserves | Role::PriceRoot) = log.role() else { continue };
         let Some(pool) = hex::address(log.address) else { continue };
         if references.iter().any(|reference| reference.pool == pool)
-            && let Some(price) = read(log)
+            && let Some(price) = read_price(log)
         {
             prices.insert(pool, price);
         }
@@ -54,7 +54,7 @@ pub(crate) fn prices(receipts: &[Receipt<'_>], references: &[ReferencePool]) -> 
     prices
 }
 
-fn read(log: &Log<'_>) -> Option<Price> {
+fn read_price(log: &Log<'_>) -> Option<Price> {
     match log.role()? {
         Role::Reserves => hex::words::<2>(log.data).and_then(Price::from_reserves),
         Role::PriceRoot => {
@@ -76,7 +76,7 @@ pub(crate) fn to_ask<'a>(
 
 /// Asks pools for their state at the end of blocks, all in one round; a contract that is no pool, or was none yet, has
 /// no price.
-pub(crate) fn ask(
+pub(crate) fn ask_for_prices(
     host: &mut impl Host,
     wanted: &[(usize, Address)],
     pins: &[Pin],
@@ -161,7 +161,7 @@ mod tests {
             topic(REFERENCE_EVENTS[event]),
             words.concat()
         );
-        read(&Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap())
+        read_price(&Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap())
     }
 
     #[test]
@@ -171,12 +171,12 @@ mod tests {
     }
 
     /// Two pools and a contract that is no pool, at two blocks, of which one is gone from the endpoint's state.
-    struct Node {
+    struct PoolNode {
         is_pruned: bool,
         asked: usize,
     }
 
-    impl Host for Node {
+    impl Host for PoolNode {
         fn send(&mut self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
             self.asked += requests.len();
             let one = |call: &serde_json::Value| {
@@ -216,14 +216,14 @@ mod tests {
             Pin { height: 6, hash: "0xabc".to_owned(), is_final: false },
         ];
         let wanted = [(0, pool(1)), (0, pool(2)), (1, pool(2)), (1, pool(3))];
-        let mut node = Node { is_pruned: false, asked: 0 };
-        let asked = |node: &mut Node| ask(node, &wanted, &pins, 100, Span { first: 5, last: 6 });
+        let mut node = PoolNode { is_pruned: false, asked: 0 };
+        let asked = |node: &mut PoolNode| ask_for_prices(node, &wanted, &pins, 100, Span { first: 5, last: 6 });
         let prices = asked(&mut node).unwrap();
         let worth = |price: &Option<Price>| price.and_then(|price| price.other(U256::from(7), true));
         let seven = |times: u64| Some(U256::from(7 * times));
         assert_eq!(prices.iter().map(worth).collect::<Vec<_>>(), [seven(4), seven(3), seven(3), None]);
         assert_eq!(node.asked, 1, "all in one request");
-        let gone = asked(&mut Node { is_pruned: true, asked: 0 });
+        let gone = asked(&mut PoolNode { is_pruned: true, asked: 0 });
         assert!(matches!(gone, Err(Failure::Elsewhere(why)) if why.contains("state")), "another answer will not do");
     }
 

@@ -136,10 +136,10 @@ pub fn signatures() -> impl Iterator<Item = &'static str> {
 
 /// All reports of a transaction, in order.
 pub fn read_reports(logs: &[Log<'_>]) -> Vec<Report> {
-    logs.iter().filter_map(read).collect()
+    logs.iter().filter_map(read_report).collect()
 }
 
-fn read(log: &Log<'_>) -> Option<Report> {
+fn read_report(log: &Log<'_>) -> Option<Report> {
     let Some(Role::Report(at)) = log.role() else { return None };
     let shape = &REPORT_SHAPES[at];
     if log.topics.as_slice().len() != shape.topics {
@@ -266,7 +266,7 @@ mod tests {
     fn fields_come_from_topics_and_words() {
         let word = |word: u64| format!("0x{word:064x}");
         let text = log(&[report(1), word(1), word(2), word(3)], &[4, 0, 10, 20, 0, 0, 9]);
-        let report = read(&Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap()).unwrap();
+        let report = read_report(&Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap()).unwrap();
         let side = |token: u8, raw: u64| (Address::with_last_byte(token), U256::from(raw));
         assert_eq!((report.sold, report.bought), (side(2, 10), side(3, 20)));
         assert_eq!(report.receiver, Address::with_last_byte(4));
@@ -294,7 +294,7 @@ mod tests {
             let data = hex::encode(words.concat());
             let text = log(&topics, &[]).replace("\"0x\"", &format!("\"{}\"", &data[..data.len() - cut.min(data.len())]));
             if let Ok(log) = Log::read(&mut Cursor::new(&text), crate::events::table()) {
-                let _ = read(&log);
+                let _ = read_report(&log);
             }
         }
     }

@@ -45,7 +45,7 @@ pub(crate) fn scan(host: &mut impl Host, context: &Context, span: Span) -> Resul
     let unread = jsonrpc::send_unread(host, &calls, settings.batch);
     let mut answers = SpanAnswers::new(heights.len());
     let table = events::table();
-    answers.outcomes = unread.read(|at, answer| answers.take(at, answer, table));
+    answers.outcomes = unread.read(|at, answer| answers.take_answer(at, answer, table));
     let chain_id = match known {
         Some(id) => id,
         None => answers.chain_id(host, span)?,
@@ -104,7 +104,7 @@ impl<'a> SpanAnswers<'a> {
     }
 
     /// Takes the answer to one call.
-    fn take(&mut self, at: usize, answer: &mut Cursor<'a>, table: &'a TopicTable) -> Result<(), Malformed> {
+    fn take_answer(&mut self, at: usize, answer: &mut Cursor<'a>, table: &'a TopicTable) -> Result<(), Malformed> {
         let blocks = self.headers.len();
         if at < blocks {
             self.headers[at] = Header::read(answer)?;
@@ -301,7 +301,8 @@ fn detect(
     };
     let pins: Vec<Pin> = blocks.iter().map(pin).collect();
     if !unpriced.is_empty() {
-        for ((at, pool), price) in unpriced.iter().zip(reference::ask(host, &unpriced, &pins, batch, span)?) {
+        for ((at, pool), price) in unpriced.iter().zip(reference::ask_for_prices(host, &unpriced, &pins, batch, span)?)
+        {
             found[*at].1.extend(price.map(|price| (*pool, price)));
         }
     }

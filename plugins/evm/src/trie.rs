@@ -19,7 +19,7 @@ struct Key {
 }
 
 impl Key {
-    fn of(place: usize) -> Self {
+    fn from_index(place: usize) -> Self {
         let mut nibbles = [0; 18];
         let mut length = 0;
         for byte in alloy_rlp::encode(place) {
@@ -42,7 +42,7 @@ impl Key {
 
 /// The root of items that lie one after the other in `arena`, each at least 32 bytes long.
 pub(crate) fn root(arena: &[u8], items: &[Range<usize>]) -> B256 {
-    let mut keys: Vec<Key> = (0..items.len()).map(Key::of).collect();
+    let mut keys: Vec<Key> = (0..items.len()).map(Key::from_index).collect();
     keys.sort_unstable_by(|one, two| one.nibbles().cmp(two.nibbles()));
     let [first, .., last] = &keys[..] else {
         let Some(item) = items.first() else { return EMPTY };

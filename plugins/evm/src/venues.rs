@@ -117,10 +117,10 @@ mod tests {
         ) {
             let venue = &VENUES[venue];
             let topics: Vec<String> = (0..topics).map(|topic| format!(r#""0x{:064x}""#, u128::MAX - u128::from(topic))).collect();
-            let spelled = hex::encode(&data);
+            let encoded = hex::encode(&data);
             let json = format!(
                 r#"{{"address":"0x{}","topics":[{}],"data":"{}"}}"#,
-                "ab".repeat(20 - cut / 3), topics.iter().take(4).cloned().collect::<Vec<_>>().join(","), &spelled[..spelled.len() - cut.min(spelled.len())]
+                "ab".repeat(20 - cut / 3), topics.iter().take(4).cloned().collect::<Vec<_>>().join(","), &encoded[..encoded.len() - cut.min(encoded.len())]
             );
             if let Ok(log) = Log::read(&mut Cursor::new(&json), events::table()) {
                 let _ = (venue.read)(&log);

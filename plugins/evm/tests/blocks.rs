@@ -7,7 +7,7 @@ mod node;
 use chain_plugin_sdk::amount::from_uint256;
 use chain_plugin_sdk::{Block, Failure, Host, Leg, Plugin, Span};
 use evm_plugin::Evm;
-use node::{RecordedNode, TRANSFER, context, fixtures};
+use node::{RecordedNode, TRANSFER_TOPIC, context, fixtures};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,7 +69,7 @@ fn moved(receipt: &Value, pool: &str, token: &str) -> (i128, i128) {
     let mut sums = (0, 0);
     for log in receipt["logs"].as_array().unwrap() {
         let topics: Vec<&str> = log["topics"].as_array().unwrap().iter().map(|topic| topic.as_str().unwrap()).collect();
-        if topics.len() != 3 || topics[0] != TRANSFER || log["address"] != token {
+        if topics.len() != 3 || topics[0] != TRANSFER_TOPIC || log["address"] != token {
             continue;
         }
         let raw = i128::from_str_radix(&log["data"].as_str().unwrap()[34..], 16).unwrap();
@@ -203,7 +203,7 @@ fn every_recorded_swap_is_a_leg_and_nothing_is_invented() {
 #[test]
 fn another_decoder_saw_the_same() {
     let Some(folder) = fixtures() else { return };
-    let expected = node::read(&folder, "evm/blocks/expected_swaps_18000000.json");
+    let expected = node::read_json(&folder, "evm/blocks/expected_swaps_18000000.json");
     let blocks = scan(&mut RecordedNode::of_chain(1).unwrap(), "{}", 18_000_000, 18_000_000).unwrap();
     let legs: BTreeSet<Plain> = legs(&blocks).into_values().flatten().collect();
     for swap in expected.as_array().unwrap() {
@@ -222,7 +222,7 @@ fn a_span_of_blocks_is_one_request_and_one_for_what_pools_say() {
     let scanned = scanned.unwrap();
     assert_eq!(scanned.through, 14_000_004);
     assert_eq!(scanned.blocks.len(), 5);
-    assert_eq!(node.seen.len(), 2);
+    assert_eq!(node.requests.len(), 2);
     assert!(scanned.blocks.iter().all(|block| block.attributes[0] == ("proof".into(), "receipts".into())));
     let one_by_one: Vec<Block> =
         (14_000_000..14_000_005).flat_map(|height| scan(&mut node, "{}", height, height).unwrap()).collect();
@@ -239,11 +239,11 @@ fn facts_are_kept_only_below_the_finalized_block() {
     context.attributes.push(("finalized".into(), "18000000".into()));
     let second = Evm::scan(&mut node, &context, span).unwrap();
     assert!(node.kept.keys().any(|key| key.starts_with("pool/")));
-    node.seen.clear();
+    node.requests.clear();
     let third = Evm::scan(&mut node, &context, span).unwrap();
     assert_eq!(first, second);
     assert_eq!(first, third);
-    assert_eq!(node.seen.len(), 1, "{:?}", node.seen);
+    assert_eq!(node.requests.len(), 1, "{:?}", node.requests);
 }
 
 /// Near the head facts are asked at the finalized block, and kept; where its state is gone they are asked at the block
@@ -262,9 +262,9 @@ fn near_the_head_only_what_was_final_is_kept() {
     node.oldest_state = 0;
     assert_eq!(Evm::scan(&mut node, &context, span).unwrap().blocks, expected);
     assert!(node.kept.keys().any(is_pool));
-    node.seen.clear();
+    node.requests.clear();
     assert_eq!(Evm::scan(&mut node, &context, span).unwrap().blocks, expected);
-    assert_eq!(node.seen.len(), 1, "{:?}", node.seen);
+    assert_eq!(node.requests.len(), 1, "{:?}", node.requests);
 }
 
 #[test]
@@ -367,7 +367,7 @@ fn the_head_names_network_latest_and_finalized() {
     assert_eq!(tip.network, format!("eip155:1/0x{}", "ab".repeat(32)));
     assert_eq!(tip.latest.height, 22_431_084);
     assert_eq!(tip.finalized.unwrap().height, 10_698_532);
-    assert_eq!(node.seen.len(), 1);
+    assert_eq!(node.requests.len(), 1);
 }
 
 /// The sides of a transaction's trades are the net of its legs, and each trade is a user's.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const BLOCKS: u64 = 10_000;
 const SPAN: u64 = 50;
-const TRANSFER: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
+const TRANSFER_TOPIC: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
 const SWAP: &str = "0xd78ad95fa46c994b6551d0da85fc275fe613ce37657fb8d5e3d130840159d822";
 
 fn hash(kind: &str, number: u64) -> String {
@@ -49,8 +49,8 @@ fn make(branch: &str, height: u64, parent: &str) -> Made {
                 "blockHash": "", "from": user, "to": pool, "status": "0x1", "type": "0x2",
                 "cumulativeGasUsed": format!("{:#x}", 50_000 * (index + 1)), "logsBloom": format!("0x{}", "01".repeat(256)),
                 "logs": [
-                    log(&one, &[TRANSFER.to_owned(), topic(&user), topic(&pool)], given.clone()),
-                    log(&two, &[TRANSFER.to_owned(), topic(&pool), topic(&user)], got.clone()),
+                    log(&one, &[TRANSFER_TOPIC.to_owned(), topic(&user), topic(&pool)], given.clone()),
+                    log(&two, &[TRANSFER_TOPIC.to_owned(), topic(&pool), topic(&user)], got.clone()),
                     log(&pool, &[SWAP.to_owned(), topic(&user), topic(&user)], format!("{given}{zero}{zero}{got}")),
                 ],
             })

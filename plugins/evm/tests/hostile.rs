@@ -10,7 +10,7 @@ mod node;
 
 use chain_plugin_sdk::{Plugin, Span};
 use evm_plugin::{Evm, venues};
-use node::{RecordedNode, context, fixtures, read};
+use node::{RecordedNode, context, fixtures, read_json};
 use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -107,7 +107,7 @@ fn real_transactions_bent_out_of_shape_are_scanned_all_the_same() {
     let zeros = format!("0x{}", "00".repeat(32));
     let (mut scanned, mut trades) = (0, 0);
     for chain in [1_u64, 10, 56, 137, 8_453, 42_161] {
-        let raws = read(&folder, &format!("evm/wallet-trades/raw_{chain}.json"));
+        let raws = read_json(&folder, &format!("evm/wallet-trades/raw_{chain}.json"));
         for (seed, raw) in (1..).zip(raws.as_array().unwrap()) {
             let mut dice = Dice::from_seed(1_000 * chain + seed);
             for _ in 0..10 {

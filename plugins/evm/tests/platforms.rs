@@ -46,7 +46,7 @@ fn a_reference_pool_tells_what_trades_were_worth() {
     assert!(by_reference > 10, "{by_reference}");
 }
 
-/// Without whole transactions nothing is found that is not there; only native sides are as the pools saw them.
+/// Without whole transactions nothing is found that is not there; only native sides are what the pools moved.
 #[test]
 fn a_node_that_gives_only_hashes_finds_the_same_trades() {
     let Some(mut node) = RecordedNode::of_chain(1) else { return };

@@ -8,7 +8,7 @@ mod node;
 use chain_plugin_sdk::amount::from_uint256;
 use chain_plugin_sdk::{Plugin, Side, Span, Trade};
 use evm_plugin::Evm;
-use node::{PoolFacts, RecordedNode, TRANSFER, context, fixtures, read};
+use node::{PoolFacts, RecordedNode, TRANSFER_TOPIC, context, fixtures, read_json};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,17 +51,19 @@ fn node_of(chain_id: u64, raws: &[&Value]) -> RecordedNode {
 fn pools(receipt: &Value) -> BTreeMap<String, PoolFacts> {
     let logs = receipt["logs"].as_array().unwrap();
     let mut pools = BTreeMap::new();
-    for log in logs.iter().filter(|log| log["topics"].as_array().unwrap().len() == 3 && log["topics"][0] != TRANSFER) {
+    for log in
+        logs.iter().filter(|log| log["topics"].as_array().unwrap().len() == 3 && log["topics"][0] != TRANSFER_TOPIC)
+    {
         let pool = log["address"].as_str().unwrap().to_lowercase();
         let data = log["data"].as_str().unwrap().trim_start_matches("0x").to_owned();
         let mut tokens: Vec<(bool, String)> = vec![];
         for moved in
-            logs.iter().filter(|log| log["topics"][0] == TRANSFER && log["topics"].as_array().unwrap().len() == 3)
+            logs.iter().filter(|log| log["topics"][0] == TRANSFER_TOPIC && log["topics"].as_array().unwrap().len() == 3)
         {
             let party = |at: usize| format!("0x{}", &moved["topics"][at].as_str().unwrap()[26..]);
             let amount = moved["data"].as_str().unwrap().trim_start_matches("0x");
             if party(1) == pool || party(2) == pool {
-                // Negative amounts are spelled as their complement.
+                // Negative amounts are written as their complement.
                 let negative = amount.len() == 64 && data.contains(&complement(amount));
                 let stated = data.contains(amount) || negative;
                 tokens.push((!stated, moved["address"].as_str().unwrap().to_lowercase()));
@@ -85,7 +87,7 @@ fn in_order(logs: &[Value], pool: &str, data: &str, tokens: &[String]) -> Option
     let came = |token: &String| {
         let is_in = |log: &&Value| {
             let topics = log["topics"].as_array().unwrap();
-            topics.len() == 3 && topics[0] == TRANSFER && topics[2].as_str().unwrap()[26..] == pool[2..]
+            topics.len() == 3 && topics[0] == TRANSFER_TOPIC && topics[2].as_str().unwrap()[26..] == pool[2..]
         };
         logs.iter().filter(is_in).any(|log| log["address"].as_str().unwrap().to_lowercase() == *token)
     };
@@ -182,8 +184,8 @@ fn wallets_traded_what_their_accountant_says_or_the_table_says_why_not() {
     let Some(folder) = fixtures() else { return };
     let (mut right, mut different) = (0, BTreeMap::new());
     for (chain, wrapped) in CHAINS {
-        let swaps = read(&folder, &format!("evm/wallet-trades/expected_{chain}.json"));
-        let raws = read(&folder, &format!("evm/wallet-trades/raw_{chain}.json"));
+        let swaps = read_json(&folder, &format!("evm/wallet-trades/expected_{chain}.json"));
+        let raws = read_json(&folder, &format!("evm/wallet-trades/raw_{chain}.json"));
         let raws: BTreeMap<&str, &Value> =
             raws.as_array().unwrap().iter().map(|raw| (raw["transaction"]["hash"].as_str().unwrap(), raw)).collect();
         let swaps: Vec<&Value> = swaps.as_array().unwrap().iter().collect();
@@ -210,7 +212,7 @@ fn wallets_traded_what_their_accountant_says_or_the_table_says_why_not() {
 #[test]
 fn what_is_no_trade_gives_none() {
     let Some(folder) = fixtures() else { return };
-    let negatives = read(&folder, "evm/wallet-trades/negatives.json");
+    let negatives = read_json(&folder, "evm/wallet-trades/negatives.json");
     for (chain, wrapped) in CHAINS {
         let raws: Vec<&Value> =
             negatives.as_array().unwrap().iter().filter(|one| one["chainId"] == chain).map(|one| &one["raw"]).collect();
@@ -236,7 +238,7 @@ fn in_short(raw: &Value, trades: &[Trade]) -> String {
 #[test]
 fn what_pools_did_for_no_wallets_trade_stands_in_the_table() {
     let Some(folder) = fixtures() else { return };
-    let hard = read(&folder, "evm/wallet-trades/hard_swaplog_but_no_user_trade.json");
+    let hard = read_json(&folder, "evm/wallet-trades/hard_swaplog_but_no_user_trade.json");
     let mut found = BTreeMap::new();
     for (chain, wrapped) in CHAINS {
         let of: Vec<&Value> = hard.as_array().unwrap().iter().filter(|one| one["chainId"] == chain).collect();

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// `Transfer(address,address,uint256)`.
-pub(crate) const TRANSFER: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
+pub(crate) const TRANSFER_TOPIC: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
 
 /// The folder of fixtures; none, with a line printed, where there is none and nobody asked for it.
 pub(crate) fn fixtures() -> Option<PathBuf> {
@@ -26,7 +26,7 @@ pub(crate) fn fixtures() -> Option<PathBuf> {
 }
 
 /// Reads one JSON file of the fixtures.
-pub(crate) fn read(folder: &std::path::Path, name: &str) -> Value {
+pub(crate) fn read_json(folder: &std::path::Path, name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(folder.join(name)).unwrap()).unwrap()
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct RecordedNode {
     /// Below this height it has no state.
     pub oldest_state: u64,
     /// Every HTTP request, by the methods in it.
-    pub seen: Vec<Vec<String>>,
+    pub requests: Vec<Vec<String>>,
     pub kept: BTreeMap<String, Vec<u8>>,
 }
 
@@ -67,9 +67,9 @@ impl RecordedNode {
             else {
                 continue;
             };
-            node.blocks.insert(height.parse().unwrap(), read(&folder, &name));
+            node.blocks.insert(height.parse().unwrap(), read_json(&folder, &name));
         }
-        for pool in read(&folder, "pools_inferred.json").as_array().unwrap() {
+        for pool in read_json(&folder, "pools_inferred.json").as_array().unwrap() {
             if pool["chainId"] == chain_id {
                 let token = |name: &str| pool[name].as_str().map(str::to_owned);
                 let facts = PoolFacts { tokens: [token("token0"), token("token1")] };
@@ -80,12 +80,12 @@ impl RecordedNode {
         Some(node)
     }
 
-    /// Where only one token of a pool could be told, the other is the one that moved with the pool most often.
+    /// Where only one token of a pool is known, the other is the one that moved with the pool most often.
     fn complete_pools(&mut self) {
         let mut moved: BTreeMap<(String, String), u32> = BTreeMap::new();
         for log in self.logs() {
             let topics = log["topics"].as_array().unwrap();
-            if topics.len() != 3 || topics[0] != TRANSFER {
+            if topics.len() != 3 || topics[0] != TRANSFER_TOPIC {
                 continue;
             }
             for topic in &topics[1..] {
@@ -221,7 +221,7 @@ impl Host for RecordedNode {
             let body: Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
             let calls = body.as_array().cloned().unwrap_or_else(|| vec![body.clone()]);
             assert_eq!(request.weight as usize, calls.len());
-            self.seen.push(calls.iter().map(|call| call["method"].as_str().unwrap().to_owned()).collect());
+            self.requests.push(calls.iter().map(|call| call["method"].as_str().unwrap().to_owned()).collect());
             let answers: Vec<Value> = calls
                 .iter()
                 .map(|call| match self.answer(call) {
@@ -254,7 +254,7 @@ pub(crate) fn pools_of(receipt: &Value) -> BTreeMap<String, PoolFacts> {
     let mut moved: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for log in receipt["logs"].as_array().unwrap() {
         let topics = log["topics"].as_array().unwrap();
-        if topics.len() == 3 && topics[0] == TRANSFER {
+        if topics.len() == 3 && topics[0] == TRANSFER_TOPIC {
             for party in &topics[1..] {
                 let account = format!("0x{}", &party.as_str().unwrap()[26..]);
                 moved.entry(account).or_default().insert(log["address"].as_str().unwrap().to_lowercase());
