@@ -5,8 +5,8 @@
 
 use chain_plugin_sdk::Request;
 use chain_plugin_sdk::json::Cursor;
-use evm_plugin::{events, prove};
 use evm_plugin::rpc::{Header, Receipt};
+use evm_plugin::{events, prove};
 use nodes::replay::Node;
 use serde_json::{Value, json};
 
