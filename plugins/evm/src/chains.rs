@@ -1,4 +1,4 @@
-//! What is known of the large chains by their numbers: cash, wrapped coin, and what differs in their proofs.
+//! The built-in table of chains, by their numbers: cash, wrapped coin, and how their blocks are proved.
 
 use alloy_primitives::{Address, address};
 
@@ -13,9 +13,9 @@ pub enum Proof {
     Impossible,
 }
 
-/// One chain's own.
+/// What is built in about one chain.
 #[derive(Clone, Copy, Debug)]
-pub struct Chain {
+pub(crate) struct KnownChain {
     /// The contract that wraps the native coin.
     pub wrapped: Option<Address>,
     /// Dollar tokens with their decimals.
@@ -24,9 +24,9 @@ pub struct Chain {
     pub proof: Proof,
 }
 
-impl Chain {
+impl KnownChain {
     /// What is known of a chain; an unknown one is like Ethereum without tokens.
-    pub fn of(id: u64) -> Self {
+    pub(crate) fn by_id(id: u64) -> Self {
         let known = |wrapped, stables| Self { wrapped: Some(wrapped), stables, proof: Proof::Standard };
         match id {
             1 => known(address!("c02aaa39b223fe8d0a0e5c4f27ead9083c756cc2"), ETHEREUM),

@@ -1,4 +1,4 @@
-//! The events that this plugin knows: the swaps of all venues, and what else it reads, in one topic table.
+//! The events that this plugin knows, in one topic table: the swaps of all venues, and what else it reads.
 
 use crate::topics::{Role, Signature, TopicTable};
 use crate::{native, reference, reports, settlement, transfers, venues};
@@ -25,6 +25,35 @@ static TABLE: LazyLock<TopicTable> = LazyLock::new(|| {
 /// The table of all known events.
 pub fn table() -> &'static TopicTable {
     &TABLE
+}
+
+#[cfg(test)]
+pub(crate) mod example {
+    //! Logs for the tests of the venues.
+
+    use super::*;
+    use crate::hex;
+    use crate::model::{SwapEvent, Venue};
+    use crate::rpc::Log;
+    use alloy_primitives::{Address, keccak256};
+    use chain_plugin_sdk::json::Cursor;
+
+    /// What a venue reads in a log with so many topics behind the first (1, 2, 3) and these words.
+    pub(crate) fn log(venue: &Venue, topics: u64, words: &[u64]) -> Option<SwapEvent> {
+        let word = |word: u64| format!("{word:064x}");
+        let topics: Vec<String> = (1..=topics).map(|topic| format!(r#","0x{}""#, word(topic))).collect();
+        let emitter = venue.emitters.first().copied().unwrap_or(Address::repeat_byte(0xee));
+        let json = format!(
+            r#"{{"address":"{}","topics":["{}"{}],"data":"0x{}"}}"#,
+            hex::encode(emitter),
+            hex::encode(keccak256(venue.signature)),
+            topics.concat(),
+            words.iter().map(|raw| word(*raw)).collect::<Vec<_>>().concat()
+        );
+        let log = Log::read(&mut Cursor::new(&json), table()).unwrap();
+        assert_eq!(venues::venue_of(&log).unwrap().name, venue.name);
+        (venue.read)(&log)
+    }
 }
 
 #[cfg(test)]

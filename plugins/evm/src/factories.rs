@@ -3,9 +3,9 @@
 use alloy_primitives::{Address, address};
 
 /// Factory and venue. An address stands for the same deployer on every chain, so one list serves all; where a deployer
-/// made different generations under one address, the pools' events tell them apart. Each address was compared with the
+/// made different generations under one address, the pools' events distinguish them. Each address was compared with the
 /// venues' own packages and with public repositories that name it (2026-11-25).
-pub const KNOWN: &[(Address, &str)] = &[
+pub(crate) const KNOWN_FACTORIES: &[(Address, &str)] = &[
     (address!("5c69bee701ef814a2b6a3edd4b1652cb9cc5aa6f"), "uniswap-v2"), // Ethereum
     (address!("8909dc15e40173ff4699343b6eb8132c65e18ec6"), "uniswap-v2"), // Base, BSC
     (address!("f1d7cc64fb4452f05c498126312ebe29f30fbcf9"), "uniswap-v2"), // Arbitrum

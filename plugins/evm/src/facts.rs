@@ -1,18 +1,22 @@
-//! What pools and tokens say of themselves, from the host's memory or from the chain at the block that is scanned.
+//! Facts about pools, V4 keys and tokens, from the host's memory or from the contracts at the block that is scanned.
 
-use crate::keys::{self, Key};
+use crate::keys::{self, PoolKey};
 use crate::pools::{self, Pool};
 use crate::tokens::{self, Token};
-use crate::{events, hex, rpc};
+use crate::topics::TopicTable;
+use crate::{hex, rpc};
 use alloy_primitives::{Address, B256};
 use chain_plugin_sdk::json::{Cursor, Malformed};
 use chain_plugin_sdk::jsonrpc::{self, Answers, Call, Kind};
 use chain_plugin_sdk::{Failure, Host, Span};
 use std::collections::BTreeMap;
 
+/// Logs of `Initialize` need no table: the node was asked for that event.
+static NO_EVENTS: TopicTable = TopicTable::empty();
+
 /// A block whose state is asked.
 #[derive(Clone, Debug)]
-pub struct Pin {
+pub(crate) struct Pin {
     /// Its number.
     pub height: u64,
     /// Its hash.
@@ -21,9 +25,9 @@ pub struct Pin {
     pub is_final: bool,
 }
 
-/// Whom to ask, each at the first block of the span that named it, by its place among the pins.
+/// What to ask about, each with the first block of the span that named it, by its index among the pins.
 #[derive(Debug, Default)]
-pub struct Wanted {
+pub(crate) struct WantedFacts {
     /// Pools.
     pub pools: BTreeMap<Address, usize>,
     /// Pools by their keys, each with its manager.
@@ -32,28 +36,28 @@ pub struct Wanted {
     pub tokens: BTreeMap<Address, usize>,
 }
 
-/// What is known.
+/// What is known of contracts.
 #[derive(Debug, Default)]
-pub struct Facts {
+pub(crate) struct ContractFacts {
     /// Only those that are pools.
     pub pools: BTreeMap<Address, Pool>,
     /// Only those whose key was found.
-    pub keys: BTreeMap<B256, Key>,
-    /// Their decoration.
+    pub keys: BTreeMap<B256, PoolKey>,
+    /// Decimals and symbols.
     pub tokens: BTreeMap<Address, Token>,
 }
 
-/// Finds out about everything wanted. Near the head it is asked at the finalized block first, where the answer can be
+/// Gathers all facts wanted. Near the head contracts are asked at the finalized block first, where the answer can be
 /// kept; only what is younger than that is asked again at the block itself.
-pub fn gather(
+pub(crate) fn gather(
     host: &mut impl Host,
-    wanted: &Wanted,
+    wanted: &WantedFacts,
     pins: &[Pin],
     finalized: Option<u64>,
     batch: usize,
     span: Span,
-) -> Result<Facts, Failure> {
-    let mut facts = Facts::default();
+) -> Result<ContractFacts, Failure> {
+    let mut facts = ContractFacts::default();
     let mut missing = recall(host, wanted, &mut facts);
     if let Some(height) = finalized
         && pins.iter().any(|pin| !pin.is_final)
@@ -66,36 +70,37 @@ pub fn gather(
     Ok(facts)
 }
 
-/// What to do where an endpoint has thrown the state of a block away.
+/// What to do where an endpoint no longer has the state of a block.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OldState {
-    /// What the latest state says may be younger than the block, and could not be kept: no answer.
+    /// The latest state may be younger than the block, so its answer could not be kept: none is asked for.
     Needed,
     /// The block has a swap of the pool, so the latest state knows it too.
     LatestWillDo,
 }
 
-/// Asks for what is missing in one round of requests, and keeps what is final; gives what is still missing.
+/// Asks for what is missing in one round of requests, and keeps what is final; returns what is still missing.
 fn learn(
     host: &mut impl Host,
     missing: Missing,
-    facts: &mut Facts,
+    facts: &mut ContractFacts,
     pins: &[Pin],
     old: OldState,
     batch: usize,
     span: Span,
 ) -> Result<Missing, Failure> {
     let Missing { pools, keys, tokens } = &missing;
-    let ask_pools = pools.iter().flat_map(|(pool, pin)| pools::POOL_CALLS.map(|call| Question::new(*pool, *pin, call)));
+    let ask_pools =
+        pools.iter().flat_map(|(pool, pin)| pools::POOL_CALLS.map(|call| ContractCall::new(*pool, *pin, call)));
     let ask_tokens =
-        tokens.iter().flat_map(|(token, pin)| tokens::TOKEN_CALLS.map(|call| Question::new(*token, *pin, call)));
-    let questions: Vec<Question> = ask_pools.chain(ask_tokens).collect();
+        tokens.iter().flat_map(|(token, pin)| tokens::TOKEN_CALLS.map(|call| ContractCall::new(*token, *pin, call)));
+    let questions: Vec<ContractCall> = ask_pools.chain(ask_tokens).collect();
     if questions.is_empty() && keys.is_empty() {
         return Ok(missing);
     }
     let of_keys: Vec<Call> =
-        keys.iter().flat_map(|(id, manager, pin)| keys::calls(*manager, *id, pins[*pin].height)).collect();
-    let (answers, found) = ask(host, &questions, &of_keys, pins, old, batch, span)?;
+        keys.iter().flat_map(|(id, manager, pin)| keys::key_calls(*manager, *id, pins[*pin].height)).collect();
+    let (answers, found) = call_contracts(host, &questions, &of_keys, pins, old, batch, span)?;
     let mut answers = answers.iter().map(Option::as_deref);
     let (mut keep, mut left) = (vec![], Missing::default());
     for (at, (id, manager, pin)) in keys.iter().enumerate() {
@@ -104,7 +109,7 @@ fn learn(
             continue;
         };
         // Its hash proves it on every branch.
-        keep.push((key("key", id), found.pack()));
+        keep.push((fact_key("key", id), found.pack()));
         facts.keys.insert(*id, found);
     }
     for (address, pin) in pools {
@@ -113,14 +118,14 @@ fn learn(
             continue;
         };
         if pins[*pin].is_final {
-            keep.push((key("pool", address), pool.pack()));
+            keep.push((fact_key("pool", address), pool.pack()));
         }
         facts.pools.insert(*address, pool);
     }
     for (address, pin) in tokens {
         let token = Token::read(std::array::from_fn(|_| answers.next().flatten()));
         match token.pack() {
-            Some(bytes) if pins[*pin].is_final => keep.push((key("token", address), bytes)),
+            Some(bytes) if pins[*pin].is_final => keep.push((fact_key("token", address), bytes)),
             Some(_) => {}
             None => left.tokens.push((*address, *pin)),
         }
@@ -132,27 +137,29 @@ fn learn(
     Ok(left)
 }
 
-/// A key that the event or the positions' contract tells; none where neither does.
-fn read_key(id: B256, sent: &Answers, at: usize, span: Span) -> Result<Option<Key>, Failure> {
+/// The key from the pool's event or from the position manager; none where neither has it.
+fn read_key(id: B256, sent: &Answers, at: usize, span: Span) -> Result<Option<PoolKey>, Failure> {
     let logs = |cursor: &mut Cursor<'_>| {
         let mut key = None;
         cursor.list(|element| {
-            let log = rpc::Log::read(element, events::table())?;
-            key = key.or(Key::of_logs(id, &[log]));
+            let log = rpc::Log::read(element, &NO_EVENTS)?;
+            key = key.or(PoolKey::from_logs(id, &[log]));
             Ok::<_, Malformed>(())
         })?;
         Ok(key)
     };
-    let told = sent.read(at, logs);
-    if let Ok(Some(key)) = told {
+    let by_log = sent.read(at, logs);
+    if let Ok(Some(key)) = by_log {
         return Ok(Some(key));
     }
     match sent.parse::<Option<String>>(at + 1) {
-        Ok(Some(answer)) if Key::of_positions(id, &answer).is_some() => return Ok(Key::of_positions(id, &answer)),
+        Ok(Some(answer)) if PoolKey::from_position_manager(id, &answer).is_some() => {
+            return Ok(PoolKey::from_position_manager(id, &answer));
+        }
         Err(error) if matches!(error.kind, Kind::Retry(_)) => return Err(error.failure(span)),
         _ => {}
     }
-    match told {
+    match by_log {
         Err(error) if matches!(error.kind, Kind::Retry(_)) => Err(error.failure(span)),
         _ => Ok(None),
     }
@@ -166,11 +173,11 @@ struct Missing {
     tokens: Vec<(Address, usize)>,
 }
 
-/// Takes what the host remembers; gives what it does not.
-fn recall(host: &mut impl Host, wanted: &Wanted, facts: &mut Facts) -> Missing {
-    let asked: Vec<String> = (wanted.pools.keys().map(|pool| key("pool", pool)))
-        .chain(wanted.keys.keys().map(|id| key("key", id)))
-        .chain(wanted.tokens.keys().map(|token| key("token", token)))
+/// Takes over what the host remembers; returns what it does not.
+fn recall(host: &mut impl Host, wanted: &WantedFacts, facts: &mut ContractFacts) -> Missing {
+    let asked: Vec<String> = (wanted.pools.keys().map(|pool| fact_key("pool", pool)))
+        .chain(wanted.keys.keys().map(|id| fact_key("key", id)))
+        .chain(wanted.tokens.keys().map(|token| fact_key("token", token)))
         .collect();
     let mut missing = Missing::default();
     if asked.is_empty() {
@@ -184,7 +191,7 @@ fn recall(host: &mut impl Host, wanted: &Wanted, facts: &mut Facts) -> Missing {
         }
     }
     for (id, (manager, pin)) in &wanted.keys {
-        match known.next().flatten().and_then(|bytes| Key::unpack(&bytes)) {
+        match known.next().flatten().and_then(|bytes| PoolKey::unpack(&bytes)) {
             Some(key) => drop(facts.keys.insert(*id, key)),
             None => missing.keys.push((*id, *manager, *pin)),
         }
@@ -198,18 +205,18 @@ fn recall(host: &mut impl Host, wanted: &Wanted, facts: &mut Facts) -> Missing {
     missing
 }
 
-fn key(kind: &str, name: impl AsRef<[u8]>) -> String {
+fn fact_key(kind: &str, name: impl AsRef<[u8]>) -> String {
     format!("{kind}/{}", hex::encode(name))
 }
 
 #[derive(Clone, Copy)]
-struct Question {
+struct ContractCall {
     to: Address,
     pin: usize,
     data: &'static str,
 }
 
-impl Question {
+impl ContractCall {
     fn new(to: Address, pin: usize, data: &'static str) -> Self {
         Self { to, pin, data }
     }
@@ -219,13 +226,13 @@ impl Question {
     }
 }
 
-/// A question to a contract. The gas is enough for any honest answer, and so little that an endless loop ends at once.
+/// A call of a contract. The gas is enough for any honest answer, and so little that an endless loop ends at once.
 fn call(to: Address, data: &str, block: &str) -> Call {
     Call::new("eth_call", format!(r#"[{{"to":"{}","data":"{data}","gas":"0x2dc6c0"}},{block}]"#, hex::encode(to)))
 }
 
-/// A question to a contract as it was at the end of a block.
-pub fn call_at(to: Address, data: &str, pin: &Pin) -> Call {
+/// A call of a contract as it was at the end of a block.
+pub(crate) fn call_at(to: Address, data: &str, pin: &Pin) -> Call {
     call(to, data, &pinned(pin))
 }
 
@@ -235,21 +242,21 @@ fn pinned(pin: &Pin) -> String {
 }
 
 fn by_number(pin: &Pin) -> String {
-    format!(r#""{}""#, rpc::number(pin.height))
+    format!(r#""{}""#, rpc::encode_height(pin.height))
 }
 
-type Answer = Option<String>;
+type CallAnswer = Option<String>;
 
-/// The answers, none where the contract gave none; and all that was sent in the first round, for the keys.
-fn ask(
+/// The answers of contracts, none where one reverted; and all responses of the first round, for the keys.
+fn call_contracts(
     host: &mut impl Host,
-    questions: &[Question],
+    questions: &[ContractCall],
     of_keys: &[Call],
     pins: &[Pin],
     old: OldState,
     batch: usize,
     span: Span,
-) -> Result<(Vec<Answer>, Answers), Failure> {
+) -> Result<(Vec<CallAnswer>, Answers), Failure> {
     let mut calls: Vec<Call> = questions.iter().map(|question| question.call(&pinned(&pins[question.pin]))).collect();
     calls.extend_from_slice(of_keys);
     let sent = jsonrpc::send(host, &calls, batch);
@@ -268,20 +275,20 @@ fn ask(
             },
         }
     }
-    ask_by_number(host, questions, pins, batch, span, &unpinned, &mut answers)?;
-    ask_at_latest(host, questions, batch, span, &stateless, &mut answers)?;
+    call_by_number(host, questions, pins, batch, span, &unpinned, &mut answers)?;
+    call_at_latest(host, questions, batch, span, &stateless, &mut answers)?;
     Ok((answers, sent))
 }
 
-/// For endpoints that know no block by hash: by number, and the same requests tell whether the branch is still ours.
-fn ask_by_number(
+/// For endpoints that take no block hash: asks by number, and for the blocks' hashes, to see that the branch is the same.
+fn call_by_number(
     host: &mut impl Host,
-    questions: &[Question],
+    questions: &[ContractCall],
     pins: &[Pin],
     batch: usize,
     span: Span,
     which: &[usize],
-    answers: &mut [Answer],
+    answers: &mut [CallAnswer],
 ) -> Result<(), Failure> {
     if which.is_empty() {
         return Ok(());
@@ -290,11 +297,11 @@ fn ask_by_number(
     used.sort_unstable();
     used.dedup();
     let calls: Vec<Call> = (which.iter().map(|at| questions[*at].call(&by_number(&pins[questions[*at].pin]))))
-        .chain(used.iter().map(|pin| rpc::block(&rpc::number(pins[*pin].height))))
+        .chain(used.iter().map(|pin| rpc::block(&rpc::encode_height(pins[*pin].height))))
         .collect();
     let sent = jsonrpc::send(host, &calls, batch);
     for (place, pin) in used.iter().enumerate() {
-        let name = sent.read(which.len() + place, rpc::Name::read).map_err(|error| error.failure(span))?;
+        let name = sent.read(which.len() + place, rpc::BlockName::read).map_err(|error| error.failure(span))?;
         if name.is_none_or(|name| !name.hash.eq_ignore_ascii_case(pins[*pin].hash.as_bytes())) {
             return Err(Failure::Reorged);
         }
@@ -309,14 +316,14 @@ fn ask_by_number(
     Ok(())
 }
 
-/// For endpoints that keep no old state: what a pool of two tokens says never changes, so the latest state knows it too.
-fn ask_at_latest(
+/// For endpoints that keep no old state: a pool's two tokens never change, so the latest state has them too.
+fn call_at_latest(
     host: &mut impl Host,
-    questions: &[Question],
+    questions: &[ContractCall],
     batch: usize,
     span: Span,
     which: &[usize],
-    answers: &mut [Answer],
+    answers: &mut [CallAnswer],
 ) -> Result<(), Failure> {
     let calls: Vec<Call> = which.iter().map(|at| questions[*at].call(r#""latest""#)).collect();
     let sent = jsonrpc::send(host, &calls, batch);

@@ -1,14 +1,14 @@
-//! How far an endpoint is, and which network it belongs to.
+//! The head: how far an endpoint is, and which network it belongs to.
 
 use crate::hex;
-use crate::rpc::{self, Name};
+use crate::rpc::{self, BlockName};
 use crate::settings::Settings;
 use chain_plugin_sdk::jsonrpc::{self, Answers};
 use chain_plugin_sdk::{BlockId, Context, Failure, Host, Span, Tip};
 
 /// Asks for the chain's number, its first, latest and finalized block, in one request. The first block is asked each
-/// time: it is what tells an endpoint of another network that calls itself by the same number.
-pub fn head(host: &mut impl Host, context: &Context) -> Result<Tip, Failure> {
+/// time: its hash distinguishes networks that use the same number.
+pub(crate) fn head(host: &mut impl Host, context: &Context) -> Result<Tip, Failure> {
     let settings = Settings::read(context)?;
     let calls = [rpc::chain_id(), rpc::block("0x0"), rpc::block("latest"), rpc::block("finalized")];
     let answers = jsonrpc::send(host, &calls, settings.batch);
@@ -25,7 +25,7 @@ pub fn head(host: &mut impl Host, context: &Context) -> Result<Tip, Failure> {
 }
 
 fn block(answers: &Answers, at: usize) -> Result<Option<BlockId>, Failure> {
-    let name = answers.read(at, Name::read).map_err(|error| error.failure(Span { first: 0, last: 0 }))?;
+    let name = answers.read(at, BlockName::read).map_err(|error| error.failure(Span { first: 0, last: 0 }))?;
     name.map(|name| {
         let height = hex::quantity(name.number).ok_or_else(|| unreadable("a block's number"))?;
         let hash = hex::hash(name.hash).map(hex::encode).ok_or_else(|| unreadable("a block's hash"))?;

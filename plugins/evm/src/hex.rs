@@ -1,4 +1,4 @@
-//! Numbers and bytes straight from the node's hex strings.
+//! Reads numbers and bytes from the node's hex strings, and writes them.
 
 mod digits;
 
@@ -70,7 +70,7 @@ pub fn quantity(text: impl AsRef<[u8]>) -> Option<u64> {
 }
 
 /// A quantity of up to 256 bits.
-pub fn big(text: impl AsRef<[u8]>) -> Option<U256> {
+pub fn quantity_u256(text: impl AsRef<[u8]>) -> Option<U256> {
     let digits = std::str::from_utf8(digits(text.as_ref())?).ok()?;
     let plain = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     plain.then(|| U256::from_str_radix(digits, 16).ok())?
@@ -117,7 +117,7 @@ pub fn word_address(word: U256) -> Option<Address> {
 }
 
 /// Text for an error message.
-pub fn shown(text: &[u8]) -> String {
+pub fn for_message(text: &[u8]) -> String {
     String::from_utf8_lossy(&text[..text.len().min(100)]).into_owned()
 }
 
@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(quantity("0x1f"), Some(31));
         assert_eq!(quantity("0x+1"), None);
         assert_eq!(quantity("0x1ffffffffffffffff"), None);
-        assert_eq!(big("0x"), None);
+        assert_eq!(quantity_u256("0x"), None);
         let mut out = vec![9];
         assert_eq!(append("0x", &mut out), Some(()));
         assert_eq!(append("0x0102", &mut out), Some(()));

@@ -42,7 +42,7 @@ const ROUNDS: [u64; 24] = [
 ];
 
 /// The hash of one message.
-pub fn hash(message: &[u8]) -> B256 {
+pub(crate) fn hash(message: &[u8]) -> B256 {
     let (mut state, mut padded) = ([0_u64; 25], [0; RATE]);
     for block in 0..blocks(message) {
         let block = block_of(message, block, &mut padded);
@@ -55,7 +55,7 @@ pub fn hash(message: &[u8]) -> B256 {
 }
 
 /// The hash of each message, in their order.
-pub fn hash_all(messages: &[&[u8]]) -> Vec<B256> {
+pub(crate) fn hash_all(messages: &[&[u8]]) -> Vec<B256> {
     let mut order: Vec<usize> = (0..messages.len()).collect();
     // Neighbours are of about the same length, so that neither of a pair waits long for the other.
     order.sort_unstable_by_key(|at| blocks(messages[*at]));

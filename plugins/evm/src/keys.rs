@@ -1,4 +1,4 @@
-//! The pools of Uniswap V4: a pool's key, found by its hash, and proved by it.
+//! Keys of Uniswap V4 pools: where a key is asked for, and the proof that its hash is the pool's id.
 
 use crate::hex;
 use crate::rpc;
@@ -13,7 +13,7 @@ const INITIALIZE: &str = "0xdd466e674ea557f56295e2d0218a125ea4b4f0f6f3307b95f85e
 /// `poolKeys(bytes25)`.
 const POOL_KEYS: &str = "0x86b6be7d";
 
-/// What remembers the keys of pools that positions were opened in, beside each of [`V4_MANAGERS`] in their order; zero
+/// The contracts that keep the keys of pools with positions, beside each of [`V4_MANAGERS`] in their order; zero
 /// where it is not known.
 const V4_POSITION_MANAGERS: [Address; 9] = [
     address!("bd216513d74c8cf14cf4747e6aaa6420ff64ee9e"),
@@ -29,19 +29,19 @@ const V4_POSITION_MANAGERS: [Address; 9] = [
 
 /// A pool's key, as far as it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
+pub(crate) struct PoolKey {
     /// Its two currencies; zero is native coin.
     pub tokens: [Address; 2],
     /// The contract that is called around each swap; zero is none.
     pub hooks: Address,
 }
 
-/// The calls that find a key: the event of the pool's beginning, and what the positions' contract remembers.
-pub fn calls(manager: Address, id: B256, height: u64) -> [Call; 2] {
+/// The calls that find a key: the pool's `Initialize` event, and what the position manager keeps.
+pub(crate) fn key_calls(manager: Address, id: B256, height: u64) -> [Call; 2] {
     let logs = format!(
         r#"[{{"address":"{}","fromBlock":"0x0","toBlock":"{}","topics":["{INITIALIZE}","{}"]}}]"#,
         hex::encode(manager),
-        rpc::number(height),
+        rpc::encode_height(height),
         hex::encode(id)
     );
     let at = V4_MANAGERS.iter().position(|known| *known == manager);
@@ -51,9 +51,9 @@ pub fn calls(manager: Address, id: B256, height: u64) -> [Call; 2] {
     [Call::new("eth_getLogs", logs), Call::new("eth_call", call)]
 }
 
-impl Key {
+impl PoolKey {
     /// Reads the answer about logs; none unless a log's key has this hash.
-    pub fn of_logs(id: B256, logs: &[rpc::Log<'_>]) -> Option<Self> {
+    pub(crate) fn from_logs(id: B256, logs: &[rpc::Log<'_>]) -> Option<Self> {
         logs.iter().find_map(|log| {
             let &[_, _, first, second] = log.topics.as_slice() else { return None };
             let [fee, spacing, hooks, ..]: [U256; 5] = hex::words(log.data)?;
@@ -62,8 +62,8 @@ impl Key {
         })
     }
 
-    /// Reads the answer of the positions' contract; none unless the key has this hash.
-    pub fn of_positions(id: B256, answer: &str) -> Option<Self> {
+    /// Reads the answer of the position manager; none unless the key has this hash.
+    pub(crate) fn from_position_manager(id: B256, answer: &str) -> Option<Self> {
         Self::proved(id, hex::words(answer)?)
     }
 
@@ -73,13 +73,13 @@ impl Key {
         (keccak256(bytes.concat()) == id).then(|| Self { tokens: [address(0), address(1)], hooks: address(4) })
     }
 
-    /// As the host keeps it.
-    pub fn pack(&self) -> Vec<u8> {
+    /// As bytes for the host to keep.
+    pub(crate) fn pack(&self) -> Vec<u8> {
         [self.tokens[0], self.tokens[1], self.hooks].concat()
     }
 
-    /// As the host kept it.
-    pub fn unpack(bytes: &[u8]) -> Option<Self> {
+    /// From the bytes that the host kept.
+    pub(crate) fn unpack(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; 60] = bytes.try_into().ok()?;
         let part = |at: usize| Address::from_slice(&bytes[20 * at..20 * (at + 1)]);
         Some(Self { tokens: [part(0), part(1)], hooks: part(2) })
@@ -104,11 +104,11 @@ mod tests {
         let id = b256!("21c67e77068de97969ba93d4aab21826d33ca12bb9f565d8496e8fda8a82ca27");
         let usdc = address!("a0b86991c6218b36c1d19d4a2e9eb0ce3606eb48");
         let words = [U256::ZERO, U256::from_be_slice(usdc.as_slice()), U256::from(500), U256::from(10), U256::ZERO];
-        let key = Key::proved(id, words).unwrap();
-        assert_eq!(key, Key { tokens: [Address::ZERO, usdc], hooks: Address::ZERO });
-        assert_eq!(Key::unpack(&key.pack()), Some(key));
+        let key = PoolKey::proved(id, words).unwrap();
+        assert_eq!(key, PoolKey { tokens: [Address::ZERO, usdc], hooks: Address::ZERO });
+        assert_eq!(PoolKey::unpack(&key.pack()), Some(key));
         let mut other = words;
         other[2] = U256::from(501);
-        assert_eq!(Key::proved(id, other), None);
+        assert_eq!(PoolKey::proved(id, other), None);
     }
 }

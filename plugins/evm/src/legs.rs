@@ -1,73 +1,75 @@
-//! From logs to legs: the swap events of a transaction, each held against what its pool really received and sent.
+//! From logs to legs: the swap events of a transaction, each limited to what its pool really received and sent.
 
-use crate::facts::{Facts, Wanted};
+use crate::facts::{ContractFacts, WantedFacts};
 use crate::hex;
 use crate::model::{Claim, Leg, Moved, NATIVE_COIN, PoolId, SwapEvent, Transfer, Venue};
 use crate::reports::{self, Filler, Report};
 use crate::rpc::Receipt;
 use crate::rules::Rules;
-use crate::settlement::{self, Operation, Order};
+use crate::settlement::{self, SettledOrder, UserOperation};
 use crate::transfers::Backing;
 use crate::venues;
 use alloy_primitives::{Address, U256};
 
-/// Of more tokens than these in one transaction, only those in its pools are asked for what they say of themselves.
-const MOST_TOKENS: usize = 32;
+/// Of more tokens in one transaction, only those of its pools are asked for decimals and symbols.
+const MAX_TOKENS_PER_TRANSACTION: usize = 32;
 
-/// A swap event and where it stands.
-struct Swap {
+/// A swap event, its venue and its index among the logs.
+struct FoundSwap {
     venue: &'static Venue,
     event: SwapEvent,
     place: u32,
 }
 
-/// The swap events of one transaction that took effect.
-pub struct Found {
-    /// The transaction's place among the block's receipts.
+/// What was decoded of one transaction that took effect.
+pub(crate) struct DecodedTransaction {
+    /// The transaction's index among the block's receipts.
     pub receipt: usize,
     /// All token transfers in it.
     pub transfers: Vec<Transfer>,
     /// Orders settled in it.
-    pub orders: Vec<Order>,
+    pub orders: Vec<SettledOrder>,
     /// Operations bundled in it.
-    pub operations: Vec<Operation>,
-    /// What routers say that they did.
+    pub operations: Vec<UserOperation>,
+    /// What routers report that they did.
     pub reports: Vec<Report>,
-    /// Who traded for somebody, also without a venue.
+    /// The listed router that was called or that filled standing orders.
     pub filler: Option<Filler>,
-    swaps: Vec<Swap>,
+    swaps: Vec<FoundSwap>,
     backing: Backing,
 }
 
 /// Events that became no leg.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dropped {
+pub(crate) struct DroppedEvents {
     /// The pool did not receive and send in this transaction what the event claims.
     pub unbacked: u64,
-    /// Nobody knows the pool's two tokens.
+    /// The pool's two tokens are unknown.
     pub not_a_pool: u64,
 }
 
-enum Why {
+enum NoLeg {
     Unbacked,
     NotAPool,
 }
 
-/// Finds the swap events of a block.
-pub fn find(receipts: &[Receipt<'_>]) -> Vec<Found> {
+/// Decodes the transactions of a block that have swaps, orders or reports.
+pub(crate) fn decode_transactions(receipts: &[Receipt<'_>]) -> Vec<DecodedTransaction> {
     receipts
         .iter()
         .enumerate()
         .filter(|(_, receipt)| receipt.succeeded())
         .filter_map(|(at, receipt)| {
-            let (mut swaps, orders) = (swaps(receipt), settlement::orders(&receipt.logs));
-            let (reports, filler) =
-                (reports::all(&receipt.logs), reports::filler(&receipt.logs, receipt.to.and_then(hex::address)));
+            let (mut swaps, orders) = (find_swaps(receipt), settlement::read_orders(&receipt.logs));
+            let (reports, filler) = (
+                reports::read_reports(&receipt.logs),
+                reports::find_filler(&receipt.logs, receipt.to.and_then(hex::address)),
+            );
             if swaps.is_empty() && orders.is_empty() && reports.is_empty() && filler.is_none() {
                 return None;
             }
             let transfers: Vec<Transfer> = receipt.logs.iter().filter_map(Transfer::read).collect();
-            let operations = settlement::operations(&receipt.logs);
+            let operations = settlement::read_operations(&receipt.logs);
             for swap in &mut swaps {
                 if let Some(complete) = swap.venue.complete {
                     swap.event = complete(swap.event, &transfers);
@@ -76,25 +78,25 @@ pub fn find(receipts: &[Receipt<'_>]) -> Vec<Found> {
             let mut holders: Vec<Address> = swaps.iter().map(|swap| swap.event.holder).collect();
             holders.sort_unstable();
             holders.dedup();
-            let backing = Backing::of(&holders, &transfers);
-            Some(Found { receipt: at, transfers, orders, operations, reports, filler, swaps, backing })
+            let backing = Backing::from_transfers(&holders, &transfers);
+            Some(DecodedTransaction { receipt: at, transfers, orders, operations, reports, filler, swaps, backing })
         })
         .collect()
 }
 
-fn swaps(receipt: &Receipt<'_>) -> Vec<Swap> {
+fn find_swaps(receipt: &Receipt<'_>) -> Vec<FoundSwap> {
     (0..)
         .zip(&receipt.logs)
         .filter_map(|(place, log)| {
             let venue = venues::venue_of(log)?;
-            Some(Swap { venue, event: (venue.read)(log)?, place })
+            Some(FoundSwap { venue, event: (venue.read)(log)?, place })
         })
         .collect()
 }
 
-impl Found {
-    /// Notes whom to ask: pools that received and sent something, keys of a manager's pools, and the tokens that moved.
-    pub fn want(&self, pin: usize, rules: &Rules, wanted: &mut Wanted) {
+impl DecodedTransaction {
+    /// Notes the facts to ask for: of pools that received and sent something, keys of a manager's pools, and the tokens that moved.
+    pub(crate) fn note_wanted(&self, pin: usize, rules: &Rules, wanted: &mut WantedFacts) {
         let of_orders = self.orders.iter().filter_map(|order| order.terms).map(|terms| [terms.sold, terms.bought]);
         let of_reports = self.reports.iter().map(|report| [report.sold, report.bought]);
         let moved = |(token, _): &(Address, U256)| self.transfers.iter().any(|transfer| transfer.token == *token);
@@ -103,14 +105,14 @@ impl Found {
                 wanted.tokens.entry(token).or_insert(pin);
             }
         }
-        // What the trader gave and got may have gone through no pool. Hostile transactions must not cost a call per transfer.
+        // Also tokens that went through no pool; but hostile transactions must not cost a call per transfer.
         let mut moved: Vec<Address> = self.transfers.iter().map(|transfer| transfer.token).collect();
         moved.sort_unstable();
         moved.dedup();
-        for token in moved.into_iter().take(MOST_TOKENS) {
+        for token in moved.into_iter().take(MAX_TOKENS_PER_TRANSACTION) {
             wanted.tokens.entry(token).or_insert(pin);
         }
-        for Swap { venue, event, .. } in &self.swaps {
+        for FoundSwap { venue, event, .. } in &self.swaps {
             let SwapEvent { pool, holder, claim, .. } = event;
             match (pool, claim) {
                 (PoolId::Contract(pool), Claim::Pair(_)) if self.backing.is_two_way(*holder) => {
@@ -134,7 +136,7 @@ impl Found {
     }
 
     /// The legs, in the order of their events.
-    pub fn legs(&mut self, facts: &Facts, rules: &Rules, dropped: &mut Dropped) -> Vec<Leg> {
+    pub(crate) fn legs(&mut self, facts: &ContractFacts, rules: &Rules, dropped: &mut DroppedEvents) -> Vec<Leg> {
         let mut legs = Vec::with_capacity(self.swaps.len());
         let mut holders: Vec<Address> = self.swaps.iter().map(|swap| swap.event.holder).collect();
         holders.sort_unstable();
@@ -144,8 +146,8 @@ impl Found {
             let is_alone = holders.get(first + 1) != Some(&holder);
             match leg(swap, is_alone, facts, rules, &mut self.backing) {
                 Ok(leg) => legs.push(leg),
-                Err(Why::Unbacked) => dropped.unbacked += 1,
-                Err(Why::NotAPool) => dropped.not_a_pool += 1,
+                Err(NoLeg::Unbacked) => dropped.unbacked += 1,
+                Err(NoLeg::NotAPool) => dropped.not_a_pool += 1,
             }
         }
         legs
@@ -154,8 +156,14 @@ impl Found {
 
 /// A leg is worth the smaller of what its event claims and what moved; what one leg used up backs no other. An event
 /// may name a token on both of its sides (a tax paid back into the pool, a flash loan): the difference counts.
-fn leg(swap: &Swap, is_alone: bool, facts: &Facts, rules: &Rules, backing: &mut Backing) -> Result<Leg, Why> {
-    let Swap { venue, event: SwapEvent { pool, holder, recipient, .. }, place } = swap;
+fn leg(
+    swap: &FoundSwap,
+    is_alone: bool,
+    facts: &ContractFacts,
+    rules: &Rules,
+    backing: &mut Backing,
+) -> Result<Leg, NoLeg> {
+    let FoundSwap { venue, event: SwapEvent { pool, holder, recipient, .. }, place } = swap;
     let (tokens, claimed) = sides(swap, is_alone, facts, backing)?;
     let is_native = tokens.map(|token| rules.is_native(token));
     let is_taken = |at: usize| venue.is_vault() || is_native[at];
@@ -167,14 +175,14 @@ fn leg(swap: &Swap, is_alone: bool, facts: &Facts, rules: &Rules, backing: &mut 
     let (sold, bought) = match (gain(0), loss(1), gain(1), loss(0)) {
         (Some(into), Some(out), _, _) => ((assets[0], into), (assets[1], out)),
         (_, _, Some(into), Some(out)) => ((assets[1], into), (assets[0], out)),
-        _ => return Err(Why::Unbacked),
+        _ => return Err(NoLeg::Unbacked),
     };
     if sold.0 == bought.0 {
-        return Err(Why::NotAPool);
+        return Err(NoLeg::NotAPool);
     }
     for (at, (token, used)) in tokens.into_iter().zip(capped).enumerate() {
         if !is_taken(at) {
-            backing.take(*holder, token, used);
+            backing.use_up(*holder, token, used);
         }
     }
     let factory = match pool {
@@ -194,29 +202,34 @@ fn leg(swap: &Swap, is_alone: bool, facts: &Facts, rules: &Rules, backing: &mut 
 }
 
 /// The two tokens of a swap, and what it claims to have moved of each.
-fn sides(swap: &Swap, is_alone: bool, facts: &Facts, backing: &Backing) -> Result<([Address; 2], [Moved; 2]), Why> {
+fn sides(
+    swap: &FoundSwap,
+    is_alone: bool,
+    facts: &ContractFacts,
+    backing: &Backing,
+) -> Result<([Address; 2], [Moved; 2]), NoLeg> {
     let SwapEvent { pool, holder, claim, .. } = &swap.event;
     let received = |raw: U256| Moved { into: raw, out: U256::ZERO };
     let sent = |raw: U256| Moved { into: U256::ZERO, out: raw };
     match (claim, pool) {
         (Claim::Pair(moved), PoolId::Contract(pool)) => {
             if !backing.is_two_way(*holder) {
-                return Err(Why::Unbacked);
+                return Err(NoLeg::Unbacked);
             }
-            Ok((facts.pools.get(pool).ok_or(Why::NotAPool)?.tokens, *moved))
+            Ok((facts.pools.get(pool).ok_or(NoLeg::NotAPool)?.tokens, *moved))
         }
         (Claim::Pair(moved), PoolId::Key(key)) => {
             let known = facts.keys.get(key).map(|key| key.tokens);
-            let told = || told_by_transfers(*holder, *moved, is_alone, backing);
-            Ok((known.or_else(told).ok_or(Why::NotAPool)?, *moved))
+            let by_transfers = || tokens_by_transfers(*holder, *moved, is_alone, backing);
+            Ok((known.or_else(by_transfers).ok_or(NoLeg::NotAPool)?, *moved))
         }
         (Claim::Named { sold, bought }, _) => Ok(([sold.0, bought.0], [received(sold.1), sent(bought.1)])),
         (Claim::Unnamed { sold, bought }, _) => {
             let token_in = backing.nearest(*holder, *sold, true, None);
             let token_out = backing.nearest(*holder, *bought, false, token_in);
-            // Of the two one may be native coin, which no log shows.
+            // One of the two may be native coin, which no log shows.
             if token_in.is_none() && token_out.is_none() {
-                return Err(Why::Unbacked);
+                return Err(NoLeg::Unbacked);
             }
             let tokens = [token_in, token_out].map(|token| token.unwrap_or(NATIVE_COIN));
             Ok((tokens, [received(*sold), sent(*bought)]))
@@ -224,10 +237,10 @@ fn sides(swap: &Swap, is_alone: bool, facts: &Facts, backing: &Backing) -> Resul
     }
 }
 
-/// Where nobody can say which tokens a manager's pool has: those that moved to and from the manager by exactly these
+/// The tokens of a manager's pool whose key is unknown: those that moved to and from the manager by exactly these
 /// amounts, in the order that pools keep them; native coin, which comes first, for the one that no log shows, if it
 /// cannot have stayed in the manager for another swap.
-fn told_by_transfers(manager: Address, moved: [Moved; 2], is_alone: bool, backing: &Backing) -> Option<[Address; 2]> {
+fn tokens_by_transfers(manager: Address, moved: [Moved; 2], is_alone: bool, backing: &Backing) -> Option<[Address; 2]> {
     let exact = |at: usize| {
         let is_in = !moved[at].into.is_zero();
         let amount = if is_in { moved[at].into } else { moved[at].out };

@@ -1,36 +1,35 @@
 //! Detects trades on EVM chains: proved blocks in, user-level trades out.
 //!
-//! Modules stand in the order of the way through a scan.
+//! Modules stand from the words that all share to what is built on them; the README has the way through a scan.
 
 pub mod model;
-pub mod rules;
-pub mod settings;
-pub mod chains;
-pub mod factories;
-pub mod head;
-pub mod scan;
 pub mod hex;
 pub mod rpc;
 pub mod topics;
-pub mod events;
-pub mod keccak;
-pub mod trie;
+mod keccak;
+mod trie;
+mod chains;
+mod factories;
+mod rules;
+mod settings;
+mod head;
+mod scan;
 pub mod prove;
+pub mod events;
 pub mod venues;
+mod transfers;
 pub mod settlement;
 pub mod reports;
-pub mod native;
-pub mod transfers;
-pub mod legs;
-pub mod facts;
-pub mod pools;
-pub mod keys;
-pub mod tokens;
-pub mod deals;
-mod seen;
-pub mod platforms;
-pub mod reference;
-pub mod trades;
+mod native;
+mod legs;
+mod pools;
+mod keys;
+mod tokens;
+mod facts;
+mod attribution;
+mod platforms;
+mod reference;
+mod trades;
 
 use chain_plugin_sdk::{Context, Description, Failure, Host, Plugin, Scanned, Span, Tip, Wake};
 
@@ -42,7 +41,7 @@ impl Plugin for Evm {
         Description {
             id: "evm".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            settings_schema: settings::SCHEMA.to_owned(),
+            settings_schema: settings::SETTINGS_SCHEMA.to_owned(),
             synthetic: false,
             attributes: vec![],
         }
@@ -57,7 +56,7 @@ impl Plugin for Evm {
     }
 
     fn widest_span() -> u64 {
-        settings::WIDEST_SPAN
+        settings::MAX_SPAN_BLOCKS
     }
 
     fn wake_by(_context: &Context) -> Option<Wake> {

@@ -9,6 +9,10 @@ use alloy_primitives::{Address, B256, U256};
 /// What stands for native coin in events; some venues use the zero address instead.
 pub const NATIVE_COIN: Address = Address::repeat_byte(0xee);
 
+/// A fee takes at most one part in so many of an amount: the fees of routers and platforms stay below a tenth, and what
+/// is missing beyond that went elsewhere.
+pub const MAX_FEE_DIVISOR: u64 = 10;
+
 /// An amount of an asset, in its smallest unit.
 pub type Amount = netting::Amount<Address>;
 

@@ -1,9 +1,8 @@
-//! Native coin: what a transaction brought along and what was unwrapped in it, the two sides of it that can be seen
-//! without traces.
+//! Native coin: the value of a transaction and what was wrapped and unwrapped in it, all that can be seen without traces.
 
 use crate::hex;
-use crate::model::Transfer;
-use crate::rpc::{Log, Sent};
+use crate::model::{MAX_FEE_DIVISOR, Transfer};
+use crate::rpc::{Log, SentTransaction};
 use crate::rules::Rules;
 use crate::topics::Role;
 use alloy_primitives::{Address, U256};
@@ -12,7 +11,7 @@ use memchr::memmem;
 /// `Withdrawal(address indexed src, uint256 wad)` and `Deposit(address indexed dst, uint256 wad)` of the contract that wraps
 /// the native coin; `LogTransfer(address indexed token, address indexed from, address indexed to, uint256 amount, …)` of
 /// Polygon's native coin, the one chain whose native transfers leave logs.
-pub const NATIVE_EVENTS: &[(&str, Role)] = &[
+pub(crate) const NATIVE_EVENTS: &[(&str, Role)] = &[
     ("Withdrawal(address,uint256)", Role::Withdrawal),
     ("Deposit(address,uint256)", Role::Deposit),
     ("LogTransfer(address,address,address,uint256,uint256,uint256,uint256,uint256)", Role::NativeTransfer),
@@ -20,10 +19,10 @@ pub const NATIVE_EVENTS: &[(&str, Role)] = &[
 
 /// What is known of native coin in one transaction.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Native<'a> {
-    /// Brought along by the sender; zero where nobody tells.
+pub(crate) struct NativeCoin<'a> {
+    /// The transaction's value; zero where the node does not give it.
     pub value: U256,
-    /// Unwrapped, in all.
+    /// Unwrapped, by all accounts together.
     pub unwrapped: U256,
     /// Wrapped by the contract that was called.
     pub wrapped_by_callee: U256,
@@ -32,10 +31,15 @@ pub struct Native<'a> {
     input: &'a [u8],
 }
 
-impl<'a> Native<'a> {
+impl<'a> NativeCoin<'a> {
     /// Reads what was sent, and what was wrapped and unwrapped by the transaction's logs.
-    pub fn of(sent: &Sent<'a>, logs: &[Log<'_>], wrapped: Option<Address>, callee: Option<Address>) -> Self {
-        let value = sent.value.and_then(hex::big).unwrap_or_default();
+    pub(crate) fn read(
+        sent: &SentTransaction<'a>,
+        logs: &[Log<'_>],
+        wrapped: Option<Address>,
+        callee: Option<Address>,
+    ) -> Self {
+        let value = sent.value.and_then(hex::quantity_u256).unwrap_or_default();
         let mut native = Self { value, input: sent.input.unwrap_or_default(), ..Self::default() };
         let Some(wrapped) = wrapped else { return native };
         for (who, raw, is_out) in logs.iter().filter_map(|log| wrapping(log, wrapped)) {
@@ -52,31 +56,31 @@ impl<'a> Native<'a> {
         native
     }
 
-    /// What the sender spent, where the pools got `used` of the native coin and gave `bought`: all that it brought along,
-    /// since a router keeps its fee of it, unless the rest went back. The rest goes back where the amount bought was
-    /// asked for (it stands in the call), or where just the rest was unwrapped. More than a tenth is no fee.
-    pub fn spent(&self, used: U256, bought: U256) -> U256 {
+    /// What the sender spent, where the pools got `used` of the native coin and gave `bought`. That is all of the value,
+    /// since a router keeps its fee of it, unless the rest was paid back: the call asked for the amount bought, just the
+    /// rest was unwrapped, or the rest is more than a fee.
+    pub(crate) fn spent(&self, used: U256, bought: U256) -> U256 {
         let Some(rest) = self.value.checked_sub(used) else { return used };
-        let is_fee = rest <= self.value / U256::from(10);
+        let is_fee = rest <= self.value / U256::from(MAX_FEE_DIVISOR);
         if !is_fee || self.unwrapped == rest || self.was_asked_for(bought) { used } else { self.value }
     }
 
     /// The bytes of the call.
-    pub fn call(&self) -> Vec<u8> {
+    pub(crate) fn call(&self) -> Vec<u8> {
         let mut bytes = vec![];
         hex::append(self.input, &mut bytes).map(|()| bytes).unwrap_or_default()
     }
 
     /// Whether an amount stands in the call, as a word.
-    pub fn was_asked_for(&self, amount: U256) -> bool {
+    pub(crate) fn was_asked_for(&self, amount: U256) -> bool {
         let call = self.call();
         let words = call.get(4..).unwrap_or_default();
         memmem::find(words, &amount.to_be_bytes::<32>()).is_some()
     }
 }
 
-/// Transfers of native coin that left logs, where the coin is a contract too.
-pub fn transfers(logs: &[Log<'_>], rules: &Rules) -> Vec<Transfer> {
+/// Transfers of native coin that left logs, on a chain where the coin is a contract too.
+pub(crate) fn transfers(logs: &[Log<'_>], rules: &Rules) -> Vec<Transfer> {
     let Some((native, wrapped)) = rules.native.zip(rules.wrapped) else { return vec![] };
     let read = |log: &Log<'_>| {
         let &[_, _token, from, to] = log.topics.as_slice() else { return None };
@@ -87,7 +91,7 @@ pub fn transfers(logs: &[Log<'_>], rules: &Rules) -> Vec<Transfer> {
     logs.iter().filter_map(read).collect()
 }
 
-/// Who wrapped (or unwrapped, if so) how much.
+/// Who wrapped how much, and whether it was unwrapped instead.
 fn wrapping(log: &Log<'_>, wrapped: Address) -> Option<(Address, U256, bool)> {
     let is_out = match log.role()? {
         Role::Withdrawal => true,
@@ -109,8 +113,8 @@ mod tests {
     use chain_plugin_sdk::json::Cursor;
 
     fn native(value: &str, unwrapped: u64, input: &str) -> U256 {
-        let sent = Sent { hash: b"", value: Some(value.as_bytes()), input: Some(input.as_bytes()) };
-        let native = Native { unwrapped: U256::from(unwrapped), ..Native::of(&sent, &[], None, None) };
+        let sent = SentTransaction { hash: b"", value: Some(value.as_bytes()), input: Some(input.as_bytes()) };
+        let native = NativeCoin { unwrapped: U256::from(unwrapped), ..NativeCoin::read(&sent, &[], None, None) };
         native.spent(U256::from(990), U256::from(77))
     }
 
@@ -126,10 +130,10 @@ mod tests {
     #[test]
     fn the_rest_is_a_fee_unless_it_went_back() {
         assert_eq!(native("0x3e8", 0, "0x12345678"), U256::from(1_000));
-        // The amount bought was asked for, so what was too much went back.
+        // The amount bought was asked for, so the rest was paid back.
         assert_eq!(native("0x3e8", 0, &format!("0x12345678{:064x}", 77)), U256::from(990));
         assert_eq!(native("0x3e8", 10, "0x12345678"), U256::from(990));
-        // What was brought for something else, or too little of it.
+        // A value far above what the pools got, and one below it.
         assert_eq!(native("0x7d0", 0, "0x"), U256::from(990));
         assert_eq!(native("0x1", 0, "0x"), U256::from(990));
     }
@@ -151,8 +155,9 @@ mod tests {
         ];
         let logs: Vec<Log<'_>> =
             texts.iter().map(|text| Log::read(&mut Cursor::new(text), crate::events::table()).unwrap()).collect();
-        let native = |wrapped| Native::of(&Sent::default(), &logs, wrapped, Some(Address::with_last_byte(2)));
-        let sums = |native: Native<'_>| [native.unwrapped, native.wrapped_by_callee, native.unwrapped_by_callee];
+        let native =
+            |wrapped| NativeCoin::read(&SentTransaction::default(), &logs, wrapped, Some(Address::with_last_byte(2)));
+        let sums = |native: NativeCoin<'_>| [native.unwrapped, native.wrapped_by_callee, native.unwrapped_by_callee];
         assert_eq!(sums(native(Some(wrapper))), [18, 9, 9].map(U256::from));
         assert_eq!(sums(native(None)), [U256::ZERO; 3]);
     }

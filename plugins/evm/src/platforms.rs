@@ -1,4 +1,4 @@
-//! Platforms: trades that came through somebody's front door, and what they charged.
+//! Platforms: which integrator sent a trade (by router, fee recipient or code), and what it charged.
 
 use crate::hex;
 use crate::model::{Amount, Transfer};
@@ -8,18 +8,18 @@ use chain_plugin_sdk::Failure;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// A platform as the settings spell it.
+/// A platform as written in the settings.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Spelled {
+pub(crate) struct PlatformSettings {
     routers: Vec<String>,
     fee_recipients: Vec<String>,
     codes: Vec<String>,
 }
 
-/// What tells a platform's trades.
+/// What a platform's trades are recognised by.
 #[derive(Clone, Debug)]
-pub struct Platform {
+pub(crate) struct Platform {
     /// Its name.
     pub name: String,
     /// Contracts that its users call.
@@ -50,14 +50,14 @@ impl Code {
         ((4..=32).contains(&bytes.len()) && bytes.iter().any(|byte| *byte != 0)).then_some(Self::Bytes(bytes))
     }
 
-    /// Sixteen bytes and more are found anywhere in a call, fewer only at its end: elsewhere they could stand by chance.
-    fn is_in(&self, input: &[u8]) -> bool {
+    /// Sixteen bytes and more are found anywhere in a call, fewer only at its end: elsewhere so few bytes match by chance.
+    fn is_in_call(&self, input: &[u8]) -> bool {
         let Self::Bytes(bytes) = self else { return false };
         let Some(arguments) = input.get(4..) else { return false };
         arguments.ends_with(bytes) || (bytes.len() >= 16 && arguments.windows(bytes.len()).any(|part| part == bytes))
     }
 
-    fn is_of(&self, report: &Report) -> bool {
+    fn is_in_report(&self, report: &Report) -> bool {
         let number = match self {
             Self::Bytes(bytes) => U256::from_be_slice(bytes),
             Self::Number(number) => *number,
@@ -68,20 +68,20 @@ impl Code {
 
 /// What a platform took of one asset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Charge {
-    /// What and how much.
+pub(crate) struct Charge {
+    /// The asset, and how much.
     pub amount: Amount,
     /// Who got it.
     pub recipient: Address,
 }
 
 /// Reads the settings, in the order of names.
-pub fn read(spelled: &BTreeMap<String, Spelled>) -> Result<Vec<Platform>, Failure> {
-    let read = |(name, spelled): (&String, &Spelled)| {
+pub(crate) fn read_platforms(settings: &BTreeMap<String, PlatformSettings>) -> Result<Vec<Platform>, Failure> {
+    let read = |(name, settings): (&String, &PlatformSettings)| {
         if name.is_empty() || name.len() > 64 {
             return Err(Failure::BadSettings(format!("settings: platforms: the name `{name}` is empty or too long")));
         }
-        if spelled.routers.is_empty() && spelled.fee_recipients.is_empty() && spelled.codes.is_empty() {
+        if settings.routers.is_empty() && settings.fee_recipients.is_empty() && settings.codes.is_empty() {
             let why = format!("settings: platforms: {name} has neither routers nor fee-recipients nor codes");
             return Err(Failure::BadSettings(why));
         }
@@ -90,20 +90,20 @@ pub fn read(spelled: &BTreeMap<String, Spelled>) -> Result<Vec<Platform>, Failur
             hex::address(text).ok_or_else(bad)
         };
         let addresses = |texts: &[String]| texts.iter().map(address).collect::<Result<Vec<_>, _>>();
-        let (routers, recipients) = (addresses(&spelled.routers)?, addresses(&spelled.fee_recipients)?);
+        let (routers, recipients) = (addresses(&settings.routers)?, addresses(&settings.fee_recipients)?);
         let code = |text: &String| {
             let why = "is no code: 4 to 32 bytes with 0x, or a number";
             Code::read(text).ok_or_else(|| Failure::BadSettings(format!("settings: platforms: {name}: {text} {why}")))
         };
-        let codes = spelled.codes.iter().map(code).collect::<Result<Vec<_>, _>>()?;
+        let codes = settings.codes.iter().map(code).collect::<Result<Vec<_>, _>>()?;
         Ok(Platform { name: name.clone(), routers, recipients, codes })
     };
-    spelled.iter().map(read).collect()
+    settings.iter().map(read).collect()
 }
 
 impl Platform {
     /// Whether a transaction is the platform's: its router was called, its fee was paid, or its code was given.
-    pub fn owns(
+    pub(crate) fn owns(
         &self,
         callee: Option<Address>,
         transfers: &[Transfer],
@@ -112,20 +112,20 @@ impl Platform {
     ) -> bool {
         callee.is_some_and(|callee| self.is_router(callee))
             || transfers.iter().any(|transfer| self.recipients.contains(&transfer.to))
-            || self.codes.iter().any(|code| reports.iter().any(|report| code.is_of(report)))
+            || self.codes.iter().any(|code| reports.iter().any(|report| code.is_in_report(report)))
             || (!self.codes.is_empty() && {
                 let input = input();
-                self.codes.iter().any(|code| code.is_in(&input))
+                self.codes.iter().any(|code| code.is_in_call(&input))
             })
     }
 
     /// Whether a contract is one that the platform's users call.
-    pub fn is_router(&self, contract: Address) -> bool {
+    pub(crate) fn is_router(&self, contract: Address) -> bool {
         self.routers.contains(&contract)
     }
 
     /// What went to the platform, by asset and recipient.
-    pub fn charges(&self, transfers: &[Transfer]) -> Vec<Charge> {
+    pub(crate) fn charges(&self, transfers: &[Transfer]) -> Vec<Charge> {
         let mut sums: BTreeMap<(Address, Address), U256> = BTreeMap::new();
         for transfer in transfers {
             if self.recipients.contains(&transfer.to) && !self.recipients.contains(&transfer.from) {
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn platform(json: &str) -> Result<Vec<Platform>, Failure> {
-        read(&serde_json::from_str(json).unwrap())
+        read_platforms(&serde_json::from_str(json).unwrap())
     }
 
     #[test]

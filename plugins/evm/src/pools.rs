@@ -1,37 +1,37 @@
-//! What a pool says of itself: its two tokens and the factory that made it.
+//! Facts about a pool, by its own answers: its two tokens and the factory that made it.
 
 use crate::hex;
 use alloy_primitives::Address;
 
 /// The calls that a pool answers: `token0()`, `token1()`, `factory()`.
-pub const POOL_CALLS: [&str; 3] = ["0x0dfe1681", "0xd21220a7", "0xc45a0155"];
+pub(crate) const POOL_CALLS: [&str; 3] = ["0x0dfe1681", "0xd21220a7", "0xc45a0155"];
 
 /// A pool of two tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pool {
+pub(crate) struct Pool {
     /// In the pool's own order.
     pub tokens: [Address; 2],
-    /// Who made it, as far as it says.
+    /// The factory that made it, if the pool names one.
     pub factory: Option<Address>,
 }
 
 impl Pool {
     /// Reads the answers to [`POOL_CALLS`]; none when what answered is no pool.
-    pub fn read(answers: [Option<&str>; 3]) -> Option<Self> {
+    pub(crate) fn read(answers: [Option<&str>; 3]) -> Option<Self> {
         let [first, second, factory] =
             answers.map(|answer| answer.and_then(hex::padded_address).filter(|address| !address.is_zero()));
         let tokens = [first?, second?];
         (tokens[0] != tokens[1]).then_some(Self { tokens, factory })
     }
 
-    /// As the host keeps it.
-    pub fn pack(&self) -> Vec<u8> {
+    /// As bytes for the host to keep.
+    pub(crate) fn pack(&self) -> Vec<u8> {
         let [first, second] = self.tokens;
         [first, second, self.factory.unwrap_or_default()].concat()
     }
 
-    /// As the host kept it.
-    pub fn unpack(bytes: &[u8]) -> Option<Self> {
+    /// From the bytes that the host kept.
+    pub(crate) fn unpack(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; 60] = bytes.try_into().ok()?;
         let part = |at: usize| Address::from_slice(&bytes[20 * at..20 * (at + 1)]);
         Some(Self { tokens: [part(0), part(1)], factory: Some(part(2)).filter(|factory| !factory.is_zero()) })

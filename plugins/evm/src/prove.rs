@@ -1,4 +1,4 @@
-//! Proof that nothing was left out: the header hashes to the block's hash, the receipts to the header's root.
+//! Proves that no log is missing or changed: the header hashes to the block's hash, the receipts to the header's root.
 
 use crate::chains::Proof;
 use crate::rpc::{Header, Log, Receipt, Text};
@@ -7,13 +7,13 @@ use alloy_primitives::{B256, Bloom, BloomInput};
 use alloy_rlp::{EMPTY_STRING_CODE, Encodable};
 use std::ops::Range;
 
-/// The word for a block whose every log is proved.
-pub const WHOLE: &str = "receipts";
+/// The attribute `proof` of a block whose every log is proved.
+pub const PROVED_BY_RECEIPTS: &str = "receipts";
 
-/// Proves a block; gives the number of receipts that the proof covers, or why it failed. Receipts beyond that number
+/// Proves a block; returns the number of receipts that the proof covers, or why it failed. Receipts beyond that number
 /// belong to no root and must not be used.
 pub fn block(rule: Proof, header: &Header<'_>, receipts: &[Receipt<'_>]) -> Result<usize, String> {
-    let height = hex::shown(header.number);
+    let height = hex::for_message(header.number);
     let stated = hex::hash(header.hash).ok_or_else(|| format!("block {height} has no readable hash"))?;
     let computed = header_hash(header).ok_or_else(|| format!("the header of block {height} cannot be read"))?;
     if computed != stated {
@@ -21,7 +21,8 @@ pub fn block(rule: Proof, header: &Header<'_>, receipts: &[Receipt<'_>]) -> Resu
     }
     let root =
         hex::hash(header.receipts_root).ok_or_else(|| format!("block {height} has no readable receipts root"))?;
-    let encoded = Encoded::of(receipts).ok_or_else(|| format!("a receipt of block {height} cannot be read"))?;
+    let encoded =
+        Encoded::from_receipts(receipts).ok_or_else(|| format!("a receipt of block {height} cannot be read"))?;
     if encoded.root(receipts.len()) == root {
         return Ok(receipts.len());
     }
@@ -45,7 +46,7 @@ pub fn header_hash(header: &Header<'_>) -> Option<B256> {
     for bytes in [header.transactions_root?, header.receipts_root, header.logs_bloom] {
         put_bytes(bytes, &mut fields)?;
     }
-    // Where the difficulty is always zero, some nodes leave it out. The hash tells whether that was right.
+    // Where the difficulty is always zero, some nodes leave it out. A wrong guess gives another hash.
     for quantity in
         [header.difficulty.unwrap_or(b"0x0"), header.number, header.gas_limit?, header.gas_used?, header.timestamp]
     {
@@ -61,7 +62,7 @@ pub fn header_hash(header: &Header<'_>) -> Option<B256> {
     Some(keccak::hash(&list))
 }
 
-/// What forks have added, in the order they did; a chain that skips one leaves it out.
+/// The fields that forks added, in their order; a chain that skips a fork leaves its fields out.
 fn put_later_fields(header: &Header<'_>, out: &mut Vec<u8>) -> Option<()> {
     enum As<'a> {
         Bytes(Option<Text<'a>>),
@@ -95,7 +96,7 @@ fn put_later_fields(header: &Header<'_>, out: &mut Vec<u8>) -> Option<()> {
 
 /// The root of a list of receipts; none when one cannot be read.
 pub fn receipts_root(receipts: &[Receipt<'_>]) -> Option<B256> {
-    Some(Encoded::of(receipts)?.root(receipts.len()))
+    Some(Encoded::from_receipts(receipts)?.root(receipts.len()))
 }
 
 /// Receipts in their consensus encoding, one after the other.
@@ -105,7 +106,7 @@ struct Encoded {
 }
 
 impl Encoded {
-    fn of(receipts: &[Receipt<'_>]) -> Option<Self> {
+    fn from_receipts(receipts: &[Receipt<'_>]) -> Option<Self> {
         let mut encoded = Self { bytes: Vec::new(), places: Vec::with_capacity(receipts.len()) };
         let (mut body, mut lengths) = (Vec::new(), Vec::new());
         for receipt in receipts {
@@ -139,7 +140,7 @@ fn put_receipt(receipt: &Receipt<'_>, body: &mut Vec<u8>, lengths: &mut Vec<Leng
     }
     lengths.clear();
     for log in &receipt.logs {
-        lengths.push(Lengths::of(log)?);
+        lengths.push(Lengths::from_log(log)?);
     }
     put_header(true, lengths.iter().map(Lengths::total).sum(), body);
     for (log, lengths) in receipt.logs.iter().zip(&*lengths) {
@@ -170,7 +171,7 @@ impl Lengths {
     const ADDRESS: usize = 21;
     const TOPIC: usize = 33;
 
-    fn of(log: &Log<'_>) -> Option<Self> {
+    fn from_log(log: &Log<'_>) -> Option<Self> {
         let count = log.data.len().checked_sub(2)? / 2;
         let data = if is_alone(log.data) { 1 } else { alloy_rlp::length_of_length(count) + count };
         Some(Self { topics: log.topics.as_slice().len() * Self::TOPIC, data })
@@ -198,7 +199,7 @@ fn put_log(log: &Log<'_>, lengths: &Lengths, out: &mut Vec<u8>) -> Option<()> {
     (out.len() == end).then_some(())
 }
 
-/// What the node left out, from the logs; those that cannot be read fail where they are encoded.
+/// The bloom that the node left out, from the logs; logs that cannot be read fail where they are encoded.
 fn bloom(logs: &[Log<'_>]) -> Bloom {
     let mut bloom = Bloom::ZERO;
     let mut accrue = |bytes: &[u8]| bloom.accrue(BloomInput::Hash(keccak::hash(bytes)));
@@ -213,7 +214,7 @@ fn bloom(logs: &[Log<'_>]) -> Bloom {
     bloom
 }
 
-/// A single byte that RLP spells as itself.
+/// A single byte that RLP encodes as itself.
 fn is_alone(text: Text<'_>) -> bool {
     text.len() == 4 && hex::quantity(text).is_some_and(|byte| byte < u64::from(EMPTY_STRING_CODE))
 }
@@ -230,7 +231,7 @@ fn put_bytes(text: Text<'_>, out: &mut Vec<u8>) -> Option<()> {
 fn put_quantity(text: Text<'_>, out: &mut Vec<u8>) -> Option<()> {
     match hex::quantity(text) {
         Some(small) => small.encode(out),
-        None => hex::big(text)?.encode(out),
+        None => hex::quantity_u256(text)?.encode(out),
     }
     Some(())
 }
@@ -239,7 +240,7 @@ fn put_header(list: bool, payload_length: usize, out: &mut Vec<u8>) {
     alloy_rlp::Header { list, payload_length }.encode(out);
 }
 
-/// Polygon appends a transaction of its own, from nobody to nobody, for what it read on Ethereum.
+/// Polygon's state-sync transaction, from the zero address to the zero address, for what it read on Ethereum.
 fn is_state_sync(receipt: &Receipt<'_>) -> bool {
     let nobody = |address: Text<'_>| hex::address(address).is_some_and(|address| address.is_zero());
     nobody(receipt.from) && receipt.to.is_none_or(nobody)

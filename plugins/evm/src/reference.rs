@@ -1,11 +1,11 @@
-//! ReferencePool pools: what an asset cost in dollars at the end of a block.
+//! Reference pools: what an asset cost in dollars at the end of a block.
 //!
 //! The price is that of the last swap of a configured pool in the block: it comes from the block's own receipts, so it is
 //! proved with them, costs no request, and is the same on every replay. Where none of an asset's pools traded in a block,
-//! those that may be asked are asked what they were at its end; that needs an endpoint with the state of the block, and
-//! no other answer will do, so that it is the same on every replay too.
+//! the pools with `ask` are asked for their state at its end. That needs an endpoint with the state of the block; no other
+//! answer is taken, so that it is the same on every replay too.
 
-use crate::facts::{self, Facts, Pin};
+use crate::facts::{self, ContractFacts, Pin};
 use crate::hex;
 use crate::model::Amount;
 use crate::pools::Pool;
@@ -19,14 +19,14 @@ use std::collections::BTreeMap;
 
 /// How much of a pool's second token one unit of its first was worth, as a fraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Price {
+pub(crate) struct Price {
     second: U512,
     first: U512,
 }
 
 /// `Sync(uint112 reserve0, uint112 reserve1)`, of pools like Uniswap V2's and, with wider numbers, Solidly's; `Swap` of V3 and
 /// of Pancake V3.
-pub const REFERENCE_EVENTS: &[(&str, Role)] = &[
+pub(crate) const REFERENCE_EVENTS: &[(&str, Role)] = &[
     ("Sync(uint112,uint112)", Role::Reserves),
     ("Sync(uint256,uint256)", Role::Reserves),
     ("Swap(address,address,int256,int256,uint160,uint128,int24)", Role::PriceRoot),
@@ -36,8 +36,8 @@ pub const REFERENCE_EVENTS: &[(&str, Role)] = &[
 /// `slot0()` of pools like Uniswap V3's, `getReserves()` of those like V2's: a pool knows one of them.
 const STATE_CALLS: [&str; 2] = ["0x3850c7bd", "0x0902f1ac"];
 
-/// By pool: its price behind its last event of a block.
-pub fn prices(receipts: &[Receipt<'_>], references: &[ReferencePool]) -> BTreeMap<Address, Price> {
+/// By pool: its price after its last event in a block.
+pub(crate) fn prices(receipts: &[Receipt<'_>], references: &[ReferencePool]) -> BTreeMap<Address, Price> {
     let mut prices = BTreeMap::new();
     if references.is_empty() {
         return prices;
@@ -46,7 +46,7 @@ pub fn prices(receipts: &[Receipt<'_>], references: &[ReferencePool]) -> BTreeMa
         let Some(Role::Reserves | Role::PriceRoot) = log.role() else { continue };
         let Some(pool) = hex::address(log.address) else { continue };
         if references.iter().any(|reference| reference.pool == pool)
-            && let Some(price) = read(log)
+            && let Some(price) = read_price(log)
         {
             prices.insert(pool, price);
         }
@@ -54,19 +54,19 @@ pub fn prices(receipts: &[Receipt<'_>], references: &[ReferencePool]) -> BTreeMa
     prices
 }
 
-fn read(log: &Log<'_>) -> Option<Price> {
+fn read_price(log: &Log<'_>) -> Option<Price> {
     match log.role()? {
-        Role::Reserves => hex::words::<2>(log.data).and_then(Price::of_reserves),
+        Role::Reserves => hex::words::<2>(log.data).and_then(Price::from_reserves),
         Role::PriceRoot => {
             let [_, _, root, ..] = hex::first_words::<5>(log.data)?;
-            Price::of_root(root)
+            Price::from_root(root)
         }
         _ => None,
     }
 }
 
-/// The pools to ask about a block with these prices: of assets that none of them prices.
-pub fn to_ask<'a>(
+/// The pools to ask about a block: those of assets that no price of the block covers.
+pub(crate) fn to_ask<'a>(
     prices: &'a BTreeMap<Address, Price>,
     references: &'a [ReferencePool],
 ) -> impl Iterator<Item = Address> + 'a {
@@ -74,8 +74,9 @@ pub fn to_ask<'a>(
     references.iter().filter(move |one| one.ask && !is_priced(one.asset)).map(|one| one.pool)
 }
 
-/// Asks pools what they were at the end of blocks, all in one round; a contract that is no pool, or was none yet, has no price.
-pub fn ask(
+/// Asks pools for their state at the end of blocks, all in one round; a contract that is no pool, or was none yet, has
+/// no price.
+pub(crate) fn ask_for_prices(
     host: &mut impl Host,
     wanted: &[(usize, Address)],
     pins: &[Pin],
@@ -100,23 +101,23 @@ pub fn ask(
     (0..wanted.len())
         .map(|at| {
             let (slot, reserves) = (answer(2 * at)?, answer(2 * at + 1)?);
-            let root = slot.and_then(hex::first_words::<1>).and_then(|[root]| Price::of_root(root));
-            Ok(root.or_else(|| reserves.and_then(hex::first_words::<2>).and_then(Price::of_reserves)))
+            let root = slot.and_then(hex::first_words::<1>).and_then(|[root]| Price::from_root(root));
+            Ok(root.or_else(|| reserves.and_then(hex::first_words::<2>).and_then(Price::from_reserves)))
         })
         .collect()
 }
 
 impl Price {
-    fn of_reserves([first, second]: [U256; 2]) -> Option<Self> {
-        Self::of(U512::from(first), U512::from(second))
+    fn from_reserves([first, second]: [U256; 2]) -> Option<Self> {
+        Self::from_parts(U512::from(first), U512::from(second))
     }
 
     /// The root of the price, times 2^96.
-    fn of_root(root: U256) -> Option<Self> {
-        Self::of(U512::from(1) << 192, U512::from(root).checked_mul(U512::from(root))?)
+    fn from_root(root: U256) -> Option<Self> {
+        Self::from_parts(U512::from(1) << 192, U512::from(root).checked_mul(U512::from(root))?)
     }
 
-    fn of(first: U512, second: U512) -> Option<Self> {
+    fn from_parts(first: U512, second: U512) -> Option<Self> {
         (!first.is_zero() && !second.is_zero()).then_some(Self { second, first })
     }
 
@@ -129,10 +130,10 @@ impl Price {
 }
 
 /// An amount in a dollar token, by the first reference that prices its asset at the end of the block.
-pub fn dollars(
+pub(crate) fn dollars(
     (asset, raw): Amount,
     prices: &BTreeMap<Address, Price>,
-    facts: &Facts,
+    facts: &ContractFacts,
     rules: &Rules,
 ) -> Option<Amount> {
     let of = |reference: &ReferencePool| {
@@ -160,7 +161,7 @@ mod tests {
             topic(REFERENCE_EVENTS[event]),
             words.concat()
         );
-        read(&Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap())
+        read_price(&Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap())
     }
 
     #[test]
@@ -169,13 +170,13 @@ mod tests {
         assert_eq!(topic(REFERENCE_EVENTS[1]), "0xcf2aa50876cdfbb541206f89af0ee78d44a2abf8d328e37fa4917f982149848a");
     }
 
-    /// Two pools and a contract that is none, at two blocks, of which one is gone from the endpoint's state.
-    struct Node {
+    /// Two pools and a contract that is no pool, at two blocks, of which one is gone from the endpoint's state.
+    struct PoolNode {
         is_pruned: bool,
         asked: usize,
     }
 
-    impl Host for Node {
+    impl Host for PoolNode {
         fn send(&mut self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
             self.asked += requests.len();
             let one = |call: &serde_json::Value| {
@@ -215,14 +216,14 @@ mod tests {
             Pin { height: 6, hash: "0xabc".to_owned(), is_final: false },
         ];
         let wanted = [(0, pool(1)), (0, pool(2)), (1, pool(2)), (1, pool(3))];
-        let mut node = Node { is_pruned: false, asked: 0 };
-        let asked = |node: &mut Node| ask(node, &wanted, &pins, 100, Span { first: 5, last: 6 });
+        let mut node = PoolNode { is_pruned: false, asked: 0 };
+        let asked = |node: &mut PoolNode| ask_for_prices(node, &wanted, &pins, 100, Span { first: 5, last: 6 });
         let prices = asked(&mut node).unwrap();
         let worth = |price: &Option<Price>| price.and_then(|price| price.other(U256::from(7), true));
         let seven = |times: u64| Some(U256::from(7 * times));
         assert_eq!(prices.iter().map(worth).collect::<Vec<_>>(), [seven(4), seven(3), seven(3), None]);
         assert_eq!(node.asked, 1, "all in one request");
-        let gone = asked(&mut Node { is_pruned: true, asked: 0 });
+        let gone = asked(&mut PoolNode { is_pruned: true, asked: 0 });
         assert!(matches!(gone, Err(Failure::Elsewhere(why)) if why.contains("state")), "another answer will not do");
     }
 
@@ -233,7 +234,7 @@ mod tests {
         let references =
             [reference(1, coin, true), reference(2, coin, true), reference(3, gold, true), reference(4, gold, false)];
         let ask = |traded: &[u8]| {
-            let price = Price::of_reserves([U256::from(1), U256::from(1)]).unwrap();
+            let price = Price::from_reserves([U256::from(1), U256::from(1)]).unwrap();
             let prices = traded.iter().map(|pool| (Address::with_last_byte(*pool), price)).collect();
             to_ask(&prices, &references).map(|pool| pool[19]).collect::<Vec<_>>()
         };
@@ -252,7 +253,7 @@ mod tests {
             assert_eq!(price.other(number(7), false), Some(number(1)));
         }
         assert_eq!(price(0, &[number(0), number(1)]), None);
-        // A price at the edge and an amount at the edge: no worth, no trap.
+        // A price at the edge and an amount at the edge: no price, and no overflow.
         let edge = price(2, &[number(0), number(0), U256::MAX >> 96, number(1), number(1)]).unwrap();
         assert_eq!(edge.other(U256::MAX, true), None);
     }

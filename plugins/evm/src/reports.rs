@@ -1,5 +1,5 @@
-//! Reports: what routers say that they did for somebody. No leg comes of a report: it tells what a side was where native
-//! coin leaves no log, which integrator sent the trade, and a whole trade only where transfers show both of its sides.
+//! Reports: events in which routers say what they did for a trader. A report makes no leg. It gives a side where native
+//! coin leaves no log, the integrator's code, and a whole trade only where transfers show both of its sides.
 
 use crate::hex;
 use crate::model::Amount;
@@ -7,14 +7,14 @@ use crate::rpc::Log;
 use crate::topics::Role;
 use alloy_primitives::{Address, B256, address};
 
-/// What a router says.
+/// What a router reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// Who says so.
+    /// The contract that emitted it.
     pub emitter: Address,
     /// Whose router it is.
     pub router: &'static str,
-    /// Token and amount, native coin as the router spells it.
+    /// Token and amount, native coin as the router writes it.
     pub sold: Amount,
     /// Token and amount.
     pub bought: Amount,
@@ -24,7 +24,7 @@ pub struct Report {
     pub code: Option<B256>,
 }
 
-/// Where a field stands: in a topic, or in a word of the data.
+/// Where a field is: in a topic, or in a word of the data.
 #[derive(Clone, Copy)]
 enum At {
     Topic(usize),
@@ -34,7 +34,7 @@ enum At {
 use At::{Topic, Word};
 
 /// How a router's event is read.
-struct Shape {
+struct ReportShape {
     router: &'static str,
     signature: &'static str,
     topics: usize,
@@ -44,9 +44,9 @@ struct Shape {
     code: Option<At>,
 }
 
-/// The signatures were compared with public repositories, see the README.
-static SHAPES: [Shape; 9] = [
-    Shape {
+/// The signatures were compared with public repositories, see `VENUES.md`.
+static REPORT_SHAPES: [ReportShape; 9] = [
+    ReportShape {
         router: "aggregation-router", // 1inch V3 and its forks, KyberSwap's MetaAggregationRouter
         signature: "Swapped(address,address,address,address,uint256,uint256)",
         topics: 1,
@@ -55,7 +55,7 @@ static SHAPES: [Shape; 9] = [
         receiver: Word(3),
         code: None,
     },
-    Shape {
+    ReportShape {
         router: "openocean", // and 1inch V2, from which it comes
         signature: "Swapped(address,address,address,address,uint256,uint256,uint256,uint256,uint256,address)",
         topics: 4,
@@ -64,7 +64,7 @@ static SHAPES: [Shape; 9] = [
         receiver: Word(0),
         code: Some(Word(6)),
     },
-    Shape {
+    ReportShape {
         router: "0x",
         signature: "TransformedERC20(address,address,address,uint256,uint256)",
         topics: 2,
@@ -73,7 +73,7 @@ static SHAPES: [Shape; 9] = [
         receiver: Topic(1),
         code: None,
     },
-    Shape {
+    ReportShape {
         router: "kyber-network",
         signature: "ExecuteTrade(address,address,address,uint256,uint256)",
         topics: 2,
@@ -82,7 +82,7 @@ static SHAPES: [Shape; 9] = [
         receiver: Topic(1),
         code: None,
     },
-    Shape {
+    ReportShape {
         router: "gmx",
         signature: "Swap(address,address,address,uint256,uint256)",
         topics: 1,
@@ -91,7 +91,7 @@ static SHAPES: [Shape; 9] = [
         receiver: Word(0),
         code: None,
     },
-    Shape {
+    ReportShape {
         router: "woofi",
         signature: "WooRouterSwap(uint8,address,address,uint256,uint256,address,address,address)",
         topics: 4,
@@ -100,7 +100,7 @@ static SHAPES: [Shape; 9] = [
         receiver: Topic(3),
         code: Some(Word(4)),
     },
-    Shape {
+    ReportShape {
         router: "clipper",
         signature: "Swapped(address,address,address,uint256,uint256,bytes)",
         topics: 4,
@@ -109,7 +109,7 @@ static SHAPES: [Shape; 9] = [
         receiver: Topic(3),
         code: None,
     },
-    Shape {
+    ReportShape {
         router: "odos",
         signature: "Swap(address,uint256,address,uint256,address,int256,uint32)",
         topics: 1,
@@ -118,7 +118,7 @@ static SHAPES: [Shape; 9] = [
         receiver: Word(0),
         code: Some(Word(6)),
     },
-    Shape {
+    ReportShape {
         router: "paraswap",
         signature: "SwappedV3(bytes16,address,uint256,address,address,address,address,uint256,uint256,uint256)",
         topics: 4,
@@ -129,19 +129,19 @@ static SHAPES: [Shape; 9] = [
     },
 ];
 
-/// Of the events in which routers report, in the order that [`Role::Report`] counts.
+/// The signatures of report events, in the order of the numbers in [`Role::Report`].
 pub fn signatures() -> impl Iterator<Item = &'static str> {
-    SHAPES.iter().map(|shape| shape.signature)
+    REPORT_SHAPES.iter().map(|shape| shape.signature)
 }
 
 /// All reports of a transaction, in order.
-pub fn all(logs: &[Log<'_>]) -> Vec<Report> {
-    logs.iter().filter_map(read).collect()
+pub fn read_reports(logs: &[Log<'_>]) -> Vec<Report> {
+    logs.iter().filter_map(read_report).collect()
 }
 
-fn read(log: &Log<'_>) -> Option<Report> {
+fn read_report(log: &Log<'_>) -> Option<Report> {
     let Some(Role::Report(at)) = log.role() else { return None };
-    let shape = &SHAPES[at];
+    let shape = &REPORT_SHAPES[at];
     if log.topics.as_slice().len() != shape.topics {
         return None;
     }
@@ -164,7 +164,7 @@ fn read(log: &Log<'_>) -> Option<Report> {
     })
 }
 
-/// Contracts that trade for whoever calls them, also from an account's own stock, which sends no event of a venue: the
+/// Routers that trade for their callers, also from an account's own stock, which emits no event of a venue. They have the
 /// same address on every chain, but for Odos and MetaMask.
 const FILLERS: [(Address, &str); 13] = [
     (address!("1111111254fb6c44bac0bed2854e76f90643097d"), "1inch"),
@@ -182,7 +182,7 @@ const FILLERS: [(Address, &str); 13] = [
     (address!("818e6fecd516ecc3849daf6845e3ec868087b755"), "kyber-network"),
 ];
 
-/// Standing orders filled: 1inch's events do not say whose, 0x's do.
+/// Events of filled standing orders: 1inch's do not name the owner, 0x's do.
 pub const FILL_EVENTS: &[(&str, Role)] = &[
     ("OrderFilledRFQ(bytes32,uint256)", Role::OrderFilled { is_named: false }),
     ("OrderFilled(address,bytes32,uint256)", Role::OrderFilled { is_named: false }),
@@ -197,22 +197,22 @@ pub const FILL_EVENTS: &[(&str, Role)] = &[
     ),
 ];
 
-/// Whether a contract is one of those, so that what it says of native coin, which leaves no log, is believed.
+/// Whether a contract is one of those, so that its report of native coin, which leaves no log, is believed.
 pub fn is_filler(who: Address) -> bool {
     FILLERS.iter().any(|(filler, _)| *filler == who)
 }
 
-/// Who traded for somebody in a transaction.
+/// The listed router of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Filler {
     /// Whose router it is.
     pub router: &'static str,
-    /// Standing orders that it filled and whose events do not say whose they are.
+    /// How many standing orders it filled whose events do not name the owner.
     pub fills: usize,
 }
 
-/// The router that was called, or that filled a standing order; none otherwise.
-pub fn filler(logs: &[Log<'_>], callee: Option<Address>) -> Option<Filler> {
+/// The listed router that was called, or that filled a standing order.
+pub fn find_filler(logs: &[Log<'_>], callee: Option<Address>) -> Option<Filler> {
     let named = |who: Address| FILLERS.iter().find(|(filler, _)| *filler == who).map(|(_, router)| *router);
     let of_log = |log: &Log<'_>| {
         let Some(Role::OrderFilled { is_named }) = log.role() else { return None };
@@ -244,7 +244,7 @@ mod tests {
             "0x823eaf01002d7353fbcadb2ea3305cc46fa35d799cb0914846d185ac06f8ad05",
             "0xe00361d207b252a464323eb23d45d42583e391f2031acdd2e9fa36efddd43cb0",
         ];
-        let topics: Vec<String> = (0..SHAPES.len()).map(report).collect();
+        let topics: Vec<String> = (0..REPORT_SHAPES.len()).map(report).collect();
         assert_eq!(topics, known);
         // As recorded on Ethereum: a filled quote of 1inch V4, a filled order of V6.
         assert_eq!(topic(FILL_EVENTS[0]), "0xc3b639f02b125bfa160e50739b8c44eb2d1b6908e2b6d5925c6d770f2ca78127");
@@ -252,7 +252,7 @@ mod tests {
     }
 
     fn report(shape: usize) -> String {
-        hex::encode(keccak256(SHAPES[shape].signature))
+        hex::encode(keccak256(REPORT_SHAPES[shape].signature))
     }
 
     fn log(topics: &[String], words: &[u64]) -> String {
@@ -266,7 +266,7 @@ mod tests {
     fn fields_come_from_topics_and_words() {
         let word = |word: u64| format!("0x{word:064x}");
         let text = log(&[report(1), word(1), word(2), word(3)], &[4, 0, 10, 20, 0, 0, 9]);
-        let report = read(&Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap()).unwrap();
+        let report = read_report(&Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap()).unwrap();
         let side = |token: u8, raw: u64| (Address::with_last_byte(token), U256::from(raw));
         assert_eq!((report.sold, report.bought), (side(2, 10), side(3, 20)));
         assert_eq!(report.receiver, Address::with_last_byte(4));
@@ -277,24 +277,24 @@ mod tests {
     fn only_listed_contracts_fill() {
         let text = log(&[topic(FILL_EVENTS[0])], &[1, 2]);
         let fill = Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap();
-        assert_eq!(filler(&[fill], None), Some(Filler { router: "1inch", fills: 1 }));
-        assert_eq!(filler(&[], Some(FILLERS[5].0)), Some(Filler { router: "paraswap", fills: 0 }));
+        assert_eq!(find_filler(&[fill], None), Some(Filler { router: "1inch", fills: 1 }));
+        assert_eq!(find_filler(&[], Some(FILLERS[5].0)), Some(Filler { router: "paraswap", fills: 0 }));
         let other = text.replace("0x1111", "0x2222");
         assert_eq!(
-            filler(&[Log::read(&mut Cursor::new(&other), crate::events::table()).unwrap()], Some(Address::ZERO)),
+            find_filler(&[Log::read(&mut Cursor::new(&other), crate::events::table()).unwrap()], Some(Address::ZERO)),
             None
         );
     }
 
     proptest! {
         #[test]
-        fn any_words_are_read_or_refused(shape in 0..SHAPES.len(), cut in 0_usize..70, words in prop::collection::vec(any::<[u8; 32]>(), 0..9)) {
-            let topics: Vec<String> = (1..SHAPES[shape].topics).map(|topic| format!("0x{topic:064x}")).collect();
+        fn any_words_are_read_or_refused(shape in 0..REPORT_SHAPES.len(), cut in 0_usize..70, words in prop::collection::vec(any::<[u8; 32]>(), 0..9)) {
+            let topics: Vec<String> = (1..REPORT_SHAPES[shape].topics).map(|topic| format!("0x{topic:064x}")).collect();
             let topics: Vec<String> = std::iter::once(report(shape)).chain(topics).collect();
             let data = hex::encode(words.concat());
             let text = log(&topics, &[]).replace("\"0x\"", &format!("\"{}\"", &data[..data.len() - cut.min(data.len())]));
             if let Ok(log) = Log::read(&mut Cursor::new(&text), crate::events::table()) {
-                let _ = read(&log);
+                let _ = read_report(&log);
             }
         }
     }

@@ -1,10 +1,10 @@
-//! What an EVM node is asked, and its answers, borrowed from the bytes that came.
+//! The JSON-RPC calls of an EVM node, and its responses, borrowed from the bytes that came.
 
 use crate::topics::{KnownEvent, Role, TopicTable};
 use chain_plugin_sdk::json::{self, Cursor, Malformed};
 use chain_plugin_sdk::jsonrpc::Call;
 
-/// A text as it came, most often `0x` and hex digits; whoever uses it checks it.
+/// A JSON string as it came, most often `0x` and hex digits, not yet checked.
 pub type Text<'a> = &'a [u8];
 
 /// Reads the named fields of an object into places of the same type, and passes the others.
@@ -53,7 +53,7 @@ pub struct Header<'a> {
     pub timestamp_milliseconds: Option<Text<'a>>,
     pub min_delay_excess: Option<Text<'a>>,
     /// The block's transactions, in order, where the node gives them.
-    pub transactions: Option<Vec<Sent<'a>>>,
+    pub transactions: Option<Vec<SentTransaction<'a>>>,
 }
 
 impl<'a> Header<'a> {
@@ -95,7 +95,7 @@ impl<'a> Header<'a> {
             b"timestampMilliseconds" => header.timestamp_milliseconds,
             b"minDelayExcess" => header.min_delay_excess,
         }, b"transactions" => |list: &mut Cursor<'a>| {
-            header.transactions = Sent::read_all(list)?;
+            header.transactions = SentTransaction::read_all(list)?;
             Ok::<_, Malformed>(())
         })?;
         let needed = |field: Option<Text<'a>>| field.ok_or(cursor.malformed("a whole header before this place"));
@@ -109,16 +109,16 @@ impl<'a> Header<'a> {
     }
 }
 
-/// What a transaction brought along. Some nodes send whole transactions whatever they are asked, others only hashes.
+/// A transaction as it was sent. Some nodes send whole transactions whatever they are asked, others only hashes.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(missing_docs, reason = "the node's own names")]
-pub struct Sent<'a> {
+pub struct SentTransaction<'a> {
     pub hash: Text<'a>,
     pub value: Option<Text<'a>>,
     pub input: Option<Text<'a>>,
 }
 
-impl<'a> Sent<'a> {
+impl<'a> SentTransaction<'a> {
     fn read_all(cursor: &mut Cursor<'a>) -> Result<Option<Vec<Self>>, Malformed> {
         if cursor.null() {
             return Ok(None);
@@ -139,16 +139,16 @@ impl<'a> Sent<'a> {
     }
 }
 
-/// What a block is named by.
+/// A block's hash and number.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the node's own names")]
-pub struct Name<'a> {
+pub struct BlockName<'a> {
     pub hash: Text<'a>,
     pub number: Text<'a>,
 }
 
-impl<'a> Name<'a> {
-    /// Reads the name of a block; none where the node says `null`.
+impl<'a> BlockName<'a> {
+    /// Reads the hash and number of a block; none where the node says `null`.
     pub fn read(cursor: &mut Cursor<'a>) -> Result<Option<Self>, Malformed> {
         if cursor.null() {
             return Ok(None);
@@ -162,7 +162,7 @@ impl<'a> Name<'a> {
     }
 }
 
-/// What a transaction did.
+/// A transaction's receipt.
 #[derive(Debug, Default)]
 #[expect(missing_docs, reason = "the node's own names")]
 pub struct Receipt<'a> {
@@ -303,19 +303,19 @@ pub fn chain_id() -> Call {
     Call::new("eth_chainId", "[]")
 }
 
-/// A block by `latest`, `finalized` or a number from [`number`], with the hashes of its transactions.
+/// A block by `latest`, `finalized` or a number from [`encode_height`], with the hashes of its transactions.
 pub fn block(which: &str) -> Call {
     Call::new("eth_getBlockByNumber", format!(r#"["{which}",false]"#))
 }
 
-/// A block with its whole transactions: what they brought along in native coin stands in no log.
+/// A block with its whole transactions: their value in native coin is in no log.
 pub fn whole_block(height: u64) -> Call {
-    Call::new("eth_getBlockByNumber", format!(r#"["{}",true]"#, number(height)))
+    Call::new("eth_getBlockByNumber", format!(r#"["{}",true]"#, encode_height(height)))
 }
 
 /// All receipts of a block.
 pub fn receipts(height: u64) -> Call {
-    Call::new("eth_getBlockReceipts", format!(r#"["{}"]"#, number(height)))
+    Call::new("eth_getBlockReceipts", format!(r#"["{}"]"#, encode_height(height)))
 }
 
 /// One receipt.
@@ -323,7 +323,7 @@ pub fn receipt(transaction: &str) -> Call {
     Call::new("eth_getTransactionReceipt", format!(r#"["{transaction}"]"#))
 }
 
-/// A height as nodes spell it.
-pub fn number(height: u64) -> String {
+/// A height as nodes write it: hex digits with prefix.
+pub fn encode_height(height: u64) -> String {
     format!("{height:#x}")
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// A pool, and the asset that it prices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReferencePool {
+pub(crate) struct ReferencePool {
     /// A pool of the asset and a dollar token, in the manner of Uniswap V2 or V3.
     pub pool: Address,
     /// What is priced.
@@ -19,16 +19,16 @@ pub struct ReferencePool {
 
 /// What holds on one chain.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// How its blocks are proved.
     pub proof: Proof,
     /// The contract that wraps the native coin.
     pub wrapped: Option<Address>,
     /// The contract that the native coin itself goes by, where it has one.
     pub native: Option<Address>,
-    /// Whose front doors are known.
+    /// The platforms whose trades are recognised.
     pub platforms: Vec<Platform>,
-    /// Which pools tell what an asset was worth.
+    /// The pools that price assets.
     pub references: Vec<ReferencePool>,
     /// Dollar tokens, with their decimals where the settings or the tables have them.
     pub stables: BTreeMap<Address, Option<u8>>,
@@ -38,33 +38,33 @@ pub struct Rules {
 
 impl Rules {
     /// Whether a token in an event is native coin.
-    pub fn is_native(&self, token: Address) -> bool {
+    pub(crate) fn is_native(&self, token: Address) -> bool {
         token == NATIVE_COIN || token.is_zero() || Some(token) == self.native
     }
 
     /// The asset behind a token in an event: native coin is one with the contract that wraps it.
-    pub fn asset(&self, token: Address) -> Address {
+    pub(crate) fn asset(&self, token: Address) -> Address {
         if self.is_native(token) { self.wrapped.unwrap_or(Address::ZERO) } else { token }
     }
 
     /// Whether an asset is cash.
-    pub fn is_quote(&self, asset: Address) -> bool {
+    pub(crate) fn is_quote(&self, asset: Address) -> bool {
         self.wrapped == Some(asset) || self.is_stable(asset)
     }
 
     /// Whether an asset is a dollar.
-    pub fn is_stable(&self, asset: Address) -> bool {
+    pub(crate) fn is_stable(&self, asset: Address) -> bool {
         self.stables.contains_key(&asset)
     }
 
     /// The decimals that are known without asking.
-    pub fn decimals(&self, asset: Address) -> Option<u8> {
+    pub(crate) fn decimals(&self, asset: Address) -> Option<u8> {
         self.stables.get(&asset).copied().flatten().or((self.wrapped == Some(asset)).then_some(18))
     }
 
     /// The venue that a factory's pools belong to, where the factory is known; `kind` is what their events look like. One
     /// address may have made pools of another generation on another chain.
-    pub fn venue(&self, factory: Address, kind: &str) -> Option<String> {
+    pub(crate) fn venue(&self, factory: Address, kind: &str) -> Option<String> {
         let name = self.factories.get(&factory)?;
         let other = match kind {
             "v3-like" => name.strip_suffix("-v2").map(|name| format!("{name}-v3")),

@@ -1,14 +1,14 @@
-//! One scan: fetch headers and receipts, prove them, find the legs, ask what is unknown of pools, make the trades.
+//! One scan: fetches headers and receipts, proves them, finds legs, asks for unknown facts, and writes trades.
 
 use crate::chains::Proof;
-use crate::facts::{self, Facts, Pin, Wanted};
-use crate::legs::{self, Dropped, Found};
+use crate::facts::{self, ContractFacts, Pin, WantedFacts};
+use crate::legs::{self, DecodedTransaction, DroppedEvents};
 use crate::reference::Price;
 use crate::rpc::{Header, Receipt};
 use crate::rules::Rules;
 use crate::settings::{Settings, Verify};
 use crate::topics::TopicTable;
-use crate::trades::Spelling;
+use crate::trades::TradeWriter;
 use crate::{events, hex, prove, reference, rpc};
 use alloy_primitives::Address;
 use chain_plugin_sdk::json::{Cursor, Malformed};
@@ -19,8 +19,8 @@ use std::collections::BTreeMap;
 /// The fact under which the host keeps the chain's number.
 const CHAIN_ID: &str = "chain-id";
 
-/// A block and what it did, as far as it can be trusted.
-struct Fetched<'a> {
+/// A block with its receipts, proved as far as the settings demand.
+struct FetchedBlock<'a> {
     height: u64,
     hash: String,
     header: Header<'a>,
@@ -29,7 +29,7 @@ struct Fetched<'a> {
 }
 
 /// The blocks of a span.
-pub fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scanned, Failure> {
+pub(crate) fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scanned, Failure> {
     let settings = Settings::read(context)?;
     if span.first > span.last {
         return Err(Failure::Other(("bad-span".to_owned(), format!("{} to {} is no span", span.first, span.last))));
@@ -43,29 +43,29 @@ pub fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scann
     calls.extend(heights.iter().map(|height| rpc::receipts(*height)));
     calls.extend(known.is_none().then(rpc::chain_id));
     let unread = jsonrpc::send_unread(host, &calls, settings.batch);
-    let mut told = Told::new(heights.len());
+    let mut answers = SpanAnswers::new(heights.len());
     let table = events::table();
-    told.outcomes = unread.read(|at, answer| told.take(at, answer, table));
+    answers.outcomes = unread.read(|at, answer| answers.take_answer(at, answer, table));
     let chain_id = match known {
         Some(id) => id,
-        None => told.chain_id(host, span)?,
+        None => answers.chain_id(host, span)?,
     };
     let rules = settings.rules(chain_id)?;
-    let headers = told.headers(&heights, span)?;
+    let headers = answers.headers(&heights, span)?;
     if headers.is_empty() {
         return Err(Failure::NotYet(span.first));
     }
-    let singly = ask_singly(host, &told, &headers, settings.batch, span)?;
-    let mut blocks: Vec<Fetched<'_>> = vec![];
+    let single_receipts = ask_receipts_singly(host, &answers, &headers, settings.batch, span)?;
+    let mut blocks: Vec<FetchedBlock<'_>> = vec![];
     for (at, (height, header)) in heights.iter().zip(headers).enumerate() {
         if blocks.last().is_some_and(|below| !hex::same(header.parent_hash, below.header.hash)) {
             break;
         }
-        let receipts = told.receipts(&singly, at, *height, span);
-        match receipts.and_then(|receipts| admit(*height, header, receipts, &settings, &rules)) {
-            // What stands below is proved, and the host asks again from here on: only then is the endpoint charged.
+        let receipts = answers.receipts(&single_receipts, at, *height, span);
+        match receipts.and_then(|receipts| check_block(*height, header, receipts, &settings, &rules)) {
+            // The blocks below are proved and returned; the host asks again from here on, and then the endpoint is at fault.
             Err(Failure::Elsewhere(_) | Failure::Reorged) if !blocks.is_empty() => break,
-            admitted => blocks.push(admitted?),
+            checked => blocks.push(checked?),
         }
     }
     let through = span.first + blocks.len() as u64 - 1;
@@ -73,7 +73,7 @@ pub fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scann
     Ok(Scanned { blocks, through })
 }
 
-/// From what the host says of the chain, else from what it remembers.
+/// The chain's number from the context, else from what the host remembers.
 fn known_chain_id(host: &mut impl Host, context: &Context) -> Option<u64> {
     let of_network = |network: &str| network.strip_prefix("eip155:")?.split('/').next()?.parse().ok();
     if let Some(id) = attribute(context, "network").and_then(of_network) {
@@ -87,8 +87,8 @@ fn attribute<'a>(context: &'a Context, name: &str) -> Option<&'a str> {
     context.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-/// What the endpoint told of a span: headers, then receipts, then the chain's number if that was asked.
-struct Told<'a> {
+/// The endpoint's answers for a span: headers, then receipts, then the chain's number if that was asked.
+struct SpanAnswers<'a> {
     headers: Vec<Option<Header<'a>>>,
     receipts: Vec<Option<Vec<Receipt<'a>>>>,
     chain_id: Option<u64>,
@@ -96,7 +96,7 @@ struct Told<'a> {
     outcomes: Vec<jsonrpc::ReadOutcome>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> SpanAnswers<'a> {
     fn new(blocks: usize) -> Self {
         let nothing = |_| (None, None);
         let (headers, receipts) = (0..blocks).map(nothing).unzip();
@@ -104,7 +104,7 @@ impl<'a> Told<'a> {
     }
 
     /// Takes the answer to one call.
-    fn take(&mut self, at: usize, answer: &mut Cursor<'a>, table: &'a TopicTable) -> Result<(), Malformed> {
+    fn take_answer(&mut self, at: usize, answer: &mut Cursor<'a>, table: &'a TopicTable) -> Result<(), Malformed> {
         let blocks = self.headers.len();
         if at < blocks {
             self.headers[at] = Header::read(answer)?;
@@ -135,7 +135,7 @@ impl<'a> Told<'a> {
             }
             let Some(header) = self.headers[at].take() else { break };
             if hex::quantity(header.number) != Some(*height) {
-                let given = hex::shown(header.number);
+                let given = hex::for_message(header.number);
                 return Err(Failure::Elsewhere(format!("asked for block {height}, the endpoint gave {given}")));
             }
             headers.push(header);
@@ -151,16 +151,16 @@ impl<'a> Told<'a> {
     /// A block's receipts, in order.
     fn receipts(
         &mut self,
-        singly: &'a Singly,
+        single_receipts: &'a SingleReceipts,
         at: usize,
         height: u64,
         span: Span,
     ) -> Result<Vec<Receipt<'a>>, Failure> {
         let missing = || Failure::Elsewhere(format!("the endpoint has block {height} but not its receipts"));
-        let mut receipts = match &singly.places[at] {
+        let mut receipts = match &single_receipts.places[at] {
             Some(places) => places
                 .clone()
-                .map(|place| singly.answers.read(place, |cursor| Receipt::read(cursor, events::table())))
+                .map(|place| single_receipts.answers.read(place, |cursor| Receipt::read(cursor, events::table())))
                 .map(|answer| answer.map_err(|error| error.failure(span))?.ok_or_else(missing))
                 .collect::<Result<Vec<_>, _>>()?,
             None => match self.outcome_of_receipts(at) {
@@ -177,30 +177,30 @@ impl<'a> Told<'a> {
     }
 }
 
-/// Receipts asked one by one.
-struct Singly {
+/// Receipts that were asked one by one.
+struct SingleReceipts {
     answers: Answers,
     /// By block of the span: the places of its receipts among the answers.
     places: Vec<Option<std::ops::Range<usize>>>,
 }
 
 /// Where the endpoint does not give a block's receipts at once, they are asked by transaction.
-fn ask_singly(
+fn ask_receipts_singly(
     host: &mut impl Host,
-    told: &Told<'_>,
+    answers: &SpanAnswers<'_>,
     headers: &[Header<'_>],
     batch: usize,
     span: Span,
-) -> Result<Singly, Failure> {
+) -> Result<SingleReceipts, Failure> {
     let mut calls = vec![];
     let mut places = vec![];
     for (at, header) in headers.iter().enumerate() {
-        if !matches!(told.outcome_of_receipts(at), Err(error) if error.kind == Kind::Unsupported) {
+        if !matches!(answers.outcome_of_receipts(at), Err(error) if error.kind == Kind::Unsupported) {
             places.push(None);
             continue;
         }
         let first = calls.len();
-        let number = || hex::shown(header.number);
+        let number = || hex::for_message(header.number);
         let hashes = header.transactions.as_ref().ok_or_else(|| {
             Failure::Elsewhere(format!("the endpoint gives neither receipts nor transactions of block {}", number()))
         })?;
@@ -215,17 +215,17 @@ fn ask_singly(
     for at in 0..answers.len() {
         answers.bytes(at).map_err(|error| error.failure(span))?;
     }
-    Ok(Singly { answers, places })
+    Ok(SingleReceipts { answers, places })
 }
 
-/// Lets a block in, as the settings demand.
-fn admit<'a>(
+/// Proves a block as far as the settings demand.
+fn check_block<'a>(
     height: u64,
     header: Header<'a>,
     mut receipts: Vec<Receipt<'a>>,
     settings: &Settings,
     rules: &Rules,
-) -> Result<Fetched<'a>, Failure> {
+) -> Result<FetchedBlock<'a>, Failure> {
     if receipts.iter().any(|receipt| !hex::same(receipt.block_hash, header.hash)) {
         return Err(Failure::Reorged);
     }
@@ -241,7 +241,7 @@ fn admit<'a>(
         Verify::Receipts => {
             let covered = prove::block(rules.proof, &header, &receipts).map_err(Failure::Elsewhere)?;
             receipts.truncate(covered);
-            prove::WHOLE
+            prove::PROVED_BY_RECEIPTS
         }
         Verify::Hint => {
             let has_logs = header.logs_bloom.iter().skip(2).any(|digit| *digit != b'0');
@@ -253,7 +253,7 @@ fn admit<'a>(
         Verify::None => "none",
     };
     check_transactions(height, &header, &receipts)?;
-    Ok(Fetched { height, hash, header, receipts, proof })
+    Ok(FetchedBlock { height, hash, header, receipts, proof })
 }
 
 /// The receipts are those of the header's transactions, in order.
@@ -273,18 +273,18 @@ fn check_transactions(height: u64, header: &Header<'_>, receipts: &[Receipt<'_>]
 fn detect(
     host: &mut impl Host,
     context: &Context,
-    blocks: &[Fetched<'_>],
+    blocks: &[FetchedBlock<'_>],
     rules: &Rules,
     batch: usize,
     span: Span,
 ) -> Result<Vec<Block>, Failure> {
     let finalized: Option<u64> = attribute(context, "finalized").and_then(|height| height.parse().ok());
-    let mut wanted = Wanted::default();
+    let mut wanted = WantedFacts::default();
     let (mut found, mut unpriced) = (Vec::with_capacity(blocks.len()), vec![]);
     for (at, block) in blocks.iter().enumerate() {
-        let of_block = legs::find(&block.receipts);
+        let of_block = legs::decode_transactions(&block.receipts);
         for found in &of_block {
-            found.want(at, rules, &mut wanted);
+            found.note_wanted(at, rules, &mut wanted);
         }
         let mut prices = BTreeMap::new();
         if !of_block.is_empty() {
@@ -294,11 +294,15 @@ fn detect(
         found.push((of_block, prices));
     }
     let is_final = |height| finalized.is_some_and(|finalized| height <= finalized);
-    let pin =
-        |block: &Fetched<'_>| Pin { height: block.height, hash: block.hash.clone(), is_final: is_final(block.height) };
+    let pin = |block: &FetchedBlock<'_>| Pin {
+        height: block.height,
+        hash: block.hash.clone(),
+        is_final: is_final(block.height),
+    };
     let pins: Vec<Pin> = blocks.iter().map(pin).collect();
     if !unpriced.is_empty() {
-        for ((at, pool), price) in unpriced.iter().zip(reference::ask(host, &unpriced, &pins, batch, span)?) {
+        for ((at, pool), price) in unpriced.iter().zip(reference::ask_for_prices(host, &unpriced, &pins, batch, span)?)
+        {
             found[*at].1.extend(price.map(|price| (*pool, price)));
         }
     }
@@ -308,24 +312,24 @@ fn detect(
         }
     }
     let facts = facts::gather(host, &wanted, &pins, finalized, batch, span)?;
-    blocks.iter().zip(found).map(|(block, (found, prices))| spell(block, found, rules, &facts, &prices)).collect()
+    blocks.iter().zip(found).map(|(block, (found, prices))| write_block(block, found, rules, &facts, &prices)).collect()
 }
 
-fn spell(
-    block: &Fetched<'_>,
-    found: Vec<Found>,
+fn write_block(
+    block: &FetchedBlock<'_>,
+    found: Vec<DecodedTransaction>,
     rules: &Rules,
-    facts: &Facts,
+    facts: &ContractFacts,
     prices: &BTreeMap<Address, Price>,
 ) -> Result<Block, Failure> {
     let unreadable = |what: &str| Failure::Elsewhere(format!("{what} of block {} cannot be read", block.height));
-    let mut dropped = Dropped::default();
+    let mut dropped = DroppedEvents::default();
     let mut trades = vec![];
-    let spelling = Spelling { rules, facts, prices };
+    let writer = TradeWriter { rules, facts, prices };
     for mut found in found {
         let legs = found.legs(facts, rules, &mut dropped);
         let sent = block.header.transactions.as_ref().and_then(|all| all.get(found.receipt)).copied();
-        let of_receipt = spelling.trades(&block.receipts[found.receipt], sent.unwrap_or_default(), &legs, &found);
+        let of_receipt = writer.trades(&block.receipts[found.receipt], sent.unwrap_or_default(), &legs, &found);
         trades.extend(of_receipt.ok_or_else(|| unreadable("a transaction"))?);
     }
     let seconds = hex::quantity(block.header.timestamp).ok_or_else(|| unreadable("the time"))?;

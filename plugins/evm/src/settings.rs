@@ -1,7 +1,7 @@
-//! What a chain file may say to this plugin.
+//! The settings of this plugin, as a chain file writes them.
 
-use crate::chains::{Chain, Proof};
-use crate::platforms::{self, Spelled};
+use crate::chains::{KnownChain, Proof};
+use crate::platforms::{self, PlatformSettings};
 use crate::rules::{ReferencePool, Rules};
 use crate::{factories, hex};
 use alloy_primitives::{Address, address};
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// The JSON Schema of the settings.
-pub const SCHEMA: &str = include_str!("../settings.schema.json");
+pub(crate) const SETTINGS_SCHEMA: &str = include_str!("../settings.schema.json");
 
 /// On Polygon the native coin is a contract too.
 const POLYGON_NATIVE: Address = address!("0000000000000000000000000000000000001010");
@@ -18,7 +18,7 @@ const POLYGON_NATIVE: Address = address!("00000000000000000000000000000000000010
 /// How much an endpoint is believed.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verify {
+pub(crate) enum Verify {
     /// Header hash and receipts root are recomputed.
     #[default]
     Receipts,
@@ -31,7 +31,7 @@ pub enum Verify {
 /// The settings as written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// How much an endpoint is believed.
     pub verify: Verify,
     /// The most heights in one scan.
@@ -41,13 +41,13 @@ pub struct Settings {
     stables: Stables,
     wrapped: Option<String>,
     factories: BTreeMap<String, String>,
-    platforms: BTreeMap<String, Spelled>,
-    reference: Vec<SpelledReference>,
+    platforms: BTreeMap<String, PlatformSettings>,
+    reference: Vec<ReferenceSettings>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SpelledReference {
+struct ReferenceSettings {
     pool: String,
     asset: String,
     #[serde(default)]
@@ -77,13 +77,13 @@ enum Stables {
     Map(BTreeMap<String, Option<u8>>),
 }
 
-/// The most heights that a chain file may ask for at once.
-pub const WIDEST_SPAN: u64 = 1_000;
+/// The highest `max-span` that a chain file may set, in blocks.
+pub(crate) const MAX_SPAN_BLOCKS: u64 = 1_000;
 
 impl Settings {
-    /// The settings of a call.
-    pub fn read(context: &Context) -> Result<Self, Failure> {
-        const MOST: std::ops::RangeInclusive<u64> = 1..=WIDEST_SPAN;
+    /// Reads the settings of a call.
+    pub(crate) fn read(context: &Context) -> Result<Self, Failure> {
+        const ALLOWED: std::ops::RangeInclusive<u64> = 1..=MAX_SPAN_BLOCKS;
         let text = context.settings.trim();
         let settings: Self = if text.is_empty() || text == "null" {
             Self::default()
@@ -91,18 +91,18 @@ impl Settings {
             serde_json::from_str(text).map_err(|error| Failure::BadSettings(format!("settings: {error}")))?
         };
         for (name, value) in [("max-span", settings.max_span), ("batch", settings.batch as u64)] {
-            if !MOST.contains(&value) {
+            if !ALLOWED.contains(&value) {
                 return Err(Failure::BadSettings(format!("settings: {name} must be from 1 to 1000, not {value}")));
             }
         }
-        // Addresses are looked at even where the chain's number is not yet known.
+        // Checks addresses even where the chain's number is not yet known.
         settings.rules(0)?;
         Ok(settings)
     }
 
-    /// The settings together with what is known of the chain.
-    pub fn rules(&self, chain_id: u64) -> Result<Rules, Failure> {
-        let chain = Chain::of(chain_id);
+    /// The settings together with what is built in about the chain.
+    pub(crate) fn rules(&self, chain_id: u64) -> Result<Rules, Failure> {
+        let chain = KnownChain::by_id(chain_id);
         let mut stables: BTreeMap<Address, Option<u8>> =
             chain.stables.iter().map(|(address, decimals)| (*address, Some(*decimals))).collect();
         match &self.stables {
@@ -127,7 +127,7 @@ impl Settings {
             }
         }
         let mut factories: BTreeMap<Address, String> =
-            factories::KNOWN.iter().map(|(address, name)| (*address, (*name).to_owned())).collect();
+            factories::KNOWN_FACTORIES.iter().map(|(address, name)| (*address, (*name).to_owned())).collect();
         for (text, name) in &self.factories {
             if name.is_empty() || name.len() > 64 {
                 return Err(Failure::BadSettings(format!(
@@ -137,10 +137,10 @@ impl Settings {
             factories.insert(address("factories", text)?, name.clone());
         }
         let wrapped = self.wrapped.as_deref().map(|text| address("wrapped", text)).transpose()?;
-        let platforms = platforms::read(&self.platforms)?;
-        let read = |spelled: &SpelledReference| {
-            let [pool, asset] = [&spelled.pool, &spelled.asset].map(|text| address("reference", text));
-            Ok(ReferencePool { pool: pool?, asset: asset?, ask: spelled.ask })
+        let platforms = platforms::read_platforms(&self.platforms)?;
+        let read = |reference: &ReferenceSettings| {
+            let [pool, asset] = [&reference.pool, &reference.asset].map(|text| address("reference", text));
+            Ok(ReferencePool { pool: pool?, asset: asset?, ask: reference.ask })
         };
         let references = self.reference.iter().map(read).collect::<Result<Vec<_>, Failure>>()?;
         let native = (chain.proof == Proof::StateSyncApart).then_some(POLYGON_NATIVE);
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_schema_is_json_and_names_every_setting() {
-        let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+        let schema: serde_json::Value = serde_json::from_str(SETTINGS_SCHEMA).unwrap();
         let named: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
         assert_eq!(named, ["batch", "factories", "max-span", "platforms", "reference", "stables", "verify", "wrapped"]);
     }

@@ -1,17 +1,17 @@
-//! Settlement: events that say who a trade belongs to where the transaction's sender only carries it out.
+//! Settlement: events that name the owner of a trade where the transaction's sender only carries it out.
 
 use crate::hex;
 use crate::rpc::Log;
 use crate::topics::Role;
 use alloy_primitives::{Address, U256, address};
 
-/// What a user agreed to.
+/// An order that was settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Order {
+pub struct SettledOrder {
     /// Whose it is.
     pub owner: Address,
-    /// Given and got, where the event says so; else what the owner gave and got tells.
-    pub terms: Option<Terms>,
+    /// Given and got, where the event has them; else the owner's transfers show them.
+    pub terms: Option<OrderTerms>,
     /// The event's place among the logs of the transaction.
     pub place: u32,
     /// Who settles it.
@@ -20,7 +20,7 @@ pub struct Order {
 
 /// Given and got; native coin as the venue spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct OrderTerms {
     /// Token and amount.
     pub sold: (Address, U256),
     /// Token and amount.
@@ -29,7 +29,7 @@ pub struct Terms {
 
 /// What was done for one smart account in a bundle: everything up to its event, from the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Operation {
+pub struct UserOperation {
     /// The account.
     pub account: Address,
     /// The event's place among the logs of the transaction.
@@ -37,7 +37,7 @@ pub struct Operation {
 }
 
 /// CoW Protocol settles on every chain at this address.
-pub const COW: Address = address!("9008d19f58aabd9ed0d60971565aa8510560ab41");
+pub const COW_SETTLEMENT: Address = address!("9008d19f58aabd9ed0d60971565aa8510560ab41");
 
 /// Owners of CoW orders that sell native coin for somebody else, who gets what is bought.
 pub const COW_ETH_FLOWS: [Address; 3] = [
@@ -64,35 +64,35 @@ pub const SETTLEMENT_EVENTS: &[(&str, Role)] = &[
     ("UserOperationEvent(bytes32,address,address,uint256,bool,uint256,uint256)", Role::UserOperation),
 ];
 
-/// The orders settled in a transaction. Of CoW only its own contract is believed; a fill says only whose it is, and
+/// The orders settled in a transaction. Of CoW only its own contract is believed; a fill names only the owner, and
 /// counts for what moved from and to that account.
-pub fn orders(logs: &[Log<'_>]) -> Vec<Order> {
+pub fn read_orders(logs: &[Log<'_>]) -> Vec<SettledOrder> {
     (0..).zip(logs).filter_map(|(place, log)| cow(place, log).or_else(|| fill(place, log))).collect()
 }
 
-fn cow(place: u32, log: &Log<'_>) -> Option<Order> {
+fn cow(place: u32, log: &Log<'_>) -> Option<SettledOrder> {
     let &[_, owner] = log.topics.as_slice() else { return None };
-    if log.role() != Some(Role::CowTrade) || hex::address(log.address)? != COW {
+    if log.role() != Some(Role::CowTrade) || hex::address(log.address)? != COW_SETTLEMENT {
         return None;
     }
     let [sell, buy, sold, bought, _fee]: [U256; 5] = hex::first_words(log.data)?;
     let token = |word: U256| Address::from_slice(&word.to_be_bytes::<32>()[12..]);
-    let terms = Terms { sold: (token(sell), sold), bought: (token(buy), bought) };
-    Some(Order { owner: hex::padded_address(owner)?, terms: Some(terms), place, router: "cow-protocol" })
+    let terms = OrderTerms { sold: (token(sell), sold), bought: (token(buy), bought) };
+    Some(SettledOrder { owner: hex::padded_address(owner)?, terms: Some(terms), place, router: "cow-protocol" })
 }
 
-fn fill(place: u32, log: &Log<'_>) -> Option<Order> {
+fn fill(place: u32, log: &Log<'_>) -> Option<SettledOrder> {
     let &[_, _hash, _filler, swapper] = log.topics.as_slice() else { return None };
     let owner = (log.role() == Some(Role::UniswapXFill)).then(|| hex::padded_address(swapper))??;
-    Some(Order { owner, terms: None, place, router: "uniswap-x" })
+    Some(SettledOrder { owner, terms: None, place, router: "uniswap-x" })
 }
 
 /// The operations bundled in a transaction.
-pub fn operations(logs: &[Log<'_>]) -> Vec<Operation> {
+pub fn read_operations(logs: &[Log<'_>]) -> Vec<UserOperation> {
     let read = |(place, log): (u32, &Log<'_>)| {
         let &[_, _hash, account, _paymaster] = log.topics.as_slice() else { return None };
         let is_one = log.role() == Some(Role::UserOperation) && ENTRY_POINTS.contains(&hex::address(log.address)?);
-        is_one.then(|| hex::padded_address(account))?.map(|account| Operation { account, place })
+        is_one.then(|| hex::padded_address(account))?.map(|account| UserOperation { account, place })
     };
     (0..).zip(logs).filter_map(read).collect()
 }
@@ -120,11 +120,11 @@ mod tests {
     fn only_cows_own_contract_is_believed() {
         let owner = format!("0x{:0>64}", "12".repeat(20));
         let words = [1_u64, 2, 30, 40, 5, 192, 0].map(|word| format!("{word:064x}")).concat();
-        for (emitter, count) in [(COW, 1), (Address::repeat_byte(9), 0)] {
+        for (emitter, count) in [(COW_SETTLEMENT, 1), (Address::repeat_byte(9), 0)] {
             let text = log(emitter, &[&topic(SETTLEMENT_EVENTS[0]), &owner], &words);
-            let orders = orders(&[Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap()]);
+            let orders = read_orders(&[Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap()]);
             assert_eq!(orders.len(), count);
-            let terms = Terms {
+            let terms = OrderTerms {
                 sold: (Address::with_last_byte(1), U256::from(30)),
                 bought: (Address::with_last_byte(2), U256::from(40)),
             };
@@ -137,7 +137,10 @@ mod tests {
         let [hash, account, none] = [1, 2, 0].map(|word| format!("0x{word:064x}"));
         for (emitter, count) in [(ENTRY_POINTS[1], 1), (Address::repeat_byte(9), 0)] {
             let text = log(emitter, &[&topic(SETTLEMENT_EVENTS[2]), &hash, &account, &none], "");
-            assert_eq!(operations(&[Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap()]).len(), count);
+            assert_eq!(
+                read_operations(&[Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap()]).len(),
+                count
+            );
         }
     }
 }

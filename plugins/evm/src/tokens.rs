@@ -1,34 +1,34 @@
-//! What a token says of itself: decoration, cut down to what can be shown.
+//! Facts about a token, by its own answers: decimals and symbol, cut down to what can be shown.
 
 use crate::hex;
 use alloy_primitives::U256;
 
 /// The calls that a token answers: `symbol()`, `decimals()`.
-pub const TOKEN_CALLS: [&str; 2] = ["0x95d89b41", "0x313ce567"];
+pub(crate) const TOKEN_CALLS: [&str; 2] = ["0x95d89b41", "0x313ce567"];
 
-/// A token's decoration.
+/// A token's decimals and symbol.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Token {
+pub(crate) struct Token {
     /// How many digits are fractional, 77 at most.
     pub decimals: Option<u8>,
-    /// At most [`Token::LONGEST`] bytes of visible text.
+    /// At most [`Token::MAX_SYMBOL_BYTES`] bytes of visible text.
     pub symbol: Option<String>,
 }
 
 impl Token {
     /// Longer symbols are cut.
-    pub const LONGEST: usize = 64;
+    pub(crate) const MAX_SYMBOL_BYTES: usize = 64;
     /// Stands for no decimals where a token is kept.
     const UNKNOWN: u8 = u8::MAX;
 
     /// Reads the answers to [`TOKEN_CALLS`].
-    pub fn read(answers: [Option<&str>; 2]) -> Self {
+    pub(crate) fn read(answers: [Option<&str>; 2]) -> Self {
         let [symbol, decimals] = answers;
         Self { decimals: decimals.and_then(read_decimals), symbol: symbol.and_then(read_symbol) }
     }
 
-    /// As the host keeps it; none where nothing was answered.
-    pub fn pack(&self) -> Option<Vec<u8>> {
+    /// As bytes for the host to keep; none where nothing was answered.
+    pub(crate) fn pack(&self) -> Option<Vec<u8>> {
         if self.decimals.is_none() && self.symbol.is_none() {
             return None;
         }
@@ -37,8 +37,8 @@ impl Token {
         Some(bytes)
     }
 
-    /// As the host kept it.
-    pub fn unpack(bytes: &[u8]) -> Option<Self> {
+    /// From the bytes that the host kept.
+    pub(crate) fn unpack(bytes: &[u8]) -> Option<Self> {
         let (decimals, symbol) = bytes.split_first()?;
         let symbol = String::from_utf8(symbol.to_vec()).ok()?;
         let decimals = Some(*decimals).filter(|decimals| *decimals != Self::UNKNOWN);
@@ -54,7 +54,7 @@ fn read_decimals(answer: &str) -> Option<u8> {
 
 /// A string, or the 32 bytes that tokens of the first years answer with.
 fn read_symbol(answer: &str) -> Option<String> {
-    const MOST: usize = 256;
+    const MAX_ENCODED_SYMBOL_BYTES: usize = 256;
     if let Some(bytes) = hex::fixed::<32>(answer) {
         let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
         return clean(&bytes[..end]);
@@ -63,7 +63,7 @@ fn read_symbol(answer: &str) -> Option<String> {
     let offset = usize::try_from(offset).ok().filter(|offset| *offset < 4_096)?;
     let start = 2 + 2 * offset;
     let [length] = hex::words(format!("0x{}", answer.get(start..start + 64)?))?;
-    let length = usize::try_from(length).unwrap_or(usize::MAX).min(MOST);
+    let length = usize::try_from(length).unwrap_or(usize::MAX).min(MAX_ENCODED_SYMBOL_BYTES);
     let rest = answer.get(start + 64..)?;
     let mut bytes = vec![];
     hex::append(format!("0x{}", &rest[..rest.len().min(2 * length)]), &mut bytes)?;
@@ -74,7 +74,7 @@ fn read_symbol(answer: &str) -> Option<String> {
 fn clean(bytes: &[u8]) -> Option<String> {
     let mut symbol = String::new();
     for c in String::from_utf8_lossy(bytes).trim().chars().filter(|c| is_visible(*c)) {
-        if symbol.len() + c.len_utf8() > Token::LONGEST {
+        if symbol.len() + c.len_utf8() > Token::MAX_SYMBOL_BYTES {
             break;
         }
         symbol.push(c);

@@ -1,4 +1,4 @@
-//! The topic table: one look at a log's first topic says which known event it is.
+//! The topic table: finds the known event of a log by its first topic.
 
 use crate::{hex, keccak};
 
@@ -72,6 +72,11 @@ impl TopicTable {
         });
         let (prefixes, events) = events.into_iter().unzip();
         Self { prefixes, events }
+    }
+
+    /// A table that knows no event.
+    pub const fn empty() -> Self {
+        Self { prefixes: Vec::new(), events: Vec::new() }
     }
 
     /// The event whose first topic this is.

@@ -1,14 +1,16 @@
-//! From routes to trades as the contract spells them: sides, legs, worth.
+//! From attributed routes to trades as the contract has them: sides, legs, fees, worth.
 
-use crate::deals::{Deal, Scene};
-use crate::facts::Facts;
+use crate::attribution;
+use crate::attribution::rule::AttributedRoute;
+use crate::attribution::transaction::TransactionView;
+use crate::facts::ContractFacts;
 use crate::hex;
-use crate::legs::Found;
-use crate::model::{Amount, Leg, PoolId, Route, Transfer};
-use crate::native::{self, Native};
+use crate::legs::DecodedTransaction;
+use crate::model::{Amount, Leg, MAX_FEE_DIVISOR, PoolId, Route, Transfer};
+use crate::native::{self, NativeCoin};
 use crate::platforms::{Charge, Platform};
 use crate::reference::{self, Price};
-use crate::rpc::{Receipt, Sent};
+use crate::rpc::{Receipt, SentTransaction};
 use crate::rules::Rules;
 use alloy_primitives::{Address, U256, U512};
 use chain_plugin_sdk::amount::{from_usd, uint256, usd};
@@ -16,86 +18,92 @@ use chain_plugin_sdk::{AssetAmount, Fee, Side, Trade, Trader, Transaction, Valua
 use netting::RouteKind;
 use std::collections::BTreeMap;
 
-/// More legs than these are merged, by pool and direction.
-const MOST_LEGS: usize = 256;
+/// More legs in one trade are merged, by pool and direction.
+const MAX_LEGS_PER_TRADE: usize = 256;
 
-/// What is needed beside the deals.
-pub struct Spelling<'a> {
+/// Writes attributed routes as trades; needs what is known of the chain.
+pub(crate) struct TradeWriter<'a> {
     /// The chain's cash and names.
     pub rules: &'a Rules,
-    /// What tokens say of themselves.
-    pub facts: &'a Facts,
-    /// What the reference pools said in the block.
+    /// Facts about tokens and pools.
+    pub facts: &'a ContractFacts,
+    /// What assets cost by the reference pools of the block.
     pub prices: &'a BTreeMap<Address, Price>,
 }
 
-impl Spelling<'_> {
+impl TradeWriter<'_> {
     /// The trades of one transaction; none when the receipt cannot be read.
-    pub fn trades(&self, receipt: &Receipt<'_>, sent: Sent<'_>, legs: &[Leg], found: &Found) -> Option<Vec<Trade>> {
+    pub(crate) fn trades(
+        &self,
+        receipt: &Receipt<'_>,
+        sent: SentTransaction<'_>,
+        legs: &[Leg],
+        found: &DecodedTransaction,
+    ) -> Option<Vec<Trade>> {
         let sender = hex::address(receipt.from)?;
         let callee = match receipt.to {
             Some(to) => Some(hex::address(to)?),
             None => None,
         };
-        let Found { transfers, orders, operations, reports, filler, .. } = found;
-        let native = Native::of(&sent, &receipt.logs, self.rules.wrapped, callee);
+        let DecodedTransaction { transfers, orders, operations, reports, filler, .. } = found;
+        let native = NativeCoin::read(&sent, &receipt.logs, self.rules.wrapped, callee);
         let (filler, rules) = (*filler, self.rules);
-        let scene = Scene { sender, callee, transfers, orders, operations, reports, filler, native, rules };
-        let deals = scene.deals(legs);
+        let view = TransactionView { sender, callee, transfers, orders, operations, reports, filler, native, rules };
+        let routes = attribution::attribute(&view, legs);
         let transaction = Transaction {
             hash: hex::encode(hex::hash(receipt.transaction_hash)?),
             index: u32::try_from(hex::quantity(receipt.transaction_index)?).ok()?,
             sender: hex::encode(sender),
             receiver: callee.map(hex::encode),
         };
-        let trade = |(ordinal, deal): (u32, &Deal)| Trade {
-            kind: match deal.route.kind {
+        let trade = |(ordinal, attributed): (u32, &AttributedRoute)| Trade {
+            kind: match attributed.route.kind {
                 RouteKind::Swap => "swap".to_owned(),
                 RouteKind::Cycle => "cycle".to_owned(),
             },
             transaction: transaction.clone(),
             ordinal,
-            trader: Trader { address: hex::encode(deal.trader), evidence: deal.evidence.to_owned() },
-            sold: self.side(deal.route.sold),
-            bought: self.side(deal.route.bought),
-            legs: spell_legs(legs, &deal.route.legs),
+            trader: Trader { address: hex::encode(attributed.trader), evidence: attributed.evidence.word().to_owned() },
+            sold: self.side(attributed.route.sold),
+            bought: self.side(attributed.route.bought),
+            legs: contract_legs(legs, &attributed.route.legs),
             fees: vec![],
             platform: None,
-            valuation: self.value(&deal.route, legs, transfers),
-            attributes: deal.router.map(|router| ("router".to_owned(), router.to_owned())).into_iter().collect(),
+            valuation: self.value(&attributed.route, legs, transfers),
+            attributes: attributed.router.map(|router| ("router".to_owned(), router.to_owned())).into_iter().collect(),
         };
-        let mut trades: Vec<Trade> = (0..).zip(&deals).map(trade).collect();
+        let mut trades: Vec<Trade> = (0..).zip(&routes).map(trade).collect();
         let native_moves =
             if self.rules.platforms.is_empty() { vec![] } else { native::transfers(&receipt.logs, rules) };
         let moves: Vec<Transfer> = transfers.iter().copied().chain(native_moves).collect();
         let owns = |platform: &&Platform| platform.owns(callee, &moves, reports, || native.call());
         if let Some(platform) = self.rules.platforms.iter().find(owns) {
             let mut charges = platform.charges(&moves);
-            charges.extend(self.kept(platform, callee, &deals, &native, &charges));
-            self.attribute(platform, &deals, charges, &mut trades);
+            charges.extend(self.kept(platform, callee, &routes, &native, &charges));
+            self.attribute(platform, &routes, charges, &mut trades);
         }
         Some(trades)
     }
 
     /// All trades of the transaction are the platform's; each charge goes to the first that has its asset on a side.
-    fn attribute(&self, platform: &Platform, deals: &[Deal], charges: Vec<Charge>, trades: &mut [Trade]) {
+    fn attribute(&self, platform: &Platform, routes: &[AttributedRoute], charges: Vec<Charge>, trades: &mut [Trade]) {
         for trade in &mut *trades {
             trade.platform = Some(platform.name.clone());
         }
         for Charge { amount, recipient } in charges {
-            let sides = |deal: &Deal| [deal.route.sold.0, deal.route.bought.0];
-            let at = deals.iter().position(|deal| sides(deal).contains(&amount.0)).unwrap_or(0);
-            let (Some(deal), Some(trade)) = (deals.get(at), trades.get_mut(at)) else { continue };
+            let sides = |attributed: &AttributedRoute| [attributed.route.sold.0, attributed.route.bought.0];
+            let at = routes.iter().position(|attributed| sides(attributed).contains(&amount.0)).unwrap_or(0);
+            let (Some(attributed), Some(trade)) = (routes.get(at), trades.get_mut(at)) else { continue };
             trade.fees.push(Fee {
                 kind: "platform".to_owned(),
                 asset: hex::encode(amount.0),
                 raw: uint256(amount.1),
                 recipient: Some(hex::encode(recipient)),
                 // Sides are what the trader gave and got, so a charge on one of them is in it already.
-                included: [deal.route.sold.0, deal.route.bought.0].contains(&amount.0),
+                included: [attributed.route.sold.0, attributed.route.bought.0].contains(&amount.0),
             });
             if let Some(valuation) = &mut trade.valuation
-                && let Some(worth) = self.worth_of_charge(amount, &deal.route, from_usd(valuation.notional))
+                && let Some(worth) = self.worth_of_charge(amount, &attributed.route, from_usd(valuation.notional))
             {
                 let before = valuation.fee.map_or(0, from_usd);
                 valuation.fee = Some(usd(before.saturating_add(worth)));
@@ -103,34 +111,34 @@ impl Spelling<'_> {
         }
     }
 
-    /// What the platform's own router kept of native coin, where the router itself wrapped or unwrapped it: of what was
-    /// brought along the part that it did not wrap, of what it unwrapped the part that it does not say it paid out. Only of
-    /// a transaction with one trade, and where no charge shows it already.
+    /// What the platform's own router kept of native coin: the part of the value that it did not wrap, or the part of what
+    /// it unwrapped that it does not report as paid out. Only in a transaction with one trade, and where no charge shows
+    /// it already.
     fn kept(
         &self,
         platform: &Platform,
         callee: Option<Address>,
-        deals: &[Deal],
-        native: &Native<'_>,
+        routes: &[AttributedRoute],
+        native: &NativeCoin<'_>,
         charges: &[Charge],
     ) -> Option<Charge> {
         let recipient = callee.filter(|callee| platform.is_router(*callee))?;
-        let ([deal], wrapped) = (deals, self.rules.wrapped?) else { return None };
+        let ([attributed], wrapped) = (routes, self.rules.wrapped?) else { return None };
         if charges.iter().any(|charge| charge.amount.0 == wrapped) {
             return None;
         }
         let kept = |whole: U256, used: U256, is_side: bool| {
             let rest = whole.checked_sub(used).filter(|_| is_side && !used.is_zero())?;
-            (!rest.is_zero() && rest <= whole / U256::from(10)).then_some(rest)
+            (!rest.is_zero() && rest <= whole / U256::from(MAX_FEE_DIVISOR)).then_some(rest)
         };
-        let (sold, bought) = (deal.route.sold, deal.route.bought);
+        let (sold, bought) = (attributed.route.sold, attributed.route.bought);
         let is_spent = sold.0 == wrapped && sold.1 == native.value;
         let kept = kept(native.value, native.wrapped_by_callee, is_spent)
             .or_else(|| kept(native.unwrapped_by_callee, bought.1, bought.0 == wrapped))?;
         Some(Charge { amount: (wrapped, kept), recipient })
     }
 
-    /// Dollars are themselves; of a side's asset, the same part of what the trade is worth.
+    /// What a charge is worth: dollars count as such; of a side's asset, the same part of what the trade is worth.
     fn worth_of_charge(&self, (asset, raw): Amount, route: &Route, notional: u128) -> Option<u128> {
         if self.rules.is_stable(asset) {
             return self.dollars((asset, raw));
@@ -141,8 +149,8 @@ impl Spelling<'_> {
     }
 }
 
-fn spell_legs(legs: &[Leg], which: &[usize]) -> Vec<chain_plugin_sdk::Leg> {
-    let spell = |leg: &Leg| chain_plugin_sdk::Leg {
+fn contract_legs(legs: &[Leg], which: &[usize]) -> Vec<chain_plugin_sdk::Leg> {
+    let contract_leg = |leg: &Leg| chain_plugin_sdk::Leg {
         venue: leg.venue.clone(),
         pool: leg.pool.encode(),
         sold: amount(leg.sold),
@@ -150,8 +158,8 @@ fn spell_legs(legs: &[Leg], which: &[usize]) -> Vec<chain_plugin_sdk::Leg> {
         ordinal: leg.place,
         attributes: vec![],
     };
-    if which.len() <= MOST_LEGS {
-        return which.iter().map(|at| spell(&legs[*at])).collect();
+    if which.len() <= MAX_LEGS_PER_TRADE {
+        return which.iter().map(|at| contract_leg(&legs[*at])).collect();
     }
     let mut merged: Vec<Leg> = vec![];
     let mut places: BTreeMap<(PoolId, Address), usize> = BTreeMap::new();
@@ -165,14 +173,14 @@ fn spell_legs(legs: &[Leg], which: &[usize]) -> Vec<chain_plugin_sdk::Leg> {
             merged.push(leg.clone());
         }
     }
-    merged.iter().take(MOST_LEGS).map(spell).collect()
+    merged.iter().take(MAX_LEGS_PER_TRADE).map(contract_leg).collect()
 }
 
 fn amount((asset, raw): Amount) -> AssetAmount {
     AssetAmount { asset: hex::encode(asset), raw: uint256(raw) }
 }
 
-impl Spelling<'_> {
+impl TradeWriter<'_> {
     fn side(&self, (asset, raw): Amount) -> Side {
         let token = self.facts.tokens.get(&asset);
         Side {
@@ -206,14 +214,14 @@ impl Spelling<'_> {
         Some(Valuation { notional: usd(worth), fee: None, source: "stable-leg".to_owned() })
     }
 
-    /// What the fewer of its sides was worth by a reference pool.
+    /// The smaller worth of its sides by reference pools.
     fn by_reference(&self, route: &Route) -> Option<Valuation> {
         let worth = |side: Amount| self.dollars(reference::dollars(side, self.prices, self.facts, self.rules)?);
         let worth = [route.sold, route.bought].into_iter().filter_map(worth).min()?;
         Some(Valuation { notional: usd(worth), fee: None, source: "reference-pool".to_owned() })
     }
 
-    /// Where a leg is only believed, dollars on a side count as far as that many moved.
+    /// Where a leg is not proved, dollars on a side count up to the largest transfer of them.
     fn held_by_transfers(&self, route: &Route, transfers: &[Transfer]) -> Option<Valuation> {
         let sides = [route.sold, route.bought].into_iter().filter(|(asset, _)| self.rules.is_stable(*asset));
         let worth = sides.map(|(asset, raw)| self.dollars((asset, raw.min(largest(transfers, asset))))).min()??;
@@ -228,7 +236,7 @@ impl Spelling<'_> {
                 return None;
             }
             if worth.is_none() && self.rules.is_stable(into.0) {
-                // Between two pools of one vault nothing moves, and anyone could pass any sum through pools of their own.
+                // Between two pools of a vault nothing moves, so anyone could pass any sum through pools of their own.
                 let moved = largest(transfers, into.0);
                 worth = Some(into.1.min(out.1).min(moved))
                     .filter(|raw| !raw.is_zero())
@@ -240,7 +248,7 @@ impl Spelling<'_> {
 
     /// Units of 10^-18 dollars, half to even; none from 10^15 dollars on.
     fn dollars(&self, (asset, raw): Amount) -> Option<u128> {
-        const LIMIT: u128 = 10_u128.pow(15 + 18);
+        const MAX_DOLLAR_UNITS: u128 = 10_u128.pow(15 + 18);
         let decimals = u32::from(self.decimals(asset)?);
         let units = if decimals <= 18 {
             raw.checked_mul(U256::from(10_u128.pow(18 - decimals)))?
@@ -251,7 +259,7 @@ impl Spelling<'_> {
             let up = twice > divisor || (twice == divisor && whole.bit(0));
             whole.checked_add(U256::from(u8::from(up)))?
         };
-        u128::try_from(units).ok().filter(|units| *units < LIMIT)
+        u128::try_from(units).ok().filter(|units| *units < MAX_DOLLAR_UNITS)
     }
 }
 

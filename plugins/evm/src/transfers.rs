@@ -1,4 +1,4 @@
-//! What really moved: the tokens that the pools of one transaction received and sent.
+//! Transfers: which tokens the pools of one transaction really received and sent.
 
 use crate::hex;
 use crate::model::{Moved, Transfer};
@@ -6,8 +6,8 @@ use crate::rpc::Log;
 use crate::topics::Role;
 use alloy_primitives::{Address, U256};
 
-/// What is read here.
-pub const TRANSFER_EVENTS: &[(&str, Role)] = &[("Transfer(address,address,uint256)", Role::Transfer)];
+/// The event that is read here.
+pub(crate) const TRANSFER_EVENTS: &[(&str, Role)] = &[("Transfer(address,address,uint256)", Role::Transfer)];
 
 impl Transfer {
     /// Reads an ERC-20 transfer: the amount stands in the data. (With a fourth topic it is an ERC-721 token's number.)
@@ -23,8 +23,8 @@ impl Transfer {
     }
 }
 
-/// Sorts movements and makes one of those that have the same key.
-pub fn add_up<K: Copy + Ord>(moved: &mut Vec<(K, Moved)>) {
+/// Sorts movements by key and adds up those of the same key.
+pub(crate) fn add_up<K: Copy + Ord>(moved: &mut Vec<(K, Moved)>) {
     moved.sort_unstable_by_key(|(of, _)| *of);
     moved.dedup_by(|(next, later), (of, sum)| {
         let is_same = next == of;
@@ -38,14 +38,14 @@ pub fn add_up<K: Copy + Ord>(moved: &mut Vec<(K, Moved)>) {
 
 /// Per pool and token: what moved in one transaction and is not yet used up by a leg.
 #[derive(Debug, Default)]
-pub struct Backing {
-    /// In the order of pools and tokens: most transactions have few, and hostile ones must not cost their square.
+pub(crate) struct Backing {
+    /// In the order of pools and tokens: a hostile transaction must not cost the square of its transfers.
     moved: Vec<((Address, Address), Moved)>,
 }
 
 impl Backing {
     /// What moved to and from the given pools, which must be sorted.
-    pub fn of(pools: &[Address], transfers: &[Transfer]) -> Self {
+    pub(crate) fn from_transfers(pools: &[Address], transfers: &[Transfer]) -> Self {
         let is_pool = |who: &Address| pools.binary_search(who).is_ok();
         let mut moved: Vec<((Address, Address), Moved)> = vec![];
         for Transfer { token, from, to, raw } in transfers {
@@ -61,12 +61,12 @@ impl Backing {
     }
 
     /// The tokens that moved to or from a pool.
-    pub fn tokens(&self, pool: Address) -> impl Iterator<Item = Address> {
+    pub(crate) fn tokens(&self, pool: Address) -> impl Iterator<Item = Address> {
         self.range(pool).map(|((_, token), _)| *token)
     }
 
     /// Whether the pool received something and sent something; without both nothing can be a leg.
-    pub fn is_two_way(&self, pool: Address) -> bool {
+    pub(crate) fn is_two_way(&self, pool: Address) -> bool {
         let (mut into, mut out) = (false, false);
         for (_, moved) in self.range(pool) {
             into |= !moved.into.is_zero();
@@ -76,7 +76,7 @@ impl Backing {
     }
 
     /// The token whose movement into (or out of) a pool comes nearest to an amount, other than `not`.
-    pub fn nearest(&self, pool: Address, amount: U256, into: bool, not: Option<Address>) -> Option<Address> {
+    pub(crate) fn nearest(&self, pool: Address, amount: U256, into: bool, not: Option<Address>) -> Option<Address> {
         let of = |moved: &Moved| if into { moved.into } else { moved.out };
         self.range(pool)
             .filter(|((_, token), moved)| !of(moved).is_zero() && Some(*token) != not)
@@ -85,19 +85,19 @@ impl Backing {
     }
 
     /// The smaller of what an event claims and what is left of what moved.
-    pub fn cap(&self, pool: Address, token: Address, claimed: Moved) -> Moved {
+    pub(crate) fn cap(&self, pool: Address, token: Address, claimed: Moved) -> Moved {
         let left = self.of_token(pool, token);
         Moved { into: claimed.into.min(left.into), out: claimed.out.min(left.out) }
     }
 
     /// What is left of what moved one way.
-    pub fn left(&self, pool: Address, token: Address, into: bool) -> U256 {
+    pub(crate) fn left(&self, pool: Address, token: Address, into: bool) -> U256 {
         let left = self.of_token(pool, token);
         if into { left.into } else { left.out }
     }
 
-    /// Uses up what a leg was backed by.
-    pub fn take(&mut self, pool: Address, token: Address, used: Moved) {
+    /// Subtracts what backed a leg, so that it backs no other.
+    pub(crate) fn use_up(&mut self, pool: Address, token: Address, used: Moved) {
         if let Ok(at) = self.place(pool, token) {
             let left = &mut self.moved[at].1;
             left.into = left.into.saturating_sub(used.into);
@@ -136,11 +136,11 @@ mod tests {
             moved(token, pool, pool, 100),
             moved(token, user, user, 1_000),
         ];
-        let mut backing = Backing::of(&[pool], &transfers);
+        let mut backing = Backing::from_transfers(&[pool], &transfers);
         let left = |backing: &Backing, token| [true, false].map(|into| backing.left(pool, token, into).to::<u64>());
         assert_eq!([left(&backing, token), left(&backing, other), left(&backing, user)], [[130, 103], [0, 3], [0, 0]]);
         assert_eq!(backing.tokens(pool).collect::<Vec<_>>(), [token, other]);
-        backing.take(pool, token, Moved { into: U256::from(30), out: U256::from(200) });
+        backing.use_up(pool, token, Moved { into: U256::from(30), out: U256::from(200) });
         assert_eq!(left(&backing, token), [100, 0]);
         assert!(backing.is_two_way(pool) && !backing.is_two_way(user));
     }

@@ -1,6 +1,6 @@
 //! The root of an ordered list in a Merkle-Patricia trie, its leaves hashed together.
 //!
-//! The keys are the places in the list as RLP spells them. A node shorter than a hash would stand in its parent as it
+//! The keys are the places in the list as RLP encodes them. A node shorter than a hash would stand in its parent as it
 //! is; items here are never that short (a receipt has 256 bytes of bloom), so every node is hashed.
 
 use crate::keccak;
@@ -11,7 +11,7 @@ use std::ops::Range;
 /// The root of no items.
 const EMPTY: B256 = b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
 
-/// A place in the list, spelled in half bytes, and which it is.
+/// The key of an item, in half bytes, and the item's index.
 struct Key {
     nibbles: [u8; 18],
     length: usize,
@@ -19,7 +19,7 @@ struct Key {
 }
 
 impl Key {
-    fn of(place: usize) -> Self {
+    fn from_index(place: usize) -> Self {
         let mut nibbles = [0; 18];
         let mut length = 0;
         for byte in alloy_rlp::encode(place) {
@@ -41,8 +41,8 @@ impl Key {
 }
 
 /// The root of items that lie one after the other in `arena`, each at least 32 bytes long.
-pub fn root(arena: &[u8], items: &[Range<usize>]) -> B256 {
-    let mut keys: Vec<Key> = (0..items.len()).map(Key::of).collect();
+pub(crate) fn root(arena: &[u8], items: &[Range<usize>]) -> B256 {
+    let mut keys: Vec<Key> = (0..items.len()).map(Key::from_index).collect();
     keys.sort_unstable_by(|one, two| one.nibbles().cmp(two.nibbles()));
     let [first, .., last] = &keys[..] else {
         let Some(item) = items.first() else { return EMPTY };

@@ -1,4 +1,4 @@
-//! The venues: which events are swaps, and what each says. A venue is one file; adding one touches it and this list.
+//! The list of venues: whose events are swaps, and how each is read. Adding a venue touches its own file and this list.
 
 pub mod v2;
 pub mod v3;
@@ -21,7 +21,7 @@ use crate::hex;
 use crate::model::Venue;
 use crate::rpc::Log;
 
-/// All of them.
+/// All venues; a log carries the index of its own.
 pub static VENUES: [Venue; 30] = [
     v2::UNISWAP_V2,
     v3::UNISWAP_V3,
@@ -55,39 +55,11 @@ pub static VENUES: [Venue; 30] = [
     carbon::CARBON,
 ];
 
-/// The venue whose swap event this may be.
+/// The venue whose swap event this log may be.
 #[inline]
 pub fn venue_of(log: &Log<'_>) -> Option<&'static Venue> {
     let venue = &VENUES[log.venue()?];
     (!venue.is_vault() || venue.emitters.contains(&hex::address(log.address)?)).then_some(venue)
-}
-
-#[cfg(test)]
-pub(crate) mod example {
-    //! Logs for the tests of the venues.
-
-    use super::*;
-    use crate::events;
-    use crate::model::SwapEvent;
-    use alloy_primitives::{Address, keccak256};
-    use chain_plugin_sdk::json::Cursor;
-
-    /// What a venue reads in a log with so many topics behind the first (1, 2, 3) and these words.
-    pub(crate) fn log(venue: &Venue, topics: u64, words: &[u64]) -> Option<SwapEvent> {
-        let word = |word: u64| format!("{word:064x}");
-        let topics: Vec<String> = (1..=topics).map(|topic| format!(r#","0x{}""#, word(topic))).collect();
-        let emitter = venue.emitters.first().copied().unwrap_or(Address::repeat_byte(0xee));
-        let json = format!(
-            r#"{{"address":"{}","topics":["{}"{}],"data":"0x{}"}}"#,
-            hex::encode(emitter),
-            hex::encode(keccak256(venue.signature)),
-            topics.concat(),
-            words.iter().map(|raw| word(*raw)).collect::<Vec<_>>().concat()
-        );
-        let log = Log::read(&mut Cursor::new(&json), events::table()).unwrap();
-        assert_eq!(venue_of(&log).unwrap().name, venue.name);
-        (venue.read)(&log)
-    }
 }
 
 #[cfg(test)]
@@ -145,10 +117,10 @@ mod tests {
         ) {
             let venue = &VENUES[venue];
             let topics: Vec<String> = (0..topics).map(|topic| format!(r#""0x{:064x}""#, u128::MAX - u128::from(topic))).collect();
-            let spelled = hex::encode(&data);
+            let encoded = hex::encode(&data);
             let json = format!(
                 r#"{{"address":"0x{}","topics":[{}],"data":"{}"}}"#,
-                "ab".repeat(20 - cut / 3), topics.iter().take(4).cloned().collect::<Vec<_>>().join(","), &spelled[..spelled.len() - cut.min(spelled.len())]
+                "ab".repeat(20 - cut / 3), topics.iter().take(4).cloned().collect::<Vec<_>>().join(","), &encoded[..encoded.len() - cut.min(encoded.len())]
             );
             if let Ok(log) = Log::read(&mut Cursor::new(&json), events::table()) {
                 let _ = (venue.read)(&log);

@@ -7,7 +7,7 @@ mod node;
 use chain_plugin_sdk::amount::from_uint256;
 use chain_plugin_sdk::{Block, Failure, Host, Leg, Plugin, Span};
 use evm_plugin::Evm;
-use node::{Node, TRANSFER, context};
+use node::{RecordedNode, TRANSFER_TOPIC, context};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ fn scan(node: &mut impl Host, settings: &str, first: u64, last: u64) -> Result<V
 }
 
 /// Every recorded block of a chain, scanned by itself.
-fn scan_all(node: &mut Node, settings: &str) -> Vec<Block> {
+fn scan_all(node: &mut RecordedNode, settings: &str) -> Vec<Block> {
     let heights: Vec<u64> = node.blocks.keys().copied().collect();
     heights.into_iter().flat_map(|height| scan(node, settings, height, height).unwrap()).collect()
 }
@@ -69,7 +69,7 @@ fn moved(receipt: &Value, pool: &str, token: &str) -> (i128, i128) {
     let mut sums = (0, 0);
     for log in receipt["logs"].as_array().unwrap() {
         let topics: Vec<&str> = log["topics"].as_array().unwrap().iter().map(|topic| topic.as_str().unwrap()).collect();
-        if topics.len() != 3 || topics[0] != TRANSFER || log["address"] != token {
+        if topics.len() != 3 || topics[0] != TRANSFER_TOPIC || log["address"] != token {
             continue;
         }
         let raw = i128::from_str_radix(&log["data"].as_str().unwrap()[34..], 16).unwrap();
@@ -132,7 +132,7 @@ fn every_recorded_swap_is_a_leg_and_nothing_is_invented() {
     events.sort_by_key(|event| (event["block"].as_u64(), event["logIndex"].as_u64()));
     let (mut exact, mut lower, mut expected) = (0, 0, BTreeSet::new());
     for chain in CHAINS {
-        let mut node = Node::of_chain(chain);
+        let mut node = RecordedNode::of_chain(chain);
         let blocks = scan_all(&mut node, "{}");
         let (legs, venues) = (legs(&blocks), venues(&blocks));
         let mut left = BTreeMap::new();
@@ -202,7 +202,7 @@ fn every_recorded_swap_is_a_leg_and_nothing_is_invented() {
 #[test]
 fn another_decoder_saw_the_same() {
     let expected = node::read_recording("evm/blocks/expected_swaps_18000000.json");
-    let blocks = scan(&mut Node::of_chain(1), "{}", 18_000_000, 18_000_000).unwrap();
+    let blocks = scan(&mut RecordedNode::of_chain(1), "{}", 18_000_000, 18_000_000).unwrap();
     let legs: BTreeSet<Plain> = legs(&blocks).into_values().flatten().collect();
     for swap in expected.as_array().unwrap() {
         let text = |name: &str| swap[name].as_str().unwrap().to_owned();
@@ -215,12 +215,12 @@ fn another_decoder_saw_the_same() {
 
 #[test]
 fn a_span_of_blocks_is_one_request_and_one_for_what_pools_say() {
-    let mut node = Node::of_chain(1);
+    let mut node = RecordedNode::of_chain(1);
     let scanned = Evm::scan(&mut node, &context(r#"{"batch":1000}"#), Span { first: 14_000_000, last: 14_000_009 });
     let scanned = scanned.unwrap();
     assert_eq!(scanned.through, 14_000_004);
     assert_eq!(scanned.blocks.len(), 5);
-    assert_eq!(node.seen.len(), 2);
+    assert_eq!(node.requests.len(), 2);
     assert!(scanned.blocks.iter().all(|block| block.attributes[0] == ("proof".into(), "receipts".into())));
     let one_by_one: Vec<Block> =
         (14_000_000..14_000_005).flat_map(|height| scan(&mut node, "{}", height, height).unwrap()).collect();
@@ -229,7 +229,7 @@ fn a_span_of_blocks_is_one_request_and_one_for_what_pools_say() {
 
 #[test]
 fn facts_are_kept_only_below_the_finalized_block() {
-    let mut node = Node::of_chain(1);
+    let mut node = RecordedNode::of_chain(1);
     let mut context = context("{}");
     let span = Span { first: 18_000_000, last: 18_000_000 };
     let first = Evm::scan(&mut node, &context, span).unwrap();
@@ -237,18 +237,18 @@ fn facts_are_kept_only_below_the_finalized_block() {
     context.attributes.push(("finalized".into(), "18000000".into()));
     let second = Evm::scan(&mut node, &context, span).unwrap();
     assert!(node.kept.keys().any(|key| key.starts_with("pool/")));
-    node.seen.clear();
+    node.requests.clear();
     let third = Evm::scan(&mut node, &context, span).unwrap();
     assert_eq!(first, second);
     assert_eq!(first, third);
-    assert_eq!(node.seen.len(), 1, "{:?}", node.seen);
+    assert_eq!(node.requests.len(), 1, "{:?}", node.requests);
 }
 
 /// Near the head facts are asked at the finalized block, and kept; where its state is gone they are asked at the block
 /// itself, and not.
 #[test]
 fn near_the_head_only_what_was_final_is_kept() {
-    let mut node = Node::of_chain(1);
+    let mut node = RecordedNode::of_chain(1);
     let expected = scan(&mut node, "{}", 14_000_004, 14_000_004).unwrap();
     let mut context = context("{}");
     context.attributes.push(("finalized".into(), "14000000".into()));
@@ -260,14 +260,14 @@ fn near_the_head_only_what_was_final_is_kept() {
     node.oldest_state = 0;
     assert_eq!(Evm::scan(&mut node, &context, span).unwrap().blocks, expected);
     assert!(node.kept.keys().any(is_pool));
-    node.seen.clear();
+    node.requests.clear();
     assert_eq!(Evm::scan(&mut node, &context, span).unwrap().blocks, expected);
-    assert_eq!(node.seen.len(), 1, "{:?}", node.seen);
+    assert_eq!(node.requests.len(), 1, "{:?}", node.requests);
 }
 
 #[test]
 fn poorer_endpoints_give_the_same_blocks() {
-    let mut node = Node::of_chain(1);
+    let mut node = RecordedNode::of_chain(1);
     let full = scan(&mut node, "{}", 18_000_000, 18_000_000).unwrap();
     node.lacks = vec!["eth_getBlockReceipts"];
     assert_eq!(scan(&mut node, "{}", 18_000_000, 18_000_000).unwrap(), full);
@@ -277,7 +277,7 @@ fn poorer_endpoints_give_the_same_blocks() {
 
 /// The recorded block, changed, as an endpoint that cannot be trusted would give it.
 fn refused(settings: &str, change: impl Fn(&mut Value)) -> Result<Vec<Block>, Failure> {
-    let mut node = Node::of_chain(1);
+    let mut node = RecordedNode::of_chain(1);
     change(node.blocks.get_mut(&18_000_000).unwrap());
     scan(&mut node, settings, 18_000_000, 18_000_000)
 }
@@ -324,7 +324,7 @@ fn what_was_left_out_or_changed_is_asked_elsewhere() {
 #[test]
 fn every_recorded_block_is_proved() {
     for chain in CHAINS {
-        let mut node = Node::of_chain(chain);
+        let mut node = RecordedNode::of_chain(chain);
         for block in scan_all(&mut node, "{}") {
             assert_eq!(block.attributes[0].1, "receipts", "{chain} {}", block.height);
         }
@@ -333,7 +333,7 @@ fn every_recorded_block_is_proved() {
 
 #[test]
 fn what_is_not_there_yet_is_waited_for() {
-    let mut node = Node::of_chain(1);
+    let mut node = RecordedNode::of_chain(1);
     assert_eq!(scan(&mut node, "{}", 14_000_005, 14_000_006), Err(Failure::NotYet(14_000_005)));
     assert_eq!(scan(&mut node, "{}", 1, 100), Err(Failure::SpanTooWide(16)));
 }
@@ -341,8 +341,8 @@ fn what_is_not_there_yet_is_waited_for() {
 /// The host asks again from where the answer ends: what cannot be proved then is first, and the endpoint is charged.
 #[test]
 fn what_is_proved_is_given_up_to_what_is_not() {
-    let mut node = Node::of_chain(1);
-    let heights = |node: &mut Node, settings: &str| {
+    let mut node = RecordedNode::of_chain(1);
+    let heights = |node: &mut RecordedNode, settings: &str| {
         let scanned = Evm::scan(node, &context(settings), Span { first: 14_000_000, last: 14_000_004 }).unwrap();
         (scanned.blocks.iter().map(|block| block.height).collect::<Vec<_>>(), scanned.through)
     };
@@ -360,18 +360,18 @@ fn what_is_proved_is_given_up_to_what_is_not() {
 
 #[test]
 fn the_head_names_network_latest_and_finalized() {
-    let mut node = Node::of_chain(1);
+    let mut node = RecordedNode::of_chain(1);
     let tip = Evm::head(&mut node, &context("{}")).unwrap();
     assert_eq!(tip.network, format!("eip155:1/0x{}", "ab".repeat(32)));
     assert_eq!(tip.latest.height, 22_431_084);
     assert_eq!(tip.finalized.unwrap().height, 10_698_532);
-    assert_eq!(node.seen.len(), 1);
+    assert_eq!(node.requests.len(), 1);
 }
 
 /// The sides of a transaction's trades are the net of its legs, and each trade is a user's.
 #[test]
 fn trades_are_the_net_of_their_legs() {
-    let mut node = Node::of_chain(1);
+    let mut node = RecordedNode::of_chain(1);
     let (mut swaps, mut cycles, mut valued) = (0, 0, 0);
     for block in scan_all(&mut node, "{}") {
         for trade in &block.trades {

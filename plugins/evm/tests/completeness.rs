@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const BLOCKS: u64 = 10_000;
 const SPAN: u64 = 50;
-const TRANSFER: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
+const TRANSFER_TOPIC: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
 const SWAP: &str = "0xd78ad95fa46c994b6551d0da85fc275fe613ce37657fb8d5e3d130840159d822";
 
 fn hash(kind: &str, number: u64) -> String {
@@ -49,8 +49,8 @@ fn make(branch: &str, height: u64, parent: &str) -> Made {
                 "blockHash": "", "from": user, "to": pool, "status": "0x1", "type": "0x2",
                 "cumulativeGasUsed": format!("{:#x}", 50_000 * (index + 1)), "logsBloom": format!("0x{}", "01".repeat(256)),
                 "logs": [
-                    log(&one, &[TRANSFER.to_owned(), topic(&user), topic(&pool)], given.clone()),
-                    log(&two, &[TRANSFER.to_owned(), topic(&pool), topic(&user)], got.clone()),
+                    log(&one, &[TRANSFER_TOPIC.to_owned(), topic(&user), topic(&pool)], given.clone()),
+                    log(&two, &[TRANSFER_TOPIC.to_owned(), topic(&pool), topic(&user)], got.clone()),
                     log(&pool, &[SWAP.to_owned(), topic(&user), topic(&user)], format!("{given}{zero}{zero}{got}")),
                 ],
             })
@@ -90,7 +90,7 @@ enum Lie {
 struct Endpoint {
     lies: bool,
     state: u64,
-    told: Vec<Lie>,
+    lies_given: Vec<Lie>,
     this: Option<Lie>,
     head: u64,
     requests: u64,
@@ -101,7 +101,7 @@ struct Endpoint {
 
 impl Endpoint {
     fn new(lies: bool) -> Self {
-        Self { lies, state: 7, told: vec![], this: None, head: BLOCKS, requests: 0, kept: [].into(), shown: None }
+        Self { lies, state: 7, lies_given: vec![], this: None, head: BLOCKS, requests: 0, kept: [].into(), shown: None }
     }
 
     fn block(&mut self, branch: &'static str, height: u64) -> &Made {
@@ -186,7 +186,7 @@ impl Host for Endpoint {
                 let lies = [Lie::MissingLog, Lie::StaleHead, Lie::OtherFork, Lie::OtherNetwork];
                 let lie = lies[usize::try_from(self.draw() % 4).unwrap()];
                 self.this = Some(lie);
-                self.told.push(lie);
+                self.lies_given.push(lie);
             }
             let answers: Vec<Value> =
                 calls.iter().map(|call| json!({"id": call["id"], "result": self.answer(call)})).collect();
@@ -219,9 +219,9 @@ fn every_lie_is_found_and_healed() {
     let mut honest = Endpoint::new(false);
     let mut by_lie = std::collections::BTreeMap::new();
     for first in (SPAN..BLOCKS + SPAN).step_by(usize::try_from(SPAN).unwrap()) {
-        let before = liar.told.len();
+        let before = liar.lies_given.len();
         let answer = scan(&mut liar, first);
-        let lie = liar.told[before..].first().copied();
+        let lie = liar.lies_given[before..].first().copied();
         let truth = scan(&mut honest, first).unwrap();
         *by_lie.entry(format!("{lie:?}")).or_insert(0) += 1;
         match lie {

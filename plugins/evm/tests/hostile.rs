@@ -10,7 +10,7 @@ mod node;
 
 use chain_plugin_sdk::{Plugin, Span};
 use evm_plugin::{Evm, venues};
-use node::{Node, context, read};
+use node::{RecordedNode, context, read_json};
 use recordings::fixtures;
 use serde_json::{Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 struct Dice(u64);
 
 impl Dice {
-    fn of(seed: u64) -> Self {
+    fn from_seed(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
@@ -46,7 +46,7 @@ fn any_bytes_are_trades_or_nothing_at_every_venue() {
     for venue in venues::VENUES {
         let mut trades = 0;
         for seed in 1..=300 {
-            let mut dice = Dice::of(seed);
+            let mut dice = Dice::from_seed(seed);
             let bytes: Vec<u8> = (0..600).map(|_| dice.next().to_le_bytes()[0]).collect();
             trades += survives(seed, venue.signature, || harness::scan(&bytes, &[venue]));
         }
@@ -58,7 +58,7 @@ fn any_bytes_are_trades_or_nothing_at_every_venue() {
 fn venues_orders_and_bundles_may_stand_in_one_transaction() {
     let mut trades = 0;
     for seed in 1..=1_000 {
-        let mut dice = Dice::of(seed + 1_000_000);
+        let mut dice = Dice::from_seed(seed + 1_000_000);
         let bytes: Vec<u8> = (0..900).map(|_| dice.next().to_le_bytes()[0]).collect();
         trades += survives(seed, "all venues", || harness::scan(&bytes, &venues::VENUES));
     }
@@ -108,9 +108,9 @@ fn real_transactions_bent_out_of_shape_are_scanned_all_the_same() {
     let zeros = format!("0x{}", "00".repeat(32));
     let (mut scanned, mut trades) = (0, 0);
     for chain in [1_u64, 10, 56, 137, 8_453, 42_161] {
-        let raws = read(&folder, &format!("evm/wallet-trades/raw_{chain}.json"));
+        let raws = read_json(&folder, &format!("evm/wallet-trades/raw_{chain}.json"));
         for (seed, raw) in (1..).zip(raws.as_array().unwrap()) {
-            let mut dice = Dice::of(1_000 * chain + seed);
+            let mut dice = Dice::from_seed(1_000 * chain + seed);
             for _ in 0..10 {
                 let mut receipt = raw["receipt"].clone();
                 receipt["transactionIndex"] = json!("0x0");
@@ -121,7 +121,7 @@ fn real_transactions_bent_out_of_shape_are_scanned_all_the_same() {
                     "hash": receipt["blockHash"], "parentHash": zeros, "number": "0x1", "timestamp": "0x1",
                     "receiptsRoot": zeros, "logsBloom": "0x", "transactions": [raw["transaction"]],
                 });
-                let mut node = Node { chain_id: chain, ..Node::default() };
+                let mut node = RecordedNode { chain_id: chain, ..RecordedNode::default() };
                 node.pools = node::pools_of(&receipt);
                 node.blocks.insert(1, json!({"block": header, "receipts": [receipt]}));
                 let context = context(r#"{"verify":"none"}"#);

@@ -7,11 +7,11 @@ mod node;
 use chain_plugin_sdk::amount::{from_uint256, from_usd};
 use chain_plugin_sdk::{Block, Plugin, Span};
 use evm_plugin::Evm;
-use node::{Node, context};
+use node::{RecordedNode, context};
 
 const WETH: &str = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2";
 
-fn scan(node: &mut Node, settings: &str, height: u64) -> Block {
+fn scan(node: &mut RecordedNode, settings: &str, height: u64) -> Block {
     let scanned = Evm::scan(node, &context(settings), Span { first: height, last: height }).unwrap();
     scanned.blocks.into_iter().next().unwrap()
 }
@@ -19,7 +19,7 @@ fn scan(node: &mut Node, settings: &str, height: u64) -> Block {
 /// The price is that of the pool's last swap in the block, so trades of the asset without a dollar get a worth.
 #[test]
 fn a_reference_pool_tells_what_trades_were_worth() {
-    let mut node = Node::of_chain(1);
+    let mut node = RecordedNode::of_chain(1);
     let mut by_reference = 0;
     // Pools of USDC and the wrapped coin, V2 and V3, and between which dollars it stood on those days.
     for (height, pool, low, high) in [
@@ -46,10 +46,10 @@ fn a_reference_pool_tells_what_trades_were_worth() {
     assert!(by_reference > 10, "{by_reference}");
 }
 
-/// Without whole transactions nothing is found that is not there; only native sides are as the pools saw them.
+/// Without whole transactions nothing is found that is not there; only native sides are what the pools moved.
 #[test]
 fn a_node_that_gives_only_hashes_finds_the_same_trades() {
-    let mut node = Node::of_chain(1);
+    let mut node = RecordedNode::of_chain(1);
     let whole = scan(&mut node, "{}", 18_000_000);
     node.lacks_transactions = true;
     let slim = scan(&mut node, "{}", 18_000_000);
@@ -70,7 +70,7 @@ fn a_node_that_gives_only_hashes_finds_the_same_trades() {
 /// A code in the call tells the platform: here any word of a recorded call serves as one.
 #[test]
 fn a_code_in_a_recorded_call_tells_the_platform() {
-    let mut node = Node::of_chain(1);
+    let mut node = RecordedNode::of_chain(1);
     let block = scan(&mut node, "{}", 18_000_000);
     let recorded = node.blocks[&18_000_000]["block"]["transactions"].as_array().unwrap().clone();
     let (hash, word) = block

@@ -7,7 +7,7 @@ mod node;
 use chain_plugin_sdk::amount::from_uint256;
 use chain_plugin_sdk::{Plugin, Span};
 use evm_plugin::Evm;
-use node::{Node, context, read_recording};
+use node::{RecordedNode, context, read_recording};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ fn block(recorded: &Value) -> Value {
     json!({"block": header, "receipts": receipts})
 }
 
-fn legs(node: &mut Node) -> Legs {
+fn legs(node: &mut RecordedNode) -> Legs {
     let mut legs = Legs::new();
     for height in node.blocks.keys().copied().collect::<Vec<u64>>() {
         let scanned = Evm::scan(node, &context(r#"{"verify":"none"}"#), Span { first: height, last: height }).unwrap();
@@ -46,7 +46,7 @@ fn legs(node: &mut Node) -> Legs {
 
 #[test]
 fn recorded_v4_swaps_are_legs_with_the_events_amounts() {
-    let mut node = Node { chain_id: 1, ..Node::default() };
+    let mut node = RecordedNode { chain_id: 1, ..RecordedNode::default() };
     for name in recordings::names_in("evm/receipts-2025").unwrap() {
         let Some(height) = name.strip_prefix("1_").and_then(|rest| rest.strip_suffix(".json")) else { continue };
         let recorded = read_recording(&format!("evm/receipts-2025/{name}"));

@@ -1,5 +1,5 @@
 //! Recorded transactions of wallets on nine chains, held against what a wallet accountant says was traded: the trader,
-//! both assets, both amounts. Every difference stands in the table of the README, with its reason.
+//! both assets, both amounts. Every difference stands in a table of WALLETS.md, with its reason.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "support/node.rs"]
@@ -8,7 +8,7 @@ mod node;
 use chain_plugin_sdk::amount::from_uint256;
 use chain_plugin_sdk::{Plugin, Side, Span, Trade};
 use evm_plugin::Evm;
-use node::{Node, PoolFacts, TRANSFER, context, read};
+use node::{PoolFacts, RecordedNode, TRANSFER_TOPIC, context, read_json};
 use recordings::fixtures;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,8 +30,8 @@ const CHAINS: [(u64, &str); 9] = [
 const POLYGON_NATIVE: &str = "0x0000000000000000000000000000000000001010";
 
 /// A node with one block per transaction.
-fn node_of(chain_id: u64, raws: &[&Value]) -> Node {
-    let mut node = Node { chain_id, ..Node::default() };
+fn node_of(chain_id: u64, raws: &[&Value]) -> RecordedNode {
+    let mut node = RecordedNode { chain_id, ..RecordedNode::default() };
     for (height, raw) in (1..).zip(raws) {
         let mut receipt = raw["receipt"].clone();
         receipt["transactionIndex"] = json!("0x0");
@@ -52,17 +52,19 @@ fn node_of(chain_id: u64, raws: &[&Value]) -> Node {
 fn pools(receipt: &Value) -> BTreeMap<String, PoolFacts> {
     let logs = receipt["logs"].as_array().unwrap();
     let mut pools = BTreeMap::new();
-    for log in logs.iter().filter(|log| log["topics"].as_array().unwrap().len() == 3 && log["topics"][0] != TRANSFER) {
+    for log in
+        logs.iter().filter(|log| log["topics"].as_array().unwrap().len() == 3 && log["topics"][0] != TRANSFER_TOPIC)
+    {
         let pool = log["address"].as_str().unwrap().to_lowercase();
         let data = log["data"].as_str().unwrap().trim_start_matches("0x").to_owned();
         let mut tokens: Vec<(bool, String)> = vec![];
         for moved in
-            logs.iter().filter(|log| log["topics"][0] == TRANSFER && log["topics"].as_array().unwrap().len() == 3)
+            logs.iter().filter(|log| log["topics"][0] == TRANSFER_TOPIC && log["topics"].as_array().unwrap().len() == 3)
         {
             let party = |at: usize| format!("0x{}", &moved["topics"][at].as_str().unwrap()[26..]);
             let amount = moved["data"].as_str().unwrap().trim_start_matches("0x");
             if party(1) == pool || party(2) == pool {
-                // Negative amounts are spelled as their complement.
+                // Negative amounts are written as their complement.
                 let negative = amount.len() == 64 && data.contains(&complement(amount));
                 let stated = data.contains(amount) || negative;
                 tokens.push((!stated, moved["address"].as_str().unwrap().to_lowercase()));
@@ -86,7 +88,7 @@ fn in_order(logs: &[Value], pool: &str, data: &str, tokens: &[String]) -> Option
     let came = |token: &String| {
         let is_in = |log: &&Value| {
             let topics = log["topics"].as_array().unwrap();
-            topics.len() == 3 && topics[0] == TRANSFER && topics[2].as_str().unwrap()[26..] == pool[2..]
+            topics.len() == 3 && topics[0] == TRANSFER_TOPIC && topics[2].as_str().unwrap()[26..] == pool[2..]
         };
         logs.iter().filter(is_in).any(|log| log["address"].as_str().unwrap().to_lowercase() == *token)
     };
@@ -170,21 +172,21 @@ fn difference(swap: &Value, trades: &[Trade], wrapped: &str) -> Option<String> {
     None
 }
 
-/// The hashes in the README's table of differences.
+/// The hashes in the table of differences.
 fn listed() -> BTreeSet<String> {
-    let readme = include_str!("../README.md");
-    let (_, table) = readme.split_once("## Wallets").expect("the README has a table of differences");
+    let tables = include_str!("../WALLETS.md");
+    let (_, table) = tables.split_once("## Wallets").expect("WALLETS.md has a table of differences");
     let rows = table.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| `0x"));
     rows.map(|row| row.trim_start_matches("| `").split('`').next().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn wallets_traded_what_their_accountant_says_or_the_readme_says_why_not() {
+fn wallets_traded_what_their_accountant_says_or_the_table_says_why_not() {
     let Some(folder) = fixtures() else { return };
     let (mut right, mut different) = (0, BTreeMap::new());
     for (chain, wrapped) in CHAINS {
-        let swaps = read(&folder, &format!("evm/wallet-trades/expected_{chain}.json"));
-        let raws = read(&folder, &format!("evm/wallet-trades/raw_{chain}.json"));
+        let swaps = read_json(&folder, &format!("evm/wallet-trades/expected_{chain}.json"));
+        let raws = read_json(&folder, &format!("evm/wallet-trades/raw_{chain}.json"));
         let raws: BTreeMap<&str, &Value> =
             raws.as_array().unwrap().iter().map(|raw| (raw["transaction"]["hash"].as_str().unwrap(), raw)).collect();
         let swaps: Vec<&Value> = swaps.as_array().unwrap().iter().collect();
@@ -204,14 +206,14 @@ fn wallets_traded_what_their_accountant_says_or_the_readme_says_why_not() {
     println!("{right} right, {} different", different.len());
     let listed = listed();
     let found: BTreeSet<String> = different.keys().cloned().collect();
-    assert_eq!(found, listed, "the README's table must list these and no others");
+    assert_eq!(found, listed, "the table in WALLETS.md must list these and no others");
 }
 
 /// Transactions without a swap event are no trades.
 #[test]
 fn what_is_no_trade_gives_none() {
     let Some(folder) = fixtures() else { return };
-    let negatives = read(&folder, "evm/wallet-trades/negatives.json");
+    let negatives = read_json(&folder, "evm/wallet-trades/negatives.json");
     for (chain, wrapped) in CHAINS {
         let raws: Vec<&Value> =
             negatives.as_array().unwrap().iter().filter(|one| one["chainId"] == chain).map(|one| &one["raw"]).collect();
@@ -232,12 +234,12 @@ fn in_short(raw: &Value, trades: &[Trade]) -> String {
     trades.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// Pools exchanged something, and the wallet's accountant counts no trade: each is a row of the README, with what the plugin
+/// Pools exchanged something, and the wallet's accountant counts no trade: each is a row of WALLETS.md, with what the plugin
 /// gives in its last column but one.
 #[test]
-fn what_pools_did_for_no_wallets_trade_stands_in_the_readme() {
+fn what_pools_did_for_no_wallets_trade_stands_in_the_table() {
     let Some(folder) = fixtures() else { return };
-    let hard = read(&folder, "evm/wallet-trades/hard_swaplog_but_no_user_trade.json");
+    let hard = read_json(&folder, "evm/wallet-trades/hard_swaplog_but_no_user_trade.json");
     let mut found = BTreeMap::new();
     for (chain, wrapped) in CHAINS {
         let of: Vec<&Value> = hard.as_array().unwrap().iter().filter(|one| one["chainId"] == chain).collect();
@@ -248,8 +250,8 @@ fn what_pools_did_for_no_wallets_trade_stands_in_the_readme() {
             found.insert(hash.to_owned(), given);
         }
     }
-    let readme = include_str!("../README.md");
-    let (_, table) = readme.split_once("## Pools without a trader").expect("the README has a table of them");
+    let tables = include_str!("../WALLETS.md");
+    let (_, table) = tables.split_once("## Pools without a trader").expect("WALLETS.md has a table of them");
     let rows = table.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| `0x"));
     let listed: BTreeMap<String, String> = rows
         .map(|row| {
@@ -257,5 +259,5 @@ fn what_pools_did_for_no_wallets_trade_stands_in_the_readme() {
             (cells[0].trim_matches('`').to_owned(), cells[cells.len() - 2].to_owned())
         })
         .collect();
-    assert_eq!(found, listed, "the README's table must list these and no others");
+    assert_eq!(found, listed, "the table in WALLETS.md must list these and no others");
 }

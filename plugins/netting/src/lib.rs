@@ -7,7 +7,9 @@
 //!    the trade only if it is more than a fiftieth of the larger flow and stayed with the trader
 //!    ([`TraderView::stayed_with_trader`]). Smaller differences are a router's dust; others are a token's tax or
 //!    somebody's fee. They remain in the legs and are in no side.
-//! 4. One asset sold and one bought make one route. More are split into pairs, see the module `split`.
+//! 4. One asset sold and one bought make one route. More are split into pairs along the legs (module `split`): each side
+//!    adds up exactly, every leg is listed once, whole, and with more pairs than legs the last routes list none. More than
+//!    64 pairs, or sides that no legs connect, become one route per leg.
 //! 5. With nothing sold, or nothing bought, the route is a cycle: its asset is the one whose difference is the largest
 //!    share of its flow.
 //!

@@ -80,7 +80,8 @@ async fn mock(engine: &Engine) -> anyhow::Result<Admitted> {
 
 /// What so many empty scans took, microseconds, smallest first: within the engine's thread, and from here to there and back.
 async fn empty_scans(engine: &Engine, plugin: &Admitted, count: usize) -> anyhow::Result<[Vec<f64>; 2]> {
-    let call_context = CallContext { settings: r#"{"trades-per-block":0}"#.into(), now_ms: 1_767_225_700_000, finalized: None };
+    let call_context =
+        CallContext { settings: r#"{"trades-per-block":0}"#.into(), now_ms: 1_767_225_700_000, finalized: None };
     let (network, mut within, mut whole): (Arc<str>, _, _) = ("mock/1".into(), vec![], vec![]);
     for _ in 0..count {
         let begun = Instant::now();

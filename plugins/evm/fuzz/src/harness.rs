@@ -9,7 +9,7 @@ use chain_plugin_sdk::{Context, Host, Level, Plugin, Request, Response, Span, Tr
 use evm_plugin::Evm;
 use evm_plugin::hex;
 use evm_plugin::model::Venue;
-use evm_plugin::settlement::COW;
+use evm_plugin::settlement::COW_SETTLEMENT;
 use serde_json::{Value, json};
 
 /// The wrapped coin and two dollars of Ethereum, a token of no fame, and what stands for native coin.
@@ -75,7 +75,7 @@ impl Bytes<'_> {
     fn account(&mut self) -> Address {
         match self.byte() % 8 {
             0 => TOKENS[self.below(TOKENS.len())],
-            1 => COW,
+            1 => COW_SETTLEMENT,
             _ => ACCOUNTS[self.below(ACCOUNTS.len())],
         }
     }
@@ -100,7 +100,7 @@ fn word_of(address: Address) -> U256 {
     U256::from_be_bytes(address.into_word().0)
 }
 
-fn spell(word: U256) -> String {
+fn encode_word(word: U256) -> String {
     format!("0x{word:064x}")
 }
 
@@ -113,8 +113,8 @@ fn transfer(bytes: &mut Bytes<'_>) -> Value {
     let (token, from, to, raw) = (bytes.token(), bytes.account(), bytes.account(), bytes.amount());
     json!({
         "address": hex::encode(token),
-        "topics": [hex::encode(keccak256("Transfer(address,address,uint256)")), spell(word_of(from)), spell(word_of(to))],
-        "data": spell(raw),
+        "topics": [hex::encode(keccak256("Transfer(address,address,uint256)")), encode_word(word_of(from)), encode_word(word_of(to))],
+        "data": encode_word(raw),
     })
 }
 
@@ -124,9 +124,9 @@ fn event(bytes: &mut Bytes<'_>, signature: &str, emitter: Address) -> Value {
     let mut topics = vec![hex::encode(keccak256(signature))];
     for _ in 0..count {
         topics.push(match bytes.byte() % 4 {
-            0 => spell(word_of(bytes.token())),
-            1 => spell(bytes.word()),
-            _ => spell(word_of(bytes.account())),
+            0 => encode_word(word_of(bytes.token())),
+            1 => encode_word(bytes.word()),
+            _ => encode_word(word_of(bytes.account())),
         });
     }
     let words = if bytes.byte().is_multiple_of(8) { bytes.below(12) } else { arity(signature).saturating_sub(count) };
@@ -149,7 +149,7 @@ fn log(bytes: &mut Bytes<'_>, venues: &[Venue]) -> Value {
         }
         _ => {
             let signature = OTHERS[bytes.below(OTHERS.len())];
-            let emitter = [COW, ENTRY_POINT, TOKENS[0], bytes.account()][bytes.below(4)];
+            let emitter = [COW_SETTLEMENT, ENTRY_POINT, TOKENS[0], bytes.account()][bytes.below(4)];
             event(bytes, signature, emitter)
         }
     }
@@ -168,7 +168,7 @@ impl World {
         let value = bytes.amount();
         let count = 1 + bytes.below(24);
         let logs: Vec<Value> = (0..count).map(|_| log(bytes, venues)).collect();
-        let (hash, zeros) = (spell(U256::from(7)), spell(U256::ZERO));
+        let (hash, zeros) = (encode_word(U256::from(7)), encode_word(U256::ZERO));
         let transaction = json!({"hash": hash, "value": format!("{value:#x}"), "input": "0x12345678"});
         let block = json!({
             "hash": hash, "parentHash": zeros, "number": "0x1", "timestamp": "0x1", "receiptsRoot": zeros,
@@ -185,14 +185,15 @@ impl World {
     fn call(&self, call: &Value) -> Value {
         let to = call["to"].as_str().and_then(hex::address).unwrap_or_default();
         let mood = self.moods[usize::from(to[0]) % self.moods.len()];
-        let token = |at: u8| json!(spell(word_of(TOKENS[usize::from(to[19].wrapping_add(mood).wrapping_add(at)) % 4])));
+        let token =
+            |at: u8| json!(encode_word(word_of(TOKENS[usize::from(to[19].wrapping_add(mood).wrapping_add(at)) % 4])));
         match (call["data"].as_str().unwrap_or_default(), mood % 8) {
             (_, 7) => json!("0x"),
             ("0x0dfe1681", _) => token(0),
             ("0xd21220a7", _) => token(1),
             (_, 6) => json!(format!("0x{}", "ff".repeat(usize::from(mood)))),
-            ("0x313ce567", _) => json!(spell(U256::from(mood))),
-            _ => json!(spell(U256::from(mood) << 248)),
+            ("0x313ce567", _) => json!(encode_word(U256::from(mood))),
+            _ => json!(encode_word(U256::from(mood) << 248)),
         }
     }
 

@@ -29,7 +29,7 @@ pub fn others(signatures: &[&str], data: &[u8]) {
     let signature = signatures[usize::from(choice & 0x1f) % signatures.len()];
     let topic = hex::encode_prefixed(keccak256(signature));
     let topics = usize::from(rest.first().copied().unwrap_or_default()) % 4;
-    let json = log(settlement::COW, topic, topics, choice & 0x80 != 0, rest);
+    let json = log(settlement::COW_SETTLEMENT, topic, topics, choice & 0x80 != 0, rest);
     read(&json, |_| ());
 }
 
@@ -49,5 +49,5 @@ fn read(json: &str, decode: impl Fn(&Log<'_>)) {
     let _ = evm_plugin::venues::venue_of(&log).and_then(|venue| (venue.read)(&log));
     let _ = Transfer::read(&log);
     let all = [log];
-    let _ = (settlement::orders(&all), settlement::operations(&all), reports::all(&all), reports::filler(&all, None));
+    let _ = (settlement::read_orders(&all), settlement::read_operations(&all), reports::read_reports(&all), reports::find_filler(&all, None));
 }

@@ -9,7 +9,7 @@
 /// Digits of a block.
 const BLOCK: usize = 32;
 
-/// A byte from its two digits, and whether one of them is none.
+/// A byte from its two digits, and whether one of them is no hex digit.
 #[inline]
 fn byte([high, low]: [u8; 2]) -> (u8, bool) {
     let (high, low) = (half(high), half(low));

@@ -1,6 +1,6 @@
 //! Balancer: vaults that hold the tokens of all pools, and the first version, whose pools hold their own.
 //!
-//! Of vaults only Balancer's own count, and what they say needs no transfer beside it: between two pools of a vault
+//! Of vaults only Balancer's own count, and their events need no transfer beside them: between two pools of a vault
 //! nothing moves.
 
 use crate::hex;
@@ -56,7 +56,7 @@ fn read(log: &Log<'_>, pool: PoolId, [sold, bought]: [U256; 2]) -> Option<SwapEv
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     #[test]
     fn tokens_are_topics_in_all_three() {

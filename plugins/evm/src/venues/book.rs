@@ -10,8 +10,8 @@ use alloy_primitives::U256;
 pub const LIQUIDITY_BOOK: Venue =
     Venue::anywhere("liquidity-book", "Swap(address,address,uint24,bytes32,bytes32,uint24,bytes32,bytes32)", read);
 
-/// Two amounts share a word: of the second token in front, of the first behind. One of them is zero, and what moved tells
-/// which token it is.
+/// Two amounts share a word: of the second token in front, of the first behind. One of them is zero, and the transfers
+/// show which token it is.
 fn read(log: &Log<'_>) -> Option<SwapEvent> {
     let &[_, _sender, to] = log.topics.as_slice() else { return None };
     let [_bin, into, out, ..]: [U256; 6] = hex::words(log.data)?;
@@ -33,7 +33,7 @@ fn only(word: U256) -> Option<U256> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     #[test]
     fn an_amount_stands_in_either_half() {

@@ -1,4 +1,4 @@
-//! Curve: pools of several coins, named in events by their places. Which tokens those are is told by what moved.
+//! Curve: pools of several coins, named in events by their indices. The transfers show which tokens those are.
 
 use crate::hex;
 use crate::model::{Claim, PoolId, SwapEvent, Venue};
@@ -36,7 +36,7 @@ fn read<const WORDS: usize>(log: &Log<'_>) -> Option<SwapEvent> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     #[test]
     fn four_events_say_the_same() {

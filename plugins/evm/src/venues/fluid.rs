@@ -22,7 +22,7 @@ fn read(log: &Log<'_>) -> Option<SwapEvent> {
     )
 }
 
-/// Between so many pools' tokens only exact amounts tell which are this pool's: those that came in and went out in one
+/// Between so many pools' tokens only exact amounts show which are this pool's: those that came in and went out in one
 /// transfer each. One of the two may be native coin, which no log shows; with neither the event claims nothing.
 fn name(event: SwapEvent, transfers: &[Transfer]) -> SwapEvent {
     let (PoolId::Contract(pool), LIQUIDITY, Claim::Unnamed { sold, bought }) = (event.pool, event.holder, event.claim)
@@ -42,7 +42,7 @@ fn name(event: SwapEvent, transfers: &[Transfer]) -> SwapEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     fn moved(token: u8, from: Address, to: Address, raw: u64) -> Transfer {
         Transfer { token: Address::repeat_byte(token), from, to, raw: U256::from(raw) }

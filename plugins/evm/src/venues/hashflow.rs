@@ -30,7 +30,7 @@ fn read<const WORDS: usize, const TOKENS: usize>(log: &Log<'_>) -> Option<SwapEv
 }
 
 /// Where the pool moved nothing itself, the one account that got just what was sold, gave just what was bought, and passed
-/// nothing on, as routers do. Native coin leaves no log, so the other side tells alone.
+/// nothing on, as routers do. Native coin leaves no log, so the other side alone decides.
 fn hold(event: SwapEvent, transfers: &[Transfer]) -> SwapEvent {
     let (PoolId::Contract(pool), Claim::Named { sold, bought }) = (event.pool, event.claim) else { return event };
     if event.holder != pool || transfers.iter().any(|transfer| transfer.from == pool || transfer.to == pool) {
@@ -61,7 +61,7 @@ fn hold(event: SwapEvent, transfers: &[Transfer]) -> SwapEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     #[test]
     fn an_account_outside_is_found_by_what_it_got_and_gave() {
@@ -80,7 +80,7 @@ mod tests {
             moved(4, router, trader, 19),
         ];
         assert_eq!(hold(event, &transfers).holder, maker);
-        // Nobody, and two that might be: the pool stays, and nothing backs it.
+        // No account, and two that may be it: the pool stays the holder, and nothing backs it.
         assert_eq!(hold(event, &transfers[..2]).holder, event.holder);
         let twice = [transfers[1], transfers[2], moved(3, router, trader, 10), moved(4, trader, router, 20)];
         assert_eq!(hold(event, &twice).holder, event.holder);

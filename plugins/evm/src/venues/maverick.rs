@@ -1,4 +1,4 @@
-//! Maverick: liquidity that moves with the price. Which tokens a pool has is told by what moved.
+//! Maverick: liquidity that moves with the price. The transfers show which tokens a pool has.
 
 use crate::hex;
 use crate::model::{Claim, PoolId, SwapEvent, Venue};
@@ -26,7 +26,7 @@ fn read<const WORDS: usize, const AMOUNTS: usize>(log: &Log<'_>) -> Option<SwapE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     #[test]
     fn amounts_come_late() {

@@ -1,4 +1,4 @@
-//! Saddle and its forks (Synapse, Nerve, iron swaps): pools of several coins, named in events by their places.
+//! Saddle and its forks (Synapse, Nerve, iron swaps): pools of several coins, named in events by their indices.
 
 use crate::hex;
 use crate::model::{Claim, PoolId, SwapEvent, Venue};
@@ -17,7 +17,7 @@ fn read(log: &Log<'_>) -> Option<SwapEvent> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
     use alloy_primitives::U256;
 
     #[test]

@@ -11,7 +11,7 @@ pub const UNISWAP_V1_BUY: Venue = Venue::anywhere("uniswap-v1", "TokenPurchase(a
 /// `EthPurchase(address indexed buyer, uint256 indexed tokens_sold, uint256 indexed eth_bought)`.
 pub const UNISWAP_V1_SELL: Venue = Venue::anywhere("uniswap-v1", "EthPurchase(address,uint256,uint256)", read);
 
-/// Which of the two is native coin is told by what moved: the other one did.
+/// The transfers show which of the two is native coin: the other one moved.
 fn read(log: &Log<'_>) -> Option<SwapEvent> {
     let &[_, _buyer, sold, bought] = log.topics.as_slice() else { return None };
     let word = |topic: &[u8]| hex::words::<1>(topic).map(|[word]: [U256; 1]| word);
@@ -23,7 +23,7 @@ fn read(log: &Log<'_>) -> Option<SwapEvent> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     #[test]
     fn amounts_are_topics() {

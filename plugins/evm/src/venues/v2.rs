@@ -1,4 +1,4 @@
-//! Pools in the manner of Uniswap UNISWAP_V2: reserves of two tokens, their product kept; and Solidly's, which Velodrome and
+//! Pools in the manner of Uniswap V2: reserves of two tokens, their product kept; and Solidly's, which Velodrome and
 //! Aerodrome took over, stable or volatile.
 
 use crate::hex;
@@ -6,10 +6,10 @@ use crate::model::{Claim, Moved, PoolId, SwapEvent, Venue};
 use crate::rpc::Log;
 use alloy_primitives::U256;
 
-/// Uniswap UNISWAP_V2, Sushi, Pancake, Camelot and hundreds more.
+/// Uniswap V2, Sushi, Pancake, Camelot and hundreds more.
 pub const UNISWAP_V2: Venue = Venue::anywhere("v2-like", "Swap(address,uint256,uint256,uint256,uint256,address)", read);
 
-/// Velodrome UNISWAP_V2, Aerodrome: the same words, with both addresses in front.
+/// Velodrome V2, Aerodrome: the same words, with both addresses in front.
 pub const SOLIDLY: Venue =
     Venue::anywhere("solidly-like", "Swap(address,address,uint256,uint256,uint256,uint256)", read);
 
@@ -40,7 +40,7 @@ fn of_words(log: &Log<'_>, [into0, into1, out0, out1]: [U256; 4]) -> Option<Swap
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     #[test]
     fn amounts_come_in_the_order_of_the_signature() {

@@ -1,4 +1,4 @@
-//! Pools in the manner of Uniswap UNISWAP_V3: liquidity in ranges of price. Slipstream and Algebra's first pools send the same
+//! Pools in the manner of Uniswap V3: liquidity in ranges of price. Slipstream and Algebra's first pools send the same
 //! event; Pancake's and Algebra's newer ones add words at its end.
 
 use crate::hex;
@@ -6,11 +6,11 @@ use crate::model::{Claim, Moved, PoolId, SwapEvent, Venue};
 use crate::rpc::Log;
 use alloy_primitives::{I256, U256};
 
-/// Uniswap UNISWAP_V3, Sushi UNISWAP_V3, Slipstream, Camelot UNISWAP_V3, QuickSwap UNISWAP_V3 and other pools of Algebra 1.
+/// Uniswap V3, Sushi V3, Slipstream, Camelot V3, QuickSwap V3 and other pools of Algebra 1.
 pub const UNISWAP_V3: Venue =
     Venue::anywhere("v3-like", "Swap(address,address,int256,int256,uint160,uint128,int24)", read::<5>);
 
-/// Pancake UNISWAP_V3: the protocol's fees are added.
+/// Pancake V3: the protocol's fees are added.
 pub const PANCAKE_V3: Venue = Venue::anywhere(
     "pancakeswap-v3",
     "Swap(address,address,int256,int256,uint160,uint128,int24,uint128,uint128)",
@@ -43,7 +43,7 @@ pub fn moved(amount: U256) -> Moved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
 
     #[test]
     fn the_sign_tells_the_direction_even_at_the_limits() {

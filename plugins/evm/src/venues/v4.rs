@@ -1,6 +1,6 @@
 //! Uniswap V4: one manager holds the tokens of all pools; a pool is a key, and its event names it by the key's hash.
 //!
-//! Only the managers that Uniswap deployed count. What they say needs no transfer beside it: a manager lets nobody leave
+//! Only the managers that Uniswap deployed count. Their events need no transfer beside them: a manager lets nobody leave
 //! with a debt, and between two of its pools nothing moves.
 
 use crate::hex;
@@ -39,8 +39,8 @@ fn read(log: &Log<'_>) -> Option<SwapEvent> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::events::example::log;
     use crate::model::Moved;
-    use crate::venues::example::log;
 
     #[test]
     fn amounts_are_the_swappers() {

@@ -22,7 +22,7 @@ fn read(log: &Log<'_>) -> Option<SwapEvent> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
     use alloy_primitives::Address;
 
     #[test]

@@ -45,7 +45,7 @@ fn read<const WORDS: usize>(log: &Log<'_>, [maker, got, got_raw, gave, gave_raw]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::example::log;
+    use crate::events::example::log;
     use alloy_primitives::Address;
 
     #[test]

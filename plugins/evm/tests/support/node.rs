@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// `Transfer(address,address,uint256)`.
-pub(crate) const TRANSFER: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
+pub(crate) const TRANSFER_TOPIC: &str = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
 
 /// Reads one JSON file of the folder of recordings that may not be copied.
-pub(crate) fn read(folder: &std::path::Path, name: &str) -> Value {
+pub(crate) fn read_json(folder: &std::path::Path, name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(folder.join(name)).unwrap()).unwrap()
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct PoolFacts {
 
 /// The node, which is the plugin's whole host.
 #[derive(Clone, Default)]
-pub(crate) struct Node {
+pub(crate) struct RecordedNode {
     pub chain_id: u64,
     /// By height: `{block, receipts}`.
     pub blocks: BTreeMap<u64, Value>,
@@ -41,11 +41,11 @@ pub(crate) struct Node {
     /// Below this height it has no state.
     pub oldest_state: u64,
     /// Every HTTP request, by the methods in it.
-    pub seen: Vec<Vec<String>>,
+    pub requests: Vec<Vec<String>>,
     pub kept: BTreeMap<String, Vec<u8>>,
 }
 
-impl Node {
+impl RecordedNode {
     /// All recorded blocks of one chain.
     pub(crate) fn of_chain(chain_id: u64) -> Self {
         let mut node = Self { chain_id, ..Self::default() };
@@ -72,12 +72,12 @@ impl Node {
         self.complete_pools();
     }
 
-    /// Where only one token of a pool could be told, the other is the one that moved with the pool most often.
+    /// Where only one token of a pool is known, the other is the one that moved with the pool most often.
     fn complete_pools(&mut self) {
         let mut moved: BTreeMap<(String, String), u32> = BTreeMap::new();
         for log in self.logs() {
             let topics = log["topics"].as_array().unwrap();
-            if topics.len() != 3 || topics[0] != TRANSFER {
+            if topics.len() != 3 || topics[0] != TRANSFER_TOPIC {
                 continue;
             }
             for topic in &topics[1..] {
@@ -206,14 +206,14 @@ impl Node {
     }
 }
 
-impl Host for Node {
+impl Host for RecordedNode {
     fn send(&mut self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
         let mut responses = vec![];
         for request in requests {
             let body: Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
             let calls = body.as_array().cloned().unwrap_or_else(|| vec![body.clone()]);
             assert_eq!(request.weight as usize, calls.len());
-            self.seen.push(calls.iter().map(|call| call["method"].as_str().unwrap().to_owned()).collect());
+            self.requests.push(calls.iter().map(|call| call["method"].as_str().unwrap().to_owned()).collect());
             let answers: Vec<Value> = calls
                 .iter()
                 .map(|call| match self.answer(call) {
@@ -246,7 +246,7 @@ pub(crate) fn pools_of(receipt: &Value) -> BTreeMap<String, PoolFacts> {
     let mut moved: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for log in receipt["logs"].as_array().unwrap() {
         let topics = log["topics"].as_array().unwrap();
-        if topics.len() == 3 && topics[0] == TRANSFER {
+        if topics.len() == 3 && topics[0] == TRANSFER_TOPIC {
             for party in &topics[1..] {
                 let account = format!("0x{}", &party.as_str().unwrap()[26..]);
                 moved.entry(account).or_default().insert(log["address"].as_str().unwrap().to_lowercase());

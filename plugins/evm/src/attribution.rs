@@ -1,0 +1,86 @@
+//! Attribution: who is charged for what a transaction traded, and how that is known.
+//!
+//! The way, in order:
+//! 1. Orders that name their owner (CoW, UniswapX) are one route each, and so are several orders of a venue that does not
+//!    (1inch); the pools crossed are the solver's business (`order_rules`).
+//! 2. Without a pool, a router's report or a filled order makes a route where transfers show both of its sides
+//!    (`without_pool`).
+//! 3. In a bundle of user operations the legs of each are netted by themselves, else all legs together; the first rule
+//!    of the table in `route_rules` that holds decides who is charged for each route.
+//! 4. Where all that one trader gave is one token and all that it got is another, that is one route; else the trader's
+//!    own amounts stand in place of the pools' (`amounts`).
+//!
+//! A rule is a row: its name, its evidence word and a function. The README lists the rows in the same order.
+
+mod amounts;
+mod holdings;
+mod order_rules;
+pub(crate) mod route_rules;
+pub(crate) mod rule;
+#[cfg(test)]
+mod tests;
+pub(crate) mod transaction;
+mod without_pool;
+
+use crate::model::{Leg, Route};
+use alloy_primitives::Address;
+use holdings::TraderHoldings;
+use route_rules::RouteView;
+use rule::{AttributedRoute, first_that_holds};
+use transaction::TransactionView;
+
+/// The attributed routes of a transaction, in the order of their first legs.
+pub(crate) fn attribute(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<AttributedRoute> {
+    let mut routes = attribute_by_rules(transaction, legs);
+    if let Some(whole) = amounts::merge_into_one(transaction, &routes) {
+        return vec![whole];
+    }
+    amounts::use_traders_amounts(transaction, &mut routes);
+    routes
+}
+
+fn attribute_by_rules(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<AttributedRoute> {
+    let of_orders = order_rules::routes_of_orders(transaction, legs);
+    if !of_orders.is_empty() {
+        return of_orders;
+    }
+    if legs.is_empty() {
+        return without_pool::route_without_pool(transaction).into_iter().collect();
+    }
+    if transaction.operations.is_empty() {
+        let all: Vec<usize> = (0..legs.len()).collect();
+        return net_and_attribute(transaction, legs, &all, None);
+    }
+    let mut routes = vec![];
+    let mut first = 0;
+    for operation in transaction.operations {
+        let is_of_it = |at: &usize| (first..operation.place).contains(&legs[*at].place);
+        let part: Vec<usize> = (0..legs.len()).filter(is_of_it).collect();
+        routes.extend(net_and_attribute(transaction, legs, &part, Some(operation.account)));
+        first = operation.place;
+    }
+    let rest: Vec<usize> = (0..legs.len()).filter(|at| legs[*at].place >= first).collect();
+    routes.extend(net_and_attribute(transaction, legs, &rest, None));
+    routes
+}
+
+/// Nets some of the legs, which belong to the account of an operation or to whoever the rules charge.
+fn net_and_attribute(
+    transaction: &TransactionView<'_>,
+    legs: &[Leg],
+    which: &[usize],
+    operation_account: Option<Address>,
+) -> Vec<AttributedRoute> {
+    let part: Vec<Leg> = which.iter().map(|at| legs[*at].clone()).collect();
+    let owner = operation_account.unwrap_or(transaction.sender);
+    let holdings = TraderHoldings { transaction, legs: &part, owner };
+    let attribute = |mut route: Route| {
+        let view = RouteView::new(transaction, &route, &part, operation_account);
+        let (trader, evidence) = first_that_holds(&RouteView::RULES, &view)?;
+        for at in &mut route.legs {
+            *at = which[*at];
+        }
+        Some(AttributedRoute { route, trader, evidence, router: None })
+    };
+    netting::routes(&part, &holdings).into_iter().filter_map(attribute).collect()
+}

@@ -1,0 +1,137 @@
+//! The trader's own amounts: what its account gave and got, in place of what pools moved.
+
+use crate::attribution::rule::AttributedRoute;
+use crate::attribution::transaction::{TransactionView, only};
+use crate::model::{Moved, Route};
+use crate::reports::Report;
+use alloy_primitives::{Address, U256};
+use netting::RouteKind;
+
+/// The trader's amount may differ from the pools' by one part in so many in the direction that no fee explains: pools
+/// and wrappers round.
+const ROUNDING_DIVISOR: u64 = 50;
+
+/// The trader may have given up to so many times what reached the pools, or got down to this part of what left them: the
+/// rest is the tax of a token or the fee of a router. Beyond, the flow has another reason.
+const MAX_TAX_FACTOR: u64 = 2;
+
+/// The routes of one trader as one, where the trader gave one token and got one other, at least one of which went
+/// through a pool: what was wrapped, unwrapped or lent on the way is no trade of its own. None where the routes
+/// are just that already.
+pub(crate) fn merge_into_one(transaction: &TransactionView<'_>, routes: &[AttributedRoute]) -> Option<AttributedRoute> {
+    let [first, others @ ..] = routes else { return None };
+    let may_merge =
+        |of: &AttributedRoute| of.trader == first.trader && of.router.is_none() && of.route.kind == RouteKind::Swap;
+    if !may_merge(first) || !others.iter().all(may_merge) {
+        return None;
+    }
+    let (sold, bought) = transaction.only_exchange(first.trader)?;
+    let is_side = |asset: Address| routes.iter().any(|of| [of.route.sold.0, of.route.bought.0].contains(&asset));
+    let is_same = others.is_empty() && (first.route.sold.0, first.route.bought.0) == (sold.0, bought.0);
+    if is_same || !(is_side(sold.0) || is_side(bought.0)) {
+        return None;
+    }
+    let mut legs: Vec<usize> = routes.iter().flat_map(|of| of.route.legs.clone()).collect();
+    legs.sort_unstable();
+    Some(AttributedRoute { route: Route { kind: RouteKind::Swap, sold, bought, legs }, ..first.clone() })
+}
+
+/// Puts the trader's own amounts in place of the pools', where one route alone can have caused them.
+pub(crate) fn use_traders_amounts(transaction: &TransactionView<'_>, routes: &mut [AttributedRoute]) {
+    let sides = Sides::from_routes(transaction, routes);
+    for AttributedRoute { trader, route, router, .. } in routes {
+        if route.kind == RouteKind::Cycle || router.is_some() {
+            continue;
+        }
+        if sides.is_of_one_route(*trader, route.sold.0) {
+            route.sold.1 = sides.sold(transaction, *trader, route);
+        }
+        if sides.is_of_one_route(*trader, route.bought.0) {
+            route.bought.1 = bought(transaction, *trader, route);
+        }
+    }
+}
+
+/// The sides of all routes of a transaction.
+struct Sides {
+    /// Traders with the assets of their routes, sorted.
+    uses: Vec<(Address, Address)>,
+    /// Assets sold by a trader who gave none of it, sorted: somebody else gave it, for a route of their own as well.
+    given_by_others: Vec<Address>,
+}
+
+impl Sides {
+    fn from_routes(transaction: &TransactionView<'_>, routes: &[AttributedRoute]) -> Self {
+        let assets = |of: &AttributedRoute| [of.route.sold.0, of.route.bought.0].map(|asset| (of.trader, asset));
+        let mut uses: Vec<(Address, Address)> = routes.iter().flat_map(assets).collect();
+        uses.sort_unstable();
+        let gave_nothing = |of: &&AttributedRoute| given(transaction, of.trader, of.route.sold.0).is_zero();
+        let mut given_by_others: Vec<Address> = routes.iter().filter(gave_nothing).map(|of| of.route.sold.0).collect();
+        given_by_others.sort_unstable();
+        Self { uses, given_by_others }
+    }
+
+    /// Whether one route only has this asset on a side of this trader.
+    fn is_of_one_route(&self, trader: Address, asset: Address) -> bool {
+        let first = self.uses.partition_point(|of| *of < (trader, asset));
+        self.uses[first..].iter().take(2).filter(|of| **of == (trader, asset)).count() == 1
+    }
+
+    /// What the trader gave of the asset sold.
+    fn sold(&self, transaction: &TransactionView<'_>, trader: Address, route: &Route) -> U256 {
+        let (asset, raw) = route.sold;
+        let gave = given(transaction, trader, asset);
+        let is_not_too_much = if self.given_by_others.binary_search(&asset).is_ok() {
+            gave <= raw.saturating_add(rounding(raw))
+        } else {
+            gave / U256::from(MAX_TAX_FACTOR) <= raw
+        };
+        if gave >= raw - rounding(raw) && is_not_too_much {
+            gave
+        } else if gave.is_zero() && trader == transaction.sender && transaction.is_coin(asset) {
+            transaction.native.spent(raw, route.bought.1)
+        } else {
+            raw
+        }
+    }
+}
+
+/// What the trader got of the asset bought.
+fn bought(transaction: &TransactionView<'_>, trader: Address, route: &Route) -> U256 {
+    let (asset, raw) = route.bought;
+    let Moved { into, out } = transaction.flow(trader, asset);
+    let got = into.saturating_sub(out);
+    let is_likely = got >= raw / U256::from(MAX_TAX_FACTOR) && got <= raw.saturating_add(rounding(raw));
+    if is_likely && !got.is_zero() {
+        got
+    } else if got.is_zero() && transaction.is_coin(asset) {
+        paid_out(transaction, trader, route).unwrap_or(raw)
+    } else {
+        raw
+    }
+}
+
+/// The native coin that a router reports to have paid out for all that was sold: the router called, else the only one
+/// that reports so. No more than the pools gave, no less than half.
+pub(crate) fn paid_out(transaction: &TransactionView<'_>, trader: Address, route: &Route) -> Option<U256> {
+    let is_of_route = |report: &&Report| {
+        let (sold, bought) = transaction.sides_of_report(report);
+        (sold.0, bought.0) == (route.sold.0, route.bought.0)
+    };
+    let is_called = |report: &&Report| Some(report.emitter) == transaction.callee && report.receiver == trader;
+    let is_of_all = |report: &&Report| report.sold.1 == route.sold.1;
+    let all = || transaction.reports.iter().filter(is_of_route);
+    let report = only(all().filter(is_called)).or_else(|| only(all().filter(is_of_all)))?;
+    let (paid, from_pools) = (report.bought.1, route.bought.1);
+    (paid <= from_pools && paid >= from_pools / U256::from(MAX_TAX_FACTOR)).then_some(paid)
+}
+
+/// What an account gave of a token, less what it got.
+fn given(transaction: &TransactionView<'_>, account: Address, token: Address) -> U256 {
+    let Moved { into, out } = transaction.flow(account, token);
+    out.saturating_sub(into)
+}
+
+fn rounding(raw: U256) -> U256 {
+    raw / U256::from(ROUNDING_DIVISOR)
+}

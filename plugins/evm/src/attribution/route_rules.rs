@@ -1,0 +1,173 @@
+//! The attribution table of routes: who is charged for a route through pools.
+
+use crate::attribution::rule::{Evidence, Rule};
+use crate::attribution::transaction::{TransactionView, only};
+use crate::model::{Leg, MAX_FEE_DIVISOR, Moved, Route};
+use crate::reports::Report;
+use alloy_primitives::{Address, U256};
+use netting::RouteKind;
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+/// A route, with what is needed to decide who is charged.
+pub(crate) struct RouteView<'a> {
+    /// The transaction.
+    pub(crate) transaction: &'a TransactionView<'a>,
+    /// What was given for what.
+    pub(crate) route: &'a Route,
+    /// All legs that were netted with the route's own.
+    pub(crate) legs: &'a [Leg],
+    /// The account of the operation that the legs belong to.
+    pub(crate) operation_account: Option<Address>,
+    /// What came to and went from each account of the asset sold; taken when a rule first needs it.
+    flows_of_sold: OnceCell<BTreeMap<Address, Moved>>,
+    /// The same of the asset bought.
+    flows_of_bought: OnceCell<BTreeMap<Address, Moved>>,
+}
+
+impl<'a> RouteView<'a> {
+    /// The rules, in order; the last one always holds.
+    pub(crate) const RULES: [Rule<Self>; 10] = [
+        Rule { name: "operation-account", evidence: Evidence::UserOperation, decide: Self::operation_account },
+        Rule { name: "cycle-of-the-sender", evidence: Evidence::TxSender, decide: Self::cycle_of_the_sender },
+        Rule { name: "sender-brought-coin", evidence: Evidence::TxSender, decide: Self::sender_brought_coin },
+        Rule { name: "sender-gave", evidence: Evidence::TxSender, decide: Self::sender_gave },
+        Rule { name: "sender-got", evidence: Evidence::TxSender, decide: Self::sender_got },
+        Rule { name: "reported-payee", evidence: Evidence::Recipient, decide: Self::reported_payee },
+        Rule { name: "only-other-account", evidence: Evidence::TokenFlow, decide: Self::only_other_account },
+        Rule { name: "only-maker", evidence: Evidence::TokenFlow, decide: Self::only_maker },
+        Rule { name: "arrival-over-a-bridge", evidence: Evidence::Recipient, decide: Self::arrival_over_a_bridge },
+        Rule { name: "else-the-sender", evidence: Evidence::TxSender, decide: Self::else_the_sender },
+    ];
+
+    /// A route of some legs of the transaction.
+    pub(crate) fn new(
+        transaction: &'a TransactionView<'a>,
+        route: &'a Route,
+        legs: &'a [Leg],
+        operation_account: Option<Address>,
+    ) -> Self {
+        let (flows_of_sold, flows_of_bought) = (OnceCell::new(), OnceCell::new());
+        Self { transaction, route, legs, operation_account, flows_of_sold, flows_of_bought }
+    }
+
+    /// The legs stand before the end of a bundled operation: they are its account's.
+    fn operation_account(&self) -> Option<Address> {
+        self.operation_account
+    }
+
+    /// Who moves an asset in a circle is who sent the transaction.
+    fn cycle_of_the_sender(&self) -> Option<Address> {
+        (self.route.kind == RouteKind::Cycle).then_some(self.transaction.sender)
+    }
+
+    /// Coin was sold, and the sender brought some along.
+    fn sender_brought_coin(&self) -> Option<Address> {
+        let is_brought = self.transaction.is_coin(self.route.sold.0) && !self.transaction.native.value.is_zero();
+        is_brought.then_some(self.transaction.sender)
+    }
+
+    /// The sender gave more of the asset sold than it got.
+    fn sender_gave(&self) -> Option<Address> {
+        let Moved { into, out } = self.transaction.flow(self.transaction.sender, self.route.sold.0);
+        (out > into).then_some(self.transaction.sender)
+    }
+
+    /// The sender got more of the asset bought than it gave.
+    fn sender_got(&self) -> Option<Address> {
+        let Moved { into, out } = self.transaction.flow(self.transaction.sender, self.route.bought.0);
+        (into > out).then_some(self.transaction.sender)
+    }
+
+    /// A router reports that it paid native coin for what was sold, to an account that moved no token: not the one that
+    /// gave, but the one that got, since a bridge or relay gives in its name.
+    fn reported_payee(&self) -> Option<Address> {
+        let transaction = self.transaction;
+        let is_of_route = |report: &&Report| {
+            let (sold, bought) = transaction.sides_of_report(report);
+            (sold, bought.0) == (self.route.sold, self.route.bought.0) && transaction.is_coin(bought.0)
+        };
+        let payee = only(transaction.reports.iter().filter(is_of_route))?.receiver;
+        let has_moved = transaction.transfers.iter().any(|transfer| transfer.from == payee || transfer.to == payee);
+        let is_other = ![Some(transaction.sender), transaction.callee].contains(&Some(payee)) && !payee.is_zero();
+        (is_other && !has_moved).then_some(payee)
+    }
+
+    /// Exactly one other account gave what was sold and got what was bought, up to a fee. Coin that was bought may have
+    /// been paid out as native coin, which no log shows.
+    fn only_other_account(&self) -> Option<Address> {
+        let ((_, given), (bought, got)) = (self.route.sold, self.route.bought);
+        let is_coin = self.transaction.is_coin(bought);
+        let has_both = |account: &Address, moved: &Moved| {
+            let has_given = moved.out.saturating_sub(moved.into) >= without_fee(given);
+            let has_got = || {
+                let flow = self.flows_of_bought().get(account);
+                flow.is_some_and(|moved| moved.into.saturating_sub(moved.out) >= without_fee(got))
+            };
+            has_given && (is_coin || has_got()) && self.may_be_trader(*account)
+        };
+        only(
+            self.flows_of_sold()
+                .iter()
+                .filter(|(account, moved)| has_both(account, moved))
+                .map(|(account, _)| *account),
+        )
+    }
+
+    /// A router filled a standing order, and one account can be its owner.
+    fn only_maker(&self) -> Option<Address> {
+        only(self.transaction.makers(self.legs).into_iter())
+    }
+
+    /// A bridge mints what it brings and trades it on arrival: its sender gave nothing, and exactly one account got all
+    /// that was bought. Where the coin bought was unwrapped, no log shows to whom it went.
+    fn arrival_over_a_bridge(&self) -> Option<Address> {
+        let ((_, given), (bought, got)) = (self.route.sold, self.route.bought);
+        let transaction = self.transaction;
+        let sender_gave =
+            !transaction.native.value.is_zero() || !transaction.net_of_account(transaction.sender).0.is_empty();
+        let minted = self.flows_of_sold().get(&Address::ZERO).copied().unwrap_or_default();
+        let is_minted = minted.out.saturating_sub(minted.into) >= without_fee(given);
+        let is_unwrapped = transaction.is_coin(bought) && !transaction.native.unwrapped.is_zero();
+        if sender_gave || !is_minted || is_unwrapped {
+            return None;
+        }
+        let has_got = |account: &Address, moved: &Moved| {
+            moved.into.saturating_sub(moved.out) >= without_fee(got) && self.may_be_trader(*account)
+        };
+        only(
+            self.flows_of_bought()
+                .iter()
+                .filter(|(account, moved)| has_got(account, moved))
+                .map(|(account, _)| *account),
+        )
+    }
+
+    /// Nothing shows anybody else.
+    #[expect(clippy::unnecessary_wraps, reason = "a row of the table, which holds always")]
+    fn else_the_sender(&self) -> Option<Address> {
+        Some(self.transaction.sender)
+    }
+
+    /// Whether an account may be the trader: it is no pool that was crossed, not the contract called, not one of the
+    /// two tokens, not the zero address.
+    fn may_be_trader(&self, account: Address) -> bool {
+        let is_pool = self.legs.iter().any(|leg| leg.holder == account);
+        let is_token = [self.route.sold.0, self.route.bought.0].contains(&account);
+        !is_pool && !is_token && Some(account) != self.transaction.callee && !account.is_zero()
+    }
+
+    fn flows_of_sold(&self) -> &BTreeMap<Address, Moved> {
+        self.flows_of_sold.get_or_init(|| self.transaction.flows_of_token(self.route.sold.0))
+    }
+
+    fn flows_of_bought(&self) -> &BTreeMap<Address, Moved> {
+        self.flows_of_bought.get_or_init(|| self.transaction.flows_of_token(self.route.bought.0))
+    }
+}
+
+/// The least of a side that counts as all of it: a router may have taken a fee, or a token its tax, before the pools or
+/// behind them.
+fn without_fee(whole: U256) -> U256 {
+    whole - whole / U256::from(MAX_FEE_DIVISOR)
+}

@@ -1,0 +1,140 @@
+//! What a transaction shows beside its legs: who sent it, what moved, and what settlements and routers report.
+
+use crate::model::{Amount, Leg, Moved, Transfer};
+use crate::native::NativeCoin;
+use crate::reports::{Filler, Report};
+use crate::rules::Rules;
+use crate::settlement::{SettledOrder, UserOperation};
+use crate::transfers;
+use alloy_primitives::Address;
+use std::collections::BTreeMap;
+
+/// Among more transfers the makers of filled orders are not looked for: anybody may send that many, and each account
+/// costs a pass over all of them.
+const MAX_TRANSFERS_SEARCHED: usize = 1_024;
+
+/// What is known of one transaction beside its legs.
+pub(crate) struct TransactionView<'a> {
+    /// Who sent it.
+    pub(crate) sender: Address,
+    /// Which contract it called.
+    pub(crate) callee: Option<Address>,
+    /// All token transfers in it.
+    pub(crate) transfers: &'a [Transfer],
+    /// Orders settled in it.
+    pub(crate) orders: &'a [SettledOrder],
+    /// Operations bundled in it.
+    pub(crate) operations: &'a [UserOperation],
+    /// What routers report that they did.
+    pub(crate) reports: &'a [Report],
+    /// The listed router that was called or that filled standing orders.
+    pub(crate) filler: Option<Filler>,
+    /// What is known of native coin.
+    pub(crate) native: NativeCoin<'a>,
+    /// The chain's cash.
+    pub(crate) rules: &'a Rules,
+}
+
+impl TransactionView<'_> {
+    /// Whether an asset is the wrapped coin, which also stands for native coin.
+    pub(crate) fn is_coin(&self, asset: Address) -> bool {
+        self.rules.wrapped == Some(asset)
+    }
+
+    /// What came to and went from one account of one token.
+    pub(crate) fn flow(&self, account: Address, token: Address) -> Moved {
+        let mut flow = Moved::default();
+        for transfer in self.transfers.iter().filter(|transfer| transfer.token == token) {
+            if transfer.to == account {
+                flow.into = flow.into.saturating_add(transfer.raw);
+            }
+            if transfer.from == account {
+                flow.out = flow.out.saturating_add(transfer.raw);
+            }
+        }
+        flow
+    }
+
+    /// What came to and went from each account of one token.
+    pub(crate) fn flows_of_token(&self, token: Address) -> BTreeMap<Address, Moved> {
+        let mut flows: BTreeMap<Address, Moved> = BTreeMap::new();
+        for Transfer { from, to, raw, .. } in self.transfers.iter().filter(|transfer| transfer.token == token) {
+            let into = &mut flows.entry(*to).or_default().into;
+            *into = into.saturating_add(*raw);
+            let out = &mut flows.entry(*from).or_default().out;
+            *out = out.saturating_add(*raw);
+        }
+        flows
+    }
+
+    /// What an account gave and what it got in the end, by token.
+    pub(crate) fn net_of_account(&self, account: Address) -> (Vec<Amount>, Vec<Amount>) {
+        let mut flows: Vec<(Address, Moved)> = vec![];
+        for Transfer { token, from, to, raw } in self.transfers {
+            if *to == account {
+                flows.push((*token, Moved { into: *raw, ..Moved::default() }));
+            }
+            if *from == account {
+                flows.push((*token, Moved { out: *raw, ..Moved::default() }));
+            }
+        }
+        transfers::add_up(&mut flows);
+        let (mut given, mut got) = (vec![], vec![]);
+        for (token, Moved { into, out }) in flows {
+            if out > into {
+                given.push((token, out - into));
+            } else if into > out {
+                got.push((token, into - out));
+            }
+        }
+        (given, got)
+    }
+
+    /// The one token that an account gave and the one that it got; none where there were others. The native coin that
+    /// the sender brought along counts where it gave nothing else, and unless the rest of it may have been paid back.
+    pub(crate) fn only_exchange(&self, account: Address) -> Option<(Amount, Amount)> {
+        let (given, got) = self.net_of_account(account);
+        match (&given[..], &got[..]) {
+            ([given], [got]) => Some((*given, *got)),
+            ([], [got]) if account == self.sender && !self.native.value.is_zero() => {
+                let wrapped = self.rules.wrapped?;
+                let is_all_spent = !self.native.was_asked_for(got.1) && got.0 != wrapped;
+                is_all_spent.then_some(((wrapped, self.native.value), *got))
+            }
+            _ => None,
+        }
+    }
+
+    /// The sides of a report, native coin as the wrapped coin.
+    pub(crate) fn sides_of_report(&self, report: &Report) -> (Amount, Amount) {
+        let asset = |(token, raw): Amount| (self.rules.asset(token), raw);
+        (asset(report.sold), asset(report.bought))
+    }
+
+    /// Accounts that may own standing orders which a router filled: each gave one token and got one other, and is no
+    /// pool, not the contract called and no recipient of a pool. None where the sender gave or got anything.
+    pub(crate) fn makers(&self, legs: &[Leg]) -> Vec<Address> {
+        let (given, got) = self.net_of_account(self.sender);
+        let is_too_much = self.transfers.len() > MAX_TRANSFERS_SEARCHED;
+        if self.filler.is_none() || !given.is_empty() || !got.is_empty() || is_too_much {
+            return vec![];
+        }
+        let is_on_the_way = |account: &Address| {
+            let in_leg = |leg: &Leg| leg.holder == *account || leg.recipient == Some(*account);
+            account.is_zero() || Some(*account) == self.callee || legs.iter().any(in_leg)
+        };
+        let mut makers: Vec<Address> = self.transfers.iter().map(|transfer| transfer.from).collect();
+        makers.sort_unstable();
+        makers.dedup();
+        makers.retain(|account| !is_on_the_way(account) && self.only_exchange(*account).is_some());
+        makers
+    }
+}
+
+/// The first, if there is no second.
+pub(crate) fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    match (all.next(), all.next()) {
+        (Some(one), None) => Some(one),
+        _ => None,
+    }
+}
