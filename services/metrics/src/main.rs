@@ -54,7 +54,9 @@ impl Program for Metrics {
             Command::Dlq { command } => {
                 let log = Log::open(&target).await?;
                 let lines = command.execute(&log, &topics::READ_BY_METRICS, topics::OF_METRICS).await?;
-                lines.iter().for_each(|line| println!("{line}"));
+                for line in lines {
+                    println!("{line}");
+                }
                 Ok(())
             }
         }
