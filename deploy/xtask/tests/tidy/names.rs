@@ -9,14 +9,14 @@ const MAX_MODULES_OF_A_NAME: usize = 3;
 
 /// Names that may stand in more modules, because they mean the same in each or are always read with a first name.
 const EXCEPTIONS: &[(&str, &str)] = &[
+    ("ALLOCATOR", "the allocator of a binary"),
     ("Arguments", "the command line of a binary, private to its `main.rs`"),
     ("Block", "a block of a chain: the host's, and its JSON in three messages of `wire`"),
     ("Command", "the subcommands of a binary"),
-    ("HOUR_MS", "an hour"),
     ("Leg", "a leg of a trade: the plugins' models, netting, the tape, its JSON"),
     ("Reader", "the reader of a topic: one in each adapter of the log, and the enum of them"),
     ("Settings", "read as `metrics::Settings`: what a crate is configured with"),
-    ("Sqlite", "the adapter on SQLite of each store and of the log"),
+    ("SETTINGS_SCHEMA", "the JSON Schema of a plugin's settings: one in each plugin"),
     ("VENUE", "read as `venues::curve::VENUE`: the one item that each venue's file hands out"),
     ("Writer", "the writer of a topic: one in each adapter of the log, and the enum of them"),
 ];
