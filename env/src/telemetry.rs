@@ -1,5 +1,9 @@
 //! Logs, as JSON lines or, on a terminal, as lines for people; and where configured, traces and measurements.
 
+#[cfg(feature = "otlp")]
+mod otlp;
+#[cfg(not(feature = "otlp"))]
+#[path = "telemetry/without_otlp.rs"]
 mod otlp;
 
 pub use otlp::{Telemetry, continued, traceparent};

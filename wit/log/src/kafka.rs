@@ -37,15 +37,22 @@ struct Cluster {
 }
 
 impl Kafka {
-    pub(crate) fn new(brokers: &str, prefix: &str, environment: &str, replication: u16, min_insync: u16) -> Self {
-        Self(Arc::new(Cluster {
+    #[expect(clippy::unnecessary_wraps, reason = "a binary without Kafka's client refuses it here")]
+    pub(crate) fn open(
+        brokers: &str,
+        prefix: &str,
+        environment: &str,
+        replication: u16,
+        min_insync: u16,
+    ) -> Result<Self, Unavailable> {
+        Ok(Self(Arc::new(Cluster {
             brokers: brokers.to_owned(),
             prefix: prefix.to_owned(),
             environment: environment.to_owned(),
             replication,
             min_insync,
             publisher: OnceLock::new(),
-        }))
+        })))
     }
 
     pub(crate) async fn own(&self, topics: &[Topic]) -> Result<(), Unavailable> {

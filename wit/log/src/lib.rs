@@ -16,6 +16,10 @@ pub mod completeness;
 mod local;
 pub mod memory;
 pub mod sqlite;
+#[cfg(feature = "kafka")]
+pub mod kafka;
+#[cfg(not(feature = "kafka"))]
+#[path = "without_kafka.rs"]
 pub mod kafka;
 
 pub use dead_letter_command::DeadLetterCommand;
@@ -65,7 +69,7 @@ impl Log {
     pub async fn open(target: &Target) -> Result<Self, Unavailable> {
         Ok(match target {
             Target::Kafka { brokers, prefix, environment, replication, min_insync } => {
-                Self::Kafka(kafka::Kafka::new(brokers, prefix, environment, *replication, *min_insync))
+                Self::Kafka(kafka::Kafka::open(brokers, prefix, environment, *replication, *min_insync)?)
             }
             Target::Sqlite(path) => Self::Sqlite(sqlite::Sqlite::open(path).await?),
             Target::Memory => Self::Memory(memory::Memory::default()),
