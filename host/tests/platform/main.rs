@@ -7,6 +7,7 @@ mod hostile;
 mod empty_wasi;
 mod live;
 mod failing;
+mod poison;
 mod compatibility;
 mod kit;
 mod javascript;
