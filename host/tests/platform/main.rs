@@ -8,6 +8,7 @@ mod empty_wasi;
 mod live;
 mod failing;
 mod poison;
+mod failover;
 mod compatibility;
 mod kit;
 mod javascript;
