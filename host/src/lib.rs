@@ -22,6 +22,7 @@ mod shadow;
 pub mod catalog;
 pub mod source;
 mod measures;
+mod log_pace;
 pub mod requests;
 pub mod tape;
 mod assignment;

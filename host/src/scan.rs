@@ -48,9 +48,12 @@ pub async fn scan(
                 attempt = 0;
             }
             Err(Failure::TooWide(most)) => span = most.clamp(1, span.saturating_sub(1).max(1)),
-            Err(Failure::Retry { after_ms, why }) if attempt < MAX_ATTEMPTS => {
+            Err(failure @ (Failure::Retry { .. } | Failure::NotYet(_) | Failure::Reorged))
+                if attempt < MAX_ATTEMPTS =>
+            {
                 attempt += 1;
-                tracing::warn!(%why, attempt, "asking again");
+                tracing::warn!(why = %failure, attempt, "asking again");
+                let after_ms = if let Failure::Retry { after_ms, .. } = failure { after_ms } else { None };
                 tokio::time::sleep(Duration::from_millis(after_ms.unwrap_or(500))).await;
             }
             Err(failure) => return Err(failure).with_context(|| format!("scan from height {next}")),

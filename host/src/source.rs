@@ -1,9 +1,9 @@
-//! Reads one chain through its plugin: picks an endpoint for each call, passes over those that fail, sorts failures,
-//! and takes over a new version or new settings whenever the head is asked for: between two blocks, without the domain
+//! Reads one chain through its plugin: picks an endpoint for each call, asks the next one where one fails, and takes over a new version or new settings whenever the head is asked for: between two blocks, without the domain
 //! noticing.
 
 mod failing;
 mod confirm;
+mod walk;
 
 pub(crate) use failing::FUEL_PER_MS;
 pub use failing::FailureLog;
@@ -12,6 +12,7 @@ use crate::cache::Cache;
 use crate::cassette::Recorder;
 use crate::chainfile::ChainFile;
 use crate::in_force::{Entry, InForce};
+use crate::log_pace::LogPace;
 use crate::measures::Subject;
 use crate::plugin::v1::{self, CallError, Failure as PluginFailure};
 use crate::plugin::{Admitted, AnswerSource, CallContext, CallResources, Engine};
@@ -23,6 +24,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 use tape::{BlockId, Detector};
+use walk::{Transient, Walk};
 
 /// Reads one chain.
 pub struct Source {
@@ -34,8 +36,13 @@ pub struct Source {
     active: Result<ActiveVersion, String>,
     /// The newest block of each endpoint, by its number.
     heads: HashMap<usize, u64>,
+    /// The newest block of any endpoint, as the head was read last.
+    head: u64,
     /// The endpoint that answered last.
     last: Option<Arc<Endpoint>>,
+    /// Scans in a row that ended because the branch changed.
+    reorged_in_a_row: u32,
+    pace: LogPace,
     network: Arc<str>,
     strikes: Strikes,
 }
@@ -63,7 +70,10 @@ impl Source {
             in_force: InForce::new(entry),
             active: Err("the chain has no entry".to_owned()),
             heads: HashMap::new(),
+            head: 0,
             last: None,
+            reorged_in_a_row: 0,
+            pace: LogPace::default(),
             network: Arc::from("unknown"),
             strikes: Strikes::default(),
         }
@@ -101,49 +111,27 @@ impl Source {
         Ok(ActiveVersion { file, plugin, endpoints, cache: cache.unwrap_or_default() })
     }
 
-    /// Endpoints in the order they are asked: healthy before failing, fast before slow.
+    /// Endpoints in the order they are asked: those known to be as far before others, healthy before failing, fast
+    /// before slow.
     fn ranked(&self, endpoints: &[Arc<Endpoint>], height: Option<u64>) -> Vec<Option<Arc<Endpoint>>> {
         if endpoints.is_empty() {
             return vec![None];
         }
-        let reaches = |endpoint: &&Arc<Endpoint>| {
-            height.is_none_or(|height| self.heads.get(&endpoint.number).is_none_or(|head| *head >= height))
-        };
-        let mut ranked: Vec<_> = endpoints.iter().filter(reaches).collect();
-        if ranked.is_empty() {
-            ranked = endpoints.iter().collect();
-        }
+        // Heads are as old as the last read of each: one that was behind then may have the height by now.
+        let is_behind =
+            |number: usize| height.is_some_and(|height| self.heads.get(&number).is_some_and(|head| *head < height));
+        let mut ranked: Vec<_> = endpoints.iter().collect();
         // The one that answered last comes first while it is healthy: its answers fit together.
         let last = self.last.as_ref().map(|endpoint| endpoint.number);
         ranked.sort_by_key(|endpoint| {
             let (failing, latency, number) = endpoint.rank();
-            (failing, Some(number) != last, latency, number)
+            (is_behind(number), failing, Some(number) != last, latency, number)
         });
         ranked.into_iter().map(|endpoint| Some(Arc::clone(endpoint))).collect()
     }
 
-    /// Sorts a failed call: the reason, where the next endpoint is to be tried, or the failure for the domain.
-    fn sort_failure(endpoint: Option<&Arc<Endpoint>>, error: CallError) -> Result<String, Failure> {
-        match error {
-            CallError::Failure(PluginFailure::Elsewhere(why)) => {
-                if let Some(endpoint) = endpoint {
-                    endpoint.blame(&why);
-                }
-                Ok(why)
-            }
-            CallError::Failure(PluginFailure::Retry((after_ms, why))) => Err(Failure::Retry { after_ms, why }),
-            CallError::Failure(PluginFailure::SpanTooWide(most)) => Err(Failure::TooWide(most)),
-            CallError::Failure(PluginFailure::NotYet(height)) => Err(Failure::NotYet(height)),
-            CallError::Failure(PluginFailure::Reorged) => Err(Failure::Reorged),
-            CallError::Failure(PluginFailure::BadSettings(why)) => {
-                Err(Failure::Hopeless(format!("bad settings: {why}")))
-            }
-            other => Err(Failure::Retry { after_ms: Some(1_000), why: other.to_string() }),
-        }
-    }
-
     async fn read_head(&mut self, active: &ActiveVersion) -> Result<Tip, Failure> {
-        let mut why = String::new();
+        let mut walk = Walk::default();
         for endpoint in self.ranked(&active.endpoints, None) {
             let context = active.context(None);
             match v1::head(&self.engine, &active.plugin, active.resources(endpoint.as_ref()), &context).await {
@@ -152,19 +140,49 @@ impl Source {
                     if let Some(endpoint) = &endpoint {
                         self.heads.insert(endpoint.number, tip.latest.height);
                     }
+                    self.head = self.heads.values().copied().max().unwrap_or(0).max(tip.latest.height);
                     self.last = endpoint;
                     return Ok(tip);
                 }
                 Err(error) if error.is_deterministic() => return Err(self.head_failed(active, &error)),
-                Err(error) => match Self::sort_failure(endpoint.as_ref(), error) {
-                    Ok(elsewhere) => why = elsewhere,
-                    // Its own retries are spent: the next endpoint may do better.
-                    Err(Failure::Retry { why: failed, .. }) if active.endpoints.len() > 1 => why = failed,
-                    Err(failure) => return Err(failure),
-                },
+                Err(error) => {
+                    let failed = self.sort_failure(endpoint.as_ref(), error, None)?;
+                    self.pass_over(active, &mut walk, failed);
+                }
             }
         }
-        Err(Failure::Retry { after_ms: None, why })
+        Err(walk.retry())
+    }
+
+    /// One try of a scan at an endpoint: the blocks, a failure that may not happen again, or what the domain is to do.
+    async fn try_scan(
+        &mut self,
+        active: &ActiveVersion,
+        endpoint: Option<&Arc<Endpoint>>,
+        span: (u64, u64),
+        finalized: Option<u64>,
+    ) -> Result<Result<Scanned, Transient>, Failure> {
+        let context = active.context(finalized);
+        let resources = active.resources(endpoint);
+        // Some scans are recorded, to be repeated; and those of a span that was too slow before.
+        let recorder = self.strikes.is_to_be_recorded(&active.file.policy, span).then(Recorder::default);
+        let answers = recorder.clone().map_or(AnswerSource::Live, AnswerSource::Recorded);
+        let (plugin, network) = (&active.plugin, Arc::clone(&self.network));
+        let begun = Instant::now();
+        let scan = v1::scan_with(&self.engine, plugin, resources, answers, None, &context, &network, span);
+        let (scanned, _) = scan.await;
+        Subject { chain: &active.file.id, detector: &plugin.detector }.record_scan(begun.elapsed(), &scanned);
+        let attempt = failing::Attempt { active, endpoint: endpoint.cloned(), context, span, recorder };
+        let error = match scanned {
+            Ok(scanned) if scanned.blocks.is_empty() && scanned.through < span.0 => {
+                CallError::Failure(PluginFailure::NotYet(span.0))
+            }
+            Ok(scanned) => return self.verify(&attempt, scanned).await.map(Ok),
+            Err(CallError::Slow(why)) => return self.handle_slow(&attempt, why).await.map(Ok),
+            Err(error) if error.is_deterministic() => return self.handle_failure(&attempt, error).await.map(Ok),
+            Err(error) => error,
+        };
+        self.sort_failure(endpoint, error, Some(span)).map(Err)
     }
 }
 
@@ -196,27 +214,26 @@ impl ChainReader for Source {
         if let Some(widest) = active.plugin.widest_span.filter(|widest| last - first >= *widest) {
             return Err(Failure::TooWide(widest));
         }
-        let mut why = String::new();
+        let mut walk = Walk::default();
         for endpoint in self.ranked(&active.endpoints, Some(last)) {
-            let context = active.context(finalized);
-            let resources = active.resources(endpoint.as_ref());
-            // Some scans are recorded, to be repeated; and those of a span that was too slow before.
-            let recorder = self.strikes.is_to_be_recorded(&active.file.policy, (first, last)).then(Recorder::default);
-            let answers = recorder.clone().map_or(AnswerSource::Live, AnswerSource::Recorded);
-            let (plugin, network) = (&active.plugin, Arc::clone(&self.network));
-            let begun = Instant::now();
-            let scan = v1::scan_with(&self.engine, plugin, resources, answers, None, &context, &network, (first, last));
-            let (scanned, _) = scan.await;
-            Subject { chain: &active.file.id, detector: &plugin.detector }.record_scan(begun.elapsed(), &scanned);
-            let attempt = failing::Attempt { active: &active, endpoint, context, span: (first, last), recorder };
-            match scanned {
-                Ok(scanned) => return self.verify(&attempt, scanned).await,
-                Err(CallError::Slow(why)) => return self.handle_slow(&attempt, why).await,
-                Err(error) if error.is_deterministic() => return self.handle_failure(&attempt, error).await,
-                Err(error) => why = Self::sort_failure(attempt.endpoint.as_ref(), error)?,
-            }
+            let mut tries = 0;
+            let failed = loop {
+                let failed = match self.try_scan(&active, endpoint.as_ref(), (first, last), finalized).await? {
+                    Ok(scanned) => {
+                        (self.last, self.reorged_in_a_row) = (endpoint, 0);
+                        return Ok(scanned);
+                    }
+                    Err(failed) => failed,
+                };
+                tries += 1;
+                match failed.wait_before_try(tries) {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => break failed,
+                }
+            };
+            self.pass_over(&active, &mut walk, failed);
         }
-        Err(Failure::Retry { after_ms: None, why })
+        Err(walk.failure((first, last)))
     }
 
     async fn still_has(&mut self, block: &BlockId, tip: &Tip) -> Result<bool, Failure> {

@@ -47,6 +47,9 @@ const MIN_RETRY_DELAY_MS: u64 = 200;
 /// Milliseconds of the longest wait after failures in a row.
 const MAX_RETRY_DELAY_MS: u64 = 30_000;
 
+/// Looks in a row that found the chain not ready, before the observer is told: one or two are usual at the head.
+const MAX_SILENT_WAITS: u32 = 5;
+
 /// Depth of the deepest reorg on a chain whose nodes call nothing final.
 const MAX_REORG_BLOCKS: usize = 4_096;
 
@@ -211,14 +214,15 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
 
     async fn work(&mut self) -> Interruption {
         let mut delay = RetryDelay::default();
+        let mut not_ready = 0;
         while !self.clock.stopping() {
             let wait = match self.turn().await {
                 Ok(Activity::Appended) => {
-                    delay.reset();
+                    (delay, not_ready) = (RetryDelay::default(), 0);
                     continue;
                 }
                 Ok(Activity::Idle) => {
-                    delay.reset();
+                    (delay, not_ready) = (RetryDelay::default(), 0);
                     self.clock.rest(self.plan.poll_ms).await;
                     continue;
                 }
@@ -226,7 +230,11 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
                     self.span = most.clamp(1, self.span.saturating_sub(1).max(1));
                     continue;
                 }
-                Err(TurnError::Failure(Failure::NotYet(_) | Failure::Reorged)) => {
+                Err(TurnError::Failure(failure @ (Failure::NotYet(_) | Failure::Reorged))) => {
+                    not_ready += 1;
+                    if not_ready > MAX_SILENT_WAITS {
+                        self.observer.retrying(&self.plan.chain, &failure.to_string(), self.plan.poll_ms);
+                    }
                     self.clock.rest(self.plan.poll_ms).await;
                     continue;
                 }

@@ -29,10 +29,11 @@ impl Instance {
         let waking = wake::listen(self.engine.clone(), subscription.clone(), Arc::clone(&clock.wake));
         let _waking = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(waking));
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
+        let observer = LogObserver::default();
         while let Some(entry) = subscription.current().filter(|_| !stop.requested()) {
             let generation = entry.generation;
             tracing::info!(chain.id = id, plugin.version = entry.detector.version, generation, "following");
-            match follow(&mut source, &tape, &clock, &LogObserver, &plan(&entry.file)).await {
+            match follow(&mut source, &tape, &clock, &observer, &plan(&entry.file)).await {
                 End::Stopped => tracing::info!(chain.id = id, "stopped"),
                 End::Parked(why) => {
                     tracing::error!(chain.id = id, %why, "chain parked");

@@ -1,9 +1,10 @@
 //! What the domain gets from this process: the system's clock, woken by nodes, and an observer that writes to the log.
 
+use crate::log_pace::LogPace;
 use environment::Shutdown;
 use ingest_domain::{Clock, FollowObserver};
 use rand::Rng;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -46,12 +47,16 @@ impl Clock for SystemClock {
     }
 }
 
-/// Logs what happens to a chain.
-pub(super) struct LogObserver;
+/// Logs what happens to a chain; a failure that lasts once, then at growing intervals.
+#[derive(Default)]
+pub(super) struct LogObserver(Mutex<LogPace>);
 
 impl FollowObserver for LogObserver {
     fn retrying(&self, chain: &str, why: &str, ms: u64) {
-        tracing::warn!(chain.id = chain, why, again_ms = ms, "the chain waits");
+        let due = self.0.lock().unwrap_or_else(PoisonError::into_inner).due(why);
+        if let Some(times) = due {
+            tracing::warn!(chain.id = chain, why, again_ms = ms, times, "the chain waits");
+        }
     }
 
     fn reorged(&self, chain: &str, ancestor: u64, blocks: usize) {

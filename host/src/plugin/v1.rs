@@ -39,7 +39,6 @@ use ingest_domain::{Scanned, Tip};
 use lift::Lift;
 use std::sync::Arc;
 use std::time::Instant;
-use tape::BlockId;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 /// A component ready to be instantiated.
@@ -105,9 +104,7 @@ pub async fn head(
         }
         .boxed()
     });
-    let tip = head.await.0?;
-    let id = |id: wit::BlockId| BlockId { height: id.height, hash: id.hash.into() };
-    Ok(Tip { network: tip.network.into(), latest: id(tip.latest), finalized: tip.finalized.map(id) })
+    lift::tip(head.await.0?)
 }
 
 /// Asks which WebSocket subscription notifies about new blocks.

@@ -175,7 +175,11 @@ impl Source {
 
     /// Repeats a failed scan in a fresh instance, recorded: the blocks, or the deterministic error; any other failure
     /// ends it.
-    async fn repeat(&self, attempt: &Attempt<'_>, recorder: &Recorder) -> Result<Result<Scanned, CallError>, Failure> {
+    async fn repeat(
+        &mut self,
+        attempt: &Attempt<'_>,
+        recorder: &Recorder,
+    ) -> Result<Result<Scanned, CallError>, Failure> {
         let active = attempt.active;
         let (resources, answers) =
             (active.resources(attempt.endpoint.as_ref()), AnswerSource::Recorded(recorder.clone()));
@@ -183,8 +187,8 @@ impl Source {
         let scan = v1::scan_with(&self.engine, plugin, resources, answers, None, context, &self.network, attempt.span);
         match scan.await.0 {
             Err(error) if !error.is_deterministic() => {
-                let why = Self::sort_failure(attempt.endpoint.as_ref(), error)?;
-                Err(Failure::Retry { after_ms: None, why })
+                let failed = self.sort_failure(attempt.endpoint.as_ref(), error, Some(attempt.span))?;
+                Err(failed.retry())
             }
             result => Ok(result),
         }
@@ -204,7 +208,9 @@ impl Source {
     fn apply_policy(&self, active: &ActiveVersion, strikes: u32, why: String) -> Failure {
         let policy = &active.file.policy;
         if self.subscription.is_fixed() {
-            return Failure::Hopeless(why);
+            // Each strike passes the endpoint over: the next attempt asks another one.
+            let others = u32::try_from(active.endpoints.len()).unwrap_or(u32::MAX) > strikes;
+            return if others { Failure::Retry { after_ms: None, why } } else { Failure::Hopeless(why) };
         }
         if strikes < policy.strikes {
             return Failure::Retry { after_ms: Some(1_000 * u64::from(strikes)), why };

@@ -7,6 +7,8 @@ mod hostile;
 mod empty_wasi;
 mod live;
 mod failing;
+mod poison;
+mod failover;
 mod compatibility;
 mod kit;
 mod javascript;

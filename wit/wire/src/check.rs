@@ -1,4 +1,4 @@
-//! The checks every decoded payload passes, and the refusal that names the field.
+//! The checks that a payload passes before it is published and when it is decoded, and the refusal that names the field.
 
 use std::fmt::Display;
 use tape::Raw;

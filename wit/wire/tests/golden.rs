@@ -163,6 +163,47 @@ fn every_refusal_names_its_field() {
 }
 
 #[test]
+fn what_decode_would_refuse_is_refused_before_it_is_published() {
+    let refused = |change: fn(&mut Trade)| {
+        let mut event = event();
+        change(&mut event.trade);
+        let refusal = trade::check_event(&event.trade).unwrap_err().to_string();
+        if let Ok(read) = trade::decode(&trade::encode(&event)) {
+            unreachable!("{refusal}, but decode takes {read:?}");
+        }
+        refusal
+    };
+    let cases: [(fn(&mut Trade), &str); 8] = [
+        (|trade| trade.trader.address.clear(), "`trader.address` must not be empty"),
+        (|trade| trade.block.id.hash = "".into(), "`block.hash` must not be empty"),
+        (|trade| trade.sold.symbol = Some("S".repeat(65)), "`sold.symbol` has 65 bytes"),
+        (|trade| trade.legs = vec![trade.legs[0].clone(); 257], "`legs` has 257 items"),
+        (|trade| trade.legs[0].bought.asset.clear(), "`legs[0].bought.asset` must not be empty"),
+        (|trade| drop(trade.attributes.insert("a".into(), String::new())), "`attributes.a` must not be empty"),
+        (
+            |trade| trade.valuation.as_mut().unwrap().notional = tape::Usd(tape::Usd::MAX_NOTIONAL.0 + 1),
+            "`valuation.notionalUsd` must lie between",
+        ),
+        (
+            |trade| {
+                trade.legs = vec![trade.legs[0].clone(); 256];
+                trade.legs.iter_mut().for_each(|leg| {
+                    for text in [&mut leg.venue, &mut leg.pool, &mut leg.sold.asset, &mut leg.bought.asset] {
+                        *text = "\"".repeat(256);
+                    }
+                });
+            },
+            "`legs` make an event of",
+        ),
+    ];
+    for (change, expected) in cases {
+        let message = refused(change);
+        assert!(message.contains(expected), "expected `{expected}`, got `{message}`");
+    }
+    assert_eq!(trade::check_event(&event().trade), Ok(()));
+}
+
+#[test]
 fn a_decoded_record_keeps_its_text_and_a_refused_one_is_given_back() {
     let text = String::from_utf8(trade::encode(&event())).unwrap().replacen('{', "{ \"later\" : [1.0],", 1);
     let record = trade::decode_record(7, text.clone().into_bytes()).unwrap();

@@ -49,10 +49,14 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         step.cursor.through = step.cursor.through.max(through);
         self.raise_finality(&mut step, tip);
         self.commit(step).await?;
-        // Only a successful append widens the next span: a span that is refused as too wide must not be asked for again
-        // and again.
-        self.span = self.span.saturating_add(1).min(self.plan.span.max(1));
+        self.widen_span();
         Ok(Activity::Appended)
+    }
+
+    /// Widens the next span. Only a successful append does: a span that is refused as too wide must not be asked for
+    /// again and again.
+    pub(super) fn widen_span(&mut self) {
+        self.span = self.span.saturating_add(1).min(self.plan.span.max(1));
     }
 
     /// Takes the trades of the blocks from a height on back, which must be the newest ones.

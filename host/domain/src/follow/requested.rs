@@ -62,17 +62,19 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
             return Ok(Activity::Idle);
         }
         match self.fill(requests).await {
-            Err(TurnError::Failure(Failure::Retry { after_ms, why })) => {
+            // What a backfill reads is final: a height that is not there is missing, and does not come by itself.
+            Err(TurnError::Failure(failure @ (Failure::Retry { .. } | Failure::NotYet(_) | Failure::Reorged))) => {
+                let after_ms = if let Failure::Retry { after_ms, .. } = failure { after_ms } else { None };
                 let ms = self.backfill.delay.next_ms(self.clock).max(after_ms.unwrap_or(0));
                 self.backfill.not_before_ms = self.clock.now_ms() + ms;
-                self.observer.retrying(&self.plan.chain, &format!("the backfill cannot go on: {why}"), ms);
+                self.observer.retrying(&self.plan.chain, &format!("the backfill cannot go on: {failure}"), ms);
                 Ok(Activity::Idle)
             }
-            Err(TurnError::Failure(Failure::NotYet(_) | Failure::Reorged)) => Ok(Activity::Idle),
-            filled => {
+            Ok(filled) => {
                 self.backfill = BackfillSchedule::default();
-                filled
+                Ok(filled)
             }
+            other => other,
         }
     }
 
@@ -126,6 +128,7 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
             step.fulfilled.push(id.to_owned());
         }
         self.commit(step).await?;
+        self.widen_span();
         Ok(Activity::Appended)
     }
 

@@ -4,3 +4,4 @@
 mod world;
 mod reorgs;
 mod requests;
+mod trouble;

@@ -69,9 +69,9 @@ impl View {
 }
 
 /// A node that shows its views one after another, each until its head was read often enough.
-struct Node {
-    views: Vec<View>,
-    reads: Arc<AtomicU64>,
+pub(crate) struct Node {
+    pub(crate) views: Vec<View>,
+    pub(crate) reads: Arc<AtomicU64>,
 }
 
 const READS_PER_VIEW: u64 = 40;
@@ -204,7 +204,7 @@ impl Lease for MemoryTape {
 }
 
 /// A clock that stops once the node's last view was read often enough.
-struct ReadClock(Arc<AtomicU64>, u64);
+pub(crate) struct ReadClock(pub(crate) Arc<AtomicU64>, pub(crate) u64);
 
 impl Clock for ReadClock {
     fn now_ms(&self) -> u64 {

@@ -1,10 +1,12 @@
-//! Lift: converts what a plugin returned into the domain's types, and refuses what the contract does not allow.
+//! Lift: converts what a plugin returned into the domain's types, and refuses what the contract does not allow and
+//! whatever the wire would refuse, before any of it is on the tape.
 
 use super::{CallError, wit};
-use ingest_domain::{Block, Scanned};
-use std::collections::BTreeMap;
+use ingest_domain::{Block, Scanned, Tip};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use tape::{AssetAmount, BlockId, BlockRef, Detector, Fee, Leg, Raw, Side, Trade, Trader, Transaction, Usd, Valuation};
+use wire::check;
 
 /// Converts the contract's types into the domain's.
 pub(super) struct Lift {
@@ -38,32 +40,39 @@ impl Lift {
     }
 
     fn block(&self, block: wit::Block) -> Result<Block, CallError> {
-        let id = BlockId { height: block.height, hash: block.hash.into() };
+        let height = block.height;
+        let id = block_id(&format!("block {height}"), wit::BlockId { height, hash: block.hash })?;
+        let parent =
+            block.parent.map(|parent| block_id(&format!("the parent of block {height}"), parent)).transpose()?;
         let place = BlockRef { id: id.clone(), timestamp_ms: block.timestamp_ms };
         let attribute = |name: &str| block.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value);
         let unbacked = attribute("unbacked").and_then(|count| count.parse().ok()).unwrap_or(0);
-        let proof = attribute("proof").map_or("none", String::as_str).into();
-        let lifted = block.trades.into_iter().map(|trade| self.trade(&place, trade));
-        Ok(Block {
-            id,
-            parent: block.parent.map(|parent| BlockId { height: parent.height, hash: parent.hash.into() }),
-            timestamp_ms: block.timestamp_ms,
-            trades: lifted.collect::<Result<_, _>>()?,
-            unbacked,
-            proof,
-        })
+        let proof: Arc<str> = attribute("proof").map_or("none", String::as_str).into();
+        check::id("attributes.proof", &proof).map_err(|invalid| refused(&format!("block {height}"), &invalid))?;
+        let mut trades = Vec::with_capacity(block.trades.len());
+        let mut places = HashSet::new();
+        for trade in block.trades {
+            let trade = self.trade(&place, trade)?;
+            if !places.insert((Arc::clone(&trade.transaction.hash), trade.ordinal)) {
+                let (hash, ordinal) = (&trade.transaction.hash, trade.ordinal);
+                return Err(CallError::Broken(format!("two trades of ordinal {ordinal} in transaction {hash}")));
+            }
+            trades.push(trade);
+        }
+        Ok(Block { id, parent, timestamp_ms: block.timestamp_ms, trades, unbacked, proof })
     }
 
+    /// The trade, unless the wire would refuse it.
     fn trade(&self, block: &BlockRef, trade: wit::Trade) -> Result<Trade, CallError> {
-        if trade.legs.len() > Trade::MAX_LEGS {
-            let hash = &trade.transaction.hash;
-            return Err(CallError::Broken(format!("more than {} legs in transaction {hash}", Trade::MAX_LEGS)));
-        }
-        if trade.attributes.len() > Trade::MAX_ATTRIBUTES {
-            let (hash, max) = (&trade.transaction.hash, Trade::MAX_ATTRIBUTES);
-            return Err(CallError::Broken(format!("more than {max} attributes in transaction {hash}")));
-        }
-        Ok(Trade {
+        let (index, height) = (trade.transaction.index, block.id.height);
+        let lifted = check::count("attributes", trade.attributes.len(), Trade::MAX_ATTRIBUTES)
+            .map(|()| self.unchecked_trade(block, trade))
+            .and_then(|trade| wire::v1::trade::check_event(&trade).map(|()| trade));
+        lifted.map_err(|invalid| refused(&format!("a trade of transaction {index} in block {height}"), &invalid))
+    }
+
+    fn unchecked_trade(&self, block: &BlockRef, trade: wit::Trade) -> Trade {
+        Trade {
             kind: trade.kind,
             chain: Arc::clone(&self.chain),
             network: Arc::clone(&self.network),
@@ -81,11 +90,29 @@ impl Lift {
             legs: trade.legs.into_iter().map(leg).collect(),
             fees: trade.fees.into_iter().map(fee).collect(),
             platform: trade.platform,
-            valuation: trade.valuation.map(valuation).transpose()?,
+            valuation: trade.valuation.map(valuation),
             attributes: attributes(trade.attributes),
             detector: Arc::clone(&self.detector),
-        })
+        }
     }
+}
+
+/// How far an endpoint is.
+pub(super) fn tip(tip: wit::Tip) -> Result<Tip, CallError> {
+    check::id("network", &tip.network).map_err(|invalid| refused("the head", &invalid))?;
+    let latest = block_id("the head", tip.latest)?;
+    let finalized = tip.finalized.map(|id| block_id("the finalized block", id)).transpose()?;
+    Ok(Tip { network: tip.network.into(), latest, finalized })
+}
+
+fn block_id(what: &str, id: wit::BlockId) -> Result<BlockId, CallError> {
+    check::id("hash", &id.hash).map_err(|invalid| refused(what, &invalid))?;
+    Ok(BlockId { height: id.height, hash: id.hash.into() })
+}
+
+/// What was delivered, and the rule of the wire that it breaks.
+fn refused(what: &str, invalid: &wire::Invalid) -> CallError {
+    CallError::Broken(format!("{what} that the tape does not take: {invalid}"))
 }
 
 /// Names with their values; several values of one name stand side by side.
@@ -117,15 +144,11 @@ fn fee(fee: wit::Fee) -> Fee {
     Fee { kind: fee.kind, asset: fee.asset, raw: raw(fee.raw), recipient: fee.recipient, included: fee.included }
 }
 
-fn valuation(valuation: wit::Valuation) -> Result<Valuation, CallError> {
+fn valuation(valuation: wit::Valuation) -> Valuation {
+    // What does not fit is beyond what the wire takes.
     let usd = |usd: wit::Usd| {
         let units = (u128::from(usd.high) << 64) | u128::from(usd.low);
-        let units = i128::try_from(units).ok().map(Usd).filter(|units| *units <= Usd::MAX_NOTIONAL);
-        units.ok_or_else(|| CallError::Broken("a valuation beyond 10^15 dollars".to_owned()))
+        Usd(i128::try_from(units).unwrap_or(i128::MAX))
     };
-    Ok(Valuation {
-        notional: usd(valuation.notional)?,
-        fee: valuation.fee.map(usd).transpose()?,
-        source: valuation.source,
-    })
+    Valuation { notional: usd(valuation.notional), fee: valuation.fee.map(usd), source: valuation.source }
 }

@@ -1,8 +1,10 @@
 //! `TradeExecutedV1`: one trade event as JSON, encoded without copies and decoded with every rule checked.
 
 mod read;
+mod rules;
 
 pub use read::{decode, decode_record};
+pub use rules::{check, check_event};
 
 use crate::text::Text;
 use schemars::JsonSchema;

@@ -1,8 +1,7 @@
-//! Decoding a trade event: every rule of the wire is checked on the way.
+//! Decoding a trade event: what is read passes the same rules as what is published.
 
 use super::{Amount, Fee, Leg, Side, Text, TradeExecuted, Valuation};
 use crate::check::{self, Invalid, broken};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tape::{BlockId, BlockRef, Event, TradeRecord, Usd};
 
@@ -26,75 +25,60 @@ fn decode_text(text: &str) -> Result<Event, Invalid> {
     }
     let read: TradeExecuted<'_> = serde_json::from_str(text).map_err(|e| Invalid::Shape(e.to_string()))?;
     let trade = tape::Trade {
-        kind: ident("kind", &read.kind)?,
-        chain: shared("chain", &read.chain)?,
-        network: shared("network", &read.network)?,
+        kind: read.kind.into_owned(),
+        chain: Arc::from(&*read.chain),
+        network: Arc::from(&*read.network),
         block: BlockRef {
-            id: BlockId { height: read.block.height, hash: shared("block.hash", &read.block.hash)? },
+            id: BlockId { height: read.block.height, hash: Arc::from(&*read.block.hash) },
             timestamp_ms: read.block.timestamp,
         },
         transaction: tape::Transaction {
-            hash: shared("transaction.hash", &read.transaction.hash)?,
+            hash: Arc::from(&*read.transaction.hash),
             index: read.transaction.index,
-            from: ident("transaction.from", &read.transaction.from)?,
-            to: read.transaction.to.map(|to| ident("transaction.to", &to)).transpose()?,
+            from: read.transaction.from.into_owned(),
+            to: read.transaction.to.map(Text::into_owned),
         },
         ordinal: read.ordinal,
-        trader: tape::Trader {
-            address: ident("trader.address", &read.trader.address)?,
-            evidence: ident("trader.evidence", &read.trader.evidence)?,
-        },
+        trader: tape::Trader { address: read.trader.address.into_owned(), evidence: read.trader.evidence.into_owned() },
         sold: to_side("sold", read.sold)?,
         bought: to_side("bought", read.bought)?,
         legs: to_legs(read.legs)?,
         fees: to_fees(read.fees)?,
-        platform: read.platform.map(|platform| ident("platform", &platform)).transpose()?,
+        platform: read.platform.map(Text::into_owned),
         valuation: read.valuation.map(to_valuation).transpose()?,
-        attributes: to_attributes(read.attributes)?,
+        attributes: read.attributes.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect(),
         detector: Arc::new(tape::Detector {
-            plugin: ident("detector.plugin", &read.detector.plugin)?,
-            version: ident("detector.version", &read.detector.version)?,
-            digest: ident("detector.digest", &read.detector.digest)?,
+            plugin: read.detector.plugin.into_owned(),
+            version: read.detector.version.into_owned(),
+            digest: read.detector.digest.into_owned(),
         }),
     };
+    super::check(&trade)?;
     if !trade.has_id(&read.trade_id) {
         return Err(broken("tradeId", "must be chain/blockHash/txHash/ordinal of this trade"));
     }
-    Ok(Event { id: ident("eventId", &read.event_id)?, status: read.status.into(), trade: Box::new(trade) })
-}
-
-fn ident(field: &str, text: &str) -> Result<String, Invalid> {
-    check::id(field, text).map(|()| text.to_owned())
-}
-
-fn shared(field: &str, text: &str) -> Result<Arc<str>, Invalid> {
-    check::id(field, text).map(|()| Arc::from(text))
+    check::id("eventId", &read.event_id)?;
+    Ok(Event { id: read.event_id.into_owned(), status: read.status.into(), trade: Box::new(trade) })
 }
 
 fn to_side(field: &str, side: Side<'_>) -> Result<tape::Side, Invalid> {
-    let read = || {
-        if let Some(symbol) = &side.symbol {
-            check::symbol("symbol", symbol)?;
-        }
-        Ok((ident("asset", &side.asset)?, check::raw("raw", &side.raw)?))
-    };
-    let (asset, raw) = read().map_err(|broken: Invalid| broken.within(field))?;
-    Ok(tape::Side { asset, raw, decimals: side.decimals, symbol: side.symbol.map(Text::into_owned), quote: side.quote })
+    let raw = check::raw("raw", &side.raw).map_err(|broken| broken.within(field))?;
+    let (asset, symbol) = (side.asset.into_owned(), side.symbol.map(Text::into_owned));
+    Ok(tape::Side { asset, raw, decimals: side.decimals, symbol, quote: side.quote })
 }
 
-fn to_amount(field: &str, amount: &Amount<'_>) -> Result<tape::AssetAmount, Invalid> {
-    let read = || Ok(tape::AssetAmount { asset: ident("asset", &amount.asset)?, raw: check::raw("raw", &amount.raw)? });
-    read().map_err(|broken: Invalid| broken.within(field))
+fn to_amount(field: &str, amount: Amount<'_>) -> Result<tape::AssetAmount, Invalid> {
+    let raw = check::raw("raw", &amount.raw).map_err(|broken| broken.within(field))?;
+    Ok(tape::AssetAmount { asset: amount.asset.into_owned(), raw })
 }
 
 fn to_legs(legs: Vec<Leg<'_>>) -> Result<Vec<tape::Leg>, Invalid> {
-    check::count("legs", legs.len(), tape::Trade::MAX_LEGS)?;
     let read = |leg: Leg<'_>| {
         Ok(tape::Leg {
-            venue: ident("venue", &leg.venue)?,
-            pool: ident("pool", &leg.pool)?,
-            sold: to_amount("sold", &leg.sold)?,
-            bought: to_amount("bought", &leg.bought)?,
+            venue: leg.venue.into_owned(),
+            pool: leg.pool.into_owned(),
+            sold: to_amount("sold", leg.sold)?,
+            bought: to_amount("bought", leg.bought)?,
             ordinal: leg.ordinal,
         })
     };
@@ -103,13 +87,12 @@ fn to_legs(legs: Vec<Leg<'_>>) -> Result<Vec<tape::Leg>, Invalid> {
 }
 
 fn to_fees(fees: Vec<Fee<'_>>) -> Result<Vec<tape::Fee>, Invalid> {
-    check::count("fees", fees.len(), tape::Trade::MAX_LEGS)?;
     let read = |fee: Fee<'_>| {
         Ok(tape::Fee {
-            kind: ident("kind", &fee.kind)?,
-            asset: ident("asset", &fee.asset)?,
+            kind: fee.kind.into_owned(),
+            asset: fee.asset.into_owned(),
             raw: check::raw("raw", &fee.raw)?,
-            recipient: fee.recipient.map(|recipient| ident("recipient", &recipient)).transpose()?,
+            recipient: fee.recipient.map(Text::into_owned),
             included: fee.included,
         })
     };
@@ -117,27 +100,14 @@ fn to_fees(fees: Vec<Fee<'_>>) -> Result<Vec<tape::Fee>, Invalid> {
     fees.into_iter().enumerate().map(within).collect()
 }
 
-fn to_attributes(attributes: BTreeMap<Text<'_>, Text<'_>>) -> Result<BTreeMap<String, String>, Invalid> {
-    check::count("attributes", attributes.len(), tape::Trade::MAX_ATTRIBUTES)?;
-    let read = |(name, value): (Text<'_>, Text<'_>)| {
-        let own = ident("attributes", &name)?;
-        Ok((own, ident(&name, &value).map_err(|broken| broken.within("attributes"))?))
-    };
-    attributes.into_iter().map(read).collect()
-}
-
 fn to_valuation(valuation: Valuation<'_>) -> Result<tape::Valuation, Invalid> {
     Ok(tape::Valuation {
         notional: to_usd("valuation.notionalUsd", &valuation.notional_usd)?,
         fee: valuation.fee_usd.map(|fee| to_usd("valuation.feeUsd", &fee)).transpose()?,
-        source: ident("valuation.source", &valuation.source)?,
+        source: valuation.source.into_owned(),
     })
 }
 
 fn to_usd(field: &str, text: &str) -> Result<Usd, Invalid> {
-    let usd = Usd::parse(text).map_err(|e| broken(field, format!("is {e}")))?;
-    if usd < Usd::ZERO || usd > Usd::MAX_NOTIONAL {
-        return Err(broken(field, "must lie between 0 and 10^15 dollars"));
-    }
-    Ok(usd)
+    Usd::parse(text).map_err(|e| broken(field, format!("is {e}")))
 }
