@@ -3,8 +3,9 @@
 
 use crate::base58;
 use crate::block::NodeTransaction;
-use crate::call_tree::{CallTree, SYSTEM, TOKEN, TOKEN_2022};
+use crate::call_tree::CallTree;
 use crate::model::SOL;
+use crate::programs::{SYSTEM, TOKEN, TOKEN_2022};
 use std::borrow::Cow;
 
 /// A token account.
@@ -47,7 +48,7 @@ impl<'t, 'a> Accounts<'t, 'a> {
                     after: 0,
                     is_recorded: true,
                 });
-                let raw = balance.amount.raw().unwrap_or_default();
+                let raw = balance.amount.raw;
                 *(if moment == 0 { &mut account.before } else { &mut account.after }) = raw;
             }
         }

@@ -2,27 +2,8 @@
 
 use crate::block::NodeTransaction;
 use crate::message::Instruction;
+use crate::programs::BASIC_PROGRAMS;
 use std::ops::Range;
-
-/// The system program: plain accounts and native SOL.
-pub(crate) const SYSTEM: &str = "11111111111111111111111111111111";
-/// The token program.
-pub(crate) const TOKEN: &str = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA";
-/// The Token-2022 program.
-pub(crate) const TOKEN_2022: &str = "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb";
-
-/// Programs that other programs build on: they are never venues. Where the node recorded no stack heights they are
-/// taken to be called by the program before.
-const BASIC_PROGRAMS: [&str; 8] = [
-    SYSTEM,
-    TOKEN,
-    TOKEN_2022,
-    "ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL",
-    "ComputeBudget111111111111111111111111111111",
-    "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr",
-    "Memo1UhkJRfHyvLMcVucJwxXeuD728EqVDDwQDxFMNo",
-    "AddressLookupTab1e1111111111111111111111111",
-];
 
 /// The first bytes of the data with which an Anchor program calls itself to emit an event.
 pub(crate) const EVENT_PREFIX: [u8; 8] = [0xe4, 0x45, 0xa5, 0x2e, 0x51, 0xcb, 0x9a, 0x1d];

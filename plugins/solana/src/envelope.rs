@@ -2,17 +2,16 @@
 //! the bytes of the wire (`base64`, `base58`).
 
 use crate::message::{self, AccountKey, Data, Instruction, InstructionAccounts, TransactionMessage};
+use crate::numbers::{number, optional};
 use crate::parsed;
+use crate::programs::{CANNOT_TRADE, VOTE};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
-
-/// The program that validators vote with.
-const VOTE_PROGRAM: &str = "Vote111111111111111111111111111111111111111";
 
 /// A signed message whose instructions are not resolved yet, because accounts of lookup tables may be missing.
 pub(crate) struct Envelope<'a> {
@@ -25,14 +24,33 @@ pub(crate) struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
+    /// Whether every instruction at the top calls a program that cannot trade. Programs are never accounts of lookup
+    /// tables, so this is known even where those are missing.
+    pub(crate) fn cannot_trade(&self) -> bool {
+        let TransactionMessage { keys, instructions, .. } = &self.message;
+        let is_harmless =
+            |index: u16| keys.get(usize::from(index)).is_some_and(|key| CANNOT_TRADE.contains(&key.as_ref()));
+        let mut raw = self.raw.iter().map(|raw| match (raw.program_id_index, raw.program_id) {
+            (Some(index), _) => is_harmless(index),
+            (None, program) => program.is_some_and(|program| CANNOT_TRADE.contains(&program)),
+        });
+        raw.all(|harmless| harmless) && instructions.iter().all(|instruction| is_harmless(instruction.program))
+    }
+
+    /// A field of the message that is left out, though every transaction has it.
+    pub(crate) fn missing_field(&self) -> Option<&'static str> {
+        let TransactionMessage { signature, signers, .. } = &self.message;
+        if signature.is_empty() { Some("transaction.signatures") } else { (*signers == 0).then_some("message.header") }
+    }
+
     /// Whether all its instructions are votes.
     pub(crate) fn is_vote(&self) -> bool {
         let TransactionMessage { keys, instructions, .. } = &self.message;
-        let Some(vote) = keys.iter().rposition(|key| key == VOTE_PROGRAM) else { return false };
+        let Some(vote) = keys.iter().rposition(|key| key == VOTE) else { return false };
         let votes = |program: usize| program == vote;
         let mut raw = self.raw.iter().map(|raw| match raw.program_id_index {
             Some(index) => votes(usize::from(index)),
-            None => raw.program_id == Some(VOTE_PROGRAM),
+            None => raw.program_id == Some(VOTE),
         });
         raw.all(|vote| vote) && instructions.iter().all(|instruction| votes(usize::from(instruction.program)))
     }
@@ -86,12 +104,25 @@ struct JsonMessage<'a> {
     account_keys: Vec<JsonKey<'a>>,
     #[serde(borrow)]
     instructions: Vec<RawInstruction<'a>>,
+    #[serde(default)]
+    address_table_lookups: Option<Vec<JsonLookup>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct JsonHeader {
+    #[serde(deserialize_with = "number")]
     num_required_signatures: usize,
+}
+
+/// The accounts that a message takes from one lookup table.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonLookup {
+    #[serde(default)]
+    writable_indexes: Vec<IgnoredAny>,
+    #[serde(default)]
+    readonly_indexes: Vec<IgnoredAny>,
 }
 
 /// A key; with `jsonParsed` also whether it signed.
@@ -131,14 +162,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for JsonKey<'a> {
 
 impl<'a> From<JsonTransaction<'a>> for Envelope<'a> {
     fn from(json: JsonTransaction<'a>) -> Self {
-        let JsonMessage { header, account_keys, instructions } = json.message;
+        let JsonMessage { header, account_keys, instructions, address_table_lookups } = json.message;
         // `jsonParsed` lists the keys of lookup tables among the others.
         let has_all_keys = account_keys.first().is_some_and(|key| key.signs.is_some());
         let described = account_keys.iter().take_while(|key| key.signs == Some(true)).count();
+        let lookups = address_table_lookups.iter().flatten();
         let message = TransactionMessage {
             signature: json.signatures.first().copied().unwrap_or_default().into(),
             signers: header.map_or(described, |header| header.num_required_signatures),
             keys: account_keys.into_iter().map(|key| Cow::Borrowed(key.key)).collect(),
+            looked_up: lookups.map(|table| table.writable_indexes.len() + table.readonly_indexes.len()).sum(),
             instructions: vec![],
         };
         Self { message, raw: instructions, has_all_keys }
@@ -149,6 +182,7 @@ impl<'a> From<JsonTransaction<'a>> for Envelope<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RawInstruction<'a> {
+    #[serde(default, deserialize_with = "optional")]
     program_id_index: Option<u16>,
     program_id: Option<&'a str>,
     #[serde(borrow)]
@@ -156,33 +190,36 @@ pub(crate) struct RawInstruction<'a> {
     data: Option<&'a str>,
     #[serde(borrow)]
     parsed: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "optional")]
     stack_height: Option<u8>,
 }
 
 impl<'a> RawInstruction<'a> {
-    /// The instruction with its program and accounts as indices; none where its program is no account of the
-    /// transaction.
-    pub(crate) fn resolve(self, keys: &[AccountKey<'a>]) -> Option<Instruction<'a>> {
-        let index_of = |key: &str| u16::try_from(keys.iter().position(|known| known == key)?).ok();
+    /// The instruction with its program and accounts as indices; the name of a field where that is missing.
+    pub(crate) fn resolve(self, keys: &[AccountKey<'a>]) -> Result<Instruction<'a>, &'static str> {
+        let index_of = |key: &str| {
+            let position = keys.iter().position(|known| known == key);
+            // An index that is written as text.
+            position.map_or_else(|| key.parse().ok(), |at| u16::try_from(at).ok())
+        };
         let program = match (self.program_id_index, self.program_id) {
             (Some(index), _) => index,
-            (None, Some(key)) => index_of(key)?,
-            (None, None) => return None,
+            (None, Some(key)) => index_of(key).ok_or("instruction.programId")?,
+            (None, None) => return Err("instruction.programIdIndex"),
         };
         if let Some(decoded) = self.parsed {
-            return Some(parsed::encode_instruction(program, decoded, keys, self.stack_height));
+            return Ok(parsed::encode_instruction(program, decoded, keys, self.stack_height));
         }
         let accounts = match self.accounts.map(RawValue::get) {
             Some(list) if list.contains('"') => {
-                let addresses: Vec<&str> = serde_json::from_str(list).ok()?;
-                InstructionAccounts::Indices(
-                    addresses.into_iter().map(|key| index_of(key).unwrap_or(u16::MAX)).collect(),
-                )
+                let addresses: Vec<&str> = serde_json::from_str(list).map_err(|_| "instruction.accounts")?;
+                let indices: Option<Vec<u16>> = addresses.into_iter().map(index_of).collect();
+                InstructionAccounts::Indices(indices.ok_or("instruction.accounts")?)
             }
             Some(list) => InstructionAccounts::Json(list),
-            None => InstructionAccounts::Indices(vec![]),
+            None => return Err("instruction.accounts"),
         };
-        let data = Data::Base58(self.data.unwrap_or_default());
-        Some(Instruction { program, accounts, data, height: self.stack_height })
+        let data = Data::Base58(self.data.ok_or("instruction.data")?);
+        Ok(Instruction { program, accounts, data, height: self.stack_height })
     }
 }

@@ -1,5 +1,6 @@
 //! How far an endpoint is, and which network it belongs to.
 
+use crate::numbers::Number;
 use crate::rpc::{self, BlockName, BlockRefusal, CONFIRMED, FINALIZED};
 use crate::settings::Settings;
 use chain_plugin_sdk::jsonrpc::{self, Answers};
@@ -19,8 +20,8 @@ pub(crate) fn head(host: &mut impl Host, context: &Context) -> Result<Tip, Failu
         CALLS_PER_REQUEST,
     );
     let genesis: &str = parse(&answers, 0)?;
-    let latest: u64 = parse(&answers, 1)?;
-    let finalized: u64 = parse(&answers, 2)?;
+    let Number(latest) = parse::<Number<u64>>(&answers, 1)?;
+    let Number(finalized) = parse::<Number<u64>>(&answers, 2)?;
     let names = jsonrpc::send(
         host,
         &[rpc::block_name(latest, CONFIRMED), rpc::block_name(finalized, FINALIZED)],

@@ -16,6 +16,8 @@ pub struct TransactionMessage<'a> {
     pub keys: Vec<AccountKey<'a>>,
     /// How many accounts signed; these come first.
     pub signers: usize,
+    /// How many accounts come from lookup tables.
+    pub looked_up: usize,
     /// The instructions at the top.
     pub instructions: Vec<Instruction<'a>>,
 }
@@ -51,6 +53,18 @@ impl InstructionAccounts<'_> {
                 item.trim().parse().ok()
             }
             Self::Indices(indices) => indices.get(at).map(|index| usize::from(*index)),
+        }
+    }
+
+    /// Whether all are indices below `count`.
+    pub fn are_below(&self, count: usize) -> bool {
+        match self {
+            Self::Json(text) => {
+                let items = text.trim().strip_prefix('[').and_then(|text| text.strip_suffix(']')).map(str::trim);
+                let is_below = |item: &str| item.trim().parse::<usize>().is_ok_and(|at| at < count);
+                items.is_some_and(|items| items.is_empty() || items.split(',').all(is_below))
+            }
+            Self::Indices(indices) => indices.iter().all(|at| usize::from(*at) < count),
         }
     }
 }
@@ -102,11 +116,12 @@ fn decode_version_0(wire: &mut Wire<'_>) -> Option<TransactionMessage<'static>> 
             signature = base58::encode(bytes).into();
         }
     }
-    match wire.0.first()? {
-        0x80 => wire.skip(1)?,
+    let has_lookups = match wire.0.first()? {
+        0x80 => true,
         version if version & 0x80 != 0 => return None,
-        _ => {}
-    }
+        _ => false,
+    };
+    wire.skip(usize::from(has_lookups))?;
     let signers = usize::from(wire.byte()?);
     wire.skip(2)?;
     let keys = wire.compact()?;
@@ -122,7 +137,16 @@ fn decode_version_0(wire: &mut Wire<'_>) -> Option<TransactionMessage<'static>> 
         let data = wire.take(data)?;
         instructions.push(instruction(program, indices, data));
     }
-    Some(TransactionMessage { signature, keys, signers, instructions })
+    let mut looked_up = 0;
+    for _ in 0..if has_lookups { wire.compact()? } else { 0 } {
+        wire.skip(32)?;
+        for _ in ["writable", "readonly"] {
+            let indices = wire.compact()?;
+            wire.skip(indices)?;
+            looked_up += indices;
+        }
+    }
+    Some(TransactionMessage { signature, keys, signers, looked_up, instructions })
 }
 
 /// Version 1 has a mask of limits, the lifetime, counts, accounts, limits, the heads of all instructions, their bodies,
@@ -147,7 +171,7 @@ fn decode_version_1(wire: &mut Wire<'_>) -> Option<TransactionMessage<'static>> 
         instructions.push(instruction(u16::from(program), indices, wire.take(usize::from(data))?));
     }
     let signature = base58::encode(wire.take(64)?).into();
-    Some(TransactionMessage { signature, keys, signers, instructions })
+    Some(TransactionMessage { signature, keys, signers, looked_up: 0, instructions })
 }
 
 fn instruction(program: u16, indices: &[u8], data: &[u8]) -> Instruction<'static> {

@@ -1,5 +1,6 @@
 //! The calls to a Solana node, and what its refusals of a block mean.
 
+use crate::numbers::{number, optional};
 use chain_plugin_sdk::jsonrpc::{Call, Error};
 use chain_plugin_sdk::{Failure, Span};
 use serde::Deserialize;
@@ -17,7 +18,11 @@ pub(crate) struct BlockName<'a> {
     /// Its hash.
     pub(crate) blockhash: &'a str,
     /// The slot of its parent.
+    #[serde(deserialize_with = "number")]
     pub(crate) parent_slot: u64,
+    /// Seconds since the Unix epoch; absent in old blocks.
+    #[serde(rename = "blockTime", default, deserialize_with = "optional")]
+    pub(crate) time: Option<i64>,
 }
 
 /// The hash of the first block, which tells one network from another.
@@ -31,13 +36,13 @@ pub(crate) fn newest_slot(commitment: &str) -> Call {
 }
 
 /// The slots of a span that have blocks.
-pub(crate) fn slots_with_blocks(span: Span) -> Call {
-    Call::new("getBlocks", format!(r#"[{},{},{{"commitment":"{CONFIRMED}"}}]"#, span.first, span.last))
+pub(crate) fn slots_with_blocks(span: Span, commitment: &str) -> Call {
+    Call::new("getBlocks", format!(r#"[{},{},{{"commitment":"{commitment}"}}]"#, span.first, span.last))
 }
 
 /// The first slot from `from` on that has a block.
-pub(crate) fn next_slot(from: u64) -> Call {
-    Call::new("getBlocksWithLimit", format!(r#"[{from},1,{{"commitment":"{CONFIRMED}"}}]"#))
+pub(crate) fn next_slot(from: u64, commitment: &str) -> Call {
+    Call::new("getBlocksWithLimit", format!(r#"[{from},1,{{"commitment":"{commitment}"}}]"#))
 }
 
 /// A block with all its transactions. Version 1 is the newest version of transactions; a node refuses blocks with a

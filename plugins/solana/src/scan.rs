@@ -3,11 +3,12 @@
 //! **Invariant:** a slot counts as empty only when the block after it names a parent before it. `through` ends where
 //! that proof ends.
 
-use crate::block::NodeBlock;
-use crate::cash::Cash;
+use crate::block::{Incomplete, NodeBlock, NodeTransaction};
+use crate::numbers::Number;
 use crate::rpc::{self, BlockName, BlockRefusal};
 use crate::settings::Settings;
-use crate::trades::{self, Rules};
+use crate::time::{BlockTime, time_of_block};
+use crate::trades::{self, BlockTrades, Rules};
 use chain_plugin_sdk::jsonrpc::{self, Reply};
 use chain_plugin_sdk::{BlockId, Context, Failure, Host, Scanned, Span};
 
@@ -35,14 +36,17 @@ pub(crate) fn scan(host: &mut impl Host, context: &Context, span: Span) -> Resul
         for (slot, reply) in wave.iter().zip(jsonrpc::send_singly(host, &calls)) {
             let Some(block) = read_block(&reply, *slot)? else { return chain.end_early() };
             chain.check(*slot, block.parent_slot, block.previous_blockhash)?;
-            let block = find_trades(*slot, &block, &settings, &cash)?;
+            let transactions = whole_transactions(*slot, &block)?;
+            let time = time_of_block(host, *slot, block.time)?;
+            let found = trades::find_trades(transactions, &Rules { settings: &settings, cash: &cash });
+            let block = contract_block(*slot, &block, &time, found);
             chain.blocks.push(block);
         }
     }
     if slots.last() != Some(&span.last) {
-        let next = jsonrpc::send_singly(host, &[rpc::next_slot(span.last + 1)]);
-        let next: Vec<u64> = result(&next[0], span)?;
-        let Some(next) = next.first() else { return chain.end_early() };
+        let next = jsonrpc::send_singly(host, &[rpc::next_slot(span.last.saturating_add(1), rpc::CONFIRMED)]);
+        let next: Vec<Number<u64>> = result(&next[0], span)?;
+        let Some(Number(next)) = next.first() else { return chain.end_early() };
         let name = jsonrpc::send_singly(host, &[rpc::block_name(*next, rpc::CONFIRMED)]);
         let name: Option<BlockName<'_>> = match name[0].parse() {
             Ok(name) => name,
@@ -59,8 +63,9 @@ pub(crate) fn scan(host: &mut impl Host, context: &Context, span: Span) -> Resul
 
 /// The slots that have blocks, ascending.
 fn slots_with_blocks(host: &mut impl Host, span: Span) -> Result<Vec<u64>, Failure> {
-    let replies = jsonrpc::send_singly(host, &[rpc::slots_with_blocks(span)]);
-    let slots: Vec<u64> = result(&replies[0], span)?;
+    let replies = jsonrpc::send_singly(host, &[rpc::slots_with_blocks(span, rpc::CONFIRMED)]);
+    let slots: Vec<Number<u64>> = result(&replies[0], span)?;
+    let slots: Vec<u64> = slots.into_iter().map(|Number(slot)| slot).collect();
     let is_ascending = slots.windows(2).all(|pair| pair[0] < pair[1]);
     if !is_ascending || slots.iter().any(|slot| !(span.first..=span.last).contains(slot)) {
         let why = format!(
@@ -129,22 +134,31 @@ impl ParentChain {
 }
 
 /// The block in the form of the contract, with its trades.
-fn find_trades(
-    slot: u64,
-    block: &NodeBlock<'_>,
-    settings: &Settings,
-    cash: &Cash,
-) -> Result<chain_plugin_sdk::Block, Failure> {
-    let seconds = block.time.and_then(|seconds| u64::try_from(seconds).ok());
-    let seconds = seconds.ok_or_else(|| Failure::Retry((None, format!("slot {slot}: its block has no time yet"))))?;
-    let found = trades::find_trades(&block.transactions.kept, &Rules { settings, cash });
+fn contract_block(slot: u64, block: &NodeBlock<'_>, time: &BlockTime, found: BlockTrades) -> chain_plugin_sdk::Block {
     let unbacked = (found.unbacked > 0).then(|| ("unbacked".to_owned(), found.unbacked.to_string()));
-    Ok(chain_plugin_sdk::Block {
+    let estimated = time.is_estimated.then(|| ("time".to_owned(), "estimated".to_owned()));
+    let proof = ("proof".to_owned(), PROOF.to_owned());
+    chain_plugin_sdk::Block {
         height: slot,
         hash: block.blockhash.to_owned(),
         parent: (slot > 0).then(|| BlockId { height: block.parent_slot, hash: block.previous_blockhash.to_owned() }),
-        timestamp_ms: seconds.saturating_mul(1_000),
+        timestamp_ms: time.ms,
         trades: found.trades,
-        attributes: std::iter::once(("proof".to_owned(), PROOF.to_owned())).chain(unbacked).collect(),
-    })
+        attributes: [Some(proof), estimated, unbacked].into_iter().flatten().collect(),
+    }
+}
+
+/// The transactions of a block that may trade. What a node did not record is not empty: another one may have it.
+fn whole_transactions<'b, 'a>(slot: u64, block: &'b NodeBlock<'a>) -> Result<&'b [NodeTransaction<'a>], Failure> {
+    let Some(transactions) = &block.transactions else {
+        let why = format!("slot {slot}: the endpoint gives the block without its transactions (transactions)");
+        return Err(Failure::Elsewhere(why));
+    };
+    match &transactions.incomplete {
+        None => Ok(&transactions.kept),
+        Some(Incomplete { index, signature, field }) => Err(Failure::Elsewhere(format!(
+            "slot {slot}: the endpoint did not record all of transaction {index} ({signature}): {field} is missing or \
+             incomplete, so that its trades cannot be known"
+        ))),
+    }
 }

@@ -1,8 +1,9 @@
 //! Transfers: every movement of tokens and of native SOL that the instructions of a transaction show.
 
 use crate::accounts::Accounts;
-use crate::call_tree::{CallTree, SYSTEM, TOKEN, TOKEN_2022};
+use crate::call_tree::CallTree;
 use crate::model::SOL;
+use crate::programs::{SYSTEM, TOKEN, TOKEN_2022};
 
 /// Instructions with more bytes of data are no transfers.
 const MAX_TRANSFER_DATA_BYTES: usize = 40;

@@ -32,7 +32,7 @@ fn response(transactions: &[&str]) -> String {
 fn recorded() -> &'static [String] {
     static RECORDED: OnceLock<Vec<String>> = OnceLock::new();
     RECORDED.get_or_init(|| {
-        let made_up = r#"{"transaction":{"signatures":["s"],"message":{"header":{"numRequiredSignatures":1},"accountKeys":["a","b","6EF8rrecthR5Dkzon8Nwu78hRvfCKubJ14M5uBEwF6P"],"instructions":[{"programIdIndex":2,"accounts":[0,1],"data":"3Bxs4h24hBtQy9rw"}]}},"meta":{"err":null,"fee":5000,"preBalances":[9,9,1],"postBalances":[8,9,1],"innerInstructions":[]}}"#;
+        let made_up = r#"{"transaction":{"signatures":["s"],"message":{"header":{"numRequiredSignatures":1},"accountKeys":["a","b","6EF8rrecthR5Dkzon8Nwu78hRvfCKubJ14M5uBEwF6P"],"instructions":[{"programIdIndex":2,"accounts":[0,1],"data":"3Bxs4h24hBtQy9rw"}]}},"meta":{"err":null,"fee":5000,"preBalances":[9,9,1],"postBalances":[8,9,1],"innerInstructions":[],"preTokenBalances":[],"postTokenBalances":[]}}"#;
         let mut all = vec![made_up.to_owned()];
         let Some(folder) = fixtures() else { return all };
         let files = [
