@@ -31,6 +31,8 @@ pub(crate) struct DecodedTransaction {
     pub orders: Vec<SettledOrder>,
     /// Operations bundled in it.
     pub operations: Vec<UserOperation>,
+    /// Accounts that signed what a relay carried out.
+    pub signers: Vec<Address>,
     /// What routers report that they did.
     pub reports: Vec<Report>,
     /// The listed router that was called or that filled standing orders.
@@ -70,6 +72,7 @@ pub(crate) fn decode_transactions(receipts: &[Receipt<'_>]) -> Vec<DecodedTransa
             }
             let transfers: Vec<Transfer> = receipt.logs.iter().filter_map(Transfer::read).collect();
             let operations = settlement::read_operations(&receipt.logs);
+            let signers = settlement::read_signers(&receipt.logs);
             for swap in &mut swaps {
                 if let Some(complete) = swap.venue.complete {
                     swap.event = complete(swap.event, &transfers);
@@ -79,7 +82,17 @@ pub(crate) fn decode_transactions(receipts: &[Receipt<'_>]) -> Vec<DecodedTransa
             holders.sort_unstable();
             holders.dedup();
             let backing = Backing::from_transfers(&holders, &transfers);
-            Some(DecodedTransaction { receipt: at, transfers, orders, operations, reports, filler, swaps, backing })
+            Some(DecodedTransaction {
+                receipt: at,
+                transfers,
+                orders,
+                operations,
+                signers,
+                reports,
+                filler,
+                swaps,
+                backing,
+            })
         })
         .collect()
 }

@@ -165,12 +165,14 @@ fn read_report(log: &Log<'_>) -> Option<Report> {
 }
 
 /// Routers that trade for their callers, also from an account's own stock, which emits no event of a venue. They have the
-/// same address on every chain, but for Odos and MetaMask.
-const FILLERS: [(Address, &str); 13] = [
+/// same address on every chain, but for Odos, MetaMask and
+/// 0x on Optimism.
+const FILLERS: [(Address, &str); 15] = [
     (address!("1111111254fb6c44bac0bed2854e76f90643097d"), "1inch"),
     (address!("1111111254eeb25477b68fb85ed929f73a960582"), "1inch"),
     (address!("111111125421ca6dc452d289314280a0f8842a65"), "1inch"),
     (address!("def1c0ded9bec7f1a1670819833240f027b25eff"), "0x"),
+    (address!("def1abe32c034e558cdd535791643c58a13acc10"), "0x"), // Optimism
     (address!("def171fe48cf0115b1d80b88dc8eab59176fee57"), "paraswap"),
     (address!("6a000f20005980200259b80c5102003040001068"), "paraswap"),
     (address!("6131b5fae19ea4f9d964eac0408e4408b66337b5"), "kyberswap"),
@@ -179,6 +181,7 @@ const FILLERS: [(Address, &str); 13] = [
     (address!("0000000000001ff3684f28c67538d4d072c22734"), "0x"), // AllowanceHolder, the door to Settler
     (address!("881d40237659c251811cec9c364ef91dc08d300c"), "metamask"), // Ethereum
     (address!("1a1ec25dc08e98e5e93f1104b5e5cdd298707d31"), "metamask"), // BSC, Polygon
+    (address!("4c4af8dbc524681930a27b2f1af5bcc8062e6fb7"), "woofi"),
     (address!("818e6fecd516ecc3849daf6845e3ec868087b755"), "kyber-network"),
 ];
 

@@ -1,6 +1,7 @@
 //! Settlement: events that name the owner of a trade where the transaction's sender only carries it out.
 
 use crate::hex;
+use crate::reports;
 use crate::rpc::Log;
 use crate::topics::Role;
 use alloy_primitives::{Address, U256, address};
@@ -16,6 +17,8 @@ pub struct SettledOrder {
     pub place: u32,
     /// Who settles it.
     pub router: &'static str,
+    /// Whether a listed contract says so. Anybody can emit the same event, and name whom they like.
+    pub is_listed: bool,
 }
 
 /// Given and got; native coin as the venue spells it.
@@ -53,15 +56,25 @@ const ENTRY_POINTS: [Address; 3] = [
     address!("4337084d9e255ff0702461cf8895ce9e3b5ff108"),
 ];
 
+/// The reactors that fill UniswapX orders.
+const UNISWAPX_REACTORS: [Address; 4] = [
+    address!("6000da47483062a0d734ba3dc7576ce6a0b645c4"), // exclusive Dutch orders
+    address!("00000011f84b9aa48e5f8aa8b9897600006289be"), // Dutch orders, second version
+    address!("b274d5f4b833b61b340b654d600a864fb604a87c"), // Dutch orders, third version, on Arbitrum
+    address!("000000001ec5656dcdb24d90dfa42742738de729"), // priority orders, on Base
+];
+
 /// CoW: `Trade(address indexed owner, address sellToken, address buyToken, uint256 sellAmount, uint256 buyAmount,
 /// uint256 feeAmount, bytes orderUid)`. UniswapX: `Fill(bytes32 indexed orderHash, address indexed filler,
 /// address indexed swapper, uint256 nonce)`. ERC-4337: `UserOperationEvent(bytes32 indexed userOpHash,
 /// address indexed sender, address indexed paymaster, uint256 nonce, bool success, uint256 actualGasCost,
-/// uint256 actualGasUsed)`.
+/// uint256 actualGasUsed)`. 0x: `MetaTransactionExecuted(bytes32 hash, bytes4 indexed selector, address signer,
+/// address sender)`.
 pub const SETTLEMENT_EVENTS: &[(&str, Role)] = &[
     ("Trade(address,address,address,uint256,uint256,uint256,bytes)", Role::CowTrade),
     ("Fill(bytes32,address,address,uint256)", Role::UniswapXFill),
     ("UserOperationEvent(bytes32,address,address,uint256,bool,uint256,uint256)", Role::UserOperation),
+    ("MetaTransactionExecuted(bytes32,bytes4,address,address)", Role::MetaTransaction),
 ];
 
 /// The orders settled in a transaction. Of CoW only its own contract is believed; a fill names only the owner, and
@@ -78,13 +91,30 @@ fn cow(place: u32, log: &Log<'_>) -> Option<SettledOrder> {
     let [sell, buy, sold, bought, _fee]: [U256; 5] = hex::first_words(log.data)?;
     let token = |word: U256| Address::from_slice(&word.to_be_bytes::<32>()[12..]);
     let terms = OrderTerms { sold: (token(sell), sold), bought: (token(buy), bought) };
-    Some(SettledOrder { owner: hex::padded_address(owner)?, terms: Some(terms), place, router: "cow-protocol" })
+    Some(SettledOrder {
+        owner: hex::padded_address(owner)?,
+        terms: Some(terms),
+        place,
+        router: "cow-protocol",
+        is_listed: true,
+    })
 }
 
 fn fill(place: u32, log: &Log<'_>) -> Option<SettledOrder> {
     let &[_, _hash, _filler, swapper] = log.topics.as_slice() else { return None };
     let owner = (log.role() == Some(Role::UniswapXFill)).then(|| hex::padded_address(swapper))??;
-    Some(SettledOrder { owner, terms: None, place, router: "uniswap-x" })
+    let is_listed = UNISWAPX_REACTORS.contains(&hex::address(log.address)?);
+    Some(SettledOrder { owner, terms: None, place, router: "uniswap-x", is_listed })
+}
+
+/// Accounts that signed what a relay carried out, as a listed router checked and says.
+pub fn read_signers(logs: &[Log<'_>]) -> Vec<Address> {
+    let read = |log: &Log<'_>| {
+        let is_one = log.role() == Some(Role::MetaTransaction) && reports::is_filler(hex::address(log.address)?);
+        let [_hash, signer, _sender]: [U256; 3] = is_one.then(|| hex::words(log.data))??;
+        Some(Address::from_slice(&signer.to_be_bytes::<32>()[12..]))
+    };
+    logs.iter().filter_map(read).collect()
 }
 
 /// The operations bundled in a transaction.

@@ -17,6 +17,8 @@ pub enum Role {
     CowTrade,
     /// UniswapX filled an order.
     UniswapXFill,
+    /// A relay carried out what an account signed.
+    MetaTransaction,
     /// An operation of a bundle ended.
     UserOperation,
     /// A router reports what it did; the number says in which of its shapes.

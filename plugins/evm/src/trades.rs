@@ -45,10 +45,11 @@ impl TradeWriter<'_> {
             Some(to) => Some(hex::address(to)?),
             None => None,
         };
-        let DecodedTransaction { transfers, orders, operations, reports, filler, .. } = found;
+        let DecodedTransaction { transfers, orders, operations, signers, reports, filler, .. } = found;
         let native = NativeCoin::read(&sent, &receipt.logs, self.rules.wrapped, callee);
         let (filler, rules) = (*filler, self.rules);
-        let view = TransactionView { sender, callee, transfers, orders, operations, reports, filler, native, rules };
+        let view =
+            TransactionView { sender, callee, transfers, orders, operations, signers, reports, filler, native, rules };
         let routes = attribution::attribute(&view, legs);
         let transaction = Transaction {
             hash: hex::encode(hex::hash(receipt.transaction_hash)?),

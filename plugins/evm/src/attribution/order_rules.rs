@@ -124,6 +124,10 @@ fn route_of_order(
         }
         None => sides_of_owner(transaction, order.owner, legs, is_alone)?,
     };
+    // Cash leaves an account only as its owner wills; any other token may be the same forger's as the event.
+    if !order.is_listed && !transaction.gave_cash(order.owner, sold) {
+        return None;
+    }
     if sold.0 == bought.0 || sold.1.is_zero() || bought.1.is_zero() {
         return None;
     }

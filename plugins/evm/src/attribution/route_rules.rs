@@ -1,10 +1,11 @@
 //! The attribution table of routes: who is charged for a route through pools.
 
 use crate::attribution::rule::{Evidence, Rule};
-use crate::attribution::transaction::{TransactionView, only};
-use crate::model::{Leg, MAX_FEE_DIVISOR, Moved, Route};
-use crate::reports::Report;
-use alloy_primitives::{Address, U256};
+use crate::attribution::transaction::{TransactionView, only, without_fee};
+use crate::model::{Leg, Moved, Route};
+use crate::reports::{self, Report};
+use alloy_primitives::Address;
+use memchr::memmem;
 use netting::RouteKind;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -34,7 +35,7 @@ impl<'a> RouteView<'a> {
         Rule { name: "sender-gave", evidence: Evidence::TxSender, decide: Self::sender_gave },
         Rule { name: "sender-got", evidence: Evidence::TxSender, decide: Self::sender_got },
         Rule { name: "reported-payee", evidence: Evidence::Recipient, decide: Self::reported_payee },
-        Rule { name: "only-other-account", evidence: Evidence::TokenFlow, decide: Self::only_other_account },
+        Rule { name: "bound-account", evidence: Evidence::TokenFlow, decide: Self::bound_account },
         Rule { name: "only-maker", evidence: Evidence::TokenFlow, decide: Self::only_maker },
         Rule { name: "arrival-over-a-bridge", evidence: Evidence::Recipient, decide: Self::arrival_over_a_bridge },
         Rule { name: "else-the-sender", evidence: Evidence::TxSender, decide: Self::else_the_sender },
@@ -79,13 +80,15 @@ impl<'a> RouteView<'a> {
         (into > out).then_some(self.transaction.sender)
     }
 
-    /// A router reports that it paid native coin for what was sold, to an account that moved no token: not the one that
-    /// gave, but the one that got, since a bridge or relay gives in its name.
+    /// A listed router reports that it paid native coin for what was sold, to an account that moved no token: not the one
+    /// that gave, but the one that got, since a bridge or relay gives in its name.
     fn reported_payee(&self) -> Option<Address> {
         let transaction = self.transaction;
         let is_of_route = |report: &&Report| {
             let (sold, bought) = transaction.sides_of_report(report);
-            (sold, bought.0) == (self.route.sold, self.route.bought.0) && transaction.is_coin(bought.0)
+            reports::is_filler(report.emitter)
+                && (sold, bought.0) == (self.route.sold, self.route.bought.0)
+                && transaction.is_coin(bought.0)
         };
         let payee = only(transaction.reports.iter().filter(is_of_route))?.receiver;
         let has_moved = transaction.transfers.iter().any(|transfer| transfer.from == payee || transfer.to == payee);
@@ -93,25 +96,23 @@ impl<'a> RouteView<'a> {
         (is_other && !has_moved).then_some(payee)
     }
 
-    /// Exactly one other account gave what was sold and got what was bought, up to a fee. Coin that was bought may have
-    /// been paid out as native coin, which no log shows.
-    fn only_other_account(&self) -> Option<Address> {
+    /// Exactly one account that is bound to the transaction gave what was sold and got what was bought, up to a fee. Of
+    /// accounts that only transfers name nobody is charged: anybody's token says what its author likes.
+    fn bound_account(&self) -> Option<Address> {
+        let mut bound = self.transaction.bound_accounts();
+        bound.sort_unstable();
+        bound.dedup();
+        only(bound.into_iter().filter(|account| self.may_be_trader(*account) && self.has_both_sides(*account)))
+    }
+
+    /// Whether an account gave what was sold and got what was bought, up to a fee. Coin that was bought may have been paid
+    /// out as native coin, which no log shows.
+    fn has_both_sides(&self, account: Address) -> bool {
         let ((_, given), (bought, got)) = (self.route.sold, self.route.bought);
-        let is_coin = self.transaction.is_coin(bought);
-        let has_both = |account: &Address, moved: &Moved| {
-            let has_given = moved.out.saturating_sub(moved.into) >= without_fee(given);
-            let has_got = || {
-                let flow = self.flows_of_bought().get(account);
-                flow.is_some_and(|moved| moved.into.saturating_sub(moved.out) >= without_fee(got))
-            };
-            has_given && (is_coin || has_got()) && self.may_be_trader(*account)
-        };
-        only(
-            self.flows_of_sold()
-                .iter()
-                .filter(|(account, moved)| has_both(account, moved))
-                .map(|(account, _)| *account),
-        )
+        let [of_sold, of_bought] = [self.flows_of_sold(), self.flows_of_bought()]
+            .map(|flows| flows.get(&account).copied().unwrap_or_default());
+        of_sold.out.saturating_sub(of_sold.into) >= without_fee(given)
+            && (self.transaction.is_coin(bought) || of_bought.into.saturating_sub(of_bought.out) >= without_fee(got))
     }
 
     /// A router filled a standing order, and one account can be its owner.
@@ -119,8 +120,8 @@ impl<'a> RouteView<'a> {
         only(self.transaction.makers(self.legs).into_iter())
     }
 
-    /// A bridge mints what it brings and trades it on arrival: its sender gave nothing, and exactly one account got all
-    /// that was bought. Where the coin bought was unwrapped, no log shows to whom it went.
+    /// A bridge mints what it brings and trades it on arrival for cash: its sender gave nothing, and exactly one account
+    /// got all that was bought, and stands in the call. Cash cannot be forged, as other tokens can. Where the coin bought was unwrapped, no log shows to whom it went.
     fn arrival_over_a_bridge(&self) -> Option<Address> {
         let ((_, given), (bought, got)) = (self.route.sold, self.route.bought);
         let transaction = self.transaction;
@@ -129,11 +130,14 @@ impl<'a> RouteView<'a> {
         let minted = self.flows_of_sold().get(&Address::ZERO).copied().unwrap_or_default();
         let is_minted = minted.out.saturating_sub(minted.into) >= without_fee(given);
         let is_unwrapped = transaction.is_coin(bought) && !transaction.native.unwrapped.is_zero();
-        if sender_gave || !is_minted || is_unwrapped {
+        if sender_gave || !is_minted || is_unwrapped || !transaction.rules.is_quote(bought) {
             return None;
         }
+        let call = transaction.native.call();
         let has_got = |account: &Address, moved: &Moved| {
-            moved.into.saturating_sub(moved.out) >= without_fee(got) && self.may_be_trader(*account)
+            moved.into.saturating_sub(moved.out) >= without_fee(got)
+                && self.may_be_trader(*account)
+                && memmem::find(&call, account.as_slice()).is_some()
         };
         only(
             self.flows_of_bought()
@@ -164,10 +168,4 @@ impl<'a> RouteView<'a> {
     fn flows_of_bought(&self) -> &BTreeMap<Address, Moved> {
         self.flows_of_bought.get_or_init(|| self.transaction.flows_of_token(self.route.bought.0))
     }
-}
-
-/// The least of a side that counts as all of it: a router may have taken a fee, or a token its tax, before the pools or
-/// behind them.
-fn without_fee(whole: U256) -> U256 {
-    whole - whole / U256::from(MAX_FEE_DIVISOR)
 }

@@ -10,9 +10,11 @@ use super::order_rules::{FilledOrders, OrderView};
 use super::route_rules::RouteView;
 use super::rule::{AttributedRoute, Evidence, Rule};
 use super::transaction::TransactionView;
+use crate::hex;
 use crate::model::{Amount, Leg, PoolId, Route, Transfer};
 use crate::native::NativeCoin;
 use crate::reports::{Filler, Report};
+use crate::rpc::SentTransaction;
 use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::settlement::{SettledOrder, UserOperation};
@@ -63,6 +65,12 @@ pub(super) fn leg(sold: Amount, bought: Amount) -> Leg {
     }
 }
 
+/// A call in which all who moved something stand.
+pub(super) fn call_that_names(transfers: &[Transfer]) -> String {
+    let accounts: Vec<u8> = transfers.iter().flat_map(|transfer| [transfer.from, transfer.to].concat()).collect();
+    hex::encode([&[9; 4], &accounts[..]].concat())
+}
+
 /// A transaction that called the router.
 #[derive(Clone, Default)]
 pub(super) struct Case {
@@ -70,20 +78,25 @@ pub(super) struct Case {
     pub(super) transfers: Vec<Transfer>,
     pub(super) orders: Vec<SettledOrder>,
     pub(super) operations: Vec<UserOperation>,
+    pub(super) signers: Vec<Address>,
     pub(super) reports: Vec<Report>,
     pub(super) filler: Option<Filler>,
     /// Native coin brought along.
     pub(super) value: u64,
     pub(super) unwrapped: u64,
+    /// The call, as hex digits.
+    pub(super) input: String,
 }
 
 impl Case {
     pub(super) fn sent_by(sender: Address, transfers: &[Transfer]) -> Self {
-        Self { sender, transfers: transfers.to_vec(), ..Self::default() }
+        let input = call_that_names(transfers);
+        Self { sender, transfers: transfers.to_vec(), input, ..Self::default() }
     }
 
     pub(super) fn look<T>(&self, see: impl FnOnce(&TransactionView<'_>) -> T) -> T {
-        let mut native = NativeCoin::default();
+        let sent = SentTransaction { input: Some(self.input.as_bytes()), ..SentTransaction::default() };
+        let mut native = NativeCoin::read(&sent, &[], None, None);
         (native.value, native.unwrapped) = (U256::from(self.value), U256::from(self.unwrapped));
         see(&TransactionView {
             sender: self.sender,
@@ -91,6 +104,7 @@ impl Case {
             transfers: &self.transfers,
             orders: &self.orders,
             operations: &self.operations,
+            signers: &self.signers,
             reports: &self.reports,
             filler: self.filler,
             native,

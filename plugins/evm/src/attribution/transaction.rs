@@ -1,12 +1,13 @@
 //! What a transaction shows beside its legs: who sent it, what moved, and what settlements and routers report.
 
-use crate::model::{Amount, Leg, Moved, Transfer};
+use crate::model::{Amount, Leg, MAX_FEE_DIVISOR, Moved, Transfer};
 use crate::native::NativeCoin;
 use crate::reports::{Filler, Report};
 use crate::rules::Rules;
 use crate::settlement::{SettledOrder, UserOperation};
 use crate::transfers;
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
+use memchr::memmem;
 use std::collections::BTreeMap;
 
 /// Among more transfers the makers of filled orders are not looked for: anybody may send that many, and each account
@@ -25,6 +26,8 @@ pub(crate) struct TransactionView<'a> {
     pub(crate) orders: &'a [SettledOrder],
     /// Operations bundled in it.
     pub(crate) operations: &'a [UserOperation],
+    /// Accounts that signed what a relay carried out.
+    pub(crate) signers: &'a [Address],
     /// What routers report that they did.
     pub(crate) reports: &'a [Report],
     /// The listed router that was called or that filled standing orders.
@@ -105,30 +108,60 @@ impl TransactionView<'_> {
         }
     }
 
+    /// Whether an account gave all of a side, up to a fee, and the side is cash: its transfers cannot be forged.
+    pub(crate) fn gave_cash(&self, account: Address, (asset, raw): Amount) -> bool {
+        let Moved { into, out } = self.flow(account, asset);
+        self.rules.is_quote(asset) && out.saturating_sub(into) >= without_fee(raw)
+    }
+
     /// The sides of a report, native coin as the wrapped coin.
     pub(crate) fn sides_of_report(&self, report: &Report) -> (Amount, Amount) {
         let asset = |(token, raw): Amount| (self.rules.asset(token), raw);
         (asset(report.sold), asset(report.bought))
     }
 
-    /// Accounts that may own standing orders which a router filled: each gave one token and got one other, and is no
-    /// pool, not the contract called and no recipient of a pool. None where the sender gave or got anything.
+    /// Accounts that may own standing orders which a listed router filled: each stands in the call, which has the order,
+    /// gave one token and got one other, and is no pool, not the contract called and no recipient of a pool. None where
+    /// the sender gave or got anything.
     pub(crate) fn makers(&self, legs: &[Leg]) -> Vec<Address> {
         let (given, got) = self.net_of_account(self.sender);
-        let is_too_much = self.transfers.len() > MAX_TRANSFERS_SEARCHED;
-        if self.filler.is_none() || !given.is_empty() || !got.is_empty() || is_too_much {
+        if !given.is_empty() || !got.is_empty() {
             return vec![];
         }
         let is_on_the_way = |account: &Address| {
             let in_leg = |leg: &Leg| leg.holder == *account || leg.recipient == Some(*account);
             account.is_zero() || Some(*account) == self.callee || legs.iter().any(in_leg)
         };
-        let mut makers: Vec<Address> = self.transfers.iter().map(|transfer| transfer.from).collect();
-        makers.sort_unstable();
-        makers.dedup();
+        let mut makers = self.accounts_of_fills();
         makers.retain(|account| !is_on_the_way(account) && self.only_exchange(*account).is_some());
         makers
     }
+
+    /// The accounts that are bound to the transaction beside its sender: they signed what a relay carried out, or may own
+    /// an order that a listed router filled.
+    pub(crate) fn bound_accounts(&self) -> Vec<Address> {
+        self.signers.iter().copied().chain(self.accounts_of_fills()).collect()
+    }
+
+    /// Accounts that gave a token and stand in the call of a transaction in which a listed router filled standing
+    /// orders; nobody where it filled none, whatever the transfers say.
+    pub(crate) fn accounts_of_fills(&self) -> Vec<Address> {
+        if self.filler.is_none_or(|filler| filler.fills == 0) || self.transfers.len() > MAX_TRANSFERS_SEARCHED {
+            return vec![];
+        }
+        let call = self.native.call();
+        let mut accounts: Vec<Address> = self.transfers.iter().map(|transfer| transfer.from).collect();
+        accounts.sort_unstable();
+        accounts.dedup();
+        accounts.retain(|account| !account.is_zero() && memmem::find(&call, account.as_slice()).is_some());
+        accounts
+    }
+}
+
+/// The least of a side that counts as all of it: a router may have taken a fee, or a token its tax, before the pools or
+/// behind them.
+pub(crate) fn without_fee(whole: U256) -> U256 {
+    whole - whole / U256::from(MAX_FEE_DIVISOR)
 }
 
 /// The first, if there is no second.

@@ -8,7 +8,7 @@ use crate::settlement::{COW_ETH_FLOWS, OrderTerms, SettledOrder};
 use alloy_primitives::Address;
 
 fn fill(owner: Address, place: u32) -> SettledOrder {
-    SettledOrder { owner, terms: None, place, router: "uniswap-x" }
+    SettledOrder { owner, terms: None, place, router: "uniswap-x", is_listed: true }
 }
 
 /// CoW sells native coin through a contract of its own: whoever is paid exactly what was bought is the trader.
@@ -16,7 +16,7 @@ fn fill(owner: Address, place: u32) -> SettledOrder {
 fn coin_order_payee() {
     let order = |owner| {
         let terms = Some(OrderTerms { sold: amount(coin(), 10), bought: amount(BOUGHT, 20) });
-        SettledOrder { owner, terms, place: 1, router: "cow-protocol" }
+        SettledOrder { owner, terms, place: 1, router: "cow-protocol", is_listed: true }
     };
     let charged = |owner, paid| {
         let case = Case::sent_by(OTHER, &[moved(BOUGHT, ROUTER, ME, paid)]);
@@ -44,11 +44,15 @@ fn order_owner() {
     assert_eq!(twice, [(ME, "event-owner", amount(SOLD, 10), amount(BOUGHT, 20))]);
     let both = [&whole[..], &[moved(SOLD, other, ROUTER, 7), moved(BOUGHT, ROUTER, other, 13)]].concat();
     assert_eq!(traders(&[fill(ME, 1), fill(other, 2)], &both), [ME, other]);
+    // Another contract says the same: believed where the owner gave cash, which no forger can let it do.
+    let unlisted = SettledOrder { is_listed: false, ..fill(ME, 1) };
+    assert!(traders(&[unlisted], &whole).is_empty());
+    assert_eq!(traders(&[unlisted], &[moved(coin(), ME, ROUTER, 10), moved(BOUGHT, ROUTER, ME, 20)]), [ME]);
     let crowd: Vec<SettledOrder> =
         (0..20_000).map(|at: u32| fill(Address::left_padding_from(&at.to_be_bytes()), at)).collect();
     assert!(traders(&[&[fill(ME, 1)][..], &crowd].concat(), &whole).is_empty(), "a crowd that nobody looks through");
     let terms = Some(OrderTerms { sold: amount(SOLD, 10), bought: amount(BOUGHT, 20) });
-    let settled = SettledOrder { owner: ME, terms, place: 1, router: "cow-protocol" };
+    let settled = SettledOrder { owner: ME, terms, place: 1, router: "cow-protocol", is_listed: true };
     assert_eq!(traders(&[&[settled][..], &crowd].concat(), &whole), [ME], "nor does it hide what was settled");
     let paid_in_coin = [&whole[..], &[moved(SOLD, other, ROUTER, 7)]].concat();
     assert_eq!(traders(&[fill(ME, 1), fill(other, 2)], &paid_in_coin), [ME]);
@@ -68,6 +72,8 @@ fn as_many_makers_as_fills() {
         let filler = Some(Filler { router: "1inch", fills });
         Case { filler, ..Case::sent_by(OTHER, &transfers) }.attributed(&[])
     };
+    let unnamed = Case { filler: Some(Filler { router: "1inch", fills: 2 }), ..Case::sent_by(OTHER, &transfers) };
+    assert_eq!(Case { input: "0x".to_owned(), ..unnamed }.attributed(&[]), [], "no order in the call names them");
     let mine = (ME, "token-flow", amount(SOLD, 10), amount(BOUGHT, 20));
     assert_eq!(charged(2), [mine, (other, "token-flow", amount(token, 5), amount(SOLD, 9))]);
     assert_eq!(charged(3), [], "one owner is not to be seen");

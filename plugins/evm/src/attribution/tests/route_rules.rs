@@ -5,7 +5,7 @@ use crate::attribution::amounts::paid_out;
 use crate::model::{Leg, Route, Transfer};
 use crate::reports::{Filler, Report};
 use crate::settlement::UserOperation;
-use alloy_primitives::Address;
+use alloy_primitives::{Address, address};
 use netting::RouteKind;
 
 const BY_SENDER: [(Address, &str); 1] = [(OTHER, "tx-sender")];
@@ -47,7 +47,8 @@ fn cycle_of_the_sender() {
 fn sender_brought_coin() {
     let (sold, bought) = (amount(coin(), 10), amount(BOUGHT, 20));
     let transfers = [moved(coin(), ME, POOL, 10), moved(BOUGHT, POOL, ME, 20)];
-    let with_value = |value| charged(&Case { value, ..Case::sent_by(OTHER, &transfers) }, &leg(sold, bought));
+    let case = Case { signers: vec![ME], ..Case::sent_by(OTHER, &transfers) };
+    let with_value = |value| charged(&Case { value, ..case.clone() }, &leg(sold, bought));
     assert_eq!(with_value(1), BY_SENDER);
     assert_eq!(with_value(0), [(ME, "token-flow")]);
     let case = Case { value: 1, ..Case::sent_by(OTHER, &[]) };
@@ -59,7 +60,9 @@ fn sender_brought_coin() {
 fn sender_gave() {
     let (route, leg) = tokens();
     let all = [moved(SOLD, ME, POOL, 10), moved(BOUGHT, POOL, ME, 20)];
-    let with = |more: &[Transfer]| charged(&Case::sent_by(OTHER, &[&all[..], more].concat()), &leg);
+    let with = |more: &[Transfer]| {
+        charged(&Case { signers: vec![ME], ..Case::sent_by(OTHER, &[&all[..], more].concat()) }, &leg)
+    };
     assert_eq!(with(&[moved(SOLD, OTHER, ROUTER, 1)]), BY_SENDER);
     assert_eq!(with(&[moved(SOLD, OTHER, ROUTER, 1), moved(SOLD, ROUTER, OTHER, 1)]), [(ME, "token-flow")]);
     let case = Case::sent_by(OTHER, &all);
@@ -80,7 +83,8 @@ fn sender_got() {
 #[test]
 fn reported_payee() {
     let (sold, bought) = (amount(SOLD, 10), amount(coin(), 20));
-    let report = Report { emitter: ROUTER, router: "woofi", sold, bought, receiver: ME, code: None };
+    let kyber = address!("818e6fecd516ecc3849daf6845e3ec868087b755");
+    let report = Report { emitter: kyber, router: "kyber-network", sold, bought, receiver: ME, code: None };
     let route = swap(sold, bought);
     let payee = |reports: &[Report], transfers: &[Transfer], route: &Route| {
         let case = Case { reports: reports.to_vec(), ..Case::sent_by(OTHER, transfers) };
@@ -89,6 +93,7 @@ fn reported_payee() {
     };
     let relay = [moved(SOLD, Address::repeat_byte(7), ROUTER, 10)];
     assert_eq!(payee(&[report], &relay, &route), (Some(ME), Some(20)));
+    assert_eq!(payee(&[Report { emitter: ROUTER, ..report }], &relay, &route).0, None, "no listed router reports it");
     // Two reports, another amount, an account that moved tokens itself, a token in place of native coin.
     assert_eq!(payee(&[report, report], &relay, &route), (None, None));
     let other = Route { sold: amount(SOLD, 11), ..route.clone() };
@@ -102,29 +107,42 @@ fn reported_payee() {
     }
 }
 
-/// One account gave nine tenths and more of what was sold and got as much of what was bought, and no second one did.
+/// One account that is bound to the transaction gave nine tenths and more of what was sold and got as much of what was
+/// bought, and no second one did.
 #[test]
-fn only_other_account() {
+fn bound_account() {
     let (sold, bought) = (amount(SOLD, 100), amount(BOUGHT, 200));
     let exchange = |who, gave, got| [moved(SOLD, who, ROUTER, gave), moved(BOUGHT, ROUTER, who, got)];
-    let with = |transfers: &[Transfer]| charged(&Case::sent_by(OTHER, transfers), &leg(sold, bought));
-    assert_eq!(with(&exchange(ME, 90, 180)), [(ME, "token-flow")]);
-    assert_eq!(with(&exchange(ME, 89, 180)), BY_SENDER, "gave too little");
-    assert_eq!(with(&exchange(ME, 90, 179)), BY_SENDER, "got too little");
     let second = Address::repeat_byte(6);
-    assert_eq!(with(&[exchange(ME, 100, 200), exchange(second, 100, 200)].concat()), BY_SENDER, "two did");
-    for (who, why) in [(POOL, "a pool"), (ROUTER, "the contract called"), (SOLD, "a token"), (Address::ZERO, "nobody")]
-    {
+    let with = |signers: &[Address], transfers: &[Transfer]| {
+        let case = Case { signers: signers.to_vec(), ..Case::sent_by(OTHER, transfers) };
+        charged(&case, &leg(sold, bought))
+    };
+    assert_eq!(with(&[ME], &exchange(ME, 90, 180)), [(ME, "token-flow")]);
+    assert_eq!(with(&[], &exchange(ME, 100, 200)), BY_SENDER, "transfers alone, which anybody's token can forge");
+    assert_eq!(with(&[ME], &exchange(ME, 89, 180)), BY_SENDER, "gave too little");
+    assert_eq!(with(&[ME], &exchange(ME, 90, 179)), BY_SENDER, "got too little");
+    assert_eq!(with(&[second], &exchange(ME, 100, 200)), BY_SENDER, "another one signed");
+    let both = [exchange(ME, 100, 200), exchange(second, 100, 200)].concat();
+    assert_eq!(with(&[ME, second], &both), BY_SENDER, "two did");
+    assert_eq!(with(&[ME], &both), [(ME, "token-flow")]);
+    for (who, why) in [(POOL, "a pool"), (SOLD, "a token"), (Address::ZERO, "nobody")] {
         let transfers = [moved(SOLD, who, second, 100), moved(BOUGHT, second, who, 200)];
-        let case = Case::sent_by(OTHER, &transfers);
-        let legs = [leg(sold, bought)];
-        assert_eq!(case.by_route_rule("only-other-account", &swap(sold, bought), &legs), None, "{why}");
+        assert_eq!(with(&[who], &transfers), BY_SENDER, "{why}");
     }
     // Coin may have been paid out as native coin.
     let to_coin = amount(coin(), 200);
-    let case = Case::sent_by(OTHER, &[moved(SOLD, ME, ROUTER, 100)]);
-    let legs = [leg(sold, to_coin)];
-    assert_eq!(case.by_route_rule("only-other-account", &swap(sold, to_coin), &legs), Some(ME));
+    let case = Case { signers: vec![ME], ..Case::sent_by(OTHER, &[moved(SOLD, ME, ROUTER, 100)]) };
+    assert_eq!(charged(&case, &leg(sold, to_coin)), [(ME, "token-flow")]);
+    // The owner of an order that a listed router filled stands in the call.
+    let filler = Some(Filler { router: "1inch", fills: 1 });
+    let named = |input: &str| {
+        let case = Case::sent_by(OTHER, &exchange(ME, 100, 200));
+        let input = if input.is_empty() { case.input.clone() } else { input.to_owned() };
+        charged(&Case { filler, input, ..case }, &leg(sold, bought))
+    };
+    assert_eq!(named(""), [(ME, "token-flow")]);
+    assert_eq!(named("0x12345678"), BY_SENDER);
 }
 
 /// A router filled a standing order through pools: its owner got another amount than the pools gave.
@@ -143,29 +161,35 @@ fn only_maker() {
     assert_eq!(with(Some(1), &twice), BY_SENDER, "two may be the owner");
 }
 
-/// What a bridge brings is the trade of whom it was brought to.
+/// What a bridge brings is the trade of whom it was brought to, if that was cash and the account stands in the call.
 #[test]
 fn arrival_over_a_bridge() {
-    let (_, token_leg) = tokens();
+    let cash = coin();
+    let to_cash = leg(amount(SOLD, 10), amount(cash, 20));
     let arrival = [
         moved(SOLD, Address::ZERO, ROUTER, 10),
         moved(SOLD, ROUTER, POOL, 10),
-        moved(BOUGHT, POOL, ROUTER, 20),
-        moved(BOUGHT, ROUTER, ME, 20),
+        moved(cash, POOL, ROUTER, 20),
+        moved(cash, ROUTER, ME, 20),
     ];
-    let trader = |transfers: &[Transfer]| charged(&Case::sent_by(OTHER, transfers), &token_leg);
+    let trader = |transfers: &[Transfer]| charged(&Case::sent_by(OTHER, transfers), &to_cash);
     let with = |more: &[Transfer]| trader(&[&arrival[..], more].concat());
     assert_eq!(with(&[]), [(ME, "recipient")]);
     // The bridge pays whoever delivers.
     assert_eq!(with(&[moved(SOLD, Address::ZERO, OTHER, 1)]), [(ME, "recipient")]);
     assert_eq!(with(&[moved(ROUTER, OTHER, ROUTER, 5)]), BY_SENDER, "the sender gave something for it");
-    assert_eq!(with(&[moved(BOUGHT, POOL, Address::repeat_byte(9), 20)]), BY_SENDER, "two got as much");
+    assert_eq!(with(&[moved(cash, POOL, Address::repeat_byte(9), 20)]), BY_SENDER, "two got as much");
     assert_eq!(trader(&arrival[1..]), BY_SENDER, "nothing was minted");
-    let coin_leg = leg(amount(SOLD, 10), amount(coin(), 20));
-    let arrival = arrival.map(|one| if one.token == BOUGHT { Transfer { token: coin(), ..one } } else { one });
-    let unwrapped = |unwrapped| charged(&Case { unwrapped, ..Case::sent_by(OTHER, &arrival) }, &coin_leg);
-    assert_eq!(unwrapped(0), [(ME, "recipient")]);
-    assert_eq!(unwrapped(20), BY_SENDER, "native coin went on to somebody");
+    let brought = Case::sent_by(OTHER, &arrival);
+    assert_eq!(
+        charged(&Case { unwrapped: 20, ..brought.clone() }, &to_cash),
+        BY_SENDER,
+        "native coin went to somebody"
+    );
+    assert_eq!(charged(&Case { input: "0x".to_owned(), ..brought }, &to_cash), BY_SENDER, "only transfers name it");
+    let token = arrival.map(|one| if one.token == cash { Transfer { token: BOUGHT, ..one } } else { one });
+    let token_leg = leg(amount(SOLD, 10), amount(BOUGHT, 20));
+    assert_eq!(charged(&Case::sent_by(OTHER, &token), &token_leg), BY_SENDER, "any token may be forged");
 }
 
 #[test]
