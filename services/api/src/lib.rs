@@ -12,8 +12,10 @@ mod stream;
 mod http;
 mod views;
 mod token;
+mod clients;
 mod rate_limits;
 
+pub use clients::{InvalidNetworks, TrustedProxies};
 pub use settings::{InvalidOrigins, Origins, Settings};
 
 use anyhow::Context;
@@ -36,6 +38,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct App {
     store: Store,
     hub: Arc<Hub>,
+    trusted_proxies: TrustedProxies,
     rate_limits: RateLimits,
     /// One per open WebSocket.
     stream_permits: Arc<Semaphore>,
@@ -60,6 +63,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, log: Log, shutdown
     let app = Arc::new(App {
         store: store.clone(),
         hub: Arc::clone(&hub),
+        trusted_proxies: settings.trusted_proxies,
         rate_limits: RateLimits::new(settings.rate),
         stream_permits: Arc::new(Semaphore::new(settings.max_connections)),
         request_counters: http::RequestCounters::default(),

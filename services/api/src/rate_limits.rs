@@ -1,8 +1,9 @@
 //! The request limit of each client: one token bucket per address, dropped once it is full again.
 
+use crate::clients::counted_address;
 use environment::{Rate, TokenBucket};
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,32 +28,26 @@ impl RateLimits {
         let now = Duration::from_millis(now_ms);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MAX_BUCKETS {
-            buckets.retain(|_, bucket| !bucket.is_full(rate, now));
-            if buckets.len() >= MAX_BUCKETS {
-                buckets.clear();
-            }
+            make_room(&mut buckets, rate, now);
         }
         buckets.entry(counted_address(client)).or_default().try_take(rate, now).map_err(whole_ms)
+    }
+}
+
+/// Drops the buckets that are full again; where that is not enough, all but those of clients that must wait.
+fn make_room(buckets: &mut HashMap<IpAddr, TokenBucket>, rate: Rate, now: Duration) {
+    buckets.retain(|_, bucket| !bucket.is_full(rate, now));
+    if buckets.len() > MAX_BUCKETS / 2 {
+        buckets.retain(|_, bucket| { *bucket }.try_take(rate, now).is_err());
+    }
+    if buckets.len() > MAX_BUCKETS / 2 {
+        buckets.clear();
     }
 }
 
 /// Milliseconds, rounded up: who waits so long is not refused again.
 fn whole_ms(wait: Duration) -> u64 {
     u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
-}
-
-/// The address that is counted: an IPv6 client has a whole /64.
-fn counted_address(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(six) => six.to_ipv4_mapped().map_or_else(
-            || {
-                let [a, b, c, d, ..] = six.segments();
-                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-            },
-            IpAddr::V4,
-        ),
-    }
 }
 
 #[cfg(test)]
@@ -68,5 +63,16 @@ mod tests {
         assert_eq!(request("2001:db8:0:1::1"), Ok(()));
         assert_eq!(request("192.0.2.1"), Ok(()));
         assert_eq!(request("::ffff:192.0.2.1"), Err(1_000));
+    }
+
+    #[test]
+    fn a_flood_of_addresses_frees_nobody_who_must_wait() {
+        let limits = RateLimits::new(Some(Rate::per_second(1, 2)));
+        let request = |address: u32| limits.admit(IpAddr::from(address.to_be_bytes()), 10_000);
+        assert_eq!([request(1), request(1), request(1)], [Ok(()), Ok(()), Err(1_000)]);
+        for address in 2..=150_000 {
+            assert_eq!(request(address), Ok(()));
+        }
+        assert_eq!(request(1), Err(1_000));
     }
 }

@@ -1,5 +1,6 @@
 //! The settings of the api, read from environment variables.
 
+use crate::clients::TrustedProxies;
 use crate::store::Store;
 use axum::http::{HeaderValue, Method, Uri, header};
 use environment::{Problems, Rate, Secret, Strings};
@@ -19,6 +20,8 @@ pub struct Settings {
     /// Requests per second of one client: `API_RATE_PER_SECOND`, 100 by default, 0 for no limit. Twice as many
     /// are allowed at once.
     pub rate: Option<Rate>,
+    /// Proxies whose `Forwarded` and `X-Forwarded-For` name the client: `API_TRUSTED_PROXIES`, none by default.
+    pub trusted_proxies: TrustedProxies,
     /// How far back the log is read at the start: `API_LOOKBACK_MINUTES`, 5 by default.
     pub lookback: Duration,
     /// WebSockets open at once: `API_MAX_CONNECTIONS`, 10,000 by default.
@@ -102,6 +105,7 @@ impl Settings {
         }
         let per_second = problems.parsed(strings, "API_RATE_PER_SECOND", 100_u32);
         let rate = (per_second > 0).then(|| Rate::per_second(per_second, per_second.saturating_mul(2)));
+        let trusted_proxies = problems.parsed_optional(strings, "API_TRUSTED_PROXIES").unwrap_or_default();
         let minutes = problems.parsed(strings, "API_LOOKBACK_MINUTES", 5_u32);
         let max_connections = problems.parsed(strings, "API_MAX_CONNECTIONS", 10_000_u32);
         let origins = problems.parsed_optional(strings, "API_CORS_ORIGINS");
@@ -109,6 +113,7 @@ impl Settings {
             addr,
             database: database.unwrap_or_else(|| Secret::new(String::new())),
             rate,
+            trusted_proxies,
             lookback: Duration::from_secs(u64::from(minutes) * 60),
             max_connections: max_connections as usize,
             origins,
@@ -152,5 +157,7 @@ mod tests {
         let problems = read(&[("API_ADDR", "here"), ("DATABASE_URL", "mysql://x"), ("API_LOOKBACK_MINUTES", "-1")]);
         assert_eq!(problems.unwrap_err().len(), 3);
         assert_eq!(read(&[]).unwrap_err(), ["DATABASE_URL is not set"]);
+        let problems = read(&[("DATABASE_URL", "sqlite:data"), ("API_TRUSTED_PROXIES", "10.0.0.0/33")]).unwrap_err();
+        assert!(problems.len() == 1 && problems[0].starts_with("API_TRUSTED_PROXIES"), "{problems:?}");
     }
 }

@@ -65,6 +65,7 @@ async fn measure_on(url: &str) -> anyhow::Result<Figures> {
         addr: listener.local_addr()?,
         database: Secret::new(url),
         rate: None,
+        trusted_proxies: api::TrustedProxies::default(),
         lookback: Duration::from_mins(1),
         max_connections: 10,
         origins: None,

@@ -39,6 +39,7 @@ async fn measure_here() -> anyhow::Result<Figures> {
         addr,
         database: Secret::new(format!("sqlite:{}", files.path().display())),
         rate: None,
+        trusted_proxies: api::TrustedProxies::default(),
         lookback: Duration::from_mins(1),
         max_connections: CONNECTIONS + SILENT,
         origins: None,

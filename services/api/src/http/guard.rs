@@ -2,6 +2,7 @@
 
 use super::Problem;
 use crate::App;
+use crate::clients::Client;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -25,8 +26,13 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Lets a request pass, or answers why not.
-pub(super) async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    match check(&app, &request) {
+pub(super) async fn admit(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+    let client = peer.map(|peer| Client(app.trusted_proxies.client(peer, request.headers())));
+    if let Some(client) = client {
+        request.extensions_mut().insert(client);
+    }
+    match check(&app, client, &request) {
         Ok(()) => match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
             Ok(response) => response,
             Err(_) => Problem::too_slow().into_response(),
@@ -35,10 +41,9 @@ pub(super) async fn admit(State(app): State<Arc<App>>, request: Request, next: N
     }
 }
 
-fn check(app: &App, request: &Request) -> Result<(), Problem> {
+fn check(app: &App, client: Option<Client>, request: &Request) -> Result<(), Problem> {
     let path = request.uri().path();
-    let client = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
-    if let Some(client) = client
+    if let Some(Client(client)) = client
         && !matches!(path, "/health" | "/ready" | "/metrics")
     {
         app.rate_limits.admit(client, environment::now_ms()).map_err(Problem::too_many)?;

@@ -1,7 +1,7 @@
 //! A running api for a test, with HTTP and WebSocket clients.
 
 use crate::ground::Ground;
-use api::Settings;
+use api::{Settings, TrustedProxies};
 use environment::{Rate, Secret, Shutdown};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Client, Method, Response};
@@ -45,6 +45,7 @@ impl Serving {
             addr,
             database: Secret::new(url),
             rate: None,
+            trusted_proxies: TrustedProxies::default(),
             lookback: Duration::from_mins(5),
             max_connections: 100,
             origins: None,
