@@ -102,7 +102,7 @@ pub(crate) struct RawInner<'a> {
     pub(crate) instructions: Vec<RawInstruction<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
 enum MetaField {
     Err,

@@ -1,6 +1,5 @@
 //! The binary says what it needs before it touches anything. (An integration test also makes `cargo test` build the binary,
 //! which `cargo xtask chaos` runs.)
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::process::Command;
 
