@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`layers`] (where variables come from), [`problems`] (how a process reads its own and reports
 //! all that is wrong at once), [`process`] (how it starts and ends), then what it works with: [`telemetry`],
-//! [`shutdown`], [`health`], [`backoff`] and [`retry`], [`rate_limit`].
+//! [`shutdown`], [`health`], [`backoff`] and [`mod@retry`], [`rate_limit`].
 //!
 //! ```no_run
 //! # fn main() -> std::process::ExitCode {

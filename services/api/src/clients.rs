@@ -240,6 +240,7 @@ mod tests {
     #[test]
     fn the_first_untrusted_address_from_the_right_is_the_client() {
         let long = "1.1.1.1,".repeat(2_000) + "192.0.2.9";
+        #[expect(clippy::type_complexity, reason = "a table")]
         let table: &[(&str, &[(&str, &str)], &str)] = &[
             ("192.0.2.1", &[(LISTED, "203.0.113.1")], "192.0.2.1"),
             ("10.0.0.1", &[], "10.0.0.1"),
