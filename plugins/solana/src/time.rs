@@ -65,7 +65,8 @@ fn no_time(slot: u64, side: &str) -> Failure {
 fn between(slot: u64, before: TimedSlot, after: TimedSlot) -> u64 {
     let (slots, passed) = (u128::from(after.slot - before.slot), u128::from(slot - before.slot));
     let ms = u128::from(after.seconds.saturating_sub(before.seconds)) * 1_000;
-    let part = u64::try_from(ms * passed / slots).unwrap_or(u64::MAX);
+    // The whole milliseconds of a slot first: their product cannot exceed what passed in all.
+    let part = u64::try_from(ms / slots * passed + ms % slots * passed / slots).unwrap_or(u64::MAX);
     before.seconds.saturating_mul(1_000).saturating_add(part)
 }
 

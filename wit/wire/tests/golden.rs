@@ -173,6 +173,7 @@ fn what_decode_would_refuse_is_refused_before_it_is_published() {
         }
         refusal
     };
+    #[expect(clippy::type_complexity, reason = "a table of what is broken and what names it")]
     let cases: [(fn(&mut Trade), &str); 8] = [
         (|trade| trade.trader.address.clear(), "`trader.address` must not be empty"),
         (|trade| trade.block.id.hash = "".into(), "`block.hash` must not be empty"),

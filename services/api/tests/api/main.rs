@@ -6,5 +6,6 @@ mod serving;
 mod reads;
 mod contract;
 mod rest;
+mod proxies;
 mod stream;
 mod resume;
