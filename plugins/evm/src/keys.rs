@@ -38,17 +38,23 @@ pub(crate) struct PoolKey {
 
 /// The calls that find a key: the pool's `Initialize` event, and what the position manager keeps.
 pub(crate) fn key_calls(manager: Address, id: B256, height: u64) -> [Call; 2] {
-    let logs = format!(
-        r#"[{{"address":"{}","fromBlock":"0x0","toBlock":"{}","topics":["{INITIALIZE}","{}"]}}]"#,
-        hex::encode(manager),
-        rpc::encode_height(height),
-        hex::encode(id)
-    );
     let at = V4_MANAGERS.iter().position(|known| *known == manager);
     let positions = at.map_or(Address::ZERO, |at| V4_POSITION_MANAGERS[at]);
     let data = format!("{POOL_KEYS}{}{}", &hex::encode(id)[2..52], "0".repeat(14));
     let call = format!(r#"[{{"to":"{}","data":"{data}"}},"latest"]"#, hex::encode(positions));
-    [Call::new("eth_getLogs", logs), Call::new("eth_call", call)]
+    [event_call(manager, id, 0, height), Call::new("eth_call", call)]
+}
+
+/// The call for the pool's `Initialize` event in a range of blocks.
+pub(crate) fn event_call(manager: Address, id: B256, first: u64, last: u64) -> Call {
+    let logs = format!(
+        r#"[{{"address":"{}","fromBlock":"{}","toBlock":"{}","topics":["{INITIALIZE}","{}"]}}]"#,
+        hex::encode(manager),
+        rpc::encode_height(first),
+        rpc::encode_height(last),
+        hex::encode(id)
+    );
+    Call::new("eth_getLogs", logs)
 }
 
 impl PoolKey {

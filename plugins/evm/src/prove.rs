@@ -21,19 +21,86 @@ pub fn block(rule: Proof, header: &Header<'_>, receipts: &[Receipt<'_>]) -> Resu
     }
     let root =
         hex::hash(header.receipts_root).ok_or_else(|| format!("block {height} has no readable receipts root"))?;
-    let encoded =
-        Encoded::from_receipts(receipts).ok_or_else(|| format!("a receipt of block {height} cannot be read"))?;
-    if encoded.root(receipts.len()) == root {
-        return Ok(receipts.len());
+    let mut is_read = false;
+    for encoding in ENCODINGS {
+        // Most blocks have the root at once; the other encodings differ only where a receipt has what they change.
+        if encoding != Encoding::AsGiven && !receipts.iter().any(|receipt| encoding.changes(receipt)) {
+            continue;
+        }
+        let Some(encoded) = Encoded::from_receipts(receipts, encoding) else { continue };
+        is_read = true;
+        if encoded.root(receipts.len()) == root {
+            return Ok(receipts.len());
+        }
+        if rule == Proof::StateSyncApart
+            && let [covered @ .., last] = receipts
+            && is_state_sync(last)
+            && encoded.root(covered.len()) == root
+        {
+            return Ok(covered.len());
+        }
     }
-    if rule == Proof::StateSyncApart
-        && let [covered @ .., last] = receipts
-        && is_state_sync(last)
-        && encoded.root(covered.len()) == root
-    {
-        return Ok(covered.len());
+    if !is_read {
+        return Err(format!("a receipt of block {height} cannot be read"));
     }
     Err(format!("the receipts of block {height} do not have the root {root} that its header names"))
+}
+
+/// How receipts are encoded where nodes differ in what they give; whichever has the header's root is right.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    /// With the fields that the node gave.
+    AsGiven,
+    /// The bloom as the logs have it, whatever the node gave.
+    OwnBlooms,
+    /// Without the fields that a chain added: some nodes give them also for blocks from before they were encoded.
+    WithoutAdded,
+    /// With the version of deposits, where the node leaves it out.
+    WithVersion,
+}
+
+const ENCODINGS: [Encoding; 4] =
+    [Encoding::AsGiven, Encoding::OwnBlooms, Encoding::WithoutAdded, Encoding::WithVersion];
+
+impl Encoding {
+    /// Whether it may make another encoding of this receipt than the node's own.
+    fn changes(self, receipt: &Receipt<'_>) -> bool {
+        match self {
+            Self::AsGiven => false,
+            Self::OwnBlooms => receipt.logs_bloom.is_some(),
+            Self::WithoutAdded => added_fields(receipt).is_some_and(|fields| fields.iter().any(Option::is_some)),
+            Self::WithVersion => {
+                let has_version = receipt.deposit_receipt_version.is_some();
+                kind(receipt) == Some(DEPOSIT) && receipt.deposit_nonce.is_some() && !has_version
+            }
+        }
+    }
+}
+
+/// The type of deposits on the OP stack.
+const DEPOSIT: u8 = 0x7e;
+
+/// The type of Celo's transactions whose fee is paid in another currency (CIP-64).
+const CELO_FEE_CURRENCY: u8 = 0x7b;
+
+/// The type of a receipt; none when it is none.
+fn kind(receipt: &Receipt<'_>) -> Option<u8> {
+    receipt.kind.map_or(Some(0), hex::quantity).and_then(|kind| u8::try_from(kind).ok())
+}
+
+/// What stands behind the logs in the encoding of a receipt, by its type; all other types have nothing there (those of
+/// Ethereum, Celo's 0x7a and 0x7c, Arbitrum's 0x64 to 0x6a and 0x78, Polygon's 0x7f).
+fn added_fields<'a>(receipt: &Receipt<'a>) -> Option<[Option<Text<'a>>; 2]> {
+    match kind(receipt)? {
+        // From the fork on that made the version part of the receipt.
+        DEPOSIT => {
+            let version = receipt.deposit_receipt_version;
+            Some([version.map(|_| receipt.deposit_nonce.unwrap_or(b"0x0")), version])
+        }
+        // Since Celo is a second layer.
+        CELO_FEE_CURRENCY => Some([receipt.base_fee, None]),
+        _ => Some([None, None]),
+    }
 }
 
 /// The hash of a header; none when a field cannot be read.
@@ -96,7 +163,7 @@ fn put_later_fields(header: &Header<'_>, out: &mut Vec<u8>) -> Option<()> {
 
 /// The root of a list of receipts; none when one cannot be read.
 pub fn receipts_root(receipts: &[Receipt<'_>]) -> Option<B256> {
-    Some(Encoded::from_receipts(receipts)?.root(receipts.len()))
+    Some(Encoded::from_receipts(receipts, Encoding::AsGiven)?.root(receipts.len()))
 }
 
 /// Receipts in their consensus encoding, one after the other.
@@ -106,12 +173,12 @@ struct Encoded {
 }
 
 impl Encoded {
-    fn from_receipts(receipts: &[Receipt<'_>]) -> Option<Self> {
+    fn from_receipts(receipts: &[Receipt<'_>], encoding: Encoding) -> Option<Self> {
         let mut encoded = Self { bytes: Vec::new(), places: Vec::with_capacity(receipts.len()) };
         let (mut body, mut lengths) = (Vec::new(), Vec::new());
         for receipt in receipts {
             let start = encoded.bytes.len();
-            put_receipt(receipt, &mut body, &mut lengths, &mut encoded.bytes)?;
+            put_receipt(receipt, encoding, &mut body, &mut lengths, &mut encoded.bytes)?;
             encoded.places.push(start..encoded.bytes.len());
         }
         Some(encoded)
@@ -123,10 +190,14 @@ impl Encoded {
     }
 }
 
-/// The consensus encoding: the type, unless legacy, and a list of outcome, gas, bloom, logs. Deposits of the OP stack
-/// add their nonce and version from the fork on that made the version part of the receipt.
-fn put_receipt(receipt: &Receipt<'_>, body: &mut Vec<u8>, lengths: &mut Vec<Lengths>, out: &mut Vec<u8>) -> Option<()> {
-    const DEPOSIT: u8 = 0x7e;
+/// The consensus encoding: the type, unless legacy, and a list of outcome, gas, bloom, logs, and what a chain added.
+fn put_receipt(
+    receipt: &Receipt<'_>,
+    encoding: Encoding,
+    body: &mut Vec<u8>,
+    lengths: &mut Vec<Lengths>,
+    out: &mut Vec<u8>,
+) -> Option<()> {
     body.clear();
     match (receipt.status, receipt.root) {
         (Some(status), _) => put_quantity(status, body)?,
@@ -134,7 +205,7 @@ fn put_receipt(receipt: &Receipt<'_>, body: &mut Vec<u8>, lengths: &mut Vec<Leng
         (None, None) => return None,
     }
     put_quantity(receipt.cumulative_gas_used, body)?;
-    match receipt.logs_bloom {
+    match receipt.logs_bloom.filter(|_| encoding != Encoding::OwnBlooms) {
         Some(bloom) => put_bytes(bloom, body)?,
         None => bloom(&receipt.logs).encode(body),
     }
@@ -146,12 +217,14 @@ fn put_receipt(receipt: &Receipt<'_>, body: &mut Vec<u8>, lengths: &mut Vec<Leng
     for (log, lengths) in receipt.logs.iter().zip(&*lengths) {
         put_log(log, lengths, body)?;
     }
-    let kind = receipt.kind.map_or(Some(0), hex::quantity).and_then(|kind| u8::try_from(kind).ok())?;
-    if kind == DEPOSIT
-        && let Some(version) = receipt.deposit_receipt_version
-    {
-        put_quantity(receipt.deposit_nonce.unwrap_or(b"0x0"), body)?;
-        put_quantity(version, body)?;
+    let kind = kind(receipt)?;
+    if encoding == Encoding::WithVersion && kind == DEPOSIT {
+        put_quantity(receipt.deposit_nonce?, body)?;
+        put_quantity(b"0x1", body)?;
+    } else if encoding != Encoding::WithoutAdded {
+        for field in added_fields(receipt)?.into_iter().flatten() {
+            put_quantity(field, body)?;
+        }
     }
     if kind != 0 {
         out.push(kind);

@@ -5,7 +5,8 @@
 //! the pools with `ask` are asked for their state at its end. That needs an endpoint with the state of the block; no other
 //! answer is taken, so that it is the same on every replay too.
 
-use crate::facts::{self, ContractFacts, Pin};
+use crate::asking::{self, Pin};
+use crate::facts::ContractFacts;
 use crate::hex;
 use crate::model::Amount;
 use crate::pools::Pool;
@@ -85,10 +86,10 @@ pub(crate) fn ask_for_prices(
 ) -> Result<Vec<Option<Price>>, Failure> {
     let calls: Vec<Call> = wanted
         .iter()
-        .flat_map(|(pin, pool)| STATE_CALLS.map(|data| facts::call_at(*pool, data, &pins[*pin])))
+        .flat_map(|(pin, pool)| STATE_CALLS.map(|data| asking::call_at(*pool, data, &pins[*pin])))
         .collect();
     let sent = jsonrpc::send(host, &calls, batch);
-    let answer = |at: usize| match sent.parse::<Option<String>>(at) {
+    let answer = |at: usize| match sent.parse::<Option<String>>(at).map_err(jsonrpc::Error::for_contract_call) {
         Ok(answer) => Ok(answer),
         Err(error) if error.kind == Kind::Reverted => Ok(None),
         Err(error) if error.kind == Kind::NoState => {

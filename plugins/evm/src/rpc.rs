@@ -1,5 +1,6 @@
 //! The JSON-RPC calls of an EVM node, and its responses, borrowed from the bytes that came.
 
+use crate::hex;
 use crate::topics::{KnownEvent, Role, TopicTable};
 use chain_plugin_sdk::json::{self, Cursor, Malformed};
 use chain_plugin_sdk::jsonrpc::Call;
@@ -178,6 +179,7 @@ pub struct Receipt<'a> {
     pub kind: Option<Text<'a>>,
     pub deposit_nonce: Option<Text<'a>>,
     pub deposit_receipt_version: Option<Text<'a>>,
+    pub base_fee: Option<Text<'a>>,
     pub logs: Vec<Log<'a>>,
 }
 
@@ -216,6 +218,7 @@ impl<'a> Receipt<'a> {
             b"type" => receipt.kind,
             b"depositNonce" => receipt.deposit_nonce,
             b"depositReceiptVersion" => receipt.deposit_receipt_version,
+            b"baseFee" => receipt.base_fee,
         }, b"logs" => |list: &mut Cursor<'a>| {
             has_logs = true;
             list.list(|element| {
@@ -232,9 +235,10 @@ impl<'a> Receipt<'a> {
         if has_logs { Ok(Some(receipt)) } else { Err(cursor.malformed("a receipt with logs before this place")) }
     }
 
-    /// Whether the transaction took effect. Before Byzantium receipts had no status; there a failed one has no logs.
+    /// Whether the transaction took effect. Where there is no status, as before Byzantium, a failed one has no logs, so
+    /// that whatever is in its logs took effect.
     pub fn succeeded(&self) -> bool {
-        self.status.map_or(self.root.is_some(), |status| status == b"0x1")
+        self.status.is_none_or(|status| hex::quantity(status) == Some(1))
     }
 }
 

@@ -1,8 +1,10 @@
 //! One scan: fetches headers and receipts, proves them, finds legs, asks for unknown facts, and writes trades.
 
+use crate::asking::Pin;
 use crate::chains::Proof;
-use crate::facts::{self, ContractFacts, Pin, WantedFacts};
+use crate::facts::{self, ContractFacts, WantedFacts};
 use crate::legs::{self, DecodedTransaction, DroppedEvents};
+use crate::receipts::{self, Given, SingleReceipts};
 use crate::reference::Price;
 use crate::rpc::{Header, Receipt};
 use crate::rules::Rules;
@@ -12,7 +14,7 @@ use crate::trades::TradeWriter;
 use crate::{events, hex, prove, reference, rpc};
 use alloy_primitives::Address;
 use chain_plugin_sdk::json::{Cursor, Malformed};
-use chain_plugin_sdk::jsonrpc::{self, Answers, Call, Kind};
+use chain_plugin_sdk::jsonrpc::{self, Call, Kind};
 use chain_plugin_sdk::{Block, BlockId, Context, Failure, Host, Scanned, Span};
 use std::collections::BTreeMap;
 
@@ -51,25 +53,24 @@ pub(crate) fn scan(host: &mut impl Host, context: &Context, span: Span) -> Resul
         None => answers.chain_id(host, span)?,
     };
     let rules = settings.rules(chain_id)?;
-    let headers = answers.headers(&heights, span)?;
-    if headers.is_empty() {
-        return Err(Failure::NotYet(span.first));
-    }
-    let single_receipts = ask_receipts_singly(host, &answers, &headers, settings.batch, span)?;
+    let finalized: Option<u64> = attribute(context, "finalized").and_then(|height| height.parse().ok());
+    let headers = answers.headers(&heights, span, finalized)?;
+    let given: Vec<Given<'_>> = (0..headers.len()).map(|at| answers.given_receipts(at)).collect();
+    let single_receipts = SingleReceipts::ask(host, &given, &headers, finalized, settings.batch);
     let mut blocks: Vec<FetchedBlock<'_>> = vec![];
-    for (at, (height, header)) in heights.iter().zip(headers).enumerate() {
+    for (at, ((height, header), given)) in heights.iter().zip(headers).zip(given).enumerate() {
         if blocks.last().is_some_and(|below| !hex::same(header.parent_hash, below.header.hash)) {
             break;
         }
-        let receipts = answers.receipts(&single_receipts, at, *height, span);
+        let receipts = single_receipts.complete(at, given, &header, *height, span);
         match receipts.and_then(|receipts| check_block(*height, header, receipts, &settings, &rules)) {
             // The blocks below are proved and returned; the host asks again from here on, and then the endpoint is at fault.
-            Err(Failure::Elsewhere(_) | Failure::Reorged) if !blocks.is_empty() => break,
+            Err(Failure::Elsewhere(_) | Failure::Reorged | Failure::Retry(_)) if !blocks.is_empty() => break,
             checked => blocks.push(checked?),
         }
     }
     let through = span.first + blocks.len() as u64 - 1;
-    let blocks = detect(host, context, &blocks, &rules, settings.batch, span)?;
+    let blocks = detect(host, finalized, &blocks, &rules, settings.batch, span)?;
     Ok(Scanned { blocks, through })
 }
 
@@ -124,16 +125,23 @@ impl<'a> SpanAnswers<'a> {
         Ok(id)
     }
 
-    /// The headers up to the first that the endpoint does not have yet.
-    fn headers(&mut self, heights: &[u64], span: Span) -> Result<Vec<Header<'a>>, Failure> {
+    /// The headers up to the first that the endpoint does not have. It is late by that block, or, where it must have it,
+    /// has a hole.
+    fn headers(&mut self, heights: &[u64], span: Span, finalized: Option<u64>) -> Result<Vec<Header<'a>>, Failure> {
         let mut headers = Vec::with_capacity(heights.len());
         for (at, height) in heights.iter().enumerate() {
-            match &self.outcomes[at] {
-                Ok(()) => {}
-                Err(error) if error.kind == Kind::NotYet => break,
+            let header = match &self.outcomes[at] {
+                Ok(()) => self.headers[at].take(),
+                Err(error) if error.kind == Kind::NotYet => None,
                 Err(error) => return Err(error.clone().failure(span)),
-            }
-            let Some(header) = self.headers[at].take() else { break };
+            };
+            let Some(header) = header else {
+                let has_later = self.headers[at..].iter().any(Option::is_some);
+                if headers.is_empty() {
+                    return Err(missing_block(*height, finalized, has_later));
+                }
+                break;
+            };
             if hex::quantity(header.number) != Some(*height) {
                 let given = hex::for_message(header.number);
                 return Err(Failure::Elsewhere(format!("asked for block {height}, the endpoint gave {given}")));
@@ -143,79 +151,21 @@ impl<'a> SpanAnswers<'a> {
         Ok(headers)
     }
 
-    /// The outcome of the call for a block's receipts.
-    fn outcome_of_receipts(&self, at: usize) -> &jsonrpc::ReadOutcome {
-        &self.outcomes[self.headers.len() + at]
-    }
-
-    /// A block's receipts, in order.
-    fn receipts(
-        &mut self,
-        single_receipts: &'a SingleReceipts,
-        at: usize,
-        height: u64,
-        span: Span,
-    ) -> Result<Vec<Receipt<'a>>, Failure> {
-        let missing = || Failure::Elsewhere(format!("the endpoint has block {height} but not its receipts"));
-        let mut receipts = match &single_receipts.places[at] {
-            Some(places) => places
-                .clone()
-                .map(|place| single_receipts.answers.read(place, |cursor| Receipt::read(cursor, events::table())))
-                .map(|answer| answer.map_err(|error| error.failure(span))?.ok_or_else(missing))
-                .collect::<Result<Vec<_>, _>>()?,
-            None => match self.outcome_of_receipts(at) {
-                Ok(()) => self.receipts[at].take().ok_or_else(missing)?,
-                Err(error) if error.kind == Kind::NotYet => return Err(missing()),
-                Err(error) => return Err(error.clone().failure(span)),
-            },
-        };
-        let index = |receipt: &Receipt<'_>| hex::quantity(receipt.transaction_index).unwrap_or(u64::MAX);
-        if !receipts.is_sorted_by_key(index) {
-            receipts.sort_by_key(index);
-        }
-        Ok(receipts)
+    /// What the endpoint gave for a block's receipts.
+    fn given_receipts(&mut self, at: usize) -> Given<'a> {
+        Given::from_outcome(&self.outcomes[self.headers.len() + at], self.receipts[at].take())
     }
 }
 
-/// Receipts that were asked one by one.
-struct SingleReceipts {
-    answers: Answers,
-    /// By block of the span: the places of its receipts among the answers.
-    places: Vec<Option<std::ops::Range<usize>>>,
-}
-
-/// Where the endpoint does not give a block's receipts at once, they are asked by transaction.
-fn ask_receipts_singly(
-    host: &mut impl Host,
-    answers: &SpanAnswers<'_>,
-    headers: &[Header<'_>],
-    batch: usize,
-    span: Span,
-) -> Result<SingleReceipts, Failure> {
-    let mut calls = vec![];
-    let mut places = vec![];
-    for (at, header) in headers.iter().enumerate() {
-        if !matches!(answers.outcome_of_receipts(at), Err(error) if error.kind == Kind::Unsupported) {
-            places.push(None);
-            continue;
-        }
-        let first = calls.len();
-        let number = || hex::for_message(header.number);
-        let hashes = header.transactions.as_ref().ok_or_else(|| {
-            Failure::Elsewhere(format!("the endpoint gives neither receipts nor transactions of block {}", number()))
-        })?;
-        for sent in hashes {
-            let hash = hex::hash(sent.hash)
-                .ok_or_else(|| Failure::Elsewhere(format!("a transaction of block {} has no hash", number())))?;
-            calls.push(rpc::receipt(&hex::encode(hash)));
-        }
-        places.push(Some(first..calls.len()));
+/// A block that is not there is one to wait for, unless it is final or the endpoint has later ones.
+fn missing_block(height: u64, finalized: Option<u64>, has_later: bool) -> Failure {
+    if has_later {
+        return Failure::Elsewhere(format!("the endpoint has not block {height}, but later ones"));
     }
-    let answers = jsonrpc::send(host, &calls, batch);
-    for at in 0..answers.len() {
-        answers.bytes(at).map_err(|error| error.failure(span))?;
+    if finalized.is_some_and(|finalized| height <= finalized) {
+        return Failure::Elsewhere(format!("the endpoint has not block {height}, which is final"));
     }
-    Ok(SingleReceipts { answers, places })
+    Failure::NotYet(height)
 }
 
 /// Proves a block as far as the settings demand.
@@ -232,6 +182,10 @@ fn check_block<'a>(
     let hash = hex::hash(header.hash)
         .map(hex::encode)
         .ok_or_else(|| Failure::Elsewhere(format!("block {height} has no readable hash")))?;
+    receipts::check_count(height, &header, &receipts, rules.proof)?;
+    if receipts.iter().any(|receipt| receipt.status.is_some_and(|status| hex::quantity(status).is_none())) {
+        return Err(Failure::Elsewhere(format!("a receipt of block {height} has a status that is no number")));
+    }
     let proof = match settings.verify {
         Verify::Receipts if rules.proof == Proof::Impossible => {
             let why =
@@ -244,41 +198,38 @@ fn check_block<'a>(
             prove::PROVED_BY_RECEIPTS
         }
         Verify::Hint => {
-            let has_logs = header.logs_bloom.iter().skip(2).any(|digit| *digit != b'0');
-            if has_logs && receipts.iter().all(|receipt| receipt.logs.is_empty()) {
+            if has_logs_by_bloom(&header) && receipts.iter().all(|receipt| receipt.logs.is_empty()) {
                 return Err(Failure::Elsewhere(format!("block {height} has logs by its bloom, and none were given")));
             }
             "hint"
         }
         Verify::None => "none",
     };
-    check_transactions(height, &header, &receipts)?;
+    if receipts::has_block_receipt(&header, &receipts) {
+        receipts.pop();
+    }
+    receipts::check_transactions(height, &header, &receipts)?;
     Ok(FetchedBlock { height, hash, header, receipts, proof })
 }
 
-/// The receipts are those of the header's transactions, in order.
-fn check_transactions(height: u64, header: &Header<'_>, receipts: &[Receipt<'_>]) -> Result<(), Failure> {
-    let Some(sent) = &header.transactions else { return Ok(()) };
-    let (mut indices, mut pairs) = ((0..).zip(receipts), sent.iter().zip(receipts));
-    let in_place = indices.all(|(at, receipt)| hex::quantity(receipt.transaction_index) == Some(at));
-    let theirs = pairs.all(|(sent, receipt)| hex::same(sent.hash, receipt.transaction_hash));
-    if in_place && theirs && receipts.len() <= sent.len() {
-        Ok(())
-    } else {
-        Err(Failure::Elsewhere(format!("the receipts of block {height} are not those of its transactions")))
-    }
+/// Whether a block's bloom says that it has logs. Where the header lists no transaction there are none, whatever the
+/// bloom; and a bloom in which every bit is set says nothing.
+fn has_logs_by_bloom(header: &Header<'_>) -> bool {
+    let mut digits = header.logs_bloom.iter().skip(2);
+    let is_empty = header.transactions.as_ref().is_some_and(Vec::is_empty);
+    let is_full = digits.clone().all(|digit| digit.eq_ignore_ascii_case(&b'f'));
+    !is_empty && !is_full && digits.any(|digit| *digit != b'0')
 }
 
 /// The trades of fetched blocks.
 fn detect(
     host: &mut impl Host,
-    context: &Context,
+    finalized: Option<u64>,
     blocks: &[FetchedBlock<'_>],
     rules: &Rules,
     batch: usize,
     span: Span,
 ) -> Result<Vec<Block>, Failure> {
-    let finalized: Option<u64> = attribute(context, "finalized").and_then(|height| height.parse().ok());
     let mut wanted = WantedFacts::default();
     let (mut found, mut unpriced) = (Vec::with_capacity(blocks.len()), vec![]);
     for (at, block) in blocks.iter().enumerate() {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use std::fmt::Write;
 use std::ops::Range;
 
+mod contract;
 mod error;
 mod single;
 mod unread;
@@ -223,7 +224,8 @@ impl Answers {
     /// Files one response under the calls it answers; returns the size of the batches to send again where this one was
     /// too large.
     fn file_response(&mut self, calls: &[Call], chunk: Range<usize>, response: HttpResult) -> Option<usize> {
-        let error = self.file_results(&chunk, response).err()?;
+        let mut error = self.file_results(&chunk, response).err()?;
+        error.is_of_batch = chunk.len() > 1;
         let fewer = error.batch_after(chunk.len());
         for at in chunk {
             self.slots[at] = Slot::Error(error.clone().for_method(calls[at].method));

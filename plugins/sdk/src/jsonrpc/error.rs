@@ -33,8 +33,10 @@ pub struct Error {
     pub kind: Kind,
     /// The node's own code, where it gave one.
     pub code: Option<i64>,
-    message: String,
+    pub(super) message: String,
     concerns_batches: bool,
+    /// Whether it answers a whole batch, not one call.
+    pub(super) is_of_batch: bool,
 }
 
 impl fmt::Display for Error {
@@ -51,7 +53,7 @@ impl Error {
 
     pub(super) fn new(kind: Kind, message: &str) -> Self {
         let message = message.chars().filter(|c| !c.is_control()).take(Self::MAX_MESSAGE_CHARS).collect();
-        Self { kind, code: None, message, concerns_batches: false }
+        Self { kind, code: None, message, concerns_batches: false, is_of_batch: false }
     }
 
     pub(super) fn left_out() -> Self {
