@@ -55,10 +55,9 @@ pub(crate) fn read_answers(wanted: &Wanted, sent: &Answers, at: usize, span: Spa
         return Ok(Found::Key(key));
     }
     match (by_event, by_position) {
-        (Ok(_), Err(error)) if error.is_transient() => Err(error.failure(span)),
-        (Ok(_), _) => Ok(Found::Nowhere),
-        (Err(error), _) if error.is_transient() => Err(error.failure(span)),
+        (Err(error), _) | (_, Err(error)) if error.is_transient() => Err(error.failure(span)),
         (Err(error), _) => Ok(Found::Refused(error)),
+        (Ok(_), _) => Ok(Found::Nowhere),
     }
 }
 
