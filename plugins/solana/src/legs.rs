@@ -4,6 +4,7 @@ use crate::block::NodeTransaction;
 use crate::call_tree::CallTree;
 use crate::exchange::{VenueCall, legs_of_call};
 use crate::model::{Leg, PoolAccount, Venue};
+use crate::venues::instructions::{is_loan_or_liquidity, is_no_swap};
 use crate::venues::{self, routers};
 use crate::view::TransactionView;
 use std::ops::Range;
@@ -34,7 +35,7 @@ pub(crate) fn find_legs(view: &TransactionView<'_, '_, '_>) -> FoundLegs {
     for (at, venue) in venue_at.iter().enumerate() {
         let Some(venue) = venue else { continue };
         // A call that calls nothing moves nothing: events are such calls.
-        if calls[at].end == at + 1 {
+        if calls[at].end == at + 1 || is_no_swap(calls[at].program, &calls[at].instruction.data.bytes()) {
             continue;
         }
         let nested: Vec<_> =
@@ -49,10 +50,8 @@ pub(crate) fn find_legs(view: &TransactionView<'_, '_, '_>) -> FoundLegs {
     for (at, call) in calls.iter().enumerate() {
         if let Some(trust) = trust_in_unknown(view, at, &venue_at, &found) {
             let unknown = VenueCall { at, venue: &UNKNOWN_VENUE, nested: &[], with_minting: trust == Trust::Router };
-            let legs = legs_of_call(view, &unknown, &mut found.unbacked);
-            let legs = legs.into_iter().filter(|leg| trust != Trust::Nobody || is_plain(view, leg));
             let before = found.legs.len();
-            found.legs.extend(legs);
+            found.legs.extend(legs_of_call(view, &unknown, &mut found.unbacked));
             if found.legs.len() > before {
                 found.covered.push(at..call.end);
             }
@@ -80,11 +79,10 @@ enum Trust {
     Router,
     /// The program that called it crossed a known venue as well.
     Neighbour,
-    /// No reason.
-    Nobody,
 }
 
-/// How far a call may be trusted to be an exchange with an unknown pool; none where it is a known program or calls one.
+/// Why a call may be an exchange with an unknown pool; none where nothing vouches for its program, or where it is a known
+/// program or calls one.
 fn trust_in_unknown(
     view: &TransactionView<'_, '_, '_>,
     at: usize,
@@ -101,27 +99,15 @@ fn trust_in_unknown(
     if found.covered.iter().any(|leg| leg.contains(&at)) {
         return None;
     }
-    let Some(parent) = (0..at).rev().find(|above| calls[*above].height < call.height) else {
-        return Some(Trust::Nobody);
-    };
+    let parent = (0..at).rev().find(|above| calls[*above].height < call.height)?;
     if venue_at[parent].is_some() {
         None
     } else if routers::router_of_program(calls[parent].program).is_some() {
         Some(Trust::Router)
     } else if found.covered.iter().any(|leg| leg.start > parent && leg.end <= calls[parent].end) {
-        Some(Trust::Neighbour)
+        // Who crosses a pool often lends or adds liquidity beside it.
+        (!is_loan_or_liquidity(call.program, &call.instruction.data.bytes())).then_some(Trust::Neighbour)
     } else {
-        Some(Trust::Nobody)
+        None
     }
-}
-
-/// Whether a leg is plain enough to be believed where nothing vouches for the program: by a signer, with one party, for
-/// cash.
-fn is_plain(view: &TransactionView<'_, '_, '_>, leg: &Leg) -> bool {
-    let is_divisible = |asset: &str| view.accounts.decimals(asset).is_some_and(|decimals| decimals > 0);
-    view.accounts.signs(&leg.user)
-        && leg.counterparts.len() == 1
-        && (view.cash.is_quote(&leg.sold.0) || view.cash.is_quote(&leg.bought.0))
-        && is_divisible(&leg.sold.0)
-        && is_divisible(&leg.bought.0)
 }

@@ -19,6 +19,7 @@ mod phoenix;
 mod lifinity;
 mod jupiter_rfq;
 mod others;
+pub(crate) mod instructions;
 pub(crate) mod routers;
 
 use crate::model::{PoolAccount, Venue};

@@ -14,6 +14,8 @@ pub(crate) struct RecordedNode {
     pub(crate) refused: BTreeMap<u64, i64>,
     /// Slots with a block that it does not list.
     pub(crate) unlisted: Vec<u64>,
+    /// What `getBlockTime` knows; the method is unknown where this is empty.
+    pub(crate) times: BTreeMap<u64, i64>,
     /// Methods of each request, in order.
     pub(crate) seen: Vec<Vec<String>>,
 }
@@ -67,6 +69,9 @@ impl RecordedNode {
                 Ok(json!(slots).to_string())
             }
             "getBlock" => self.block(params),
+            "getBlockTime" if !self.times.is_empty() => {
+                Ok(json!(params[0].as_u64().and_then(|slot| self.times.get(&slot))).to_string())
+            }
             method => Err((-32601, format!("Method not found: {method}"))),
         }
     }
