@@ -10,15 +10,17 @@
 //! # Ok(()) }
 //! ```
 
+mod branches;
 mod faults;
 mod server;
 
 pub use faults::{ALL_FAULTS, Fault, Faults};
 pub use server::Server;
 
+use branches::{Branches, LeftBranches};
 use mock_plugin::node::{Blocks, Head, Id, MockBlock, Swap};
 use mock_plugin::{MockChain, Random, Settings};
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -57,15 +59,14 @@ struct Inner {
 
 #[derive(Clone)]
 struct ChainState {
-    /// The branch that each height is on.
-    branches: BTreeMap<u64, u64>,
+    branches: Branches,
     finalized: u64,
     next_branch: u64,
     /// The blocks that were left last: a script may come back to them.
-    left: BTreeMap<u64, u64>,
+    left: Option<LeftBranches>,
     random: u64,
     /// The chain as it was some blocks ago, for heads that lag.
-    earlier: Vec<(u64, BTreeMap<u64, u64>)>,
+    earlier: VecDeque<(u64, Branches)>,
 }
 
 /// Earlier views kept for heads that lag.
@@ -77,12 +78,12 @@ impl Node {
         let Script { seed, trades_per_block, users, finality, .. } = script;
         let settings = Settings { seed, trades_per_block, users, finality, ..Settings::default() };
         let state = ChainState {
-            branches: BTreeMap::from([(0, 0)]),
+            branches: Branches::first(),
             finalized: 0,
             next_branch: 1,
-            left: BTreeMap::new(),
+            left: None,
             random: seed,
-            earlier: vec![],
+            earlier: VecDeque::new(),
         };
         Self(Arc::new(Inner { script, settings, state: Mutex::new(state) }))
     }
@@ -95,11 +96,13 @@ impl Node {
     /// Adds blocks, without leaving any.
     pub fn grow(&self, blocks: u64) {
         let mut state = self.state();
-        for _ in 0..blocks {
-            let height = state.latest() + 1;
+        // Only the newest views are kept, so what comes before them is added at once.
+        let at_once = blocks.saturating_sub(EARLIER as u64);
+        state.branches.grow(at_once);
+        state.settle(self.0.script.finality);
+        for _ in at_once..blocks {
             state.remember();
-            let branch = state.branches.values().next_back().copied().unwrap_or(0);
-            state.branches.insert(height, branch);
+            state.branches.grow(1);
             state.settle(self.0.script.finality);
         }
     }
@@ -116,14 +119,13 @@ impl Node {
     /// Comes back to the blocks that were left last, as far as they go, and one block beyond what there is now.
     pub fn return_to_left(&self) -> u64 {
         let mut state = self.state();
-        let Some((&first, &branch)) = state.left.first_key_value() else { return 0 };
+        let Some(left) = state.left.clone() else { return 0 };
+        let first = left.first;
         if first <= state.finalized || first > state.latest() {
             return 0;
         }
-        let (left, length) = (state.left.clone(), state.latest() + 2 - first);
-        let depth = state.latest() + 1 - first;
-        let of = move |height: u64| left.range(..=height).next_back().map_or(branch, |(_, branch)| *branch);
-        state.leave(depth, of, length, self.0.script.finality)
+        let (depth, length) = (state.latest() + 1 - first, state.latest() + 2 - first);
+        state.leave(depth, |height| left.at(height), length, self.0.script.finality)
     }
 
     /// The next moment of the script: mostly one block more, sometimes another branch, sometimes the one before.
@@ -164,7 +166,7 @@ impl Node {
     /// Every block of the winning branch with its trades, from the first on.
     pub fn truth(&self) -> Vec<MockBlock> {
         let state = self.state().clone();
-        state.branches.keys().filter_map(|height| self.block(&state.branches, *height)).collect()
+        (0..=state.latest()).filter_map(|height| self.block(&state.branches, height)).collect()
     }
 
     fn head(&self, lag: usize) -> Head {
@@ -177,7 +179,7 @@ impl Node {
             state.earlier.get(at).cloned().unwrap_or(now)
         };
         drop(state);
-        let latest = branches.keys().next_back().copied().unwrap_or(0);
+        let latest = branches.latest();
         let id = |height: u64| Id { height, hash: self.hash(&branches, height) };
         Head { network: format!("mock/{}", self.0.script.seed), latest: id(latest), finalized: Some(id(finalized)) }
     }
@@ -187,8 +189,8 @@ impl Node {
         Blocks { blocks: (first..=last).map_while(|height| self.block(&branches, height)).collect() }
     }
 
-    fn block(&self, branches: &BTreeMap<u64, u64>, height: u64) -> Option<MockBlock> {
-        let branch = *branches.get(&height)?;
+    fn block(&self, branches: &Branches, height: u64) -> Option<MockBlock> {
+        let branch = branches.at(height)?;
         let trades = self.swaps(height, branch);
         let parent = height.checked_sub(1).map(|below| Id { height: below, hash: self.hash(branches, below) });
         let hash = MockBlock::hash_of(self.0.script.seed, height, branch, &trades);
@@ -196,8 +198,8 @@ impl Node {
         Some(MockBlock { id: Id { height, hash }, parent, timestamp_ms, trades })
     }
 
-    fn hash(&self, branches: &BTreeMap<u64, u64>, height: u64) -> String {
-        let branch = branches.get(&height).copied().unwrap_or(0);
+    fn hash(&self, branches: &Branches, height: u64) -> String {
+        let branch = branches.at(height).unwrap_or(0);
         MockBlock::hash_of(self.0.script.seed, height, branch, &self.swaps(height, branch))
     }
 
@@ -212,13 +214,13 @@ impl Node {
 
 impl ChainState {
     fn latest(&self) -> u64 {
-        self.branches.keys().next_back().copied().unwrap_or(0)
+        self.branches.latest()
     }
 
     fn remember(&mut self) {
-        self.earlier.push((self.finalized, self.branches.clone()));
+        self.earlier.push_back((self.finalized, self.branches.clone()));
         if self.earlier.len() > EARLIER {
-            self.earlier.remove(0);
+            self.earlier.pop_front();
         }
     }
 
@@ -230,9 +232,32 @@ impl ChainState {
         self.remember();
         let depth = depth.min(self.latest() - self.finalized);
         let first = self.latest() + 1 - depth;
-        self.left = self.branches.split_off(&first);
-        self.branches.extend((first..first + length).map(|height| (height, branch(height))));
+        self.left = self.branches.leave(first);
+        for height in first..first + length {
+            self.branches.push(branch(height));
+        }
         self.settle(finality);
         depth
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Copying every height's branch for each new block would take longer than anybody waits for a test.
+    #[test]
+    fn a_long_chain_is_there_at_once() {
+        let node = Node::new(Script::default());
+        node.grow(3_000_000);
+        node.fork(2, 3);
+        assert_eq!(node.head(0).finalized.unwrap().height, 3_000_001 - 70);
+        assert_eq!(node.head(5).latest.height, 2_999_996);
+        let served = node.blocks(2_999_998, 3_000_005).blocks;
+        assert_eq!(
+            served.iter().map(|block| block.id.height).collect::<Vec<_>>(),
+            [2_999_998, 2_999_999, 3_000_000, 3_000_001]
+        );
+        assert!(served.windows(2).all(|pair| pair[1].parent.as_ref() == Some(&pair[0].id)));
     }
 }
