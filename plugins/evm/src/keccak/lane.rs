@@ -81,6 +81,7 @@ mod pair {
 
 /// The processor's instructions used here belong to every processor of this kind: that is why each call is safe.
 #[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "the intrinsics are unsafe to call without a target feature of their caller")]
 mod pair {
     use super::Lane;
     use std::arch::x86_64::_mm_unpackhi_epi64;
