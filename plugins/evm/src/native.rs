@@ -113,7 +113,8 @@ mod tests {
     use chain_plugin_sdk::json::Cursor;
 
     fn native(value: &str, unwrapped: u64, input: &str) -> U256 {
-        let sent = SentTransaction { hash: b"", value: Some(value.as_bytes()), input: Some(input.as_bytes()) };
+        let (value, input) = (Some(value.as_bytes()), Some(input.as_bytes()));
+        let sent = SentTransaction { value, input, ..SentTransaction::default() };
         let native = NativeCoin { unwrapped: U256::from(unwrapped), ..NativeCoin::read(&sent, &[], None, None) };
         native.spent(U256::from(990), U256::from(77))
     }

@@ -1,10 +1,11 @@
 //! Proves that no log is missing or changed: the header hashes to the block's hash, the receipts to the header's root.
 
 use crate::chains::Proof;
+use crate::rlp::{is_alone, put_bytes, put_header, put_quantity};
 use crate::rpc::{Header, Log, Receipt, Text};
 use crate::{hex, keccak, trie};
 use alloy_primitives::{B256, Bloom, BloomInput};
-use alloy_rlp::{EMPTY_STRING_CODE, Encodable};
+use alloy_rlp::Encodable;
 use std::ops::Range;
 
 /// The attribute `proof` of a block whose every log is proved.
@@ -285,32 +286,6 @@ fn bloom(logs: &[Log<'_>]) -> Bloom {
         }
     }
     bloom
-}
-
-/// A single byte that RLP encodes as itself.
-fn is_alone(text: Text<'_>) -> bool {
-    text.len() == 4 && hex::quantity(text).is_some_and(|byte| byte < u64::from(EMPTY_STRING_CODE))
-}
-
-/// Appends bytes as an RLP string.
-fn put_bytes(text: Text<'_>, out: &mut Vec<u8>) -> Option<()> {
-    if !is_alone(text) {
-        put_header(false, text.len().checked_sub(2)? / 2, out);
-    }
-    hex::append(text, out)
-}
-
-/// Appends a number as an RLP string without leading zeros.
-fn put_quantity(text: Text<'_>, out: &mut Vec<u8>) -> Option<()> {
-    match hex::quantity(text) {
-        Some(small) => small.encode(out),
-        None => hex::quantity_u256(text)?.encode(out),
-    }
-    Some(())
-}
-
-fn put_header(list: bool, payload_length: usize, out: &mut Vec<u8>) {
-    alloy_rlp::Header { list, payload_length }.encode(out);
 }
 
 /// Polygon's state-sync transaction, from the zero address to the zero address, for what it read on Ethereum.

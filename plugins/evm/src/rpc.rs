@@ -117,6 +117,8 @@ pub struct SentTransaction<'a> {
     pub hash: Text<'a>,
     pub value: Option<Text<'a>>,
     pub input: Option<Text<'a>>,
+    /// Its whole JSON, where the node gave more than the hash.
+    pub whole: Option<Text<'a>>,
 }
 
 impl<'a> SentTransaction<'a> {
@@ -128,7 +130,9 @@ impl<'a> SentTransaction<'a> {
         cursor.list(|element| {
             let (mut sent, mut hash) = (Self::default(), None);
             if element.peek() == Some(b'{') {
+                let start = element.place();
                 fields!(element, { b"hash" => hash, b"value" => sent.value, b"input" => sent.input })?;
+                sent.whole = Some(element.since(start));
             } else {
                 hash = Some(element.text()?);
             }

@@ -11,6 +11,7 @@ use crate::rules::Rules;
 use crate::settings::{Settings, Verify};
 use crate::topics::TopicTable;
 use crate::trades::TradeWriter;
+use crate::transactions::{self, ProvedTransactions};
 use crate::{events, hex, prove, reference, rpc};
 use alloy_primitives::Address;
 use chain_plugin_sdk::json::{Cursor, Malformed};
@@ -27,6 +28,8 @@ struct FetchedBlock<'a> {
     hash: String,
     header: Header<'a>,
     receipts: Vec<Receipt<'a>>,
+    /// Where the settings demand that they are proved.
+    transactions: Option<ProvedTransactions<'a>>,
     proof: &'static str,
 }
 
@@ -186,15 +189,19 @@ fn check_block<'a>(
     if receipts.iter().any(|receipt| receipt.status.is_some_and(|status| hex::quantity(status).is_none())) {
         return Err(Failure::Elsewhere(format!("a receipt of block {height} has a status that is no number")));
     }
+    let mut transactions = None;
     let proof = match settings.verify {
-        Verify::Receipts if rules.proof == Proof::Impossible => {
+        Verify::Full | Verify::Receipts if rules.proof == Proof::Impossible => {
             let why =
                 "this chain hashes its blocks in its own way, so nothing can be proved: set verify to hint or none";
             return Err(Failure::BadSettings(why.to_owned()));
         }
-        Verify::Receipts => {
+        Verify::Full | Verify::Receipts => {
             let covered = prove::block(rules.proof, &header, &receipts).map_err(Failure::Elsewhere)?;
             receipts.truncate(covered);
+            if settings.verify == Verify::Full {
+                transactions = Some(transactions::prove(rules.proof, &header).map_err(Failure::Elsewhere)?);
+            }
             prove::PROVED_BY_RECEIPTS
         }
         Verify::Hint => {
@@ -209,7 +216,7 @@ fn check_block<'a>(
         receipts.pop();
     }
     receipts::check_transactions(height, &header, &receipts)?;
-    Ok(FetchedBlock { height, hash, header, receipts, proof })
+    Ok(FetchedBlock { height, hash, header, receipts, transactions, proof })
 }
 
 /// Whether a block's bloom says that it has logs. Where the header lists no transaction there are none, whatever the
@@ -277,11 +284,19 @@ fn write_block(
     let mut dropped = DroppedEvents::default();
     let mut trades = vec![];
     let writer = TradeWriter { rules, facts, prices };
+    let mut proof = if block.transactions.is_some() { transactions::PROVED_IN_FULL } else { block.proof };
     for mut found in found {
         let legs = found.legs(facts, rules, &mut dropped);
         let sent = block.header.transactions.as_ref().and_then(|all| all.get(found.receipt)).copied();
         let of_receipt = writer.trades(&block.receipts[found.receipt], sent.unwrap_or_default(), &legs, &found);
-        trades.extend(of_receipt.ok_or_else(|| unreadable("a transaction"))?);
+        let of_receipt = of_receipt.ok_or_else(|| unreadable("a transaction"))?;
+        if let Some(transactions) = block.transactions.as_ref().filter(|_| !of_receipt.is_empty()) {
+            let receipt = &block.receipts[found.receipt];
+            if !transactions.check(found.receipt, receipt).map_err(Failure::Elsewhere)? {
+                proof = block.proof;
+            }
+        }
+        trades.extend(of_receipt);
     }
     let seconds = hex::quantity(block.header.timestamp).ok_or_else(|| unreadable("the time"))?;
     let parent = hex::hash(block.header.parent_hash).map(hex::encode).ok_or_else(|| unreadable("the parent"))?;
@@ -293,7 +308,7 @@ fn write_block(
         parent: block.height.checked_sub(1).map(|height| BlockId { height, hash: parent }),
         timestamp_ms: seconds.saturating_mul(1_000),
         trades,
-        attributes: std::iter::once(("proof".to_owned(), block.proof.to_owned()))
+        attributes: std::iter::once(("proof".to_owned(), proof.to_owned()))
             .chain(counts.map(|(name, count)| (name.to_owned(), count.to_string())))
             .collect(),
     })

@@ -19,6 +19,8 @@ const POLYGON_NATIVE: Address = address!("00000000000000000000000000000000000010
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Verify {
+    /// Besides, the transactions root is recomputed, and the senders of trades are recovered from their signatures.
+    Full,
     /// Header hash and receipts root are recomputed.
     #[default]
     Receipts,

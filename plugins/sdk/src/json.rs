@@ -67,6 +67,11 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
+    /// The text from an offset up to the next byte; none of it where the offset is not behind.
+    pub fn since(&self, place: usize) -> &'a [u8] {
+        self.bytes.get(place..self.at).unwrap_or_default()
+    }
+
     /// An error at this position.
     pub fn malformed(&self, expected: &'static str) -> Malformed {
         Malformed { expected, at: self.at }
