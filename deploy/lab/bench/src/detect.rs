@@ -1,6 +1,7 @@
 //! `detect`: measures the EVM plugin as a component and native: JSON bytes in, `TradeExecutedV1` JSON out, one core, no network.
 //!
-//! On blocks full of swaps and on whole mainnet blocks, each with receipts proved (`receipts`) and not (`hint`).
+//! On blocks full of swaps and on whole mainnet blocks, each with receipts proved (`receipts`) and not (`hint`); on mainnet
+//! blocks also with transactions and senders proved (`full`).
 
 mod recording;
 
@@ -33,10 +34,14 @@ pub(crate) fn measure() -> anyhow::Result<Figures> {
         let plugin = newest_version(&plugins, "evm").context("evm.wasm is not built")?;
         let mut figures = Figures::new();
         let (address, _server) = Node::load(&blocks_dir())?.serve("127.0.0.1:0".parse()?).await?;
-        let chains: [(&str, _); 2] =
-            [("", recording::RecordedChain::Dense), ("mainnet_", recording::RecordedChain::Node(address))];
-        for (chain, of) in chains {
-            for (mode, name) in [("receipts", ""), ("hint", "hint_")] {
+        // The blocks full of swaps are made up: nobody signed their transactions.
+        let modes = [("receipts", ""), ("hint", "hint_"), ("full", "full_")];
+        let chains: [(&str, _, &[_]); 2] = [
+            ("", recording::RecordedChain::Dense, &modes[..2]),
+            ("mainnet_", recording::RecordedChain::Node(address), &modes),
+        ];
+        for (chain, of, modes) in chains {
+            for (mode, name) in modes {
                 let settings = format!(r#"{{"verify":"{mode}"}}"#);
                 let recording = tokio::task::spawn_blocking(move || ScanRecording::record(of, &settings)).await??;
                 compare(&engine, plugin, recording, &format!("{chain}{name}"), &mut figures).await?;

@@ -52,6 +52,20 @@ fn the_example_of_eip_155_is_signed_by_its_account() {
     assert_eq!(keccak::hash(&encoded), b256!("33469b22e9f636356c4160a87eb19df52b7412e8eac32a4a55ffe88ea8350788"));
 }
 
+/// Made and signed by alloy-consensus 1 (2026-11-29), with a key of 32 sevens: types 1 to 4, with access lists, a contract
+/// that is made, blobs, and an authorization.
+#[test]
+fn every_type_of_ethereum_is_encoded_and_its_signer_recovered() {
+    let vectors: Vec<Value> = serde_json::from_str(include_str!("signed.json")).unwrap();
+    assert_eq!(vectors.len(), 4);
+    for vector in vectors {
+        let (encoded, sender) = encode(&vector["transaction"]).unwrap();
+        assert_eq!(bytes::encode_prefixed(&encoded), vector["encoded"].as_str().unwrap());
+        assert_eq!(keccak::hash(&encoded).to_string(), vector["transaction"]["hash"].as_str().unwrap());
+        assert_eq!(sender, Some(address!("4a62316623ad457f02cdc5d997ded67a383ec569")));
+    }
+}
+
 #[test]
 fn without_a_signature_nobody_is_proved_to_have_sent_it() {
     let transaction = json!({
