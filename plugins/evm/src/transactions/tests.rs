@@ -1,3 +1,5 @@
+//! Encodings and senders of transactions of every type.
+
 use super::*;
 use alloy_primitives::{address, b256, hex as bytes};
 use serde_json::{Value, json};
