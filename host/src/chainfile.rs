@@ -93,6 +93,8 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Heights asked for at once.
     pub span: u64,
+    /// Spans that are scanned ahead while the chain is far below its final head; 0 is none.
+    pub ahead: usize,
     /// Bytes of one response of an endpoint.
     pub answer_bytes: usize,
     /// Milliseconds that one response may take.
@@ -113,6 +115,7 @@ impl Default for Limits {
             compute_ms: 10_000,
             memory_bytes: 256 << 20,
             span: 16,
+            ahead: 8,
             answer_bytes: 64 << 20,
             answer_ms: 15_000,
             weight_per_second: 0,

@@ -1,6 +1,7 @@
 //! Reads one chain through its plugin: picks an endpoint for each call, asks the next one where one fails, and takes over a new version or new settings whenever the head is asked for: between two blocks, without the domain
 //! noticing.
 
+mod ahead;
 mod failing;
 mod confirm;
 mod walk;
@@ -18,13 +19,18 @@ use crate::plugin::v1::{self, CallError, Failure as PluginFailure};
 use crate::plugin::{Admitted, AnswerSource, CallContext, CallResources, Engine};
 use crate::subscription::Subscription;
 use crate::upstream::{Endpoint, Upstream};
+use ahead::{Ahead, Bounds};
 use failing::Strikes;
 use ingest_domain::{ChainReader, Failure, Scanned, Tip};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tape::{BlockId, Detector};
+use tokio_util::task::AbortOnDropHandle;
 use walk::{Transient, Walk};
+
+/// How long the head that was read last will do while blocks far below it are scanned ahead.
+const HEAD_AGE_WHILE_AHEAD: Duration = Duration::from_secs(1);
 
 /// Reads one chain.
 pub struct Source {
@@ -45,6 +51,11 @@ pub struct Source {
     pace: LogPace,
     network: Arc<str>,
     strikes: Strikes,
+    ahead: Ahead,
+    /// The head as it was read last, and when.
+    tip: Option<(Tip, Instant)>,
+    /// How many scans were begun ahead: endpoints take turns.
+    begun_ahead: usize,
 }
 
 /// The version in force, with the endpoints and the cache that it uses.
@@ -76,6 +87,9 @@ impl Source {
             pace: LogPace::default(),
             network: Arc::from("unknown"),
             strikes: Strikes::default(),
+            ahead: Ahead::default(),
+            tip: None,
+            begun_ahead: 0,
         }
     }
 
@@ -89,6 +103,8 @@ impl Source {
         if let Some(entry) = self.subscription.take_new() {
             self.in_force.set(entry.clone());
             self.strikes = Strikes::default();
+            self.ahead.clear();
+            self.tip = None;
             self.active = match entry.running {
                 Err(why) => Err(why),
                 Ok(plugin) => self.activate(entry.file, plugin),
@@ -161,11 +177,11 @@ impl Source {
         endpoint: Option<&Arc<Endpoint>>,
         span: (u64, u64),
         finalized: Option<u64>,
+        is_recorded: bool,
     ) -> Result<Result<Scanned, Transient>, Failure> {
         let context = active.context(finalized);
         let resources = active.resources(endpoint);
-        // Some scans are recorded, to be repeated; and those of a span that was too slow before.
-        let recorder = self.strikes.is_to_be_recorded(&active.file.policy, span).then(Recorder::default);
+        let recorder = is_recorded.then(Recorder::default);
         let answers = recorder.clone().map_or(AnswerSource::Live, AnswerSource::Recorded);
         let (plugin, network) = (&active.plugin, Arc::clone(&self.network));
         let begun = Instant::now();
@@ -183,6 +199,70 @@ impl Source {
             Err(error) => error,
         };
         self.sort_failure(endpoint, error, Some(span)).map(Err)
+    }
+
+    /// Scans a span in the ordinary way: endpoint by endpoint, until one has it.
+    async fn scan_now(
+        &mut self,
+        active: &ActiveVersion,
+        (first, last): (u64, u64),
+        finalized: Option<u64>,
+        is_recorded: bool,
+    ) -> Result<Scanned, Failure> {
+        let mut walk = Walk::default();
+        for endpoint in self.ranked(&active.endpoints, Some(last)) {
+            let mut tries = 0;
+            let failed = loop {
+                match self.try_scan(active, endpoint.as_ref(), (first, last), finalized, is_recorded).await? {
+                    Ok(scanned) => {
+                        (self.last, self.reorged_in_a_row) = (endpoint, 0);
+                        return Ok(scanned);
+                    }
+                    Err(failed) => {
+                        tries += 1;
+                        match failed.wait_before_try(tries) {
+                            Some(wait) => tokio::time::sleep(wait).await,
+                            None => break failed,
+                        }
+                    }
+                }
+            };
+            self.pass_over(active, &mut walk, failed);
+        }
+        Err(walk.failure((first, last)))
+    }
+
+    /// Begins to scan what follows a span, as far as it is final.
+    fn scan_ahead(&mut self, active: &ActiveVersion, span: (u64, u64), through: u64, finalized: Option<u64>) {
+        let bounds = Bounds { spans: active.file.limits.ahead, finalized };
+        let (mut ahead, width) = (std::mem::take(&mut self.ahead), span.1 - span.0 + 1);
+        ahead.plan((span.0, through), width, bounds, |first, last| {
+            AbortOnDropHandle::new(tokio::spawn(self.one_ahead(active, (first, last), finalized)))
+        });
+        self.ahead = ahead;
+    }
+
+    /// One scan ahead, at the endpoint whose turn it is; none unless the whole span was scanned.
+    fn one_ahead(
+        &mut self,
+        active: &ActiveVersion,
+        span: (u64, u64),
+        finalized: Option<u64>,
+    ) -> impl Future<Output = Option<Scanned>> + use<> {
+        let ranked = self.ranked(&active.endpoints, Some(span.1));
+        let healthy = ranked.iter().flatten().filter(|endpoint| !endpoint.rank().0).count().max(1);
+        let endpoint = ranked.into_iter().nth(self.begun_ahead % healthy).flatten();
+        self.begun_ahead = self.begun_ahead.wrapping_add(1);
+        let (engine, active, network) = (self.engine.clone(), active.clone(), Arc::clone(&self.network));
+        async move {
+            let _room = engine.room_ahead.acquire().await;
+            let (resources, context) = (active.resources(endpoint.as_ref()), active.context(finalized));
+            let begun = Instant::now();
+            let scanned = v1::scan(&engine, &active.plugin, resources, &context, &network, span).await;
+            Subject { chain: &active.file.id, detector: &active.plugin.detector }
+                .record_scan(begun.elapsed(), &scanned);
+            scanned.ok().filter(|scanned| scanned.through == span.1)
+        }
     }
 }
 
@@ -204,8 +284,14 @@ impl ActiveVersion {
 impl ChainReader for Source {
     async fn head(&mut self) -> Result<Tip, Failure> {
         let active = self.take_over()?;
+        if let Some((tip, read)) = self.tip.as_ref().filter(|_| self.ahead.is_busy())
+            && read.elapsed() < HEAD_AGE_WHILE_AHEAD
+        {
+            return Ok(tip.clone());
+        }
         let tip = self.read_head(&active).await?;
         self.strikes.head_was_read();
+        self.tip = Some((tip.clone(), Instant::now()));
         Ok(tip)
     }
 
@@ -214,26 +300,22 @@ impl ChainReader for Source {
         if let Some(widest) = active.plugin.widest_span.filter(|widest| last - first >= *widest) {
             return Err(Failure::TooWide(widest));
         }
-        let mut walk = Walk::default();
-        for endpoint in self.ranked(&active.endpoints, Some(last)) {
-            let mut tries = 0;
-            let failed = loop {
-                let failed = match self.try_scan(&active, endpoint.as_ref(), (first, last), finalized).await? {
-                    Ok(scanned) => {
-                        (self.last, self.reorged_in_a_row) = (endpoint, 0);
-                        return Ok(scanned);
-                    }
-                    Err(failed) => failed,
-                };
-                tries += 1;
-                match failed.wait_before_try(tries) {
-                    Some(wait) => tokio::time::sleep(wait).await,
-                    None => break failed,
-                }
-            };
-            self.pass_over(&active, &mut walk, failed);
+        // Some scans are recorded, to be repeated; and those of a span that was too slow before.
+        let is_recorded = self.strikes.is_to_be_recorded(&active.file.policy, (first, last));
+        let ahead = self.ahead.take(first, last).await.filter(|_| !is_recorded);
+        let scanned = match ahead {
+            Some(scanned) => Ok(scanned),
+            None => self.scan_now(&active, (first, last), finalized, is_recorded).await,
+        };
+        match &scanned {
+            Ok(scanned) => self.scan_ahead(&active, (first, last), scanned.through, finalized),
+            Err(_) => self.ahead.clear(),
         }
-        Err(walk.failure((first, last)))
+        scanned
+    }
+
+    fn has_ready(&self, first: u64) -> bool {
+        self.ahead.is_ready(first)
     }
 
     async fn still_has(&mut self, block: &BlockId, tip: &Tip) -> Result<bool, Failure> {

@@ -42,6 +42,11 @@ pub trait ChainReader: Send {
         last: u64,
         finalized: Option<u64>,
     ) -> impl Future<Output = Result<Scanned, Failure>> + Send;
+    /// Whether the blocks from this height on are there already, so that a scan of them takes no time.
+    fn has_ready(&self, first: u64) -> bool {
+        let _ = first;
+        false
+    }
     /// Whether an endpoint that is as far as this tip still has the block; one that has it is preferred from then on.
     /// Where no other endpoint is as far, the one that showed the tip is asked once more.
     fn still_has(&mut self, block: &BlockId, tip: &Tip) -> impl Future<Output = Result<bool, Failure>> + Send;

@@ -29,6 +29,8 @@ pub(super) const MAX_TABLE_ELEMENTS: usize = 100_000;
 pub struct Engine {
     pub(super) inner: wasmtime::Engine,
     pub(super) room: Arc<Semaphore>,
+    /// Room for scans of spans that are not asked for yet.
+    pub(crate) room_ahead: Arc<Semaphore>,
     metered: Arc<OnceLock<wasmtime::Engine>>,
     workers: Arc<Workers>,
     _ticker: Arc<Ticker>,
@@ -64,6 +66,8 @@ impl Engine {
             _ticker: Arc::new(Ticker::start(inner.clone())),
             inner,
             room: Arc::new(Semaphore::new(max_calls as usize)),
+            // The other half is for chains that are at their head.
+            room_ahead: Arc::new(Semaphore::new((max_calls as usize / 2).max(1))),
             metered: Arc::default(),
             workers: Arc::new(Workers(Some(workers))),
         })

@@ -9,6 +9,7 @@ mod live;
 mod failing;
 mod poison;
 mod failover;
+mod ahead;
 mod compatibility;
 mod kit;
 mod javascript;
