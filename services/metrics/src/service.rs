@@ -5,6 +5,7 @@ use crate::adapters::postgres::Postgres;
 use crate::adapters::sqlite::Sqlite;
 use crate::health::{ServiceHealth, health_of};
 use crate::leaders::{self, Leaderboards};
+use crate::linger::LingeringFeed;
 use crate::outbox::{Outbox, publish};
 use crate::retention;
 use crate::retry::{RetryingFeed, RetryingStore, retry};
@@ -106,6 +107,7 @@ where
     for _ in 0..reader_count(settings, &log) {
         let feed = retry(&health.log, || TradeFeed::join(&log, topics::READ_BY_METRICS)).await;
         counters.push(feed.counters());
+        let feed = LingeringFeed::new(feed, environment::now_ms);
         let feed = RetryingFeed::new(feed, Arc::clone(health));
         let store = RetryingStore::new(Arc::clone(&store), Arc::clone(health), Arc::clone(&written));
         let limits = settings.limits;

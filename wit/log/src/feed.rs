@@ -14,6 +14,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tape::{Batch, Delivery, Feed, Partition, Start, TradeRecord, Unavailable};
+use tokio::task::JoinHandle;
 
 /// In one of so many turns the companions come before the live trades, so that they are never starved.
 const COMPANIONS_FIRST_EVERY: u64 = 16;
@@ -72,6 +73,8 @@ pub struct TradeFeed<E = TradeRecord> {
     pending: VecDeque<Delivery<E>>,
     /// A batch that may be delivered once its refused records are safe.
     held: Option<(Batch<E>, Vec<Record>)>,
+    /// The publication of the held batch's refused records, which goes on when nobody waits for it.
+    publishing: Option<JoinHandle<Result<(), Unavailable>>>,
 }
 
 impl<E> TradeFeed<E> {
@@ -90,6 +93,7 @@ impl<E> TradeFeed<E> {
             counters: Arc::default(),
             pending: VecDeque::new(),
             held: None,
+            publishing: None,
         })
     }
 
@@ -100,6 +104,7 @@ impl<E> TradeFeed<E> {
 }
 
 impl<E: From<TradeRecord> + Send> Feed<E> for TradeFeed<E> {
+    /// Cancel-safe: a call that is dropped loses and repeats nothing.
     async fn next(&mut self) -> Result<Delivery<E>, Unavailable> {
         while self.held.is_none() {
             if let Some(delivery) = self.pending.pop_front() {
@@ -121,7 +126,13 @@ impl<E: From<TradeRecord> + Send> Feed<E> for TradeFeed<E> {
         }
         // A failure here leaves the batch held: it is delivered, or its partition sought again, never skipped.
         if let Some((_, dead)) = self.held.as_ref().filter(|(_, dead)| !dead.is_empty()) {
-            self.log.publish(dead.clone()).await?;
+            let publishing = self.publishing.get_or_insert_with(|| {
+                let (log, dead) = (self.log.clone(), dead.clone());
+                tokio::spawn(async move { log.publish(dead).await })
+            });
+            let published = publishing.await;
+            self.publishing = None;
+            published.map_err(|e| Unavailable::new("publish dead letters", e))??;
         }
         let Some((batch, dead)) = self.held.take() else {
             return Err(Unavailable::new("read the trade feed", "no batch is held"));
@@ -131,7 +142,9 @@ impl<E: From<TradeRecord> + Send> Feed<E> for TradeFeed<E> {
     }
 
     async fn seek(&mut self, partition: &Partition, start: Start) -> Result<(), Unavailable> {
-        self.held.take_if(|(batch, _)| batch.partition == *partition);
+        if self.held.take_if(|(batch, _)| batch.partition == *partition).is_some() {
+            self.publishing = None;
+        }
         self.audit.begin(partition, if let Start::At(position) = start { position } else { 0 });
         let reader = if is_live(partition) { &mut self.live } else { &mut self.companions };
         reader.seek(partition, start).await
