@@ -7,7 +7,8 @@
 //!    (`without_pool`).
 //! 3. In a bundle of user operations the legs of each are netted by themselves, else all legs together; the first rule
 //!    of the table in `route_rules` that holds decides who is charged for each route.
-//! 4. Where all that one trader gave is one token and all that it got is another, that is one route; else the trader's
+//! 4. What a token's own contract sells of what it has kept as a tax is the token's, whoever's transfer set it off.
+//! 5. Where all that one trader gave is one token and all that it got is another, that is one route; else the trader's
 //!    own amounts stand in place of the pools' (`amounts`).
 //!
 //! A rule is a row: its name, its evidence word and a function. The README lists the rows in the same order.
@@ -25,12 +26,36 @@ mod without_pool;
 use crate::model::{Leg, Route};
 use alloy_primitives::Address;
 use holdings::TraderHoldings;
+use netting::RouteKind;
 use route_rules::RouteView;
-use rule::{AttributedRoute, first_that_holds};
+use rule::{AttributedRoute, Evidence, first_that_holds};
 use transaction::TransactionView;
 
 /// The attributed routes of a transaction, in the order of their first legs.
 pub(crate) fn attribute(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<AttributedRoute> {
+    let (of_tokens, others): (Vec<usize>, Vec<usize>) = (0..legs.len()).partition(|at| legs[*at].sold_by_token);
+    if of_tokens.is_empty() || others.is_empty() {
+        return attribute_to_traders(transaction, legs);
+    }
+    let part: Vec<Leg> = others.iter().map(|at| legs[*at].clone()).collect();
+    let mut routes = attribute_to_traders(transaction, &part);
+    for attributed in &mut routes {
+        for at in &mut attributed.route.legs {
+            *at = others[*at];
+        }
+    }
+    routes.extend(of_tokens.into_iter().map(|at| sale_of_token(&legs[at], at)));
+    routes.sort_by_key(|attributed| attributed.route.legs.first().copied());
+    routes
+}
+
+/// A token's sale of what its contract has kept.
+fn sale_of_token(leg: &Leg, at: usize) -> AttributedRoute {
+    let route = Route { kind: RouteKind::Swap, sold: leg.sold, bought: leg.bought, legs: vec![at] };
+    AttributedRoute { route, trader: leg.sold.0, evidence: Evidence::TokenFlow, router: None, is_estimated: false }
+}
+
+fn attribute_to_traders(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<AttributedRoute> {
     let mut routes = attribute_by_rules(transaction, legs);
     if let Some(whole) = amounts::merge_into_one(transaction, &routes) {
         return vec![whole];
@@ -80,7 +105,7 @@ fn net_and_attribute(
         for at in &mut route.legs {
             *at = which[*at];
         }
-        Some(AttributedRoute { route, trader, evidence, router: None })
+        Some(AttributedRoute { route, trader, evidence, router: None, is_estimated: false })
     };
     netting::routes(&part, &holdings).into_iter().filter_map(attribute).collect()
 }

@@ -7,7 +7,7 @@ use crate::reports::{self, Filler, Report};
 use crate::rpc::Receipt;
 use crate::rules::Rules;
 use crate::settlement::{self, SettledOrder, UserOperation};
-use crate::transfers::Backing;
+use crate::transfers::{self, Backing};
 use crate::venues;
 use alloy_primitives::{Address, U256};
 
@@ -70,7 +70,8 @@ pub(crate) fn decode_transactions(receipts: &[Receipt<'_>]) -> Vec<DecodedTransa
             if swaps.is_empty() && orders.is_empty() && reports.is_empty() && filler.is_none() {
                 return None;
             }
-            let transfers: Vec<Transfer> = receipt.logs.iter().filter_map(Transfer::read).collect();
+            let placed = transfers::read_all(&receipt.logs);
+            let transfers: Vec<Transfer> = placed.iter().map(|(_, transfer)| *transfer).collect();
             let operations = settlement::read_operations(&receipt.logs);
             let signers = settlement::read_signers(&receipt.logs);
             for swap in &mut swaps {
@@ -81,7 +82,7 @@ pub(crate) fn decode_transactions(receipts: &[Receipt<'_>]) -> Vec<DecodedTransa
             let mut holders: Vec<Address> = swaps.iter().map(|swap| swap.event.holder).collect();
             holders.sort_unstable();
             holders.dedup();
-            let backing = Backing::from_transfers(&holders, &transfers);
+            let backing = Backing::from_transfers(&holders, &placed);
             Some(DecodedTransaction {
                 receipt: at,
                 transfers,
@@ -185,11 +186,13 @@ fn leg(
     let gain = |at: usize| capped[at].into.checked_sub(capped[at].out).filter(|raw| !raw.is_zero());
     let loss = |at: usize| capped[at].out.checked_sub(capped[at].into).filter(|raw| !raw.is_zero());
     let assets = tokens.map(|token| rules.asset(token));
-    let (sold, bought) = match (gain(0), loss(1), gain(1), loss(0)) {
-        (Some(into), Some(out), _, _) => ((assets[0], into), (assets[1], out)),
-        (_, _, Some(into), Some(out)) => ((assets[1], into), (assets[0], out)),
+    let (at, sold, bought) = match (gain(0), loss(1), gain(1), loss(0)) {
+        (Some(into), Some(out), _, _) => (0, (assets[0], into), (assets[1], out)),
+        (_, _, Some(into), Some(out)) => (1, (assets[1], into), (assets[0], out)),
         _ => return Err(NoLeg::Unbacked),
     };
+    let payer = backing.payer((*holder, capped[at].into), tokens[at], *place);
+    let sold_by_token = payer == Some(tokens[at]);
     if sold.0 == bought.0 {
         return Err(NoLeg::NotAPool);
     }
@@ -210,6 +213,7 @@ fn leg(
         bought,
         recipient: *recipient,
         place: *place,
+        sold_by_token,
         is_proved: venue.is_vault() || is_native == [false; 2],
     })
 }
@@ -238,8 +242,12 @@ fn sides(
         }
         (Claim::Named { sold, bought }, _) => Ok(([sold.0, bought.0], [received(sold.1), sent(bought.1)])),
         (Claim::Unnamed { sold, bought }, _) => {
-            let token_in = backing.nearest(*holder, *sold, true, None);
-            let token_out = backing.nearest(*holder, *bought, false, token_in);
+            let moved = |raw: U256, into: bool, not: Option<Address>| {
+                let exact = backing.exact((*holder, raw), into, swap.place, not);
+                exact.or_else(|| backing.nearest(*holder, raw, into, not))
+            };
+            let token_in = moved(*sold, true, None);
+            let token_out = moved(*bought, false, token_in);
             // One of the two may be native coin, which no log shows.
             if token_in.is_none() && token_out.is_none() {
                 return Err(NoLeg::Unbacked);

@@ -156,6 +156,8 @@ pub struct Leg {
     pub recipient: Option<Address>,
     /// The event's index among the logs of the transaction.
     pub place: u32,
+    /// Whether the contract of the token sold paid it in itself: it sells what it has kept as a tax.
+    pub sold_by_token: bool,
     /// Whether both amounts are held by transfers or a vault's own books. Native coin leaves no log: a pool that says it
     /// moved some is believed, and nothing is valued by it.
     pub is_proved: bool,

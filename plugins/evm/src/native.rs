@@ -57,12 +57,32 @@ impl<'a> NativeCoin<'a> {
     }
 
     /// What the sender spent, where the pools got `used` of the native coin and gave `bought`. That is all of the value,
-    /// since a router keeps its fee of it, unless the rest was paid back: the call asked for the amount bought, just the
-    /// rest was unwrapped, or the rest is more than a fee.
-    pub(crate) fn spent(&self, used: U256, bought: U256) -> U256 {
-        let Some(rest) = self.value.checked_sub(used) else { return used };
-        let is_fee = rest <= self.value / U256::from(MAX_FEE_DIVISOR);
-        if !is_fee || self.unwrapped == rest || self.was_asked_for(bought) { used } else { self.value }
+    /// since a router keeps its fee of it, unless the rest was paid back: the call asks for that or for the amount bought,
+    /// just the rest was unwrapped, or the rest is more than a fee.
+    pub(crate) fn spent(&self, used: U256, bought: U256) -> Spent {
+        let certain = |raw| Spent { raw, is_estimated: false };
+        let Some(rest) = self.value.checked_sub(used) else { return certain(used) };
+        let is_back = self.unwrapped == rest || self.asks_for_rest() || self.was_asked_for(bought);
+        if rest.is_zero() || is_back {
+            certain(used)
+        } else if rest > self.value / U256::from(MAX_FEE_DIVISOR) {
+            Spent { raw: used, is_estimated: true }
+        } else {
+            Spent { raw: self.value, is_estimated: true }
+        }
+    }
+
+    /// Whether the call asks the router to pay back what it does not need: `refundETH()` among several calls, or
+    /// `swapETHForExactTokens`.
+    fn asks_for_rest(&self) -> bool {
+        const REFUND: [u8; 32] = {
+            let mut word = [0; 32];
+            [word[0], word[1], word[2], word[3]] = [0x12, 0x21, 0x0e, 0x8a];
+            word
+        };
+        const FOR_EXACT_TOKENS: [u8; 4] = [0xfb, 0x3b, 0xdb, 0x41];
+        let call = self.call();
+        call.starts_with(&FOR_EXACT_TOKENS) || memmem::find(&call, &REFUND).is_some()
     }
 
     /// The bytes of the call.
@@ -77,6 +97,15 @@ impl<'a> NativeCoin<'a> {
         let words = call.get(4..).unwrap_or_default();
         memmem::find(words, &amount.to_be_bytes::<32>()).is_some()
     }
+}
+
+/// What the sender spent of the native coin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spent {
+    /// How much.
+    pub(crate) raw: U256,
+    /// Whether only a trace would tell what became of the rest.
+    pub(crate) is_estimated: bool,
 }
 
 /// Transfers of native coin that left logs, on a chain where the coin is a contract too.
@@ -112,11 +141,12 @@ mod tests {
     use crate::topics::example::topic;
     use chain_plugin_sdk::json::Cursor;
 
-    fn native(value: &str, unwrapped: u64, input: &str) -> U256 {
+    fn spent(value: &str, unwrapped: u64, input: &str) -> (u64, bool) {
         let (value, input) = (Some(value.as_bytes()), Some(input.as_bytes()));
         let sent = SentTransaction { value, input, ..SentTransaction::default() };
         let native = NativeCoin { unwrapped: U256::from(unwrapped), ..NativeCoin::read(&sent, &[], None, None) };
-        native.spent(U256::from(990), U256::from(77))
+        let Spent { raw, is_estimated } = native.spent(U256::from(990), U256::from(77));
+        (raw.to(), is_estimated)
     }
 
     #[test]
@@ -130,13 +160,17 @@ mod tests {
 
     #[test]
     fn the_rest_is_a_fee_unless_it_went_back() {
-        assert_eq!(native("0x3e8", 0, "0x12345678"), U256::from(1_000));
-        // The amount bought was asked for, so the rest was paid back.
-        assert_eq!(native("0x3e8", 0, &format!("0x12345678{:064x}", 77)), U256::from(990));
-        assert_eq!(native("0x3e8", 10, "0x12345678"), U256::from(990));
-        // A value far above what the pools got, and one below it.
-        assert_eq!(native("0x7d0", 0, "0x"), U256::from(990));
-        assert_eq!(native("0x1", 0, "0x"), U256::from(990));
+        assert_eq!(spent("0x3e8", 0, "0x12345678"), (1_000, true));
+        // The amount bought was asked for, so the rest was paid back; so it was where the rest was asked for.
+        assert_eq!(spent("0x3e8", 0, &format!("0x12345678{:064x}", 77)), (990, false));
+        assert_eq!(spent("0x3e8", 0, &format!("0xac9650d8{:064x}12210e8a{:056x}", 4, 0)), (990, false));
+        assert_eq!(spent("0x3e8", 0, &format!("0xfb3bdb41{:064x}", 5)), (990, false));
+        assert_eq!(spent("0x3e8", 0, &format!("0xac9650d8{:064x}12210e8a{:056x}", 4, 1)), (1_000, true));
+        assert_eq!(spent("0x3e8", 10, "0x12345678"), (990, false));
+        // All of it, a value far above what the pools got, and one below it.
+        assert_eq!(spent("0x3de", 0, "0x"), (990, false));
+        assert_eq!(spent("0x7d0", 0, "0x"), (990, true));
+        assert_eq!(spent("0x1", 0, "0x"), (990, false));
     }
 
     #[test]

@@ -69,12 +69,15 @@ const UNISWAPX_REACTORS: [Address; 4] = [
 /// address indexed swapper, uint256 nonce)`. ERC-4337: `UserOperationEvent(bytes32 indexed userOpHash,
 /// address indexed sender, address indexed paymaster, uint256 nonce, bool success, uint256 actualGasCost,
 /// uint256 actualGasUsed)`. 0x: `MetaTransactionExecuted(bytes32 hash, bytes4 indexed selector, address signer,
-/// address sender)`.
+/// address sender)`. Safe: `ExecutionSuccess(bytes32 txHash, uint256 payment)` and `ExecutionFromModuleSuccess(address
+/// module)`, of the account itself; later versions index their first words.
 pub const SETTLEMENT_EVENTS: &[(&str, Role)] = &[
     ("Trade(address,address,address,uint256,uint256,uint256,bytes)", Role::CowTrade),
     ("Fill(bytes32,address,address,uint256)", Role::UniswapXFill),
     ("UserOperationEvent(bytes32,address,address,uint256,bool,uint256,uint256)", Role::UserOperation),
     ("MetaTransactionExecuted(bytes32,bytes4,address,address)", Role::MetaTransaction),
+    ("ExecutionSuccess(bytes32,uint256)", Role::AccountCall),
+    ("ExecutionFromModuleSuccess(address)", Role::AccountCall),
 ];
 
 /// The orders settled in a transaction. Of CoW only its own contract is believed; a fill names only the owner, and
@@ -107,12 +110,16 @@ fn fill(place: u32, log: &Log<'_>) -> Option<SettledOrder> {
     Some(SettledOrder { owner, terms: None, place, router: "uniswap-x", is_listed })
 }
 
-/// Accounts that signed what a relay carried out, as a listed router checked and says.
+/// Accounts that signed what somebody else carried out: as a listed router checked and says, or as the account itself
+/// says. An account that says so of itself can only charge itself.
 pub fn read_signers(logs: &[Log<'_>]) -> Vec<Address> {
-    let read = |log: &Log<'_>| {
-        let is_one = log.role() == Some(Role::MetaTransaction) && reports::is_filler(hex::address(log.address)?);
-        let [_hash, signer, _sender]: [U256; 3] = is_one.then(|| hex::words(log.data))??;
-        Some(Address::from_slice(&signer.to_be_bytes::<32>()[12..]))
+    let read = |log: &Log<'_>| match log.role()? {
+        Role::AccountCall => hex::address(log.address),
+        Role::MetaTransaction if reports::is_filler(hex::address(log.address)?) => {
+            let [_hash, signer, _sender]: [U256; 3] = hex::words(log.data)?;
+            Some(Address::from_slice(&signer.to_be_bytes::<32>()[12..]))
+        }
+        _ => None,
     };
     logs.iter().filter_map(read).collect()
 }

@@ -7,6 +7,10 @@ use crate::{hex, keccak};
 pub enum Role {
     /// A token moved.
     Transfer,
+    /// A token moved that says amounts by an event of its own, beside one for its numbered pieces.
+    AmountTransfer,
+    /// A wrapper took what it wraps, or gave it back.
+    Wrapping,
     /// Native coin was wrapped.
     Deposit,
     /// Native coin was unwrapped.
@@ -19,6 +23,8 @@ pub enum Role {
     UniswapXFill,
     /// A relay carried out what an account signed.
     MetaTransaction,
+    /// A smart account carried out a call.
+    AccountCall,
     /// An operation of a bundle ended.
     UserOperation,
     /// A router reports what it did; the number says in which of its shapes.

@@ -12,6 +12,7 @@ use crate::platforms::{Charge, Platform};
 use crate::reference::{self, Price};
 use crate::rpc::{Receipt, SentTransaction};
 use crate::rules::Rules;
+use crate::transactions;
 use alloy_primitives::{Address, U256, U512};
 use chain_plugin_sdk::amount::{from_usd, uint256, usd};
 use chain_plugin_sdk::{AssetAmount, Fee, Side, Trade, Trader, Transaction, Valuation};
@@ -48,6 +49,7 @@ impl TradeWriter<'_> {
         let DecodedTransaction { transfers, orders, operations, signers, reports, filler, .. } = found;
         let native = NativeCoin::read(&sent, &receipt.logs, self.rules.wrapped, callee);
         let (filler, rules) = (*filler, self.rules);
+        let signers: &[Address] = &[&signers[..], &transactions::authorities(&sent)].concat();
         let view =
             TransactionView { sender, callee, transfers, orders, operations, signers, reports, filler, native, rules };
         let routes = attribution::attribute(&view, legs);
@@ -71,7 +73,7 @@ impl TradeWriter<'_> {
             fees: vec![],
             platform: None,
             valuation: self.value(&attributed.route, legs, transfers),
-            attributes: attributed.router.map(|router| ("router".to_owned(), router.to_owned())).into_iter().collect(),
+            attributes: attributes_of(attributed),
         };
         let mut trades: Vec<Trade> = (0..).zip(&routes).map(trade).collect();
         let native_moves =
@@ -83,7 +85,33 @@ impl TradeWriter<'_> {
             charges.extend(self.kept(platform, callee, &routes, &native, &charges));
             self.attribute(platform, &routes, charges, &mut trades);
         }
+        for (attributed, trade) in routes.iter().zip(&mut trades) {
+            self.add_services(&view, attributed, legs, trade);
+        }
         Some(trades)
+    }
+
+    /// Adds what the contract called paid on of the wrapped coin before it unwrapped the rest for the trader.
+    fn add_services(&self, view: &TransactionView<'_>, attributed: &AttributedRoute, legs: &[Leg], trade: &mut Trade) {
+        let (Some(wrapped), Some(callee)) = (self.rules.wrapped, view.callee) else { return };
+        let (bought, from_pools) = (attributed.route.bought, view.flow(callee, wrapped).into);
+        if bought.0 != wrapped || bought.1 != view.native.unwrapped_by_callee || bought.1 >= from_pools {
+            return;
+        }
+        let is_pool = |account: Address| legs.iter().any(|leg| leg.holder == account);
+        let paid_on = view.transfers.iter().filter(|it| it.token == wrapped && it.from == callee && !is_pool(it.to));
+        for Transfer { to, raw, .. } in paid_on {
+            let fee = Fee {
+                kind: "service".to_owned(),
+                asset: hex::encode(wrapped),
+                raw: uint256(*raw),
+                recipient: Some(hex::encode(*to)),
+                included: true,
+            };
+            if !trade.fees.iter().any(|known| (&known.recipient, known.raw) == (&fee.recipient, fee.raw)) {
+                trade.fees.push(fee);
+            }
+        }
     }
 
     /// All trades of the transaction are the platform's; each charge goes to the first that has its asset on a side.
@@ -148,6 +176,13 @@ impl TradeWriter<'_> {
         let part: U512 = (U512::from(raw) * U512::from(notional)) / U512::from(whole);
         u128::try_from(part).ok().filter(|part| *part <= notional)
     }
+}
+
+/// Who settled the trade, and whether a side is estimated.
+fn attributes_of(attributed: &AttributedRoute) -> Vec<(String, String)> {
+    let router = attributed.router.map(|router| ("router", router));
+    let confidence = attributed.is_estimated.then_some(("confidence", "estimated"));
+    [router, confidence].into_iter().flatten().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn contract_legs(legs: &[Leg], which: &[usize]) -> Vec<chain_plugin_sdk::Leg> {

@@ -10,6 +10,7 @@ use crate::{hex, keccak, trie};
 use alloy_primitives::{Address, B256, Signature, U256};
 use chain_plugin_sdk::json::{Cursor, Malformed};
 use layout::{Layout, Part};
+use memchr::memmem;
 use std::ops::Range;
 
 /// The attribute `proof` of a block whose logs, transactions and their senders are proved.
@@ -74,6 +75,28 @@ impl ProvedTransactions<'_> {
             Err(format!("the receipt of {hash} names a sender who did not sign the transaction; {sender} did"))
         }
     }
+}
+
+/// The accounts that let their address run a contract's code by a signature in this transaction (EIP-7702); none where the
+/// node gives no whole transaction.
+pub(crate) fn authorities(sent: &SentTransaction<'_>) -> Vec<Address> {
+    // Most transactions have no such list, and need not be read for it.
+    let has_list = sent.whole.is_some_and(|whole| memmem::find(whole, b"\"authorizationList\"").is_some());
+    let Some(transaction) = has_list.then(|| Transaction::read(sent).ok()).flatten() else { return vec![] };
+    let list = transaction.value("authorizationList").filter(|_| transaction.layout.kind == 4);
+    list.map(layout::authorizations).unwrap_or_default().iter().filter_map(authority).collect()
+}
+
+fn authority(signed: &layout::Authorization<'_>) -> Option<Address> {
+    let (mut fields, mut message) = (vec![], vec![0x05]);
+    signed.put_unsigned(&mut fields)?;
+    put_header(true, fields.len(), &mut message);
+    message.extend_from_slice(&fields);
+    let odd = match hex::quantity(signed.parity?)? {
+        parity @ (0 | 1) => parity == 1,
+        _ => return None,
+    };
+    recover(keccak::hash(&message), signed.r?, signed.s?, odd)
 }
 
 /// One transaction as its node gives it.

@@ -1,8 +1,9 @@
 //! The trader's own amounts: what its account gave and got, in place of what pools moved.
 
 use crate::attribution::rule::AttributedRoute;
-use crate::attribution::transaction::{TransactionView, only};
+use crate::attribution::transaction::{TransactionView, only, without_fee};
 use crate::model::{Moved, Route};
+use crate::native::Spent;
 use crate::reports::Report;
 use alloy_primitives::{Address, U256};
 use netting::RouteKind;
@@ -39,12 +40,13 @@ pub(crate) fn merge_into_one(transaction: &TransactionView<'_>, routes: &[Attrib
 /// Puts the trader's own amounts in place of the pools', where one route alone can have caused them.
 pub(crate) fn use_traders_amounts(transaction: &TransactionView<'_>, routes: &mut [AttributedRoute]) {
     let sides = Sides::from_routes(transaction, routes);
-    for AttributedRoute { trader, route, router, .. } in routes {
+    for AttributedRoute { trader, route, router, is_estimated, .. } in routes {
         if route.kind == RouteKind::Cycle || router.is_some() {
             continue;
         }
         if sides.is_of_one_route(*trader, route.sold.0) {
-            route.sold.1 = sides.sold(transaction, *trader, route);
+            let sold = sides.sold(transaction, *trader, route);
+            (route.sold.1, *is_estimated) = (sold.raw, sold.is_estimated);
         }
         if sides.is_of_one_route(*trader, route.bought.0) {
             route.bought.1 = bought(transaction, *trader, route);
@@ -78,7 +80,8 @@ impl Sides {
     }
 
     /// What the trader gave of the asset sold.
-    fn sold(&self, transaction: &TransactionView<'_>, trader: Address, route: &Route) -> U256 {
+    fn sold(&self, transaction: &TransactionView<'_>, trader: Address, route: &Route) -> Spent {
+        let certain = |raw| Spent { raw, is_estimated: false };
         let (asset, raw) = route.sold;
         let gave = given(transaction, trader, asset);
         let is_not_too_much = if self.given_by_others.binary_search(&asset).is_ok() {
@@ -87,11 +90,11 @@ impl Sides {
             gave / U256::from(MAX_TAX_FACTOR) <= raw
         };
         if gave >= raw - rounding(raw) && is_not_too_much {
-            gave
+            certain(gave)
         } else if gave.is_zero() && trader == transaction.sender && transaction.is_coin(asset) {
             transaction.native.spent(raw, route.bought.1)
         } else {
-            raw
+            certain(raw)
         }
     }
 }
@@ -105,7 +108,7 @@ fn bought(transaction: &TransactionView<'_>, trader: Address, route: &Route) -> 
     if is_likely && !got.is_zero() {
         got
     } else if got.is_zero() && transaction.is_coin(asset) {
-        paid_out(transaction, trader, route).unwrap_or(raw)
+        paid_out(transaction, trader, route).or_else(|| unwrapped_for(transaction, trader, raw)).unwrap_or(raw)
     } else {
         raw
     }
@@ -124,6 +127,15 @@ pub(crate) fn paid_out(transaction: &TransactionView<'_>, trader: Address, route
     let report = only(all().filter(is_called)).or_else(|| only(all().filter(is_of_all)))?;
     let (paid, from_pools) = (report.bought.1, route.bought.1);
     (paid <= from_pools && paid >= from_pools / U256::from(MAX_TAX_FACTOR)).then_some(paid)
+}
+
+/// The native coin that the router called unwrapped of what the pools gave it, where it kept or paid on a fee before.
+fn unwrapped_for(transaction: &TransactionView<'_>, trader: Address, from_pools: U256) -> Option<U256> {
+    let callee = transaction.callee.filter(|callee| *callee != trader)?;
+    let unwrapped = transaction.native.unwrapped_by_callee;
+    let came = transaction.flow(callee, transaction.rules.wrapped?).into;
+    let is_of_it = came >= from_pools && came <= from_pools.saturating_add(rounding(from_pools));
+    (is_of_it && unwrapped < from_pools && unwrapped >= without_fee(from_pools)).then_some(unwrapped)
 }
 
 /// What an account gave of a token, less what it got.

@@ -133,7 +133,7 @@ fn route_of_order(
     }
     let (trader, evidence) = first_that_holds(&OrderView::RULES, &OrderView { transaction, order, bought })?;
     let route = Route { kind: RouteKind::Swap, sold, bought, legs: vec![] };
-    Some(AttributedRoute { route, trader, evidence, router: Some(order.router) })
+    Some(AttributedRoute { route, trader, evidence, router: Some(order.router), is_estimated: false })
 }
 
 /// The one token that an account gave and the one that it got. A side that left no log is native coin: it is what the

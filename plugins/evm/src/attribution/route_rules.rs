@@ -28,7 +28,7 @@ pub(crate) struct RouteView<'a> {
 
 impl<'a> RouteView<'a> {
     /// The rules, in order; the last one always holds.
-    pub(crate) const RULES: [Rule<Self>; 10] = [
+    pub(crate) const RULES: [Rule<Self>; 11] = [
         Rule { name: "operation-account", evidence: Evidence::UserOperation, decide: Self::operation_account },
         Rule { name: "cycle-of-the-sender", evidence: Evidence::TxSender, decide: Self::cycle_of_the_sender },
         Rule { name: "sender-brought-coin", evidence: Evidence::TxSender, decide: Self::sender_brought_coin },
@@ -36,6 +36,7 @@ impl<'a> RouteView<'a> {
         Rule { name: "sender-got", evidence: Evidence::TxSender, decide: Self::sender_got },
         Rule { name: "reported-payee", evidence: Evidence::Recipient, decide: Self::reported_payee },
         Rule { name: "bound-account", evidence: Evidence::TokenFlow, decide: Self::bound_account },
+        Rule { name: "called-account", evidence: Evidence::TokenFlow, decide: Self::called_account },
         Rule { name: "only-maker", evidence: Evidence::TokenFlow, decide: Self::only_maker },
         Rule { name: "arrival-over-a-bridge", evidence: Evidence::Recipient, decide: Self::arrival_over_a_bridge },
         Rule { name: "else-the-sender", evidence: Evidence::TxSender, decide: Self::else_the_sender },
@@ -115,6 +116,18 @@ impl<'a> RouteView<'a> {
             && (self.transaction.is_coin(bought) || of_bought.into.saturating_sub(of_bought.out) >= without_fee(got))
     }
 
+    /// The sender moved nothing, and the account that it called gave what was sold and got what was bought: a smart account
+    /// whose call somebody else pays for. A router passes on what it gets, so it has no side of its own.
+    fn called_account(&self) -> Option<Address> {
+        let transaction = self.transaction;
+        let (given, got) = transaction.net_of_account(transaction.sender);
+        let callee = transaction.callee.filter(|callee| !self.is_pool_or_token(*callee))?;
+        let is_coin_shown = self.flows_of_bought().get(&callee).is_some_and(|moved| moved.into > moved.out);
+        let has_moved = !given.is_empty() || !got.is_empty() || !transaction.native.value.is_zero();
+        let is_account = !has_moved && !reports::is_filler(callee) && is_coin_shown && self.has_both_sides(callee);
+        is_account.then_some(callee)
+    }
+
     /// A router filled a standing order, and one account can be its owner.
     fn only_maker(&self) -> Option<Address> {
         only(self.transaction.makers(self.legs).into_iter())
@@ -156,9 +169,12 @@ impl<'a> RouteView<'a> {
     /// Whether an account may be the trader: it is no pool that was crossed, not the contract called, not one of the
     /// two tokens, not the zero address.
     fn may_be_trader(&self, account: Address) -> bool {
+        !self.is_pool_or_token(account) && Some(account) != self.transaction.callee && !account.is_zero()
+    }
+
+    fn is_pool_or_token(&self, account: Address) -> bool {
         let is_pool = self.legs.iter().any(|leg| leg.holder == account);
-        let is_token = [self.route.sold.0, self.route.bought.0].contains(&account);
-        !is_pool && !is_token && Some(account) != self.transaction.callee && !account.is_zero()
+        is_pool || [self.route.sold.0, self.route.bought.0].contains(&account)
     }
 
     fn flows_of_sold(&self) -> &BTreeMap<Address, Moved> {

@@ -61,6 +61,8 @@ pub(crate) struct AttributedRoute {
     pub(crate) evidence: Evidence,
     /// Who settled it, where an event says so.
     pub(crate) router: Option<&'static str>,
+    /// Whether an amount of native coin is what most likely happened: only a trace would show it.
+    pub(crate) is_estimated: bool,
 }
 
 /// What one account gave for what through a router, whatever pools it crossed.
@@ -81,6 +83,6 @@ impl Exchange {
     pub(crate) fn attributed(self, evidence: Evidence) -> AttributedRoute {
         let Self { trader, sold, bought, router } = self;
         let route = Route { kind: netting::RouteKind::Swap, sold, bought, legs: vec![] };
-        AttributedRoute { route, trader, evidence, router: Some(router) }
+        AttributedRoute { route, trader, evidence, router: Some(router), is_estimated: false }
     }
 }

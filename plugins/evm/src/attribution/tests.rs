@@ -61,6 +61,7 @@ pub(super) fn leg(sold: Amount, bought: Amount) -> Leg {
         bought,
         recipient: None,
         place: 1,
+        sold_by_token: false,
         is_proved: true,
     }
 }
@@ -174,6 +175,7 @@ fn what_is_split_over_two_traders_is_in_neither_as_a_whole() {
         trader,
         evidence: Evidence::TokenFlow,
         router: None,
+        is_estimated: false,
     };
     let sold = |mut routes: Vec<AttributedRoute>, gave: u64, more: &[Transfer]| {
         let transfers = [&[moved(SOLD, farm, ROUTER, gave)], more].concat();

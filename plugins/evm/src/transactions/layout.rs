@@ -167,27 +167,65 @@ pub(super) fn put_access_list(list: Option<&[u8]>, out: &mut Vec<u8>) -> Option<
     Some(())
 }
 
-/// The fields of an authorization, as nodes name them.
-const AUTHORIZATION: [&[u8]; 7] = [b"chainId", b"address", b"nonce", b"yParity", b"r", b"s", b"v"];
+/// What an account signed to let its address run a contract's code (EIP-7702).
+#[derive(Default)]
+pub(super) struct Authorization<'a> {
+    chain: Option<Text<'a>>,
+    address: Option<Text<'a>>,
+    nonce: Option<Text<'a>>,
+    pub(super) parity: Option<Text<'a>>,
+    pub(super) r: Option<Text<'a>>,
+    pub(super) s: Option<Text<'a>>,
+}
 
-/// Appends what accounts signed to let their address run a contract's code (EIP-7702).
+impl<'a> Authorization<'a> {
+    fn read(object: &mut Cursor<'a>) -> Result<Self, Malformed> {
+        let (mut read, mut v) = (Self::default(), None);
+        object.object(|name, value| {
+            let field = match name {
+                b"chainId" => &mut read.chain,
+                b"address" => &mut read.address,
+                b"nonce" => &mut read.nonce,
+                b"yParity" => &mut read.parity,
+                b"r" => &mut read.r,
+                b"s" => &mut read.s,
+                b"v" => &mut v,
+                _ => return value.skip(),
+            };
+            *field = value.optional_text()?;
+            Ok(())
+        })?;
+        read.parity = read.parity.or(v);
+        Ok(read)
+    }
+
+    /// Appends what is signed: chain, contract and nonce.
+    pub(super) fn put_unsigned(&self, out: &mut Vec<u8>) -> Option<()> {
+        put_quantity(self.chain?, out)?;
+        put_bytes(self.address?, out)?;
+        put_quantity(self.nonce?, out)
+    }
+}
+
+/// The authorizations of a transaction; none where the list cannot be read.
+pub(super) fn authorizations(list: &[u8]) -> Vec<Authorization<'_>> {
+    let mut all = vec![];
+    let read = each_object(list, |object| {
+        all.push(Authorization::read(object)?);
+        Ok(())
+    });
+    read.map(|()| all).unwrap_or_default()
+}
+
+/// Appends a list of authorizations.
 pub(super) fn put_authorizations(list: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut body = vec![];
     each_object(list, |object| {
-        let mut fields: [Option<Text<'_>>; AUTHORIZATION.len()] = [None; AUTHORIZATION.len()];
-        object.object(|name, value| {
-            match AUTHORIZATION.iter().position(|known| *known == name) {
-                Some(at) => fields[at] = value.optional_text()?,
-                None => value.skip()?,
-            }
-            Ok::<_, Malformed>(())
-        })?;
-        let [chain, address, nonce, parity, r, s, v] = fields;
+        let signed = Authorization::read(object)?;
         let mut entry = vec![];
         let mut put = || {
-            put_quantity(chain?, &mut entry)?;
-            put_bytes(address?, &mut entry)?;
-            [nonce, parity.or(v), r, s].into_iter().try_for_each(|quantity| put_quantity(quantity?, &mut entry))
+            signed.put_unsigned(&mut entry)?;
+            [signed.parity, signed.r, signed.s].into_iter().try_for_each(|quantity| put_quantity(quantity?, &mut entry))
         };
         put().ok_or(object.malformed("a whole authorization before this place"))?;
         put_list(&entry, &mut body);

@@ -69,6 +69,18 @@ fn every_type_of_ethereum_is_encoded_and_its_signer_recovered() {
 }
 
 #[test]
+fn who_authorized_a_contract_is_recovered() {
+    let vectors: Vec<Value> = serde_json::from_str(include_str!("signed.json")).unwrap();
+    let of = |transaction: &Value| {
+        let text = transaction.to_string();
+        authorities(&SentTransaction { whole: Some(text.as_bytes()), ..SentTransaction::default() })
+    };
+    assert_eq!(of(&vectors[3]["transaction"]), [address!("58da990a8f4a3a6ca7cb6315d68a140105917352")]);
+    assert_eq!(of(&vectors[1]["transaction"]), [Address::ZERO; 0]);
+    assert_eq!(authorities(&SentTransaction::default()), [Address::ZERO; 0]);
+}
+
+#[test]
 fn without_a_signature_nobody_is_proved_to_have_sent_it() {
     let transaction = json!({
         "type": "0x0", "nonce": "0x1", "gasPrice": "0x0", "gas": "0x5208", "to": null, "value": "0x0", "input": "0x",
