@@ -29,10 +29,11 @@ pub(crate) async fn hold_assigned(
     engine: Engine,
     log: Log,
     catalog: Catalog,
+    command: String,
     shutdown: Shutdown,
 ) -> Result<(), Unavailable> {
     let mut reader = log.member(JOURNAL_GROUP, &topics::JOURNAL, journal::is_request_key).await?;
-    let instance = Arc::new(Instance::new(engine, log, reader.membership(), catalog, Requests::default()));
+    let instance = Arc::new(Instance::new(engine, log, reader.membership(), catalog, Requests::default(), command));
     let mut held = HeldPartitions::new(instance);
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     while !shutdown.requested() {

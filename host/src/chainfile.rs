@@ -157,8 +157,17 @@ pub fn read(path: &Path, variables: &Variables<'_, impl Strings>) -> Result<Chai
     parse(path, &text, variables).map_err(|problems| problems.into_iter().map(here).collect())
 }
 
+/// The chain that a file is about, whatever else is wrong with it: the id in its text, else its name.
+pub(crate) fn id_of(path: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let table = toml::from_str::<toml::Table>(&text).ok();
+    let written = table.as_ref().and_then(|table| table.get("id")).and_then(toml::Value::as_str);
+    let id = written.or_else(|| path.file_stem()?.to_str())?;
+    text::is_id(id).then(|| id.to_owned())
+}
+
 fn parse(path: &Path, text: &str, variables: &Variables<'_, impl Strings>) -> Result<ChainFile, Vec<String>> {
-    let mut table: toml::Table = toml::from_str(text).map_err(|e| vec![one_line(&e)])?;
+    let mut table: toml::Table = toml::from_str(text).map_err(|e| vec![one_line(&e, text)])?;
     let mut found = Filled::default();
     for (key, value) in &mut table {
         fill(key, value, variables, &mut found);
@@ -167,14 +176,18 @@ fn parse(path: &Path, text: &str, variables: &Variables<'_, impl Strings>) -> Re
     match table.try_into::<Text>() {
         Ok(text) => text.check(path, secrets, problems),
         Err(e) => {
-            problems.push(one_line(&e));
+            let filled = ChainFile { secrets, ..ChainFile::default() };
+            problems.push(filled.without_secrets(&one_line(&e, text)));
             Err(problems)
         }
     }
 }
 
-fn one_line(error: &toml::de::Error) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+/// What is wrong with a text and in which line; not the line itself, which may hold a key.
+fn one_line(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    let before = error.span().and_then(|span| text.get(..span.start));
+    before.map_or(message.clone(), |before| format!("line {}: {message}", before.matches('\n').count() + 1))
 }
 
 #[cfg(test)]
@@ -218,5 +231,10 @@ mod tests {
         assert!(unpinned[0].contains("must name a version"), "{unpinned:?}");
         let unknown = parsed("id = \"a\"\nplugin = \"evm\"\nsped = 1").unwrap_err();
         assert!(unknown[0].contains("sped"), "{unknown:?}");
+        let cut = parsed("id = \"a\"\nendpoints = [\"http://node/key-of-mine\n").unwrap_err();
+        assert!(cut[0].contains("line 2") && !cut[0].contains("key-of-mine"), "{cut:?}");
+        let typed = parsed("id = \"a\"\nplugin = \"evm\"\npoll_ms = \"${NODE}\"").unwrap_err();
+        assert!(typed[0].contains("poll_ms") || typed[0].contains("expected"), "{typed:?}");
+        assert!(!typed[0].contains("/key"), "{typed:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! The command line of the binary `chain-ingestor`.
 
+use chain_ingestor::ChainCommand;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -28,27 +29,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: PluginCommand,
     },
-    /// Put the heights of a chain that nothing covers on the tape, while live goes on.
-    Backfill {
-        /// Id of the chain.
-        #[arg(long)]
-        chain: String,
-        /// First height.
-        #[arg(long)]
-        from: u64,
-        /// Last height.
-        #[arg(long)]
-        to: u64,
-    },
-    /// Take back every trade of a chain above a height, final or not, and follow the chain from there.
-    Rewind {
-        /// Id of the chain.
-        #[arg(long)]
-        chain: String,
-        /// The last height to keep.
-        #[arg(long)]
-        to: u64,
-    },
+    #[command(flatten)]
+    Chain(ChainCommand),
     /// Check settings, chain files and plugins, and print what is resolved.
     CheckConfig,
     /// Check whether the log can be reached (exec probe).

@@ -1,9 +1,8 @@
 //! The commands of the binary `chain-ingestor`: each reads what it needs, does its work and prints the result.
 
 use crate::command_line::{PluginCommand, ScanSource};
-use chain_ingestor::{Settings, check, file_request, kit, scan};
+use chain_ingestor::{ChainCommand, Settings, check, kit, scan};
 use environment::{Layers, Problems, process};
-use ingest_domain::RequestKind;
 use std::path::Path;
 use tape_log::{Log, settings::target};
 
@@ -62,14 +61,9 @@ pub(crate) async fn plugin(command: PluginCommand, layers: &Layers, mut problems
     Ok(())
 }
 
-/// Files a request for a chain and prints what happens next.
-pub(crate) async fn file_request(
-    layers: &Layers,
-    problems: Problems,
-    chain: &str,
-    kind: RequestKind,
-) -> anyhow::Result<()> {
+/// Carries out a command on one chain and prints what happens next.
+pub(crate) async fn chain(layers: &Layers, problems: Problems, command: &ChainCommand) -> anyhow::Result<()> {
     let log = open_log(layers, problems).await?;
-    println!("{}", file_request::file_request(&log, chain, kind).await?);
+    println!("{}", command.execute(&log, "chain-ingestor").await?);
     Ok(())
 }

@@ -29,8 +29,10 @@ mod assignment;
 mod run;
 pub mod scan;
 pub mod file_request;
+mod chain_command;
 pub mod kit;
 pub mod check;
 
+pub use chain_command::ChainCommand;
 pub use run::run;
 pub use settings::Settings;

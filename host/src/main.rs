@@ -7,7 +7,6 @@ use chain_ingestor::{Settings, check};
 use clap::Parser;
 use command_line::{Arguments, Command};
 use environment::{Layers, Problems, Shutdown, process};
-use ingest_domain::RequestKind;
 use std::process::ExitCode;
 
 /// Most of the work is to make and drop small texts, on one thread and on another: mimalloc is faster at it.
@@ -31,12 +30,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Scan { plugin, source } => commands::scan(&plugin, source, &layers).await,
         Command::Plugin { command } => commands::plugin(command, &layers, problems).await,
-        Command::Backfill { chain, from, to } => {
-            commands::file_request(&layers, problems, &chain, RequestKind::Backfill { from, to }).await
-        }
-        Command::Rewind { chain, to } => {
-            commands::file_request(&layers, problems, &chain, RequestKind::Rewind { to }).await
-        }
+        Command::Chain(command) => commands::chain(&layers, problems, &command).await,
         Command::CheckConfig => commands::check_config(&layers, problems).await,
         Command::Health => {
             Settings::read(&layers, &mut problems);

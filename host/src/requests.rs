@@ -32,6 +32,8 @@ impl Requests {
         let kind = record.value.as_deref().map(journal::decode_request).transpose()?.map(|request| match request {
             journal::Request::Backfill { from, to } => RequestKind::Backfill { from, to },
             journal::Request::Rewind { to } => RequestKind::Rewind { to },
+            journal::Request::Skip { height } => RequestKind::Skip { height },
+            journal::Request::Retry => RequestKind::Retry,
         });
         let mut chains = self.lock();
         let requests = chains.entry(chain.to_owned()).or_default();
@@ -95,6 +97,8 @@ fn wire_request(kind: RequestKind) -> journal::Request {
     match kind {
         RequestKind::Backfill { from, to } => journal::Request::Backfill { from, to },
         RequestKind::Rewind { to } => journal::Request::Rewind { to },
+        RequestKind::Skip { height } => journal::Request::Skip { height },
+        RequestKind::Retry => journal::Request::Retry,
     }
 }
 

@@ -19,8 +19,10 @@ pub async fn run(settings: Settings, strings: &impl Strings, log: Log, shutdown:
     let engine = Engine::new(settings.scans)?;
     let Some(in_force) = wait_for_log(&log, &shutdown).await else { return Ok(()) };
     let (catalog, mut keeper) = Keeper::open(&engine, &settings, strings, in_force).await?;
+    let (inbox, command) = (log.clone(), settings.command.clone());
     tokio::select! {
-        held = assignment::hold_assigned(engine, log, catalog, shutdown) => held.context("share the chains"),
+        held = assignment::hold_assigned(engine, log, catalog, command, shutdown) => held.context("share the chains"),
+        () = tape_log::inbox::follow(&inbox) => Ok(()),
         () = async { keeper.keep_current(strings).await } => Ok(()),
     }
 }
@@ -47,7 +49,10 @@ async fn code_in_force(log: &Log) -> Result<HashMap<String, Detector>, Unavailab
             && let Ok(progressed) = progress::decode(&value)
         {
             let progress::Generation { plugin, version, digest } = progressed.detector;
-            in_force.insert(progressed.chain, Detector { plugin, version, digest });
+            // A chain that was never followed has no code in force.
+            if !digest.is_empty() {
+                in_force.insert(progressed.chain, Detector { plugin, version, digest });
+            }
         }
     }
     Ok(in_force)

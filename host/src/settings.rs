@@ -19,6 +19,8 @@ pub struct Settings {
     pub gate: Gate,
     /// Names this ingestor among those that share the folders.
     pub instance: String,
+    /// The program with the commands `rewind`, `backfill` and `repair`, as an operator of this process calls it.
+    pub command: String,
 }
 
 impl Settings {
@@ -37,6 +39,7 @@ impl Settings {
             scans: problems.parsed(strings, "SCANS_AT_ONCE", 16),
             gate,
             instance,
+            command: "chain-ingestor".to_owned(),
         }
     }
 

@@ -322,6 +322,15 @@ impl ChainReader for Source {
         self.any_endpoint_has(block, tip).await
     }
 
+    fn endpoint(&self) -> Option<Arc<str>> {
+        let active = self.active.as_ref().ok()?;
+        let names = match &self.last {
+            Some(last) => last.name(),
+            None => active.endpoints.iter().map(|endpoint| endpoint.name()).collect::<Vec<_>>().join(", "),
+        };
+        Some(names).filter(|names| !names.is_empty()).map(Arc::from)
+    }
+
     fn blame(&mut self, why: &str) {
         if let Some(endpoint) = self.last.take() {
             endpoint.blame(why);

@@ -4,6 +4,7 @@ mod encoder;
 mod hold;
 mod journal;
 mod recent;
+pub(crate) mod repair;
 
 pub use hold::Hold;
 
@@ -11,14 +12,14 @@ use self::journal::{ChainJournal, OnTape};
 use crate::in_force::InForce;
 use crate::measures::Subject;
 use encoder::StepEncoder;
-use ingest_domain::{AppendOutcome, Block, Journal, Lease, Request, Step, Tape};
+use ingest_domain::{AppendOutcome, Block, Cursor, Journal, Lease, Progress, Request, Step, Tape};
 use recent::RecentBlocks;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tape::{BlockId, Trade, Unavailable};
 use tape_log::{Appended, Log, Writer, topics};
-use wire::v1::{journal as wire_journal, trade};
+use wire::v1::{journal as wire_journal, progress, trade};
 
 /// The tape on a log, for one chain.
 pub struct LogTape {
@@ -46,7 +47,7 @@ impl Tape for LogTape {
         };
         let (log, recent) = (self.hold.log.clone(), RecentBlocks::default());
         let journal = chain_journal.journal();
-        let lease = LogLease { log, writer, encoder, on_tape: chain_journal.on_tape(), recent };
+        let lease = LogLease { log, writer, encoder, on_tape: chain_journal.on_tape(), recent, published_before: None };
         Ok((lease, journal))
     }
 }
@@ -58,6 +59,7 @@ pub struct LogLease {
     encoder: StepEncoder,
     on_tape: OnTape,
     recent: RecentBlocks,
+    published_before: Option<progress::ChainProgressed>,
 }
 
 impl Lease for LogLease {
@@ -100,6 +102,23 @@ impl Lease for LogLease {
                 AppendOutcome::Done
             }
             Appended::Lost => AppendOutcome::Lost,
+            Appended::Refused(why) => AppendOutcome::Refused(why),
+            Appended::Unknown(unavailable) => AppendOutcome::Unknown(unavailable),
+        }
+    }
+
+    async fn announce(&mut self, cursor: Option<&Cursor>, progress: &Progress) -> AppendOutcome {
+        let record = match cursor {
+            Some(cursor) => self.encoder.progress(cursor, progress, &self.on_tape),
+            None => match self.published_before().await {
+                Ok(before) => self.encoder.progress_after(before, progress),
+                Err(unavailable) => return AppendOutcome::Unknown(unavailable),
+            },
+        };
+        match self.writer.append(vec![], |_| vec![record]).await {
+            Appended::Done => AppendOutcome::Done,
+            Appended::Lost => AppendOutcome::Lost,
+            Appended::Refused(why) => AppendOutcome::Refused(why),
             Appended::Unknown(unavailable) => AppendOutcome::Unknown(unavailable),
         }
     }
@@ -110,6 +129,9 @@ impl Lease for LogLease {
             return Ok(recent);
         }
         let journal = ChainJournal::read(&self.log, &self.encoder.partition, &self.encoder.chain).await?;
+        if let Some(why) = journal.unreadable_records() {
+            return Err(Unavailable::new("read the journal", why));
+        }
         Ok(journal.blocks_above(height))
     }
 
@@ -137,6 +159,36 @@ impl Lease for LogLease {
     fn requests(&mut self) -> Vec<Request> {
         self.encoder.requests.of_chain(&self.encoder.chain)
     }
+}
+
+impl LogLease {
+    /// What was published of the chain last, read once: of a chain whose cursor is not known this is all there is.
+    async fn published_before(&mut self) -> Result<progress::ChainProgressed, Unavailable> {
+        if let Some(before) = &self.published_before {
+            return Ok(before.clone());
+        }
+        let published = newest_progress(&self.log, &self.encoder.chain).await?;
+        // A record that cannot be read is as good as none.
+        let before = published.and_then(Result::ok).unwrap_or_else(|| self.encoder.nothing_followed());
+        Ok(self.published_before.insert(before).clone())
+    }
+}
+
+/// The newest progress of a chain, if there is one.
+pub(crate) async fn newest_progress(
+    log: &Log,
+    chain: &str,
+) -> Result<Option<Result<progress::ChainProgressed, wire::Invalid>>, Unavailable> {
+    let newest: Arc<Mutex<Option<Vec<u8>>>> = Arc::default();
+    let (kept, key) = (Arc::clone(&newest), chain.as_bytes().to_vec());
+    let each = move |record: tape_log::Stored| {
+        if record.key == key {
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = record.value;
+        }
+    };
+    log.visit(&topics::PROGRESS.partition(0), each).await?;
+    let newest = newest.lock().unwrap_or_else(PoisonError::into_inner).take();
+    Ok(newest.map(|value| progress::decode(&value)))
 }
 
 /// Trades by their block, newest block first, each block's in chain order.

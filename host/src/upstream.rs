@@ -21,6 +21,8 @@ const MIN_PASSED_OVER: Duration = Duration::from_secs(2);
 const MAX_PASSED_OVER: Duration = Duration::from_mins(2);
 /// Longest wait that an endpoint may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
+/// Labels of a host name from this length on may be keys, and are not shown.
+const MIN_KEY_LABEL_BYTES: usize = 24;
 /// Headers that only the host sets.
 const HOST_HEADERS: [&str; 6] =
     ["host", "authorization", "content-length", "transfer-encoding", "connection", "user-agent"];
@@ -144,6 +146,11 @@ impl Endpoint {
             })
         };
         Ok(urls.iter().enumerate().map(endpoint).collect())
+    }
+
+    /// Its name for people: host and port, without path and keys.
+    pub fn name(&self) -> String {
+        name_of(&self.url)
     }
 
     /// Sends all at once; one answer per request, in order.
@@ -279,6 +286,16 @@ fn secrets_in(url: &str) -> Vec<String> {
     let user = before_query.split_once('@').map_or("", |(user, _)| user);
     let segments = before_query.split('/').skip(1).filter(|segment| segment.len() >= 16);
     segments.chain([user, query]).filter(|secret| !secret.is_empty()).map(str::to_owned).collect()
+}
+
+/// Host and port of an address, for people: without path, query and user, and without a label so long that it may be a
+/// key.
+fn name_of(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let label = |label: &'_ str| if label.len() < MIN_KEY_LABEL_BYTES { label.to_owned() } else { "***".to_owned() };
+    host.split('.').map(label).collect::<Vec<_>>().join(".")
 }
 
 fn is_temporary(status: u16) -> bool {

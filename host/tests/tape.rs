@@ -1,6 +1,7 @@
 //! One suite for the tape port on every log: claims fence, steps are atomic, the journal matches what was appended.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use chain_ingestor::ChainCommand;
 use chain_ingestor::chainfile::ChainFile;
 use chain_ingestor::in_force::{Entry, InForce};
 use chain_ingestor::requests::{Requests, request_record};
@@ -11,6 +12,7 @@ use ingest_domain::{
 use std::sync::Arc;
 use tape::{BlockId, BlockRef, Detector, Raw, Side, Status, Trade, Trader, Transaction};
 use tape_log::{Log, Membership, Target, topics};
+use wire::v1::progress::{ChainProgressed, State};
 
 fn chain_file(id: &str) -> ChainFile {
     ChainFile {
@@ -67,6 +69,10 @@ fn in_force(chain: &str) -> InForce {
     InForce::new(Entry::parked(Arc::new(chain_file(chain)), detector(), "no plugin runs in this test"))
 }
 
+fn progress(state: ChainState, latest: Option<BlockId>) -> Progress {
+    Progress { state, latest, proof: "test".into(), since_ms: 7, endpoint: Some("node.test:1".into()) }
+}
+
 /// The step that appends blocks after `before` steps.
 fn pushing(chain: &str, before: u64, heights: &[u64]) -> Step {
     let blocks: Vec<Block> = heights.iter().map(|height| block(chain, *height)).collect();
@@ -82,7 +88,7 @@ fn pushing(chain: &str, before: u64, heights: &[u64]) -> Step {
         finalized: None,
         unbacked: 0,
     };
-    let progress = Progress { state: ChainState::Live, latest: Some(id(last)), proof: "test".into() };
+    let progress = progress(ChainState::Live, Some(id(last)));
     Step {
         changes: blocks.iter().flat_map(|b| b.trades.iter().map(|t| (Status::Observed, t.clone()))).collect(),
         pushed: blocks,
@@ -133,7 +139,7 @@ async fn the_journal_is_what_was_appended(log: &Log) {
     assert!(matches!(lease.append(&step).await, AppendOutcome::Done));
     let remembered = lease.journalled_above(5).await.unwrap();
     let (mut lease, journal) = claim(log, "kept").await;
-    assert_eq!(journal, Journal { cursor: Some(step.cursor), blocks: vec![id(5), id(6), id(7)], ranges: vec![] });
+    assert_eq!(journal, Journal { cursor: Some(step.cursor), blocks: vec![id(5), id(6), id(7)], ..Journal::default() });
     let above = lease.journalled_above(5).await.unwrap();
     assert_eq!(above, [(id(7), block("kept", 7).trades), (id(6), block("kept", 6).trades)], "newest first");
     assert_eq!(remembered, above, "the lease that wrote it returns the same");
@@ -273,6 +279,121 @@ async fn a_request_is_kept_until_it_is_fulfilled(log: &Log) {
     assert_eq!(claim(log, "asked").await.0.requests(), left, "the journal says so too");
 }
 
+fn stray(chain: &str, key: String, value: &str) -> tape_log::Record {
+    let partition = topics::JOURNAL.partition_of(chain.as_bytes());
+    tape_log::Record { partition, key: key.into_bytes(), headers: vec![], value: Some(value.as_bytes().to_vec()) }
+}
+
+async fn command(log: &Log, command: ChainCommand) -> String {
+    command.execute(log, "the-program").await.unwrap()
+}
+
+/// The newest progress of a chain.
+async fn published(log: &Log, chain: &str) -> ChainProgressed {
+    let records = log.read_all(&topics::PROGRESS.partition(0)).await.unwrap();
+    let newest = records.into_iter().rfind(|record| record.key == chain.as_bytes()).unwrap();
+    wire::v1::progress::decode(&newest.value.unwrap()).unwrap()
+}
+
+/// A chain of `before` steps whose journal holds a record that cannot be read, and its neighbour on the same partition.
+async fn a_journal_record_that_cannot_be_read_is_a_matter_of_its_chain_alone(log: &Log) {
+    let partition = topics::JOURNAL.partition_of(b"poisoned");
+    let neighbour = (0..10_000)
+        .map(|n| format!("neighbour-{n}"))
+        .find(|name| topics::JOURNAL.partition_of(name.as_bytes()) == partition)
+        .unwrap();
+    let (mut poisoned, _) = claim(log, "poisoned").await;
+    assert!(matches!(poisoned.append(&pushing("poisoned", 0, &[5, 6, 7, 8])).await, AppendOutcome::Done));
+    let (mut honest, _) = claim(log, &neighbour).await;
+    assert!(matches!(honest.append(&pushing(&neighbour, 0, &[5])).await, AppendOutcome::Done));
+    let key = wire::v1::journal::block_key("poisoned", 7, 0);
+    log.publish(vec![stray("poisoned", key.clone(), "{\"height\":7,\"hash\":\"0x\",\"trades\":[{}]}")]).await.unwrap();
+    // Whoever takes the partition next, by a chain file of either chain or of none.
+    for chains in [vec!["poisoned", neighbour.as_str()], vec![neighbour.as_str()], vec!["poisoned"]] {
+        let hold = hold(log, &chains).await;
+        let (mut honest, journal) = claim_from(&hold, &neighbour).await;
+        let step = journal.cursor.unwrap().step;
+        assert!(matches!(honest.append(&pushing(&neighbour, step, &[5 + step])).await, AppendOutcome::Done));
+        let (mut lease, journal) = claim_from(&hold, "poisoned").await;
+        let why = journal.unreadable.unwrap();
+        assert!(why.contains(&key), "{why}");
+        let parked = progress(ChainState::Parked(why.clone()), None);
+        assert!(matches!(lease.announce(None, &parked).await, AppendOutcome::Done));
+        let progress = published(log, "poisoned").await;
+        assert_eq!((progress.state, progress.reason, progress.step), (State::Parked, Some(why), 1));
+        assert_eq!((progress.since, progress.endpoint.as_deref()), (7, Some("node.test:1")));
+        assert_eq!(progress.published.unwrap().height, 8, "what was published before stays");
+    }
+    repair_cuts_below_the_record(log, &key).await;
+}
+
+async fn repair_cuts_below_the_record(log: &Log, key: &str) {
+    let repair = |confirm| ChainCommand::Repair { chain: "poisoned".into(), skip: None, confirm };
+    let shown = command(log, repair(false)).await;
+    assert!(shown.contains(key) && shown.contains("above 6 is taken back"), "{shown}");
+    assert!(shown.contains("the-program repair --chain poisoned --confirm"), "{shown}");
+    assert!(claim(log, "poisoned").await.1.unreadable.is_some(), "nothing was changed");
+    command(log, repair(true)).await;
+    taken_in(log, "poisoned").await;
+    let (mut lease, journal) = claim(log, "poisoned").await;
+    assert_eq!((journal.unreadable, journal.blocks), (None, vec![id(5), id(6), id(8)]));
+    assert_eq!(lease.requests().iter().map(|it| it.kind).collect::<Vec<_>>(), [RequestKind::Rewind { to: 6 }]);
+    let live = lease.live_above(6).await.unwrap();
+    assert_eq!(live.iter().map(|(block, _)| block.height).collect::<Vec<_>>(), [8, 7], "the tape itself has them");
+}
+
+/// A cursor that cannot be read is made again from the progress of the same step.
+async fn a_cursor_that_cannot_be_read_is_made_again(log: &Log) {
+    let (mut lease, _) = claim(log, "lost-cursor").await;
+    let mut step = pushing("lost-cursor", 0, &[3, 4, 5, 6]);
+    step.ranges = vec![(0, Some(Range { from: 3, to: 4, digest: "sha256:01".into() }))];
+    assert!(matches!(lease.append(&step).await, AppendOutcome::Done));
+    let before = claim(log, "lost-cursor").await.1.cursor.unwrap();
+    log.publish(vec![stray("lost-cursor", "lost-cursor".to_owned(), "{\"step\":\"one\"}")]).await.unwrap();
+    let (_, journal) = claim(log, "lost-cursor").await;
+    assert!(journal.unreadable.unwrap().contains("the journal record lost-cursor cannot be read"));
+    let chain = || "lost-cursor".to_owned();
+    let shown = command(log, ChainCommand::Repair { chain: chain(), skip: None, confirm: true }).await;
+    assert!(shown.contains("stands at 6"), "{shown}");
+    taken_in(log, "lost-cursor").await;
+    let (mut lease, journal) = claim(log, "lost-cursor").await;
+    let after = journal.cursor.unwrap();
+    assert_eq!(after, Cursor { since: 7, ..before }, "only what the code has followed is a range now");
+    assert_eq!(journal.blocks, [id(3), id(4), id(5), id(6)]);
+    assert_eq!(journal.ranges.last().unwrap().1, Range { from: 5, to: 6, digest: detector().digest.into() });
+    assert!(matches!(lease.append(&pushing("lost-cursor", 1, &[7])).await, AppendOutcome::Done));
+    assert_eq!(lease.requests().iter().map(|it| it.kind).collect::<Vec<_>>(), [RequestKind::Retry]);
+}
+
+/// A chain that never had a cursor is published too, and a command for it says what is missing.
+async fn a_chain_is_visible_before_it_has_a_cursor(log: &Log) {
+    let (mut lease, journal) = claim(log, "dead-node").await;
+    assert!(journal.cursor.is_none());
+    let waiting = progress(ChainState::Waiting("endpoint 0: connection refused".into()), None);
+    assert!(matches!(lease.announce(None, &waiting).await, AppendOutcome::Done));
+    let progress = published(log, "dead-node").await;
+    assert_eq!((progress.waiting, progress.state, progress.step), (true, State::Catching, 0));
+    assert_eq!(progress.display["name"], "Test");
+    let refused = ChainCommand::Rewind { chain: "dead-node".into(), to: 1 }.execute(log, "p").await.unwrap_err();
+    assert!(refused.to_string().contains("nothing of chain `dead-node` is on the tape"), "{refused}");
+    assert!(matches!(lease.append(&pushing("dead-node", 0, &[5])).await, AppendOutcome::Done), "the lease goes on");
+    assert!(!published(log, "dead-node").await.waiting);
+}
+
+/// Waits until a delivery to a log file was appended, as the process that runs on it does.
+async fn taken_in(log: &Log, chain: &str) {
+    let (log, follow) = (log.clone(), log.clone());
+    let appended = async {
+        while claim(&log, chain).await.0.requests().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = tape_log::inbox::follow(&follow) => {}
+        () = appended => {}
+    }
+}
+
 async fn tape_suite(target: Target) {
     let log = Log::open(&target).await.unwrap();
     log.own(topics::OF_INGESTOR).await.unwrap();
@@ -285,6 +406,9 @@ async fn tape_suite(target: Target) {
     taking_a_partition_fences_all_its_chains(&log).await;
     a_rewind_finds_all_live_trades_on_the_tape(&log).await;
     a_request_is_kept_until_it_is_fulfilled(&log).await;
+    a_journal_record_that_cannot_be_read_is_a_matter_of_its_chain_alone(&log).await;
+    a_cursor_that_cannot_be_read_is_made_again(&log).await;
+    a_chain_is_visible_before_it_has_a_cursor(&log).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

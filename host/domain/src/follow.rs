@@ -3,12 +3,15 @@
 mod branch;
 mod append;
 mod requested;
+mod condition;
+mod refused;
 
 use crate::block::{Block, Tip};
 use crate::coverage::Coverage;
 use crate::ports::{AppendOutcome, ChainReader, Clock, Failure, Journal, Lease, Tape};
 use crate::step::{ChainState, Cursor, Progress, Step};
 use crate::window::{Relation, Window};
+use refused::RefusedStep;
 use std::sync::Arc;
 use tape::Unavailable;
 
@@ -38,6 +41,8 @@ pub struct Plan {
     pub step_changes: usize,
     /// Estimated bytes of the changes in one step, unless one block has more.
     pub step_bytes: usize,
+    /// The program whose commands cure a parked chain, as an operator calls it: `chain-ingestor`.
+    pub command: String,
 }
 
 /// Milliseconds after which an idle chain publishes its progress again.
@@ -69,6 +74,8 @@ enum Interruption {
     End(End),
     /// A step may or may not be on the tape: the chain must be claimed again.
     ClaimAgain(Unavailable),
+    /// A step holds a record that the tape does not take: the chain must be claimed again, too.
+    Refused(RefusedStep),
 }
 
 /// Is notified of what happens while a chain is followed; the caller logs it.
@@ -90,16 +97,26 @@ pub async fn follow(
     plan: &Plan,
 ) -> End {
     let mut delay = RetryDelay::default();
+    let mut refused: Option<RefusedStep> = None;
     while !clock.stopping() {
         let interruption = match tape.claim(&plan.chain).await {
             Ok((lease, journal)) => {
                 delay.reset();
-                Follower::new(chain, lease, clock, observer, plan, journal).work().await
+                let unreadable = journal.unreadable.clone();
+                let mut follower = Follower::new(chain, lease, clock, observer, plan, journal);
+                match (unreadable, refused.take()) {
+                    (Some(why), _) => follower.park(unreadable_journal(plan, &why)).await,
+                    (None, Some(step)) if step.is_one_block() => follower.park(step.sentence(plan)).await,
+                    // One block at a time, to find the one that is refused.
+                    (None, Some(_)) => follower.with_span(1).work().await,
+                    (None, None) => follower.work().await,
+                }
             }
             Err(unavailable) => Interruption::ClaimAgain(unavailable),
         };
         match interruption {
             Interruption::End(end) => return end,
+            Interruption::Refused(step) => refused = Some(step),
             Interruption::ClaimAgain(unavailable) => {
                 let ms = delay.next_ms(clock);
                 observer.retrying(&plan.chain, &with_cause(&unavailable), ms);
@@ -111,16 +128,31 @@ pub async fn follow(
 }
 
 /// Parks a chain that cannot be followed here, so that progress says why; one that was never followed has no progress.
-pub async fn park(tape: &impl Tape, chain: &str, why: &str) -> Result<(), Unavailable> {
+pub async fn park(tape: &impl Tape, chain: &str, why: &str, now_ms: u64) -> Result<(), Unavailable> {
     let (mut lease, journal) = tape.claim(chain).await?;
-    let Some(mut cursor) = journal.cursor else { return Ok(()) };
-    cursor.step += 1;
-    let progress = Progress { state: ChainState::Parked(why.to_owned()), latest: None, proof: Arc::from("none") };
-    match lease.append(&Step::without_changes(cursor, progress)).await {
+    let state = ChainState::Parked(why.to_owned());
+    let progress = Progress { state, latest: None, proof: Arc::from("none"), since_ms: now_ms, endpoint: None };
+    let outcome = match journal.cursor {
+        Some(mut cursor) => {
+            cursor.step += 1;
+            lease.append(&Step::without_changes(cursor, progress)).await
+        }
+        None if journal.unreadable.is_some() => lease.announce(None, &progress).await,
+        None => return Ok(()),
+    };
+    match outcome {
         // The instance that holds it now publishes its progress.
         AppendOutcome::Done | AppendOutcome::Lost => Ok(()),
-        AppendOutcome::Unknown(unavailable) => Err(unavailable),
+        AppendOutcome::Unknown(unavailable) | AppendOutcome::Refused(unavailable) => Err(unavailable),
     }
+}
+
+/// Why a chain whose journal cannot be read is parked, and what cures it.
+fn unreadable_journal(plan: &Plan, why: &str) -> String {
+    let Plan { chain, command, .. } = plan;
+    format!(
+        "{why}; to see what a repair would do, run: {command} repair --chain {chain}; to carry it out, add --confirm"
+    )
 }
 
 fn with_cause(unavailable: &Unavailable) -> String {
@@ -162,6 +194,9 @@ struct Follower<'a, C, L, K, O> {
     /// When the last step was appended.
     appended_ms: Option<u64>,
     backfill: requested::BackfillSchedule,
+    condition: condition::Condition,
+    /// Requests that the next step fulfils.
+    to_fulfil: Vec<String>,
 }
 
 /// What one turn led to.
@@ -209,7 +244,15 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
             tip: None,
             appended_ms: None,
             backfill: requested::BackfillSchedule::default(),
+            condition: condition::Condition::default(),
+            to_fulfil: vec![],
         }
+    }
+
+    /// Begins with another span than the plan's.
+    fn with_span(mut self, span: u64) -> Self {
+        self.span = span;
+        self
     }
 
     async fn work(&mut self) -> Interruption {
@@ -219,10 +262,12 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
             let wait = match self.turn().await {
                 Ok(Activity::Appended) => {
                     (delay, not_ready) = (RetryDelay::default(), 0);
+                    self.condition.recover();
                     continue;
                 }
                 Ok(Activity::Idle) => {
                     (delay, not_ready) = (RetryDelay::default(), 0);
+                    self.condition.recover();
                     self.clock.rest(self.plan.poll_ms).await;
                     continue;
                 }
@@ -234,6 +279,9 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
                     not_ready += 1;
                     if not_ready > MAX_SILENT_WAITS {
                         self.observer.retrying(&self.plan.chain, &failure.to_string(), self.plan.poll_ms);
+                        if let Err(interruption) = self.announce_waiting(&failure.to_string()).await {
+                            return interruption;
+                        }
                     }
                     self.clock.rest(self.plan.poll_ms).await;
                     continue;
@@ -241,6 +289,9 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
                 Err(TurnError::Failure(Failure::Retry { after_ms, why })) => {
                     let ms = delay.next_ms(self.clock).max(after_ms.unwrap_or(0));
                     self.observer.retrying(&self.plan.chain, &why, ms);
+                    if let Err(interruption) = self.announce_waiting(&why).await {
+                        return interruption;
+                    }
                     ms
                 }
                 Err(TurnError::Failure(Failure::Hopeless(why))) => return self.park(why).await,
@@ -255,6 +306,7 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
     /// chain that is far behind has caught up.
     async fn turn(&mut self) -> Result<Activity, TurnError> {
         let requests = self.lease.requests();
+        self.note_fulfilled(&requests);
         if let Some((id, to)) = requested::first_rewind(&requests).filter(|_| self.cursor.is_some()) {
             return self.rewind(id, to).await;
         }
@@ -354,7 +406,7 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
     async fn scan_span(&mut self, tip: &Tip, first: u64, mut branch: Window) -> Result<NextSpan, TurnError> {
         let last = tip.latest.height.min(first.saturating_add(self.span - 1));
         let finalized = tip.finalized.as_ref().map(|id| id.height);
-        let scanned = self.chain.scan(first, last, finalized).await?;
+        let scanned = self.scan(first, last, finalized).await?;
         let mut fresh: Vec<Block> = vec![];
         for block in scanned.blocks {
             match branch.relation(&block) {

@@ -2,8 +2,9 @@
 
 use crate::block::{Scanned, Tip};
 use crate::coverage::Range;
-use crate::step::{Cursor, Step};
+use crate::step::{Cursor, Progress, Step};
 use std::future::Future;
+use std::sync::Arc;
 use tape::{BlockId, Trade, Unavailable};
 
 /// Why a chain could not be read, after the adapter's own retries.
@@ -52,6 +53,10 @@ pub trait ChainReader: Send {
     fn still_has(&mut self, block: &BlockId, tip: &Tip) -> impl Future<Output = Result<bool, Failure>> + Send;
     /// Reports that the endpoint that answered last is of no use: another is preferred for a while.
     fn blame(&mut self, why: &str);
+    /// The endpoint in use by its name, without address or key; none for a chain without endpoints.
+    fn endpoint(&self) -> Option<Arc<str>> {
+        None
+    }
 }
 
 /// What the tape remembers of a chain, as of the claim.
@@ -63,6 +68,8 @@ pub struct Journal {
     pub blocks: Vec<BlockId>,
     /// Covered ranges by number.
     pub ranges: Vec<(u32, Range)>,
+    /// Which of its records cannot be read, and why: then nothing else here counts.
+    pub unreadable: Option<String>,
 }
 
 /// A request to the instance that holds the chain.
@@ -89,6 +96,13 @@ pub enum RequestKind {
         /// The last height to keep.
         to: u64,
     },
+    /// Leave the trades of one height out; nothing covers it afterwards.
+    Skip {
+        /// The height.
+        height: u64,
+    },
+    /// Follow a parked chain again.
+    Retry,
 }
 
 /// How an append ended.
@@ -98,6 +112,8 @@ pub enum AppendOutcome {
     Done,
     /// Another instance holds the chain now.
     Lost,
+    /// The step is not on the tape and never will be: it has a record that is too large. Claim again to go on.
+    Refused(Unavailable),
     /// The step may or may not be on the tape: claim again and read the journal.
     Unknown(Unavailable),
 }
@@ -114,6 +130,8 @@ pub trait Tape: Send + Sync {
 pub trait Lease: Send {
     /// Puts a step on the tape, all or nothing.
     fn append(&mut self, step: &Step) -> impl Future<Output = AppendOutcome> + Send;
+    /// Publishes how the chain is doing without a step: the cursor, if there is one, stays as it is.
+    fn announce(&mut self, cursor: Option<&Cursor>, progress: &Progress) -> impl Future<Output = AppendOutcome> + Send;
     /// The journalled trades of the blocks above a height, newest block first, each in chain order.
     fn journalled_above(
         &mut self,

@@ -44,6 +44,8 @@ pub enum ChainState {
     Live,
     /// Behind the head.
     Catching,
+    /// It cannot be read now and is tried again; the sentence says why.
+    Waiting(String),
     /// Not followed; the sentence says why and what cures it.
     Parked(String),
 }
@@ -57,6 +59,10 @@ pub struct Progress {
     pub latest: Option<BlockId>,
     /// How completeness is proved.
     pub proof: Arc<str>,
+    /// Since when the state is what it is, milliseconds of the clock.
+    pub since_ms: u64,
+    /// The endpoint in use by its name.
+    pub endpoint: Option<Arc<str>>,
 }
 
 /// One atomic change of the tape.

@@ -47,6 +47,11 @@ impl Window {
         above.next().map(|(height, hash)| BlockId { height: *height, hash: Arc::clone(hash) })
     }
 
+    /// The heights of its blocks below a height, ascending.
+    pub fn heights_below(&self, height: u64) -> Vec<u64> {
+        self.hashes.range(..height).map(|(height, _)| *height).collect()
+    }
+
     /// How many blocks it knows.
     pub fn len(&self) -> usize {
         self.hashes.len()

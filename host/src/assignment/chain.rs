@@ -8,7 +8,8 @@ use crate::source::{FailureLog, Source};
 use crate::tape::{Hold, LogTape};
 use crate::wake;
 use environment::{Backoff, Shutdown};
-use ingest_domain::{Clock, End, Plan, RequestKind, follow, park};
+use ingest_domain::{Clock, End, Plan, Request, RequestKind, follow, park};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tape::Detector;
@@ -17,6 +18,10 @@ use tape::Detector;
 const MAX_STEP_CHANGES: usize = 4_000;
 /// Estimated bytes of the changes in one step: with their journal entries they stay below 16 MiB.
 const MAX_STEP_BYTES: usize = 6 << 20;
+/// Time between the first two log lines about a parked chain; each later one is about twice as long.
+const FIRST_PARKED_INTERVAL: Duration = Duration::from_mins(1);
+/// The longest time between two log lines about a parked chain.
+const MAX_PARKED_INTERVAL: Duration = Duration::from_hours(1);
 
 impl Instance {
     /// Follows one chain until it is taken away; parked, it waits until its entry changes or a rewind is requested,
@@ -31,15 +36,15 @@ impl Instance {
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(10));
         let observer = LogObserver::default();
         while let Some(entry) = subscription.current().filter(|_| !stop.requested()) {
-            let generation = entry.generation;
+            let (generation, known) = (entry.generation, self.request_ids(&id));
             tracing::info!(chain.id = id, plugin.version = entry.detector.version, generation, "following");
-            match follow(&mut source, &tape, &clock, &observer, &plan(&entry.file)).await {
+            match follow(&mut source, &tape, &clock, &observer, &plan(&entry.file, &self.command)).await {
                 End::Stopped => tracing::info!(chain.id = id, "stopped"),
                 End::Parked(why) => {
-                    tracing::error!(chain.id = id, %why, "chain parked");
                     tokio::select! {
+                        () = log_parked(&id, &why) => {}
                         () = subscription.changed(generation) => {}
-                        () = self.rewind_requested(&id) => {}
+                        () = self.cure_requested(&id, &known) => {}
                         () = stop.wait() => {}
                     }
                 }
@@ -57,11 +62,17 @@ impl Instance {
         id
     }
 
-    /// Waits until a rewind is requested.
-    async fn rewind_requested(&self, chain: &str) {
+    /// The requests for a chain that are known by now.
+    fn request_ids(&self, chain: &str) -> HashSet<String> {
+        self.requests.of_chain(chain).into_iter().map(|request| request.id).collect()
+    }
+
+    /// Waits for a request that may cure a parked chain; those that were known before it parked did not.
+    async fn cure_requested(&self, chain: &str, known: &HashSet<String>) {
         let mut changes = self.requests.changes();
-        let is_rewind = |kind: RequestKind| matches!(kind, RequestKind::Rewind { .. });
-        while !self.requests.of_chain(chain).iter().any(|request| is_rewind(request.kind)) {
+        let is_cure =
+            |request: &Request| !known.contains(&request.id) && !matches!(request.kind, RequestKind::Backfill { .. });
+        while !self.requests.of_chain(chain).iter().any(is_cure) {
             if changes.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -76,7 +87,7 @@ impl Instance {
         let code = Detector { plugin: "none".to_owned(), version: "0".to_owned(), digest: String::new() };
         let entry = Entry::parked(Arc::default(), code, why);
         let tape = LogTape::new(Arc::clone(hold), InForce::new(entry));
-        if let Err(failed) = park(&tape, &chain, why).await {
+        if let Err(failed) = park(&tape, &chain, why, environment::now_ms()).await {
             tracing::warn!(
                 chain.id = chain, error = %failed, cause = %failed.source,
                 "the progress of a parked chain cannot be published"
@@ -86,8 +97,17 @@ impl Instance {
     }
 }
 
+/// Logs that a chain is parked, at once and then at growing intervals, for ever.
+async fn log_parked(chain: &str, why: &str) {
+    let mut pace = Backoff::new(FIRST_PARKED_INTERVAL, MAX_PARKED_INTERVAL);
+    loop {
+        tracing::error!(chain.id = chain, %why, "chain parked");
+        tokio::time::sleep(pace.next()).await;
+    }
+}
+
 /// How a chain file is followed.
-fn plan(chain: &ChainFile) -> Plan {
+fn plan(chain: &ChainFile, command: &str) -> Plan {
     Plan {
         chain: chain.id.clone(),
         beginning: chain.start,
@@ -95,5 +115,6 @@ fn plan(chain: &ChainFile) -> Plan {
         poll_ms: chain.poll_ms,
         step_changes: MAX_STEP_CHANGES,
         step_bytes: MAX_STEP_BYTES,
+        command: command.to_owned(),
     }
 }

@@ -25,14 +25,23 @@ pub(super) struct Instance {
     membership: Membership,
     pub(super) catalog: Catalog,
     pub(super) requests: Requests,
+    /// The program whose commands cure a parked chain.
+    pub(super) command: String,
     /// Turns of the partitions without a chain of the catalog.
     empty_turns: Semaphore,
 }
 
 impl Instance {
-    pub(super) fn new(engine: Engine, log: Log, membership: Membership, catalog: Catalog, requests: Requests) -> Self {
+    pub(super) fn new(
+        engine: Engine,
+        log: Log,
+        membership: Membership,
+        catalog: Catalog,
+        requests: Requests,
+        command: String,
+    ) -> Self {
         let empty_turns = Semaphore::new(MAX_EMPTY_TAKEN_AT_ONCE);
-        Self { engine, log, membership, catalog, requests, empty_turns }
+        Self { engine, log, membership, catalog, requests, command, empty_turns }
     }
 
     /// Follows the chains of a partition until it is lost.

@@ -180,6 +180,12 @@ impl Keeper {
             collect_uses(&mut uses, &file.id, entry.generation, choice);
             after.insert(file.id.clone(), entry);
         }
+        for (id, problem) in self.wanted.refused_chains() {
+            let history = self.histories.entry(id.clone()).or_default();
+            let file = Arc::new(ChainFile { id: id.clone(), ..ChainFile::default() });
+            let entry = history.entry(file, Err(format!("its chain file is refused: {problem}")), before.get(&id));
+            after.insert(id, entry);
+        }
         for (path, plugin) in self.plugins.admitted() {
             let chains = uses.get(&plugin.detector.digest).cloned().unwrap_or_default();
             self.statuses.write_uses(path, chains);

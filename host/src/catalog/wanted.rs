@@ -22,6 +22,8 @@ pub(super) struct WantedChain {
     pub(super) file: Option<Arc<ChainFile>>,
     /// Why the newest text is refused.
     pub(super) problem: Option<String>,
+    /// The chain that a refused text is about, as far as it says so.
+    pub(super) id: Option<String>,
 }
 
 /// What has changed since the last look.
@@ -42,6 +44,15 @@ impl WantedChains {
     /// The chain files by path.
     pub(super) fn files(&self) -> Vec<(PathBuf, WantedChain)> {
         self.files.iter().map(|(path, wanted)| (path.clone(), wanted.clone())).collect()
+    }
+
+    /// The chains that only a refused text names, and why it is refused.
+    pub(super) fn refused_chains(&self) -> BTreeMap<String, String> {
+        let accepted: BTreeSet<&str> =
+            self.files.values().filter_map(|it| it.file.as_ref()).map(|file| file.id.as_str()).collect();
+        let refused = self.files.values().filter(|it| it.file.is_none());
+        let named = refused.filter_map(|it| Some((it.id.clone()?, it.problem.clone()?)));
+        named.filter(|(id, _)| !accepted.contains(id.as_str())).collect()
     }
 
     /// Reads the files that are new or changed, or all of them when a secret has changed.
@@ -74,6 +85,9 @@ impl WantedChains {
             let secrets = self.secrets.as_ref().map(|(path, _)| path.as_path());
             let parsed = chainfile::read(&path, &Variables { strings, secrets });
             changes.chains.extend(self.accept(&path, parsed));
+            if let Some(wanted) = self.files.get_mut(&path) {
+                wanted.id = chainfile::id_of(&path);
+            }
         }
         Ok(())
     }

@@ -48,7 +48,7 @@ impl Text {
         secrets: Vec<Secret>,
         mut problems: Vec<String>,
     ) -> Result<ChainFile, Vec<String>> {
-        if self.id.is_empty() || !self.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        if !is_id(&self.id) {
             problems.push(format!("id `{}` must be lower-case letters, digits and hyphens", self.id));
         }
         check_addresses("endpoints", &self.endpoints, ["http://", "https://"], &mut problems);
@@ -81,6 +81,11 @@ impl Text {
             secrets,
         })
     }
+}
+
+/// Whether a text can be a chain's id.
+pub(super) fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// Checks that each address has one of two schemes.

@@ -1,9 +1,10 @@
 //! Encodes a step as the records of one append: trades, journal, cursor and progress.
 
 use super::journal::{OnTape, count, covered, partition_progress};
-use crate::in_force::{Entry, InForce};
+use crate::in_force::InForce;
 use crate::requests::Requests;
-use ingest_domain::{ChainState, Range, Step};
+use ingest_domain::{ChainState, Cursor, Progress, Range, Step};
+use std::collections::BTreeMap;
 use tape::{BlockId, Detector, Partition, Trade};
 use tape_log::{Record, Topic, topics};
 use wire::headers::{cloud_event, kind};
@@ -93,43 +94,87 @@ impl StepEncoder {
             unbacked: step.cursor.unbacked,
         };
         let key = wire_journal::cursor_key(&self.chain);
-        vec![self.journal_record(key, Some(wire_journal::encode_cursor(&cursor))), self.progress(step, &entry, on_tape)]
+        let progress = self.progress(&step.cursor, &step.progress, on_tape);
+        vec![self.journal_record(key, Some(wire_journal::encode_cursor(&cursor))), progress]
     }
 
-    fn progress(&self, step: &Step, entry: &Entry, on_tape: &OnTape) -> Record {
-        let (state, reason) = match &step.progress.state {
-            ChainState::Live => (progress::State::Live, None),
-            ChainState::Catching => (progress::State::Catching, None),
-            ChainState::Parked(why) => (progress::State::Parked, Some(why.clone())),
-        };
-        let latest = step.progress.latest.as_ref();
-        let progressed = progress::ChainProgressed {
-            chain: self.chain.clone(),
-            network: step.cursor.network.to_string(),
-            step: step.cursor.step,
-            at: environment::now_ms(),
-            state,
-            reason,
-            published: step.cursor.head.as_ref().map(block),
-            latest: latest.map(block),
-            finalized: step.cursor.finalized.as_ref().map(block),
-            lag_blocks: latest.map_or(0, |latest| latest.height.saturating_sub(step.cursor.through)),
-            detector: generation(&entry.detector),
-            proof: step.progress.proof.to_string(),
-            display: entry.file.display.clone(),
-            providers: entry.file.providers.clone(),
+    /// How a chain with a cursor is doing.
+    pub(super) fn progress(&self, cursor: &Cursor, progress: &Progress, on_tape: &OnTape) -> Record {
+        let before = progress::ChainProgressed {
+            network: cursor.network.to_string(),
+            step: cursor.step,
+            published: cursor.head.as_ref().map(block),
+            finalized: cursor.finalized.as_ref().map(block),
             partitions: partition_progress(&on_tape.live),
             history: partition_progress(&on_tape.history),
-            covered: covered(&on_tape.ranges, step.cursor.followed()),
-            candidates: entry.others.get().to_vec(),
-            unbacked: step.cursor.unbacked,
+            covered: covered(&on_tape.ranges, cursor.followed()),
+            unbacked: cursor.unbacked,
+            lag_blocks: progress.latest.as_ref().map_or(0, |latest| latest.height.saturating_sub(cursor.through)),
+            ..self.nothing_followed()
         };
-        let id = format!("{}/{}/progress", self.chain, step.cursor.step);
+        self.progress_after(before, progress)
+    }
+
+    /// How a chain is doing whose cursor is not known: what was published before stays as it was.
+    pub(super) fn progress_after(&self, before: progress::ChainProgressed, progress: &Progress) -> Record {
+        let entry = self.in_force.get();
+        let (state, waiting, reason) = match &progress.state {
+            ChainState::Live => (progress::State::Live, false, None),
+            ChainState::Catching => (progress::State::Catching, false, None),
+            // Readers of before know three states only.
+            ChainState::Waiting(why) => (progress::State::Catching, true, Some(why.clone())),
+            ChainState::Parked(why) => (progress::State::Parked, false, Some(why.clone())),
+        };
+        let known = |now: &BTreeMap<String, String>, before| if now.is_empty() { before } else { now.clone() };
+        let progressed = progress::ChainProgressed {
+            at: environment::now_ms(),
+            state,
+            waiting,
+            reason: reason.map(|reason| entry.file.without_secrets(&reason)),
+            since: progress.since_ms,
+            endpoint: progress.endpoint.as_deref().map(|name| entry.file.without_secrets(name)),
+            latest: progress.latest.as_ref().map(block).or(before.latest),
+            detector: generation(&entry.detector),
+            proof: progress.proof.to_string(),
+            display: known(&entry.file.display, before.display),
+            providers: known(&entry.file.providers, before.providers),
+            candidates: entry.others.get().to_vec(),
+            ..before
+        };
+        let id = format!("{}/{}/progress", self.chain, progressed.step);
         Record {
             partition: topics::PROGRESS.partition(0),
             key: self.chain.clone().into_bytes(),
             headers: cloud_event(kind::CHAIN_PROGRESSED, &id, &format!("/chains/{}", self.chain), None),
             value: Some(progress::encode(&progressed)),
+        }
+    }
+
+    /// The progress of a chain of which nothing is on the tape.
+    pub(super) fn nothing_followed(&self) -> progress::ChainProgressed {
+        progress::ChainProgressed {
+            chain: self.chain.clone(),
+            network: String::new(),
+            step: 0,
+            at: 0,
+            state: progress::State::Catching,
+            reason: None,
+            published: None,
+            latest: None,
+            finalized: None,
+            lag_blocks: 0,
+            detector: generation(&self.in_force.get().detector),
+            proof: "none".to_owned(),
+            display: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            partitions: vec![],
+            history: vec![],
+            covered: vec![],
+            candidates: vec![],
+            unbacked: 0,
+            waiting: false,
+            since: 0,
+            endpoint: None,
         }
     }
 }

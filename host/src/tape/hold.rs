@@ -44,7 +44,7 @@ impl Hold {
         }
         let mut fenced = HashMap::new();
         for (writer, chain) in writers {
-            let chain_journal = journal.of_chain(&chain)?;
+            let chain_journal = journal.of_chain(&chain);
             fenced.insert(chain, (writer, chain_journal));
         }
         let journalled = journal.chains();
@@ -66,7 +66,7 @@ impl Hold {
         }
         // Fence first, then read: nothing can be appended after the journal was read.
         let writer = fence(&self.log, &self.membership, &self.partition, chain).await?;
-        let journal = read_journal(&self.log, &self.partition, &self.requests).await?.of_chain(chain)?;
+        let journal = read_journal(&self.log, &self.partition, &self.requests).await?.of_chain(chain);
         Ok((writer, journal))
     }
 }

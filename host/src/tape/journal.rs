@@ -1,7 +1,7 @@
 //! Reads the journal back: the newest record of each key counts, and of one chain only blocks up to its cursor.
 
 use ingest_domain::{Cursor, Journal, Range};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use tape::{BlockId, Partition, Trade, Unavailable};
 use tape_log::{Log, Stored, topics};
@@ -42,9 +42,11 @@ impl OnTape {
 /// The journal of one chain.
 #[derive(Default)]
 pub(super) struct ChainJournal {
-    cursor: Option<wire_journal::Cursor>,
+    pub(super) cursor: Option<wire_journal::Cursor>,
     blocks: BTreeMap<u64, BlockParts>,
     ranges: BTreeMap<u32, wire_journal::Range>,
+    /// What cannot be read: the reason and the size in bytes, by key.
+    pub(super) unreadable: BTreeMap<String, (String, usize)>,
 }
 
 /// The newest value of each key of a journal partition.
@@ -73,44 +75,81 @@ impl PartitionJournal {
         Ok(Self(newest))
     }
 
-    /// The chains that have a cursor here.
+    /// The chains that have records here.
     pub(super) fn chains(&self) -> Vec<String> {
-        let names = self.0.keys().filter_map(|key| std::str::from_utf8(key).ok());
-        names.filter(|key| !key.contains('/')).map(str::to_owned).collect()
+        let names = self.0.keys().filter_map(|key| std::str::from_utf8(key).ok()).map(wire_journal::chain_of_key);
+        names.collect::<BTreeSet<&str>>().into_iter().map(str::to_owned).collect()
     }
 
-    /// The journal of one chain.
-    pub(super) fn of_chain(&self, chain: &str) -> Result<ChainJournal, Unavailable> {
-        let broken = |key: &str, e: wire::Invalid| Unavailable::new(format!("read journal record {key}"), e);
+    /// The journal of one chain; what cannot be read of it is listed in it, and is no matter of other chains.
+    pub(super) fn of_chain(&self, chain: &str) -> ChainJournal {
         let mut journal = ChainJournal::default();
         for (key, value) in &self.0 {
             let Ok(key) = std::str::from_utf8(key) else { continue };
-            if key == wire_journal::cursor_key(chain) {
-                journal.cursor = Some(wire_journal::decode_cursor(value).map_err(|e| broken(key, e))?);
-            } else if let Some((_, number)) = wire_journal::parse_range_key(key).filter(|(owner, _)| *owner == chain) {
-                journal.ranges.insert(number, wire_journal::decode_range(value).map_err(|e| broken(key, e))?);
-            } else if let Some((_, height, part)) =
-                wire_journal::parse_block_key(key).filter(|(owner, ..)| *owner == chain)
+            if wire_journal::chain_of_key(key) == chain
+                && let Err(invalid) = journal.take_record(key, value)
             {
-                let block = wire_journal::decode_block(value).map_err(|e| broken(key, e))?;
-                let entry = journal.blocks.entry(height).or_insert_with(|| (block.hash.into(), BTreeMap::new()));
-                entry.1.insert(part, block.trades);
+                journal.unreadable.insert(key.to_owned(), (invalid.to_string(), value.len()));
             }
         }
-        let through = journal.cursor.as_ref().map_or(0, |cursor| cursor.through);
-        journal.blocks.retain(|height, _| *height <= through);
-        Ok(journal)
+        // Beyond the cursor nothing counts; where the cursor itself cannot be read, a repair needs all.
+        if !journal.unreadable.contains_key(&wire_journal::cursor_key(chain)) {
+            let through = journal.cursor.as_ref().map_or(0, |cursor| cursor.through);
+            journal.blocks.retain(|height, _| *height <= through);
+        }
+        journal
     }
 }
 
 impl ChainJournal {
     /// Reads one chain's journal as it is now.
     pub(super) async fn read(log: &Log, partition: &Partition, chain: &str) -> Result<Self, Unavailable> {
-        PartitionJournal::read(log, partition, |_| {}).await?.of_chain(chain)
+        Ok(PartitionJournal::read(log, partition, |_| {}).await?.of_chain(chain))
+    }
+
+    fn take_record(&mut self, key: &str, value: &[u8]) -> Result<(), wire::Invalid> {
+        if !key.contains('/') {
+            self.cursor = Some(wire_journal::decode_cursor(value)?);
+        } else if let Some((_, number)) = wire_journal::parse_range_key(key) {
+            self.ranges.insert(number, wire_journal::decode_range(value)?);
+        } else if let Some((_, height, part)) = wire_journal::parse_block_key(key) {
+            let block = wire_journal::decode_block(value)?;
+            let entry = self.blocks.entry(height).or_insert_with(|| (block.hash.into(), BTreeMap::new()));
+            entry.1.insert(part, block.trades);
+        }
+        Ok(())
+    }
+
+    /// Whether there is no record of the chain.
+    pub(super) fn is_empty(&self) -> bool {
+        self.cursor.is_none() && self.blocks.is_empty() && self.ranges.is_empty() && self.unreadable.is_empty()
+    }
+
+    /// The parts of a block that can be read.
+    pub(super) fn parts_of(&self, height: u64) -> impl Iterator<Item = u32> {
+        self.blocks.get(&height).into_iter().flat_map(|(_, parts)| parts.keys().copied())
+    }
+
+    /// The covered ranges in the domain's terms.
+    pub(super) fn domain_ranges(&self) -> impl Iterator<Item = (u32, Range)> {
+        self.ranges.iter().map(|(number, range)| (*number, domain_range(range)))
+    }
+
+    /// Its records that cannot be read, in a sentence; none where all of them can.
+    pub(super) fn unreadable_records(&self) -> Option<String> {
+        let (key, (reason, _)) = self.unreadable.first_key_value()?;
+        let more = match self.unreadable.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        Some(format!("the journal record {key} cannot be read: {reason}{more}"))
     }
 
     /// The journal in the domain's terms.
     pub(super) fn journal(&self) -> Journal {
+        if let Some(why) = self.unreadable_records() {
+            return Journal { unreadable: Some(why), ..Journal::default() };
+        }
         let Some(cursor) = &self.cursor else { return Journal::default() };
         let block = |block: &progress::Block| BlockId { height: block.height, hash: block.hash.as_str().into() };
         let cursor = Cursor {
@@ -128,7 +167,8 @@ impl ChainJournal {
         Journal {
             cursor: Some(cursor),
             blocks: self.blocks.iter().map(id).collect(),
-            ranges: self.ranges.iter().map(|(number, range)| (*number, domain_range(range))).collect(),
+            ranges: self.domain_ranges().collect(),
+            unreadable: None,
         }
     }
 
@@ -140,7 +180,7 @@ impl ChainJournal {
         let cursor = self.cursor.as_ref();
         OnTape {
             parts: self.blocks.iter().map(|(height, (_, parts))| (*height, count(parts.len()))).collect(),
-            ranges: self.ranges.iter().map(|(number, range)| (*number, domain_range(range))).collect(),
+            ranges: self.domain_ranges().collect(),
             live: cursor.map(|cursor| partitions(&cursor.partitions)).unwrap_or_default(),
             history: cursor.map(|cursor| partitions(&cursor.history)).unwrap_or_default(),
         }

@@ -8,6 +8,7 @@ mod empty_wasi;
 mod live;
 mod failing;
 mod poison;
+mod visible;
 mod failover;
 mod ahead;
 mod compatibility;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tape_log::{Log, Target, topics};
 
 /// A component whose every block holds one trade; `patch` changes the trade at `$t` or the block at `$block`.
-fn with_trade(id: &'static str, patch: &str) -> Recipe {
+pub(crate) fn with_trade(id: &'static str, patch: &str) -> Recipe {
     let functions = format!(
         "(func $poisoned (param $first i64) (result i32)
             (local $t i32) (local $at i32) (local $block i32)

@@ -259,6 +259,9 @@ fn finalized(chain: &str, height: u64) -> Record {
         covered: vec![],
         candidates: vec![],
         unbacked: 0,
+        waiting: false,
+        since: 0,
+        endpoint: None,
     };
     let value = Some(wire::v1::progress::encode(&progress));
     Record { partition: topics::PROGRESS.partition(0), key: chain.as_bytes().to_vec(), headers: vec![], value }

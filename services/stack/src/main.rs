@@ -28,7 +28,14 @@ fn main() -> ExitCode {
 async fn start(arguments: StackArguments) -> anyhow::Result<()> {
     let mut problems = Problems::default();
     let strings = StackSettings::new(Layers::load(&mut problems), &arguments);
-    let ingest = chain_ingestor::Settings::read(&strings, &mut problems);
+    if let Some(command) = &arguments.command {
+        let target = target(&strings, &mut problems);
+        problems.finish()?;
+        println!("{}", command.execute(&Log::open(&target).await?, &arguments.program()).await?);
+        return Ok(());
+    }
+    let mut ingest = chain_ingestor::Settings::read(&strings, &mut problems);
+    ingest.command = arguments.program();
     let mut metrics = metrics::Settings::read(&strings, &mut problems);
     let mut portfolio = portfolio::Settings::read(&strings, &mut problems);
     // The api answers for the whole process; the other two get no port of their own.

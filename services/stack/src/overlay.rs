@@ -1,5 +1,6 @@
 //! The settings of the one process: the command line, then the environment, then the embedded defaults.
 
+use chain_ingestor::ChainCommand;
 use clap::Parser;
 use environment::{Layers, Strings};
 use std::collections::HashMap;
@@ -17,6 +18,16 @@ pub(crate) struct StackArguments {
     /// Print the settings as resolved, without secrets, and everything that is wrong with them; then stop.
     #[arg(long)]
     pub(crate) check_config: bool,
+    /// A command on one chain; without one, the services run.
+    #[command(subcommand)]
+    pub(crate) command: Option<ChainCommand>,
+}
+
+impl StackArguments {
+    /// This program with the arguments that choose the log, as an operator calls it.
+    pub(crate) fn program(&self) -> String {
+        self.log.as_ref().map_or_else(|| "chaintape".to_owned(), |log| format!("chaintape --log {log}"))
+    }
 }
 
 /// The variables as the services read them.

@@ -75,7 +75,7 @@ impl Kafka {
                 self.producer_config().create().map_err(|e| Unavailable::new("make a producer", e))?;
             self.0.publisher.get_or_init(|| fresh).clone()
         };
-        writer::send(self, &producer, records).await.map(|_| ()).map_err(|e| Unavailable::new("publish", e))
+        writer::send(self, &producer, records).await.map(|_| ()).map_err(Unavailable::from)
     }
 
     pub(crate) async fn visit(

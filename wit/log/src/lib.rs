@@ -12,6 +12,7 @@ pub mod feed;
 pub mod dead_letter;
 mod dead_letter_command;
 mod outbox;
+pub mod inbox;
 pub mod completeness;
 mod local;
 pub mod memory;
@@ -115,10 +116,16 @@ impl Log {
         match self {
             Self::Kafka(log) => log.publish(records).await,
             Self::Sqlite(log) => log.publish(records).await,
-            Self::Memory(log) => {
-                log.publish(records);
-                Ok(())
-            }
+            Self::Memory(log) => log.publish(records),
+        }
+    }
+
+    /// Appends records, also to a log file on which another process runs: that process appends them soon, or when it
+    /// starts. They may be appended twice.
+    pub async fn deliver(&self, records: Vec<Record>) -> Result<(), Unavailable> {
+        match self {
+            Self::Sqlite(log) => inbox::leave(log.file(), &records).await,
+            Self::Kafka(_) | Self::Memory(_) => self.publish(records).await,
         }
     }
 

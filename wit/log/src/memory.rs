@@ -1,6 +1,7 @@
 //! The log in this process's memory: for tests that need no durability. Held to the same suite as the others.
 
 use crate::local::{LocalReader, PartitionEnds, RecordSource, lock};
+use crate::record::refusal;
 use crate::{Appended, Arrival, Ends, Record, Stored, Topic, topics};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -31,8 +32,12 @@ impl Memory {
         Writer { log: self.clone(), name: name.to_owned(), epoch: *epoch }
     }
 
-    pub(crate) fn publish(&self, records: Vec<Record>) {
+    pub(crate) fn publish(&self, records: Vec<Record>) -> Result<(), Unavailable> {
+        if let Some(why) = refusal(&records) {
+            return Err(Unavailable::new("append to the log", why));
+        }
         self.append_all(records);
+        Ok(())
     }
 
     pub(crate) fn read_all(&self, partition: &Partition) -> Vec<Stored> {
@@ -123,6 +128,9 @@ impl Writer {
         }
         let ends = self.log.ends_after(&records);
         records.extend(seal(&ends));
+        if let Some(why) = refusal(&records) {
+            return Appended::Refused(Unavailable::new("append to the log", why));
+        }
         self.log.append_all(records);
         drop(epochs);
         Appended::Done

@@ -1,5 +1,6 @@
 //! Records, before and after they are appended, and what a reader receives.
 
+use crate::topics;
 use std::borrow::Cow;
 use tape::Partition;
 
@@ -14,6 +15,28 @@ pub struct Record {
     pub headers: Vec<(String, Vec<u8>)>,
     /// The payload; none on a tombstone.
     pub value: Option<Vec<u8>>,
+}
+
+impl Record {
+    /// Bytes of key, headers and value.
+    pub fn bytes(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.key.len() + headers + self.value.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Says which record it is that was refused.
+    pub(crate) fn too_large(&self, reason: &str) -> String {
+        let (key, topic) = (String::from_utf8_lossy(&self.key), &self.partition.topic);
+        format!("a record of {} bytes with key `{key}` is too large for {topic}: {reason}", self.bytes())
+    }
+}
+
+/// Why one of these records is larger than its topic takes, if one is: what the embedded logs refuse as brokers do.
+pub(crate) fn refusal(records: &[Record]) -> Option<String> {
+    records.iter().find_map(|record| {
+        let max_bytes = topics::max_bytes(&record.partition.topic)?;
+        (record.bytes() > max_bytes as usize).then(|| record.too_large(&format!("it takes {max_bytes} bytes")))
+    })
 }
 
 /// A record as it stands in a topic.
@@ -45,6 +68,8 @@ pub enum Appended {
     Done,
     /// Another writer of the same name has taken over; none is in.
     Lost,
+    /// None is in, and none ever will be: a record is larger than its topic takes.
+    Refused(tape::Unavailable),
     /// All or none are in; a new writer must read to know.
     Unknown(tape::Unavailable),
 }

@@ -4,6 +4,7 @@
 //! record of a key when the newer one arrives.
 
 use crate::local::{LocalReader, PartitionEnds, RecordSource};
+use crate::record::refusal;
 use crate::{Appended, Arrival, Ends, Record, Stored, Topic, topics};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row, SqliteConnection, SqlitePool};
@@ -31,6 +32,7 @@ create table if not exists epochs (writer text primary key, epoch integer not nu
 /// An open file. Clones share it.
 #[derive(Clone)]
 pub struct Sqlite {
+    path: Arc<Path>,
     records: File,
     ends: PartitionEnds,
     // SQLite has one writer; waiting for this lock is fairer than its busy loop.
@@ -62,7 +64,13 @@ impl Sqlite {
             let partition = Partition { topic: Arc::from(row.get::<&str, _>(0)), index: row.get(1) };
             ends.insert(partition, row.get::<i64, _>(2).cast_unsigned());
         }
-        Ok(Self { records: File(pool), ends: PartitionEnds::new(ends), write_lock: Arc::default() })
+        let (path, records, ends) = (Arc::from(path), File(pool), PartitionEnds::new(ends));
+        Ok(Self { path, records, ends, write_lock: Arc::default() })
+    }
+
+    /// Where the file is.
+    pub(crate) fn file(&self) -> &Path {
+        &self.path
     }
 
     pub(crate) async fn writer(&self, name: &str) -> Result<Writer, Unavailable> {
@@ -78,6 +86,9 @@ impl Sqlite {
 
     pub(crate) async fn publish(&self, records: Vec<Record>) -> Result<(), Unavailable> {
         let failed = |e| Unavailable::new("append to the log file", e);
+        if let Some(why) = refusal(&records) {
+            return Err(Unavailable::new("append to the log file", why));
+        }
         let _writing = self.write_lock.lock().await;
         let mut transaction = self.records.0.begin_with("begin immediate").await.map_err(failed)?;
         let mut ends = HashMap::new();
@@ -234,6 +245,13 @@ impl RecordSource for File {
     }
 }
 
+/// How an append ended, unless the file failed.
+enum Step {
+    Done,
+    Lost,
+    Refused(String),
+}
+
 /// The only writer of a name, until another claims it.
 pub struct Writer {
     log: Sqlite,
@@ -243,10 +261,12 @@ pub struct Writer {
 
 impl Writer {
     pub(crate) async fn append(&mut self, records: Vec<Record>, seal: impl FnOnce(&Ends) -> Vec<Record>) -> Appended {
+        let doing = "append to the log file";
         match self.try_append(records, seal).await {
-            Ok(true) => Appended::Done,
-            Ok(false) => Appended::Lost,
-            Err(e) => Appended::Unknown(Unavailable::new("append to the log file", e)),
+            Ok(Step::Done) => Appended::Done,
+            Ok(Step::Lost) => Appended::Lost,
+            Ok(Step::Refused(why)) => Appended::Refused(Unavailable::new(doing, why)),
+            Err(e) => Appended::Unknown(Unavailable::new(doing, e)),
         }
     }
 
@@ -254,7 +274,7 @@ impl Writer {
         &self,
         records: Vec<Record>,
         seal: impl FnOnce(&Ends) -> Vec<Record>,
-    ) -> Result<bool, sqlx::Error> {
+    ) -> Result<Step, sqlx::Error> {
         let log = &self.log;
         let _writing = log.write_lock.lock().await;
         let mut transaction = log.records.0.begin_with("begin immediate").await?;
@@ -263,15 +283,21 @@ impl Writer {
             .fetch_optional(&mut *transaction)
             .await?;
         if epoch != Some(self.epoch) {
-            return Ok(false);
+            return Ok(Step::Lost);
         }
         let mut ends = HashMap::new();
+        if let Some(why) = refusal(&records) {
+            return Ok(Step::Refused(why));
+        }
         log.insert(&mut transaction, &records, &mut ends).await?;
         let last = seal(&ends.clone().into_iter().collect());
+        if let Some(why) = refusal(&last) {
+            return Ok(Step::Refused(why));
+        }
         log.insert(&mut transaction, &last, &mut ends).await?;
         transaction.commit().await?;
         log.ends.advance(ends);
-        Ok(true)
+        Ok(Step::Done)
     }
 }
 

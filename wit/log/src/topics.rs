@@ -132,6 +132,11 @@ pub fn is_compacted(name: &str) -> bool {
     ALL_TOPICS.iter().any(|topic| topic.name == name && topic.policy == Policy::Compact)
 }
 
+/// The largest record of the topic of that name, in bytes.
+pub(crate) fn max_bytes(name: &str) -> Option<u32> {
+    ALL_TOPICS.iter().find(|topic| topic.name == name).map(|topic| topic.max_bytes)
+}
+
 impl Topic {
     /// One partition of it.
     pub fn partition(&self, index: u32) -> Partition {

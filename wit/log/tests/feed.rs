@@ -43,6 +43,9 @@ fn progress(chain: &str, live: &Partition, count: u64, next: u64) -> Record {
         covered: vec![Covered { from: 1, to: 5 }, Covered { from: 8, to: 9 }],
         candidates: vec![],
         unbacked: 0,
+        waiting: false,
+        since: 0,
+        endpoint: None,
     };
     let value = Some(wire::v1::progress::encode(&progress));
     Record { partition: topics::PROGRESS.partition(0), key: chain.as_bytes().to_vec(), headers: vec![], value }

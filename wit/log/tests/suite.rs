@@ -98,6 +98,29 @@ async fn a_step_cut_short_leaves_nothing(log: &Log) {
     assert_eq!(texts(&log.read_all(&partition).await.unwrap()), ["real"]);
 }
 
+/// A record that its topic does not take is refused for good, alone, and the writer's next claim goes on.
+async fn a_record_that_is_too_large_is_refused_and_named(log: &Log) {
+    let partition = topics::TRADES.partition(9);
+    // Nothing compresses it, so brokers see its size.
+    let mut seed = 1_u64;
+    let noise: String = std::iter::repeat_with(|| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'!' + u8::try_from((seed >> 33) % 90).unwrap())
+    })
+    .take(1_500_000)
+    .collect();
+    let mut writer = log.writer("large").await.unwrap();
+    let step = vec![record(&partition, "fits", Some("1")), record(&partition, "large/one", Some(&noise))];
+    let Appended::Refused(why) = writer.append(step, |_| vec![]).await else { panic!("it is not refused") };
+    let sentence = why.source.to_string();
+    assert!(sentence.contains("large/one") && sentence.contains(topics::TRADES.name), "{sentence}");
+    let mut writer = log.writer("large").await.unwrap();
+    assert!(matches!(writer.append(vec![record(&partition, "l", Some("2"))], |_| vec![]).await, Appended::Done));
+    assert_eq!(texts(&log.read_all(&partition).await.unwrap()), ["2"], "nothing of the refused step is there");
+    let refused = log.publish(vec![record(&partition, "large/two", Some(&noise))]).await.unwrap_err();
+    assert!(refused.source.to_string().contains("large/two"), "{}", refused.source);
+}
+
 async fn a_compacted_partition_keeps_the_newest(log: &Log) {
     let partition = topics::JOURNAL.partition(5);
     let mut writer = log.writer("compact").await.unwrap();
@@ -203,6 +226,7 @@ async fn every_promise(target: Target) {
     two_writers_share_a_share(&log).await;
     a_step_cut_short_leaves_nothing(&log).await;
     a_compacted_partition_keeps_the_newest(&log).await;
+    a_record_that_is_too_large_is_refused_and_named(&log).await;
     an_assigned_reader_sees_before_and_after(&log).await;
     a_reader_alone_begins_and_ends_partitions(&log).await;
     a_group_hands_its_partitions_over(&log).await;

@@ -1,5 +1,6 @@
 //! Appends what was decided to the tape: in bounded steps, each consistent by itself, with finality and heartbeats.
 
+use super::refused::RefusedStep;
 use super::{Activity, End, FollowObserver, Follower, HEARTBEAT_MS, Interruption, MAX_REORG_BLOCKS, TurnError};
 use crate::block::{Block, Tip};
 use crate::ports::{AppendOutcome, ChainReader, Clock, Failure, Lease};
@@ -99,9 +100,14 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
     }
 
     fn step_to(&self, cursor: Cursor, state: ChainState) -> Step {
+        Step::without_changes(cursor, self.progress(state))
+    }
+
+    /// What is published about the chain; since when it is so is filled in when it is published.
+    pub(super) fn progress(&self, state: ChainState) -> Progress {
         let latest = self.tip.as_ref().map(|tip| tip.latest.clone());
-        let progress = Progress { state, latest, proof: Arc::clone(&self.proof) };
-        Step::without_changes(cursor, progress)
+        let (proof, endpoint) = (Arc::clone(&self.proof), self.chain.endpoint());
+        Progress { state, latest, proof, since_ms: 0, endpoint }
     }
 
     /// Whether these trades would make the step too large.
@@ -137,18 +143,22 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
 
     pub(super) async fn commit(&mut self, mut step: Step) -> Result<(), Interruption> {
         step.cursor.step += 1;
+        step.fulfilled.append(&mut self.to_fulfil);
         let behind = self.tip.as_ref().is_some_and(|tip| step.cursor.through < tip.latest.height);
         step.progress.proof = Arc::clone(&self.proof);
         if !matches!(step.progress.state, ChainState::Parked(_)) {
             step.progress.state = if behind { ChainState::Catching } else { ChainState::Live };
         }
+        step.progress.since_ms = self.condition.since(&step.progress.state, self.clock.now_ms());
         match self.lease.append(&step).await {
             AppendOutcome::Done => {
                 self.appended_ms = Some(self.clock.now_ms());
+                self.condition.published(&step.progress.state);
                 self.cursor = Some(step.cursor);
                 Ok(())
             }
             AppendOutcome::Lost => Err(Interruption::End(End::Lost)),
+            AppendOutcome::Refused(why) => Err(Interruption::Refused(RefusedStep::new(&step, &why))),
             AppendOutcome::Unknown(unavailable) => Err(Interruption::ClaimAgain(unavailable)),
         }
     }
@@ -159,7 +169,7 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         self.raise_finality(&mut step, tip);
         let rose = self.cursor.as_ref().is_some_and(|cursor| cursor.finalized != step.cursor.finalized);
         let heartbeat_due = self.appended_ms.is_none_or(|at| self.clock.now_ms().saturating_sub(at) >= HEARTBEAT_MS);
-        if rose || heartbeat_due {
+        if rose || heartbeat_due || self.condition.is_to_be_corrected() {
             self.commit(step).await?;
         }
         Ok(Activity::Idle)
@@ -167,12 +177,14 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
 
     /// Parks the chain, with the sentence in its progress.
     pub(super) async fn park(&mut self, why: String) -> Interruption {
-        if let Some(cursor) = self.cursor.clone() {
-            let step = self.step_to(cursor, ChainState::Parked(why.clone()));
-            if let Err(interruption) = self.commit(step).await {
-                return interruption;
-            }
+        let state = ChainState::Parked(why.clone());
+        let published = match self.cursor.clone() {
+            Some(cursor) => self.commit(self.step_to(cursor, state)).await,
+            None => self.announce(state).await,
+        };
+        match published {
+            Ok(()) | Err(Interruption::Refused(_)) => Interruption::End(End::Parked(why)),
+            Err(interruption) => interruption,
         }
-        Interruption::End(End::Parked(why))
     }
 }

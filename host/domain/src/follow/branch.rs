@@ -1,6 +1,6 @@
 //! Handles a reorg: finds the common ancestor, takes back what stands above it, and appends the other branch.
 
-use super::{Activity, FollowObserver, Follower, Interruption, MAX_REORG_BLOCKS, TurnError};
+use super::{Activity, FollowObserver, Follower, Interruption, MAX_REORG_BLOCKS, Plan, TurnError};
 use crate::block::{Block, Tip};
 use crate::ports::{ChainReader, Clock, Failure, Lease};
 use crate::window::Relation;
@@ -29,7 +29,8 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         let whole = self.window.oldest().filter(|_| floor.is_none() && self.window.len() < MAX_REORG_BLOCKS);
         let Some(common) = common.or_else(|| whole.map(|oldest| oldest.saturating_sub(1))) else {
             self.confirm_gone(self.window.head(), tip).await?;
-            return Err(self.below_finality(floor).into());
+            let safe = self.common_below(tip, finalized, floor).await?;
+            return Err(self.below_finality(floor, safe).into());
         };
         let other = self.read_other_branch(tip, finalized, common).await?;
         if self.window.head().is_none_or(|head| head.height <= other.ancestor) {
@@ -59,7 +60,7 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         while other.fresh.is_empty() && other.through < tip.latest.height.min(ours) {
             let first = other.through + 1;
             let last = tip.latest.height.min(other.through.saturating_add(self.span));
-            let scanned = self.chain.scan(first, last, finalized).await?;
+            let scanned = self.scan(first, last, finalized).await?;
             for block in scanned.blocks {
                 if other.fresh.is_empty() && branch.holds(&block.id) {
                     other.ancestor = block.id.height;
@@ -91,7 +92,11 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         let with_trades = |id: BlockId| {
             let found = journalled.iter().find(|(block, _)| *block == id);
             let trades = found.map(|(_, trades)| trades.clone()).ok_or_else(|| {
-                Failure::Hopeless(format!("the journal holds no trades of block {id}, which must be taken back"))
+                let Plan { chain, command, .. } = self.plan;
+                Failure::Hopeless(format!(
+                    "the journal holds no trades of block {id}, which must be taken back; take them back from the \
+                     tape itself: {command} rewind --chain {chain} --to {ancestor}"
+                ))
             })?;
             Ok((id, trades))
         };
@@ -126,12 +131,41 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         }
     }
 
-    fn below_finality(&self, floor: Option<u64>) -> Failure {
-        let chain = &self.plan.chain;
+    /// The highest height known to us, final or not, at which the endpoint has the same block as we.
+    async fn common_below(
+        &mut self,
+        tip: &Tip,
+        finalized: Option<u64>,
+        floor: Option<u64>,
+    ) -> Result<Option<u64>, TurnError> {
+        let ceiling = floor.unwrap_or(u64::MAX).min(tip.latest.height.saturating_add(1));
+        let known = self.window.heights_below(ceiling);
+        // The branches part once: what is common lies below what is not.
+        let (mut common, mut other) = (0, known.len());
+        while common < other {
+            let middle = common.midpoint(other);
+            let scanned = self.chain.scan(known[middle], known[middle], finalized).await?;
+            if scanned.blocks.iter().any(|block| self.window.holds(&block.id)) {
+                common = middle + 1;
+            } else {
+                other = middle;
+            }
+        }
+        Ok(common.checked_sub(1).map(|newest| known[newest]))
+    }
+
+    /// The chain left its branch below what was final; `safe` is a height of both branches, if one is known.
+    fn below_finality(&self, floor: Option<u64>, safe: Option<u64>) -> Failure {
+        let Plan { chain, command, .. } = self.plan;
+        let oldest = self.window.oldest().unwrap_or(0);
         let floor = floor.map_or_else(|| "the oldest block known".to_owned(), |height| format!("height {height}"));
+        let (to, known) = match safe {
+            Some(safe) => (safe, "the newest height known to both branches"),
+            None => (oldest.saturating_sub(1), "below the oldest block known, for no block is on both branches"),
+        };
         Failure::Hopeless(format!(
             "the chain left its branch below {floor}, which was final; check the endpoints, then run: \
-             chain-ingestor rewind --chain {chain} --to HEIGHT"
+             {command} rewind --chain {chain} --to {to} ({known})"
         ))
     }
 }

@@ -11,7 +11,7 @@ use tape::Status;
 pub(super) fn first_rewind(requests: &[Request]) -> Option<(String, u64)> {
     requests.iter().find_map(|request| match request.kind {
         RequestKind::Rewind { to } => Some((request.id.clone(), to)),
-        RequestKind::Backfill { .. } => None,
+        RequestKind::Backfill { .. } | RequestKind::Skip { .. } | RequestKind::Retry => None,
     })
 }
 

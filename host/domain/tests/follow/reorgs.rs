@@ -45,7 +45,7 @@ fn a_branch_left_below_finality_parks_the_chain_with_the_cure() {
     views.push(other);
     let (end, memory) = followed(views, 0);
     let End::Parked(why) = end else { unreachable!("{end:?}") };
-    assert!(why.contains("chain-ingestor rewind --chain c"), "{why}");
+    assert!(why.contains("the-program rewind --chain c --to 10 "), "{why}");
     assert_eq!(memory.0.lock().unwrap().parked.as_ref(), Some(&why), "readers see the sentence");
 }
 

@@ -1,8 +1,8 @@
 //! A height that cannot be read: what lies before it is published, and the observer is told instead of nobody.
 
-use crate::world::{MemoryTape, Node, ReadClock, View, covered, views};
+use crate::world::{MemoryTape, Node, ReadClock, View, covered, expected, live_in_order, plan, views};
 use ingest_domain::{
-    Beginning, ChainReader, End, Failure, FollowObserver, Plan, Request, RequestKind, Scanned, Tip, follow,
+    Beginning, ChainReader, ChainState, End, Failure, FollowObserver, Request, RequestKind, Scanned, Tip, follow,
 };
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -50,20 +50,81 @@ impl FollowObserver for Recording {
 
 /// Follows a chain that lacks height 7; returns the heights that are covered, and what the observer was told.
 fn follow_lacking(beginning: u64, failure: Failure, requests: &[RequestKind]) -> (Vec<u64>, Vec<String>) {
+    let (memory, told) = tape_of_lacking(beginning, failure, requests);
+    let covered = covered(&memory.0.lock().unwrap());
+    (covered, told)
+}
+
+fn tape_of_lacking(beginning: u64, failure: Failure, requests: &[RequestKind]) -> (MemoryTape, Vec<String>) {
     let reads = Arc::<AtomicU64>::default();
     let views: Vec<View> = views(20, &[], 5);
     let clock = ReadClock(Arc::clone(&reads), views.len() as u64);
     let (memory, observer) = (MemoryTape::default(), Recording::default());
     let request = |kind: &RequestKind| (0, Request { id: "0".into(), kind: *kind });
     memory.0.lock().unwrap().requests = requests.iter().map(request).collect();
-    let beginning = Beginning::Height(beginning);
-    let plan = Plan { chain: "c".into(), beginning, span: 9, poll_ms: 1, step_changes: 6, step_bytes: 1 << 20 };
+    let plan = plan(Beginning::Height(beginning));
     let mut chain = Lacking { node: Node { views, reads }, height: 7, failure };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let end = runtime.block_on(follow(&mut chain, &memory, &clock, &observer, &plan));
     assert_eq!(end, End::Stopped);
-    let covered = covered(&memory.0.lock().unwrap());
-    (covered, observer.0.into_inner().unwrap())
+    (memory, observer.0.into_inner().unwrap())
+}
+
+#[test]
+fn a_chain_that_cannot_be_read_is_published_as_waiting_once_with_its_reason() {
+    for failure in failures() {
+        let (memory, _) = tape_of_lacking(0, failure.clone(), &[]);
+        let content = memory.0.lock().unwrap();
+        let (cursor, progress) = content.announced.first().expect("it was announced");
+        assert_eq!(*cursor, content.cursor.as_ref().map(|cursor| cursor.step), "the cursor stays");
+        assert_eq!(progress.state, ChainState::Waiting(failure.to_string()));
+        assert!(content.announced.len() < 3, "not with every failure: {}", content.announced.len());
+    }
+    let (memory, _) = tape_of_lacking(7, failures()[2].clone(), &[]);
+    let content = memory.0.lock().unwrap();
+    assert!(content.cursor.is_none() && content.announced[0].0.is_none(), "also before it has a cursor");
+}
+
+/// Follows a chain of 21 blocks on a tape that was prepared.
+fn follow_on(prepare: impl Fn(&mut crate::world::Content)) -> (End, MemoryTape) {
+    let reads = Arc::<AtomicU64>::default();
+    let views: Vec<View> = views(20, &[], 5);
+    let (clock, memory) = (ReadClock(Arc::clone(&reads), views.len() as u64), MemoryTape::default());
+    prepare(&mut memory.0.lock().unwrap());
+    let (mut node, plan) = (Node { views, reads }, plan(Beginning::Height(0)));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let end = runtime.block_on(follow(&mut node, &memory, &clock, &Recording::default(), &plan));
+    (end, memory)
+}
+
+#[test]
+fn a_chain_whose_journal_cannot_be_read_parks_with_the_command_that_repairs_it() {
+    let (end, memory) = follow_on(|content| content.unreadable = Some("record c cannot be read: it is cut".to_owned()));
+    let End::Parked(why) = end else { panic!("{end:?}") };
+    assert!(why.contains("record c cannot be read") && why.contains("the-program repair --chain c;"), "{why}");
+    let content = memory.0.lock().unwrap();
+    assert_eq!(content.announced.last().unwrap().1.state, ChainState::Parked(why));
+    assert!(content.events.is_empty());
+}
+
+#[test]
+fn a_block_that_is_too_large_parks_the_chain_at_its_height_until_it_is_skipped() {
+    let (end, memory) = follow_on(|content| content.too_large = Some(7));
+    let End::Parked(why) = end else { panic!("{end:?}") };
+    assert!(why.contains("block 7 ") && why.contains("the-program repair --chain c --skip 7 --confirm"), "{why}");
+    assert_eq!(covered(&memory.0.lock().unwrap()), (0..=6).collect::<Vec<_>>(), "what lies before is published");
+    let skip = (0, Request { id: "1".into(), kind: RequestKind::Skip { height: 7 } });
+    let (end, memory) = follow_on(|content| {
+        content.too_large = Some(7);
+        content.requests = vec![skip.clone(), (0, Request { id: "2".into(), kind: RequestKind::Retry })];
+    });
+    assert_eq!(end, End::Stopped);
+    let content = memory.0.lock().unwrap();
+    assert_eq!(covered(&content), (0..=6).chain(8..=20).collect::<Vec<_>>(), "the height is a gap");
+    let mut rest = expected(&views(20, &[], 5)[0]);
+    rest.retain(|id| !id.contains("00000007/"));
+    assert_eq!(live_in_order(&content.events), rest);
+    assert!(content.requests.is_empty(), "both are fulfilled");
 }
 
 fn failures() -> [Failure; 3] {

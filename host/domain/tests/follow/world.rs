@@ -2,7 +2,7 @@
 
 use ingest_domain::{
     AppendOutcome, Beginning, Block, ChainReader, ChainState, Clock, Coverage, Cursor, End, Failure, FollowObserver,
-    Journal, Lease, Plan, Range, Request, RequestKind, Scanned, Step, Tape, Tip, follow,
+    Journal, Lease, Plan, Progress, Range, Request, RequestKind, Scanned, Step, Tape, Tip, follow,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -139,6 +139,14 @@ pub(crate) struct Content {
     reads: Arc<AtomicU64>,
     appends: u64,
     silent_every: u64,
+    /// Which record of the journal cannot be read.
+    pub(crate) unreadable: Option<String>,
+    /// The height whose trades are too large.
+    pub(crate) too_large: Option<u64>,
+    /// What was published without a step, and the cursor that it went with.
+    pub(crate) announced: Vec<(Option<u64>, Progress)>,
+    /// The state of each step.
+    pub(crate) states: Vec<ChainState>,
 }
 
 impl Tape for MemoryTape {
@@ -148,7 +156,8 @@ impl Tape for MemoryTape {
         let content = self.0.lock().unwrap();
         let blocks = content.journal.values().map(|(id, _)| id.clone()).collect();
         let ranges = content.ranges.iter().map(|(number, range)| (*number, range.clone())).collect();
-        Ok((self.clone(), Journal { cursor: content.cursor.clone(), blocks, ranges }))
+        let unreadable = content.unreadable.clone();
+        Ok((self.clone(), Journal { cursor: content.cursor.clone(), blocks, ranges, unreadable }))
     }
 }
 
@@ -157,7 +166,11 @@ impl Lease for MemoryTape {
         let mut content = self.0.lock().unwrap();
         let expected = content.cursor.as_ref().map_or(1, |cursor| cursor.step + 1);
         assert_eq!(step.cursor.step, expected, "steps are numbered without holes");
+        if step.changes.iter().any(|(_, trade)| Some(trade.block.id.height) == content.too_large) {
+            return AppendOutcome::Refused(Unavailable::new("append", "a record of 9 bytes is too large"));
+        }
         content.appends += 1;
+        content.states.push(step.progress.state.clone());
         let lost = content.silent_every != 0 && content.appends.is_multiple_of(content.silent_every);
         let really = !lost || content.appends.is_multiple_of(2);
         if really {
@@ -181,6 +194,12 @@ impl Lease for MemoryTape {
             }
         }
         if lost { AppendOutcome::Unknown(Unavailable::new("append", "the test says so")) } else { AppendOutcome::Done }
+    }
+
+    async fn announce(&mut self, cursor: Option<&Cursor>, progress: &Progress) -> AppendOutcome {
+        let mut content = self.0.lock().unwrap();
+        content.announced.push((cursor.map(|cursor| cursor.step), progress.clone()));
+        AppendOutcome::Done
     }
 
     async fn journalled_above(&mut self, height: u64) -> Result<Vec<(BlockId, Vec<Trade>)>, Unavailable> {
@@ -234,6 +253,11 @@ impl FollowObserver for NoObserver {
     fn rewinding(&self, _chain: &str, _to: u64, _blocks: usize) {}
 }
 
+pub(crate) fn plan(beginning: Beginning) -> Plan {
+    let (chain, command) = ("c".into(), "the-program".into());
+    Plan { chain, beginning, span: 9, poll_ms: 1, step_changes: 6, step_bytes: 1 << 20, command }
+}
+
 /// Follows the views; returns how that ended, and the tape.
 pub(crate) fn followed(views: Vec<View>, silent_every: u64) -> (End, MemoryTape) {
     followed_from(Beginning::Height(0), views, silent_every)
@@ -263,7 +287,7 @@ pub(crate) fn followed_with_requests(
         content.reads = Arc::clone(&reads);
         content.requests = requests.iter().enumerate().map(request).collect();
     }
-    let plan = Plan { chain: "c".into(), beginning, span: 9, poll_ms: 1, step_changes: 6, step_bytes: 1 << 20 };
+    let plan = plan(beginning);
     let mut node = Node { views, reads: Arc::clone(&reads) };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     loop {

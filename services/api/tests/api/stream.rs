@@ -35,6 +35,9 @@ pub(crate) fn progress(lag_blocks: u64) -> ChainProgressed {
         partitions: vec![],
         candidates: vec![],
         unbacked: 0,
+        waiting: false,
+        since: 0,
+        endpoint: None,
     }
 }
 

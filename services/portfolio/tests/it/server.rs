@@ -87,6 +87,9 @@ pub(crate) fn progress(providers: &[(&str, &str)]) -> ChainProgressed {
         partitions: vec![],
         candidates: vec![],
         unbacked: 0,
+        waiting: false,
+        since: 0,
+        endpoint: None,
     }
 }
 

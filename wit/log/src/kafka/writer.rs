@@ -46,8 +46,12 @@ impl Writer {
     ) -> Appended {
         match self.try_append(records, seal).await {
             Ok(()) => Appended::Done,
-            Err(e) if self.is_fenced(&e) => Appended::Lost,
-            Err(e) => Appended::Unknown(Unavailable::new("append a transaction", e)),
+            Err(SendError::Refused(why)) => {
+                self.abort().await;
+                Appended::Refused(Unavailable::new("append a transaction", why))
+            }
+            Err(SendError::Failed(e)) if self.is_fenced(&e) => Appended::Lost,
+            Err(SendError::Failed(e)) => Appended::Unknown(Unavailable::new("append a transaction", e)),
         }
     }
 
@@ -65,7 +69,7 @@ impl Writer {
         &self,
         records: Vec<Record>,
         seal: impl FnOnce(&Ends) -> Vec<Record> + Send,
-    ) -> Result<(), KafkaError> {
+    ) -> Result<(), SendError> {
         environment::crash::linger("tape.append.before").await;
         self.producer.begin_transaction()?;
         let ends = send(&self.log, &self.producer, records).await?;
@@ -83,8 +87,53 @@ impl Writer {
             Ok(())
         };
         match tokio::task::spawn_blocking(commit).await {
-            Ok(committed) => committed,
-            Err(_) => Err(KafkaError::Canceled),
+            Ok(committed) => committed.map_err(SendError::Failed),
+            Err(_) => Err(KafkaError::Canceled.into()),
+        }
+    }
+
+    /// Ends the open transaction at once, so that readers need not wait for its timeout; the next claim does it too.
+    async fn abort(&self) {
+        let producer = self.producer.clone();
+        let aborted = tokio::task::spawn_blocking(move || producer.abort_transaction(BROKER_TIMEOUT)).await;
+        if !matches!(aborted, Ok(Ok(()))) {
+            tracing::warn!("a refused transaction could not be aborted; the next claim of its writer does so");
+        }
+    }
+}
+
+/// Why records could not be sent.
+#[derive(Debug)]
+pub(super) enum SendError {
+    /// A record is larger than its topic takes; the sentence says which.
+    Refused(String),
+    /// Anything else.
+    Failed(KafkaError),
+}
+
+impl From<KafkaError> for SendError {
+    fn from(error: KafkaError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl SendError {
+    fn of_record(record: &Record, error: KafkaError) -> Self {
+        use RDKafkaErrorCode::{InvalidMessageSize, InvalidRecord, MessageBatchTooLarge, MessageSizeTooLarge};
+        match error.rdkafka_error_code() {
+            Some(InvalidMessageSize | InvalidRecord | MessageBatchTooLarge | MessageSizeTooLarge) => {
+                Self::Refused(record.too_large(&error.to_string()))
+            }
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+impl From<SendError> for Unavailable {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Refused(why) => Self::new("publish", why),
+            SendError::Failed(error) => Self::new("publish", error),
         }
     }
 }
@@ -106,16 +155,18 @@ impl Writer {
 }
 
 /// Sends records in order and returns where each partition ends after them.
-pub(super) async fn send(log: &Kafka, producer: &FutureProducer, records: Vec<Record>) -> Result<Ends, KafkaError> {
+pub(super) async fn send(log: &Kafka, producer: &FutureProducer, records: Vec<Record>) -> Result<Ends, SendError> {
     let mut deliveries = Vec::with_capacity(records.len());
     for record in &records {
         let name = log.name(&record.partition.topic);
-        deliveries.push((record.partition.clone(), enqueue(producer, &name, record).await?));
+        let delivery = enqueue(producer, &name, record).await.map_err(|e| SendError::of_record(record, e))?;
+        deliveries.push((record, delivery));
     }
     let mut ends: BTreeMap<Partition, u64> = BTreeMap::new();
-    for (partition, delivery) in deliveries {
-        let delivered = delivery.await.map_err(|_| KafkaError::Canceled)?.map_err(|(e, _)| e)?;
-        let end = ends.entry(partition).or_default();
+    for (record, delivery) in deliveries {
+        let delivered = delivery.await.map_err(|_| KafkaError::Canceled)?;
+        let delivered = delivered.map_err(|(e, _)| SendError::of_record(record, e))?;
+        let end = ends.entry(record.partition.clone()).or_default();
         *end = (*end).max(delivered.offset.cast_unsigned() + 1);
     }
     Ok(ends.into_iter().collect())

@@ -43,16 +43,23 @@ pub fn request_key(chain: &str, id: &str, request: &Request) -> String {
 
 /// Whether a key may be a request's: cheap, for readers that want nothing else.
 pub fn is_request_key(key: &[u8]) -> bool {
-    let has = |word: &[u8]| key.windows(word.len()).any(|window| window == word);
-    has(b"/backfill/") || has(b"/rewind/")
+    let has = |word: &str| {
+        key.windows(word.len() + 2).any(|window| {
+            window[0] == b'/' && window[window.len() - 1] == b'/' && window[1..=word.len()] == *word.as_bytes()
+        })
+    };
+    REQUEST_WORDS.into_iter().any(has)
 }
 
 /// Chain and id of a request's key.
 pub fn parse_request_key(key: &str) -> Option<(&str, &str)> {
     let (rest, id) = key.rsplit_once('/')?;
-    let chain = rest.strip_suffix("/backfill").or_else(|| rest.strip_suffix("/rewind"))?;
-    Some((chain, id))
+    let (chain, word) = rest.rsplit_once('/')?;
+    REQUEST_WORDS.contains(&word).then_some((chain, id))
 }
+
+/// What stands in the keys of requests, one for each kind.
+const REQUEST_WORDS: [&str; 4] = ["backfill", "rewind", "skip", "retry"];
 
 /// Heights that are on the tape, by one detector. The heights from a cursor's `since` to its `through` are covered too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +88,13 @@ pub enum Request {
         /// The last height to keep.
         to: u64,
     },
+    /// Leave the trades of one height out.
+    Skip {
+        /// The height.
+        height: u64,
+    },
+    /// Follow a parked chain again.
+    Retry,
 }
 
 impl Request {
@@ -88,6 +102,8 @@ impl Request {
         match self {
             Self::Backfill { .. } => "backfill",
             Self::Rewind { .. } => "rewind",
+            Self::Skip { .. } => "skip",
+            Self::Retry => "retry",
         }
     }
 }
@@ -166,6 +182,11 @@ pub fn decode_range(bytes: &[u8]) -> Result<Range, Invalid> {
 /// A request's JSON.
 pub fn encode_request(request: &Request) -> Vec<u8> {
     super::to_bytes(request)
+}
+
+/// The chain of a journal key, whatever kind of record it is.
+pub fn chain_of_key(key: &str) -> &str {
+    key.split_once('/').map_or(key, |(chain, _)| chain)
 }
 
 /// Reads a request.

@@ -59,6 +59,22 @@ pub struct ChainProgressed {
     /// Trades without backing that were counted and not published, since the chain began.
     #[serde(default)]
     pub unbacked: u64,
+    /// The chain cannot be read now and is tried again; `reason` says why. A chain that was never followed has no
+    /// network and no block then.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub waiting: bool,
+    /// Since when it has been live, catching up, waiting or parked, milliseconds since the Unix epoch; 0 where that is
+    /// not known.
+    #[serde(default)]
+    pub since: u64,
+    /// The endpoint in use, or those that do not answer, by name and without keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// What the ingestor is doing with a chain.

@@ -1,0 +1,60 @@
+//! The commands of an operator on one chain: `backfill`, `rewind` and `repair`, for `chain-ingestor` and `chaintape` alike.
+
+use crate::file_request::file_request;
+use crate::tape::repair::{Repair, repair};
+use clap::Subcommand;
+use ingest_domain::RequestKind;
+use tape_log::Log;
+
+/// A command on one chain, carried out by the instance that holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum ChainCommand {
+    /// Put the heights of a chain that nothing covers on the tape, while live goes on.
+    Backfill {
+        /// Id of the chain.
+        #[arg(long)]
+        chain: String,
+        /// First height.
+        #[arg(long)]
+        from: u64,
+        /// Last height.
+        #[arg(long)]
+        to: u64,
+    },
+    /// Take back every trade of a chain above a height, final or not, and follow the chain from there.
+    Rewind {
+        /// Id of the chain.
+        #[arg(long)]
+        chain: String,
+        /// The last height to keep.
+        #[arg(long)]
+        to: u64,
+    },
+    /// Show why a parked chain cannot go on, and what would let it; with --confirm, do it.
+    Repair {
+        /// Id of the chain.
+        #[arg(long)]
+        chain: String,
+        /// Leave the trades of this height out: one that cannot be published.
+        #[arg(long)]
+        skip: Option<u64>,
+        /// Carry the repair out.
+        #[arg(long)]
+        confirm: bool,
+    },
+}
+
+impl ChainCommand {
+    /// Carries it out on a log; returns what happens next. `program` is what the operator called.
+    pub async fn execute(&self, log: &Log, program: &str) -> anyhow::Result<String> {
+        match self {
+            Self::Backfill { chain, from, to } => {
+                file_request(log, chain, RequestKind::Backfill { from: *from, to: *to }).await
+            }
+            Self::Rewind { chain, to } => file_request(log, chain, RequestKind::Rewind { to: *to }).await,
+            Self::Repair { chain, skip, confirm } => {
+                repair(log, program, &Repair { chain: chain.clone(), skip: *skip, confirm: *confirm }).await
+            }
+        }
+    }
+}
