@@ -2,6 +2,14 @@
 
 import { ago, count, h } from "./format.js";
 
+/** A chain of which nothing was heard for so long is stale. */
+const STALE_AFTER_MS = 30_000;
+
+/** The chain's state now. */
+function stateOf({ state, at }) {
+  return state !== "parked" && Date.now() - at > STALE_AFTER_MS ? "stale" : state;
+}
+
 export class Chains extends EventTarget {
   #chains = new Map();
   #cards = new Map();
@@ -11,6 +19,8 @@ export class Chains extends EventTarget {
     super();
     this.element = h("ul", { class: "chains", "aria-label": "Chains" });
     stream.subscribe("chains", "chains", {}, (message) => this.#hear(message));
+    // A chain of which nothing is heard any more sends no update that says so.
+    setInterval(() => this.#chains.forEach((chain) => this.#show(chain)), STALE_AFTER_MS / 4);
   }
 
   name(chain) {
@@ -59,7 +69,7 @@ export class Chains extends EventTarget {
     card.setAttribute("aria-pressed", String(this.selected === chain.chain));
     card.title = `As of ${ago(chain.at)}; select to show only ${this.name(chain.chain)} on the tape`;
     card.replaceChildren(
-      h("div", { class: "top" }, h("span", { class: "name" }, this.name(chain.chain)), h("span", { class: `pill ${chain.state}` }, chain.state)),
+      h("div", { class: "top" }, h("span", { class: "name" }, this.name(chain.chain)), h("span", { class: `pill ${stateOf(chain)}`, title: chain.endpoint }, stateOf(chain))),
       h("div", { class: "height" }, chain.published ? count(chain.published.height) : "—"),
       h("dl", {},
         fact("final at", chain.finalized ? count(chain.finalized.height) : "—"),

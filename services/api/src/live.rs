@@ -29,6 +29,7 @@ use crate::token;
 use crate::views::{ChainView, WatchView};
 use api_domain::FoldedPositions;
 use axum::extract::ws::Utf8Bytes;
+use environment::now_ms;
 use rings::{Live, StartPositions};
 use snapshot::Joined;
 use state::StateUpdate;
@@ -231,7 +232,8 @@ impl Hub {
     /// Every chain as it is now.
     pub(crate) fn chains(&self) -> Vec<ChainView> {
         let inner = self.lock();
-        inner.chains.values().map(|view| ChainView { watch: inner.watched(&view.chain), ..view.clone() }).collect()
+        let watched = |view: &ChainView| ChainView { watch: inner.watched(&view.chain), ..view.clone() };
+        inner.chains.values().map(|view| watched(view).as_of(now_ms())).collect()
     }
 
     /// How the stream is.
@@ -269,7 +271,7 @@ impl Inner {
             Incoming::Metrics(body) => Update::Metrics(Arc::new(StateUpdate::new(body, stamp))),
             Incoming::Wallet(body) => Update::Wallet(Arc::new(StateUpdate::new(body, stamp))),
             Incoming::Chain(progress) => {
-                let view = ChainView { watch: self.watched(&progress.chain), ..progress.into() };
+                let view = ChainView { watch: self.watched(&progress.chain), ..ChainView::from(*progress) };
                 let update = Update::Chain(Arc::new(ChainUpdate::new(&view, &stamp)));
                 self.chains.insert(view.chain.clone(), view);
                 update

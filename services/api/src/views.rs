@@ -5,7 +5,7 @@ mod chains;
 mod explained;
 
 pub(crate) use boards::{DriftPage, FeePage, FeeView, Leaderboard, UserHistory};
-pub(crate) use chains::{ChainList, ChainView, WatchView};
+pub(crate) use chains::{ChainCondition, ChainList, ChainState, ChainView, WatchView};
 pub(crate) use explained::{Explanation, StepView};
 
 use api_domain::{BalanceRow, PositionRow, Totals, TotalsRow, WalletRow};
@@ -190,6 +190,8 @@ pub(crate) struct Readiness {
     pub(crate) waiting_for: Vec<&'static str>,
     /// The state of the live stream; it does not decide readiness.
     pub(crate) log: LogView,
+    /// The chains that are not at the head, and why; they do not decide readiness.
+    pub(crate) chains: Vec<ChainCondition>,
 }
 
 /// The state of the live stream.

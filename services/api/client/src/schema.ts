@@ -358,6 +358,22 @@ export interface components {
             /** @description Its version, once it is known. */
             version?: string | null;
         };
+        /** @description How a chain is doing, in short. */
+        ChainCondition: {
+            /** @description Its id. */
+            chain: string;
+            /** @description The endpoint in use, or those that do not answer, by name. */
+            endpoint?: string | null;
+            /** @description Why it is parked, waiting or stale. */
+            reason?: string | null;
+            /**
+             * Format: int64
+             * @description Since when, milliseconds since the Unix epoch; 0 where that is not known.
+             */
+            since: number;
+            /** @description `catching`, `waiting`, `parked` or `stale`. */
+            state: components["schemas"]["ChainState"];
+        };
         /** @description The chains that are followed. */
         ChainList: {
             /** @description By id. */
@@ -367,7 +383,7 @@ export interface components {
          * @description What the ingestor is doing with a chain.
          * @enum {string}
          */
-        ChainState: "live" | "catching" | "parked";
+        ChainState: "live" | "catching" | "waiting" | "parked" | "stale";
         /** @description One user's totals on one chain. */
         ChainTotals: components["schemas"]["TotalsView"] & {
             /** @description Id of the chain. */
@@ -390,6 +406,8 @@ export interface components {
             display: {
                 [key: string]: string;
             };
+            /** @description The endpoint in use, or those that do not answer, by name. */
+            endpoint?: string | null;
             finalized?: components["schemas"]["BlockView"] | null;
             /**
              * Format: int64
@@ -404,9 +422,14 @@ export interface components {
             /** @description `receipts`, `hint` or `none`: how completeness is proved; an open list. */
             proof: string;
             published?: components["schemas"]["BlockView"] | null;
-            /** @description Why it is parked or waiting. */
+            /** @description Why it is parked, waiting or stale. */
             reason?: string | null;
-            /** @description `live`, `catching` or `parked`. */
+            /**
+             * Format: int64
+             * @description Since when it has been in this state, milliseconds since the Unix epoch; 0 where that is not known.
+             */
+            since: number;
+            /** @description `live`, `catching`, `waiting`, `parked` or `stale`. */
             state: components["schemas"]["ChainState"];
             /**
              * Format: int64
@@ -667,6 +690,8 @@ export interface components {
         };
         /** @description Whether this process can serve. */
         Readiness: {
+            /** @description The chains that are not at the head, and why; they do not decide readiness. */
+            chains: components["schemas"]["ChainCondition"][];
             /** @description The state of the live stream; it does not decide readiness. */
             log: components["schemas"]["LogView"];
             /** @description `ready` or `waiting`. */

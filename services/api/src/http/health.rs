@@ -1,7 +1,7 @@
 //! Health and readiness of this process.
 
 use crate::App;
-use crate::views::{Liveness, LogView, Readiness};
+use crate::views::{ChainCondition, ChainState, Liveness, LogView, Readiness};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -40,7 +40,9 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "waiting", vec!["database"])
     };
-    let answer = Readiness { status, waiting_for, log: log_view(&app) };
+    let chains = app.hub.chains().into_iter().filter(|view| view.state != ChainState::Live);
+    let chains = chains.map(ChainCondition::from).collect();
+    let answer = Readiness { status, waiting_for, log: log_view(&app), chains };
     (code, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()
 }
 

@@ -3,6 +3,7 @@
 use super::params::Params;
 use super::problem::Problem;
 use crate::App;
+use crate::views::{ChainState, ChainView};
 use axum::extract::{Request, State};
 use axum::http::{Uri, header};
 use axum::middleware::Next;
@@ -98,6 +99,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>, uri: Uri) -> Result<Respon
     for (name, help, value) in gauges {
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
     }
+    write_chains(&mut text, &app.hub.chains());
     let counters = [
         ("chaintape_api_poison_total", "Records that could not be read and were left out.", health.poison),
         ("chaintape_api_deliveries_total", "Changes handed to readers.", health.delivered),
@@ -109,6 +111,18 @@ pub(crate) async fn show(State(app): State<Arc<App>>, uri: Uri) -> Result<Respon
     let headers =
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, text).into_response())
+}
+
+/// One gauge per chain and state: 1 for the state that it is in.
+fn write_chains(text: &mut String, chains: &[ChainView]) {
+    text.push_str("# HELP chaintape_chain_state 1 for the state that the chain is in.\n");
+    text.push_str("# TYPE chaintape_chain_state gauge\n");
+    for view in chains {
+        for state in ChainState::ALL {
+            let (chain, is_so) = (&view.chain, u8::from(view.state == state));
+            let _ = writeln!(text, "chaintape_chain_state{{chain=\"{chain}\",state=\"{}\"}} {is_so}", state.word());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::subscription::{Matcher, SubscriptionRefused};
 use super::update::Update;
 use crate::views::ChainView;
 use api_domain::{FoldedPositions, LaterChange, TradeFilter, TradeRow, catch_up};
+use environment::now_ms;
 use std::collections::BTreeMap;
 
 /// What was read for a new subscription.
@@ -43,7 +44,7 @@ impl Live {
                 Ok(Joined { matcher, next, data, missed })
             }
             Snapshot::Chains => {
-                let items: Vec<&ChainView> = chains.values().collect();
+                let items: Vec<ChainView> = chains.values().map(|view| view.clone().as_of(now_ms())).collect();
                 let data = serde_json::json!({ "items": items }).to_string();
                 let next = self.ring(Channel::Chains).next_positions();
                 Ok(Joined { matcher: Matcher::Chains, next, data, missed: vec![] })

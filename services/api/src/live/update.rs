@@ -22,7 +22,7 @@ pub(crate) enum Incoming {
     /// A wallet's balances changed.
     Wallet(PortfolioUpdated),
     /// A chain progressed.
-    Chain(ChainProgressed),
+    Chain(Box<ChainProgressed>),
 }
 
 impl Incoming {

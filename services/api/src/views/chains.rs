@@ -20,11 +20,16 @@ pub(crate) struct ChainView {
     pub(crate) chain: String,
     /// The identity of its network.
     pub(crate) network: String,
-    /// `live`, `catching` or `parked`.
+    /// `live`, `catching`, `waiting`, `parked` or `stale`.
     pub(crate) state: ChainState,
-    /// Why it is parked or waiting.
+    /// Why it is parked, waiting or stale.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
+    /// Since when it has been in this state, milliseconds since the Unix epoch; 0 where that is not known.
+    pub(crate) since: u64,
+    /// The endpoint in use, or those that do not answer, by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) endpoint: Option<String>,
     /// The newest block on the tape.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) published: Option<BlockView>,
@@ -117,8 +122,75 @@ pub(crate) enum ChainState {
     Live,
     /// Behind the head.
     Catching,
+    /// It cannot be read now and is tried again.
+    Waiting,
     /// Stopped.
     Parked,
+    /// Nothing was heard of it for longer than an ingestor that runs is silent.
+    Stale,
+}
+
+impl ChainState {
+    /// Every state.
+    pub(crate) const ALL: [Self; 5] = [Self::Live, Self::Catching, Self::Waiting, Self::Parked, Self::Stale];
+
+    /// As it is written.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Catching => "catching",
+            Self::Waiting => "waiting",
+            Self::Parked => "parked",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// A chain of which nothing was heard for so long is stale: an ingestor speaks of each chain every five seconds, unless
+/// one scan takes longer.
+const STALE_AFTER_MS: u64 = 30_000;
+
+/// How a chain is doing, in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChainCondition {
+    /// Its id.
+    pub(crate) chain: String,
+    /// `catching`, `waiting`, `parked` or `stale`.
+    pub(crate) state: ChainState,
+    /// Why it is parked, waiting or stale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    /// Since when, milliseconds since the Unix epoch; 0 where that is not known.
+    pub(crate) since: u64,
+    /// The endpoint in use, or those that do not answer, by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) endpoint: Option<String>,
+}
+
+impl ChainView {
+    /// The chain as it is to be shown now: what an ingestor said too long ago may not be so any more. A parked chain is
+    /// left alone and says nothing.
+    pub(crate) fn as_of(mut self, now_ms: u64) -> Self {
+        let silent_ms = now_ms.saturating_sub(self.at);
+        if self.state != ChainState::Parked && silent_ms > STALE_AFTER_MS {
+            let before = self.reason.take().map(|reason| format!("; before that: {reason}")).unwrap_or_default();
+            self.state = ChainState::Stale;
+            self.since = self.at;
+            self.reason = Some(format!(
+                "no ingestor has said anything about this chain for {} s; check that one runs and reaches the log{before}",
+                silent_ms / 1_000
+            ));
+        }
+        self
+    }
+}
+
+impl From<ChainView> for ChainCondition {
+    fn from(view: ChainView) -> Self {
+        let ChainView { chain, state, reason, since, endpoint, .. } = view;
+        Self { chain, state, reason, since, endpoint }
+    }
 }
 
 /// One block.
@@ -149,11 +221,14 @@ impl From<ChainProgressed> for ChainView {
             chain: progress.chain,
             network: progress.network,
             state: match progress.state {
+                progress::State::Parked => ChainState::Parked,
+                _ if progress.waiting => ChainState::Waiting,
                 progress::State::Live => ChainState::Live,
                 progress::State::Catching => ChainState::Catching,
-                progress::State::Parked => ChainState::Parked,
             },
             reason: progress.reason,
+            since: progress.since,
+            endpoint: progress.endpoint,
             published: progress.published.map(block),
             latest: progress.latest.map(block),
             finalized: progress.finalized.map(block),

@@ -6,6 +6,7 @@ mod serving;
 mod reads;
 mod contract;
 mod rest;
+mod chains;
 mod proxies;
 mod stream;
 mod resume;

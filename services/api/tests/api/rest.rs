@@ -333,30 +333,6 @@ async fn other_origins_read_where_they_may() {
 }
 
 #[tokio::test]
-async fn chains_are_served_from_progress() {
-    let ground = Ground::sqlite().await;
-    let api = Serving::on(&ground).await;
-    api.following().await;
-    api.publish_record(&topics::PROGRESS, "mock", wire::v1::progress::encode(&crate::stream::progress(7))).await;
-    let seen = async {
-        loop {
-            let chains = api.get("/v1/chains").await;
-            if chains["items"][0]["lagBlocks"] == 7 {
-                return chains;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    let chains = tokio::time::timeout(EVENT_TIMEOUT, seen).await.unwrap();
-    let chain = &chains["items"][0];
-    assert_eq!(
-        (&chain["chain"], &chain["state"], &chain["plugin"]["version"]),
-        (&json!("mock"), &json!("live"), &json!("1.2.3"))
-    );
-    assert!(chain.get("providers").is_none(), "what providers call a chain is no one's business");
-}
-
-#[tokio::test]
 async fn what_is_wrong_is_named() {
     let ground = Ground::sqlite().await;
     let api = Serving::on(&ground).await;
