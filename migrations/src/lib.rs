@@ -24,6 +24,7 @@ const METRICS_POSTGRES: &[MigrationFile] = files![
     "metrics/postgres/0006_key_trades",
     "metrics/postgres/0007_count_the_trades_of_books",
     "metrics/postgres/0008_continue_traces",
+    "metrics/postgres/0009_know_the_tape",
 ];
 
 const METRICS_SQLITE: &[MigrationFile] = files![
@@ -34,6 +35,7 @@ const METRICS_SQLITE: &[MigrationFile] = files![
     "metrics/sqlite/0005_drop_old_trades",
     "metrics/sqlite/0006_count_the_trades_of_books",
     "metrics/sqlite/0007_continue_traces",
+    "metrics/sqlite/0008_know_the_tape",
 ];
 
 const PORTFOLIO_POSTGRES: &[MigrationFile] = files![
@@ -41,6 +43,7 @@ const PORTFOLIO_POSTGRES: &[MigrationFile] = files![
     "portfolio/postgres/0002_publish_views",
     "portfolio/postgres/0003_keep_drift",
     "portfolio/postgres/0004_rank_by_volume",
+    "portfolio/postgres/0005_know_the_tape",
 ];
 
 const PORTFOLIO_SQLITE: &[MigrationFile] = files![
@@ -48,6 +51,7 @@ const PORTFOLIO_SQLITE: &[MigrationFile] = files![
     "portfolio/sqlite/0002_publish_views",
     "portfolio/sqlite/0003_keep_drift",
     "portfolio/sqlite/0004_rank_by_volume",
+    "portfolio/sqlite/0005_know_the_tape",
 ];
 
 /// The migrations of metrics on PostgreSQL.

@@ -233,7 +233,7 @@ impl Hub {
     pub(crate) fn chains(&self) -> Vec<ChainView> {
         let inner = self.lock();
         let watched = |view: &ChainView| ChainView { watch: inner.watched(&view.chain), ..view.clone() };
-        inner.chains.values().map(|view| watched(view).as_of(now_ms())).collect()
+        inner.chains.values().map(|view| watched(view).aged(now_ms())).collect()
     }
 
     /// How the stream is.

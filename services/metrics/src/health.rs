@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tape_log::feed::FeedCounters;
+use tape_log::guard::TapeGuard;
 
 /// Shared by all parts of the service.
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub(crate) struct ServiceHealth {
     pub(crate) late: AtomicU64,
     /// Messages published.
     pub(crate) published: AtomicU64,
+    /// Compares the log with the database: while they do not belong together, the service is not ready.
+    pub(crate) guard: Arc<TapeGuard>,
 }
 
 /// The response of `/health`; `feeds` are the counters of the feeds, once there are feeds.
@@ -40,5 +43,6 @@ pub(crate) fn health_of(service: &ServiceHealth, feeds: Option<&Vec<Arc<FeedCoun
         counted.into_iter().map(|(name, count)| (name.to_owned(), count.load(Ordering::Relaxed))).collect();
     let feeds = FeedCounters::sum_of(feeds.into_iter().flatten().map(Arc::as_ref));
     counters.extend(feeds.named().map(|(name, figure)| (name.to_owned(), figure)));
-    Health { waiting_for: waiting.map(|(name, _)| name.to_owned()).collect(), counters }
+    let tape = service.guard.problem().map(|why| format!("tape: {why}"));
+    Health { waiting_for: waiting.map(|(name, _)| name.to_owned()).chain(tape).collect(), counters }
 }

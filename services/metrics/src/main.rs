@@ -6,6 +6,7 @@ use environment::{Layers, Problems, Shutdown, process, telemetry};
 use metrics::Settings;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use tape_log::guard::AdoptCommand;
 use tape_log::{DeadLetterCommand, Log, Target, topics};
 
 /// Most of the work is to make and drop small texts, on one thread and on another: mimalloc is faster at it.
@@ -23,6 +24,8 @@ enum Command {
         #[command(subcommand)]
         command: DeadLetterCommand,
     },
+    /// Let the database belong to the log as it is, after the log was lost, replaced or cut.
+    Adopt(AdoptCommand),
 }
 
 #[tokio::main]
@@ -51,6 +54,12 @@ impl Program for Metrics {
     async fn execute((settings, target): Self::Settings, command: Command) -> anyhow::Result<()> {
         match command {
             Command::Refold => refold(&settings, &target).await,
+            Command::Adopt(command) => {
+                for line in metrics::adopt(&settings, &Log::open(&target).await?, command).await? {
+                    println!("{line}");
+                }
+                Ok(())
+            }
             Command::Dlq { command } => {
                 let log = Log::open(&target).await?;
                 let lines = command.execute(&log, &topics::READ_BY_METRICS, topics::OF_METRICS).await?;

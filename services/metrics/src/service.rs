@@ -15,6 +15,7 @@ use environment::Shutdown;
 use metrics_domain::{Retention, Store, follow};
 use std::sync::{Arc, OnceLock};
 use tape_log::feed::{FeedCounters, TradeFeed};
+use tape_log::guard::{self, AdoptCommand, TapeMemory};
 use tape_log::{Log, topics};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -72,6 +73,22 @@ async fn follow_tape(
     }
 }
 
+/// The command `adopt`: lets the database belong to the log as it is; returns what it says.
+pub async fn adopt(settings: &Settings, log: &Log, command: AdoptCommand) -> anyhow::Result<Vec<String>> {
+    let service = topics::READ_BY_METRICS;
+    let adopted = match &settings.database {
+        Database::Postgres(url) => {
+            let store = Postgres::open(url.expose(), Postgres::METRICS_SCHEMA, settings.method).await;
+            guard::adopt(command, log, &service, &store.context("use the database")?).await
+        }
+        Database::Sqlite(path) => {
+            let store = Sqlite::open(path, settings.method).await.context("use the database")?;
+            guard::adopt(command, log, &service, &store).await
+        }
+    };
+    Ok(adopted?)
+}
+
 /// Opens and migrates the database, and retries while the server does not answer.
 async fn open_with_retry<S, F>(health: &ServiceHealth, mut open: impl FnMut() -> F) -> anyhow::Result<S>
 where
@@ -98,7 +115,7 @@ async fn run_tasks<S>(
     feed_counters: &AllFeedCounters,
 ) -> anyhow::Result<()>
 where
-    S: Store + Outbox + Leaderboards + Retention + 'static,
+    S: Store + Outbox + Leaderboards + Retention + TapeMemory + 'static,
 {
     retry(&health.log, || log.own(topics::OF_METRICS)).await;
     let (store, written) = (Arc::new(store), Arc::new(Notify::new()));
@@ -107,7 +124,7 @@ where
     for _ in 0..reader_count(settings, &log) {
         let feed = retry(&health.log, || TradeFeed::join(&log, topics::READ_BY_METRICS)).await;
         counters.push(feed.counters());
-        let feed = LingeringFeed::new(feed, environment::now_ms);
+        let feed = LingeringFeed::new(feed.guarded_by(&health.guard), environment::now_ms);
         let feed = RetryingFeed::new(feed, Arc::clone(health));
         let store = RetryingStore::new(Arc::clone(&store), Arc::clone(health), Arc::clone(&written));
         let limits = settings.limits;
@@ -116,6 +133,8 @@ where
         });
     }
     feed_counters.get_or_init(|| counters);
+    let (memory, guarded, guard) = (Arc::clone(&store), log.clone(), Arc::clone(&health.guard));
+    tasks.spawn(async move { match guard.watch(&guarded, &topics::READ_BY_METRICS, &*memory).await {} });
     let (leaderboards, health) = (Arc::clone(&store), Arc::clone(health));
     tasks.spawn(async move {
         leaders::rebuild_regularly(&*leaderboards).await;

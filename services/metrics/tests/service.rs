@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tape::{Event, Start};
 use tape_log::dead_letter::{self, ReplayOutcome};
+use tape_log::guard::AdoptCommand;
 use tape_log::{Arrival, Log, Reader, Record, Target, topics};
 use trades::{absent, present, record_value, swap, worth};
 use wire::v1::metrics::MetricsUpdated;
@@ -293,6 +294,54 @@ async fn old_trades_are_dropped_while_it_runs() {
     log.publish(vec![trade(2, "7"), trade(4, "5")]).await.unwrap();
     assert_eq!(state_with_swaps(&mut updates, 3).await.totals.volume_usd, "25", "the one below is late");
     process.stop().await;
+}
+
+/// The log was lost and made again, and has grown past what was read: nothing of it is read, and the service says so,
+/// until it is adopted; then what it has is folded onto the tables as they are.
+#[tokio::test]
+async fn another_tape_is_not_read_on_until_it_is_adopted() {
+    let directory = tempfile::tempdir().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = free.local_addr().unwrap();
+    drop(free);
+    let settings = Settings { health: Some(addr), ..settings(directory.path()) };
+    let events =
+        [1, 2, 3, 4].map(|height| present(&worth(swap("ethereum", "ann", height, ("$usd", 10), ("cat", 1)), "10")));
+    let log = Log::open(&Target::Memory).await.unwrap();
+    let mut updates = updates_of(&log).await;
+    let process = Process::start_with(&log, settings.clone());
+    log.publish(vec![record(&events[0])]).await.unwrap();
+    state_with_swaps(&mut updates, 1).await;
+    process.stop().await;
+    let log = Log::open(&Target::Memory).await.unwrap();
+    let mut updates = updates_of(&log).await;
+    // The first trade is on it again, and others besides.
+    log.publish(events.iter().rev().map(record).collect()).await.unwrap();
+    let process = Process::start_with(&log, settings.clone());
+    let said = async {
+        loop {
+            match environment::health::probe_ready(addr).await {
+                Err(refused) if refused.to_string().contains("not the one that was read") => {
+                    return refused.to_string();
+                }
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    let said = tokio::time::timeout(Duration::from_mins(1), said).await.unwrap();
+    assert!(said.contains("503") && said.contains("metrics adopt --accept-new-tape"), "{said}");
+    let store = Sqlite::open(&directory.path().join("metrics.db"), Method::Average).await.unwrap();
+    let trades: i64 = sqlx::query_scalar("SELECT count(*) FROM trades").fetch_one(store.pool()).await.unwrap();
+    assert_eq!(trades, 1, "nothing of it was read");
+    metrics::adopt(&settings, &log, AdoptCommand { accept_new_tape: true }).await.unwrap();
+    let state = state_with_swaps(&mut updates, 4).await;
+    assert_eq!((state.totals.volume_usd.as_str(), state.totals.swaps), ("40", 4), "the first counts once");
+    process.stop().await;
+}
+
+async fn updates_of(log: &Log) -> Reader {
+    let all = topics::METRICS_UPDATED.partitions().map(|partition| (partition, Start::Beginning));
+    log.assigned(all.collect()).await.unwrap()
 }
 
 #[tokio::test]

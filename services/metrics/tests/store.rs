@@ -16,15 +16,47 @@ use metrics_domain::{BookFacts, BookKey, BookToRefold, CommitOutcome, Floors, Me
 use sqlx::{Connection, Row, SqliteConnection};
 use std::sync::Mutex;
 use stores::{assert_same, assert_same_rows, empty_facts, postgres_server, run_sql};
-use tape::{Delivery, Event, Unavailable};
+use tape::{Delivery, Event, Partition, Unavailable};
+use tape_log::guard::{KnownPartition, NotedPartition, TapeMemory};
 use trades::{Dice, absent, batches, history, partition, play, present, swap, worth};
 
 /// Everything that the port promises; each part uses its own partitions and chains.
-async fn suite(store: &(impl Store + Outbox)) {
+async fn suite(store: &(impl Store + Outbox + TapeMemory)) {
+    knows_the_tape_of_its_positions(store).await;
     stores_what_memory_stores(store).await;
     stores_many_trades_at_once(store).await;
     moves_a_position_only_from_where_it_is(store).await;
     returns_messages_until_they_are_published(store).await;
+}
+
+async fn knows_the_tape_of_its_positions(store: &(impl Store + TapeMemory)) {
+    let (read, unread) = (partition(60), partition(61));
+    assert_eq!(store.commit(&empty_facts(60, None, 7)).await.unwrap(), CommitOutcome::Committed);
+    let known = |partition: &Partition, tape: Option<&str>, first, next| KnownPartition {
+        partition: partition.clone(),
+        tape: tape.map(str::to_owned),
+        first,
+        next,
+    };
+    let noted = |partition: &Partition, tape: &str, first| NotedPartition {
+        partition: partition.clone(),
+        tape: tape.into(),
+        first,
+    };
+    assert_eq!(of_these(store, &[&read]).await, [known(&read, None, 0, Some(7))]);
+    store.note_partitions(&[noted(&read, "a", 0), noted(&unread, "a", 0)]).await.unwrap();
+    let expected = [known(&read, Some("a"), 0, Some(7)), known(&unread, Some("a"), 0, None)];
+    assert_eq!(of_these(store, &[&read, &unread]).await, expected);
+    store.adopt_partitions(&[noted(&read, "b", 3)], std::slice::from_ref(&read)).await.unwrap();
+    assert_eq!(of_these(store, &[&read]).await, [known(&read, Some("b"), 3, None)]);
+    assert_eq!(store.read_position(&read).await.unwrap(), None, "it is read from its beginning again");
+}
+
+async fn of_these(store: &impl TapeMemory, partitions: &[&Partition]) -> Vec<KnownPartition> {
+    let mut known = store.known_partitions().await.unwrap();
+    known.retain(|known| partitions.contains(&&known.partition));
+    known.sort_by_key(|known| known.partition.index);
+    known
 }
 
 async fn stores_what_memory_stores(store: &impl Store) {

@@ -10,6 +10,7 @@ pub(crate) async fn follow(service: &Service) {
     let Service { log, store, tracking, rules, health, shutdown, .. } = service;
     let join = || TradeFeed::join(log, topics::READ_BY_PORTFOLIO);
     let Some(feed) = retry_until_done(health, shutdown, "log", join).await else { return };
+    let feed = feed.guarded_by(&service.guard);
     let counters = feed.counters();
     let mut follower = Follower::new(feed);
     let mut backoff = retry_backoff();

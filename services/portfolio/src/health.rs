@@ -2,11 +2,15 @@
 
 use environment::health::Health;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tape_log::guard::TapeGuard;
 
 /// What the service waits for, and its counters.
 #[derive(Debug, Default)]
-pub(crate) struct ServiceHealth(Mutex<HealthState>);
+pub(crate) struct ServiceHealth {
+    state: Mutex<HealthState>,
+    guard: Arc<TapeGuard>,
+}
 
 #[derive(Debug, Default)]
 struct HealthState {
@@ -35,17 +39,23 @@ impl ServiceHealth {
         self.state().counters.insert(counter, count);
     }
 
+    /// What compares the log with the database: while they do not belong together, the service is not ready.
+    pub(crate) fn guard(&self) -> Arc<TapeGuard> {
+        Arc::clone(&self.guard)
+    }
+
     /// What `/health` and `/ready` answer.
     pub(crate) fn health(&self) -> Health {
         let state = self.state();
+        let tape = self.guard.problem().map(|why| format!("tape: {why}"));
         Health {
-            waiting_for: state.waits_for.iter().map(|&what| what.to_owned()).collect(),
+            waiting_for: state.waits_for.iter().map(|&what| what.to_owned()).chain(tape).collect(),
             counters: state.counters.iter().map(|(&what, &count)| (what.to_owned(), count)).collect(),
         }
     }
 
     fn state(&self) -> MutexGuard<'_, HealthState> {
         // A panic cannot leave the state half-written.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,5 +17,5 @@ mod follow;
 mod refresh;
 mod relay;
 
-pub use service::run;
+pub use service::{adopt, run};
 pub use settings::Settings;

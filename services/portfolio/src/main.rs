@@ -6,6 +6,7 @@ use environment::{Layers, Problems, Shutdown, process};
 use portfolio::Settings;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use tape_log::guard::AdoptCommand;
 use tape_log::{DeadLetterCommand, Log, Target, topics};
 
 /// Most of the work is to make and drop small texts, on one thread and on another: mimalloc is faster at it.
@@ -21,6 +22,8 @@ enum Command {
         #[command(subcommand)]
         command: DeadLetterCommand,
     },
+    /// Let the database belong to the log as it is, after the log was lost, replaced or cut.
+    Adopt(AdoptCommand),
 }
 
 #[tokio::main]
@@ -47,9 +50,12 @@ impl Program for Portfolio {
         portfolio::run(settings, Log::open(&target).await?, shutdown).await
     }
 
-    async fn execute((_, target): Self::Settings, Command::Dlq { command }: Command) -> anyhow::Result<()> {
+    async fn execute((settings, target): Self::Settings, command: Command) -> anyhow::Result<()> {
         let log = Log::open(&target).await?;
-        let lines = command.execute(&log, &topics::READ_BY_PORTFOLIO, topics::OF_PORTFOLIO).await?;
+        let lines = match command {
+            Command::Dlq { command } => command.execute(&log, &topics::READ_BY_PORTFOLIO, topics::OF_PORTFOLIO).await?,
+            Command::Adopt(command) => portfolio::adopt(&settings, &log, command).await?,
+        };
         for line in lines {
             println!("{line}");
         }

@@ -22,6 +22,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 use tape::Unavailable;
+use tape_log::guard::{self, AdoptCommand, TapeGuard};
 use tape_log::{Log, topics};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -43,6 +44,8 @@ pub(crate) struct Service {
     pub(crate) tracking: Tracking,
     pub(crate) rules: RefreshRules,
     pub(crate) health: Arc<ServiceHealth>,
+    /// Lets trades through only while log and database belong together.
+    pub(crate) guard: Arc<TapeGuard>,
     pub(crate) shutdown: Shutdown,
     /// Notified when wallets were put into the queue.
     pub(crate) waiting: Notify,
@@ -65,6 +68,12 @@ pub async fn run(settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Re
     open_and_run(settings, log, state, shutdown).await
 }
 
+/// The command `adopt`: lets the database belong to the log as it is; returns what it says.
+pub async fn adopt(settings: &Settings, log: &Log, command: AdoptCommand) -> Result<Vec<String>, Unavailable> {
+    let store = Store::open(&settings.database).await?;
+    guard::adopt(command, log, &topics::READ_BY_PORTFOLIO, &store).await
+}
+
 /// Opens store, log and providers, then runs all parts.
 async fn open_and_run(
     settings: Settings,
@@ -83,7 +92,8 @@ async fn open_and_run(
     let providers = Arc::new(providers.collect::<Result<Vec<_>, _>>().context("set up the providers of balances")?);
     let Settings { tracking, rules, .. } = settings;
     let (waiting, written) = (Notify::new(), Notify::new());
-    let service = Arc::new(Service { log, store, tracking, rules, health, shutdown, waiting, written });
+    let guard = health.guard();
+    let service = Arc::new(Service { log, store, tracking, rules, health, guard, shutdown, waiting, written });
     run_parts(&service, &providers, &names).await
 }
 
@@ -96,7 +106,12 @@ async fn run_parts(
     let mut parts = JoinSet::new();
     let (following, relaying, learning) = (Arc::clone(service), Arc::clone(service), Arc::clone(service));
     let names = names.clone();
-    parts.spawn(async move { follow::follow(&following).await });
+    parts.spawn(async move {
+        tokio::select! {
+            () = follow::follow(&following) => {}
+            never = following.guard.watch(&following.log, &topics::READ_BY_PORTFOLIO, &following.store) => match never {},
+        }
+    });
     parts.spawn(async move { relay::relay(&relaying).await });
     parts.spawn(async move {
         let follow = || names.follow(&learning.log, &learning.health);

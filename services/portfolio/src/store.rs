@@ -17,6 +17,7 @@ use postgres::PostgresStore;
 use sqlite::SqliteStore;
 use std::sync::Arc;
 use tape::{Partition, Raw, Unavailable};
+use tape_log::guard::{KnownPartition, NotedPartition, TapeMemory};
 
 /// An open store. Clones share it.
 #[derive(Clone)]
@@ -99,6 +100,20 @@ impl Ledger for Store {
 
     async fn commit(&self, step: &Step) -> Result<Committed, Unavailable> {
         on_store!(self, store => store.commit(step))
+    }
+}
+
+impl TapeMemory for Store {
+    async fn known_partitions(&self) -> Result<Vec<KnownPartition>, Unavailable> {
+        on_store!(self, store => store.known_partitions())
+    }
+
+    async fn note_partitions(&self, noted: &[NotedPartition]) -> Result<(), Unavailable> {
+        on_store!(self, store => store.note_partitions(noted))
+    }
+
+    async fn adopt_partitions(&self, noted: &[NotedPartition], unread: &[Partition]) -> Result<(), Unavailable> {
+        on_store!(self, store => store.adopt_partitions(noted, unread))
     }
 }
 

@@ -8,6 +8,7 @@
 //!   connection per reader, and positions of three topics are compared in each commit.
 
 use crate::completeness::CompletenessAudit;
+use crate::guard::TapeGuard;
 use crate::topics::{self, ServiceTopics};
 use crate::{Arrival, Log, Reader, Record, Stored, dead_letter};
 use std::collections::{HashSet, VecDeque};
@@ -75,13 +76,14 @@ pub struct TradeFeed<E = TradeRecord> {
     held: Option<(Batch<E>, Vec<Record>)>,
     /// The publication of the held batch's refused records, which goes on when nobody waits for it.
     publishing: Option<JoinHandle<Result<(), Unavailable>>>,
+    /// What lets through only what belongs to the database, and how often it had to be reset.
+    guard: Option<(Arc<TapeGuard>, u64)>,
 }
 
 impl<E> TradeFeed<E> {
     /// Joins the readers of live trades under the service's name.
     pub async fn join(log: &Log, service: ServiceTopics) -> Result<Self, Unavailable> {
-        let live = log.joined(service.name, &topics::TRADES).await?;
-        let companions = log.assigned(vec![(topics::PROGRESS.partition(0), Start::Beginning)]).await?;
+        let (live, companions) = open_readers(log, &service).await?;
         Ok(Self {
             log: log.clone(),
             service,
@@ -94,7 +96,34 @@ impl<E> TradeFeed<E> {
             pending: VecDeque::new(),
             held: None,
             publishing: None,
+            guard: None,
         })
+    }
+
+    /// Delivers only while the guard finds that the log is the one that the consumer's database knows.
+    pub fn guarded_by(mut self, guard: &Arc<TapeGuard>) -> Self {
+        self.guard = Some((Arc::clone(guard), guard.epoch()));
+        self
+    }
+
+    /// Waits until the guard lets through. After a time in which it did not, everything is read anew, from the positions
+    /// that the database has then.
+    async fn wait_for_guard(&mut self) -> Result<(), Unavailable> {
+        let Some((guard, epoch)) = &mut self.guard else { return Ok(()) };
+        guard.sound().await;
+        if guard.epoch() == *epoch {
+            return Ok(());
+        }
+        let now = guard.epoch();
+        (self.live, self.companions) = open_readers(&self.log, &self.service).await?;
+        *epoch = now;
+        (self.held, self.publishing, self.audit) = (None, None, CompletenessAudit::default());
+        self.pending.clear();
+        for index in std::mem::take(&mut self.indexes) {
+            let held = [topics::TRADES].into_iter().chain(self.service.companions());
+            self.pending.extend(held.map(|topic| Delivery::Lost(topic.partition(index))));
+        }
+        Ok(())
     }
 
     /// What it counts.
@@ -107,6 +136,7 @@ impl<E: From<TradeRecord> + Send> Feed<E> for TradeFeed<E> {
     /// Cancel-safe: a call that is dropped loses and repeats nothing.
     async fn next(&mut self) -> Result<Delivery<E>, Unavailable> {
         while self.held.is_none() {
+            self.wait_for_guard().await?;
             if let Some(delivery) = self.pending.pop_front() {
                 return Ok(delivery);
             }
@@ -119,11 +149,21 @@ impl<E: From<TradeRecord> + Send> Feed<E> for TradeFeed<E> {
             };
             let arrival = tokio::select! {
                 biased;
-                arrival = first.next() => arrival?,
-                arrival = second.next() => arrival?,
+                arrival = first.next() => arrival,
+                arrival = second.next() => arrival,
             };
-            self.take_arrival(arrival);
+            match arrival {
+                Ok(arrival) => self.take_arrival(arrival),
+                Err(error) => {
+                    // A position that is not there, maybe: the guard says why.
+                    if let Some((guard, _)) = &self.guard {
+                        guard.suspect();
+                    }
+                    return Err(error);
+                }
+            }
         }
+        self.wait_for_guard().await?;
         // A failure here leaves the batch held: it is delivered, or its partition sought again, never skipped.
         if let Some((_, dead)) = self.held.as_ref().filter(|(_, dead)| !dead.is_empty()) {
             let publishing = self.publishing.get_or_insert_with(|| {
@@ -135,7 +175,7 @@ impl<E: From<TradeRecord> + Send> Feed<E> for TradeFeed<E> {
             published.map_err(|e| Unavailable::new("publish dead letters", e))??;
         }
         let Some((batch, dead)) = self.held.take() else {
-            return Err(Unavailable::new("read the trade feed", "no batch is held"));
+            return Err(Unavailable::new("read the trade feed", "the tape was not the one that was read"));
         };
         self.counters.dead_lettered.fetch_add(dead.len() as u64, Ordering::Relaxed);
         Ok(Delivery::Batch(batch))
@@ -220,6 +260,13 @@ impl<E: From<TradeRecord>> TradeFeed<E> {
         }
         (Batch { partition, events, next, trace }, dead)
     }
+}
+
+/// The reader of live trades through the service's group, and the one of everything else.
+async fn open_readers(log: &Log, service: &ServiceTopics) -> Result<(Reader, Reader), Unavailable> {
+    let live = log.joined(service.name, &topics::TRADES).await?;
+    let companions = log.assigned(vec![(topics::PROGRESS.partition(0), Start::Beginning)]).await?;
+    Ok((live, companions))
 }
 
 fn is_live(partition: &Partition) -> bool {

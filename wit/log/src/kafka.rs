@@ -2,6 +2,7 @@
 
 mod admin;
 mod consumer;
+mod metadata;
 mod reader;
 mod rebalance;
 mod visit;
@@ -10,10 +11,11 @@ mod writer;
 pub use reader::{Membership, Reader};
 pub use writer::Writer;
 
+use crate::identity::{Identities, Span};
 use crate::{Record, Stored, Topic};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::FutureProducer;
 use rdkafka::{Offset, TopicPartitionList};
 use std::sync::{Arc, OnceLock};
@@ -86,6 +88,41 @@ impl Kafka {
         let (log, partition) = (self.clone(), partition.clone());
         let doing = format!("read all of {} {}", partition.topic, partition.index);
         blocking(doing, move || visit::visit(&log, &partition, each)).await
+    }
+
+    pub(crate) async fn identities(&self, topics: &[Topic]) -> Result<Identities, Unavailable> {
+        metadata::identities(self, topics).await
+    }
+
+    pub(crate) async fn spans(&self, topic: &Topic) -> Result<Vec<(Partition, Span)>, Unavailable> {
+        let (log, topic) = (self.clone(), *topic);
+        blocking(format!("ask where {} begins and ends", topic.name), move || {
+            let consumer: BaseConsumer = log.consumer_config(None).create()?;
+            let name = log.name(topic.name);
+            let ask = |which: Offset| {
+                let mut wanted = TopicPartitionList::new();
+                for partition in topic.partitions() {
+                    wanted.add_partition_offset(&name, partition.index.cast_signed(), which)?;
+                }
+                consumer.offsets_for_times(wanted, BROKER_TIMEOUT)
+            };
+            // As times, these two offsets stand for the first position and the end.
+            let (firsts, ends) = (ask(Offset::Beginning)?, ask(Offset::End)?);
+            let at = |list: &TopicPartitionList, partition: &Partition| {
+                let found = list.find_partition(&name, partition.index.cast_signed());
+                match found.map(|element| (element.error(), element.offset())) {
+                    Some((Ok(()), Offset::Offset(position))) => Ok(position.cast_unsigned()),
+                    Some((Err(error), _)) => Err(error),
+                    _ => Err(KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownPartition)),
+                }
+            };
+            let span = |partition: Partition| {
+                let span = Span { first: at(&firsts, &partition)?, end: at(&ends, &partition)? };
+                Ok((partition, span))
+            };
+            topic.partitions().map(span).collect()
+        })
+        .await
     }
 
     pub(crate) async fn ends(&self, topic: &Topic) -> Result<Vec<(Partition, u64)>, Unavailable> {

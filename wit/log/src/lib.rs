@@ -13,6 +13,8 @@ pub mod dead_letter;
 mod dead_letter_command;
 mod outbox;
 pub mod inbox;
+pub mod identity;
+pub mod guard;
 pub mod completeness;
 mod local;
 pub mod memory;

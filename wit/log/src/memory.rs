@@ -1,9 +1,11 @@
 //! The log in this process's memory: for tests that need no durability. Held to the same suite as the others.
 
+use crate::identity::Span;
 use crate::local::{LocalReader, PartitionEnds, RecordSource, lock};
 use crate::record::refusal;
 use crate::{Appended, Arrival, Ends, Record, Stored, Topic, topics};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tape::{Partition, Start, Unavailable};
 
@@ -13,6 +15,7 @@ pub struct Memory {
     records: Records,
     epochs: Arc<Mutex<HashMap<String, u64>>>,
     ends: PartitionEnds,
+    identity: Arc<str>,
 }
 
 #[derive(Clone, Default)]
@@ -20,7 +23,11 @@ struct Records(Arc<Mutex<HashMap<Partition, Vec<Stored>>>>);
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { records: Records::default(), epochs: Arc::default(), ends: PartitionEnds::new(HashMap::new()) }
+        static OPENED: AtomicU64 = AtomicU64::new(0);
+        let (process, number) = (std::process::id(), OPENED.fetch_add(1, Ordering::Relaxed));
+        let identity = Arc::from(format!("memory {process}-{number}-{}", environment::now_ms()));
+        let (records, ends) = (Records::default(), PartitionEnds::new(HashMap::new()));
+        Self { records, epochs: Arc::default(), ends, identity }
     }
 }
 
@@ -42,6 +49,20 @@ impl Memory {
 
     pub(crate) fn read_all(&self, partition: &Partition) -> Vec<Stored> {
         lock(&self.records.0).get(partition).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn identity(&self) -> Arc<str> {
+        Arc::clone(&self.identity)
+    }
+
+    pub(crate) fn spans(&self, topic: &Topic) -> Vec<(Partition, Span)> {
+        let records = lock(&self.records.0);
+        let span = |partition: Partition| {
+            let end = self.ends.end(&partition);
+            let first = records.get(&partition).and_then(|stored| stored.first());
+            (partition, Span { first: first.map_or(end, |record| record.position), end })
+        };
+        topic.partitions().map(span).collect()
     }
 
     pub(crate) fn ends(&self, topic: &Topic) -> Vec<(Partition, u64)> {

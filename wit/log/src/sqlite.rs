@@ -3,6 +3,7 @@
 //! One row per record; a writer's epoch is compared in the transaction that appends; compacted topics drop the older
 //! record of a key when the newer one arrives.
 
+use crate::identity::Span;
 use crate::local::{LocalReader, PartitionEnds, RecordSource};
 use crate::record::refusal;
 use crate::{Appended, Arrival, Ends, Record, Stored, Topic, topics};
@@ -26,6 +27,8 @@ create table if not exists records (
 create index if not exists records_by_key on records (log, part, key);
 create table if not exists ends (log text not null, part integer not null, position integer not null,
     primary key (log, part)) without rowid;
+create table if not exists identity (id text not null);
+insert into identity select lower(hex(randomblob(16))) where not exists (select 1 from identity);
 create table if not exists epochs (writer text primary key, epoch integer not null) without rowid;
 ";
 
@@ -33,6 +36,7 @@ create table if not exists epochs (writer text primary key, epoch integer not nu
 #[derive(Clone)]
 pub struct Sqlite {
     path: Arc<Path>,
+    identity: Arc<str>,
     records: File,
     ends: PartitionEnds,
     // SQLite has one writer; waiting for this lock is fairer than its busy loop.
@@ -64,8 +68,10 @@ impl Sqlite {
             let partition = Partition { topic: Arc::from(row.get::<&str, _>(0)), index: row.get(1) };
             ends.insert(partition, row.get::<i64, _>(2).cast_unsigned());
         }
-        let (path, records, ends) = (Arc::from(path), File(pool), PartitionEnds::new(ends));
-        Ok(Self { path, records, ends, write_lock: Arc::default() })
+        let id: String = sqlx::query_scalar("select id from identity").fetch_one(&pool).await.map_err(failed)?;
+        let (path, identity) = (Arc::from(path), Arc::from(format!("file {id}")));
+        let (records, ends) = (File(pool), PartitionEnds::new(ends));
+        Ok(Self { path, identity, records, ends, write_lock: Arc::default() })
     }
 
     /// Where the file is.
@@ -116,6 +122,20 @@ impl Sqlite {
             records.into_iter().for_each(&mut each);
         }
         Ok(())
+    }
+
+    pub(crate) fn identity(&self) -> Arc<str> {
+        Arc::clone(&self.identity)
+    }
+
+    pub(crate) async fn spans(&self, topic: &Topic) -> Result<Vec<(Partition, Span)>, Unavailable> {
+        let mut spans = vec![];
+        for partition in topic.partitions() {
+            let end = self.ends.end(&partition);
+            let first = if end == 0 { None } else { self.records.fetch(&partition, 0, 1).await?.pop() };
+            spans.push((partition, Span { first: first.map_or(end, |record| record.position), end }));
+        }
+        Ok(spans)
     }
 
     pub(crate) fn ends(&self, topic: &Topic) -> Vec<(Partition, u64)> {

@@ -2,6 +2,7 @@
 //! called.
 #![expect(clippy::unused_async, reason = "the same functions as those of the adapter on Kafka")]
 
+use crate::identity::{Identities, Span};
 use crate::{Appended, Arrival, Ends, Record, Stored, Topic};
 use std::convert::Infallible;
 use tape::{Partition, Start, Unavailable};
@@ -53,6 +54,14 @@ impl Kafka {
         _partition: &Partition,
         _each: impl FnMut(Stored) + Send + 'static,
     ) -> Result<(), Unavailable> {
+        match self.0 {}
+    }
+
+    pub(crate) async fn identities(&self, _topics: &[Topic]) -> Result<Identities, Unavailable> {
+        match self.0 {}
+    }
+
+    pub(crate) async fn spans(&self, _topic: &Topic) -> Result<Vec<(Partition, Span)>, Unavailable> {
         match self.0 {}
     }
 

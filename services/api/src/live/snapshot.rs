@@ -44,7 +44,7 @@ impl Live {
                 Ok(Joined { matcher, next, data, missed })
             }
             Snapshot::Chains => {
-                let items: Vec<ChainView> = chains.values().map(|view| view.clone().as_of(now_ms())).collect();
+                let items: Vec<ChainView> = chains.values().map(|view| view.clone().aged(now_ms())).collect();
                 let data = serde_json::json!({ "items": items }).to_string();
                 let next = self.ring(Channel::Chains).next_positions();
                 Ok(Joined { matcher: Matcher::Chains, next, data, missed: vec![] })

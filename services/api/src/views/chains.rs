@@ -171,7 +171,7 @@ pub(crate) struct ChainCondition {
 impl ChainView {
     /// The chain as it is to be shown now: what an ingestor said too long ago may not be so any more. A parked chain is
     /// left alone and says nothing.
-    pub(crate) fn as_of(mut self, now_ms: u64) -> Self {
+    pub(crate) fn aged(mut self, now_ms: u64) -> Self {
         let silent_ms = now_ms.saturating_sub(self.at);
         if self.state != ChainState::Parked && silent_ms > STALE_AFTER_MS {
             let before = self.reason.take().map(|reason| format!("; before that: {reason}")).unwrap_or_default();

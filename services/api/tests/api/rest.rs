@@ -1,12 +1,10 @@
 //! REST as clients see it: answers, pages, tags, and a problem document for everything that is wrong.
 
 use crate::ground::{Ground, event, hour_row, position_row, totals_row, trade, wallet_rows};
-use crate::serving::{EVENT_TIMEOUT, Serving};
+use crate::serving::Serving;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use std::time::Duration;
 use tape::Status;
-use tape_log::topics;
 
 async fn problem(response: Response, status: u16, kind: &str) -> Value {
     assert_eq!(response.status(), status);

@@ -11,6 +11,7 @@ mod leaders;
 mod partitions;
 mod prune;
 mod read;
+mod known_tape;
 mod write;
 
 use crate::adapters::{OpenError, check_method, migration_error};

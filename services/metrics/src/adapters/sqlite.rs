@@ -5,6 +5,7 @@
 mod leaders;
 mod prune;
 mod read;
+mod known_tape;
 mod write;
 
 use crate::adapters::{OpenError, check_method, migration_error};

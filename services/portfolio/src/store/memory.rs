@@ -9,6 +9,7 @@ use portfolio_domain::{
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tape::{Partition, Raw, Unavailable};
+use tape_log::guard::{KnownPartition, NotedPartition, TapeMemory};
 
 /// A store in memory.
 #[derive(Default)]
@@ -17,6 +18,8 @@ pub struct MemoryStore(Mutex<StoredState>);
 #[derive(Default)]
 struct StoredState {
     positions: HashMap<Partition, u64>,
+    /// The tape and the first position of each partition.
+    tapes: HashMap<Partition, (String, u64)>,
     wallets: HashSet<Wallet>,
     live: HashSet<String>,
     nets: BTreeMap<(Wallet, String), AssetNet>,
@@ -44,6 +47,33 @@ struct QueueEntry {
 impl StoredState {
     fn nets_of_wallet(&self, wallet: &Wallet) -> Vec<AssetNet> {
         self.nets.iter().filter(|((owner, _), _)| owner == wallet).map(|(_, net)| net.clone()).collect()
+    }
+}
+
+impl TapeMemory for MemoryStore {
+    async fn known_partitions(&self) -> Result<Vec<KnownPartition>, Unavailable> {
+        let state = self.state();
+        let partitions: HashSet<&Partition> = state.positions.keys().chain(state.tapes.keys()).collect();
+        let known = |partition: &Partition| KnownPartition {
+            partition: partition.clone(),
+            tape: state.tapes.get(partition).map(|(tape, _)| tape.clone()),
+            first: state.tapes.get(partition).map_or(0, |(_, first)| *first),
+            next: state.positions.get(partition).copied(),
+        };
+        Ok(partitions.into_iter().map(known).collect())
+    }
+
+    async fn note_partitions(&self, noted: &[NotedPartition]) -> Result<(), Unavailable> {
+        self.adopt_partitions(noted, &[]).await
+    }
+
+    async fn adopt_partitions(&self, noted: &[NotedPartition], unread: &[Partition]) -> Result<(), Unavailable> {
+        let mut state = self.state();
+        for NotedPartition { partition, tape, first } in noted {
+            state.tapes.insert(partition.clone(), (tape.to_string(), *first));
+        }
+        state.positions.retain(|partition, _| !unread.contains(partition));
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@
 mod ledger;
 mod queue;
 mod holdings;
+mod known_tape;
 
 use super::{Outgoing, UpdateMessage, failed};
 use sqlx::PgPool;

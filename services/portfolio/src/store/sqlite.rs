@@ -3,6 +3,7 @@
 mod ledger;
 mod queue;
 mod holdings;
+mod known_tape;
 
 use super::{Outgoing, UpdateMessage, failed};
 use sqlx::SqlitePool;

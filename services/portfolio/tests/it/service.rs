@@ -9,6 +9,7 @@ use portfolio_domain::{RefreshRules, Tracking};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tape::{Event, Status};
+use tape_log::guard::AdoptCommand;
 use tape_log::{Log, Record, Stored, Target, topics};
 use tokio::task::JoinHandle;
 use wire::v1::portfolio::PortfolioUpdated;
@@ -134,6 +135,39 @@ async fn health_shows_readiness_and_counters() {
     assert!(ready.contains(r#""status":"ready""#) && ready.contains(r#""refreshed":1"#), "{ready}");
     running.stop().await;
     assert!(health::probe(addr).await.is_err(), "the health server has stopped");
+}
+
+/// The log was lost and made again, and has grown past what was read: the service is not ready and says so, until the
+/// new one is adopted.
+#[tokio::test]
+async fn another_tape_is_not_read_on_until_it_is_adopted() {
+    let fresh = stores::sqlite().await;
+    let addr = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap()
+    };
+    let settings = settings(fresh.database.as_ref().unwrap(), Some(addr));
+    let log = Log::open(&Target::Memory).await.unwrap();
+    let running = start(settings.clone(), &log);
+    publish_event(&log, &event(&trade("0xa", 1), Status::Observed)).await;
+    published_updates(&log, 1).await;
+    running.stop().await;
+    let log = Log::open(&Target::Memory).await.unwrap();
+    for height in 2..5 {
+        publish_event(&log, &event(&trade("0xa", height), Status::Observed)).await;
+    }
+    let running = start(settings.clone(), &log);
+    let refused = eventually("the sentence", async || {
+        let refused = health::probe_ready(addr).await.err()?.to_string();
+        refused.contains("not the one that was read").then_some(refused)
+    });
+    let refused = refused.await;
+    assert!(refused.contains("503") && refused.contains("portfolio adopt --accept-new-tape"), "{refused}");
+    assert_eq!(published_updates(&log, 0).await.len(), 0, "nothing of it was read");
+    portfolio::adopt(&settings, &log, AdoptCommand { accept_new_tape: true }).await.unwrap();
+    published_updates(&log, 1).await;
+    eventually("readiness", async || health::probe_ready(addr).await.ok()).await;
+    running.stop().await;
 }
 
 #[tokio::test]

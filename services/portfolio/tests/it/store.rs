@@ -9,6 +9,7 @@ use portfolio_domain::{
 };
 use std::collections::HashSet;
 use tape::{Partition, Raw};
+use tape_log::guard::{KnownPartition, NotedPartition, TapeMemory};
 use wire::v1::portfolio::PortfolioUpdated;
 
 fn partition() -> Partition {
@@ -91,6 +92,24 @@ async fn a_step_counts_once_whoever_commits_it() {
         assert_eq!(known.tracked, HashSet::from([wallet("0xa")]), "{name}");
         assert_eq!(known.live, HashSet::from(["t1".to_owned()]), "{name}");
         fresh.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_knows_the_tape_of_its_positions() {
+    for fresh in stores::fresh().await {
+        let (store, name) = (&fresh.store, fresh.name);
+        store.commit(&step(None, 7, &[])).await.unwrap();
+        let known = |tape: Option<&str>, first, next| {
+            vec![KnownPartition { partition: partition(), tape: tape.map(str::to_owned), first, next }]
+        };
+        assert_eq!(store.known_partitions().await.unwrap(), known(None, 0, Some(7)), "{name}");
+        let noted = |tape: &str, first| [NotedPartition { partition: partition(), tape: tape.into(), first }];
+        store.note_partitions(&noted("a", 0)).await.unwrap();
+        assert_eq!(store.known_partitions().await.unwrap(), known(Some("a"), 0, Some(7)), "{name}");
+        store.adopt_partitions(&noted("b", 3), &[partition()]).await.unwrap();
+        assert_eq!(store.known_partitions().await.unwrap(), known(Some("b"), 3, None), "{name}");
+        assert_eq!(store.position(&partition()).await.unwrap(), None, "{name}");
     }
 }
 

@@ -1,0 +1,53 @@
+//! What the database knows of the tape that its read positions belong to.
+
+use super::SqliteStore;
+use crate::store::failed as failure;
+use sqlx::SqliteConnection;
+use std::sync::Arc;
+use tape::{Partition, Unavailable};
+use tape_log::guard::{KnownPartition, NotedPartition, TapeMemory};
+
+impl TapeMemory for SqliteStore {
+    async fn known_partitions(&self) -> Result<Vec<KnownPartition>, Unavailable> {
+        let query = "SELECT p.log, p.partition, t.tape, COALESCE(t.first, 0), p.next FROM read_positions p
+                LEFT JOIN tape_partitions t ON t.log = p.log AND t.partition = p.partition
+            UNION ALL
+            SELECT t.log, t.partition, t.tape, t.first, NULL FROM tape_partitions t WHERE NOT EXISTS
+                (SELECT 1 FROM read_positions p WHERE p.log = t.log AND p.partition = t.partition)";
+        let rows: Vec<(String, i64, Option<String>, i64, Option<i64>)> =
+            sqlx::query_as(query).fetch_all(&self.0).await.map_err(failure("read what is known of the tape"))?;
+        let known = |(log, index, tape, first, next): (String, i64, Option<String>, i64, Option<i64>)| {
+            let partition = Partition { topic: Arc::from(log), index: u32::try_from(index).unwrap_or(u32::MAX) };
+            KnownPartition { partition, tape, first: first.cast_unsigned(), next: next.map(i64::cast_unsigned) }
+        };
+        Ok(rows.into_iter().map(known).collect())
+    }
+
+    async fn note_partitions(&self, noted: &[NotedPartition]) -> Result<(), Unavailable> {
+        self.adopt_partitions(noted, &[]).await
+    }
+
+    async fn adopt_partitions(&self, noted: &[NotedPartition], unread: &[Partition]) -> Result<(), Unavailable> {
+        let failed = failure("note what is known of the tape");
+        let mut transaction = self.0.begin_with("BEGIN IMMEDIATE").await.map_err(&failed)?;
+        for noted in noted {
+            note(&mut transaction, noted).await.map_err(&failed)?;
+        }
+        for partition in unread {
+            let forget = sqlx::query("DELETE FROM read_positions WHERE log = ? AND partition = ?");
+            let forget = forget.bind(&*partition.topic).bind(i64::from(partition.index));
+            forget.execute(&mut *transaction).await.map_err(&failed)?;
+        }
+        transaction.commit().await.map_err(&failed)
+    }
+}
+
+async fn note(
+    connection: &mut SqliteConnection,
+    NotedPartition { partition, tape, first }: &NotedPartition,
+) -> Result<(), sqlx::Error> {
+    let upsert = "INSERT INTO tape_partitions (log, partition, tape, first) VALUES (?, ?, ?, ?)
+        ON CONFLICT (log, partition) DO UPDATE SET tape = excluded.tape, first = excluded.first";
+    let upsert = sqlx::query(upsert).bind(&*partition.topic).bind(i64::from(partition.index)).bind(&**tape);
+    upsert.bind(first.cast_signed()).execute(connection).await.map(|_| ())
+}
