@@ -101,6 +101,7 @@ impl<E> TradeFeed<E> {
     }
 
     /// Delivers only while the guard finds that the log is the one that the consumer's database knows.
+    #[must_use]
     pub fn guarded_by(mut self, guard: &Arc<TapeGuard>) -> Self {
         self.guard = Some((Arc::clone(guard), guard.epoch()));
         self

@@ -5,6 +5,7 @@ mod consumer;
 mod metadata;
 mod reader;
 mod rebalance;
+mod safety;
 mod visit;
 mod writer;
 
@@ -221,7 +222,7 @@ impl Kafka {
 
     fn consumer_config(&self, group: Option<&str>) -> ClientConfig {
         let mut config = self.client_config();
-        let group = group.map_or_else(|| format!("{}.alone", self.0.environment), |g| self.group(g));
+        let group = self.id(group.unwrap_or("alone"));
         config
             .set("group.id", group)
             .set("isolation.level", "read_committed")
@@ -240,8 +241,10 @@ impl Kafka {
         config
     }
 
-    fn group(&self, service: &str) -> String {
-        format!("{}.{service}", self.0.environment)
+    /// The id of a group or a transaction: environments and prefixes share a cluster without meeting.
+    fn id(&self, name: &str) -> String {
+        let Cluster { environment, prefix, .. } = &*self.0;
+        format!("{environment}.{prefix}{name}")
     }
 }
 

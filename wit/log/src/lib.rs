@@ -43,7 +43,7 @@ pub enum Target {
         brokers: String,
         /// Before every topic's name.
         prefix: String,
-        /// Before every group and transactional id: the environment's name.
+        /// Before every group and transactional id, and before the prefix there: the environment's name.
         environment: String,
         /// Copies of each partition.
         replication: u16,

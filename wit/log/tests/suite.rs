@@ -281,6 +281,78 @@ async fn kafka_refuses_a_topic_that_differs() {
     assert!(refused.source.to_string().contains("partitions is 3 and must be 1"), "{}", refused.source);
 }
 
+/// Where one is less safe than it must be, the topic is refused with the command that mends it; safer ones are accepted.
+#[cfg(feature = "kafka")]
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_refuses_a_topic_that_is_less_safe() {
+    use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+    use rdkafka::client::DefaultClientContext;
+    let Some(target) = kafka("unsafe") else { return };
+    let Target::Kafka { brokers, prefix, .. } = &target else { panic!("it is Kafka") };
+    let log = Log::open(&target).await.unwrap();
+    let topics = [topics::METRICS_UPDATED, topics::METRICS_REPLAY];
+    log.own(&topics).await.unwrap();
+    let admin: AdminClient<DefaultClientContext> =
+        rdkafka::config::ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
+    let alter = async |topic: &tape_log::Topic, settings: &[(&str, &str)]| {
+        let name = format!("{prefix}{}", topic.name);
+        let altered = AlterConfig::new(ResourceSpecifier::Topic(&name));
+        let altered = settings.iter().fold(altered, |altered, (key, value)| altered.set(key, value));
+        admin.alter_configs([&altered], &AdminOptions::new()).await.unwrap();
+    };
+    let week = "604800000";
+    alter(&topics[0], &[("retention.ms", "-1"), ("max.message.bytes", "4194304")]).await;
+    alter(&topics[1], &[("retention.ms", "-1"), ("max.message.bytes", "1048576")]).await;
+    log.own(&topics).await.expect("longer and larger is safe");
+    for (settings, refused) in [
+        (vec![("retention.ms", week)], vec!["retention.ms is 604800000 and must be -1"]),
+        (
+            vec![("retention.ms", "-1"), ("retention.bytes", "1000000"), ("unclean.leader.election.enable", "true")],
+            vec!["retention.bytes is 1000000 and must be -1", "unclean.leader.election.enable is true"],
+        ),
+    ] {
+        alter(&topics[1], &settings).await;
+        let sentence = log.own(&topics).await.unwrap_err().source.to_string();
+        assert!(refused.iter().all(|part| sentence.contains(part)), "{sentence}");
+        let command = format!("--alter --entity-type topics --entity-name {prefix}metrics.replay.v1 --add-config ");
+        assert!(sentence.contains(&command), "{sentence}");
+    }
+}
+
+/// Two systems on one cluster and in one environment, told apart by their prefix: neither fences the other, and neither
+/// takes partitions from the other's groups.
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_keeps_prefixes_apart() {
+    let Some(Target::Kafka { brokers, environment, .. }) = kafka("apart") else { return };
+    let open = async |prefix: &str| {
+        let (brokers, environment) = (brokers.clone(), environment.clone());
+        let prefix = format!("{environment}.{prefix}.");
+        let log =
+            Log::open(&Target::Kafka { brokers, prefix, environment, replication: 1, min_insync: 1 }).await.unwrap();
+        log.own(&[topics::PORTFOLIO_UPDATED]).await.unwrap();
+        log
+    };
+    let (one, two) = (open("one").await, open("two").await);
+    let partition = topics::PORTFOLIO_UPDATED.partition(0);
+    let mut first = one.writer("same").await.unwrap();
+    let mut second = two.writer("same").await.unwrap();
+    for writer in [&mut first, &mut second] {
+        assert!(matches!(writer.append(vec![record(&partition, "k", Some("1"))], |_| vec![]).await, Appended::Done));
+    }
+    let mut readers = [
+        one.joined("same", &topics::PORTFOLIO_UPDATED).await.unwrap(),
+        two.joined("same", &topics::PORTFOLIO_UPDATED).await.unwrap(),
+    ];
+    for reader in &mut readers {
+        let mut gained = 0;
+        while gained < topics::PORTFOLIO_UPDATED.partitions {
+            let Arrival::Gained(partition) = next(reader).await else { continue };
+            reader.seek(&partition, Start::Beginning).await.unwrap();
+            gained += 1;
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn kafka_hands_over_a_bounded_number_of_bytes() {
     const ONE: usize = 8_000_000;

@@ -25,7 +25,7 @@ impl Writer {
         name: &str,
         membership: Option<(Membership, Partition)>,
     ) -> Result<Self, Unavailable> {
-        let id = format!("{}.{name}", log.0.environment);
+        let id = log.id(name);
         let doing = format!("claim the writer {id}");
         let producer: FutureProducer = log
             .producer_config()

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use tape::{Partition, Unavailable};
 use tape_log::guard::{KnownPartition, NotedPartition, TapeMemory};
 
+/// Topic, partition, tape, first accepted position, read position.
+type KnownRow = (String, i32, Option<String>, i64, Option<i64>);
+
 impl TapeMemory for Postgres {
     async fn known_partitions(&self) -> Result<Vec<KnownPartition>, Unavailable> {
         let query = "SELECT p.log, p.partition, t.tape, COALESCE(t.first, 0), p.next FROM position p
@@ -13,11 +16,11 @@ impl TapeMemory for Postgres {
             UNION ALL
             SELECT t.log, t.partition, t.tape, t.first, NULL FROM tape_partitions t WHERE NOT EXISTS
                 (SELECT 1 FROM position p WHERE p.log = t.log AND p.partition = t.partition)";
-        let rows: Vec<(String, i32, Option<String>, i64, Option<i64>)> = sqlx::query_as(query)
+        let rows: Vec<KnownRow> = sqlx::query_as(query)
             .fetch_all(&self.pool)
             .await
             .map_err(|e| Unavailable::new("read what is known of the tape", e))?;
-        let known = |(log, index, tape, first, next): (String, i32, Option<String>, i64, Option<i64>)| {
+        let known = |(log, index, tape, first, next): KnownRow| {
             let partition = Partition { topic: Arc::from(log), index: index.cast_unsigned() };
             KnownPartition { partition, tape, first: first.cast_unsigned(), next: next.map(i64::cast_unsigned) }
         };

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use tape::{Partition, Unavailable};
 use tape_log::guard::{KnownPartition, NotedPartition, TapeMemory};
 
+/// Topic, partition, tape, first accepted position, read position.
+type KnownRow = (String, i64, Option<String>, i64, Option<i64>);
+
 impl TapeMemory for SqliteStore {
     async fn known_partitions(&self) -> Result<Vec<KnownPartition>, Unavailable> {
         let query = "SELECT p.log, p.partition, t.tape, COALESCE(t.first, 0), p.next FROM read_positions p
@@ -14,9 +17,9 @@ impl TapeMemory for SqliteStore {
             UNION ALL
             SELECT t.log, t.partition, t.tape, t.first, NULL FROM tape_partitions t WHERE NOT EXISTS
                 (SELECT 1 FROM read_positions p WHERE p.log = t.log AND p.partition = t.partition)";
-        let rows: Vec<(String, i64, Option<String>, i64, Option<i64>)> =
+        let rows: Vec<KnownRow> =
             sqlx::query_as(query).fetch_all(&self.0).await.map_err(failure("read what is known of the tape"))?;
-        let known = |(log, index, tape, first, next): (String, i64, Option<String>, i64, Option<i64>)| {
+        let known = |(log, index, tape, first, next): KnownRow| {
             let partition = Partition { topic: Arc::from(log), index: u32::try_from(index).unwrap_or(u32::MAX) };
             KnownPartition { partition, tape, first: first.cast_unsigned(), next: next.map(i64::cast_unsigned) }
         };
