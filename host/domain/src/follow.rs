@@ -197,6 +197,8 @@ struct Follower<'a, C, L, K, O> {
     condition: condition::Condition,
     /// Requests that the next step fulfils.
     to_fulfil: Vec<String>,
+    /// Requests that are fulfilled once a height is on the tape.
+    skipped: Vec<(String, u64)>,
 }
 
 /// What one turn led to.
@@ -246,6 +248,7 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
             backfill: requested::BackfillSchedule::default(),
             condition: condition::Condition::default(),
             to_fulfil: vec![],
+            skipped: vec![],
         }
     }
 
@@ -262,12 +265,12 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
             let wait = match self.turn().await {
                 Ok(Activity::Appended) => {
                     (delay, not_ready) = (RetryDelay::default(), 0);
-                    self.condition.recover();
+                    self.condition.recover(self.clock.now_ms());
                     continue;
                 }
                 Ok(Activity::Idle) => {
                     (delay, not_ready) = (RetryDelay::default(), 0);
-                    self.condition.recover();
+                    self.condition.recover(self.clock.now_ms());
                     self.clock.rest(self.plan.poll_ms).await;
                     continue;
                 }

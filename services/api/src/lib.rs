@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
 use tape_log::Log;
+use tape_log::guard::TapeGuard;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -44,19 +45,50 @@ pub(crate) struct App {
     stream_permits: Arc<Semaphore>,
     request_counters: http::RequestCounters,
     origins: Option<Origins>,
+    /// The consumers of the tape in this process.
+    consumers: Vec<Consumer>,
     shutdown: Shutdown,
 }
 
 /// Listens where the settings say and serves until shutdown.
 pub async fn run(settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
+    run_with(settings, log, vec![], shutdown).await
+}
+
+/// The same in a process with consumers of the tape: `/ready` answers for them too.
+pub async fn run_with(
+    settings: Settings,
+    log: Log,
+    consumers: Vec<Consumer>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
     let addr = settings.addr;
     let listener = TcpListener::bind(addr).await.with_context(|| format!("listen on {addr}"))?;
-    serve(listener, settings, log, shutdown).await
+    serve_with(listener, settings, log, consumers, shutdown).await
+}
+
+/// A consumer of the tape in this process.
+#[derive(Clone)]
+pub struct Consumer {
+    /// Its name.
+    pub service: &'static str,
+    /// What keeps it from reading a tape that is not its own.
+    pub guard: Arc<TapeGuard>,
 }
 
 /// Serves on a bound listener until shutdown. The database and the log may become available later: until then requests
 /// are answered with "unavailable", and `/ready` names what is missing.
 pub async fn serve(listener: TcpListener, settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
+    serve_with(listener, settings, log, vec![], shutdown).await
+}
+
+async fn serve_with(
+    listener: TcpListener,
+    settings: Settings,
+    log: Log,
+    consumers: Vec<Consumer>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
     let addr = listener.local_addr().context("read the address of the listener")?;
     let store = Store::from_url(settings.database.expose()).context("read DATABASE_URL")?;
     let hub = Arc::new(Hub::new());
@@ -68,6 +100,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, log: Log, shutdown
         stream_permits: Arc::new(Semaphore::new(settings.max_connections)),
         request_counters: http::RequestCounters::default(),
         origins: settings.origins,
+        consumers,
         shutdown: shutdown.clone(),
     });
     let following = tokio::spawn(live::follow_log(hub, store.clone(), log, settings.lookback, shutdown.clone()));

@@ -192,6 +192,18 @@ pub(crate) struct Readiness {
     pub(crate) log: LogView,
     /// The chains that are not at the head, and why; they do not decide readiness.
     pub(crate) chains: Vec<ChainCondition>,
+    /// The consumers of the tape in this process that stopped, because the log is not the one that they have read.
+    pub(crate) stopped: Vec<StoppedConsumer>,
+}
+
+/// A consumer of the tape that stopped.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StoppedConsumer {
+    /// Its service.
+    pub(crate) service: &'static str,
+    /// Why, and what cures it.
+    pub(crate) reason: String,
 }
 
 /// The state of the live stream.

@@ -15,7 +15,7 @@ use environment::Shutdown;
 use metrics_domain::{Retention, Store, follow};
 use std::sync::{Arc, OnceLock};
 use tape_log::feed::{FeedCounters, TradeFeed};
-use tape_log::guard::{self, AdoptCommand, TapeMemory};
+use tape_log::guard::{self, AdoptCommand, TapeGuard, TapeMemory};
 use tape_log::{Log, topics};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -23,7 +23,17 @@ use tokio::task::JoinSet;
 /// Runs until it is asked to stop. Ends with an error only when retrying cannot help: a database that this version
 /// cannot use, or an address that is in use.
 pub async fn run(settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
-    let health = Arc::new(ServiceHealth::default());
+    run_guarded(settings, log, Arc::default(), shutdown).await
+}
+
+/// The same with a guard that another part of the process looks at, too.
+pub async fn run_guarded(
+    settings: Settings,
+    log: Log,
+    guard: Arc<TapeGuard>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let health = Arc::new(ServiceHealth { guard, ..ServiceHealth::default() });
     let feed_counters: Arc<AllFeedCounters> = Arc::default();
     let serving = {
         let (health, feed_counters) = (Arc::clone(&health), Arc::clone(&feed_counters));

@@ -19,6 +19,11 @@ struct HealthState {
 }
 
 impl ServiceHealth {
+    /// Health with this guard.
+    pub(crate) fn with_guard(guard: Arc<TapeGuard>) -> Self {
+        Self { guard, ..Self::default() }
+    }
+
     /// The service waits for `what`: `log`, `database` or `provider`. Returns whether it did not wait for it before.
     pub(crate) fn waits_for(&self, what: &'static str) -> bool {
         self.state().waits_for.insert(what)

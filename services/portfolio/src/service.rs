@@ -56,7 +56,17 @@ pub(crate) struct Service {
 /// Runs portfolio until a shutdown is requested. Failures of database, log and providers are retried; invalid settings
 /// are returned as an error.
 pub async fn run(settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
-    let state = Arc::new(ServiceHealth::default());
+    run_guarded(settings, log, Arc::default(), shutdown).await
+}
+
+/// The same with a guard that another part of the process looks at, too.
+pub async fn run_guarded(
+    settings: Settings,
+    log: Log,
+    guard: Arc<TapeGuard>,
+    shutdown: Shutdown,
+) -> anyhow::Result<()> {
+    let state = Arc::new(ServiceHealth::with_guard(guard));
     state.waits_for("database");
     state.waits_for("log");
     let mut health_server = JoinSet::new();

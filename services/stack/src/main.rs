@@ -8,6 +8,8 @@ use environment::{Layers, Problems, Shutdown, process};
 use overlay::{StackArguments, StackSettings};
 use std::fs::File;
 use std::process::ExitCode;
+use std::sync::Arc;
+use tape_log::guard::TapeGuard;
 use tape_log::{Log, Target, settings::target};
 use tokio::task::JoinSet;
 
@@ -52,9 +54,13 @@ async fn start(arguments: StackArguments) -> anyhow::Result<()> {
     let log = Log::open(&target).await?;
     let shutdown = Shutdown::on_signals();
     let mut services = JoinSet::new();
-    services.spawn(api::run(api, log.clone(), shutdown.clone()));
-    services.spawn(metrics::run(metrics, log.clone(), shutdown.clone()));
-    services.spawn(portfolio::run(portfolio, log.clone(), shutdown.clone()));
+    let guards: [Arc<TapeGuard>; 2] = Default::default();
+    let consumers = ["metrics", "portfolio"].into_iter().zip(guards.clone());
+    let consumers = consumers.map(|(service, guard)| api::Consumer { service, guard }).collect();
+    let [of_metrics, of_portfolio] = guards;
+    services.spawn(api::run_with(api, log.clone(), consumers, shutdown.clone()));
+    services.spawn(metrics::run_guarded(metrics, log.clone(), of_metrics, shutdown.clone()));
+    services.spawn(portfolio::run_guarded(portfolio, log.clone(), of_portfolio, shutdown.clone()));
     let ingest_shutdown = shutdown.clone();
     services.spawn(async move { chain_ingestor::run(ingest, &strings, log, ingest_shutdown).await });
     while let Some(ended) = services.join_next().await {

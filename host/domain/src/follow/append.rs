@@ -144,6 +144,8 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
     pub(super) async fn commit(&mut self, mut step: Step) -> Result<(), Interruption> {
         step.cursor.step += 1;
         step.fulfilled.append(&mut self.to_fulfil);
+        let skipped = self.skipped.extract_if(.., |(_, height)| *height <= step.cursor.through);
+        step.fulfilled.extend(skipped.map(|(id, _)| id));
         let behind = self.tip.as_ref().is_some_and(|tip| step.cursor.through < tip.latest.height);
         step.progress.proof = Arc::clone(&self.proof);
         if !matches!(step.progress.state, ChainState::Parked(_)) {

@@ -7,6 +7,8 @@ use std::mem::{Discriminant, discriminant};
 
 /// Failures in a row after which a chain is published as waiting: a single one is usual.
 const MIN_FAILURES: u32 = 2;
+/// Milliseconds since the chain was read, after which the first failure is published: it took long.
+const MIN_SILENT_MS: u64 = 3_000;
 /// Milliseconds between two announcements, however often the reason changes.
 const MIN_ANNOUNCE_MS: u64 = 1_000;
 
@@ -15,6 +17,8 @@ const MIN_ANNOUNCE_MS: u64 = 1_000;
 pub(super) struct Condition {
     state: Option<(Discriminant<ChainState>, u64)>,
     failures: u32,
+    /// When the chain was read last.
+    read_ms: Option<u64>,
     /// The reason that was announced last, and when.
     announced: Option<(String, u64)>,
 }
@@ -40,8 +44,8 @@ impl Condition {
     }
 
     /// The chain was read.
-    pub(super) fn recover(&mut self) {
-        self.failures = 0;
+    pub(super) fn recover(&mut self, now_ms: u64) {
+        (self.failures, self.read_ms) = (0, Some(now_ms));
     }
 
     /// Whether the chain is published as waiting, and does not wait any more.
@@ -53,7 +57,10 @@ impl Condition {
     fn is_due(&mut self, why: &str, now_ms: u64) -> bool {
         self.failures = self.failures.saturating_add(1);
         match &self.announced {
-            None => self.failures >= MIN_FAILURES,
+            None => {
+                let was_long = self.read_ms.is_some_and(|read| now_ms.saturating_sub(read) >= MIN_SILENT_MS);
+                was_long || self.failures >= MIN_FAILURES
+            }
             Some((said, at_ms)) => {
                 let ago = now_ms.saturating_sub(*at_ms);
                 ago >= HEARTBEAT_MS || (ago >= MIN_ANNOUNCE_MS && !is_same_failure(said, why))

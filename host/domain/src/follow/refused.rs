@@ -57,7 +57,7 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
                 block.proof = Arc::from("skipped");
             }
             scanned.digest = Arc::from("");
-            self.to_fulfil.push(id);
+            self.skipped.push((id, height));
         }
         Ok(scanned)
     }
@@ -72,6 +72,7 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         };
         let done = requests.iter().filter(is_done).map(|request| request.id.clone());
         self.to_fulfil = done.collect();
+        self.skipped.clear();
     }
 }
 

@@ -696,6 +696,8 @@ export interface components {
             log: components["schemas"]["LogView"];
             /** @description `ready` or `waiting`. */
             status: string;
+            /** @description The consumers of the tape in this process that stopped, because the log is not the one that they have read. */
+            stopped: components["schemas"]["StoppedConsumer"][];
             /** @description What it waits for. */
             waitingFor: string[];
         };
@@ -736,6 +738,13 @@ export interface components {
             tradeId: string;
             /** @description Worth of the trade; absent where it was not valued. */
             worthUsd?: string | null;
+        };
+        /** @description A consumer of the tape that stopped. */
+        StoppedConsumer: {
+            /** @description Why, and what cures it. */
+            reason: string;
+            /** @description Its service. */
+            service: string;
         };
         /** @description Totals. Amounts in US dollars are decimal texts with at most 18 fractional digits. */
         TotalsView: {

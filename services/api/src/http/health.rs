@@ -1,7 +1,7 @@
 //! Health and readiness of this process.
 
 use crate::App;
-use crate::views::{ChainCondition, ChainState, Liveness, LogView, Readiness};
+use crate::views::{ChainCondition, ChainState, Liveness, LogView, Readiness, StoppedConsumer};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -35,14 +35,23 @@ pub(crate) async fn health() -> Response {
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     let database =
         matches!(tokio::time::timeout(DATABASE_CHECK_TIMEOUT, app.store.folded_positions()).await, Ok(Ok(_)));
-    let (code, status, waiting_for) = if database {
-        (StatusCode::OK, "ready", vec![])
+    let stopped: Vec<StoppedConsumer> = app
+        .consumers
+        .iter()
+        .filter_map(|it| Some(StoppedConsumer { service: it.service, reason: it.guard.problem()?.to_string() }))
+        .collect();
+    let mut waiting_for: Vec<&'static str> = stopped.iter().map(|consumer| consumer.service).collect();
+    if !database {
+        waiting_for.push("database");
+    }
+    let (code, status) = if waiting_for.is_empty() {
+        (StatusCode::OK, "ready")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "waiting", vec!["database"])
+        (StatusCode::SERVICE_UNAVAILABLE, "waiting")
     };
     let chains = app.hub.chains().into_iter().filter(|view| view.state != ChainState::Live);
     let chains = chains.map(ChainCondition::from).collect();
-    let answer = Readiness { status, waiting_for, log: log_view(&app), chains };
+    let answer = Readiness { status, waiting_for, log: log_view(&app), chains, stopped };
     (code, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()
 }
 

@@ -1,0 +1,106 @@
+//! An operator's commands in the one-process mode: what a parked chain's sentence names works as it stands.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tape_log::{Log, Record, Target, topics};
+use tokio::process::{Child, Command};
+use wire::v1::journal;
+use wire::v1::progress::{self, ChainProgressed, State};
+
+/// How long a test waits for anything.
+const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+
+fn chaintape(folder: &Path) -> Command {
+    let mut chaintape = Command::new(env!("CARGO_BIN_EXE_chaintape"));
+    chaintape.env_clear().current_dir(folder).kill_on_drop(true);
+    chaintape.env("PLUGINS_DIR", folder.join("plugins")).env("CHAINS_DIR", folder.join("chains"));
+    chaintape.env("API_ADDR", "127.0.0.1:0").env("PORTFOLIO_PROVIDER", "mock");
+    chaintape
+}
+
+fn run(folder: &Path) -> Child {
+    chaintape(folder).args(["--log", "sqlite:tape.db"]).stdout(Stdio::null()).spawn().unwrap()
+}
+
+/// Carries out a command as it stands in a sentence; returns what it prints.
+async fn carry_out(folder: &Path, command: &str) -> String {
+    let words = command.split(' ').skip_while(|word| *word != "chaintape").skip(1);
+    let done = chaintape(folder).args(words).output().await.unwrap();
+    assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+async fn open(folder: &Path) -> Log {
+    Log::open(&Target::Sqlite(folder.join("tape.db"))).await.unwrap()
+}
+
+/// Waits until the chain's progress is as it should be. The log is opened anew for each look: another process writes it.
+async fn until(folder: &Path, what: &str, is_so: impl Fn(&ChainProgressed) -> bool) -> ChainProgressed {
+    let waiting = async {
+        loop {
+            let newest = open(folder).await.read_all(&topics::PROGRESS.partition(0)).await.unwrap().pop();
+            let newest = newest.map(|record| progress::decode(&record.value.unwrap()).unwrap());
+            if let Some(progress) = newest.filter(&is_so) {
+                return progress;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(WAIT_TIMEOUT, waiting).await.unwrap_or_else(|_| panic!("within a minute: {what}"))
+}
+
+fn height(progress: &ChainProgressed) -> u64 {
+    progress.published.as_ref().map_or(0, |block| block.height)
+}
+
+async fn requests(folder: &Path) -> usize {
+    let partition = topics::JOURNAL.partition_of(b"mock");
+    let records = open(folder).await.read_all(&partition).await.unwrap();
+    records.iter().filter(|record| journal::is_request_key(&record.key)).count()
+}
+
+#[tokio::test]
+async fn rewind_and_repair_work_on_an_embedded_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for name in ["plugins", "chains"] {
+        std::fs::create_dir(folder.join(name)).unwrap();
+    }
+    let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../host/tests/fixtures/wit-1.1.0-mock-0.1.0.wasm");
+    std::fs::copy(mock, folder.join("plugins/mock-0.1.0.wasm")).unwrap();
+    std::fs::write(folder.join("chains/mock.toml"), "id = \"mock\"\nplugin = \"mock\"\nstart = \"latest\"\n").unwrap();
+
+    let mut running = run(folder);
+    let first = height(&until(folder, "it begins", |progress| height(progress) > 0).await);
+    until(folder, "it goes on", |progress| height(progress) > first + 3).await;
+    let filed = carry_out(folder, &format!("chaintape --log sqlite:tape.db rewind --chain mock --to {first}")).await;
+    assert!(filed.contains("the process that runs on this log"), "{filed}");
+    let fulfilled = async {
+        while folder.join("tape.inbox").read_dir().unwrap().count() > 0 || requests(folder).await > 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(WAIT_TIMEOUT, fulfilled).await.unwrap();
+    let before = until(folder, "it follows on", |progress| height(progress) > first + 3).await;
+    running.kill().await.unwrap();
+
+    // A version of before has journalled what cannot be read.
+    let bad = format!("{{\"height\":{},\"hash\":\"0x\",\"trades\":[{{}}]}}", height(&before));
+    let (partition, key) = (topics::JOURNAL.partition_of(b"mock"), journal::block_key("mock", height(&before), 0));
+    let record = Record { partition, key: key.into_bytes(), headers: vec![], value: Some(bad.into_bytes()) };
+    open(folder).await.publish(vec![record]).await.unwrap();
+    let mut running = run(folder);
+    let parked = until(folder, "it is parked", |progress| progress.state == State::Parked).await;
+    let why = parked.reason.unwrap();
+    let command = why.split("run: ").nth(1).and_then(|rest| rest.split(';').next()).unwrap();
+    assert_eq!(command, "chaintape --log sqlite:tape.db repair --chain mock", "{why}");
+    let shown = carry_out(folder, command).await;
+    let confirm = shown.lines().last().and_then(|line| line.split("run: ").nth(1)).unwrap();
+    assert_eq!(confirm, format!("{command} --confirm"), "{shown}");
+    carry_out(folder, confirm).await;
+    let parked_at = height(&before);
+    until(folder, "it goes on", |it| it.state != State::Parked && height(it) > parked_at).await;
+    running.kill().await.unwrap();
+}
