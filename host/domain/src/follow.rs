@@ -108,7 +108,7 @@ pub async fn follow(
                     (Some(why), _) => follower.park(unreadable_journal(plan, &why)).await,
                     (None, Some(step)) if step.is_one_block() => follower.park(step.sentence(plan)).await,
                     // One block at a time, to find the one that is refused.
-                    (None, Some(_)) => follower.with_span(1).work().await,
+                    (None, Some(_)) => follower.narrowed().work().await,
                     (None, None) => follower.work().await,
                 }
             }
@@ -199,6 +199,8 @@ struct Follower<'a, C, L, K, O> {
     to_fulfil: Vec<String>,
     /// Requests that are fulfilled once a height is on the tape.
     skipped: Vec<(String, u64)>,
+    /// A step was refused: spans are not gathered until they are as wide again as the plan asks for.
+    is_narrowed: bool,
 }
 
 /// What one turn led to.
@@ -249,12 +251,13 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
             condition: condition::Condition::default(),
             to_fulfil: vec![],
             skipped: vec![],
+            is_narrowed: false,
         }
     }
 
-    /// Begins with another span than the plan's.
-    fn with_span(mut self, span: u64) -> Self {
-        self.span = span;
+    /// Begins with single heights, each in a step of its own.
+    fn narrowed(mut self) -> Self {
+        (self.span, self.is_narrowed) = (1, true);
         self
     }
 
@@ -386,7 +389,7 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
         if gathered.through < first && gathered.fresh.is_empty() {
             return Err(Failure::NotYet(first).into());
         }
-        while gathered.is_whole && gathered.trades() < self.plan.step_changes {
+        while gathered.is_whole && !self.is_narrowed && gathered.trades() < self.plan.step_changes {
             let first = gathered.through + 1;
             if first > tip.latest.height || !self.chain.has_ready(first) {
                 break;

@@ -20,7 +20,7 @@ const PROGRESS_TIMEOUT: Duration = Duration::from_mins(2);
 struct Chain {
     node: Node,
     addresses: Vec<SocketAddr>,
-    _servers: Vec<Server>,
+    servers: Vec<Server>,
 }
 
 impl Chain {
@@ -32,7 +32,7 @@ impl Chain {
             addresses.push(address);
             servers.push(server);
         }
-        Self { node, addresses, _servers: servers }
+        Self { node, addresses, servers: servers }
     }
 
     async fn honest() -> Self {
@@ -196,6 +196,37 @@ async fn a_chain_moves_from_one_instance_to_the_next() {
     for instance in instances {
         instance.stop().await;
     }
+}
+
+/// A node that is down shows within seconds, also before the chain has a cursor, and is gone when the node is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_down_is_published_with_reason_and_name() {
+    let (log, mut chain) = (memory().await, Chain::honest().await);
+    chain.node.grow(10);
+    drop(std::mem::take(&mut chain.servers));
+    let ingestor = Ingestor::start(&log, &chain, "0");
+    let is_down = |progress: &ChainProgressed| {
+        let reason = progress.reason.as_deref().unwrap_or_default();
+        progress.waiting && reason.contains("endpoint 0") && progress.endpoint.is_some()
+    };
+    let begun = std::time::Instant::now();
+    let down = ingestor.until("it waits before it has a cursor", is_down).await;
+    assert!(down.step == 0 && down.since > 0 && down.endpoint.unwrap().contains("127.0.0.1:"));
+    let serve = async |chain: &mut Chain| {
+        for address in chain.addresses.clone() {
+            let (_, server) = chain.node.serve(address, Faults::none()).await.unwrap();
+            chain.servers.push(server);
+        }
+    };
+    serve(&mut chain).await;
+    assert!(!ingestor.caught_up(&chain.node).await.waiting);
+    drop(std::mem::take(&mut chain.servers));
+    let again = std::time::Instant::now();
+    ingestor.until("it waits", is_down).await;
+    assert!(again.elapsed() < Duration::from_secs(20) && begun.elapsed() < PROGRESS_TIMEOUT, "{:?}", again.elapsed());
+    serve(&mut chain).await;
+    ingestor.until("it goes on", |progress| !progress.waiting).await;
+    ingestor.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -58,6 +58,7 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
     /// again and again.
     pub(super) fn widen_span(&mut self) {
         self.span = self.span.saturating_add(1).min(self.plan.span.max(1));
+        self.is_narrowed &= self.span < self.plan.span;
     }
 
     /// Takes the trades of the blocks from a height on back, which must be the newest ones.

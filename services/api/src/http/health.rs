@@ -44,11 +44,8 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     if !database {
         waiting_for.push("database");
     }
-    let (code, status) = if waiting_for.is_empty() {
-        (StatusCode::OK, "ready")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "waiting")
-    };
+    let (code, status) =
+        if waiting_for.is_empty() { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "waiting") };
     let chains = app.hub.chains().into_iter().filter(|view| view.state != ChainState::Live);
     let chains = chains.map(ChainCondition::from).collect();
     let answer = Readiness { status, waiting_for, log: log_view(&app), chains, stopped };
