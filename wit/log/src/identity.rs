@@ -12,7 +12,7 @@ pub type Identities = BTreeMap<Arc<str>, Arc<str>>;
 
 /// The first position that a partition still holds, and the one after its last record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
+pub struct PartitionSpan {
     /// Nothing before it can be read any more.
     pub first: u64,
     /// The position that the next record gets.
@@ -31,7 +31,7 @@ impl Log {
     }
 
     /// Where each partition of a topic begins and ends.
-    pub async fn spans(&self, topic: &Topic) -> Result<Vec<(Partition, Span)>, Unavailable> {
+    pub async fn spans(&self, topic: &Topic) -> Result<Vec<(Partition, PartitionSpan)>, Unavailable> {
         match self {
             Self::Kafka(log) => log.spans(topic).await,
             Self::Sqlite(log) => log.spans(topic).await,

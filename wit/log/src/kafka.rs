@@ -12,7 +12,7 @@ mod writer;
 pub use reader::{Membership, Reader};
 pub use writer::Writer;
 
-use crate::identity::{Identities, Span};
+use crate::identity::{Identities, PartitionSpan};
 use crate::{Record, Stored, Topic};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -95,7 +95,7 @@ impl Kafka {
         metadata::identities(self, topics).await
     }
 
-    pub(crate) async fn spans(&self, topic: &Topic) -> Result<Vec<(Partition, Span)>, Unavailable> {
+    pub(crate) async fn spans(&self, topic: &Topic) -> Result<Vec<(Partition, PartitionSpan)>, Unavailable> {
         let (log, topic) = (self.clone(), *topic);
         blocking(format!("ask where {} begins and ends", topic.name), move || {
             let consumer: BaseConsumer = log.consumer_config(None).create()?;
@@ -118,7 +118,7 @@ impl Kafka {
                 }
             };
             let span = |partition: Partition| {
-                let span = Span { first: at(&firsts, &partition)?, end: at(&ends, &partition)? };
+                let span = PartitionSpan { first: at(&firsts, &partition)?, end: at(&ends, &partition)? };
                 Ok((partition, span))
             };
             topic.partitions().map(span).collect()

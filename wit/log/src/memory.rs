@@ -1,6 +1,6 @@
 //! The log in this process's memory: for tests that need no durability. Held to the same suite as the others.
 
-use crate::identity::Span;
+use crate::identity::PartitionSpan;
 use crate::local::{LocalReader, PartitionEnds, RecordSource, lock};
 use crate::record::refusal;
 use crate::{Appended, Arrival, Ends, Record, Stored, Topic, topics};
@@ -55,12 +55,12 @@ impl Memory {
         Arc::clone(&self.identity)
     }
 
-    pub(crate) fn spans(&self, topic: &Topic) -> Vec<(Partition, Span)> {
+    pub(crate) fn spans(&self, topic: &Topic) -> Vec<(Partition, PartitionSpan)> {
         let records = lock(&self.records.0);
         let span = |partition: Partition| {
             let end = self.ends.end(&partition);
             let first = records.get(&partition).and_then(|stored| stored.first());
-            (partition, Span { first: first.map_or(end, |record| record.position), end })
+            (partition, PartitionSpan { first: first.map_or(end, |record| record.position), end })
         };
         topic.partitions().map(span).collect()
     }

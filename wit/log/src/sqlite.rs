@@ -3,7 +3,7 @@
 //! One row per record; a writer's epoch is compared in the transaction that appends; compacted topics drop the older
 //! record of a key when the newer one arrives.
 
-use crate::identity::Span;
+use crate::identity::PartitionSpan;
 use crate::local::{LocalReader, PartitionEnds, RecordSource};
 use crate::record::refusal;
 use crate::{Appended, Arrival, Ends, Record, Stored, Topic, topics};
@@ -128,12 +128,12 @@ impl Sqlite {
         Arc::clone(&self.identity)
     }
 
-    pub(crate) async fn spans(&self, topic: &Topic) -> Result<Vec<(Partition, Span)>, Unavailable> {
+    pub(crate) async fn spans(&self, topic: &Topic) -> Result<Vec<(Partition, PartitionSpan)>, Unavailable> {
         let mut spans = vec![];
         for partition in topic.partitions() {
             let end = self.ends.end(&partition);
             let first = if end == 0 { None } else { self.records.fetch(&partition, 0, 1).await?.pop() };
-            spans.push((partition, Span { first: first.map_or(end, |record| record.position), end }));
+            spans.push((partition, PartitionSpan { first: first.map_or(end, |record| record.position), end }));
         }
         Ok(spans)
     }

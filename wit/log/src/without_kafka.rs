@@ -2,7 +2,7 @@
 //! called.
 #![expect(clippy::unused_async, reason = "the same functions as those of the adapter on Kafka")]
 
-use crate::identity::{Identities, Span};
+use crate::identity::{Identities, PartitionSpan};
 use crate::{Appended, Arrival, Ends, Record, Stored, Topic};
 use std::convert::Infallible;
 use tape::{Partition, Start, Unavailable};
@@ -61,7 +61,7 @@ impl Kafka {
         match self.0 {}
     }
 
-    pub(crate) async fn spans(&self, _topic: &Topic) -> Result<Vec<(Partition, Span)>, Unavailable> {
+    pub(crate) async fn spans(&self, _topic: &Topic) -> Result<Vec<(Partition, PartitionSpan)>, Unavailable> {
         match self.0 {}
     }
 

@@ -1,7 +1,7 @@
 //! Compares what a database knows of the log with the log as it is: a pure decision.
 
 use crate::Log;
-use crate::identity::{Identities, Span};
+use crate::identity::{Identities, PartitionSpan};
 use crate::topics::{ServiceTopics, TRADES, Topic};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub struct NotedPartition {
 /// The log as it is.
 pub(super) struct FoundLog {
     pub(super) identities: Identities,
-    pub(super) spans: HashMap<Partition, Span>,
+    pub(super) spans: HashMap<Partition, PartitionSpan>,
 }
 
 impl FoundLog {
@@ -104,7 +104,7 @@ pub(super) fn compare(topics: &[Topic], known: &[KnownPartition], found: &FoundL
     }
 }
 
-fn check_partition(known: Option<&KnownPartition>, tape: &Arc<str>, span: Span) -> Option<Finding> {
+fn check_partition(known: Option<&KnownPartition>, tape: &Arc<str>, span: PartitionSpan) -> Option<Finding> {
     if let Some(was) = known.and_then(|known| known.tape.as_ref()).filter(|was| **was != **tape) {
         return Some(Finding::Replaced { was: was.clone(), is: Arc::clone(tape) });
     }
@@ -154,7 +154,7 @@ mod tests {
 
     fn found(tape: Option<&str>, first: u64, end: u64) -> FoundLog {
         let identities = tape.map(|tape| (Arc::from(TRADES.name), Arc::from(tape))).into_iter().collect();
-        let span = |partition| (partition, Span { first, end });
+        let span = |partition| (partition, PartitionSpan { first, end });
         FoundLog { identities, spans: tape.map(|_| TRADES.partitions().map(span)).into_iter().flatten().collect() }
     }
 

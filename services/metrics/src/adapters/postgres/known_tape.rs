@@ -7,7 +7,7 @@ use tape::{Partition, Unavailable};
 use tape_log::guard::{KnownPartition, NotedPartition, TapeMemory};
 
 /// Topic, partition, tape, first accepted position, read position.
-type KnownRow = (String, i32, Option<String>, i64, Option<i64>);
+type TapeRow = (String, i32, Option<String>, i64, Option<i64>);
 
 impl TapeMemory for Postgres {
     async fn known_partitions(&self) -> Result<Vec<KnownPartition>, Unavailable> {
@@ -16,11 +16,11 @@ impl TapeMemory for Postgres {
             UNION ALL
             SELECT t.log, t.partition, t.tape, t.first, NULL FROM tape_partitions t WHERE NOT EXISTS
                 (SELECT 1 FROM position p WHERE p.log = t.log AND p.partition = t.partition)";
-        let rows: Vec<KnownRow> = sqlx::query_as(query)
+        let rows: Vec<TapeRow> = sqlx::query_as(query)
             .fetch_all(&self.pool)
             .await
             .map_err(|e| Unavailable::new("read what is known of the tape", e))?;
-        let known = |(log, index, tape, first, next): KnownRow| {
+        let known = |(log, index, tape, first, next): TapeRow| {
             let partition = Partition { topic: Arc::from(log), index: index.cast_unsigned() };
             KnownPartition { partition, tape, first: first.cast_unsigned(), next: next.map(i64::cast_unsigned) }
         };

@@ -8,7 +8,7 @@ use tape::{Partition, Unavailable};
 use tape_log::guard::{KnownPartition, NotedPartition, TapeMemory};
 
 /// Topic, partition, tape, first accepted position, read position.
-type KnownRow = (String, i32, Option<String>, i64, Option<i64>);
+type KnownTapeRow = (String, i32, Option<String>, i64, Option<i64>);
 
 impl TapeMemory for PostgresStore {
     async fn known_partitions(&self) -> Result<Vec<KnownPartition>, Unavailable> {
@@ -17,9 +17,9 @@ impl TapeMemory for PostgresStore {
             UNION ALL
             SELECT t.log, t.partition, t.tape, t.first, NULL FROM tape_partitions t WHERE NOT EXISTS
                 (SELECT 1 FROM read_positions p WHERE p.log = t.log AND p.partition = t.partition)";
-        let rows: Vec<KnownRow> =
+        let rows: Vec<KnownTapeRow> =
             sqlx::query_as(query).fetch_all(&self.0).await.map_err(failure("read what is known of the tape"))?;
-        let known = |(log, index, tape, first, next): KnownRow| {
+        let known = |(log, index, tape, first, next): KnownTapeRow| {
             let partition = Partition { topic: Arc::from(log), index: index.cast_unsigned() };
             KnownPartition { partition, tape, first: first.cast_unsigned(), next: next.map(i64::cast_unsigned) }
         };
