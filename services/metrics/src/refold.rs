@@ -14,7 +14,8 @@ use metrics_domain::{Store, follow};
 use replay::Replay;
 use sqlx::AssertSqlSafe;
 use tape::Partition;
-use tape_log::Log;
+use tape_log::guard::{self, TapeMemory};
+use tape_log::{Log, topics};
 use tokio::sync::Notify;
 
 /// The tables that are a function of the tape, and the order of their rows. The outbox is not, because it is emptied,
@@ -44,6 +45,7 @@ pub async fn refold(settings: &Settings, log: &Log, report: impl Fn(String)) -> 
             let scratch = path.with_file_name("metrics-refold.db");
             remove_database(&scratch).await?;
             let in_force = Sqlite::open(path, settings.method).await.context("open the tables in force")?;
+            refuse_another_tape(log, &in_force).await?;
             let now = digest::digest_sqlite(in_force.pool(), None).await?;
             let store = Sqlite::open(&scratch, settings.method).await.context("open the scratch tables")?;
             refold_up_to(settings, log, &store, &now.positions).await?;
@@ -67,6 +69,7 @@ pub async fn refold_schema(
     report: impl Fn(String),
 ) -> anyhow::Result<usize> {
     let in_force = Postgres::open(url, schema, settings.method).await.context("open the tables in force")?;
+    refuse_another_tape(log, &in_force).await?;
     let scratch = format!("{schema}_refold");
     let drop = || sqlx::raw_sql(AssertSqlSafe(format!("DROP SCHEMA IF EXISTS \"{scratch}\" CASCADE")));
     drop().execute(in_force.pool()).await.context("drop an earlier refold")?;
@@ -79,6 +82,14 @@ pub async fn refold_schema(
         drop().execute(in_force.pool()).await.context("drop the refold")?;
     }
     Ok(differences)
+}
+
+/// A log that ends before the read positions would be waited for without end, and another one proves nothing.
+async fn refuse_another_tape(log: &Log, in_force: &impl TapeMemory) -> anyhow::Result<()> {
+    match guard::find_problem(log, &topics::READ_BY_METRICS, in_force).await.context("compare log and tables")? {
+        Some(why) => anyhow::bail!("refold the tape: {why}"),
+        None => Ok(()),
+    }
 }
 
 /// Folds every partition from its first record up to a position.

@@ -333,6 +333,8 @@ async fn another_tape_is_not_read_on_until_it_is_adopted() {
     let store = Sqlite::open(&directory.path().join("metrics.db"), Method::Average).await.unwrap();
     let trades: i64 = sqlx::query_scalar("SELECT count(*) FROM trades").fetch_one(store.pool()).await.unwrap();
     assert_eq!(trades, 1, "nothing of it was read");
+    let refold = metrics::refold::refold(&settings, &log, |_| {}).await.unwrap_err();
+    assert!(refold.to_string().contains("not the one that was read"), "{refold}");
     metrics::adopt(&settings, &log, AdoptCommand { accept_new_tape: true }).await.unwrap();
     let state = state_with_swaps(&mut updates, 4).await;
     assert_eq!((state.totals.volume_usd.as_str(), state.totals.swaps), ("40", 4), "the first counts once");

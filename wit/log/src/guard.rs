@@ -162,6 +162,21 @@ impl TapeGuard {
     }
 }
 
+/// Why the log is not the one that a database has read, if it is not; notes nothing.
+pub async fn find_problem(
+    log: &Log,
+    service: &ServiceTopics,
+    memory: &impl TapeMemory,
+) -> Result<Option<String>, Unavailable> {
+    let topics = topics_of(service);
+    let known = memory.known_partitions().await?;
+    let found = FoundLog::read(log, &topics, log.identities(&topics).await?).await?;
+    Ok(match compare(&topics, &known, &found) {
+        Verdict::Unsound(findings) => Some(findings.sentence(service)),
+        Verdict::Sound { .. } | Verdict::Missing(_) => None,
+    })
+}
+
 /// What one look found.
 enum Look {
     /// The identities are those of the last comparison.

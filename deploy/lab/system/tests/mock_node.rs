@@ -32,7 +32,7 @@ impl Chain {
             addresses.push(address);
             servers.push(server);
         }
-        Self { node, addresses, servers: servers }
+        Self { node, addresses, servers }
     }
 
     async fn honest() -> Self {
