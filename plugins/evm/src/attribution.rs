@@ -15,6 +15,7 @@
 mod amounts;
 mod holdings;
 mod order_rules;
+mod own_sales;
 pub(crate) mod route_rules;
 pub(crate) mod rule;
 #[cfg(test)]
@@ -31,15 +32,22 @@ use transaction::TransactionView;
 
 /// The attributed routes of a transaction, in the order of their first legs.
 pub(crate) fn attribute(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<AttributedRoute> {
-    let mut routes = attribute_by_rules(transaction, legs);
+    let of_tokens = own_sales::own_sales(transaction, legs);
+    let mut routes = attribute_by_rules(transaction, legs, &of_tokens);
     if let Some(whole) = amounts::merge_into_one(transaction, &routes) {
-        return vec![whole];
+        routes = vec![whole];
+    } else {
+        amounts::use_traders_amounts(transaction, &mut routes);
     }
-    amounts::use_traders_amounts(transaction, &mut routes);
+    if !of_tokens.is_empty() && routes.iter().all(|of| of.router.is_none()) {
+        routes.extend(of_tokens.iter().map(|at| own_sales::attributed(legs, *at)));
+        routes.sort_by_key(|of| of.route.legs.first().copied().unwrap_or(usize::MAX));
+    }
     routes
 }
 
-fn attribute_by_rules(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<AttributedRoute> {
+fn attribute_by_rules(transaction: &TransactionView<'_>, legs: &[Leg], of_tokens: &[usize]) -> Vec<AttributedRoute> {
+    let is_free = |at: &usize| of_tokens.binary_search(at).is_err();
     let of_orders = order_rules::routes_of_orders(transaction, legs);
     if !of_orders.is_empty() {
         return of_orders;
@@ -48,18 +56,18 @@ fn attribute_by_rules(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<At
         return without_pool::route_without_pool(transaction).into_iter().collect();
     }
     if transaction.operations.is_empty() {
-        let all: Vec<usize> = (0..legs.len()).collect();
+        let all: Vec<usize> = (0..legs.len()).filter(is_free).collect();
         return net_and_attribute(transaction, legs, &all, None);
     }
     let mut routes = vec![];
     let mut first = 0;
     for operation in transaction.operations {
         let is_of_it = |at: &usize| (first..operation.place).contains(&legs[*at].place);
-        let part: Vec<usize> = (0..legs.len()).filter(is_of_it).collect();
+        let part: Vec<usize> = (0..legs.len()).filter(is_of_it).filter(is_free).collect();
         routes.extend(net_and_attribute(transaction, legs, &part, Some(operation.account)));
         first = operation.place;
     }
-    let rest: Vec<usize> = (0..legs.len()).filter(|at| legs[*at].place >= first).collect();
+    let rest: Vec<usize> = (0..legs.len()).filter(|at| legs[*at].place >= first).filter(is_free).collect();
     routes.extend(net_and_attribute(transaction, legs, &rest, None));
     routes
 }

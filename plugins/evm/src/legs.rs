@@ -7,8 +7,9 @@ use crate::reports::{self, Filler, Report};
 use crate::rpc::Receipt;
 use crate::rules::Rules;
 use crate::settlement::{self, SettledOrder, UserOperation};
-use crate::transfers::Backing;
+use crate::transfers::{self, Backing};
 use crate::venues;
+use crate::wrappings::Wrapping;
 use alloy_primitives::{Address, U256};
 
 /// Of more tokens in one transaction, only those of its pools are asked for decimals and symbols.
@@ -33,6 +34,8 @@ pub(crate) struct DecodedTransaction {
     pub operations: Vec<UserOperation>,
     /// Accounts that signed what a relay carried out.
     pub signers: Vec<Address>,
+    /// Tokens that became shares on the way, and back.
+    pub wrappings: Vec<Wrapping>,
     /// What routers report that they did.
     pub reports: Vec<Report>,
     /// The listed router that was called or that filled standing orders.
@@ -70,7 +73,7 @@ pub(crate) fn decode_transactions(receipts: &[Receipt<'_>]) -> Vec<DecodedTransa
             if swaps.is_empty() && orders.is_empty() && reports.is_empty() && filler.is_none() {
                 return None;
             }
-            let transfers: Vec<Transfer> = receipt.logs.iter().filter_map(Transfer::read).collect();
+            let transfers = transfers::read_all(&receipt.logs);
             let operations = settlement::read_operations(&receipt.logs);
             let signers = settlement::read_signers(&receipt.logs);
             for swap in &mut swaps {
@@ -81,13 +84,19 @@ pub(crate) fn decode_transactions(receipts: &[Receipt<'_>]) -> Vec<DecodedTransa
             let mut holders: Vec<Address> = swaps.iter().map(|swap| swap.event.holder).collect();
             holders.sort_unstable();
             holders.dedup();
-            let backing = Backing::from_transfers(&holders, &transfers);
+            let mut backing = Backing::from_transfers(&holders, &transfers);
+            let is_unnamed = |swap: &&FoundSwap| matches!(swap.event.claim, Claim::Unnamed { .. });
+            let mut unnamed: Vec<Address> = swaps.iter().filter(is_unnamed).map(|swap| swap.event.holder).collect();
+            unnamed.sort_unstable();
+            backing.note_single(&unnamed, &transfers);
+            let wrappings = receipt.logs.iter().filter_map(Wrapping::read).collect();
             Some(DecodedTransaction {
                 receipt: at,
                 transfers,
                 orders,
                 operations,
                 signers,
+                wrappings,
                 reports,
                 filler,
                 swaps,

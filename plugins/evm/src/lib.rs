@@ -18,6 +18,7 @@ mod scan;
 pub mod prove;
 pub mod events;
 pub mod venues;
+mod wrappings;
 mod transfers;
 pub mod settlement;
 pub mod reports;

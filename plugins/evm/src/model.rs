@@ -4,10 +4,13 @@
 
 use crate::hex;
 use crate::rpc::Log;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, U256, address};
 
 /// What stands for native coin in events; some venues use the zero address instead.
 pub const NATIVE_COIN: Address = Address::repeat_byte(0xee);
+
+/// Logs of this address say that native coin moved, on chains with EIP-7708.
+pub const NATIVE_LOGS: Address = address!("fffffffffffffffffffffffffffffffffffffffe");
 
 /// A fee takes at most one part in so many of an amount: the fees of routers and platforms stay below a tenth, and what
 /// is missing beyond that went elsewhere.

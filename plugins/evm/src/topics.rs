@@ -7,6 +7,14 @@ use crate::{hex, keccak};
 pub enum Role {
     /// A token moved.
     Transfer,
+    /// A token moved, by an event that is of amounts only.
+    AmountTransfer,
+    /// A token was put into a wrapper (a vault's share, a buffer).
+    Wrap,
+    /// A token was taken out of a wrapper.
+    Unwrap,
+    /// An account of several signers carried out what they signed; the account says so itself.
+    AccountExecution,
     /// Native coin was wrapped.
     Deposit,
     /// Native coin was unwrapped.

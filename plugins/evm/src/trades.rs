@@ -45,11 +45,24 @@ impl TradeWriter<'_> {
             Some(to) => Some(hex::address(to)?),
             None => None,
         };
-        let DecodedTransaction { transfers, orders, operations, signers, reports, filler, .. } = found;
+        let DecodedTransaction { transfers, orders, operations, signers, wrappings, reports, filler, .. } = found;
         let native = NativeCoin::read(&sent, &receipt.logs, self.rules.wrapped, callee);
         let (filler, rules) = (*filler, self.rules);
-        let view =
-            TransactionView { sender, callee, transfers, orders, operations, signers, reports, filler, native, rules };
+        let native_moves = native::transfers(&receipt.logs, rules);
+        let view = TransactionView {
+            sender,
+            callee,
+            transfers,
+            native_moves: &native_moves,
+            orders,
+            operations,
+            signers,
+            wrappings,
+            reports,
+            filler,
+            native,
+            rules,
+        };
         let routes = attribution::attribute(&view, legs);
         let transaction = Transaction {
             hash: hex::encode(hex::hash(receipt.transaction_hash)?),
@@ -74,8 +87,6 @@ impl TradeWriter<'_> {
             attributes: attributed.router.map(|router| ("router".to_owned(), router.to_owned())).into_iter().collect(),
         };
         let mut trades: Vec<Trade> = (0..).zip(&routes).map(trade).collect();
-        let native_moves =
-            if self.rules.platforms.is_empty() { vec![] } else { native::transfers(&receipt.logs, rules) };
         let moves: Vec<Transfer> = transfers.iter().copied().chain(native_moves).collect();
         let owns = |platform: &&Platform| platform.owns(callee, &moves, reports, || native.call());
         if let Some(platform) = self.rules.platforms.iter().find(owns) {

@@ -1,25 +1,65 @@
 //! Transfers: which tokens the pools of one transaction really received and sent.
 
 use crate::hex;
-use crate::model::{Moved, Transfer};
+use crate::model::{Moved, NATIVE_LOGS, Transfer};
 use crate::rpc::Log;
 use crate::topics::Role;
 use alloy_primitives::{Address, U256};
+use std::collections::BTreeMap;
 
-/// The event that is read here.
-pub(crate) const TRANSFER_EVENTS: &[(&str, Role)] = &[("Transfer(address,address,uint256)", Role::Transfer)];
+/// The events that are read here; the second is that of ERC-404 tokens, whose own `Transfer` may be of an NFT's number.
+pub(crate) const TRANSFER_EVENTS: &[(&str, Role)] = &[
+    ("Transfer(address,address,uint256)", Role::Transfer),
+    ("ERC20Transfer(address,address,uint256)", Role::AmountTransfer),
+];
+
+/// Of several tokens that moved by the very same amount, so many are looked at for the one that an event means.
+const MAX_EQUAL_AMOUNTS: usize = 64;
+
+/// All movements of tokens in a transaction. Of a token that has an event for amounts of its own, only that one counts.
+pub(crate) fn read_all(logs: &[Log<'_>]) -> Vec<Transfer> {
+    let mut by_amounts: Vec<Address> = (logs.iter())
+        .filter(|log| log.role() == Some(Role::AmountTransfer))
+        .filter_map(|log| Transfer::read(log).map(|transfer| transfer.token))
+        .collect();
+    by_amounts.sort_unstable();
+    by_amounts.dedup();
+    let counts = |log: &&Log<'_>| {
+        by_amounts.is_empty()
+            || log.role() == Some(Role::AmountTransfer)
+            || hex::address(log.address).is_none_or(|token| by_amounts.binary_search(&token).is_err())
+    };
+    logs.iter().filter(counts).filter_map(Transfer::read).collect()
+}
 
 impl Transfer {
-    /// Reads an ERC-20 transfer: the amount stands in the data. (With a fourth topic it is an ERC-721 token's number.)
+    /// Reads an ERC-20 transfer: the amount is the last word of the data, and accounts that are no topics stand before it.
+    /// (With a fourth topic it is an ERC-721 token's number.) What says that native coin moved is no token's.
     pub fn read(log: &Log<'_>) -> Option<Self> {
-        let (&[_, from, to], Some(Role::Transfer)) = (log.topics.as_slice(), log.role()) else { return None };
-        let [raw] = hex::words(log.data)?;
-        Some(Self {
-            token: hex::address(log.address)?,
-            from: hex::padded_address(from)?,
-            to: hex::padded_address(to)?,
-            raw,
-        })
+        if !matches!(log.role(), Some(Role::Transfer | Role::AmountTransfer)) {
+            return None;
+        }
+        let account = |word: U256| {
+            let bytes = word.to_be_bytes::<32>();
+            bytes[..12].iter().all(|byte| *byte == 0).then(|| Address::from_slice(&bytes[12..]))
+        };
+        let (from, to, raw) = match *log.topics.as_slice() {
+            [_, from, to] => {
+                let [raw] = hex::words(log.data)?;
+                (hex::padded_address(from)?, hex::padded_address(to)?, raw)
+            }
+            [_, from] => {
+                let [to, raw]: [U256; 2] = hex::words(log.data)?;
+                (hex::padded_address(from)?, account(to)?, raw)
+            }
+            [_] => {
+                let [from, to, raw]: [U256; 3] = hex::words(log.data)?;
+                (account(from)?, account(to)?, raw)
+            }
+            _ => return None,
+        };
+        let token = hex::address(log.address).filter(|token| *token != NATIVE_LOGS)?;
+        Some(Self { token, from, to, raw })
     }
 }
 
@@ -41,6 +81,9 @@ pub(crate) fn add_up<K: Copy + Ord>(moved: &mut Vec<(K, Moved)>) {
 pub(crate) struct Backing {
     /// In the order of pools and tokens: a hostile transaction must not cost the square of its transfers.
     moved: Vec<((Address, Address), Moved)>,
+    /// Single transfers of pools whose events name no token: by pool, whether it received, and the amount; the tokens that
+    /// moved so, in the order of their transfers.
+    single: BTreeMap<(Address, bool, U256), Vec<Address>>,
 }
 
 impl Backing {
@@ -57,7 +100,21 @@ impl Backing {
             }
         }
         add_up(&mut moved);
-        Self { moved }
+        Self { moved, single: BTreeMap::new() }
+    }
+
+    /// Notes each transfer of the given pools, which must be sorted: their events name no token, but the very amount.
+    pub(crate) fn note_single(&mut self, pools: &[Address], transfers: &[Transfer]) {
+        if pools.is_empty() {
+            return;
+        }
+        for Transfer { token, from, to, raw } in transfers {
+            for (pool, is_in) in [(to, true), (from, false)] {
+                if pools.binary_search(pool).is_ok() {
+                    self.single.entry((*pool, is_in, *raw)).or_default().push(*token);
+                }
+            }
+        }
     }
 
     /// The tokens that moved to or from a pool.
@@ -75,9 +132,17 @@ impl Backing {
         into && out
     }
 
-    /// The token whose movement into (or out of) a pool comes nearest to an amount, other than `not`.
+    /// The token, other than `not`, of the first unused transfer of just this amount; else the one whose movement into (or
+    /// out of) a pool comes nearest to it.
     pub(crate) fn nearest(&self, pool: Address, amount: U256, into: bool, not: Option<Address>) -> Option<Address> {
         let of = |moved: &Moved| if into { moved.into } else { moved.out };
+        let exact = self
+            .single
+            .get(&(pool, into, amount))
+            .and_then(|tokens| tokens.iter().take(MAX_EQUAL_AMOUNTS).copied().find(|token| Some(*token) != not));
+        if exact.is_some() {
+            return exact;
+        }
         self.range(pool)
             .filter(|((_, token), moved)| !of(moved).is_zero() && Some(*token) != not)
             .min_by_key(|(_, moved)| of(moved).abs_diff(amount))
@@ -102,6 +167,13 @@ impl Backing {
             let left = &mut self.moved[at].1;
             left.into = left.into.saturating_sub(used.into);
             left.out = left.out.saturating_sub(used.out);
+        }
+        for (raw, is_in) in [(used.into, true), (used.out, false)] {
+            if let Some(tokens) = self.single.get_mut(&(pool, is_in, raw))
+                && let Some(at) = tokens.iter().take(MAX_EQUAL_AMOUNTS).position(|of| *of == token)
+            {
+                tokens.remove(at);
+            }
         }
     }
 

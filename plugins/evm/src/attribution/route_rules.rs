@@ -28,12 +28,13 @@ pub(crate) struct RouteView<'a> {
 
 impl<'a> RouteView<'a> {
     /// The rules, in order; the last one always holds.
-    pub(crate) const RULES: [Rule<Self>; 10] = [
+    pub(crate) const RULES: [Rule<Self>; 11] = [
         Rule { name: "operation-account", evidence: Evidence::UserOperation, decide: Self::operation_account },
         Rule { name: "cycle-of-the-sender", evidence: Evidence::TxSender, decide: Self::cycle_of_the_sender },
         Rule { name: "sender-brought-coin", evidence: Evidence::TxSender, decide: Self::sender_brought_coin },
         Rule { name: "sender-gave", evidence: Evidence::TxSender, decide: Self::sender_gave },
         Rule { name: "sender-got", evidence: Evidence::TxSender, decide: Self::sender_got },
+        Rule { name: "account-that-was-called", evidence: Evidence::TokenFlow, decide: Self::account_that_was_called },
         Rule { name: "reported-payee", evidence: Evidence::Recipient, decide: Self::reported_payee },
         Rule { name: "bound-account", evidence: Evidence::TokenFlow, decide: Self::bound_account },
         Rule { name: "only-maker", evidence: Evidence::TokenFlow, decide: Self::only_maker },
@@ -78,6 +79,20 @@ impl<'a> RouteView<'a> {
     fn sender_got(&self) -> Option<Address> {
         let Moved { into, out } = self.transaction.flow(self.transaction.sender, self.route.bought.0);
         (into > out).then_some(self.transaction.sender)
+    }
+
+    /// The account that was called gave what was sold and got what was bought, both of its own: a Safe, or one with code
+    /// (EIP-7702) whose fee somebody else pays. A router has nothing of its own: what it gives it got in the same transaction.
+    fn account_that_was_called(&self) -> Option<Address> {
+        let account = self.transaction.callee?;
+        let ((sold, given), (bought, got)) = (self.route.sold, self.route.bought);
+        let is_on_the_way = self.legs.iter().any(|leg| leg.holder == account)
+            || [sold, bought].contains(&account)
+            || reports::is_filler(account);
+        let (of_sold, of_bought) = (self.transaction.flow(account, sold), self.transaction.flow(account, bought));
+        let has_both = of_sold.out.saturating_sub(of_sold.into) >= without_fee(given)
+            && of_bought.into.saturating_sub(of_bought.out) >= without_fee(got);
+        (!is_on_the_way && has_both).then_some(account)
     }
 
     /// A listed router reports that it paid native coin for what was sold, to an account that moved no token: not the one

@@ -199,3 +199,15 @@ fn else_the_sender() {
     assert_eq!(charged(&case, &leg), BY_SENDER);
     assert_eq!(case.by_route_rule("else-the-sender", &route, &[leg]), Some(OTHER));
 }
+
+/// The account that was called gave and got, and the sender did nothing; a router gives what it got.
+#[test]
+fn account_that_was_called() {
+    let (_, leg) = tokens();
+    let transfers = [moved(SOLD, ROUTER, POOL, 10), moved(BOUGHT, POOL, ROUTER, 20)];
+    assert_eq!(charged(&Case::sent_by(OTHER, &transfers), &leg), [(ROUTER, "token-flow")]);
+    let through = [&transfers[..], &[moved(SOLD, ME, ROUTER, 10)]].concat();
+    assert_eq!(charged(&Case::sent_by(OTHER, &through), &leg), BY_SENDER);
+    let kept_half = [&transfers[..], &[moved(BOUGHT, ROUTER, ME, 10)]].concat();
+    assert_eq!(charged(&Case::sent_by(OTHER, &kept_half), &leg), BY_SENDER);
+}
