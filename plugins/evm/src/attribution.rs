@@ -7,8 +7,7 @@
 //!    (`without_pool`).
 //! 3. In a bundle of user operations the legs of each are netted by themselves, else all legs together; the first rule
 //!    of the table in `route_rules` that holds decides who is charged for each route.
-//! 4. What a token's own contract sells of what it has kept as a tax is the token's, whoever's transfer set it off.
-//! 5. Where all that one trader gave is one token and all that it got is another, that is one route; else the trader's
+//! 4. Where all that one trader gave is one token and all that it got is another, that is one route; else the trader's
 //!    own amounts stand in place of the pools' (`amounts`).
 //!
 //! A rule is a row: its name, its evidence word and a function. The README lists the rows in the same order.
@@ -16,6 +15,7 @@
 mod amounts;
 mod holdings;
 mod order_rules;
+mod own_sales;
 pub(crate) mod route_rules;
 pub(crate) mod rule;
 #[cfg(test)]
@@ -26,45 +26,28 @@ mod without_pool;
 use crate::model::{Leg, Route};
 use alloy_primitives::Address;
 use holdings::TraderHoldings;
-use netting::RouteKind;
 use route_rules::RouteView;
-use rule::{AttributedRoute, Evidence, first_that_holds};
+use rule::{AttributedRoute, first_that_holds};
 use transaction::TransactionView;
 
 /// The attributed routes of a transaction, in the order of their first legs.
 pub(crate) fn attribute(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<AttributedRoute> {
-    let (of_tokens, others): (Vec<usize>, Vec<usize>) = (0..legs.len()).partition(|at| legs[*at].sold_by_token);
-    if of_tokens.is_empty() || others.is_empty() {
-        return attribute_to_traders(transaction, legs);
-    }
-    let part: Vec<Leg> = others.iter().map(|at| legs[*at].clone()).collect();
-    let mut routes = attribute_to_traders(transaction, &part);
-    for attributed in &mut routes {
-        for at in &mut attributed.route.legs {
-            *at = others[*at];
-        }
-    }
-    routes.extend(of_tokens.into_iter().map(|at| sale_of_token(&legs[at], at)));
-    routes.sort_by_key(|attributed| attributed.route.legs.first().copied());
-    routes
-}
-
-/// A token's sale of what its contract has kept.
-fn sale_of_token(leg: &Leg, at: usize) -> AttributedRoute {
-    let route = Route { kind: RouteKind::Swap, sold: leg.sold, bought: leg.bought, legs: vec![at] };
-    AttributedRoute { route, trader: leg.sold.0, evidence: Evidence::TokenFlow, router: None, is_estimated: false }
-}
-
-fn attribute_to_traders(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<AttributedRoute> {
-    let mut routes = attribute_by_rules(transaction, legs);
+    let of_tokens = own_sales::own_sales(transaction, legs);
+    let mut routes = attribute_by_rules(transaction, legs, &of_tokens);
     if let Some(whole) = amounts::merge_into_one(transaction, &routes) {
-        return vec![whole];
+        routes = vec![whole];
+    } else {
+        amounts::use_traders_amounts(transaction, &mut routes);
     }
-    amounts::use_traders_amounts(transaction, &mut routes);
+    if !of_tokens.is_empty() && routes.iter().all(|of| of.router.is_none()) {
+        routes.extend(of_tokens.iter().map(|at| own_sales::attributed(legs, *at)));
+        routes.sort_by_key(|of| of.route.legs.first().copied().unwrap_or(usize::MAX));
+    }
     routes
 }
 
-fn attribute_by_rules(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<AttributedRoute> {
+fn attribute_by_rules(transaction: &TransactionView<'_>, legs: &[Leg], of_tokens: &[usize]) -> Vec<AttributedRoute> {
+    let is_free = |at: &usize| of_tokens.binary_search(at).is_err();
     let of_orders = order_rules::routes_of_orders(transaction, legs);
     if !of_orders.is_empty() {
         return of_orders;
@@ -73,18 +56,18 @@ fn attribute_by_rules(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<At
         return without_pool::route_without_pool(transaction).into_iter().collect();
     }
     if transaction.operations.is_empty() {
-        let all: Vec<usize> = (0..legs.len()).collect();
+        let all: Vec<usize> = (0..legs.len()).filter(is_free).collect();
         return net_and_attribute(transaction, legs, &all, None);
     }
     let mut routes = vec![];
     let mut first = 0;
     for operation in transaction.operations {
         let is_of_it = |at: &usize| (first..operation.place).contains(&legs[*at].place);
-        let part: Vec<usize> = (0..legs.len()).filter(is_of_it).collect();
+        let part: Vec<usize> = (0..legs.len()).filter(is_of_it).filter(is_free).collect();
         routes.extend(net_and_attribute(transaction, legs, &part, Some(operation.account)));
         first = operation.place;
     }
-    let rest: Vec<usize> = (0..legs.len()).filter(|at| legs[*at].place >= first).collect();
+    let rest: Vec<usize> = (0..legs.len()).filter(|at| legs[*at].place >= first).filter(is_free).collect();
     routes.extend(net_and_attribute(transaction, legs, &rest, None));
     routes
 }

@@ -1,12 +1,13 @@
 //! The events that this plugin knows, in one topic table: the swaps of all venues, and what else it reads.
 
 use crate::topics::{Role, Signature, TopicTable};
-use crate::{native, reference, reports, settlement, transfers, venues};
+use crate::{native, reference, reports, settlement, transfers, venues, wrappings};
 use std::sync::LazyLock;
 
 /// The events that are no swaps, or not only, by the modules that read them.
-const LISTS: [&[(&str, Role)]; 5] = [
+const LISTS: [&[(&str, Role)]; 6] = [
     transfers::TRANSFER_EVENTS,
+    wrappings::WRAPPING_EVENTS,
     native::NATIVE_EVENTS,
     settlement::SETTLEMENT_EVENTS,
     reports::FILL_EVENTS,

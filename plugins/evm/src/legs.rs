@@ -9,6 +9,7 @@ use crate::rules::Rules;
 use crate::settlement::{self, SettledOrder, UserOperation};
 use crate::transfers::{self, Backing};
 use crate::venues;
+use crate::wrappings::Wrapping;
 use alloy_primitives::{Address, U256};
 
 /// Of more tokens in one transaction, only those of its pools are asked for decimals and symbols.
@@ -33,6 +34,8 @@ pub(crate) struct DecodedTransaction {
     pub operations: Vec<UserOperation>,
     /// Accounts that signed what a relay carried out.
     pub signers: Vec<Address>,
+    /// Tokens that became shares on the way, and back.
+    pub wrappings: Vec<Wrapping>,
     /// What routers report that they did.
     pub reports: Vec<Report>,
     /// The listed router that was called or that filled standing orders.
@@ -70,8 +73,7 @@ pub(crate) fn decode_transactions(receipts: &[Receipt<'_>]) -> Vec<DecodedTransa
             if swaps.is_empty() && orders.is_empty() && reports.is_empty() && filler.is_none() {
                 return None;
             }
-            let placed = transfers::read_all(&receipt.logs);
-            let transfers: Vec<Transfer> = placed.iter().map(|(_, transfer)| *transfer).collect();
+            let transfers = transfers::read_all(&receipt.logs);
             let operations = settlement::read_operations(&receipt.logs);
             let signers = settlement::read_signers(&receipt.logs);
             for swap in &mut swaps {
@@ -82,13 +84,19 @@ pub(crate) fn decode_transactions(receipts: &[Receipt<'_>]) -> Vec<DecodedTransa
             let mut holders: Vec<Address> = swaps.iter().map(|swap| swap.event.holder).collect();
             holders.sort_unstable();
             holders.dedup();
-            let backing = Backing::from_transfers(&holders, &placed);
+            let mut backing = Backing::from_transfers(&holders, &transfers);
+            let is_unnamed = |swap: &&FoundSwap| matches!(swap.event.claim, Claim::Unnamed { .. });
+            let mut unnamed: Vec<Address> = swaps.iter().filter(is_unnamed).map(|swap| swap.event.holder).collect();
+            unnamed.sort_unstable();
+            backing.note_single(&unnamed, &transfers);
+            let wrappings = receipt.logs.iter().filter_map(Wrapping::read).collect();
             Some(DecodedTransaction {
                 receipt: at,
                 transfers,
                 orders,
                 operations,
                 signers,
+                wrappings,
                 reports,
                 filler,
                 swaps,
@@ -186,13 +194,11 @@ fn leg(
     let gain = |at: usize| capped[at].into.checked_sub(capped[at].out).filter(|raw| !raw.is_zero());
     let loss = |at: usize| capped[at].out.checked_sub(capped[at].into).filter(|raw| !raw.is_zero());
     let assets = tokens.map(|token| rules.asset(token));
-    let (at, sold, bought) = match (gain(0), loss(1), gain(1), loss(0)) {
-        (Some(into), Some(out), _, _) => (0, (assets[0], into), (assets[1], out)),
-        (_, _, Some(into), Some(out)) => (1, (assets[1], into), (assets[0], out)),
+    let (sold, bought) = match (gain(0), loss(1), gain(1), loss(0)) {
+        (Some(into), Some(out), _, _) => ((assets[0], into), (assets[1], out)),
+        (_, _, Some(into), Some(out)) => ((assets[1], into), (assets[0], out)),
         _ => return Err(NoLeg::Unbacked),
     };
-    let payer = backing.payer((*holder, capped[at].into), tokens[at], *place);
-    let sold_by_token = payer == Some(tokens[at]);
     if sold.0 == bought.0 {
         return Err(NoLeg::NotAPool);
     }
@@ -213,7 +219,6 @@ fn leg(
         bought,
         recipient: *recipient,
         place: *place,
-        sold_by_token,
         is_proved: venue.is_vault() || is_native == [false; 2],
     })
 }
@@ -242,12 +247,8 @@ fn sides(
         }
         (Claim::Named { sold, bought }, _) => Ok(([sold.0, bought.0], [received(sold.1), sent(bought.1)])),
         (Claim::Unnamed { sold, bought }, _) => {
-            let moved = |raw: U256, into: bool, not: Option<Address>| {
-                let exact = backing.exact((*holder, raw), into, swap.place, not);
-                exact.or_else(|| backing.nearest(*holder, raw, into, not))
-            };
-            let token_in = moved(*sold, true, None);
-            let token_out = moved(*bought, false, token_in);
+            let token_in = backing.nearest(*holder, *sold, true, None);
+            let token_out = backing.nearest(*holder, *bought, false, token_in);
             // One of the two may be native coin, which no log shows.
             if token_in.is_none() && token_out.is_none() {
                 return Err(NoLeg::Unbacked);

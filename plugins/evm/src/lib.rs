@@ -20,6 +20,7 @@ pub mod prove;
 mod transactions;
 pub mod events;
 pub mod venues;
+mod wrappings;
 mod transfers;
 pub mod settlement;
 pub mod reports;

@@ -4,10 +4,13 @@
 
 use crate::hex;
 use crate::rpc::Log;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, U256, address};
 
 /// What stands for native coin in events; some venues use the zero address instead.
 pub const NATIVE_COIN: Address = Address::repeat_byte(0xee);
+
+/// Logs of this address say that native coin moved, on chains with EIP-7708.
+pub const NATIVE_LOGS: Address = address!("fffffffffffffffffffffffffffffffffffffffe");
 
 /// A fee takes at most one part in so many of an amount: the fees of routers and platforms stay below a tenth, and what
 /// is missing beyond that went elsewhere.
@@ -156,8 +159,6 @@ pub struct Leg {
     pub recipient: Option<Address>,
     /// The event's index among the logs of the transaction.
     pub place: u32,
-    /// Whether the contract of the token sold paid it in itself: it sells what it has kept as a tax.
-    pub sold_by_token: bool,
     /// Whether both amounts are held by transfers or a vault's own books. Native coin leaves no log: a pool that says it
     /// moved some is believed, and nothing is valued by it.
     pub is_proved: bool,

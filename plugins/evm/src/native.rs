@@ -1,7 +1,7 @@
 //! Native coin: the value of a transaction and what was wrapped and unwrapped in it, all that can be seen without traces.
 
 use crate::hex;
-use crate::model::{MAX_FEE_DIVISOR, Transfer};
+use crate::model::{MAX_FEE_DIVISOR, NATIVE_LOGS, Transfer};
 use crate::rpc::{Log, SentTransaction};
 use crate::rules::Rules;
 use crate::topics::Role;
@@ -108,14 +108,20 @@ pub(crate) struct Spent {
     pub(crate) is_estimated: bool,
 }
 
-/// Transfers of native coin that left logs, on a chain where the coin is a contract too.
+/// Transfers of native coin that left logs: on a chain with EIP-7708, or where the coin is a contract too.
 pub(crate) fn transfers(logs: &[Log<'_>], rules: &Rules) -> Vec<Transfer> {
-    let Some((native, wrapped)) = rules.native.zip(rules.wrapped) else { return vec![] };
+    let Some(wrapped) = rules.wrapped else { return vec![] };
     let read = |log: &Log<'_>| {
-        let &[_, _token, from, to] = log.topics.as_slice() else { return None };
-        let is_one = log.role() == Some(Role::NativeTransfer) && hex::address(log.address)? == native;
-        let [raw] = is_one.then(|| hex::first_words::<1>(log.data))??;
-        Some(Transfer { token: wrapped, from: hex::padded_address(from)?, to: hex::padded_address(to)?, raw })
+        let role = log.role().filter(|role| matches!(role, Role::Transfer | Role::NativeTransfer))?;
+        let emitter = hex::address(log.address)?;
+        let (from, to, raw) = match (role, log.topics.as_slice()) {
+            (Role::Transfer, &[_, from, to]) if emitter == NATIVE_LOGS => (from, to, hex::words::<1>(log.data)?),
+            (Role::NativeTransfer, &[_, _token, from, to]) if Some(emitter) == rules.native => {
+                (from, to, hex::first_words::<1>(log.data)?)
+            }
+            _ => return None,
+        };
+        Some(Transfer { token: wrapped, from: hex::padded_address(from)?, to: hex::padded_address(to)?, raw: raw[0] })
     };
     logs.iter().filter_map(read).collect()
 }

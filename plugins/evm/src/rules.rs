@@ -1,7 +1,7 @@
 //! The rules of one chain: its cash, names and references, from the built-in tables and the settings.
 
 use crate::chains::Proof;
-use crate::model::NATIVE_COIN;
+use crate::model::{NATIVE_COIN, NATIVE_LOGS};
 use crate::platforms::Platform;
 use alloy_primitives::Address;
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ pub(crate) struct Rules {
 impl Rules {
     /// Whether a token in an event is native coin.
     pub(crate) fn is_native(&self, token: Address) -> bool {
-        token == NATIVE_COIN || token.is_zero() || Some(token) == self.native
+        token == NATIVE_COIN || token == NATIVE_LOGS || token.is_zero() || Some(token) == self.native
     }
 
     /// The asset behind a token in an event: native coin is one with the contract that wraps it.

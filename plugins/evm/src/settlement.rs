@@ -49,11 +49,12 @@ pub const COW_ETH_FLOWS: [Address; 3] = [
     address!("04501b9b1d52e67f6862d157e00d13419d2d6e95"),
 ];
 
-/// The entry points of ERC-4337, the same on every chain: 0.6, 0.7, 0.8.
-const ENTRY_POINTS: [Address; 3] = [
+/// The entry points of ERC-4337, the same on every chain: 0.6, 0.7, 0.8, 0.9.
+const ENTRY_POINTS: [Address; 4] = [
     address!("5ff137d4b0fdcd49dca30c7cf57e578a026d2789"),
     address!("0000000071727de22e5e9d8baf0edac6f37da032"),
     address!("4337084d9e255ff0702461cf8895ce9e3b5ff108"),
+    address!("433709009b8330fda32311df1c2afa402ed8d009"),
 ];
 
 /// The reactors that fill UniswapX orders.
@@ -69,15 +70,15 @@ const UNISWAPX_REACTORS: [Address; 4] = [
 /// address indexed swapper, uint256 nonce)`. ERC-4337: `UserOperationEvent(bytes32 indexed userOpHash,
 /// address indexed sender, address indexed paymaster, uint256 nonce, bool success, uint256 actualGasCost,
 /// uint256 actualGasUsed)`. 0x: `MetaTransactionExecuted(bytes32 hash, bytes4 indexed selector, address signer,
-/// address sender)`. Safe: `ExecutionSuccess(bytes32 txHash, uint256 payment)` and `ExecutionFromModuleSuccess(address
-/// module)`, of the account itself; later versions index their first words.
+/// address sender)`. Safe: `ExecutionSuccess(bytes32 txHash, uint256 payment)`, whose first is a topic in some versions, and
+/// `ExecutionFromModuleSuccess(address indexed module)`.
 pub const SETTLEMENT_EVENTS: &[(&str, Role)] = &[
     ("Trade(address,address,address,uint256,uint256,uint256,bytes)", Role::CowTrade),
     ("Fill(bytes32,address,address,uint256)", Role::UniswapXFill),
     ("UserOperationEvent(bytes32,address,address,uint256,bool,uint256,uint256)", Role::UserOperation),
     ("MetaTransactionExecuted(bytes32,bytes4,address,address)", Role::MetaTransaction),
-    ("ExecutionSuccess(bytes32,uint256)", Role::AccountCall),
-    ("ExecutionFromModuleSuccess(address)", Role::AccountCall),
+    ("ExecutionSuccess(bytes32,uint256)", Role::AccountExecution),
+    ("ExecutionFromModuleSuccess(address)", Role::AccountExecution),
 ];
 
 /// The orders settled in a transaction. Of CoW only its own contract is believed; a fill names only the owner, and
@@ -110,16 +111,16 @@ fn fill(place: u32, log: &Log<'_>) -> Option<SettledOrder> {
     Some(SettledOrder { owner, terms: None, place, router: "uniswap-x", is_listed })
 }
 
-/// Accounts that signed what somebody else carried out: as a listed router checked and says, or as the account itself
-/// says. An account that says so of itself can only charge itself.
+/// Accounts that signed what a relay carried out, as a listed router checked and says, or the account itself, a Safe: whoever
+/// forges that event names no account but its own.
 pub fn read_signers(logs: &[Log<'_>]) -> Vec<Address> {
-    let read = |log: &Log<'_>| match log.role()? {
-        Role::AccountCall => hex::address(log.address),
-        Role::MetaTransaction if reports::is_filler(hex::address(log.address)?) => {
-            let [_hash, signer, _sender]: [U256; 3] = hex::words(log.data)?;
-            Some(Address::from_slice(&signer.to_be_bytes::<32>()[12..]))
+    let read = |log: &Log<'_>| {
+        if log.role() == Some(Role::AccountExecution) {
+            return hex::address(log.address);
         }
-        _ => None,
+        let is_one = log.role() == Some(Role::MetaTransaction) && reports::is_filler(hex::address(log.address)?);
+        let [_hash, signer, _sender]: [U256; 3] = is_one.then(|| hex::words(log.data))??;
+        Some(Address::from_slice(&signer.to_be_bytes::<32>()[12..]))
     };
     logs.iter().filter_map(read).collect()
 }

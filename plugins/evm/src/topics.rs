@@ -7,10 +7,14 @@ use crate::{hex, keccak};
 pub enum Role {
     /// A token moved.
     Transfer,
-    /// A token moved that says amounts by an event of its own, beside one for its numbered pieces.
+    /// A token moved, by an event that is of amounts only.
     AmountTransfer,
-    /// A wrapper took what it wraps, or gave it back.
-    Wrapping,
+    /// A token was put into a wrapper (a vault's share, a buffer).
+    Wrap,
+    /// A token was taken out of a wrapper.
+    Unwrap,
+    /// An account of several signers carried out what they signed; the account says so itself.
+    AccountExecution,
     /// Native coin was wrapped.
     Deposit,
     /// Native coin was unwrapped.
@@ -23,8 +27,6 @@ pub enum Role {
     UniswapXFill,
     /// A relay carried out what an account signed.
     MetaTransaction,
-    /// A smart account carried out a call.
-    AccountCall,
     /// An operation of a bundle ended.
     UserOperation,
     /// A router reports what it did; the number says in which of its shapes.

@@ -46,12 +46,25 @@ impl TradeWriter<'_> {
             Some(to) => Some(hex::address(to)?),
             None => None,
         };
-        let DecodedTransaction { transfers, orders, operations, signers, reports, filler, .. } = found;
+        let DecodedTransaction { transfers, orders, operations, signers, wrappings, reports, filler, .. } = found;
         let native = NativeCoin::read(&sent, &receipt.logs, self.rules.wrapped, callee);
         let (filler, rules) = (*filler, self.rules);
         let signers: &[Address] = &[&signers[..], &transactions::authorities(&sent)].concat();
-        let view =
-            TransactionView { sender, callee, transfers, orders, operations, signers, reports, filler, native, rules };
+        let native_moves = native::transfers(&receipt.logs, rules);
+        let view = TransactionView {
+            sender,
+            callee,
+            transfers,
+            native_moves: &native_moves,
+            orders,
+            operations,
+            signers,
+            wrappings,
+            reports,
+            filler,
+            native,
+            rules,
+        };
         let routes = attribution::attribute(&view, legs);
         let transaction = Transaction {
             hash: hex::encode(hex::hash(receipt.transaction_hash)?),
@@ -76,9 +89,7 @@ impl TradeWriter<'_> {
             attributes: attributes_of(attributed),
         };
         let mut trades: Vec<Trade> = (0..).zip(&routes).map(trade).collect();
-        let native_moves =
-            if self.rules.platforms.is_empty() { vec![] } else { native::transfers(&receipt.logs, rules) };
-        let moves: Vec<Transfer> = transfers.iter().copied().chain(native_moves).collect();
+        let moves: Vec<Transfer> = transfers.iter().chain(&native_moves).copied().collect();
         let owns = |platform: &&Platform| platform.owns(callee, &moves, reports, || native.call());
         if let Some(platform) = self.rules.platforms.iter().find(owns) {
             let mut charges = platform.charges(&moves);

@@ -74,3 +74,72 @@ fn forged_transfers_make_nobody_a_trader() {
         assert_eq!(trade.trader.address, trade.transaction.sender, "{trade:?}");
     }
 }
+
+/// Who traded what for what, in short.
+fn exchanges(name: &str) -> Vec<(String, String, [String; 2], [String; 2])> {
+    let side = |side: &chain_plugin_sdk::Side| {
+        [side.asset[..8].to_owned(), chain_plugin_sdk::amount::from_uint256(side.raw).to_string()]
+    };
+    let short =
+        |of: Trade| (of.trader.address[..8].to_owned(), of.trader.evidence.clone(), side(&of.sold), side(&of.bought));
+    trades(name).into_iter().map(short).collect()
+}
+
+fn exchange(
+    trader: &str,
+    evidence: &str,
+    sold: [&str; 2],
+    bought: [&str; 2],
+) -> (String, String, [String; 2], [String; 2]) {
+    (trader.to_owned(), evidence.to_owned(), sold.map(str::to_owned), bought.map(str::to_owned))
+}
+
+/// An account with code of its own, and a Safe, carried out and paid for by somebody else.
+#[test]
+fn the_account_that_was_called_traded() {
+    for name in ["account-that-was-called", "safe-that-was-called"] {
+        let right = exchange("0x1ec2cf", "token-flow", ["0xa0b869", "900000000"], ["0xc02aaa", "300000000000000000"]);
+        assert_eq!(exchanges(name), [right], "{name}");
+    }
+}
+
+/// A boosted pool of Balancer: what was wrapped on the way is the way.
+#[test]
+fn wrappers_on_the_way_are_the_way() {
+    let right = exchange("0x70fcd7", "tx-sender", ["0xa0b869", "1000000000"], ["0x40d16f", "999100000000000000000"]);
+    assert_eq!(exchanges("boosted-pool"), [right]);
+    assert!(trades("boosted-pool").iter().all(|trade| trade.valuation.is_some()));
+    let book = exchanges("boosted-pool-book");
+    let right = [
+        exchange("0x70fcd7", "tx-sender", ["0xc02aaa", "1000000000000000000"], ["0x7f39c5", "820000000000000000"]),
+        exchange("0x70fcd7", "tx-sender", ["0x7f39c5", "820000000000000000"], ["0xa0b869", "4100000000"]),
+    ];
+    assert_eq!(book[1..], right);
+}
+
+/// A token that has an event of its own for amounts.
+#[test]
+fn an_erc404_token_moves_by_its_own_event() {
+    let right =
+        exchange("0x70fcd7", "tx-sender", ["0xc02aaa", "2000000000000000000"], ["0xde336d", "3700000000000000000"]);
+    assert_eq!(exchanges("erc404"), [right]);
+}
+
+/// Three swaps in one pool of three coins, each matched with its own transfers.
+#[test]
+fn several_swaps_in_one_pool_have_their_own_coins() {
+    let found = trades("curve-three-swaps");
+    let legs = found
+        .iter()
+        .flat_map(|trade| &trade.legs)
+        .map(|leg| (leg.sold.asset[..8].to_owned(), chain_plugin_sdk::amount::from_uint256(leg.sold.raw).to::<u64>()));
+    let mut legs: Vec<(String, u64)> = legs.collect();
+    legs.sort();
+    let of = |asset: &str, raw| (asset.to_owned(), raw);
+    assert_eq!(legs, [of("0xa0b869", 400_000_000), of("0xa0b869", 600_000_000), of("0xdac17f", 601_000_000)]);
+    let right = [
+        exchange("0x70fcd7", "tx-sender", ["0xa0b869", "1000000000"], ["0x6b1754", "997000000000000000000"]),
+        exchange("0x70fcd7", "tx-sender", ["0xdac17f", "601000000"], ["0x6b1754", "600000000000000000000"]),
+    ];
+    assert_eq!(exchanges("curve-three-swaps"), right);
+}

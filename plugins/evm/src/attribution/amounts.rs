@@ -2,7 +2,7 @@
 
 use crate::attribution::rule::AttributedRoute;
 use crate::attribution::transaction::{TransactionView, only, without_fee};
-use crate::model::{Moved, Route};
+use crate::model::{Amount, Moved, Route};
 use crate::native::Spent;
 use crate::reports::Report;
 use alloy_primitives::{Address, U256};
@@ -15,6 +15,9 @@ const ROUNDING_DIVISOR: u64 = 50;
 /// The trader may have given up to so many times what reached the pools, or got down to this part of what left them: the
 /// rest is the tax of a token or the fee of a router. Beyond, the flow has another reason.
 const MAX_TAX_FACTOR: u64 = 2;
+
+/// Of more routes the rest is not looked at for wrappers: each costs a pass over all transfers.
+const MAX_WRAPPED_ROUTES: usize = 16;
 
 /// The routes of one trader as one, where the trader gave one token and got one other, at least one of which went
 /// through a pool: what was wrapped, unwrapped or lent on the way is no trade of its own. None where the routes
@@ -29,12 +32,31 @@ pub(crate) fn merge_into_one(transaction: &TransactionView<'_>, routes: &[Attrib
     let (sold, bought) = transaction.only_exchange(first.trader)?;
     let is_side = |asset: Address| routes.iter().any(|of| [of.route.sold.0, of.route.bought.0].contains(&asset));
     let is_same = others.is_empty() && (first.route.sold.0, first.route.bought.0) == (sold.0, bought.0);
-    if is_same || !(is_side(sold.0) || is_side(bought.0)) {
+    if is_same || !(is_side(sold.0) || is_side(bought.0) || is_way_of_wrappers(transaction, routes, sold, bought)) {
         return None;
     }
     let mut legs: Vec<usize> = routes.iter().flat_map(|of| of.route.legs.clone()).collect();
     legs.sort_unstable();
     Some(AttributedRoute { route: Route { kind: RouteKind::Swap, sold, bought, legs }, ..first.clone() })
+}
+
+/// Whether pools crossed nothing but shares of what the trader gave and got: it was wrapped before them and unwrapped behind
+/// them, and the trader never held a share.
+fn is_way_of_wrappers(
+    transaction: &TransactionView<'_>,
+    routes: &[AttributedRoute],
+    sold: Amount,
+    bought: Amount,
+) -> bool {
+    let is_all = |side: fn(&AttributedRoute) -> Address, (token, raw): Amount, is_into: bool| {
+        let mut shares: Vec<Address> = routes.iter().take(MAX_WRAPPED_ROUTES).map(side).collect();
+        shares.sort_unstable();
+        shares.dedup();
+        let wrapped = |share: &Address| transaction.wrapped_by(*share, token, is_into);
+        let sum = shares.iter().map(wrapped).fold(U256::ZERO, U256::saturating_add);
+        sum >= without_fee(raw) && without_fee(sum) <= raw
+    };
+    is_all(|of| of.route.sold.0, sold, true) && is_all(|of| of.route.bought.0, bought, false)
 }
 
 /// Puts the trader's own amounts in place of the pools', where one route alone can have caused them.
@@ -91,6 +113,8 @@ impl Sides {
         };
         if gave >= raw - rounding(raw) && is_not_too_much {
             certain(gave)
+        } else if let Some(spent) = native_side(transaction, trader, asset, gave, raw, true) {
+            certain(spent)
         } else if gave.is_zero() && trader == transaction.sender && transaction.is_coin(asset) {
             transaction.native.spent(raw, route.bought.1)
         } else {
@@ -107,11 +131,35 @@ fn bought(transaction: &TransactionView<'_>, trader: Address, route: &Route) -> 
     let is_likely = got >= raw / U256::from(MAX_TAX_FACTOR) && got <= raw.saturating_add(rounding(raw));
     if is_likely && !got.is_zero() {
         got
+    } else if let Some(paid) = native_side(transaction, trader, asset, got, raw, false) {
+        paid
     } else if got.is_zero() && transaction.is_coin(asset) {
         paid_out(transaction, trader, route).or_else(|| unwrapped_for(transaction, trader, raw)).unwrap_or(raw)
     } else {
         raw
     }
+}
+
+/// The native coin that left the trader's account or came to it, where that leaves logs, and no wrapped coin did.
+fn native_side(
+    transaction: &TransactionView<'_>,
+    trader: Address,
+    asset: Address,
+    wrapped: U256,
+    raw: U256,
+    is_sold: bool,
+) -> Option<U256> {
+    if !transaction.is_coin(asset) || !wrapped.is_zero() {
+        return None;
+    }
+    let Moved { into, out } = transaction.native_flow(trader);
+    let moved = if is_sold { out.checked_sub(into)? } else { into.checked_sub(out)? };
+    let (least, most) = if is_sold {
+        (raw - rounding(raw), raw.saturating_mul(U256::from(MAX_TAX_FACTOR)))
+    } else {
+        (raw / U256::from(MAX_TAX_FACTOR), raw.saturating_add(rounding(raw)))
+    };
+    (!moved.is_zero() && moved >= least && moved <= most).then_some(moved)
 }
 
 /// The native coin that a router reports to have paid out for all that was sold: the router called, else the only one

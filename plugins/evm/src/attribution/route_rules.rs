@@ -34,9 +34,9 @@ impl<'a> RouteView<'a> {
         Rule { name: "sender-brought-coin", evidence: Evidence::TxSender, decide: Self::sender_brought_coin },
         Rule { name: "sender-gave", evidence: Evidence::TxSender, decide: Self::sender_gave },
         Rule { name: "sender-got", evidence: Evidence::TxSender, decide: Self::sender_got },
+        Rule { name: "account-that-was-called", evidence: Evidence::TokenFlow, decide: Self::account_that_was_called },
         Rule { name: "reported-payee", evidence: Evidence::Recipient, decide: Self::reported_payee },
         Rule { name: "bound-account", evidence: Evidence::TokenFlow, decide: Self::bound_account },
-        Rule { name: "called-account", evidence: Evidence::TokenFlow, decide: Self::called_account },
         Rule { name: "only-maker", evidence: Evidence::TokenFlow, decide: Self::only_maker },
         Rule { name: "arrival-over-a-bridge", evidence: Evidence::Recipient, decide: Self::arrival_over_a_bridge },
         Rule { name: "else-the-sender", evidence: Evidence::TxSender, decide: Self::else_the_sender },
@@ -81,6 +81,20 @@ impl<'a> RouteView<'a> {
         (into > out).then_some(self.transaction.sender)
     }
 
+    /// The account that was called gave what was sold and got what was bought, both of its own: a Safe, or one with code
+    /// (EIP-7702) whose fee somebody else pays. A router has nothing of its own: what it gives it got in the same transaction.
+    fn account_that_was_called(&self) -> Option<Address> {
+        let account = self.transaction.callee?;
+        let ((sold, given), (bought, got)) = (self.route.sold, self.route.bought);
+        let is_on_the_way = self.legs.iter().any(|leg| leg.holder == account)
+            || [sold, bought].contains(&account)
+            || reports::is_filler(account);
+        let (of_sold, of_bought) = (self.transaction.flow(account, sold), self.transaction.flow(account, bought));
+        let has_both = of_sold.out.saturating_sub(of_sold.into) >= without_fee(given)
+            && of_bought.into.saturating_sub(of_bought.out) >= without_fee(got);
+        (!is_on_the_way && has_both).then_some(account)
+    }
+
     /// A listed router reports that it paid native coin for what was sold, to an account that moved no token: not the one
     /// that gave, but the one that got, since a bridge or relay gives in its name.
     fn reported_payee(&self) -> Option<Address> {
@@ -114,18 +128,6 @@ impl<'a> RouteView<'a> {
             .map(|flows| flows.get(&account).copied().unwrap_or_default());
         of_sold.out.saturating_sub(of_sold.into) >= without_fee(given)
             && (self.transaction.is_coin(bought) || of_bought.into.saturating_sub(of_bought.out) >= without_fee(got))
-    }
-
-    /// The sender moved nothing, and the account that it called gave what was sold and got what was bought: a smart account
-    /// whose call somebody else pays for. A router passes on what it gets, so it has no side of its own.
-    fn called_account(&self) -> Option<Address> {
-        let transaction = self.transaction;
-        let (given, got) = transaction.net_of_account(transaction.sender);
-        let callee = transaction.callee.filter(|callee| !self.is_pool_or_token(*callee))?;
-        let is_coin_shown = self.flows_of_bought().get(&callee).is_some_and(|moved| moved.into > moved.out);
-        let has_moved = !given.is_empty() || !got.is_empty() || !transaction.native.value.is_zero();
-        let is_account = !has_moved && !reports::is_filler(callee) && is_coin_shown && self.has_both_sides(callee);
-        is_account.then_some(callee)
     }
 
     /// A router filled a standing order, and one account can be its owner.
@@ -169,12 +171,9 @@ impl<'a> RouteView<'a> {
     /// Whether an account may be the trader: it is no pool that was crossed, not the contract called, not one of the
     /// two tokens, not the zero address.
     fn may_be_trader(&self, account: Address) -> bool {
-        !self.is_pool_or_token(account) && Some(account) != self.transaction.callee && !account.is_zero()
-    }
-
-    fn is_pool_or_token(&self, account: Address) -> bool {
         let is_pool = self.legs.iter().any(|leg| leg.holder == account);
-        is_pool || [self.route.sold.0, self.route.bought.0].contains(&account)
+        let is_token = [self.route.sold.0, self.route.bought.0].contains(&account);
+        !is_pool && !is_token && Some(account) != self.transaction.callee && !account.is_zero()
     }
 
     fn flows_of_sold(&self) -> &BTreeMap<Address, Moved> {

@@ -18,6 +18,7 @@ use crate::rpc::SentTransaction;
 use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::settlement::{SettledOrder, UserOperation};
+use crate::wrappings::Wrapping;
 use alloy_primitives::{Address, U256};
 use chain_plugin_sdk::Context;
 use netting::RouteKind;
@@ -61,7 +62,6 @@ pub(super) fn leg(sold: Amount, bought: Amount) -> Leg {
         bought,
         recipient: None,
         place: 1,
-        sold_by_token: false,
         is_proved: true,
     }
 }
@@ -77,6 +77,8 @@ pub(super) fn call_that_names(transfers: &[Transfer]) -> String {
 pub(super) struct Case {
     pub(super) sender: Address,
     pub(super) transfers: Vec<Transfer>,
+    pub(super) native_moves: Vec<Transfer>,
+    pub(super) wrappings: Vec<Wrapping>,
     pub(super) orders: Vec<SettledOrder>,
     pub(super) operations: Vec<UserOperation>,
     pub(super) signers: Vec<Address>,
@@ -103,6 +105,8 @@ impl Case {
             sender: self.sender,
             callee: Some(ROUTER),
             transfers: &self.transfers,
+            native_moves: &self.native_moves,
+            wrappings: &self.wrappings,
             orders: &self.orders,
             operations: &self.operations,
             signers: &self.signers,

@@ -6,6 +6,7 @@ use crate::reports::{Filler, Report};
 use crate::rules::Rules;
 use crate::settlement::{SettledOrder, UserOperation};
 use crate::transfers;
+use crate::wrappings::Wrapping;
 use alloy_primitives::{Address, U256};
 use memchr::memmem;
 use std::collections::BTreeMap;
@@ -22,12 +23,16 @@ pub(crate) struct TransactionView<'a> {
     pub(crate) callee: Option<Address>,
     /// All token transfers in it.
     pub(crate) transfers: &'a [Transfer],
+    /// Movements of native coin as the wrapped coin, where they leave logs.
+    pub(crate) native_moves: &'a [Transfer],
     /// Orders settled in it.
     pub(crate) orders: &'a [SettledOrder],
     /// Operations bundled in it.
     pub(crate) operations: &'a [UserOperation],
     /// Accounts that signed what a relay carried out.
     pub(crate) signers: &'a [Address],
+    /// Tokens that became shares on the way, and back.
+    pub(crate) wrappings: &'a [Wrapping],
     /// What routers report that they did.
     pub(crate) reports: &'a [Report],
     /// The listed router that was called or that filled standing orders.
@@ -56,6 +61,31 @@ impl TransactionView<'_> {
             }
         }
         flow
+    }
+
+    /// What came to and went from one account of native coin, where that leaves logs.
+    pub(crate) fn native_flow(&self, account: Address) -> Moved {
+        let sum = |of: fn(&Transfer) -> Address| {
+            let moves = self.native_moves.iter().filter(|transfer| of(transfer) == account);
+            moves.fold(U256::ZERO, |sum, transfer| sum.saturating_add(transfer.raw))
+        };
+        Moved { into: sum(|transfer| transfer.to), out: sum(|transfer| transfer.from) }
+    }
+
+    /// How much of a token became shares of a wrapper, or was got back for them: as the wrapper's events say, else as it
+    /// went to the share's contract beside minted shares, or came from it beside burnt ones.
+    pub(crate) fn wrapped_by(&self, share: Address, token: Address, is_into: bool) -> U256 {
+        let of_share = self.wrappings.iter().filter(|of| of.share == share && of.is_into == is_into);
+        let reported = of_share.fold(U256::ZERO, |sum, of| sum.saturating_add(of.assets));
+        if !reported.is_zero() {
+            return reported;
+        }
+        let [shares, assets] = [self.flow(Address::ZERO, share), self.flow(share, token)];
+        match is_into {
+            true if !shares.out.is_zero() => assets.into,
+            false if !shares.into.is_zero() => assets.out,
+            _ => U256::ZERO,
+        }
     }
 
     /// What came to and went from each account of one token.

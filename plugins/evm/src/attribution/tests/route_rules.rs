@@ -145,26 +145,6 @@ fn bound_account() {
     assert_eq!(named("0x12345678"), BY_SENDER);
 }
 
-/// A smart account that somebody else calls, or whose call somebody else pays for.
-#[test]
-fn called_account() {
-    let (sold, bought) = (amount(SOLD, 100), amount(BOUGHT, 200));
-    let exchange = |gave, got| [moved(SOLD, ROUTER, POOL, gave), moved(BOUGHT, POOL, ROUTER, got)];
-    let by_other = |transfers: &[Transfer]| charged(&Case::sent_by(OTHER, transfers), &leg(sold, bought));
-    assert_eq!(by_other(&exchange(100, 200)), [(ROUTER, "token-flow")]);
-    assert_eq!(by_other(&exchange(89, 200)), BY_SENDER, "gave too little");
-    assert_eq!(by_other(&exchange(100, 179)), BY_SENDER, "got too little");
-    let passed_on = [&exchange(100, 200)[..], &[moved(BOUGHT, ROUTER, ME, 200)]].concat();
-    assert_eq!(by_other(&passed_on), BY_SENDER, "a router passes on what it gets");
-    let paid = [&exchange(100, 200)[..], &[moved(BOUGHT, POOL, OTHER, 1)]].concat();
-    assert_eq!(by_other(&paid)[0].1, "tx-sender", "the sender got some of it");
-    let case = Case { value: 5, ..Case::sent_by(OTHER, &exchange(100, 200)) };
-    assert_eq!(charged(&case, &leg(sold, bought)), BY_SENDER, "the sender brought coin along");
-    // Coin that is paid out leaves no log: whether the account kept it is not known.
-    let case = Case::sent_by(OTHER, &[moved(SOLD, ROUTER, POOL, 100)]);
-    assert_eq!(charged(&case, &leg(sold, amount(coin(), 200))), BY_SENDER);
-}
-
 /// A router filled a standing order through pools: its owner got another amount than the pools gave.
 #[test]
 fn only_maker() {
@@ -218,4 +198,16 @@ fn else_the_sender() {
     let case = Case::sent_by(OTHER, &[]);
     assert_eq!(charged(&case, &leg), BY_SENDER);
     assert_eq!(case.by_route_rule("else-the-sender", &route, &[leg]), Some(OTHER));
+}
+
+/// The account that was called gave and got, and the sender did nothing; a router gives what it got.
+#[test]
+fn account_that_was_called() {
+    let (_, leg) = tokens();
+    let transfers = [moved(SOLD, ROUTER, POOL, 10), moved(BOUGHT, POOL, ROUTER, 20)];
+    assert_eq!(charged(&Case::sent_by(OTHER, &transfers), &leg), [(ROUTER, "token-flow")]);
+    let through = [&transfers[..], &[moved(SOLD, ME, ROUTER, 10)]].concat();
+    assert_eq!(charged(&Case::sent_by(OTHER, &through), &leg), BY_SENDER);
+    let kept_half = [&transfers[..], &[moved(BOUGHT, ROUTER, ME, 10)]].concat();
+    assert_eq!(charged(&Case::sent_by(OTHER, &kept_half), &leg), BY_SENDER);
 }
