@@ -50,16 +50,15 @@ const TAGGED: [Tagged; 9] = [
 ];
 
 /// Programs that lend. Nothing they do is a swap, whoever crosses a pool beside them.
-const LENDERS: [&str; 8] = [
+const LENDERS: [&str; 7] = [
     // Kamino, Solend, marginfi, Port.
     "KLend2g3cP87fffoy8q1mQqGKjrxjC8boSyAYavgmjD",
     "So1endDq2YkqhipRh3WViPa8hdiSpxWy6z3Z6tMCpAo",
     "MFv2hWf31Z9kbCa1snEPYctwafyhdvnV7FZnsebVacA",
     "Port7uDYB3wk6GJAw4KT1WpTeMtSu9bTcChBHkX2LfR",
-    // Drift, Mango, Jupiter's perpetuals.
+    // Drift, Mango.
     "dRiftyHA39MWEi3m9aunc5MzRF1JYuBsbn6VPcn33UH",
     "4MangoMjqJ2firMokCjjGgoK8d4MXcrgL7XJaL3w6fVg",
-    "PERPHjGBqRHArX4DySjwM6UJHiR3sWAatqfdBQQe3SKq",
     // Jupiter's vaults of loans.
     "jupr81YtYssSyPt8jbnGuiWon5f6x9TcDEFxYe3Bdzi",
 ];
