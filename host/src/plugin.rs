@@ -5,6 +5,8 @@
 //! one module ([`v1`]), which converts its types into the domain's once.
 
 mod verdict;
+mod budget;
+mod log_lines;
 mod context;
 pub mod engine;
 mod gate;
@@ -16,6 +18,7 @@ pub mod sandbox;
 pub mod v1;
 
 pub use admit::{Admitted, Refusal, admit, admit_folder, newest_version};
+pub use budget::{Budget, Reservation};
 pub use context::CallContext;
 pub use engine::Engine;
 pub use gate::Gate;

@@ -5,8 +5,9 @@
 //! responses.
 
 use crate::chainfile::Limits;
+use crate::plugin::{Budget, Reservation};
 use environment::{Backoff, Rate, RateLimiter, with_causes};
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use rand::Rng;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use std::collections::HashMap;
@@ -21,6 +22,14 @@ const MIN_PASSED_OVER: Duration = Duration::from_secs(2);
 const MAX_PASSED_OVER: Duration = Duration::from_mins(2);
 /// Longest wait that an endpoint may ask for.
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
+/// Requests of one list that are under way at the same time.
+const MAX_IN_FLIGHT: usize = 64;
+/// Headers of one request.
+const MAX_HEADERS: usize = 64;
+/// Bytes of one request's path.
+const MAX_PATH_BYTES: usize = 64 << 10;
+/// Bytes that a request or a header takes beside its texts.
+const ITEM_BYTES: usize = 128;
 /// Headers that only the host sets.
 const HOST_HEADERS: [&str; 6] =
     ["host", "authorization", "content-length", "transfer-encoding", "connection", "user-agent"];
@@ -38,6 +47,14 @@ pub struct Request {
     pub weight: u32,
 }
 
+impl Request {
+    /// Bytes that it takes in memory.
+    pub fn held_bytes(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + ITEM_BYTES).sum();
+        ITEM_BYTES + self.path.len() + headers + self.body.as_ref().map_or(0, Vec::len)
+    }
+}
+
 /// One complete response.
 #[derive(Clone, Debug)]
 pub struct Response {
@@ -47,6 +64,21 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// The complete body.
     pub body: Vec<u8>,
+}
+
+impl Response {
+    /// Bytes that its headers take in memory.
+    pub fn headers_bytes(&self) -> usize {
+        self.headers.iter().map(|(name, value)| name.len() + value.len() + ITEM_BYTES).sum()
+    }
+
+    /// The response, if a budget has room for it.
+    pub fn within(self, budget: &Budget) -> Result<Self, UpstreamError> {
+        if budget.take(self.body.len() + self.headers_bytes()) {
+            return Ok(self);
+        }
+        Err(budget.too_large())
+    }
 }
 
 /// Why there is no response.
@@ -73,11 +105,13 @@ pub enum Upstream {
 }
 
 impl Upstream {
-    /// Sends all at once; one answer per request, in order.
-    pub async fn send(&self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
+    /// Sends all at once; one answer per request, in order. Responses that the budget has no room for are too large.
+    pub async fn send(&self, requests: Vec<Request>, budget: &Budget) -> Vec<Result<Response, UpstreamError>> {
         match self {
-            Self::Node(endpoint) => endpoint.send(requests).await,
-            Self::Recorded(recorded) => requests.iter().map(|request| recorded.answer(request)).collect(),
+            Self::Node(endpoint) => endpoint.send(requests, budget).await,
+            Self::Recorded(recorded) => {
+                requests.iter().map(|request| recorded.answer(request)?.within(budget)).collect()
+            }
         }
     }
 }
@@ -146,24 +180,28 @@ impl Endpoint {
         Ok(urls.iter().enumerate().map(endpoint).collect())
     }
 
-    /// Sends all at once; one answer per request, in order.
-    pub async fn send(&self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
-        join_all(requests.into_iter().map(|request| self.send_one(request))).await
+    /// Sends all at once, within bounds; one answer per request, in order.
+    pub async fn send(&self, requests: Vec<Request>, budget: &Budget) -> Vec<Result<Response, UpstreamError>> {
+        let sent = requests.into_iter().map(|request| self.send_one(request, budget));
+        stream::iter(sent).buffered(MAX_IN_FLIGHT).collect().await
     }
 
     #[tracing::instrument(name = "upstream.request.send", skip_all, fields(endpoint = self.number))]
-    async fn send_one(&self, request: Request) -> Result<Response, UpstreamError> {
-        let headers = checked_headers(&request)?;
+    async fn send_one(&self, request: Request, budget: &Budget) -> Result<Response, UpstreamError> {
+        let weight = request.weight.max(1);
+        let call = self.prepare(request)?;
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         let mut attempt = 1;
         loop {
             if let Some(limiter) = &self.limiter {
-                limiter.wait_for(request.weight.max(1)).await;
+                limiter.wait_for(weight).await;
             }
             let started = Instant::now();
-            let (why, wait) = match self.try_once(&request, headers.clone()).await {
+            let mut room = budget.reserve();
+            let (why, wait) = match self.try_once(&call, &mut room).await {
                 Ok(response) if !is_temporary(response.status) => {
                     self.mark_healthy(started.elapsed());
+                    room.keep();
                     return Ok(response);
                 }
                 Ok(response) => {
@@ -182,29 +220,36 @@ impl Endpoint {
         }
     }
 
-    async fn try_once(&self, request: &Request, headers: HeaderMap) -> Result<Response, UpstreamError> {
+    /// The request as it goes out, its body shared by all attempts; or why it does not.
+    fn prepare(&self, request: Request) -> Result<reqwest::Request, UpstreamError> {
+        let headers = checked_headers(&request)?;
         let url = format!("{}{}", self.url, request.path);
-        let call = match &request.body {
-            Some(body) => self.client.post(url).body(body.clone()),
+        let call = match request.body {
+            Some(body) => self.client.post(url).body(body),
             None => self.client.get(url),
         };
+        let refused =
+            |e: reqwest::Error| UpstreamError::Refused(format!("no request: {}", with_causes(&e.without_url())));
+        call.headers(headers).build().map_err(refused)
+    }
+
+    async fn try_once(&self, call: &reqwest::Request, room: &mut Reservation) -> Result<Response, UpstreamError> {
         let failed = |e: reqwest::Error| {
             UpstreamError::Unreachable(format!("endpoint {}: {}", self.number, with_causes(&e.without_url())))
         };
-        let mut answer = call.headers(headers).send().await.map_err(failed)?;
-        let cap = self.limits.answer_bytes;
-        let announced = answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-        if announced > cap {
-            return Err(UpstreamError::TooLarge(cap as u64));
-        }
-        let mut body = Vec::with_capacity(announced);
+        let unrepeatable = || UpstreamError::Refused("a body that cannot be sent again".to_owned());
+        let call = call.try_clone().ok_or_else(unrepeatable)?;
+        let mut answer = self.client.execute(call).await.map_err(failed)?;
+        let mut body = BodyBuffer::new(self.limits.answer_bytes, room);
+        let announced = answer.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+        body.make_room(announced)?;
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > cap {
-                return Err(UpstreamError::TooLarge(cap as u64));
-            }
-            body.extend_from_slice(&chunk);
+            body.push(&chunk)?;
         }
-        Ok(Response { status: answer.status().as_u16(), headers: self.without_secrets(answer.headers()), body })
+        let body = body.bytes;
+        let response =
+            Response { status: answer.status().as_u16(), headers: self.without_secrets(answer.headers()), body };
+        if room.grow(response.headers_bytes()) { Ok(response) } else { Err(room.too_large()) }
     }
 
     /// Headers as texts, without secrets.
@@ -249,10 +294,52 @@ impl Endpoint {
     }
 }
 
+/// A body that is being read, within the cap of one response and the budget of the call.
+struct BodyBuffer<'r> {
+    bytes: Vec<u8>,
+    cap: usize,
+    room: &'r mut Reservation,
+}
+
+impl<'r> BodyBuffer<'r> {
+    fn new(cap: usize, room: &'r mut Reservation) -> Self {
+        Self { bytes: vec![], cap, room }
+    }
+
+    /// Makes room for so many more bytes: the budget is charged before memory is asked for.
+    fn make_room(&mut self, more: usize) -> Result<(), UpstreamError> {
+        let needed = self.bytes.len().saturating_add(more);
+        if needed > self.cap {
+            return Err(UpstreamError::TooLarge(self.cap as u64));
+        }
+        let capacity = self.bytes.capacity();
+        if needed > capacity {
+            let capacity_wanted = needed.max(capacity.saturating_mul(2)).min(self.cap);
+            if !self.room.grow(capacity_wanted - capacity) {
+                return Err(self.room.too_large());
+            }
+            self.bytes.reserve_exact(capacity_wanted - self.bytes.len());
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, chunk: &[u8]) -> Result<(), UpstreamError> {
+        self.make_room(chunk.len())?;
+        self.bytes.extend_from_slice(chunk);
+        Ok(())
+    }
+}
+
 /// The headers of a request, unless it contains what a plugin may not send.
 fn checked_headers(request: &Request) -> Result<HeaderMap, UpstreamError> {
     let refused = |why: String| Err(UpstreamError::Refused(why));
     let path = &request.path;
+    if path.len() > MAX_PATH_BYTES {
+        return refused(format!("path has {} bytes, at most {MAX_PATH_BYTES}", path.len()));
+    }
+    if request.headers.len() > MAX_HEADERS {
+        return refused(format!("{} headers, at most {MAX_HEADERS}", request.headers.len()));
+    }
     if !(path.is_empty() || path.starts_with('/') || path.starts_with('?')) || path.contains("..") {
         return refused(format!("path `{path}` must be empty or start with / or ?, without `..`"));
     }
