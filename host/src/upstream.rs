@@ -4,12 +4,19 @@
 //! A plugin never sees an address or a key: its paths are appended to the address, and secrets are removed from the
 //! responses.
 
+mod body;
+mod outgoing;
+mod secrets;
+
 use crate::chainfile::Limits;
 use crate::plugin::{Budget, Reservation};
+use body::BodyBuffer;
 use environment::{Backoff, Rate, RateLimiter, with_causes};
 use futures_util::{StreamExt, stream};
+use outgoing::{checked_headers, checked_url};
 use rand::Rng;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use secrets::Secrets;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,16 +31,8 @@ const MAX_PASSED_OVER: Duration = Duration::from_mins(2);
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
 /// Requests of one list that are under way at the same time.
 const MAX_IN_FLIGHT: usize = 64;
-/// Headers of one request.
-const MAX_HEADERS: usize = 64;
-/// Bytes of one request's path.
-const MAX_PATH_BYTES: usize = 64 << 10;
 /// Bytes that a request or a header takes beside its texts.
 const ITEM_BYTES: usize = 128;
-/// Headers that only the host sets.
-const HOST_HEADERS: [&str; 6] =
-    ["host", "authorization", "content-length", "transfer-encoding", "connection", "user-agent"];
-
 /// One request of a plugin.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -140,7 +139,7 @@ pub struct Endpoint {
     /// Number in the chain file, for the log: addresses hold keys.
     pub number: usize,
     url: String,
-    secrets: Vec<String>,
+    secrets: Secrets,
     limits: Limits,
     client: reqwest::Client,
     /// The provider's limit by weight, where the chain file names one.
@@ -169,7 +168,7 @@ impl Endpoint {
             Arc::new(Self {
                 number,
                 url: url.trim_end_matches('/').to_owned(),
-                secrets: secrets_in(url),
+                secrets: Secrets::in_address(url),
                 limits: limits.clone(),
                 client: client.clone(),
                 limiter: (limits.weight_per_second > 0)
@@ -223,7 +222,7 @@ impl Endpoint {
     /// The request as it goes out, its body shared by all attempts; or why it does not.
     fn prepare(&self, request: Request) -> Result<reqwest::Request, UpstreamError> {
         let headers = checked_headers(&request)?;
-        let url = format!("{}{}", self.url, request.path);
+        let url = checked_url(&self.url, &request.path)?;
         let call = match request.body {
             Some(body) => self.client.post(url).body(body),
             None => self.client.get(url),
@@ -246,7 +245,8 @@ impl Endpoint {
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
             body.push(&chunk)?;
         }
-        let body = body.bytes;
+        let mut body = body.bytes;
+        self.secrets.strike_from_body(&mut body);
         let response =
             Response { status: answer.status().as_u16(), headers: self.without_secrets(answer.headers()), body };
         if room.grow(response.headers_bytes()) { Ok(response) } else { Err(room.too_large()) }
@@ -255,11 +255,7 @@ impl Endpoint {
     /// Headers as texts, without secrets.
     fn without_secrets(&self, headers: &HeaderMap) -> Vec<(String, String)> {
         let text = |(name, value): (&HeaderName, &HeaderValue)| {
-            let mut value = value.to_str().unwrap_or_default().to_owned();
-            for secret in &self.secrets {
-                value = value.replace(secret, "***");
-            }
-            (name.as_str().to_owned(), value)
+            (name.as_str().to_owned(), self.secrets.strike_from_text(value.to_str().unwrap_or_default()))
         };
         headers.iter().map(text).collect()
     }
@@ -292,80 +288,6 @@ impl Endpoint {
     fn health(&self) -> std::sync::MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A body that is being read, within the cap of one response and the budget of the call.
-struct BodyBuffer<'r> {
-    bytes: Vec<u8>,
-    cap: usize,
-    room: &'r mut Reservation,
-}
-
-impl<'r> BodyBuffer<'r> {
-    fn new(cap: usize, room: &'r mut Reservation) -> Self {
-        Self { bytes: vec![], cap, room }
-    }
-
-    /// Makes room for so many more bytes: the budget is charged before memory is asked for.
-    fn make_room(&mut self, more: usize) -> Result<(), UpstreamError> {
-        let needed = self.bytes.len().saturating_add(more);
-        if needed > self.cap {
-            return Err(UpstreamError::TooLarge(self.cap as u64));
-        }
-        let capacity = self.bytes.capacity();
-        if needed > capacity {
-            let capacity_wanted = needed.max(capacity.saturating_mul(2)).min(self.cap);
-            if !self.room.grow(capacity_wanted - capacity) {
-                return Err(self.room.too_large());
-            }
-            self.bytes.reserve_exact(capacity_wanted - self.bytes.len());
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, chunk: &[u8]) -> Result<(), UpstreamError> {
-        self.make_room(chunk.len())?;
-        self.bytes.extend_from_slice(chunk);
-        Ok(())
-    }
-}
-
-/// The headers of a request, unless it contains what a plugin may not send.
-fn checked_headers(request: &Request) -> Result<HeaderMap, UpstreamError> {
-    let refused = |why: String| Err(UpstreamError::Refused(why));
-    let path = &request.path;
-    if path.len() > MAX_PATH_BYTES {
-        return refused(format!("path has {} bytes, at most {MAX_PATH_BYTES}", path.len()));
-    }
-    if request.headers.len() > MAX_HEADERS {
-        return refused(format!("{} headers, at most {MAX_HEADERS}", request.headers.len()));
-    }
-    if !(path.is_empty() || path.starts_with('/') || path.starts_with('?')) || path.contains("..") {
-        return refused(format!("path `{path}` must be empty or start with / or ?, without `..`"));
-    }
-    if !path.bytes().all(|b| b.is_ascii_graphic()) {
-        return refused("path holds characters that are not printable ASCII".to_owned());
-    }
-    let mut headers = HeaderMap::new();
-    for (name, value) in &request.headers {
-        if HOST_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
-            return refused(format!("header `{name}` is the host's own"));
-        }
-        let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
-            return refused(format!("header `{name}` is not a valid header"));
-        };
-        headers.insert(name, value);
-    }
-    Ok(headers)
-}
-
-/// Parts of an address that are treated as secrets: user info, long path segments, the query.
-fn secrets_in(url: &str) -> Vec<String> {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let user = before_query.split_once('@').map_or("", |(user, _)| user);
-    let segments = before_query.split('/').skip(1).filter(|segment| segment.len() >= 16);
-    segments.chain([user, query]).filter(|secret| !secret.is_empty()).map(str::to_owned).collect()
 }
 
 fn is_temporary(status: u16) -> bool {
