@@ -129,7 +129,7 @@ async fn admit_bytes(
     signature: Option<&[u8]>,
 ) -> Result<Admitted, Verdict> {
     let digest = format!("sha256:{}", hex::encode(Sha256::digest(&bytes)));
-    gate.check(&digest, &bytes, signature)?;
+    let allowed = gate.check(&digest, &bytes, signature)?;
     let (component, bytes) = compile(engine, bytes).await?;
     let wit = contract_version(&engine.inner, &component, &CONTRACT_VERSION)?;
     let ready = v1::link(&engine.inner, &component).map_err(|e| {
@@ -138,6 +138,11 @@ async fn admit_bytes(
     })?;
     let (description, widest_span) = describe(engine, &ready).await?;
     let version = check_identity(&description)?;
+    if !allowed.contain(&description.id) {
+        let why = format!("describes itself as `{}`, but its key may sign only {allowed}", description.id);
+        let fix = "let the key of that plugin sign it, or bind the key to it in PLUGINS_ALLOW: ed25519:HEX=ID,ID";
+        return Err(Verdict::new(Stage::Digest, why, fix));
+    }
     let schema = Schema::parse(&description.settings_schema)?;
     let detector = Arc::new(Detector { plugin: description.id, version: description.version, digest });
     Ok(Admitted {
@@ -174,9 +179,7 @@ fn check_identity(description: &v1::Description) -> Result<Version, Verdict> {
         let why = format!("describes itself with an id or a version of {longest} bytes, at most {MAX_IDENTITY_BYTES}");
         return Err(Verdict::new(Stage::Describe, why, "an id is like `evm`, a version like 1.4.0"));
     }
-    if description.id.is_empty()
-        || !description.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    {
+    if !is_plugin_id(&description.id) {
         let why = format!("describes itself as `{}`", description.id);
         return Err(Verdict::new(Stage::Describe, why, "an id is lower-case letters, digits and hyphens"));
     }
@@ -184,6 +187,11 @@ fn check_identity(description: &v1::Description) -> Result<Version, Verdict> {
         let why = format!("describes itself as version `{}`: {e}", description.version);
         Verdict::new(Stage::Describe, why, "a version is like 1.4.0")
     })
+}
+
+/// Whether a text can be a plugin's id.
+pub(super) fn is_plugin_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// Inspects, then compiles, in the background; one component at a time, so that admission never takes all cores and all
