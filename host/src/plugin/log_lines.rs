@@ -9,7 +9,10 @@ pub(super) const MAX_LINES_PER_SECOND: u32 = 100;
 
 /// The lines of the current second, by chain. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct LogLines(Arc<Mutex<HashMap<Arc<str>, (Instant, u32)>>>);
+pub(super) struct LogLines(Arc<Mutex<HashMap<Arc<str>, LinesOfSecond>>>);
+
+/// When a chain's present second began, and how many lines it has logged since.
+type LinesOfSecond = (Instant, u32);
 
 /// What becomes of one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
