@@ -10,6 +10,9 @@ const MAX_KEY_BYTES: usize = 256;
 /// Bytes of one value.
 const MAX_VALUE_BYTES: usize = 64 << 10;
 
+/// Bytes that an entry takes beside its key and value: two allocations and its place in a map that is half empty.
+const ENTRY_BYTES: usize = 160;
+
 /// The cache of one chain under one plugin. Clones share it.
 #[derive(Clone, Default)]
 pub struct Cache(Arc<Mutex<Entries>>);
@@ -22,8 +25,8 @@ struct Entries {
 }
 
 impl Cache {
-    /// The value of each key, where it is still there.
-    pub fn get(&self, keys: &[String]) -> Vec<Option<Vec<u8>>> {
+    /// The value of each key, where it is still there; shared with the cache, however often a key is repeated.
+    pub fn get(&self, keys: &[String]) -> Vec<Option<Arc<[u8]>>> {
         let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         keys.iter().map(|key| entries.get(key)).collect()
     }
@@ -41,19 +44,18 @@ impl Cache {
 }
 
 impl Entries {
-    fn get(&mut self, key: &str) -> Option<Vec<u8>> {
+    fn get(&mut self, key: &str) -> Option<Arc<[u8]>> {
         if let Some(found) = self.young.get(key) {
-            return Some(found.to_vec());
+            return Some(Arc::clone(found));
         }
         let (key, found) = self.old.remove_entry(key)?;
-        let value = found.to_vec();
-        self.insert(key, found);
-        Some(value)
+        self.insert(key, Arc::clone(&found));
+        Some(found)
     }
 
     /// Two generations: when the young one is full it becomes the old one, and what was old and unused is forgotten.
     fn insert(&mut self, key: String, value: Arc<[u8]>) {
-        self.bytes += key.len() + value.len();
+        self.bytes += key.len() + value.len() + ENTRY_BYTES;
         self.young.insert(key, value);
         if self.bytes > MAX_CACHE_BYTES / 2 {
             self.old = std::mem::take(&mut self.young);
@@ -72,11 +74,22 @@ mod tests {
         cache.put(vec![("kept".into(), b"1".to_vec()), ("empty".into(), vec![])]);
         for n in 0..3_000_u32 {
             cache.put(vec![(format!("filler {n}"), vec![0; 60 << 10])]);
-            assert_eq!(cache.get(&["kept".into()]), [Some(b"1".to_vec())], "after {n}");
+            assert_eq!(cache.get(&["kept".into()]), [Some(b"1".as_slice().into())], "after {n}");
         }
         assert_eq!(cache.get(&["empty".into(), "filler 0".into()]), [None, None]);
         let entries = cache.0.lock().unwrap();
         let held: usize = entries.young.values().chain(entries.old.values()).map(|value| value.len()).sum();
         assert!(held <= MAX_CACHE_BYTES, "{held}");
+    }
+
+    #[test]
+    fn small_entries_are_counted_with_what_they_take_beside_their_bytes() {
+        let cache = Cache::default();
+        for n in 0..1_000_000_u32 {
+            cache.put(vec![(n.to_string(), vec![1])]);
+        }
+        let entries = cache.0.lock().unwrap();
+        let held = entries.young.len() + entries.old.len();
+        assert!(held <= MAX_CACHE_BYTES / ENTRY_BYTES, "{held}");
     }
 }

@@ -17,6 +17,9 @@ use std::path::Path;
 use std::sync::Arc;
 use tape::Detector;
 
+/// Bytes of the largest request that is compared as JSON: a value takes many times what its text does.
+const MAX_COMPARED_JSON_BYTES: usize = 1 << 20;
+
 /// One scan, recorded: its context and all answers it got.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -135,6 +138,11 @@ impl Body {
         }
     }
 
+    /// How many bytes a recording of these bytes takes.
+    pub(crate) fn recorded_bytes(bytes: &[u8]) -> usize {
+        if std::str::from_utf8(bytes).is_ok() { bytes.len() } else { bytes.len().saturating_mul(2) }
+    }
+
     /// How many bytes it has.
     pub fn len(&self) -> usize {
         self.bytes().len()
@@ -156,6 +164,9 @@ impl Body {
     /// The bytes by which a request with this body is found in a cassette: JSON in one spelling, everything else as it
     /// is.
     fn lookup_key(bytes: &[u8]) -> Vec<u8> {
+        if bytes.len() > MAX_COMPARED_JSON_BYTES {
+            return bytes.to_vec();
+        }
         match serde_json::from_slice::<Value>(bytes) {
             Ok(value) => value.to_string().into_bytes(),
             Err(_) => bytes.to_vec(),

@@ -105,8 +105,12 @@ pub struct Limits {
     pub requests: u64,
     /// Trades in one block.
     pub trades: usize,
-    /// Bytes that a plugin may hand to the host in one call: results, requests, cache entries.
+    /// Bytes that a plugin may hand to the host at once: its results, a list of requests, cache entries.
     pub output_bytes: usize,
+    /// Bytes that the host holds for one call at once: requests, responses, answers of the cache, what is recorded.
+    pub call_bytes: usize,
+    /// Keys that one call may ask the cache for.
+    pub cache_keys: u64,
 }
 
 impl Default for Limits {
@@ -122,6 +126,8 @@ impl Default for Limits {
             requests: 10_000,
             trades: 20_000,
             output_bytes: 64 << 20,
+            call_bytes: 256 << 20,
+            cache_keys: 100_000,
         }
     }
 }

@@ -108,4 +108,20 @@ pub(crate) enum PluginCommand {
         /// A folder of `*.cassette.json`.
         cassettes: PathBuf,
     },
+    /// Sign a component with an Ed25519 key: writes NAME.wasm.sig beside it and prints the public key.
+    Sign {
+        /// The component.
+        file: PathBuf,
+        /// The private key, in PEM: `openssl genpkey -algorithm ed25519 -out KEY.pem`.
+        #[arg(long)]
+        key: PathBuf,
+    },
+    /// Check the signature beside a component against PLUGINS_ALLOW, or against one public key.
+    Verify {
+        /// The component.
+        file: PathBuf,
+        /// The public key, 64 hex digits.
+        #[arg(long)]
+        key: Option<String>,
+    },
 }

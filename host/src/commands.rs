@@ -1,6 +1,7 @@
 //! The commands of the binary `chain-ingestor`: each reads what it needs, does its work and prints the result.
 
 use crate::command_line::{PluginCommand, ScanSource};
+use chain_ingestor::plugin::Gate;
 use chain_ingestor::{ChainCommand, Settings, check, kit, scan};
 use environment::{Layers, Problems, process};
 use std::path::Path;
@@ -55,6 +56,17 @@ pub(crate) async fn plugin(command: PluginCommand, layers: &Layers, mut problems
             kit::record(&plugin, &chain, (from, to), &out, layers).await
         }
         PluginCommand::Test { plugin, cassettes, bless } => kit::test(&plugin, &cassettes, bless).await,
+        PluginCommand::Sign { file, key } => kit::sign(&file, &key),
+        PluginCommand::Verify { file, key: Some(key) } => {
+            let key = format!("ed25519:{}", key.strip_prefix("ed25519:").unwrap_or(&key));
+            let gate = Gate::parse(&key).map_err(|wrong| anyhow::anyhow!("--key {wrong}"))?;
+            kit::verify(&file, &gate)
+        }
+        PluginCommand::Verify { file, key: None } => {
+            let gate = Settings::gate(layers, &mut problems);
+            problems.finish()?;
+            kit::verify(&file, &gate)
+        }
         PluginCommand::Bench { plugin, cassettes } => kit::bench(&plugin, &cassettes).await,
     };
     println!("{}", result?);

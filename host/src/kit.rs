@@ -1,4 +1,4 @@
-//! The commands `plugin check | list | status | record | test | bench`, for plugin authors and operators.
+//! The commands `plugin check | list | status | record | test | bench | sign | verify`, for plugin authors and operators.
 //!
 //! They use the engine, the limits and the admission of `run`: a plugin that passes here passes there.
 
@@ -6,12 +6,14 @@ mod bench;
 mod check;
 mod record;
 mod report;
+mod sign;
 mod test;
 
 pub use bench::bench;
 pub use check::check;
 pub use record::record;
 pub use report::{list, status};
+pub use sign::{sign, verify};
 pub use test::test;
 
 use crate::cache::Cache;

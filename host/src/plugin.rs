@@ -5,10 +5,13 @@
 //! one module ([`v1`]), which converts its types into the domain's once.
 
 mod verdict;
+mod budget;
+mod log_lines;
 mod context;
 pub mod engine;
 mod gate;
 mod anatomy;
+mod schema_cost;
 mod settings;
 pub mod admit;
 mod empty_wasi;
@@ -16,8 +19,9 @@ pub mod sandbox;
 pub mod v1;
 
 pub use admit::{Admitted, Refusal, admit, admit_folder, newest_version};
+pub use budget::{Budget, Reservation};
 pub use context::CallContext;
 pub use engine::Engine;
-pub use gate::Gate;
+pub use gate::{Gate, signature_beside};
 pub use sandbox::{AnswerSource, CallResources, CallUsage};
 pub use verdict::{Stage, Verdict};

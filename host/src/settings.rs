@@ -4,6 +4,9 @@ use crate::plugin::Gate;
 use environment::{Problems, Strings};
 use std::path::PathBuf;
 
+/// The environment of a developer's machine, and of a process that is told of none.
+const DEV: &str = "dev";
+
 /// The chain-ingestor's settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -43,12 +46,57 @@ impl Settings {
         }
     }
 
-    /// Reads which plugins may be admitted.
+    /// Reads which plugins may be admitted. Outside of `dev` the list must be there, and bind every key to its plugins.
     pub fn gate(strings: &impl Strings, problems: &mut Problems) -> Gate {
+        let environment = problems.text(strings, "APP_ENV", DEV);
         let allowed = problems.text(strings, "PLUGINS_ALLOW", "");
-        Gate::parse(&allowed).unwrap_or_else(|wrong| {
+        let gate = Gate::parse(&allowed).unwrap_or_else(|wrong| {
             problems.add("PLUGINS_ALLOW", wrong);
             Gate::default()
-        })
+        });
+        if environment == DEV {
+            return gate;
+        }
+        if gate.is_open() {
+            let what = "is not set, but must be where APP_ENV is not `dev`, or any file could take any chain over: \
+                        ed25519:HEX=ID,ID of the keys that sign plugins, or sha256:HEX of each component";
+            problems.add("PLUGINS_ALLOW", what);
+        } else if let Some(key) = gate.unbound_key() {
+            let what = format!("binds {key} to no plugin: write {key}=ID,ID, or {key}=* for every plugin");
+            problems.add("PLUGINS_ALLOW", what);
+        }
+        gate
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    fn wrong(environment: &str, allowed: &str) -> Option<String> {
+        let strings: HashMap<String, String> = [("APP_ENV", environment), ("PLUGINS_ALLOW", allowed)]
+            .map(|(key, value)| (key.into(), value.into()))
+            .into();
+        let mut problems = Problems::default();
+        Settings::gate(&strings, &mut problems);
+        problems.finish().err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn outside_of_dev_every_component_needs_a_digest_or_a_key_that_is_bound() {
+        let key = format!("ed25519:{}", "ab".repeat(32));
+        for allowed in ["", &key, "sha256:x"] {
+            assert!(wrong("prod", allowed).is_some(), "{allowed}");
+        }
+        assert!(wrong("staging", "").unwrap().contains("PLUGINS_ALLOW is not set, but must be"));
+        assert!(wrong("prod", &key).unwrap().contains(&format!("{key}=*")));
+        assert!(wrong("prod", ",").is_some(), "a list of nothing");
+        for allowed in [format!("{key}=evm"), format!("{key}=*"), format!("sha256:{}", "ab".repeat(32))] {
+            assert_eq!(wrong("prod", &allowed), None);
+        }
+        for allowed in ["", &key] {
+            assert_eq!(wrong("dev", allowed), None);
+        }
     }
 }

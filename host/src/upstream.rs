@@ -4,11 +4,19 @@
 //! A plugin never sees an address or a key: its paths are appended to the address, and secrets are removed from the
 //! responses.
 
+mod body;
+mod outgoing;
+mod secrets;
+
 use crate::chainfile::Limits;
+use crate::plugin::{Budget, Reservation};
+use body::BodyBuffer;
 use environment::{Backoff, Rate, RateLimiter, with_causes};
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
+use outgoing::{checked_headers, checked_url};
 use rand::Rng;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use secrets::Secrets;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,10 +31,10 @@ const MAX_PASSED_OVER: Duration = Duration::from_mins(2);
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
 /// Labels of a host name from this length on may be keys, and are not shown.
 const MIN_KEY_LABEL_BYTES: usize = 24;
-/// Headers that only the host sets.
-const HOST_HEADERS: [&str; 6] =
-    ["host", "authorization", "content-length", "transfer-encoding", "connection", "user-agent"];
-
+/// Requests of one list that are under way at the same time.
+const MAX_IN_FLIGHT: usize = 64;
+/// Bytes that a request or a header takes beside its texts.
+const ITEM_BYTES: usize = 128;
 /// One request of a plugin.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -40,6 +48,14 @@ pub struct Request {
     pub weight: u32,
 }
 
+impl Request {
+    /// Bytes that it takes in memory.
+    pub fn held_bytes(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + ITEM_BYTES).sum();
+        ITEM_BYTES + self.path.len() + headers + self.body.as_ref().map_or(0, Vec::len)
+    }
+}
+
 /// One complete response.
 #[derive(Clone, Debug)]
 pub struct Response {
@@ -49,6 +65,21 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// The complete body.
     pub body: Vec<u8>,
+}
+
+impl Response {
+    /// Bytes that its headers take in memory.
+    pub fn headers_bytes(&self) -> usize {
+        self.headers.iter().map(|(name, value)| name.len() + value.len() + ITEM_BYTES).sum()
+    }
+
+    /// The response, if a budget has room for it.
+    pub fn within(self, budget: &Budget) -> Result<Self, UpstreamError> {
+        if budget.take(self.body.len() + self.headers_bytes()) {
+            return Ok(self);
+        }
+        Err(budget.too_large())
+    }
 }
 
 /// Why there is no response.
@@ -75,11 +106,13 @@ pub enum Upstream {
 }
 
 impl Upstream {
-    /// Sends all at once; one answer per request, in order.
-    pub async fn send(&self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
+    /// Sends all at once; one answer per request, in order. Responses that the budget has no room for are too large.
+    pub async fn send(&self, requests: Vec<Request>, budget: &Budget) -> Vec<Result<Response, UpstreamError>> {
         match self {
-            Self::Node(endpoint) => endpoint.send(requests).await,
-            Self::Recorded(recorded) => requests.iter().map(|request| recorded.answer(request)).collect(),
+            Self::Node(endpoint) => endpoint.send(requests, budget).await,
+            Self::Recorded(recorded) => {
+                requests.iter().map(|request| recorded.answer(request)?.within(budget)).collect()
+            }
         }
     }
 }
@@ -108,7 +141,7 @@ pub struct Endpoint {
     /// Number in the chain file, for the log: addresses hold keys.
     pub number: usize,
     url: String,
-    secrets: Vec<String>,
+    secrets: Secrets,
     limits: Limits,
     client: reqwest::Client,
     /// The provider's limit by weight, where the chain file names one.
@@ -137,7 +170,7 @@ impl Endpoint {
             Arc::new(Self {
                 number,
                 url: url.trim_end_matches('/').to_owned(),
-                secrets: secrets_in(url),
+                secrets: Secrets::in_address(url),
                 limits: limits.clone(),
                 client: client.clone(),
                 limiter: (limits.weight_per_second > 0)
@@ -153,24 +186,28 @@ impl Endpoint {
         name_of(&self.url)
     }
 
-    /// Sends all at once; one answer per request, in order.
-    pub async fn send(&self, requests: Vec<Request>) -> Vec<Result<Response, UpstreamError>> {
-        join_all(requests.into_iter().map(|request| self.send_one(request))).await
+    /// Sends all at once, within bounds; one answer per request, in order.
+    pub async fn send(&self, requests: Vec<Request>, budget: &Budget) -> Vec<Result<Response, UpstreamError>> {
+        let sent = requests.into_iter().map(|request| self.send_one(request, budget));
+        stream::iter(sent).buffered(MAX_IN_FLIGHT).collect().await
     }
 
     #[tracing::instrument(name = "upstream.request.send", skip_all, fields(endpoint = self.number))]
-    async fn send_one(&self, request: Request) -> Result<Response, UpstreamError> {
-        let headers = checked_headers(&request)?;
+    async fn send_one(&self, request: Request, budget: &Budget) -> Result<Response, UpstreamError> {
+        let weight = request.weight.max(1);
+        let call = self.prepare(request)?;
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         let mut attempt = 1;
         loop {
             if let Some(limiter) = &self.limiter {
-                limiter.wait_for(request.weight.max(1)).await;
+                limiter.wait_for(weight).await;
             }
             let started = Instant::now();
-            let (why, wait) = match self.try_once(&request, headers.clone()).await {
+            let mut room = budget.reserve();
+            let (why, wait) = match self.try_once(&call, &mut room).await {
                 Ok(response) if !is_temporary(response.status) => {
                     self.mark_healthy(started.elapsed());
+                    room.keep();
                     return Ok(response);
                 }
                 Ok(response) => {
@@ -189,39 +226,43 @@ impl Endpoint {
         }
     }
 
-    async fn try_once(&self, request: &Request, headers: HeaderMap) -> Result<Response, UpstreamError> {
-        let url = format!("{}{}", self.url, request.path);
-        let call = match &request.body {
-            Some(body) => self.client.post(url).body(body.clone()),
+    /// The request as it goes out, its body shared by all attempts; or why it does not.
+    fn prepare(&self, request: Request) -> Result<reqwest::Request, UpstreamError> {
+        let headers = checked_headers(&request)?;
+        let url = checked_url(&self.url, &request.path)?;
+        let call = match request.body {
+            Some(body) => self.client.post(url).body(body),
             None => self.client.get(url),
         };
+        let refused =
+            |e: reqwest::Error| UpstreamError::Refused(format!("no request: {}", with_causes(&e.without_url())));
+        call.headers(headers).build().map_err(refused)
+    }
+
+    async fn try_once(&self, call: &reqwest::Request, room: &mut Reservation) -> Result<Response, UpstreamError> {
         let failed = |e: reqwest::Error| {
             UpstreamError::Unreachable(format!("endpoint {}: {}", self.number, with_causes(&e.without_url())))
         };
-        let mut answer = call.headers(headers).send().await.map_err(failed)?;
-        let cap = self.limits.answer_bytes;
-        let announced = answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-        if announced > cap {
-            return Err(UpstreamError::TooLarge(cap as u64));
-        }
-        let mut body = Vec::with_capacity(announced);
+        let unrepeatable = || UpstreamError::Refused("a body that cannot be sent again".to_owned());
+        let call = call.try_clone().ok_or_else(unrepeatable)?;
+        let mut answer = self.client.execute(call).await.map_err(failed)?;
+        let mut body = BodyBuffer::new(self.limits.answer_bytes, room);
+        let announced = answer.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(usize::MAX));
+        body.make_room(announced)?;
         while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > cap {
-                return Err(UpstreamError::TooLarge(cap as u64));
-            }
-            body.extend_from_slice(&chunk);
+            body.push(&chunk)?;
         }
-        Ok(Response { status: answer.status().as_u16(), headers: self.without_secrets(answer.headers()), body })
+        let mut body = body.bytes;
+        self.secrets.strike_from_body(&mut body);
+        let response =
+            Response { status: answer.status().as_u16(), headers: self.without_secrets(answer.headers()), body };
+        if room.grow(response.headers_bytes()) { Ok(response) } else { Err(room.too_large()) }
     }
 
     /// Headers as texts, without secrets.
     fn without_secrets(&self, headers: &HeaderMap) -> Vec<(String, String)> {
         let text = |(name, value): (&HeaderName, &HeaderValue)| {
-            let mut value = value.to_str().unwrap_or_default().to_owned();
-            for secret in &self.secrets {
-                value = value.replace(secret, "***");
-            }
-            (name.as_str().to_owned(), value)
+            (name.as_str().to_owned(), self.secrets.strike_from_text(value.to_str().unwrap_or_default()))
         };
         headers.iter().map(text).collect()
     }
@@ -254,38 +295,6 @@ impl Endpoint {
     fn health(&self) -> std::sync::MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The headers of a request, unless it contains what a plugin may not send.
-fn checked_headers(request: &Request) -> Result<HeaderMap, UpstreamError> {
-    let refused = |why: String| Err(UpstreamError::Refused(why));
-    let path = &request.path;
-    if !(path.is_empty() || path.starts_with('/') || path.starts_with('?')) || path.contains("..") {
-        return refused(format!("path `{path}` must be empty or start with / or ?, without `..`"));
-    }
-    if !path.bytes().all(|b| b.is_ascii_graphic()) {
-        return refused("path holds characters that are not printable ASCII".to_owned());
-    }
-    let mut headers = HeaderMap::new();
-    for (name, value) in &request.headers {
-        if HOST_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
-            return refused(format!("header `{name}` is the host's own"));
-        }
-        let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
-            return refused(format!("header `{name}` is not a valid header"));
-        };
-        headers.insert(name, value);
-    }
-    Ok(headers)
-}
-
-/// Parts of an address that are treated as secrets: user info, long path segments, the query.
-fn secrets_in(url: &str) -> Vec<String> {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let (before_query, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let user = before_query.split_once('@').map_or("", |(user, _)| user);
-    let segments = before_query.split('/').skip(1).filter(|segment| segment.len() >= 16);
-    segments.chain([user, query]).filter(|secret| !secret.is_empty()).map(str::to_owned).collect()
 }
 
 /// Host and port of an address, for people: without path, query and user, and without a label so long that it may be a

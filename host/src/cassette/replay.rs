@@ -11,6 +11,7 @@ pub struct Recorder(Arc<Mutex<RecordedAnswers>>);
 
 #[derive(Clone, Default)]
 struct RecordedAnswers {
+    given_up: bool,
     exchanges: Vec<Exchange>,
     facts: Vec<Fact>,
 }
@@ -22,6 +23,16 @@ impl Recorder {
         (recorded.exchanges.clone(), recorded.facts.clone())
     }
 
+    /// Forgets everything: the answers are too large to be recorded.
+    pub(crate) fn give_up(&self) {
+        *self.lock() = RecordedAnswers { given_up: true, ..RecordedAnswers::default() };
+    }
+
+    /// Whether the recording was given up, so that it cannot be replayed.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.lock().given_up
+    }
+
     pub(crate) fn record_answers(&self, requests: &[Request], answers: &[Result<Response, UpstreamError>]) {
         let exchange = |(request, answer): (&Request, &Result<Response, UpstreamError>)| Exchange {
             path: request.path.clone(),
@@ -31,8 +42,8 @@ impl Recorder {
         self.lock().exchanges.extend(requests.iter().zip(answers).map(exchange));
     }
 
-    pub(crate) fn record_facts(&self, keys: &[String], values: &[Option<Vec<u8>>]) {
-        let fact = |(key, value): (&String, &Option<Vec<u8>>)| Fact {
+    pub(crate) fn record_facts(&self, keys: &[String], values: &[Option<Arc<[u8]>>]) {
+        let fact = |(key, value): (&String, &Option<Arc<[u8]>>)| Fact {
             key: key.clone(),
             value: value.as_deref().map(Body::from_bytes),
         };
@@ -54,7 +65,7 @@ type RequestKey = (String, Option<Vec<u8>>);
 #[derive(Default)]
 struct Remaining {
     answers: HashMap<RequestKey, Queue<Result<Response, UpstreamError>>>,
-    facts: HashMap<String, Queue<Option<Vec<u8>>>>,
+    facts: HashMap<String, Queue<Option<Arc<[u8]>>>>,
 }
 
 #[derive(Clone)]
@@ -89,7 +100,11 @@ impl Replay {
             remaining.answers.entry(key).or_default().push(exchange.answer.to_result());
         }
         for fact in facts {
-            remaining.facts.entry(fact.key.clone()).or_default().push(fact.value.as_ref().map(Body::bytes));
+            remaining
+                .facts
+                .entry(fact.key.clone())
+                .or_default()
+                .push(fact.value.as_ref().map(|value| value.bytes().into()));
         }
         Self(Mutex::new(remaining))
     }
@@ -105,7 +120,7 @@ impl Replay {
         })
     }
 
-    pub(crate) fn facts(&self, keys: &[String]) -> Vec<Option<Vec<u8>>> {
+    pub(crate) fn facts(&self, keys: &[String]) -> Vec<Option<Arc<[u8]>>> {
         let mut remaining = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         keys.iter().map(|key| remaining.facts.get_mut(key).and_then(Queue::next).flatten()).collect()
     }
@@ -133,7 +148,7 @@ mod tests {
         let (get, post) = (request("/tip", None), request("", Some(r#"{"b":1,"a":2}"#)));
         recorder.record_answers(&[get.clone(), post.clone()], &[response(b"one"), response(&[0xff, 0])]);
         recorder.record_answers(std::slice::from_ref(&get), &[Err(UpstreamError::TooLarge(7))]);
-        recorder.record_facts(&["k".into(), "none".into()], &[Some(b"v".to_vec()), None]);
+        recorder.record_facts(&["k".into(), "none".into()], &[Some(b"v".as_slice().into()), None]);
         let context = CallContext { settings: "{}".into(), now_ms: 5, finalized: None };
         let cassette = Cassette::from_scan(&ChainFile::default(), "n", &context, (1, 2), &recorder);
         let cassette: Cassette = serde_json::from_str(&cassette.pretty()).unwrap();
@@ -142,7 +157,10 @@ mod tests {
         assert_eq!(replay.answer(&get).unwrap_err(), UpstreamError::TooLarge(7));
         assert_eq!(replay.answer(&get).unwrap_err(), UpstreamError::TooLarge(7), "the last one stays");
         assert_eq!(replay.answer(&request("", Some(r#"{"a":2, "b":1}"#))).unwrap().body, [0xff, 0], "JSON by value");
-        assert_eq!(replay.facts(&["none".into(), "k".into(), "new".into()]), [None, Some(b"v".to_vec()), None]);
+        assert_eq!(
+            replay.facts(&["none".into(), "k".into(), "new".into()]),
+            [None, Some(b"v".as_slice().into()), None]
+        );
         let UpstreamError::Refused(why) = replay.answer(&request("/other", None)).unwrap_err() else { unreachable!() };
         assert!(why.contains("nothing was recorded for GET `/other`"), "{why}");
     }

@@ -14,6 +14,8 @@ pub struct Policy {
     pub strikes: u32,
     /// Newest blocks that a new version must scan beside the old one; 0 is none.
     pub shadow_blocks: u64,
+    /// Blocks that both versions must have read before a new one may take over.
+    pub compared_blocks: u64,
     /// One scan in so many is run twice, to see whether the plugin is deterministic; 0 is never.
     pub twice_in: u64,
 }
@@ -25,6 +27,7 @@ impl Default for Policy {
             on_failure: OnFailure::default(),
             strikes: 3,
             shadow_blocks: 16,
+            compared_blocks: 8,
             twice_in: 1_000,
         }
     }

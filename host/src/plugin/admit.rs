@@ -23,6 +23,10 @@ use wasmtime::component::Component;
 const MAX_COMPONENT_BYTES: u64 = 64 << 20;
 /// How long a component may compile.
 const COMPILE_TIMEOUT: Duration = Duration::from_mins(1);
+/// Bytes of a plugin's description: its schema is the largest part of it.
+const MAX_DESCRIPTION_BYTES: usize = 1 << 20;
+/// Bytes of a plugin's id, and of its version.
+const MAX_IDENTITY_BYTES: usize = 64;
 /// What the contract's exported interface is called, up to its version.
 const EXPORT: &str = "chaintape:plugin/chain@";
 /// The interfaces of the contract that the host offers to plugins.
@@ -125,7 +129,7 @@ async fn admit_bytes(
     signature: Option<&[u8]>,
 ) -> Result<Admitted, Verdict> {
     let digest = format!("sha256:{}", hex::encode(Sha256::digest(&bytes)));
-    gate.check(&digest, &bytes, signature)?;
+    let allowed = gate.check(&digest, &bytes, signature)?;
     let (component, bytes) = compile(engine, bytes).await?;
     let wit = contract_version(&engine.inner, &component, &CONTRACT_VERSION)?;
     let ready = v1::link(&engine.inner, &component).map_err(|e| {
@@ -134,6 +138,11 @@ async fn admit_bytes(
     })?;
     let (description, widest_span) = describe(engine, &ready).await?;
     let version = check_identity(&description)?;
+    if !allowed.contain(&description.id) {
+        let why = format!("describes itself as `{}`, but its key may sign only {allowed}", description.id);
+        let fix = "let the key of that plugin sign it, or bind the key to it in PLUGINS_ALLOW: ed25519:HEX=ID,ID";
+        return Err(Verdict::new(Stage::Digest, why, fix));
+    }
     let schema = Schema::parse(&description.settings_schema)?;
     let detector = Arc::new(Detector { plugin: description.id, version: description.version, digest });
     Ok(Admitted {
@@ -153,8 +162,10 @@ async fn admit_bytes(
 
 /// Asks a component to describe itself, without upstream and with an empty cache.
 async fn describe(engine: &Engine, ready: &v1::Ready) -> Result<(v1::Description, Option<u64>), Verdict> {
-    let nothing =
-        CallResources { chain: "admission".into(), upstream: None, cache: Cache::default(), limits: Limits::default() };
+    // A description is small: its texts have bounds of their own, and it asks for nothing.
+    let limits =
+        Limits { output_bytes: MAX_DESCRIPTION_BYTES, call_bytes: 4 * MAX_DESCRIPTION_BYTES, ..Limits::default() };
+    let nothing = CallResources { chain: "admission".into(), upstream: None, cache: Cache::default(), limits };
     v1::describe(engine, ready, nothing).await.map_err(|e| {
         let why = format!("cannot describe itself: {e}");
         Verdict::new(Stage::Describe, why, "`describe` must answer without asking anything")
@@ -163,9 +174,12 @@ async fn describe(engine: &Engine, ready: &v1::Ready) -> Result<(v1::Description
 
 /// Checks the id and the version of a description; returns the version, parsed.
 fn check_identity(description: &v1::Description) -> Result<Version, Verdict> {
-    if description.id.is_empty()
-        || !description.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    {
+    let longest = description.id.len().max(description.version.len());
+    if longest > MAX_IDENTITY_BYTES {
+        let why = format!("describes itself with an id or a version of {longest} bytes, at most {MAX_IDENTITY_BYTES}");
+        return Err(Verdict::new(Stage::Describe, why, "an id is like `evm`, a version like 1.4.0"));
+    }
+    if !is_plugin_id(&description.id) {
         let why = format!("describes itself as `{}`", description.id);
         return Err(Verdict::new(Stage::Describe, why, "an id is lower-case letters, digits and hyphens"));
     }
@@ -173,6 +187,11 @@ fn check_identity(description: &v1::Description) -> Result<Version, Verdict> {
         let why = format!("describes itself as version `{}`: {e}", description.version);
         Verdict::new(Stage::Describe, why, "a version is like 1.4.0")
     })
+}
+
+/// Whether a text can be a plugin's id.
+pub(super) fn is_plugin_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// Inspects, then compiles, in the background; one component at a time, so that admission never takes all cores and all

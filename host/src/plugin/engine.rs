@@ -4,6 +4,7 @@
 //! Calls run on threads of their own, as many as there may be calls at once: a plugin that computes without end
 //! occupies one of them, and the operating system shares the cores fairly among all. No other executor is blocked.
 
+use super::log_lines::LogLines;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -15,8 +16,12 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 /// Time between epochs: how precisely a plugin that computes for too long is stopped.
 const EPOCH_INTERVAL: Duration = Duration::from_millis(10);
-/// Core instances that one component instance may need.
-const CORE_INSTANCES_PER_COMPONENT: u32 = 4;
+/// Core instances that one component instance may have.
+const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
+/// Memories and stacks that one component instance may have.
+const MEMORIES_PER_COMPONENT: u32 = 4;
+/// Tables that one component instance may have.
+const TABLES_PER_COMPONENT: u32 = 8;
 /// Memory of one instance, whatever a chain file says.
 const MAX_MEMORY_BYTES: usize = 1 << 30;
 /// Stack of one instance.
@@ -31,6 +36,7 @@ pub struct Engine {
     pub(super) room: Arc<Semaphore>,
     /// Room for scans of spans that are not asked for yet.
     pub(crate) room_ahead: Arc<Semaphore>,
+    pub(super) log_lines: LogLines,
     metered: Arc<OnceLock<wasmtime::Engine>>,
     workers: Arc<Workers>,
     _ticker: Arc<Ticker>,
@@ -43,9 +49,13 @@ impl Engine {
         let mut pool = PoolingAllocationConfig::default();
         pool.total_component_instances(max_calls)
             .total_core_instances(max_calls * CORE_INSTANCES_PER_COMPONENT)
-            .total_memories(max_calls * CORE_INSTANCES_PER_COMPONENT)
-            .total_tables(max_calls * CORE_INSTANCES_PER_COMPONENT * 2)
-            .total_stacks(max_calls * CORE_INSTANCES_PER_COMPONENT)
+            .total_memories(max_calls * MEMORIES_PER_COMPONENT)
+            .total_tables(max_calls * TABLES_PER_COMPONENT)
+            .total_stacks(max_calls * MEMORIES_PER_COMPONENT)
+            // One component takes its own share of the pool, and no more.
+            .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
+            .max_memories_per_component(MEMORIES_PER_COMPONENT)
+            .max_tables_per_component(TABLES_PER_COMPONENT)
             .max_memory_size(MAX_MEMORY_BYTES)
             .table_elements(MAX_TABLE_ELEMENTS)
             // Where the kernel reports which pages were written, only those are cleared, and they stay mapped for the
@@ -68,6 +78,7 @@ impl Engine {
             room: Arc::new(Semaphore::new(max_calls as usize)),
             // The other half is for chains that are at their head.
             room_ahead: Arc::new(Semaphore::new((max_calls as usize / 2).max(1))),
+            log_lines: LogLines::default(),
             metered: Arc::default(),
             workers: Arc::new(Workers(Some(workers))),
         })
@@ -97,6 +108,8 @@ fn shared_config() -> Config {
     config
         .wasm_component_model(true)
         .wasm_relaxed_simd(false)
+        // Admission compiles one component at a time, on one thread: chains that are followed keep the other cores.
+        .parallel_compilation(false)
         .cranelift_nan_canonicalization(true)
         .max_wasm_stack(MAX_STACK_BYTES);
     config

@@ -41,6 +41,9 @@ use std::sync::Arc;
 use std::time::Instant;
 use wasmtime::component::{Component, HasSelf, Linker};
 
+/// Bytes of the path or the message of a subscription.
+const MAX_WAKE_TEXT_BYTES: usize = 64 << 10;
+
 /// A component ready to be instantiated.
 #[derive(Clone)]
 pub struct Ready {
@@ -100,7 +103,7 @@ pub async fn head(
     let head = call.on_worker(|ready, store| {
         async move {
             let plugin = ready.chain.instantiate_async(&mut *store).await?;
-            plugin.chaintape_plugin_chain().call_head(store, &context).await?.map_err(CallError::Failure)
+            plugin.chaintape_plugin_chain().call_head(store, &context).await?.map_err(CallError::from_failure)
         }
         .boxed()
     });
@@ -124,7 +127,13 @@ pub async fn wake_by(
         }
         .boxed()
     });
-    wake.await.0
+    let wake = wake.await.0?;
+    let longest = wake.as_ref().map_or(0, |wake| wake.path.len().max(wake.message.len()));
+    if longest > MAX_WAKE_TEXT_BYTES {
+        let why = format!("a subscription with a text of {longest} bytes, at most {MAX_WAKE_TEXT_BYTES}");
+        return Err(CallError::Broken(why));
+    }
+    Ok(wake)
 }
 
 /// Asks for the blocks of a span.
@@ -170,7 +179,7 @@ pub async fn scan_with(
     let scanned = call.run(move |ready, store| {
         async move {
             let plugin = ready.chain.instantiate_async(&mut *store).await?;
-            plugin.chaintape_plugin_chain().call_scan(store, &context, span).await?.map_err(CallError::Failure)
+            plugin.chaintape_plugin_chain().call_scan(store, &context, span).await?.map_err(CallError::from_failure)
         }
         .boxed()
     });

@@ -99,7 +99,9 @@ impl Source {
         if self.strikes.slow == Some(attempt.span) {
             self.strikes.slow = None;
         }
-        let Some(recorder) = &attempt.recorder else { return Ok(scanned) };
+        let Some(recorder) = attempt.recorder.as_ref().filter(|recorder| !recorder.is_given_up()) else {
+            return Ok(scanned);
+        };
         let cassette = self.cassette(attempt, recorder);
         match self.replay(attempt, &cassette, None).await {
             Ok(again) if again == scanned => return Ok(scanned),
@@ -120,7 +122,7 @@ impl Source {
     /// answers are scanned under fuel.
     pub(super) async fn handle_slow(&mut self, attempt: &Attempt<'_>, why: String) -> Result<Scanned, Failure> {
         let second = self.strikes.slow.replace(attempt.span) == Some(attempt.span);
-        let Some(recorder) = attempt.recorder.as_ref().filter(|_| second) else {
+        let Some(recorder) = attempt.recorder.as_ref().filter(|recorder| second && !recorder.is_given_up()) else {
             return Err(Failure::Retry { after_ms: Some(500), why });
         };
         let cassette = self.cassette(attempt, recorder);

@@ -140,4 +140,10 @@ async fn a_list_admits_by_digest_and_by_signature() {
     assert!(refusal.verdict.why.contains(&digest), "{refusal}");
     std::fs::write(folder.path().join("wat-1.0.0.wasm.sig"), hex::encode(pair.sign(&bytes))).unwrap();
     assert!(admit(&engine, &gate, &path).await.is_ok());
+    let key = hex::encode(pair.public_key());
+    assert!(admit(&engine, &Gate::parse(&format!("ed25519:{key}=evm,wat")).unwrap(), &path).await.is_ok());
+    let other = Gate::parse(&format!("ed25519:{key}=evm,solana")).unwrap();
+    let refusal = admit(&engine, &other, &path).await.unwrap_err();
+    assert_eq!(refusal.verdict.stage, Stage::Digest);
+    assert!(refusal.verdict.why.contains("as `wat`, but its key may sign only evm,solana"), "{refusal}");
 }

@@ -11,6 +11,9 @@ pub(crate) struct Recipe {
     pub(crate) schema: &'static str,
     /// Whether it describes itself as synthetic.
     pub(crate) synthetic: bool,
+    /// The network that its head names, and the height.
+    pub(crate) network: &'static str,
+    pub(crate) head: u64,
     /// Imports, as core WebAssembly text.
     pub(crate) imports: &'static str,
     /// More functions.
@@ -33,6 +36,8 @@ impl Default for Recipe {
             version: "1.0.0",
             schema: r#"{"type": "object"}"#,
             synthetic: false,
+            network: "hash",
+            head: 1_000_000,
             imports: "",
             functions: String::new(),
             scan: ONE_BLOCK,
@@ -84,6 +89,7 @@ impl Recipe {
             (global $next (mut i32) (i32.const 65536))
             (data (i32.const 0) "{description}")
             (data (i32.const 256) "{id}") (data (i32.const 320) "{version}") (data (i32.const 384) "hash")
+            (data (i32.const 448) "{network}")
             (data (i32.const 1024) "{schema}")
             (func $alloc (param $size i32) (result i32)
                 (local $at i32)
@@ -99,8 +105,9 @@ impl Recipe {
             (func (export "chaintape:plugin/chain@{contract}#head") (param i32 i32 i64 i32 i32) (result i32)
                 (local $at i32)
                 (local.set $at (call $alloc (i32.const 64)))
-                (i32.store offset=8 (local.get $at) (i32.const 384)) (i32.store offset=12 (local.get $at) (i32.const 4))
-                (i64.store offset=16 (local.get $at) (i64.const 1000000))
+                (i32.store offset=8 (local.get $at) (i32.const 448))
+                (i32.store offset=12 (local.get $at) (i32.const {network_len}))
+                (i64.store offset=16 (local.get $at) (i64.const {head}))
                 (i32.store offset=24 (local.get $at) (i32.const 384)) (i32.store offset=28 (local.get $at) (i32.const 4))
                 (local.get $at))
             (func $one_block (param $height i64) (result i32)
@@ -121,6 +128,9 @@ impl Recipe {
             (func (export "chaintape:plugin/chain@{contract}#wake-by") (param i32 i32 i64 i32 i32) (result i32)
                 (call $alloc (i32.const 20))))"#,
             pages = self.pages,
+            network = self.network,
+            network_len = self.network.len(),
+            head = self.head,
             functions = self.functions,
             scan = self.scan,
         )

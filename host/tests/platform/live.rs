@@ -229,6 +229,35 @@ async fn a_new_version_must_find_what_the_old_one_finds_where_the_policy_says_so
 }
 
 #[tokio::test]
+async fn a_version_that_compares_too_little_is_held_with_the_reason() {
+    let empty = "(local.set $at (call $alloc (i32.const 32)))
+        (i64.store offset=16 (local.get $at) (local.get $last)) (local.get $at)";
+    let few = "(if (result i32) (i64.gt_u (local.get $first) (i64.const 999995))
+        (then (call $one_block (local.get $first)))
+        (else (local.set $at (call $alloc (i32.const 32)))
+            (i64.store offset=16 (local.get $at) (local.get $first)) (local.get $at)))";
+    let take = |recipe: Recipe| Recipe { version: "99.0.0", ..recipe }.build();
+    for (promote, recipe, why) in [
+        ("auto", Recipe { head: 1_000, scan: empty, ..Recipe::default() }, "its head is 1000"),
+        ("identical-or-superset", Recipe { head: 1_000, scan: empty, ..Recipe::default() }, "its head is 1000"),
+        ("auto", Recipe { scan: empty, ..Recipe::default() }, "only 0 of 16 blocks could be compared"),
+        ("auto", Recipe { scan: few, ..Recipe::default() }, "only 5 of 16 blocks could be compared"),
+        ("auto", Recipe { network: "other", ..Recipe::default() }, "network `other`"),
+    ] {
+        let chain = format!("{CHAIN}[policy]\npromote = \"{promote}\"\n");
+        let files: [(&str, &[u8]); 2] = [("plugins/a.wasm", &version("1.0.0")), ("chains/one.toml", chain.as_bytes())];
+        let catalog = RunningCatalog::with(&files, &[]).await;
+        catalog.until_version("one", "1.0.0").await;
+        catalog.drop_plugin("take.wasm", &take(recipe));
+        let held = |status: &FileStatus| status.chains.iter().any(|one| one.state == "held");
+        let status = catalog.status("plugins/take.wasm", held).await;
+        let reason = status.chains[0].reason.clone().unwrap();
+        assert!(reason.contains(why), "{why}: {reason}");
+        assert_eq!(used(&catalog.catalog.listing().borrow(), "one").as_deref(), Some("1.0.0"));
+    }
+}
+
+#[tokio::test]
 async fn a_pinned_version_is_used_and_newer_ones_are_reported() {
     let pinned = "id = \"one\"\nplugin = \"wat@1.0.0\"\n[policy]\npromote = \"manual\"\n";
     let (old, new) = (version("1.0.0"), version("1.1.0"));

@@ -4,6 +4,7 @@
 mod components;
 mod admission;
 mod hostile;
+mod amplifiers;
 mod empty_wasi;
 mod live;
 mod failing;

@@ -4,6 +4,7 @@ use super::plan::FIRST_FOLLOWED_HEIGHT;
 use super::process::Processes;
 use super::{BLOCK_TIME, ChaosOptions, ONE_LIE_IN, oracle};
 use nodes::mock::{self, Faults, Node, Script, Server};
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use system::swaps;
@@ -12,6 +13,9 @@ use tokio::task::JoinHandle;
 
 /// Two chains whose journals lie in one partition, and one elsewhere.
 const CHAINS: usize = 3;
+
+/// The private key that signs the plugins of a run.
+const SIGNING_SEED: [u8; 32] = [7; 32];
 
 /// Everything a run needs, started.
 pub(super) struct Rig {
@@ -34,6 +38,7 @@ pub(super) struct Rig {
 pub(super) struct Plugins {
     folder: PathBuf,
     component: Vec<u8>,
+    key: Ed25519KeyPair,
 }
 
 impl Plugins {
@@ -41,14 +46,28 @@ impl Plugins {
         let component = std::fs::read(swaps::component("mock")?)?;
         let folder = folder.join("plugins");
         std::fs::create_dir(&folder)?;
-        std::fs::write(folder.join("mock.wasm"), &component)?;
-        Ok(Self { folder, component })
+        let key = Ed25519KeyPair::from_seed_unchecked(&SIGNING_SEED)
+            .map_err(|e| anyhow::anyhow!("make a key that signs plugins: {e}"))?;
+        let plugins = Self { folder, component, key };
+        plugins.drop_in(&plugins.component)?;
+        Ok(plugins)
+    }
+
+    /// The list that admits what this signs.
+    fn allowed(&self) -> String {
+        format!("ed25519:{}=mock", hex::encode(self.key.public_key()))
     }
 
     /// Drops another version in.
     pub(super) fn swap(&self, mark: u8) -> std::io::Result<()> {
+        self.drop_in(&swaps::marked(&self.component, mark))
+    }
+
+    /// Puts a component into place, its signature before it.
+    fn drop_in(&self, component: &[u8]) -> std::io::Result<()> {
         let unfinished = self.folder.join("mock.wasm.new");
-        std::fs::write(&unfinished, swaps::marked(&self.component, mark))?;
+        std::fs::write(&unfinished, component)?;
+        std::fs::write(self.folder.join("mock.wasm.sig"), self.key.sign(component).as_ref())?;
         std::fs::rename(unfinished, self.folder.join("mock.wasm"))
     }
 }
@@ -80,7 +99,7 @@ impl Rig {
         let servers = serve(&nodes, &chains, &faults, options.seed, &files).await?;
         let plugins = Plugins::write_to(&folder)?;
         let api = free_address()?;
-        let variables = variables(options, &name, &folder, &database, api)?;
+        let variables = variables(options, &name, &folder, &database, api, plugins.allowed())?;
         let mut processes = Processes::new(&options.binaries, &folder, &variables);
         processes.start_all()?;
         let ticking = nodes.iter().map(|node| tokio::spawn(grow(node.clone()))).collect();
@@ -154,7 +173,8 @@ fn variables(
     folder: &Path,
     database: &str,
     api: SocketAddr,
-) -> std::io::Result<[(&'static str, String); 12]> {
+    plugins_allow: String,
+) -> std::io::Result<[(&'static str, String); 13]> {
     let empty = folder.join("env");
     std::fs::create_dir(&empty)?;
     for file in [".env".to_owned(), format!(".env.{name}")] {
@@ -168,6 +188,7 @@ fn variables(
         ("TOPIC_PREFIX", format!("{name}.")),
         ("DATABASE_URL", database.to_owned()),
         ("PLUGINS_DIR", folder.join("plugins").display().to_string()),
+        ("PLUGINS_ALLOW", plugins_allow),
         ("CHAINS_DIR", folder.join("chains").display().to_string()),
         ("PORTFOLIO_TRACK", "all".to_owned()),
         ("PORTFOLIO_PROVIDER", "mock".to_owned()),

@@ -35,8 +35,8 @@ impl<'e> PluginCall<'e> {
         answers: AnswerSource,
         now_ms: u64,
     ) -> Self {
-        let output_bytes = resources.limits.output_bytes;
-        let state = CallState::new(resources, answers, now_ms);
+        let output_bytes = resources.limits.output_bytes.min(resources.limits.call_bytes);
+        let state = CallState::new(resources, answers, host.log_lines.clone(), now_ms);
         Self { host, engine: host.inner.clone(), ready, state, output_bytes, fuel: None }
     }
 

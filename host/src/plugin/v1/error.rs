@@ -3,6 +3,12 @@
 use super::wit::Failure;
 use crate::plugin::sandbox::BrokenLimit;
 
+/// How wasmtime begins its sentence where a plugin hands over more than `output_bytes` at once.
+const TOO_MUCH_COPIED: &str = "too much data is being copied";
+
+/// Bytes of a text in a failure.
+const MAX_FAILURE_BYTES: usize = 4 << 10;
+
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
@@ -30,6 +36,34 @@ impl CallError {
     }
 }
 
+impl CallError {
+    /// A failure that a plugin returned, its texts cut: they go to the log, the tape and status files.
+    pub(super) fn from_failure(mut failure: Failure) -> Self {
+        match &mut failure {
+            Failure::Retry((_, why)) | Failure::Elsewhere(why) | Failure::BadSettings(why) | Failure::BadData(why) => {
+                cut(why);
+            }
+            Failure::Other((code, why)) => {
+                cut(code);
+                cut(why);
+            }
+            Failure::SpanTooWide(_) | Failure::NotYet(_) | Failure::Reorged => {}
+        }
+        Self::Failure(failure)
+    }
+}
+
+/// Cuts a text that is too long.
+fn cut(text: &mut String) {
+    if text.len() <= MAX_FAILURE_BYTES {
+        return;
+    }
+    let end = (0..=MAX_FAILURE_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.truncate(end);
+    text.push('…');
+    text.shrink_to_fit();
+}
+
 impl From<wasmtime::Error> for CallError {
     fn from(error: wasmtime::Error) -> Self {
         if let Some(broken) = error.downcast_ref::<BrokenLimit>() {
@@ -41,9 +75,17 @@ impl From<wasmtime::Error> for CallError {
         }
         match error.downcast_ref::<wasmtime::Trap>() {
             Some(trap) => Self::Trap(trap.to_string()),
-            None => Self::Trap(first_line(&error)),
+            None => Self::Trap(with_limit(first_line(&error))),
         }
     }
+}
+
+/// Adds the limit of this host that a sentence of wasmtime is about.
+fn with_limit(why: String) -> String {
+    if why.starts_with(TOO_MUCH_COPIED) {
+        return format!("{why}; raise `output_bytes` of the chain's `[limits]`, or hand over less at once");
+    }
+    why
 }
 
 fn failure_text(failure: &Failure) -> String {

@@ -34,12 +34,11 @@ fn error(error: UpstreamError) -> wit_upstream::UpstreamError {
 
 impl cache::Host for CallState {
     async fn get(&mut self, keys: Vec<String>) -> wasmtime::Result<Vec<Option<Vec<u8>>>> {
-        Ok(self.read_cache(&keys))
+        self.read_cache(&keys)
     }
 
     async fn put(&mut self, entries: Vec<(String, Vec<u8>)>) -> wasmtime::Result<()> {
-        self.write_cache(entries);
-        Ok(())
+        self.write_cache(entries)
     }
 }
 
