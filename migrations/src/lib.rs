@@ -24,6 +24,7 @@ const METRICS_POSTGRES: &[MigrationFile] = files![
     "metrics/postgres/0006_key_trades",
     "metrics/postgres/0007_count_the_trades_of_books",
     "metrics/postgres/0008_continue_traces",
+    "metrics/postgres/0009_publish_the_cut",
 ];
 
 const METRICS_SQLITE: &[MigrationFile] = files![
@@ -34,6 +35,7 @@ const METRICS_SQLITE: &[MigrationFile] = files![
     "metrics/sqlite/0005_drop_old_trades",
     "metrics/sqlite/0006_count_the_trades_of_books",
     "metrics/sqlite/0007_continue_traces",
+    "metrics/sqlite/0008_publish_the_cut",
 ];
 
 const PORTFOLIO_POSTGRES: &[MigrationFile] = files![

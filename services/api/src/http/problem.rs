@@ -1,5 +1,6 @@
 //! Problem documents (RFC 9457): the body of every error response.
 
+use crate::store::Overload;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -80,9 +81,15 @@ impl Problem {
     }
 
     pub(crate) fn too_slow() -> Self {
-        let detail = "the answer took too long; ask again, or for less";
+        let detail = "the answer took too long; ask for less: a smaller `limit`, a shorter `window`, one `chain`";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "too-slow", "This takes too long", detail)
-            .with(header::RETRY_AFTER, &1)
+            .with(header::RETRY_AFTER, &5)
+    }
+
+    pub(crate) fn busy() -> Self {
+        let detail = "too many requests of this kind are under way; ask again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too much is asked at once", detail)
+            .with(header::RETRY_AFTER, &2)
     }
 
     pub(crate) fn full() -> Self {
@@ -103,6 +110,18 @@ impl Problem {
 
 impl From<Unavailable> for Problem {
     fn from(error: Unavailable) -> Self {
+        match Overload::of_failure(&error) {
+            Some(Overload::Busy) => return Self::busy(),
+            Some(Overload::TooSlow) => {
+                tracing::warn!(
+                    event = "api.database.slow",
+                    error = &error as &dyn Error,
+                    "a request read the database for too long and was ended"
+                );
+                return Self::too_slow();
+            }
+            None => {}
+        }
         tracing::error!(
             event = "api.database.failed",
             error = &error as &dyn Error,

@@ -4,6 +4,7 @@
 mod ground;
 mod serving;
 mod reads;
+mod costs;
 mod contract;
 mod rest;
 mod proxies;
