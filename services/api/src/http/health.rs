@@ -29,13 +29,15 @@ pub(crate) async fn health() -> Response {
     get, path = "/ready", tag = "operations", operation_id = "getReadiness",
     responses(
         (status = 200, description = "It can serve", body = Readiness),
-        (status = 503, description = "It waits for the database", body = Readiness),
+        (status = 503, description = "It waits for the database, or stops", body = Readiness),
     )
 )]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     let database =
         matches!(tokio::time::timeout(DATABASE_CHECK_TIMEOUT, app.store.folded_positions()).await, Ok(Ok(_)));
-    let (code, status, waiting_for) = if database {
+    let (code, status, waiting_for) = if app.shutdown.requested() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping", vec![])
+    } else if database {
         (StatusCode::OK, "ready", vec![])
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "waiting", vec!["database"])

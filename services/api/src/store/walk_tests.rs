@@ -137,7 +137,7 @@ async fn no_page_walks_more_rows_than_its_bound() {
     for asset in ["0xusdc1", "zzz"] {
         let position = PositionKey { address: "0xbot".into(), chain: "c1".into(), asset: asset.into() };
         for after in [None, Some(table.trades / 2), Some(table.trades / 5)] {
-            let after = after.map(|number| LargeTable::key(number)).map(|key| StepKey {
+            let after = after.map(LargeTable::key).map(|key| StepKey {
                 block_time: key.block_time,
                 height: key.height,
                 index: key.index,

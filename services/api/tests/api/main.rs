@@ -7,6 +7,8 @@ mod reads;
 mod costs;
 mod contract;
 mod rest;
+mod door;
+mod stopping;
 mod proxies;
 mod stream;
 mod resume;
