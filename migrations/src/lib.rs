@@ -25,6 +25,7 @@ const METRICS_POSTGRES: &[MigrationFile] = files![
     "metrics/postgres/0007_count_the_trades_of_books",
     "metrics/postgres/0008_continue_traces",
     "metrics/postgres/0009_know_the_tape",
+    "metrics/postgres/0010_publish_the_cut",
 ];
 
 const METRICS_SQLITE: &[MigrationFile] = files![
@@ -36,6 +37,7 @@ const METRICS_SQLITE: &[MigrationFile] = files![
     "metrics/sqlite/0006_count_the_trades_of_books",
     "metrics/sqlite/0007_continue_traces",
     "metrics/sqlite/0008_know_the_tape",
+    "metrics/sqlite/0009_publish_the_cut",
 ];
 
 const PORTFOLIO_POSTGRES: &[MigrationFile] = files![

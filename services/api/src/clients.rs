@@ -13,9 +13,19 @@ use std::str::FromStr;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client of a request, as the guard found it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Client(pub(crate) IpAddr);
+/// The client of a request, as the guard found it: whom limits count.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ClientId {
+    /// Everybody at this address; of IPv6, in this network of 64 bits.
+    Address(IpAddr),
+}
+
+impl ClientId {
+    /// The client at an address.
+    pub(crate) fn from_address(address: IpAddr) -> Self {
+        Self::Address(counted_address(address))
+    }
+}
 
 /// Addresses of proxies whose `Forwarded` and `X-Forwarded-For` are believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -133,7 +143,7 @@ impl Network {
 }
 
 /// The address under which limits count a client: an IPv6 client has a whole /64.
-pub(crate) fn counted_address(address: IpAddr) -> IpAddr {
+fn counted_address(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(six) => {
             let [a, b, c, d, ..] = six.segments();

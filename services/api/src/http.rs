@@ -48,11 +48,25 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
     ]
 }
 
-/// Everything this process serves.
-pub(crate) fn router(app: &Arc<App>) -> Router {
+/// The routes for those who run this process. With an admin address they are served there and not to the public.
+const ADMIN_PATHS: [&str; 3] = ["/health", "/ready", "/metrics"];
+
+/// Everything that is served at the admin address.
+pub(crate) fn admin_router(app: &Arc<App>) -> Router {
+    let mut router = Router::new();
+    for (path, method) in routes().into_iter().filter(|(path, _)| ADMIN_PATHS.contains(path)) {
+        router = router.route(path, method);
+    }
+    router.fallback(async || Problem::no_such_path()).with_state(Arc::clone(app))
+}
+
+/// Everything that is served to the public.
+pub(crate) fn router(app: &Arc<App>, with_admin_paths: bool) -> Router {
     let mut router = Router::new();
     for (path, method) in routes().into_iter().chain(page::routes()) {
-        router = router.route(path, method);
+        if with_admin_paths || !ADMIN_PATHS.contains(&path) {
+            router = router.route(path, method);
+        }
     }
     let router = router
         .fallback(async || Problem::no_such_path())

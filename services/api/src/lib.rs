@@ -13,27 +13,23 @@ mod http;
 mod views;
 mod token;
 mod clients;
+mod listen;
 mod rate_limits;
 
 pub use clients::{InvalidNetworks, TrustedProxies};
 pub use settings::{InvalidOrigins, Origins, Settings};
 
 use anyhow::Context;
-use axum::serve::ListenerExt;
 use environment::Shutdown;
+use listen::{ClientCounts, ConnectionLimits};
 use live::Hub;
 use rate_limits::RateLimits;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use store::Store;
 use tape_log::Log;
 use tape_log::guard::TapeGuard;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-
-/// How long open requests may take to end after a shutdown signal.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What all requests share.
 pub(crate) struct App {
@@ -47,7 +43,13 @@ pub(crate) struct App {
     origins: Option<Origins>,
     /// The consumers of the tape in this process.
     consumers: Vec<Consumer>,
+    /// WebSockets of each client.
+    streams_of_clients: Arc<ClientCounts>,
+    streams_per_client: usize,
+    /// The process shall stop: it is not ready any more, but serves until `stopping`.
     shutdown: Shutdown,
+    /// The listener closes, and every WebSocket with it.
+    stopping: Shutdown,
 }
 
 /// Listens where the settings say and serves until shutdown.
@@ -78,6 +80,9 @@ pub struct Consumer {
 
 /// Serves on a bound listener until shutdown. The database and the log may become available later: until then requests
 /// are answered with "unavailable", and `/ready` names what is missing.
+///
+/// After the request to stop it is not ready, and serves on for the time to drain, so that whoever sends clients here can
+/// send them elsewhere. Then the listener closes, WebSockets are told to connect again, and what is open may end.
 pub async fn serve(listener: TcpListener, settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
     serve_with(listener, settings, log, vec![], shutdown).await
 }
@@ -90,35 +95,56 @@ async fn serve_with(
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let addr = listener.local_addr().context("read the address of the listener")?;
+    let admin_listener = match settings.admin_addr {
+        Some(addr) => Some(TcpListener::bind(addr).await.with_context(|| format!("listen on ADMIN_ADDR {addr}"))?),
+        None => None,
+    };
     let store = Store::from_url(settings.database.expose()).context("read DATABASE_URL")?;
     let hub = Arc::new(Hub::new());
+    let stopping = Shutdown::default();
     let app = Arc::new(App {
         store: store.clone(),
         hub: Arc::clone(&hub),
-        trusted_proxies: settings.trusted_proxies,
+        trusted_proxies: settings.trusted_proxies.clone(),
         rate_limits: RateLimits::new(settings.rate),
         stream_permits: Arc::new(Semaphore::new(settings.max_connections)),
         request_counters: http::RequestCounters::default(),
         origins: settings.origins,
         consumers,
+        streams_of_clients: ClientCounts::new(),
+        streams_per_client: settings.streams_per_client,
         shutdown: shutdown.clone(),
+        stopping: stopping.clone(),
     });
-    let following = tokio::spawn(live::follow_log(hub, store.clone(), log, settings.lookback, shutdown.clone()));
-    let router = http::router(&app).into_make_service_with_connect_info::<SocketAddr>();
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY on a connection; it is served without");
-        }
-    });
-    tracing::info!(event = "api.serving", %addr, "serving at http://{addr}/");
-    let stopping = shutdown.clone();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move { stopping.wait().await });
-    let served = tokio::select! {
-        served = serving => served,
-        () = async { shutdown.wait().await; tokio::time::sleep(SHUTDOWN_TIMEOUT).await } => Ok(()),
+    let following = tokio::spawn(live::follow_log(hub, store.clone(), log, settings.lookback, stopping.clone()));
+    let limits = ConnectionLimits {
+        connections: settings.max_sockets,
+        per_client: settings.sockets_per_client,
+        trusted_proxies: settings.trusted_proxies,
     };
+    let router = http::router(&app, admin_listener.is_none());
+    let admin = admin_listener.map(|listener| tokio::spawn(serve_admin(listener, http::admin_router(&app))));
+    tracing::info!(event = "api.serving", %addr, "serving at http://{addr}/");
+    let drained = async {
+        shutdown.wait().await;
+        if !settings.drain.is_zero() {
+            tracing::info!(event = "api.draining", seconds = settings.drain.as_secs(), "not ready any more; draining");
+            tokio::time::sleep(settings.drain).await;
+        }
+        stopping.trigger();
+    };
+    tokio::join!(listen::serve(listener, router, limits, stopping.clone()), drained);
     following.abort();
+    if let Some(admin) = admin {
+        admin.abort();
+    }
     store.close().await;
     tracing::info!(event = "api.stopped", "stopped");
-    served.context("serve")
+    Ok(())
+}
+
+async fn serve_admin(listener: TcpListener, router: axum::Router) {
+    if let Err(error) = axum::serve(listener, router).await {
+        tracing::error!(event = "api.admin.failed", %error, "the admin address is not served any more");
+    }
 }

@@ -30,7 +30,7 @@ impl Program for Api {
     }
 
     fn health_addr((settings, _): &Self::Settings) -> Option<SocketAddr> {
-        Some(settings.addr)
+        Some(settings.admin_addr.unwrap_or(settings.addr))
     }
 
     async fn run((settings, target): Self::Settings, shutdown: Shutdown) -> anyhow::Result<()> {

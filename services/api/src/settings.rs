@@ -26,6 +26,16 @@ pub struct Settings {
     pub lookback: Duration,
     /// WebSockets open at once: `API_MAX_CONNECTIONS`, 10,000 by default.
     pub max_connections: usize,
+    /// WebSockets of one client at once: `API_STREAMS_PER_CLIENT`, 64 by default.
+    pub streams_per_client: usize,
+    /// Connections at once, WebSockets among them: `API_MAX_SOCKETS`, by default 2,000 more than WebSockets.
+    pub max_sockets: usize,
+    /// Connections of one client at once: `API_SOCKETS_PER_CLIENT`, 512 by default.
+    pub sockets_per_client: usize,
+    /// Where `/health`, `/ready` and `/metrics` are served instead of the public address: `ADMIN_ADDR`, none by default.
+    pub admin_addr: Option<SocketAddr>,
+    /// How long it serves on, no longer ready, after it was asked to stop: `DRAIN_SECONDS`, 0 by default.
+    pub drain: Duration,
     /// Other origins whose pages may read: `API_CORS_ORIGINS`, none by default.
     pub origins: Option<Origins>,
 }
@@ -108,6 +118,19 @@ impl Settings {
         let trusted_proxies = problems.parsed_optional(strings, "API_TRUSTED_PROXIES").unwrap_or_default();
         let minutes = problems.parsed(strings, "API_LOOKBACK_MINUTES", 5_u32);
         let max_connections = problems.parsed(strings, "API_MAX_CONNECTIONS", 10_000_u32);
+        let streams_per_client = problems.parsed(strings, "API_STREAMS_PER_CLIENT", 64_u32);
+        let max_sockets = problems.parsed(strings, "API_MAX_SOCKETS", max_connections.saturating_add(2_000));
+        let sockets_per_client = problems.parsed(strings, "API_SOCKETS_PER_CLIENT", 512_u32);
+        for (name, most) in [("API_MAX_SOCKETS", max_sockets), ("API_SOCKETS_PER_CLIENT", sockets_per_client)] {
+            if most == 0 {
+                problems.add(name, "must be 1 or more: without a connection nobody is served");
+            }
+        }
+        let admin_addr: Option<SocketAddr> = problems.parsed_optional(strings, "ADMIN_ADDR");
+        if admin_addr == Some(addr) {
+            problems.add("ADMIN_ADDR", "must be another address than API_ADDR; leave it out to serve all at API_ADDR");
+        }
+        let drain = problems.parsed(strings, "DRAIN_SECONDS", 0_u32);
         let origins = problems.parsed_optional(strings, "API_CORS_ORIGINS");
         Self {
             addr,
@@ -116,6 +139,11 @@ impl Settings {
             trusted_proxies,
             lookback: Duration::from_secs(u64::from(minutes) * 60),
             max_connections: max_connections as usize,
+            streams_per_client: streams_per_client as usize,
+            max_sockets: max_sockets as usize,
+            sockets_per_client: sockets_per_client as usize,
+            admin_addr,
+            drain: Duration::from_secs(drain.into()),
             origins,
         }
     }
@@ -157,6 +185,8 @@ mod tests {
         let problems = read(&[("API_ADDR", "here"), ("DATABASE_URL", "mysql://x"), ("API_LOOKBACK_MINUTES", "-1")]);
         assert_eq!(problems.unwrap_err().len(), 3);
         assert_eq!(read(&[]).unwrap_err(), ["DATABASE_URL is not set"]);
+        let admin = [("DATABASE_URL", "sqlite:data"), ("ADMIN_ADDR", "127.0.0.1:8080"), ("API_MAX_SOCKETS", "0")];
+        assert_eq!(read(&admin).unwrap_err().len(), 2);
         let problems = read(&[("DATABASE_URL", "sqlite:data"), ("API_TRUSTED_PROXIES", "10.0.0.0/33")]).unwrap_err();
         assert!(problems.len() == 1 && problems[0].starts_with("API_TRUSTED_PROXIES"), "{problems:?}");
     }

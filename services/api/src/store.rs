@@ -3,23 +3,35 @@
 //! The adapters differ in how they connect and in a few clauses (`sql::Dialect`). Both return every column as text, so
 //! that one module (`rows`) reads the answers of both. One test suite runs on both: `tests/api/reads.rs`.
 
+mod cost;
 mod sql;
+mod trade_sql;
 mod rows;
 mod postgres;
 mod sqlite;
 
+pub use cost::Overload;
+
 use api_domain::{
     AssetPage, DriftRow, ExplainedPosition, FeeRow, FoldedPositions, HistoryPoint, LeaderRow, Measure, PositionKey,
-    PositionRow, StepPage, TotalsRow, TradeQuery, TradeRow, UserQuery, UserState, WalletState, Window,
+    PositionRow, StepPage, TotalsRow, TradeKey, TradeQuery, TradeRow, UserQuery, UserState, Walk, WalletState, Window,
 };
+use cost::{Cost, Turns};
 use rows::TextRow;
 use sql::{Dialect, Statement};
-use std::path::PathBuf;
+use std::path::Path;
 use tape::Unavailable;
+use trade_sql::TimeRange;
 
 /// The published views on either database. Clones share the connections.
 #[derive(Clone)]
-pub enum Store {
+pub struct Store {
+    database: Database,
+    turns: Turns,
+}
+
+#[derive(Clone)]
+enum Database {
     /// A server.
     Postgres(postgres::Postgres),
     /// A directory of files.
@@ -41,10 +53,11 @@ impl Store {
     /// The database that a `DATABASE_URL` names. It is connected to when it is first read; it need not exist yet.
     pub fn from_url(url: &str) -> Result<Self, BadUrl> {
         Self::check_url(url)?;
-        match url.strip_prefix("sqlite:") {
-            Some(directory) => Ok(Self::Sqlite(sqlite::Sqlite::connect_lazily(PathBuf::from(directory)))),
-            None => postgres::Postgres::connect_lazily(url).map(Self::Postgres).map_err(BadUrl::Postgres),
-        }
+        let database = match url.strip_prefix("sqlite:") {
+            Some(directory) => Database::Sqlite(sqlite::Sqlite::connect_lazily(Path::new(directory))),
+            None => Database::Postgres(postgres::Postgres::connect_lazily(url).map_err(BadUrl::Postgres)?),
+        };
+        Ok(Self { database, turns: Turns::new() })
     }
 
     /// Checks a `DATABASE_URL` without connecting.
@@ -60,16 +73,16 @@ impl Store {
 
     /// Closes the connections.
     pub async fn close(&self) {
-        match self {
-            Self::Postgres(store) => store.close().await,
-            Self::Sqlite(store) => store.close().await,
+        match &self.database {
+            Database::Postgres(store) => store.close().await,
+            Database::Sqlite(store) => store.close().await,
         }
     }
 
     fn dialect(&self) -> Dialect {
-        match self {
-            Self::Postgres(_) => Dialect::Postgres,
-            Self::Sqlite(_) => Dialect::Sqlite,
+        match self.database {
+            Database::Postgres(_) => Dialect::Postgres,
+            Database::Sqlite(_) => Dialect::Sqlite,
         }
     }
 
@@ -79,9 +92,11 @@ impl Store {
         doing: &str,
         statements: [Statement; N],
     ) -> Result<[Vec<TextRow>; N], Unavailable> {
-        let answers = match self {
-            Self::Postgres(store) => store.fetch_together(statements.into()).await,
-            Self::Sqlite(store) => store.fetch_together(statements.into()).await,
+        let cost = statements.iter().map(|statement| statement.cost).max().unwrap_or(Cost::Cheap);
+        let _turn = self.turns.take(cost).await.map_err(|source| Unavailable::new(doing, source))?;
+        let answers = match &self.database {
+            Database::Postgres(store) => store.fetch_together(cost, statements.into()).await,
+            Database::Sqlite(store) => store.fetch_together(cost, statements.into()).await,
         };
         let mut answers = answers.map_err(|source| Unavailable::new(doing, source))?.into_iter();
         Ok(std::array::from_fn(|_| answers.next().unwrap_or_default()))
@@ -101,18 +116,27 @@ impl Store {
     }
 
     /// One page of trades, newest first.
-    pub async fn trades(&self, query: &TradeQuery) -> Result<Vec<TradeRow>, Unavailable> {
-        read_each(self.fetch("read metrics.trades_v1", sql::trades(query, self.dialect())).await?, rows::trade_row)
+    pub async fn trades(&self, query: &TradeQuery) -> Result<Walk<TradeRow, TradeKey>, Unavailable> {
+        let statements = self.trade_statements(query);
+        let [kept, without_clock] = self.fetch_together("read metrics.trades_v1", statements).await?;
+        Ok(rows::trade_walk(kept)?.then(rows::trade_walk(without_clock)?))
     }
 
-    /// One page of trades, and up to which positions they are folded.
+    /// The first page of trades, and up to which positions they are folded.
     pub async fn trades_and_positions(
         &self,
         query: &TradeQuery,
     ) -> Result<(FoldedPositions, Vec<TradeRow>), Unavailable> {
-        let statements = [sql::folded_positions(), sql::trades(query, self.dialect())];
-        let [folded, trades] = self.fetch_together("read metrics.trades_v1", statements).await?;
-        Ok((rows::folded_positions(folded)?, read_each(trades, rows::trade_row)?))
+        let [kept, without_clock] = self.trade_statements(query);
+        let statements = [sql::folded_positions(), kept, without_clock];
+        let [folded, kept, without_clock] = self.fetch_together("read metrics.trades_v1", statements).await?;
+        let mut trades = rows::trade_walk(kept)?.then(rows::trade_walk(without_clock)?).rows;
+        trades.truncate(query.limit as usize);
+        Ok((rows::folded_positions(folded)?, trades))
+    }
+
+    fn trade_statements(&self, query: &TradeQuery) -> [Statement; 2] {
+        [TimeRange::Kept, TimeRange::WithoutClock].map(|range| trade_sql::trades(query, range, self.dialect()))
     }
 
     /// One user's totals per chain, over these hours or over all time.
@@ -180,13 +204,14 @@ impl Store {
         key: &PositionKey,
         page: &StepPage,
     ) -> Result<Option<ExplainedPosition>, Unavailable> {
-        let statements = [sql::method(), sql::position(key), sql::position_steps(key, page)];
-        let [method, position, steps] = self.fetch_together("explain a position", statements).await?;
+        let steps = |range| trade_sql::position_steps(key, page, range);
+        let statements = [sql::method(), sql::position(key), steps(TimeRange::WithoutClock), steps(TimeRange::Kept)];
+        let [method, position, without_clock, kept] = self.fetch_together("explain a position", statements).await?;
         let Some(position) = position.into_iter().next() else { return Ok(None) };
         Ok(Some(ExplainedPosition {
             method: rows::method_name(method)?,
             position: rows::position_row(position)?,
-            steps: read_each(steps, rows::position_step)?,
+            steps: rows::step_walk(without_clock)?.then(rows::step_walk(kept)?),
         }))
     }
 
@@ -226,6 +251,9 @@ impl Store {
 fn read_each<T>(rows: Vec<TextRow>, read: impl Fn(TextRow) -> Result<T, Unavailable>) -> Result<Vec<T>, Unavailable> {
     rows.into_iter().map(read).collect()
 }
+
+#[cfg(test)]
+mod walk_tests;
 
 #[cfg(test)]
 mod tests {

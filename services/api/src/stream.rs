@@ -1,14 +1,19 @@
 //! The stream: one WebSocket per client, which sends requests in JSON and receives snapshots and updates.
 
+mod origin;
 mod protocol;
 mod connection;
 mod snapshots;
 
 use crate::App;
+use crate::clients::ClientId;
 use crate::http::Problem;
-use axum::extract::State;
+use crate::listen::ConnectionPermit;
 use axum::extract::ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
+use axum::extract::{ConnectInfo, State};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Largest message a client may send.
@@ -22,18 +27,35 @@ const MAX_MESSAGE_BYTES: usize = 16 * 1024;
         (status = 101, description = "The WebSocket is open"),
         (status = 400, description = "Not a WebSocket handshake", body = Problem, content_type = "application/problem+json"),
         (status = 426, description = "Not a WebSocket handshake", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Pages of this origin may not open it", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests, or too many streams of one client", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "As many connections as there may be", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn open(
     State(app): State<Arc<App>>,
+    parts: Parts,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
         Err(refused) => return Problem::no_handshake(refused.status(), &refused.body_text()).into_response(),
     };
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    let through_proxy = peer.is_some_and(|peer| app.trusted_proxies.contains(peer));
+    if !origin::may_open(&parts.headers, app.origins.as_ref(), through_proxy) {
+        return Problem::foreign_origin().into_response();
+    }
+    if app.stopping.requested() {
+        return Problem::stopping().into_response();
+    }
+    let client = parts.extensions.get::<ClientId>().cloned();
+    let of_client = match client.map(|client| app.streams_of_clients.take(client, app.streams_per_client)) {
+        Some(None) => return Problem::too_many_streams(app.streams_per_client).into_response(),
+        Some(permit) => permit,
+        None => None,
+    };
+    let connection = parts.extensions.get::<ConnectionPermit>().cloned();
     let Ok(permit) = Arc::clone(&app.stream_permits).try_acquire_owned() else {
         return Problem::full().into_response();
     };
@@ -43,6 +65,6 @@ pub(crate) async fn open(
         .write_buffer_size(32 * 1024)
         .on_upgrade(move |socket| async move {
             connection::serve(&app, socket).await;
-            drop(permit);
+            drop((permit, of_client, connection));
         })
 }

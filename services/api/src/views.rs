@@ -24,7 +24,7 @@ pub(crate) struct TradePage {
     /// The trades.
     #[schema(value_type = Vec<TradeExecuted>)]
     pub(crate) items: Vec<Box<RawValue>>,
-    /// The cursor of the next page; absent on the last one.
+    /// The cursor of the next page; absent on the last one. A page that is short or empty may have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next: Option<String>,
 }

@@ -68,6 +68,11 @@ async fn measure_on(url: &str) -> anyhow::Result<Figures> {
         trusted_proxies: api::TrustedProxies::default(),
         lookback: Duration::from_mins(1),
         max_connections: 10,
+        streams_per_client: 10,
+        max_sockets: 20_000,
+        sockets_per_client: 20_000,
+        admin_addr: None,
+        drain: Duration::ZERO,
         origins: None,
     };
     let shutdown = Shutdown::default();

@@ -42,6 +42,11 @@ async fn measure_here() -> anyhow::Result<Figures> {
         trusted_proxies: api::TrustedProxies::default(),
         lookback: Duration::from_mins(1),
         max_connections: CONNECTIONS + SILENT,
+        streams_per_client: CONNECTIONS + SILENT,
+        max_sockets: 20_000,
+        sockets_per_client: 20_000,
+        admin_addr: None,
+        drain: Duration::ZERO,
         origins: None,
     };
     let (log, shutdown) = (Log::open(&Target::Memory).await?, Shutdown::default());

@@ -15,7 +15,7 @@ mod send_queue;
 pub use catch_up::{LaterChange, Presence, catch_up};
 pub use query::{
     AssetPage, HOUR_MS, Measure, PositionKey, StatusFilter, StepKey, StepPage, TradeFilter, TradeKey, TradeQuery,
-    UserQuery, Window, normalized_id,
+    UserQuery, Walk, Window, normalized_id,
 };
 pub use recent::{KeptChange, RecentChanges};
 pub use send_queue::{Delivery, SendQueue};

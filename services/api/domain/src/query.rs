@@ -58,6 +58,27 @@ pub struct TradeQuery {
     pub limit: u32,
 }
 
+/// One page of a list whose rows are found by walking: the rows that were asked for, among a bounded number of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Walk<T, K> {
+    /// The rows, in the order of the list. There may be fewer than were asked for, or none, and yet more further on.
+    pub rows: Vec<T>,
+    /// Where the walk stopped because its bound was reached: the next page goes on from here. None at the end of the list.
+    pub stopped_at: Option<K>,
+}
+
+impl<T, K> Walk<T, K> {
+    /// This page, and after it the page of what follows in the order of the list.
+    #[must_use]
+    pub fn then(mut self, rest: Self) -> Self {
+        if self.stopped_at.is_none() {
+            self.rows.extend(rest.rows);
+            self.stopped_at = rest.stopped_at;
+        }
+        self
+    }
+}
+
 /// One user, on every chain or on one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UserQuery {

@@ -1,6 +1,6 @@
 //! The rows of the published views, and up to which position of the tape metrics has folded them.
 
-use crate::query::{StepKey, TradeKey};
+use crate::query::{StepKey, TradeKey, Walk};
 use std::collections::BTreeMap;
 use tape::Usd;
 
@@ -219,7 +219,7 @@ pub struct ExplainedPosition {
     /// The position as it is now.
     pub position: PositionRow,
     /// Oldest first.
-    pub steps: Vec<PositionStep>,
+    pub steps: Walk<PositionStep, StepKey>,
 }
 
 /// A tracked wallet.

@@ -38,7 +38,7 @@ impl IntoParams for PageParams {
             .maximum(Some(super::params::MAX_PAGE_ITEMS));
         vec![
             parameter("cursor", "`next` of the page before", text()).build(),
-            parameter("limit", "Items in a page; 50 by default", limit).build(),
+            parameter("limit", "Items in a page at most; 50 by default", limit).build(),
         ]
     }
 }
@@ -50,7 +50,10 @@ impl IntoResponses for DatabaseReadResponses {
             ("304", unchanged),
             ("400", problem("A parameter is wrong")),
             ("429", problem("Too many requests")),
-            ("503", problem("The database cannot be read")),
+            (
+                "503",
+                problem("The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again"),
+            ),
         ];
         responses.into_iter().map(|(status, response)| (status.to_owned(), response.into())).collect()
     }

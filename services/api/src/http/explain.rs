@@ -1,7 +1,7 @@
 //! A position explained: the trades that its figures are made of, lot by lot.
 
 use super::documented::{DatabaseReadResponses, PageParams};
-use super::paging::cut_page;
+use super::paging::cut_walk;
 use super::params::{Params, position_in_path};
 use super::problem::Problem;
 use crate::App;
@@ -24,7 +24,7 @@ use std::sync::Arc;
         PageParams,
     ),
     responses(
-        (status = 200, description = "The position and one page of its trades", body = Explanation),
+        (status = 200, description = "The position and one page of its trades; it may be short or empty, and go on at `next`", body = Explanation),
         (status = 404, description = "There is no such position", body = Problem, content_type = "application/problem+json"),
         DatabaseReadResponses,
     )
@@ -39,7 +39,7 @@ pub(crate) async fn explain(
     let page = params.step_page()?;
     let one_more = StepPage { limit: page.limit + 1, after: page.after };
     let explained = app.store.explain_position(&key, &one_more).await?.ok_or_else(Problem::no_such_position)?;
-    let (steps, next) = cut_page(explained.steps, page.limit, |step| token::step_cursor(&step.key));
+    let (steps, next) = cut_walk(explained.steps, page.limit, |step| &step.key, token::step_cursor);
     Ok(Json(Explanation {
         address: key.address,
         method: explained.method,

@@ -2,7 +2,7 @@
 
 use super::Problem;
 use crate::App;
-use crate::clients::Client;
+use crate::clients::ClientId;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -28,9 +28,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 /// Lets a request pass, or answers why not.
 pub(super) async fn admit(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
-    let client = peer.map(|peer| Client(app.trusted_proxies.client(peer, request.headers())));
-    if let Some(client) = client {
-        request.extensions_mut().insert(client);
+    let client = peer.map(|peer| ClientId::from_address(app.trusted_proxies.client(peer, request.headers())));
+    if let Some(client) = &client {
+        request.extensions_mut().insert(client.clone());
     }
     match check(&app, client, &request) {
         Ok(()) => match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
@@ -41,9 +41,9 @@ pub(super) async fn admit(State(app): State<Arc<App>>, mut request: Request, nex
     }
 }
 
-fn check(app: &App, client: Option<Client>, request: &Request) -> Result<(), Problem> {
+fn check(app: &App, client: Option<ClientId>, request: &Request) -> Result<(), Problem> {
     let path = request.uri().path();
-    if let Some(Client(client)) = client
+    if let Some(client) = client
         && !matches!(path, "/health" | "/ready" | "/metrics")
     {
         app.rate_limits.admit(client, environment::now_ms()).map_err(Problem::too_many)?;

@@ -29,7 +29,7 @@ pub(crate) async fn health() -> Response {
     get, path = "/ready", tag = "operations", operation_id = "getReadiness",
     responses(
         (status = 200, description = "It can serve", body = Readiness),
-        (status = 503, description = "It waits for the database", body = Readiness),
+        (status = 503, description = "It waits for the database, or stops", body = Readiness),
     )
 )]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
@@ -44,8 +44,13 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     if !database {
         waiting_for.push("database");
     }
-    let (code, status) =
-        if waiting_for.is_empty() { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "waiting") };
+    let (code, status) = if app.shutdown.requested() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping")
+    } else if waiting_for.is_empty() {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "waiting")
+    };
     let chains = app.hub.chains().into_iter().filter(|view| view.state != ChainState::Live);
     let chains = chains.map(ChainCondition::from).collect();
     let answer = Readiness { status, waiting_for, log: log_view(&app), chains, stopped };

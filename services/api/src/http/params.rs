@@ -3,7 +3,8 @@
 use super::Problem;
 use crate::token;
 use api_domain::{
-    AssetPage, Measure, PositionKey, StatusFilter, StepPage, TradeFilter, TradeKey, UserQuery, Window, normalized_id,
+    AssetPage, Measure, PositionKey, StatusFilter, StepKey, StepPage, TradeFilter, TradeKey, UserQuery, Window,
+    normalized_id,
 };
 use axum::extract::Path;
 use axum::extract::Query;
@@ -92,7 +93,8 @@ impl Params {
     /// `cursor` and `limit` of the trades of a position.
     pub(super) fn step_page(&self) -> Result<StepPage, Problem> {
         let after = self.get("cursor").map(token::read_step_cursor).transpose().map_err(|_| bad_cursor())?;
-        if after.iter().any(|key| key.id.chars().any(char::is_control) || i64::try_from(key.height).is_err()) {
+        let number = |key: &StepKey| key.height.max(key.block_time);
+        if after.iter().any(|key| key.id.chars().any(char::is_control) || i64::try_from(number(key)).is_err()) {
             return Err(bad_cursor());
         }
         Ok(StepPage { after, limit: self.limit()? })

@@ -1,5 +1,6 @@
 //! Problem documents (RFC 9457): the body of every error response.
 
+use crate::store::Overload;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -80,14 +81,59 @@ impl Problem {
     }
 
     pub(crate) fn too_slow() -> Self {
-        let detail = "the answer took too long; ask again, or for less";
+        let detail = "the answer took too long; ask for less: a smaller `limit`, a shorter `window`, one `chain`";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "too-slow", "This takes too long", detail)
-            .with(header::RETRY_AFTER, &1)
+            .with(header::RETRY_AFTER, &5)
+    }
+
+    pub(crate) fn busy() -> Self {
+        let detail = "too many requests of this kind are under way; ask again in a moment";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too much is asked at once", detail)
+            .with(header::RETRY_AFTER, &2)
     }
 
     pub(crate) fn full() -> Self {
         let detail = "there are as many open streams as there may be";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "full", "No stream is free", detail).with(header::RETRY_AFTER, &5)
+    }
+
+    pub(crate) fn too_many_streams(most: usize) -> Self {
+        let detail =
+            format!("a client may have {most} open streams; close one, or share one for several subscriptions");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-streams", "Too many streams", detail)
+            .with(header::RETRY_AFTER, &5)
+    }
+
+    pub(crate) fn too_many_connections() -> Self {
+        let detail = "this client has as many open connections as it may; use those that are open";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-connections", "Too many connections", detail)
+            .with(header::RETRY_AFTER, &5)
+    }
+
+    pub(crate) fn no_connection_free() -> Self {
+        let detail = "there are as many open connections as there may be";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "full", "No connection is free", detail)
+            .with(header::RETRY_AFTER, &5)
+    }
+
+    pub(crate) fn foreign_origin() -> Self {
+        let detail = "pages of this origin may not open a stream; an operator lists it in API_CORS_ORIGINS";
+        Self::new(StatusCode::FORBIDDEN, "foreign-origin", "The origin is not allowed", detail)
+    }
+
+    pub(crate) fn stopping() -> Self {
+        let detail = "this instance stops; connect again, and to another one";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "This instance stops", detail)
+            .with(header::RETRY_AFTER, &1)
+    }
+
+    /// The whole response of HTTP/1.1, for a connection that is closed with it.
+    pub(crate) fn as_last_response(&self) -> Vec<u8> {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_string(self).unwrap_or_default();
+        let own = self.header.as_deref().map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default();
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\n{own}");
+        format!("{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).into_bytes()
     }
 
     pub(crate) fn no_handshake(status: StatusCode, detail: &str) -> Self {
@@ -103,6 +149,18 @@ impl Problem {
 
 impl From<Unavailable> for Problem {
     fn from(error: Unavailable) -> Self {
+        match Overload::of_failure(&error) {
+            Some(Overload::Busy) => return Self::busy(),
+            Some(Overload::TooSlow) => {
+                tracing::warn!(
+                    event = "api.database.slow",
+                    error = &error as &dyn Error,
+                    "a request read the database for too long and was ended"
+                );
+                return Self::too_slow();
+            }
+            None => {}
+        }
         tracing::error!(
             event = "api.database.failed",
             error = &error as &dyn Error,

@@ -1,7 +1,7 @@
 //! Trades, newest first, in pages that stay true while trades come and go.
 
 use super::documented::{DatabaseReadResponses, PageParams, UserParams};
-use super::paging::cut_page;
+use super::paging::cut_walk;
 use super::params::{Params, address_in_path};
 use super::problem::Problem;
 use crate::App;
@@ -28,7 +28,7 @@ use tape::Unavailable;
         PageParams,
     ),
     responses(
-        (status = 200, description = "One page", body = TradePage),
+        (status = 200, description = "One page; of a filter that few trades pass it may be short or empty, and go on at `next`", body = TradePage),
         DatabaseReadResponses,
     )
 )]
@@ -49,7 +49,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<T
         PageParams,
     ),
     responses(
-        (status = 200, description = "One page", body = TradePage),
+        (status = 200, description = "One page; of a filter that few trades pass it may be short or empty, and go on at `next`", body = TradePage),
         DatabaseReadResponses,
     )
 )]
@@ -78,8 +78,8 @@ fn trade_query(params: &Params) -> Result<TradeQuery, Problem> {
 async fn trade_page(app: &App, mut query: TradeQuery) -> Result<Json<TradePage>, Problem> {
     let limit = query.limit;
     query.limit += 1;
-    let rows = app.store.trades(&query).await?;
-    let (rows, next) = cut_page(rows, limit, |row| token::trade_cursor(&row.key));
+    let walk = app.store.trades(&query).await?;
+    let (rows, next) = cut_walk(walk, limit, |row| &row.key, token::trade_cursor);
     let items = rows
         .into_iter()
         .map(|row| {

@@ -2,7 +2,7 @@
 
 use api_domain::{
     BalanceRow, DriftRow, FeeRow, FoldedPosition, FoldedPositions, HistoryPoint, LeaderRow, PositionRow, PositionStep,
-    StepKey, Totals, TotalsRow, TradeKey, TradeRow, WalletRow,
+    StepKey, Totals, TotalsRow, TradeKey, TradeRow, Walk, WalletRow,
 };
 use std::str::FromStr;
 use tape::{Unavailable, Usd};
@@ -29,9 +29,42 @@ pub(super) fn folded_positions(rows: Vec<TextRow>) -> Result<FoldedPositions, Un
         .collect()
 }
 
-pub(super) fn trade_row(row: TextRow) -> Result<TradeRow, Unavailable> {
-    let mut cells = Cells::new("metrics.trades_v1", row);
-    let key = TradeKey {
+/// A page of trades from the rows of a walk.
+pub(super) fn trade_walk(rows: Vec<TextRow>) -> Result<Walk<TradeRow, TradeKey>, Unavailable> {
+    read_walk(rows, trade_key, |key, cells| {
+        let live = cells.text("status")? == "live";
+        Ok(TradeRow { key, live, payload: cells.text("event")? })
+    })
+}
+
+/// A page of a position's trades from the rows of a walk.
+pub(super) fn step_walk(rows: Vec<TextRow>) -> Result<Walk<PositionStep, StepKey>, Unavailable> {
+    read_walk(rows, step_key, position_step)
+}
+
+/// Keeps the rows that were asked for. Of the row at which the walk stopped, only the key may be what was asked for.
+fn read_walk<T, K: Clone>(
+    rows: Vec<TextRow>,
+    read_key: impl Fn(&mut Cells) -> Result<K, Unavailable>,
+    read_rest: impl Fn(K, &mut Cells) -> Result<T, Unavailable>,
+) -> Result<Walk<T, K>, Unavailable> {
+    let mut walk = Walk { rows: vec![], stopped_at: None };
+    for row in rows {
+        let mut cells = Cells::new("metrics.trades_v1", row);
+        let (matches, last) = (cells.flag("matches")?, cells.flag("walked")?);
+        let key = read_key(&mut cells)?;
+        if last {
+            walk.stopped_at = Some(key.clone());
+        }
+        if matches {
+            walk.rows.push(read_rest(key, &mut cells)?);
+        }
+    }
+    Ok(walk)
+}
+
+fn trade_key(cells: &mut Cells) -> Result<TradeKey, Unavailable> {
+    Ok(TradeKey {
         block_time: cells.number("block_time_ms")?,
         chain: cells.text("chain")?,
         height: cells.number("height")?,
@@ -39,9 +72,7 @@ pub(super) fn trade_row(row: TextRow) -> Result<TradeRow, Unavailable> {
         ordinal: cells.number("ordinal")?,
         id: cells.text("trade_id")?,
         trader: cells.text("trader")?,
-    };
-    let live = cells.text("status")? == "live";
-    Ok(TradeRow { key, live, payload: cells.text("event")? })
+    })
 }
 
 /// Totals per chain; the rows of one chain are added up.
@@ -145,15 +176,17 @@ pub(super) fn method_name(rows: Vec<TextRow>) -> Result<String, Unavailable> {
     Cells::new("metrics.method_v1", row).text("name")
 }
 
-pub(super) fn position_step(row: TextRow) -> Result<PositionStep, Unavailable> {
-    let mut cells = Cells::new("metrics.trades_v1", row);
-    let key = StepKey {
+fn step_key(cells: &mut Cells) -> Result<StepKey, Unavailable> {
+    Ok(StepKey {
         block_time: cells.number("block_time_ms")?,
         height: cells.number("height")?,
         index: cells.number("tx_index")?,
         ordinal: cells.number("ordinal")?,
         id: cells.text("trade_id")?,
-    };
+    })
+}
+
+fn position_step(key: StepKey, cells: &mut Cells) -> Result<PositionStep, Unavailable> {
     let (number, sale) = (cells.number("trades_after")?, cells.flag("sale")?);
     let (quantity, worth) = (cells.text("raw")?, cells.optional_usd("notional_usd")?);
     let realized = cells.optional_usd("realized_pnl_usd")?;

@@ -3,7 +3,8 @@
 //! `ORDER BY` names columns with their table (`t.height`): PostgreSQL would take a bare name for the selected column,
 //! which is text, and as text 9 comes after 10.
 
-use api_domain::{AssetPage, Measure, PositionKey, StatusFilter, StepPage, TradeQuery, UserQuery, Window};
+use super::cost::Cost;
+use api_domain::{AssetPage, Measure, PositionKey, UserQuery, Window};
 use std::fmt::Write;
 
 /// The databases, where their SQL differs.
@@ -20,6 +21,7 @@ pub(super) enum Dialect {
 pub(super) struct Statement {
     pub(super) sql: String,
     pub(super) args: Vec<Arg>,
+    pub(super) cost: Cost,
 }
 
 #[derive(Clone, Debug)]
@@ -30,21 +32,26 @@ pub(super) enum Arg {
 
 impl Statement {
     pub(super) fn new(sql: &str) -> Self {
-        Self { sql: sql.to_owned(), args: vec![] }
+        Self { sql: sql.to_owned(), args: vec![], cost: Cost::Cheap }
     }
 
-    fn add(&mut self, sql: &str) {
+    /// Marks the statement as one that reads many rows.
+    pub(super) fn costly(self) -> Self {
+        Self { cost: Cost::Costly, ..self }
+    }
+
+    pub(super) fn add(&mut self, sql: &str) {
         self.sql.push_str(sql);
     }
 
     /// Adds a clause in which `?` stands for the argument.
-    fn with(&mut self, clause: &str, arg: Arg) {
+    pub(super) fn with(&mut self, clause: &str, arg: Arg) {
         self.args.push(arg);
         let name = format!("${}", self.args.len());
         self.sql.push_str(&clause.replace('?', &name));
     }
 
-    fn text(&mut self, clause: &str, text: &str) {
+    pub(super) fn text(&mut self, clause: &str, text: &str) {
         self.with(clause, Arg::Text(text.to_owned()));
     }
 
@@ -58,54 +65,7 @@ pub(super) fn folded_positions() -> Statement {
     let mut statement = Statement::new("SELECT CAST(partition AS text)");
     statement.text(", CAST(SUM(CASE WHEN log = ? THEN next ELSE 0 END) AS text)", tape_log::topics::TRADES.name);
     statement.add(", CAST(SUM(next) AS text) FROM metrics.read_positions_v1 GROUP BY partition");
-    statement
-}
-
-/// One page of trades, newest first.
-pub(super) fn trades(query: &TradeQuery, dialect: Dialect) -> Statement {
-    let mut statement = Statement::new(
-        "SELECT CAST(block_time_ms AS text), chain, CAST(height AS text), CAST(tx_index AS text), \
-         CAST(ordinal AS text), trade_id, trader, status, event FROM metrics.trades_v1 t WHERE TRUE",
-    );
-    if query.shown == StatusFilter::Live {
-        statement.add(" AND status = 'live'");
-    }
-    let filter = &query.filter;
-    if let Some(chain) = &filter.chain {
-        statement.text(" AND chain = ?", chain);
-    }
-    if let Some(trader) = &filter.trader {
-        statement.text(" AND trader = ?", trader);
-    }
-    if let Some(asset) = &filter.asset {
-        statement.text(" AND (sold_asset = ? OR bought_asset = ?)", asset);
-    }
-    if let Some(venue) = &filter.venue {
-        let crossed = match dialect {
-            Dialect::Postgres => " AND ? = ANY (venues)",
-            Dialect::Sqlite => " AND EXISTS (SELECT 1 FROM json_each(venues) WHERE value = ?)",
-        };
-        statement.text(crossed, venue);
-    }
-    if let Some(key) = &query.after {
-        // The second clause implies the first, which lets the index on time begin in the right place.
-        statement.with(" AND block_time_ms <= ?", number_arg(key.block_time));
-        statement.with(
-            " AND (block_time_ms, chain, height, tx_index, ordinal, trade_id, trader) < (?",
-            number_arg(key.block_time),
-        );
-        statement.text(", ?", &key.chain);
-        statement.with(", ?", number_arg(key.height));
-        statement.with(", ?", Arg::Number(key.index.into()));
-        statement.with(", ?", Arg::Number(key.ordinal.into()));
-        statement.text(", ?", &key.id);
-        statement.text(", ?)", &key.trader);
-    }
-    statement.add(
-        " ORDER BY t.block_time_ms DESC, t.chain DESC, t.height DESC, t.tx_index DESC, t.ordinal DESC, \
-         t.trade_id DESC, t.trader DESC",
-    );
-    statement.limit(query.limit);
+    statement.cost = Cost::Probe;
     statement
 }
 
@@ -159,7 +119,7 @@ pub(super) fn user_hours(
     }
     statement.add(&format!(" ORDER BY {group} DESC"));
     statement.limit(MAX_HOURS_READ);
-    statement
+    statement.costly()
 }
 
 /// The newest days of one user's fees.
@@ -190,7 +150,7 @@ pub(super) fn platform_fees(platform: &str, below: Option<u64>, limit: u32, dial
         Dialect::Postgres => page_by_day(&mut statement, below, limit),
         Dialect::Sqlite => page_by_day(&mut statement, below, u32::MAX),
     }
-    statement
+    statement.costly()
 }
 
 /// Newest day first, below `below`.
@@ -227,40 +187,6 @@ pub(super) fn position(key: &PositionKey) -> Statement {
     statement.text(" AND trader = ?", &key.address);
     statement.text(" AND chain = ?", &key.chain);
     statement.text(" AND asset = ?", &key.asset);
-    statement
-}
-
-/// One page of a position's trades, oldest first.
-pub(super) fn position_steps(position: &PositionKey, page: &StepPage) -> Statement {
-    // Parameter 3 is the asset; it decides which side of the trade belongs to this position.
-    let sale = "(sold_asset = $3 AND sold_quantity_after IS NOT NULL)";
-    let side = |sold: &str, bought: &str| format!("CAST(CASE WHEN {sale} THEN {sold} ELSE {bought} END AS text)");
-    let mut statement = Statement::new(&format!(
-        "SELECT CAST(block_time_ms AS text), CAST(height AS text), CAST(tx_index AS text), CAST(ordinal AS text), \
-         trade_id, {}, CASE WHEN {sale} THEN '1' ELSE '0' END, {}, CAST(notional_usd AS text), \
-         CAST(realized_pnl_usd AS text), CAST(proceeds_without_basis_usd AS text), sold_taken, {}, {}, {} \
-         FROM metrics.trades_v1 t WHERE status = 'live'",
-        side("sold_trades_after", "bought_trades_after"),
-        side("sold_raw", "bought_raw"),
-        side("sold_quantity_after", "bought_quantity_after"),
-        side("sold_unknown_after", "bought_unknown_after"),
-        side("sold_basis_after", "bought_basis_after"),
-    ));
-    statement.text(" AND trader = ?", &position.address);
-    statement.text(" AND chain = ?", &position.chain);
-    statement.text(" AND ((sold_asset = ? AND sold_quantity_after IS NOT NULL)", &position.asset);
-    statement.add(" OR (bought_asset = $3 AND bought_quantity_after IS NOT NULL))");
-    if let Some(key) = &page.after {
-        // The second clause implies the first, which lets the primary key begin in the right place.
-        statement.with(" AND block_time_ms >= ?", number_arg(key.block_time));
-        statement.with(" AND (block_time_ms, height, tx_index, ordinal, trade_id) > (?", number_arg(key.block_time));
-        statement.with(", ?", number_arg(key.height));
-        statement.with(", ?", Arg::Number(key.index.into()));
-        statement.with(", ?", Arg::Number(key.ordinal.into()));
-        statement.text(", ?)", &key.id);
-    }
-    statement.add(" ORDER BY t.block_time_ms, t.height, t.tx_index, t.ordinal, t.trade_id");
-    statement.limit(page.limit);
     statement
 }
 
@@ -323,6 +249,6 @@ fn page_by_asset(statement: &mut Statement, page: &AssetPage) {
     statement.limit(page.limit);
 }
 
-fn number_arg(value: u64) -> Arg {
+pub(super) fn number_arg(value: u64) -> Arg {
     Arg::Number(value.cast_signed())
 }

@@ -1,42 +1,63 @@
 //! The SQLite adapter: the files of a directory, opened read-only and attached under their owners' names.
 
+use super::cost::{Cost, PerCost};
 use super::rows::TextRow;
 use super::sql::{Arg, Statement};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Row};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The services whose database files are attached.
 const ATTACHED_OWNERS: [&str; 2] = ["metrics", "portfolio"];
+/// Steps of SQLite's machine between two looks at the clock.
+const STEPS_BETWEEN_CHECKS: i32 = 10_000;
 
 /// Connections to one directory.
 #[derive(Clone)]
-pub struct Sqlite(SqlitePool);
+pub(super) struct Sqlite(PerCost<SqlitePool>);
 
 impl Sqlite {
-    pub(super) fn connect_lazily(directory: PathBuf) -> Self {
-        let pool = SqlitePoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(Duration::from_secs(5))
-            .after_connect(move |connection, _| Box::pin(attach(connection, directory.clone())));
+    pub(super) fn connect_lazily(directory: &Path) -> Self {
         let options = SqliteConnectOptions::new().in_memory(true).busy_timeout(Duration::from_secs(5));
-        Self(pool.connect_lazy_with(options))
+        Self(PerCost::new(|cost| {
+            let directory = directory.to_owned();
+            SqlitePoolOptions::new()
+                .max_connections(cost.connections())
+                .acquire_timeout(Duration::from_secs(5))
+                .after_connect(move |connection, _| Box::pin(attach(connection, directory.clone())))
+                .connect_lazy_with(options.clone())
+        }))
     }
 
     pub(super) async fn close(&self) {
-        self.0.close().await;
+        for pool in self.0.all() {
+            pool.close().await;
+        }
     }
 
-    pub(super) async fn fetch_together(&self, statements: Vec<Statement>) -> Result<Vec<Vec<TextRow>>, sqlx::Error> {
-        let mut transaction = self.0.begin().await?;
+    pub(super) async fn fetch_together(
+        &self,
+        cost: Cost,
+        statements: Vec<Statement>,
+    ) -> Result<Vec<Vec<TextRow>>, sqlx::Error> {
+        let mut transaction = self.0.of_cost(cost).begin().await?;
         let mut answers = Vec::with_capacity(statements.len());
         for statement in statements {
+            interrupt_after(&mut transaction, cost.statement_timeout()).await?;
             answers.push(fetch(&mut transaction, statement).await?);
         }
+        transaction.lock_handle().await?.remove_progress_handler();
         transaction.commit().await?;
         Ok(answers)
     }
+}
+
+/// Interrupts what the connection does once this time is over: SQLite has no timeout of its own.
+async fn interrupt_after(connection: &mut SqliteConnection, timeout: Duration) -> Result<(), sqlx::Error> {
+    let begun = Instant::now();
+    connection.lock_handle().await?.set_progress_handler(STEPS_BETWEEN_CHECKS, move || begun.elapsed() < timeout);
+    Ok(())
 }
 
 /// Attaches the owners' files; fails while one of them does not exist.

@@ -61,7 +61,7 @@ async fn receive(
     loop {
         let message = tokio::select! {
             message = timeout(CLIENT_SILENCE_TIMEOUT, incoming.next()) => message,
-            () = app.shutdown.wait() => return "shutdown",
+            () = app.stopping.wait() => return "restart",
         };
         let text = match message {
             Err(_) => return "silent",
@@ -176,7 +176,8 @@ async fn heartbeat(sink: &mut SocketSink) -> Result<(), axum::Error> {
 
 /// Closes the connection and says why.
 async fn close(sink: &mut SocketSink, reason: &'static str) {
-    let code = if reason == "shutdown" { close_code::AWAY } else { close_code::NORMAL };
+    // 1012: this instance restarts or goes away; the client connects again, and reaches another one.
+    let code = if reason == "restart" { close_code::RESTART } else { close_code::NORMAL };
     let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
     let _ = timeout(CLOSE_TIMEOUT, sink.send(Message::Close(Some(frame)))).await;
 }

@@ -17,7 +17,7 @@ pub(crate) struct Explanation {
     pub(crate) position: PositionView,
     /// The trades, each with what it did.
     pub(crate) items: Vec<StepView>,
-    /// The cursor of the next page; absent on the last one.
+    /// The cursor of the next page; absent on the last one. A page that is short or empty may have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next: Option<String>,
 }

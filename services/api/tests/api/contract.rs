@@ -78,7 +78,7 @@ async fn the_reading_role_serves_everything_and_writes_nothing() {
         let page = AssetPage { after: None, limit: 5 };
         let book = PositionKey { address: "0xa".into(), chain: "mock".into(), asset: "0xweth".into() };
         let query = TradeQuery { filter: TradeFilter::default(), shown: StatusFilter::Live, after: None, limit: 5 };
-        assert_eq!(store.trades(&query).await.unwrap().len(), 1);
+        assert_eq!(store.trades(&query).await.unwrap().rows.len(), 1);
         assert_eq!(store.trades_and_positions(&query).await.unwrap().0.next(0), 1);
         assert_eq!(store.user_totals(&who, None).await.unwrap().len(), 1);
         assert!(store.user_totals(&who, Some((0, 9))).await.unwrap().is_empty());

@@ -4,9 +4,12 @@
 mod ground;
 mod serving;
 mod reads;
+mod costs;
 mod contract;
 mod rest;
 mod chains;
+mod door;
+mod stopping;
 mod proxies;
 mod stream;
 mod resume;

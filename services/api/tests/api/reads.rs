@@ -10,7 +10,7 @@ fn query(filter: TradeFilter) -> TradeQuery {
 }
 
 async fn ids(store: &Store, query: &TradeQuery) -> Vec<String> {
-    store.trades(query).await.unwrap().into_iter().map(|row| row.key.id).collect()
+    store.trades(query).await.unwrap().rows.into_iter().map(|row| row.key.id).collect()
 }
 
 fn alice(chain: Option<&str>) -> UserQuery {
@@ -48,7 +48,7 @@ async fn trades_come_newest_first_and_filtered() {
         let venue = TradeFilter { venue: Some("v3-like".into()), ..TradeFilter::default() };
         assert_eq!(ids(&store, &only(venue)).await, all[1..2]);
         let with_reverted = TradeQuery { shown: StatusFilter::All, ..query(TradeFilter::default()) };
-        let rows = store.trades(&with_reverted).await.unwrap();
+        let rows = store.trades(&with_reverted).await.unwrap().rows;
         assert_eq!((rows.len(), rows[0].live, rows[0].key.height), (5, false, 4));
         assert!(rows[0].payload.contains(r#""status":"reverted""#));
     }
@@ -60,7 +60,7 @@ async fn a_page_continues_below_a_key_whatever_happens_meanwhile() {
         let at = |height| event(Status::Observed, trade("mock", height, 0, "0xalice"));
         ground.trades(&(10..16).map(at).collect::<Vec<_>>()).await;
         let store = Store::from_url(&ground.url()).unwrap();
-        let first = store.trades(&TradeQuery { limit: 3, ..query(TradeFilter::default()) }).await.unwrap();
+        let first = store.trades(&TradeQuery { limit: 3, ..query(TradeFilter::default()) }).await.unwrap().rows;
         let last: TradeKey = first[2].key.clone();
         assert_eq!(last.height, 13);
         // A newer trade comes, one of the first page and the very last of it are taken back, an older one comes late.
@@ -68,7 +68,7 @@ async fn a_page_continues_below_a_key_whatever_happens_meanwhile() {
         gone.status = Status::Reverted;
         ground.trades(&[at(20), gone, at(9)]).await;
         let rest = TradeQuery { after: Some(last), ..query(TradeFilter::default()) };
-        let heights: Vec<u64> = store.trades(&rest).await.unwrap().iter().map(|row| row.key.height).collect();
+        let heights: Vec<u64> = store.trades(&rest).await.unwrap().rows.iter().map(|row| row.key.height).collect();
         assert_eq!(heights, [12, 11, 10, 9]);
     }
 }
@@ -153,7 +153,7 @@ async fn numbers_are_ordered_as_numbers() {
         };
         ground.trades(&[at(9), at(100), at(10)]).await;
         let store = Store::from_url(&ground.url()).unwrap();
-        let rows = store.trades(&query(TradeFilter::default())).await.unwrap();
+        let rows = store.trades(&query(TradeFilter::default())).await.unwrap().rows;
         assert_eq!(rows.iter().map(|row| row.key.height).collect::<Vec<_>>(), [100, 10, 9]);
         let leader = |rank: u32| {
             format!("INSERT INTO leaders VALUES ('all', 'volume', {rank}, '0x{rank}', '1', 1, '0', '0', 1)")

@@ -48,12 +48,22 @@ impl Serving {
             trusted_proxies: TrustedProxies::default(),
             lookback: Duration::from_mins(5),
             max_connections: 100,
+            streams_per_client: 100,
+            max_sockets: 20_000,
+            sockets_per_client: 20_000,
+            admin_addr: None,
+            drain: Duration::ZERO,
             origins: None,
         };
         change(&mut settings);
         let shutdown = Shutdown::default();
         tokio::spawn(api::serve(listener, settings, log.clone(), shutdown.clone()));
         Self { addr, log, client: Client::builder().gzip(false).build().unwrap(), shutdown }
+    }
+
+    /// Asks it to stop, as a signal does.
+    pub(crate) fn stop(&self) {
+        self.shutdown.trigger();
     }
 
     /// Settings with a request limit.
