@@ -481,7 +481,7 @@ export interface components {
             items: components["schemas"]["StepView"][];
             /** @description How the cost of what is sold is found: `average` or `fifo`. */
             method: string;
-            /** @description The cursor of the next page; absent on the last one. */
+            /** @description The cursor of the next page; absent on the last one. A page that is short or empty may have one. */
             next?: string | null;
             /** @description The position as it is now. */
             position: components["schemas"]["PositionView"];
@@ -942,7 +942,7 @@ export interface components {
         TradePage: {
             /** @description The trades. */
             items: components["schemas"]["TradeExecutedV1"][];
-            /** @description The cursor of the next page; absent on the last one. */
+            /** @description The cursor of the next page; absent on the last one. A page that is short or empty may have one. */
             next?: string | null;
         };
         /** @description What happened to one user over time. */
@@ -1119,7 +1119,7 @@ export interface operations {
                     "application/json": components["schemas"]["Readiness"];
                 };
             };
-            /** @description It waits for the database */
+            /** @description It waits for the database, or stops */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1193,7 +1193,7 @@ export interface operations {
                 window?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 by default */
+                /** @description Items in a page at most; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1245,7 +1245,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The database cannot be read */
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1261,7 +1261,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 by default */
+                /** @description Items in a page at most; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1316,7 +1316,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The database cannot be read */
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1352,6 +1352,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Pages of this origin may not open it */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The address is longer than 8192 bytes */
             414: {
                 headers: {
@@ -1370,7 +1379,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests */
+            /** @description Too many requests, or too many streams of one client */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1405,7 +1414,7 @@ export interface operations {
                 status?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 by default */
+                /** @description Items in a page at most; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1414,7 +1423,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One page */
+            /** @description One page; of a filter that few trades pass it may be short or empty, and go on at `next` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1457,7 +1466,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The database cannot be read */
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1475,7 +1484,7 @@ export interface operations {
                 chain?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 by default */
+                /** @description Items in a page at most; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1530,7 +1539,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The database cannot be read */
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1603,7 +1612,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The database cannot be read */
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1674,7 +1683,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The database cannot be read */
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1745,7 +1754,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The database cannot be read */
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1763,7 +1772,7 @@ export interface operations {
                 chain?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 by default */
+                /** @description Items in a page at most; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1818,7 +1827,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The database cannot be read */
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1836,7 +1845,7 @@ export interface operations {
                 chain?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 by default */
+                /** @description Items in a page at most; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1891,7 +1900,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The database cannot be read */
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1907,7 +1916,7 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 by default */
+                /** @description Items in a page at most; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -1923,7 +1932,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The position and one page of its trades */
+            /** @description The position and one page of its trades; it may be short or empty, and go on at `next` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1975,7 +1984,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The database cannot be read */
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1999,7 +2008,7 @@ export interface operations {
                 status?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
-                /** @description Items in a page; 50 by default */
+                /** @description Items in a page at most; 50 by default */
                 limit?: number;
             };
             header?: never;
@@ -2011,7 +2020,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One page */
+            /** @description One page; of a filter that few trades pass it may be short or empty, and go on at `next` */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2054,7 +2063,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The database cannot be read */
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
             503: {
                 headers: {
                     [name: string]: unknown;
