@@ -14,6 +14,10 @@ mod anatomy;
 mod schema_cost;
 mod settings;
 pub mod admit;
+#[cfg(feature = "wasi")]
+mod empty_wasi;
+#[cfg(not(feature = "wasi"))]
+#[path = "plugin/without_wasi.rs"]
 mod empty_wasi;
 pub mod sandbox;
 pub mod v1;

@@ -2,6 +2,7 @@
 //! output.
 
 use super::budget::Budget;
+#[cfg(feature = "wasi")]
 use super::empty_wasi::EmptyWasi;
 use super::engine::MAX_TABLE_ELEMENTS;
 use super::log_lines::{Line, LogLines, MAX_LINES_PER_SECOND};
@@ -88,6 +89,7 @@ pub struct CallState {
     resources: CallResources,
     answers: AnswerSource,
     now_ms: u64,
+    #[cfg(feature = "wasi")]
     wasi: Option<EmptyWasi>,
     started: Instant,
     waited: Duration,
@@ -107,6 +109,7 @@ impl CallState {
             resources,
             answers,
             now_ms,
+            #[cfg(feature = "wasi")]
             wasi: None,
             started: Instant::now(),
             waited: Duration::ZERO,
@@ -130,6 +133,7 @@ impl CallState {
     }
 
     /// The empty WASI of a component that imports it, made at its first use.
+    #[cfg(feature = "wasi")]
     pub(super) fn wasi(&mut self) -> &mut EmptyWasi {
         let now_ms = self.now_ms;
         self.wasi.get_or_insert_with(|| EmptyWasi::at(now_ms))
