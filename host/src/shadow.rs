@@ -134,11 +134,23 @@ pub(crate) async fn compare(
     let diff = Diff::between(&before.blocks, &after.blocks);
     if diff.blocks < needed {
         let compared = diff.blocks;
+        // A reorg between the two readings is no fault of either version.
+        if compared + on_other_branch(&before.blocks, &after.blocks) >= needed {
+            let why = format!("the chain's branch changed: {compared} of {read} blocks could be compared");
+            return Err(Uncompared::Later(why));
+        }
         return Err(Uncompared::Fails(format!(
             "only {compared} of {read} blocks could be compared, at least {needed} must be (policy.compared_blocks)"
         )));
     }
     Ok(diff)
+}
+
+/// How many blocks the new version has at the same height with another hash.
+fn on_other_branch(old: &[Block], new: &[Block]) -> u64 {
+    let has_other =
+        |block: &&Block| new.iter().any(|other| other.id.height == block.id.height && other.id.hash != block.id.hash);
+    old.iter().filter(has_other).count() as u64
 }
 
 /// Where the old version cannot read the chain at all, the new one must read enough blocks of the same network alone.

@@ -41,7 +41,11 @@ pub(crate) fn run_for(seconds: Option<u64>) -> anyhow::Result<()> {
     let mut chaintape = start_chaintape(&dir, address, &upstream)?;
     let mut waiting = chains.clone();
     let mut announced = false;
-    while !stopped.load(Ordering::Relaxed) && seconds.is_none_or(|most| begun.elapsed() < Duration::from_secs(most)) {
+    // A given time ends the demo only once every chain has been served.
+    let is_over = |waiting: &[String]| {
+        waiting.is_empty() && seconds.is_some_and(|most| begun.elapsed() >= Duration::from_secs(most))
+    };
+    while !stopped.load(Ordering::Relaxed) && !is_over(&waiting) {
         chaintape.still_there()?;
         replay.still_there()?;
         waiting.retain(|chain| {

@@ -5,5 +5,7 @@ use wasmtime::component::Linker;
 
 /// Refuses, and says what to build.
 pub(super) fn add_to_linker(_linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
-    Err(wasmtime::Error::msg("it imports WASI, and this program was built without it: build it with the feature `wasi`"))
+    Err(wasmtime::Error::msg(
+        "it imports WASI, and this program was built without it: build it with the feature `wasi`",
+    ))
 }
