@@ -170,6 +170,20 @@ mod tests {
         }
     }
 
+    /// Whoever emits it speaks for itself alone.
+    #[test]
+    fn a_safe_says_that_it_carried_something_out() {
+        let safe = Address::repeat_byte(7);
+        let word = format!("0x{:064x}", 1);
+        for topics in [vec![topic(SETTLEMENT_EVENTS[4])], vec![topic(SETTLEMENT_EVENTS[4]), word.clone()]] {
+            let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+            let text = log(safe, &topics, "");
+            assert_eq!(read_signers(&[Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap()]), [safe]);
+        }
+        assert_eq!(topic(SETTLEMENT_EVENTS[4]), "0x442e715f626346e8c54381002da614f62bee8d27386535b2521ec8540898556e");
+        assert_eq!(topic(SETTLEMENT_EVENTS[5]), "0x6895c13664aa4f67288b25d7a21d7aaa34916e355fb9b6fae0a139a9085becb8");
+    }
+
     #[test]
     fn operations_come_from_entry_points() {
         let [hash, account, none] = [1, 2, 0].map(|word| format!("0x{word:064x}"));

@@ -194,6 +194,47 @@ impl Backing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::topics::example::topic;
+    use chain_plugin_sdk::json::Cursor;
+
+    #[test]
+    fn amounts_are_read_wherever_the_accounts_stand() {
+        let [plain, of_amounts] = [0, 1].map(|at| topic(TRANSFER_EVENTS[at]));
+        let log = |token: Address, event: &str, topics: &[u64], words: &[u64]| {
+            let topics: String = topics.iter().map(|word| format!(r#","0x{word:064x}""#)).collect();
+            let data: String = words.iter().map(|word| format!("{word:064x}")).collect();
+            format!(r#"{{"address":"{}","topics":["{event}"{topics}],"data":"0x{data}"}}"#, hex::encode(token))
+        };
+        let read = |texts: &[String]| {
+            let logs: Vec<Log<'_>> =
+                (texts.iter()).map(|text| Log::read(&mut Cursor::new(text), crate::events::table()).unwrap()).collect();
+            read_all(&logs)
+        };
+        let token = Address::repeat_byte(9);
+        let one =
+            Transfer { token, from: Address::with_last_byte(1), to: Address::with_last_byte(2), raw: U256::from(30) };
+        for (topics, words) in [(&[1, 2][..], &[30][..]), (&[1], &[2, 30]), (&[], &[1, 2, 30])] {
+            for event in [&plain, &of_amounts] {
+                assert_eq!(read(&[log(token, event, topics, words)]), [one], "{topics:?} {words:?}");
+            }
+        }
+        // An ERC-721 token's number; native coin, which is no token; a number beside the event that is of amounts.
+        assert_eq!(read(&[log(token, &plain, &[1, 2, 30], &[])]), []);
+        assert_eq!(read(&[log(NATIVE_LOGS, &plain, &[1, 2], &[30])]), []);
+        assert_eq!(read(&[log(token, &plain, &[1, 2], &[7]), log(token, &of_amounts, &[1, 2], &[30])]), [one]);
+    }
+
+    #[test]
+    fn equal_amounts_of_several_tokens_are_used_in_their_order() {
+        let [pool, user, token, other] = [1, 2, 3, 4].map(Address::repeat_byte);
+        let raw = U256::from(10);
+        let transfers = [other, token].map(|token| Transfer { token, from: user, to: pool, raw });
+        let mut backing = Backing::from_transfers(&[pool], &transfers);
+        backing.note_single(&[pool], &transfers);
+        assert_eq!(backing.nearest(pool, raw, true, None), Some(other));
+        backing.use_up(pool, other, Moved { into: raw, out: U256::ZERO });
+        assert_eq!(backing.nearest(pool, raw, true, None), Some(token));
+    }
 
     #[test]
     fn what_moved_in_several_transfers_is_one_sum_each_way() {

@@ -226,3 +226,17 @@ fn routes_of_one_exchange_are_merged() {
     let more = [&transfers[..], &[moved(wrapper, ROUTER, ME, 1)]].concat();
     assert_eq!(Case::sent_by(ME, &more).attributed(&legs).len(), 2);
 }
+
+/// Where native coin leaves logs, they say what was spent after the refund, and what was paid out after the router's fee.
+#[test]
+fn native_coin_that_leaves_logs_is_exact() {
+    let refunded = [moved(coin(), ME, ROUTER, 120), moved(coin(), ROUTER, ME, 19)];
+    let buys = [moved(coin(), ROUTER, POOL, 100), moved(BOUGHT, POOL, ME, 20)];
+    let case = Case { native_moves: refunded.to_vec(), value: 120, ..Case::sent_by(ME, &buys) };
+    let of = case.attributed(&[leg(amount(coin(), 100), amount(BOUGHT, 20))]);
+    assert_eq!(of, [(ME, "tx-sender", amount(coin(), 101), amount(BOUGHT, 20))]);
+    let sells = [moved(SOLD, ME, POOL, 10), moved(coin(), POOL, ROUTER, 100)];
+    let case = Case { native_moves: vec![moved(coin(), ROUTER, ME, 99)], ..Case::sent_by(ME, &sells) };
+    let of = case.attributed(&[leg(amount(SOLD, 10), amount(coin(), 100))]);
+    assert_eq!(of, [(ME, "tx-sender", amount(SOLD, 10), amount(coin(), 99))]);
+}
