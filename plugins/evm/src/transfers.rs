@@ -201,8 +201,8 @@ mod tests {
     fn amounts_are_read_wherever_the_accounts_stand() {
         let [plain, of_amounts] = [0, 1].map(|at| topic(TRANSFER_EVENTS[at]));
         let log = |token: Address, event: &str, topics: &[u64], words: &[u64]| {
-            let topics: String = topics.iter().map(|word| format!(r#","0x{word:064x}""#)).collect();
-            let data: String = words.iter().map(|word| format!("{word:064x}")).collect();
+            let topics = topics.iter().map(|word| format!(r#","0x{word:064x}""#)).collect::<Vec<_>>().concat();
+            let data = words.iter().map(|word| format!("{word:064x}")).collect::<Vec<_>>().concat();
             format!(r#"{{"address":"{}","topics":["{event}"{topics}],"data":"0x{data}"}}"#, hex::encode(token))
         };
         let read = |texts: &[String]| {
