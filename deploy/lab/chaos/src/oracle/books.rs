@@ -13,7 +13,7 @@ use wire::v1::metrics::MetricsUpdated;
 use wire::v1::trade;
 
 /// Tables whose rows depend on more than the trades, and columns that depend on the run.
-const TABLES_LEFT_OUT: [&str; 4] = ["position", "outbox", "_sqlx_migrations", "trades"];
+const TABLES_LEFT_OUT: [&str; 5] = ["position", "outbox", "_sqlx_migrations", "trades", "tape_partitions"];
 const COLUMNS_LEFT_OUT: [&str; 1] = ["partition"];
 
 /// Whether the tables equal those of a metrics that read only the truth, and sums computed here.
