@@ -1,6 +1,8 @@
 //! Whatever branches a chain shows, the tape ends with the winning one, and every revert undoes an apply, newest first.
 
-use crate::world::{expected, expected_from, followed, followed_from, live_in_order, views};
+use crate::world::{
+    expected, expected_from, followed, followed_by_plan, followed_from, live_in_order, plan, plan_of_large_steps, views,
+};
 use ingest_domain::{Beginning, End};
 use proptest::prelude::*;
 use tape::Status;
@@ -13,15 +15,27 @@ proptest! {
         length in 1_u64..20,
         forks in prop::collection::vec((0_u64..12, 1_u64..12), 0..6),
         silent_every in 0_u64..5,
+        large_steps in any::<bool>(),
     ) {
         let views = views(length, &forks, 8);
         let last = views.last().unwrap().clone();
-        let (end, memory) = followed(views, if silent_every == 1 { 0 } else { silent_every });
+        let plan = if large_steps { plan_of_large_steps() } else { plan(Beginning::Height(0)) };
+        let (end, memory) = followed_by_plan(&plan, views, if silent_every == 1 { 0 } else { silent_every }, &[]);
         prop_assert_eq!(end, End::Stopped);
         let content = memory.0.lock().unwrap();
         prop_assert_eq!(live_in_order(&content.events), expected(&last));
         prop_assert_eq!(content.cursor.as_ref().unwrap().through, last.latest());
     }
+}
+
+/// 41 heights are nine spans of at most five; most of them are there already when they come.
+#[test]
+fn what_is_there_already_goes_into_one_step() {
+    let views = views(40, &[], 8);
+    let (_, memory) = followed_by_plan(&plan_of_large_steps(), views.clone(), 0, &[]);
+    let content = memory.0.lock().unwrap();
+    assert_eq!(live_in_order(&content.events), expected(&views[0]));
+    assert!(content.trade_steps < 9, "{} steps", content.trade_steps);
 }
 
 #[test]

@@ -137,7 +137,10 @@ pub(crate) struct Content {
     /// The requests, and the read of the head from which each is seen.
     pub(crate) requests: Vec<(u64, Request)>,
     reads: Arc<AtomicU64>,
+    /// Appends that were tried.
     appends: u64,
+    /// Steps with trades that were appended.
+    pub(crate) trade_steps: u64,
     silent_every: u64,
     /// Which record of the journal cannot be read.
     pub(crate) unreadable: Option<String>,
@@ -170,6 +173,7 @@ impl Lease for MemoryTape {
             return AppendOutcome::Refused(Unavailable::new("append", "a record of 9 bytes is too large"));
         }
         content.appends += 1;
+        content.trade_steps += u64::from(!step.changes.is_empty());
         content.states.push(step.progress.state.clone());
         let lost = content.silent_every != 0 && content.appends.is_multiple_of(content.silent_every);
         let really = !lost || content.appends.is_multiple_of(2);
@@ -253,9 +257,15 @@ impl FollowObserver for NoObserver {
     fn rewinding(&self, _chain: &str, _to: u64, _blocks: usize) {}
 }
 
+/// A plan whose steps are full with one span.
 pub(crate) fn plan(beginning: Beginning) -> Plan {
     let (chain, command) = ("c".into(), "the-program".into());
     Plan { chain, beginning, span: 9, poll_ms: 1, step_changes: 6, step_bytes: 1 << 20, command }
+}
+
+/// A plan whose steps hold several spans.
+pub(crate) fn plan_of_large_steps() -> Plan {
+    Plan { step_changes: 100, ..plan(Beginning::Height(0)) }
 }
 
 /// Follows the views; returns how that ended, and the tape.
@@ -275,6 +285,16 @@ pub(crate) fn followed_with_requests(
     silent_every: u64,
     requests: &[(usize, RequestKind)],
 ) -> (End, MemoryTape) {
+    followed_by_plan(&plan(beginning), views, silent_every, requests)
+}
+
+/// The same by another plan.
+pub(crate) fn followed_by_plan(
+    plan: &Plan,
+    views: Vec<View>,
+    silent_every: u64,
+    requests: &[(usize, RequestKind)],
+) -> (End, MemoryTape) {
     let reads = Arc::new(AtomicU64::new(0));
     let clock = ReadClock(Arc::clone(&reads), views.len() as u64);
     let memory = MemoryTape::default();
@@ -287,11 +307,10 @@ pub(crate) fn followed_with_requests(
         content.reads = Arc::clone(&reads);
         content.requests = requests.iter().enumerate().map(request).collect();
     }
-    let plan = plan(beginning);
     let mut node = Node { views, reads: Arc::clone(&reads) };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     loop {
-        let end = runtime.block_on(follow(&mut node, &memory, &clock, &NoObserver, &plan));
+        let end = runtime.block_on(follow(&mut node, &memory, &clock, &NoObserver, plan));
         let more = !memory.0.lock().unwrap().requests.is_empty();
         if !matches!(end, End::Parked(_)) || !more {
             return (end, memory);
