@@ -1,5 +1,5 @@
-//! Reads one chain through its plugin: picks an endpoint for each call, asks the next one where one fails, and takes over a new version or new settings whenever the head is asked for: between two blocks, without the domain
-//! noticing.
+//! Reads one chain through its plugin: picks an endpoint for each call, asks the next one where one fails, scans ahead, and
+//! takes over a new version or new settings whenever the head is asked for: between two blocks, without the domain noticing.
 
 mod ahead;
 mod failing;
@@ -304,7 +304,10 @@ impl ChainReader for Source {
         let is_recorded = self.strikes.is_to_be_recorded(&active.file.policy, (first, last));
         let ahead = self.ahead.take(first, last).await.filter(|_| !is_recorded);
         let scanned = match ahead {
-            Some(scanned) => Ok(scanned),
+            Some(scanned) => {
+                self.reorged_in_a_row = 0;
+                Ok(scanned)
+            }
             None => self.scan_now(&active, (first, last), finalized, is_recorded).await,
         };
         match &scanned {

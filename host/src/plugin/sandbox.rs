@@ -88,6 +88,7 @@ pub(super) enum BrokenLimit {
 pub struct CallState {
     resources: CallResources,
     answers: AnswerSource,
+    #[cfg_attr(not(feature = "wasi"), expect(dead_code, reason = "only WASI has a clock"))]
     now_ms: u64,
     #[cfg(feature = "wasi")]
     wasi: Option<EmptyWasi>,
