@@ -27,10 +27,10 @@ pub(crate) fn prove<'a>(rule: Proof, header: &Header<'a>) -> Result<ProvedTransa
     let root = root.ok_or_else(|| format!("block {height} has no readable transactions root"))?;
     let mut encoded = Vec::new();
     let (mut places, mut transactions) = (Vec::with_capacity(sent.len()), Vec::with_capacity(sent.len()));
-    for (at, sent) in sent.iter().enumerate() {
+    for (at, one) in sent.iter().enumerate() {
         let named = |why: &str| format!("transaction {at} of block {height}: {why}");
-        let transaction = Transaction::read(sent).map_err(|why| named(&why))?;
-        if rule == Proof::StateSyncApart && at + 1 == sent_count(header) && transaction.is_state_sync() {
+        let transaction = Transaction::read(one).map_err(|why| named(&why))?;
+        if rule == Proof::StateSyncApart && at + 1 == sent.len() && transaction.is_state_sync() {
             break;
         }
         let start = encoded.len();
@@ -46,10 +46,6 @@ pub(crate) fn prove<'a>(rule: Proof, header: &Header<'a>) -> Result<ProvedTransa
     check_hashes(sent, &encoded, &places)
         .map_err(|at| format!("transaction {at} of block {height} does not have the hash that the endpoint names"))?;
     Ok(ProvedTransactions(transactions))
-}
-
-fn sent_count(header: &Header<'_>) -> usize {
-    header.transactions.as_ref().map_or(0, Vec::len)
 }
 
 fn check_hashes(sent: &[SentTransaction<'_>], encoded: &[u8], places: &[Range<usize>]) -> Result<(), usize> {

@@ -74,8 +74,8 @@ pub(crate) fn is_no_swap(program: &str, data: &[u8]) -> bool {
 
 /// Whether an instruction of a program that is no known venue lends, or moves liquidity.
 pub(crate) fn is_loan_or_liquidity(program: &str, data: &[u8]) -> bool {
-    let is_listed = |known| is_listed(LOANS, known) || is_listed(NO_SWAPS, known);
-    LENDERS.contains(&program) || discriminator_of(data).is_some_and(is_listed)
+    let is_one = |known| is_listed(LOANS, known) || is_listed(NO_SWAPS, known);
+    LENDERS.contains(&program) || discriminator_of(data).is_some_and(is_one)
 }
 
 fn is_listed(list: &[Named], discriminator: u64) -> bool {
