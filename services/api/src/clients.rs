@@ -1,4 +1,5 @@
-//! Who a client is: the address of its connection, or behind trusted proxies the address that these name.
+//! Who a client is: the API key that it sent, else the address of its connection, or behind trusted proxies the address
+//! that these name.
 //!
 //! Decisions
 //! * 2026-11-29 – headers are read from the right and believed only as far as trusted proxies wrote them: the first
@@ -10,6 +11,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
+use std::sync::Arc;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -18,6 +20,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) enum ClientId {
     /// Everybody at this address; of IPv6, in this network of 64 bits.
     Address(IpAddr),
+    /// Everybody who has the API key of this name.
+    Key(Arc<str>),
 }
 
 impl ClientId {

@@ -13,14 +13,17 @@ mod http;
 mod views;
 mod token;
 mod clients;
+mod keys;
 mod listen;
 mod rate_limits;
 
 pub use clients::{InvalidNetworks, TrustedProxies};
+pub use keys::{InvalidKeyFile, KeyFault, KeyFile};
 pub use settings::{InvalidOrigins, Origins, Settings};
 
 use anyhow::Context;
 use environment::Shutdown;
+use keys::ApiKeys;
 use listen::{ClientCounts, ConnectionLimits};
 use live::Hub;
 use rate_limits::RateLimits;
@@ -37,6 +40,7 @@ pub(crate) struct App {
     hub: Arc<Hub>,
     trusted_proxies: TrustedProxies,
     rate_limits: RateLimits,
+    keys: Arc<ApiKeys>,
     /// One per open WebSocket.
     stream_permits: Arc<Semaphore>,
     request_counters: http::RequestCounters,
@@ -102,11 +106,13 @@ async fn serve_with(
     let store = Store::from_url(settings.database.expose()).context("read DATABASE_URL")?;
     let hub = Arc::new(Hub::new());
     let stopping = Shutdown::default();
+    let keys = Arc::new(ApiKeys::new(settings.keys));
     let app = Arc::new(App {
         store: store.clone(),
         hub: Arc::clone(&hub),
         trusted_proxies: settings.trusted_proxies.clone(),
         rate_limits: RateLimits::new(settings.rate),
+        keys: Arc::clone(&keys),
         stream_permits: Arc::new(Semaphore::new(settings.max_connections)),
         request_counters: http::RequestCounters::default(),
         origins: settings.origins,
@@ -133,7 +139,8 @@ async fn serve_with(
         }
         stopping.trigger();
     };
-    tokio::join!(listen::serve(listener, router, limits, stopping.clone()), drained);
+    let serving = listen::serve(listener, router, limits, stopping.clone());
+    tokio::join!(serving, drained, keys.follow_file(stopping.clone()));
     following.abort();
     if let Some(admin) = admin {
         admin.abort();

@@ -45,7 +45,7 @@ fn make_room(buckets: &mut HashMap<ClientId, TokenBucket>, rate: Rate, now: Dura
 }
 
 /// Milliseconds, rounded up: who waits so long is not refused again.
-fn whole_ms(wait: Duration) -> u64 {
+pub(crate) fn whole_ms(wait: Duration) -> u64 {
     u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 

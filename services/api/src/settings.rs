@@ -1,11 +1,13 @@
 //! The settings of the api, read from environment variables.
 
 use crate::clients::TrustedProxies;
+use crate::keys::{API_KEY, KeyFile};
 use crate::store::Store;
 use axum::http::{HeaderValue, Method, Uri, header};
 use environment::{Problems, Rate, Secret, Strings};
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -22,6 +24,8 @@ pub struct Settings {
     pub rate: Option<Rate>,
     /// Proxies whose `Forwarded` and `X-Forwarded-For` name the client: `API_TRUSTED_PROXIES`, none by default.
     pub trusted_proxies: TrustedProxies,
+    /// API keys and their quotas: `API_KEYS_FILE`, none by default.
+    pub keys: Option<KeyFile>,
     /// How far back the log is read at the start: `API_LOOKBACK_MINUTES`, 5 by default.
     pub lookback: Duration,
     /// WebSockets open at once: `API_MAX_CONNECTIONS`, 10,000 by default.
@@ -64,7 +68,7 @@ impl Origins {
         CorsLayer::new()
             .allow_origin(origins)
             .allow_methods([Method::GET, Method::HEAD])
-            .allow_headers([header::IF_NONE_MATCH])
+            .allow_headers([header::IF_NONE_MATCH, header::AUTHORIZATION, API_KEY])
             .expose_headers([header::ETAG, header::RETRY_AFTER])
             .max_age(Duration::from_hours(1))
     }
@@ -116,6 +120,7 @@ impl Settings {
         let per_second = problems.parsed(strings, "API_RATE_PER_SECOND", 100_u32);
         let rate = (per_second > 0).then(|| Rate::per_second(per_second, per_second.saturating_mul(2)));
         let trusted_proxies = problems.parsed_optional(strings, "API_TRUSTED_PROXIES").unwrap_or_default();
+        let keys = read_keys(strings, problems);
         let minutes = problems.parsed(strings, "API_LOOKBACK_MINUTES", 5_u32);
         let max_connections = problems.parsed(strings, "API_MAX_CONNECTIONS", 10_000_u32);
         let streams_per_client = problems.parsed(strings, "API_STREAMS_PER_CLIENT", 64_u32);
@@ -137,6 +142,7 @@ impl Settings {
             database: database.unwrap_or_else(|| Secret::new(String::new())),
             rate,
             trusted_proxies,
+            keys,
             lookback: Duration::from_secs(u64::from(minutes) * 60),
             max_connections: max_connections as usize,
             streams_per_client: streams_per_client as usize,
@@ -145,6 +151,17 @@ impl Settings {
             admin_addr,
             drain: Duration::from_secs(drain.into()),
             origins,
+        }
+    }
+}
+
+fn read_keys(strings: &impl Strings, problems: &mut Problems) -> Option<KeyFile> {
+    let path: PathBuf = problems.parsed_optional(strings, "API_KEYS_FILE")?;
+    match KeyFile::read(&path) {
+        Ok(file) => Some(file),
+        Err(error) => {
+            problems.add("API_KEYS_FILE", error);
+            None
         }
     }
 }

@@ -8,6 +8,7 @@ mod snapshots;
 use crate::App;
 use crate::clients::ClientId;
 use crate::http::Problem;
+use crate::keys::ApiKey;
 use crate::listen::ConnectionPermit;
 use axum::extract::ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
 use axum::extract::{ConnectInfo, State};
@@ -28,6 +29,7 @@ const MAX_MESSAGE_BYTES: usize = 16 * 1024;
         (status = 400, description = "Not a WebSocket handshake", body = Problem, content_type = "application/problem+json"),
         (status = 426, description = "Not a WebSocket handshake", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "Pages of this origin may not open it", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The API key is unknown", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many requests, or too many streams of one client", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "As many connections as there may be", body = Problem, content_type = "application/problem+json"),
     )
@@ -50,8 +52,10 @@ pub(crate) async fn open(
         return Problem::stopping().into_response();
     }
     let client = parts.extensions.get::<ClientId>().cloned();
-    let of_client = match client.map(|client| app.streams_of_clients.take(client, app.streams_per_client)) {
-        Some(None) => return Problem::too_many_streams(app.streams_per_client).into_response(),
+    let of_key = parts.extensions.get::<Arc<ApiKey>>().and_then(|key| key.streams);
+    let most = of_key.unwrap_or(app.streams_per_client);
+    let of_client = match client.map(|client| app.streams_of_clients.take(client, most)) {
+        Some(None) => return Problem::too_many_streams(most).into_response(),
         Some(permit) => permit,
         None => None,
     };

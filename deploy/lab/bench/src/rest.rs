@@ -66,6 +66,7 @@ async fn measure_on(url: &str) -> anyhow::Result<Figures> {
         database: Secret::new(url),
         rate: None,
         trusted_proxies: api::TrustedProxies::default(),
+        keys: None,
         lookback: Duration::from_mins(1),
         max_connections: 10,
         streams_per_client: 10,

@@ -40,6 +40,7 @@ async fn measure_here() -> anyhow::Result<Figures> {
         database: Secret::new(format!("sqlite:{}", files.path().display())),
         rate: None,
         trusted_proxies: api::TrustedProxies::default(),
+        keys: None,
         lookback: Duration::from_mins(1),
         max_connections: CONNECTIONS + SILENT,
         streams_per_client: CONNECTIONS + SILENT,

@@ -49,7 +49,8 @@ impl IntoResponses for DatabaseReadResponses {
         let responses = [
             ("304", unchanged),
             ("400", problem("A parameter is wrong")),
-            ("429", problem("Too many requests")),
+            ("401", problem("The API key is unknown")),
+            ("429", problem("Too many requests, or the day's quota of the API key is used up")),
             (
                 "503",
                 problem("The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again"),

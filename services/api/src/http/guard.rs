@@ -28,11 +28,8 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 /// Lets a request pass, or answers why not.
 pub(super) async fn admit(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
-    let client = peer.map(|peer| ClientId::from_address(app.trusted_proxies.client(peer, request.headers())));
-    if let Some(client) = &client {
-        request.extensions_mut().insert(client.clone());
-    }
-    match check(&app, client, &request) {
+    let address = peer.map(|peer| ClientId::from_address(app.trusted_proxies.client(peer, request.headers())));
+    match check(&app, address, &mut request) {
         Ok(()) => match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
             Ok(response) => response,
             Err(_) => Problem::too_slow().into_response(),
@@ -41,12 +38,9 @@ pub(super) async fn admit(State(app): State<Arc<App>>, mut request: Request, nex
     }
 }
 
-fn check(app: &App, client: Option<ClientId>, request: &Request) -> Result<(), Problem> {
-    let path = request.uri().path();
-    if let Some(client) = client
-        && !matches!(path, "/health" | "/ready" | "/metrics")
-    {
-        app.rate_limits.admit(client, environment::now_ms()).map_err(Problem::too_many)?;
+fn check(app: &App, address: Option<ClientId>, request: &mut Request) -> Result<(), Problem> {
+    if !matches!(request.uri().path(), "/health" | "/ready" | "/metrics") {
+        count(app, address, request)?;
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Err(Problem::read_only());
@@ -60,6 +54,24 @@ fn check(app: &App, client: Option<ClientId>, request: &Request) -> Result<(), P
         return Err(Problem::too_large());
     }
     Ok(())
+}
+
+/// Counts a request by the key that it sent, else by its address. Keys that are none are counted by address too, so that
+/// nobody tries many.
+fn count(app: &App, address: Option<ClientId>, request: &mut Request) -> Result<(), Problem> {
+    let now_ms = environment::now_ms();
+    let key = app.keys.of_request(request.headers());
+    if let Ok(Some(key)) = key {
+        key.admit(now_ms).map_err(Problem::refused_key)?;
+        request.extensions_mut().insert(ClientId::Key(Arc::clone(&key.name)));
+        request.extensions_mut().insert(key);
+        return Ok(());
+    }
+    if let Some(address) = address {
+        app.rate_limits.admit(address.clone(), now_ms).map_err(Problem::too_many)?;
+        request.extensions_mut().insert(address);
+    }
+    key.map(|_| ()).map_err(Problem::refused_key)
 }
 
 /// Adds an `ETag` to good responses; answers "not modified" to a client that has the content already.

@@ -5,7 +5,7 @@ use crate::stream;
 use crate::views::TradeExecuted;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 use utoipa::OpenApi;
 
@@ -59,7 +59,17 @@ fn document_value() -> Value {
     if let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) {
         paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut).for_each(document_long_uris);
     }
+    add_api_keys(&mut document);
     document
+}
+
+/// Says that a key may be sent, in either header, and that none need be.
+fn add_api_keys(document: &mut Value) {
+    document["components"]["securitySchemes"] = json!({
+        "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, where the operator gives them"},
+        "apiKey": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same, in a header of its own"},
+    });
+    document["security"] = json!([{}, {"bearer": []}, {"apiKey": []}]);
 }
 
 /// Adds 414 to every operation that documents 400: the guard refuses a request whose URI is too long.

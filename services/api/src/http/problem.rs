@@ -1,5 +1,6 @@
 //! Problem documents (RFC 9457): the body of every error response.
 
+use crate::keys::Refusal;
 use crate::store::Overload;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -78,6 +79,24 @@ impl Problem {
         let detail = format!("ask again in {wait_ms} ms");
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Too many requests", detail)
             .with(header::RETRY_AFTER, &wait_ms.div_ceil(1_000))
+    }
+
+    /// Why a request with an API key is refused.
+    pub(crate) fn refused_key(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::UnknownKey => {
+                let detail =
+                    "this API key is not known here, or was withdrawn; without a key you are counted by address";
+                Self::new(StatusCode::UNAUTHORIZED, "unknown-key", "The API key is unknown", detail)
+                    .with(header::WWW_AUTHENTICATE, &"Bearer")
+            }
+            Refusal::TooFast(wait_ms) => Self::too_many(wait_ms),
+            Refusal::UsedUp(wait_ms) => {
+                let detail = "the requests that this API key has for a day are used up; a day begins at 00:00 UTC";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "quota-used-up", "The day's quota is used up", detail)
+                    .with(header::RETRY_AFTER, &wait_ms.div_ceil(1_000))
+            }
+        }
     }
 
     pub(crate) fn too_slow() -> Self {

@@ -11,5 +11,6 @@ mod chains;
 mod door;
 mod stopping;
 mod proxies;
+mod keys;
 mod stream;
 mod resume;

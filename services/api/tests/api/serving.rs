@@ -46,6 +46,7 @@ impl Serving {
             database: Secret::new(url),
             rate: None,
             trusted_proxies: TrustedProxies::default(),
+            keys: None,
             lookback: Duration::from_mins(5),
             max_connections: 100,
             streams_per_client: 100,
