@@ -1,6 +1,7 @@
-//! The commands of an operator on one chain: `backfill`, `rewind` and `repair`, for `chain-ingestor` and `chaintape` alike.
+//! The commands of an operator on one chain: `backfill`, `rewind`, `repair` and `requests`, for `chain-ingestor` and `chaintape` alike.
 
 use crate::file_request::file_request;
+use crate::open_requests::open_requests;
 use crate::tape::repair::{Repair, repair};
 use clap::Subcommand;
 use ingest_domain::RequestKind;
@@ -42,6 +43,15 @@ pub enum ChainCommand {
         #[arg(long)]
         confirm: bool,
     },
+    /// Show what is requested of a chain and not fulfilled yet; with --drop, take a request back.
+    Requests {
+        /// Id of the chain.
+        #[arg(long)]
+        chain: String,
+        /// Id of the request to take back; what it has put on the tape stays there.
+        #[arg(long)]
+        drop: Option<String>,
+    },
 }
 
 impl ChainCommand {
@@ -55,6 +65,7 @@ impl ChainCommand {
             Self::Repair { chain, skip, confirm } => {
                 repair(log, program, &Repair { chain: chain.clone(), skip: *skip, confirm: *confirm }).await
             }
+            Self::Requests { chain, drop } => open_requests(log, program, chain, drop.as_deref()).await,
         }
     }
 }

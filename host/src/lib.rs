@@ -29,6 +29,7 @@ mod assignment;
 mod run;
 pub mod scan;
 pub mod file_request;
+mod open_requests;
 mod chain_command;
 pub mod kit;
 pub mod check;

@@ -317,6 +317,10 @@ impl ChainReader for Source {
         scanned
     }
 
+    async fn leave_out(&mut self, height: u64, finalized: Option<u64>, why: String) -> Result<Scanned, Failure> {
+        self.leave_block_out(height, finalized, why).await
+    }
+
     fn has_ready(&self, first: u64) -> bool {
         self.ahead.is_ready(first)
     }

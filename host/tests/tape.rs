@@ -7,7 +7,8 @@ use chain_ingestor::in_force::{Entry, InForce};
 use chain_ingestor::requests::{Requests, request_record};
 use chain_ingestor::tape::{Hold, LogLease, LogTape};
 use ingest_domain::{
-    AppendOutcome, Block, ChainState, Cursor, Journal, Lease, Progress, Range, Request, RequestKind, Step, Tape,
+    AppendOutcome, Block, ChainState, Cursor, DroppedCounts, Journal, Lease, Progress, Range, Request, RequestKind,
+    Step, Tape,
 };
 use std::sync::Arc;
 use tape::{BlockId, BlockRef, Detector, Raw, Side, Status, Trade, Trader, Transaction};
@@ -61,6 +62,7 @@ fn block(chain: &str, height: u64) -> Block {
         timestamp_ms: height,
         trades: (0..3).map(|index| trade(chain, height, index)).collect(),
         unbacked: 0,
+        dropped: DroppedCounts::default(),
         proof: "test".into(),
     }
 }
@@ -87,6 +89,7 @@ fn pushing(chain: &str, before: u64, heights: &[u64]) -> Step {
         digest: detector().digest.into(),
         finalized: None,
         unbacked: 0,
+        dropped: DroppedCounts::default(),
     };
     let progress = progress(ChainState::Live, Some(id(last)));
     Step {
@@ -342,6 +345,30 @@ async fn repair_cuts_below_the_record(log: &Log, key: &str) {
     assert_eq!(live.iter().map(|(block, _)| block.height).collect::<Vec<_>>(), [8, 7], "the tape itself has them");
 }
 
+/// What is requested can be shown, and taken back before it is fulfilled.
+async fn a_request_can_be_dropped(log: &Log) {
+    let (mut lease, _) = claim(log, "asked-of").await;
+    assert!(matches!(lease.append(&pushing("asked-of", 0, &[20])).await, AppendOutcome::Done));
+    let requests =
+        |drop: Option<&str>| ChainCommand::Requests { chain: "asked-of".into(), drop: drop.map(str::to_owned) };
+    assert_eq!(command(log, requests(None)).await, "nothing is requested of chain `asked-of`");
+    command(log, ChainCommand::Backfill { chain: "asked-of".into(), from: 3, to: 9 }).await;
+    taken_in(log, "asked-of").await;
+    let shown = command(log, requests(None)).await;
+    assert!(
+        shown.contains("heights 3 to 9 of asked-of") && shown.contains("the-program requests --chain asked-of --drop")
+    );
+    let id = shown.split_once(' ').unwrap().0.to_owned();
+    let refused = requests(Some("0-0")).execute(log, "the-program").await.unwrap_err().to_string();
+    assert!(
+        refused.contains("drop request 0-0") && refused.contains("the-program requests --chain asked-of"),
+        "{refused}"
+    );
+    command(log, requests(Some(&id))).await;
+    until_requested(log, "asked-of", false).await;
+    assert_eq!(command(log, requests(None)).await, "nothing is requested of chain `asked-of`");
+}
+
 /// A cursor that cannot be read is made again from the progress of the same step.
 async fn a_cursor_that_cannot_be_read_is_made_again(log: &Log) {
     let (mut lease, _) = claim(log, "lost-cursor").await;
@@ -382,9 +409,14 @@ async fn a_chain_is_visible_before_it_has_a_cursor(log: &Log) {
 
 /// Waits until a delivery to a log file was appended, as the process that runs on it does.
 async fn taken_in(log: &Log, chain: &str) {
+    until_requested(log, chain, true).await;
+}
+
+/// Takes in what commands deliver until something, or nothing, is requested of a chain.
+async fn until_requested(log: &Log, chain: &str, is_requested: bool) {
     let (log, follow) = (log.clone(), log.clone());
     let appended = async {
-        while claim(&log, chain).await.0.requests().is_empty() {
+        while claim(&log, chain).await.0.requests().is_empty() == is_requested {
             tokio::task::yield_now().await;
         }
     };
@@ -409,6 +441,7 @@ async fn tape_suite(target: Target) {
     a_journal_record_that_cannot_be_read_is_a_matter_of_its_chain_alone(&log).await;
     a_cursor_that_cannot_be_read_is_made_again(&log).await;
     a_chain_is_visible_before_it_has_a_cursor(&log).await;
+    a_request_can_be_dropped(&log).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

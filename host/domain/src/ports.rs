@@ -27,6 +27,14 @@ pub enum Failure {
     /// The branch changed while it was read.
     #[error("the branch changed while it was read")]
     Reorged,
+    /// The code in force cannot read one block, however often it is asked.
+    #[error("{why}")]
+    Unreadable {
+        /// Its height.
+        height: u64,
+        /// Why.
+        why: String,
+    },
     /// Only an operator can help.
     #[error("{0}")]
     Hopeless(String),
@@ -43,6 +51,16 @@ pub trait ChainReader: Send {
         last: u64,
         finalized: Option<u64>,
     ) -> impl Future<Output = Result<Scanned, Failure>> + Send;
+    /// The block of a height that cannot be read, as its neighbours name it and without trades; `why` it cannot be read.
+    fn leave_out(
+        &mut self,
+        height: u64,
+        finalized: Option<u64>,
+        why: String,
+    ) -> impl Future<Output = Result<Scanned, Failure>> + Send {
+        let _ = finalized;
+        std::future::ready(Err(Failure::Unreadable { height, why }))
+    }
     /// Whether the blocks from this height on are there already, so that a scan of them takes no time.
     fn has_ready(&self, first: u64) -> bool {
         let _ = first;

@@ -19,7 +19,10 @@ pub(super) struct Candidate {
 /// use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trial {
-    Running,
+    /// It is being compared; the sentence says why there was no comparison the last time.
+    Running(Option<String>),
+    /// It could not be compared, and is tried again.
+    Later(String),
     Passed(Diff),
     Failed(String),
     Withdrawn(String),
@@ -89,11 +92,11 @@ fn use_pinned(
     for candidate in sound.iter().filter(|candidate| candidate.version > *version) {
         let cure = format!("to promote it, set plugin = \"{}@{}\"", file.plugin, candidate.version);
         let state = match trials.get(&candidate.digest) {
-            None => {
+            untried @ (None | Some(Trial::Later(_))) => {
                 choice.try_next.get_or_insert_with(|| candidate.digest.clone());
-                ("shadowing", None)
+                ("shadowing", why_uncompared(untried))
             }
-            Some(Trial::Running) => ("shadowing", None),
+            running @ Some(Trial::Running(_)) => ("shadowing", why_uncompared(running)),
             Some(Trial::Passed(diff)) => ("held", Some(format!("{diff}; {cure}"))),
             Some(Trial::Failed(why) | Trial::Withdrawn(why)) => ("held", Some(format!("{why}; {cure} all the same"))),
         };
@@ -111,12 +114,12 @@ fn use_newest(choice: &mut Choice, sound: &[&Candidate], file: &ChainFile, in_fo
             return;
         }
         match trials.get(digest) {
-            None => {
+            untried @ (None | Some(Trial::Later(_))) => {
                 choice.try_next = Some(digest.clone());
-                choice.others.insert(digest.clone(), ("shadowing", None));
+                choice.others.insert(digest.clone(), ("shadowing", why_uncompared(untried)));
             }
-            Some(Trial::Running) => {
-                choice.others.insert(digest.clone(), ("shadowing", None));
+            running @ Some(Trial::Running(_)) => {
+                choice.others.insert(digest.clone(), ("shadowing", why_uncompared(running)));
             }
             Some(Trial::Passed(diff)) if file.policy.promote == Promote::Auto || diff.is_superset() => {
                 choice.used = Some(digest.clone());
@@ -136,6 +139,14 @@ fn use_newest(choice: &mut Choice, sound: &[&Candidate], file: &ChainFile, in_fo
         break;
     }
     choice.used = in_force.map(str::to_owned);
+}
+
+/// Why a version that is still to be compared has not been.
+fn why_uncompared(trial: Option<&Trial>) -> Option<String> {
+    match trial {
+        Some(Trial::Later(why) | Trial::Running(Some(why))) => Some(why.clone()),
+        _ => None,
+    }
 }
 
 fn withdrawn<'t>(candidate: &Candidate, trials: &'t Trials) -> Option<&'t str> {
@@ -201,8 +212,14 @@ mod tests {
         let mut case = Case::new(Some("d1.0.0"));
         let choice = case.choose(&["1.0.0", "1.1.0"]);
         assert_eq!((choice.used.as_deref(), choice.try_next.as_deref()), (Some("d1.0.0"), Some("d1.1.0")));
-        case.trials.insert("d1.1.0".into(), Trial::Running);
+        let why = "the chain cannot be read".to_owned();
+        case.trials.insert("d1.1.0".into(), Trial::Later(why.clone()));
         let choice = case.choose(&["1.0.0", "1.1.0"]);
+        assert_eq!(choice.try_next.as_deref(), Some("d1.1.0"), "it is tried again");
+        assert_eq!(choice.others["d1.1.0"], ("shadowing", Some(why.clone())), "and its status says why it waits");
+        case.trials.insert("d1.1.0".into(), Trial::Running(Some(why.clone())));
+        let choice = case.choose(&["1.0.0", "1.1.0"]);
+        assert_eq!(choice.others["d1.1.0"], ("shadowing", Some(why)), "also while it is tried again");
         assert_eq!((choice.used.as_deref(), choice.try_next), (Some("d1.0.0"), None));
         case.trials.insert("d1.1.0".into(), Trial::Passed(Diff { removed: 2, ..Diff::default() }));
         assert_eq!(case.choose(&["1.0.0", "1.1.0"]).used.as_deref(), Some("d1.1.0"));

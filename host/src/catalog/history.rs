@@ -40,10 +40,20 @@ impl History {
         (self.trials, self.retry_at) = (BTreeMap::new(), None);
     }
 
-    /// The chain could not be read for a trial: it is repeated later.
-    pub(super) fn retry_trial_later(&mut self, digest: &str) {
-        self.trials.remove(digest);
+    /// A version could not be compared: that is repeated later. Returns whether the reason is another than before.
+    pub(super) fn retry_trial_later(&mut self, digest: String, why: String) -> bool {
+        let before = self.trials.insert(digest, Trial::Later(why.clone()));
         self.retry_at = Some(Instant::now() + TRIAL_RETRY_DELAY);
+        before != Some(Trial::Running(Some(why)))
+    }
+
+    /// A version is being compared from now on.
+    pub(super) fn begin_trial(&mut self, digest: &str) {
+        let why = match self.trials.remove(digest) {
+            Some(Trial::Later(why)) => Some(why),
+            _ => None,
+        };
+        self.trials.insert(digest.to_owned(), Trial::Running(why));
     }
 
     /// Whether a trial that had to wait is due.

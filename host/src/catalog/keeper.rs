@@ -134,7 +134,7 @@ impl Keeper {
         self.outdated = true;
         let Some(history) = self.histories.get_mut(&chain) else { return };
         // The chain file has changed meanwhile: the version is tried again.
-        if history.trials.get(&digest) != Some(&Trial::Running) {
+        if !matches!(history.trials.get(&digest), Some(Trial::Running(_))) {
             return;
         }
         match compared {
@@ -147,8 +147,9 @@ impl Keeper {
                 history.trials.insert(digest, Trial::Failed(format!("the shadow scan failed: {why}")));
             }
             Err(Uncompared::Later(why)) => {
-                tracing::warn!(chain.id = chain, %why, "the chain cannot be read for a shadow scan; trying again");
-                history.retry_trial_later(&digest);
+                if history.retry_trial_later(digest, why.clone()) {
+                    tracing::warn!(chain.id = chain, %why, "no comparison with a shadow scan yet; trying again");
+                }
             }
         }
     }
@@ -235,7 +236,7 @@ impl Keeper {
             && may_begin_trial
             && let Some(new) = find(digest)
         {
-            history.trials.insert(digest.clone(), Trial::Running);
+            history.begin_trial(digest);
             let (engine, old, file, digest) = (self.engine.clone(), old.clone(), entry.file.clone(), digest.clone());
             self.trials.spawn(async move {
                 let compared = shadow::compare(&engine, &old, &new, &file).await;

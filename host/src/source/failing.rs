@@ -8,7 +8,7 @@ use crate::chainfile::{OnFailure, Policy};
 use crate::plugin::v1::{self, CallError};
 use crate::plugin::{AnswerSource, CallContext};
 use crate::upstream::Endpoint;
-use ingest_domain::{Block, Failure, Scanned};
+use ingest_domain::{Block, DroppedCounts, Failure, Scanned};
 use std::sync::Arc;
 use tape::BlockId;
 use tape_log::{Log, Record, topics};
@@ -172,7 +172,24 @@ impl Source {
             endpoint.blame(&why);
             self.last = None;
         }
-        Err(self.apply_policy(active, strikes, why))
+        Err(match self.apply_policy(active, strikes, why) {
+            Failure::Hopeless(why) => Failure::Unreadable { height: first, why },
+            failure => failure,
+        })
+    }
+
+    /// Leaves out a block that cannot be read, because an operator wants it.
+    pub(super) async fn leave_block_out(
+        &mut self,
+        height: u64,
+        finalized: Option<u64>,
+        why: String,
+    ) -> Result<Scanned, Failure> {
+        let active = self.active.clone().map_err(Failure::Hopeless)?;
+        let endpoint = self.ranked(&active.endpoints, Some(height)).into_iter().next().flatten();
+        let (context, span) = (active.context(finalized), (height, height));
+        let attempt = Attempt { active: &active, endpoint, context, span, recorder: None };
+        self.skip_block(&attempt, why).await
     }
 
     /// Repeats a failed scan in a fresh instance, recorded: the blocks, or the deterministic error; any other failure
@@ -286,5 +303,13 @@ impl Source {
 
 /// A block without its trades.
 fn empty_block(id: BlockId, parent: Option<BlockId>, timestamp_ms: u64) -> Block {
-    Block { id, parent, timestamp_ms, trades: vec![], unbacked: 0, proof: Arc::from("skipped") }
+    Block {
+        id,
+        parent,
+        timestamp_ms,
+        trades: vec![],
+        unbacked: 0,
+        dropped: DroppedCounts::default(),
+        proof: Arc::from("skipped"),
+    }
 }

@@ -74,7 +74,7 @@ async fn halt_parks_the_chain_and_leaves_a_cassette_that_reproduces_the_failure(
     let plugin = poisoned("1.0.0");
     let mut case = Case::new(&[("plugins/a.wasm", &plugin)], &chain("halt")).await;
     assert_eq!(case.scan(12, 12).await.unwrap().through, 12);
-    let Err(Failure::Hopeless(why)) = case.scan(13, 20).await else { unreachable!() };
+    let Err(Failure::Unreadable { why, .. }) = case.scan(13, 20).await else { unreachable!() };
     assert!(why.contains("wat 1.0.0") && why.contains("cannot scan block 13") && why.contains("unreachable"), "{why}");
     let cassettes = case.cassettes().await;
     assert_eq!(cassettes.len(), 1, "one per block, not one per strike");
@@ -112,7 +112,7 @@ async fn previous_goes_back_to_the_version_before() {
 #[tokio::test]
 async fn previous_parks_the_chain_where_there_is_none() {
     let mut case = Case::new(&[("plugins/a.wasm", &poisoned("1.0.0"))], &chain("previous")).await;
-    let Err(Failure::Hopeless(why)) = case.scan(13, 13).await else { unreachable!() };
+    let Err(Failure::Hopeless(why) | Failure::Unreadable { why, .. }) = case.scan(13, 13).await else { unreachable!() };
     assert!(why.contains("withdrawn and there is no other") || why.contains("cannot scan block 13"), "{why}");
 }
 
@@ -124,6 +124,16 @@ async fn skip_leaves_the_block_out_and_goes_on() {
     assert!(scanned.blocks.iter().all(|block| block.trades.is_empty()));
     assert_eq!(case.scan(14, 14).await.unwrap().through, 14);
     assert_eq!(case.cassettes().await.len(), 1, "what was left out can be looked at");
+}
+
+#[tokio::test]
+async fn what_an_operator_leaves_out_is_left_out_whatever_the_policy_says() {
+    let mut case = Case::new(&[("plugins/a.wasm", &poisoned("1.0.0"))], &chain("halt")).await;
+    let Err(Failure::Unreadable { height: 13, why }) = case.scan(13, 13).await else { unreachable!() };
+    let scanned = case.source.leave_out(13, None, why).await.unwrap();
+    assert_eq!((scanned.through, &*scanned.digest), (13, ""), "nothing covers it");
+    assert!(scanned.blocks.iter().all(|block| block.trades.is_empty()));
+    assert_eq!(case.scan(14, 14).await.unwrap().through, 14);
 }
 
 #[tokio::test]
@@ -234,7 +244,7 @@ async fn too_slow_twice_is_judged_under_fuel() {
     let endless = Recipe { scan: "(loop $f (br $f)) (unreachable)", ..Recipe::default() }.build();
     let text = "id = \"one\"\nplugin = \"wat\"\n[policy]\nstrikes = 1\n[limits]\ncompute_ms = 50\n";
     let mut case = Case::new(&[("plugins/a.wasm", &endless)], text).await;
-    let Err(Failure::Hopeless(why)) = case.scan(5, 5).await else { unreachable!() };
+    let Err(Failure::Unreadable { why, .. }) = case.scan(5, 5).await else { unreachable!() };
     assert!(why.contains("all fuel consumed"), "{why}");
     assert_eq!(case.cassettes().await.len(), 1);
 }

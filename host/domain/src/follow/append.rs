@@ -40,6 +40,7 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
             step.cursor.head = Some(block.id.clone());
             step.cursor.through = block.id.height;
             step.cursor.unbacked += block.unbacked;
+            step.cursor.dropped.add(&block.dropped);
             if settled {
                 // It is not journalled: what was published as final is never taken back by a reorg.
                 step.cursor.finalized = Some(block.id);

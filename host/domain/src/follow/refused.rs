@@ -50,7 +50,10 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         if height > first {
             return self.chain.scan(first, height - 1, finalized).await;
         }
-        let mut scanned = self.chain.scan(first, first, finalized).await?;
+        let mut scanned = match self.chain.scan(first, first, finalized).await {
+            Err(Failure::Unreadable { why, .. }) => self.chain.leave_out(first, finalized, why).await?,
+            scanned => scanned?,
+        };
         if scanned.through >= first {
             for block in &mut scanned.blocks {
                 block.trades.clear();
@@ -60,6 +63,12 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
             self.skipped.push((id, height));
         }
         Ok(scanned)
+    }
+
+    /// Why a chain parks at a block that the code in force cannot read, and what cures it.
+    pub(super) fn unreadable_sentence(&self, height: u64, why: &str) -> String {
+        let Plan { chain, command, .. } = self.plan;
+        format!("{why}; or leave its trades out: {command} repair --chain {chain} --skip {height} --confirm")
     }
 
     /// Notes the requests that need no more than the next step.

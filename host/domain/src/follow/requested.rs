@@ -1,9 +1,10 @@
 //! Fulfils requests: a rewind takes trades back above a height, a backfill puts heights of the past on the tape.
 
-use super::{Activity, FollowObserver, Follower, Interruption, MAX_REORG_BLOCKS, RetryDelay, TurnError};
+use super::{Activity, FollowObserver, Follower, Interruption, MAX_REORG_BLOCKS, Plan, RetryDelay, TurnError};
 use crate::coverage::Range;
 use crate::ports::{ChainReader, Clock, Failure, Lease, Request, RequestKind};
 use crate::step::Cursor;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tape::Status;
 
@@ -21,11 +22,17 @@ const STEPS_PER_BACKFILL: u32 = 16;
 /// When the next backfill step is due.
 #[derive(Default)]
 pub(super) struct BackfillSchedule {
-    delay: RetryDelay,
-    /// After a failure.
-    not_before_ms: u64,
+    /// The requests that failed, by id: each waits by itself, and delays no other.
+    failed: BTreeMap<String, FailedBackfill>,
     /// Steps at the head since the last backfill step.
     steps: u32,
+}
+
+/// A request that failed, until it gets on.
+#[derive(Default)]
+struct FailedBackfill {
+    delay: RetryDelay,
+    not_before_ms: u64,
 }
 
 impl BackfillSchedule {
@@ -33,6 +40,11 @@ impl BackfillSchedule {
     pub(super) fn is_due(&mut self) -> bool {
         self.steps = (self.steps + 1) % STEPS_PER_BACKFILL;
         self.steps == 0
+    }
+
+    /// Whether a request may be tried.
+    fn may_try(&self, id: &str, now_ms: u64) -> bool {
+        self.failed.get(id).is_none_or(|failed| failed.not_before_ms <= now_ms)
     }
 }
 
@@ -58,43 +70,61 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
     /// Puts the next few heights of the past on the tape, where a backfill is requested; a failure here delays nothing
     /// else.
     pub(super) async fn backfill_next(&mut self, requests: &[Request]) -> Result<Activity, TurnError> {
-        if self.backfill.not_before_ms > self.clock.now_ms() {
-            return Ok(Activity::Idle);
-        }
-        match self.fill(requests).await {
-            // What a backfill reads is final: a height that is not there is missing, and does not come by itself.
-            Err(TurnError::Failure(failure @ (Failure::Retry { .. } | Failure::NotYet(_) | Failure::Reorged))) => {
-                let after_ms = if let Failure::Retry { after_ms, .. } = failure { after_ms } else { None };
-                let ms = self.backfill.delay.next_ms(self.clock).max(after_ms.unwrap_or(0));
-                self.backfill.not_before_ms = self.clock.now_ms() + ms;
-                self.observer.retrying(&self.plan.chain, &format!("the backfill cannot go on: {failure}"), ms);
-                Ok(Activity::Idle)
-            }
-            Ok(filled) => {
-                self.backfill = BackfillSchedule::default();
-                Ok(filled)
-            }
-            other => other,
-        }
-    }
-
-    async fn fill(&mut self, requests: &[Request]) -> Result<Activity, TurnError> {
         let Some(cursor) = self.cursor.clone() else { return Ok(Activity::Idle) };
-        let settled = self.settled_height(&cursor);
+        self.backfill.failed.retain(|id, _| requests.iter().any(|request| request.id == *id));
         for Request { id, kind } in requests {
             let RequestKind::Backfill { from, to } = *kind else { continue };
-            if let Some((first, last)) = self.hole(&cursor, from, to.min(settled)) {
-                return self.fill_span(&cursor, id, (from, to), (first, last)).await;
+            if !self.backfill.may_try(id, self.clock.now_ms()) {
+                continue;
             }
-            if self.hole(&cursor, from, to).is_none() {
-                let mut step = self.empty_step()?;
-                step.fulfilled.push(id.clone());
-                self.commit(step).await?;
-                return Ok(Activity::Appended);
+            match self.fill(&cursor, id, (from, to)).await {
+                // What a backfill reads is final: a height that is not there is missing, and does not come by itself. One
+                // that the code in force cannot read is read again, perhaps by other code.
+                Err(TurnError::Failure(failure)) if !matches!(failure, Failure::TooWide(_)) => {
+                    self.backfill_failed(id, &failure);
+                }
+                // The heights that are left are not final yet.
+                Ok(Activity::Idle) => {}
+                Ok(Activity::Appended) => {
+                    self.backfill.failed.remove(id);
+                    self.backfill.steps = 0;
+                    return Ok(Activity::Appended);
+                }
+                other => return other,
             }
-            // The heights that are left are not final yet.
         }
         Ok(Activity::Idle)
+    }
+
+    /// Lets a request wait, ever longer, and says why.
+    fn backfill_failed(&mut self, id: &str, failure: &Failure) {
+        let Plan { chain, command, .. } = self.plan;
+        let (after_ms, cure) = match failure {
+            Failure::Retry { after_ms, .. } => (after_ms.unwrap_or(0), String::new()),
+            Failure::NotYet(_) | Failure::Reorged | Failure::TooWide(_) => (0, String::new()),
+            Failure::Unreadable { .. } | Failure::Hopeless(_) => {
+                (0, format!("; to give it up: {command} requests --chain {chain} --drop {id}"))
+            }
+        };
+        let failed = self.backfill.failed.entry(id.to_owned()).or_default();
+        let ms = failed.delay.next_ms(self.clock).max(after_ms);
+        failed.not_before_ms = self.clock.now_ms() + ms;
+        self.observer.retrying(chain, &format!("the backfill cannot go on: {failure}{cure}"), ms);
+    }
+
+    /// The next heights of one request; none where what is left is not final.
+    async fn fill(&mut self, cursor: &Cursor, id: &str, (from, to): (u64, u64)) -> Result<Activity, TurnError> {
+        let settled = self.settled_height(cursor);
+        if let Some((first, last)) = self.hole(cursor, from, to.min(settled)) {
+            return self.fill_span(cursor, id, (from, to), (first, last)).await;
+        }
+        if self.hole(cursor, from, to).is_some() {
+            return Ok(Activity::Idle);
+        }
+        let mut step = self.empty_step()?;
+        step.fulfilled.push(id.to_owned());
+        self.commit(step).await?;
+        Ok(Activity::Appended)
     }
 
     /// Scans final heights and publishes them, in bounded steps of complete blocks; each step records what it covers.
@@ -121,6 +151,7 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
                 step = self.empty_step()?;
             }
             step.cursor.unbacked += block.unbacked;
+            step.cursor.dropped.add(&block.dropped);
             step.changes.extend(block.trades.into_iter().map(|trade| (Status::Finalized, trade)));
         }
         step.ranges.extend(self.coverage.add(&covered(start, scanned.through)));

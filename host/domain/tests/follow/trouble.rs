@@ -32,6 +32,12 @@ impl ChainReader for Lacking {
         self.node.still_has(block, tip).await
     }
 
+    async fn leave_out(&mut self, height: u64, finalized: Option<u64>, _: String) -> Result<Scanned, Failure> {
+        let mut scanned = self.node.scan(height, height, finalized).await?;
+        scanned.blocks.iter_mut().for_each(|block| block.trades.clear());
+        Ok(Scanned { digest: Arc::from(""), ..scanned })
+    }
+
     fn blame(&mut self, why: &str) {
         self.node.blame(why);
     }
@@ -56,18 +62,23 @@ fn follow_lacking(beginning: u64, failure: Failure, requests: &[RequestKind]) ->
 }
 
 fn tape_of_lacking(beginning: u64, failure: Failure, requests: &[RequestKind]) -> (MemoryTape, Vec<String>) {
+    let (memory, told, end) = end_of_lacking(beginning, failure, requests);
+    assert_eq!(end, End::Stopped);
+    (memory, told)
+}
+
+fn end_of_lacking(beginning: u64, failure: Failure, requests: &[RequestKind]) -> (MemoryTape, Vec<String>, End) {
     let reads = Arc::<AtomicU64>::default();
     let views: Vec<View> = views(20, &[], 5);
     let clock = ReadClock(Arc::clone(&reads), views.len() as u64);
     let (memory, observer) = (MemoryTape::default(), Recording::default());
-    let request = |kind: &RequestKind| (0, Request { id: "0".into(), kind: *kind });
-    memory.0.lock().unwrap().requests = requests.iter().map(request).collect();
+    let request = |(id, kind): (usize, &RequestKind)| (0, Request { id: id.to_string(), kind: *kind });
+    memory.0.lock().unwrap().requests = requests.iter().enumerate().map(request).collect();
     let plan = plan(Beginning::Height(beginning));
     let mut chain = Lacking { node: Node { views, reads }, height: 7, failure };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let end = runtime.block_on(follow(&mut chain, &memory, &clock, &observer, &plan));
-    assert_eq!(end, End::Stopped);
-    (memory, observer.0.into_inner().unwrap())
+    (memory, observer.0.into_inner().unwrap(), end)
 }
 
 #[test]
@@ -125,6 +136,36 @@ fn a_block_that_is_too_large_parks_the_chain_at_its_height_until_it_is_skipped()
     rest.retain(|id| !id.contains("00000007/"));
     assert_eq!(live_in_order(&content.events), rest);
     assert!(content.requests.is_empty(), "both are fulfilled");
+}
+
+fn unreadable() -> Failure {
+    Failure::Unreadable { height: 7, why: "evm 1.0.0 cannot scan block 7: it traps".into() }
+}
+
+#[test]
+fn a_block_that_cannot_be_read_parks_the_chain_at_its_height_until_it_is_skipped() {
+    let (memory, _, end) = end_of_lacking(0, unreadable(), &[]);
+    let End::Parked(why) = end else { panic!("{end:?}") };
+    assert!(why.contains("block 7: it traps") && why.contains("the-program repair --chain c --skip 7 --confirm"));
+    assert_eq!(covered(&memory.0.lock().unwrap()), (0..=6).collect::<Vec<_>>(), "what lies before is published");
+    let (memory, _, end) = end_of_lacking(0, unreadable(), &[RequestKind::Skip { height: 7 }]);
+    assert_eq!(end, End::Stopped);
+    let content = memory.0.lock().unwrap();
+    assert_eq!(covered(&content), (0..=6).chain(8..=20).collect::<Vec<_>>(), "the height is a gap");
+    assert!(content.requests.is_empty(), "the request is fulfilled");
+}
+
+#[test]
+fn a_backfill_that_can_never_go_on_stops_neither_the_chain_nor_another_backfill() {
+    let hopeless = Failure::Hopeless("the settings of then are refused".to_owned());
+    for failure in [unreadable(), hopeless] {
+        let requests = [(2, 9), (0, 1)].map(|(from, to)| RequestKind::Backfill { from, to });
+        let (covered, told) = follow_lacking(10, failure.clone(), &requests);
+        assert_eq!(covered, (0..=6).chain(10..=20).collect::<Vec<_>>(), "{failure}");
+        let sentence =
+            format!("the backfill cannot go on: {failure}; to give it up: the-program requests --chain c --drop 0");
+        assert!(told.contains(&sentence), "{failure}: {told:?}");
+    }
 }
 
 fn failures() -> [Failure; 3] {
