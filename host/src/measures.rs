@@ -19,6 +19,7 @@ struct Instruments {
     scan_time: Histogram<f64>,
     blocks: Counter<u64>,
     trades: Counter<u64>,
+    dropped: Counter<u64>,
     step_time: Histogram<f64>,
     records: Counter<u64>,
     published: Gauge<u64>,
@@ -34,6 +35,7 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
         scan_time: seconds("plugin.scan.duration", "one scan of a span, waiting for the node included"),
         blocks: counter("plugin.blocks", "blocks that scans gave"),
         trades: counter("plugin.trades", "trades that scans gave"),
+        dropped: counter("plugin.dropped", "what looks like a trade and became none, by reason and venue"),
         step_time: seconds("tape.step.duration", "one step, from its transaction's begin to its end"),
         records: counter("tape.records", "trades put on the tape or taken back"),
         published: gauge("chain.published", "height of the newest block on the tape"),
@@ -50,6 +52,9 @@ impl Subject<'_> {
             let trades: usize = scanned.blocks.iter().map(|block| block.trades.len()).sum();
             instruments.blocks.add(scanned.blocks.len() as u64, &self.attributes(None));
             instruments.trades.add(trades as u64, &self.attributes(None));
+            for (kind, count) in scanned.blocks.iter().flat_map(|block| block.dropped.iter()) {
+                instruments.dropped.add(count, &self.attributes(Some(("kind", kind.to_string().into()))));
+            }
         }
     }
 

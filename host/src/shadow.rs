@@ -118,7 +118,9 @@ pub(crate) async fn compare(
     let fails = |failure: Failure| Uncompared::Fails(failure.to_string());
     let before = match read_last_blocks(engine, old, file, None).await {
         Ok(before) => before,
-        Err(Failure::Hopeless(_)) => return replaces_what_fails(engine, old, new, file).await,
+        Err(Failure::Hopeless(_) | Failure::Unreadable { .. }) => {
+            return replaces_what_fails(engine, old, new, file).await;
+        }
         Err(failure) => return Err(Uncompared::Later(failure.to_string())),
     };
     let needed = file.policy.compared_blocks;
@@ -252,11 +254,20 @@ async fn read_once(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ingest_domain::DroppedCounts;
     use tape::BlockId;
 
     fn block(height: u64, hash: &str) -> Block {
         let id = BlockId { height, hash: hash.into() };
-        Block { id, parent: None, timestamp_ms: 0, trades: vec![], unbacked: 0, proof: "none".into() }
+        Block {
+            id,
+            parent: None,
+            timestamp_ms: 0,
+            trades: vec![],
+            unbacked: 0,
+            dropped: DroppedCounts::default(),
+            proof: "none".into(),
+        }
     }
 
     fn head(network: &str, height: u64) -> Tip {

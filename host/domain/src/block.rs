@@ -1,5 +1,6 @@
 //! What is read from a chain: blocks of one branch with the trades in them, and how far the chain is.
 
+use crate::dropped::DroppedCounts;
 use std::sync::Arc;
 use tape::{BlockId, Trade};
 
@@ -16,6 +17,8 @@ pub struct Block {
     pub trades: Vec<Trade>,
     /// Legs that no transfer backs: counted, not published.
     pub unbacked: u64,
+    /// Events that look like trades and became none.
+    pub dropped: DroppedCounts,
     /// How completeness was proved: `receipts`, `hint`, `none`; an open list.
     pub proof: Arc<str>,
 }

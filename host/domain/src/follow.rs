@@ -9,6 +9,7 @@ mod refused;
 
 use crate::block::Tip;
 use crate::coverage::Coverage;
+use crate::dropped::DroppedCounts;
 use crate::ports::{AppendOutcome, ChainReader, Clock, Failure, Journal, Lease, Tape};
 use crate::step::{ChainState, Cursor, Progress, Step};
 use crate::window::Window;
@@ -301,6 +302,9 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
                     }
                     ms
                 }
+                Err(TurnError::Failure(Failure::Unreadable { height, why })) => {
+                    return self.park(self.unreadable_sentence(height, &why)).await;
+                }
                 Err(TurnError::Failure(Failure::Hopeless(why))) => return self.park(why).await,
                 Err(TurnError::Interruption(interruption)) => return interruption,
             };
@@ -373,6 +377,7 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
             digest: Arc::from(""),
             finalized: None,
             unbacked: 0,
+            dropped: DroppedCounts::default(),
         });
         let extended = self.extend(tip, first).await;
         if self.cursor.as_ref().is_some_and(|cursor| cursor.step == 0) {

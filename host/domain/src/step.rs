@@ -2,6 +2,7 @@
 
 use crate::block::Block;
 use crate::coverage::{Range, RangeChange};
+use crate::dropped::DroppedCounts;
 use std::sync::Arc;
 use tape::{BlockId, Status, Trade};
 
@@ -27,6 +28,8 @@ pub struct Cursor {
     pub finalized: Option<BlockId>,
     /// Legs that no transfer backs, counted since the chain began.
     pub unbacked: u64,
+    /// Events that look like trades and became none, counted since the chain began.
+    pub dropped: DroppedCounts,
 }
 
 impl Cursor {

@@ -92,6 +92,7 @@ impl StepEncoder {
             partitions: partition_progress(&on_tape.live),
             history: partition_progress(&on_tape.history),
             unbacked: step.cursor.unbacked,
+            dropped: dropped(&step.cursor),
         };
         let key = wire_journal::cursor_key(&self.chain);
         let progress = self.progress(&step.cursor, &step.progress, on_tape);
@@ -109,6 +110,7 @@ impl StepEncoder {
             history: partition_progress(&on_tape.history),
             covered: covered(&on_tape.ranges, cursor.followed()),
             unbacked: cursor.unbacked,
+            dropped: dropped(cursor),
             lag_blocks: progress.latest.as_ref().map_or(0, |latest| latest.height.saturating_sub(cursor.through)),
             ..self.nothing_followed()
         };
@@ -172,11 +174,16 @@ impl StepEncoder {
             covered: vec![],
             candidates: vec![],
             unbacked: 0,
+            dropped: BTreeMap::new(),
             waiting: false,
             since: 0,
             endpoint: None,
         }
     }
+}
+
+fn dropped(cursor: &Cursor) -> BTreeMap<String, u64> {
+    cursor.dropped.iter().map(|(kind, count)| (kind.to_string(), count)).collect()
 }
 
 fn generation(detector: &Detector) -> progress::Generation {

@@ -1,6 +1,6 @@
 //! Reads the journal back: the newest record of each key counts, and of one chain only blocks up to its cursor.
 
-use ingest_domain::{Cursor, Journal, Range};
+use ingest_domain::{Cursor, DroppedCounts, Journal, Range};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use tape::{BlockId, Partition, Trade, Unavailable};
@@ -162,6 +162,7 @@ impl ChainJournal {
             digest: cursor.detector.digest.as_str().into(),
             finalized: cursor.finalized.as_ref().map(block),
             unbacked: cursor.unbacked,
+            dropped: dropped(&cursor.dropped),
         };
         let id = |(height, (hash, _)): (&u64, &(Arc<str>, _))| BlockId { height: *height, hash: Arc::clone(hash) };
         Journal {
@@ -193,6 +194,14 @@ impl ChainJournal {
             .map(|(height, (hash, parts))| (BlockId { height, hash }, parts.into_values().flatten().collect()))
             .collect()
     }
+}
+
+fn dropped(counts: &BTreeMap<String, u64>) -> DroppedCounts {
+    let mut dropped = DroppedCounts::default();
+    for (kind, count) in counts {
+        dropped.count(&kind.as_str().into(), *count);
+    }
+    dropped
 }
 
 fn domain_range(range: &wire_journal::Range) -> Range {

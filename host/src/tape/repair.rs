@@ -165,6 +165,7 @@ async fn cursor_from_progress(
         partitions: published.partitions,
         history: published.history,
         unbacked: published.unbacked,
+        dropped: published.dropped,
     };
     Ok((cursor, ranges))
 }

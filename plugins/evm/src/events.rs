@@ -52,7 +52,7 @@ pub(crate) mod example {
             words.iter().map(|raw| word(*raw)).collect::<Vec<_>>().concat()
         );
         let log = Log::read(&mut Cursor::new(&json), table()).unwrap();
-        assert_eq!(venues::venue_of(&log).unwrap().name, venue.name);
+        assert_eq!(venues::venue_of(&log).unwrap().0.name, venue.name);
         (venue.read)(&log)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::facts::{ContractFacts, WantedFacts};
 use crate::hex;
-use crate::model::{Claim, Leg, Moved, NATIVE_COIN, PoolId, SwapEvent, Transfer, Venue};
+use crate::model::{Claim, Emitter, Leg, Moved, NATIVE_COIN, PoolId, SwapEvent, Transfer, Venue};
 use crate::reports::{self, Filler, Report};
 use crate::rpc::Receipt;
 use crate::rules::Rules;
@@ -11,6 +11,7 @@ use crate::transfers::{self, Backing};
 use crate::venues;
 use crate::wrappings::Wrapping;
 use alloy_primitives::{Address, U256};
+use chain_plugin_sdk::DroppedEvents;
 
 /// Of more tokens in one transaction, only those of its pools are asked for decimals and symbols.
 const MAX_TOKENS_PER_TRANSACTION: usize = 32;
@@ -18,6 +19,7 @@ const MAX_TOKENS_PER_TRANSACTION: usize = 32;
 /// A swap event, its venue and its index among the logs.
 struct FoundSwap {
     venue: &'static Venue,
+    emitter: Emitter,
     event: SwapEvent,
     place: u32,
 }
@@ -44,18 +46,24 @@ pub(crate) struct DecodedTransaction {
     backing: Backing,
 }
 
-/// Events that became no leg.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct DroppedEvents {
+/// Counted beside what becomes of it: a swap event of a vault or manager that is not in the list.
+const UNLISTED: &str = "unlisted";
+
+/// Why a swap event became no leg.
+enum NoLeg {
     /// The pool did not receive and send in this transaction what the event claims.
-    pub unbacked: u64,
+    Unbacked,
     /// The pool's two tokens are unknown.
-    pub not_a_pool: u64,
+    NotAPool,
 }
 
-enum NoLeg {
-    Unbacked,
-    NotAPool,
+impl NoLeg {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Unbacked => "unbacked",
+            Self::NotAPool => "not-a-pool",
+        }
+    }
 }
 
 /// Decodes the transactions of a block that have swaps, orders or reports.
@@ -110,8 +118,8 @@ fn find_swaps(receipt: &Receipt<'_>) -> Vec<FoundSwap> {
     (0..)
         .zip(&receipt.logs)
         .filter_map(|(place, log)| {
-            let venue = venues::venue_of(log)?;
-            Some(FoundSwap { venue, event: (venue.read)(log)?, place })
+            let (venue, emitter) = venues::venue_of(log)?;
+            Some(FoundSwap { venue, emitter, event: (venue.read)(log)?, place })
         })
         .collect()
 }
@@ -134,21 +142,22 @@ impl DecodedTransaction {
         for token in moved.into_iter().take(MAX_TOKENS_PER_TRANSACTION) {
             wanted.tokens.entry(token).or_insert(pin);
         }
-        for FoundSwap { venue, event, .. } in &self.swaps {
+        for FoundSwap { emitter, event, .. } in &self.swaps {
             let SwapEvent { pool, holder, claim, .. } = event;
             match (pool, claim) {
                 (PoolId::Contract(pool), Claim::Pair(_)) if self.backing.is_two_way(*holder) => {
                     wanted.pools.entry(*pool).or_insert(pin);
                 }
-                (PoolId::Key(key), _) => {
+                // A key is looked for in all logs of its manager, which nobody must cause who is not known to be one.
+                (PoolId::Key(key), _) if *emitter == Emitter::ListedVault => {
                     wanted.keys.entry(*key).or_insert((*holder, pin));
                 }
-                (PoolId::Contract(_), Claim::Named { sold, bought }) if venue.is_vault() => {
+                (PoolId::Contract(_), Claim::Named { sold, bought }) if *emitter == Emitter::ListedVault => {
                     for (token, _) in [sold, bought] {
                         wanted.tokens.entry(*token).or_insert(pin);
                     }
                 }
-                (PoolId::Contract(_), Claim::Named { .. } | Claim::Unnamed { .. }) => {}
+                (PoolId::Key(_), _) | (PoolId::Contract(_), Claim::Named { .. } | Claim::Unnamed { .. }) => {}
                 (PoolId::Contract(_), Claim::Pair(_)) => continue,
             }
             for token in self.backing.tokens(*holder) {
@@ -164,12 +173,15 @@ impl DecodedTransaction {
         holders.sort_unstable();
         for swap in &self.swaps {
             let holder = swap.event.holder;
+            let venue = swap.venue.name;
+            if swap.emitter == Emitter::UnlistedVault {
+                dropped.count(UNLISTED, venue);
+            }
             let first = holders.partition_point(|of| *of < holder);
             let is_alone = holders.get(first + 1) != Some(&holder);
             match leg(swap, is_alone, facts, rules, &mut self.backing) {
                 Ok(leg) => legs.push(leg),
-                Err(NoLeg::Unbacked) => dropped.unbacked += 1,
-                Err(NoLeg::NotAPool) => dropped.not_a_pool += 1,
+                Err(why) => dropped.count(why.reason(), venue),
             }
         }
         legs
@@ -185,10 +197,11 @@ fn leg(
     rules: &Rules,
     backing: &mut Backing,
 ) -> Result<Leg, NoLeg> {
-    let FoundSwap { venue, event: SwapEvent { pool, holder, recipient, .. }, place } = swap;
+    let FoundSwap { venue, emitter, event: SwapEvent { pool, holder, recipient, .. }, place } = swap;
+    let is_believed = *emitter == Emitter::ListedVault;
     let (tokens, claimed) = sides(swap, is_alone, facts, backing)?;
     let is_native = tokens.map(|token| rules.is_native(token));
-    let is_taken = |at: usize| venue.is_vault() || is_native[at];
+    let is_taken = |at: usize| is_believed || is_native[at];
     let cap = |at: usize| if is_taken(at) { claimed[at] } else { backing.cap(*holder, tokens[at], claimed[at]) };
     let capped: [Moved; 2] = [cap(0), cap(1)];
     let gain = |at: usize| capped[at].into.checked_sub(capped[at].out).filter(|raw| !raw.is_zero());
@@ -208,18 +221,22 @@ fn leg(
         }
     }
     let factory = match pool {
-        PoolId::Contract(pool) => facts.pools.get(pool).and_then(|pool| pool.factory),
-        PoolId::Key(_) => None,
+        PoolId::Contract(pool) if *emitter == Emitter::Pool => facts.pools.get(pool).and_then(|pool| pool.factory),
+        PoolId::Contract(_) | PoolId::Key(_) => None,
+    };
+    let named = || match emitter {
+        Emitter::UnlistedVault => format!("{}-like", venue.name),
+        Emitter::Pool | Emitter::ListedVault => venue.name.to_owned(),
     };
     Ok(Leg {
-        venue: factory.and_then(|factory| rules.venue(factory, venue.name)).unwrap_or_else(|| venue.name.to_owned()),
+        venue: factory.and_then(|factory| rules.venue(factory, venue.name)).unwrap_or_else(named),
         pool: *pool,
         holder: *holder,
         sold,
         bought,
         recipient: *recipient,
         place: *place,
-        is_proved: venue.is_vault() || is_native == [false; 2],
+        is_proved: is_believed || is_native == [false; 2],
     })
 }
 

@@ -51,8 +51,7 @@ pub struct Venue {
     pub name: &'static str,
     /// The signature of its swap event; the first topic is its hash.
     pub signature: &'static str,
-    /// The only contracts that are believed, and without a transfer beside each event; where empty, any contract whose
-    /// tokens moved.
+    /// The contracts that are believed without a transfer beside each event; all others as far as their tokens moved.
     pub emitters: &'static [Address],
     /// Reads the event; none when the log is not one, whatever its topic says.
     pub read: fn(&Log<'_>) -> Option<SwapEvent>,
@@ -74,6 +73,17 @@ impl Venue {
     pub fn is_vault(&self) -> bool {
         !self.emitters.is_empty()
     }
+}
+
+/// Whose word a swap event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Emitter {
+    /// A pool's own: it counts as far as tokens moved.
+    Pool,
+    /// That of a vault or manager in the list, which is believed.
+    ListedVault,
+    /// That of a contract which speaks like a vault and is not in the list: it counts as far as tokens moved.
+    UnlistedVault,
 }
 
 /// What names a pool.

@@ -3,7 +3,7 @@
 use crate::asking::Pin;
 use crate::chains::Proof;
 use crate::facts::{self, ContractFacts, WantedFacts};
-use crate::legs::{self, DecodedTransaction, DroppedEvents};
+use crate::legs::{self, DecodedTransaction};
 use crate::receipts::{self, Given, SingleReceipts};
 use crate::reference::Price;
 use crate::rpc::{Header, Receipt};
@@ -16,7 +16,7 @@ use crate::{events, hex, prove, reference, rpc};
 use alloy_primitives::Address;
 use chain_plugin_sdk::json::{Cursor, Malformed};
 use chain_plugin_sdk::jsonrpc::{self, Call, Kind};
-use chain_plugin_sdk::{Block, BlockId, Context, Failure, Host, Scanned, Span};
+use chain_plugin_sdk::{Block, BlockId, Context, DroppedEvents, Failure, Host, Scanned, Span};
 use std::collections::BTreeMap;
 
 /// The fact under which the host keeps the chain's number.
@@ -300,16 +300,12 @@ fn write_block(
     }
     let seconds = hex::quantity(block.header.timestamp).ok_or_else(|| unreadable("the time"))?;
     let parent = hex::hash(block.header.parent_hash).map(hex::encode).ok_or_else(|| unreadable("the parent"))?;
-    let counts = [("unbacked", dropped.unbacked), ("not-a-pool", dropped.not_a_pool)];
-    let counts = counts.into_iter().filter(|(_, count)| *count > 0);
     Ok(Block {
         height: block.height,
         hash: block.hash.clone(),
         parent: block.height.checked_sub(1).map(|height| BlockId { height, hash: parent }),
         timestamp_ms: seconds.saturating_mul(1_000),
         trades,
-        attributes: std::iter::once(("proof".to_owned(), proof.to_owned()))
-            .chain(counts.map(|(name, count)| (name.to_owned(), count.to_string())))
-            .collect(),
+        attributes: std::iter::once(("proof".to_owned(), proof.to_owned())).chain(dropped.attributes()).collect(),
     })
 }

@@ -18,7 +18,7 @@ pub mod izumi;
 pub mod carbon;
 
 use crate::hex;
-use crate::model::Venue;
+use crate::model::{Emitter, Venue};
 use crate::rpc::Log;
 
 /// All venues; a log carries the index of its own.
@@ -55,11 +55,15 @@ pub static VENUES: [Venue; 30] = [
     carbon::CARBON,
 ];
 
-/// The venue whose swap event this log may be.
+/// The venue whose swap event this log may be, and whose word it is.
 #[inline]
-pub fn venue_of(log: &Log<'_>) -> Option<&'static Venue> {
+pub fn venue_of(log: &Log<'_>) -> Option<(&'static Venue, Emitter)> {
     let venue = &VENUES[log.venue()?];
-    (!venue.is_vault() || venue.emitters.contains(&hex::address(log.address)?)).then_some(venue)
+    if !venue.is_vault() {
+        return Some((venue, Emitter::Pool));
+    }
+    let is_listed = venue.emitters.contains(&hex::address(log.address)?);
+    Some((venue, if is_listed { Emitter::ListedVault } else { Emitter::UnlistedVault }))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod amount;
 pub mod json;
 pub mod jsonrpc;
 pub mod memory;
+pub mod dropped;
 #[cfg(not(target_family = "wasm"))]
 pub mod replay;
 
@@ -18,6 +19,7 @@ pub use bindings::chaintape::plugin::types::{
     Transaction, Uint256, Usd, Valuation, Wake,
 };
 pub use bindings::chaintape::plugin::upstream::{Request, Response, UpstreamError};
+pub use dropped::DroppedEvents;
 pub use host::{ComponentHost, Host, Level};
 
 /// A kind of chain.

@@ -4,6 +4,7 @@ use crate::model::{Leg, LegFee, PoolAccount, ReportedTrade, SOL, Venue};
 use crate::parties::{KnownParties, PartyNet, PartyTransfer, Roles, party_transfers, roles};
 use crate::transfers::Transfer;
 use crate::view::TransactionView;
+use chain_plugin_sdk::DroppedEvents;
 use ruint::aliases::U256;
 use std::ops::Range;
 
@@ -44,7 +45,11 @@ pub(crate) struct VenueCall<'x> {
 
 /// The legs of one call: usually one, two in a two-hop swap, none where nothing was exchanged. Counts a reported trade
 /// that no transfer backs.
-pub(crate) fn legs_of_call(view: &TransactionView<'_, '_, '_>, of: &VenueCall<'_>, unbacked: &mut u64) -> Vec<Leg> {
+pub(crate) fn legs_of_call(
+    view: &TransactionView<'_, '_, '_>,
+    of: &VenueCall<'_>,
+    dropped: &mut DroppedEvents,
+) -> Vec<Leg> {
     let (at, venue) = (of.at, of.venue);
     let call = &view.tree.calls[at];
     let within = view.tree.within(at);
@@ -70,7 +75,9 @@ pub(crate) fn legs_of_call(view: &TransactionView<'_, '_, '_>, of: &VenueCall<'_
     let known = PartiesOfCall { view, call: at..call.end, pool, authority: venue.authority };
     let taker = reported.as_ref().map(|trade| trade.user.as_str()).or_else(|| venue.taker.and_then(account));
     let Some(roles) = roles(&between, taker, &known) else {
-        *unbacked += u64::from(reported.is_some());
+        if reported.is_some() {
+            dropped.count("unbacked", venue.name);
+        }
         return vec![];
     };
     let exchange = Exchange { transfers: &between, roles: &roles, venue, pool, call: at, known: &known };

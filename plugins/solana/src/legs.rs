@@ -7,6 +7,7 @@ use crate::model::{Leg, PoolAccount, Venue};
 use crate::venues::instructions::{is_loan_or_liquidity, is_no_swap};
 use crate::venues::{self, routers};
 use crate::view::TransactionView;
+use chain_plugin_sdk::DroppedEvents;
 use std::ops::Range;
 
 /// The legs of a transaction.
@@ -17,7 +18,7 @@ pub(crate) struct FoundLegs {
     /// Ranges of calls that are legs.
     pub(crate) covered: Vec<Range<usize>>,
     /// Trades that a venue's event reports and no transfer backs.
-    pub(crate) unbacked: u64,
+    pub(crate) dropped: DroppedEvents,
 }
 
 /// Whether a transaction may hold a leg at all: it has token accounts, and calls a program that is not a basic one.
@@ -42,7 +43,7 @@ pub(crate) fn find_legs(view: &TransactionView<'_, '_, '_>) -> FoundLegs {
             view.tree.within(at).filter(|at| venue_at[*at].is_some()).map(|at| at..calls[at].end).collect();
         let before = found.legs.len();
         let call = VenueCall { at, venue, nested: &nested, with_minting: false };
-        found.legs.extend(legs_of_call(view, &call, &mut found.unbacked));
+        found.legs.extend(legs_of_call(view, &call, &mut found.dropped));
         if found.legs.len() > before {
             found.covered.push(at..calls[at].end);
         }
@@ -51,7 +52,7 @@ pub(crate) fn find_legs(view: &TransactionView<'_, '_, '_>) -> FoundLegs {
         if let Some(trust) = trust_in_unknown(view, at, &venue_at, &found) {
             let unknown = VenueCall { at, venue: &UNKNOWN_VENUE, nested: &[], with_minting: trust == Trust::Router };
             let before = found.legs.len();
-            found.legs.extend(legs_of_call(view, &unknown, &mut found.unbacked));
+            found.legs.extend(legs_of_call(view, &unknown, &mut found.dropped));
             if found.legs.len() > before {
                 found.covered.push(at..call.end);
             }

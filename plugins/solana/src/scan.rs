@@ -135,7 +135,6 @@ impl ParentChain {
 
 /// The block in the form of the contract, with its trades.
 fn contract_block(slot: u64, block: &NodeBlock<'_>, time: &BlockTime, found: BlockTrades) -> chain_plugin_sdk::Block {
-    let unbacked = (found.unbacked > 0).then(|| ("unbacked".to_owned(), found.unbacked.to_string()));
     let estimated = time.is_estimated.then(|| ("time".to_owned(), "estimated".to_owned()));
     let proof = ("proof".to_owned(), PROOF.to_owned());
     chain_plugin_sdk::Block {
@@ -144,7 +143,7 @@ fn contract_block(slot: u64, block: &NodeBlock<'_>, time: &BlockTime, found: Blo
         parent: (slot > 0).then(|| BlockId { height: block.parent_slot, hash: block.previous_blockhash.to_owned() }),
         timestamp_ms: time.ms,
         trades: found.trades,
-        attributes: [Some(proof), estimated, unbacked].into_iter().flatten().collect(),
+        attributes: [Some(proof), estimated].into_iter().flatten().chain(found.dropped.attributes()).collect(),
     }
 }
 

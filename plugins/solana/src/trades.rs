@@ -14,7 +14,7 @@ use crate::venues::routers;
 use crate::view::TransactionView;
 use crate::worth::{SolPrice, valuation};
 use chain_plugin_sdk::amount::uint256;
-use chain_plugin_sdk::{AssetAmount, Side, Trade};
+use chain_plugin_sdk::{AssetAmount, DroppedEvents, Side, Trade};
 use netting::RouteKind;
 use ruint::aliases::U256;
 use std::collections::BTreeMap;
@@ -36,13 +36,13 @@ pub(crate) struct BlockTrades {
     /// In chain order.
     pub(crate) trades: Vec<Trade>,
     /// How many trades are reported by an event that no transfer backs; these are counted and not published.
-    pub(crate) unbacked: u64,
+    pub(crate) dropped: DroppedEvents,
 }
 
 /// Finds the trades of a block's transactions. Worth comes last, because only all legs of the block show what SOL cost.
 pub(crate) fn find_trades(transactions: &[NodeTransaction<'_>], rules: &Rules<'_>) -> BlockTrades {
     let mut price = SolPrice::default();
-    let (mut trades, mut unbacked) = (vec![], 0);
+    let (mut trades, mut dropped) = (vec![], DroppedEvents::default());
     for transaction in transactions {
         let tree = CallTree::from_transaction(transaction);
         if !legs::may_trade(transaction, &tree) {
@@ -52,8 +52,8 @@ pub(crate) fn find_trades(transactions: &[NodeTransaction<'_>], rules: &Rules<'_
         let transfers = transfers_of(&tree, &accounts);
         let view =
             TransactionView { transaction, tree: &tree, accounts: &accounts, transfers: &transfers, cash: rules.cash };
-        let found = legs::find_legs(&view);
-        unbacked += found.unbacked;
+        let mut found = legs::find_legs(&view);
+        dropped.add(std::mem::take(&mut found.dropped));
         found.legs.iter().for_each(|leg| price.count_leg(leg, rules.cash));
         trades.extend(trades_of_transaction(&view, found, rules));
     }
@@ -61,7 +61,7 @@ pub(crate) fn find_trades(transactions: &[NodeTransaction<'_>], rules: &Rules<'_
         trade.valuation = unvalued.valuation(rules.cash, &price);
         trade
     });
-    BlockTrades { trades: valued.collect(), unbacked }
+    BlockTrades { trades: valued.collect(), dropped }
 }
 
 /// A trade's route with its legs, kept until the price of SOL in the block is known.

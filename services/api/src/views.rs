@@ -5,7 +5,7 @@ mod chains;
 mod explained;
 
 pub(crate) use boards::{DriftPage, FeePage, FeeView, Leaderboard, UserHistory};
-pub(crate) use chains::{ChainCondition, ChainList, ChainState, ChainView, WatchView};
+pub(crate) use chains::{ChainCondition, ChainList, ChainState, ChainView, DroppedView, WatchView};
 pub(crate) use explained::{Explanation, StepView};
 
 use api_domain::{BalanceRow, PositionRow, Totals, TotalsRow, WalletRow};

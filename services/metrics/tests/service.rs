@@ -260,6 +260,7 @@ fn finalized(chain: &str, height: u64) -> Record {
         covered: vec![],
         candidates: vec![],
         unbacked: 0,
+        dropped: BTreeMap::new(),
         waiting: false,
         since: 0,
         endpoint: None,

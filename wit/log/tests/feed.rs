@@ -43,6 +43,7 @@ fn progress(chain: &str, live: &Partition, count: u64, next: u64) -> Record {
         covered: vec![Covered { from: 1, to: 5 }, Covered { from: 8, to: 9 }],
         candidates: vec![],
         unbacked: 0,
+        dropped: BTreeMap::new(),
         waiting: false,
         since: 0,
         endpoint: None,

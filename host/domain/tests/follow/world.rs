@@ -1,8 +1,8 @@
 //! What these tests run on: a node with scripted views, a tape in memory and a clock that counts reads of the head.
 
 use ingest_domain::{
-    AppendOutcome, Beginning, Block, ChainReader, ChainState, Clock, Coverage, Cursor, End, Failure, FollowObserver,
-    Journal, Lease, Plan, Progress, Range, Request, RequestKind, Scanned, Step, Tape, Tip, follow,
+    AppendOutcome, Beginning, Block, ChainReader, ChainState, Clock, Coverage, Cursor, DroppedCounts, End, Failure,
+    FollowObserver, Journal, Lease, Plan, Progress, Range, Request, RequestKind, Scanned, Step, Tape, Tip, follow,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,7 +60,15 @@ impl View {
             .checked_sub(1)
             .map(|below| self.id(below).unwrap_or(BlockId { height: below, hash: hash(0, below) }));
         let trades = (0..2).map(|index| trade(&id, index)).collect();
-        Some(Block { id, parent, timestamp_ms: height, trades, unbacked: 1, proof: "test".into() })
+        Some(Block {
+            id,
+            parent,
+            timestamp_ms: height,
+            trades,
+            unbacked: 1,
+            dropped: DroppedCounts::default(),
+            proof: "test".into(),
+        })
     }
 
     pub(crate) fn latest(&self) -> u64 {

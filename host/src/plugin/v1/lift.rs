@@ -2,11 +2,14 @@
 //! whatever the wire would refuse, before any of it is on the tape.
 
 use super::{CallError, wit};
-use ingest_domain::{Block, Scanned, Tip};
+use ingest_domain::{Block, DroppedCounts, Scanned, Tip};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use tape::{AssetAmount, BlockId, BlockRef, Detector, Fee, Leg, Raw, Side, Trade, Trader, Transaction, Usd, Valuation};
 use wire::check;
+
+/// Longest name of a reason or venue that is counted.
+const MAX_DROPPED_NAME_BYTES: usize = 32;
 
 /// Converts the contract's types into the domain's.
 pub(super) struct Lift {
@@ -47,6 +50,7 @@ impl Lift {
         let place = BlockRef { id: id.clone(), timestamp_ms: block.timestamp_ms };
         let attribute = |name: &str| block.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value);
         let unbacked = attribute("unbacked").and_then(|count| count.parse().ok()).unwrap_or(0);
+        let dropped = dropped(&block.attributes);
         let proof: Arc<str> = attribute("proof").map_or("none", String::as_str).into();
         check::id("attributes.proof", &proof).map_err(|invalid| refused(&format!("block {height}"), &invalid))?;
         let mut trades = Vec::with_capacity(block.trades.len());
@@ -59,7 +63,7 @@ impl Lift {
             }
             trades.push(trade);
         }
-        Ok(Block { id, parent, timestamp_ms: block.timestamp_ms, trades, unbacked, proof })
+        Ok(Block { id, parent, timestamp_ms: block.timestamp_ms, trades, unbacked, dropped, proof })
     }
 
     /// The trade, unless the wire would refuse it.
@@ -113,6 +117,23 @@ fn block_id(what: &str, id: wit::BlockId) -> Result<BlockId, CallError> {
 /// What was delivered, and the rule of the wire that it breaks.
 fn refused(what: &str, invalid: &wire::Invalid) -> CallError {
     CallError::Broken(format!("{what} that the tape does not take: {invalid}"))
+}
+
+/// What the attributes `dropped.REASON.VENUE` count; one whose name or number is none is left out.
+fn dropped(attributes: &[(String, String)]) -> DroppedCounts {
+    let is_part = |part: &str| {
+        let is_id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=MAX_DROPPED_NAME_BYTES).contains(&part.len()) && part.bytes().all(is_id)
+    };
+    let mut counts = DroppedCounts::default();
+    for (name, value) in attributes {
+        let Some(kind) = name.strip_prefix("dropped.") else { continue };
+        let is_kind = kind.split_once('.').is_some_and(|(reason, venue)| is_part(reason) && is_part(venue));
+        if let (true, Ok(count)) = (is_kind, value.parse()) {
+            counts.count(&kind.into(), count);
+        }
+    }
+    counts
 }
 
 /// Names with their values; several values of one name stand side by side.

@@ -1,7 +1,7 @@
 //! Balancer: vaults that hold the tokens of all pools, and the first version, whose pools hold their own.
 //!
-//! Of vaults only Balancer's own count, and their events need no transfer beside them: between two pools of a vault
-//! nothing moves.
+//! The events of Balancer's own vaults need no transfer beside them: between two pools of a vault nothing moves. Those of
+//! another vault count as far as its tokens moved.
 
 use crate::hex;
 use crate::model::{Claim, PoolId, SwapEvent, Venue};

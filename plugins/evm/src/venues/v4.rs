@@ -1,7 +1,7 @@
 //! Uniswap V4: one manager holds the tokens of all pools; a pool is a key, and its event names it by the key's hash.
 //!
-//! Only the managers that Uniswap deployed count. Their events need no transfer beside them: a manager lets nobody leave
-//! with a debt, and between two of its pools nothing moves.
+//! The events of the managers that Uniswap deployed need no transfer beside them: a manager lets nobody leave with a debt,
+//! and between two of its pools nothing moves. Those of another manager count as far as its tokens moved.
 
 use crate::hex;
 use crate::model::{Claim, PoolId, SwapEvent, Venue};

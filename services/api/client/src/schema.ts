@@ -406,6 +406,11 @@ export interface components {
             display: {
                 [key: string]: string;
             };
+            /**
+             * @description What looks like a trade and became none, counted since the chain began, by reason and venue: a count that grows
+             *     is a venue that is new, or one that is read wrongly.
+             */
+            dropped: components["schemas"]["DroppedView"][];
             /** @description The endpoint in use, or those that do not answer, by name. */
             endpoint?: string | null;
             finalized?: components["schemas"]["BlockView"] | null;
@@ -472,6 +477,21 @@ export interface components {
              * @description When the balance was taken, milliseconds since the Unix epoch.
              */
             takenAt: number;
+        };
+        /** @description How many events of one venue became no trade for one reason. */
+        DroppedView: {
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /**
+             * @description `unbacked`: nothing moved as the event says; `not-a-pool`: its tokens are unknown; `unlisted`: it is of a vault that
+             *     is not in the plugin's list, and counts as far as tokens moved; an open list.
+             */
+            reason: string;
+            /** @description Whose events they look like; `other` where there are too many kinds. */
+            venue: string;
         };
         /** @description A position and one page of the trades that its figures are made of, oldest first. */
         Explanation: {
@@ -1164,6 +1184,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The address is longer than 8192 bytes */
             414: {
                 headers: {
@@ -1227,6 +1256,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The address is longer than 8192 bytes */
             414: {
                 headers: {
@@ -1236,7 +1274,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests */
+            /** @description Too many requests, or the day's quota of the API key is used up */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1298,6 +1336,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The address is longer than 8192 bytes */
             414: {
                 headers: {
@@ -1307,7 +1354,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests */
+            /** @description Too many requests, or the day's quota of the API key is used up */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1345,6 +1392,15 @@ export interface operations {
             };
             /** @description Not a WebSocket handshake */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is unknown */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1448,6 +1504,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The address is longer than 8192 bytes */
             414: {
                 headers: {
@@ -1457,7 +1522,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests */
+            /** @description Too many requests, or the day's quota of the API key is used up */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1521,6 +1586,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The address is longer than 8192 bytes */
             414: {
                 headers: {
@@ -1530,7 +1604,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests */
+            /** @description Too many requests, or the day's quota of the API key is used up */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1594,6 +1668,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The address is longer than 8192 bytes */
             414: {
                 headers: {
@@ -1603,7 +1686,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests */
+            /** @description Too many requests, or the day's quota of the API key is used up */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1665,6 +1748,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The address is longer than 8192 bytes */
             414: {
                 headers: {
@@ -1674,7 +1766,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests */
+            /** @description Too many requests, or the day's quota of the API key is used up */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1736,6 +1828,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The address is longer than 8192 bytes */
             414: {
                 headers: {
@@ -1745,7 +1846,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests */
+            /** @description Too many requests, or the day's quota of the API key is used up */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1809,6 +1910,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The address is longer than 8192 bytes */
             414: {
                 headers: {
@@ -1818,7 +1928,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests */
+            /** @description Too many requests, or the day's quota of the API key is used up */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1882,6 +1992,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The address is longer than 8192 bytes */
             414: {
                 headers: {
@@ -1891,7 +2010,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests */
+            /** @description Too many requests, or the day's quota of the API key is used up */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1957,6 +2076,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no such position */
             404: {
                 headers: {
@@ -1975,7 +2103,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests */
+            /** @description Too many requests, or the day's quota of the API key is used up */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2045,6 +2173,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The address is longer than 8192 bytes */
             414: {
                 headers: {
@@ -2054,7 +2191,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests */
+            /** @description Too many requests, or the day's quota of the API key is used up */
             429: {
                 headers: {
                     [name: string]: unknown;

@@ -16,6 +16,7 @@ use std::sync::Arc;
         (status = 200, description = "The chains, by id", body = ChainList),
         (status = 304, description = "Unchanged since the given ETag"),
         (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The API key is unknown", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many requests", body = Problem, content_type = "application/problem+json"),
     )
 )]

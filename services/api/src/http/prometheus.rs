@@ -3,7 +3,7 @@
 use super::params::Params;
 use super::problem::Problem;
 use crate::App;
-use crate::views::{ChainState, ChainView};
+use crate::views::{ChainState, ChainView, DroppedView};
 use axum::extract::{Request, State};
 use axum::http::{Uri, header};
 use axum::middleware::Next;
@@ -113,8 +113,26 @@ pub(crate) async fn show(State(app): State<Arc<App>>, uri: Uri) -> Result<Respon
     Ok((headers, text).into_response())
 }
 
-/// One gauge per chain and state: 1 for the state that it is in.
+/// How each chain is doing: its state, how far behind it is, and what its plugin did not understand.
 fn write_chains(text: &mut String, chains: &[ChainView]) {
+    write_states(text, chains);
+    text.push_str("# HELP chaintape_chain_lag_blocks Heights between the newest block of the node and of the tape.\n");
+    text.push_str("# TYPE chaintape_chain_lag_blocks gauge\n");
+    for ChainView { chain, lag_blocks, .. } in chains {
+        let _ = writeln!(text, "chaintape_chain_lag_blocks{{chain=\"{chain}\"}} {lag_blocks}");
+    }
+    text.push_str("# HELP chaintape_chain_dropped_total What looks like a trade and became none.\n");
+    text.push_str("# TYPE chaintape_chain_dropped_total counter\n");
+    for ChainView { chain, dropped, .. } in chains {
+        for DroppedView { reason, venue, count } in dropped {
+            let labels = format!("chain=\"{chain}\",reason=\"{reason}\",venue=\"{venue}\"");
+            let _ = writeln!(text, "chaintape_chain_dropped_total{{{labels}}} {count}");
+        }
+    }
+}
+
+/// One gauge per chain and state: 1 for the state that it is in.
+fn write_states(text: &mut String, chains: &[ChainView]) {
     text.push_str("# HELP chaintape_chain_state 1 for the state that the chain is in.\n");
     text.push_str("# TYPE chaintape_chain_state gauge\n");
     for view in chains {

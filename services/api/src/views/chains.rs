@@ -47,6 +47,9 @@ pub(crate) struct ChainView {
     pub(crate) proof: String,
     /// Trades without backing that were counted and not published.
     pub(crate) unbacked: u64,
+    /// What looks like a trade and became none, counted since the chain began, by reason and venue: a count that grows
+    /// is a venue that is new, or one that is read wrongly.
+    pub(crate) dropped: Vec<DroppedView>,
     /// Versions of the plugin that were dropped in and are not in force, and why.
     pub(crate) candidates: Vec<CandidateView>,
     /// Counts that must be zero.
@@ -57,6 +60,25 @@ pub(crate) struct ChainView {
     pub(crate) display: BTreeMap<String, String>,
     /// When this was the case, milliseconds since the Unix epoch.
     pub(crate) at: u64,
+}
+
+/// How many events of one venue became no trade for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct DroppedView {
+    /// `unbacked`: nothing moved as the event says; `not-a-pool`: its tokens are unknown; `unlisted`: it is of a vault that
+    /// is not in the plugin's list, and counts as far as tokens moved; an open list.
+    pub(crate) reason: String,
+    /// Whose events they look like; `other` where there are too many kinds.
+    pub(crate) venue: String,
+    /// How many.
+    pub(crate) count: u64,
+}
+
+impl From<(String, u64)> for DroppedView {
+    fn from((kind, count): (String, u64)) -> Self {
+        let (reason, venue) = kind.split_once('.').unwrap_or((&kind, "other"));
+        Self { reason: reason.to_owned(), venue: venue.to_owned(), count }
+    }
 }
 
 /// A version of a plugin that is not in force.
@@ -236,6 +258,7 @@ impl From<ChainProgressed> for ChainView {
             plugin: PluginView { id: detector.plugin, version: detector.version, digest: detector.digest },
             proof: progress.proof,
             unbacked: progress.unbacked,
+            dropped: progress.dropped.into_iter().map(DroppedView::from).collect(),
             candidates: progress.candidates.into_iter().map(CandidateView::from).collect(),
             watch: WatchView::default(),
             covered: progress.covered.into_iter().map(|run| HeightsView { from: run.from, to: run.to }).collect(),

@@ -4,7 +4,7 @@ use crate::ground::{Ground, event, folded_row, position_row, read_row, totals_ro
 use crate::serving::{EVENT_TIMEOUT, Listener, Serving};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tape::{AssetAmount, Event, Leg, Raw, Status};
 use tape_log::{Log, Target, topics};
@@ -35,6 +35,7 @@ pub(crate) fn progress(lag_blocks: u64) -> ChainProgressed {
         partitions: vec![],
         candidates: vec![],
         unbacked: 0,
+        dropped: BTreeMap::new(),
         waiting: false,
         since: 0,
         endpoint: None,

@@ -87,6 +87,7 @@ pub(crate) fn progress(providers: &[(&str, &str)]) -> ChainProgressed {
         partitions: vec![],
         candidates: vec![],
         unbacked: 0,
+        dropped: BTreeMap::new(),
         waiting: false,
         since: 0,
         endpoint: None,

@@ -5,6 +5,7 @@ use super::trade;
 use crate::check::Invalid;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use tape::{Status, Trade};
 
 /// Key of a chain's cursor.
@@ -135,6 +136,9 @@ pub struct Cursor {
     pub history: Vec<super::progress::PartitionProgress>,
     /// Running count of legs without backing.
     pub unbacked: u64,
+    /// Running counts of what looks like a trade and became none, by `REASON.VENUE`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped: BTreeMap<String, u64>,
 }
 
 /// One part of an unfinalized block.

@@ -59,6 +59,9 @@ pub struct ChainProgressed {
     /// Trades without backing that were counted and not published, since the chain began.
     #[serde(default)]
     pub unbacked: u64,
+    /// What looks like a trade and became none, counted since the chain began, by `REASON.VENUE`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped: BTreeMap<String, u64>,
     /// The chain cannot be read now and is tried again; `reason` says why. A chain that was never followed has no
     /// network and no block then.
     #[serde(default, skip_serializing_if = "is_false")]
