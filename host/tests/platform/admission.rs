@@ -1,7 +1,7 @@
 //! A file that is not a plugin is refused with the stage, a sentence that says what is wrong, and the cure.
 
-use crate::components::Recipe;
 use chain_ingestor::plugin::{Engine, Gate, Stage, Verdict, admit};
+use guests::Recipe;
 use std::time::{Duration, Instant};
 
 async fn refused(bytes: &[u8]) -> Verdict {

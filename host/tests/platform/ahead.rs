@@ -1,9 +1,9 @@
 //! Scanning ahead: several spans at once while a chain is far below its final head, handed over in order, and never across a
 //! failure, a change of version, or what is not final.
 
-use crate::components::Recipe;
 use crate::live::{RunningCatalog, version};
 use chain_ingestor::source::{FailureLog, Source};
+use guests::Recipe;
 use ingest_domain::{ChainReader, Failure, Scanned};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -2,7 +2,6 @@
 //! runs in a process of its own, whose resident memory must not grow by more than the call's limits and 64 MiB.
 #![cfg(target_os = "linux")]
 
-use crate::components::Recipe;
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::any;
@@ -12,6 +11,8 @@ use chain_ingestor::chainfile::Limits;
 use chain_ingestor::plugin::v1;
 use chain_ingestor::plugin::{AnswerSource, CallContext, CallResources, Engine, Gate, admit};
 use chain_ingestor::upstream::{Endpoint, Upstream};
+use guests::Recipe;
+use guests::hostile::{CACHE, ONE_FACT, amplifier_of_one_key};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -23,29 +24,6 @@ const AMPLIFIER: &str = "CHAINTAPE_TEST_AMPLIFIER";
 
 const SEND: &str = r#"(import "chaintape:plugin/upstream@CONTRACT" "send" (func $send (param i32 i32 i32)))"#;
 const WRITE: &str = r#"(import "chaintape:plugin/log@CONTRACT" "write" (func $write (param i32 i32 i32)))"#;
-const CACHE: &str = r#"(import "chaintape:plugin/cache@CONTRACT" "put" (func $put (param i32 i32)))
-    (import "chaintape:plugin/cache@CONTRACT" "get" (func $get (param i32 i32 i32)))"#;
-
-/// `$fact` puts 64 KiB under the key `w`; `$keys` is a list of so many such keys.
-const ONE_FACT: &str = "
-    (func $fact
-        (local $at i32)
-        (local.set $at (call $alloc (i32.const 16)))
-        (i32.store (local.get $at) (i32.const 256)) (i32.store offset=4 (local.get $at) (i32.const 1))
-        (i32.store offset=8 (local.get $at) (call $alloc (i32.const 65536)))
-        (i32.store offset=12 (local.get $at) (i32.const 65536))
-        (i32.store8 (i32.load offset=8 (local.get $at)) (i32.const 1))
-        (call $put (local.get $at) (i32.const 1)))
-    (func $keys (param $count i32) (result i32)
-        (local $at i32) (local $i i32)
-        (local.set $at (call $alloc (i32.mul (local.get $count) (i32.const 8))))
-        (loop $more
-            (i32.store (i32.add (local.get $at) (i32.mul (local.get $i) (i32.const 8))) (i32.const 256))
-            (i32.store offset=4 (i32.add (local.get $at) (i32.mul (local.get $i) (i32.const 8))) (i32.const 1))
-            (local.set $i (i32.add (local.get $i) (i32.const 1)))
-            (br_if $more (i32.lt_u (local.get $i) (local.get $count))))
-        (local.get $at))";
-
 /// `$entries` puts 60,000 entries of one byte, each under a key of four bytes that no other round has.
 const MANY_ENTRIES: &str = "
     (func $entries (param $list i32) (param $keys i32) (param $round i32)
@@ -113,10 +91,8 @@ fn amplifier(name: &str) -> (Recipe, Run, &'static str) {
 fn of_cache(name: &str) -> Option<(Recipe, Run, &'static str)> {
     Some(match name {
         "one key again and again" => {
-            let scan = "(call $fact) (call $get (call $keys (i32.const 32768)) (i32.const 32768)
-                (call $alloc (i32.const 8))) (call $one_block (local.get $first))";
             let says = "with its answers of the cache: raise `call_bytes` of the chain's `[limits]`";
-            (cache(ONE_FACT, scan), Run::Scan, says)
+            (amplifier_of_one_key(), Run::Scan, says)
         }
         "too many keys" => {
             let scan = "(local.set $at (call $keys (i32.const 60000)))

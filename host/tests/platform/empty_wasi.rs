@@ -1,9 +1,9 @@
 //! Components that import WASI run with an empty WASI whose clock stands still and whose random bytes repeat.
 
-use crate::components::Recipe;
 use crate::hostile::{admitted, scan};
 use chain_ingestor::cache::Cache;
 use chain_ingestor::plugin::Engine;
+use guests::Recipe;
 
 /// As much of WASI as is asked for here.
 const WASI: &[&str] = &[

@@ -1,6 +1,5 @@
 //! A plugin that fails: the failure is narrowed to a block, published as a cassette, and handled by the chain's policy.
 
-use crate::components::{Recipe, drop_in};
 use crate::live::{RunningCatalog, version};
 use chain_ingestor::Settings;
 use chain_ingestor::cassette::Cassette;
@@ -9,6 +8,7 @@ use chain_ingestor::plugin::{Engine, Gate, admit};
 use chain_ingestor::requests::{RequestKind, request_record};
 use chain_ingestor::source::{FailureLog, Source};
 use environment::{Problems, Shutdown};
+use guests::{Recipe, drop_in};
 use ingest_domain::{ChainReader, Failure, Scanned};
 use std::collections::HashMap;
 use std::time::Duration;

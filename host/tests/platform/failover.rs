@@ -1,9 +1,9 @@
 //! An endpoint that fails for one height: after a few tries the next endpoint is asked, and where none has the height,
 //! the heights before it are still scanned.
 
-use crate::components::Recipe;
 use crate::live::RunningCatalog;
 use chain_ingestor::source::{FailureLog, Source};
+use guests::Recipe;
 use ingest_domain::{ChainReader, Failure, Scanned};
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,10 +1,10 @@
 //! The sandbox: how each kind of hostile plugin is stopped, and that other plugins go on meanwhile.
 
-use crate::components::{ONE_BLOCK, Recipe};
 use chain_ingestor::cache::Cache;
 use chain_ingestor::chainfile::Limits;
 use chain_ingestor::plugin::v1::{self, CallError};
 use chain_ingestor::plugin::{Admitted, CallContext, CallResources, Engine, Gate, admit};
+use guests::{ONE_BLOCK, Recipe};
 use ingest_domain::Scanned;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

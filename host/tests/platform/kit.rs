@@ -1,8 +1,8 @@
 //! The commands for plugin authors, on a plugin made in the test.
 
-use crate::components::Recipe;
 use chain_ingestor::kit;
 use chain_ingestor::plugin::Gate;
+use guests::Recipe;
 use std::collections::HashMap;
 use std::path::PathBuf;
 

@@ -1,11 +1,11 @@
 //! While the process runs: files come, change and go, and the listing follows.
 
-use crate::components::{Recipe, drop_in, marked};
 use chain_ingestor::Settings;
 use chain_ingestor::catalog::{Catalog, Entry, Keeper, Listing};
 use chain_ingestor::plugin::Engine;
 use chain_ingestor::status::{self, FileStatus};
 use environment::Problems;
+use guests::{Recipe, drop_in, marked};
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! The plugin platform: what is admitted, what hostile plugins can do, what happens while the process runs.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-mod components;
 mod admission;
 mod hostile;
 mod amplifiers;

@@ -1,40 +1,14 @@
 //! What the wire would refuse is refused before it is on the tape, naming the field, and other chains go on.
 
-use crate::components::Recipe;
 use crate::hostile::{admitted, scan};
 use chain_ingestor::Settings;
 use chain_ingestor::cache::Cache;
 use chain_ingestor::plugin::Engine;
 use environment::{Problems, Shutdown};
+use guests::hostile::{NO_TRADER, with_trade};
 use std::collections::HashMap;
 use std::time::Duration;
 use tape_log::{Log, Target, topics};
-
-/// A component whose every block holds one trade; `patch` changes the trade at `$t` or the block at `$block`.
-pub(crate) fn with_trade(id: &'static str, patch: &str) -> Recipe {
-    let functions = format!(
-        "(func $poisoned (param $first i64) (result i32)
-            (local $t i32) (local $at i32) (local $block i32)
-            (local.set $t (call $alloc (i32.const 288)))
-            (i32.store offset=0 (local.get $t) (i32.const 256)) (i32.store offset=4 (local.get $t) (i32.const 3))
-            (i32.store offset=8 (local.get $t) (i32.const 384)) (i32.store offset=12 (local.get $t) (i32.const 4))
-            (i32.store offset=20 (local.get $t) (i32.const 256)) (i32.store offset=24 (local.get $t) (i32.const 3))
-            (i32.store offset=44 (local.get $t) (i32.const 256)) (i32.store offset=48 (local.get $t) (i32.const 3))
-            (i32.store offset=52 (local.get $t) (i32.const 256)) (i32.store offset=56 (local.get $t) (i32.const 3))
-            (i32.store offset=64 (local.get $t) (i32.const 256)) (i32.store offset=68 (local.get $t) (i32.const 3))
-            (i32.store offset=128 (local.get $t) (i32.const 320)) (i32.store offset=132 (local.get $t) (i32.const 5))
-            (i64.store offset=72 (local.get $t) (i64.const 5)) (i64.store offset=136 (local.get $t) (i64.const 7))
-            (local.set $at (call $one_block (local.get $first)))
-            (local.set $block (i32.load offset=8 (local.get $at)))
-            (i64.store offset=40 (local.get $block) (i64.const 1790000000000))
-            (i32.store offset=48 (local.get $block) (local.get $t)) (i32.store offset=52 (local.get $block) (i32.const 1))
-            {patch}
-            (local.get $at))"
-    );
-    Recipe { id, functions, scan: "(call $poisoned (local.get $first))", ..Recipe::default() }
-}
-
-const NO_TRADER: &str = "(i32.store offset=48 (local.get $t) (i32.const 0))";
 
 #[tokio::test]
 async fn what_the_wire_would_refuse_is_not_lifted_and_its_field_is_named() {

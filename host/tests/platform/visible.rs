@@ -1,9 +1,9 @@
 //! A chain that cannot be followed is visible and harms no other: a poisoned journal, a missing plugin, a refused file.
 
-use crate::components::Recipe;
-use crate::poison::with_trade;
 use chain_ingestor::{ChainCommand, Settings};
 use environment::{Problems, Shutdown};
+use guests::Recipe;
+use guests::hostile::with_trade;
 use std::collections::HashMap;
 use std::time::Duration;
 use tape_log::{Log, Record, Target, topics};

@@ -5,6 +5,8 @@
 //! decide how processes interleave: the same seed tries the same faults, not the same interleaving.
 
 mod failover;
+mod hostile;
+mod last_act;
 mod oracle;
 mod plan;
 mod process;
@@ -13,6 +15,7 @@ mod rig;
 pub use failover::failover;
 
 use anyhow::{Context, ensure};
+use last_act::LastAct;
 use nodes::mock::Faults;
 use plan::{FIRST_FOLLOWED_HEIGHT, Role, Strike};
 use rig::Rig;
@@ -131,6 +134,9 @@ pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
     let stillest_ms = watch.end().await;
     let mut verdict = oracle::compare_with_truth(&rig, &options.database).await?;
     findings.append(&mut verdict.findings);
+    let last_act = LastAct::of_seed(options.seed);
+    println!("chaos: [{:>5} s] last {last_act:?}", begun.elapsed().as_secs());
+    findings.extend(last_act::perform(last_act, &mut rig, options).await.with_context(|| format!("{last_act:?}"))?);
     let verdict = Verdict { faults: options.faults, seed: options.seed, stillest_ms, seconds, findings, ..verdict };
     rig.tear_down(options, verdict.holds()).await?;
     Ok(verdict)
@@ -155,7 +161,7 @@ async fn wait_for_trades(log: &Log) -> anyhow::Result<()> {
 }
 
 async fn inject(strike: &Strike, rig: &mut Rig, options: &ChaosOptions) -> anyhow::Result<()> {
-    let Rig { processes, log, nodes, faults, chains, plugins, .. } = rig;
+    let Rig { processes, log, nodes, faults, chains, plugins, guests, .. } = rig;
     match strike {
         Strike::Kill(role) => processes.kill(*role)?,
         Strike::CrashAt(role, place, times) => processes.crash_at(*role, place, *times).await?,
@@ -195,6 +201,7 @@ async fn inject(strike: &Strike, rig: &mut Rig, options: &ChaosOptions) -> anyho
             processes.command(&["rewind", "--chain", &chains[*chain % chains.len()], "--to", &to]).await?;
         }
         Strike::Swap(mark) => plugins.swap(*mark)?,
+        Strike::Guest(guest, mark) => guests.invite(*guest, *mark, plugins)?,
         Strike::Poison => oracle::publish_poison(log).await,
         Strike::Server(which) => {
             let (program, arguments) =

@@ -8,9 +8,11 @@ mod databases;
 mod tape;
 mod truth;
 
+pub(super) use books::tables;
 pub(super) use databases::{create_database, drop_database};
 
 use super::Verdict;
+use super::hostile::is_guest;
 use super::rig::Rig;
 use ::tape::{Partition, Start, Trade};
 use anyhow::{Context, ensure};
@@ -56,6 +58,9 @@ pub(super) fn watch_stillness(log: Log) -> StillnessWatch {
                 arrival = reader.next() => {
                     let Ok(Arrival::Records { records, .. }) = arrival else { continue };
                     for record in records {
+                        if is_guest(&record.key) {
+                            continue;
+                        }
                         let now = Instant::now();
                         if let Some(before) = last.insert(record.key, now) {
                             stillest = stillest.max(now - before);
@@ -161,7 +166,7 @@ async fn newest_progress(log: &Log) -> anyhow::Result<BTreeMap<String, progress:
 
 /// Compares topics, tables and the api with the truth.
 pub(super) async fn compare_with_truth(rig: &Rig, server: &str) -> anyhow::Result<Verdict> {
-    let Rig { log, database, chains, nodes, api, .. } = rig;
+    let Rig { log, database, chains, nodes, api, guests, .. } = rig;
     let mut findings = vec![];
     let truth = truth::trades(chains, nodes);
     let tape = tape::read_tape(log, &mut findings).await?;
@@ -173,6 +178,7 @@ pub(super) async fn compare_with_truth(rig: &Rig, server: &str) -> anyhow::Resul
     tape::count_records(log, &tape, &mut findings).await?;
     let books_equal = books::compare(log, database, server, &truth, &mut findings).await?;
     compare_api(*api, chains, &mut findings).await?;
+    findings.extend(guests.findings(&newest_progress(log).await?));
     Ok(Verdict {
         faults: 0,
         seed: 0,

@@ -1,5 +1,6 @@
 //! The plan of a run: which fault is injected when, drawn from a seed.
 
+use super::hostile::Guest;
 use mock_plugin::Random;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub(super) enum Strike {
     Rewind(usize, u64),
     /// Another version of the plugin is dropped into the folder.
     Swap(u8),
+    /// A hostile plugin is dropped in, with a chain of its own.
+    Guest(Guest, u8),
     /// Records that cannot be decoded are published.
     Poison,
     /// The broker or the database is killed and started again.
@@ -53,6 +56,9 @@ pub(super) enum Strike {
 impl Strike {
     /// The word that names its kind.
     fn kind(&self) -> String {
+        if let Self::Guest(guest, _) = self {
+            return format!("{guest:?}");
+        }
         format!("{self:?}").split(['(', '{']).next().unwrap_or_default().trim().to_owned()
     }
 }
@@ -103,8 +109,12 @@ impl Strikes {
         };
         let chain = usize::try_from(self.random.below(3)).unwrap_or(0);
         match self.random.below(100) {
-            0..28 => Strike::Kill(role),
-            28..56 => {
+            0..26 => Strike::Kill(role),
+            26..30 => {
+                let guest = Guest::ALL[usize::try_from(self.random.below(4)).unwrap_or(0)];
+                Strike::Guest(guest, u8::try_from(self.random.below(256)).unwrap_or(0))
+            }
+            30..56 => {
                 let places: &[&'static str] = match role {
                     Role::Ingestor(_) => &INGESTOR_CRASH_PLACES,
                     Role::Metrics(_) => &METRICS_CRASH_PLACES,
@@ -151,7 +161,7 @@ mod tests {
         };
         assert_eq!(drawn(1), drawn(1));
         assert_ne!(drawn(1), drawn(2));
-        assert_eq!(Strikes::kinds().len(), 13, "{:?}", Strikes::kinds());
+        assert_eq!(Strikes::kinds().len(), 17, "{:?}", Strikes::kinds());
         let mut swaps = Strikes::new(1, Some("Swap"));
         assert!((0..5).all(|_| matches!(swaps.next(), Strike::Swap(_))));
     }

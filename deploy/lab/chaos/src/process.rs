@@ -4,6 +4,7 @@ use super::plan::Role;
 use anyhow::Context;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,21 +24,34 @@ pub(super) struct Processes {
     binaries: PathBuf,
     logs: PathBuf,
     variables: Vec<(String, String)>,
+    /// Where the readers of the tape serve their health.
+    health: BTreeMap<Role, SocketAddr>,
     alive: BTreeMap<Role, Child>,
     /// Paused processes with the moment at which they continue.
     paused: BTreeMap<Role, Instant>,
 }
 
 impl Processes {
-    pub(super) fn new(binaries: &Path, logs: &Path, variables: &[(&str, String)]) -> Self {
+    pub(super) fn new(
+        binaries: &Path,
+        logs: &Path,
+        variables: &[(&str, String)],
+        health: BTreeMap<Role, SocketAddr>,
+    ) -> Self {
         let variables = variables.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         Self {
             binaries: binaries.to_owned(),
             logs: logs.to_owned(),
             variables,
+            health,
             alive: BTreeMap::new(),
             paused: BTreeMap::new(),
         }
+    }
+
+    /// Where a process serves its health, if it does.
+    pub(super) fn health_addr(&self, role: Role) -> Option<SocketAddr> {
+        self.health.get(&role).copied()
     }
 
     pub(super) fn start_all(&mut self) -> anyhow::Result<()> {
@@ -56,7 +70,7 @@ impl Processes {
         let mut command = Command::new(self.binaries.join(program));
         // The api has no subcommand.
         command.args((role != Role::Api).then_some("run")).envs(self.variables.iter().cloned());
-        command.envs(variable);
+        command.envs(variable).envs(self.health.get(&role).map(|addr| ("HEALTH_ADDR", addr.to_string())));
         command.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log);
         let child = command.spawn().with_context(|| format!("start {program} of {}", self.binaries.display()))?;
         self.alive.insert(role, child);

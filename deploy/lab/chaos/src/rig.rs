@@ -1,5 +1,7 @@
 //! The rig of a run: chains served by mock nodes, a database and topics of its own, and the processes that are to fail.
 
+use super::hostile::Guests;
+use super::last_act::READERS;
 use super::plan::FIRST_FOLLOWED_HEIGHT;
 use super::process::Processes;
 use super::{BLOCK_TIME, ChaosOptions, ONE_LIE_IN, oracle};
@@ -28,11 +30,15 @@ pub(super) struct Rig {
     pub(super) api: SocketAddr,
     pub(super) processes: Processes,
     pub(super) plugins: Plugins,
+    pub(super) guests: Guests,
     name: String,
     folder: PathBuf,
     ticking: Vec<JoinHandle<()>>,
     _servers: Vec<Server>,
 }
+
+/// The file of the honest chains' plugin.
+const MOCK: &str = "mock.wasm";
 
 /// The folder of plugins that both ingestors watch.
 pub(super) struct Plugins {
@@ -49,26 +55,28 @@ impl Plugins {
         let key = Ed25519KeyPair::from_seed_unchecked(&SIGNING_SEED)
             .map_err(|e| anyhow::anyhow!("make a key that signs plugins: {e}"))?;
         let plugins = Self { folder, component, key };
-        plugins.drop_in(&plugins.component)?;
+        plugins.drop_in(MOCK, &plugins.component)?;
         Ok(plugins)
     }
 
     /// The list that admits what this signs.
     fn allowed(&self) -> String {
-        format!("ed25519:{}=mock", hex::encode(self.key.public_key()))
+        let key = hex::encode(self.key.public_key());
+        let ids: Vec<&str> = Guests::plugins().collect();
+        format!("ed25519:{key}={}", ids.join(","))
     }
 
     /// Drops another version in.
     pub(super) fn swap(&self, mark: u8) -> std::io::Result<()> {
-        self.drop_in(&swaps::marked(&self.component, mark))
+        self.drop_in(MOCK, &swaps::marked(&self.component, mark))
     }
 
     /// Puts a component into place, its signature before it.
-    fn drop_in(&self, component: &[u8]) -> std::io::Result<()> {
-        let unfinished = self.folder.join("mock.wasm.new");
+    pub(super) fn drop_in(&self, file: &str, component: &[u8]) -> std::io::Result<()> {
+        let unfinished = self.folder.join(format!("{file}.new"));
         std::fs::write(&unfinished, component)?;
-        std::fs::write(self.folder.join("mock.wasm.sig"), self.key.sign(component).as_ref())?;
-        std::fs::rename(unfinished, self.folder.join("mock.wasm"))
+        std::fs::write(self.folder.join(format!("{file}.sig")), self.key.sign(component).as_ref())?;
+        std::fs::rename(unfinished, self.folder.join(file))
     }
 }
 
@@ -97,10 +105,12 @@ impl Rig {
             (0..CHAINS as u64 * 2).map(|n| Faults::seeded(options.seed + n, ONE_LIE_IN, &mock::ALL_FAULTS)).collect();
         let files = folder.join("chains");
         let servers = serve(&nodes, &chains, &faults, options.seed, &files).await?;
+        let guests = Guests::new(&files, &chains[0])?;
         let plugins = Plugins::write_to(&folder)?;
         let api = free_address()?;
         let variables = variables(options, &name, &folder, &database, api, plugins.allowed())?;
-        let mut processes = Processes::new(&options.binaries, &folder, &variables);
+        let health = READERS.into_iter().map(|role| Ok((role, free_address()?))).collect::<std::io::Result<_>>()?;
+        let mut processes = Processes::new(&options.binaries, &folder, &variables, health);
         processes.start_all()?;
         let ticking = nodes.iter().map(|node| tokio::spawn(grow(node.clone()))).collect();
         let log = Log::open(&target).await?;
@@ -113,12 +123,18 @@ impl Rig {
             api,
             processes,
             plugins,
+            guests,
             name,
             folder,
             ticking,
             _servers: servers,
         };
         Ok(rig)
+    }
+
+    /// What the names of this run's topics begin with.
+    pub(super) fn prefix(&self) -> String {
+        format!("{}.", self.name)
     }
 
     /// Stops the growth of all chains.

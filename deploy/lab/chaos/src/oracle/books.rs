@@ -52,13 +52,7 @@ pub(super) async fn compare(
     if live != i64::try_from(truth.len())? {
         findings.push(format!("{live} trades are live in the table, {} in the truth", truth.len()));
     }
-    let tables: Vec<String> = sqlx::query_scalar(
-        "select table_name::text from information_schema.tables where table_schema = 'metrics' and table_type = 'BASE TABLE'
-         and table_name not in (select inhrelid::regclass::text from pg_inherits) order by 1",
-    )
-    .fetch_all(&clean)
-    .await?;
-    for table in tables.iter().filter(|table| !left_out(table)) {
+    for table in &compared_tables(&clean).await? {
         let (tested_rows, clean_rows) = (read_rows(&tested, table).await?, read_rows(&clean, table).await?);
         if tested_rows != clean_rows {
             let differs = tested_rows.iter().zip(&clean_rows).find(|(one, other)| one != other);
@@ -75,6 +69,29 @@ pub(super) async fn compare(
     clean.close().await;
     drop_database(server, &name).await?;
     Ok(findings.len() == before)
+}
+
+/// The tables whose rows depend on the trades alone.
+async fn compared_tables(pool: &PgPool) -> anyhow::Result<Vec<String>> {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select table_name::text from information_schema.tables where table_schema = 'metrics' and table_type = 'BASE TABLE'
+         and table_name not in (select inhrelid::regclass::text from pg_inherits) order by 1",
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(tables.into_iter().filter(|table| !left_out(table)).collect())
+}
+
+/// The rows of each of these tables, as they are.
+pub(crate) async fn tables(database: &str) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+    let pool = connect_with_retry(database).await?;
+    let mut tables = BTreeMap::new();
+    for table in compared_tables(&pool).await? {
+        let rows = read_rows(&pool, &table).await?;
+        tables.insert(table, rows);
+    }
+    pool.close().await;
+    Ok(tables)
 }
 
 fn left_out(table: &str) -> bool {

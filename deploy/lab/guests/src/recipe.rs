@@ -1,33 +1,37 @@
-//! Builds components in tests from a few lines of WebAssembly text, against the real contract.
+//! A component of its parts: a few lines of WebAssembly text, put together against the real contract.
 
 use std::path::Path;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 /// What a component is made of.
-pub(crate) struct Recipe {
-    pub(crate) id: &'static str,
-    pub(crate) version: &'static str,
-    pub(crate) schema: &'static str,
+pub struct Recipe {
+    /// The id that it describes itself by.
+    pub id: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The schema of its settings.
+    pub schema: &'static str,
     /// Whether it describes itself as synthetic.
-    pub(crate) synthetic: bool,
+    pub synthetic: bool,
     /// The network that its head names, and the height.
-    pub(crate) network: &'static str,
-    pub(crate) head: u64,
+    pub network: &'static str,
+    /// The height of its head.
+    pub head: u64,
     /// Imports, as core WebAssembly text.
-    pub(crate) imports: &'static str,
+    pub imports: &'static str,
     /// More functions.
-    pub(crate) functions: String,
+    pub functions: String,
     /// The body of `scan`: `$first` and `$last` are the span, the result is a place in memory.
-    pub(crate) scan: &'static str,
+    pub scan: &'static str,
     /// More WIT packages, and what of them the world imports.
-    pub(crate) wit: (&'static [&'static str], &'static str),
+    pub wit: (&'static [&'static str], &'static str),
     /// Pages of memory at first.
-    pub(crate) pages: u32,
+    pub pages: u32,
 }
 
 /// AnswerSource with one empty block at `$first`.
-pub(crate) const ONE_BLOCK: &str = "(call $one_block (local.get $first))";
+pub const ONE_BLOCK: &str = "(call $one_block (local.get $first))";
 
 impl Default for Recipe {
     fn default() -> Self {
@@ -49,9 +53,9 @@ impl Default for Recipe {
 
 impl Recipe {
     /// The component.
-    pub(crate) fn build(&self) -> Vec<u8> {
+    pub fn build(&self) -> Vec<u8> {
         let mut resolve = Resolve::default();
-        let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit/chain-plugin");
+        let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../wit/chain-plugin");
         let (package, _) = resolve.push_path(&wit).unwrap();
         let mut world = resolve.select_world(&[package], Some("plugin")).unwrap();
         if !self.wit.0.is_empty() {
@@ -72,7 +76,7 @@ impl Recipe {
     }
 
     fn text(&self, contract: &str) -> String {
-        let data = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+        let data = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', " ");
         let place = |text: &str, at: usize| word(at) + &word(text.len());
         let description = place(self.id, 256)
             + &place(self.version, 320)
@@ -151,14 +155,14 @@ fn version_of(wit: &Path) -> String {
 }
 
 /// The same component with another digest: a custom section nobody reads.
-pub(crate) fn marked(component: &[u8], mark: u8) -> Vec<u8> {
+pub fn marked(component: &[u8], mark: u8) -> Vec<u8> {
     let mut bytes = component.to_vec();
     bytes.extend([0, 6, 4, b'm', b'a', b'r', b'k', mark]);
     bytes
 }
 
 /// Writes a file the way one should: under another name, then renamed.
-pub(crate) fn drop_in(folder: &Path, name: &str, bytes: &[u8]) {
+pub fn drop_in(folder: &Path, name: &str, bytes: &[u8]) {
     let unfinished = folder.join(format!("{name}.new"));
     std::fs::write(&unfinished, bytes).unwrap();
     std::fs::rename(unfinished, folder.join(name)).unwrap();
