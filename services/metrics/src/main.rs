@@ -17,6 +17,8 @@ struct Metrics;
 
 #[derive(Clone, Copy, Subcommand)]
 enum Command {
+    /// Create or update the tables, then end; a running service does the same at its start.
+    Migrate,
     /// Fold the tape again from its first record into scratch tables, and compare them with the tables in force.
     Refold,
     /// Dead letters: records that could not be read.
@@ -53,6 +55,11 @@ impl Program for Metrics {
 
     async fn execute((settings, target): Self::Settings, command: Command) -> anyhow::Result<()> {
         match command {
+            Command::Migrate => {
+                metrics::migrate(&settings).await?;
+                println!("the tables of metrics are up to date");
+                Ok(())
+            }
             Command::Refold => refold(&settings, &target).await,
             Command::Adopt(command) => {
                 for line in metrics::adopt(&settings, &Log::open(&target).await?, command).await? {
