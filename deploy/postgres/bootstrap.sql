@@ -18,10 +18,19 @@ FROM unnest(ARRAY['metrics', 'portfolio', 'api', 'chaintape_reader']) AS role
 WHERE NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = role)
 \gexec
 
--- Passwords reach the server hashed in no log: statements are not echoed, and a role's password is stored as SCRAM.
-ALTER ROLE metrics WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD :'metrics_password';
-ALTER ROLE portfolio WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD :'portfolio_password';
-ALTER ROLE api WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD :'api_password';
+ALTER ROLE metrics WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+ALTER ROLE portfolio WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+ALTER ROLE api WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+-- A password that is not given stays as it was.
+\if :{?metrics_password}
+    ALTER ROLE metrics PASSWORD :'metrics_password';
+\endif
+\if :{?portfolio_password}
+    ALTER ROLE portfolio PASSWORD :'portfolio_password';
+\endif
+\if :{?api_password}
+    ALTER ROLE api PASSWORD :'api_password';
+\endif
 -- The api sees what was granted to the reading role, and every transaction of it is read-only.
 ALTER ROLE chaintape_reader WITH NOLOGIN;
 GRANT chaintape_reader TO api;
