@@ -37,6 +37,7 @@ async fn main() -> ExitCode {
 
 impl Program for Metrics {
     const NAME: &'static str = Settings::NAME;
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const ABOUT: &'static str = "Folds the tape into user volume, earned fees and realized PnL";
     type Settings = (Settings, Target);
     type Command = Command;

@@ -35,6 +35,7 @@ async fn main() -> ExitCode {
 
 impl Program for Portfolio {
     const NAME: &'static str = portfolio::service::SERVICE_NAME;
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const ABOUT: &'static str =
         "Keeps the balances of tracked wallets, as external providers report them, and publishes what changes";
     type Settings = (Settings, Target);
