@@ -18,6 +18,8 @@ pub const BAD_SETTINGS: u8 = 64;
 pub trait Program {
     /// Its name, on the command line and in its logs.
     const NAME: &'static str;
+    /// Its version: `env!("CARGO_PKG_VERSION")` of its own crate, since each service is released alone.
+    const VERSION: &'static str;
     /// What it is for, as `--help` says it.
     const ABOUT: &'static str;
     /// What it reads from its variables.
@@ -91,7 +93,7 @@ pub async fn main<P: Program>() -> ExitCode {
 }
 
 fn command_line<P: Program>() -> CommandLine {
-    let named = CommandLine::new(P::NAME).about(P::ABOUT).version(env!("CARGO_PKG_VERSION"));
+    let named = CommandLine::new(P::NAME).about(P::ABOUT).version(P::VERSION);
     Arguments::<P::Command>::augment_args(named)
 }
 
@@ -146,6 +148,7 @@ mod tests {
 
     impl Program for Plain {
         const NAME: &'static str = "plain";
+        const VERSION: &'static str = "7.8.9";
         const ABOUT: &'static str = "Does nothing";
         type Settings = ();
         type Command = NoCommand;
@@ -176,6 +179,7 @@ mod tests {
         assert!(matches!(parsed(&["plain", "run"]).unwrap().command, Some(Command::Run)));
         assert!(matches!(parsed(&["plain", "check-config"]).unwrap().command, Some(Command::CheckConfig)));
         assert!(matches!(parsed(&["plain", "health"]).unwrap().command, Some(Command::Health)));
+        assert_eq!(command_line::<Plain>().render_version(), "plain 7.8.9\n", "its own, not that of this crate");
         let refused = ["--help", "other"].map(|word| parsed(&["plain", word]).err().unwrap().kind());
         assert_eq!(refused, [clap::error::ErrorKind::DisplayHelp, clap::error::ErrorKind::InvalidSubcommand]);
     }

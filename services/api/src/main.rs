@@ -20,6 +20,7 @@ async fn main() -> ExitCode {
 
 impl Program for Api {
     const NAME: &'static str = "api";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const ABOUT: &'static str =
         "Serves trades, metrics, leaderboards and balances: read-only REST, WebSocket and the page";
     type Settings = (Settings, Target);

@@ -17,6 +17,8 @@ struct Metrics;
 
 #[derive(Clone, Copy, Subcommand)]
 enum Command {
+    /// Create or update the tables, then end; a running service does the same at its start.
+    Migrate,
     /// Fold the tape again from its first record into scratch tables, and compare them with the tables in force.
     Refold,
     /// Dead letters: records that could not be read.
@@ -35,6 +37,7 @@ async fn main() -> ExitCode {
 
 impl Program for Metrics {
     const NAME: &'static str = Settings::NAME;
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const ABOUT: &'static str = "Folds the tape into user volume, earned fees and realized PnL";
     type Settings = (Settings, Target);
     type Command = Command;
@@ -53,6 +56,11 @@ impl Program for Metrics {
 
     async fn execute((settings, target): Self::Settings, command: Command) -> anyhow::Result<()> {
         match command {
+            Command::Migrate => {
+                metrics::migrate(&settings).await?;
+                println!("the tables of metrics are up to date");
+                Ok(())
+            }
             Command::Refold => refold(&settings, &target).await,
             Command::Adopt(command) => {
                 for line in metrics::adopt(&settings, &Log::open(&target).await?, command).await? {

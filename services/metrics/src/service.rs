@@ -83,6 +83,17 @@ async fn follow_tape(
     }
 }
 
+/// The command `migrate`: creates or updates the tables.
+pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    match &settings.database {
+        Database::Postgres(url) => {
+            Postgres::open(url.expose(), Postgres::METRICS_SCHEMA, settings.method).await.map(drop)
+        }
+        Database::Sqlite(path) => Sqlite::open(path, settings.method).await.map(drop),
+    }
+    .context("migrate the database")
+}
+
 /// The command `adopt`: lets the database belong to the log as it is; returns what it says.
 pub async fn adopt(settings: &Settings, log: &Log, command: AdoptCommand) -> anyhow::Result<Vec<String>> {
     let service = topics::READ_BY_METRICS;

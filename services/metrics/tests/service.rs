@@ -342,6 +342,17 @@ async fn another_tape_is_not_read_on_until_it_is_adopted() {
     process.stop().await;
 }
 
+#[tokio::test]
+async fn the_command_migrate_makes_the_tables_and_may_be_repeated() {
+    let directory = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        metrics::migrate(&settings(directory.path())).await.unwrap();
+    }
+    let fifo = Settings { method: Method::Fifo, ..settings(directory.path()) };
+    let refused = metrics::migrate(&fifo).await.unwrap_err();
+    assert!(format!("{refused:#}").starts_with("migrate the database: "), "tables of another method: {refused:#}");
+}
+
 async fn updates_of(log: &Log) -> Reader {
     let all = topics::METRICS_UPDATED.partitions().map(|partition| (partition, Start::Beginning));
     log.assigned(all.collect()).await.unwrap()

@@ -17,6 +17,8 @@ struct Portfolio;
 
 #[derive(Clone, Copy, Subcommand)]
 enum Command {
+    /// Create or update the tables, then end; a running service does the same at its start.
+    Migrate,
     /// List or replay dead letters: records that could not be read.
     Dlq {
         #[command(subcommand)]
@@ -33,6 +35,7 @@ async fn main() -> ExitCode {
 
 impl Program for Portfolio {
     const NAME: &'static str = portfolio::service::SERVICE_NAME;
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const ABOUT: &'static str =
         "Keeps the balances of tracked wallets, as external providers report them, and publishes what changes";
     type Settings = (Settings, Target);
@@ -51,10 +54,16 @@ impl Program for Portfolio {
     }
 
     async fn execute((settings, target): Self::Settings, command: Command) -> anyhow::Result<()> {
-        let log = Log::open(&target).await?;
         let lines = match command {
-            Command::Dlq { command } => command.execute(&log, &topics::READ_BY_PORTFOLIO, topics::OF_PORTFOLIO).await?,
-            Command::Adopt(command) => portfolio::adopt(&settings, &log, command).await?,
+            Command::Migrate => {
+                portfolio::migrate(&settings).await?;
+                vec!["the tables of portfolio are up to date".to_owned()]
+            }
+            Command::Dlq { command } => {
+                let log = Log::open(&target).await?;
+                command.execute(&log, &topics::READ_BY_PORTFOLIO, topics::OF_PORTFOLIO).await?
+            }
+            Command::Adopt(command) => portfolio::adopt(&settings, &Log::open(&target).await?, command).await?,
         };
         for line in lines {
             println!("{line}");

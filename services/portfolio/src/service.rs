@@ -78,6 +78,11 @@ pub async fn run_guarded(
     open_and_run(settings, log, state, shutdown).await
 }
 
+/// The command `migrate`: creates or updates the tables.
+pub async fn migrate(settings: &Settings) -> Result<(), Unavailable> {
+    Store::open(&settings.database).await.map(drop)
+}
+
 /// The command `adopt`: lets the database belong to the log as it is; returns what it says.
 pub async fn adopt(settings: &Settings, log: &Log, command: AdoptCommand) -> Result<Vec<String>, Unavailable> {
     let store = Store::open(&settings.database).await?;

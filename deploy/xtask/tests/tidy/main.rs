@@ -8,4 +8,5 @@ mod circles;
 mod dependencies;
 mod files;
 mod names;
+mod operations;
 mod readmes;

@@ -171,6 +171,16 @@ async fn another_tape_is_not_read_on_until_it_is_adopted() {
 }
 
 #[tokio::test]
+async fn the_command_migrate_makes_the_tables_and_may_be_repeated() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Database::Sqlite(directory.path().to_owned());
+    for _ in 0..2 {
+        portfolio::migrate(&settings(&database, None)).await.unwrap();
+    }
+    assert!(directory.path().join("portfolio.db").is_file());
+}
+
+#[tokio::test]
 async fn the_service_waits_for_an_unavailable_database() {
     let nowhere = {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
