@@ -22,29 +22,39 @@ pub(crate) struct KnownChain {
     pub stables: &'static [(Address, u8)],
     /// How its blocks are proved.
     pub proof: Proof,
+    /// Contracts that repeat each transfer of another one, with the one that is the asset.
+    pub twins: &'static [(Address, Address)],
 }
 
 impl KnownChain {
     /// What is known of a chain; an unknown one is like Ethereum without tokens.
     pub(crate) fn by_id(id: u64) -> Self {
-        let known = |wrapped, stables| Self { wrapped: Some(wrapped), stables, proof: Proof::Standard };
+        let known = |wrapped, stables| Self { wrapped: Some(wrapped), stables, proof: Proof::Standard, twins: &[] };
         match id {
             1 => known(address!("c02aaa39b223fe8d0a0e5c4f27ead9083c756cc2"), ETHEREUM),
             10 => known(OP_STACK_WRAPPED, OPTIMISM),
             56 => known(address!("bb4cdb9cbd36b01bd1cbaebf2de08d9173bc095c"), BSC),
+            100 => Self { twins: GNOSIS_TWINS, ..known(address!("e91d153e0b41518a2ce8dd3d7944fa863463a97d"), GNOSIS) },
+            130 => known(OP_STACK_WRAPPED, UNICHAIN),
             137 => Self {
                 proof: Proof::StateSyncApart,
                 ..known(address!("0d500b1d8e8ef31e21c99d1db9a6444d3adf1270"), POLYGON)
             },
-            80_002 => Self { wrapped: None, stables: &[], proof: Proof::StateSyncApart },
+            80_002 => Self { wrapped: None, stables: &[], proof: Proof::StateSyncApart, twins: &[] },
+            // Celo's coin is a token itself, and nothing wraps it.
+            42_220 => known(address!("471ece3750da237f93b8e339c536989b8978a438"), CELO),
+            59_144 => known(address!("e5d7c2a44ffddf6b295a15c148167daaaf5cf34f"), LINEA),
+            534_352 => known(address!("5300000000000000000000000000000000000004"), SCROLL),
             8_453 => known(OP_STACK_WRAPPED, BASE),
             84_532 => known(OP_STACK_WRAPPED, BASE_SEPOLIA),
             42_161 => known(address!("82af49447d8a07e3bd95bd0d56f35241523fbab1"), ARBITRUM),
             43_114 => known(address!("b31f66aa3c1e785363f0875a1b74e27b85fd66c7"), AVALANCHE),
             11_155_111 => known(address!("fff9976782d46cc05630d1f6ebab18b2324d6b14"), SEPOLIA),
             // The ZK Stack hashes its blocks in its own way.
-            232 | 300 | 324 | 2_741 | 11_124 => Self { wrapped: None, stables: &[], proof: Proof::Impossible },
-            _ => Self { wrapped: None, stables: &[], proof: Proof::Standard },
+            232 | 300 | 324 | 2_741 | 11_124 => {
+                Self { wrapped: None, stables: &[], proof: Proof::Impossible, twins: &[] }
+            }
+            _ => Self { wrapped: None, stables: &[], proof: Proof::Standard, twins: &[] },
         }
     }
 }
@@ -82,6 +92,44 @@ const BSC: &[(Address, u8)] = &[
     (address!("1af3f329e8be154074d8769d1ffa4ee058b1dbc3"), 18), // DAI
     (address!("c5f0f7b66764f6ec8c8dff7ba683102295e16409"), 18), // FDUSD
     (address!("8d0d000ee44948fc98c9b98a4fa4921476f08b0d"), 18), // USD1
+];
+
+/// The coin of this chain is a dollar, and so is what wraps it.
+const GNOSIS: &[(Address, u8)] = &[
+    (address!("e91d153e0b41518a2ce8dd3d7944fa863463a97d"), 18), // WXDAI
+    (address!("2a22f9c3b484c3629090feed35f17ff8f88f76f0"), 6),  // USDC.e
+    (address!("ddafbb505ad214d7b80b1f830fccc89b60fb7a83"), 6),  // USDC
+    (address!("4ecaba5870353805a9f068101a40e0f32ed605c6"), 6),  // USDT
+];
+
+/// Monerium's tokens: the contracts of before still tell every transfer, and pools still name them.
+const GNOSIS_TWINS: &[(Address, Address)] = &[
+    // EURe, GBPe, USDe, ISKe
+    (address!("cb444e90d8198415266c6a2724b7900fb12fc56e"), address!("420ca0f9b9b604ce0fd9c18ef134c705e5fa3430")),
+    (address!("5cb9073902f2035222b9749f8fb0c9bfe5527108"), address!("8e34bfec4f6eb781f9743d9b4af99cd23f9b7053")),
+    (address!("20e694659536c6b46e4b8be8f6303ffcd8d1df69"), address!("50d1a74f4b6dcacddd97fd442c0e22a4c97f2b7f")),
+    (address!("d8f84bf2e036a3c8e4c0e25ed2aae0370f3ccca8"), address!("614bd419d3735c9eb51542c06e5acc09a9953f61")),
+];
+
+const UNICHAIN: &[(Address, u8)] = &[
+    (address!("078d782b760474a361dda0af3839290b0ef57ad6"), 6), // USDC
+    (address!("9151434b16b9763660705744891fa906f660ecc5"), 6), // USDT0
+];
+
+const CELO: &[(Address, u8)] = &[
+    (address!("ceba9300f2b948710d2653dd7b07f33a8b32118c"), 6), // USDC
+    (address!("48065fbbe25f71c9282ddf5e1cd6d6a887483d5e"), 6), // USDT
+    (address!("765de816845861e75a25fca122bb6898b8b1282a"), 18), // cUSD
+];
+
+const LINEA: &[(Address, u8)] = &[
+    (address!("176211869ca2b568f2a7d4ee941e073a821ee1ff"), 6), // USDC
+    (address!("a219439258ca9da29e9cc4ce5596924745e12b93"), 6), // USDT
+];
+
+const SCROLL: &[(Address, u8)] = &[
+    (address!("06efdbff2a14a7c8e15944d1f4a48f9f95f663a4"), 6), // USDC
+    (address!("f55bec9cafdbe8730f096aa55dad6d22d44099df"), 6), // USDT
 ];
 
 const POLYGON: &[(Address, u8)] = &[

@@ -13,9 +13,8 @@ const INITIALIZE: &str = "0xdd466e674ea557f56295e2d0218a125ea4b4f0f6f3307b95f85e
 /// `poolKeys(bytes25)`.
 const POOL_KEYS: &str = "0x86b6be7d";
 
-/// The contracts that keep the keys of pools with positions, beside each of [`V4_MANAGERS`] in their order; zero
-/// where it is not known.
-const V4_POSITION_MANAGERS: [Address; 9] = [
+/// The contracts that keep the keys of pools with positions, beside each of [`V4_MANAGERS`] in their order.
+const V4_POSITION_MANAGERS: [Address; 16] = [
     address!("bd216513d74c8cf14cf4747e6aaa6420ff64ee9e"),
     address!("7c5f5a4bbd8fd63184577525326123b519429bdc"),
     address!("3c3ea4b57a46241e54610e5f022e5c45859a1017"),
@@ -23,8 +22,15 @@ const V4_POSITION_MANAGERS: [Address; 9] = [
     address!("1ec2ebf4f37e7363fdfe3551602425af0b3ceef9"),
     address!("7a4a5c919ae2541aed11041a1aeee68f1287f95b"),
     address!("b74b1f14d2754acfcbbe1a221023a5cf50ab8acd"),
-    Address::ZERO,
-    Address::ZERO,
+    address!("429ba70129df741b2ca2a85bc3a2a3328e5c09b4"),
+    address!("4b2c77d209d3405f41a037ec6c77f7f5b8e2ca80"),
+    address!("4529a01c7a0410167c5740c487a8de60232617bf"),
+    address!("c585e0f504613b5fbf874f21af14c65260fb41fa"),
+    address!("4ad2f4cca2682cbb5b950d660dd458a1d3f1baad"),
+    address!("f66c7b99e2040f0d9b326b3b7c152e9663543d63"),
+    address!("f7965f3981e4d5bc383bfbcb61501763e9068ca9"),
+    address!("ddcad5775b2816a87495f207731b3571d7ee3c76"),
+    address!("5b7ec4a94ff9bedb700fb82ab09d5846972f4016"),
 ];
 
 /// A pool's key, as far as it is used.

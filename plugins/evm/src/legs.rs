@@ -8,6 +8,7 @@ use crate::rpc::Receipt;
 use crate::rules::Rules;
 use crate::settlement::{self, SettledOrder, UserOperation};
 use crate::transfers::{self, Backing};
+use crate::twins::Twins;
 use crate::venues;
 use crate::wrappings::Wrapping;
 use alloy_primitives::{Address, U256};
@@ -42,6 +43,7 @@ pub(crate) struct DecodedTransaction {
     pub reports: Vec<Report>,
     /// The listed router that was called or that filled standing orders.
     pub filler: Option<Filler>,
+    twins: Twins,
     swaps: Vec<FoundSwap>,
     backing: Backing,
 }
@@ -67,24 +69,29 @@ impl NoLeg {
 }
 
 /// Decodes the transactions of a block that have swaps, orders or reports.
-pub(crate) fn decode_transactions(receipts: &[Receipt<'_>]) -> Vec<DecodedTransaction> {
+pub(crate) fn decode_transactions(receipts: &[Receipt<'_>], twins: &Twins) -> Vec<DecodedTransaction> {
     receipts
         .iter()
         .enumerate()
         .filter(|(_, receipt)| receipt.succeeded())
         .filter_map(|(at, receipt)| {
-            let (mut swaps, orders) = (find_swaps(receipt), settlement::read_orders(&receipt.logs));
-            let (reports, filler) = (
+            let (mut swaps, mut orders) = (find_swaps(receipt), settlement::read_orders(&receipt.logs));
+            let (mut reports, filler) = (
                 reports::read_reports(&receipt.logs),
                 reports::find_filler(&receipt.logs, receipt.to.and_then(hex::address)),
             );
             if swaps.is_empty() && orders.is_empty() && reports.is_empty() && filler.is_none() {
                 return None;
             }
-            let transfers = transfers::read_all(&receipt.logs);
+            let mut transfers = transfers::read_all(&receipt.logs);
+            let twins = twins.in_transaction(&transfers);
+            twins.merge(&mut transfers);
+            orders.iter_mut().for_each(|order| twins.of_order(order));
+            reports.iter_mut().for_each(|report| twins.of_report(report));
             let operations = settlement::read_operations(&receipt.logs);
             let signers = settlement::read_signers(&receipt.logs);
             for swap in &mut swaps {
+                swap.event = twins.of_event(swap.event);
                 if let Some(complete) = swap.venue.complete {
                     swap.event = complete(swap.event, &transfers);
                 }
@@ -107,6 +114,7 @@ pub(crate) fn decode_transactions(receipts: &[Receipt<'_>]) -> Vec<DecodedTransa
                 wrappings,
                 reports,
                 filler,
+                twins,
                 swaps,
                 backing,
             })
@@ -179,7 +187,7 @@ impl DecodedTransaction {
             }
             let first = holders.partition_point(|of| *of < holder);
             let is_alone = holders.get(first + 1) != Some(&holder);
-            match leg(swap, is_alone, facts, rules, &mut self.backing) {
+            match leg(swap, is_alone, facts, (rules, &self.twins), &mut self.backing) {
                 Ok(leg) => legs.push(leg),
                 Err(why) => dropped.count(why.reason(), venue),
             }
@@ -194,12 +202,13 @@ fn leg(
     swap: &FoundSwap,
     is_alone: bool,
     facts: &ContractFacts,
-    rules: &Rules,
+    (rules, twins): (&Rules, &Twins),
     backing: &mut Backing,
 ) -> Result<Leg, NoLeg> {
     let FoundSwap { venue, emitter, event: SwapEvent { pool, holder, recipient, .. }, place } = swap;
     let is_believed = *emitter == Emitter::ListedVault;
     let (tokens, claimed) = sides(swap, is_alone, facts, backing)?;
+    let tokens = tokens.map(|token| twins.asset(token));
     let is_native = tokens.map(|token| rules.is_native(token));
     let is_taken = |at: usize| is_believed || is_native[at];
     let cap = |at: usize| if is_taken(at) { claimed[at] } else { backing.cap(*holder, tokens[at], claimed[at]) };

@@ -24,6 +24,7 @@ mod wrappings;
 mod transfers;
 pub mod settlement;
 pub mod reports;
+mod twins;
 mod native;
 mod legs;
 mod pools;

@@ -3,6 +3,7 @@
 use crate::chains::Proof;
 use crate::model::{NATIVE_COIN, NATIVE_LOGS};
 use crate::platforms::Platform;
+use crate::twins::Twins;
 use alloy_primitives::Address;
 use std::collections::BTreeMap;
 
@@ -26,6 +27,8 @@ pub(crate) struct Rules {
     pub wrapped: Option<Address>,
     /// The contract that the native coin itself goes by, where it has one.
     pub native: Option<Address>,
+    /// Tokens that go by two contracts.
+    pub twins: Twins,
     /// The platforms whose trades are recognised.
     pub platforms: Vec<Platform>,
     /// The pools that price assets.

@@ -240,7 +240,7 @@ fn detect(
     let mut wanted = WantedFacts::default();
     let (mut found, mut unpriced) = (Vec::with_capacity(blocks.len()), vec![]);
     for (at, block) in blocks.iter().enumerate() {
-        let of_block = legs::decode_transactions(&block.receipts);
+        let of_block = legs::decode_transactions(&block.receipts, &rules.twins);
         for found in &of_block {
             found.note_wanted(at, rules, &mut wanted);
         }

@@ -3,6 +3,7 @@
 use crate::chains::{KnownChain, Proof};
 use crate::platforms::{self, PlatformSettings};
 use crate::rules::{ReferencePool, Rules};
+use crate::twins::Twins;
 use crate::{factories, hex};
 use alloy_primitives::{Address, address};
 use chain_plugin_sdk::{Context, Failure};
@@ -42,6 +43,7 @@ pub(crate) struct Settings {
     pub batch: usize,
     stables: Stables,
     wrapped: Option<String>,
+    twins: BTreeMap<String, String>,
     factories: BTreeMap<String, String>,
     platforms: BTreeMap<String, PlatformSettings>,
     reference: Vec<ReferenceSettings>,
@@ -65,6 +67,7 @@ impl Default for Settings {
             batch: 100,
             stables,
             wrapped: None,
+            twins: BTreeMap::new(),
             factories,
             platforms: BTreeMap::new(),
             reference: vec![],
@@ -145,11 +148,22 @@ impl Settings {
             Ok(ReferencePool { pool: pool?, asset: asset?, ask: reference.ask })
         };
         let references = self.reference.iter().map(read).collect::<Result<Vec<_>, Failure>>()?;
+        let mut twins: BTreeMap<Address, Address> = chain.twins.iter().copied().collect();
+        for (twin, asset) in &self.twins {
+            twins.insert(address("twins", twin)?, address("twins", asset)?);
+        }
+        if let Some((twin, asset)) = twins.iter().find(|(_, asset)| twins.contains_key(*asset)) {
+            let (twin, asset) = (hex::encode(twin), hex::encode(asset));
+            return Err(Failure::BadSettings(format!(
+                "settings: twins: {asset}, the asset of {twin}, is a twin itself"
+            )));
+        }
         let native = (chain.proof == Proof::StateSyncApart).then_some(POLYGON_NATIVE);
         Ok(Rules {
             proof: chain.proof,
             wrapped: wrapped.or(chain.wrapped),
             native,
+            twins: Twins::new(twins),
             platforms,
             references,
             stables,
@@ -214,12 +228,18 @@ mod tests {
         assert!(refusal(r#"{"wrapped":"0x12"}"#).contains("wrapped: 0x12"));
         assert!(refusal(r#"{"max-span":0}"#).contains("max-span"));
         assert!(refusal(r#"{"stables":["gold"]}"#).contains("gold"));
+        assert!(refusal(r#"{"twins":{"0x12":"0x12"}}"#).contains("twins: 0x12"));
+        let [one, two] = ["11", "22"].map(|digits| format!("0x{}", digits.repeat(20)));
+        assert!(refusal(&format!(r#"{{"twins":{{"{one}":"{two}","{two}":"{one}"}}}}"#)).contains("is a twin itself"));
     }
 
     #[test]
     fn the_schema_is_json_and_names_every_setting() {
         let schema: serde_json::Value = serde_json::from_str(SETTINGS_SCHEMA).unwrap();
         let named: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
-        assert_eq!(named, ["batch", "factories", "max-span", "platforms", "reference", "stables", "verify", "wrapped"]);
+        assert_eq!(
+            named,
+            ["batch", "factories", "max-span", "platforms", "reference", "stables", "twins", "verify", "wrapped"]
+        );
     }
 }

@@ -15,7 +15,8 @@ pub const UNISWAP_V4: Venue = Venue {
     ..Venue::anywhere("uniswap-v4", "Swap(bytes32,address,int128,int128,uint160,uint128,int24,uint24)", read)
 };
 
-/// The managers: Ethereum, Base, Optimism, Arbitrum, Polygon, BSC, Avalanche, Sepolia, Base Sepolia.
+/// The managers: Ethereum, Base, Optimism, Arbitrum (also Ink, Soneium and X Layer), Polygon, BSC, Avalanche, Sepolia, Base
+/// Sepolia, Unichain, World Chain, Blast, Zora, Celo, Linea, Monad.
 pub const V4_MANAGERS: &[Address] = &[
     address!("000000000004444c5dc75cb358380d2e3de08a90"),
     address!("498581ff718922c3f8e6a244956af099b2652b2b"),
@@ -26,6 +27,13 @@ pub const V4_MANAGERS: &[Address] = &[
     address!("06380c0e0912312b5150364b9dc4542ba0dbbc85"),
     address!("e03a1074c86cfedd5c142c4f04f1a1536e203543"),
     address!("05e73354cfdd6745c338b50bcfdfa3aa6fa03408"),
+    address!("1f98400000000000000000000000000000000004"),
+    address!("b1860d529182ac3bc1f51fa2abd56662b7d13f33"),
+    address!("1631559198a9e474033433b2958dabc135ab6446"),
+    address!("0575338e4c17006ae181b47900a84404247ca30f"),
+    address!("288dc841a52fca2707c6947b3a777c5e56cd87bc"),
+    address!("248083fb965359d82b06c1f5322480dcfc1ad857"),
+    address!("188d586ddcf52439676ca21a244753fa19f9ea8e"),
 ];
 
 fn read(log: &Log<'_>) -> Option<SwapEvent> {
