@@ -13,6 +13,7 @@ mod bench;
 mod chaos;
 mod dead_letters;
 mod figures;
+mod truth;
 mod mutants;
 mod walk;
 mod fuzz;
@@ -110,6 +111,12 @@ enum Chore {
     },
     /// Writes deploy/lab/bench/FIGURES.md from target/bench/*.json and from the figures it showed before.
     Figures,
+    /// Runs every recorded truth set, and fails where a figure of plugins/TRUTH.md has fallen.
+    Truth {
+        /// Make the page anew instead.
+        #[arg(long)]
+        write: bool,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -134,5 +141,6 @@ fn main() -> anyhow::Result<()> {
         Chore::Anvil => anvil::install().map(|_| ()),
         Chore::Bench { name, rest } => bench::measure(&name, &rest),
         Chore::Figures => figures::write(),
+        Chore::Truth { write } => truth::run(write),
     }
 }

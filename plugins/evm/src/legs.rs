@@ -86,8 +86,7 @@ pub(crate) fn decode_transactions(receipts: &[Receipt<'_>], twins: &Twins) -> Ve
             let mut transfers = transfers::read_all(&receipt.logs);
             let twins = twins.in_transaction(&transfers);
             twins.merge(&mut transfers);
-            orders.iter_mut().for_each(|order| twins.of_order(order));
-            reports.iter_mut().for_each(|report| twins.of_report(report));
+            twins.rename(&mut orders, &mut reports);
             let operations = settlement::read_operations(&receipt.logs);
             let signers = settlement::read_signers(&receipt.logs);
             for swap in &mut swaps {

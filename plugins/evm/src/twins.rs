@@ -63,16 +63,14 @@ impl Twins {
         event
     }
 
-    /// An order with the assets that it means.
-    pub(crate) fn of_order(&self, order: &mut SettledOrder) {
-        if let Some(terms) = &mut order.terms {
+    /// Puts the assets that are meant into orders and reports.
+    pub(crate) fn rename(&self, orders: &mut [SettledOrder], reports: &mut [Report]) {
+        for terms in orders.iter_mut().filter_map(|order| order.terms.as_mut()) {
             (terms.sold.0, terms.bought.0) = (self.asset(terms.sold.0), self.asset(terms.bought.0));
         }
-    }
-
-    /// A report with the assets that it means.
-    pub(crate) fn of_report(&self, report: &mut Report) {
-        (report.sold.0, report.bought.0) = (self.asset(report.sold.0), self.asset(report.bought.0));
+        for report in reports {
+            (report.sold.0, report.bought.0) = (self.asset(report.sold.0), self.asset(report.bought.0));
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use chain_plugin_sdk::amount::from_uint256;
 use chain_plugin_sdk::{Block, Failure, Host, Leg, Plugin, Span};
 use evm_plugin::Evm;
 use node::{RecordedNode, TRANSFER_TOPIC, context};
+use recordings::Truth;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -131,6 +132,7 @@ fn every_recorded_swap_is_a_leg_and_nothing_is_invented() {
     let mut events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     events.sort_by_key(|event| (event["block"].as_u64(), event["logIndex"].as_u64()));
     let (mut exact, mut lower, mut expected) = (0, 0, BTreeSet::new());
+    let mut truth = Truth::of("evm/blocks");
     for chain in CHAINS {
         let mut node = RecordedNode::of_chain(chain);
         let blocks = scan_all(&mut node, "{}");
@@ -145,6 +147,7 @@ fn every_recorded_swap_is_a_leg_and_nothing_is_invented() {
             });
             let key = (event["tx"].as_str().unwrap().to_owned(), u32::try_from(place.unwrap()).unwrap());
             expected.insert(key.clone());
+            truth.count("legs found", event["kind"].as_str().unwrap(), legs.contains_key(&key));
             if !matches!(event["kind"].as_str(), Some("v2" | "v3" | "pancake_v3")) {
                 let (pool, sold, bought) = stated(event);
                 let leg = legs.get(&key).map(|legs| (legs[0].0.clone(), legs[0].2.clone(), legs[0].4.clone()));
@@ -191,6 +194,9 @@ fn every_recorded_swap_is_a_leg_and_nothing_is_invented() {
             "kyberswap-classic",
         ];
         let is_other = |key: &(String, u32)| others.contains(&venues[key].as_str());
+        let of_reference = legs.keys().filter(|key| !is_other(key));
+        of_reference
+            .for_each(|key| truth.count("legs not invented", &format!("chain {chain}"), expected.contains(key)));
         let invented: Vec<_> = legs.keys().filter(|key| !expected.contains(key) && !is_other(key)).collect();
         assert!(invented.is_empty(), "{invented:?}");
     }

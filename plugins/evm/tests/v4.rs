@@ -8,6 +8,7 @@ use chain_plugin_sdk::amount::from_uint256;
 use chain_plugin_sdk::{Plugin, Span};
 use evm_plugin::Evm;
 use node::{RecordedNode, context, read_recording};
+use recordings::Truth;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -55,7 +56,7 @@ fn recorded_v4_swaps_are_legs_with_the_events_amounts() {
     node.know_pools("evm/receipts-2025/pools_inferred.json");
     let legs = legs(&mut node);
     let events = recordings::read_text("evm/receipts-2025/reference_events.jsonl").unwrap();
-    let (mut swaps, mut unknown) = (0, vec![]);
+    let (mut swaps, mut unknown, mut truth) = (0, vec![], Truth::of("evm/receipts-2025"));
     for event in events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
         if event["kind"] != "v4" || event["status"] != "0x1" {
             continue;
@@ -64,7 +65,9 @@ fn recorded_v4_swaps_are_legs_with_the_events_amounts() {
         let amount = |name: &str| text(&event["args"][name]).parse::<i128>().unwrap();
         let (first, second) = (amount("amount0"), amount("amount1"));
         let moved = (-first.min(second), first.max(second));
-        match legs.get(&(text(&event["tx"]), text(&event["args"]["poolId"]))) {
+        let key = (text(&event["tx"]), text(&event["args"]["poolId"]));
+        truth.count("legs found", "v4", legs.contains_key(&key));
+        match legs.get(&key) {
             Some(found) => {
                 assert!(found.contains(&moved), "{event}: {found:?}");
                 swaps += 1;

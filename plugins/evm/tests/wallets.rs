@@ -9,7 +9,7 @@ use chain_plugin_sdk::amount::from_uint256;
 use chain_plugin_sdk::{Plugin, Side, Span, Trade};
 use evm_plugin::Evm;
 use node::{PoolFacts, RecordedNode, TRANSFER_TOPIC, context, read_json};
-use recordings::fixtures;
+use recordings::{Truth, fixtures};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -183,7 +183,7 @@ fn listed() -> BTreeSet<String> {
 #[test]
 fn wallets_traded_what_their_accountant_says_or_the_table_says_why_not() {
     let Some(folder) = fixtures() else { return };
-    let (mut right, mut different) = (0, BTreeMap::new());
+    let (mut right, mut different, mut truth) = (0, BTreeMap::new(), Truth::of("evm/wallet-trades"));
     for (chain, wrapped) in CHAINS {
         let swaps = read_json(&folder, &format!("evm/wallet-trades/expected_{chain}.json"));
         let raws = read_json(&folder, &format!("evm/wallet-trades/raw_{chain}.json"));
@@ -192,7 +192,11 @@ fn wallets_traded_what_their_accountant_says_or_the_table_says_why_not() {
         let swaps: Vec<&Value> = swaps.as_array().unwrap().iter().collect();
         let in_order: Vec<&Value> = swaps.iter().map(|swap| raws[swap["hash"].as_str().unwrap()]).collect();
         for (swap, trades) in swaps.iter().zip(trades(chain, wrapped, &in_order)) {
-            match difference(swap, &trades, wrapped) {
+            let difference = difference(swap, &trades, wrapped);
+            let evidence = trades.first().map_or("no trade", |trade| trade.trader.evidence.as_str());
+            truth.count("trader and sides", &format!("chain {chain}"), difference.is_none());
+            truth.count("trader and sides by evidence", evidence, difference.is_none());
+            match difference {
                 None => right += 1,
                 Some(why) => {
                     let events = &swap["dex_events_in_receipt"];
@@ -214,10 +218,12 @@ fn wallets_traded_what_their_accountant_says_or_the_table_says_why_not() {
 fn what_is_no_trade_gives_none() {
     let Some(folder) = fixtures() else { return };
     let negatives = read_json(&folder, "evm/wallet-trades/negatives.json");
+    let mut truth = Truth::of("evm/wallet-trades");
     for (chain, wrapped) in CHAINS {
         let raws: Vec<&Value> =
             negatives.as_array().unwrap().iter().filter(|one| one["chainId"] == chain).map(|one| &one["raw"]).collect();
         for (raw, trades) in raws.iter().zip(trades(chain, wrapped, &raws)) {
+            truth.count("no trade where there is none", &format!("chain {chain}"), trades.is_empty());
             assert!(trades.is_empty(), "{}: {trades:?}", raw["transaction"]["hash"]);
         }
     }

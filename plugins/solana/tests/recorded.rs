@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use chain_plugin_sdk::{Plugin, Span, Trade};
 use node::{RecordedNode, context, fixtures};
 use recorded::{TradeSummary, all, leg_summary, summary, trades, unexplained_change};
+use recordings::Truth;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use solana_plugin::{SOL, Solana, base58};
@@ -143,7 +144,7 @@ fn encodings_agree() {
 #[test]
 fn transactions_of_many_venues_add_up() {
     let Some(folder) = fixtures() else { return };
-    let (mut exact, mut other) = (0, vec![]);
+    let (mut exact, mut other, mut truth) = (0, vec![], Truth::of("solana/transactions"));
     for name in [
         "transactions-2026/transactions.json",
         "transactions-2026/pumpfun_create.json",
@@ -156,7 +157,7 @@ fn transactions_of_many_venues_add_up() {
             let found = trades(&recorded.raw);
             assert!(found.is_empty() || recorded.reference["err"].is_null(), "{}", recorded.signature);
             assert_pump(&recorded.reference, &found);
-            reconcile(&found, &recorded.raw["meta"], &recorded.reference, &mut exact, &mut other);
+            reconcile(&found, &recorded.raw["meta"], &recorded.reference, &mut exact, &mut other, &mut truth);
         }
     }
     println!("{exact} sides exact\n{}", other.join("\n"));
@@ -186,13 +187,24 @@ fn assert_pump(reference: &Value, found: &[Trade]) {
 }
 
 /// Compares each side of each trade with the trader's balance.
-fn reconcile(found: &[Trade], meta: &Value, reference: &Value, exact: &mut usize, other: &mut Vec<String>) {
+fn reconcile(
+    found: &[Trade],
+    meta: &Value,
+    reference: &Value,
+    exact: &mut usize,
+    other: &mut Vec<String>,
+    truth: &mut Truth,
+) {
     for trade in found {
         let trader = &trade.trader.address;
         let pays = reference["feePayer"] == trader.as_str();
         let native = reference["solDelta"].as_str().map(|delta| delta.parse::<i128>().unwrap()).filter(|_| pays);
         for asset in [&trade.sold.asset, &trade.bought.asset] {
-            match unexplained_change(found, meta, native, trader, asset) {
+            let unexplained = unexplained_change(found, meta, native, trader, asset);
+            if let Some(missing) = unexplained {
+                truth.count("sides equal to the trader's balance", &trade.trader.evidence, missing == 0);
+            }
+            match unexplained {
                 Some(0) => *exact += 1,
                 Some(missing) => {
                     let signature = &trade.transaction.hash[..12];
@@ -227,6 +239,7 @@ fn a_whole_block_holds_what_others_found_in_it() {
     let text = recordings::read_text("solana/block/reference_285000037.jsonl").unwrap();
     let block: Value = serde_json::from_str(&block).unwrap();
     let (mut exact, mut other, mut missed) = (0, vec![], vec![]);
+    let mut truth = Truth::of("solana/block");
     for line in text.lines() {
         let reference: Value = serde_json::from_str(line).unwrap();
         let signature = reference["signature"].as_str().unwrap();
@@ -239,7 +252,7 @@ fn a_whole_block_holds_what_others_found_in_it() {
         assert_hops(reference["jupiterSwapEvents"].as_array().unwrap(), &trades, signature);
         assert_raydium(&reference, &trades);
         let meta = &block["transactions"][usize::try_from(reference["index"].as_u64().unwrap()).unwrap()]["meta"];
-        reconcile(&trades, meta, &reference, &mut exact, &mut other);
+        reconcile(&trades, meta, &reference, &mut exact, &mut other, &mut truth);
         if trades.is_empty() {
             missed.push(format!("{} {} {}", &signature[..12], reference["dexOuter"], reference["dexInner"]));
         }

@@ -1,6 +1,6 @@
 //! Hostile plugins with chains of their own, dropped in beside the honest ones: no other chain may notice them.
 
-use super::rig::Plugins;
+use super::plugins::Plugins;
 use anyhow::Context;
 use guests::{Recipe, hostile};
 use std::collections::BTreeSet;

@@ -3,7 +3,7 @@
 
 use super::ChaosOptions;
 use super::oracle;
-use super::plan::Role;
+use super::plan::{READERS, Role};
 use super::rig::Rig;
 use anyhow::{Context, ensure};
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -19,9 +19,6 @@ const NOTICE_TIMEOUT: Duration = Duration::from_mins(1);
 const WATCHED: Duration = Duration::from_secs(5);
 /// Blocks that every chain grows by meanwhile: what is published then must not be read on.
 const MORE_BLOCKS: u64 = 20;
-/// The services that read the tape and remember how far.
-pub(super) const READERS: [Role; 3] = [Role::Metrics(0), Role::Metrics(1), Role::Portfolio];
-
 /// What is done to the topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LastAct {
@@ -47,8 +44,9 @@ pub(super) async fn perform(act: LastAct, rig: &mut Rig, options: &ChaosOptions)
         LastAct::CutLog => cut(&admin, rig).await?,
         LastAct::ReplacedLog => replace(&admin, rig).await?,
     }
-    for node in &rig.nodes {
-        node.grow(MORE_BLOCKS);
+    // What comes after a cut is read on rightly until the cut is noticed; what comes after a replacement never is.
+    if act == LastAct::ReplacedLog {
+        grow(rig);
     }
     let mut findings = vec![];
     for role in READERS {
@@ -56,6 +54,7 @@ pub(super) async fn perform(act: LastAct, rig: &mut Rig, options: &ChaosOptions)
             findings.push(format!("{role:?} reads on after {act:?}: {answer}"));
         }
     }
+    grow(rig);
     tokio::time::sleep(WATCHED).await;
     let after = oracle::tables(&rig.database).await?;
     for (table, rows) in before {
@@ -64,6 +63,12 @@ pub(super) async fn perform(act: LastAct, rig: &mut Rig, options: &ChaosOptions)
         }
     }
     Ok(findings)
+}
+
+fn grow(rig: &Rig) {
+    for node in &rig.nodes {
+        node.grow(MORE_BLOCKS);
+    }
 }
 
 /// Deletes the older half of the first partition that holds several records.

@@ -9,6 +9,7 @@ mod hostile;
 mod last_act;
 mod oracle;
 mod plan;
+mod plugins;
 mod process;
 mod rig;
 

@@ -20,6 +20,9 @@ impl Role {
         [Self::Ingestor(0), Self::Ingestor(1), Self::Metrics(0), Self::Metrics(1), Self::Portfolio, Self::Api];
 }
 
+/// The services that read the tape and remember how far.
+pub(super) const READERS: [Role; 3] = [Role::Metrics(0), Role::Metrics(1), Role::Portfolio];
+
 /// One fault.
 #[derive(Clone, Debug)]
 pub(super) enum Strike {

@@ -1,23 +1,18 @@
 //! The rig of a run: chains served by mock nodes, a database and topics of its own, and the processes that are to fail.
 
 use super::hostile::Guests;
-use super::last_act::READERS;
-use super::plan::FIRST_FOLLOWED_HEIGHT;
+use super::plan::{FIRST_FOLLOWED_HEIGHT, READERS};
+use super::plugins::Plugins;
 use super::process::Processes;
 use super::{BLOCK_TIME, ChaosOptions, ONE_LIE_IN, oracle};
 use nodes::mock::{self, Faults, Node, Script, Server};
-use ring::signature::{Ed25519KeyPair, KeyPair};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use system::swaps;
 use tape_log::{Log, Target, topics};
 use tokio::task::JoinHandle;
 
 /// Two chains whose journals lie in one partition, and one elsewhere.
 const CHAINS: usize = 3;
-
-/// The private key that signs the plugins of a run.
-const SIGNING_SEED: [u8; 32] = [7; 32];
 
 /// Everything a run needs, started.
 pub(super) struct Rig {
@@ -35,49 +30,6 @@ pub(super) struct Rig {
     folder: PathBuf,
     ticking: Vec<JoinHandle<()>>,
     _servers: Vec<Server>,
-}
-
-/// The file of the honest chains' plugin.
-const MOCK: &str = "mock.wasm";
-
-/// The folder of plugins that both ingestors watch.
-pub(super) struct Plugins {
-    folder: PathBuf,
-    component: Vec<u8>,
-    key: Ed25519KeyPair,
-}
-
-impl Plugins {
-    fn write_to(folder: &Path) -> anyhow::Result<Self> {
-        let component = std::fs::read(swaps::component("mock")?)?;
-        let folder = folder.join("plugins");
-        std::fs::create_dir(&folder)?;
-        let key = Ed25519KeyPair::from_seed_unchecked(&SIGNING_SEED)
-            .map_err(|e| anyhow::anyhow!("make a key that signs plugins: {e}"))?;
-        let plugins = Self { folder, component, key };
-        plugins.drop_in(MOCK, &plugins.component)?;
-        Ok(plugins)
-    }
-
-    /// The list that admits what this signs.
-    fn allowed(&self) -> String {
-        let key = hex::encode(self.key.public_key());
-        let ids: Vec<&str> = Guests::plugins().collect();
-        format!("ed25519:{key}={}", ids.join(","))
-    }
-
-    /// Drops another version in.
-    pub(super) fn swap(&self, mark: u8) -> std::io::Result<()> {
-        self.drop_in(MOCK, &swaps::marked(&self.component, mark))
-    }
-
-    /// Puts a component into place, its signature before it.
-    pub(super) fn drop_in(&self, file: &str, component: &[u8]) -> std::io::Result<()> {
-        let unfinished = self.folder.join(format!("{file}.new"));
-        std::fs::write(&unfinished, component)?;
-        std::fs::write(self.folder.join(format!("{file}.sig")), self.key.sign(component).as_ref())?;
-        std::fs::rename(unfinished, self.folder.join(file))
-    }
 }
 
 impl Rig {
@@ -108,7 +60,7 @@ impl Rig {
         let guests = Guests::new(&files, &chains[0])?;
         let plugins = Plugins::write_to(&folder)?;
         let api = free_address()?;
-        let variables = variables(options, &name, &folder, &database, api, plugins.allowed())?;
+        let variables = variables(options, &name, &folder, &database, api, plugins.allowed(Guests::plugins()))?;
         let health = READERS.into_iter().map(|role| Ok((role, free_address()?))).collect::<std::io::Result<_>>()?;
         let mut processes = Processes::new(&options.binaries, &folder, &variables, health);
         processes.start_all()?;

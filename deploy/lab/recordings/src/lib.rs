@@ -6,6 +6,10 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod truth;
+
+pub use truth::{TRUTH_FILE, Truth};
+
 use std::io::{Error, Read, Result};
 use std::path::{Path, PathBuf};
 
