@@ -214,7 +214,7 @@ def jobs_named_by_version(objects):
     """A job cannot be changed, so a new version needs a new name."""
     for it in objects:
         if it["kind"] == "Job" and "-migrate" in it["metadata"]["name"]:
-            version = it["spec"]["template"]["spec"]["initContainers"][0]["image"].partition(":")[2]
+            version = it["spec"]["template"]["spec"]["initContainers"][0]["image"].split("@")[0].rpartition(":")[2]
             if not version or not it["metadata"]["name"].endswith(f"-migrate-{version}"):
                 yield f"{name_of(it)} migrates to {version or 'no version'}"
 
