@@ -106,7 +106,8 @@ def images_fixed(objects):
             yield f"{where}: the image {image} of others is not fixed by its digest"
 
 
-SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET(?!S_DIR)|TOKEN|API_?KEY|PRIVATE_?KEY|_RPC_URL", re.I)
+# A place where a secret lies is none.
+SECRET_NAME = re.compile(r"(?!.*_(FILE|DIR)$).*(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|_RPC_URL)", re.I)
 SECRET_VALUE = re.compile(r"://[^/\s:@]+:[^/\s@]+@|BEGIN [A-Z ]*PRIVATE KEY")
 
 
