@@ -106,7 +106,8 @@ def images_fixed(objects):
             yield f"{where}: the image {image} of others is not fixed by its digest"
 
 
-SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET(?!S_DIR)|TOKEN|API_?KEY|PRIVATE_?KEY|_RPC_URL", re.I)
+# A place where a secret lies is none.
+SECRET_NAME = re.compile(r"(?!.*_(FILE|DIR)$).*(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY|_RPC_URL)", re.I)
 SECRET_VALUE = re.compile(r"://[^/\s:@]+:[^/\s@]+@|BEGIN [A-Z ]*PRIVATE KEY")
 
 
@@ -214,7 +215,7 @@ def jobs_named_by_version(objects):
     """A job cannot be changed, so a new version needs a new name."""
     for it in objects:
         if it["kind"] == "Job" and "-migrate" in it["metadata"]["name"]:
-            version = it["spec"]["template"]["spec"]["initContainers"][0]["image"].partition(":")[2]
+            version = it["spec"]["template"]["spec"]["initContainers"][0]["image"].split("@")[0].rpartition(":")[2]
             if not version or not it["metadata"]["name"].endswith(f"-migrate-{version}"):
                 yield f"{name_of(it)} migrates to {version or 'no version'}"
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::sources::{files, none, root, rust_files, shown};
+use crate::sources::{files, none, quoted, root, rust_files, shown};
 
 /// Measured by others: Prometheus itself, kube-state-metrics, the kubelet.
 const OF_OTHERS: [&str; 3] = ["up", "kube_", "container_"];
@@ -190,4 +190,33 @@ fn queries_of_board(value: &Value) -> Vec<String> {
         Value::Array(items) => items.iter().flat_map(queries_of_board).collect(),
         _ => Vec::new(),
     }
+}
+
+/// `fold.trades_per_s` on the page about sizes is what `bench fold` writes under `trades_per_s`, if need be behind a prefix.
+#[test]
+fn the_figures_that_sizing_rests_on_are_written_by_benchmarks() {
+    let text = fs::read_to_string(root().join("deploy/SIZING.md")).unwrap();
+    let page = fs::read_to_string(root().join("deploy/lab/bench/FIGURES.md")).unwrap();
+    let sources: Vec<String> =
+        files_of("deploy/lab/bench/src", "rs").into_iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let literals: BTreeSet<&str> = sources.iter().flat_map(|text| text.split('"').skip(1).step_by(2)).collect();
+    let is_name =
+        |part: &str| !part.is_empty() && part.bytes().all(|it| it.is_ascii_lowercase() || b"_-".contains(&it));
+    let (mut found, mut violations) = (0, Vec::new());
+    for (bench, key) in text.lines().flat_map(quoted).filter_map(|quoted| quoted.split_once('.')) {
+        if !is_name(bench) || !is_name(key) || key == "md" {
+            continue;
+        }
+        found += 1;
+        let is_written = literals
+            .iter()
+            .any(|literal| key == *literal || literal.len() > 6 && key.ends_with(&format!("_{literal}")));
+        // `{name}block_ms` has its prefix in the literal itself.
+        let is_prefixed = literals.iter().any(|literal| literal.ends_with(&format!("}}{key}")));
+        if !page.contains(&format!("\n## {bench}\n")) || !(is_written || is_prefixed) {
+            violations.push(format!("deploy/SIZING.md: no benchmark writes {bench}.{key}"));
+        }
+    }
+    none(&violations);
+    assert!(found >= 8, "only {found} figures are named");
 }
