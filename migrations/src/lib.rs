@@ -26,6 +26,7 @@ const METRICS_POSTGRES: &[MigrationFile] = files![
     "metrics/postgres/0008_continue_traces",
     "metrics/postgres/0009_know_the_tape",
     "metrics/postgres/0010_publish_the_cut",
+    "metrics/postgres/0011_hand_basis_on",
 ];
 
 const METRICS_SQLITE: &[MigrationFile] = files![
@@ -38,6 +39,7 @@ const METRICS_SQLITE: &[MigrationFile] = files![
     "metrics/sqlite/0007_continue_traces",
     "metrics/sqlite/0008_know_the_tape",
     "metrics/sqlite/0009_publish_the_cut",
+    "metrics/sqlite/0010_hand_basis_on",
 ];
 
 const PORTFOLIO_POSTGRES: &[MigrationFile] = files![

@@ -3,6 +3,7 @@
 pub mod postgres;
 pub mod sqlite;
 mod columns;
+mod stored_rules;
 mod rows;
 pub(crate) mod retained;
 
@@ -29,11 +30,18 @@ pub enum OpenError {
         /// The requested method.
         requested: Method,
     },
-}
-
-/// Refuses a book with another method than the requested one.
-fn check_method(stored: &str, requested: Method) -> Result<(), OpenError> {
-    if stored == requested.name() { Ok(()) } else { Err(OpenError::Method { stored: stored.to_owned(), requested }) }
+    /// Its book has trades of a chain whose native asset was cash, or was not.
+    #[error(
+        "use the book with the requested native asset of {chain}: its trades were folded with another one ({stored:?}); \
+         set METRICS_QUOTE and METRICS_NATIVE back, or drop the schema (the file) of metrics so that the tape is folded \
+         again"
+    )]
+    Native {
+        /// The chain.
+        chain: String,
+        /// The native assets of the book, `chain=asset` separated by commas.
+        stored: String,
+    },
 }
 
 /// A migration that failed because the server did not answer may be tried again; any other failure is final.

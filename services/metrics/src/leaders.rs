@@ -1,7 +1,7 @@
 //! Leaderboards: the first thousand traders by volume, PnL and fees in each span of time, rebuilt every 30 seconds.
 
 use environment::with_causes;
-use metrics_domain::Dollars;
+use metrics_domain::{Dollars, Realized};
 use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
@@ -46,8 +46,8 @@ pub struct TraderFigures {
     pub swaps: i64,
     /// Platform fees.
     pub fees: Dollars,
-    /// Realized PnL before fees.
-    pub pnl: Dollars,
+    /// Realized PnL before fees, and what its coverage is calculated from.
+    pub realized: Realized,
 }
 
 /// A store of leaderboards.
@@ -107,7 +107,7 @@ impl LeaderMeasure {
     fn figure_of(self, figures: &TraderFigures) -> &Dollars {
         match self {
             Self::Volume => &figures.volume,
-            Self::Pnl => &figures.pnl,
+            Self::Pnl => &figures.realized.pnl,
             Self::Fees => &figures.fees,
         }
     }
@@ -154,7 +154,7 @@ mod tests {
     fn leaderboards_are_ordered_by_what_they_measure() {
         let figures = |volume: &str, pnl: &str| TraderFigures {
             volume: volume.parse().unwrap(),
-            pnl: pnl.parse().unwrap(),
+            realized: Realized { pnl: pnl.parse().unwrap(), ..Realized::default() },
             ..TraderFigures::default()
         };
         let sums: HashMap<String, TraderFigures> =

@@ -12,7 +12,7 @@ use metrics::leaders::Leaderboards;
 use metrics::messages::MetricsMessage;
 use metrics::outbox::Outbox;
 use metrics_domain::memory::MemoryStore;
-use metrics_domain::{BookFacts, BookKey, BookToRefold, CommitOutcome, Floors, Method, Store, TradeKey, UserKey};
+use metrics_domain::{BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, Floors, Method, Store, TradeKey, UserKey};
 use sqlx::{Connection, Row, SqliteConnection};
 use std::sync::Mutex;
 use stores::{assert_same, assert_same_rows, empty_facts, postgres_server, run_sql};
@@ -182,8 +182,8 @@ struct Recorder {
 }
 
 impl Store for Recorder {
-    fn method(&self) -> Method {
-        self.inner.method()
+    fn rules(&self) -> &BookRules {
+        self.inner.rules()
     }
 
     async fn read_position(&self, partition: &tape::Partition) -> Result<Option<u64>, Unavailable> {

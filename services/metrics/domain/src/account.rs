@@ -1,6 +1,6 @@
 //! The figures of each user and of each position.
 
-use crate::amounts::Dollars;
+use crate::amounts::{Dollars, Quantity};
 use crate::entry::{Entry, Lot};
 use crate::holding::{Holding, Realized};
 use tape::Place;
@@ -38,6 +38,8 @@ pub struct Book {
     pub holding: Holding,
     /// What its live trades realized.
     pub realized: Realized,
+    /// How much its live trades bought with a known basis.
+    pub bought: Quantity,
     /// How many live trades it has.
     pub trades: u64,
     /// Decoration: the ticker.

@@ -1,6 +1,7 @@
 //! What the book needs of a trade: the user, the place in the chain, the two sides, the worth.
 
 use crate::amounts::{Dollars, Quantity, quantity_from_raw};
+use crate::holding::KnownPart;
 use std::sync::Arc;
 use tape::{Place, Side, Trade};
 
@@ -144,10 +145,28 @@ impl Entry {
         }
     }
 
+    /// Whether a side changes a book.
+    pub(crate) fn has_position(&self, side: TradeSide) -> bool {
+        !self.cycle && !self.lot(side).quote
+    }
+
     /// The sides that change a book: none of a cycle, and none that is cash.
     pub fn sides(&self) -> impl Iterator<Item = (TradeSide, &Lot)> {
         let sides = TradeSide::BOTH.into_iter().map(|side| (side, self.lot(side)));
-        sides.filter(|(_, lot)| !self.cycle && !lot.quote)
+        sides.filter(|(side, _)| self.has_position(*side))
+    }
+
+    /// Whether it is a swap without a worth that pays for a position with a position: its basis is handed on.
+    pub fn hands_basis_on(&self) -> bool {
+        self.notional.is_none() && !self.cycle && !self.sold.quote && !self.bought.quote
+    }
+
+    /// The part of its purchase whose cost is known; `released` is what its sale took, where it has no worth.
+    pub(crate) fn known_purchase(&self, released: &KnownPart) -> KnownPart {
+        match &self.notional {
+            Some(worth) => KnownPart { quantity: self.bought.raw.clone(), basis: worth.clone() },
+            None => released.handed_on(&self.sold.raw, &self.bought.raw),
+        }
     }
 
     /// The side by which it changes the book of an asset.

@@ -3,7 +3,8 @@
 use crate::account::{Book, User};
 use crate::decoded::EventDetails;
 use crate::entry::{BookKey, Entry, TradeKey, TradeSide, UserKey};
-use crate::holding::{Holding, Method, Parcel, Realized};
+use crate::holding::{Holding, KnownPart, Method, Parcel, Realized};
+use crate::rules::BookRules;
 use crate::hours::{FeeDelta, FeeKey, HourDelta, HourKey};
 use crate::retention::Floors;
 use crate::tails::{BookToRefold, Tail};
@@ -18,6 +19,8 @@ pub struct Effect {
     pub realized: Realized,
     /// The parcels that a sale took; always empty with the average method.
     pub taken: Vec<Parcel>,
+    /// What a sale without a worth took of the known part; always empty for others.
+    pub released: KnownPart,
     /// What the book held afterwards; its parcels only where this is a checkpoint.
     pub after: Holding,
     /// How many live trades the book had afterwards, this one included.
@@ -157,8 +160,12 @@ pub enum CommitOutcome {
 
 /// Where the book is stored.
 pub trait Store: Send + Sync {
+    /// The rules of its books.
+    fn rules(&self) -> &BookRules;
     /// The cost method of its books.
-    fn method(&self) -> Method;
+    fn method(&self) -> Method {
+        self.rules().method
+    }
     /// The next position to read in a partition; none if it was never read.
     fn read_position(&self, partition: &Partition) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
     /// Below which block time and heights trades were dropped.

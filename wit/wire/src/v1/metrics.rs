@@ -53,6 +53,9 @@ pub struct Totals {
     /// Proceeds of sales whose basis is known; absent in messages of the first days.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub proceeds_usd: String,
+    /// What had cost what was sold for cash without a valuation: neither profit nor loss; absent where it is zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis_without_proceeds_usd: Option<String>,
 }
 
 /// One position. Quantities are decimal texts in the asset's smallest unit.
@@ -80,6 +83,9 @@ pub struct Position {
     /// Proceeds of sales whose basis is known; absent in messages of the first days.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub proceeds_usd: String,
+    /// What had cost what was sold for cash without a valuation: neither profit nor loss; absent where it is zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis_without_proceeds_usd: Option<String>,
 }
 
 /// The message's JSON.

@@ -31,7 +31,7 @@ pub(crate) struct Sketch {
 
 pub(crate) fn sketch() -> impl Strategy<Value = Sketch> {
     let who = (0..2_u8, 0..2_u8, 0..5_u64, 0..3_u32, 0..2_u8, prop::bool::weighted(0.1));
-    let what = ((0..4_u8, 0..20_u32), (0..4_u8, 0..20_u32), prop::option::weighted(0.8, 0..1_000_u32));
+    let what = ((0..4_u8, 0..20_u32), (0..4_u8, 0..20_u32), prop::option::weighted(0.6, 0..1_000_u32));
     let rest = (prop::option::weighted(0.3, 0..9_u32), any::<bool>());
     (who, what, rest).prop_map(
         |((user, chain, height, index, branch, cycle), (sold, bought, notional), (fee, platform))| Sketch {

@@ -6,6 +6,16 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 
 const TRY_LOCK_LEADERS: &str = "SELECT pg_try_advisory_xact_lock(hashtext(current_schema() || '.leaders'))";
 
+/// The amounts that are summed over hours or users.
+const SUMMED_COLUMNS: [&str; 6] = [
+    "volume_usd",
+    "fees_usd",
+    "realized_pnl_usd",
+    "proceeds_usd",
+    "proceeds_without_basis_usd",
+    "basis_without_proceeds_usd",
+];
+
 /// Rebuilds all leaderboards; returns false when another instance is rebuilding them.
 pub(super) async fn rebuild(pool: &PgPool, now_ms: u64) -> Result<bool, sqlx::Error> {
     let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
@@ -34,13 +44,13 @@ async fn rebuild_span(connection: &mut PgConnection, span: LeaderSpan, now_ms: u
              FROM (SELECT * FROM sums WHERE {column} <> 0 ORDER BY {column} DESC, trader LIMIT {MAX_LEADERS}) s"
         )
     });
+    let sums = SUMMED_COLUMNS.map(|column| format!("trim_scale(sum({column})) AS {column}")).join(", ");
+    let columns = SUMMED_COLUMNS.join(", ");
     let sql = format!(
-        "WITH sums AS MATERIALIZED (SELECT trader, trim_scale(sum(volume_usd)) AS volume_usd, sum(swaps)::bigint AS swaps,
-                trim_scale(sum(fees_usd)) AS fees_usd, trim_scale(sum(realized_pnl_usd)) AS realized_pnl_usd
-            FROM {source} {bounds} GROUP BY trader)
-         INSERT INTO leaders (span, measure, rank, trader, volume_usd, swaps, fees_usd, realized_pnl_usd, built_at_ms)
-         SELECT $1, b.measure, b.rank, b.trader, b.volume_usd, b.swaps, b.fees_usd, b.realized_pnl_usd, $2
-         FROM ({}) b",
+        "WITH sums AS MATERIALIZED (SELECT trader, sum(swaps)::bigint AS swaps, {sums} FROM {source} {bounds}
+            GROUP BY trader)
+         INSERT INTO leaders (span, measure, rank, trader, swaps, {columns}, built_at_ms)
+         SELECT $1, b.measure, b.rank, b.trader, b.swaps, {columns}, $2 FROM ({}) b",
         boards.join(" UNION ALL ")
     );
     let (from, to) = span.hours(now_ms).unwrap_or((0, 0));

@@ -1,10 +1,19 @@
 //! Leaderboards on SQLite: summed and ordered in Rust, because SQLite stores amounts as text.
 
-use crate::adapters::rows::{NamedColumns, RowError};
+use crate::adapters::rows::{NamedColumns, dollars, realized};
 use crate::leaders::{LEADER_MEASURES, LEADER_SPANS, LeaderSpan, TraderFigures, rank_traders};
-use sqlx::SqlitePool;
+use sqlx::{AssertSqlSafe, SqlitePool};
 use std::collections::HashMap;
 use tape::Unavailable;
+
+const INSERT_LEADER: &str = "
+    INSERT INTO leaders (span, measure, rank, trader, volume_usd, swaps, fees_usd, realized_pnl_usd, proceeds_usd,
+        proceeds_without_basis_usd, basis_without_proceeds_usd, built_at_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+
+/// The figures of one row of users or hours.
+const FIGURES: &str = "trader, volume_usd, swaps, fees_usd, realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd,
+    basis_without_proceeds_usd";
 
 /// Rebuilds all leaderboards.
 pub(super) async fn rebuild(pool: &SqlitePool, now_ms: u64) -> Result<bool, Unavailable> {
@@ -22,7 +31,7 @@ pub(super) async fn rebuild(pool: &SqlitePool, now_ms: u64) -> Result<bool, Unav
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
     sqlx::query("DELETE FROM leaders").execute(&mut *transaction).await.map_err(failed)?;
     for (span, measure, (rank, trader, figures)) in boards {
-        sqlx::query("INSERT INTO leaders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        sqlx::query(INSERT_LEADER)
             .bind(span.name())
             .bind(measure.name())
             .bind(rank)
@@ -30,7 +39,10 @@ pub(super) async fn rebuild(pool: &SqlitePool, now_ms: u64) -> Result<bool, Unav
             .bind(figures.volume.to_string())
             .bind(figures.swaps)
             .bind(figures.fees.to_string())
-            .bind(figures.pnl.to_string())
+            .bind(figures.realized.pnl.to_string())
+            .bind(figures.realized.proceeds.to_string())
+            .bind(figures.realized.without_basis.to_string())
+            .bind(figures.realized.basis_without_proceeds.to_string())
             .bind(now_ms.cast_signed())
             .execute(&mut *transaction)
             .await
@@ -46,12 +58,11 @@ async fn sum_by_trader(
     now_ms: u64,
 ) -> Result<HashMap<String, TraderFigures>, Unavailable> {
     let query = match span.hours(now_ms) {
-        Some((from, to)) => sqlx::query(
-            "SELECT trader, volume_usd, swaps, fees_usd, realized_pnl_usd FROM user_hours WHERE hour BETWEEN ? AND ?",
-        )
-        .bind(from.cast_signed())
-        .bind(to.cast_signed()),
-        None => sqlx::query("SELECT trader, volume_usd, swaps, fees_usd, realized_pnl_usd FROM user_totals"),
+        Some((from, to)) => {
+            let hours = format!("SELECT {FIGURES} FROM user_hours WHERE hour BETWEEN ? AND ?");
+            sqlx::query(AssertSqlSafe(hours)).bind(from.cast_signed()).bind(to.cast_signed())
+        }
+        None => sqlx::query(AssertSqlSafe(format!("SELECT {FIGURES} FROM user_totals"))),
     };
     let rows = query.fetch_all(pool).await.map_err(|e| Unavailable::new("read the figures for the leaderboards", e))?;
     let mut sums: HashMap<String, TraderFigures> = HashMap::new();
@@ -60,12 +71,7 @@ async fn sum_by_trader(
         sum.volume += &dollars(row, "volume_usd")?;
         sum.swaps += row.int("swaps")?;
         sum.fees += &dollars(row, "fees_usd")?;
-        sum.pnl += &dollars(row, "realized_pnl_usd")?;
+        sum.realized.add(&realized(row)?);
     }
     Ok(sums)
-}
-
-fn dollars(row: &impl NamedColumns, column: &'static str) -> Result<metrics_domain::Dollars, RowError> {
-    let value = row.text(column)?;
-    value.parse().map_err(|_| RowError::Value { column, value })
 }
