@@ -25,7 +25,7 @@ const TRADE_SCHEMA: &str = "TradeExecutedV1";
     paths(
         health::health, health::ready, chains::list, trades::list, trades::list_of_user, users::metrics, users::history,
         boards::user_fees, users::positions, explain::explain, users::portfolio, users::drift, boards::leaderboard,
-        boards::platform_fees, stream::open, prometheus::show, document,
+        boards::book,         boards::platform_fees, stream::open, prometheus::show, document,
     ),
     components(schemas(TradeExecuted, Problem)),
     tags(

@@ -1,9 +1,11 @@
 //! Reads rows of text columns into the domain's types; an error names the view and the column.
 
 use api_domain::{
-    BalanceRow, DriftRow, FeeRow, FoldedPosition, FoldedPositions, HistoryPoint, LeaderRow, PositionRow, PositionStep,
-    StepKey, Totals, TotalsRow, TradeKey, TradeRow, Walk, WalletRow,
+    BalanceRow, BookRules, DriftRow, FeeRow, FoldedPosition, FoldedPositions, HeldPosition, HistoryPoint, LeaderRow,
+    PositionRow, PositionStep, StepKey, Totals, TotalsRow, TradeKey, TradeRow, Walk, WalletRow,
 };
+use num_bigint::BigUint;
+use serde::de::DeserializeOwned;
 use std::str::FromStr;
 use tape::{Unavailable, Usd};
 
@@ -118,6 +120,8 @@ fn read_totals(cells: &mut Cells) -> Result<Totals, Unavailable> {
         realized_net: Usd::ZERO,
         proceeds: cells.usd("proceeds_usd")?,
         without_basis: cells.usd("proceeds_without_basis_usd")?,
+        basis_without_proceeds: cells.usd("basis_without_proceeds_usd")?,
+        in_doubt: cells.in_doubt()?,
     };
     let net = totals.realized.0.checked_sub(totals.fees.0).map(Usd);
     totals.realized_net = net.ok_or_else(|| overflow("metrics.user_hours_v1"))?;
@@ -126,6 +130,11 @@ fn read_totals(cells: &mut Cells) -> Result<Totals, Unavailable> {
 
 fn add(one: &Totals, other: &Totals) -> Result<Totals, Unavailable> {
     one.plus(other).ok_or_else(|| overflow("metrics.user_hours_v1"))
+}
+
+/// The totals over all chains.
+pub(super) fn sum_of_totals(rows: &[TotalsRow]) -> Result<Totals, Unavailable> {
+    rows.iter().try_fold(Totals::default(), |sum, row| add(&sum, &row.totals))
 }
 
 fn overflow(view: &str) -> Unavailable {
@@ -160,20 +169,35 @@ pub(super) fn fee_rows(rows: Vec<TextRow>) -> Result<Vec<FeeRow>, Unavailable> {
 
 pub(super) fn leader_row(row: TextRow) -> Result<LeaderRow, Unavailable> {
     let mut cells = Cells::new("metrics.leaders_v1", row);
-    Ok(LeaderRow {
-        rank: cells.number("rank")?,
-        trader: cells.text("trader")?,
+    let (rank, trader) = (cells.number("rank")?, cells.text("trader")?);
+    let mut totals = Totals {
         volume: cells.usd("volume_usd")?,
         swaps: cells.number("swaps")?,
         fees: cells.usd("fees_usd")?,
         realized: cells.usd("realized_pnl_usd")?,
-        built_at: cells.number("built_at_ms")?,
-    })
+        proceeds: cells.usd("proceeds_usd")?,
+        without_basis: cells.usd("proceeds_without_basis_usd")?,
+        basis_without_proceeds: cells.usd("basis_without_proceeds_usd")?,
+        ..Totals::default()
+    };
+    let built_at = cells.number("built_at_ms")?;
+    let mut all_time = Totals { in_doubt: cells.in_doubt()?, ..Totals::default() };
+    for proceeds in cells.json_list::<String>("proceeds_usd")? {
+        let proceeds = cells.parsed_usd("proceeds_usd", proceeds)?;
+        all_time.proceeds = Usd(all_time.proceeds.0.saturating_add(proceeds.0));
+    }
+    totals.doubt_like(&all_time);
+    Ok(LeaderRow { rank, trader, totals, built_at })
 }
 
-pub(super) fn method_name(rows: Vec<TextRow>) -> Result<String, Unavailable> {
-    let row = rows.into_iter().next().unwrap_or_default();
-    Cells::new("metrics.method_v1", row).text("name")
+/// The rules of the book; none where it has none yet.
+pub(super) fn book_rules(rows: Vec<TextRow>) -> Result<Option<BookRules>, Unavailable> {
+    let Some(row) = rows.into_iter().next() else { return Ok(None) };
+    let mut cells = Cells::new("metrics.method_v1", row);
+    let (method, natives) = (cells.text("name")?, cells.text("natives")?);
+    let pairs = natives.split(',').filter_map(|pair| pair.split_once('='));
+    let natives = pairs.map(|(chain, asset)| (chain.to_owned(), asset.to_owned())).collect();
+    Ok(Some(BookRules { method, natives }))
 }
 
 fn step_key(cells: &mut Cells) -> Result<StepKey, Unavailable> {
@@ -202,6 +226,7 @@ fn position_step(key: StepKey, cells: &mut Cells) -> Result<PositionStep, Unavai
         realized: realized.filter(|_| realizes),
         without_basis: without_basis.filter(|_| realizes),
         taken: cells.optional().filter(|_| sale),
+        released: cells.optional_usd("released_usd")?,
         quantity_after: cells.text("quantity_after")?,
         unknown_after: cells.text("unknown_after")?,
         basis_after: cells.usd("basis_after")?,
@@ -224,7 +249,7 @@ pub(super) fn drift_row(row: TextRow) -> Result<DriftRow, Unavailable> {
 
 pub(super) fn position_row(row: TextRow) -> Result<PositionRow, Unavailable> {
     let mut cells = Cells::new("metrics.positions_v1", row);
-    Ok(PositionRow {
+    let mut position = PositionRow {
         chain: cells.text("chain")?,
         asset: cells.text("asset")?,
         symbol: cells.optional(),
@@ -235,7 +260,16 @@ pub(super) fn position_row(row: TextRow) -> Result<PositionRow, Unavailable> {
         realized: cells.usd("realized_pnl_usd")?,
         proceeds: cells.usd("proceeds_usd")?,
         without_basis: cells.usd("proceeds_without_basis_usd")?,
-    })
+        basis_without_proceeds: cells.usd("basis_without_proceeds_usd")?,
+        held_elsewhere: None,
+    };
+    let bought = cells.text("bought_quantity")?;
+    if let Some(drift) = cells.optional() {
+        let held = [&bought, &position.quantity, &position.unknown_quantity, &drift].map(String::as_str);
+        let elsewhere = cells.held_position(held, position.proceeds)?.elsewhere();
+        position.held_elsewhere = (elsewhere != BigUint::ZERO).then(|| elsewhere.to_string());
+    }
+    Ok(position)
 }
 
 pub(super) fn wallet_row(row: TextRow) -> Result<WalletRow, Unavailable> {
@@ -294,6 +328,43 @@ impl Cells {
     fn usd(&mut self, column: &'static str) -> Result<Usd, Unavailable> {
         let text = self.text(column)?;
         Usd::parse(&text).map_err(|_| self.invalid_column(column, Some(text)))
+    }
+
+    /// Parses a text of dollars that did not stand alone in a column.
+    fn parsed_usd(&self, column: &'static str, text: String) -> Result<Usd, Unavailable> {
+        Usd::parse(&text).map_err(|_| self.invalid_column(column, Some(text)))
+    }
+
+    /// A text of JSON that is a list; empty where there is none.
+    fn json_list<T: DeserializeOwned>(&mut self, column: &'static str) -> Result<Vec<T>, Unavailable> {
+        let Some(text) = self.optional() else { return Ok(vec![]) };
+        serde_json::from_str(&text).map_err(|_| self.invalid_column(column, Some(text)))
+    }
+
+    /// The proceeds in doubt of a list of positions that a snapshot says less of than their trades.
+    fn in_doubt(&mut self) -> Result<Usd, Unavailable> {
+        let mut sum = Usd::ZERO;
+        for [bought, quantity, unknown, drift, proceeds] in self.json_list::<[String; 5]>("drift")? {
+            let proceeds = self.parsed_usd("proceeds_usd", proceeds)?;
+            let position = self.held_position([&bought, &quantity, &unknown, &drift], proceeds)?;
+            sum = Usd(sum.0.saturating_add(position.proceeds_in_doubt().0));
+        }
+        Ok(sum)
+    }
+
+    fn held_position(
+        &self,
+        [bought, quantity, unknown, drift]: [&str; 4],
+        proceeds: Usd,
+    ) -> Result<HeldPosition, Unavailable> {
+        let invalid = |column, text: &str| self.invalid_column(column, Some(text.to_owned()));
+        Ok(HeldPosition {
+            bought: bought.parse().map_err(|_| invalid("bought_quantity", bought))?,
+            quantity: quantity.parse().map_err(|_| invalid("quantity", quantity))?,
+            unknown: unknown.parse().map_err(|_| invalid("unknown_quantity", unknown))?,
+            drift: drift.parse().map_err(|_| invalid("drift", drift))?,
+            proceeds,
+        })
     }
 
     fn optional_usd(&mut self, column: &'static str) -> Result<Option<Usd>, Unavailable> {

@@ -1,7 +1,7 @@
 //! The JSON shapes of histories, fees by day, leaderboards and drift.
 
-use super::TotalsView;
-use api_domain::{DriftRow, FeeRow, HOUR_MS, HistoryPoint, LeaderRow};
+use super::{TotalsView, coverage_text};
+use api_domain::{BookRules, DriftRow, FeeRow, HOUR_MS, HistoryPoint, LeaderRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -91,6 +91,30 @@ pub(crate) struct LeaderView {
     pub(crate) fees_usd: String,
     /// Realized before fees, of the part with a known basis.
     pub(crate) realized_pnl_usd: String,
+    /// Of all that was sold, the part whose proceeds and basis are both known and in no doubt, from 0 to 1; absent where
+    /// nothing was sold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) coverage: Option<String>,
+}
+
+/// The rules by which the figures of all users are calculated.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct BookView {
+    /// How the cost of what is sold is found: `average` (moving weighted average) or `fifo` (first in, first out).
+    pub(crate) method: String,
+    /// What is cash, which has no position and no profit or loss of its own: `dollars`, or `dollars-and-native`.
+    pub(crate) quote: &'static str,
+    /// The native assets that have positions, where only dollars are cash.
+    pub(crate) natives: Vec<NativeView>,
+}
+
+/// The native asset of a chain, as it stands in trades.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NativeView {
+    /// Id of the chain.
+    pub(crate) chain: String,
+    /// The asset.
+    pub(crate) asset: String,
 }
 
 /// One page of the drift of a user's balances.
@@ -153,11 +177,20 @@ impl From<LeaderRow> for LeaderView {
         Self {
             rank: leader.rank,
             address: leader.trader,
-            volume_usd: leader.volume.to_string(),
-            swaps: leader.swaps,
-            fees_usd: leader.fees.to_string(),
-            realized_pnl_usd: leader.realized.to_string(),
+            volume_usd: leader.totals.volume.to_string(),
+            swaps: leader.totals.swaps,
+            fees_usd: leader.totals.fees.to_string(),
+            realized_pnl_usd: leader.totals.realized.to_string(),
+            coverage: leader.totals.coverage().map(coverage_text),
         }
+    }
+}
+
+impl From<BookRules> for BookView {
+    fn from(rules: BookRules) -> Self {
+        let quote = if rules.natives.is_empty() { "dollars-and-native" } else { "dollars" };
+        let natives = rules.natives.into_iter().map(|(chain, asset)| NativeView { chain, asset }).collect();
+        Self { method: rules.method, quote, natives }
     }
 }
 

@@ -1,6 +1,8 @@
 //! REST as clients see it: answers, pages, tags, and a problem document for everything that is wrong.
 
-use crate::ground::{Ground, event, hour_row, position_row, totals_row, trade, wallet_rows};
+use crate::ground::{
+    Ground, drift_row, event, hour_row, leader_row, position_row, totals_row, trade, traded_position, wallet_rows,
+};
 use crate::serving::Serving;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -70,7 +72,7 @@ async fn a_user_has_metrics_positions_and_a_portfolio() {
                 "realizedPnlNetUsd": if times == 1 { "-1.75" } else { "-3.5" },
                 "proceedsUsd": if times == 1 { "6" } else { "12" },
                 "proceedsWithoutBasisUsd": if times == 1 { "2" } else { "4" },
-                "coverage": "0.75",
+                "basisWithoutProceedsUsd": "0", "proceedsInDoubtUsd": "0", "coverage": "0.75",
             })
         };
         let on = |chain: &str, mut totals: Value| {
@@ -86,7 +88,7 @@ async fn a_user_has_metrics_positions_and_a_portfolio() {
             json!({
                 "chain": chain, "asset": asset, "symbol": "TKN", "decimals": 18, "quantity": quantity,
                 "unknownQuantity": "0", "basisUsd": "20.5", "realizedPnlUsd": "-3", "proceedsUsd": "0",
-                "proceedsWithoutBasisUsd": "0",
+                "proceedsWithoutBasisUsd": "0", "basisWithoutProceedsUsd": "0",
             })
         };
         let first = api.get("/v1/users/0xa/positions?limit=1").await;
@@ -105,6 +107,83 @@ async fn a_user_has_metrics_positions_and_a_portfolio() {
         assert_eq!(api.get("/v1/users/0xa/portfolio").await, expected);
         let nobody = api.get("/v1/users/0xb/metrics").await;
         assert_eq!((&nobody["total"]["volumeUsd"], &nobody["chains"]), (&json!("0"), &json!([])));
+    }
+}
+
+/// Buy 10 for $10, send them away without a trade, buy 10 for $20, sell 10 for $20: the wallet is empty, and which 10 were
+/// sold is not known.
+#[tokio::test]
+async fn what_the_wallet_no_longer_holds_lowers_coverage() {
+    for ground in Ground::all().await {
+        let now = environment::now_ms() / 3_600_000;
+        let totals = |chain: &str, trader: &str| {
+            totals_row(chain, trader, "50", 3).replace("'6', '2', 0, 0, 0", "'20', '0', 0, 0, 0")
+        };
+        let rows = [
+            totals("mock", "0xa"),
+            totals("other", "0xa"),
+            totals("mock", "0xb"),
+            position_row("mock", "0xa", "0xcat", "10"),
+            traded_position("mock", "0xa", "0xcat", "20", "20"),
+            position_row("other", "0xa", "0xcat", "10"),
+            traded_position("other", "0xa", "0xcat", "20", "20"),
+            hour_row("mock", "0xa", now, "10", "1"),
+            hour_row("other", "0xa", now, "10", "1"),
+            leader_row("24h", 1, "0xa", "9", ["6", "2", "0"]),
+            leader_row("24h", 2, "0xb", "8", ["6", "2", "0"]),
+            leader_row("24h", 3, "0xc", "7", ["0", "0", "0"]),
+            leader_row("24h", 4, "0xd", "6", ["0", "0", "5"]),
+        ];
+        ground.write("metrics", &rows).await;
+        let drifts = [
+            drift_row("mock", "0xa", "0xcat", 0, 10),
+            drift_row("other", "0xa", "0xcat", 15, 10),
+            drift_row("mock", "0xb", "0xother", 0, 10),
+        ];
+        ground.write("portfolio", &drifts).await;
+        let api = Serving::on(&ground).await;
+        let positions = api.get("/v1/users/0xa/positions").await;
+        let elsewhere: Vec<&Value> =
+            positions["items"].as_array().unwrap().iter().map(|one| &one["heldElsewhere"]).collect();
+        assert_eq!(elsewhere, [&json!("10"), &Value::Null], "more than the trades say is no sign of leaving");
+        let metrics = api.get("/v1/users/0xa/metrics").await;
+        let shown = |one: &Value| [one["proceedsInDoubtUsd"].clone(), one["coverage"].clone()];
+        assert_eq!(shown(&metrics["chains"][0]), [json!("20"), json!("0")]);
+        assert_eq!(shown(&metrics["chains"][1]), [json!("0"), json!("1")]);
+        assert_eq!(shown(&metrics["total"]), [json!("20"), json!("0.5")]);
+        let window = api.get("/v1/users/0xa/metrics?window=24h").await;
+        assert_eq!(shown(&window["chains"][0]), [json!("3"), json!("0")], "as much of it as of all time");
+        assert_eq!(shown(&window["chains"][1]), [json!("0"), json!("0.75")]);
+        let curve = api.get("/v1/users/0xa/history?window=24h").await;
+        assert_eq!(shown(&curve["items"][0]), [json!("3"), json!("0.375")]);
+        let board = async |query: &str| -> Vec<(u64, Value)> {
+            let page = api.get(&format!("/v1/leaderboard?window=24h{query}")).await;
+            assert_eq!(page["builtAt"], 77);
+            let items = page["items"].as_array().unwrap().iter();
+            items.map(|one| (one["rank"].as_u64().unwrap(), one["coverage"].clone())).collect()
+        };
+        let all = [(1, json!("0.375")), (2, json!("0.75")), (3, Value::Null), (4, json!("0"))];
+        assert_eq!(board("").await, all);
+        assert_eq!(board("&minCoverage=0.5").await, [all[1].clone(), all[2].clone()]);
+        assert_eq!(board("&minCoverage=0.375001&limit=1").await, [all[1].clone()]);
+        assert_eq!(board("&minCoverage=1").await, [all[2].clone()]);
+        for wrong in ["2", "-1", "0.5x", ".5", "1.000001", "0.", "0.1234567", ""] {
+            let path = format!("/v1/leaderboard?minCoverage={wrong}");
+            problem(api.request(Method::GET, &path, &[]).await, 400, "bad-parameter").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_rules_of_the_book_are_served() {
+    for ground in Ground::all().await {
+        let api = Serving::on(&ground).await;
+        problem(api.request(Method::GET, "/v1/book", &[]).await, 404, "no-book").await;
+        ground.write("metrics", &["INSERT INTO method (name) VALUES ('fifo')".to_owned()]).await;
+        assert_eq!(api.get("/v1/book").await, json!({"method": "fifo", "quote": "dollars-and-native", "natives": []}));
+        ground.write("metrics", &["UPDATE method SET natives = 'base=0x42,solana=So1'".to_owned()]).await;
+        let natives = json!([{"chain": "base", "asset": "0x42"}, {"chain": "solana", "asset": "So1"}]);
+        assert_eq!(api.get("/v1/book").await, json!({"method": "fifo", "quote": "dollars", "natives": natives}));
     }
 }
 
@@ -177,14 +256,12 @@ async fn fees_are_served_by_day() {
 #[tokio::test]
 async fn leaders_are_served_by_rank() {
     for ground in Ground::all().await {
-        let row = |rank: u32, trader: &str, volume: &str| {
-            format!("INSERT INTO leaders VALUES ('24h', 'volume', {rank}, '{trader}', '{volume}', 3, '0.5', '-1', 77)")
-        };
+        let row = |rank, trader: &str, volume: &str| leader_row("24h", rank, trader, volume, ["3", "1", "0"]);
         ground.write("metrics", &[row(1, "0xa", "9"), row(2, "0xb", "8"), row(3, "0xc", "7")]).await;
         let api = Serving::on(&ground).await;
         let page = api.get("/v1/leaderboard?window=24h&limit=2").await;
         assert_eq!((&page["by"], &page["builtAt"]), (&json!("volume"), &json!(77)));
-        let first = json!({"rank": 1, "address": "0xa", "volumeUsd": "9", "swaps": 3, "feesUsd": "0.5", "realizedPnlUsd": "-1"});
+        let first = json!({"rank": 1, "address": "0xa", "volumeUsd": "9", "swaps": 3, "feesUsd": "0.5", "realizedPnlUsd": "-1", "coverage": "0.75"});
         assert_eq!(page["items"][0], first);
         let next = page["next"].as_str().unwrap();
         let rest = api.get(&format!("/v1/leaderboard?window=24h&cursor={next}")).await;
@@ -202,7 +279,7 @@ async fn a_figure_is_explained_by_its_trades() {
         let events = [event(Status::Observed, buy.clone()), event(Status::Observed, sell)];
         ground.trades(&events).await;
         let effects = [
-            "INSERT INTO method VALUES ('fifo')".to_owned(),
+            "INSERT INTO method (name) VALUES ('fifo')".to_owned(),
             "UPDATE trades SET bought_quantity_after = '30', bought_unknown_after = '0', bought_basis_after = '95', \
              bought_trades_after = 1 WHERE height = 1"
                 .to_owned(),
@@ -241,7 +318,7 @@ async fn a_figure_is_explained_by_its_trades() {
 #[tokio::test]
 async fn a_position_is_explained_by_block_time_also_where_the_clock_goes_backwards() {
     for ground in Ground::all().await {
-        let (mut events, mut rows) = (vec![], vec!["INSERT INTO method VALUES ('average')".to_owned()]);
+        let (mut events, mut rows) = (vec![], vec!["INSERT INTO method (name) VALUES ('average')".to_owned()]);
         for (height, later_ms) in [(1, 9), (2, 0), (3, 0)] {
             let mut buy = trade("mock", height, 0, "0xa");
             (buy.bought.quote, buy.block.timestamp_ms) = (false, 1_700_000_000_000 + later_ms);

@@ -3,8 +3,8 @@
 
 use metrics_domain::memory::MemoryStore;
 use metrics_domain::{
-    Accounts, BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, DecodedTrade, Limits, Method, Store, StoredTrade, Tail,
-    TradeKey, UserKey, follow,
+    Accounts, BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, DecodedTrade, Limits, Store, StoredTrade,
+    Tail, TradeKey, UserKey, follow,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
