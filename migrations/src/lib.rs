@@ -27,6 +27,7 @@ const METRICS_POSTGRES: &[MigrationFile] = files![
     "metrics/postgres/0009_know_the_tape",
     "metrics/postgres/0010_publish_the_cut",
     "metrics/postgres/0011_hand_basis_on",
+    "metrics/postgres/0012_count_implausible_trades",
 ];
 
 const METRICS_SQLITE: &[MigrationFile] = files![
@@ -40,6 +41,7 @@ const METRICS_SQLITE: &[MigrationFile] = files![
     "metrics/sqlite/0008_know_the_tape",
     "metrics/sqlite/0009_publish_the_cut",
     "metrics/sqlite/0010_hand_basis_on",
+    "metrics/sqlite/0011_count_implausible_trades",
 ];
 
 const PORTFOLIO_POSTGRES: &[MigrationFile] = files![

@@ -140,20 +140,20 @@ impl Store {
         [TimeRange::Kept, TimeRange::WithoutClock].map(|range| trade_sql::trades(query, range, self.dialect()))
     }
 
-    /// One user's totals per chain, over these hours or over all time.
+    /// One user's totals per chain, from an hour on or over all time.
     pub async fn user_totals(
         &self,
         user: &UserQuery,
-        hours: Option<(u64, u64)>,
+        first_hour: Option<u64>,
     ) -> Result<Vec<TotalsRow>, Unavailable> {
         let all_time = sql::user_totals(user, self.dialect());
-        let Some(_) = hours else {
+        let Some(_) = first_hour else {
             return rows::totals_rows(
                 "metrics.user_totals_v1",
                 self.fetch("read metrics.user_totals_v1", all_time).await?,
             );
         };
-        let statements = [all_time, sql::user_hours(user, hours, None, self.dialect())];
+        let statements = [all_time, sql::user_hours(user, first_hour, None, self.dialect())];
         let [all_time, window] = self.fetch_together("read metrics.user_hours_v1", statements).await?;
         let all_time = rows::totals_rows("metrics.user_totals_v1", all_time)?;
         let mut window = rows::totals_rows("metrics.user_hours_v1", window)?;
@@ -169,13 +169,13 @@ impl Store {
     pub async fn user_history(
         &self,
         user: &UserQuery,
-        hours: Option<(u64, u64)>,
+        first_hour: Option<u64>,
         step_hours: u64,
     ) -> Result<Vec<HistoryPoint>, Unavailable> {
-        let hours = sql::user_hours(user, hours, Some(step_hours.max(1)), self.dialect());
+        let hours = sql::user_hours(user, first_hour, Some(step_hours.max(1)), self.dialect());
         let statements = [sql::user_totals(user, self.dialect()), hours];
         let [all_time, hours] = self.fetch_together("read metrics.user_hours_v1", statements).await?;
-        let all_time = rows::sum_of_totals(&rows::totals_rows("metrics.user_totals_v1", all_time)?)?;
+        let all_time = rows::sum_of_totals(&rows::totals_rows("metrics.user_totals_v1", all_time)?);
         let mut points = rows::history_points(hours)?;
         points.iter_mut().for_each(|point| point.totals.doubt_like(&all_time));
         Ok(points)

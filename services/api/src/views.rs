@@ -63,6 +63,10 @@ pub(crate) struct TotalsView {
     /// Swaps without a valuation: they are in no volume, realize nothing, and hand the basis of what they sell on to what
     /// they buy.
     pub(crate) unvalued: u64,
+    /// Swaps whose worth or fee exceeds what `/v1/book` says is plausible: in no sum of amounts but the next.
+    pub(crate) implausible: u64,
+    /// What their valuations claim, apart from everything else.
+    pub(crate) implausible_usd: String,
     /// Arbitrage cycles; in no other figure.
     pub(crate) cycles: u64,
     /// Fees earned by platforms.
@@ -85,6 +89,9 @@ pub(crate) struct TotalsView {
     /// nothing was sold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) coverage: Option<String>,
+    /// Present and true where an amount exceeds the largest that is served (1.7·10^20 dollars) and is cut to it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) saturated: bool,
 }
 
 /// One page of a user's positions, by chain and asset.
@@ -251,6 +258,9 @@ impl From<Totals> for TotalsView {
             volume_usd: totals.volume.to_string(),
             swaps: totals.swaps,
             unvalued: totals.unvalued,
+            implausible: totals.implausible,
+            implausible_usd: totals.implausible_usd.to_string(),
+            saturated: totals.saturated,
             cycles: totals.cycles,
             fees_usd: totals.fees.to_string(),
             realized_pnl_usd: totals.realized.to_string(),

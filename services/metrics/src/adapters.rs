@@ -30,16 +30,15 @@ pub enum OpenError {
         /// The requested method.
         requested: Method,
     },
-    /// Its book has trades of a chain whose native asset was cash, or was not.
+    /// Its book has trades that were folded with other rules; figures of both must not be mixed.
     #[error(
-        "use the book with the requested native asset of {chain}: its trades were folded with another one ({stored:?}); \
-         set METRICS_QUOTE and METRICS_NATIVE back, or drop the schema (the file) of metrics so that the tape is folded \
-         again"
+        "use the book with the requested {settings}: it has trades that were folded with {stored:?}; set them back, or \
+         drop the schema (the file) of metrics so that the tape is folded again"
     )]
-    Native {
-        /// The chain.
-        chain: String,
-        /// The native assets of the book, `chain=asset` separated by commas.
+    Rules {
+        /// The settings that differ.
+        settings: &'static str,
+        /// What the book was built with.
         stored: String,
     },
 }

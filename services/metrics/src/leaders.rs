@@ -13,7 +13,7 @@ pub const MAX_LEADERS: usize = 1_000;
 const REBUILD_INTERVAL: Duration = Duration::from_secs(30);
 const HOUR_MS: u64 = 3_600_000;
 
-/// A span of time up to now, in whole hours of the clock: 24 h are the current hour and the 23 before.
+/// A span of time in whole hours of the clock: 24 h are the current hour and the 23 before, and whatever is later still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaderSpan {
     /// From the beginning.
@@ -48,6 +48,10 @@ pub struct TraderFigures {
     pub fees: Dollars,
     /// Realized PnL before fees, and what its coverage is calculated from.
     pub realized: Realized,
+    /// Swaps with an implausible valuation, in no other sum.
+    pub implausible: i64,
+    /// What their valuations claim.
+    pub implausible_usd: Dollars,
 }
 
 /// A store of leaderboards.
@@ -72,16 +76,16 @@ impl LeaderSpan {
         }
     }
 
-    /// Its first and last hour; none where every hour counts.
-    pub fn hours(self, now_ms: u64) -> Option<(u64, u64)> {
+    /// Its first hour; none where every hour counts. It has no last one: what a chain says will happen has happened, so a
+    /// trade whose block time lies in the reader's future is in every span.
+    pub fn first_hour(self, now_ms: u64) -> Option<u64> {
         let count = match self {
             Self::All => return None,
             Self::Day => 24,
             Self::Week => 7 * 24,
             Self::Month => 30 * 24,
         };
-        let now = now_ms / HOUR_MS;
-        Some(((now + 1).saturating_sub(count), now))
+        Some((now_ms / HOUR_MS + 1).saturating_sub(count))
     }
 }
 
@@ -143,11 +147,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_end_with_the_current_hour() {
+    fn spans_count_the_current_hour() {
         let now = 1_000 * HOUR_MS + 17;
-        let hours = LEADER_SPANS.map(|span| span.hours(now));
-        assert_eq!(hours, [None, Some((977, 1_000)), Some((833, 1_000)), Some((281, 1_000))]);
-        assert_eq!(LeaderSpan::Month.hours(5 * HOUR_MS), Some((0, 5)));
+        let hours = LEADER_SPANS.map(|span| span.first_hour(now));
+        assert_eq!(hours, [None, Some(977), Some(833), Some(281)]);
+        assert_eq!(LeaderSpan::Month.first_hour(5 * HOUR_MS), Some(0));
     }
 
     #[test]

@@ -48,6 +48,8 @@ fn wire_totals(totals: &Totals) -> WireTotals {
         volume_usd: totals.volume.to_string(),
         swaps: totals.swaps,
         unvalued: totals.unvalued,
+        implausible: totals.implausible,
+        implausible_usd: not_zero(&totals.implausible_usd),
         cycles: totals.cycles,
         fees_usd: totals.fees.to_string(),
         realized_pnl_usd: totals.realized.pnl.to_string(),

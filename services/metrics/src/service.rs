@@ -71,9 +71,10 @@ async fn follow_tape(
 ) -> anyhow::Result<()> {
     match &settings.database {
         Database::Postgres(url) => {
-            let store =
-                open_with_retry(health, || Postgres::open(url.expose(), Postgres::METRICS_SCHEMA, settings.rules.clone()))
-                    .await?;
+            let store = open_with_retry(health, || {
+                Postgres::open(url.expose(), Postgres::METRICS_SCHEMA, settings.rules.clone())
+            })
+            .await?;
             run_tasks(settings, store, log, health, feed_counters).await
         }
         Database::Sqlite(path) => {

@@ -1,7 +1,7 @@
 //! The settings of the service, read from environment variables.
 
 use environment::{Problems, Secret, Strings};
-use metrics_domain::{BookRules, Limits, Method};
+use metrics_domain::{BookRules, Dollars, Limits, Method};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,7 +38,7 @@ impl Settings {
     pub const NAME: &'static str = "metrics";
 
     /// Reads `DATABASE_URL`, `HEALTH_ADDR`, `METRICS_BATCH_EVENTS`, `METRICS_REMEMBERED`, `METRICS_METHOD`,
-    /// `METRICS_QUOTE`, `METRICS_NATIVE`, `METRICS_WORKERS` and `METRICS_RETENTION_DAYS`.
+    /// `METRICS_QUOTE`, `METRICS_NATIVE`, `METRICS_MAX_NOTIONAL_USD`, `METRICS_WORKERS` and `METRICS_RETENTION_DAYS`.
     pub fn read(strings: &impl Strings, problems: &mut Problems) -> Self {
         let url = problems.required(strings, "DATABASE_URL");
         let database = database(&url).unwrap_or_else(|| {
@@ -57,7 +57,11 @@ impl Settings {
         let rules = BookRules {
             method: problems.parsed(strings, "METRICS_METHOD", Method::default()),
             natives: natives(strings, problems),
+            max_notional: problems.parsed(strings, "METRICS_MAX_NOTIONAL_USD", BookRules::default().max_notional),
         };
+        if rules.max_notional <= Dollars::ZERO {
+            problems.add("METRICS_MAX_NOTIONAL_USD", "must be more than 0 dollars");
+        }
         let workers = problems.parsed(strings, "METRICS_WORKERS", 4);
         if !(1..=MAX_WORKERS).contains(&workers) {
             problems.add("METRICS_WORKERS", format!("is {workers}, but must be 1 to {MAX_WORKERS}"));
@@ -95,7 +99,8 @@ fn natives(strings: &impl Strings, problems: &mut Problems) -> BTreeMap<Arc<str>
     }
     match (quote.as_str(), natives.is_empty()) {
         (BookRules::DOLLARS, true) => {
-            problems.add("METRICS_NATIVE", "must name the native assets, CHAIN=ASSET, where METRICS_QUOTE is `dollars`");
+            problems
+                .add("METRICS_NATIVE", "must name the native assets, CHAIN=ASSET, where METRICS_QUOTE is `dollars`");
         }
         (BookRules::DOLLARS_AND_NATIVE, false) => {
             problems.add("METRICS_NATIVE", "has no effect unless METRICS_QUOTE is `dollars`");
@@ -172,9 +177,10 @@ mod tests {
             ("HEALTH_ADDR", "here"),
             ("METRICS_METHOD", "lifo"),
             ("METRICS_WORKERS", "0"),
+            ("METRICS_MAX_NOTIONAL_USD", "0"),
             ("METRICS_RETENTION_DAYS", "29"),
         ]);
-        assert_eq!(problems.len(), 6, "{problems:?}");
+        assert_eq!(problems.len(), 7, "{problems:?}");
         assert_eq!(read_settings(&[("DATABASE_URL", "mysql://h/d")]).1.len(), 1);
         assert_eq!(read_settings(&[("DATABASE_URL", "sqlite:")]).1.len(), 1);
     }

@@ -66,6 +66,10 @@ pub struct Totals {
     pub swaps: u64,
     /// Swaps without a valuation.
     pub unvalued: u64,
+    /// Swaps with an implausible valuation, in no sum of amounts but the next.
+    pub implausible: u64,
+    /// What their valuations claim.
+    pub implausible_usd: Usd,
     /// Arbitrage cycles.
     pub cycles: u64,
     /// Fees earned by platforms.
@@ -82,6 +86,8 @@ pub struct Totals {
     pub basis_without_proceeds: Usd,
     /// The part of the proceeds that may have been matched with units that the wallet no longer held.
     pub in_doubt: Usd,
+    /// Whether an amount was too large and is cut to the largest.
+    pub saturated: bool,
 }
 
 /// How much of what was sold is known on both sides.
@@ -111,22 +117,30 @@ impl Totals {
         u32::try_from(known * MILLION / all).ok().map(|millionths| Coverage { millionths })
     }
 
-    /// The sum of both; none where an amount overflows.
-    pub fn plus(&self, other: &Self) -> Option<Self> {
-        let add = |a: Usd, b: Usd| a.0.checked_add(b.0).map(Usd);
-        Some(Self {
-            volume: add(self.volume, other.volume)?,
-            swaps: self.swaps.checked_add(other.swaps)?,
-            unvalued: self.unvalued.checked_add(other.unvalued)?,
-            cycles: self.cycles.checked_add(other.cycles)?,
-            fees: add(self.fees, other.fees)?,
-            realized: add(self.realized, other.realized)?,
-            realized_net: add(self.realized_net, other.realized_net)?,
-            proceeds: add(self.proceeds, other.proceeds)?,
-            without_basis: add(self.without_basis, other.without_basis)?,
-            basis_without_proceeds: add(self.basis_without_proceeds, other.basis_without_proceeds)?,
-            in_doubt: add(self.in_doubt, other.in_doubt)?,
-        })
+    /// The sum of both. An amount that exceeds the largest is cut to it, and the sum says so.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let mut saturated = self.saturated || other.saturated;
+        let mut add = |a: Usd, b: Usd| {
+            saturated |= a.0.checked_add(b.0).is_none();
+            Usd(a.0.saturating_add(b.0))
+        };
+        Self {
+            volume: add(self.volume, other.volume),
+            fees: add(self.fees, other.fees),
+            realized: add(self.realized, other.realized),
+            realized_net: add(self.realized_net, other.realized_net),
+            proceeds: add(self.proceeds, other.proceeds),
+            without_basis: add(self.without_basis, other.without_basis),
+            basis_without_proceeds: add(self.basis_without_proceeds, other.basis_without_proceeds),
+            in_doubt: add(self.in_doubt, other.in_doubt),
+            implausible_usd: add(self.implausible_usd, other.implausible_usd),
+            swaps: self.swaps.saturating_add(other.swaps),
+            unvalued: self.unvalued.saturating_add(other.unvalued),
+            implausible: self.implausible.saturating_add(other.implausible),
+            cycles: self.cycles.saturating_add(other.cycles),
+            saturated,
+        }
     }
 }
 
@@ -176,6 +190,8 @@ pub struct BookRules {
     pub method: String,
     /// The native assets that have positions, as (chain, asset); with none, all that trades mark as quote is cash.
     pub natives: Vec<(String, String)>,
+    /// The largest plausible worth of a trade, in dollars.
+    pub max_notional: String,
 }
 
 /// One point of a user's history: what happened in a stretch of hours.
@@ -337,12 +353,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn totals_add_exactly_or_not_at_all() {
+    fn totals_add_exactly_or_say_that_they_do_not() {
         let one = Totals { volume: Usd(1), swaps: 2, realized: Usd(-5), ..Totals::default() };
-        let sum = one.plus(&one);
-        assert_eq!(sum, Some(Totals { volume: Usd(2), swaps: 4, realized: Usd(-10), ..Totals::default() }));
+        let sum = Totals { volume: Usd(2), swaps: 4, realized: Usd(-10), ..Totals::default() };
+        assert_eq!(one.plus(&one), sum);
         let largest = Totals { volume: Usd(i128::MAX), ..Totals::default() };
-        assert_eq!(largest.plus(&one), None);
+        let cut = largest.plus(&one);
+        assert_eq!((cut.volume, cut.swaps, cut.saturated), (Usd(i128::MAX), 2, true));
+        assert!(cut.plus(&one).saturated && !sum.saturated);
     }
 
     #[test]

@@ -85,7 +85,7 @@ pub(super) fn totals_rows(view: &'static str, rows: Vec<TextRow>) -> Result<Vec<
         let chain = cells.text("chain")?;
         let totals = read_totals(&mut cells)?;
         match chains.iter_mut().find(|known| known.chain == chain) {
-            Some(known) => known.totals = add(&known.totals, &totals)?,
+            Some(known) => known.totals = known.totals.plus(&totals),
             None => chains.push(TotalsRow { chain, totals }),
         }
     }
@@ -101,7 +101,7 @@ pub(super) fn history_points(rows: Vec<TextRow>) -> Result<Vec<HistoryPoint>, Un
         let hour = cells.number("hour")?;
         let totals = read_totals(&mut cells)?;
         match points.last_mut().filter(|point| point.hour == hour) {
-            Some(point) => point.totals = add(&point.totals, &totals)?,
+            Some(point) => point.totals = point.totals.plus(&totals),
             None => points.push(HistoryPoint { hour, totals }),
         }
     }
@@ -121,24 +121,18 @@ fn read_totals(cells: &mut Cells) -> Result<Totals, Unavailable> {
         proceeds: cells.usd("proceeds_usd")?,
         without_basis: cells.usd("proceeds_without_basis_usd")?,
         basis_without_proceeds: cells.usd("basis_without_proceeds_usd")?,
+        implausible: cells.number("implausible")?,
+        implausible_usd: cells.usd("implausible_usd")?,
         in_doubt: cells.in_doubt()?,
+        saturated: cells.saturated,
     };
-    let net = totals.realized.0.checked_sub(totals.fees.0).map(Usd);
-    totals.realized_net = net.ok_or_else(|| overflow("metrics.user_hours_v1"))?;
+    totals.realized_net = Usd(totals.realized.0.saturating_sub(totals.fees.0));
     Ok(totals)
 }
 
-fn add(one: &Totals, other: &Totals) -> Result<Totals, Unavailable> {
-    one.plus(other).ok_or_else(|| overflow("metrics.user_hours_v1"))
-}
-
 /// The totals over all chains.
-pub(super) fn sum_of_totals(rows: &[TotalsRow]) -> Result<Totals, Unavailable> {
-    rows.iter().try_fold(Totals::default(), |sum, row| add(&sum, &row.totals))
-}
-
-fn overflow(view: &str) -> Unavailable {
-    Unavailable::new(format!("add up {view}"), "the sum exceeds the largest amount of US dollars")
+pub(super) fn sum_of_totals(rows: &[TotalsRow]) -> Totals {
+    rows.iter().fold(Totals::default(), |sum, row| sum.plus(&row.totals))
 }
 
 /// Fees by day, newest first; the rows of one day, chain and platform are added up.
@@ -158,8 +152,7 @@ pub(super) fn fee_rows(rows: Vec<TextRow>) -> Result<Vec<FeeRow>, Unavailable> {
         match days.last_mut().filter(same) {
             Some(known) => {
                 known.trades += row.trades;
-                let fees = known.fees.0.checked_add(row.fees.0).map(Usd);
-                known.fees = fees.ok_or_else(|| overflow("metrics.fees_v1"))?;
+                known.fees = Usd(known.fees.0.saturating_add(row.fees.0));
             }
             None => days.push(row),
         }
@@ -178,8 +171,11 @@ pub(super) fn leader_row(row: TextRow) -> Result<LeaderRow, Unavailable> {
         proceeds: cells.usd("proceeds_usd")?,
         without_basis: cells.usd("proceeds_without_basis_usd")?,
         basis_without_proceeds: cells.usd("basis_without_proceeds_usd")?,
+        implausible: cells.number("implausible")?,
+        implausible_usd: cells.usd("implausible_usd")?,
         ..Totals::default()
     };
+    totals.saturated = cells.saturated;
     let built_at = cells.number("built_at_ms")?;
     let mut all_time = Totals { in_doubt: cells.in_doubt()?, ..Totals::default() };
     for proceeds in cells.json_list::<String>("proceeds_usd")? {
@@ -197,7 +193,7 @@ pub(super) fn book_rules(rows: Vec<TextRow>) -> Result<Option<BookRules>, Unavai
     let (method, natives) = (cells.text("name")?, cells.text("natives")?);
     let pairs = natives.split(',').filter_map(|pair| pair.split_once('='));
     let natives = pairs.map(|(chain, asset)| (chain.to_owned(), asset.to_owned())).collect();
-    Ok(Some(BookRules { method, natives }))
+    Ok(Some(BookRules { method, natives, max_notional: cells.text("max_notional_usd")? }))
 }
 
 fn step_key(cells: &mut Cells) -> Result<StepKey, Unavailable> {
@@ -296,15 +292,26 @@ pub(super) fn balance_row(row: TextRow) -> Result<BalanceRow, Unavailable> {
     })
 }
 
+/// The largest amount with the sign of a decimal that is larger; none where the text is no decimal.
+fn largest_usd(text: &str) -> Option<Usd> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
+    let is_decimal = plain(whole) && plain(fraction) && fraction.len() <= Usd::DIGITS as usize;
+    is_decimal.then_some(Usd(if digits.len() < text.len() { -i128::MAX } else { i128::MAX }))
+}
+
 /// The columns of one row, from left to right.
 struct Cells {
     view: &'static str,
     cells: std::vec::IntoIter<Option<String>>,
+    /// Whether an amount was too large and is cut to the largest.
+    saturated: bool,
 }
 
 impl Cells {
     fn new(view: &'static str, row: TextRow) -> Self {
-        Self { view, cells: row.into_iter() }
+        Self { view, cells: row.into_iter(), saturated: false }
     }
 
     fn optional(&mut self) -> Option<String> {
@@ -327,12 +334,18 @@ impl Cells {
 
     fn usd(&mut self, column: &'static str) -> Result<Usd, Unavailable> {
         let text = self.text(column)?;
-        Usd::parse(&text).map_err(|_| self.invalid_column(column, Some(text)))
+        self.parsed_usd(column, text)
     }
 
-    /// Parses a text of dollars that did not stand alone in a column.
-    fn parsed_usd(&self, column: &'static str, text: String) -> Result<Usd, Unavailable> {
-        Usd::parse(&text).map_err(|_| self.invalid_column(column, Some(text)))
+    /// Parses a text of dollars. What is too large is cut to the largest, and said.
+    fn parsed_usd(&mut self, column: &'static str, text: String) -> Result<Usd, Unavailable> {
+        if let Ok(usd) = Usd::parse(&text) {
+            return Ok(usd);
+        }
+        let Some(usd) = largest_usd(&text) else { return Err(self.invalid_column(column, Some(text))) };
+        self.saturated = true;
+        tracing::warn!(event = "sum.saturated", view = self.view, column, "an amount of dollars is too large and is cut");
+        Ok(usd)
     }
 
     /// A text of JSON that is a list; empty where there is none.
@@ -369,7 +382,7 @@ impl Cells {
 
     fn optional_usd(&mut self, column: &'static str) -> Result<Option<Usd>, Unavailable> {
         let Some(text) = self.optional() else { return Ok(None) };
-        Usd::parse(&text).map(Some).map_err(|_| self.invalid_column(column, Some(text)))
+        self.parsed_usd(column, text).map(Some)
     }
 
     fn flag(&mut self, column: &'static str) -> Result<bool, Unavailable> {

@@ -70,7 +70,7 @@ pub(super) fn folded_positions() -> Statement {
 }
 
 /// The columns of totals, in the order in which they are read.
-const TOTALS_COLUMNS: [&str; 9] = [
+const TOTALS_COLUMNS: [&str; 11] = [
     "volume_usd",
     "swaps",
     "unvalued",
@@ -80,6 +80,8 @@ const TOTALS_COLUMNS: [&str; 9] = [
     "proceeds_usd",
     "proceeds_without_basis_usd",
     "basis_without_proceeds_usd",
+    "implausible",
+    "implausible_usd",
 ];
 
 /// One user's totals per chain, over all time, and the positions of which the wallet no longer holds a part.
@@ -135,7 +137,7 @@ const MAX_HOURS_READ: u32 = 20_000;
 /// them up; SQLite, whose amounts are text, returns them one by one.
 pub(super) fn user_hours(
     user: &UserQuery,
-    hours: Option<(u64, u64)>,
+    first_hour: Option<u64>,
     step_hours: Option<u64>,
     dialect: Dialect,
 ) -> Statement {
@@ -148,9 +150,8 @@ pub(super) fn user_hours(
     let mut statement =
         Statement::new(&format!("SELECT {shown}, {} FROM metrics.user_hours_v1 WHERE TRUE", columns.join(", ")));
     and_user(&mut statement, user, "trader");
-    if let Some((from, to)) = hours {
-        statement.with(" AND hour >= ?", number_arg(from));
-        statement.with(" AND hour <= ?", number_arg(to));
+    if let Some(first) = first_hour {
+        statement.with(" AND hour >= ?", number_arg(first));
     }
     if dialect == Dialect::Postgres {
         statement.add(&format!(" GROUP BY {group}"));
@@ -210,7 +211,8 @@ pub(super) fn leaderboard(window: Window, by: Measure, after: u32, limit: u32, d
     let mut statement = Statement::new(&format!(
         "SELECT CAST(rank AS text), trader, CAST(volume_usd AS text), CAST(swaps AS text), CAST(fees_usd AS text), \
          CAST(realized_pnl_usd AS text), CAST(proceeds_usd AS text), CAST(proceeds_without_basis_usd AS text), \
-         CAST(basis_without_proceeds_usd AS text), CAST(built_at_ms AS text), {}, (SELECT CAST({list}(CAST(u.proceeds_usd AS text)) AS text) FROM metrics.user_totals_v1 u \
+         CAST(basis_without_proceeds_usd AS text), CAST(implausible AS text), CAST(implausible_usd AS text), \
+         CAST(built_at_ms AS text), {}, (SELECT CAST({list}(CAST(u.proceeds_usd AS text)) AS text) FROM metrics.user_totals_v1 u \
          WHERE u.trader = t.trader) FROM metrics.leaders_v1 t WHERE TRUE",
         positions_held_elsewhere("t.trader", None, dialect)
     ));
@@ -224,7 +226,7 @@ pub(super) fn leaderboard(window: Window, by: Measure, after: u32, limit: u32, d
 
 /// The rules by which the book is kept.
 pub(super) fn book_rules() -> Statement {
-    Statement::new("SELECT name, natives FROM metrics.method_v1")
+    Statement::new("SELECT name, natives, max_notional_usd FROM metrics.method_v1")
 }
 
 /// One position.

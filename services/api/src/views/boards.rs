@@ -95,10 +95,18 @@ pub(crate) struct LeaderView {
     /// nothing was sold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) coverage: Option<String>,
+    /// Swaps whose worth or fee exceeds what `/v1/book` says is plausible: in no sum of amounts but the next.
+    pub(crate) implausible: u64,
+    /// What their valuations claim, apart from everything else.
+    pub(crate) implausible_usd: String,
+    /// Present and true where an amount exceeds the largest that is served (1.7·10^20 dollars) and is cut to it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) saturated: bool,
 }
 
 /// The rules by which the figures of all users are calculated.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct BookView {
     /// How the cost of what is sold is found: `average` (moving weighted average) or `fifo` (first in, first out).
     pub(crate) method: String,
@@ -106,6 +114,8 @@ pub(crate) struct BookView {
     pub(crate) quote: &'static str,
     /// The native assets that have positions, where only dollars are cash.
     pub(crate) natives: Vec<NativeView>,
+    /// The largest plausible worth of a trade, in dollars: what claims more is counted as implausible.
+    pub(crate) max_notional_usd: String,
 }
 
 /// The native asset of a chain, as it stands in trades.
@@ -182,6 +192,9 @@ impl From<LeaderRow> for LeaderView {
             fees_usd: leader.totals.fees.to_string(),
             realized_pnl_usd: leader.totals.realized.to_string(),
             coverage: leader.totals.coverage().map(coverage_text),
+            implausible: leader.totals.implausible,
+            implausible_usd: leader.totals.implausible_usd.to_string(),
+            saturated: leader.totals.saturated,
         }
     }
 }
@@ -190,7 +203,7 @@ impl From<BookRules> for BookView {
     fn from(rules: BookRules) -> Self {
         let quote = if rules.natives.is_empty() { "dollars-and-native" } else { "dollars" };
         let natives = rules.natives.into_iter().map(|(chain, asset)| NativeView { chain, asset }).collect();
-        Self { method: rules.method, quote, natives }
+        Self { method: rules.method, quote, natives, max_notional_usd: rules.max_notional }
     }
 }
 

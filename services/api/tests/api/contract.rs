@@ -81,7 +81,7 @@ async fn the_reading_role_serves_everything_and_writes_nothing() {
         assert_eq!(store.trades(&query).await.unwrap().rows.len(), 1);
         assert_eq!(store.trades_and_positions(&query).await.unwrap().0.next(0), 1);
         assert_eq!(store.user_totals(&who, None).await.unwrap().len(), 1);
-        assert!(store.user_totals(&who, Some((0, 9))).await.unwrap().is_empty());
+        assert!(store.user_totals(&who, Some(9)).await.unwrap().is_empty());
         assert!(store.user_history(&who, None, 24).await.unwrap().is_empty());
         assert!(
             store.user_fees(&who, None, 5).await.unwrap().is_empty()

@@ -73,6 +73,7 @@ async fn a_user_has_metrics_positions_and_a_portfolio() {
                 "proceedsUsd": if times == 1 { "6" } else { "12" },
                 "proceedsWithoutBasisUsd": if times == 1 { "2" } else { "4" },
                 "basisWithoutProceedsUsd": "0", "proceedsInDoubtUsd": "0", "coverage": "0.75",
+                "implausible": 0, "implausibleUsd": "0",
             })
         };
         let on = |chain: &str, mut totals: Value| {
@@ -175,15 +176,46 @@ async fn what_the_wallet_no_longer_holds_lowers_coverage() {
 }
 
 #[tokio::test]
+async fn an_amount_that_is_too_large_is_cut_and_said() {
+    for ground in Ground::all().await {
+        let (huge, now) = ("9".repeat(60), environment::now_ms() / 3_600_000);
+        let rows = [
+            totals_row("mock", "0xa", &huge, 3),
+            totals_row("other", "0xa", "1", 1),
+            hour_row("mock", "0xa", now, "1", &format!("-{huge}")),
+            hour_row("other", "0xa", now, &huge, "1"),
+            leader_row("24h", 1, "0xa", &huge, ["6", "2", "0"]),
+            position_row("mock", "0xa", "0xcat", "10").replace("20.5", &huge),
+            format!("INSERT INTO fees VALUES ('0xa', 'mock', '', 1, 0, 2, '{huge}')"),
+        ];
+        ground.write("metrics", &rows).await;
+        let api = Serving::on(&ground).await;
+        let largest = "170141183460469231731.687303715884105727";
+        let metrics = api.get("/v1/users/0xa/metrics").await;
+        assert_eq!((&metrics["total"]["volumeUsd"], &metrics["total"]["saturated"]), (&json!(largest), &json!(true)));
+        assert_eq!(metrics["chains"][1]["saturated"], Value::Null, "only where it is so");
+        let window = api.get("/v1/users/0xa/metrics?window=24h").await;
+        assert_eq!(window["chains"][0]["realizedPnlUsd"], format!("-{largest}"));
+        assert_eq!(window["total"]["saturated"], true);
+        let board = api.get("/v1/leaderboard?window=24h").await;
+        assert_eq!((&board["items"][0]["volumeUsd"], &board["items"][0]["saturated"]), (&json!(largest), &json!(true)));
+        assert_eq!(api.get("/v1/users/0xa/positions").await["items"][0]["basisUsd"], largest);
+        assert_eq!(api.get("/v1/users/0xa/fees").await["items"][0]["feesUsd"], largest);
+        assert_eq!(api.get("/v1/users/0xa/history").await["items"][0]["saturated"], true);
+    }
+}
+
+#[tokio::test]
 async fn the_rules_of_the_book_are_served() {
     for ground in Ground::all().await {
         let api = Serving::on(&ground).await;
         problem(api.request(Method::GET, "/v1/book", &[]).await, 404, "no-book").await;
         ground.write("metrics", &["INSERT INTO method (name) VALUES ('fifo')".to_owned()]).await;
-        assert_eq!(api.get("/v1/book").await, json!({"method": "fifo", "quote": "dollars-and-native", "natives": []}));
+        assert_eq!(api.get("/v1/book").await, json!({"method": "fifo", "quote": "dollars-and-native", "natives": [], "maxNotionalUsd": "1000000000"}));
         ground.write("metrics", &["UPDATE method SET natives = 'base=0x42,solana=So1'".to_owned()]).await;
         let natives = json!([{"chain": "base", "asset": "0x42"}, {"chain": "solana", "asset": "So1"}]);
-        assert_eq!(api.get("/v1/book").await, json!({"method": "fifo", "quote": "dollars", "natives": natives}));
+        let book = api.get("/v1/book").await;
+        assert_eq!((&book["quote"], &book["natives"]), (&json!("dollars"), &natives));
     }
 }
 
@@ -192,7 +224,9 @@ async fn windows_and_curves_are_sums_of_hours() {
     for ground in Ground::all().await {
         let now = environment::now_ms() / 3_600_000;
         let rows = [
-            hour_row("mock", "0xa", now, "10", "1"),
+            hour_row("mock", "0xa", now, "9", "1"),
+            // The chain's clock is ahead of this one: the trade is in every window.
+            hour_row("mock", "0xa", now + 30, "1", "0"),
             hour_row("other", "0xa", now, "5", "-2"),
             hour_row("mock", "0xa", now - 23, "20", "0.5"),
             hour_row("mock", "0xa", now - 24, "40", "4"),
@@ -205,7 +239,7 @@ async fn windows_and_curves_are_sums_of_hours() {
         assert_eq!((&day["window"], &day["total"]["volumeUsd"]), (&json!("24h"), &json!("35")));
         assert_eq!(
             (&day["total"]["realizedPnlUsd"], &day["total"]["realizedPnlNetUsd"]),
-            (&json!("-0.5"), &json!("-2"))
+            (&json!("-0.5"), &json!("-2.5"))
         );
         assert_eq!(day["total"]["coverage"], "0.75");
         assert_eq!(day["chains"][0]["volumeUsd"], "30");
@@ -220,7 +254,7 @@ async fn windows_and_curves_are_sums_of_hours() {
             .iter()
             .map(|point| (point["at"].as_u64().unwrap() / 3_600_000, point["realizedPnlUsd"].as_str().unwrap()))
             .collect();
-        assert_eq!(points, [(now - 23, "0.5"), (now, "-1")]);
+        assert_eq!(points, [(now - 23, "0.5"), (now, "-1"), (now + 30, "0")]);
         let all = api.get("/v1/users/0xa/history").await;
         let first = &all["items"][0];
         assert_eq!((&first["at"], &first["volumeUsd"]), (&json!((now - 31 * 24) / 24 * 24 * 3_600_000), &json!("80")));
@@ -261,7 +295,7 @@ async fn leaders_are_served_by_rank() {
         let api = Serving::on(&ground).await;
         let page = api.get("/v1/leaderboard?window=24h&limit=2").await;
         assert_eq!((&page["by"], &page["builtAt"]), (&json!("volume"), &json!(77)));
-        let first = json!({"rank": 1, "address": "0xa", "volumeUsd": "9", "swaps": 3, "feesUsd": "0.5", "realizedPnlUsd": "-1", "coverage": "0.75"});
+        let first = json!({"rank": 1, "address": "0xa", "volumeUsd": "9", "swaps": 3, "feesUsd": "0.5", "realizedPnlUsd": "-1", "coverage": "0.75", "implausible": 0, "implausibleUsd": "0"});
         assert_eq!(page["items"][0], first);
         let next = page["next"].as_str().unwrap();
         let rest = api.get(&format!("/v1/leaderboard?window=24h&cursor={next}")).await;

@@ -77,7 +77,8 @@ pub async fn follow(
         };
         match delivery {
             Delivery::Gained(partition) => {
-                let held = held_by_index.entry(partition.index).or_insert_with(|| HeldPartitions::new(store.rules().clone()));
+                let held =
+                    held_by_index.entry(partition.index).or_insert_with(|| HeldPartitions::new(store.rules().clone()));
                 held.positions.insert(partition.clone(), None);
                 seek_to_committed(&mut feed, store, held, [partition]).await?;
             }

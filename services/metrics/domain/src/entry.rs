@@ -62,7 +62,7 @@ pub struct Lot {
     pub raw: Quantity,
     /// Whether it is cash, which makes no position.
     pub quote: bool,
-    /// Decoration: the ticker; not kept with stored trades.
+    /// Decoration: the ticker, which was cleaned when it was read; not kept with stored trades.
     pub symbol: Option<String>,
     /// Decoration: fractional digits; not kept with stored trades.
     pub decimals: Option<u8>,
@@ -87,6 +87,8 @@ pub struct Entry {
     pub notional: Option<Dollars>,
     /// The worth of its platform fees.
     pub fee: Option<Dollars>,
+    /// What an implausible valuation claims: such a trade has no other worth and no fee.
+    pub implausible: Option<Dollars>,
     /// The platform it belongs to.
     pub platform: Option<String>,
 }
@@ -118,6 +120,7 @@ impl Entry {
             bought: lot(&trade.bought),
             notional: trade.valuation.as_ref().map(|valuation| valuation.notional.into()),
             fee: trade.valuation.as_ref().and_then(|valuation| valuation.fee).map(Into::into),
+            implausible: None,
             platform: trade.platform.clone(),
         }
     }
@@ -176,12 +179,11 @@ impl Entry {
 }
 
 fn lot(side: &Side) -> Lot {
-    let clean = |symbol: &&String| !symbol.is_empty() && !symbol.chars().any(char::is_control);
     Lot {
         asset: side.asset.as_str().into(),
         raw: quantity_from_raw(side.raw),
         quote: side.quote,
-        symbol: side.symbol.as_ref().filter(clean).cloned(),
+        symbol: side.symbol.clone(),
         decimals: side.decimals,
     }
 }

@@ -119,6 +119,7 @@ mod tests {
             bought: lot("cat", false),
             notional: None,
             fee: None,
+            implausible: None,
             platform: None,
         };
         let after = Holding { unknown: trades.to_string().parse().unwrap(), ..Holding::default() };

@@ -7,15 +7,15 @@ mod trades;
 
 use metrics_domain::memory::{MemoryState, MemoryStore};
 use metrics_domain::{
-    Book, BookKey, BookRules, Dollars, Entry, FeeDelta, FeeKey, HourDelta, HourKey, KnownPart, Limits, Method, Quantity,
-    Realized, Sale, Totals, TradeSide, UserKey,
+    Book, BookKey, BookRules, Dollars, Entry, FeeDelta, FeeKey, HourDelta, HourKey, KnownPart, Limits, Method,
+    Quantity, Realized, Sale, Totals, TradeSide, UserKey,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tape::{Event, Trade, Usd, Valuation};
-use trades::{Sketch, batches, event, present, run, sketch, trade};
+use trades::{Sketch, batches, event, is_cash, is_implausible, present, run, sketch, strict_rules, trade};
 
 impl Sketch {
     /// A swap of nothing for nothing, to be filled in by the test.
@@ -40,7 +40,9 @@ impl Sketch {
 fn from_scratch(trades: &[Trade], method: Method) -> MemoryState {
     let mut state = MemoryState::default();
     for trade in trades {
-        let entry = Entry::from_trade(trade);
+        let mut entry = Entry::from_trade(trade);
+        (entry.sold.quote, entry.bought.quote) = (is_cash(trade, &trade.sold), is_cash(trade, &trade.bought));
+        let claimed = is_implausible(trade).then(|| entry.notional.take().max(entry.fee.take()).unwrap());
         let totals = &mut state.users.entry(entry.user.clone()).or_default().totals;
         let hour = state.hours.entry(HourKey { user: entry.user.clone(), hour: entry.hour() }).or_default();
         if entry.cycle {
@@ -51,8 +53,12 @@ fn from_scratch(trades: &[Trade], method: Method) -> MemoryState {
         let worth = entry.notional.as_ref();
         totals.swaps += 1;
         hour.swaps += 1;
-        totals.unvalued += u64::from(worth.is_none());
-        hour.unvalued += i64::from(worth.is_none());
+        totals.unvalued += u64::from(worth.is_none() && claimed.is_none());
+        hour.unvalued += i64::from(worth.is_none() && claimed.is_none());
+        totals.implausible += u64::from(claimed.is_some());
+        hour.implausible += i64::from(claimed.is_some());
+        totals.implausible_usd += claimed.as_ref().unwrap_or(&Dollars::ZERO);
+        hour.implausible_usd += claimed.as_ref().unwrap_or(&Dollars::ZERO);
         totals.volume += worth.unwrap_or(&Dollars::ZERO);
         hour.volume += worth.unwrap_or(&Dollars::ZERO);
         if let Some(fee) = &entry.fee {
@@ -105,7 +111,7 @@ fn figures(state: MemoryState) -> BookFigures {
 }
 
 fn check(events: &[Event], cuts: &[usize], limits: Limits, method: Method) {
-    let store = MemoryStore::with_method(method);
+    let store = MemoryStore::with_rules(strict_rules(method));
     run(batches(events, cuts), &store, limits);
     let state = store.state();
     let live: Vec<String> = present(events).iter().map(Trade::id).collect();
@@ -116,7 +122,7 @@ fn check(events: &[Event], cuts: &[usize], limits: Limits, method: Method) {
     effects_add_up(&state);
     assert_eq!(figures(state.clone()), figures(from_scratch(&present(events), method)));
     // Everything stored, rows of reverted trades and decoration included, is the same for every split into batches.
-    let one_by_one = MemoryStore::with_method(method);
+    let one_by_one = MemoryStore::with_rules(strict_rules(method));
     run(batches(events, &vec![1; events.len()]), &one_by_one, Limits { events: 1, remembered: 0 });
     assert_eq!(state, one_by_one.state());
 }
@@ -337,6 +343,22 @@ fn a_late_or_reverted_purchase_changes_what_was_handed_on() {
         assert_eq!(realized(&played(&reverted, method)), realized(&played(&without, method)));
         check(&reverted, &[], Limits::default(), method);
     }
+}
+
+#[test]
+fn an_implausible_trade_is_counted_apart() {
+    let lines = [(0, 1, 2, 10, "100"), (2, 5, 0, 1, "1000000001"), (2, 5, 0, 1, "1000000000")];
+    let state = play(&applies(&history(&lines)));
+    let totals = &state.users.values().next().unwrap().totals;
+    assert_eq!((totals.volume.to_string(), totals.swaps, totals.unvalued), ("1000000100".to_owned(), 3, 0));
+    assert_eq!((totals.implausible, totals.implausible_usd.to_string()), (1, "1000000001".to_owned()));
+    assert_eq!(realized(&state), ["999999950", "1000000000", "0", "50"], "what it sold is basis without proceeds");
+    let mut by_fee = history(&[(0, 1, 2, 10, "5")]);
+    by_fee[0].valuation.as_mut().unwrap().fee = Some(Usd::MAX_NOTIONAL);
+    let state = play(&applies(&by_fee));
+    let totals = &state.users.values().next().unwrap().totals;
+    assert_eq!((totals.volume.clone(), totals.fees.clone(), totals.implausible), (Dollars::ZERO, Dollars::ZERO, 1));
+    assert!(state.fees.is_empty(), "no platform earned it");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, VecDeque};
 use tape::{Event, Trade};
-use trades::{batches, event, present, run, sketch, trade};
+use trades::{batches, event, is_cash, is_implausible, present, run, sketch, strict_rules, trade};
 
 /// A fraction, never reduced: histories are short.
 #[derive(Clone, Debug)]
@@ -142,18 +142,19 @@ fn purses(trades: &[Trade], method: Method) -> BTreeMap<Key, Purse> {
         if trade.kind == Trade::CYCLE || trade.sold.asset == trade.bought.asset {
             continue;
         }
-        let worth = trade.valuation.as_ref().map(|valuation| Ratio::whole(BigInt::from(valuation.notional.0)));
+        let valuation = trade.valuation.as_ref().filter(|_| !is_implausible(trade));
+        let worth = valuation.map(|valuation| Ratio::whole(BigInt::from(valuation.notional.0)));
         let key = |asset: &str| (trade.trader.address.clone(), trade.chain.to_string(), asset.to_owned());
         let mut given = None;
-        if !trade.sold.quote {
+        if !is_cash(trade, &trade.sold) {
             let purse = purses.entry(key(&trade.sold.asset)).or_default();
             let one = purse.sell(trade.sold.raw.to(), worth.as_ref(), method);
-            if worth.is_none() && trade.bought.quote {
+            if worth.is_none() && is_cash(trade, &trade.bought) {
                 purse.unpaid = Some(purse.unpaid.take().unwrap_or_else(zero).add(&one.cost));
             }
             given = Some(one);
         }
-        if !trade.bought.quote {
+        if !is_cash(trade, &trade.bought) {
             let purse = purses.entry(key(&trade.bought.asset)).or_default();
             purse.buy(trade.bought.raw.to(), worth.as_ref(), given.as_ref(), method);
         }
@@ -182,7 +183,7 @@ proptest! {
             event(trade(&pool[number], number, false), *present, at)
         }).collect();
         let method = if fifo { Method::Fifo } else { Method::Average };
-        let store = MemoryStore::with_method(method);
+        let store = MemoryStore::with_rules(strict_rules(method));
         run(batches(&events, &cuts), &store, Limits { events: 5, remembered: 9 });
         let state = store.state();
         let expected = purses(&present(&events), method);

@@ -1,8 +1,8 @@
 //! Reads rows of either database into the domain's types. An unreadable value is an error that names its column.
 
 use metrics_domain::{
-    Book, BookKey, Dollars, Effect, Effects, Entry, Floors, Holding, KnownPart, Lot, Method, Parcel, Quantity, Realized,
-    StoredTrade, Totals, TradeOrder, User, UserKey,
+    Book, BookKey, Dollars, Effect, Effects, Entry, Floors, Holding, KnownPart, Lot, Method, Parcel, Quantity,
+    Realized, StoredTrade, Totals, TradeOrder, User, UserKey,
 };
 use sqlx::Row;
 use tape::{Place, Unavailable};
@@ -68,6 +68,8 @@ pub(crate) fn read_user(row: &impl NamedColumns) -> Result<(UserKey, User), RowE
         volume: dollars(row, "volume_usd")?,
         swaps: count(row, "swaps")?,
         unvalued: count(row, "unvalued")?,
+        implausible: count(row, "implausible")?,
+        implausible_usd: dollars(row, "implausible_usd")?,
         cycles: count(row, "cycles")?,
         fees: dollars(row, "fees_usd")?,
         realized: realized(row)?,
@@ -108,6 +110,7 @@ pub(crate) fn read_stored_trade(row: &impl NamedColumns, method: Method) -> Resu
         bought: lot("bought_asset", "bought_raw", "bought_quote")?,
         notional: optional_dollars(row, "notional_usd")?,
         fee: optional_dollars(row, "fee_usd")?,
+        implausible: optional_dollars(row, "implausible_usd")?,
         platform: row.optional_text("platform")?,
     };
     let mut effects =

@@ -8,7 +8,7 @@ mod read;
 mod known_tape;
 mod write;
 
-use crate::adapters::stored_rules::StoredRules;
+use crate::adapters::stored_rules::{RulesDiffer, StoredRules};
 use crate::adapters::{OpenError, migration_error};
 use crate::leaders::Leaderboards;
 use crate::messages::MetricsMessage;
@@ -63,18 +63,21 @@ impl Sqlite {
 async fn fix_rules(pool: &SqlitePool, rules: &BookRules) -> Result<(), OpenError> {
     let failed = |e: sqlx::Error| Unavailable::new("read the rules of the book", e);
     let requested = StoredRules::from(rules);
-    let first = "INSERT INTO method (name, natives) SELECT ?, ? WHERE NOT EXISTS (SELECT 1 FROM method)";
-    sqlx::query(first).bind(&requested.method).bind(&requested.natives).execute(pool).await.map_err(failed)?;
-    let query = "SELECT name, natives FROM method";
-    let (method, natives) = sqlx::query_as(query).fetch_one(pool).await.map_err(failed)?;
-    let stored = StoredRules { method, natives };
-    for chain in stored.chains_that_differ(rules)? {
-        let any = sqlx::query("SELECT 1 FROM user_totals WHERE chain = ? LIMIT 1").bind(&chain);
-        if any.fetch_optional(pool).await.map_err(failed)?.is_some() {
-            return Err(OpenError::Native { chain, stored: stored.natives });
+    let first = "INSERT INTO method (name, natives, max_notional_usd)
+                 SELECT ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM method)";
+    let first = sqlx::query(first).bind(&requested.method).bind(&requested.natives).bind(&requested.max_notional);
+    first.execute(pool).await.map_err(failed)?;
+    let query = "SELECT name, natives, max_notional_usd FROM method";
+    let (method, natives, max_notional) = sqlx::query_as(query).fetch_one(pool).await.map_err(failed)?;
+    for RulesDiffer { chain, settings, stored } in (StoredRules { method, natives, max_notional }).differences(rules)? {
+        let any = "SELECT 1 FROM user_totals WHERE chain = coalesce(?, chain) LIMIT 1";
+        if sqlx::query(any).bind(chain).fetch_optional(pool).await.map_err(failed)?.is_some() {
+            return Err(OpenError::Rules { settings, stored });
         }
     }
-    let update = sqlx::query("UPDATE method SET natives = ?1 WHERE natives <> ?1").bind(requested.natives);
+    let update = "UPDATE method SET natives = ?1, max_notional_usd = ?2
+                  WHERE natives <> ?1 OR max_notional_usd <> ?2";
+    let update = sqlx::query(update).bind(requested.natives).bind(requested.max_notional);
     update.execute(pool).await.map_err(failed)?;
     Ok(())
 }

@@ -11,28 +11,52 @@ pub(crate) struct StoredRules {
     pub(crate) method: String,
     /// The native assets with positions, `chain=asset` separated by commas.
     pub(crate) natives: String,
+    /// The largest plausible worth of a trade, in dollars.
+    pub(crate) max_notional: String,
+}
+
+/// Rules that differ from the requested ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RulesDiffer {
+    /// The chain whose trades they are about; none where they are about all.
+    pub(crate) chain: Option<String>,
+    /// The settings that say so.
+    pub(crate) settings: &'static str,
+    /// What the book was built with.
+    pub(crate) stored: String,
 }
 
 impl From<&BookRules> for StoredRules {
     fn from(rules: &BookRules) -> Self {
         let natives: Vec<String> = rules.natives.iter().map(|(chain, asset)| format!("{chain}={asset}")).collect();
-        Self { method: rules.method.name().to_owned(), natives: natives.join(",") }
+        let (method, natives) = (rules.method.name().to_owned(), natives.join(","));
+        Self { method, natives, max_notional: rules.max_notional.to_string() }
     }
 }
 
 impl StoredRules {
-    /// The chains on which these rules and the requested ones differ: the book may be used if it has no trades of them.
-    /// Rules that hold for every chain must be the same.
-    pub(crate) fn chains_that_differ(&self, requested: &BookRules) -> Result<Vec<String>, OpenError> {
+    /// Where these rules differ from the requested ones: the book may be used if it has no trades that they are about.
+    /// The method must be the same.
+    pub(crate) fn differences(&self, requested: &BookRules) -> Result<Vec<RulesDiffer>, OpenError> {
         if self.method != requested.method.name() {
             return Err(OpenError::Method { stored: self.method.clone(), requested: requested.method });
+        }
+        let mut differences = vec![];
+        if self.max_notional != requested.max_notional.to_string() {
+            let (settings, stored) = ("METRICS_MAX_NOTIONAL_USD", self.max_notional.clone());
+            differences.push(RulesDiffer { chain: None, settings, stored });
         }
         let stored: BTreeMap<&str, &str> = self.natives.split(',').filter_map(|pair| pair.split_once('=')).collect();
         let requested: BTreeMap<&str, &str> =
             requested.natives.iter().map(|(chain, asset)| (&**chain, &**asset)).collect();
         let chains: BTreeSet<&str> = stored.keys().chain(requested.keys()).copied().collect();
         let differ = chains.into_iter().filter(|chain| stored.get(chain) != requested.get(chain));
-        Ok(differ.map(str::to_owned).collect())
+        differences.extend(differ.map(|chain| RulesDiffer {
+            chain: Some(chain.to_owned()),
+            settings: "METRICS_QUOTE and METRICS_NATIVE",
+            stored: self.natives.clone(),
+        }));
+        Ok(differences)
     }
 }
 
@@ -47,9 +71,9 @@ mod tests {
     }
 
     #[test]
-    fn only_chains_that_differ_are_named() {
+    fn only_what_differs_is_named() {
         let stored = StoredRules::from(&rules(&[("b", "2"), ("a", "1")]));
-        assert_eq!(stored.natives, "a=1,b=2");
+        assert_eq!((stored.natives.as_str(), stored.max_notional.as_str()), ("a=1,b=2", "1000000000"));
         for (requested, differ) in [
             (&[("a", "1"), ("b", "2")][..], &[][..]),
             (&[("a", "1"), ("b", "2"), ("c", "3")], &["c"]),
@@ -57,9 +81,14 @@ mod tests {
             (&[("a", "9"), ("b", "2")], &["a"]),
             (&[], &["a", "b"]),
         ] {
-            assert_eq!(stored.chains_that_differ(&rules(requested)).unwrap(), differ, "{requested:?}");
+            let differences = stored.differences(&rules(requested)).unwrap();
+            let chains: Vec<&str> = differences.iter().filter_map(|one| one.chain.as_deref()).collect();
+            assert_eq!(chains, differ, "{requested:?}");
         }
-        let refused = stored.chains_that_differ(&BookRules { method: Method::Fifo, ..rules(&[]) });
+        let other = BookRules { max_notional: "5".parse().unwrap(), ..rules(&[("a", "1"), ("b", "2")]) };
+        let differences = stored.differences(&other).unwrap();
+        assert_eq!(differences.iter().map(|one| one.chain.clone()).collect::<Vec<_>>(), [None]);
+        let refused = stored.differences(&BookRules { method: Method::Fifo, ..rules(&[]) });
         assert!(matches!(refused, Err(OpenError::Method { .. })), "{refused:?}");
     }
 }

@@ -7,13 +7,14 @@ use sqlx::{AssertSqlSafe, PgConnection, PgPool};
 const TRY_LOCK_LEADERS: &str = "SELECT pg_try_advisory_xact_lock(hashtext(current_schema() || '.leaders'))";
 
 /// The amounts that are summed over hours or users.
-const SUMMED_COLUMNS: [&str; 6] = [
+const SUMMED_COLUMNS: [&str; 7] = [
     "volume_usd",
     "fees_usd",
     "realized_pnl_usd",
     "proceeds_usd",
     "proceeds_without_basis_usd",
     "basis_without_proceeds_usd",
+    "implausible_usd",
 ];
 
 /// Rebuilds all leaderboards; returns false when another instance is rebuilding them.
@@ -33,9 +34,9 @@ pub(super) async fn rebuild(pool: &PgPool, now_ms: u64) -> Result<bool, sqlx::Er
 
 /// Builds the three leaderboards of a span from one pass over its figures.
 async fn rebuild_span(connection: &mut PgConnection, span: LeaderSpan, now_ms: u64) -> Result<(), sqlx::Error> {
-    let (source, bounds) = match span.hours(now_ms) {
-        Some(_) => ("user_hours", "WHERE hour BETWEEN $3 AND $4"),
-        None => ("user_totals", "WHERE $3::bigint <= $4::bigint"),
+    let (source, bounds) = match span.first_hour(now_ms) {
+        Some(_) => ("user_hours", "WHERE hour >= $3"),
+        None => ("user_totals", "WHERE $3::bigint IS NULL"),
     };
     let boards = LEADER_MEASURES.map(|measure| {
         let (name, column) = (measure.name(), measure.column());
@@ -47,18 +48,17 @@ async fn rebuild_span(connection: &mut PgConnection, span: LeaderSpan, now_ms: u
     let sums = SUMMED_COLUMNS.map(|column| format!("trim_scale(sum({column})) AS {column}")).join(", ");
     let columns = SUMMED_COLUMNS.join(", ");
     let sql = format!(
-        "WITH sums AS MATERIALIZED (SELECT trader, sum(swaps)::bigint AS swaps, {sums} FROM {source} {bounds}
+        "WITH sums AS MATERIALIZED (SELECT trader, sum(swaps)::bigint AS swaps,
+                sum(implausible)::bigint AS implausible, {sums} FROM {source} {bounds}
             GROUP BY trader)
-         INSERT INTO leaders (span, measure, rank, trader, swaps, {columns}, built_at_ms)
-         SELECT $1, b.measure, b.rank, b.trader, b.swaps, {columns}, $2 FROM ({}) b",
+         INSERT INTO leaders (span, measure, rank, trader, swaps, implausible, {columns}, built_at_ms)
+         SELECT $1, b.measure, b.rank, b.trader, b.swaps, b.implausible, {columns}, $2 FROM ({}) b",
         boards.join(" UNION ALL ")
     );
-    let (from, to) = span.hours(now_ms).unwrap_or((0, 0));
     sqlx::query(AssertSqlSafe(sql))
         .bind(span.name())
         .bind(now_ms.cast_signed())
-        .bind(from.cast_signed())
-        .bind(to.cast_signed())
+        .bind(span.first_hour(now_ms).map(u64::cast_signed))
         .execute(connection)
         .await?;
     Ok(())

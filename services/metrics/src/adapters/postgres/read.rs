@@ -15,6 +15,7 @@ macro_rules! trade_columns {
          t.sold_asset, t.sold_raw::text AS sold_raw, t.sold_quote,
          t.bought_asset, t.bought_raw::text AS bought_raw, t.bought_quote,
          t.notional_usd::text AS notional_usd, t.fee_usd::text AS fee_usd, t.platform,
+         t.implausible_usd::text AS implausible_usd,
          t.realized_pnl_usd::text AS realized_pnl_usd,
          t.proceeds_without_basis_usd::text AS proceeds_without_basis_usd,
          t.released_quantity::text AS released_quantity, t.released_usd::text AS released_usd,
@@ -50,6 +51,7 @@ macro_rules! of_book {
 
 const SELECT_USERS: &str = "
     SELECT u.trader, u.chain, u.volume_usd::text AS volume_usd, u.swaps, u.unvalued, u.cycles,
+           u.implausible, u.implausible_usd::text AS implausible_usd,
            u.fees_usd::text AS fees_usd, u.realized_pnl_usd::text AS realized_pnl_usd,
            u.proceeds_usd::text AS proceeds_usd, u.proceeds_without_basis_usd::text AS proceeds_without_basis_usd,
            u.basis_without_proceeds_usd::text AS basis_without_proceeds_usd, u.seen_height, u.seen_index, u.seen_ordinal

@@ -100,21 +100,23 @@ async fn move_position(connection: &mut PgConnection, facts: &BookFacts) -> Resu
 
 const UPSERT_USERS: &str = "
     INSERT INTO user_totals (trader, chain, partition, volume_usd, swaps, unvalued, cycles, fees_usd, realized_pnl_usd,
-        realized_pnl_net_usd, proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd, seen_height,
-        seen_index, seen_ordinal)
+        realized_pnl_net_usd, proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd, implausible,
+        implausible_usd, seen_height, seen_index, seen_ordinal)
     SELECT v.trader, v.chain, $1, v.volume::numeric, v.swaps, v.unvalued, v.cycles, v.fees::numeric,
         v.realized::numeric, v.net::numeric, v.proceeds::numeric, v.without_basis::numeric, v.without_proceeds::numeric,
-        v.height, v.tx_index, v.ordinal
+        v.implausible, v.implausible_usd::numeric, v.height, v.tx_index, v.ordinal
     FROM UNNEST($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
-        $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[])
+        $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::bigint[], $17::bigint[],
+        $18::bigint[])
       AS v(trader, chain, volume, swaps, unvalued, cycles, fees, realized, net, proceeds, without_basis,
-        without_proceeds, height, tx_index, ordinal)
+        without_proceeds, implausible, implausible_usd, height, tx_index, ordinal)
     ON CONFLICT (trader, chain) DO UPDATE SET partition = excluded.partition,
         volume_usd = excluded.volume_usd, swaps = excluded.swaps, unvalued = excluded.unvalued,
         cycles = excluded.cycles, fees_usd = excluded.fees_usd, realized_pnl_usd = excluded.realized_pnl_usd,
         realized_pnl_net_usd = excluded.realized_pnl_net_usd, proceeds_usd = excluded.proceeds_usd,
         proceeds_without_basis_usd = excluded.proceeds_without_basis_usd,
-        basis_without_proceeds_usd = excluded.basis_without_proceeds_usd, seen_height = excluded.seen_height,
+        basis_without_proceeds_usd = excluded.basis_without_proceeds_usd, implausible = excluded.implausible,
+        implausible_usd = excluded.implausible_usd, seen_height = excluded.seen_height,
         seen_index = excluded.seen_index, seen_ordinal = excluded.seen_ordinal";
 
 async fn upsert_users(connection: &mut PgConnection, facts: &BookFacts) -> Done {
@@ -138,6 +140,8 @@ async fn upsert_users(connection: &mut PgConnection, facts: &BookFacts) -> Done 
         .bind(column(users, |(_, user)| user.totals.realized.proceeds.to_string()))
         .bind(column(users, |(_, user)| user.totals.realized.without_basis.to_string()))
         .bind(column(users, |(_, user)| user.totals.realized.basis_without_proceeds.to_string()))
+        .bind(column(users, |(_, user)| to_bigint(user.totals.implausible)))
+        .bind(column(users, |(_, user)| user.totals.implausible_usd.to_string()))
         .bind(seen(|place| place.height))
         .bind(seen(|place| place.index.into()))
         .bind(seen(|place| place.ordinal.into()))

@@ -8,12 +8,12 @@ use tape::Unavailable;
 
 const INSERT_LEADER: &str = "
     INSERT INTO leaders (span, measure, rank, trader, volume_usd, swaps, fees_usd, realized_pnl_usd, proceeds_usd,
-        proceeds_without_basis_usd, basis_without_proceeds_usd, built_at_ms)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        proceeds_without_basis_usd, basis_without_proceeds_usd, implausible, implausible_usd, built_at_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// The figures of one row of users or hours.
 const FIGURES: &str = "trader, volume_usd, swaps, fees_usd, realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd,
-    basis_without_proceeds_usd";
+    basis_without_proceeds_usd, implausible, implausible_usd";
 
 /// Rebuilds all leaderboards.
 pub(super) async fn rebuild(pool: &SqlitePool, now_ms: u64) -> Result<bool, Unavailable> {
@@ -43,6 +43,8 @@ pub(super) async fn rebuild(pool: &SqlitePool, now_ms: u64) -> Result<bool, Unav
             .bind(figures.realized.proceeds.to_string())
             .bind(figures.realized.without_basis.to_string())
             .bind(figures.realized.basis_without_proceeds.to_string())
+            .bind(figures.implausible)
+            .bind(figures.implausible_usd.to_string())
             .bind(now_ms.cast_signed())
             .execute(&mut *transaction)
             .await
@@ -57,10 +59,10 @@ async fn sum_by_trader(
     span: LeaderSpan,
     now_ms: u64,
 ) -> Result<HashMap<String, TraderFigures>, Unavailable> {
-    let query = match span.hours(now_ms) {
-        Some((from, to)) => {
-            let hours = format!("SELECT {FIGURES} FROM user_hours WHERE hour BETWEEN ? AND ?");
-            sqlx::query(AssertSqlSafe(hours)).bind(from.cast_signed()).bind(to.cast_signed())
+    let query = match span.first_hour(now_ms) {
+        Some(first) => {
+            let hours = format!("SELECT {FIGURES} FROM user_hours WHERE hour >= ?");
+            sqlx::query(AssertSqlSafe(hours)).bind(first.cast_signed())
         }
         None => sqlx::query(AssertSqlSafe(format!("SELECT {FIGURES} FROM user_totals"))),
     };
@@ -72,6 +74,8 @@ async fn sum_by_trader(
         sum.swaps += row.int("swaps")?;
         sum.fees += &dollars(row, "fees_usd")?;
         sum.realized.add(&realized(row)?);
+        sum.implausible += row.int("implausible")?;
+        sum.implausible_usd += &dollars(row, "implausible_usd")?;
     }
     Ok(sums)
 }

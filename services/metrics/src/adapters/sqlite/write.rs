@@ -87,9 +87,10 @@ const REPLACE_TRADE: &str = "
     INSERT OR REPLACE INTO trades (block_time_ms, trade_id, chain, trader, height, tx_index, ordinal, kind, status,
         cycle, sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, notional_usd, fee_usd,
         platform, venues, event, realized_pnl_usd, proceeds_without_basis_usd, sold_taken, released_quantity, released_usd,
+        implausible_usd,
         sold_quantity_after, sold_unknown_after, sold_basis_after, sold_parcels_after, sold_trades_after,
         bought_quantity_after, bought_unknown_after, bought_basis_after, bought_parcels_after, bought_trades_after)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 async fn replace_trade(connection: &mut SqliteConnection, method: Method, row: &TradeRow) -> Done {
     let (entry, effects) = (&row.entry, &row.effects);
@@ -122,6 +123,7 @@ async fn replace_trade(connection: &mut SqliteConnection, method: Method, row: &
     for amount in released_columns(effects.sold.as_ref()) {
         query = query.bind(amount);
     }
+    query = query.bind(entry.implausible.as_ref().map(ToString::to_string));
     for side in TradeSide::BOTH {
         let effect = effects.on_side(side);
         for amount in holding_columns(effect.map(|effect| &effect.after)) {
@@ -168,8 +170,8 @@ async fn update_effect(connection: &mut SqliteConnection, method: Method, row: &
 const REPLACE_USER: &str = "
     INSERT OR REPLACE INTO user_totals (trader, chain, partition, volume_usd, swaps, unvalued, cycles, fees_usd,
         realized_pnl_usd, realized_pnl_net_usd, proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd,
-        seen_height, seen_index, seen_ordinal)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        implausible, implausible_usd, seen_height, seen_index, seen_ordinal)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 async fn replace_user(connection: &mut SqliteConnection, facts: &BookFacts, (key, user): &(UserKey, User)) -> Done {
     let totals = &user.totals;
@@ -187,6 +189,8 @@ async fn replace_user(connection: &mut SqliteConnection, facts: &BookFacts, (key
         .bind(totals.realized.proceeds.to_string())
         .bind(totals.realized.without_basis.to_string())
         .bind(totals.realized.basis_without_proceeds.to_string())
+        .bind(to_bigint(totals.implausible))
+        .bind(totals.implausible_usd.to_string())
         .bind(user.seen.map_or(0, |place| to_bigint(place.height)))
         .bind(user.seen.map_or(0, |place| place.index))
         .bind(user.seen.map_or(0, |place| place.ordinal))
@@ -234,12 +238,13 @@ async fn replace_book(
 
 const DELETE_HOUR: &str = "
     DELETE FROM user_hours WHERE trader = ? AND chain = ? AND hour = ?
-    RETURNING swaps, unvalued, cycles, volume_usd, fees_usd, realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd,
+    RETURNING swaps, unvalued, cycles, implausible, implausible_usd, volume_usd, fees_usd, realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd,
         basis_without_proceeds_usd";
 const INSERT_HOUR: &str = "
     INSERT INTO user_hours (trader, chain, hour, partition, swaps, unvalued, cycles, volume_usd, fees_usd,
-        realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd, implausible,
+        implausible_usd)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Adds to an hour; an hour that has no trades afterwards is deleted.
 async fn add_hour(connection: &mut SqliteConnection, facts: &BookFacts, (key, delta): &(HourKey, HourDelta)) -> Done {
@@ -251,8 +256,10 @@ async fn add_hour(connection: &mut SqliteConnection, facts: &BookFacts, (key, de
         sum.swaps += row.get::<i64, _>(0);
         sum.unvalued += row.get::<i64, _>(1);
         sum.cycles += row.get::<i64, _>(2);
+        sum.implausible += row.get::<i64, _>(3);
         let realized = &mut sum.realized;
         let amounts = [
+            &mut sum.implausible_usd,
             &mut sum.volume,
             &mut sum.fees,
             &mut realized.pnl,
@@ -261,7 +268,7 @@ async fn add_hour(connection: &mut SqliteConnection, facts: &BookFacts, (key, de
             &mut realized.basis_without_proceeds,
         ];
         for (at, amount) in amounts.into_iter().enumerate() {
-            *amount += &dollars(row.get(at + 3))?;
+            *amount += &dollars(row.get(at + 4))?;
         }
     }
     if sum.is_empty() {
@@ -272,6 +279,7 @@ async fn add_hour(connection: &mut SqliteConnection, facts: &BookFacts, (key, de
     let insert = insert.bind(sum.fees.to_string()).bind(sum.realized.pnl.to_string());
     let insert = insert.bind(sum.realized.proceeds.to_string()).bind(sum.realized.without_basis.to_string());
     let insert = insert.bind(sum.realized.basis_without_proceeds.to_string());
+    let insert = insert.bind(sum.implausible).bind(sum.implausible_usd.to_string());
     insert.execute(connection).await?;
     Ok(())
 }

@@ -4,9 +4,8 @@
 use super::copy::CopyRows;
 use super::{Done, column};
 use crate::adapters::columns::{
-    changed_effects_of, holding_columns, parcels_after_column, parcels_taken_column, released_columns, sale_columns, text_of,
-    to_bigint,
-    trades_after_column,
+    changed_effects_of, holding_columns, parcels_after_column, parcels_taken_column, released_columns, sale_columns,
+    text_of, to_bigint, trades_after_column,
 };
 use metrics_domain::{BookFacts, Dollars, Method, TradeRow, TradeSide, display_quantity};
 use serde_json::{Value, json};
@@ -18,13 +17,13 @@ macro_rules! trade_columns {
         "block_time_ms, trade_id, chain, trader, height, tx_index, ordinal, kind, status, cycle,
          sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, notional_usd, fee_usd, platform,
          venues, event, realized_pnl_usd, proceeds_without_basis_usd, sold_taken,
-         released_quantity, released_usd, sold_quantity_after, sold_unknown_after, sold_basis_after, sold_parcels_after, sold_trades_after,
+         released_quantity, released_usd, implausible_usd, sold_quantity_after, sold_unknown_after, sold_basis_after, sold_parcels_after, sold_trades_after,
          bought_quantity_after, bought_unknown_after, bought_basis_after, bought_parcels_after, bought_trades_after"
     };
 }
 
 /// How many columns there are.
-const COLUMN_COUNT: i16 = 36;
+const COLUMN_COUNT: i16 = 37;
 
 const COPY_TRADES: &str = concat!("COPY trades (", trade_columns!(), ") FROM STDIN (FORMAT binary)");
 
@@ -44,6 +43,7 @@ const UPSERT_TRADES: &str = concat!(
         venues = excluded.venues, event = excluded.event, realized_pnl_usd = excluded.realized_pnl_usd,
         proceeds_without_basis_usd = excluded.proceeds_without_basis_usd, sold_taken = excluded.sold_taken,
         released_quantity = excluded.released_quantity, released_usd = excluded.released_usd,
+        implausible_usd = excluded.implausible_usd,
         sold_quantity_after = excluded.sold_quantity_after, sold_unknown_after = excluded.sold_unknown_after,
         sold_basis_after = excluded.sold_basis_after, sold_parcels_after = excluded.sold_parcels_after,
         bought_quantity_after = excluded.bought_quantity_after,
@@ -129,6 +129,7 @@ fn json_row(method: Method, row: &TradeRow) -> Value {
         "sold_taken": parcels_taken_column(sold),
         "released_quantity": released_quantity,
         "released_usd": released_usd,
+        "implausible_usd": text(entry.implausible.as_ref()),
         "sold_quantity_after": sold_after[0],
         "sold_unknown_after": sold_after[1],
         "sold_basis_after": sold_after[2],
@@ -175,6 +176,7 @@ fn add_copy_row(rows: &mut CopyRows, method: Method, row: &TradeRow) {
     let released = effects.sold.as_ref().map(|effect| &effect.released).filter(|released| !released.is_empty());
     rows.number_or_null(released.map(|released| display_quantity(&released.quantity)));
     rows.number_or_null(released.map(|released| &released.basis));
+    rows.number_or_null(entry.implausible.as_ref());
     for side in TradeSide::BOTH {
         let effect = effects.on_side(side);
         let after = effect.map(|effect| &effect.after);
