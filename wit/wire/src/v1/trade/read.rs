@@ -63,7 +63,8 @@ fn decode_text(text: &str) -> Result<Event, Invalid> {
 
 fn to_side(field: &str, side: Side<'_>) -> Result<tape::Side, Invalid> {
     let raw = check::raw("raw", &side.raw).map_err(|broken| broken.within(field))?;
-    let (asset, symbol) = (side.asset.into_owned(), side.symbol.map(Text::into_owned));
+    // Decoration never keeps a trade off the book: whatever stands there is cleaned.
+    let (asset, symbol) = (side.asset.into_owned(), side.symbol.and_then(|text| tape::clean_symbol(text.into_owned())));
     Ok(tape::Side { asset, raw, decimals: side.decimals, symbol, quote: side.quote })
 }
 
