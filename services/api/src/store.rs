@@ -141,11 +141,7 @@ impl Store {
     }
 
     /// One user's totals per chain, from an hour on or over all time.
-    pub async fn user_totals(
-        &self,
-        user: &UserQuery,
-        first_hour: Option<u64>,
-    ) -> Result<Vec<TotalsRow>, Unavailable> {
+    pub async fn user_totals(&self, user: &UserQuery, first_hour: Option<u64>) -> Result<Vec<TotalsRow>, Unavailable> {
         let all_time = sql::user_totals(user, self.dialect());
         let Some(_) = first_hour else {
             return rows::totals_rows(

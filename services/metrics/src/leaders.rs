@@ -1,7 +1,9 @@
-//! Leaderboards: the first thousand traders by volume, PnL and fees in each span of time, rebuilt every 30 seconds.
+//! Leaderboards: the first thousand traders by volume, net volume, PnL and fees in each span of time, rebuilt every 30
+//! seconds. Before that the flows of the hours that changed are calculated again.
 
 use environment::with_causes;
 use metrics_domain::{Dollars, Realized};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
@@ -29,8 +31,10 @@ pub enum LeaderSpan {
 /// The figure that a leaderboard is ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaderMeasure {
-    /// The worth of valued swaps.
+    /// The worth of valued swaps, ranked without what is counted apart as wash.
     Volume,
+    /// What of the volume of each hour stays.
+    NetVolume,
     /// Realized PnL before fees.
     Pnl,
     /// Platform fees paid.
@@ -52,6 +56,12 @@ pub struct TraderFigures {
     pub implausible: i64,
     /// What their valuations claim.
     pub implausible_usd: Dollars,
+    /// What of the volume of each hour stays.
+    pub net_volume: Dollars,
+    /// Volume that went there and back, or through pools in which nobody else trades.
+    pub wash: Dollars,
+    /// Distinct pools it ever traded through.
+    pub counterparties: i64,
 }
 
 /// A store of leaderboards.
@@ -63,7 +73,8 @@ pub trait Leaderboards: Send + Sync {
 /// All spans.
 pub const LEADER_SPANS: [LeaderSpan; 4] = [LeaderSpan::All, LeaderSpan::Day, LeaderSpan::Week, LeaderSpan::Month];
 /// All measures.
-pub const LEADER_MEASURES: [LeaderMeasure; 3] = [LeaderMeasure::Volume, LeaderMeasure::Pnl, LeaderMeasure::Fees];
+pub const LEADER_MEASURES: [LeaderMeasure; 4] =
+    [LeaderMeasure::Volume, LeaderMeasure::NetVolume, LeaderMeasure::Pnl, LeaderMeasure::Fees];
 
 impl LeaderSpan {
     /// Its name in tables and requests.
@@ -94,25 +105,43 @@ impl LeaderMeasure {
     pub fn name(self) -> &'static str {
         match self {
             Self::Volume => "volume",
+            Self::NetVolume => "netVolume",
             Self::Pnl => "pnl",
             Self::Fees => "fees",
         }
     }
 
-    /// The column it orders by.
+    /// The column that holds it; who has none of it is left out.
     pub fn column(self) -> &'static str {
         match self {
             Self::Volume => "volume_usd",
+            Self::NetVolume => "net_volume_usd",
             Self::Pnl => "realized_pnl_usd",
             Self::Fees => "fees_usd",
+        }
+    }
+
+    /// What it orders by, as SQL: volume counts without wash, but who has washed only is not left out.
+    pub fn order(self) -> &'static str {
+        match self {
+            Self::Volume => "(volume_usd - wash_usd)",
+            other => other.column(),
         }
     }
 
     fn figure_of(self, figures: &TraderFigures) -> &Dollars {
         match self {
             Self::Volume => &figures.volume,
+            Self::NetVolume => &figures.net_volume,
             Self::Pnl => &figures.realized.pnl,
             Self::Fees => &figures.fees,
+        }
+    }
+
+    fn ranked_figure(self, figures: &TraderFigures) -> Dollars {
+        match self {
+            Self::Volume => &figures.volume - &figures.wash,
+            other => other.figure_of(figures).clone(),
         }
     }
 }
@@ -126,7 +155,7 @@ pub(crate) fn rank_traders(
     let mut leaders: Vec<(&str, &TraderFigures)> =
         sums.iter().map(|(trader, figures)| (trader.as_str(), figures)).collect();
     leaders.retain(|(_, figures)| *measure.figure_of(figures) != Dollars::ZERO);
-    leaders.sort_by(|a, b| measure.figure_of(b.1).cmp(measure.figure_of(a.1)).then_with(|| a.0.cmp(b.0)));
+    leaders.sort_by_cached_key(|(trader, figures)| (Reverse(measure.ranked_figure(figures)), *trader));
     leaders.truncate(MAX_LEADERS);
     (1..).zip(leaders).map(|(rank, (trader, figures))| (rank, trader, figures)).collect()
 }
@@ -169,5 +198,10 @@ mod tests {
         assert_eq!(names(LeaderMeasure::Volume), ["bob", "ann", "cat"]);
         assert_eq!(names(LeaderMeasure::Pnl), ["cat", "ann"]);
         assert!(names(LeaderMeasure::Fees).is_empty());
+        let mut sums = sums;
+        sums.get_mut("bob").unwrap().wash = "7".parse().unwrap();
+        let by_volume = rank_traders(&sums, LeaderMeasure::Volume);
+        let names: Vec<&str> = by_volume.into_iter().map(|(_, trader, _)| trader).collect();
+        assert_eq!(names, ["ann", "cat", "bob"], "wash does not rank, and is not dropped");
     }
 }

@@ -277,7 +277,9 @@ proptest! {
 fn a_hostile_symbol_is_cleaned_and_the_trade_is_read() {
     let text = String::from_utf8(trade::encode(&event())).unwrap();
     let long = "S".repeat(70);
-    for (symbol, begins) in [(&*long, &long[..64]), ("\u{202e}CDSU", "CDSU"), ("A\\u0000B\\nC", "ABC"), ("\u{200b}", "")] {
+    for (symbol, begins) in
+        [(&*long, &long[..64]), ("\u{202e}CDSU", "CDSU"), ("A\\u0000B\\nC", "ABC"), ("\u{200b}", "")]
+    {
         let hostile = text.replacen("\"symbol\":\"", &format!("\"symbol\":\"{symbol}"), 1);
         let decoded = trade::decode(hostile.as_bytes()).unwrap();
         let read = decoded.trade.sold.symbol.clone().unwrap();

@@ -114,9 +114,11 @@ pub enum Window {
 /// What a leaderboard is ordered by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Measure {
-    /// Worth of valued swaps.
+    /// Worth of valued swaps, without what is counted apart as wash.
     #[default]
     Volume,
+    /// What of the volume of each hour stays.
+    NetVolume,
     /// Realized profit, before fees.
     Pnl,
     /// Platform fees paid.
@@ -204,12 +206,13 @@ impl Window {
 
 impl Measure {
     /// All measures.
-    pub const ALL: [Self; 3] = [Self::Volume, Self::Pnl, Self::Fees];
+    pub const ALL: [Self; 4] = [Self::Volume, Self::NetVolume, Self::Pnl, Self::Fees];
 
     /// Its name in requests and tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Volume => "volume",
+            Self::NetVolume => "netVolume",
             Self::Pnl => "pnl",
             Self::Fees => "fees",
         }

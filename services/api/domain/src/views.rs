@@ -227,6 +227,12 @@ pub struct LeaderRow {
     pub trader: String,
     /// The figures that stand on the board; the others are zero.
     pub totals: Totals,
+    /// What of the volume of each hour stays.
+    pub net_volume: Usd,
+    /// Volume that went there and back, or through pools in which nobody else trades.
+    pub wash: Usd,
+    /// Distinct pools it ever traded through.
+    pub counterparties: u64,
     /// When the leaderboard was built, milliseconds since the Unix epoch.
     pub built_at: u64,
 }

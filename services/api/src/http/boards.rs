@@ -14,11 +14,11 @@ use axum::extract::{Path, State};
 use axum::http::Uri;
 use std::sync::Arc;
 
-/// The first traders by volume, realized profit or fees, over all chains.
+/// The first traders by volume, net volume, realized profit or fees, over all chains.
 #[utoipa::path(
     get, path = "/v1/leaderboard", tag = "boards", operation_id = "getLeaderboard",
     params(
-        ("by" = Option<String>, Query, description = "`volume` (default), `pnl`, `fees`", pattern = "^(volume|pnl|fees)$"),
+        ("by" = Option<String>, Query, description = "`volume` (default: without what is counted apart as wash), `netVolume`, `pnl`, `fees`", pattern = "^(volume|netVolume|pnl|fees)$"),
         ("window" = Option<String>, Query, description = "The span of time: `all` (default), `24h`, `7d`, `30d`", pattern = "^(all|24h|7d|30d)$"),
         ("minCoverage" = Option<String>, Query, description = "Only traders of whose sales at least this part, from 0 to 1, is covered; those who sold nothing stay, and so do ranks", pattern = "^(0|1|0[.][0-9]{1,6}|1[.]0{1,6})$"),
         PageParams,

@@ -76,7 +76,8 @@ impl Params {
     /// `by`.
     pub(super) fn measure(&self) -> Result<Measure, Problem> {
         let Some(text) = self.get("by") else { return Ok(Measure::default()) };
-        Measure::from_name(text).ok_or_else(|| Problem::bad_parameter("by", "must be `volume`, `pnl` or `fees`"))
+        Measure::from_name(text)
+            .ok_or_else(|| Problem::bad_parameter("by", "must be `volume`, `netVolume`, `pnl` or `fees`"))
     }
 
     /// `minCoverage`: a decimal from 0 to 1 with at most six fractional digits.

@@ -175,6 +175,8 @@ pub(super) fn leader_row(row: TextRow) -> Result<LeaderRow, Unavailable> {
         implausible_usd: cells.usd("implausible_usd")?,
         ..Totals::default()
     };
+    let (net_volume, wash) = (cells.usd("net_volume_usd")?, cells.usd("wash_usd")?);
+    let counterparties = cells.number("counterparties")?;
     totals.saturated = cells.saturated;
     let built_at = cells.number("built_at_ms")?;
     let mut all_time = Totals { in_doubt: cells.in_doubt()?, ..Totals::default() };
@@ -183,7 +185,7 @@ pub(super) fn leader_row(row: TextRow) -> Result<LeaderRow, Unavailable> {
         all_time.proceeds = Usd(all_time.proceeds.0.saturating_add(proceeds.0));
     }
     totals.doubt_like(&all_time);
-    Ok(LeaderRow { rank, trader, totals, built_at })
+    Ok(LeaderRow { rank, trader, totals, net_volume, wash, counterparties, built_at })
 }
 
 /// The rules of the book; none where it has none yet.
@@ -344,7 +346,12 @@ impl Cells {
         }
         let Some(usd) = largest_usd(&text) else { return Err(self.invalid_column(column, Some(text))) };
         self.saturated = true;
-        tracing::warn!(event = "sum.saturated", view = self.view, column, "an amount of dollars is too large and is cut");
+        tracing::warn!(
+            event = "sum.saturated",
+            view = self.view,
+            column,
+            "an amount of dollars is too large and is cut"
+        );
         Ok(usd)
     }
 

@@ -212,7 +212,7 @@ pub(super) fn leaderboard(window: Window, by: Measure, after: u32, limit: u32, d
         "SELECT CAST(rank AS text), trader, CAST(volume_usd AS text), CAST(swaps AS text), CAST(fees_usd AS text), \
          CAST(realized_pnl_usd AS text), CAST(proceeds_usd AS text), CAST(proceeds_without_basis_usd AS text), \
          CAST(basis_without_proceeds_usd AS text), CAST(implausible AS text), CAST(implausible_usd AS text), \
-         CAST(built_at_ms AS text), {}, (SELECT CAST({list}(CAST(u.proceeds_usd AS text)) AS text) FROM metrics.user_totals_v1 u \
+         CAST(net_volume_usd AS text), CAST(wash_usd AS text), CAST(counterparties AS text), CAST(built_at_ms AS text), {}, (SELECT CAST({list}(CAST(u.proceeds_usd AS text)) AS text) FROM metrics.user_totals_v1 u \
          WHERE u.trader = t.trader) FROM metrics.leaders_v1 t WHERE TRUE",
         positions_held_elsewhere("t.trader", None, dialect)
     ));

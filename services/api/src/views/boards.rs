@@ -63,7 +63,7 @@ pub(crate) struct FeeView {
 pub(crate) struct Leaderboard {
     /// The span of time: `all`, `24h`, `7d` or `30d`.
     pub(crate) window: &'static str,
-    /// What it is ordered by: `volume`, `pnl` or `fees`.
+    /// What it is ordered by: `volume`, `netVolume`, `pnl` or `fees`.
     pub(crate) by: &'static str,
     /// When it was built, milliseconds since the Unix epoch; absent before the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,8 +83,16 @@ pub(crate) struct LeaderView {
     pub(crate) rank: u32,
     /// The address.
     pub(crate) address: String,
-    /// Worth of all valued swaps.
+    /// Worth of all valued swaps, wash included; a board by volume is ordered by it less `washUsd`.
     pub(crate) volume_usd: String,
+    /// What of the volume stays when purchases and sales of each asset are set off against each other, hour by hour.
+    pub(crate) net_volume_usd: String,
+    /// The part of the volume that is counted apart: trades of which the opposite stands in the same block, all trades of
+    /// an hour of whose volume less than a thousandth stays, and of other trades the part that crossed pools in which
+    /// nobody else ever traded.
+    pub(crate) wash_usd: String,
+    /// Distinct pools through which it ever traded, whatever the window.
+    pub(crate) counterparties: u64,
     /// Swaps, valued or not.
     pub(crate) swaps: u64,
     /// Fees earned by platforms.
@@ -188,6 +196,9 @@ impl From<LeaderRow> for LeaderView {
             rank: leader.rank,
             address: leader.trader,
             volume_usd: leader.totals.volume.to_string(),
+            net_volume_usd: leader.net_volume.to_string(),
+            wash_usd: leader.wash.to_string(),
+            counterparties: leader.counterparties,
             swaps: leader.totals.swaps,
             fees_usd: leader.totals.fees.to_string(),
             realized_pnl_usd: leader.totals.realized.to_string(),

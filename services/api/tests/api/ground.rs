@@ -189,8 +189,8 @@ pub(crate) fn leader_row(span: &str, rank: u32, trader: &str, volume: &str, proc
     let [proceeds, without_basis, basis_without_proceeds] = proceeds;
     format!(
         "INSERT INTO leaders (span, measure, rank, trader, volume_usd, swaps, fees_usd, realized_pnl_usd, built_at_ms, \
-         proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd) VALUES ('{span}', 'volume', {rank}, \
-         '{trader}', '{volume}', 3, '0.5', '-1', 77, '{proceeds}', '{without_basis}', '{basis_without_proceeds}')"
+         proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd, net_volume_usd, wash_usd, counterparties) VALUES ('{span}', 'volume', {rank}, \
+         '{trader}', '{volume}', 3, '0.5', '-1', 77, '{proceeds}', '{without_basis}', '{basis_without_proceeds}', '2.5', '4', 7)"
     )
 }
 

@@ -8,6 +8,7 @@ use crate::hours::{FeeDelta, FeeKey, HourDelta, HourKey};
 use crate::retention::Floors;
 use crate::rules::BookRules;
 use crate::tails::{BookToRefold, Tail};
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 use tape::{Partition, Unavailable};
@@ -139,6 +140,14 @@ impl BookFacts {
     /// folded from.
     pub fn rests_on_positions(&self, committed: Vec<(String, u64)>) -> bool {
         self.partition.positions_match(self.from, &self.companions, committed)
+    }
+
+    /// The hours in which trades came or went, each once, in an order that every commit keeps.
+    pub fn changed_hours(&self) -> Vec<(&UserKey, u64)> {
+        let hours: HashSet<_> = self.trade_rows.iter().map(|row| (&row.entry.user, row.entry.hour())).collect();
+        let mut hours: Vec<_> = hours.into_iter().collect();
+        hours.sort_unstable();
+        hours
     }
 
     /// The sum of the read positions of this partition index over all topics: it grows with every commit about their

@@ -7,6 +7,7 @@
 //!   its last commits in a crash returns to an earlier consistent state, and the tape is read again from there.
 //!   Messages published meanwhile are published again, with the same ids.
 
+mod flows;
 mod leaders;
 mod partitions;
 mod prune;

@@ -2,6 +2,7 @@
 //!
 //! The columns are those of PostgreSQL. Amounts are decimal text; what PostgreSQL sums in SQL is summed here in Rust.
 
+mod flows;
 mod leaders;
 mod prune;
 mod read;

@@ -5,6 +5,7 @@ mod copy;
 mod trades;
 mod sums;
 
+use super::flows;
 use crate::adapters::columns::{open_parcels_column, partition_column, text_of, to_bigint};
 use crate::messages::messages_about;
 use metrics_domain::{Book, BookFacts, BookKey, CommitOutcome, Method, TradeSide, display_quantity};
@@ -60,6 +61,7 @@ async fn write(
     upsert_books(connection, method, facts).await?;
     sums::add_hours(connection, facts).await?;
     sums::add_fees(connection, facts).await?;
+    flows::note_changes(connection, facts).await?;
     insert_messages(connection, facts).await?;
     Ok(CommitOutcome::Committed)
 }
@@ -222,6 +224,6 @@ async fn insert_messages(connection: &mut PgConnection, facts: &BookFacts) -> Do
 }
 
 /// The values of one column, one of each row.
-fn column<T, V>(rows: &[T], value: impl Fn(&T) -> V) -> Vec<V> {
+pub(super) fn column<T, V>(rows: &[T], value: impl Fn(&T) -> V) -> Vec<V> {
     rows.iter().map(value).collect()
 }

@@ -1,5 +1,6 @@
 //! One commit. The read position moves first, and only from where it was; then rows and messages are written.
 
+use super::flows;
 use crate::adapters::columns::{
     changed_effects_of, holding_columns, open_parcels_column, parcels_after_column, parcels_taken_column,
     partition_column, released_columns, sale_columns, to_bigint, trades_after_column,
@@ -75,6 +76,7 @@ async fn write(connection: &mut SqliteConnection, method: Method, facts: &BookFa
     for fee in &facts.fees {
         add_fee(connection, facts, fee).await?;
     }
+    flows::note_changes(connection, facts).await?;
     for message in messages_about(facts) {
         let insert = sqlx::query("INSERT INTO outbox (event_id, key, payload, trace) VALUES (?, ?, ?, ?)");
         let insert = insert.bind(message.event_id).bind(message.key).bind(message.payload).bind(message.trace);
@@ -86,11 +88,11 @@ async fn write(connection: &mut SqliteConnection, method: Method, facts: &BookFa
 const REPLACE_TRADE: &str = "
     INSERT OR REPLACE INTO trades (block_time_ms, trade_id, chain, trader, height, tx_index, ordinal, kind, status,
         cycle, sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, notional_usd, fee_usd,
-        platform, venues, event, realized_pnl_usd, proceeds_without_basis_usd, sold_taken, released_quantity, released_usd,
+        platform, venues, pools, event, realized_pnl_usd, proceeds_without_basis_usd, sold_taken, released_quantity, released_usd,
         implausible_usd,
         sold_quantity_after, sold_unknown_after, sold_basis_after, sold_parcels_after, sold_trades_after,
         bought_quantity_after, bought_unknown_after, bought_basis_after, bought_parcels_after, bought_trades_after)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 async fn replace_trade(connection: &mut SqliteConnection, method: Method, row: &TradeRow) -> Done {
     let (entry, effects) = (&row.entry, &row.effects);
@@ -115,6 +117,7 @@ async fn replace_trade(connection: &mut SqliteConnection, method: Method, row: &
         .bind(entry.fee.as_ref().map(ToString::to_string))
         .bind(&entry.platform)
         .bind(serde_json::Value::from(row.details.venues.as_slice()).to_string())
+        .bind(serde_json::Value::from(row.details.pools.as_slice()).to_string())
         .bind(&row.details.raw_text);
     for amount in sale_columns(effects.sold.as_ref()) {
         query = query.bind(amount);

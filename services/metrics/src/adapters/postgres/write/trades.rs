@@ -16,14 +16,14 @@ macro_rules! trade_columns {
     () => {
         "block_time_ms, trade_id, chain, trader, height, tx_index, ordinal, kind, status, cycle,
          sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, notional_usd, fee_usd, platform,
-         venues, event, realized_pnl_usd, proceeds_without_basis_usd, sold_taken,
+         venues, pools, event, realized_pnl_usd, proceeds_without_basis_usd, sold_taken,
          released_quantity, released_usd, implausible_usd, sold_quantity_after, sold_unknown_after, sold_basis_after, sold_parcels_after, sold_trades_after,
          bought_quantity_after, bought_unknown_after, bought_basis_after, bought_parcels_after, bought_trades_after"
     };
 }
 
 /// How many columns there are.
-const COLUMN_COUNT: i16 = 37;
+const COLUMN_COUNT: i16 = 38;
 
 const COPY_TRADES: &str = concat!("COPY trades (", trade_columns!(), ") FROM STDIN (FORMAT binary)");
 
@@ -40,7 +40,7 @@ const UPSERT_TRADES: &str = concat!(
         sold_asset = excluded.sold_asset, sold_raw = excluded.sold_raw, sold_quote = excluded.sold_quote,
         bought_asset = excluded.bought_asset, bought_raw = excluded.bought_raw, bought_quote = excluded.bought_quote,
         notional_usd = excluded.notional_usd, fee_usd = excluded.fee_usd, platform = excluded.platform,
-        venues = excluded.venues, event = excluded.event, realized_pnl_usd = excluded.realized_pnl_usd,
+        venues = excluded.venues, pools = excluded.pools, event = excluded.event, realized_pnl_usd = excluded.realized_pnl_usd,
         proceeds_without_basis_usd = excluded.proceeds_without_basis_usd, sold_taken = excluded.sold_taken,
         released_quantity = excluded.released_quantity, released_usd = excluded.released_usd,
         implausible_usd = excluded.implausible_usd,
@@ -123,6 +123,7 @@ fn json_row(method: Method, row: &TradeRow) -> Value {
         "fee_usd": text(entry.fee.as_ref()),
         "platform": entry.platform,
         "venues": row.details.venues,
+        "pools": row.details.pools,
         "event": row.details.raw_text,
         "realized_pnl_usd": pnl,
         "proceeds_without_basis_usd": without_basis,
@@ -168,6 +169,7 @@ fn add_copy_row(rows: &mut CopyRows, method: Method, row: &TradeRow) {
     rows.number_or_null(entry.fee.as_ref());
     rows.text_or_null(entry.platform.as_deref());
     rows.texts(&row.details.venues);
+    rows.texts(&row.details.pools);
     rows.text(&row.details.raw_text);
     let sold = effects.sold.as_ref().map(|effect| &effect.realized);
     rows.number_or_null(sold.map(|realized| &realized.pnl));
