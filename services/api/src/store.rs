@@ -173,7 +173,9 @@ impl Store {
         let [all_time, hours] = self.fetch_together("read metrics.user_hours_v1", statements).await?;
         let all_time = rows::sum_of_totals(&rows::totals_rows("metrics.user_totals_v1", all_time)?);
         let mut points = rows::history_points(hours)?;
-        points.iter_mut().for_each(|point| point.totals.doubt_like(&all_time));
+        for point in &mut points {
+            point.totals.doubt_like(&all_time);
+        }
         Ok(points)
     }
 

@@ -112,13 +112,13 @@ const SELECT_BOARD: &str =
 type BoardRow = (String, String, String, String, i64);
 
 /// The board by volume of a span, in its order.
-async fn compare(span: &str, rows: Vec<BoardRow>, expected: BTreeMap<String, (Usd, Usd, Usd, usize)>) {
+fn compare(span: &str, rows: &[BoardRow], expected: BTreeMap<String, (Usd, Usd, Usd, usize)>) {
     let mut ranked: Vec<_> = expected.into_iter().collect();
     ranked.sort_by_key(|(trader, row)| (std::cmp::Reverse(row.0.0 - row.2.0), trader.clone()));
     let expected: Vec<BoardRow> = ranked
         .into_iter()
         .map(|(trader, (volume, net, wash, pools))| {
-            (trader, volume.to_string(), net.to_string(), wash.to_string(), pools as i64)
+            (trader, volume.to_string(), net.to_string(), wash.to_string(), i64::try_from(pools).unwrap())
         })
         .collect();
     assert_eq!(rows, expected, "{span}");
@@ -148,8 +148,8 @@ where
         // The window begins in the middle of the histories.
         let now = START_MS + 23 * HOUR_MS + 2 * 1_500_000;
         assert!(store.rebuild(now).await.unwrap());
-        compare("all", rows("all").await, by_brute_force(&all, 0)).await;
-        compare("24h", rows("24h").await, by_brute_force(&all, now / HOUR_MS - 23)).await;
+        compare("all", &rows("all").await, by_brute_force(&all, 0));
+        compare("24h", &rows("24h").await, by_brute_force(&all, now / HOUR_MS - 23));
     }
 }
 
@@ -161,7 +161,7 @@ where
     let at = |height: u64, trader: &str, sold: &str, bought: &str, usd: &str, pool: &str| {
         let mut trade = worth(swap("wash", trader, height, (sold, 10), (bought, 10)), usd);
         trade.block.timestamp_ms = START_MS + height * 1_000;
-        trade.legs.iter_mut().for_each(|leg| leg.pool = pool.to_owned());
+        trade.legs.iter_mut().for_each(|leg| pool.clone_into(&mut leg.pool));
         trade
     };
     let mut trades: Vec<Trade> = vec![];

@@ -285,5 +285,14 @@ fn a_hostile_symbol_is_cleaned_and_the_trade_is_read() {
         let read = decoded.trade.sold.symbol.clone().unwrap();
         assert!(read.starts_with(begins) && tape::symbol::is_clean_symbol(&read), "{symbol:?}: {read:?}");
         assert_eq!(trade::check_event(&decoded.trade), Ok(()));
+        let record = trade::decode_record(7, hostile.into_bytes()).unwrap();
+        assert_eq!(record.event, decoded);
+        assert_eq!(trade::decode(record.text.as_bytes()).as_ref(), Ok(&decoded), "the text that is kept says the same");
+        assert!(!record.text.chars().any(tape::is_hidden) && !record.text.contains("\\u0000"), "{}", record.text);
     }
+    assert_eq!(
+        trade::decode_record(7, text.clone().into_bytes()).unwrap().text,
+        text,
+        "what is clean is kept as it is"
+    );
 }

@@ -306,18 +306,18 @@ fn largest_usd(text: &str) -> Option<Usd> {
 /// The columns of one row, from left to right.
 struct Cells {
     view: &'static str,
-    cells: std::vec::IntoIter<Option<String>>,
+    rest: std::vec::IntoIter<Option<String>>,
     /// Whether an amount was too large and is cut to the largest.
     saturated: bool,
 }
 
 impl Cells {
     fn new(view: &'static str, row: TextRow) -> Self {
-        Self { view, cells: row.into_iter(), saturated: false }
+        Self { view, rest: row.into_iter(), saturated: false }
     }
 
     fn optional(&mut self) -> Option<String> {
-        self.cells.next().flatten()
+        self.rest.next().flatten()
     }
 
     fn text(&mut self, column: &'static str) -> Result<String, Unavailable> {

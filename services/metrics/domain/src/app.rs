@@ -164,7 +164,9 @@ async fn fold_and_commit(
 ) -> Result<CommitOutcome, Unavailable> {
     let events = &mut piece.events;
     let late: Vec<DecodedTrade> = events.extract_if(.., |event| held.floors.is_late(&event.entry)).collect();
-    events.iter_mut().for_each(|event| held.ledger.apply_rules(&mut event.entry));
+    for event in events.iter_mut() {
+        held.ledger.apply_rules(&mut event.entry);
+    }
     let requested = requested_changes(std::mem::take(events));
     let changes = resolve(store, &mut held.ledger, requested).await?;
     let tails = load_tails(store, &mut held.ledger, &changes).await?;
