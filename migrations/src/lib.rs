@@ -26,6 +26,9 @@ const METRICS_POSTGRES: &[MigrationFile] = files![
     "metrics/postgres/0008_continue_traces",
     "metrics/postgres/0009_know_the_tape",
     "metrics/postgres/0010_publish_the_cut",
+    "metrics/postgres/0011_hand_basis_on",
+    "metrics/postgres/0012_count_implausible_trades",
+    "metrics/postgres/0013_tell_volume_that_stays",
 ];
 
 const METRICS_SQLITE: &[MigrationFile] = files![
@@ -38,6 +41,9 @@ const METRICS_SQLITE: &[MigrationFile] = files![
     "metrics/sqlite/0007_continue_traces",
     "metrics/sqlite/0008_know_the_tape",
     "metrics/sqlite/0009_publish_the_cut",
+    "metrics/sqlite/0010_hand_basis_on",
+    "metrics/sqlite/0011_count_implausible_trades",
+    "metrics/sqlite/0012_tell_volume_that_stays",
 ];
 
 const PORTFOLIO_POSTGRES: &[MigrationFile] = files![

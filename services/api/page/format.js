@@ -64,20 +64,24 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", year: "numeric" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 
+/** The last moment that a date holds: block times are what chains say, and may lie beyond. */
+const LAST_MOMENT = 8.64e15;
+const dateOf = (ms) => new Date(Math.min(Number(ms), LAST_MOMENT));
+
 /** The time of a trade: the clock for today's, the date for older ones. */
 export function when(ms) {
-  const date = new Date(ms);
+  const date = dateOf(ms);
   return date.toDateString() === new Date().toDateString() ? clock.format(date) : day.format(date);
 }
 
-export const exactly = (ms) => `${full.format(new Date(ms))}`;
+export const exactly = (ms) => `${full.format(dateOf(ms))}`;
 
 /** How long ago. */
 export function ago(ms) {
-  const seconds = Math.max(0, Math.round((Date.now() - ms) / 1000));
+  const seconds = Math.max(0, Math.round((Date.now() - Number(ms)) / 1000));
   if (seconds < 60) return `${seconds} s ago`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
-  return seconds < 86400 ? `${Math.floor(seconds / 3600)} h ago` : day.format(new Date(ms));
+  return seconds < 86400 ? `${Math.floor(seconds / 3600)} h ago` : day.format(dateOf(ms));
 }
 
 /** An element with attributes and children; texts are texts, never markup. */

@@ -1,10 +1,13 @@
-// The leaderboard: who leads by volume, profit or fees, in a span of time.
+// The leaderboard: who leads by volume, net volume, profit or fees, in a span of time.
 
 import { ago, count, h, headline, short, trend, usd } from "./format.js";
 
-const MEASURES = [["volume", "Volume"], ["pnl", "Realized PnL"], ["fees", "Fees"]];
+const MEASURES = [["volume", "Volume"], ["netVolume", "Net volume"], ["pnl", "Realized PnL"], ["fees", "Fees"]];
 const WINDOWS = [["all", "All time"], ["30d", "30 days"], ["7d", "7 days"], ["24h", "24 hours"]];
 const AGAIN_MS = 30_000;
+
+/** A part of one, as a percentage. */
+const percent = (part) => `${Math.floor(Number(part) * 1000) / 10} %`;
 
 export class Leaders {
   #by = "volume";
@@ -24,7 +27,7 @@ export class Leaders {
     this.element = h("section", { class: "panel", "aria-labelledby": "leaders-title" },
       h("header", { class: "wrap" }, h("h1", { id: "leaders-title" }, "Leaders"), this.built, this.measures, this.windows),
       h("div", { class: "scroll", tabindex: "0" }, h("table", {},
-        h("thead", {}, h("tr", {}, head("#"), head("Trader"), head("Volume", "r"), head("Realized PnL", "r"), head("Fees", "r"), head("Swaps", "r"))),
+        h("thead", {}, h("tr", {}, head("#"), head("Trader"), head("Volume", "r"), head("Net", "r"), head("Wash", "r"), head("Realized PnL", "r"), head("Coverage", "r"), head("Fees", "r"), head("Swaps", "r"))),
         this.body)),
       this.empty);
     this.#show(this.#by, this.#window);
@@ -58,7 +61,10 @@ export class Leaders {
       h("td", { class: "dim" }, count(leader.rank)),
       h("td", { class: "mono" }, h("a", { href: `#/user/${encodeURIComponent(leader.address)}`, title: leader.address }, short(leader.address))),
       h("td", { class: "r", title: leader.volumeUsd }, headline(leader.volumeUsd)),
+      h("td", { class: "r", title: leader.netVolumeUsd }, headline(leader.netVolumeUsd)),
+      h("td", { class: "r dim", title: `${leader.washUsd}; ${count(leader.counterparties)} pools` }, headline(leader.washUsd)),
       h("td", { class: `r ${trend(leader.realizedPnlUsd)}`, title: leader.realizedPnlUsd }, usd(leader.realizedPnlUsd)),
+      h("td", { class: "r dim", title: leader.coverage ?? "nothing was sold" }, leader.coverage === undefined ? "—" : percent(leader.coverage)),
       h("td", { class: "r", title: leader.feesUsd }, usd(leader.feesUsd)),
       h("td", { class: "r" }, count(leader.swaps)))));
     this.empty.hidden = items.length > 0;

@@ -4,7 +4,7 @@ import { Curve } from "./curve.js";
 import { Tape } from "./tape.js";
 import { ago, amount, count, decimal, h, headline, pointed, short, trend, units, usd } from "./format.js";
 
-const MONEY = ["volumeUsd", "feesUsd", "realizedPnlUsd", "realizedPnlNetUsd", "proceedsUsd", "proceedsWithoutBasisUsd"];
+const MONEY = ["volumeUsd", "feesUsd", "realizedPnlUsd", "realizedPnlNetUsd", "proceedsUsd", "proceedsWithoutBasisUsd", "basisWithoutProceedsUsd", "proceedsInDoubtUsd"];
 const COUNTS = ["swaps", "unvalued", "cycles"];
 const WINDOWS = [["all", "All time"], ["30d", "30 days"], ["7d", "7 days"], ["24h", "24 hours"]];
 /** How long after a change the windows are read again: they are sums of whole hours. */
@@ -118,8 +118,13 @@ export class User {
       const { chain, totals, positions, asOf } = message.data;
       const known = this.#totals.get(chain)?.asOf;
       if (known && known.partition === asOf.partition && known.offset >= asOf.offset) return;
-      this.#totals.set(chain, { totals, asOf });
-      for (const position of positions) this.#positions.set(`${chain}/${position.asset}`, { ...position, chain });
+      // What a snapshot of balances puts in doubt is not in the update: what was known of it stands until the next reading.
+      const { proceedsInDoubtUsd } = this.#totals.get(chain)?.totals ?? {};
+      this.#totals.set(chain, { totals: { proceedsInDoubtUsd, ...totals }, asOf });
+      for (const position of positions) {
+        const { heldElsewhere } = this.#positions.get(`${chain}/${position.asset}`) ?? {};
+        this.#positions.set(`${chain}/${position.asset}`, { heldElsewhere, ...position, chain });
+      }
       this.#renew();
     }
     this.#later();
@@ -187,7 +192,8 @@ export class User {
     const rows = [...this.#positions.values()].sort((a, b) => Number(b.basisUsd) - Number(a.basisUsd) || (a.asset < b.asset ? -1 : 1));
     this.positions.replaceChildren(...rows.map((position) => {
       const held = pointed((BigInt(position.quantity) + BigInt(position.unknownQuantity)).toString(), position.decimals);
-      const unknown = position.unknownQuantity === "0" ? "" : `, of which ${pointed(position.unknownQuantity, position.decimals)} at unknown cost`;
+      const part = (raw, what) => (!raw || raw === "0" ? "" : `, of which ${pointed(raw, position.decimals)} ${what}`);
+      const unknown = part(position.unknownQuantity, "at unknown cost") + part(position.heldElsewhere, "no longer in the wallet");
       return h("tr", {}, asset(position), h("td", { class: "dim" }, this.chains.name(position.chain)),
         h("td", { class: "r", title: held + unknown }, amount(held)),
         h("td", { class: "r", title: position.basisUsd }, usd(position.basisUsd)),
@@ -223,11 +229,12 @@ export class User {
   }
 }
 
-/** How much of what was sold had a known cost. */
-function coverage({ proceedsUsd, proceedsWithoutBasisUsd }) {
-  const [known, unknown] = [units(proceedsUsd), units(proceedsWithoutBasisUsd)];
-  if (known + unknown <= 0n) return "proceeds of unknown cost";
-  return `${Number((known * 1000n) / (known + unknown)) / 10} % of proceeds covered`;
+/** How much of what was sold is known on both sides. */
+function coverage({ proceedsUsd, proceedsWithoutBasisUsd, basisWithoutProceedsUsd, proceedsInDoubtUsd }) {
+  const [proceeds, doubt] = [units(proceedsUsd), units(proceedsInDoubtUsd)];
+  const all = proceeds + units(proceedsWithoutBasisUsd) + units(basisWithoutProceedsUsd);
+  if (all <= 0n) return "proceeds of unknown cost";
+  return `${Number(((proceeds - doubt) * 1000n) / all) / 10} % of what was sold covered`;
 }
 
 const asset = ({ asset: id, symbol }, extra) =>

@@ -41,6 +41,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/v1/users/{address}/portfolio", get(users::portfolio)),
         ("/v1/users/{address}/drift", get(users::drift)),
         ("/v1/leaderboard", get(boards::leaderboard)),
+        ("/v1/book", get(boards::book)),
         ("/v1/platforms/{platform}/fees", get(boards::platform_fees)),
         ("/v1/stream", get(stream::open)),
         ("/metrics", get(prometheus::show)),

@@ -268,7 +268,7 @@ impl Inner {
         let stamp = live.stamp(channel, partition, position);
         let update = match incoming {
             Incoming::Trade(event, text) => Update::Trade(Arc::new(TradeUpdate::new(*event, &text, &stamp))),
-            Incoming::Metrics(body) => Update::Metrics(Arc::new(StateUpdate::new(body, stamp))),
+            Incoming::Metrics(body) => Update::Metrics(Arc::new(StateUpdate::new(*body, stamp))),
             Incoming::Wallet(body) => Update::Wallet(Arc::new(StateUpdate::new(body, stamp))),
             Incoming::Chain(progress) => {
                 let view = ChainView { watch: self.watched(&progress.chain), ..ChainView::from(*progress) };

@@ -13,8 +13,9 @@ mod sqlite;
 pub use cost::Overload;
 
 use api_domain::{
-    AssetPage, DriftRow, ExplainedPosition, FeeRow, FoldedPositions, HistoryPoint, LeaderRow, Measure, PositionKey,
-    PositionRow, StepPage, TotalsRow, TradeKey, TradeQuery, TradeRow, UserQuery, UserState, Walk, WalletState, Window,
+    AssetPage, BookRules, DriftRow, ExplainedPosition, FeeRow, FoldedPositions, HistoryPoint, LeaderRow, Measure,
+    PositionKey, PositionRow, StepPage, TotalsRow, TradeKey, TradeQuery, TradeRow, UserQuery, UserState, Walk,
+    WalletState, Window,
 };
 use cost::{Cost, Turns};
 use rows::TextRow;
@@ -139,28 +140,43 @@ impl Store {
         [TimeRange::Kept, TimeRange::WithoutClock].map(|range| trade_sql::trades(query, range, self.dialect()))
     }
 
-    /// One user's totals per chain, over these hours or over all time.
-    pub async fn user_totals(
-        &self,
-        user: &UserQuery,
-        hours: Option<(u64, u64)>,
-    ) -> Result<Vec<TotalsRow>, Unavailable> {
-        let (view, statement) = match hours {
-            None => ("metrics.user_totals_v1", sql::user_totals(user)),
-            Some(_) => ("metrics.user_hours_v1", sql::user_hours(user, hours, None, self.dialect())),
+    /// One user's totals per chain, from an hour on or over all time.
+    pub async fn user_totals(&self, user: &UserQuery, first_hour: Option<u64>) -> Result<Vec<TotalsRow>, Unavailable> {
+        let all_time = sql::user_totals(user, self.dialect());
+        let Some(_) = first_hour else {
+            return rows::totals_rows(
+                "metrics.user_totals_v1",
+                self.fetch("read metrics.user_totals_v1", all_time).await?,
+            );
         };
-        rows::totals_rows(view, self.fetch(&format!("read {view}"), statement).await?)
+        let statements = [all_time, sql::user_hours(user, first_hour, None, self.dialect())];
+        let [all_time, window] = self.fetch_together("read metrics.user_hours_v1", statements).await?;
+        let all_time = rows::totals_rows("metrics.user_totals_v1", all_time)?;
+        let mut window = rows::totals_rows("metrics.user_hours_v1", window)?;
+        for row in &mut window {
+            if let Some(all_time) = all_time.iter().find(|known| known.chain == row.chain) {
+                row.totals.doubt_like(&all_time.totals);
+            }
+        }
+        Ok(window)
     }
 
     /// What happened to one user in stretches of `step_hours`, oldest first, without those in which nothing happened.
     pub async fn user_history(
         &self,
         user: &UserQuery,
-        hours: Option<(u64, u64)>,
+        first_hour: Option<u64>,
         step_hours: u64,
     ) -> Result<Vec<HistoryPoint>, Unavailable> {
-        let statement = sql::user_hours(user, hours, Some(step_hours.max(1)), self.dialect());
-        rows::history_points(self.fetch("read metrics.user_hours_v1", statement).await?)
+        let hours = sql::user_hours(user, first_hour, Some(step_hours.max(1)), self.dialect());
+        let statements = [sql::user_totals(user, self.dialect()), hours];
+        let [all_time, hours] = self.fetch_together("read metrics.user_hours_v1", statements).await?;
+        let all_time = rows::sum_of_totals(&rows::totals_rows("metrics.user_totals_v1", all_time)?);
+        let mut points = rows::history_points(hours)?;
+        for point in &mut points {
+            point.totals.doubt_like(&all_time);
+        }
+        Ok(points)
     }
 
     /// The newest days of one user's fees, below a day where one is given.
@@ -194,8 +210,13 @@ impl Store {
         after_rank: u32,
         limit: u32,
     ) -> Result<Vec<LeaderRow>, Unavailable> {
-        let statement = sql::leaderboard(window, by, after_rank, limit);
+        let statement = sql::leaderboard(window, by, after_rank, limit, self.dialect());
         read_each(self.fetch("read metrics.leaders_v1", statement).await?, rows::leader_row)
+    }
+
+    /// The rules by which metrics keeps its book; none before it has opened one.
+    pub async fn book_rules(&self) -> Result<Option<BookRules>, Unavailable> {
+        rows::book_rules(self.fetch("read metrics.method_v1", sql::book_rules()).await?)
     }
 
     /// A position and one page of its trades; none where there is no such position.
@@ -205,11 +226,12 @@ impl Store {
         page: &StepPage,
     ) -> Result<Option<ExplainedPosition>, Unavailable> {
         let steps = |range| trade_sql::position_steps(key, page, range);
-        let statements = [sql::method(), sql::position(key), steps(TimeRange::WithoutClock), steps(TimeRange::Kept)];
-        let [method, position, without_clock, kept] = self.fetch_together("explain a position", statements).await?;
+        let position = sql::position(key, self.dialect());
+        let statements = [sql::book_rules(), position, steps(TimeRange::WithoutClock), steps(TimeRange::Kept)];
+        let [rules, position, without_clock, kept] = self.fetch_together("explain a position", statements).await?;
         let Some(position) = position.into_iter().next() else { return Ok(None) };
         Ok(Some(ExplainedPosition {
-            method: rows::method_name(method)?,
+            method: rows::book_rules(rules)?.map(|rules| rules.method).unwrap_or_default(),
             position: rows::position_row(position)?,
             steps: rows::step_walk(without_clock)?.then(rows::step_walk(kept)?),
         }))
@@ -222,13 +244,16 @@ impl Store {
 
     /// One page of a user's positions.
     pub async fn user_positions(&self, user: &UserQuery, page: &AssetPage) -> Result<Vec<PositionRow>, Unavailable> {
-        read_each(self.fetch("read metrics.positions_v1", sql::user_positions(user, page)).await?, rows::position_row)
+        let statement = sql::user_positions(user, page, self.dialect());
+        read_each(self.fetch("read metrics.positions_v1", statement).await?, rows::position_row)
     }
 
     /// A user's totals and first positions, and up to which positions of the tape they are folded.
     pub async fn user_state(&self, user: &UserQuery, limit: u32) -> Result<UserState, Unavailable> {
         let page = AssetPage { after: None, limit };
-        let statements = [sql::folded_positions(), sql::user_totals(user), sql::user_positions(user, &page)];
+        let dialect = self.dialect();
+        let (totals, positions) = (sql::user_totals(user, dialect), sql::user_positions(user, &page, dialect));
+        let statements = [sql::folded_positions(), totals, positions];
         let [folded, totals, positions] = self.fetch_together("read a user's metrics", statements).await?;
         Ok(UserState {
             folded: rows::folded_positions(folded)?,

@@ -4,11 +4,11 @@ mod boards;
 mod chains;
 mod explained;
 
-pub(crate) use boards::{DriftPage, FeePage, FeeView, Leaderboard, UserHistory};
+pub(crate) use boards::{BookView, DriftPage, FeePage, FeeView, Leaderboard, UserHistory};
 pub(crate) use chains::{ChainCondition, ChainList, ChainState, ChainView, DroppedView, WatchView};
 pub(crate) use explained::{Explanation, StepView};
 
-use api_domain::{BalanceRow, PositionRow, Totals, TotalsRow, WalletRow};
+use api_domain::{BalanceRow, Coverage, PositionRow, Totals, TotalsRow, WalletRow};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -56,17 +56,23 @@ pub(crate) struct ChainTotals {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TotalsView {
-    /// Worth of all valued swaps.
+    /// Worth of all valued swaps, each counted once.
     pub(crate) volume_usd: String,
     /// Swaps, valued or not.
     pub(crate) swaps: u64,
-    /// Swaps without a valuation.
+    /// Swaps without a valuation: they are in no volume, realize nothing, and hand the basis of what they sell on to what
+    /// they buy.
     pub(crate) unvalued: u64,
+    /// Swaps whose worth or fee exceeds what `/v1/book` says is plausible: in no sum of amounts but the next.
+    pub(crate) implausible: u64,
+    /// What their valuations claim, apart from everything else.
+    pub(crate) implausible_usd: String,
     /// Arbitrage cycles; in no other figure.
     pub(crate) cycles: u64,
     /// Fees earned by platforms.
     pub(crate) fees_usd: String,
-    /// Realized before fees, of the part with a known basis.
+    /// Proceeds less basis of what was sold of positions with a known basis, before fees; `/v1/book` says by which method,
+    /// and which cash has positions.
     pub(crate) realized_pnl_usd: String,
     /// Realized after platform fees.
     pub(crate) realized_pnl_net_usd: String,
@@ -74,9 +80,18 @@ pub(crate) struct TotalsView {
     pub(crate) proceeds_usd: String,
     /// Proceeds of sales whose basis is unknown: neither profit nor loss.
     pub(crate) proceeds_without_basis_usd: String,
-    /// The part of all proceeds whose basis is known, from 0 to 1; absent where nothing valued was sold.
+    /// What had cost what was sold for cash without a valuation: neither profit nor loss.
+    pub(crate) basis_without_proceeds_usd: String,
+    /// The part of the proceeds that may have been matched with units that the wallet no longer held: of each position as
+    /// large a part as what is held elsewhere is of what was sold; in a window the part of all time.
+    pub(crate) proceeds_in_doubt_usd: String,
+    /// Of all that was sold, the part whose proceeds and basis are both known and in no doubt, from 0 to 1; absent where
+    /// nothing was sold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) coverage: Option<String>,
+    /// Present and true where an amount exceeds the largest that is served (1.7·10^20 dollars) and is cut to it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) saturated: bool,
 }
 
 /// One page of a user's positions, by chain and asset.
@@ -117,6 +132,12 @@ pub(crate) struct PositionView {
     pub(crate) proceeds_usd: String,
     /// Proceeds of sales whose basis is unknown.
     pub(crate) proceeds_without_basis_usd: String,
+    /// What had cost what was sold for cash without a valuation.
+    pub(crate) basis_without_proceeds_usd: String,
+    /// How much of what is held by its trades the wallet does not hold, by its newest snapshot: it left without a trade.
+    /// Absent where the wallet holds all of it, or no snapshot says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) held_elsewhere: Option<String>,
 }
 
 /// A user's wallets and one page of what they hold, by chain and asset.
@@ -237,17 +258,25 @@ impl From<Totals> for TotalsView {
             volume_usd: totals.volume.to_string(),
             swaps: totals.swaps,
             unvalued: totals.unvalued,
+            implausible: totals.implausible,
+            implausible_usd: totals.implausible_usd.to_string(),
+            saturated: totals.saturated,
             cycles: totals.cycles,
             fees_usd: totals.fees.to_string(),
             realized_pnl_usd: totals.realized.to_string(),
             realized_pnl_net_usd: totals.realized_net.to_string(),
-            coverage: totals
-                .coverage()
-                .map(|millionths| wire::v1::trade::with_decimal_point(&millionths.to_string(), 6)),
+            coverage: totals.coverage().map(coverage_text),
+            basis_without_proceeds_usd: totals.basis_without_proceeds.to_string(),
+            proceeds_in_doubt_usd: totals.in_doubt.to_string(),
             proceeds_usd: totals.proceeds.to_string(),
             proceeds_without_basis_usd: totals.without_basis.to_string(),
         }
     }
+}
+
+/// Coverage as a decimal from 0 to 1.
+fn coverage_text(coverage: Coverage) -> String {
+    wire::v1::trade::with_decimal_point(&coverage.millionths.to_string(), 6)
 }
 
 impl From<TotalsRow> for ChainTotals {
@@ -269,6 +298,8 @@ impl From<PositionRow> for PositionView {
             realized_pnl_usd: row.realized.to_string(),
             proceeds_usd: row.proceeds.to_string(),
             proceeds_without_basis_usd: row.without_basis.to_string(),
+            basis_without_proceeds_usd: row.basis_without_proceeds.to_string(),
+            held_elsewhere: row.held_elsewhere,
         }
     }
 }

@@ -3,6 +3,8 @@
 pub mod postgres;
 pub mod sqlite;
 mod columns;
+mod flow_rows;
+mod stored_rules;
 mod rows;
 pub(crate) mod retained;
 
@@ -29,11 +31,17 @@ pub enum OpenError {
         /// The requested method.
         requested: Method,
     },
-}
-
-/// Refuses a book with another method than the requested one.
-fn check_method(stored: &str, requested: Method) -> Result<(), OpenError> {
-    if stored == requested.name() { Ok(()) } else { Err(OpenError::Method { stored: stored.to_owned(), requested }) }
+    /// Its book has trades that were folded with other rules; figures of both must not be mixed.
+    #[error(
+        "use the book with the requested {settings}: it has trades that were folded with {stored:?}; set them back, or \
+         drop the schema (the file) of metrics so that the tape is folded again"
+    )]
+    Rules {
+        /// The settings that differ.
+        settings: &'static str,
+        /// What the book was built with.
+        stored: String,
+    },
 }
 
 /// A migration that failed because the server did not answer may be tried again; any other failure is final.

@@ -1,7 +1,9 @@
-//! Leaderboards: the first thousand traders by volume, PnL and fees in each span of time, rebuilt every 30 seconds.
+//! Leaderboards: the first thousand traders by volume, net volume, PnL and fees in each span of time, rebuilt every 30
+//! seconds. Before that the flows of the hours that changed are calculated again.
 
 use environment::with_causes;
-use metrics_domain::Dollars;
+use metrics_domain::{Dollars, Realized};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
@@ -13,7 +15,7 @@ pub const MAX_LEADERS: usize = 1_000;
 const REBUILD_INTERVAL: Duration = Duration::from_secs(30);
 const HOUR_MS: u64 = 3_600_000;
 
-/// A span of time up to now, in whole hours of the clock: 24 h are the current hour and the 23 before.
+/// A span of time in whole hours of the clock: 24 h are the current hour and the 23 before, and whatever is later still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaderSpan {
     /// From the beginning.
@@ -29,8 +31,10 @@ pub enum LeaderSpan {
 /// The figure that a leaderboard is ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaderMeasure {
-    /// The worth of valued swaps.
+    /// The worth of valued swaps, ranked without what is counted apart as wash.
     Volume,
+    /// What of the volume of each hour stays.
+    NetVolume,
     /// Realized PnL before fees.
     Pnl,
     /// Platform fees paid.
@@ -46,8 +50,18 @@ pub struct TraderFigures {
     pub swaps: i64,
     /// Platform fees.
     pub fees: Dollars,
-    /// Realized PnL before fees.
-    pub pnl: Dollars,
+    /// Realized PnL before fees, and what its coverage is calculated from.
+    pub realized: Realized,
+    /// Swaps with an implausible valuation, in no other sum.
+    pub implausible: i64,
+    /// What their valuations claim.
+    pub implausible_usd: Dollars,
+    /// What of the volume of each hour stays.
+    pub net_volume: Dollars,
+    /// Volume that went there and back, or through pools in which nobody else trades.
+    pub wash: Dollars,
+    /// Distinct pools it ever traded through.
+    pub counterparties: i64,
 }
 
 /// A store of leaderboards.
@@ -59,7 +73,8 @@ pub trait Leaderboards: Send + Sync {
 /// All spans.
 pub const LEADER_SPANS: [LeaderSpan; 4] = [LeaderSpan::All, LeaderSpan::Day, LeaderSpan::Week, LeaderSpan::Month];
 /// All measures.
-pub const LEADER_MEASURES: [LeaderMeasure; 3] = [LeaderMeasure::Volume, LeaderMeasure::Pnl, LeaderMeasure::Fees];
+pub const LEADER_MEASURES: [LeaderMeasure; 4] =
+    [LeaderMeasure::Volume, LeaderMeasure::NetVolume, LeaderMeasure::Pnl, LeaderMeasure::Fees];
 
 impl LeaderSpan {
     /// Its name in tables and requests.
@@ -72,16 +87,16 @@ impl LeaderSpan {
         }
     }
 
-    /// Its first and last hour; none where every hour counts.
-    pub fn hours(self, now_ms: u64) -> Option<(u64, u64)> {
+    /// Its first hour; none where every hour counts. It has no last one: what a chain says will happen has happened, so a
+    /// trade whose block time lies in the reader's future is in every span.
+    pub fn first_hour(self, now_ms: u64) -> Option<u64> {
         let count = match self {
             Self::All => return None,
             Self::Day => 24,
             Self::Week => 7 * 24,
             Self::Month => 30 * 24,
         };
-        let now = now_ms / HOUR_MS;
-        Some(((now + 1).saturating_sub(count), now))
+        Some((now_ms / HOUR_MS + 1).saturating_sub(count))
     }
 }
 
@@ -90,25 +105,43 @@ impl LeaderMeasure {
     pub fn name(self) -> &'static str {
         match self {
             Self::Volume => "volume",
+            Self::NetVolume => "netVolume",
             Self::Pnl => "pnl",
             Self::Fees => "fees",
         }
     }
 
-    /// The column it orders by.
+    /// The column that holds it; who has none of it is left out.
     pub fn column(self) -> &'static str {
         match self {
             Self::Volume => "volume_usd",
+            Self::NetVolume => "net_volume_usd",
             Self::Pnl => "realized_pnl_usd",
             Self::Fees => "fees_usd",
+        }
+    }
+
+    /// What it orders by, as SQL: volume counts without wash, but who has washed only is not left out.
+    pub fn order(self) -> &'static str {
+        match self {
+            Self::Volume => "(volume_usd - wash_usd)",
+            other => other.column(),
         }
     }
 
     fn figure_of(self, figures: &TraderFigures) -> &Dollars {
         match self {
             Self::Volume => &figures.volume,
-            Self::Pnl => &figures.pnl,
+            Self::NetVolume => &figures.net_volume,
+            Self::Pnl => &figures.realized.pnl,
             Self::Fees => &figures.fees,
+        }
+    }
+
+    fn ranked_figure(self, figures: &TraderFigures) -> Dollars {
+        match self {
+            Self::Volume => &figures.volume - &figures.wash,
+            other => other.figure_of(figures).clone(),
         }
     }
 }
@@ -122,7 +155,7 @@ pub(crate) fn rank_traders(
     let mut leaders: Vec<(&str, &TraderFigures)> =
         sums.iter().map(|(trader, figures)| (trader.as_str(), figures)).collect();
     leaders.retain(|(_, figures)| *measure.figure_of(figures) != Dollars::ZERO);
-    leaders.sort_by(|a, b| measure.figure_of(b.1).cmp(measure.figure_of(a.1)).then_with(|| a.0.cmp(b.0)));
+    leaders.sort_by_cached_key(|(trader, figures)| (Reverse(measure.ranked_figure(figures)), *trader));
     leaders.truncate(MAX_LEADERS);
     (1..).zip(leaders).map(|(rank, (trader, figures))| (rank, trader, figures)).collect()
 }
@@ -143,18 +176,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_end_with_the_current_hour() {
+    fn spans_count_the_current_hour() {
         let now = 1_000 * HOUR_MS + 17;
-        let hours = LEADER_SPANS.map(|span| span.hours(now));
-        assert_eq!(hours, [None, Some((977, 1_000)), Some((833, 1_000)), Some((281, 1_000))]);
-        assert_eq!(LeaderSpan::Month.hours(5 * HOUR_MS), Some((0, 5)));
+        let hours = LEADER_SPANS.map(|span| span.first_hour(now));
+        assert_eq!(hours, [None, Some(977), Some(833), Some(281)]);
+        assert_eq!(LeaderSpan::Month.first_hour(5 * HOUR_MS), Some(0));
     }
 
     #[test]
     fn leaderboards_are_ordered_by_what_they_measure() {
         let figures = |volume: &str, pnl: &str| TraderFigures {
             volume: volume.parse().unwrap(),
-            pnl: pnl.parse().unwrap(),
+            realized: Realized { pnl: pnl.parse().unwrap(), ..Realized::default() },
             ..TraderFigures::default()
         };
         let sums: HashMap<String, TraderFigures> =
@@ -165,5 +198,10 @@ mod tests {
         assert_eq!(names(LeaderMeasure::Volume), ["bob", "ann", "cat"]);
         assert_eq!(names(LeaderMeasure::Pnl), ["cat", "ann"]);
         assert!(names(LeaderMeasure::Fees).is_empty());
+        let mut sums = sums;
+        sums.get_mut("bob").unwrap().wash = "7".parse().unwrap();
+        let by_volume = rank_traders(&sums, LeaderMeasure::Volume);
+        let names: Vec<&str> = by_volume.into_iter().map(|(_, trader, _)| trader).collect();
+        assert_eq!(names, ["ann", "cat", "bob"], "wash does not rank, and is not dropped");
     }
 }

@@ -1,6 +1,6 @@
 //! The messages about a batch: one `MetricsUpdated` with the new state of each user that it changed.
 
-use metrics_domain::{Book, BookFacts, BookKey, Totals, User, UserKey};
+use metrics_domain::{Book, BookFacts, BookKey, Dollars, Totals, User, UserKey};
 use std::collections::HashMap;
 use wire::v1::metrics::{AsOf, MetricsUpdated, Position, Totals as WireTotals, encode};
 
@@ -48,12 +48,15 @@ fn wire_totals(totals: &Totals) -> WireTotals {
         volume_usd: totals.volume.to_string(),
         swaps: totals.swaps,
         unvalued: totals.unvalued,
+        implausible: totals.implausible,
+        implausible_usd: not_zero(&totals.implausible_usd),
         cycles: totals.cycles,
         fees_usd: totals.fees.to_string(),
         realized_pnl_usd: totals.realized.pnl.to_string(),
         realized_pnl_net_usd: totals.net().to_string(),
         proceeds_without_basis_usd: totals.realized.without_basis.to_string(),
         proceeds_usd: totals.realized.proceeds.to_string(),
+        basis_without_proceeds_usd: not_zero(&totals.realized.basis_without_proceeds),
     }
 }
 
@@ -68,5 +71,11 @@ fn wire_position(key: &BookKey, book: &Book) -> Position {
         realized_pnl_usd: book.realized.pnl.to_string(),
         proceeds_without_basis_usd: book.realized.without_basis.to_string(),
         proceeds_usd: book.realized.proceeds.to_string(),
+        basis_without_proceeds_usd: not_zero(&book.realized.basis_without_proceeds),
     }
+}
+
+/// An amount that is left out where it is zero.
+fn not_zero(dollars: &Dollars) -> Option<String> {
+    (*dollars != Dollars::ZERO).then(|| dollars.to_string())
 }

@@ -44,10 +44,10 @@ pub async fn refold(settings: &Settings, log: &Log, report: impl Fn(String)) -> 
         Database::Sqlite(path) => {
             let scratch = path.with_file_name("metrics-refold.db");
             remove_database(&scratch).await?;
-            let in_force = Sqlite::open(path, settings.method).await.context("open the tables in force")?;
+            let in_force = Sqlite::open(path, settings.rules.clone()).await.context("open the tables in force")?;
             refuse_another_tape(log, &in_force).await?;
             let now = digest::digest_sqlite(in_force.pool(), None).await?;
-            let store = Sqlite::open(&scratch, settings.method).await.context("open the scratch tables")?;
+            let store = Sqlite::open(&scratch, settings.rules.clone()).await.context("open the scratch tables")?;
             refold_up_to(settings, log, &store, &now.positions).await?;
             let refolded = digest::digest_sqlite(store.pool(), Some(now.retention.0)).await?;
             store.pool().close().await;
@@ -68,13 +68,13 @@ pub async fn refold_schema(
     log: &Log,
     report: impl Fn(String),
 ) -> anyhow::Result<usize> {
-    let in_force = Postgres::open(url, schema, settings.method).await.context("open the tables in force")?;
+    let in_force = Postgres::open(url, schema, settings.rules.clone()).await.context("open the tables in force")?;
     refuse_another_tape(log, &in_force).await?;
     let scratch = format!("{schema}_refold");
     let drop = || sqlx::raw_sql(AssertSqlSafe(format!("DROP SCHEMA IF EXISTS \"{scratch}\" CASCADE")));
     drop().execute(in_force.pool()).await.context("drop an earlier refold")?;
     let now = digest::digest_postgres(in_force.pool(), None).await?;
-    let store = Postgres::open(url, &scratch, settings.method).await.context("open the scratch tables")?;
+    let store = Postgres::open(url, &scratch, settings.rules.clone()).await.context("open the scratch tables")?;
     refold_up_to(settings, log, &store, &now.positions).await?;
     let refolded = digest::digest_postgres(store.pool(), Some(now.retention.0)).await?;
     let differences = compare(&now, &refolded, report);

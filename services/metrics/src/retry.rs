@@ -3,7 +3,7 @@
 use crate::health::ServiceHealth;
 use environment::{Backoff, with_causes};
 use metrics_domain::{
-    Accounts, BookFacts, BookKey, BookToRefold, CommitOutcome, Floors, Method, Store, StoredTrade, Tail, TradeKey,
+    Accounts, BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, Floors, Store, StoredTrade, Tail, TradeKey,
     UserKey,
 };
 use std::future::Future;
@@ -30,8 +30,8 @@ impl<S: Store> RetryingStore<S> {
 }
 
 impl<S: Store> Store for RetryingStore<S> {
-    fn method(&self) -> Method {
-        self.inner.method()
+    fn rules(&self) -> &BookRules {
+        self.inner.rules()
     }
 
     async fn read_position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {

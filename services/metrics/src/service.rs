@@ -71,13 +71,14 @@ async fn follow_tape(
 ) -> anyhow::Result<()> {
     match &settings.database {
         Database::Postgres(url) => {
-            let store =
-                open_with_retry(health, || Postgres::open(url.expose(), Postgres::METRICS_SCHEMA, settings.method))
-                    .await?;
+            let store = open_with_retry(health, || {
+                Postgres::open(url.expose(), Postgres::METRICS_SCHEMA, settings.rules.clone())
+            })
+            .await?;
             run_tasks(settings, store, log, health, feed_counters).await
         }
         Database::Sqlite(path) => {
-            let store = open_with_retry(health, || Sqlite::open(path, settings.method)).await?;
+            let store = open_with_retry(health, || Sqlite::open(path, settings.rules.clone())).await?;
             run_tasks(settings, store, log, health, feed_counters).await
         }
     }
@@ -99,11 +100,11 @@ pub async fn adopt(settings: &Settings, log: &Log, command: AdoptCommand) -> any
     let service = topics::READ_BY_METRICS;
     let adopted = match &settings.database {
         Database::Postgres(url) => {
-            let store = Postgres::open(url.expose(), Postgres::METRICS_SCHEMA, settings.method).await;
+            let store = Postgres::open(url.expose(), Postgres::METRICS_SCHEMA, settings.rules.clone()).await;
             guard::adopt(command, log, &service, &store.context("use the database")?).await
         }
         Database::Sqlite(path) => {
-            let store = Sqlite::open(path, settings.method).await.context("use the database")?;
+            let store = Sqlite::open(path, settings.rules.clone()).await.context("use the database")?;
             guard::adopt(command, log, &service, &store).await
         }
     };

@@ -1,9 +1,11 @@
 //! The settings of the service, read from environment variables.
 
 use environment::{Problems, Secret, Strings};
-use metrics_domain::{Limits, Method};
+use metrics_domain::{BookRules, Dollars, Limits, Method};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The database of the book.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +25,8 @@ pub struct Settings {
     pub health: Option<SocketAddr>,
     /// How much is committed and remembered at once.
     pub limits: Limits,
-    /// How the cost of what is sold is calculated.
-    pub method: Method,
+    /// The rules of the book.
+    pub rules: BookRules,
     /// Readers that fold concurrently, each its own partitions.
     pub workers: usize,
     /// For how many days of block time trades are kept; for ever when none.
@@ -36,7 +38,7 @@ impl Settings {
     pub const NAME: &'static str = "metrics";
 
     /// Reads `DATABASE_URL`, `HEALTH_ADDR`, `METRICS_BATCH_EVENTS`, `METRICS_REMEMBERED`, `METRICS_METHOD`,
-    /// `METRICS_WORKERS` and `METRICS_RETENTION_DAYS`.
+    /// `METRICS_QUOTE`, `METRICS_NATIVE`, `METRICS_MAX_NOTIONAL_USD`, `METRICS_WORKERS` and `METRICS_RETENTION_DAYS`.
     pub fn read(strings: &impl Strings, problems: &mut Problems) -> Self {
         let url = problems.required(strings, "DATABASE_URL");
         let database = database(&url).unwrap_or_else(|| {
@@ -52,7 +54,14 @@ impl Settings {
         if events == 0 {
             problems.add("METRICS_BATCH_EVENTS", "is 0, but a batch must hold at least one event");
         }
-        let method = problems.parsed(strings, "METRICS_METHOD", Method::default());
+        let rules = BookRules {
+            method: problems.parsed(strings, "METRICS_METHOD", Method::default()),
+            natives: natives(strings, problems),
+            max_notional: problems.parsed(strings, "METRICS_MAX_NOTIONAL_USD", BookRules::default().max_notional),
+        };
+        if rules.max_notional <= Dollars::ZERO {
+            problems.add("METRICS_MAX_NOTIONAL_USD", "must be more than 0 dollars");
+        }
         let workers = problems.parsed(strings, "METRICS_WORKERS", 4);
         if !(1..=MAX_WORKERS).contains(&workers) {
             problems.add("METRICS_WORKERS", format!("is {workers}, but must be 1 to {MAX_WORKERS}"));
@@ -64,7 +73,7 @@ impl Settings {
                 format!("is {days}, but must be {MIN_RETENTION_DAYS} or more, or not set"),
             );
         }
-        Self { database, health, limits: Limits { events, remembered }, method, workers, retention_days }
+        Self { database, health, limits: Limits { events, remembered }, rules, workers, retention_days }
     }
 }
 
@@ -72,6 +81,39 @@ impl Settings {
 const MIN_RETENTION_DAYS: u32 = 30;
 /// The connection pool is large enough for this many.
 const MAX_WORKERS: usize = 8;
+
+/// The native assets that have positions: none unless `METRICS_QUOTE` says that only dollars are cash.
+fn natives(strings: &impl Strings, problems: &mut Problems) -> BTreeMap<Arc<str>, Arc<str>> {
+    let quote = problems.parsed(strings, "METRICS_QUOTE", BookRules::DOLLARS_AND_NATIVE.to_owned());
+    let listed: String = problems.parsed(strings, "METRICS_NATIVE", String::new());
+    let mut natives = BTreeMap::new();
+    for pair in listed.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let Some((chain, asset)) = pair.split_once('=').filter(|(chain, asset)| is_id(chain) && is_id(asset)) else {
+            problems.add("METRICS_NATIVE", format!("holds `{pair}`, which is not CHAIN=ASSET"));
+            continue;
+        };
+        let asset = if asset.starts_with("0x") { asset.to_ascii_lowercase() } else { asset.to_owned() };
+        if natives.insert(chain.into(), asset.into()).is_some() {
+            problems.add("METRICS_NATIVE", format!("names two assets of {chain}"));
+        }
+    }
+    match (quote.as_str(), natives.is_empty()) {
+        (BookRules::DOLLARS, true) => {
+            problems
+                .add("METRICS_NATIVE", "must name the native assets, CHAIN=ASSET, where METRICS_QUOTE is `dollars`");
+        }
+        (BookRules::DOLLARS_AND_NATIVE, false) => {
+            problems.add("METRICS_NATIVE", "has no effect unless METRICS_QUOTE is `dollars`");
+        }
+        (BookRules::DOLLARS | BookRules::DOLLARS_AND_NATIVE, _) => {}
+        _ => problems.add("METRICS_QUOTE", "must be `dollars` or `dollars-and-native`"),
+    }
+    natives
+}
+
+fn is_id(text: &str) -> bool {
+    wire::check::id("", text).is_ok()
+}
 
 /// With SQLite, each service has a file of its own in the directory.
 fn database(url: &str) -> Option<Database> {
@@ -105,15 +147,40 @@ mod tests {
     }
 
     #[test]
+    fn native_assets_have_positions_where_only_dollars_are_cash() {
+        let database = ("DATABASE_URL", "sqlite:data");
+        let (settings, problems) = read_settings(&[
+            database,
+            ("METRICS_QUOTE", "dollars"),
+            ("METRICS_NATIVE", "ethereum=0xC02aaA39, solana=So11111111111111111111111111111111111111112"),
+        ]);
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!(settings.rules.natives.get("ethereum").map(|asset| &**asset), Some("0xc02aaa39"));
+        assert_eq!((settings.rules.natives.len(), settings.rules.quote()), (2, "dollars"));
+        assert_eq!(read_settings(&[database]).0.rules.quote(), "dollars-and-native");
+        for wrong in [
+            &[("METRICS_QUOTE", "dollars")][..],
+            &[("METRICS_QUOTE", "euros")],
+            &[("METRICS_NATIVE", "ethereum=0xc0")],
+            &[("METRICS_QUOTE", "dollars"), ("METRICS_NATIVE", "ethereum=0xc0,solana")],
+            &[("METRICS_QUOTE", "dollars"), ("METRICS_NATIVE", "a=1,a=2")],
+        ] {
+            let all: Vec<_> = [database].iter().chain(wrong).copied().collect();
+            assert_eq!(read_settings(&all).1.len(), 1, "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn every_problem_is_listed() {
         let (_, problems) = read_settings(&[
             ("METRICS_BATCH_EVENTS", "0"),
             ("HEALTH_ADDR", "here"),
             ("METRICS_METHOD", "lifo"),
             ("METRICS_WORKERS", "0"),
+            ("METRICS_MAX_NOTIONAL_USD", "0"),
             ("METRICS_RETENTION_DAYS", "29"),
         ]);
-        assert_eq!(problems.len(), 6, "{problems:?}");
+        assert_eq!(problems.len(), 7, "{problems:?}");
         assert_eq!(read_settings(&[("DATABASE_URL", "mysql://h/d")]).1.len(), 1);
         assert_eq!(read_settings(&[("DATABASE_URL", "sqlite:")]).1.len(), 1);
     }

@@ -21,7 +21,7 @@ fn settings(database: Database, method: Method) -> Settings {
         database,
         health: None,
         limits: Limits { events: 7, remembered: 20 },
-        method,
+        rules: method.into(),
         workers: 1,
         retention_days: None,
     }

@@ -27,7 +27,7 @@ fn settings(directory: &Path) -> Settings {
         database,
         health: None,
         limits: Limits::default(),
-        method: Method::Average,
+        rules: Method::Average.into(),
         workers: 2,
         retention_days: None,
     }

@@ -6,13 +6,16 @@ mod stores;
 #[path = "support/trades.rs"]
 mod trades;
 
+use metrics::adapters::OpenError;
 use metrics::adapters::postgres::Postgres;
 use metrics::adapters::sqlite::Sqlite;
 use metrics::leaders::Leaderboards;
 use metrics::messages::MetricsMessage;
 use metrics::outbox::Outbox;
 use metrics_domain::memory::MemoryStore;
-use metrics_domain::{BookFacts, BookKey, BookToRefold, CommitOutcome, Floors, Method, Store, TradeKey, UserKey};
+use metrics_domain::{
+    BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, Floors, Method, Store, TradeKey, UserKey,
+};
 use sqlx::{Connection, Row, SqliteConnection};
 use std::sync::Mutex;
 use stores::{assert_same, assert_same_rows, empty_facts, postgres_server, run_sql};
@@ -60,7 +63,7 @@ async fn of_these(store: &impl TapeMemory, partitions: &[&Partition]) -> Vec<Kno
 }
 
 async fn stores_what_memory_stores(store: &impl Store) {
-    let memory = MemoryStore::with_method(store.method());
+    let memory = MemoryStore::with_rules(store.rules().clone());
     for number in 0..24 {
         let mut dice = Dice::new(u64::from(number) + 1);
         let mut events = history(&format!("chain{number}"), &mut dice, 60);
@@ -82,7 +85,7 @@ async fn stores_what_memory_stores(store: &impl Store) {
 
 /// Many trades are written in another way than few: each of these batches has hundreds.
 async fn stores_many_trades_at_once(store: &impl Store) {
-    let memory = MemoryStore::with_method(store.method());
+    let memory = MemoryStore::with_rules(store.rules().clone());
     let events = history("many", &mut Dice::new(7), 2_000);
     play(batches(&partition(30), &events, 1_000), store, 1_000).await;
     play(batches(&partition(30), &events, 1_000), &memory, 1_000).await;
@@ -182,8 +185,8 @@ struct Recorder {
 }
 
 impl Store for Recorder {
-    fn method(&self) -> Method {
-        self.inner.method()
+    fn rules(&self) -> &BookRules {
+        self.inner.rules()
     }
 
     async fn read_position(&self, partition: &tape::Partition) -> Result<Option<u64>, Unavailable> {
@@ -282,11 +285,33 @@ const SELECT_LEADERS: &str =
     "SELECT span || ' ' || measure || ' ' || rank || ' ' || trader || ' ' || CAST(volume_usd AS text) || ' '
     || CAST(realized_pnl_usd AS text) || ' ' || swaps FROM leaders_v1 ORDER BY span, measure, rank";
 
+/// Rules under which some trades of the histories are implausible, and `$eth` has positions on some chains.
+fn strict_rules() -> BookRules {
+    let natives = (0..12).map(|number| (format!("chain{}", number * 2).into(), "$eth".into())).collect();
+    BookRules { method: Method::Fifo, natives, max_notional: "100".parse().unwrap() }
+}
+
+/// A book is refused with other rules than those its trades were folded with; what it has no trades of may change.
+async fn refuses_other_rules<S>(open: impl AsyncFn(BookRules) -> Result<S, OpenError>) {
+    let refusal = async |rules| open(rules).await.err().map(|error| error.to_string()).unwrap_or_default();
+    let refused = refusal(BookRules { max_notional: "5".parse().unwrap(), ..strict_rules() }).await;
+    assert!(refused.contains("requested METRICS_MAX_NOTIONAL_USD") && refused.contains("\"100\""), "{refused}");
+    let mut without = strict_rules();
+    without.natives.remove("chain2");
+    let refused = refusal(without).await;
+    assert!(refused.contains("requested METRICS_QUOTE and METRICS_NATIVE"), "{refused}");
+    let mut more = strict_rules();
+    more.natives.insert("another".into(), "gas".into());
+    assert_eq!(refusal(more.clone()).await, "", "the book has no trades of that chain");
+    assert_eq!(refusal(strict_rules()).await, "");
+}
+
 #[tokio::test]
 async fn memory_and_sqlite_agree_first_in_first_out() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("metrics.db");
-    suite(&Sqlite::open(&path, Method::Fifo).await.unwrap()).await;
+    suite(&Sqlite::open(&path, strict_rules()).await.unwrap()).await;
+    refuses_other_rules(async |rules| Sqlite::open(&path, rules).await).await;
     let refused = Sqlite::open(&path, Method::Average).await.unwrap_err();
     assert!(refused.to_string().contains("it was built with `fifo`"), "{refused}");
 }
@@ -345,9 +370,10 @@ async fn memory_and_postgres_agree() {
 #[tokio::test]
 async fn memory_and_postgres_agree_first_in_first_out() {
     let Some((url, schema, mut connection)) = postgres_server("fifo").await else { return };
-    suite(&Postgres::open(&url, &schema, Method::Fifo).await.unwrap()).await;
+    suite(&Postgres::open(&url, &schema, strict_rules()).await.unwrap()).await;
     let refused = Postgres::open(&url, &schema, Method::Average).await.unwrap_err();
     assert!(refused.to_string().contains("it was built with `fifo`"), "{refused}");
+    refuses_other_rules(async |rules| Postgres::open(&url, &schema, rules).await).await;
     run_sql(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
 }
 

@@ -21,8 +21,6 @@ pub enum Invalid {
 
 /// Longest text in an identity field, bytes.
 pub const MAX_ID_BYTES: usize = 256;
-/// Longest symbol, bytes.
-pub const MAX_SYMBOL_BYTES: usize = 64;
 /// Largest event, bytes.
 pub const MAX_EVENT_BYTES: usize = 512 * 1024;
 
@@ -41,7 +39,8 @@ pub(crate) fn broken(field: &str, rule: impl Into<String>) -> Invalid {
     Invalid::Field { field: field.to_owned(), rule: rule.into() }
 }
 
-/// A text that identifies something: not empty, not oversized, no control characters.
+/// A text that identifies something: not empty, not oversized, no characters that are not seen or that change how others
+/// are. It cannot be cleaned, because another text identifies another thing.
 pub fn id(field: &str, text: &str) -> Result<(), Invalid> {
     if text.is_empty() {
         return Err(broken(field, "must not be empty"));
@@ -50,16 +49,8 @@ pub fn id(field: &str, text: &str) -> Result<(), Invalid> {
         return Err(broken(field, format!("has {} bytes, more than {MAX_ID_BYTES}", text.len())));
     }
     let printable = |byte: u8| (b' '..=b'~').contains(&byte);
-    if !text.bytes().all(printable) && text.chars().any(char::is_control) {
-        return Err(broken(field, "holds control characters"));
-    }
-    Ok(())
-}
-
-/// A short decoration.
-pub fn symbol(field: &str, text: &str) -> Result<(), Invalid> {
-    if text.len() > MAX_SYMBOL_BYTES {
-        return Err(broken(field, format!("has {} bytes, more than {MAX_SYMBOL_BYTES}", text.len())));
+    if !text.bytes().all(printable) && text.chars().any(tape::is_hidden) {
+        return Err(broken(field, "holds control characters, invisible ones or marks that change the text direction"));
     }
     Ok(())
 }

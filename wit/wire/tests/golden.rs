@@ -138,7 +138,7 @@ fn every_refusal_names_its_field() {
         ("/attributes/router", json!("a\u{85}"), "`attributes.router` holds control characters"),
         ("/trader/address", json!("a".repeat(300)), "`trader.address` has 300 bytes"),
         ("/trader/address", json!("a\u{0}"), "`trader.address` holds control characters"),
-        ("/sold/symbol", json!("S".repeat(65)), "`sold.symbol` has 65 bytes"),
+        ("/sold/asset", json!("0x\u{202e}cba"), "`sold.asset` holds control characters, invisible ones or marks"),
         ("/valuation/notionalUsd", json!("-5"), "`valuation.notionalUsd` must lie between"),
         ("/valuation/notionalUsd", json!("1e5"), "`valuation.notionalUsd` is not a decimal"),
         ("/valuation/notionalUsd", json!("1000000000000001"), "`valuation.notionalUsd` must lie between"),
@@ -177,7 +177,7 @@ fn what_decode_would_refuse_is_refused_before_it_is_published() {
     let cases: [(fn(&mut Trade), &str); 8] = [
         (|trade| trade.trader.address.clear(), "`trader.address` must not be empty"),
         (|trade| trade.block.id.hash = "".into(), "`block.hash` must not be empty"),
-        (|trade| trade.sold.symbol = Some("S".repeat(65)), "`sold.symbol` has 65 bytes"),
+        (|trade| trade.sold.asset.push('\u{200b}'), "`sold.asset` holds control characters"),
         (|trade| trade.legs = vec![trade.legs[0].clone(); 257], "`legs` has 257 items"),
         (|trade| trade.legs[0].bought.asset.clear(), "`legs[0].bought.asset` must not be empty"),
         (|trade| drop(trade.attributes.insert("a".into(), String::new())), "`attributes.a` must not be empty"),
@@ -270,4 +270,29 @@ proptest! {
         event.trade.legs[0].bought.raw = Raw::from_limbs(limbs);
         prop_assert_eq!(trade::decode(&trade::encode(&event)).unwrap(), event);
     }
+}
+
+/// Whoever deploys a token chooses its symbol; it must not keep trades off the book.
+#[test]
+fn a_hostile_symbol_is_cleaned_and_the_trade_is_read() {
+    let text = String::from_utf8(trade::encode(&event())).unwrap();
+    let long = "S".repeat(70);
+    for (symbol, begins) in
+        [(&*long, &long[..64]), ("\u{202e}CDSU", "CDSU"), ("A\\u0000B\\nC", "ABC"), ("\u{200b}", "")]
+    {
+        let hostile = text.replacen("\"symbol\":\"", &format!("\"symbol\":\"{symbol}"), 1);
+        let decoded = trade::decode(hostile.as_bytes()).unwrap();
+        let read = decoded.trade.sold.symbol.clone().unwrap();
+        assert!(read.starts_with(begins) && tape::symbol::is_clean_symbol(&read), "{symbol:?}: {read:?}");
+        assert_eq!(trade::check_event(&decoded.trade), Ok(()));
+        let record = trade::decode_record(7, hostile.into_bytes()).unwrap();
+        assert_eq!(record.event, decoded);
+        assert_eq!(trade::decode(record.text.as_bytes()).as_ref(), Ok(&decoded), "the text that is kept says the same");
+        assert!(!record.text.chars().any(tape::is_hidden) && !record.text.contains("\\u0000"), "{}", record.text);
+    }
+    assert_eq!(
+        trade::decode_record(7, text.clone().into_bytes()).unwrap().text,
+        text,
+        "what is clean is kept as it is"
+    );
 }

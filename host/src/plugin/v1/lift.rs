@@ -150,7 +150,9 @@ fn raw(value: wit::Uint256) -> Raw {
 }
 
 fn side(side: wit::Side) -> Side {
-    Side { asset: side.asset, raw: raw(side.raw), decimals: side.decimals, symbol: side.symbol, quote: side.quote }
+    // A token's deployer chooses its ticker, which must not stop a chain: it is cleaned as it is when it is read.
+    let symbol = side.symbol.and_then(tape::clean_symbol);
+    Side { asset: side.asset, raw: raw(side.raw), decimals: side.decimals, symbol, quote: side.quote }
 }
 
 fn amount(amount: wit::AssetAmount) -> AssetAmount {

@@ -1,5 +1,6 @@
 // REST, typed by the OpenAPI document: paths, parameters and responses are those of `schema.ts`, which is generated from it.
 
+import { parseExact } from "./exact.js";
 import type { components, paths } from "./schema.js";
 
 /** The paths that answer with JSON. */
@@ -47,7 +48,7 @@ export class Rest {
     this.#most = most;
   }
 
-  /** Reads a path, or throws a `ProblemError`. */
+  /** Reads a path, or throws a `ProblemError`. Integers that a number does not hold exactly are `bigint`s. */
   async get<P extends Path>(path: P, question: Question<P> = {}): Promise<Answer<P>> {
     const url = this.#url(path, question);
     const known = this.#known.get(url);
@@ -57,7 +58,7 @@ export class Rest {
     });
     if (response.status === 304 && known) return known.answer as Answer<P>;
     if (!response.ok) throw await problem(response);
-    const answer = (await response.json()) as Answer<P>;
+    const answer = parseExact(await response.text()) as Answer<P>;
     const tag = response.headers.get("etag");
     if (tag) this.#keep(url, tag, answer);
     return answer;

@@ -72,6 +72,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/book": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The rules by which the figures of all users are calculated: cost method and what is cash. */
+        get: operations["getBook"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/chains": {
         parameters: {
             query?: never;
@@ -341,6 +358,17 @@ export interface components {
              */
             height: number;
         };
+        /** @description The rules by which the figures of all users are calculated. */
+        BookView: {
+            /** @description The largest plausible worth of a trade, in dollars: what claims more is counted as implausible. */
+            maxNotionalUsd: string;
+            /** @description How the cost of what is sold is found: `average` (moving weighted average) or `fifo` (first in, first out). */
+            method: string;
+            /** @description The native assets that have positions, where only dollars are cash. */
+            natives: components["schemas"]["NativeView"][];
+            /** @description What is cash, which has no position and no profit or loss of its own: `dollars`, or `dollars-and-native`. */
+            quote: string;
+        };
         /** @description A version of a plugin that is not in force. */
         CandidateView: {
             /** @description SHA-256 of the component, once it is known. */
@@ -558,8 +586,20 @@ export interface components {
         LeaderView: {
             /** @description The address. */
             address: string;
+            /**
+             * @description Of all that was sold, the part whose proceeds and basis are both known and in no doubt, from 0 to 1; absent where
+             *     nothing was sold.
+             */
+            coverage?: string | null;
             /** @description Fees earned by platforms. */
             feesUsd: string;
+            /**
+             * Format: int64
+             * @description Swaps whose worth or fee exceeds what `/v1/book` says is plausible: in no sum of amounts but the next.
+             */
+            implausible: number;
+            /** @description What their valuations claim, apart from everything else. */
+            implausibleUsd: string;
             /**
              * Format: int32
              * @description From 1.
@@ -567,6 +607,8 @@ export interface components {
             rank: number;
             /** @description Realized before fees, of the part with a known basis. */
             realizedPnlUsd: string;
+            /** @description Present and true where an amount exceeds the largest that is served (1.7·10^20 dollars) and is cut to it. */
+            saturated?: boolean;
             /**
              * Format: int64
              * @description Swaps, valued or not.
@@ -629,6 +671,13 @@ export interface components {
             /** @description The trade that bought it. */
             tradeId: string;
         };
+        /** @description The native asset of a chain, as it stands in trades. */
+        NativeView: {
+            /** @description The asset. */
+            asset: string;
+            /** @description Id of the chain. */
+            chain: string;
+        };
         /** @description The plugin in force. */
         PluginView: {
             /** @description SHA-256 of the component. */
@@ -672,6 +721,8 @@ export interface components {
             asset: string;
             /** @description What the known part cost. */
             basisUsd: string;
+            /** @description What had cost what was sold for cash without a valuation. */
+            basisWithoutProceedsUsd: string;
             /** @description Id of the chain. */
             chain: string;
             /**
@@ -679,6 +730,11 @@ export interface components {
              * @description Fractional digits.
              */
             decimals?: number | null;
+            /**
+             * @description How much of what is held by its trades the wallet does not hold, by its newest snapshot: it left without a trade.
+             *     Absent where the wallet holds all of it, or no snapshot says.
+             */
+            heldElsewhere?: string | null;
             /** @description Proceeds of sales whose basis is known. */
             proceedsUsd: string;
             /** @description Proceeds of sales whose basis is unknown. */
@@ -730,8 +786,10 @@ export interface components {
              * @description Time of its block, milliseconds since the Unix epoch.
              */
             at: number;
-            /** @description What the sold part had cost: proceeds less what was realized. */
+            /** @description What the known part of a sale had cost: proceeds less what was realized, or what a sale without a worth handed on. */
             basisReleasedUsd?: string | null;
+            /** @description What a purchase without a worth took over from what it was paid with. */
+            basisTakenOverUsd?: string | null;
             /**
              * Format: int64
              * @description Height of its block.
@@ -768,7 +826,12 @@ export interface components {
         };
         /** @description Totals. Amounts in US dollars are decimal texts with at most 18 fractional digits. */
         TotalsView: {
-            /** @description The part of all proceeds whose basis is known, from 0 to 1; absent where nothing valued was sold. */
+            /** @description What had cost what was sold for cash without a valuation: neither profit nor loss. */
+            basisWithoutProceedsUsd: string;
+            /**
+             * @description Of all that was sold, the part whose proceeds and basis are both known and in no doubt, from 0 to 1; absent where
+             *     nothing was sold.
+             */
             coverage?: string | null;
             /**
              * Format: int64
@@ -777,14 +840,31 @@ export interface components {
             cycles: number;
             /** @description Fees earned by platforms. */
             feesUsd: string;
+            /**
+             * Format: int64
+             * @description Swaps whose worth or fee exceeds what `/v1/book` says is plausible: in no sum of amounts but the next.
+             */
+            implausible: number;
+            /** @description What their valuations claim, apart from everything else. */
+            implausibleUsd: string;
+            /**
+             * @description The part of the proceeds that may have been matched with units that the wallet no longer held: of each position as
+             *     large a part as what is held elsewhere is of what was sold; in a window the part of all time.
+             */
+            proceedsInDoubtUsd: string;
             /** @description Proceeds of sales whose basis is known. */
             proceedsUsd: string;
             /** @description Proceeds of sales whose basis is unknown: neither profit nor loss. */
             proceedsWithoutBasisUsd: string;
             /** @description Realized after platform fees. */
             realizedPnlNetUsd: string;
-            /** @description Realized before fees, of the part with a known basis. */
+            /**
+             * @description Proceeds less basis of what was sold of positions with a known basis, before fees; `/v1/book` says by which method,
+             *     and which cash has positions.
+             */
             realizedPnlUsd: string;
+            /** @description Present and true where an amount exceeds the largest that is served (1.7·10^20 dollars) and is cut to it. */
+            saturated?: boolean;
             /**
              * Format: int64
              * @description Swaps, valued or not.
@@ -792,10 +872,11 @@ export interface components {
             swaps: number;
             /**
              * Format: int64
-             * @description Swaps without a valuation.
+             * @description Swaps without a valuation: they are in no volume, realize nothing, and hand the basis of what they sell on to what
+             *     they buy.
              */
             unvalued: number;
-            /** @description Worth of all valued swaps. */
+            /** @description Worth of all valued swaps, each counted once. */
             volumeUsd: string;
         };
         /**
@@ -861,12 +942,12 @@ export interface components {
             hash: string;
             /**
              * Format: uint64
-             * @description Block number, on Solana the slot.
+             * @description Block number, on Solana the slot. It may exceed what JavaScript's numbers hold exactly, 2^53 - 1.
              */
             height: number;
             /**
              * Format: uint64
-             * @description UTC, milliseconds since the Unix epoch.
+             * @description UTC, milliseconds since the Unix epoch, as the chain says: it may lie in the reader's future.
              */
             timestamp: number;
         };
@@ -923,7 +1004,7 @@ export interface components {
             quote: boolean;
             /** @description Smallest units, decimal digits, at most 78. */
             raw: string;
-            /** @description Ticker, decoration. */
+            /** @description Ticker, decoration; at most 64 bytes without hidden characters, to which it is cleaned when it is read. */
             symbol?: string | null;
         };
         /** @description The closed list of states. */
@@ -1150,6 +1231,78 @@ export interface operations {
             };
         };
     };
+    getBook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rules */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookView"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no book yet */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listChains: {
         parameters: {
             query?: never;
@@ -1220,6 +1373,8 @@ export interface operations {
                 by?: string;
                 /** @description The span of time: `all` (default), `24h`, `7d`, `30d` */
                 window?: string;
+                /** @description Only traders of whose sales at least this part, from 0 to 1, is covered; those who sold nothing stay, and so do ranks */
+                minCoverage?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
                 /** @description Items in a page at most; 50 by default */
@@ -1791,7 +1946,7 @@ export interface operations {
             query?: {
                 /** @description Only of this chain */
                 chain?: string;
-                /** @description The span of time: `all` (default), `24h` (the current hour and the 23 before), `7d`, `30d` */
+                /** @description The span of time: `all` (default), `24h` (the current hour and the 23 before), `7d`, `30d`; a trade whose block time lies in the future is in each */
                 window?: string;
             };
             header?: never;

@@ -1,6 +1,7 @@
 // The stream: one WebSocket for every subscription, reconnected when it is lost. Each subscription resumes from the last
 // `at` it received; where the api cannot resume from there it sends `reset` and a new snapshot.
 
+import { parseExact } from "./exact.js";
 import type { components } from "./schema.js";
 
 /** A trade as it travels on the tape. */
@@ -116,7 +117,7 @@ export class Stream extends EventTarget {
     this.#tell("connecting");
     const socket = new WebSocket(this.#url);
     this.#socket = socket;
-    socket.onmessage = (event) => socket === this.#socket && this.#hear(JSON.parse(String(event.data)) as Incoming);
+    socket.onmessage = (event) => socket === this.#socket && this.#hear(parseExact(String(event.data)) as Incoming);
     socket.onclose = () => socket === this.#socket && this.#lost();
     this.#listen();
   }

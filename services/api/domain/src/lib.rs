@@ -1,6 +1,7 @@
 //! The read side of Chaintape: queries, the rows that answer them, and the rules of the live stream.
 //!
-//! Read in this order: `query` (what clients may ask for), `views` (the rows that answer), then the three rules of
+//! Read in this order: `query` (what clients may ask for), `views` (the rows that answer),
+//! `elsewhere` (what a wallet no longer holds), then the three rules of
 //! the stream: `recent` (recent changes kept for new subscriptions), `catch_up` (bringing a snapshot up to date) and
 //! `send_queue` (what waits for a slow reader).
 //!
@@ -8,11 +9,13 @@
 
 mod query;
 mod views;
+mod elsewhere;
 mod recent;
 mod catch_up;
 mod send_queue;
 
 pub use catch_up::{LaterChange, Presence, catch_up};
+pub use elsewhere::HeldPosition;
 pub use query::{
     AssetPage, HOUR_MS, Measure, PositionKey, StatusFilter, StepKey, StepPage, TradeFilter, TradeKey, TradeQuery,
     UserQuery, Walk, Window, normalized_id,
@@ -20,6 +23,6 @@ pub use query::{
 pub use recent::{KeptChange, RecentChanges};
 pub use send_queue::{Delivery, SendQueue};
 pub use views::{
-    BalanceRow, DriftRow, ExplainedPosition, FeeRow, FoldedPosition, FoldedPositions, HistoryPoint, LeaderRow,
-    PositionRow, PositionStep, Totals, TotalsRow, TradeRow, UserState, WalletRow, WalletState,
+    BalanceRow, BookRules, Coverage, DriftRow, ExplainedPosition, FeeRow, FoldedPosition, FoldedPositions,
+    HistoryPoint, LeaderRow, PositionRow, PositionStep, Totals, TotalsRow, TradeRow, UserState, WalletRow, WalletState,
 };

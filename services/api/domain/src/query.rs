@@ -97,7 +97,7 @@ pub struct AssetPage {
     pub limit: u32,
 }
 
-/// A span of time up to now, in whole hours of the clock: 24 h are the current hour and the 23 before.
+/// A span of time in whole hours of the clock: 24 h are the current hour and the 23 before, and whatever is later still.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Window {
     /// All time.
@@ -114,9 +114,11 @@ pub enum Window {
 /// What a leaderboard is ordered by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Measure {
-    /// Worth of valued swaps.
+    /// Worth of valued swaps, without what is counted apart as wash.
     #[default]
     Volume,
+    /// What of the volume of each hour stays.
+    NetVolume,
     /// Realized profit, before fees.
     Pnl,
     /// Platform fees paid.
@@ -181,16 +183,16 @@ impl Window {
         Self::ALL.into_iter().find(|window| window.name() == name)
     }
 
-    /// Its first and last hour since 1970-01-01 00:00 UTC; none for all time.
-    pub fn hours(self, now_ms: u64) -> Option<(u64, u64)> {
+    /// Its first hour since 1970-01-01 00:00 UTC; none for all time. It has no last one: what a chain says will happen has
+    /// happened, so a trade whose block time lies in the reader's future is in every window.
+    pub fn first_hour(self, now_ms: u64) -> Option<u64> {
         let count = match self {
             Self::All => return None,
             Self::Day => 24,
             Self::Week => 7 * 24,
             Self::Month => 30 * 24,
         };
-        let now = now_ms / HOUR_MS;
-        Some(((now + 1).saturating_sub(count), now))
+        Some((now_ms / HOUR_MS + 1).saturating_sub(count))
     }
 
     /// Hours between two points of a history over this window.
@@ -204,12 +206,13 @@ impl Window {
 
 impl Measure {
     /// All measures.
-    pub const ALL: [Self; 3] = [Self::Volume, Self::Pnl, Self::Fees];
+    pub const ALL: [Self; 4] = [Self::Volume, Self::NetVolume, Self::Pnl, Self::Fees];
 
     /// Its name in requests and tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Volume => "volume",
+            Self::NetVolume => "netVolume",
             Self::Pnl => "pnl",
             Self::Fees => "fees",
         }
@@ -259,9 +262,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_end_with_the_current_hour() {
-        let hours = Window::ALL.map(|window| window.hours(1_000 * HOUR_MS + 17));
-        assert_eq!(hours, [None, Some((977, 1_000)), Some((833, 1_000)), Some((281, 1_000))]);
+    fn windows_count_the_current_hour() {
+        let hours = Window::ALL.map(|window| window.first_hour(1_000 * HOUR_MS + 17));
+        assert_eq!(hours, [None, Some(977), Some(833), Some(281)]);
         assert_eq!(Window::ALL.map(|window| Window::from_name(window.name())), Window::ALL.map(Some));
         assert_eq!((Window::from_name("1h"), Measure::from_name("pnl")), (None, Some(Measure::Pnl)));
     }

@@ -66,6 +66,10 @@ pub struct Totals {
     pub swaps: u64,
     /// Swaps without a valuation.
     pub unvalued: u64,
+    /// Swaps with an implausible valuation, in no sum of amounts but the next.
+    pub implausible: u64,
+    /// What their valuations claim.
+    pub implausible_usd: Usd,
     /// Arbitrage cycles.
     pub cycles: u64,
     /// Fees earned by platforms.
@@ -78,32 +82,65 @@ pub struct Totals {
     pub proceeds: Usd,
     /// Proceeds of sales whose basis is unknown.
     pub without_basis: Usd,
+    /// What had cost what was sold for cash without a worth.
+    pub basis_without_proceeds: Usd,
+    /// The part of the proceeds that may have been matched with units that the wallet no longer held.
+    pub in_doubt: Usd,
+    /// Whether an amount was too large and is cut to the largest.
+    pub saturated: bool,
+}
+
+/// How much of what was sold is known on both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Coverage {
+    /// The known part of the whole, in millionths.
+    pub millionths: u32,
+}
+
+impl Coverage {
+    /// All of it.
+    pub const FULL: Self = Self { millionths: 1_000_000 };
 }
 
 impl Totals {
-    /// The part of all proceeds whose basis is known, in millionths; none where nothing valued was sold.
-    pub fn coverage(&self) -> Option<u32> {
-        let all = self.proceeds.0.checked_add(self.without_basis.0).filter(|all| *all > 0)?;
-        // Proceeds may exceed what an i128 holds times a million; the loss of some digits is far below a millionth.
-        let (part, all) =
-            if all > i128::MAX / MILLION { (self.proceeds.0 / MILLION, all / MILLION) } else { (self.proceeds.0, all) };
-        u32::try_from(part * MILLION / all).ok()
+    /// Of all that was sold, the part whose proceeds and basis are both known and in no doubt; none where nothing was
+    /// sold.
+    pub fn coverage(&self) -> Option<Coverage> {
+        let all = [self.proceeds, self.without_basis, self.basis_without_proceeds];
+        let all = all.into_iter().fold(0_i128, |sum, one| sum.saturating_add(one.0));
+        let known = self.proceeds.0.saturating_sub(self.in_doubt.0).clamp(0, all.max(0));
+        if all <= 0 {
+            return None;
+        }
+        // The sum may exceed what an i128 holds times a million; the loss of some digits is far below a millionth.
+        let (known, all) = if all > i128::MAX / MILLION { (known / MILLION, all / MILLION) } else { (known, all) };
+        u32::try_from(known * MILLION / all).ok().map(|millionths| Coverage { millionths })
     }
 
-    /// The sum of both; none where an amount overflows.
-    pub fn plus(&self, other: &Self) -> Option<Self> {
-        let add = |a: Usd, b: Usd| a.0.checked_add(b.0).map(Usd);
-        Some(Self {
-            volume: add(self.volume, other.volume)?,
-            swaps: self.swaps.checked_add(other.swaps)?,
-            unvalued: self.unvalued.checked_add(other.unvalued)?,
-            cycles: self.cycles.checked_add(other.cycles)?,
-            fees: add(self.fees, other.fees)?,
-            realized: add(self.realized, other.realized)?,
-            realized_net: add(self.realized_net, other.realized_net)?,
-            proceeds: add(self.proceeds, other.proceeds)?,
-            without_basis: add(self.without_basis, other.without_basis)?,
-        })
+    /// The sum of both. An amount that exceeds the largest is cut to it, and the sum says so.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        let mut saturated = self.saturated || other.saturated;
+        let mut add = |a: Usd, b: Usd| {
+            saturated |= a.0.checked_add(b.0).is_none();
+            Usd(a.0.saturating_add(b.0))
+        };
+        Self {
+            volume: add(self.volume, other.volume),
+            fees: add(self.fees, other.fees),
+            realized: add(self.realized, other.realized),
+            realized_net: add(self.realized_net, other.realized_net),
+            proceeds: add(self.proceeds, other.proceeds),
+            without_basis: add(self.without_basis, other.without_basis),
+            basis_without_proceeds: add(self.basis_without_proceeds, other.basis_without_proceeds),
+            in_doubt: add(self.in_doubt, other.in_doubt),
+            implausible_usd: add(self.implausible_usd, other.implausible_usd),
+            swaps: self.swaps.saturating_add(other.swaps),
+            unvalued: self.unvalued.saturating_add(other.unvalued),
+            implausible: self.implausible.saturating_add(other.implausible),
+            cycles: self.cycles.saturating_add(other.cycles),
+            saturated,
+        }
     }
 }
 
@@ -139,6 +176,22 @@ pub struct PositionRow {
     pub proceeds: Usd,
     /// Proceeds of sales whose basis is unknown.
     pub without_basis: Usd,
+    /// What had cost what was sold for cash without a worth.
+    pub basis_without_proceeds: Usd,
+    /// How much of what is held by its trades the wallet does not hold, smallest units; none where it holds all of it, as
+    /// far as is known.
+    pub held_elsewhere: Option<String>,
+}
+
+/// The rules by which metrics keeps its book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BookRules {
+    /// How the cost of what is sold is found.
+    pub method: String,
+    /// The native assets that have positions, as (chain, asset); with none, all that trades mark as quote is cash.
+    pub natives: Vec<(String, String)>,
+    /// The largest plausible worth of a trade, in dollars.
+    pub max_notional: String,
 }
 
 /// One point of a user's history: what happened in a stretch of hours.
@@ -172,14 +225,14 @@ pub struct LeaderRow {
     pub rank: u32,
     /// Address of the trader.
     pub trader: String,
-    /// Worth of valued swaps.
-    pub volume: Usd,
-    /// Swaps.
-    pub swaps: u64,
-    /// Platform fees.
-    pub fees: Usd,
-    /// Realized before fees.
-    pub realized: Usd,
+    /// The figures that stand on the board; the others are zero.
+    pub totals: Totals,
+    /// What of the volume of each hour stays.
+    pub net_volume: Usd,
+    /// Volume that went there and back, or through pools in which nobody else trades.
+    pub wash: Usd,
+    /// Distinct pools it ever traded through.
+    pub counterparties: u64,
     /// When the leaderboard was built, milliseconds since the Unix epoch.
     pub built_at: u64,
 }
@@ -201,6 +254,8 @@ pub struct PositionStep {
     pub realized: Option<Usd>,
     /// What a sale brought in of unknown basis.
     pub without_basis: Option<Usd>,
+    /// What had cost what a sale without a worth took; of a purchase without a worth, the basis that it took over.
+    pub released: Option<Usd>,
     /// The lots a sale took from, as JSON; none where the method keeps no lots.
     pub taken: Option<String>,
     /// Held afterwards with a known basis.
@@ -304,21 +359,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn totals_add_exactly_or_not_at_all() {
+    fn totals_add_exactly_or_say_that_they_do_not() {
         let one = Totals { volume: Usd(1), swaps: 2, realized: Usd(-5), ..Totals::default() };
-        let sum = one.plus(&one);
-        assert_eq!(sum, Some(Totals { volume: Usd(2), swaps: 4, realized: Usd(-10), ..Totals::default() }));
+        let sum = Totals { volume: Usd(2), swaps: 4, realized: Usd(-10), ..Totals::default() };
+        assert_eq!(one.plus(&one), sum);
         let largest = Totals { volume: Usd(i128::MAX), ..Totals::default() };
-        assert_eq!(largest.plus(&one), None);
+        let cut = largest.plus(&one);
+        assert_eq!((cut.volume, cut.swaps, cut.saturated), (Usd(i128::MAX), 2, true));
+        assert!(cut.plus(&one).saturated && !sum.saturated);
     }
 
     #[test]
-    fn coverage_is_the_known_part() {
-        let totals =
-            |proceeds, without| Totals { proceeds: Usd(proceeds), without_basis: Usd(without), ..Totals::default() };
-        assert_eq!(totals(0, 0).coverage(), None);
-        assert_eq!(totals(3, 1).coverage(), Some(750_000));
-        assert_eq!(totals(i128::MAX / 2, i128::MAX / 2).coverage(), Some(500_000));
+    fn coverage_is_the_part_that_is_known_on_both_sides() {
+        for ([proceeds, without_basis, basis_without_proceeds, in_doubt], expected) in [
+            ([0, 0, 0, 0], None),
+            ([3, 1, 0, 0], Some(750_000)),
+            ([3, 0, 1, 0], Some(750_000)),
+            ([0, 0, 9, 0], Some(0)),
+            ([4, 0, 0, 1], Some(750_000)),
+            ([4, 0, 0, 4], Some(0)),
+            ([4, 0, 0, 0], Some(1_000_000)),
+            ([i128::MAX / 2, i128::MAX / 2, 0, 0], Some(500_000)),
+            ([i128::MAX, i128::MAX, i128::MAX, i128::MAX], Some(0)),
+        ] {
+            let [proceeds, without_basis] = [proceeds, without_basis].map(Usd);
+            let [basis_without_proceeds, in_doubt] = [basis_without_proceeds, in_doubt].map(Usd);
+            let totals = Totals { proceeds, without_basis, basis_without_proceeds, in_doubt, ..Totals::default() };
+            assert_eq!(totals.coverage().map(|coverage| coverage.millionths), expected, "{totals:?}");
+        }
     }
 
     #[test]

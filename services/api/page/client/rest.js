@@ -1,4 +1,5 @@
 // REST, typed by the OpenAPI document: paths, parameters and responses are those of `schema.ts`, which is generated from it.
+import { parseExact } from "./exact.js";
 /** A problem document, thrown. */
 export class ProblemError extends Error {
     problem;
@@ -22,7 +23,7 @@ export class Rest {
         this.#base = new URL(base);
         this.#most = most;
     }
-    /** Reads a path, or throws a `ProblemError`. */
+    /** Reads a path, or throws a `ProblemError`. Integers that a number does not hold exactly are `bigint`s. */
     async get(path, question = {}) {
         const url = this.#url(path, question);
         const known = this.#known.get(url);
@@ -34,7 +35,7 @@ export class Rest {
             return known.answer;
         if (!response.ok)
             throw await problem(response);
-        const answer = (await response.json());
+        const answer = parseExact(await response.text());
         const tag = response.headers.get("etag");
         if (tag)
             this.#keep(url, tag, answer);

@@ -1,5 +1,6 @@
 // The stream: one WebSocket for every subscription, reconnected when it is lost. Each subscription resumes from the last
 // `at` it received; where the api cannot resume from there it sends `reset` and a new snapshot.
+import { parseExact } from "./exact.js";
 const FIRST_WAIT = 400;
 const LONGEST_WAIT = 15_000;
 /** The server sends a heartbeat every 15 seconds; after this long without a message the connection counts as lost. */
@@ -62,7 +63,7 @@ export class Stream extends EventTarget {
         this.#tell("connecting");
         const socket = new WebSocket(this.#url);
         this.#socket = socket;
-        socket.onmessage = (event) => socket === this.#socket && this.#hear(JSON.parse(String(event.data)));
+        socket.onmessage = (event) => socket === this.#socket && this.#hear(parseExact(String(event.data)));
         socket.onclose = () => socket === this.#socket && this.#lost();
         this.#listen();
     }

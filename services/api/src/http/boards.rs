@@ -6,7 +6,7 @@ use super::params::{Params, address_in_path, platform_in_path};
 use super::problem::Problem;
 use crate::App;
 use crate::token;
-use crate::views::{FeePage, FeeView, Leaderboard};
+use crate::views::{BookView, FeePage, FeeView, Leaderboard};
 use api_domain::FeeRow;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -14,12 +14,13 @@ use axum::extract::{Path, State};
 use axum::http::Uri;
 use std::sync::Arc;
 
-/// The first traders by volume, realized profit or fees, over all chains.
+/// The first traders by volume, net volume, realized profit or fees, over all chains.
 #[utoipa::path(
     get, path = "/v1/leaderboard", tag = "boards", operation_id = "getLeaderboard",
     params(
-        ("by" = Option<String>, Query, description = "`volume` (default), `pnl`, `fees`", pattern = "^(volume|pnl|fees)$"),
+        ("by" = Option<String>, Query, description = "`volume` (default: without what is counted apart as wash), `netVolume`, `pnl`, `fees`", pattern = "^(volume|netVolume|pnl|fees)$"),
         ("window" = Option<String>, Query, description = "The span of time: `all` (default), `24h`, `7d`, `30d`", pattern = "^(all|24h|7d|30d)$"),
+        ("minCoverage" = Option<String>, Query, description = "Only traders of whose sales at least this part, from 0 to 1, is covered; those who sold nothing stay, and so do ranks", pattern = "^(0|1|0[.][0-9]{1,6}|1[.]0{1,6})$"),
         PageParams,
     ),
     responses(
@@ -28,14 +29,36 @@ use std::sync::Arc;
     )
 )]
 pub(crate) async fn leaderboard(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<Leaderboard>, Problem> {
-    let params = Params::read(&uri, &["by", "window", "cursor", "limit"])?;
+    let params = Params::read(&uri, &["by", "window", "minCoverage", "cursor", "limit"])?;
     let (window, by, limit) = (params.window()?, params.measure()?, params.limit()?);
-    let after_rank = params.number_cursor::<u32>()?.unwrap_or(0);
-    let rows = app.store.leaderboard(window, by, after_rank, limit + 1).await?;
-    let (rows, next) = cut_page(rows, limit, |last| token::number_cursor(last.rank.into()));
+    let (after_rank, min_coverage) = (params.number_cursor::<u32>()?.unwrap_or(0), params.min_coverage()?);
+    let rows_read = if min_coverage.is_some() { MAX_LEADERS } else { limit + 1 };
+    let mut rows = app.store.leaderboard(window, by, after_rank, rows_read).await?;
     let built_at = rows.first().map(|first| first.built_at);
+    if let Some(least) = min_coverage {
+        rows.retain(|leader| leader.totals.coverage().is_none_or(|coverage| coverage >= least));
+    }
+    let (rows, next) = cut_page(rows, limit, |last| token::number_cursor(last.rank.into()));
     let items = rows.into_iter().map(Into::into).collect();
     Ok(Json(Leaderboard { window: window.name(), by: by.name(), built_at, items, next }))
+}
+
+/// How many traders stand on a leaderboard.
+const MAX_LEADERS: u32 = 1_000;
+
+/// The rules by which the figures of all users are calculated: cost method and what is cash.
+#[utoipa::path(
+    get, path = "/v1/book", tag = "boards", operation_id = "getBook",
+    responses(
+        (status = 200, description = "The rules", body = BookView),
+        (status = 404, description = "There is no book yet", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
+    )
+)]
+pub(crate) async fn book(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<BookView>, Problem> {
+    Params::read(&uri, &[])?;
+    let rules = app.store.book_rules().await?.ok_or_else(Problem::no_book)?;
+    Ok(Json(rules.into()))
 }
 
 /// One user's fees by day, chain and platform, newest first.

@@ -19,13 +19,15 @@ const TRADE_SCHEMA: &str = "TradeExecutedV1";
         version = "1",
         description = "Every trade on every chain, on one tape: trades, per-user metrics and portfolios, read-only. \
                        Amounts are decimal texts, times are milliseconds since the Unix epoch, errors are RFC 9457 \
-                       problem documents.",
+                       problem documents. Integers of the format int64, as heights, times and offsets are, have 64 bits: \
+                       they may exceed 2^53 - 1, the largest that JavaScript's numbers hold exactly; the TypeScript \
+                       client reads such as a bigint.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
         health::health, health::ready, chains::list, trades::list, trades::list_of_user, users::metrics, users::history,
         boards::user_fees, users::positions, explain::explain, users::portfolio, users::drift, boards::leaderboard,
-        boards::platform_fees, stream::open, prometheus::show, document,
+        boards::book,         boards::platform_fees, stream::open, prometheus::show, document,
     ),
     components(schemas(TradeExecuted, Problem)),
     tags(

@@ -11,6 +11,7 @@ const PAGE_FILES: &[(&str, &str, &str)] = &[
     ("/", "text/html; charset=utf-8", include_str!("../../page/index.html")),
     ("/page/style.css", "text/css; charset=utf-8", include_str!("../../page/style.css")),
     ("/page/app.js", "text/javascript; charset=utf-8", include_str!("../../page/app.js")),
+    ("/page/client/exact.js", "text/javascript; charset=utf-8", include_str!("../../page/client/exact.js")),
     ("/page/client/stream.js", "text/javascript; charset=utf-8", include_str!("../../page/client/stream.js")),
     ("/page/client/rest.js", "text/javascript; charset=utf-8", include_str!("../../page/client/rest.js")),
     ("/page/vendor/uplot.js", "text/javascript; charset=utf-8", include_str!("../../page/vendor/uplot.js")),

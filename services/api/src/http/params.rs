@@ -3,8 +3,8 @@
 use super::Problem;
 use crate::token;
 use api_domain::{
-    AssetPage, Measure, PositionKey, StatusFilter, StepKey, StepPage, TradeFilter, TradeKey, UserQuery, Window,
-    normalized_id,
+    AssetPage, Coverage, Measure, PositionKey, StatusFilter, StepKey, StepPage, TradeFilter, TradeKey, UserQuery,
+    Window, normalized_id,
 };
 use axum::extract::Path;
 use axum::extract::Query;
@@ -76,7 +76,21 @@ impl Params {
     /// `by`.
     pub(super) fn measure(&self) -> Result<Measure, Problem> {
         let Some(text) = self.get("by") else { return Ok(Measure::default()) };
-        Measure::from_name(text).ok_or_else(|| Problem::bad_parameter("by", "must be `volume`, `pnl` or `fees`"))
+        Measure::from_name(text)
+            .ok_or_else(|| Problem::bad_parameter("by", "must be `volume`, `netVolume`, `pnl` or `fees`"))
+    }
+
+    /// `minCoverage`: a decimal from 0 to 1 with at most six fractional digits.
+    pub(super) fn min_coverage(&self) -> Result<Option<Coverage>, Problem> {
+        let Some(text) = self.get("minCoverage") else { return Ok(None) };
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = (1..=6).contains(&fraction.len()) && fraction.bytes().all(|digit| digit.is_ascii_digit());
+        let millionths = format!("{fraction:0<6}").parse().ok().filter(|_| digits && matches!(whole, "0" | "1"));
+        let millionths = millionths.map(|part: u32| if whole == "1" { part + Coverage::FULL.millionths } else { part });
+        match millionths.filter(|millionths| *millionths <= Coverage::FULL.millionths) {
+            Some(millionths) => Ok(Some(Coverage { millionths })),
+            None => Err(Problem::bad_parameter("minCoverage", "must be a decimal from 0 to 1 of at most six digits")),
+        }
     }
 
     /// `cursor` of a list that continues after a number: a day, a rank.

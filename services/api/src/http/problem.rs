@@ -59,6 +59,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "no-such-position", "There is no such position", detail)
     }
 
+    pub(crate) fn no_book() -> Self {
+        let detail = "metrics has not opened its book yet";
+        Self::new(StatusCode::NOT_FOUND, "no-book", "There is no book yet", detail)
+    }
+
     pub(crate) fn read_only() -> Self {
         let detail = "only GET and HEAD are allowed";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "read-only", "This is read-only", detail)

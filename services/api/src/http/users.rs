@@ -14,7 +14,6 @@ use axum::extract::{Path, State};
 use axum::http::Uri;
 use environment::now_ms;
 use std::sync::Arc;
-use tape::Unavailable;
 
 type Address = Result<Path<String>, PathRejection>;
 
@@ -23,7 +22,7 @@ type Address = Result<Path<String>, PathRejection>;
     get, path = "/v1/users/{address}/metrics", tag = "users", operation_id = "getUserMetrics",
     params(
         UserParams,
-        ("window" = Option<String>, Query, description = "The span of time: `all` (default), `24h` (the current hour and the 23 before), `7d`, `30d`", pattern = "^(all|24h|7d|30d)$"),
+        ("window" = Option<String>, Query, description = "The span of time: `all` (default), `24h` (the current hour and the 23 before), `7d`, `30d`; a trade whose block time lies in the future is in each", pattern = "^(all|24h|7d|30d)$"),
     ),
     responses(
         (status = 200, description = "The user's metrics", body = UserMetrics),
@@ -38,11 +37,8 @@ pub(crate) async fn metrics(
     let params = Params::read(&uri, &["chain", "window"])?;
     let user = params.user(address_in_path(path)?)?;
     let window = params.window()?;
-    let rows = app.store.user_totals(&user, window.hours(now_ms())).await?;
-    let total = rows.iter().try_fold(Totals::default(), |sum, row| sum.plus(&row.totals));
-    let total = total.ok_or_else(|| {
-        Unavailable::new("add up a user's totals", "the sum exceeds the largest amount of US dollars")
-    })?;
+    let rows = app.store.user_totals(&user, window.first_hour(now_ms())).await?;
+    let total = rows.iter().fold(Totals::default(), |sum, row| sum.plus(&row.totals));
     let chains = rows.into_iter().map(Into::into).collect();
     Ok(Json(UserMetrics { address: user.address, window: window.name(), total: total.into(), chains }))
 }
@@ -67,7 +63,7 @@ pub(crate) async fn history(
     let params = Params::read(&uri, &["chain", "window"])?;
     let user = params.user(address_in_path(path)?)?;
     let window = params.window()?;
-    let points = app.store.user_history(&user, window.hours(now_ms()), window.step_hours()).await?;
+    let points = app.store.user_history(&user, window.first_hour(now_ms()), window.step_hours()).await?;
     let items = points.into_iter().map(Into::into).collect();
     let step_ms = window.step_hours() * HOUR_MS;
     Ok(Json(UserHistory { address: user.address, window: window.name(), step_ms, items }))

@@ -143,7 +143,7 @@ fn decode(channel: Channel, position: u64, value: Vec<u8>) -> Result<Incoming, I
             let record = v1::trade::decode_record(position, value).map_err(|(invalid, _)| invalid)?;
             Incoming::Trade(Box::new(record.event), record.text)
         }
-        Channel::Metrics => Incoming::Metrics(v1::metrics::decode(&value)?),
+        Channel::Metrics => Incoming::Metrics(Box::new(v1::metrics::decode(&value)?)),
         Channel::Wallets => Incoming::Wallet(v1::portfolio::decode(&value)?),
         Channel::Chains => Incoming::Chain(Box::new(v1::progress::decode(&value)?)),
     })

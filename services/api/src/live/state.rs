@@ -111,6 +111,7 @@ mod tests {
                 realized_pnl_usd: "0".into(),
                 proceeds_without_basis_usd: "0".into(),
                 proceeds_usd: "0".into(),
+                basis_without_proceeds_usd: None,
             })
             .collect();
         let totals = Totals { swaps: offset, ..Totals::default() };

@@ -18,7 +18,7 @@ pub(crate) enum Incoming {
     /// A trade was applied or reverted: the event and its text.
     Trade(Box<Event>, String),
     /// A user's metrics changed.
-    Metrics(MetricsUpdated),
+    Metrics(Box<MetricsUpdated>),
     /// A wallet's balances changed.
     Wallet(PortfolioUpdated),
     /// A chain progressed.

@@ -1,9 +1,11 @@
 //! Reads rows of text columns into the domain's types; an error names the view and the column.
 
 use api_domain::{
-    BalanceRow, DriftRow, FeeRow, FoldedPosition, FoldedPositions, HistoryPoint, LeaderRow, PositionRow, PositionStep,
-    StepKey, Totals, TotalsRow, TradeKey, TradeRow, Walk, WalletRow,
+    BalanceRow, BookRules, DriftRow, FeeRow, FoldedPosition, FoldedPositions, HeldPosition, HistoryPoint, LeaderRow,
+    PositionRow, PositionStep, StepKey, Totals, TotalsRow, TradeKey, TradeRow, Walk, WalletRow,
 };
+use num_bigint::BigUint;
+use serde::de::DeserializeOwned;
 use std::str::FromStr;
 use tape::{Unavailable, Usd};
 
@@ -83,7 +85,7 @@ pub(super) fn totals_rows(view: &'static str, rows: Vec<TextRow>) -> Result<Vec<
         let chain = cells.text("chain")?;
         let totals = read_totals(&mut cells)?;
         match chains.iter_mut().find(|known| known.chain == chain) {
-            Some(known) => known.totals = add(&known.totals, &totals)?,
+            Some(known) => known.totals = known.totals.plus(&totals),
             None => chains.push(TotalsRow { chain, totals }),
         }
     }
@@ -99,7 +101,7 @@ pub(super) fn history_points(rows: Vec<TextRow>) -> Result<Vec<HistoryPoint>, Un
         let hour = cells.number("hour")?;
         let totals = read_totals(&mut cells)?;
         match points.last_mut().filter(|point| point.hour == hour) {
-            Some(point) => point.totals = add(&point.totals, &totals)?,
+            Some(point) => point.totals = point.totals.plus(&totals),
             None => points.push(HistoryPoint { hour, totals }),
         }
     }
@@ -118,18 +120,19 @@ fn read_totals(cells: &mut Cells) -> Result<Totals, Unavailable> {
         realized_net: Usd::ZERO,
         proceeds: cells.usd("proceeds_usd")?,
         without_basis: cells.usd("proceeds_without_basis_usd")?,
+        basis_without_proceeds: cells.usd("basis_without_proceeds_usd")?,
+        implausible: cells.number("implausible")?,
+        implausible_usd: cells.usd("implausible_usd")?,
+        in_doubt: cells.in_doubt()?,
+        saturated: cells.saturated,
     };
-    let net = totals.realized.0.checked_sub(totals.fees.0).map(Usd);
-    totals.realized_net = net.ok_or_else(|| overflow("metrics.user_hours_v1"))?;
+    totals.realized_net = Usd(totals.realized.0.saturating_sub(totals.fees.0));
     Ok(totals)
 }
 
-fn add(one: &Totals, other: &Totals) -> Result<Totals, Unavailable> {
-    one.plus(other).ok_or_else(|| overflow("metrics.user_hours_v1"))
-}
-
-fn overflow(view: &str) -> Unavailable {
-    Unavailable::new(format!("add up {view}"), "the sum exceeds the largest amount of US dollars")
+/// The totals over all chains.
+pub(super) fn sum_of_totals(rows: &[TotalsRow]) -> Totals {
+    rows.iter().fold(Totals::default(), |sum, row| sum.plus(&row.totals))
 }
 
 /// Fees by day, newest first; the rows of one day, chain and platform are added up.
@@ -149,8 +152,7 @@ pub(super) fn fee_rows(rows: Vec<TextRow>) -> Result<Vec<FeeRow>, Unavailable> {
         match days.last_mut().filter(same) {
             Some(known) => {
                 known.trades += row.trades;
-                let fees = known.fees.0.checked_add(row.fees.0).map(Usd);
-                known.fees = fees.ok_or_else(|| overflow("metrics.fees_v1"))?;
+                known.fees = Usd(known.fees.0.saturating_add(row.fees.0));
             }
             None => days.push(row),
         }
@@ -160,20 +162,40 @@ pub(super) fn fee_rows(rows: Vec<TextRow>) -> Result<Vec<FeeRow>, Unavailable> {
 
 pub(super) fn leader_row(row: TextRow) -> Result<LeaderRow, Unavailable> {
     let mut cells = Cells::new("metrics.leaders_v1", row);
-    Ok(LeaderRow {
-        rank: cells.number("rank")?,
-        trader: cells.text("trader")?,
+    let (rank, trader) = (cells.number("rank")?, cells.text("trader")?);
+    let mut totals = Totals {
         volume: cells.usd("volume_usd")?,
         swaps: cells.number("swaps")?,
         fees: cells.usd("fees_usd")?,
         realized: cells.usd("realized_pnl_usd")?,
-        built_at: cells.number("built_at_ms")?,
-    })
+        proceeds: cells.usd("proceeds_usd")?,
+        without_basis: cells.usd("proceeds_without_basis_usd")?,
+        basis_without_proceeds: cells.usd("basis_without_proceeds_usd")?,
+        implausible: cells.number("implausible")?,
+        implausible_usd: cells.usd("implausible_usd")?,
+        ..Totals::default()
+    };
+    let (net_volume, wash) = (cells.usd("net_volume_usd")?, cells.usd("wash_usd")?);
+    let counterparties = cells.number("counterparties")?;
+    totals.saturated = cells.saturated;
+    let built_at = cells.number("built_at_ms")?;
+    let mut all_time = Totals { in_doubt: cells.in_doubt()?, ..Totals::default() };
+    for proceeds in cells.json_list::<String>("proceeds_usd")? {
+        let proceeds = cells.parsed_usd("proceeds_usd", proceeds)?;
+        all_time.proceeds = Usd(all_time.proceeds.0.saturating_add(proceeds.0));
+    }
+    totals.doubt_like(&all_time);
+    Ok(LeaderRow { rank, trader, totals, net_volume, wash, counterparties, built_at })
 }
 
-pub(super) fn method_name(rows: Vec<TextRow>) -> Result<String, Unavailable> {
-    let row = rows.into_iter().next().unwrap_or_default();
-    Cells::new("metrics.method_v1", row).text("name")
+/// The rules of the book; none where it has none yet.
+pub(super) fn book_rules(rows: Vec<TextRow>) -> Result<Option<BookRules>, Unavailable> {
+    let Some(row) = rows.into_iter().next() else { return Ok(None) };
+    let mut cells = Cells::new("metrics.method_v1", row);
+    let (method, natives) = (cells.text("name")?, cells.text("natives")?);
+    let pairs = natives.split(',').filter_map(|pair| pair.split_once('='));
+    let natives = pairs.map(|(chain, asset)| (chain.to_owned(), asset.to_owned())).collect();
+    Ok(Some(BookRules { method, natives, max_notional: cells.text("max_notional_usd")? }))
 }
 
 fn step_key(cells: &mut Cells) -> Result<StepKey, Unavailable> {
@@ -202,6 +224,7 @@ fn position_step(key: StepKey, cells: &mut Cells) -> Result<PositionStep, Unavai
         realized: realized.filter(|_| realizes),
         without_basis: without_basis.filter(|_| realizes),
         taken: cells.optional().filter(|_| sale),
+        released: cells.optional_usd("released_usd")?,
         quantity_after: cells.text("quantity_after")?,
         unknown_after: cells.text("unknown_after")?,
         basis_after: cells.usd("basis_after")?,
@@ -224,7 +247,7 @@ pub(super) fn drift_row(row: TextRow) -> Result<DriftRow, Unavailable> {
 
 pub(super) fn position_row(row: TextRow) -> Result<PositionRow, Unavailable> {
     let mut cells = Cells::new("metrics.positions_v1", row);
-    Ok(PositionRow {
+    let mut position = PositionRow {
         chain: cells.text("chain")?,
         asset: cells.text("asset")?,
         symbol: cells.optional(),
@@ -235,7 +258,16 @@ pub(super) fn position_row(row: TextRow) -> Result<PositionRow, Unavailable> {
         realized: cells.usd("realized_pnl_usd")?,
         proceeds: cells.usd("proceeds_usd")?,
         without_basis: cells.usd("proceeds_without_basis_usd")?,
-    })
+        basis_without_proceeds: cells.usd("basis_without_proceeds_usd")?,
+        held_elsewhere: None,
+    };
+    let bought = cells.text("bought_quantity")?;
+    if let Some(drift) = cells.optional() {
+        let held = [&bought, &position.quantity, &position.unknown_quantity, &drift].map(String::as_str);
+        let elsewhere = cells.held_position(held, position.proceeds)?.elsewhere();
+        position.held_elsewhere = (elsewhere != BigUint::ZERO).then(|| elsewhere.to_string());
+    }
+    Ok(position)
 }
 
 pub(super) fn wallet_row(row: TextRow) -> Result<WalletRow, Unavailable> {
@@ -262,19 +294,30 @@ pub(super) fn balance_row(row: TextRow) -> Result<BalanceRow, Unavailable> {
     })
 }
 
+/// The largest amount with the sign of a decimal that is larger; none where the text is no decimal.
+fn largest_usd(text: &str) -> Option<Usd> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|digit| digit.is_ascii_digit());
+    let is_decimal = plain(whole) && plain(fraction) && fraction.len() <= Usd::DIGITS as usize;
+    is_decimal.then_some(Usd(if digits.len() < text.len() { -i128::MAX } else { i128::MAX }))
+}
+
 /// The columns of one row, from left to right.
 struct Cells {
     view: &'static str,
-    cells: std::vec::IntoIter<Option<String>>,
+    rest: std::vec::IntoIter<Option<String>>,
+    /// Whether an amount was too large and is cut to the largest.
+    saturated: bool,
 }
 
 impl Cells {
     fn new(view: &'static str, row: TextRow) -> Self {
-        Self { view, cells: row.into_iter() }
+        Self { view, rest: row.into_iter(), saturated: false }
     }
 
     fn optional(&mut self) -> Option<String> {
-        self.cells.next().flatten()
+        self.rest.next().flatten()
     }
 
     fn text(&mut self, column: &'static str) -> Result<String, Unavailable> {
@@ -293,12 +336,60 @@ impl Cells {
 
     fn usd(&mut self, column: &'static str) -> Result<Usd, Unavailable> {
         let text = self.text(column)?;
-        Usd::parse(&text).map_err(|_| self.invalid_column(column, Some(text)))
+        self.parsed_usd(column, text)
+    }
+
+    /// Parses a text of dollars. What is too large is cut to the largest, and said.
+    fn parsed_usd(&mut self, column: &'static str, text: String) -> Result<Usd, Unavailable> {
+        if let Ok(usd) = Usd::parse(&text) {
+            return Ok(usd);
+        }
+        let Some(usd) = largest_usd(&text) else { return Err(self.invalid_column(column, Some(text))) };
+        self.saturated = true;
+        tracing::warn!(
+            event = "sum.saturated",
+            view = self.view,
+            column,
+            "an amount of dollars is too large and is cut"
+        );
+        Ok(usd)
+    }
+
+    /// A text of JSON that is a list; empty where there is none.
+    fn json_list<T: DeserializeOwned>(&mut self, column: &'static str) -> Result<Vec<T>, Unavailable> {
+        let Some(text) = self.optional() else { return Ok(vec![]) };
+        serde_json::from_str(&text).map_err(|_| self.invalid_column(column, Some(text)))
+    }
+
+    /// The proceeds in doubt of a list of positions that a snapshot says less of than their trades.
+    fn in_doubt(&mut self) -> Result<Usd, Unavailable> {
+        let mut sum = Usd::ZERO;
+        for [bought, quantity, unknown, drift, proceeds] in self.json_list::<[String; 5]>("drift")? {
+            let proceeds = self.parsed_usd("proceeds_usd", proceeds)?;
+            let position = self.held_position([&bought, &quantity, &unknown, &drift], proceeds)?;
+            sum = Usd(sum.0.saturating_add(position.proceeds_in_doubt().0));
+        }
+        Ok(sum)
+    }
+
+    fn held_position(
+        &self,
+        [bought, quantity, unknown, drift]: [&str; 4],
+        proceeds: Usd,
+    ) -> Result<HeldPosition, Unavailable> {
+        let invalid = |column, text: &str| self.invalid_column(column, Some(text.to_owned()));
+        Ok(HeldPosition {
+            bought: bought.parse().map_err(|_| invalid("bought_quantity", bought))?,
+            quantity: quantity.parse().map_err(|_| invalid("quantity", quantity))?,
+            unknown: unknown.parse().map_err(|_| invalid("unknown_quantity", unknown))?,
+            drift: drift.parse().map_err(|_| invalid("drift", drift))?,
+            proceeds,
+        })
     }
 
     fn optional_usd(&mut self, column: &'static str) -> Result<Option<Usd>, Unavailable> {
         let Some(text) = self.optional() else { return Ok(None) };
-        Usd::parse(&text).map(Some).map_err(|_| self.invalid_column(column, Some(text)))
+        self.parsed_usd(column, text).map(Some)
     }
 
     fn flag(&mut self, column: &'static str) -> Result<bool, Unavailable> {

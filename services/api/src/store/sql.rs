@@ -70,7 +70,7 @@ pub(super) fn folded_positions() -> Statement {
 }
 
 /// The columns of totals, in the order in which they are read.
-const TOTALS_COLUMNS: [&str; 8] = [
+const TOTALS_COLUMNS: [&str; 11] = [
     "volume_usd",
     "swaps",
     "unvalued",
@@ -79,15 +79,55 @@ const TOTALS_COLUMNS: [&str; 8] = [
     "realized_pnl_usd",
     "proceeds_usd",
     "proceeds_without_basis_usd",
+    "basis_without_proceeds_usd",
+    "implausible",
+    "implausible_usd",
 ];
 
-/// One user's totals per chain, over all time.
-pub(super) fn user_totals(user: &UserQuery) -> Statement {
+/// One user's totals per chain, over all time, and the positions of which the wallet no longer holds a part.
+pub(super) fn user_totals(user: &UserQuery, dialect: Dialect) -> Statement {
     let columns = TOTALS_COLUMNS.map(|column| format!("CAST({column} AS text)")).join(", ");
-    let mut statement = Statement::new(&format!("SELECT chain, {columns} FROM metrics.user_totals_v1 WHERE TRUE"));
+    let elsewhere = positions_held_elsewhere("t.trader", Some("t.chain"), dialect);
+    let mut statement =
+        Statement::new(&format!("SELECT chain, {columns}, {elsewhere} FROM metrics.user_totals_v1 t WHERE TRUE"));
     and_user(&mut statement, user, "trader");
     statement.add(" ORDER BY chain");
     statement
+}
+
+/// What portfolio's columns are compared with: on PostgreSQL those of metrics sort by bytes, and an index serves only
+/// comparisons of its own order.
+fn as_in_portfolio(column: &str, dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Postgres => format!("{column} COLLATE \"default\""),
+        Dialect::Sqlite => column.to_owned(),
+    }
+}
+
+/// What metrics' columns are compared with; the other way round.
+fn as_in_metrics(column: &str, dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Postgres => format!("{column} COLLATE \"C\""),
+        Dialect::Sqlite => column.to_owned(),
+    }
+}
+
+/// A text of JSON: of each position that a snapshot says less of than its trades `[bought, quantity, unknown, drift,
+/// proceeds]`, of one trader, on one chain or on all. Null or empty where there is none.
+fn positions_held_elsewhere(trader: &str, chain: Option<&str>, dialect: Dialect) -> String {
+    let [open, row] = match dialect {
+        Dialect::Postgres => ["json_agg(", "json_build_array("],
+        Dialect::Sqlite => ["json_group_array(", "json_array("],
+    };
+    let of_chain = chain.map_or(String::new(), |chain| format!(" AND d.chain = {}", as_in_portfolio(chain, dialect)));
+    format!(
+        "(SELECT CAST({open}{row}CAST(p.bought_quantity AS text), CAST(p.quantity AS text), CAST(p.unknown_quantity AS text), \
+         d.drift, CAST(p.proceeds_usd AS text))) AS text) FROM portfolio.drift_v1 d JOIN metrics.positions_v1 p \
+         ON p.trader = {trader} AND p.chain = {} AND p.asset = {} WHERE d.address = {} AND d.drift LIKE '-%'{of_chain})",
+        as_in_metrics("d.chain", dialect),
+        as_in_metrics("d.asset", dialect),
+        as_in_portfolio(trader, dialect),
+    )
 }
 
 /// Hours read of one user at most: more than two years of hours in which something happened.
@@ -97,7 +137,7 @@ const MAX_HOURS_READ: u32 = 20_000;
 /// them up; SQLite, whose amounts are text, returns them one by one.
 pub(super) fn user_hours(
     user: &UserQuery,
-    hours: Option<(u64, u64)>,
+    first_hour: Option<u64>,
     step_hours: Option<u64>,
     dialect: Dialect,
 ) -> Statement {
@@ -110,9 +150,8 @@ pub(super) fn user_hours(
     let mut statement =
         Statement::new(&format!("SELECT {shown}, {} FROM metrics.user_hours_v1 WHERE TRUE", columns.join(", ")));
     and_user(&mut statement, user, "trader");
-    if let Some((from, to)) = hours {
-        statement.with(" AND hour >= ?", number_arg(from));
-        statement.with(" AND hour <= ?", number_arg(to));
+    if let Some(first) = first_hour {
+        statement.with(" AND hour >= ?", number_arg(first));
     }
     if dialect == Dialect::Postgres {
         statement.add(&format!(" GROUP BY {group}"));
@@ -162,12 +201,21 @@ fn page_by_day(statement: &mut Statement, below: Option<u64>, limit: u32) {
     statement.limit(limit);
 }
 
-/// One page of a leaderboard.
-pub(super) fn leaderboard(window: Window, by: Measure, after: u32, limit: u32) -> Statement {
-    let mut statement = Statement::new(
+/// One page of a leaderboard. Beside the figures stands what they leave in doubt: the positions of which a wallet no longer
+/// holds a part, and the proceeds of all time as a text of JSON.
+pub(super) fn leaderboard(window: Window, by: Measure, after: u32, limit: u32, dialect: Dialect) -> Statement {
+    let list = match dialect {
+        Dialect::Postgres => "json_agg",
+        Dialect::Sqlite => "json_group_array",
+    };
+    let mut statement = Statement::new(&format!(
         "SELECT CAST(rank AS text), trader, CAST(volume_usd AS text), CAST(swaps AS text), CAST(fees_usd AS text), \
-         CAST(realized_pnl_usd AS text), CAST(built_at_ms AS text) FROM metrics.leaders_v1 t WHERE TRUE",
-    );
+         CAST(realized_pnl_usd AS text), CAST(proceeds_usd AS text), CAST(proceeds_without_basis_usd AS text), \
+         CAST(basis_without_proceeds_usd AS text), CAST(implausible AS text), CAST(implausible_usd AS text), \
+         CAST(net_volume_usd AS text), CAST(wash_usd AS text), CAST(counterparties AS text), CAST(built_at_ms AS text), {}, (SELECT CAST({list}(CAST(u.proceeds_usd AS text)) AS text) FROM metrics.user_totals_v1 u \
+         WHERE u.trader = t.trader) FROM metrics.leaders_v1 t WHERE TRUE",
+        positions_held_elsewhere("t.trader", None, dialect)
+    ));
     statement.text(" AND span = ?", window.name());
     statement.text(" AND measure = ?", by.name());
     statement.with(" AND rank > ?", Arg::Number(after.into()));
@@ -176,14 +224,14 @@ pub(super) fn leaderboard(window: Window, by: Measure, after: u32, limit: u32) -
     statement
 }
 
-/// The method by which the cost of what is sold is found.
-pub(super) fn method() -> Statement {
-    Statement::new("SELECT name FROM metrics.method_v1")
+/// The rules by which the book is kept.
+pub(super) fn book_rules() -> Statement {
+    Statement::new("SELECT name, natives, max_notional_usd FROM metrics.method_v1")
 }
 
 /// One position.
-pub(super) fn position(key: &PositionKey) -> Statement {
-    let mut statement = Statement::new(SELECT_POSITIONS);
+pub(super) fn position(key: &PositionKey, dialect: Dialect) -> Statement {
+    let mut statement = Statement::new(&select_positions(dialect));
     statement.text(" AND trader = ?", &key.address);
     statement.text(" AND chain = ?", &key.chain);
     statement.text(" AND asset = ?", &key.asset);
@@ -201,13 +249,21 @@ pub(super) fn user_drift(user: &UserQuery, page: &AssetPage) -> Statement {
     statement
 }
 
-const SELECT_POSITIONS: &str = "SELECT chain, asset, symbol, CAST(decimals AS text), CAST(quantity AS text), \
-     CAST(unknown_quantity AS text), CAST(basis_usd AS text), CAST(realized_pnl_usd AS text), CAST(proceeds_usd AS text), \
-     CAST(proceeds_without_basis_usd AS text) FROM metrics.positions_v1 WHERE TRUE";
+/// Positions, each with the drift of its balance.
+fn select_positions(dialect: Dialect) -> String {
+    let [chain, trader, asset] = ["t.chain", "t.trader", "t.asset"].map(|column| as_in_portfolio(column, dialect));
+    format!(
+        "SELECT chain, asset, symbol, CAST(decimals AS text), CAST(quantity AS text), CAST(unknown_quantity AS text), \
+         CAST(basis_usd AS text), CAST(realized_pnl_usd AS text), CAST(proceeds_usd AS text), \
+         CAST(proceeds_without_basis_usd AS text), CAST(basis_without_proceeds_usd AS text), \
+         CAST(bought_quantity AS text), (SELECT d.drift FROM portfolio.drift_v1 d WHERE d.chain = {chain} AND d.address = {trader} AND d.asset = {asset}) \
+         FROM metrics.positions_v1 t WHERE TRUE"
+    )
+}
 
 /// One page of a user's positions.
-pub(super) fn user_positions(user: &UserQuery, page: &AssetPage) -> Statement {
-    let mut statement = Statement::new(SELECT_POSITIONS);
+pub(super) fn user_positions(user: &UserQuery, page: &AssetPage, dialect: Dialect) -> Statement {
+    let mut statement = Statement::new(&select_positions(dialect));
     and_user(&mut statement, user, "trader");
     page_by_asset(&mut statement, page);
     statement

@@ -122,9 +122,9 @@ pub(super) fn position_steps(position: &PositionKey, page: &StepPage, range: Tim
     statement.add(&format!(
         "CAST(t.block_time_ms AS text), CAST(t.height AS text), CAST(t.tx_index AS text), \
          CAST(t.ordinal AS text), t.trade_id, t.number, t.sale, t.raw, CAST(t.notional_usd AS text), \
-         CAST(t.realized_pnl_usd AS text), CAST(t.proceeds_without_basis_usd AS text), t.sold_taken, t.quantity, \
-         t.unknown, t.basis FROM (SELECT block_time_ms, height, tx_index, ordinal, trade_id, notional_usd, realized_pnl_usd, \
-         proceeds_without_basis_usd, sold_taken, trader, CASE WHEN {sale} THEN '1' ELSE '0' END AS sale, {}, {}, {}, {}, {}, \
+         CAST(t.realized_pnl_usd AS text), CAST(t.proceeds_without_basis_usd AS text), t.sold_taken, \
+         CAST(t.released_usd AS text), t.quantity, t.unknown, t.basis FROM (SELECT block_time_ms, height, tx_index, ordinal, trade_id, notional_usd, realized_pnl_usd, \
+         proceeds_without_basis_usd, sold_taken, released_usd, trader, CASE WHEN {sale} THEN '1' ELSE '0' END AS sale, {}, {}, {}, {}, {}, \
          row_number() OVER (ORDER BY {}) AS walked, (status = 'live'",
         side("sold_trades_after", "bought_trades_after", "number"),
         side("sold_raw", "bought_raw", "raw"),

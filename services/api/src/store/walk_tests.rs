@@ -58,7 +58,7 @@ impl LargeTable {
              repeat('x', 300) FROM generate_series(0, {trades} - 1) i"
         );
         owner.execute(AssertSqlSafe(fill)).await.unwrap();
-        owner.execute("INSERT INTO method VALUES ('average')").await.unwrap();
+        owner.execute("INSERT INTO method (name) VALUES ('average')").await.unwrap();
         owner.execute(AssertSqlSafe(format!("UPDATE retention SET cut_ms = {}", BEGIN_MS + quarter))).await.unwrap();
         owner.execute("ANALYZE").await.unwrap();
         owner.close().await.unwrap();

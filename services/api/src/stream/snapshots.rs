@@ -104,7 +104,7 @@ struct MetricsData<'a> {
 async fn read_metrics(app: &App, user: &UserQuery) -> Result<Snapshot, SubscribeError> {
     let next = app.hub.next_positions(Channel::Metrics)?;
     let UserState { folded, totals, positions } = app.store.user_state(user, MAX_SNAPSHOT_ROWS).await?;
-    let total = totals.iter().try_fold(Totals::default(), |sum, row| sum.plus(&row.totals)).unwrap_or_default();
+    let total = totals.iter().fold(Totals::default(), |sum, row| sum.plus(&row.totals));
     let data = json(&MetricsData {
         address: &user.address,
         total: total.into(),

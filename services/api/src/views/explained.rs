@@ -44,9 +44,12 @@ pub(crate) struct StepView {
     /// What a valued sale realized.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) realized_pnl_usd: Option<String>,
-    /// What the sold part had cost: proceeds less what was realized.
+    /// What the known part of a sale had cost: proceeds less what was realized, or what a sale without a worth handed on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) basis_released_usd: Option<String>,
+    /// What a purchase without a worth took over from what it was paid with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) basis_taken_over_usd: Option<String>,
     /// Proceeds of the part whose basis is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) proceeds_usd: Option<String>,
@@ -103,7 +106,8 @@ impl TryFrom<PositionStep> for StepView {
             quantity: step.quantity,
             worth_usd: text(step.worth),
             realized_pnl_usd: text(step.realized),
-            basis_released_usd: text(difference(proceeds, step.realized)),
+            basis_released_usd: text(difference(proceeds, step.realized).or(step.released.filter(|_| step.sale))),
+            basis_taken_over_usd: text(step.released.filter(|_| !step.sale)),
             proceeds_usd: text(proceeds),
             proceeds_without_basis_usd: text(step.without_basis),
             lots: taken.into_iter().map(lot).collect(),

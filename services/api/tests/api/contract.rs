@@ -56,7 +56,7 @@ async fn the_reading_role_serves_everything_and_writes_nothing() {
         let Ground::Postgres { url, pool } = &ground else { continue };
         let mut rows =
             vec![totals_row("mock", "0xa", "1", 1), position_row("mock", "0xa", "0xweth", "1"), folded_row(0, 1)];
-        rows.push("INSERT INTO method VALUES ('average')".to_owned());
+        rows.push("INSERT INTO method (name) VALUES ('average')".to_owned());
         ground.write("metrics", &rows).await;
         ground.trades(&[event(Status::Observed, trade("mock", 1, 0, "0xa"))]).await;
         ground.write("portfolio", &wallet_rows("mock", "0xa", &[("0xusdc", "5")], 42)).await;
@@ -81,7 +81,7 @@ async fn the_reading_role_serves_everything_and_writes_nothing() {
         assert_eq!(store.trades(&query).await.unwrap().rows.len(), 1);
         assert_eq!(store.trades_and_positions(&query).await.unwrap().0.next(0), 1);
         assert_eq!(store.user_totals(&who, None).await.unwrap().len(), 1);
-        assert!(store.user_totals(&who, Some((0, 9))).await.unwrap().is_empty());
+        assert!(store.user_totals(&who, Some(9)).await.unwrap().is_empty());
         assert!(store.user_history(&who, None, 24).await.unwrap().is_empty());
         assert!(
             store.user_fees(&who, None, 5).await.unwrap().is_empty()

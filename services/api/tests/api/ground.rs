@@ -184,6 +184,33 @@ pub(crate) fn position_row(chain: &str, trader: &str, asset: &str, quantity: &st
     )
 }
 
+/// The statement that inserts a place on a leaderboard.
+pub(crate) fn leader_row(span: &str, rank: u32, trader: &str, volume: &str, proceeds: [&str; 3]) -> String {
+    let [proceeds, without_basis, basis_without_proceeds] = proceeds;
+    format!(
+        "INSERT INTO leaders (span, measure, rank, trader, volume_usd, swaps, fees_usd, realized_pnl_usd, built_at_ms, \
+         proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd, net_volume_usd, wash_usd, counterparties) VALUES ('{span}', 'volume', {rank}, \
+         '{trader}', '{volume}', 3, '0.5', '-1', 77, '{proceeds}', '{without_basis}', '{basis_without_proceeds}', '2.5', '4', 7)"
+    )
+}
+
+/// The statements that let a position have sold and bought: it bought so much, and sold for these proceeds.
+pub(crate) fn traded_position(chain: &str, trader: &str, asset: &str, bought: &str, proceeds: &str) -> String {
+    format!(
+        "UPDATE positions SET bought_quantity = '{bought}', proceeds_usd = '{proceeds}' \
+         WHERE trader = '{trader}' AND chain = '{chain}' AND asset = '{asset}'"
+    )
+}
+
+/// The statement that inserts a drift.
+pub(crate) fn drift_row(chain: &str, address: &str, asset: &str, balance: i64, net: i64) -> String {
+    format!(
+        "INSERT INTO drift (chain, address, asset, balance, net, drift, taken_at) \
+         VALUES ('{chain}', '{address}', '{asset}', '{balance}', '{net}', '{}', 5)",
+        balance - net
+    )
+}
+
 /// The statements that insert a wallet with its balances.
 pub(crate) fn wallet_rows(chain: &str, address: &str, balances: &[(&str, &str)], taken_at: u64) -> Vec<String> {
     let mut rows = vec![format!(

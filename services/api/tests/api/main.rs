@@ -7,6 +7,7 @@ mod reads;
 mod costs;
 mod contract;
 mod rest;
+mod boards;
 mod chains;
 mod door;
 mod stopping;

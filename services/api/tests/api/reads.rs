@@ -1,6 +1,6 @@
 //! The queries of `Store`: the same rows give the same answers on both databases.
 
-use crate::ground::{Ground, event, folded_row, position_row, read_row, totals_row, trade, wallet_rows};
+use crate::ground::{Ground, event, folded_row, leader_row, position_row, read_row, totals_row, trade, wallet_rows};
 use api::store::Store;
 use api_domain::{AssetPage, Measure, StatusFilter, TradeFilter, TradeKey, TradeQuery, UserQuery, Window};
 use tape::{Status, Usd};
@@ -155,9 +155,7 @@ async fn numbers_are_ordered_as_numbers() {
         let store = Store::from_url(&ground.url()).unwrap();
         let rows = store.trades(&query(TradeFilter::default())).await.unwrap().rows;
         assert_eq!(rows.iter().map(|row| row.key.height).collect::<Vec<_>>(), [100, 10, 9]);
-        let leader = |rank: u32| {
-            format!("INSERT INTO leaders VALUES ('all', 'volume', {rank}, '0x{rank}', '1', 1, '0', '0', 1)")
-        };
+        let leader = |rank: u32| leader_row("all", rank, &format!("0x{rank}"), "1", ["0", "0", "0"]);
         ground.write("metrics", &[leader(2), leader(10), leader(1)]).await;
         let leaders = store.leaderboard(Window::All, Measure::Volume, 0, 9).await.unwrap();
         assert_eq!(leaders.iter().map(|leader| leader.rank).collect::<Vec<_>>(), [1, 2, 10]);

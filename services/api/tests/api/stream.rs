@@ -247,6 +247,7 @@ fn metrics(offset: u64, swaps: u64, asset: &str) -> Vec<u8> {
         realized_pnl_usd: "0".into(),
         proceeds_without_basis_usd: "0".into(),
         proceeds_usd: "0".into(),
+        basis_without_proceeds_usd: None,
     };
     wire::v1::metrics::encode(&MetricsUpdated {
         chain: "mock".into(),

@@ -1,6 +1,6 @@
 //! The figures of each user and of each position.
 
-use crate::amounts::Dollars;
+use crate::amounts::{Dollars, Quantity};
 use crate::entry::{Entry, Lot};
 use crate::holding::{Holding, Realized};
 use tape::Place;
@@ -14,6 +14,10 @@ pub struct Totals {
     pub swaps: u64,
     /// Swaps without a valuation; they are not in the volume.
     pub unvalued: u64,
+    /// Swaps with an implausible valuation; they are in no sum of amounts but the next.
+    pub implausible: u64,
+    /// What their valuations claim.
+    pub implausible_usd: Dollars,
     /// Cycles; they count in no other figure.
     pub cycles: u64,
     /// Platform fees.
@@ -38,6 +42,8 @@ pub struct Book {
     pub holding: Holding,
     /// What its live trades realized.
     pub realized: Realized,
+    /// How much its live trades bought with a known basis.
+    pub bought: Quantity,
     /// How many live trades it has.
     pub trades: u64,
     /// Decoration: the ticker.
@@ -61,9 +67,13 @@ impl Totals {
             return;
         }
         self.swaps += 1;
-        match &entry.notional {
-            Some(notional) => self.volume += notional,
-            None => self.unvalued += 1,
+        match (&entry.notional, &entry.implausible) {
+            (Some(notional), _) => self.volume += notional,
+            (None, Some(claimed)) => {
+                self.implausible += 1;
+                self.implausible_usd += claimed;
+            }
+            (None, None) => self.unvalued += 1,
         }
         if let Some(fee) = &entry.fee {
             self.fees += fee;
@@ -77,9 +87,13 @@ impl Totals {
             return;
         }
         self.swaps = self.swaps.saturating_sub(1);
-        match &entry.notional {
-            Some(notional) => self.volume -= notional,
-            None => self.unvalued = self.unvalued.saturating_sub(1),
+        match (&entry.notional, &entry.implausible) {
+            (Some(notional), _) => self.volume -= notional,
+            (None, Some(claimed)) => {
+                self.implausible = self.implausible.saturating_sub(1);
+                self.implausible_usd -= claimed;
+            }
+            (None, None) => self.unvalued = self.unvalued.saturating_sub(1),
         }
         if let Some(fee) = &entry.fee {
             self.fees -= fee;

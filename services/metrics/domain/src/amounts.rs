@@ -51,6 +51,12 @@ impl Dollars {
     }
 }
 
+/// Divides, rounding up.
+pub(crate) fn div_ceil(value: &BigUint, by: &BigUint) -> BigUint {
+    let quotient = value / by;
+    if &quotient * by == *value { quotient } else { quotient + 1_u32 }
+}
+
 /// Divides, rounding half to even.
 fn half_even(value: &BigUint, by: &BigUint) -> BigUint {
     let quotient = value / by;

@@ -7,10 +7,10 @@ use crate::changes::{RequestedChange, ResolvedChange, requested_changes};
 use crate::decoded::DecodedTrade;
 use crate::entry::BookKey;
 use crate::fold::{BatchOrigin, Ledger};
-use crate::holding::Method;
 use crate::ports::{CommitOutcome, Store};
 use crate::retention::Floors;
-use crate::tails::Tail;
+use crate::rules::BookRules;
+use crate::tails::{BookToRefold, Tail};
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -42,8 +42,8 @@ struct HeldPartitions {
 }
 
 impl HeldPartitions {
-    fn new(method: Method) -> Self {
-        Self { positions: BTreeMap::new(), ledger: Ledger::new(method), floors: Floors::default() }
+    fn new(rules: BookRules) -> Self {
+        Self { positions: BTreeMap::new(), ledger: Ledger::new(rules), floors: Floors::default() }
     }
 
     /// Where a batch was read, and the read positions that its fold is based on.
@@ -77,7 +77,8 @@ pub async fn follow(
         };
         match delivery {
             Delivery::Gained(partition) => {
-                let held = held_by_index.entry(partition.index).or_insert_with(|| HeldPartitions::new(store.method()));
+                let held =
+                    held_by_index.entry(partition.index).or_insert_with(|| HeldPartitions::new(store.rules().clone()));
                 held.positions.insert(partition.clone(), None);
                 seek_to_committed(&mut feed, store, held, [partition]).await?;
             }
@@ -163,9 +164,12 @@ async fn fold_and_commit(
 ) -> Result<CommitOutcome, Unavailable> {
     let events = &mut piece.events;
     let late: Vec<DecodedTrade> = events.extract_if(.., |event| held.floors.is_late(&event.entry)).collect();
+    for event in events.iter_mut() {
+        held.ledger.apply_rules(&mut event.entry);
+    }
     let requested = requested_changes(std::mem::take(events));
     let changes = resolve(store, &mut held.ledger, requested).await?;
-    let tails = load_tails(store, &held.ledger, &changes).await?;
+    let tails = load_tails(store, &mut held.ledger, &changes).await?;
     let facts = held.ledger.fold(held.origin_of(piece, count_by_chain(&late)), changes, tails);
     let outcome = store.commit(&facts).await?;
     held.positions.insert(facts.partition, Some(facts.next));
@@ -201,15 +205,32 @@ async fn resolve(
     Ok(changes)
 }
 
-/// The tails of the books that these changes make the fold go through again.
+/// The tails of the books that these changes make the fold go through again, and of those that take a basis over from
+/// them, and so on.
 async fn load_tails(
     store: &impl Store,
-    ledger: &Ledger,
+    ledger: &mut Ledger,
     changes: &[ResolvedChange],
 ) -> Result<Vec<(BookKey, Tail)>, Unavailable> {
-    let to_refold = ledger.books_to_refold(changes);
-    let tails = if to_refold.is_empty() { vec![] } else { store.load_tails(&to_refold).await? };
-    Ok(to_refold.into_iter().map(|refold| refold.book).zip(tails).collect())
+    let mut firsts = ledger.first_refolded(changes);
+    let mut tails: BTreeMap<BookKey, Tail> = BTreeMap::new();
+    loop {
+        let moved = firsts.take_moved();
+        if moved.is_empty() {
+            return Ok(tails.into_iter().collect());
+        }
+        let unknown = ledger.unknown_books(&moved);
+        if !unknown.is_empty() {
+            let accounts = store.load_accounts(&[], &unknown).await?;
+            ledger.remember((vec![], unknown), accounts);
+        }
+        let to_refold = ledger.books_to_refold(moved);
+        let loaded = store.load_tails(&to_refold).await?;
+        for (BookToRefold { book, .. }, tail) in to_refold.into_iter().zip(loaded) {
+            firsts.note_downstream(&book, &tail);
+            tails.insert(book, tail);
+        }
+    }
 }
 
 /// The number of events of each chain.

@@ -24,6 +24,8 @@ pub struct EventDetails {
     pub kind: String,
     /// The venues it crossed, each once, in the order of its legs.
     pub venues: Vec<String>,
+    /// The pools it crossed, each once, in the order of its legs.
+    pub pools: Vec<String>,
     /// The text of the event exactly as it was published.
     pub raw_text: String,
 }
@@ -37,12 +39,15 @@ impl From<TradeRecord> for DecodedTrade {
 
 impl EventDetails {
     fn from_trade(trade: Trade, raw_text: String) -> Self {
-        let mut venues: Vec<String> = vec![];
+        let (mut venues, mut pools): (Vec<String>, Vec<String>) = (vec![], vec![]);
         for leg in trade.legs {
             if !venues.contains(&leg.venue) {
                 venues.push(leg.venue);
             }
+            if !pools.contains(&leg.pool) {
+                pools.push(leg.pool);
+            }
         }
-        Self { kind: trade.kind, venues, raw_text }
+        Self { kind: trade.kind, venues, pools, raw_text }
     }
 }

@@ -1,6 +1,7 @@
 //! What the book needs of a trade: the user, the place in the chain, the two sides, the worth.
 
 use crate::amounts::{Dollars, Quantity, quantity_from_raw};
+use crate::holding::KnownPart;
 use std::sync::Arc;
 use tape::{Place, Side, Trade};
 
@@ -61,7 +62,7 @@ pub struct Lot {
     pub raw: Quantity,
     /// Whether it is cash, which makes no position.
     pub quote: bool,
-    /// Decoration: the ticker; not kept with stored trades.
+    /// Decoration: the ticker, which was cleaned when it was read; not kept with stored trades.
     pub symbol: Option<String>,
     /// Decoration: fractional digits; not kept with stored trades.
     pub decimals: Option<u8>,
@@ -86,6 +87,8 @@ pub struct Entry {
     pub notional: Option<Dollars>,
     /// The worth of its platform fees.
     pub fee: Option<Dollars>,
+    /// What an implausible valuation claims: such a trade has no other worth and no fee.
+    pub implausible: Option<Dollars>,
     /// The platform it belongs to.
     pub platform: Option<String>,
 }
@@ -117,6 +120,7 @@ impl Entry {
             bought: lot(&trade.bought),
             notional: trade.valuation.as_ref().map(|valuation| valuation.notional.into()),
             fee: trade.valuation.as_ref().and_then(|valuation| valuation.fee).map(Into::into),
+            implausible: None,
             platform: trade.platform.clone(),
         }
     }
@@ -144,10 +148,28 @@ impl Entry {
         }
     }
 
+    /// Whether a side changes a book.
+    pub(crate) fn has_position(&self, side: TradeSide) -> bool {
+        !self.cycle && !self.lot(side).quote
+    }
+
     /// The sides that change a book: none of a cycle, and none that is cash.
     pub fn sides(&self) -> impl Iterator<Item = (TradeSide, &Lot)> {
         let sides = TradeSide::BOTH.into_iter().map(|side| (side, self.lot(side)));
-        sides.filter(|(_, lot)| !self.cycle && !lot.quote)
+        sides.filter(|(side, _)| self.has_position(*side))
+    }
+
+    /// Whether it is a swap without a worth that pays for a position with a position: its basis is handed on.
+    pub fn hands_basis_on(&self) -> bool {
+        self.notional.is_none() && !self.cycle && !self.sold.quote && !self.bought.quote
+    }
+
+    /// The part of its purchase whose cost is known; `released` is what its sale took, where it has no worth.
+    pub(crate) fn known_purchase(&self, released: &KnownPart) -> KnownPart {
+        match &self.notional {
+            Some(worth) => KnownPart { quantity: self.bought.raw.clone(), basis: worth.clone() },
+            None => released.handed_on(&self.sold.raw, &self.bought.raw),
+        }
     }
 
     /// The side by which it changes the book of an asset.
@@ -157,12 +179,11 @@ impl Entry {
 }
 
 fn lot(side: &Side) -> Lot {
-    let clean = |symbol: &&String| !symbol.is_empty() && !symbol.chars().any(char::is_control);
     Lot {
         asset: side.asset.as_str().into(),
         raw: quantity_from_raw(side.raw),
         quote: side.quote,
-        symbol: side.symbol.as_ref().filter(clean).cloned(),
+        symbol: side.symbol.clone(),
         decimals: side.decimals,
     }
 }

@@ -1,18 +1,18 @@
 //! The fold: what a batch changes about users, positions and the effects of the trades around it. Pure.
 //!
-//! It goes user by user, and for each user book by book, so that neither is looked up for each trade. A trade above
+//! It goes user by user, so that users are not looked up for each trade. A trade above
 //! everything that its user ever stored is folded onto the newest holding. A book from which a trade is removed, or to
 //! which one is added below that, is folded again from the checkpoint before it, once per batch. Totals change by the
 //! difference of the effects, so no calculation is ever reversed.
 
 use crate::account::{Book, User};
-use crate::books::{AddedTrade, BookChange, FoldOutput};
+use crate::books::{FoldOutput, UserFold};
 use crate::changes::{RequestedChange, ResolvedChange};
-use crate::entry::{BookKey, Entry, TradeKey, UserKey};
-use crate::holding::Method;
+use crate::entry::{BookKey, Entry, TradeKey, TradeOrder, UserKey};
 use crate::hours::{Hours, fee_deltas};
 use crate::ports::{Accounts, BookFacts, Effects, TradeRow};
-use crate::tails::{BookToRefold, Tail};
+use crate::rules::BookRules;
+use crate::tails::{BookToRefold, FirstRefolded, Tail};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tape::Partition;
@@ -39,7 +39,7 @@ pub(crate) struct BatchOrigin {
 /// The users and positions of one partition index as last committed, as far as they were needed.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    method: Method,
+    rules: BookRules,
     accounts: HashMap<UserKey, Account>,
 }
 
@@ -51,14 +51,19 @@ struct Account {
 }
 
 impl Ledger {
-    /// An empty ledger for books with this cost method.
-    pub(crate) fn new(method: Method) -> Self {
-        Self { method, ..Self::default() }
+    /// An empty ledger for books with these rules.
+    pub(crate) fn new(rules: BookRules) -> Self {
+        Self { rules, ..Self::default() }
+    }
+
+    /// Applies the rules of the books to a trade that was decoded without them.
+    pub(crate) fn apply_rules(&self, entry: &mut Entry) {
+        self.rules.apply(entry);
     }
 
     /// Forgets everything; it is loaded again as needed.
     pub(crate) fn forget(&mut self) {
-        *self = Self::new(self.method);
+        self.accounts.clear();
     }
 
     /// How many users and positions are remembered.
@@ -111,30 +116,36 @@ impl Ledger {
         missing.into_iter().map(book_key).collect()
     }
 
-    /// The books to fold again, each from the first trade that is removed, or added below what is stored.
-    pub(crate) fn books_to_refold(&self, changes: &[ResolvedChange]) -> Vec<BookToRefold> {
-        let mut firsts: BTreeMap<(&UserKey, &Arc<str>), &Entry> = BTreeMap::new();
+    /// The first trades from which books must be folded again: those that are removed, and those that are added below
+    /// what is stored.
+    pub(crate) fn first_refolded(&self, changes: &[ResolvedChange]) -> FirstRefolded {
         let removed = changes.iter().filter_map(ResolvedChange::removed).map(|previous| &previous.entry);
         let possibly_stored = changes.iter().filter(|change| change.possibly_stored);
         let below = possibly_stored.filter_map(ResolvedChange::added).filter(|entry| self.may_be_stored(entry));
+        let mut firsts = FirstRefolded::default();
         for entry in removed.chain(below) {
-            for book in books_of(entry) {
-                let first = firsts.entry(book).or_insert(entry);
-                if entry.order < first.order {
-                    *first = entry;
-                }
-            }
+            entry.sides().for_each(|(_, lot)| firsts.note(entry, &lot.asset));
         }
-        let to_refold = |((user, asset), first): ((&UserKey, &Arc<str>), &Entry)| BookToRefold {
-            book: book_key((user, asset)),
-            first: first.order.clone(),
-            time_ms: first.time_ms,
-            trades: self.accounts.get(user).and_then(|account| account.books.get(asset)).map_or(0, |book| book.trades),
-        };
-        firsts.into_iter().map(to_refold).collect()
+        firsts
     }
 
-    /// Folds the changes; `tails` are those of the books from [`Ledger::books_to_refold`].
+    /// Which of these books must be loaded before their tails can be.
+    pub(crate) fn unknown_books(&self, books: &[(BookKey, (TradeOrder, u64))]) -> Vec<BookKey> {
+        let known = |key: &BookKey| self.accounts.get(&key.user).is_some_and(|one| one.books.contains_key(&key.asset));
+        books.iter().map(|(key, _)| key).filter(|key| !known(key)).cloned().collect()
+    }
+
+    /// What a store is asked for the tails of these books.
+    pub(crate) fn books_to_refold(&self, books: Vec<(BookKey, (TradeOrder, u64))>) -> Vec<BookToRefold> {
+        let to_refold = |(book, (first, time_ms)): (BookKey, (TradeOrder, u64))| {
+            let account = self.accounts.get(&book.user);
+            let trades = account.and_then(|account| account.books.get(&book.asset)).map_or(0, |book| book.trades);
+            BookToRefold { book, first, time_ms, trades }
+        };
+        books.into_iter().map(to_refold).collect()
+    }
+
+    /// Folds the changes; `tails` are those of the books that are folded again.
     pub(crate) fn fold(
         &mut self,
         origin: BatchOrigin,
@@ -158,19 +169,16 @@ impl Ledger {
             fees: vec![],
         };
         let mut effects = vec![Effects::default(); changes.len()];
-        let mut tails: HashMap<BookKey, Tail> = tails.into_iter().collect();
+        let mut tails = tails_by_user(tails);
         for (key, mine) in by_user(&changes) {
             let Account { user, books } = self.accounts.entry(key.clone()).or_default();
             let mut hours = Hours::from_changes(key, &mine);
+            let tails = tails.remove(key).unwrap_or_default();
+            let mut fold = UserFold::begin(self.rules.method, books, &mine, &tails, &mut hours);
             let mut output =
                 FoldOutput { effects: &mut effects, changed: &mut facts.changed_effects, hours: &mut hours };
-            for (asset, change) in book_changes(&mine) {
-                let key = BookKey { user: key.clone(), asset: Arc::clone(asset) };
-                let book = books.entry(Arc::clone(asset)).or_default();
-                let difference = change.fold(self.method, (asset, book), tails.remove(&key), &mut output);
-                user.totals.realized.add(&difference);
-                facts.books.push((key, book.clone()));
-            }
+            user.totals.realized.add(&fold.fold(&mut output));
+            fold.finish(key, books, &mut facts.books);
             update_totals(user, &mine);
             facts.users.push((key.clone(), user.clone()));
             facts.hours.extend(hours.into_deltas());
@@ -210,22 +218,13 @@ fn by_user(changes: &[ResolvedChange]) -> Vec<(&UserKey, Vec<(usize, &ResolvedCh
     users
 }
 
-/// The changes of each book of one user.
-fn book_changes<'a>(changes: &[(usize, &'a ResolvedChange)]) -> BTreeMap<&'a Arc<str>, BookChange<'a>> {
-    let mut books: BTreeMap<&Arc<str>, BookChange<'_>> = BTreeMap::new();
-    for (at, change) in changes {
-        if let Some(previous) = change.removed() {
-            previous.entry.sides().for_each(|(_, lot)| books.entry(&lot.asset).or_default().remove(&previous.entry));
-        }
-        for entry in change.transient() {
-            entry.sides().for_each(|(_, lot)| books.entry(&lot.asset).or_default().add_transient(lot, entry));
-        }
-        if let Some(entry) = change.added() {
-            let added = |side| AddedTrade { at: *at, entry, side };
-            entry.sides().for_each(|(side, lot)| books.entry(&lot.asset).or_default().add(added(side)));
-        }
+/// The tails of each user, by asset.
+fn tails_by_user(tails: Vec<(BookKey, Tail)>) -> HashMap<UserKey, Vec<(Arc<str>, Tail)>> {
+    let mut users: HashMap<UserKey, Vec<(Arc<str>, Tail)>> = HashMap::new();
+    for (BookKey { user, asset }, tail) in tails {
+        users.entry(user).or_default().push((asset, tail));
     }
-    books
+    users
 }
 
 /// The books that a trade belongs to.

@@ -7,9 +7,12 @@
 //!   last one in part. The rest stays, so rounding neither creates nor loses a unit. A sale that empties the known part
 //!   releases all of the remaining basis.
 //! * Proceeds are divided between the known part and the rest by quantity; the rest gets what rounding leaves.
-//! * A purchase without a worth is held with an unknown basis and in no parcel.
+//! * A swap without a worth realizes nothing: what it sells hands its basis on to what it buys. As large a part of the
+//!   purchase is known as of the sale was, rounded up, so that a basis is never held by nothing; the rest has an
+//!   unknown basis and is in no parcel. FIFO holds what was taken over as one parcel of the new trade.
+//! * Where a swap without a worth buys cash, nothing takes the basis over: it is counted as basis without proceeds.
 
-use crate::amounts::{Dollars, Quantity};
+use crate::amounts::{Dollars, Quantity, div_ceil};
 use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
@@ -41,6 +44,15 @@ pub struct Parcel {
     pub basis: Dollars,
 }
 
+/// The part of a sale or a purchase whose cost is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownPart {
+    /// How much.
+    pub quantity: Quantity,
+    /// What it cost.
+    pub basis: Dollars,
+}
+
 /// What a position holds. **Invariant:** the basis is never negative, and parcels, where there are any, add up to the
 /// known quantity and its basis.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +76,8 @@ pub struct Realized {
     pub proceeds: Dollars,
     /// Proceeds of the part without a known basis.
     pub without_basis: Dollars,
+    /// What had cost what was sold for cash without a worth.
+    pub basis_without_proceeds: Dollars,
 }
 
 /// The result of a sale.
@@ -73,6 +87,8 @@ pub struct Sale {
     pub realized: Realized,
     /// The parcels that it took, oldest first; always empty with the average method.
     pub taken: Vec<Parcel>,
+    /// What it took of the known part.
+    pub known: KnownPart,
 }
 
 impl Method {
@@ -100,17 +116,14 @@ impl FromStr for Method {
 }
 
 impl Holding {
-    /// Adds a purchase; without a worth it is held with an unknown basis.
-    pub fn buy(&mut self, method: Method, trade: &Arc<str>, raw: &Quantity, worth: Option<&Dollars>) {
-        let Some(worth) = worth else {
-            self.unknown += raw;
-            return;
-        };
-        self.quantity += raw;
-        self.basis += worth;
-        if method == Method::Fifo {
-            let trade = Arc::clone(trade);
-            self.parcels.push_back(Parcel { trade, quantity: raw.clone(), basis: worth.clone() });
+    /// Adds a purchase; what is not in its known part is held with an unknown basis.
+    pub fn buy(&mut self, method: Method, trade: &Arc<str>, raw: &Quantity, known: &KnownPart) {
+        self.quantity += &known.quantity;
+        self.unknown += raw - &known.quantity;
+        self.basis += &known.basis;
+        if method == Method::Fifo && !known.is_empty() {
+            let KnownPart { quantity, basis } = known.clone();
+            self.parcels.push_back(Parcel { trade: Arc::clone(trade), quantity, basis });
         }
     }
 
@@ -130,10 +143,12 @@ impl Holding {
         self.quantity -= &known;
         self.unknown -= rest;
         self.basis -= &released;
-        let Some(worth) = worth else { return Sale { realized: Realized::default(), taken } };
-        let proceeds = worth.part(&known, raw);
-        let realized = Realized { pnl: &proceeds - &released, without_basis: worth - &proceeds, proceeds };
-        Sale { realized, taken }
+        let realized = worth.map_or_else(Realized::default, |worth| {
+            let proceeds = worth.part(&known, raw);
+            let (pnl, without_basis) = (&proceeds - &released, worth - &proceeds);
+            Realized { pnl, proceeds, without_basis, basis_without_proceeds: Dollars::ZERO }
+        });
+        Sale { realized, taken, known: KnownPart { quantity: known, basis: released } }
     }
 
     /// A copy without parcels.
@@ -165,12 +180,30 @@ impl Holding {
     }
 }
 
+impl KnownPart {
+    /// Whether it is nothing that cost nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The known part of a purchase of `bought` that was paid with `sold`, of which this was the known part.
+    #[must_use]
+    pub fn handed_on(&self, sold: &Quantity, bought: &Quantity) -> Self {
+        if *sold == Quantity::ZERO {
+            return Self { quantity: Quantity::ZERO, basis: self.basis.clone() };
+        }
+        let quantity = div_ceil(&(bought * &self.quantity), sold);
+        Self { quantity, basis: self.basis.clone() }
+    }
+}
+
 impl Realized {
     /// Adds other figures.
     pub fn add(&mut self, other: &Self) {
         self.pnl += &other.pnl;
         self.proceeds += &other.proceeds;
         self.without_basis += &other.without_basis;
+        self.basis_without_proceeds += &other.basis_without_proceeds;
     }
 
     /// Subtracts other figures.
@@ -178,6 +211,7 @@ impl Realized {
         self.pnl -= &other.pnl;
         self.proceeds -= &other.proceeds;
         self.without_basis -= &other.without_basis;
+        self.basis_without_proceeds -= &other.basis_without_proceeds;
     }
 }
 
@@ -197,9 +231,10 @@ mod tests {
         let mut sales = vec![];
         for (at, step) in steps.split_whitespace().enumerate() {
             let (raw, worth) = step[1..].split_once('@').unwrap();
-            let (raw, worth) = (raw.parse().unwrap(), (worth != "?").then(|| usd(worth)));
+            let (raw, worth) = (raw.parse::<Quantity>().unwrap(), (worth != "?").then(|| usd(worth)));
             if step.starts_with('b') {
-                holding.buy(method, &format!("{at}").into(), &raw, worth.as_ref());
+                let known = worth.map(|basis| KnownPart { quantity: raw.clone(), basis }).unwrap_or_default();
+                holding.buy(method, &format!("{at}").into(), &raw, &known);
             } else {
                 sales.push(holding.sell(method, &raw, worth.as_ref()));
             }
@@ -292,6 +327,17 @@ mod tests {
             check(method, "s0@5", ("0", "0", "0"), &[("0", "5")]);
             check(method, "b10@10 s0@5", ("10", "0", "10"), &[("0", "5")]);
             check(method, "b0@7 b10@10 s10@20", ("0", "0", "0"), &[("3", "0")]);
+        }
+    }
+
+    #[test]
+    fn a_basis_is_handed_on_with_its_part_of_the_purchase() {
+        let known = |quantity: u32, basis: &str| KnownPart { quantity: quantity.into(), basis: usd(basis) };
+        let raw = |number: u32| Quantity::from(number);
+        let table = [(10, 10, 7, 7), (5, 10, 7, 4), (1, 10, 1, 1), (0, 10, 7, 0), (10, 10, 0, 0), (0, 0, 7, 0)];
+        for (part, sold, bought, expected) in table {
+            let handed_on = known(part, "9").handed_on(&raw(sold), &raw(bought));
+            assert_eq!(handed_on, known(expected, "9"), "{part} of {sold} for {bought}");
         }
     }
 

@@ -24,6 +24,10 @@ pub struct HourDelta {
     pub swaps: i64,
     /// Swaps without a valuation.
     pub unvalued: i64,
+    /// Swaps with an implausible valuation; they are in no sum of amounts but the next.
+    pub implausible: i64,
+    /// What their valuations claim.
+    pub implausible_usd: Dollars,
     /// Cycles; in no other figure.
     pub cycles: i64,
     /// Platform fees.
@@ -65,6 +69,8 @@ impl HourDelta {
         self.volume += &other.volume;
         self.swaps += other.swaps;
         self.unvalued += other.unvalued;
+        self.implausible += other.implausible;
+        self.implausible_usd += &other.implausible_usd;
         self.cycles += other.cycles;
         self.fees += &other.fees;
         self.realized.add(&other.realized);
@@ -82,9 +88,13 @@ impl HourDelta {
         }
         self.swaps += sign;
         let money = |to: &mut Dollars, usd: &Dollars| if sign > 0 { *to += usd } else { *to -= usd };
-        match &entry.notional {
-            Some(notional) => money(&mut self.volume, notional),
-            None => self.unvalued += sign,
+        match (&entry.notional, &entry.implausible) {
+            (Some(notional), _) => money(&mut self.volume, notional),
+            (None, Some(claimed)) => {
+                self.implausible += sign;
+                money(&mut self.implausible_usd, claimed);
+            }
+            (None, None) => self.unvalued += sign,
         }
         if let Some(fee) = &entry.fee {
             money(&mut self.fees, fee);

@@ -1,9 +1,9 @@
 //! The book: volume, fees, positions and realized PnL of every user, as a function of the live trades in chain order.
 //!
 //! Read in this order: `amounts` (exact arithmetic), `holding` (one position, by either cost method), `entry` (what the
-//! book needs of a trade), `decoded` (an event, decoded), `account` (the figures of users and positions), `changes`
-//! (what a batch requests for each trade), `hours` (what windows are summed from), `books` (what a batch does to one
-//! position), `tails` (the part of a book that is folded again), `fold` (what a batch changes in all), [`retention`]
+//! book needs of a trade), `decoded` (an event, decoded), `rules` (what is stored with a book), `account` (the figures of users and positions), `changes`
+//! (what a batch requests for each trade), `hours` (what windows are summed from), `flows` (what of an hour's volume stays), `books` (what a batch does to the
+//! positions of a user), `tails` (the part of a book that is folded again), `fold` (what a batch changes in all), [`retention`]
 //! (dropping old trades), `ports` (the store), `app` (following the feed).
 //!
 //! **Invariant:** however trades are applied, reverted, repeated, reordered or split into batches, the book equals a
@@ -13,9 +13,11 @@ mod amounts;
 mod holding;
 mod entry;
 mod decoded;
+mod rules;
 mod account;
 mod changes;
 mod hours;
+mod flows;
 mod tails;
 mod books;
 mod fold;
@@ -29,8 +31,10 @@ pub use amounts::{Dollars, NotDollars, Quantity, display_quantity};
 pub use app::{Limits, follow};
 pub use decoded::{DecodedTrade, EventDetails};
 pub use entry::{BookKey, Entry, Lot, TradeKey, TradeOrder, TradeSide, UserKey};
-pub use holding::{Holding, Method, NotAMethod, Parcel, Realized, Sale};
+pub use flows::{FlowTrade, HourFlows};
+pub use holding::{Holding, KnownPart, Method, NotAMethod, Parcel, Realized, Sale};
 pub use hours::{FeeDelta, FeeKey, HourDelta, HourKey};
 pub use ports::{Accounts, BookFacts, ChangedEffect, CommitOutcome, Effect, Effects, Store, StoredTrade, TradeRow};
 pub use retention::{Floors, PruneOutcome, Retention};
+pub use rules::BookRules;
 pub use tails::{BookToRefold, Tail};

@@ -6,6 +6,7 @@ use crate::holding::Method;
 use crate::hours::{FeeDelta, FeeKey, HourDelta, HourKey};
 use crate::ports::{Accounts, BookFacts, CommitOutcome, Effects, Store, StoredTrade, TradeRow};
 use crate::retention::{Floors, PruneOutcome, Retention, dropped_block_times, not_final};
+use crate::rules::BookRules;
 use crate::tails::{BookToRefold, Tail};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ use tape::{Partition, Unavailable};
 /// A store whose contents end with the process.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    method: Method,
+    rules: BookRules,
     state: Mutex<MemoryState>,
 }
 
@@ -42,7 +43,12 @@ pub struct MemoryState {
 impl MemoryStore {
     /// An empty store for books with this cost method.
     pub fn with_method(method: Method) -> Self {
-        Self { method, state: Mutex::default() }
+        Self::with_rules(method.into())
+    }
+
+    /// An empty store for books with these rules.
+    pub fn with_rules(rules: BookRules) -> Self {
+        Self { rules, state: Mutex::default() }
     }
 
     /// A copy of everything that the store holds.
@@ -56,8 +62,8 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn method(&self) -> Method {
-        self.method
+    fn rules(&self) -> &BookRules {
+        &self.rules
     }
 
     async fn read_position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {

@@ -3,10 +3,12 @@
 use crate::account::{Book, User};
 use crate::decoded::EventDetails;
 use crate::entry::{BookKey, Entry, TradeKey, TradeSide, UserKey};
-use crate::holding::{Holding, Method, Parcel, Realized};
+use crate::holding::{Holding, KnownPart, Method, Parcel, Realized};
 use crate::hours::{FeeDelta, FeeKey, HourDelta, HourKey};
 use crate::retention::Floors;
+use crate::rules::BookRules;
 use crate::tails::{BookToRefold, Tail};
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::Arc;
 use tape::{Partition, Unavailable};
@@ -18,6 +20,8 @@ pub struct Effect {
     pub realized: Realized,
     /// The parcels that a sale took; always empty with the average method.
     pub taken: Vec<Parcel>,
+    /// What a sale without a worth took of the known part; always empty for others.
+    pub released: KnownPart,
     /// What the book held afterwards; its parcels only where this is a checkpoint.
     pub after: Holding,
     /// How many live trades the book had afterwards, this one included.
@@ -138,6 +142,14 @@ impl BookFacts {
         self.partition.positions_match(self.from, &self.companions, committed)
     }
 
+    /// The hours in which trades came or went, each once, in an order that every commit keeps.
+    pub fn changed_hours(&self) -> Vec<(&UserKey, u64)> {
+        let hours: HashSet<_> = self.trade_rows.iter().map(|row| (&row.entry.user, row.entry.hour())).collect();
+        let mut hours: Vec<_> = hours.into_iter().collect();
+        hours.sort_unstable();
+        hours
+    }
+
     /// The sum of the read positions of this partition index over all topics: it grows with every commit about their
     /// users.
     pub fn as_of(&self) -> u64 {
@@ -157,8 +169,12 @@ pub enum CommitOutcome {
 
 /// Where the book is stored.
 pub trait Store: Send + Sync {
+    /// The rules of its books.
+    fn rules(&self) -> &BookRules;
     /// The cost method of its books.
-    fn method(&self) -> Method;
+    fn method(&self) -> Method {
+        self.rules().method
+    }
     /// The next position to read in a partition; none if it was never read.
     fn read_position(&self, partition: &Partition) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
     /// Below which block time and heights trades were dropped.

@@ -6,9 +6,11 @@
 //! of the checkpoint and the trades read after it add up to the whole book, nothing is missing. Price: a number with
 //! each side; a book whose block times go backwards is read as a whole.
 
-use crate::entry::{BookKey, TradeOrder};
+use crate::entry::{BookKey, Entry, TradeOrder};
 use crate::holding::Holding;
 use crate::ports::{Effect, StoredTrade};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A book that must be folded again because a trade is removed from it, or added below others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,40 @@ pub struct BookToRefold {
     pub time_ms: u64,
     /// How many live trades the book has, as last committed.
     pub trades: u64,
+}
+
+/// By book, the first trade from which it must be folded again, with the time of its block.
+#[derive(Debug, Default)]
+pub(crate) struct FirstRefolded {
+    firsts: BTreeMap<BookKey, (TradeOrder, u64)>,
+    /// Books whose first trade is new or earlier than before.
+    moved: BTreeSet<BookKey>,
+}
+
+impl FirstRefolded {
+    /// Notes that the book of an asset must be folded again from a trade on.
+    pub(crate) fn note(&mut self, entry: &Entry, asset: &Arc<str>) {
+        let key = BookKey { user: entry.user.clone(), asset: Arc::clone(asset) };
+        if self.firsts.get(&key).is_none_or(|(first, _)| entry.order < *first) {
+            self.firsts.insert(key.clone(), (entry.order.clone(), entry.time_ms));
+            self.moved.insert(key);
+        }
+    }
+
+    /// The books whose tails must be loaded, or loaded from an earlier trade on than before.
+    pub(crate) fn take_moved(&mut self) -> Vec<(BookKey, (TradeOrder, u64))> {
+        let moved = std::mem::take(&mut self.moved);
+        moved.into_iter().filter_map(|key| Some((key.clone(), self.firsts.get(&key)?.clone()))).collect()
+    }
+
+    /// Notes the books that take a basis over from this one, by trades of its tail that are folded again.
+    pub(crate) fn note_downstream(&mut self, book: &BookKey, tail: &Tail) {
+        let Some((first, _)) = self.firsts.get(book).cloned() else { return };
+        let again = tail.trades.iter().map(|stored| &stored.entry).filter(|entry| entry.order >= first);
+        for entry in again.filter(|entry| entry.hands_basis_on() && entry.sold.asset == book.asset) {
+            self.note(entry, &entry.bought.asset);
+        }
+    }
 }
 
 /// The part of a book after its last checkpoint before some trade.
@@ -61,9 +97,8 @@ impl BookToRefold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entry::{Entry, Lot, UserKey};
+    use crate::entry::{Lot, UserKey};
     use crate::ports::Effects;
-    use std::sync::Arc;
     use tape::Place;
 
     /// A purchase at a height, after which its book has `trades` trades.
@@ -84,10 +119,12 @@ mod tests {
             bought: lot("cat", false),
             notional: None,
             fee: None,
+            implausible: None,
             platform: None,
         };
         let after = Holding { unknown: trades.to_string().parse().unwrap(), ..Holding::default() };
-        let bought = Effect { realized: <_>::default(), taken: vec![], after, trades, checkpoint };
+        let (realized, taken, released) = <_>::default();
+        let bought = Effect { realized, taken, released, after, trades, checkpoint };
         StoredTrade { entry, live: true, effects: Effects { sold: None, bought: Some(bought) } }
     }
 

@@ -7,15 +7,15 @@ mod trades;
 
 use metrics_domain::memory::{MemoryState, MemoryStore};
 use metrics_domain::{
-    Book, BookKey, Dollars, Entry, FeeDelta, FeeKey, HourDelta, HourKey, Limits, Method, Quantity, Realized, Totals,
-    TradeSide, UserKey,
+    Book, BookKey, BookRules, Dollars, Entry, FeeDelta, FeeKey, HourDelta, HourKey, KnownPart, Limits, Method,
+    Quantity, Realized, Sale, Totals, TradeSide, UserKey,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tape::{Event, Trade, Usd, Valuation};
-use trades::{Sketch, batches, event, present, run, sketch, trade};
+use trades::{Sketch, batches, event, is_cash, is_implausible, present, run, sketch, strict_rules, trade};
 
 impl Sketch {
     /// A swap of nothing for nothing, to be filled in by the test.
@@ -40,7 +40,9 @@ impl Sketch {
 fn from_scratch(trades: &[Trade], method: Method) -> MemoryState {
     let mut state = MemoryState::default();
     for trade in trades {
-        let entry = Entry::from_trade(trade);
+        let mut entry = Entry::from_trade(trade);
+        (entry.sold.quote, entry.bought.quote) = (is_cash(trade, &trade.sold), is_cash(trade, &trade.bought));
+        let claimed = is_implausible(trade).then(|| entry.notional.take().max(entry.fee.take()).unwrap());
         let totals = &mut state.users.entry(entry.user.clone()).or_default().totals;
         let hour = state.hours.entry(HourKey { user: entry.user.clone(), hour: entry.hour() }).or_default();
         if entry.cycle {
@@ -51,8 +53,12 @@ fn from_scratch(trades: &[Trade], method: Method) -> MemoryState {
         let worth = entry.notional.as_ref();
         totals.swaps += 1;
         hour.swaps += 1;
-        totals.unvalued += u64::from(worth.is_none());
-        hour.unvalued += i64::from(worth.is_none());
+        totals.unvalued += u64::from(worth.is_none() && claimed.is_none());
+        hour.unvalued += i64::from(worth.is_none() && claimed.is_none());
+        totals.implausible += u64::from(claimed.is_some());
+        hour.implausible += i64::from(claimed.is_some());
+        totals.implausible_usd += claimed.as_ref().unwrap_or(&Dollars::ZERO);
+        hour.implausible_usd += claimed.as_ref().unwrap_or(&Dollars::ZERO);
         totals.volume += worth.unwrap_or(&Dollars::ZERO);
         hour.volume += worth.unwrap_or(&Dollars::ZERO);
         if let Some(fee) = &entry.fee {
@@ -63,17 +69,28 @@ fn from_scratch(trades: &[Trade], method: Method) -> MemoryState {
             day.usd += fee;
             day.trades += 1;
         }
+        let mut released = KnownPart::default();
         for (side, lot) in entry.sides() {
             let key = BookKey { user: entry.user.clone(), asset: Arc::clone(&lot.asset) };
             let book = state.books.entry(key).or_default();
             book.trades += 1;
             if side == TradeSide::Sold {
-                let realized = book.holding.sell(method, &lot.raw, worth).realized;
+                let Sale { mut realized, known, .. } = book.holding.sell(method, &lot.raw, worth);
+                if worth.is_none() && entry.bought.quote {
+                    realized.basis_without_proceeds = known.basis;
+                } else if worth.is_none() {
+                    released = known;
+                }
                 book.realized.add(&realized);
                 totals.realized.add(&realized);
                 hour.realized.add(&realized);
             } else {
-                book.holding.buy(method, &entry.order.id, &lot.raw, worth);
+                let known = match worth {
+                    Some(worth) => KnownPart { quantity: lot.raw.clone(), basis: worth.clone() },
+                    None => released.handed_on(&entry.sold.raw, &lot.raw),
+                };
+                book.holding.buy(method, &entry.order.id, &lot.raw, &known);
+                book.bought += known.quantity;
             }
         }
     }
@@ -94,7 +111,7 @@ fn figures(state: MemoryState) -> BookFigures {
 }
 
 fn check(events: &[Event], cuts: &[usize], limits: Limits, method: Method) {
-    let store = MemoryStore::with_method(method);
+    let store = MemoryStore::with_rules(strict_rules(method));
     run(batches(events, cuts), &store, limits);
     let state = store.state();
     let live: Vec<String> = present(events).iter().map(Trade::id).collect();
@@ -105,7 +122,7 @@ fn check(events: &[Event], cuts: &[usize], limits: Limits, method: Method) {
     effects_add_up(&state);
     assert_eq!(figures(state.clone()), figures(from_scratch(&present(events), method)));
     // Everything stored, rows of reverted trades and decoration included, is the same for every split into batches.
-    let one_by_one = MemoryStore::with_method(method);
+    let one_by_one = MemoryStore::with_rules(strict_rules(method));
     run(batches(events, &vec![1; events.len()]), &one_by_one, Limits { events: 1, remembered: 0 });
     assert_eq!(state, one_by_one.state());
 }
@@ -274,6 +291,90 @@ fn token_for_token_is_a_sale_and_a_purchase() {
     assert_eq!((held[1].0, held[1].1.holding.basis.to_string()), ("asset3", "25".to_owned()));
     let totals = &state.users.values().next().unwrap().totals;
     assert_eq!((totals.volume.to_string(), totals.swaps), ("35".to_owned(), 2), "volume counts a trade once");
+}
+
+/// A history in which trades with an empty text of dollars are not valued.
+fn partly_valued(lines: &[(u8, u32, u8, u32, &str)]) -> Vec<Trade> {
+    let valued = lines.iter().map(|(a, b, c, d, usd)| (*a, *b, *c, *d, if usd.is_empty() { "0" } else { *usd }));
+    let mut trades = history(&valued.collect::<Vec<_>>());
+    for (trade, (.., usd)) in trades.iter_mut().zip(lines) {
+        trade.valuation = trade.valuation.take().filter(|_| !usd.is_empty());
+    }
+    trades
+}
+
+/// Realized PnL, proceeds, proceeds without basis and basis without proceeds of the only user.
+fn realized(state: &MemoryState) -> [String; 4] {
+    let one = &state.users.values().next().unwrap().totals.realized;
+    [&one.pnl, &one.proceeds, &one.without_basis, &one.basis_without_proceeds].map(ToString::to_string)
+}
+
+#[test]
+fn an_unvalued_swap_hands_its_basis_on() {
+    for method in [Method::Average, Method::Fifo] {
+        let shown = |lines: &[(u8, u32, u8, u32, &str)]| realized(&played(&applies(&partly_valued(lines)), method));
+        let direct = shown(&[(0, 1, 2, 100, "1000"), (2, 100, 0, 1, "10")]);
+        assert_eq!(direct, ["-990", "10", "0", "0"]);
+        let through_one = shown(&[(0, 1, 2, 100, "1000"), (2, 100, 3, 7, ""), (3, 7, 0, 1, "10")]);
+        assert_eq!(through_one, direct, "the loss stays");
+        let back = [(0, 1, 2, 100, "1000"), (2, 100, 3, 7, ""), (3, 7, 2, 9, ""), (2, 9, 0, 1, "10")];
+        assert_eq!(shown(&back), direct, "through two, and back into the first");
+        let half = shown(&[(0, 1, 2, 50, "1000"), (2, 100, 3, 10, ""), (3, 10, 0, 1, "10")]);
+        assert_eq!(half, ["-995", "5", "5", "0"], "half of what was sold had no basis");
+        let for_cash = shown(&[(0, 1, 2, 100, "1000"), (2, 100, 1, 1, "")]);
+        assert_eq!(for_cash, ["0", "0", "0", "1000"], "nothing takes it over, and it is counted");
+        let dust = shown(&[(0, 1, 2, 100, "1000"), (2, 100, 3, 0, ""), (3, 5, 0, 1, "10")]);
+        assert_eq!(dust, ["-1000", "0", "10", "0"], "a purchase of nothing");
+    }
+}
+
+#[test]
+fn a_late_or_reverted_purchase_changes_what_was_handed_on() {
+    for method in [Method::Average, Method::Fifo] {
+        let lines = [(0, 1, 2, 10, "10"), (0, 1, 2, 10, "90"), (2, 15, 3, 6, ""), (3, 6, 4, 3, ""), (4, 3, 0, 1, "50")];
+        let trades = partly_valued(&lines);
+        let all = applies(&trades);
+        let mut late = all.clone();
+        late.rotate_left(1);
+        assert_eq!(realized(&played(&late, method)), realized(&played(&all, method)));
+        let mut reverted = all.clone();
+        reverted.push(event(trades[1].clone(), false, 99));
+        let without = [all[0].clone(), all[2].clone(), all[3].clone(), all[4].clone()];
+        assert_eq!(realized(&played(&reverted, method)), realized(&played(&without, method)));
+        check(&reverted, &[], Limits::default(), method);
+    }
+}
+
+#[test]
+fn an_implausible_trade_is_counted_apart() {
+    let lines = [(0, 1, 2, 10, "100"), (2, 5, 0, 1, "1000000001"), (2, 5, 0, 1, "1000000000")];
+    let state = play(&applies(&history(&lines)));
+    let totals = &state.users.values().next().unwrap().totals;
+    assert_eq!((totals.volume.to_string(), totals.swaps, totals.unvalued), ("1000000100".to_owned(), 3, 0));
+    assert_eq!((totals.implausible, totals.implausible_usd.to_string()), (1, "1000000001".to_owned()));
+    assert_eq!(realized(&state), ["999999950", "1000000000", "0", "50"], "what it sold is basis without proceeds");
+    let mut by_fee = history(&[(0, 1, 2, 10, "5")]);
+    by_fee[0].valuation.as_mut().unwrap().fee = Some(Usd::MAX_NOTIONAL);
+    let state = play(&applies(&by_fee));
+    let totals = &state.users.values().next().unwrap().totals;
+    assert_eq!((totals.volume.clone(), totals.fees.clone(), totals.implausible), (Dollars::ZERO, Dollars::ZERO, 1));
+    assert!(state.fees.is_empty(), "no platform earned it");
+}
+
+#[test]
+fn native_assets_keep_positions_where_the_rules_say_so() {
+    let native = BookRules { natives: [("chain0".into(), "asset1".into())].into(), ..BookRules::default() };
+    let trades = history(&[(0, 1_000, 1, 1, "1000"), (1, 1, 0, 3_000, "3000")]);
+    let shown = |rules: BookRules| {
+        let store = MemoryStore::with_rules(rules);
+        run(batches(&applies(&trades), &[]), &store, Limits::default());
+        (realized(&store.state())[0].clone(), store.state().books.len())
+    };
+    assert_eq!(shown(native.clone()), ("2000".to_owned(), 1));
+    assert_eq!(shown(BookRules::default()), ("0".to_owned(), 0), "dollars and native are cash");
+    let other = BookRules { natives: [("chain1".into(), "asset1".into())].into(), ..BookRules::default() };
+    assert_eq!(shown(other), ("0".to_owned(), 0), "of another chain");
+    assert_eq!([native.quote(), BookRules::default().quote()], ["dollars", "dollars-and-native"]);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 
 use metrics_domain::memory::MemoryStore;
 use metrics_domain::{
-    Accounts, BookFacts, BookKey, BookToRefold, CommitOutcome, DecodedTrade, Limits, Method, Store, StoredTrade, Tail,
-    TradeKey, UserKey, follow,
+    Accounts, BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, DecodedTrade, Limits, Store, StoredTrade,
+    Tail, TradeKey, UserKey, follow,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -116,8 +116,8 @@ struct Contended<'a> {
 }
 
 impl Store for Contended<'_> {
-    fn method(&self) -> Method {
-        self.inner.method()
+    fn rules(&self) -> &BookRules {
+        self.inner.rules()
     }
 
     async fn read_position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {

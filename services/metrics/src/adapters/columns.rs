@@ -49,6 +49,12 @@ pub(crate) fn sale_columns(effect: Option<&Effect>) -> [Option<String>; 2] {
     [Some(effect.realized.pnl.to_string()), Some(effect.realized.without_basis.to_string())]
 }
 
+/// The known part that a sale without a worth took, as quantity and cost; null where it took none.
+pub(crate) fn released_columns(effect: Option<&Effect>) -> [Option<String>; 2] {
+    let Some(effect) = effect.filter(|effect| !effect.released.is_empty()) else { return [None, None] };
+    [Some(effect.released.quantity.to_string()), Some(effect.released.basis.to_string())]
+}
+
 /// The number of trades in the book after a trade.
 pub(crate) fn trades_after_column(effect: Option<&Effect>) -> Option<i64> {
     effect.map(|effect| to_bigint(effect.trades))

@@ -7,6 +7,7 @@
 //!   its last commits in a crash returns to an earlier consistent state, and the tape is read again from there.
 //!   Messages published meanwhile are published again, with the same ids.
 
+mod flows;
 mod leaders;
 mod partitions;
 mod prune;
@@ -14,12 +15,13 @@ mod read;
 mod known_tape;
 mod write;
 
-use crate::adapters::{OpenError, check_method, migration_error};
+use crate::adapters::stored_rules::{RulesDiffer, StoredRules};
+use crate::adapters::{OpenError, migration_error};
 use crate::leaders::Leaderboards;
 use crate::messages::MetricsMessage;
 use crate::outbox::Outbox;
 use metrics_domain::{
-    Accounts, BookFacts, BookKey, BookToRefold, CommitOutcome, Floors, Method, PruneOutcome, Retention, Store,
+    Accounts, BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, Floors, PruneOutcome, Retention, Store,
     StoredTrade, Tail, TradeKey, UserKey,
 };
 use partitions::Partitions;
@@ -36,7 +38,7 @@ use tape::{Partition, Unavailable};
 #[derive(Clone, Debug)]
 pub struct Postgres {
     pool: PgPool,
-    method: Method,
+    rules: BookRules,
     partitions: Arc<Partitions>,
 }
 
@@ -44,9 +46,9 @@ impl Postgres {
     /// The schema that metrics owns.
     pub const METRICS_SCHEMA: &'static str = "metrics";
 
-    /// Connects, creates the schema if it is missing, migrates it, and fixes the cost method of the book.
+    /// Connects, creates the schema if it is missing, migrates it, and fixes the rules of the book.
     /// `schema` is a plain lower-case word.
-    pub async fn open(url: &str, schema: &str, method: Method) -> Result<Self, OpenError> {
+    pub async fn open(url: &str, schema: &str, rules: impl Into<BookRules>) -> Result<Self, OpenError> {
         let failed = |e: sqlx::Error| Unavailable::new("connect to the database", e);
         let settings = [
             ("search_path", schema),
@@ -64,12 +66,9 @@ impl Postgres {
             .map_err(failed)?;
         create_schema(&pool, schema).await.map_err(|e| Unavailable::new(format!("create the schema {schema}"), e))?;
         migrations::metrics_postgres().run(&pool).await.map_err(migration_error)?;
-        let failed = |e: sqlx::Error| Unavailable::new("read the cost method of the book", e);
-        let set_method = "INSERT INTO method SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM method)";
-        sqlx::query(set_method).bind(method.name()).execute(&pool).await.map_err(failed)?;
-        let stored: String = sqlx::query_scalar("SELECT name FROM method").fetch_one(&pool).await.map_err(failed)?;
-        check_method(&stored, method)?;
-        Ok(Self { pool, method, partitions: Arc::default() })
+        let rules = rules.into();
+        fix_rules(&pool, &rules).await?;
+        Ok(Self { pool, rules, partitions: Arc::default() })
     }
 
     /// The connection pool, for queries of tests and of `refold`.
@@ -80,6 +79,29 @@ impl Postgres {
 
 /// One for each reader, and some for the outbox, the leaderboards and retention.
 const MAX_CONNECTIONS: u32 = 12;
+
+/// Stores the rules of a book that has none yet; refuses a book that was kept by others.
+async fn fix_rules(pool: &PgPool, rules: &BookRules) -> Result<(), OpenError> {
+    let failed = |e: sqlx::Error| Unavailable::new("read the rules of the book", e);
+    let requested = StoredRules::from(rules);
+    let first = "INSERT INTO method (name, natives, max_notional_usd)
+                 SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM method)";
+    let first = sqlx::query(first).bind(&requested.method).bind(&requested.natives).bind(&requested.max_notional);
+    first.execute(pool).await.map_err(failed)?;
+    let query = "SELECT name, natives, max_notional_usd FROM method";
+    let (method, natives, max_notional) = sqlx::query_as(query).fetch_one(pool).await.map_err(failed)?;
+    for RulesDiffer { chain, settings, stored } in (StoredRules { method, natives, max_notional }).differences(rules)? {
+        let any = "SELECT 1 FROM user_totals WHERE chain = coalesce($1, chain) LIMIT 1";
+        if sqlx::query(any).bind(chain).fetch_optional(pool).await.map_err(failed)?.is_some() {
+            return Err(OpenError::Rules { settings, stored });
+        }
+    }
+    let update = "UPDATE method SET natives = $1, max_notional_usd = $2
+                  WHERE natives <> $1 OR max_notional_usd <> $2";
+    let update = sqlx::query(update).bind(requested.natives).bind(requested.max_notional);
+    update.execute(pool).await.map_err(failed)?;
+    Ok(())
+}
 
 /// Creates the schema unless it exists. `CREATE SCHEMA IF NOT EXISTS` alone needs a right that the service may lack.
 async fn create_schema(pool: &PgPool, schema: &str) -> Result<(), sqlx::Error> {
@@ -93,8 +115,8 @@ async fn create_schema(pool: &PgPool, schema: &str) -> Result<(), sqlx::Error> {
 }
 
 impl Store for Postgres {
-    fn method(&self) -> Method {
-        self.method
+    fn rules(&self) -> &BookRules {
+        &self.rules
     }
 
     async fn read_position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
@@ -112,24 +134,24 @@ impl Store for Postgres {
     }
 
     async fn load_trades(&self, trades: &[TradeKey]) -> Result<Vec<StoredTrade>, Unavailable> {
-        read::load_trades(&self.pool, self.method, trades).await
+        read::load_trades(&self.pool, self.rules.method, trades).await
     }
 
     async fn load_tails(&self, books: &[BookToRefold]) -> Result<Vec<Tail>, Unavailable> {
-        read::load_tails(&self.pool, self.method, books).await
+        read::load_tails(&self.pool, self.rules.method, books).await
     }
 
     async fn commit(&self, facts: &BookFacts) -> Result<CommitOutcome, Unavailable> {
         let failed = |e| Unavailable::new("commit a batch", e);
         self.partitions.create_missing(&self.pool, &facts.trade_rows, environment::now_ms()).await.map_err(failed)?;
-        write::commit(&self.pool, self.method, facts).await.map_err(failed)
+        write::commit(&self.pool, self.rules.method, facts).await.map_err(failed)
     }
 }
 
 impl Retention for Postgres {
     async fn prune(&self, cut_ms: u64, finalized: &BTreeMap<String, u64>) -> Result<PruneOutcome, Unavailable> {
         let failed = |e| Unavailable::new("drop old trades", e);
-        let pruned = prune::prune(&self.pool, self.method, cut_ms, finalized).await.map_err(failed)?;
+        let pruned = prune::prune(&self.pool, self.rules.method, cut_ms, finalized).await.map_err(failed)?;
         if matches!(pruned, PruneOutcome::Done { .. }) {
             self.partitions.forget();
         }

@@ -1,8 +1,8 @@
 //! Reads rows of either database into the domain's types. An unreadable value is an error that names its column.
 
 use metrics_domain::{
-    Book, BookKey, Dollars, Effect, Effects, Entry, Floors, Holding, Lot, Method, Parcel, Quantity, Realized,
-    StoredTrade, Totals, TradeOrder, User, UserKey,
+    Book, BookKey, Dollars, Effect, Effects, Entry, Floors, Holding, KnownPart, Lot, Method, Parcel, Quantity,
+    Realized, StoredTrade, Totals, TradeOrder, User, UserKey,
 };
 use sqlx::Row;
 use tape::{Place, Unavailable};
@@ -68,6 +68,8 @@ pub(crate) fn read_user(row: &impl NamedColumns) -> Result<(UserKey, User), RowE
         volume: dollars(row, "volume_usd")?,
         swaps: count(row, "swaps")?,
         unvalued: count(row, "unvalued")?,
+        implausible: count(row, "implausible")?,
+        implausible_usd: dollars(row, "implausible_usd")?,
         cycles: count(row, "cycles")?,
         fees: dollars(row, "fees_usd")?,
         realized: realized(row)?,
@@ -89,8 +91,8 @@ pub(crate) fn read_book(row: &impl NamedColumns) -> Result<(BookKey, Book), RowE
         Some(_) => Some(place(row, ["decorated_height", "decorated_index", "decorated_ordinal"])?),
         None => None,
     };
-    let (realized, trades) = (realized(row)?, count(row, "trades")?);
-    Ok((key, Book { holding, realized, trades, symbol: row.optional_text("symbol")?, decimals, decorated }))
+    let (realized, trades, bought) = (realized(row)?, count(row, "trades")?, quantity(row, "bought_quantity")?);
+    Ok((key, Book { holding, realized, bought, trades, symbol: row.optional_text("symbol")?, decimals, decorated }))
 }
 
 pub(crate) fn read_stored_trade(row: &impl NamedColumns, method: Method) -> Result<StoredTrade, RowError> {
@@ -108,12 +110,14 @@ pub(crate) fn read_stored_trade(row: &impl NamedColumns, method: Method) -> Resu
         bought: lot("bought_asset", "bought_raw", "bought_quote")?,
         notional: optional_dollars(row, "notional_usd")?,
         fee: optional_dollars(row, "fee_usd")?,
+        implausible: optional_dollars(row, "implausible_usd")?,
         platform: row.optional_text("platform")?,
     };
     let mut effects =
         Effects { sold: effect(row, SOLD_AFTER_COLUMNS, method)?, bought: effect(row, BOUGHT_AFTER_COLUMNS, method)? };
     if let Some(sold) = &mut effects.sold {
-        sold.realized = realized_by_sale(row, entry.notional.as_ref())?;
+        sold.released = released(row)?;
+        sold.realized = realized_by_sale(row, &entry, &sold.released)?;
         sold.taken = parcels("sold_taken", row.optional_text("sold_taken")?)?;
     }
     Ok(StoredTrade { entry, live: row.text("status")? == "live", effects })
@@ -143,16 +147,24 @@ fn effect(row: &impl NamedColumns, columns: AfterColumns, method: Method) -> Res
         basis: optional_dollars(row, basis)?.unwrap_or_default(),
         parcels: parcels("parcels", open_parcels)?.into(),
     };
-    let trades = count(row, trades)?;
-    Ok(Some(Effect { realized: Realized::default(), taken: vec![], after, trades, checkpoint }))
+    let (trades, released) = (count(row, trades)?, KnownPart::default());
+    Ok(Some(Effect { realized: Realized::default(), taken: vec![], released, after, trades, checkpoint }))
 }
 
 /// What a stored sale realized. Its proceeds are its worth without the proceeds without basis.
-fn realized_by_sale(row: &impl NamedColumns, worth: Option<&Dollars>) -> Result<Realized, RowError> {
+fn realized_by_sale(row: &impl NamedColumns, entry: &Entry, released: &KnownPart) -> Result<Realized, RowError> {
     let pnl = optional_dollars(row, "realized_pnl_usd")?.unwrap_or_default();
     let without_basis = optional_dollars(row, "proceeds_without_basis_usd")?.unwrap_or_default();
-    let proceeds = worth.map(|worth| worth - &without_basis).unwrap_or_default();
-    Ok(Realized { pnl, proceeds, without_basis })
+    let proceeds = entry.notional.as_ref().map(|worth| worth - &without_basis).unwrap_or_default();
+    let basis_without_proceeds = if entry.hands_basis_on() { Dollars::ZERO } else { released.basis.clone() };
+    Ok(Realized { pnl, proceeds, without_basis, basis_without_proceeds })
+}
+
+/// What a sale without a worth took of the known part.
+fn released(row: &impl NamedColumns) -> Result<KnownPart, RowError> {
+    let Some(quantity) = row.optional_text("released_quantity")? else { return Ok(KnownPart::default()) };
+    let basis = optional_dollars(row, "released_usd")?.unwrap_or_default();
+    Ok(KnownPart { quantity: parse("released_quantity", quantity)?, basis })
 }
 
 /// Parcels, stored as `[[trade, quantity, basis], …]`.
@@ -166,11 +178,12 @@ fn parcels(column: &'static str, text: Option<String>) -> Result<Vec<Parcel>, Ro
     rows.into_iter().map(parcel).collect()
 }
 
-fn realized(row: &impl NamedColumns) -> Result<Realized, RowError> {
+pub(crate) fn realized(row: &impl NamedColumns) -> Result<Realized, RowError> {
     Ok(Realized {
         pnl: dollars(row, "realized_pnl_usd")?,
         proceeds: dollars(row, "proceeds_usd")?,
         without_basis: dollars(row, "proceeds_without_basis_usd")?,
+        basis_without_proceeds: dollars(row, "basis_without_proceeds_usd")?,
     })
 }
 
@@ -201,7 +214,7 @@ fn count(row: &impl NamedColumns, column: &'static str) -> Result<u64, RowError>
     u64::try_from(value).map_err(|_| RowError::Value { column, value: value.to_string() })
 }
 
-fn dollars(row: &impl NamedColumns, column: &'static str) -> Result<Dollars, RowError> {
+pub(crate) fn dollars(row: &impl NamedColumns, column: &'static str) -> Result<Dollars, RowError> {
     parse(column, row.text(column)?)
 }
 

@@ -2,18 +2,20 @@
 //!
 //! The columns are those of PostgreSQL. Amounts are decimal text; what PostgreSQL sums in SQL is summed here in Rust.
 
+mod flows;
 mod leaders;
 mod prune;
 mod read;
 mod known_tape;
 mod write;
 
-use crate::adapters::{OpenError, check_method, migration_error};
+use crate::adapters::stored_rules::{RulesDiffer, StoredRules};
+use crate::adapters::{OpenError, migration_error};
 use crate::leaders::Leaderboards;
 use crate::messages::MetricsMessage;
 use crate::outbox::Outbox;
 use metrics_domain::{
-    Accounts, BookFacts, BookKey, BookToRefold, CommitOutcome, Floors, Method, PruneOutcome, Retention, Store,
+    Accounts, BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, Floors, PruneOutcome, Retention, Store,
     StoredTrade, Tail, TradeKey, UserKey,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
@@ -28,12 +30,12 @@ use tape::{Partition, Unavailable};
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     pool: SqlitePool,
-    method: Method,
+    rules: BookRules,
 }
 
 impl Sqlite {
-    /// Opens the file, creates it if it is missing, migrates it, and fixes the cost method of the book.
-    pub async fn open(path: &Path, method: Method) -> Result<Self, OpenError> {
+    /// Opens the file, creates it if it is missing, migrates it, and fixes the rules of the book.
+    pub async fn open(path: &Path, rules: impl Into<BookRules>) -> Result<Self, OpenError> {
         if let Some(directory) = path.parent() {
             let failed = |e| Unavailable::new(format!("create the directory {}", directory.display()), e);
             tokio::fs::create_dir_all(directory).await.map_err(failed)?;
@@ -47,12 +49,9 @@ impl Sqlite {
         let failed = |e| Unavailable::new(format!("open the database file {}", path.display()), e);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(failed)?;
         migrations::metrics_sqlite().run(&pool).await.map_err(migration_error)?;
-        let failed = |e: sqlx::Error| Unavailable::new("read the cost method of the book", e);
-        let set_method = "INSERT INTO method SELECT ? WHERE NOT EXISTS (SELECT 1 FROM method)";
-        sqlx::query(set_method).bind(method.name()).execute(&pool).await.map_err(failed)?;
-        let stored: String = sqlx::query_scalar("SELECT name FROM method").fetch_one(&pool).await.map_err(failed)?;
-        check_method(&stored, method)?;
-        Ok(Self { pool, method })
+        let rules = rules.into();
+        fix_rules(&pool, &rules).await?;
+        Ok(Self { pool, rules })
     }
 
     /// The connection, for queries of tests and of `refold`.
@@ -61,9 +60,32 @@ impl Sqlite {
     }
 }
 
+/// Stores the rules of a book that has none yet; refuses a book that was kept by others.
+async fn fix_rules(pool: &SqlitePool, rules: &BookRules) -> Result<(), OpenError> {
+    let failed = |e: sqlx::Error| Unavailable::new("read the rules of the book", e);
+    let requested = StoredRules::from(rules);
+    let first = "INSERT INTO method (name, natives, max_notional_usd)
+                 SELECT ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM method)";
+    let first = sqlx::query(first).bind(&requested.method).bind(&requested.natives).bind(&requested.max_notional);
+    first.execute(pool).await.map_err(failed)?;
+    let query = "SELECT name, natives, max_notional_usd FROM method";
+    let (method, natives, max_notional) = sqlx::query_as(query).fetch_one(pool).await.map_err(failed)?;
+    for RulesDiffer { chain, settings, stored } in (StoredRules { method, natives, max_notional }).differences(rules)? {
+        let any = "SELECT 1 FROM user_totals WHERE chain = coalesce(?, chain) LIMIT 1";
+        if sqlx::query(any).bind(chain).fetch_optional(pool).await.map_err(failed)?.is_some() {
+            return Err(OpenError::Rules { settings, stored });
+        }
+    }
+    let update = "UPDATE method SET natives = ?1, max_notional_usd = ?2
+                  WHERE natives <> ?1 OR max_notional_usd <> ?2";
+    let update = sqlx::query(update).bind(requested.natives).bind(requested.max_notional);
+    update.execute(pool).await.map_err(failed)?;
+    Ok(())
+}
+
 impl Store for Sqlite {
-    fn method(&self) -> Method {
-        self.method
+    fn rules(&self) -> &BookRules {
+        &self.rules
     }
 
     async fn read_position(&self, partition: &Partition) -> Result<Option<u64>, Unavailable> {
@@ -79,21 +101,21 @@ impl Store for Sqlite {
     }
 
     async fn load_trades(&self, trades: &[TradeKey]) -> Result<Vec<StoredTrade>, Unavailable> {
-        read::load_trades(&self.pool, self.method, trades).await
+        read::load_trades(&self.pool, self.rules.method, trades).await
     }
 
     async fn load_tails(&self, books: &[BookToRefold]) -> Result<Vec<Tail>, Unavailable> {
-        read::load_tails(&self.pool, self.method, books).await
+        read::load_tails(&self.pool, self.rules.method, books).await
     }
 
     async fn commit(&self, facts: &BookFacts) -> Result<CommitOutcome, Unavailable> {
-        write::commit(&self.pool, self.method, facts).await
+        write::commit(&self.pool, self.rules.method, facts).await
     }
 }
 
 impl Retention for Sqlite {
     async fn prune(&self, cut_ms: u64, finalized: &BTreeMap<String, u64>) -> Result<PruneOutcome, Unavailable> {
-        let pruned = prune::prune(&self.pool, self.method, cut_ms, finalized).await;
+        let pruned = prune::prune(&self.pool, self.rules.method, cut_ms, finalized).await;
         pruned.map_err(|e| Unavailable::new("drop old trades", e))
     }
 }

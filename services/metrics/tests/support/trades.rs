@@ -103,6 +103,9 @@ pub(crate) fn history(chain: &str, dice: &mut Dice, length: usize) -> Vec<Event>
             let notional = cents(dice.roll(1_000));
             trade.valuation = Some(Valuation { notional, fee, source: "stable-leg".to_owned() });
         }
+        for leg in &mut trade.legs {
+            leg.pool = format!("pool{}", dice.roll(12));
+        }
         trade.platform = (dice.roll(2) > 0).then(|| "shop".to_owned());
         if dice.roll(9) == 0 {
             Trade::CYCLE.clone_into(&mut trade.kind);

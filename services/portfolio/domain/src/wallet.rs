@@ -1,5 +1,7 @@
 //! A wallet: one address on one chain.
 
+pub use tape::clean_symbol;
+
 use std::fmt;
 use std::sync::Arc;
 use tape::Trade;
@@ -29,41 +31,5 @@ impl Wallet {
 impl fmt::Display for Wallet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.chain, self.address)
-    }
-}
-
-const MAX_SYMBOL_BYTES: usize = 64;
-
-/// A ticker that is safe to store and show. Whoever deploys a token chooses its ticker, so control characters,
-/// invisible characters and marks that change the text direction are removed, and the rest is cut to 64 bytes. None
-/// when nothing is left.
-pub fn clean_symbol(text: &str) -> Option<String> {
-    let is_hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}')
-            || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
-    };
-    let mut clean = String::new();
-    for char in text.trim().chars().filter(|&c| !is_hidden(c)) {
-        if clean.len() + char.len_utf8() > MAX_SYMBOL_BYTES {
-            break;
-        }
-        clean.push(char);
-    }
-    let clean = clean.trim();
-    (!clean.is_empty()).then(|| clean.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::clean_symbol;
-
-    #[test]
-    fn hidden_characters_are_removed_and_long_symbols_are_cut() {
-        assert_eq!(clean_symbol(" USDC ").as_deref(), Some("USDC"));
-        assert_eq!(clean_symbol("A\u{202e}B\0\n\u{200b}C").as_deref(), Some("ABC"));
-        assert_eq!(clean_symbol("\u{feff} \u{2066}"), None);
-        let long = clean_symbol(&"é".repeat(100)).unwrap();
-        assert_eq!(long.len(), 64);
     }
 }

@@ -40,6 +40,12 @@ pub struct Totals {
     pub swaps: u64,
     /// Swaps without a valuation; not in the volume.
     pub unvalued: u64,
+    /// Swaps with an implausible valuation; in no sum of amounts but the next; absent where there is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub implausible: u64,
+    /// What their valuations claim; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub implausible_usd: Option<String>,
     /// Arbitrage cycles; in no other figure.
     pub cycles: u64,
     /// Fees earned by platforms on these swaps.
@@ -53,6 +59,9 @@ pub struct Totals {
     /// Proceeds of sales whose basis is known; absent in messages of the first days.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub proceeds_usd: String,
+    /// What had cost what was sold for cash without a valuation: neither profit nor loss; absent where it is zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis_without_proceeds_usd: Option<String>,
 }
 
 /// One position. Quantities are decimal texts in the asset's smallest unit.
@@ -80,6 +89,14 @@ pub struct Position {
     /// Proceeds of sales whose basis is known; absent in messages of the first days.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub proceeds_usd: String,
+    /// What had cost what was sold for cash without a valuation: neither profit nor loss; absent where it is zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis_without_proceeds_usd: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// The message's JSON.

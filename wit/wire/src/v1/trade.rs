@@ -87,12 +87,12 @@ pub enum WireStatus {
 /// The block that holds a trade.
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub struct Block<'a> {
-    /// Block number, on Solana the slot.
+    /// Block number, on Solana the slot. It may exceed what JavaScript's numbers hold exactly, 2^53 - 1.
     pub height: u64,
     /// Byte-exact, `0x…` in lower case.
     #[serde(borrow)]
     pub hash: Text<'a>,
-    /// UTC, milliseconds since the Unix epoch.
+    /// UTC, milliseconds since the Unix epoch, as the chain says: it may lie in the reader's future.
     pub timestamp: u64,
 }
 
@@ -135,7 +135,7 @@ pub struct Side<'a> {
     /// Fractional digits, decoration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decimals: Option<u8>,
-    /// Ticker, decoration.
+    /// Ticker, decoration; at most 64 bytes without hidden characters, to which it is cleaned when it is read.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub symbol: Option<Text<'a>>,
     /// `raw` with the point set, decoration; ignored when read.

@@ -15,8 +15,10 @@ macro_rules! trade_columns {
          t.sold_asset, t.sold_raw::text AS sold_raw, t.sold_quote,
          t.bought_asset, t.bought_raw::text AS bought_raw, t.bought_quote,
          t.notional_usd::text AS notional_usd, t.fee_usd::text AS fee_usd, t.platform,
+         t.implausible_usd::text AS implausible_usd,
          t.realized_pnl_usd::text AS realized_pnl_usd,
          t.proceeds_without_basis_usd::text AS proceeds_without_basis_usd,
+         t.released_quantity::text AS released_quantity, t.released_usd::text AS released_usd,
          t.sold_taken, t.sold_parcels_after, t.bought_parcels_after, t.sold_trades_after, t.bought_trades_after,
          t.sold_quantity_after::text AS sold_quantity_after, t.sold_unknown_after::text AS sold_unknown_after,
          t.sold_basis_after::text AS sold_basis_after,
@@ -49,9 +51,10 @@ macro_rules! of_book {
 
 const SELECT_USERS: &str = "
     SELECT u.trader, u.chain, u.volume_usd::text AS volume_usd, u.swaps, u.unvalued, u.cycles,
+           u.implausible, u.implausible_usd::text AS implausible_usd,
            u.fees_usd::text AS fees_usd, u.realized_pnl_usd::text AS realized_pnl_usd,
            u.proceeds_usd::text AS proceeds_usd, u.proceeds_without_basis_usd::text AS proceeds_without_basis_usd,
-           u.seen_height, u.seen_index, u.seen_ordinal
+           u.basis_without_proceeds_usd::text AS basis_without_proceeds_usd, u.seen_height, u.seen_index, u.seen_ordinal
     FROM UNNEST($1::text[], $2::text[]) AS k(trader, chain)
     CROSS JOIN LATERAL (SELECT * FROM user_totals u WHERE u.trader = k.trader AND u.chain = k.chain LIMIT 1) u";
 
@@ -60,7 +63,8 @@ const SELECT_BOOKS: &str = "
            b.quantity::text AS quantity, b.unknown_quantity::text AS unknown_quantity, b.basis_usd::text AS basis_usd,
            b.decorated_height, b.decorated_index, b.decorated_ordinal, b.parcels,
            b.realized_pnl_usd::text AS realized_pnl_usd, b.proceeds_usd::text AS proceeds_usd,
-           b.proceeds_without_basis_usd::text AS proceeds_without_basis_usd
+           b.proceeds_without_basis_usd::text AS proceeds_without_basis_usd,
+           b.basis_without_proceeds_usd::text AS basis_without_proceeds_usd, b.bought_quantity::text AS bought_quantity
     FROM UNNEST($1::text[], $2::text[], $3::text[]) AS k(trader, chain, asset)
     CROSS JOIN LATERAL (SELECT * FROM positions b
         WHERE b.trader = k.trader AND b.chain = k.chain AND b.asset = k.asset LIMIT 1) b";

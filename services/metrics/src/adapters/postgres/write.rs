@@ -5,9 +5,10 @@ mod copy;
 mod trades;
 mod sums;
 
+use super::flows;
 use crate::adapters::columns::{open_parcels_column, partition_column, text_of, to_bigint};
 use crate::messages::messages_about;
-use metrics_domain::{Book, BookFacts, BookKey, CommitOutcome, Method, TradeSide};
+use metrics_domain::{Book, BookFacts, BookKey, CommitOutcome, Method, TradeSide, display_quantity};
 use sqlx::{PgConnection, PgPool};
 use std::sync::Arc;
 
@@ -60,6 +61,7 @@ async fn write(
     upsert_books(connection, method, facts).await?;
     sums::add_hours(connection, facts).await?;
     sums::add_fees(connection, facts).await?;
+    flows::note_changes(connection, facts).await?;
     insert_messages(connection, facts).await?;
     Ok(CommitOutcome::Committed)
 }
@@ -100,19 +102,23 @@ async fn move_position(connection: &mut PgConnection, facts: &BookFacts) -> Resu
 
 const UPSERT_USERS: &str = "
     INSERT INTO user_totals (trader, chain, partition, volume_usd, swaps, unvalued, cycles, fees_usd, realized_pnl_usd,
-        realized_pnl_net_usd, proceeds_usd, proceeds_without_basis_usd, seen_height, seen_index, seen_ordinal)
+        realized_pnl_net_usd, proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd, implausible,
+        implausible_usd, seen_height, seen_index, seen_ordinal)
     SELECT v.trader, v.chain, $1, v.volume::numeric, v.swaps, v.unvalued, v.cycles, v.fees::numeric,
-        v.realized::numeric, v.net::numeric, v.proceeds::numeric, v.without_basis::numeric, v.height, v.tx_index,
-        v.ordinal
+        v.realized::numeric, v.net::numeric, v.proceeds::numeric, v.without_basis::numeric, v.without_proceeds::numeric,
+        v.implausible, v.implausible_usd::numeric, v.height, v.tx_index, v.ordinal
     FROM UNNEST($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
-        $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[])
-      AS v(trader, chain, volume, swaps, unvalued, cycles, fees, realized, net, proceeds, without_basis, height, tx_index,
-        ordinal)
+        $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::bigint[], $17::bigint[],
+        $18::bigint[])
+      AS v(trader, chain, volume, swaps, unvalued, cycles, fees, realized, net, proceeds, without_basis,
+        without_proceeds, implausible, implausible_usd, height, tx_index, ordinal)
     ON CONFLICT (trader, chain) DO UPDATE SET partition = excluded.partition,
         volume_usd = excluded.volume_usd, swaps = excluded.swaps, unvalued = excluded.unvalued,
         cycles = excluded.cycles, fees_usd = excluded.fees_usd, realized_pnl_usd = excluded.realized_pnl_usd,
         realized_pnl_net_usd = excluded.realized_pnl_net_usd, proceeds_usd = excluded.proceeds_usd,
-        proceeds_without_basis_usd = excluded.proceeds_without_basis_usd, seen_height = excluded.seen_height,
+        proceeds_without_basis_usd = excluded.proceeds_without_basis_usd,
+        basis_without_proceeds_usd = excluded.basis_without_proceeds_usd, implausible = excluded.implausible,
+        implausible_usd = excluded.implausible_usd, seen_height = excluded.seen_height,
         seen_index = excluded.seen_index, seen_ordinal = excluded.seen_ordinal";
 
 async fn upsert_users(connection: &mut PgConnection, facts: &BookFacts) -> Done {
@@ -135,6 +141,9 @@ async fn upsert_users(connection: &mut PgConnection, facts: &BookFacts) -> Done 
         .bind(column(users, |(_, user)| user.totals.net().to_string()))
         .bind(column(users, |(_, user)| user.totals.realized.proceeds.to_string()))
         .bind(column(users, |(_, user)| user.totals.realized.without_basis.to_string()))
+        .bind(column(users, |(_, user)| user.totals.realized.basis_without_proceeds.to_string()))
+        .bind(column(users, |(_, user)| to_bigint(user.totals.implausible)))
+        .bind(column(users, |(_, user)| user.totals.implausible_usd.to_string()))
         .bind(seen(|place| place.height))
         .bind(seen(|place| place.index.into()))
         .bind(seen(|place| place.ordinal.into()))
@@ -146,21 +155,22 @@ async fn upsert_users(connection: &mut PgConnection, facts: &BookFacts) -> Done 
 const UPSERT_BOOKS: &str = "
     INSERT INTO positions (trader, chain, asset, partition, symbol, decimals, decorated_height, decorated_index,
         decorated_ordinal, trades, quantity, unknown_quantity, basis_usd, parcels, realized_pnl_usd, proceeds_usd,
-        proceeds_without_basis_usd)
+        proceeds_without_basis_usd, basis_without_proceeds_usd, bought_quantity)
     SELECT v.trader, v.chain, v.asset, $1, v.symbol, v.decimals, v.height, v.tx_index, v.ordinal, v.trades,
         v.quantity::numeric, v.unknown::numeric, v.basis::numeric, v.parcels, v.realized::numeric, v.proceeds::numeric,
-        v.without_basis::numeric
+        v.without_basis::numeric, v.without_proceeds::numeric, v.bought::numeric
     FROM UNNEST($2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::bigint[], $8::bigint[],
         $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-        $17::text[])
+        $17::text[], $18::text[], $19::text[])
       AS v(trader, chain, asset, symbol, decimals, height, tx_index, ordinal, trades, quantity, unknown, basis, parcels,
-        realized, proceeds, without_basis)
+        realized, proceeds, without_basis, without_proceeds, bought)
     ON CONFLICT (trader, chain, asset) DO UPDATE SET partition = excluded.partition,
         symbol = excluded.symbol, decimals = excluded.decimals, decorated_height = excluded.decorated_height,
         decorated_index = excluded.decorated_index, decorated_ordinal = excluded.decorated_ordinal,
         trades = excluded.trades, quantity = excluded.quantity, unknown_quantity = excluded.unknown_quantity,
         basis_usd = excluded.basis_usd, parcels = excluded.parcels, realized_pnl_usd = excluded.realized_pnl_usd,
-        proceeds_usd = excluded.proceeds_usd, proceeds_without_basis_usd = excluded.proceeds_without_basis_usd";
+        proceeds_usd = excluded.proceeds_usd, proceeds_without_basis_usd = excluded.proceeds_without_basis_usd,
+        basis_without_proceeds_usd = excluded.basis_without_proceeds_usd, bought_quantity = excluded.bought_quantity";
 
 async fn upsert_books(connection: &mut PgConnection, method: Method, facts: &BookFacts) -> Done {
     let books = &facts.books;
@@ -189,6 +199,8 @@ async fn upsert_books(connection: &mut PgConnection, method: Method, facts: &Boo
         .bind(text(|book| book.realized.pnl.to_string()))
         .bind(text(|book| book.realized.proceeds.to_string()))
         .bind(text(|book| book.realized.without_basis.to_string()))
+        .bind(text(|book| book.realized.basis_without_proceeds.to_string()))
+        .bind(text(|book| display_quantity(&book.bought).to_string()))
         .execute(connection)
         .await?;
     Ok(())
@@ -212,6 +224,6 @@ async fn insert_messages(connection: &mut PgConnection, facts: &BookFacts) -> Do
 }
 
 /// The values of one column, one of each row.
-fn column<T, V>(rows: &[T], value: impl Fn(&T) -> V) -> Vec<V> {
+pub(super) fn column<T, V>(rows: &[T], value: impl Fn(&T) -> V) -> Vec<V> {
     rows.iter().map(value).collect()
 }

@@ -1,8 +1,9 @@
 //! One commit. The read position moves first, and only from where it was; then rows and messages are written.
 
+use super::flows;
 use crate::adapters::columns::{
     changed_effects_of, holding_columns, open_parcels_column, parcels_after_column, parcels_taken_column,
-    partition_column, sale_columns, to_bigint, trades_after_column,
+    partition_column, released_columns, sale_columns, to_bigint, trades_after_column,
 };
 use crate::messages::messages_about;
 use metrics_domain::{
@@ -75,6 +76,7 @@ async fn write(connection: &mut SqliteConnection, method: Method, facts: &BookFa
     for fee in &facts.fees {
         add_fee(connection, facts, fee).await?;
     }
+    flows::note_changes(connection, facts).await?;
     for message in messages_about(facts) {
         let insert = sqlx::query("INSERT INTO outbox (event_id, key, payload, trace) VALUES (?, ?, ?, ?)");
         let insert = insert.bind(message.event_id).bind(message.key).bind(message.payload).bind(message.trace);
@@ -86,10 +88,11 @@ async fn write(connection: &mut SqliteConnection, method: Method, facts: &BookFa
 const REPLACE_TRADE: &str = "
     INSERT OR REPLACE INTO trades (block_time_ms, trade_id, chain, trader, height, tx_index, ordinal, kind, status,
         cycle, sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, notional_usd, fee_usd,
-        platform, venues, event, realized_pnl_usd, proceeds_without_basis_usd, sold_taken,
+        platform, venues, pools, event, realized_pnl_usd, proceeds_without_basis_usd, sold_taken, released_quantity, released_usd,
+        implausible_usd,
         sold_quantity_after, sold_unknown_after, sold_basis_after, sold_parcels_after, sold_trades_after,
         bought_quantity_after, bought_unknown_after, bought_basis_after, bought_parcels_after, bought_trades_after)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 async fn replace_trade(connection: &mut SqliteConnection, method: Method, row: &TradeRow) -> Done {
     let (entry, effects) = (&row.entry, &row.effects);
@@ -114,11 +117,16 @@ async fn replace_trade(connection: &mut SqliteConnection, method: Method, row: &
         .bind(entry.fee.as_ref().map(ToString::to_string))
         .bind(&entry.platform)
         .bind(serde_json::Value::from(row.details.venues.as_slice()).to_string())
+        .bind(serde_json::Value::from(row.details.pools.as_slice()).to_string())
         .bind(&row.details.raw_text);
     for amount in sale_columns(effects.sold.as_ref()) {
         query = query.bind(amount);
     }
     query = query.bind(parcels_taken_column(effects.sold.as_ref()));
+    for amount in released_columns(effects.sold.as_ref()) {
+        query = query.bind(amount);
+    }
+    query = query.bind(entry.implausible.as_ref().map(ToString::to_string));
     for side in TradeSide::BOTH {
         let effect = effects.on_side(side);
         for amount in holding_columns(effect.map(|effect| &effect.after)) {
@@ -135,7 +143,7 @@ async fn update_effect(connection: &mut SqliteConnection, method: Method, row: &
         TradeSide::Sold => {
             "UPDATE trades SET sold_quantity_after = ?4, sold_unknown_after = ?5, sold_basis_after = ?6,
                  sold_parcels_after = ?7, sold_trades_after = ?8, realized_pnl_usd = ?9,
-                 proceeds_without_basis_usd = ?10, sold_taken = ?11
+                 proceeds_without_basis_usd = ?10, sold_taken = ?11, released_quantity = ?12, released_usd = ?13
              WHERE block_time_ms = ?1 AND trade_id = ?2 AND trader = ?3"
         }
         TradeSide::Bought => {
@@ -154,6 +162,9 @@ async fn update_effect(connection: &mut SqliteConnection, method: Method, row: &
             query = query.bind(amount);
         }
         query = query.bind(parcels_taken_column(Some(&row.effect)));
+        for amount in released_columns(Some(&row.effect)) {
+            query = query.bind(amount);
+        }
     }
     query.execute(connection).await?;
     Ok(())
@@ -161,8 +172,9 @@ async fn update_effect(connection: &mut SqliteConnection, method: Method, row: &
 
 const REPLACE_USER: &str = "
     INSERT OR REPLACE INTO user_totals (trader, chain, partition, volume_usd, swaps, unvalued, cycles, fees_usd,
-        realized_pnl_usd, realized_pnl_net_usd, proceeds_usd, proceeds_without_basis_usd, seen_height, seen_index, seen_ordinal)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        realized_pnl_usd, realized_pnl_net_usd, proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd,
+        implausible, implausible_usd, seen_height, seen_index, seen_ordinal)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 async fn replace_user(connection: &mut SqliteConnection, facts: &BookFacts, (key, user): &(UserKey, User)) -> Done {
     let totals = &user.totals;
@@ -179,6 +191,9 @@ async fn replace_user(connection: &mut SqliteConnection, facts: &BookFacts, (key
         .bind(totals.net().to_string())
         .bind(totals.realized.proceeds.to_string())
         .bind(totals.realized.without_basis.to_string())
+        .bind(totals.realized.basis_without_proceeds.to_string())
+        .bind(to_bigint(totals.implausible))
+        .bind(totals.implausible_usd.to_string())
         .bind(user.seen.map_or(0, |place| to_bigint(place.height)))
         .bind(user.seen.map_or(0, |place| place.index))
         .bind(user.seen.map_or(0, |place| place.ordinal))
@@ -190,8 +205,8 @@ async fn replace_user(connection: &mut SqliteConnection, facts: &BookFacts, (key
 const REPLACE_BOOK: &str = "
     INSERT OR REPLACE INTO positions (trader, chain, asset, partition, symbol, decimals, decorated_height,
         decorated_index, decorated_ordinal, trades, quantity, unknown_quantity, basis_usd, parcels, realized_pnl_usd,
-        proceeds_usd, proceeds_without_basis_usd)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd, bought_quantity)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 async fn replace_book(
     connection: &mut SqliteConnection,
@@ -217,6 +232,8 @@ async fn replace_book(
         .bind(book.realized.pnl.to_string())
         .bind(book.realized.proceeds.to_string())
         .bind(book.realized.without_basis.to_string())
+        .bind(book.realized.basis_without_proceeds.to_string())
+        .bind(book.bought.to_string())
         .execute(connection)
         .await?;
     Ok(())
@@ -224,11 +241,13 @@ async fn replace_book(
 
 const DELETE_HOUR: &str = "
     DELETE FROM user_hours WHERE trader = ? AND chain = ? AND hour = ?
-    RETURNING swaps, unvalued, cycles, volume_usd, fees_usd, realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd";
+    RETURNING swaps, unvalued, cycles, implausible, implausible_usd, volume_usd, fees_usd, realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd,
+        basis_without_proceeds_usd";
 const INSERT_HOUR: &str = "
     INSERT INTO user_hours (trader, chain, hour, partition, swaps, unvalued, cycles, volume_usd, fees_usd,
-        realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd, implausible,
+        implausible_usd)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Adds to an hour; an hour that has no trades afterwards is deleted.
 async fn add_hour(connection: &mut SqliteConnection, facts: &BookFacts, (key, delta): &(HourKey, HourDelta)) -> Done {
@@ -240,11 +259,19 @@ async fn add_hour(connection: &mut SqliteConnection, facts: &BookFacts, (key, de
         sum.swaps += row.get::<i64, _>(0);
         sum.unvalued += row.get::<i64, _>(1);
         sum.cycles += row.get::<i64, _>(2);
+        sum.implausible += row.get::<i64, _>(3);
         let realized = &mut sum.realized;
-        let amounts =
-            [&mut sum.volume, &mut sum.fees, &mut realized.pnl, &mut realized.proceeds, &mut realized.without_basis];
+        let amounts = [
+            &mut sum.implausible_usd,
+            &mut sum.volume,
+            &mut sum.fees,
+            &mut realized.pnl,
+            &mut realized.proceeds,
+            &mut realized.without_basis,
+            &mut realized.basis_without_proceeds,
+        ];
         for (at, amount) in amounts.into_iter().enumerate() {
-            *amount += &dollars(row.get(at + 3))?;
+            *amount += &dollars(row.get(at + 4))?;
         }
     }
     if sum.is_empty() {
@@ -254,6 +281,8 @@ async fn add_hour(connection: &mut SqliteConnection, facts: &BookFacts, (key, de
     let insert = insert.bind(sum.swaps).bind(sum.unvalued).bind(sum.cycles).bind(sum.volume.to_string());
     let insert = insert.bind(sum.fees.to_string()).bind(sum.realized.pnl.to_string());
     let insert = insert.bind(sum.realized.proceeds.to_string()).bind(sum.realized.without_basis.to_string());
+    let insert = insert.bind(sum.realized.basis_without_proceeds.to_string());
+    let insert = insert.bind(sum.implausible).bind(sum.implausible_usd.to_string());
     insert.execute(connection).await?;
     Ok(())
 }

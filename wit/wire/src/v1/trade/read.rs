@@ -7,23 +7,37 @@ use tape::{BlockId, BlockRef, Event, TradeRecord, Usd};
 
 /// Reads and checks one event.
 pub fn decode(bytes: &[u8]) -> Result<Event, Invalid> {
-    decode_text(str::from_utf8(bytes).map_err(|e| Invalid::Shape(e.to_string()))?)
+    let text = str::from_utf8(bytes).map_err(|e| Invalid::Shape(e.to_string()))?;
+    decode_text(text).map(|(event, _)| event)
 }
 
-/// Decodes and checks one record and keeps its text; the bytes of a record that is refused are given back.
+/// Decodes and checks one record and keeps its text; the bytes of a record that is refused are given back. Where a symbol
+/// had to be cleaned the text is that of the event as it was read, so that nobody is shown what is hidden in it.
 pub fn decode_record(position: u64, bytes: Vec<u8>) -> Result<TradeRecord, (Invalid, Vec<u8>)> {
     let text = String::from_utf8(bytes).map_err(|e| (Invalid::Shape(e.to_string()), e.into_bytes()))?;
     match decode_text(&text) {
-        Ok(event) => Ok(TradeRecord { position, event, text }),
+        Ok((event, Symbols::AsTheyStood)) => Ok(TradeRecord { position, event, text }),
+        Ok((event, Symbols::Cleaned)) => {
+            let text = String::from_utf8_lossy(&super::encode(&event)).into_owned();
+            Ok(TradeRecord { position, event, text })
+        }
         Err(invalid) => Err((invalid, text.into_bytes())),
     }
 }
 
-fn decode_text(text: &str) -> Result<Event, Invalid> {
+/// Whether the symbols of a trade were clean.
+enum Symbols {
+    AsTheyStood,
+    Cleaned,
+}
+
+fn decode_text(text: &str) -> Result<(Event, Symbols), Invalid> {
     if text.len() > check::MAX_EVENT_BYTES {
         return Err(Invalid::Shape(format!("{} bytes, more than {}", text.len(), check::MAX_EVENT_BYTES)));
     }
     let read: TradeExecuted<'_> = serde_json::from_str(text).map_err(|e| Invalid::Shape(e.to_string()))?;
+    let is_clean = |side: &Side<'_>| side.symbol.as_ref().is_none_or(|symbol| tape::symbol::is_clean_symbol(symbol));
+    let symbols = if is_clean(&read.sold) && is_clean(&read.bought) { Symbols::AsTheyStood } else { Symbols::Cleaned };
     let trade = tape::Trade {
         kind: read.kind.into_owned(),
         chain: Arc::from(&*read.chain),
@@ -58,12 +72,13 @@ fn decode_text(text: &str) -> Result<Event, Invalid> {
         return Err(broken("tradeId", "must be chain/blockHash/txHash/ordinal of this trade"));
     }
     check::id("eventId", &read.event_id)?;
-    Ok(Event { id: read.event_id.into_owned(), status: read.status.into(), trade: Box::new(trade) })
+    Ok((Event { id: read.event_id.into_owned(), status: read.status.into(), trade: Box::new(trade) }, symbols))
 }
 
 fn to_side(field: &str, side: Side<'_>) -> Result<tape::Side, Invalid> {
     let raw = check::raw("raw", &side.raw).map_err(|broken| broken.within(field))?;
-    let (asset, symbol) = (side.asset.into_owned(), side.symbol.map(Text::into_owned));
+    // Decoration never keeps a trade off the book: whatever stands there is cleaned.
+    let (asset, symbol) = (side.asset.into_owned(), side.symbol.and_then(|text| tape::clean_symbol(text.into_owned())));
     Ok(tape::Side { asset, raw, decimals: side.decimals, symbol, quote: side.quote })
 }
 

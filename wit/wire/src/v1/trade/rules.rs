@@ -60,7 +60,6 @@ fn optional_id(field: &str, text: Option<&str>) -> Result<(), Invalid> {
 }
 
 fn side(side: &Side) -> Result<(), Invalid> {
-    side.symbol.as_deref().map_or(Ok(()), |symbol| check::symbol("symbol", symbol))?;
     check::id("asset", &side.asset)
 }
 

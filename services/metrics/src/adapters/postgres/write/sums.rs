@@ -8,19 +8,24 @@ use std::sync::Arc;
 
 const ADD_HOURS: &str = "
     INSERT INTO user_hours AS h (trader, chain, hour, partition, volume_usd, swaps, unvalued, cycles, fees_usd,
-        realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd)
+        realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd, implausible, implausible_usd)
     SELECT v.trader, v.chain, v.hour, $1, v.volume::numeric, v.swaps, v.unvalued, v.cycles, v.fees::numeric,
-        v.realized::numeric, v.proceeds::numeric, v.without_basis::numeric
+        v.realized::numeric, v.proceeds::numeric, v.without_basis::numeric, v.without_proceeds::numeric,
+        v.implausible, v.implausible_usd::numeric
     FROM UNNEST($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[],
-        $10::text[], $11::text[], $12::text[])
-      AS v(trader, chain, hour, volume, swaps, unvalued, cycles, fees, realized, proceeds, without_basis)
+        $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[])
+      AS v(trader, chain, hour, volume, swaps, unvalued, cycles, fees, realized, proceeds, without_basis, without_proceeds,
+        implausible, implausible_usd)
     ON CONFLICT (trader, chain, hour) DO UPDATE SET partition = excluded.partition,
         volume_usd = trim_scale(h.volume_usd + excluded.volume_usd), swaps = h.swaps + excluded.swaps,
         unvalued = h.unvalued + excluded.unvalued, cycles = h.cycles + excluded.cycles,
         fees_usd = trim_scale(h.fees_usd + excluded.fees_usd),
         realized_pnl_usd = trim_scale(h.realized_pnl_usd + excluded.realized_pnl_usd),
         proceeds_usd = trim_scale(h.proceeds_usd + excluded.proceeds_usd),
-        proceeds_without_basis_usd = trim_scale(h.proceeds_without_basis_usd + excluded.proceeds_without_basis_usd)";
+        proceeds_without_basis_usd = trim_scale(h.proceeds_without_basis_usd + excluded.proceeds_without_basis_usd),
+        basis_without_proceeds_usd = trim_scale(h.basis_without_proceeds_usd + excluded.basis_without_proceeds_usd),
+        implausible = h.implausible + excluded.implausible,
+        implausible_usd = trim_scale(h.implausible_usd + excluded.implausible_usd)";
 
 const DELETE_EMPTY_HOURS: &str = "
     DELETE FROM user_hours h USING UNNEST($1::text[], $2::text[], $3::bigint[]) AS v(trader, chain, hour)
@@ -47,6 +52,9 @@ pub(super) async fn add_hours(connection: &mut PgConnection, facts: &BookFacts) 
         .bind(text(|delta| delta.realized.pnl.to_string()))
         .bind(text(|delta| delta.realized.proceeds.to_string()))
         .bind(text(|delta| delta.realized.without_basis.to_string()))
+        .bind(text(|delta| delta.realized.basis_without_proceeds.to_string()))
+        .bind(column(hours, |(_, delta)| delta.implausible))
+        .bind(text(|delta| delta.implausible_usd.to_string()))
         .execute(&mut *connection)
         .await?;
     // Only hours that lose trades can become empty.

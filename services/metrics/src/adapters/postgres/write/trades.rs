@@ -4,8 +4,8 @@
 use super::copy::CopyRows;
 use super::{Done, column};
 use crate::adapters::columns::{
-    changed_effects_of, holding_columns, parcels_after_column, parcels_taken_column, sale_columns, text_of, to_bigint,
-    trades_after_column,
+    changed_effects_of, holding_columns, parcels_after_column, parcels_taken_column, released_columns, sale_columns,
+    text_of, to_bigint, trades_after_column,
 };
 use metrics_domain::{BookFacts, Dollars, Method, TradeRow, TradeSide, display_quantity};
 use serde_json::{Value, json};
@@ -16,14 +16,14 @@ macro_rules! trade_columns {
     () => {
         "block_time_ms, trade_id, chain, trader, height, tx_index, ordinal, kind, status, cycle,
          sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, notional_usd, fee_usd, platform,
-         venues, event, realized_pnl_usd, proceeds_without_basis_usd, sold_taken,
-         sold_quantity_after, sold_unknown_after, sold_basis_after, sold_parcels_after, sold_trades_after,
+         venues, pools, event, realized_pnl_usd, proceeds_without_basis_usd, sold_taken,
+         released_quantity, released_usd, implausible_usd, sold_quantity_after, sold_unknown_after, sold_basis_after, sold_parcels_after, sold_trades_after,
          bought_quantity_after, bought_unknown_after, bought_basis_after, bought_parcels_after, bought_trades_after"
     };
 }
 
 /// How many columns there are.
-const COLUMN_COUNT: i16 = 34;
+const COLUMN_COUNT: i16 = 38;
 
 const COPY_TRADES: &str = concat!("COPY trades (", trade_columns!(), ") FROM STDIN (FORMAT binary)");
 
@@ -40,8 +40,10 @@ const UPSERT_TRADES: &str = concat!(
         sold_asset = excluded.sold_asset, sold_raw = excluded.sold_raw, sold_quote = excluded.sold_quote,
         bought_asset = excluded.bought_asset, bought_raw = excluded.bought_raw, bought_quote = excluded.bought_quote,
         notional_usd = excluded.notional_usd, fee_usd = excluded.fee_usd, platform = excluded.platform,
-        venues = excluded.venues, event = excluded.event, realized_pnl_usd = excluded.realized_pnl_usd,
+        venues = excluded.venues, pools = excluded.pools, event = excluded.event, realized_pnl_usd = excluded.realized_pnl_usd,
         proceeds_without_basis_usd = excluded.proceeds_without_basis_usd, sold_taken = excluded.sold_taken,
+        released_quantity = excluded.released_quantity, released_usd = excluded.released_usd,
+        implausible_usd = excluded.implausible_usd,
         sold_quantity_after = excluded.sold_quantity_after, sold_unknown_after = excluded.sold_unknown_after,
         sold_basis_after = excluded.sold_basis_after, sold_parcels_after = excluded.sold_parcels_after,
         bought_quantity_after = excluded.bought_quantity_after,
@@ -99,6 +101,7 @@ fn json_row(method: Method, row: &TradeRow) -> Value {
     let text = |dollars: Option<&Dollars>| dollars.map(ToString::to_string);
     let ([pnl, without_basis], [sold_after, bought_after]) =
         (sale_columns(sold), [sold, bought].map(|one| holding_columns(one.map(|one| &one.after))));
+    let [released_quantity, released_usd] = released_columns(sold);
     json!({
         "block_time_ms": to_bigint(entry.time_ms),
         "trade_id": &*entry.order.id,
@@ -120,10 +123,14 @@ fn json_row(method: Method, row: &TradeRow) -> Value {
         "fee_usd": text(entry.fee.as_ref()),
         "platform": entry.platform,
         "venues": row.details.venues,
+        "pools": row.details.pools,
         "event": row.details.raw_text,
         "realized_pnl_usd": pnl,
         "proceeds_without_basis_usd": without_basis,
         "sold_taken": parcels_taken_column(sold),
+        "released_quantity": released_quantity,
+        "released_usd": released_usd,
+        "implausible_usd": text(entry.implausible.as_ref()),
         "sold_quantity_after": sold_after[0],
         "sold_unknown_after": sold_after[1],
         "sold_basis_after": sold_after[2],
@@ -162,11 +169,16 @@ fn add_copy_row(rows: &mut CopyRows, method: Method, row: &TradeRow) {
     rows.number_or_null(entry.fee.as_ref());
     rows.text_or_null(entry.platform.as_deref());
     rows.texts(&row.details.venues);
+    rows.texts(&row.details.pools);
     rows.text(&row.details.raw_text);
     let sold = effects.sold.as_ref().map(|effect| &effect.realized);
     rows.number_or_null(sold.map(|realized| &realized.pnl));
     rows.number_or_null(sold.map(|realized| &realized.without_basis));
     rows.text_or_null(parcels_taken_column(effects.sold.as_ref()).as_deref());
+    let released = effects.sold.as_ref().map(|effect| &effect.released).filter(|released| !released.is_empty());
+    rows.number_or_null(released.map(|released| display_quantity(&released.quantity)));
+    rows.number_or_null(released.map(|released| &released.basis));
+    rows.number_or_null(entry.implausible.as_ref());
     for side in TradeSide::BOTH {
         let effect = effects.on_side(side);
         let after = effect.map(|effect| &effect.after);
@@ -181,18 +193,21 @@ fn add_copy_row(rows: &mut CopyRows, method: Method, row: &TradeRow) {
 const UPDATE_SOLD_EFFECTS: &str = "
     UPDATE trades t SET sold_quantity_after = v.q::numeric, sold_unknown_after = v.u::numeric,
         sold_basis_after = v.b::numeric, sold_parcels_after = v.parcels, realized_pnl_usd = v.realized::numeric,
-        proceeds_without_basis_usd = v.without_basis::numeric, sold_taken = v.taken, sold_trades_after = v.trades
+        proceeds_without_basis_usd = v.without_basis::numeric, sold_taken = v.taken, sold_trades_after = v.trades,
+        released_quantity = v.released_q::numeric, released_usd = v.released_b::numeric
     FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::text[], $10::text[], $11::bigint[])
-        AS v(block_time_ms, trade_id, trader, q, u, b, realized, without_basis, parcels, taken, trades)
+            $9::text[], $10::text[], $11::bigint[], $12::text[], $13::text[])
+        AS v(block_time_ms, trade_id, trader, q, u, b, realized, without_basis, parcels, taken, trades, released_q,
+            released_b)
     WHERE t.block_time_ms = v.block_time_ms AND t.trade_id = v.trade_id AND t.trader = v.trader";
 
 const UPDATE_BOUGHT_EFFECTS: &str = "
     UPDATE trades t SET bought_quantity_after = v.q::numeric, bought_unknown_after = v.u::numeric,
         bought_basis_after = v.b::numeric, bought_parcels_after = v.parcels, bought_trades_after = v.trades
     FROM UNNEST($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::text[], $10::text[], $11::bigint[])
-        AS v(block_time_ms, trade_id, trader, q, u, b, realized, without_basis, parcels, taken, trades)
+            $9::text[], $10::text[], $11::bigint[], $12::text[], $13::text[])
+        AS v(block_time_ms, trade_id, trader, q, u, b, realized, without_basis, parcels, taken, trades, released_q,
+            released_b)
     WHERE t.block_time_ms = v.block_time_ms AND t.trade_id = v.trade_id AND t.trader = v.trader";
 
 /// Updates the effects that changed, for one side.
@@ -208,6 +223,7 @@ pub(super) async fn update_effects(
     }
     let figure = |at: usize| column(&rows, |row| holding_columns(Some(&row.effect.after))[at].clone());
     let sold = |at: usize| column(&rows, |row| sale_columns(Some(&row.effect))[at].clone());
+    let released = |at: usize| column(&rows, |row| released_columns(Some(&row.effect))[at].clone());
     sqlx::query(if side == TradeSide::Sold { UPDATE_SOLD_EFFECTS } else { UPDATE_BOUGHT_EFFECTS })
         .bind(column(&rows, |row| to_bigint(row.key.time_ms)))
         .bind(column(&rows, |row| text_of(&row.key.id)))
@@ -220,6 +236,8 @@ pub(super) async fn update_effects(
         .bind(column(&rows, |row| parcels_after_column(Some(&row.effect), method)))
         .bind(column(&rows, |row| parcels_taken_column(Some(&row.effect))))
         .bind(column(&rows, |row| trades_after_column(Some(&row.effect))))
+        .bind(released(0))
+        .bind(released(1))
         .execute(connection)
         .await?;
     Ok(())
