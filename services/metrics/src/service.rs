@@ -88,9 +88,9 @@ async fn follow_tape(
 pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
     match &settings.database {
         Database::Postgres(url) => {
-            Postgres::open(url.expose(), Postgres::METRICS_SCHEMA, settings.method).await.map(drop)
+            Postgres::open(url.expose(), Postgres::METRICS_SCHEMA, settings.rules.clone()).await.map(drop)
         }
-        Database::Sqlite(path) => Sqlite::open(path, settings.method).await.map(drop),
+        Database::Sqlite(path) => Sqlite::open(path, settings.rules.clone()).await.map(drop),
     }
     .context("migrate the database")
 }

@@ -348,7 +348,7 @@ async fn the_command_migrate_makes_the_tables_and_may_be_repeated() {
     for _ in 0..2 {
         metrics::migrate(&settings(directory.path())).await.unwrap();
     }
-    let fifo = Settings { method: Method::Fifo, ..settings(directory.path()) };
+    let fifo = Settings { rules: Method::Fifo.into(), ..settings(directory.path()) };
     let refused = metrics::migrate(&fifo).await.unwrap_err();
     assert!(format!("{refused:#}").starts_with("migrate the database: "), "tables of another method: {refused:#}");
 }
