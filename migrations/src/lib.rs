@@ -46,6 +46,7 @@ const PORTFOLIO_POSTGRES: &[MigrationFile] = files![
     "portfolio/postgres/0003_keep_drift",
     "portfolio/postgres/0004_rank_by_volume",
     "portfolio/postgres/0005_know_the_tape",
+    "portfolio/postgres/0006_mark_kept_balances",
 ];
 
 const PORTFOLIO_SQLITE: &[MigrationFile] = files![
@@ -54,6 +55,7 @@ const PORTFOLIO_SQLITE: &[MigrationFile] = files![
     "portfolio/sqlite/0003_keep_drift",
     "portfolio/sqlite/0004_rank_by_volume",
     "portfolio/sqlite/0005_know_the_tape",
+    "portfolio/sqlite/0006_mark_kept_balances",
 ];
 
 /// The migrations of metrics on PostgreSQL.

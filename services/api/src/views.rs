@@ -124,6 +124,8 @@ pub(crate) struct PositionView {
 pub(crate) struct Portfolio {
     /// The address in normalized form.
     pub(crate) address: String,
+    /// Whether balances of any of the wallets are left out that the provider could not tell.
+    pub(crate) incomplete: bool,
     /// The wallets that are tracked, one per chain.
     pub(crate) wallets: Vec<WalletView>,
     /// The balances.
@@ -145,6 +147,14 @@ pub(crate) struct WalletView {
     /// When the newest snapshot was taken, milliseconds since the Unix epoch; absent before the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) taken_at: Option<u64>,
+    /// Whether balances are left out that the provider could not tell; where one was told before, it is `kept`.
+    pub(crate) incomplete: bool,
+    /// How many rows of the provider's response were left out; absent where none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) left_out: Option<u32>,
+    /// Why the first of them was left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) incomplete_reason: Option<String>,
 }
 
 /// One balance.
@@ -178,6 +188,8 @@ pub(crate) struct BalanceView {
     /// Balance less net: transfers and whatever else was not a trade.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) drift: Option<String>,
+    /// The provider could not tell it in the newest snapshot: the amount is the last one that was told.
+    pub(crate) kept: bool,
 }
 
 /// Whether this process can serve.
@@ -275,7 +287,14 @@ impl From<PositionRow> for PositionView {
 
 impl From<WalletRow> for WalletView {
     fn from(wallet: WalletRow) -> Self {
-        Self { chain: wallet.chain, provider: wallet.provider, taken_at: wallet.taken_at }
+        Self {
+            chain: wallet.chain,
+            provider: wallet.provider,
+            taken_at: wallet.taken_at,
+            incomplete: wallet.left_out > 0,
+            left_out: (wallet.left_out > 0).then_some(wallet.left_out),
+            incomplete_reason: wallet.left_out_reason,
+        }
     }
 }
 
@@ -293,6 +312,7 @@ impl From<BalanceRow> for BalanceView {
             taken_at: row.taken_at,
             net: row.net,
             drift: row.drift,
+            kept: row.kept,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::service::{Service, SystemClock, retry_backoff};
 use environment::Backoff;
-use portfolio_domain::{Clock, Provider, ProviderError, Refreshed, refresh_next};
+use portfolio_domain::{Clock, LeftOut, Provider, ProviderError, Refreshed, refresh_next};
 use std::error::Error;
 use std::time::Duration;
 
@@ -71,14 +71,18 @@ async fn wait_for_work(service: &Service, next_due: Option<u64>) -> bool {
 /// Logs and counts what was done, and wakes the relay.
 fn report(service: &Service, refreshed: Refreshed) {
     match refreshed {
-        Refreshed::Replaced { wallet, changes, failed_before } => {
+        Refreshed::Replaced { wallet, changes, failed_before, left_out, is_news } => {
             service.health.has("database");
             service.health.has("provider");
             service.health.count("refreshed", 1);
             service.health.count("byFallback", u64::from(failed_before > 0));
             service.health.count("changes", changes.len() as u64);
             tracing::debug!(event = "portfolio.refreshed", %wallet, changes = changes.len(), "wallet refreshed");
-            if !changes.is_empty() {
+            if let Some(LeftOut { rows, reason }) = left_out {
+                service.health.count("leftOut", u64::from(rows));
+                tracing::debug!(event = "portfolio.incomplete", %wallet, rows, reason, "balances left out");
+            }
+            if is_news {
                 service.written.notify_one();
             }
         }

@@ -10,8 +10,8 @@ pub use message::UpdateMessage;
 use crate::settings::Database;
 use memory::MemoryStore;
 use portfolio_domain::{
-    AssetNet, Balance, Committed, Drift, Holdings, Job, KnownBefore, Ledger, Queue, Refresh, Replaced, Step, Taken,
-    VolumeRanking, Wallet,
+    AssetNet, Balance, Committed, Drift, Holdings, Job, KnownBefore, Ledger, LeftOut, Queue, Refresh, Replaced,
+    ShownSnapshot, Step, Taken, VolumeRanking, Wallet,
 };
 use postgres::PostgresStore;
 use sqlite::SqliteStore;
@@ -132,8 +132,8 @@ impl Queue for Store {
 }
 
 impl Holdings for Store {
-    async fn shown_balances(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
-        on_store!(self, store => store.shown_balances(wallet))
+    async fn shown(&self, wallet: &Wallet) -> Result<ShownSnapshot, Unavailable> {
+        on_store!(self, store => store.shown(wallet))
     }
 
     async fn balances_from(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
@@ -167,12 +167,27 @@ fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// A row of `balances`: asset, symbol, decimals, raw, spam.
-type BalanceRow = (String, Option<String>, Option<i16>, String, bool);
+/// A row of `balances`: asset, symbol, decimals, raw, spam, kept.
+type BalanceRow = (String, Option<String>, Option<i16>, String, bool, bool);
 
-fn balance_from_row((asset, symbol, decimals, raw, spam): BalanceRow) -> Result<Balance, Unavailable> {
+fn balance_from_row((asset, symbol, decimals, raw, spam, kept): BalanceRow) -> Result<Balance, Unavailable> {
     let raw = Raw::from_str_radix(&raw, 10).map_err(|_| invalid_cell("balances", "raw", &raw))?;
-    Ok(Balance { asset, symbol, decimals: decimals_from_column(decimals), raw, spam })
+    Ok(Balance { asset, symbol, decimals: decimals_from_column(decimals), raw, spam, kept })
+}
+
+/// A row of `wallets`: provider, left out, reason.
+type ShownRow = (Option<String>, i32, Option<String>);
+
+fn left_out_from_row(rows: i32, reason: Option<String>) -> Option<LeftOut> {
+    let rows = u32::try_from(rows).ok().filter(|rows| *rows > 0)?;
+    Some(LeftOut { rows, reason: reason.unwrap_or_default() })
+}
+
+/// The columns `left_out` and `left_out_reason` of `wallets`.
+fn left_out_columns(refresh: &Refresh) -> (i32, Option<&str>) {
+    let left_out = refresh.snapshot.left_out();
+    let rows = left_out.map_or(0, |left_out| i32::try_from(left_out.rows).unwrap_or(i32::MAX));
+    (rows, left_out.map(|left_out| left_out.reason.as_str()))
 }
 
 /// A row of `nets`: asset, symbol, decimals, raw.

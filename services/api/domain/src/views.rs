@@ -231,6 +231,10 @@ pub struct WalletRow {
     pub provider: Option<String>,
     /// When the newest snapshot was taken, milliseconds since the Unix epoch; none before the first.
     pub taken_at: Option<u64>,
+    /// How many rows of the provider's response were left out, because it could not tell them.
+    pub left_out: u32,
+    /// Why the first of them.
+    pub left_out_reason: Option<String>,
 }
 
 /// One balance.
@@ -256,6 +260,8 @@ pub struct BalanceRow {
     pub net: Option<String>,
     /// Balance less net.
     pub drift: Option<String>,
+    /// The provider could not tell it in the newest snapshot: the amount is the last one that was told.
+    pub kept: bool,
 }
 
 /// The drift of one balance: how far it differs from the sum of the wallet's trades.

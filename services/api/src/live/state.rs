@@ -151,12 +151,16 @@ mod tests {
                 before: before.into(),
                 after: after.into(),
                 spam: false,
+                kept: false,
             };
             let body = PortfolioUpdated {
                 chain: "mock".into(),
                 address: "alice".into(),
                 provider: "mock".into(),
                 taken_at,
+                incomplete: false,
+                left_out: None,
+                incomplete_reason: None,
                 changes: vec![change],
             };
             StateUpdate::new(body, stamp(0))

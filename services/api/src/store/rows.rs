@@ -243,7 +243,8 @@ pub(super) fn wallet_row(row: TextRow) -> Result<WalletRow, Unavailable> {
     let chain = cells.text("chain")?;
     let provider = cells.optional().filter(|provider| !provider.is_empty());
     let taken_at = cells.optional_number("taken_at")?.filter(|at| *at > 0);
-    Ok(WalletRow { chain, provider, taken_at })
+    let (left_out, left_out_reason) = (cells.number("left_out")?, cells.optional());
+    Ok(WalletRow { chain, provider, taken_at, left_out, left_out_reason })
 }
 
 pub(super) fn balance_row(row: TextRow) -> Result<BalanceRow, Unavailable> {
@@ -259,6 +260,7 @@ pub(super) fn balance_row(row: TextRow) -> Result<BalanceRow, Unavailable> {
         taken_at: cells.number("taken_at")?,
         net: cells.optional(),
         drift: cells.optional(),
+        kept: cells.flag("kept")?,
     })
 }
 

@@ -215,8 +215,10 @@ pub(super) fn user_positions(user: &UserQuery, page: &AssetPage) -> Statement {
 
 /// A user's wallets.
 pub(super) fn user_wallets(user: &UserQuery) -> Statement {
-    let mut statement =
-        Statement::new("SELECT chain, provider, CAST(taken_at AS text) FROM portfolio.wallets_v1 WHERE TRUE");
+    let mut statement = Statement::new(
+        "SELECT chain, provider, CAST(taken_at AS text), CAST(left_out AS text), \
+         left_out_reason FROM portfolio.wallets_v1 WHERE TRUE",
+    );
     and_user(&mut statement, user, "address");
     statement.add(" ORDER BY chain");
     statement
@@ -226,7 +228,7 @@ pub(super) fn user_wallets(user: &UserQuery) -> Statement {
 pub(super) fn user_balances(user: &UserQuery, page: &AssetPage) -> Statement {
     let mut statement = Statement::new(
         "SELECT chain, asset, symbol, CAST(decimals AS text), CAST(raw AS text), CAST(spam AS text), provider, \
-         CAST(taken_at AS text), net, drift FROM portfolio.balances_v1 WHERE TRUE",
+         CAST(taken_at AS text), net, drift, CAST(kept AS text) FROM portfolio.balances_v1 WHERE TRUE",
     );
     and_user(&mut statement, user, "address");
     page_by_asset(&mut statement, page);

@@ -29,14 +29,15 @@ impl Drift {
     }
 }
 
-/// The drift of every asset that the wallet holds or traded, in order of asset.
+/// The drift of every asset that the wallet holds or traded, in order of asset; of those that the snapshot does not tell,
+/// there is none.
 pub fn drift_from_nets(snapshot: &Snapshot, nets: &[AssetNet]) -> Vec<Drift> {
     let mut assets: BTreeMap<&str, Drift> = BTreeMap::new();
-    for Balance { asset, symbol, decimals, raw, .. } in snapshot.balances() {
+    for Balance { asset, symbol, decimals, raw, .. } in snapshot.balances().filter(|one| !one.kept) {
         let (symbol, decimals) = (symbol.clone(), *decimals);
         assets.insert(asset, Drift { asset: asset.clone(), symbol, decimals, balance: *raw, net: BigInt::ZERO });
     }
-    for AssetNet { asset, symbol, decimals, raw } in nets {
+    for AssetNet { asset, symbol, decimals, raw } in nets.iter().filter(|net| snapshot.tells(&net.asset)) {
         let one = assets.entry(asset).or_insert_with(|| {
             let (symbol, decimals) = (symbol.clone(), *decimals);
             Drift { asset: asset.clone(), symbol, decimals, balance: Raw::ZERO, net: BigInt::ZERO }
@@ -55,12 +56,18 @@ mod tests {
         let mut snapshot = Snapshot::default();
         for (asset, raw) in [("gift", 5_u64), ("traded", 7), ("gone", 0)] {
             let (symbol, decimals) = (Some(asset.to_uppercase()), Some(6));
-            let balance = Balance { asset: asset.to_owned(), symbol, decimals, raw: Raw::from(raw), spam: false };
-            snapshot.add(balance).unwrap();
+            let (asset, raw) = (asset.to_owned(), Raw::from(raw));
+            snapshot.add(Balance { asset, symbol, decimals, raw, spam: false, kept: false });
         }
+        for asset in ["untold", "kept"] {
+            snapshot.leave_out_balance(asset.to_owned(), "no answer".to_owned());
+        }
+        let (asset, symbol, decimals, raw) = ("kept".to_owned(), None, None, Raw::from(3));
+        snapshot.keep_untold(&[Balance { asset, symbol, decimals, raw, spam: false, kept: false }]);
         let net =
             |asset: &str, raw: i64| AssetNet { asset: asset.to_owned(), symbol: None, decimals: None, raw: raw.into() };
-        let all = drift_from_nets(&snapshot, &[net("traded", 7), net("sold", -3), net("even", 0)]);
+        let nets = [net("traded", 7), net("sold", -3), net("even", 0), net("untold", 4), net("kept", 4)];
+        let all = drift_from_nets(&snapshot, &nets);
         let shown: Vec<_> =
             all.iter().map(|one| format!("{} {} {} {}", one.asset, one.balance, one.net, one.amount())).collect();
         assert_eq!(shown, ["gift 5 0 5", "sold 0 -3 3", "traded 7 7 0"]);

@@ -3,10 +3,11 @@
 //! **Invariant:** each writing method is one atomic business step. A reader that lost its partition and a worker that
 //! lost its job change nothing.
 
+use crate::balance_change::BalanceChange;
 use crate::drift::Drift;
 use crate::fold::{KnownBefore, WalletFacts};
 use crate::ranking::VolumeRanking;
-use crate::snapshot::{Balance, BalanceChange, Snapshot};
+use crate::snapshot::{Balance, LeftOut, Snapshot};
 use crate::wallet::Wallet;
 use num_bigint::BigInt;
 use std::future::Future;
@@ -167,6 +168,8 @@ pub struct Refresh {
     pub snapshot: Snapshot,
     /// How the snapshot differs from what readers were shown before.
     pub changes: Vec<BalanceChange>,
+    /// What is left out of the snapshot differs from what readers were told before.
+    pub is_completeness_news: bool,
     /// When the wallet is due again, in case it traded during the refresh.
     pub again_at: u64,
 }
@@ -180,11 +183,19 @@ pub enum Replaced {
     Lost,
 }
 
+/// What readers are shown of a wallet: its newest snapshot, from whichever provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShownSnapshot {
+    /// Its balances. Zero amounts may be among them.
+    pub balances: Vec<Balance>,
+    /// What was left out of it; none where it is complete, or there is none yet.
+    pub left_out: Option<LeftOut>,
+}
+
 /// Stores what wallets hold.
 pub trait Holdings: Send + Sync {
-    /// The balances that readers are shown: those of the newest snapshot, from whichever provider. Zero amounts may be
-    /// among them.
-    fn shown_balances(&self, wallet: &Wallet) -> impl Future<Output = Result<Vec<Balance>, Unavailable>> + Send;
+    /// What readers are shown.
+    fn shown(&self, wallet: &Wallet) -> impl Future<Output = Result<ShownSnapshot, Unavailable>> + Send;
     /// The balances of a provider's newest snapshot. Zero amounts may be among them.
     fn balances_from(
         &self,

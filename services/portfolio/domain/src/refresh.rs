@@ -1,8 +1,9 @@
 //! From the queue to the balances: takes the next due wallet, asks the providers, stores what they return.
 
+use crate::balance_change::{BalanceChange, balance_changes};
 use crate::fallback::{ProvidedSnapshot, snapshot_from_first};
 use crate::ports::{Clock, Holdings, Job, Provider, ProviderError, Queue, Refresh, Replaced, Taken};
-use crate::snapshot::{BalanceChange, balance_changes};
+use crate::snapshot::LeftOut;
 use crate::wallet::Wallet;
 use tape::Unavailable;
 
@@ -39,6 +40,10 @@ pub enum Refreshed {
         changes: Vec<BalanceChange>,
         /// How many providers failed before one returned a snapshot.
         failed_before: usize,
+        /// What was left out of the snapshot.
+        left_out: Option<LeftOut>,
+        /// Readers are told of it.
+        is_news: bool,
     },
     /// The lease ran out while the provider was asked and another worker holds the wallet; its result counts.
     Lost(Wallet),
@@ -73,17 +78,22 @@ pub async fn refresh_next<S: Queue + Holdings>(
         Taken::Idle { next_due } => return Ok(Refreshed::Idle { next_due }),
     };
     let wallet = job.wallet.clone();
-    let ProvidedSnapshot { provider, snapshot, failed_before } = match snapshot_from_first(providers, &wallet).await {
+    let ProvidedSnapshot { provider, mut snapshot, failed_before } = match snapshot_from_first(providers, &wallet).await
+    {
         Ok(provided) => provided,
         Err(error) => return put_back(store, &job, error, rules, clock).await,
     };
     // Readers were shown the newest snapshot, from whichever provider: for them, the changes are relative to that.
-    let before = store.shown_balances(&wallet).await?;
-    let changes = balance_changes(&before, &snapshot);
+    let before = store.shown(&wallet).await?;
+    snapshot.keep_untold(&before.balances);
+    let changes = balance_changes(&before.balances, &snapshot);
+    let left_out = snapshot.left_out().cloned();
+    let is_completeness_news = before.left_out != left_out;
+    let is_news = is_completeness_news || !changes.is_empty();
     let again_at = clock.now_ms() + rules.debounce_ms;
-    let refresh = Refresh { job, provider, taken_at, snapshot, changes, again_at };
+    let refresh = Refresh { job, provider, taken_at, snapshot, changes, is_completeness_news, again_at };
     Ok(match store.replace(&refresh).await? {
-        Replaced::Done => Refreshed::Replaced { wallet, changes: refresh.changes, failed_before },
+        Replaced::Done => Refreshed::Replaced { wallet, changes: refresh.changes, failed_before, left_out, is_news },
         Replaced::Lost => Refreshed::Lost(wallet),
     })
 }

@@ -1,6 +1,6 @@
 //! Alchemy: what a wallet holds on an EVM chain or Solana, native included, read page by page from its Portfolio API.
 //!
-//! **Invariant:** a snapshot is returned only when its last page was read and every row of it is valid.
+//! **Invariant:** a snapshot is returned only when its last page was read; a row that cannot be told is left out and counted.
 
 mod response;
 

@@ -24,8 +24,7 @@ impl<S: Holdings> Provider for Mock<S> {
     async fn snapshot(&self, wallet: &Wallet) -> Result<Snapshot, ProviderError> {
         let mut snapshot = Snapshot::default();
         for net in self.0.nets(wallet).await? {
-            let balance = invented_balance(wallet, net);
-            snapshot.add(balance).map_err(|reason| ProviderError::Malformed(reason.to_string()))?;
+            snapshot.add(invented_balance(wallet, net));
         }
         Ok(snapshot)
     }
@@ -42,7 +41,7 @@ fn invented_balance(wallet: &Wallet, net: AssetNet) -> Balance {
         Sign::Minus | Sign::NoSign => Raw::ZERO,
         Sign::Plus => Raw::try_from_le_slice(&bytes).unwrap_or(Raw::MAX),
     };
-    Balance { asset: net.asset, symbol: net.symbol, decimals: net.decimals, raw, spam: false }
+    Balance { asset: net.asset, symbol: net.symbol, decimals: net.decimals, raw, spam: false, kept: false }
 }
 
 /// The FNV-1a hash, which is the same in every build.

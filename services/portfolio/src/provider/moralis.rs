@@ -1,6 +1,6 @@
 //! Moralis: what a wallet holds, native included: page by page on EVM chains, in one response on Solana.
 //!
-//! **Invariant:** a snapshot is returned only when its last page was read and every row of it is valid.
+//! **Invariant:** a snapshot is returned only when its last page was read; a row that cannot be told is left out and counted.
 
 mod response;
 mod solana;

@@ -3,8 +3,8 @@
 use super::{Outgoing, UpdateMessage};
 use num_bigint::BigInt;
 use portfolio_domain::{
-    AssetNet, Balance, Cents, Committed, Drift, Holdings, Job, KnownBefore, Ledger, Queue, Refresh, Replaced, Step,
-    Taken, VolumeRanking, Wallet, drift_from_nets,
+    AssetNet, Balance, Cents, Committed, Drift, Holdings, Job, KnownBefore, Ledger, LeftOut, Queue, Refresh, Replaced,
+    ShownSnapshot, Step, Taken, VolumeRanking, Wallet, drift_from_nets,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,8 +27,8 @@ struct StoredState {
     queue: BTreeMap<Wallet, QueueEntry>,
     /// By wallet and provider.
     balances: BTreeMap<(Wallet, String), Vec<Balance>>,
-    /// The provider of each wallet's newest snapshot.
-    newest_provider: HashMap<Wallet, String>,
+    /// The provider of each wallet's newest snapshot, and what was left out of it.
+    newest: HashMap<Wallet, (String, Option<LeftOut>)>,
     drift: HashMap<Wallet, Vec<Drift>>,
     outbox: BTreeMap<i64, UpdateMessage>,
     /// The number that a lease or a message got last.
@@ -220,10 +220,11 @@ impl Queue for MemoryStore {
 }
 
 impl Holdings for MemoryStore {
-    async fn shown_balances(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
+    async fn shown(&self, wallet: &Wallet) -> Result<ShownSnapshot, Unavailable> {
         let state = self.state();
-        let Some(provider) = state.newest_provider.get(wallet) else { return Ok(vec![]) };
-        Ok(state.balances.get(&(wallet.clone(), provider.clone())).cloned().unwrap_or_default())
+        let Some((provider, left_out)) = state.newest.get(wallet) else { return Ok(ShownSnapshot::default()) };
+        let balances = state.balances.get(&(wallet.clone(), provider.clone())).cloned().unwrap_or_default();
+        Ok(ShownSnapshot { balances, left_out: left_out.clone() })
     }
 
     async fn balances_from(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
@@ -244,10 +245,11 @@ impl Holdings for MemoryStore {
         }
         let rows = state.balances.entry((wallet.clone(), refresh.provider.to_owned())).or_default();
         let mut after: BTreeMap<_, _> =
-            rows.drain(..).map(|row| (row.asset.clone(), Balance { raw: Raw::ZERO, ..row })).collect();
+            rows.drain(..).map(|row| (row.asset.clone(), Balance { raw: Raw::ZERO, kept: false, ..row })).collect();
         after.extend(refresh.snapshot.balances().map(|balance| (balance.asset.clone(), balance.clone())));
         *rows = after.into_values().collect();
-        state.newest_provider.insert(wallet.clone(), refresh.provider.to_owned());
+        let newest = (refresh.provider.to_owned(), refresh.snapshot.left_out().cloned());
+        state.newest.insert(wallet.clone(), newest);
         let drift = drift_from_nets(&refresh.snapshot, &state.nets_of_wallet(wallet));
         state.drift.insert(wallet.clone(), drift);
         for message in UpdateMessage::from_refresh(refresh) {

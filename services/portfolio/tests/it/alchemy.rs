@@ -74,6 +74,20 @@ async fn the_request_is_the_documented_one_and_pages_are_followed_to_the_last() 
     assert_eq!(bodies[1]["pageKey"], "page two");
 }
 
+/// SYNTHETIC: bodies as they were reported of broken tokens; one of them hides no other.
+#[tokio::test]
+async fn a_token_that_cannot_be_told_is_left_out_and_the_rest_is_read() {
+    let token = "0x1111111111111111111111111111111111111111";
+    let broken = "0x2222222222222222222222222222222222222222";
+    for bad in ["0x", "-1", "1e+30", &format!("0x{}1{}", "0".repeat(63), "f".repeat(192))] {
+        let page = synthetic_page(ADDRESS, "eth-mainnet", &[(Some(token), "0x5"), (Some(broken), bad)], None);
+        let snapshot = fetch_snapshot(&ProviderServer::default().then(200, page)).await.unwrap();
+        assert_eq!(rows(&snapshot), [(token.to_owned(), "5".to_owned(), false)], "{bad}");
+        let left_out = snapshot.left_out().unwrap();
+        assert!(left_out.rows == 1 && left_out.reason.contains(broken), "{bad}: {left_out:?}");
+    }
+}
+
 #[tokio::test]
 async fn solana_wallets_are_asked_for_in_the_same_way() {
     let mint = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";

@@ -37,7 +37,7 @@ fn named(name: &'static str, results: impl IntoIterator<Item = Result<Snapshot, 
 fn snapshot(raw: u64) -> Snapshot {
     let mut snapshot = Snapshot::default();
     let asset = "coin".to_owned();
-    snapshot.add(Balance { asset, symbol: None, decimals: None, raw: Raw::from(raw), spam: false }).unwrap();
+    snapshot.add(Balance { asset, symbol: None, decimals: None, raw: Raw::from(raw), spam: false, kept: false });
     snapshot
 }
 
@@ -108,8 +108,8 @@ async fn a_fallback_does_not_change_the_balances_of_the_first_provider() {
         let clock = ManualClock(AtomicU64::new(10));
         let two = |coin: u64| {
             let mut both = snapshot(coin);
-            let usd = Balance { asset: "usd".to_owned(), symbol: None, decimals: None, raw: Raw::from(9), spam: true };
-            both.add(usd).unwrap();
+            let (asset, raw) = ("usd".to_owned(), Raw::from(9));
+            both.add(Balance { asset, symbol: None, decimals: None, raw, spam: true, kept: false });
             both
         };
         let down = || Err(Unavailable::new("ask", "down").into());
@@ -142,7 +142,7 @@ async fn a_fallback_does_not_change_the_balances_of_the_first_provider() {
             ["coin 5", "usd 9"],
             "the first provider's balances stay"
         );
-        assert_eq!(texts(store.shown_balances(&wallet).await.unwrap()), ["coin 7"]);
+        assert_eq!(texts(store.shown(&wallet).await.unwrap().balances), ["coin 7"]);
         if let Some(fresh) = fresh {
             fresh.remove().await;
         }

@@ -40,17 +40,25 @@ async fn job(store: &Store, now: u64) -> Job {
 }
 
 fn balance(asset: &str, raw: Raw) -> Balance {
-    Balance { asset: asset.to_owned(), symbol: Some("SYM".to_owned()), decimals: Some(18), raw, spam: asset == "spam" }
+    Balance {
+        asset: asset.to_owned(),
+        symbol: Some("SYM".to_owned()),
+        decimals: Some(18),
+        raw,
+        spam: asset == "spam",
+        kept: false,
+    }
 }
 
 async fn refresh(store: &Store, job: Job, provider: &'static str, taken_at: u64, rows: &[(&str, u64)]) -> Refresh {
     let mut snapshot = Snapshot::default();
     for (asset, raw) in rows {
-        snapshot.add(balance(asset, Raw::from(*raw))).unwrap();
+        snapshot.add(balance(asset, Raw::from(*raw)));
     }
     let before = store.balances_from(&job.wallet, provider).await.unwrap();
     let changes = balance_changes(&before, &snapshot);
-    Refresh { job, provider, taken_at, snapshot, changes, again_at: taken_at + 100 }
+    let again_at = taken_at + 100;
+    Refresh { job, provider, taken_at, snapshot, changes, is_completeness_news: false, again_at }
 }
 
 async fn held(store: &Store, wallet: &Wallet, provider: &str) -> Vec<(String, u64)> {
@@ -267,13 +275,21 @@ async fn the_largest_amounts_and_the_longest_lists_are_stored_exactly() {
         let (store, name) = (&fresh.store, fresh.name);
         store.commit(&step(None, 1, &[("0xa", 1)])).await.unwrap();
         let mut snapshot = Snapshot::default();
-        snapshot.add(balance("all", Raw::MAX)).unwrap();
+        snapshot.add(balance("all", Raw::MAX));
         for number in 0..1500 {
-            snapshot.add(balance(&format!("coin{number:04}"), Raw::from(number + 1))).unwrap();
+            snapshot.add(balance(&format!("coin{number:04}"), Raw::from(number + 1)));
         }
         let changes = balance_changes(&[], &snapshot);
         let job = job(store, 100).await;
-        let refresh = Refresh { job, provider: "mock", taken_at: 100, snapshot, changes, again_at: 0 };
+        let refresh = Refresh {
+            job,
+            provider: "mock",
+            taken_at: 100,
+            snapshot,
+            changes,
+            is_completeness_news: false,
+            again_at: 0,
+        };
         store.replace(&refresh).await.unwrap();
         let rows = store.balances_from(&wallet("0xa"), "mock").await.unwrap();
         assert!(rows.iter().eq(refresh.snapshot.balances()), "{name}");
@@ -281,6 +297,41 @@ async fn the_largest_amounts_and_the_longest_lists_are_stored_exactly() {
         assert_eq!(outgoing.len(), 2, "{name}: split into messages that fit into a record");
         assert_ne!(outgoing[0].message.event_id, outgoing[1].message.event_id, "{name}");
         assert!(outgoing.iter().all(|outgoing| outgoing.message.payload.len() < 512 * 1024), "{name}");
+        fresh.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_out_is_stored_with_the_balances_that_are_kept() {
+    for fresh in stores::fresh().await {
+        let (store, name) = (&fresh.store, fresh.name);
+        store.commit(&step(None, 1, &[("0xa", 1)])).await.unwrap();
+        let first = refresh(store, job(store, 100).await, "mock", 100, &[("broken", 4), ("coin", 1)]).await;
+        store.replace(&first).await.unwrap();
+        assert_eq!(store.shown(&wallet("0xa")).await.unwrap().left_out, None, "{name}");
+
+        store.commit(&step(Some(1), 2, &[("0xa", 2)])).await.unwrap();
+        let mut second = refresh(store, job(store, 200).await, "mock", 200, &[("coin", 1)]).await;
+        second.snapshot.leave_out_balance("broken".to_owned(), "no answer".to_owned());
+        second.snapshot.keep_untold(&store.shown(&wallet("0xa")).await.unwrap().balances);
+        (second.changes, second.is_completeness_news) = (vec![], true);
+        store.replace(&second).await.unwrap();
+        let shown = store.shown(&wallet("0xa")).await.unwrap();
+        assert_eq!(shown.left_out.as_ref(), second.snapshot.left_out(), "{name}");
+        let kept: Vec<_> = shown.balances.iter().map(|one| (one.asset.as_str(), one.raw.to(), one.kept)).collect();
+        assert_eq!(kept, [("broken", 4_u64, true), ("coin", 1, false)], "{name}");
+        let drift = store.drift(&wallet("0xa")).await.unwrap();
+        assert_eq!(drift.iter().map(|one| one.asset.as_str()).collect::<Vec<_>>(), ["coin"], "{name}");
+        let outgoing = store.outgoing(10).await.unwrap();
+        let told = wire::v1::portfolio::decode(&outgoing[1].message.payload).unwrap();
+        assert_eq!((told.incomplete, told.left_out, told.changes.len()), (true, Some(1), 0), "{name}");
+
+        store.commit(&step(Some(2), 3, &[("0xa", 3)])).await.unwrap();
+        let third = refresh(store, job(store, 300).await, "mock", 300, &[("coin", 1)]).await;
+        store.replace(&third).await.unwrap();
+        let shown = store.shown(&wallet("0xa")).await.unwrap();
+        assert_eq!(shown.left_out, None, "{name}");
+        assert!(shown.balances.iter().all(|one| !one.kept), "{name}");
         fresh.remove().await;
     }
 }

@@ -32,10 +32,12 @@ async fn fill(store: &Store) {
             let mut snapshot = Snapshot::default();
             for asset in &assets {
                 let raw = Raw::from(10_u64.pow(19) - 1);
-                let balance = Balance { asset: (*asset).to_owned(), symbol: None, decimals: Some(18), raw, spam: true };
-                snapshot.add(balance).unwrap();
+                let (asset, symbol, decimals) = ((*asset).to_owned(), None, Some(18));
+                snapshot.add(Balance { asset, symbol, decimals, raw, spam: true, kept: false });
             }
-            let refresh = Refresh { job, provider, taken_at: 10 + next, snapshot, changes: vec![], again_at: 0 };
+            let (taken_at, changes) = (10 + next, vec![]);
+            let refresh =
+                Refresh { job, provider, taken_at, snapshot, changes, is_completeness_news: false, again_at: 0 };
             store.replace(&refresh).await.unwrap();
         }
     }

@@ -2,31 +2,27 @@
 
 use super::PostgresStore;
 use crate::store::{
-    BalanceRow, DriftRow, NetRow, UpdateMessage, balance_from_row, drift_from_row, failed, net_from_row, signed,
-    unsigned,
+    BalanceRow, DriftRow, NetRow, ShownRow, UpdateMessage, balance_from_row, drift_from_row, failed, left_out_columns,
+    left_out_from_row, net_from_row, signed, unsigned,
 };
-use portfolio_domain::{AssetNet, Balance, Drift, Holdings, Refresh, Replaced, Wallet, drift_from_nets};
+use portfolio_domain::{AssetNet, Balance, Drift, Holdings, Refresh, Replaced, ShownSnapshot, Wallet, drift_from_nets};
 use sqlx::PgConnection;
 use tape::Unavailable;
 
 impl Holdings for PostgresStore {
-    async fn shown_balances(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
-        let newest_provider =
-            sqlx::query_scalar::<_, Option<String>>("SELECT provider FROM wallets WHERE chain = $1 AND address = $2")
-                .bind(&*wallet.chain)
-                .bind(&*wallet.address)
-                .fetch_optional(&self.0)
-                .await
-                .map_err(failed("read the provider of the newest snapshot"))?;
-        match newest_provider.flatten() {
-            Some(provider) => self.balances_from(wallet, &provider).await,
-            None => Ok(vec![]),
-        }
+    async fn shown(&self, wallet: &Wallet) -> Result<ShownSnapshot, Unavailable> {
+        let query =
+            sqlx::query_as("SELECT provider, left_out, left_out_reason FROM wallets WHERE chain = $1 AND address = $2");
+        let query = query.bind(&*wallet.chain).bind(&*wallet.address);
+        let row: Option<ShownRow> = query.fetch_optional(&self.0).await.map_err(failed("read the newest snapshot"))?;
+        let Some((Some(provider), left_out, reason)) = row else { return Ok(ShownSnapshot::default()) };
+        let balances = self.balances_from(wallet, &provider).await?;
+        Ok(ShownSnapshot { balances, left_out: left_out_from_row(left_out, reason) })
     }
 
     async fn balances_from(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
         let rows: Vec<BalanceRow> = sqlx::query_as(
-            "SELECT asset, symbol, decimals, raw::text, spam FROM balances
+            "SELECT asset, symbol, decimals, raw::text, spam, kept FROM balances
              WHERE chain = $1 AND address = $2 AND provider = $3 ORDER BY asset COLLATE \"C\"",
         )
         .bind(&*wallet.chain)
@@ -148,7 +144,7 @@ async fn replace_balances(connection: &mut PgConnection, refresh: &Refresh) -> R
     let balances: Vec<&Balance> = refresh.snapshot.balances().collect();
     let assets: Vec<&str> = balances.iter().map(|balance| balance.asset.as_str()).collect();
     sqlx::query(
-        "UPDATE balances SET raw = 0, taken_at = $4
+        "UPDATE balances SET raw = 0, kept = false, taken_at = $4
          WHERE chain = $1 AND address = $2 AND provider = $3 AND raw <> 0 AND NOT asset = ANY($5)",
     )
     .bind(&*wallet.chain)
@@ -159,13 +155,13 @@ async fn replace_balances(connection: &mut PgConnection, refresh: &Refresh) -> R
     .execute(&mut *connection)
     .await?;
     sqlx::query(
-        "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam)
-         SELECT $1, $2, $3, $4, asset, symbol, decimals, raw::numeric, spam
-         FROM UNNEST($5::text[], $6::text[], $7::smallint[], $8::text[], $9::boolean[])
-             AS t (asset, symbol, decimals, raw, spam)
+        "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam, kept)
+         SELECT $1, $2, $3, $4, asset, symbol, decimals, raw::numeric, spam, kept
+         FROM UNNEST($5::text[], $6::text[], $7::smallint[], $8::text[], $9::boolean[], $10::boolean[])
+             AS t (asset, symbol, decimals, raw, spam, kept)
          ON CONFLICT (chain, address, provider, asset) DO UPDATE
          SET taken_at = EXCLUDED.taken_at, symbol = EXCLUDED.symbol, decimals = EXCLUDED.decimals,
-             raw = EXCLUDED.raw, spam = EXCLUDED.spam",
+             raw = EXCLUDED.raw, spam = EXCLUDED.spam, kept = EXCLUDED.kept",
     )
     .bind(&*wallet.chain)
     .bind(&*wallet.address)
@@ -176,14 +172,21 @@ async fn replace_balances(connection: &mut PgConnection, refresh: &Refresh) -> R
     .bind(balances.iter().map(|balance| balance.decimals.map(i16::from)).collect::<Vec<_>>())
     .bind(balances.iter().map(|balance| balance.raw.to_string()).collect::<Vec<_>>())
     .bind(balances.iter().map(|balance| balance.spam).collect::<Vec<_>>())
+    .bind(balances.iter().map(|balance| balance.kept).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;
-    sqlx::query("UPDATE wallets SET provider = $3, taken_at = $4 WHERE chain = $1 AND address = $2")
-        .bind(&*wallet.chain)
-        .bind(&*wallet.address)
-        .bind(refresh.provider)
-        .bind(signed(refresh.taken_at))
-        .execute(connection)
-        .await?;
+    let (left_out, reason) = left_out_columns(refresh);
+    sqlx::query(
+        "UPDATE wallets SET provider = $3, taken_at = $4, left_out = $5, left_out_reason = $6
+         WHERE chain = $1 AND address = $2",
+    )
+    .bind(&*wallet.chain)
+    .bind(&*wallet.address)
+    .bind(refresh.provider)
+    .bind(signed(refresh.taken_at))
+    .bind(left_out)
+    .bind(reason)
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -2,31 +2,27 @@
 
 use super::{BEGIN_IMMEDIATE, SqliteStore};
 use crate::store::{
-    BalanceRow, DriftRow, NetRow, UpdateMessage, balance_from_row, drift_from_row, failed, net_from_row, signed,
-    unsigned,
+    BalanceRow, DriftRow, NetRow, ShownRow, UpdateMessage, balance_from_row, drift_from_row, failed, left_out_columns,
+    left_out_from_row, net_from_row, signed, unsigned,
 };
-use portfolio_domain::{AssetNet, Balance, Drift, Holdings, Refresh, Replaced, Wallet, drift_from_nets};
+use portfolio_domain::{AssetNet, Balance, Drift, Holdings, Refresh, Replaced, ShownSnapshot, Wallet, drift_from_nets};
 use sqlx::SqliteConnection;
 use tape::Unavailable;
 
 impl Holdings for SqliteStore {
-    async fn shown_balances(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
-        let newest_provider =
-            sqlx::query_scalar::<_, Option<String>>("SELECT provider FROM wallets WHERE chain = ? AND address = ?")
-                .bind(&*wallet.chain)
-                .bind(&*wallet.address)
-                .fetch_optional(&self.0)
-                .await
-                .map_err(failed("read the provider of the newest snapshot"))?;
-        match newest_provider.flatten() {
-            Some(provider) => self.balances_from(wallet, &provider).await,
-            None => Ok(vec![]),
-        }
+    async fn shown(&self, wallet: &Wallet) -> Result<ShownSnapshot, Unavailable> {
+        let query =
+            sqlx::query_as("SELECT provider, left_out, left_out_reason FROM wallets WHERE chain = ? AND address = ?");
+        let query = query.bind(&*wallet.chain).bind(&*wallet.address);
+        let row: Option<ShownRow> = query.fetch_optional(&self.0).await.map_err(failed("read the newest snapshot"))?;
+        let Some((Some(provider), left_out, reason)) = row else { return Ok(ShownSnapshot::default()) };
+        let balances = self.balances_from(wallet, &provider).await?;
+        Ok(ShownSnapshot { balances, left_out: left_out_from_row(left_out, reason) })
     }
 
     async fn balances_from(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
         let query = sqlx::query_as(
-            "SELECT asset, symbol, decimals, raw, spam FROM balances
+            "SELECT asset, symbol, decimals, raw, spam, kept FROM balances
              WHERE chain = ? AND address = ? AND provider = ? ORDER BY asset",
         );
         let query = query.bind(&*wallet.chain).bind(&*wallet.address).bind(provider);
@@ -129,7 +125,8 @@ async fn replace_balances(connection: &mut SqliteConnection, refresh: &Refresh) 
     let wallet = &refresh.job.wallet;
     let taken_at = signed(refresh.taken_at);
     sqlx::query(
-        "UPDATE balances SET raw = '0', taken_at = ? WHERE chain = ? AND address = ? AND provider = ? AND raw <> '0'",
+        "UPDATE balances SET raw = '0', kept = false, taken_at = ?
+         WHERE chain = ? AND address = ? AND provider = ? AND raw <> '0'",
     )
     .bind(taken_at)
     .bind(&*wallet.chain)
@@ -139,11 +136,11 @@ async fn replace_balances(connection: &mut SqliteConnection, refresh: &Refresh) 
     .await?;
     for balance in refresh.snapshot.balances() {
         sqlx::query(
-            "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam, kept)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (chain, address, provider, asset) DO UPDATE
              SET taken_at = excluded.taken_at, symbol = excluded.symbol, decimals = excluded.decimals,
-                 raw = excluded.raw, spam = excluded.spam",
+                 raw = excluded.raw, spam = excluded.spam, kept = excluded.kept",
         )
         .bind(&*wallet.chain)
         .bind(&*wallet.address)
@@ -154,15 +151,22 @@ async fn replace_balances(connection: &mut SqliteConnection, refresh: &Refresh) 
         .bind(balance.decimals)
         .bind(balance.raw.to_string())
         .bind(balance.spam)
+        .bind(balance.kept)
         .execute(&mut *connection)
         .await?;
     }
-    sqlx::query("UPDATE wallets SET provider = ?, taken_at = ? WHERE chain = ? AND address = ?")
-        .bind(refresh.provider)
-        .bind(taken_at)
-        .bind(&*wallet.chain)
-        .bind(&*wallet.address)
-        .execute(connection)
-        .await?;
+    let (left_out, reason) = left_out_columns(refresh);
+    sqlx::query(
+        "UPDATE wallets SET provider = ?, taken_at = ?, left_out = ?, left_out_reason = ?
+         WHERE chain = ? AND address = ?",
+    )
+    .bind(refresh.provider)
+    .bind(taken_at)
+    .bind(left_out)
+    .bind(reason)
+    .bind(&*wallet.chain)
+    .bind(&*wallet.address)
+    .execute(connection)
+    .await?;
     Ok(())
 }
