@@ -47,6 +47,7 @@ const PORTFOLIO_POSTGRES: &[MigrationFile] = files![
     "portfolio/postgres/0004_rank_by_volume",
     "portfolio/postgres/0005_know_the_tape",
     "portfolio/postgres/0006_mark_kept_balances",
+    "portfolio/postgres/0007_tell_unknown_apart",
 ];
 
 const PORTFOLIO_SQLITE: &[MigrationFile] = files![
@@ -56,6 +57,7 @@ const PORTFOLIO_SQLITE: &[MigrationFile] = files![
     "portfolio/sqlite/0004_rank_by_volume",
     "portfolio/sqlite/0005_know_the_tape",
     "portfolio/sqlite/0006_mark_kept_balances",
+    "portfolio/sqlite/0007_tell_unknown_apart",
 ];
 
 /// The migrations of metrics on PostgreSQL.

@@ -176,8 +176,10 @@ pub(crate) struct BalanceView {
     /// `raw` with the decimal point, where the decimals are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) amount: Option<String>,
-    /// Whether the provider calls it spam.
-    pub(crate) spam: bool,
+    /// Whether a provider calls it spam; null where none has told.
+    pub(crate) spam: Option<bool>,
+    /// Whether a provider calls its contract verified; null where none has told.
+    pub(crate) verified: Option<bool>,
     /// The provider that reported it.
     pub(crate) provider: String,
     /// When the snapshot was taken, milliseconds since the Unix epoch.
@@ -308,6 +310,7 @@ impl From<BalanceRow> for BalanceView {
             decimals: row.decimals,
             raw: row.raw,
             spam: row.spam,
+            verified: row.verified,
             provider: row.provider,
             taken_at: row.taken_at,
             net: row.net,

@@ -10,8 +10,8 @@ pub use message::UpdateMessage;
 use crate::settings::Database;
 use memory::MemoryStore;
 use portfolio_domain::{
-    AssetNet, Balance, Committed, Drift, Holdings, Job, KnownBefore, Ledger, LeftOut, Queue, Refresh, Replaced,
-    ShownSnapshot, Step, Taken, VolumeRanking, Wallet,
+    AssetNet, Balance, Committed, Decoration, Drift, Holdings, Job, KnownBefore, KnownDecoration, Ledger, LeftOut,
+    Queue, Refresh, Replaced, ShownSnapshot, Step, Taken, VolumeRanking, Wallet,
 };
 use postgres::PostgresStore;
 use sqlite::SqliteStore;
@@ -167,12 +167,29 @@ fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// A row of `balances`: asset, symbol, decimals, raw, spam, kept.
-type BalanceRow = (String, Option<String>, Option<i16>, String, bool, bool);
+/// A row of `balances`: provider, asset, symbol, decimals, raw, spam, verified, kept.
+type BalanceRow = (String, String, Option<String>, Option<i16>, String, Option<bool>, Option<bool>, bool);
 
-fn balance_from_row((asset, symbol, decimals, raw, spam, kept): BalanceRow) -> Result<Balance, Unavailable> {
+fn balance_from_row(row: BalanceRow) -> Result<(String, Balance), Unavailable> {
+    let (provider, asset, symbol, decimals, raw, spam, verified, kept) = row;
     let raw = Raw::from_str_radix(&raw, 10).map_err(|_| invalid_cell("balances", "raw", &raw))?;
-    Ok(Balance { asset, symbol, decimals: decimals_from_column(decimals), raw, spam, kept })
+    let decoration = Decoration { symbol, decimals: decimals_from_column(decimals), spam, verified };
+    Ok((provider, Balance { asset, raw, decoration, kept }))
+}
+
+/// What readers are shown, from the row of the wallet and the balances of all providers, the newest first.
+fn shown_from_rows(wallet: Option<ShownRow>, balances: Vec<BalanceRow>) -> Result<ShownSnapshot, Unavailable> {
+    let Some((newest, left_out, reason)) = wallet else { return Ok(ShownSnapshot::default()) };
+    let mut shown = ShownSnapshot { left_out: left_out_from_row(left_out, reason), ..ShownSnapshot::default() };
+    for row in balances {
+        let (provider, balance) = balance_from_row(row)?;
+        let (asset, decoration) = (balance.asset.clone(), balance.decoration.clone());
+        if Some(&provider) == newest.as_ref() {
+            shown.balances.push(balance);
+        }
+        shown.decorations.push(KnownDecoration { provider, asset, decoration });
+    }
+    Ok(shown)
 }
 
 /// A row of `wallets`: provider, left out, reason.

@@ -250,8 +250,10 @@ pub struct BalanceRow {
     pub decimals: Option<u8>,
     /// Smallest units.
     pub raw: String,
-    /// Whether the provider calls it spam.
-    pub spam: bool,
+    /// Whether a provider calls it spam; none where none has told.
+    pub spam: Option<bool>,
+    /// Whether a provider calls its contract verified; none where none has told.
+    pub verified: Option<bool>,
     /// The provider that reported it.
     pub provider: String,
     /// When the snapshot was taken, milliseconds since the Unix epoch.

@@ -150,7 +150,8 @@ mod tests {
                 decimals: None,
                 before: before.into(),
                 after: after.into(),
-                spam: false,
+                spam: None,
+                verified: None,
                 kept: false,
             };
             let body = PortfolioUpdated {

@@ -255,7 +255,8 @@ pub(super) fn balance_row(row: TextRow) -> Result<BalanceRow, Unavailable> {
         symbol: cells.optional(),
         decimals: cells.optional_number("decimals")?,
         raw: cells.text("raw")?,
-        spam: cells.flag("spam")?,
+        spam: cells.optional_flag("is_spam")?,
+        verified: cells.optional_flag("is_verified")?,
         provider: cells.text("provider")?,
         taken_at: cells.number("taken_at")?,
         net: cells.optional(),
@@ -304,10 +305,15 @@ impl Cells {
     }
 
     fn flag(&mut self, column: &'static str) -> Result<bool, Unavailable> {
-        match self.text(column)?.as_str() {
-            "1" | "true" => Ok(true),
-            "0" | "false" => Ok(false),
-            other => Err(self.invalid_column(column, Some(other.to_owned()))),
+        self.optional_flag(column)?.ok_or_else(|| self.invalid_column(column, None))
+    }
+
+    fn optional_flag(&mut self, column: &'static str) -> Result<Option<bool>, Unavailable> {
+        match self.optional().as_deref() {
+            None => Ok(None),
+            Some("1" | "true") => Ok(Some(true)),
+            Some("0" | "false") => Ok(Some(false)),
+            Some(other) => Err(self.invalid_column(column, Some(other.to_owned()))),
         }
     }
 

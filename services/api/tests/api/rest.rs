@@ -100,7 +100,7 @@ async fn a_user_has_metrics_positions_and_a_portfolio() {
             "wallets": [{ "chain": "mock", "provider": "mock", "takenAt": 42, "incomplete": false }],
             "items": [{
                 "chain": "mock", "asset": "0xusdc", "symbol": "TKN", "decimals": 6, "raw": "2500000", "amount": "2.5",
-                "spam": false, "provider": "mock", "takenAt": 42, "kept": false,
+                "spam": false, "verified": null, "provider": "mock", "takenAt": 42, "kept": false,
             }],
         });
         assert_eq!(api.get("/v1/users/0xa/portfolio").await, expected);
@@ -272,7 +272,7 @@ async fn a_wallet_says_what_its_provider_could_not_tell() {
     for ground in Ground::all().await {
         let mut rows = wallet_rows("mock", "0xa", &[("0xgood", "5"), ("0xbroken", "7")], 42);
         rows.extend(wallet_rows("other", "0xa", &[], 42));
-        rows.push("UPDATE balances SET kept = true WHERE asset = '0xbroken'".to_owned());
+        rows.push("UPDATE balances SET kept = true, spam = NULL, verified = true WHERE asset = '0xbroken'".to_owned());
         rows.push("UPDATE wallets SET left_out = 2, left_out_reason = 'no answer' WHERE chain = 'mock'".to_owned());
         ground.write("portfolio", &rows).await;
         let api = Serving::on(&ground).await;
@@ -284,9 +284,9 @@ async fn a_wallet_says_what_its_provider_could_not_tell() {
         });
         let complete = json!({ "chain": "other", "provider": "mock", "takenAt": 42, "incomplete": false });
         assert_eq!(shown["wallets"], json!([incomplete, complete]));
-        let kept: Vec<_> =
-            shown["items"].as_array().unwrap().iter().map(|item| (&item["asset"], &item["kept"])).collect();
-        assert_eq!(kept, [(&json!("0xbroken"), &json!(true)), (&json!("0xgood"), &json!(false))]);
+        let said = |item: &Value| json!([item["asset"], item["kept"], item["spam"], item["verified"]]);
+        let said: Vec<Value> = shown["items"].as_array().unwrap().iter().map(said).collect();
+        assert_eq!(said, [json!(["0xbroken", true, null, true]), json!(["0xgood", false, false, null])]);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The changes from what readers were shown to the next snapshot.
 
+use crate::decoration::Decoration;
 use crate::snapshot::{Balance, Snapshot};
 use std::collections::BTreeMap;
 use tape::Raw;
@@ -9,16 +10,12 @@ use tape::Raw;
 pub struct BalanceChange {
     /// Of what.
     pub asset: String,
-    /// Decoration: the ticker.
-    pub symbol: Option<String>,
-    /// Decoration: how many digits are fractional.
-    pub decimals: Option<u8>,
+    /// What is said of it.
+    pub decoration: Decoration,
     /// Zero when the wallet held none.
     pub before: Raw,
     /// Zero when the wallet holds none any more.
     pub after: Raw,
-    /// Whether the provider calls it spam.
-    pub spam: bool,
     /// The provider could not tell the balance: the amount is the last one that was told.
     pub kept: bool,
 }
@@ -42,17 +39,15 @@ pub fn balance_changes(before: &[Balance], after: &Snapshot) -> Vec<BalanceChang
 
 /// Whether readers see a difference: in the amount, or in what is said about it.
 fn differs(known: &Balance, now: &Balance) -> bool {
-    known.raw != now.raw || known.kept != now.kept
+    known.raw != now.raw || known.kept != now.kept || known.decoration != now.decoration
 }
 
 fn change(balance: &Balance, before: Raw) -> BalanceChange {
     BalanceChange {
         asset: balance.asset.clone(),
-        symbol: balance.symbol.clone(),
-        decimals: balance.decimals,
+        decoration: balance.decoration.clone(),
         before,
         after: balance.raw,
-        spam: balance.spam,
         kept: balance.kept,
     }
 }
@@ -62,8 +57,7 @@ mod tests {
     use super::*;
 
     fn balance(asset: &str, raw: u64) -> Balance {
-        let asset = asset.to_owned();
-        Balance { asset, symbol: None, decimals: None, raw: Raw::from(raw), spam: false, kept: false }
+        Balance { asset: asset.to_owned(), raw: Raw::from(raw), decoration: Decoration::default(), kept: false }
     }
 
     fn changes(before: &[Balance], after: &[Balance]) -> Vec<(String, u64, u64)> {
@@ -82,6 +76,17 @@ mod tests {
         let before = [balance("a", 1), balance("b", 2), balance("c", 3), balance("z", 0)];
         let after = [balance("b", 2), balance("c", 4), balance("d", 5), balance("e", 0)];
         assert_eq!(changes(&before, &after), named(&[("a", 1, 0), ("c", 3, 4), ("d", 0, 5)]));
+    }
+
+    #[test]
+    fn something_else_said_of_a_balance_is_a_change() {
+        let said = |spam| Balance { decoration: Decoration { spam, ..Decoration::default() }, ..balance("a", 1) };
+        for (before, after) in [(None, Some(true)), (Some(true), Some(false)), (Some(false), None)] {
+            assert_eq!(changes(&[said(before)], &[said(after)]), named(&[("a", 1, 1)]), "{before:?} {after:?}");
+        }
+        assert_eq!(changes(&[said(Some(true))], &[said(Some(true))]), []);
+        let gone = Balance { raw: Raw::ZERO, ..said(Some(true)) };
+        assert_eq!(changes(&[gone], &[]), [], "nothing is said of what is not held");
     }
 
     #[test]

@@ -33,8 +33,8 @@ impl Drift {
 /// there is none.
 pub fn drift_from_nets(snapshot: &Snapshot, nets: &[AssetNet]) -> Vec<Drift> {
     let mut assets: BTreeMap<&str, Drift> = BTreeMap::new();
-    for Balance { asset, symbol, decimals, raw, .. } in snapshot.balances().filter(|one| !one.kept) {
-        let (symbol, decimals) = (symbol.clone(), *decimals);
+    for Balance { asset, raw, decoration, .. } in snapshot.balances().filter(|one| !one.kept) {
+        let (symbol, decimals) = (decoration.symbol.clone(), decoration.decimals);
         assets.insert(asset, Drift { asset: asset.clone(), symbol, decimals, balance: *raw, net: BigInt::ZERO });
     }
     for AssetNet { asset, symbol, decimals, raw } in nets.iter().filter(|net| snapshot.tells(&net.asset)) {
@@ -50,20 +50,22 @@ pub fn drift_from_nets(snapshot: &Snapshot, nets: &[AssetNet]) -> Vec<Drift> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decoration::Decoration;
 
     #[test]
     fn every_asset_held_or_traded_has_its_drift() {
         let mut snapshot = Snapshot::default();
-        for (asset, raw) in [("gift", 5_u64), ("traded", 7), ("gone", 0)] {
-            let (symbol, decimals) = (Some(asset.to_uppercase()), Some(6));
-            let (asset, raw) = (asset.to_owned(), Raw::from(raw));
-            snapshot.add(Balance { asset, symbol, decimals, raw, spam: false, kept: false });
+        let balance = |asset: &str, raw: u64| {
+            let decoration = Decoration { symbol: Some(asset.to_uppercase()), ..Decoration::default() };
+            Balance { asset: asset.to_owned(), raw: Raw::from(raw), decoration, kept: false }
+        };
+        for (asset, raw) in [("gift", 5), ("traded", 7), ("gone", 0)] {
+            snapshot.add(balance(asset, raw));
         }
         for asset in ["untold", "kept"] {
             snapshot.leave_out_balance(asset.to_owned(), "no answer".to_owned());
         }
-        let (asset, symbol, decimals, raw) = ("kept".to_owned(), None, None, Raw::from(3));
-        snapshot.keep_untold(&[Balance { asset, symbol, decimals, raw, spam: false, kept: false }]);
+        snapshot.keep_untold(&[balance("kept", 3)]);
         let net =
             |asset: &str, raw: i64| AssetNet { asset: asset.to_owned(), symbol: None, decimals: None, raw: raw.into() };
         let nets = [net("traded", 7), net("sold", -3), net("even", 0), net("untold", 4), net("kept", 4)];

@@ -1,7 +1,7 @@
 //! The rules of portfolio: tracked wallets, the nets of their trades, snapshots. Pure: no IO, no clock.
 //!
 //! Read in this order: [`tracking`] (which wallets), [`ranking`] (the first by volume), [`mod@fold`] (what a batch of
-//! trades changes), [`snapshot`] (what a provider says a wallet holds), [`balance_change`] (what is new in it), [`mod@drift`] (how that differs from the
+//! trades changes), [`decoration`] and [`snapshot`] (what a provider says a wallet holds), [`balance_change`] (what is new in it), [`mod@drift`] (how that differs from the
 //! trades), [`ports`] (providers and store), [`fallback`] (several providers), [`mod@follow`] (from the tape to the
 //! queue), [`mod@refresh`] (from the queue to the balances).
 //!
@@ -12,6 +12,7 @@ pub mod wallet;
 pub mod tracking;
 pub mod ranking;
 pub mod fold;
+pub mod decoration;
 pub mod snapshot;
 pub mod balance_change;
 pub mod drift;
@@ -21,6 +22,7 @@ pub mod follow;
 pub mod refresh;
 
 pub use balance_change::{BalanceChange, balance_changes};
+pub use decoration::{Decoration, KnownDecoration};
 pub use drift::{Drift, drift_from_nets};
 pub use fallback::ProvidedSnapshot;
 pub use fold::{KnownBefore, NetChange, TouchedWallet, WalletFacts, fold};

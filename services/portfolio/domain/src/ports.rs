@@ -4,6 +4,7 @@
 //! lost its job change nothing.
 
 use crate::balance_change::BalanceChange;
+use crate::decoration::KnownDecoration;
 use crate::drift::Drift;
 use crate::fold::{KnownBefore, WalletFacts};
 use crate::ranking::VolumeRanking;
@@ -190,6 +191,8 @@ pub struct ShownSnapshot {
     pub balances: Vec<Balance>,
     /// What was left out of it; none where it is complete, or there is none yet.
     pub left_out: Option<LeftOut>,
+    /// What all providers said of assets, also of those that the wallet does not hold any more; the newest first.
+    pub decorations: Vec<KnownDecoration>,
 }
 
 /// Stores what wallets hold.

@@ -85,6 +85,8 @@ pub async fn refresh_next<S: Queue + Holdings>(
     };
     // Readers were shown the newest snapshot, from whichever provider: for them, the changes are relative to that.
     let before = store.shown(&wallet).await?;
+    let preferred: Vec<_> = providers.iter().map(Provider::name).take(failed_before).collect();
+    snapshot.remember(&before.decorations, &preferred);
     snapshot.keep_untold(&before.balances);
     let changes = balance_changes(&before.balances, &snapshot);
     let left_out = snapshot.left_out().cloned();

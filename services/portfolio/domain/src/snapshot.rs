@@ -1,6 +1,7 @@
 //! A snapshot: everything a wallet holds according to a provider, and what of it could not be told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::decoration::{Decoration, KnownDecoration, decoration_to_show};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tape::Raw;
 
 /// What a wallet holds of one asset, according to one provider.
@@ -9,14 +10,10 @@ pub struct Balance {
     /// The token's contract. The native asset has the address of its wrapped contract where the chain names one, else
     /// [`Balance::NATIVE_ASSET`].
     pub asset: String,
-    /// Decoration: the ticker, cleaned.
-    pub symbol: Option<String>,
-    /// Decoration: how many digits are fractional.
-    pub decimals: Option<u8>,
     /// In the asset's smallest unit.
     pub raw: Raw,
-    /// Whether the provider calls it spam.
-    pub spam: bool,
+    /// What is said of it.
+    pub decoration: Decoration,
     /// The provider could not tell the balance this time: the amount is the last one that was told.
     pub kept: bool,
 }
@@ -65,9 +62,7 @@ impl Snapshot {
             return self.leave_out_balance(balance.asset, reason);
         };
         known.raw = sum;
-        known.symbol = known.symbol.take().or(balance.symbol);
-        known.decimals = known.decimals.or(balance.decimals);
-        known.spam &= balance.spam;
+        known.decoration = std::mem::take(&mut known.decoration).joined_with(&balance.decoration);
     }
 
     /// Leaves out an asset of which a balance cannot be told.
@@ -103,6 +98,19 @@ impl Snapshot {
         }
     }
 
+    /// Adds what was said of the assets before and is not told now. `known` is in order of time, the newest first;
+    /// `preferred` are the providers that were to be asked before this snapshot's.
+    pub fn remember(&mut self, known: &[KnownDecoration], preferred: &[&'static str]) {
+        let mut of_asset: HashMap<&str, Vec<&KnownDecoration>> = HashMap::new();
+        for one in known {
+            of_asset.entry(&one.asset).or_default().push(one);
+        }
+        for balance in self.balances.values_mut() {
+            let known = of_asset.get(balance.asset.as_str()).map(Vec::as_slice).unwrap_or_default();
+            balance.decoration = decoration_to_show(std::mem::take(&mut balance.decoration), known, preferred);
+        }
+    }
+
     /// Whether the snapshot tells how much of an asset the wallet holds. What is absent is zero, unless it was left out.
     pub fn tells(&self, asset: &str) -> bool {
         match self.balances.get(asset) {
@@ -132,8 +140,7 @@ mod tests {
     use super::*;
 
     fn balance(asset: &str, raw: u64) -> Balance {
-        let asset = asset.to_owned();
-        Balance { asset, symbol: None, decimals: None, raw: Raw::from(raw), spam: false, kept: false }
+        Balance { asset: asset.to_owned(), raw: Raw::from(raw), decoration: Decoration::default(), kept: false }
     }
 
     fn shown(snapshot: &Snapshot) -> Vec<String> {

@@ -3,7 +3,7 @@
 //! The invented part depends on wallet and asset only. So balances follow the tape and are the same in every run.
 
 use num_bigint::{BigInt, Sign};
-use portfolio_domain::{AssetNet, Balance, Holdings, Provider, ProviderError, Snapshot, Wallet};
+use portfolio_domain::{AssetNet, Balance, Decoration, Holdings, Provider, ProviderError, Snapshot, Wallet};
 use tape::Raw;
 
 /// The provider `mock`.
@@ -41,7 +41,8 @@ fn invented_balance(wallet: &Wallet, net: AssetNet) -> Balance {
         Sign::Minus | Sign::NoSign => Raw::ZERO,
         Sign::Plus => Raw::try_from_le_slice(&bytes).unwrap_or(Raw::MAX),
     };
-    Balance { asset: net.asset, symbol: net.symbol, decimals: net.decimals, raw, spam: false, kept: false }
+    let decoration = Decoration { symbol: net.symbol, decimals: net.decimals, spam: Some(false), verified: None };
+    Balance { asset: net.asset, raw, decoration, kept: false }
 }
 
 /// The FNV-1a hash, which is the same in every build.

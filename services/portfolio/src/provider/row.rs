@@ -1,6 +1,7 @@
 //! One row of a provider's response, of which any field may be missing or of another type: no row is trusted to be as it is
 //! documented, because whoever deploys a token decides what the provider can tell of it.
 
+use portfolio_domain::Decoration;
 use portfolio_domain::wallet::clean_symbol;
 use serde_json::Value;
 use tape::Raw;
@@ -59,13 +60,19 @@ impl<'a> ResponseRow<'a> {
         format!("field `{}.{name}` must be {rule}, but is {found}", self.place)
     }
 
+    /// What the row says of its token beside the amount; what stands in no valid field is not told.
+    pub(super) fn decoration(&self, spam: &str, verified: &str) -> Decoration {
+        let (spam, verified) = (self.flag(spam), self.flag(verified));
+        Decoration { symbol: self.symbol(), decimals: self.decimals(), spam, verified }
+    }
+
     /// A ticker, cleaned; none for anything else.
-    pub(super) fn symbol(&self) -> Option<String> {
+    fn symbol(&self) -> Option<String> {
         self.text("symbol").and_then(clean_symbol)
     }
 
     /// Decimals as a number or as text; none for anything else.
-    pub(super) fn decimals(&self) -> Option<u8> {
+    fn decimals(&self) -> Option<u8> {
         let value = self.field("decimals")?;
         let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
         u8::try_from(number).ok()
@@ -121,7 +128,7 @@ mod tests {
     fn decorations_of_another_type_are_not_told() {
         let row = json!({"symbol": 12, "decimals": 1.5, "possible_spam": "true", "verified": null});
         let row = ResponseRow::new("", &row);
-        assert_eq!((row.symbol(), row.decimals(), row.flag("possible_spam"), row.flag("verified")), Default::default());
+        assert_eq!(row.decoration("possible_spam", "verified"), Decoration::default());
         let decimals = |value: Value| ResponseRow::new("", &json!({ "decimals": value })).decimals();
         assert_eq!((decimals(json!(18)), decimals(json!("6"))), (Some(18), Some(6)));
         for invalid in [json!(null), json!(-1), json!(300), json!("many")] {

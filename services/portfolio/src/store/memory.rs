@@ -3,9 +3,10 @@
 use super::{Outgoing, UpdateMessage};
 use num_bigint::BigInt;
 use portfolio_domain::{
-    AssetNet, Balance, Cents, Committed, Drift, Holdings, Job, KnownBefore, Ledger, LeftOut, Queue, Refresh, Replaced,
-    ShownSnapshot, Step, Taken, VolumeRanking, Wallet, drift_from_nets,
+    AssetNet, Balance, Cents, Committed, Drift, Holdings, Job, KnownBefore, KnownDecoration, Ledger, LeftOut, Queue,
+    Refresh, Replaced, ShownSnapshot, Step, Taken, VolumeRanking, Wallet, drift_from_nets,
 };
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tape::{Partition, Raw, Unavailable};
@@ -25,8 +26,8 @@ struct StoredState {
     nets: BTreeMap<(Wallet, String), AssetNet>,
     volumes: HashMap<Wallet, Cents>,
     queue: BTreeMap<Wallet, QueueEntry>,
-    /// By wallet and provider.
-    balances: BTreeMap<(Wallet, String), Vec<Balance>>,
+    /// By wallet and provider, with the time of the snapshot.
+    balances: BTreeMap<(Wallet, String), (u64, Vec<Balance>)>,
     /// The provider of each wallet's newest snapshot, and what was left out of it.
     newest: HashMap<Wallet, (String, Option<LeftOut>)>,
     drift: HashMap<Wallet, Vec<Drift>>,
@@ -223,12 +224,25 @@ impl Holdings for MemoryStore {
     async fn shown(&self, wallet: &Wallet) -> Result<ShownSnapshot, Unavailable> {
         let state = self.state();
         let Some((provider, left_out)) = state.newest.get(wallet) else { return Ok(ShownSnapshot::default()) };
-        let balances = state.balances.get(&(wallet.clone(), provider.clone())).cloned().unwrap_or_default();
-        Ok(ShownSnapshot { balances, left_out: left_out.clone() })
+        let of_provider = (wallet.clone(), provider.clone());
+        let balances = state.balances.get(&of_provider).map(|(_, rows)| rows.clone()).unwrap_or_default();
+        let of_wallet = state.balances.iter().filter(|((owner, _), _)| owner == wallet);
+        let mut by_time: Vec<_> = of_wallet.map(|((_, provider), (at, rows))| (Reverse(at), provider, rows)).collect();
+        by_time.sort_by_key(|(at, provider, _)| (*at, *provider));
+        let known = |(_, provider, rows): (_, &String, &Vec<Balance>)| {
+            let known = |row: &Balance| {
+                let (provider, asset) = (provider.clone(), row.asset.clone());
+                KnownDecoration { provider, asset, decoration: row.decoration.clone() }
+            };
+            rows.iter().map(known).collect::<Vec<_>>()
+        };
+        let decorations = by_time.into_iter().flat_map(known).collect();
+        Ok(ShownSnapshot { balances, left_out: left_out.clone(), decorations })
     }
 
     async fn balances_from(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
-        Ok(self.state().balances.get(&(wallet.clone(), provider.to_owned())).cloned().unwrap_or_default())
+        let of_provider = (wallet.clone(), provider.to_owned());
+        Ok(self.state().balances.get(&of_provider).map(|(_, rows)| rows.clone()).unwrap_or_default())
     }
 
     async fn replace(&self, refresh: &Refresh) -> Result<Replaced, Unavailable> {
@@ -243,7 +257,8 @@ impl Holdings for MemoryStore {
             entry.lease = 0;
             entry.leased_until = 0;
         }
-        let rows = state.balances.entry((wallet.clone(), refresh.provider.to_owned())).or_default();
+        let (taken_at, rows) = state.balances.entry((wallet.clone(), refresh.provider.to_owned())).or_default();
+        *taken_at = refresh.taken_at;
         let mut after: BTreeMap<_, _> =
             rows.drain(..).map(|row| (row.asset.clone(), Balance { raw: Raw::ZERO, kept: false, ..row })).collect();
         after.extend(refresh.snapshot.balances().map(|balance| (balance.asset.clone(), balance.clone())));

@@ -54,11 +54,12 @@ fn payload(refresh: &Refresh, changes: &[BalanceChange]) -> Vec<u8> {
 fn wire_change(change: &BalanceChange) -> portfolio::BalanceChange {
     portfolio::BalanceChange {
         asset: change.asset.clone(),
-        symbol: change.symbol.clone(),
-        decimals: change.decimals,
+        symbol: change.decoration.symbol.clone(),
+        decimals: change.decoration.decimals,
         before: change.before.to_string(),
         after: change.after.to_string(),
-        spam: change.spam,
+        spam: change.decoration.spam,
+        verified: change.decoration.verified,
         kept: change.kept,
     }
 }

@@ -59,9 +59,9 @@ async fn the_request_is_the_documented_one_and_pages_are_followed_to_the_last() 
         .then(200, page(&[(Some("0xC02aaa39b223fe8d0a0e5c4f27ead9083c756cc2"), "0x2")], None));
     let snapshot = fetch_snapshot(&server).await.unwrap();
     let wrapped = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2";
-    let expected = [(token, "255"), (wrapped, "7")].map(|(asset, raw)| (asset.to_owned(), raw.to_owned(), false));
+    let expected = [(token, "255"), (wrapped, "7")].map(|(asset, raw)| (asset.to_owned(), raw.to_owned(), None));
     assert_eq!(rows(&snapshot), expected);
-    assert!(snapshot.balances().all(|balance| balance.symbol.as_deref() == Some("TKN")));
+    assert!(snapshot.balances().all(|balance| balance.decoration.symbol.as_deref() == Some("TKN")));
     let requests = server.requests();
     assert!(
         requests.iter().all(|one| one.starts_with("POST /data/v1/hush-hush/assets/tokens/by-address ")),
@@ -82,7 +82,7 @@ async fn a_token_that_cannot_be_told_is_left_out_and_the_rest_is_read() {
     for bad in ["0x", "-1", "1e+30", &format!("0x{}1{}", "0".repeat(63), "f".repeat(192))] {
         let page = synthetic_page(ADDRESS, "eth-mainnet", &[(Some(token), "0x5"), (Some(broken), bad)], None);
         let snapshot = fetch_snapshot(&ProviderServer::default().then(200, page)).await.unwrap();
-        assert_eq!(rows(&snapshot), [(token.to_owned(), "5".to_owned(), false)], "{bad}");
+        assert_eq!(rows(&snapshot), [(token.to_owned(), "5".to_owned(), None)], "{bad}");
         let left_out = snapshot.left_out().unwrap();
         assert!(left_out.rows == 1 && left_out.reason.contains(broken), "{bad}: {left_out:?}");
     }
@@ -95,7 +95,7 @@ async fn solana_wallets_are_asked_for_in_the_same_way() {
     let server = ProviderServer::default().then(200, page);
     let snapshot = start(&server, "solana-mainnet").await.snapshot(&Wallet::new("ethereum", SOLANA)).await.unwrap();
     let native = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2";
-    let expected = [(native, "1000"), (mint, "7")].map(|(asset, raw)| (asset.to_owned(), raw.to_owned(), false));
+    let expected = [(native, "1000"), (mint, "7")].map(|(asset, raw)| (asset.to_owned(), raw.to_owned(), None));
     assert_eq!(rows(&snapshot), expected);
 }
 

@@ -50,7 +50,7 @@ async fn recorded_responses_become_balances() {
             .iter()
             .map(|row| {
                 let text = |field: &str| row[field].as_str().unwrap().to_owned();
-                (text("token_address").to_lowercase(), text("balance"), row["possible_spam"].as_bool().unwrap_or(false))
+                (text("token_address").to_lowercase(), text("balance"), row["possible_spam"].as_bool())
             })
             .collect();
         expected.sort();
@@ -69,7 +69,8 @@ async fn the_request_is_the_documented_one_and_pages_are_followed_to_the_last() 
     let snapshot = fetch_snapshot(&server).await.unwrap();
     let wrapped = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2".to_owned();
     let token = |digit: &str| format!("0x{}", digit.repeat(40));
-    let expected = [(token("1"), "1"), (token("2"), "2"), (wrapped, "5")].map(|(a, raw)| (a, raw.to_owned(), false));
+    let expected =
+        [(token("1"), "1"), (token("2"), "2"), (wrapped, "5")].map(|(a, raw)| (a, raw.to_owned(), Some(false)));
     assert_eq!(rows(&snapshot), expected);
     let path = format!("GET /api/v2.2/wallets/{ADDRESS}/tokens chain=eth&limit=100");
     let requests = ["", "&cursor=a+b%2Fc", "&cursor=next"].map(|cursor| format!("{path}{cursor} {KEY}"));
@@ -198,7 +199,8 @@ async fn solana_wallets_are_asked_for_at_the_gateway() {
             .unwrap();
     let address = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM";
     let snapshot = moralis.snapshot(&Wallet::new("ethereum", address)).await.unwrap();
-    let expected = [(mint, "7"), ("native", "5")].map(|(asset, raw)| (asset.to_owned(), raw.to_owned(), false));
+    let expected = [(mint, "7", Some(false)), ("native", "5", None)];
+    let expected = expected.map(|(asset, raw, spam)| (asset.to_owned(), raw.to_owned(), spam));
     assert_eq!(rows(&snapshot), expected);
     assert_eq!(server.requests(), [format!("GET /account/mainnet/{address}/portfolio  {KEY}")]);
     let refused = moralis.snapshot(&Wallet::new("ethereum", ADDRESS)).await.unwrap_err();

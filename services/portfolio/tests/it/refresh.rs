@@ -5,8 +5,8 @@ use crate::stores;
 use crate::trades::{event, trade};
 use portfolio::store::Store;
 use portfolio_domain::{
-    Balance, Clock, Committed, Followed, Follower, Holdings, KnownBefore, Ledger, Provider, ProviderError, Refreshed,
-    Snapshot, Step, Tracking, VolumeRanking, Wallet, refresh_next,
+    Balance, Clock, Committed, Decoration, Followed, Follower, Holdings, KnownBefore, Ledger, Provider, ProviderError,
+    Refreshed, Snapshot, Step, Tracking, VolumeRanking, Wallet, refresh_next,
 };
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -34,10 +34,13 @@ fn named(name: &'static str, results: impl IntoIterator<Item = Result<Snapshot, 
     ScriptedProvider(name, Mutex::new(results.into_iter().collect()))
 }
 
+fn balance(asset: &str, raw: u64, decoration: Decoration) -> Balance {
+    Balance { asset: asset.to_owned(), raw: Raw::from(raw), decoration, kept: false }
+}
+
 fn snapshot(raw: u64) -> Snapshot {
     let mut snapshot = Snapshot::default();
-    let asset = "coin".to_owned();
-    snapshot.add(Balance { asset, symbol: None, decimals: None, raw: Raw::from(raw), spam: false, kept: false });
+    snapshot.add(balance("coin", raw, Decoration::default()));
     snapshot
 }
 
@@ -108,8 +111,7 @@ async fn a_fallback_does_not_change_the_balances_of_the_first_provider() {
         let clock = ManualClock(AtomicU64::new(10));
         let two = |coin: u64| {
             let mut both = snapshot(coin);
-            let (asset, raw) = ("usd".to_owned(), Raw::from(9));
-            both.add(Balance { asset, symbol: None, decimals: None, raw, spam: true, kept: false });
+            both.add(balance("usd", 9, Decoration { spam: Some(true), ..Decoration::default() }));
             both
         };
         let down = || Err(Unavailable::new("ask", "down").into());
@@ -146,6 +148,39 @@ async fn a_fallback_does_not_change_the_balances_of_the_first_provider() {
         if let Some(fresh) = fresh {
             fresh.remove().await;
         }
+    }
+}
+
+/// The first provider calls an asset spam; then it fails, and the second tells another ticker and nothing of spam.
+#[tokio::test]
+async fn a_fallback_forgets_nothing_and_what_is_said_anew_is_a_change() {
+    for fresh in stores::fresh().await {
+        let (store, clock) = (&fresh.store, ManualClock(AtomicU64::new(10)));
+        let said = |symbol: &str, spam| {
+            let decoration = Decoration { symbol: Some(symbol.to_owned()), spam, ..Decoration::default() };
+            let mut snapshot = Snapshot::default();
+            snapshot.add(balance("coin", 5, decoration));
+            snapshot
+        };
+        let down = || Err(Unavailable::new("ask", "down").into());
+        let first = [Ok(said("CLAIM", Some(true))), down(), Ok(said("CLAIM", Some(false)))];
+        let providers = [named("first", first), named("second", [Ok(said("S", None))])];
+        let mut told = vec![];
+        for height in 1..=3 {
+            let mut follower = Follower::new(ScriptedFeed::new(vec![event(&trade("0xa", height), Status::Observed)]));
+            while !matches!(
+                follower.step(&WithoutPositions(store), &Tracking::All, &rules(), &clock).await.unwrap(),
+                Followed::Lost(_)
+            ) {}
+            clock.0.fetch_add(1_000, Ordering::Relaxed);
+            let refreshed = refresh_next(store, &providers, &rules(), &clock).await.unwrap();
+            let Refreshed::Replaced { changes, .. } = refreshed else { panic!("{refreshed:?}") };
+            let shown = store.shown(&Wallet::new("mock", "0xa")).await.unwrap().balances.remove(0).decoration;
+            told.push((changes.len(), shown.symbol.unwrap_or_default(), shown.spam));
+        }
+        let expected = [(1, Some(true)), (0, Some(true)), (1, Some(false))];
+        assert_eq!(told, expected.map(|(changes, spam)| (changes, "CLAIM".to_owned(), spam)), "{}", fresh.name);
+        fresh.remove().await;
     }
 }
 

@@ -4,7 +4,7 @@ use crate::stores;
 use num_bigint::BigInt;
 use portfolio::store::Store;
 use portfolio_domain::{
-    Balance, Committed, Holdings, Job, Ledger, NetChange, Queue, Refresh, Replaced, Snapshot, Step, Taken,
+    Balance, Committed, Decoration, Holdings, Job, Ledger, NetChange, Queue, Refresh, Replaced, Snapshot, Step, Taken,
     TouchedWallet, Wallet, WalletFacts, balance_changes,
 };
 use std::collections::HashSet;
@@ -40,14 +40,13 @@ async fn job(store: &Store, now: u64) -> Job {
 }
 
 fn balance(asset: &str, raw: Raw) -> Balance {
-    Balance {
-        asset: asset.to_owned(),
+    let decoration = Decoration {
         symbol: Some("SYM".to_owned()),
         decimals: Some(18),
-        raw,
-        spam: asset == "spam",
-        kept: false,
-    }
+        spam: (asset != "unknown").then_some(asset == "spam"),
+        verified: (asset == "verified").then_some(true),
+    };
+    Balance { asset: asset.to_owned(), raw, decoration, kept: false }
 }
 
 async fn refresh(store: &Store, job: Job, provider: &'static str, taken_at: u64, rows: &[(&str, u64)]) -> Refresh {
@@ -239,7 +238,7 @@ async fn a_snapshot_replaces_its_providers_balances_and_publishes_the_changes() 
             .iter()
             .map(|c| (c.asset.as_str(), c.before.as_str(), c.after.as_str(), c.spam))
             .collect();
-        assert_eq!(changes, [("coin", "4", "6", false), ("spam", "1", "0", true)], "{name}");
+        assert_eq!(changes, [("coin", "4", "6", Some(false)), ("spam", "1", "0", Some(true))], "{name}");
         assert_eq!(outgoing[2].message.key, "mock/0xa", "{name}");
         store.sent(&[outgoing[0].id, outgoing[1].id]).await.unwrap();
         let left = store.outgoing(10).await.unwrap();
@@ -276,6 +275,9 @@ async fn the_largest_amounts_and_the_longest_lists_are_stored_exactly() {
         store.commit(&step(None, 1, &[("0xa", 1)])).await.unwrap();
         let mut snapshot = Snapshot::default();
         snapshot.add(balance("all", Raw::MAX));
+        for asset in ["unknown", "verified"] {
+            snapshot.add(balance(asset, Raw::from(1)));
+        }
         for number in 0..1500 {
             snapshot.add(balance(&format!("coin{number:04}"), Raw::from(number + 1)));
         }

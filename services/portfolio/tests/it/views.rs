@@ -4,7 +4,7 @@ use crate::stores;
 use portfolio::settings::Database;
 use portfolio::store::Store;
 use portfolio_domain::{
-    Balance, Holdings, Ledger, Queue, Refresh, Snapshot, Step, Taken, TouchedWallet, Wallet, WalletFacts,
+    Balance, Decoration, Holdings, Ledger, Queue, Refresh, Snapshot, Step, Taken, TouchedWallet, Wallet, WalletFacts,
 };
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, PgConnection, SqliteConnection};
@@ -32,8 +32,8 @@ async fn fill(store: &Store) {
             let mut snapshot = Snapshot::default();
             for asset in &assets {
                 let raw = Raw::from(10_u64.pow(19) - 1);
-                let (asset, symbol, decimals) = ((*asset).to_owned(), None, Some(18));
-                snapshot.add(Balance { asset, symbol, decimals, raw, spam: true, kept: false });
+                let decoration = Decoration { decimals: Some(18), spam: Some(true), ..Decoration::default() };
+                snapshot.add(Balance { asset: (*asset).to_owned(), raw, decoration, kept: false });
             }
             let (taken_at, changes) = (10 + next, vec![]);
             let refresh =

@@ -46,8 +46,12 @@ pub struct BalanceChange {
     pub before: String,
     /// Now; `0` when it vanished.
     pub after: String,
-    /// Whether the provider calls it spam.
-    pub spam: bool,
+    /// Whether a provider calls it spam; null where none has told.
+    #[serde(default)]
+    pub spam: Option<bool>,
+    /// Whether a provider calls its contract verified; null where none has told.
+    #[serde(default)]
+    pub verified: Option<bool>,
     /// The provider could not tell the balance: `after` is the last one that was told.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kept: bool,

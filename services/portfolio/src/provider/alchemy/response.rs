@@ -87,9 +87,8 @@ impl<'a> TokenList<'a> {
         match raw {
             Err(reason) => self.assembly.leave_out_balance(asset, reason),
             Ok(raw) => {
-                let metadata = row.inner("tokenMetadata");
-                let (symbol, decimals) = (metadata.symbol(), metadata.decimals());
-                self.assembly.add(&token, Balance { asset, symbol, decimals, raw, spam: false, kept: false })?;
+                let decoration = row.inner("tokenMetadata").decoration("possibleSpam", "verified");
+                self.assembly.add(&token, Balance { asset, raw, decoration, kept: false })?;
             }
         }
         Ok(())

@@ -72,9 +72,8 @@ impl TokenList {
             match row.amount("balance") {
                 Err(reason) => self.assembly.leave_out_balance(asset, reason),
                 Ok(raw) => {
-                    let (symbol, decimals) = (row.symbol(), row.decimals());
-                    let spam = row.flag("possible_spam").unwrap_or(false);
-                    self.assembly.add(&token, Balance { asset, symbol, decimals, raw, spam, kept: false })?;
+                    let decoration = row.decoration("possible_spam", "verified_contract");
+                    self.assembly.add(&token, Balance { asset, raw, decoration, kept: false })?;
                 }
             }
         }
@@ -97,7 +96,7 @@ mod tests {
     }
 
     fn shown(snapshot: &Snapshot) -> Vec<String> {
-        snapshot.balances().map(|one| format!("{} {} {}", one.asset, one.raw, one.spam)).collect()
+        snapshot.balances().map(|one| format!("{} {} {:?}", one.asset, one.raw, one.decoration.spam)).collect()
     }
 
     #[test]
@@ -106,8 +105,8 @@ mod tests {
             {"token_address": NATIVE_ADDRESS, "balance": "5", "native_token": true, "total_supply": null},
             {"token_address": A, "balance": "2", "possible_spam": false, "usd_price": null}]});
         let wrapped = A.to_lowercase();
-        assert_eq!(shown(&read_list(&body, Some(&wrapped)).unwrap()), [format!("{wrapped} 7 false")]);
-        let apart = [format!("{wrapped} 2 false"), "native 5 false".to_owned()];
+        assert_eq!(shown(&read_list(&body, Some(&wrapped)).unwrap()), [format!("{wrapped} 7 Some(false)")]);
+        let apart = [format!("{wrapped} 2 Some(false)"), "native 5 None".to_owned()];
         assert_eq!(shown(&read_list(&body, None).unwrap()), apart);
     }
 
@@ -131,7 +130,7 @@ mod tests {
         for (bad, named) in cases {
             let good = json!({"token_address": GOOD, "balance": "5", "symbol": 12, "possible_spam": "true"});
             let snapshot = read_list(&json!({"result": [good, bad]}), None).unwrap();
-            assert_eq!(shown(&snapshot), [format!("{GOOD} 5 false")], "{bad}");
+            assert_eq!(shown(&snapshot), [format!("{GOOD} 5 None")], "{bad}");
             let left_out = snapshot.left_out().unwrap();
             assert!(left_out.rows == 1 && left_out.reason.contains(named), "{bad}: {left_out:?}");
         }

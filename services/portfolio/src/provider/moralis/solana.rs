@@ -3,7 +3,7 @@
 use crate::provider::assembly::SnapshotAssembly;
 use crate::provider::is_solana_address;
 use crate::provider::row::ResponseRow;
-use portfolio_domain::{Balance, Snapshot};
+use portfolio_domain::{Balance, Decoration, Snapshot};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -24,9 +24,10 @@ pub(super) fn parse_snapshot(body: &[u8], wrapped_native: Option<String>) -> Res
         serde_json::from_slice(body).map_err(|error| format!("it is not what is documented: {error}"))?;
     let mut assembly = SnapshotAssembly::new(wrapped_native);
     let asset = assembly.native_asset();
-    let (symbol, decimals) = (Some("SOL".to_owned()), Some(SOL_DECIMALS));
+    let decoration =
+        Decoration { symbol: Some("SOL".to_owned()), decimals: Some(SOL_DECIMALS), ..Decoration::default() };
     match ResponseRow::new("nativeBalance", &response.native_balance).amount("lamports") {
-        Ok(raw) => assembly.add_part(Balance { asset, symbol, decimals, raw, spam: false, kept: false }),
+        Ok(raw) => assembly.add_part(Balance { asset, raw, decoration, kept: false }),
         Err(reason) => assembly.leave_out_balance(asset, reason),
     }
     for (at, token) in response.tokens.iter().enumerate() {
@@ -44,9 +45,8 @@ fn add_token(assembly: &mut SnapshotAssembly, row: &ResponseRow) {
     match row.amount("amountRaw") {
         Err(reason) => assembly.leave_out_balance(asset, reason),
         Ok(raw) => {
-            let (symbol, decimals) = (row.symbol(), row.decimals());
-            let spam = row.flag("possibleSpam").unwrap_or(false);
-            assembly.add_part(Balance { asset, symbol, decimals, raw, spam, kept: false });
+            let decoration = row.decoration("possibleSpam", "isVerifiedContract");
+            assembly.add_part(Balance { asset, raw, decoration, kept: false });
         }
     }
 }
@@ -64,7 +64,7 @@ mod tests {
     }
 
     fn shown(snapshot: &Snapshot) -> Vec<String> {
-        snapshot.balances().map(|b| format!("{} {} {:?} {}", b.asset, b.raw, b.symbol, b.spam)).collect()
+        snapshot.balances().map(|one| format!("{} {} {:?}", one.asset, one.raw, one.decoration.symbol)).collect()
     }
 
     #[test]
@@ -73,9 +73,11 @@ mod tests {
             {"mint": WRAPPED, "amountRaw": "5", "amount": "0.000000005", "decimals": 9, "symbol": "WSOL"},
             {"mint": MINT, "amountRaw": "7", "decimals": "6", "symbol": "US\u{202e}DC", "possibleSpam": true},
             {"mint": MINT, "amountRaw": "3", "decimals": 6, "symbol": null, "possibleSpam": true}]});
-        let [usdc, sol] =
-            [format!("{MINT} 10 Some(\"USDC\") true"), format!("{WRAPPED} 100000005 Some(\"SOL\") false")];
-        assert_eq!(shown(&read(&body, Some(WRAPPED)).unwrap()), [usdc, sol]);
+        let [usdc, sol] = [format!("{MINT} 10 Some(\"USDC\")"), format!("{WRAPPED} 100000005 Some(\"SOL\")")];
+        let snapshot = read(&body, Some(WRAPPED)).unwrap();
+        assert_eq!(shown(&snapshot), [usdc, sol]);
+        let spam = [MINT, WRAPPED].map(|asset| snapshot.balance_of(asset).unwrap().decoration.spam);
+        assert_eq!(spam, [Some(true), None], "not told is not false");
     }
 
     #[test]
@@ -91,7 +93,7 @@ mod tests {
             let snapshot = read(&json!({"nativeBalance": native, "tokens": tokens}), None).unwrap();
             let left_out = snapshot.left_out().unwrap();
             assert!(left_out.rows == 1 && left_out.reason.contains(named), "{named}: {left_out:?}");
-            assert!(shown(&snapshot).contains(&format!("{MINT} 7 Some(\"USDC\") false")), "{named}");
+            assert!(shown(&snapshot).contains(&format!("{MINT} 7 Some(\"USDC\")")), "{named}");
         }
         let two_accounts = json!([good(), {"mint": MINT, "amountRaw": null}]);
         let snapshot = read(&json!({"nativeBalance": {"lamports": "0"}, "tokens": two_accounts}), None).unwrap();

@@ -2,8 +2,8 @@
 
 use super::PostgresStore;
 use crate::store::{
-    BalanceRow, DriftRow, NetRow, ShownRow, UpdateMessage, balance_from_row, drift_from_row, failed, left_out_columns,
-    left_out_from_row, net_from_row, signed, unsigned,
+    BalanceRow, DriftRow, NetRow, UpdateMessage, balance_from_row, drift_from_row, failed, left_out_columns,
+    net_from_row, shown_from_rows, signed, unsigned,
 };
 use portfolio_domain::{AssetNet, Balance, Drift, Holdings, Refresh, Replaced, ShownSnapshot, Wallet, drift_from_nets};
 use sqlx::PgConnection;
@@ -14,24 +14,23 @@ impl Holdings for PostgresStore {
         let query =
             sqlx::query_as("SELECT provider, left_out, left_out_reason FROM wallets WHERE chain = $1 AND address = $2");
         let query = query.bind(&*wallet.chain).bind(&*wallet.address);
-        let row: Option<ShownRow> = query.fetch_optional(&self.0).await.map_err(failed("read the newest snapshot"))?;
-        let Some((Some(provider), left_out, reason)) = row else { return Ok(ShownSnapshot::default()) };
-        let balances = self.balances_from(wallet, &provider).await?;
-        Ok(ShownSnapshot { balances, left_out: left_out_from_row(left_out, reason) })
+        let row = query.fetch_optional(&self.0).await.map_err(failed("read the newest snapshot"))?;
+        let query = sqlx::query_as(
+            "SELECT provider, asset, symbol, decimals, raw::text, spam, verified, kept FROM balances
+             WHERE chain = $1 AND address = $2 ORDER BY taken_at DESC, provider, asset COLLATE \"C\"",
+        );
+        let query = query.bind(&*wallet.chain).bind(&*wallet.address);
+        shown_from_rows(row, query.fetch_all(&self.0).await.map_err(failed("read balances"))?)
     }
 
     async fn balances_from(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
-        let rows: Vec<BalanceRow> = sqlx::query_as(
-            "SELECT asset, symbol, decimals, raw::text, spam, kept FROM balances
+        let query = sqlx::query_as(
+            "SELECT provider, asset, symbol, decimals, raw::text, spam, verified, kept FROM balances
              WHERE chain = $1 AND address = $2 AND provider = $3 ORDER BY asset COLLATE \"C\"",
-        )
-        .bind(&*wallet.chain)
-        .bind(&*wallet.address)
-        .bind(provider)
-        .fetch_all(&self.0)
-        .await
-        .map_err(failed("read balances"))?;
-        rows.into_iter().map(balance_from_row).collect()
+        );
+        let query = query.bind(&*wallet.chain).bind(&*wallet.address).bind(provider);
+        let rows: Vec<BalanceRow> = query.fetch_all(&self.0).await.map_err(failed("read balances"))?;
+        rows.into_iter().map(|row| Ok(balance_from_row(row)?.1)).collect()
     }
 
     async fn replace(&self, refresh: &Refresh) -> Result<Replaced, Unavailable> {
@@ -155,23 +154,24 @@ async fn replace_balances(connection: &mut PgConnection, refresh: &Refresh) -> R
     .execute(&mut *connection)
     .await?;
     sqlx::query(
-        "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam, kept)
-         SELECT $1, $2, $3, $4, asset, symbol, decimals, raw::numeric, spam, kept
-         FROM UNNEST($5::text[], $6::text[], $7::smallint[], $8::text[], $9::boolean[], $10::boolean[])
-             AS t (asset, symbol, decimals, raw, spam, kept)
+        "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam, verified, kept)
+         SELECT $1, $2, $3, $4, asset, symbol, decimals, raw::numeric, spam, verified, kept
+         FROM UNNEST($5::text[], $6::text[], $7::smallint[], $8::text[], $9::boolean[], $10::boolean[], $11::boolean[])
+             AS t (asset, symbol, decimals, raw, spam, verified, kept)
          ON CONFLICT (chain, address, provider, asset) DO UPDATE
          SET taken_at = EXCLUDED.taken_at, symbol = EXCLUDED.symbol, decimals = EXCLUDED.decimals,
-             raw = EXCLUDED.raw, spam = EXCLUDED.spam, kept = EXCLUDED.kept",
+             raw = EXCLUDED.raw, spam = EXCLUDED.spam, verified = EXCLUDED.verified, kept = EXCLUDED.kept",
     )
     .bind(&*wallet.chain)
     .bind(&*wallet.address)
     .bind(refresh.provider)
     .bind(signed(refresh.taken_at))
     .bind(&assets)
-    .bind(balances.iter().map(|balance| balance.symbol.as_deref()).collect::<Vec<_>>())
-    .bind(balances.iter().map(|balance| balance.decimals.map(i16::from)).collect::<Vec<_>>())
+    .bind(balances.iter().map(|balance| balance.decoration.symbol.as_deref()).collect::<Vec<_>>())
+    .bind(balances.iter().map(|balance| balance.decoration.decimals.map(i16::from)).collect::<Vec<_>>())
     .bind(balances.iter().map(|balance| balance.raw.to_string()).collect::<Vec<_>>())
-    .bind(balances.iter().map(|balance| balance.spam).collect::<Vec<_>>())
+    .bind(balances.iter().map(|balance| balance.decoration.spam).collect::<Vec<_>>())
+    .bind(balances.iter().map(|balance| balance.decoration.verified).collect::<Vec<_>>())
     .bind(balances.iter().map(|balance| balance.kept).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;

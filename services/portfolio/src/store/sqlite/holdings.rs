@@ -2,8 +2,8 @@
 
 use super::{BEGIN_IMMEDIATE, SqliteStore};
 use crate::store::{
-    BalanceRow, DriftRow, NetRow, ShownRow, UpdateMessage, balance_from_row, drift_from_row, failed, left_out_columns,
-    left_out_from_row, net_from_row, signed, unsigned,
+    BalanceRow, DriftRow, NetRow, UpdateMessage, balance_from_row, drift_from_row, failed, left_out_columns,
+    net_from_row, shown_from_rows, signed, unsigned,
 };
 use portfolio_domain::{AssetNet, Balance, Drift, Holdings, Refresh, Replaced, ShownSnapshot, Wallet, drift_from_nets};
 use sqlx::SqliteConnection;
@@ -14,20 +14,23 @@ impl Holdings for SqliteStore {
         let query =
             sqlx::query_as("SELECT provider, left_out, left_out_reason FROM wallets WHERE chain = ? AND address = ?");
         let query = query.bind(&*wallet.chain).bind(&*wallet.address);
-        let row: Option<ShownRow> = query.fetch_optional(&self.0).await.map_err(failed("read the newest snapshot"))?;
-        let Some((Some(provider), left_out, reason)) = row else { return Ok(ShownSnapshot::default()) };
-        let balances = self.balances_from(wallet, &provider).await?;
-        Ok(ShownSnapshot { balances, left_out: left_out_from_row(left_out, reason) })
+        let row = query.fetch_optional(&self.0).await.map_err(failed("read the newest snapshot"))?;
+        let query = sqlx::query_as(
+            "SELECT provider, asset, symbol, decimals, raw, spam, verified, kept FROM balances
+             WHERE chain = ? AND address = ? ORDER BY taken_at DESC, provider, asset",
+        );
+        let query = query.bind(&*wallet.chain).bind(&*wallet.address);
+        shown_from_rows(row, query.fetch_all(&self.0).await.map_err(failed("read balances"))?)
     }
 
     async fn balances_from(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
         let query = sqlx::query_as(
-            "SELECT asset, symbol, decimals, raw, spam, kept FROM balances
+            "SELECT provider, asset, symbol, decimals, raw, spam, verified, kept FROM balances
              WHERE chain = ? AND address = ? AND provider = ? ORDER BY asset",
         );
         let query = query.bind(&*wallet.chain).bind(&*wallet.address).bind(provider);
         let rows: Vec<BalanceRow> = query.fetch_all(&self.0).await.map_err(failed("read balances"))?;
-        rows.into_iter().map(balance_from_row).collect()
+        rows.into_iter().map(|row| Ok(balance_from_row(row)?.1)).collect()
     }
 
     async fn replace(&self, refresh: &Refresh) -> Result<Replaced, Unavailable> {
@@ -136,21 +139,22 @@ async fn replace_balances(connection: &mut SqliteConnection, refresh: &Refresh) 
     .await?;
     for balance in refresh.snapshot.balances() {
         sqlx::query(
-            "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam, kept)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam, verified, kept)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (chain, address, provider, asset) DO UPDATE
              SET taken_at = excluded.taken_at, symbol = excluded.symbol, decimals = excluded.decimals,
-                 raw = excluded.raw, spam = excluded.spam, kept = excluded.kept",
+                 raw = excluded.raw, spam = excluded.spam, verified = excluded.verified, kept = excluded.kept",
         )
         .bind(&*wallet.chain)
         .bind(&*wallet.address)
         .bind(refresh.provider)
         .bind(taken_at)
         .bind(&balance.asset)
-        .bind(&balance.symbol)
-        .bind(balance.decimals)
+        .bind(&balance.decoration.symbol)
+        .bind(balance.decoration.decimals)
         .bind(balance.raw.to_string())
-        .bind(balance.spam)
+        .bind(balance.decoration.spam)
+        .bind(balance.decoration.verified)
         .bind(balance.kept)
         .execute(&mut *connection)
         .await?;
