@@ -5,6 +5,7 @@ pub mod mock;
 pub mod moralis;
 mod assembly;
 mod http;
+mod native_coin;
 mod pages;
 mod refusal;
 mod row;

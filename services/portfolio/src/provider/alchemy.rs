@@ -67,8 +67,8 @@ impl Provider for Alchemy {
         if !(if is_solana { is_solana_address(&wallet.address) } else { is_evm_address(&wallet.address) }) {
             return Err(ProviderError::Rejected(format!("`{}` is not an address of {network}", wallet.address)));
         }
-        let wrapped_native = self.names.wrapped_native(&wallet.chain);
-        let mut list = TokenList::new(&wallet.address, &network, wrapped_native);
+        let contracts = self.names.native_contracts(&wallet.chain);
+        let mut list = TokenList::new(&wallet.address, &network, contracts);
         let mut pages = PageKeys::default();
         loop {
             let body = self.fetch_page(wallet, &network, pages.current()).await?;

@@ -52,7 +52,7 @@ impl Moralis {
         if !is_evm_address(&wallet.address) {
             return Err(ProviderError::Rejected(format!("`{}` is not an EVM address", wallet.address)));
         }
-        let mut list = TokenList::new(self.names.wrapped_native(&wallet.chain));
+        let mut list = TokenList::new(self.names.native_contracts(&wallet.chain));
         let mut pages = PageKeys::default();
         loop {
             let body = self.fetch(self.evm_page_url(&wallet.address, chain, pages.current())?).await?;
@@ -69,8 +69,7 @@ impl Moralis {
         }
         let body =
             self.fetch(append_path(&self.solana_url, &["account", network, &wallet.address, "portfolio"])?).await?;
-        let wrapped_native = self.names.wrapped_native(&wallet.chain);
-        solana::parse_snapshot(&body, wrapped_native).map_err(ProviderError::Malformed)
+        solana::parse_snapshot(&body, self.names.native_contracts(&wallet.chain)).map_err(ProviderError::Malformed)
     }
 
     fn evm_page_url(&self, address: &str, chain: &str, cursor: Option<&str>) -> Result<Url, ProviderError> {

@@ -19,8 +19,13 @@ async fn fetch_snapshot(server: &ProviderServer) -> Result<Snapshot, ProviderErr
 }
 
 fn moralis(url: &str, limit: RateLimiter) -> Moralis {
+    moralis_of(url, limit, &[("moralis", "eth"), ("wrapped-native", "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2")])
+}
+
+/// Moralis where the chain file has these `[providers]`.
+fn moralis_of(url: &str, limit: RateLimiter, providers: &[(&str, &str)]) -> Moralis {
     let names = ProviderNames::default();
-    names.learn(progress(&[("moralis", "eth"), ("wrapped-native", "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2")]));
+    names.learn(progress(providers));
     let solana = url.parse().unwrap();
     Moralis::new(url.parse().unwrap(), solana, Secret::new(KEY), names, limit).unwrap()
 }
@@ -75,6 +80,27 @@ async fn the_request_is_the_documented_one_and_pages_are_followed_to_the_last() 
     let path = format!("GET /api/v2.2/wallets/{ADDRESS}/tokens chain=eth&limit=100");
     let requests = ["", "&cursor=a+b%2Fc", "&cursor=next"].map(|cursor| format!("{path}{cursor} {KEY}"));
     assert_eq!(server.requests(), requests);
+}
+
+/// SYNTHETIC: the native coin of these chains is listed a second time, as the contract that it is.
+#[tokio::test]
+async fn a_native_coin_that_is_its_own_token_counts_once() {
+    for contract in [
+        "0x0000000000000000000000000000000000001010",
+        "0x471EcE3750Da237f93B8E339c536989b8978a438",
+        "0xDeadDeAddeAddEAddeadDEaDDEAdDeaDDeAD0000",
+        "0x000000000000000000000000000000000000800A",
+    ] {
+        let row = |address: &str, balance: &str, native: bool| serde_json::json!({"token_address": address, "balance": balance, "native_token": native});
+        let native = "0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee";
+        let body = serde_json::json!({"result": [row(native, "7", true), row(&contract.to_lowercase(), "7", false)]});
+        let server = ProviderServer::default().then(200, body.to_string());
+        let url = server.listen("").await;
+        let limit = RateLimiter::new(Rate::per_second(1_000, 1_000));
+        let moralis = moralis_of(&url, limit, &[("moralis", "chain"), ("native-token", contract)]);
+        let snapshot = moralis.snapshot(&Wallet::new("ethereum", ADDRESS)).await.unwrap();
+        assert_eq!(rows(&snapshot), [(contract.to_lowercase(), "7".to_owned(), None)], "{contract}");
+    }
 }
 
 #[tokio::test]

@@ -2,10 +2,11 @@
 //!
 //! Alchemy's reference says that `data` is a list; its responses have `data.tokens` and `data.pageKey`. Both are read.
 
-use crate::provider::assembly::SnapshotAssembly;
+use crate::names::NativeContracts;
+use crate::provider::assembly::{SnapshotAssembly, TokenRow};
 use crate::provider::row::ResponseRow;
 use crate::provider::{NATIVE_ADDRESS, ZERO_ADDRESS, is_evm_address, is_solana_address};
-use portfolio_domain::{Balance, Snapshot};
+use portfolio_domain::Snapshot;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -35,10 +36,9 @@ pub(super) struct TokenList<'a> {
 }
 
 impl<'a> TokenList<'a> {
-    /// An empty list of this wallet. `wrapped_native` is the contract whose address the native asset has, where the
-    /// chain names one.
-    pub(super) fn new(address: &'a str, network: &'a str, wrapped_native: Option<String>) -> Self {
-        Self { address, network, assembly: SnapshotAssembly::new(wrapped_native) }
+    /// An empty list of this wallet.
+    pub(super) fn new(address: &'a str, network: &'a str, contracts: NativeContracts) -> Self {
+        Self { address, network, assembly: SnapshotAssembly::new(contracts) }
     }
 
     /// Adds the rows of a page. Returns the key of the next page, if there is one.
@@ -84,14 +84,9 @@ impl<'a> TokenList<'a> {
             Some(error) => Err(format!("Alchemy could not fill the row: {}", shorten(&error.to_string()))),
             None => row.amount("tokenBalance"),
         };
-        match raw {
-            Err(reason) => self.assembly.leave_out_balance(asset, reason),
-            Ok(raw) => {
-                let decoration = row.inner("tokenMetadata").decoration("possibleSpam", "verified");
-                self.assembly.add(&token, Balance { asset, raw, decoration, kept: false })?;
-            }
-        }
-        Ok(())
+        let decoration = row.inner("tokenMetadata").decoration("possibleSpam", "verified");
+        let is_native = token == NATIVE_TOKEN;
+        self.assembly.add(TokenRow { token: &token, is_native, raw, decoration })
     }
 
     /// A row of another wallet or network means that the whole response is not ours.
@@ -153,7 +148,9 @@ mod tests {
     }
 
     fn read_list(rows: &[Value], wrapped_native: Option<&str>) -> Result<Snapshot, String> {
-        let mut list = TokenList::new(WALLET, "eth-mainnet", wrapped_native.map(str::to_owned));
+        let wrapped = wrapped_native.map(str::to_owned);
+        let contracts = NativeContracts { wrapped, ..NativeContracts::default() };
+        let mut list = TokenList::new(WALLET, "eth-mainnet", contracts);
         list.add_page(json!({"data": {"tokens": rows, "pageKey": null}}).to_string().as_bytes())?;
         Ok(list.into_snapshot())
     }
@@ -218,7 +215,9 @@ mod tests {
         let other = with(row(Some(TOKEN), "0x1"), "network", json!("base-mainnet"));
         assert!(read_list(&[other], None).unwrap_err().contains("another wallet"));
         for body in ["{}", "[]", r#"{"data": {}}"#, r#"{"data": {"tokens": {}}}"#, "<html>"] {
-            let refused = TokenList::new(WALLET, "eth-mainnet", None).add_page(body.as_bytes()).unwrap_err();
+            let refused = TokenList::new(WALLET, "eth-mainnet", NativeContracts::default())
+                .add_page(body.as_bytes())
+                .unwrap_err();
             assert!(refused.contains("not what is documented"), "{body}: {refused}");
         }
     }

@@ -1,9 +1,10 @@
 //! The responses of Moralis for EVM chains; a row that cannot be told is left out.
 
-use crate::provider::assembly::SnapshotAssembly;
+use crate::names::NativeContracts;
+use crate::provider::assembly::{SnapshotAssembly, TokenRow};
 use crate::provider::row::ResponseRow;
 use crate::provider::{NATIVE_ADDRESS, ZERO_ADDRESS, is_evm_address};
-use portfolio_domain::{Balance, Snapshot};
+use portfolio_domain::Snapshot;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -37,9 +38,9 @@ pub(super) struct TokenList {
 }
 
 impl TokenList {
-    /// An empty list. `wrapped_native` is the contract whose address the native asset has, where the chain names one.
-    pub(super) fn new(wrapped_native: Option<String>) -> Self {
-        Self { assembly: SnapshotAssembly::new(wrapped_native) }
+    /// An empty list.
+    pub(super) fn new(contracts: NativeContracts) -> Self {
+        Self { assembly: SnapshotAssembly::new(contracts) }
     }
 
     /// Adds the rows of a page. Returns the key of the next page, if there is one.
@@ -69,13 +70,8 @@ impl TokenList {
         } else if token == ZERO_ADDRESS && !is_native {
             self.assembly.leave_out_row(Some(asset), row.invalid("token_address", "the address of a contract"));
         } else {
-            match row.amount("balance") {
-                Err(reason) => self.assembly.leave_out_balance(asset, reason),
-                Ok(raw) => {
-                    let decoration = row.decoration("possible_spam", "verified_contract");
-                    self.assembly.add(&token, Balance { asset, raw, decoration, kept: false })?;
-                }
-            }
+            let (raw, decoration) = (row.amount("balance"), row.decoration("possible_spam", "verified_contract"));
+            self.assembly.add(TokenRow { token: &token, is_native, raw, decoration })?;
         }
         Ok(())
     }
@@ -90,7 +86,8 @@ mod tests {
     const GOOD: &str = "0x00000000000000000000000000000000000000bb";
 
     fn read_list(body: &Value, wrapped_native: Option<&str>) -> Result<Snapshot, String> {
-        let mut list = TokenList::new(wrapped_native.map(str::to_owned));
+        let wrapped = wrapped_native.map(str::to_owned);
+        let mut list = TokenList::new(NativeContracts { wrapped, ..NativeContracts::default() });
         list.add_page(body.to_string().as_bytes())?;
         Ok(list.into_snapshot())
     }
@@ -143,7 +140,7 @@ mod tests {
             (r#"{"result": [{"tok"#, "EOF"),
             ("<html>", "not what is documented"),
         ] {
-            let reason = TokenList::new(None).add_page(body.as_bytes()).unwrap_err();
+            let reason = TokenList::new(NativeContracts::default()).add_page(body.as_bytes()).unwrap_err();
             assert!(reason.contains(named), "{body}: {reason}");
         }
     }

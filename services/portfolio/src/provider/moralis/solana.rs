@@ -1,5 +1,6 @@
 //! The response of Moralis' Solana gateway: the native balance and every token, in one response.
 
+use crate::names::NativeContracts;
 use crate::provider::assembly::SnapshotAssembly;
 use crate::provider::is_solana_address;
 use crate::provider::row::ResponseRow;
@@ -17,12 +18,11 @@ struct PortfolioResponse {
 
 const SOL_DECIMALS: u8 = 9;
 
-/// Parses a response. A wallet may hold a token in several accounts, which add up. `wrapped_native` is the contract
-/// whose address the native asset has, where the chain names one.
-pub(super) fn parse_snapshot(body: &[u8], wrapped_native: Option<String>) -> Result<Snapshot, String> {
+/// Parses a response. A wallet may hold a token in several accounts, which add up.
+pub(super) fn parse_snapshot(body: &[u8], contracts: NativeContracts) -> Result<Snapshot, String> {
     let response: PortfolioResponse =
         serde_json::from_slice(body).map_err(|error| format!("it is not what is documented: {error}"))?;
-    let mut assembly = SnapshotAssembly::new(wrapped_native);
+    let mut assembly = SnapshotAssembly::new(contracts);
     let asset = assembly.native_asset();
     let decoration =
         Decoration { symbol: Some("SOL".to_owned()), decimals: Some(SOL_DECIMALS), ..Decoration::default() };
@@ -60,7 +60,8 @@ mod tests {
     const MINT: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
 
     fn read(body: &Value, wrapped_native: Option<&str>) -> Result<Snapshot, String> {
-        parse_snapshot(body.to_string().as_bytes(), wrapped_native.map(str::to_owned))
+        let wrapped = wrapped_native.map(str::to_owned);
+        parse_snapshot(body.to_string().as_bytes(), NativeContracts { wrapped, ..NativeContracts::default() })
     }
 
     fn shown(snapshot: &Snapshot) -> Vec<String> {
