@@ -11,6 +11,7 @@ use crate::provider::AnyProvider;
 use crate::provider::alchemy::Alchemy;
 use crate::provider::mock::Mock;
 use crate::provider::moralis::Moralis;
+use crate::provider::throttle::Throttle;
 use crate::settings::{ProviderSettings, Settings};
 use crate::store::{DatabaseError, Store};
 use crate::{follow, refresh, relay};
@@ -162,10 +163,11 @@ fn open_provider(
             Ok(AnyProvider::Mock(Mock::new(store.clone())))
         }
         ProviderSettings::Moralis { key, url, solana, rate } => {
-            Moralis::new(url.clone(), solana.clone(), key.clone(), names, rate.limiter()).map(AnyProvider::Moralis)
+            Moralis::new(url.clone(), solana.clone(), key.clone(), names, Throttle::new(*rate))
+                .map(AnyProvider::Moralis)
         }
         ProviderSettings::Alchemy { key, url, rate } => {
-            Alchemy::new(url, key.clone(), names, rate.limiter()).map(AnyProvider::Alchemy)
+            Alchemy::new(url, key.clone(), names, Throttle::new(*rate)).map(AnyProvider::Alchemy)
         }
     }
 }

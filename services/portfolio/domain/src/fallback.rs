@@ -35,7 +35,7 @@ pub async fn snapshot_from_first(
 /// Orders errors by what a retry can be expected to bring: the lower, the sooner it may succeed.
 fn retry_rank(error: &ProviderError) -> u64 {
     match error {
-        ProviderError::Limited { after_ms } => after_ms.unwrap_or(0).min(u64::MAX - 8),
+        ProviderError::Limited { after_ms } => (*after_ms).min(u64::MAX - 8),
         ProviderError::Unavailable(_) => u64::MAX - 4,
         ProviderError::Malformed(_) => u64::MAX - 3,
         ProviderError::UnknownChain(_) => u64::MAX - 2,
@@ -80,7 +80,7 @@ mod tests {
     }
 
     fn limited(after_ms: u64) -> Result<Snapshot, ProviderError> {
-        Err(ProviderError::Limited { after_ms: Some(after_ms) })
+        Err(ProviderError::Limited { after_ms })
     }
 
     #[test]
@@ -94,7 +94,7 @@ mod tests {
         let rejected = || Err(ProviderError::Rejected("no".to_owned()));
         let denied = || Err(ProviderError::Denied("key".to_owned()));
         let sooner = ask_providers(vec![limited(900), rejected(), limited(20)]).unwrap_err();
-        assert!(matches!(sooner, ProviderError::Limited { after_ms: Some(20) }), "{sooner:?}");
+        assert!(matches!(sooner, ProviderError::Limited { after_ms: 20 }), "{sooner:?}");
         assert!(matches!(ask_providers(vec![rejected(), denied()]), Err(ProviderError::Denied(_))));
         assert!(matches!(ask_providers(vec![rejected(), rejected()]), Err(ProviderError::Rejected(_))));
         assert!(matches!(ask_providers(vec![]), Err(ProviderError::UnknownChain(_))));

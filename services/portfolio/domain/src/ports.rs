@@ -31,8 +31,8 @@ pub enum ProviderError {
     /// The provider limits the rate of requests.
     #[error("get balances: the provider limits the rate of requests")]
     Limited {
-        /// How long the provider asks us to wait, where it says so.
-        after_ms: Option<u64>,
+        /// How long no request is sent to it.
+        after_ms: u64,
     },
     /// The provider refuses our key; every wallet fails until someone changes it.
     #[error("authenticate with the provider, which refuses our key: {0}")]

@@ -121,7 +121,9 @@ async fn put_back(
     }
     let longest_wait = rules.first_retry_ms.saturating_mul(1 << job.attempts.min(32)).min(rules.max_retry_ms);
     let (wait_ms, attempts) = match &error {
-        ProviderError::Limited { after_ms } => (after_ms.unwrap_or(0) + clock.draw(rules.first_retry_ms), job.attempts),
+        ProviderError::Limited { after_ms } => {
+            (after_ms.saturating_add(clock.draw(rules.first_retry_ms)), job.attempts)
+        }
         ProviderError::Denied(_) => (rules.max_retry_ms, job.attempts),
         _ => (clock.draw(longest_wait), failures),
     };

@@ -7,9 +7,10 @@ mod solana;
 
 use super::http::{http_client, send_request};
 use super::pages::PageKeys;
+use super::throttle::Throttle;
 use super::{is_evm_address, is_solana_address};
 use crate::names::ProviderNames;
-use environment::{RateLimiter, Secret};
+use environment::Secret;
 use portfolio_domain::{Provider, ProviderError, Snapshot, Wallet};
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, Url};
@@ -23,7 +24,7 @@ pub struct Moralis {
     solana_url: Url,
     key: Secret,
     names: ProviderNames,
-    limit: RateLimiter,
+    throttle: Throttle,
 }
 
 const MORALIS: &str = "moralis";
@@ -39,13 +40,13 @@ impl Moralis {
         solana_url: Url,
         key: Secret,
         names: ProviderNames,
-        limit: RateLimiter,
+        throttle: Throttle,
     ) -> Result<Self, Unavailable> {
         let mut header = HeaderValue::from_str(key.expose())
             .map_err(|error| Unavailable::new("send MORALIS_API_KEY in a header", error))?;
         header.set_sensitive(true);
         let client = http_client([(HeaderName::from_static("x-api-key"), header)])?;
-        Ok(Self { client, evm_url, solana_url, key, names, limit })
+        Ok(Self { client, evm_url, solana_url, key, names, throttle })
     }
 
     async fn evm_snapshot(&self, wallet: &Wallet, chain: &str) -> Result<Snapshot, ProviderError> {
@@ -82,7 +83,7 @@ impl Moralis {
     }
 
     async fn fetch(&self, url: Url) -> Result<Vec<u8>, ProviderError> {
-        send_request(ASK_MORALIS, self.client.get(url), &self.limit, self.key.expose()).await
+        send_request(ASK_MORALIS, self.client.get(url), &self.throttle, self.key.expose()).await
     }
 }
 

@@ -57,7 +57,7 @@ async fn waiting_wallet() -> Store {
 async fn a_failing_provider_is_retried_after_growing_waits() {
     let store = waiting_wallet().await;
     let down = || Err(Unavailable::new("ask", "down").into());
-    let limited = Err(ProviderError::Limited { after_ms: Some(60_000) });
+    let limited = Err(ProviderError::Limited { after_ms: 60_000 });
     let denied = Err(ProviderError::Denied("no".to_owned()));
     let provider = scripted([down(), down(), limited, denied, down(), Ok(snapshot(5))]);
     let clock = ManualClock(AtomicU64::new(10));
