@@ -76,6 +76,7 @@ mod tests {
         });
         assert!(second.unwrap().0 >= Duration::from_millis(1_400), "{second:?}");
         throttle.refused(second.unwrap(), Some(Duration::from_secs(60)));
-        assert_eq!(throttle.take_turn().await.unwrap_err().as_secs(), 60, "a long pause is not waited for");
+        let left = throttle.take_turn().await.unwrap_err();
+        assert!(left > Duration::from_secs(55), "a long pause is not waited for: {left:?}");
     }
 }
