@@ -21,6 +21,7 @@ pub use settings::{InvalidOrigins, Origins, Settings};
 
 use anyhow::Context;
 use environment::Shutdown;
+use environment::health::Notices;
 use listen::{ClientCounts, ConnectionLimits};
 use live::Hub;
 use rate_limits::RateLimits;
@@ -76,6 +77,8 @@ pub struct Consumer {
     pub service: &'static str,
     /// What keeps it from reading a tape that is not its own.
     pub guard: Arc<TapeGuard>,
+    /// What is wrong with it but keeps it from nothing else.
+    pub notices: Notices,
 }
 
 /// Serves on a bound listener until shutdown. The database and the log may become available later: until then requests

@@ -155,6 +155,17 @@ pub(crate) struct WalletView {
     /// Why the first of them was left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) incomplete_reason: Option<String>,
+    /// Failed refreshes since the last that succeeded; absent where the last one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failures: Option<u32>,
+    /// Why the last of them failed: `unknown-network`, `key-refused`, `wallet-rejected`, `malformed` or `unavailable`; an open
+    /// list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<String>,
+    /// When the provider is asked again, milliseconds since the Unix epoch; absent where nothing failed, and where the wallet is
+    /// given up until it trades.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_at: Option<u64>,
 }
 
 /// One balance.
@@ -208,6 +219,9 @@ pub(crate) struct Readiness {
     pub(crate) chains: Vec<ChainCondition>,
     /// The consumers of the tape in this process that stopped, because the log is not the one that they have read.
     pub(crate) stopped: Vec<StoppedConsumer>,
+    /// What is wrong in this process but keeps it from nothing else, such as a network that a provider's key does not
+    /// include; it does not decide readiness.
+    pub(crate) notices: Vec<String>,
 }
 
 /// A consumer of the tape that stopped.
@@ -296,6 +310,9 @@ impl From<WalletRow> for WalletView {
             incomplete: wallet.left_out > 0,
             left_out: (wallet.left_out > 0).then_some(wallet.left_out),
             incomplete_reason: wallet.left_out_reason,
+            failures: (wallet.failures > 0).then_some(wallet.failures),
+            failure: wallet.failure,
+            retry_at: wallet.retry_at,
         }
     }
 }

@@ -107,9 +107,9 @@ impl Settings {
             debounce_ms: 2000,
             max_queued: 100_000,
             lease_ms: 120_000,
-            max_attempts: 8,
             first_retry_ms: 2000,
-            max_retry_ms: 300_000,
+            max_retry_ms: 3_600_000,
+            refused_retry_ms: 300_000,
         }
     }
 }

@@ -10,8 +10,8 @@ pub use message::UpdateMessage;
 use crate::settings::Database;
 use memory::MemoryStore;
 use portfolio_domain::{
-    AssetNet, Balance, Committed, Decoration, Drift, Holdings, Job, KnownBefore, KnownDecoration, Ledger, LeftOut,
-    Queue, Refresh, Replaced, ShownSnapshot, Step, Taken, VolumeRanking, Wallet,
+    AssetNet, Balance, Committed, Decoration, Drift, Failure, Holdings, Job, KnownBefore, KnownDecoration, Ledger,
+    LeftOut, Postponement, Queue, Refresh, Replaced, ShownSnapshot, Step, Taken, VolumeRanking, Wallet,
 };
 use postgres::PostgresStore;
 use sqlite::SqliteStore;
@@ -118,16 +118,16 @@ impl TapeMemory for Store {
 }
 
 impl Queue for Store {
-    async fn take(&self, now: u64, lease_ms: u64) -> Result<Taken, Unavailable> {
-        on_store!(self, store => store.take(now, lease_ms))
+    async fn take(&self, now: u64, lease_ms: u64, resting: &[Arc<str>]) -> Result<Taken, Unavailable> {
+        on_store!(self, store => store.take(now, lease_ms, resting))
     }
 
-    async fn postpone(&self, job: &Job, due_at: u64, attempts: u32) -> Result<(), Unavailable> {
-        on_store!(self, store => store.postpone(job, due_at, attempts))
+    async fn postpone(&self, job: &Job, to: &Postponement) -> Result<(), Unavailable> {
+        on_store!(self, store => store.postpone(job, to))
     }
 
-    async fn abandon(&self, job: &Job) -> Result<(), Unavailable> {
-        on_store!(self, store => store.abandon(job))
+    async fn abandon(&self, job: &Job, failure: Failure) -> Result<(), Unavailable> {
+        on_store!(self, store => store.abandon(job, failure))
     }
 }
 
@@ -152,6 +152,9 @@ impl Holdings for Store {
         on_store!(self, store => store.nets(wallet))
     }
 }
+
+/// How often a worker looks for another network's turn when others took the wallets that it saw.
+const MAX_TURNS_TRIED: usize = 4;
 
 /// Turns an error of the database into the failure to do something.
 fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> Unavailable {

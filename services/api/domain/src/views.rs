@@ -235,6 +235,12 @@ pub struct WalletRow {
     pub left_out: u32,
     /// Why the first of them.
     pub left_out_reason: Option<String>,
+    /// Failed refreshes since the last that succeeded.
+    pub failures: u32,
+    /// Why the last of them failed.
+    pub failure: Option<String>,
+    /// When the provider is asked again, milliseconds since the Unix epoch; none where the wallet is given up until it trades.
+    pub retry_at: Option<u64>,
 }
 
 /// One balance.

@@ -244,7 +244,9 @@ pub(super) fn wallet_row(row: TextRow) -> Result<WalletRow, Unavailable> {
     let provider = cells.optional().filter(|provider| !provider.is_empty());
     let taken_at = cells.optional_number("taken_at")?.filter(|at| *at > 0);
     let (left_out, left_out_reason) = (cells.number("left_out")?, cells.optional());
-    Ok(WalletRow { chain, provider, taken_at, left_out, left_out_reason })
+    let (failures, failure) = (cells.number("failures")?, cells.optional());
+    let retry_at = cells.optional_number("retry_at")?;
+    Ok(WalletRow { chain, provider, taken_at, left_out, left_out_reason, failures, failure, retry_at })
 }
 
 pub(super) fn balance_row(row: TextRow) -> Result<BalanceRow, Unavailable> {

@@ -274,6 +274,9 @@ async fn a_wallet_says_what_its_provider_could_not_tell() {
         rows.extend(wallet_rows("other", "0xa", &[], 42));
         rows.push("UPDATE balances SET kept = true, spam = NULL, verified = true WHERE asset = '0xbroken'".to_owned());
         rows.push("UPDATE wallets SET left_out = 2, left_out_reason = 'no answer' WHERE chain = 'mock'".to_owned());
+        rows.push(
+            "UPDATE wallets SET failures = 3, failure = 'unavailable', retry_at = 99 WHERE chain = 'other'".to_owned(),
+        );
         ground.write("portfolio", &rows).await;
         let api = Serving::on(&ground).await;
         let shown = api.get("/v1/users/0xa/portfolio").await;
@@ -282,7 +285,10 @@ async fn a_wallet_says_what_its_provider_could_not_tell() {
             "chain": "mock", "provider": "mock", "takenAt": 42, "incomplete": true, "leftOut": 2,
             "incompleteReason": "no answer",
         });
-        let complete = json!({ "chain": "other", "provider": "mock", "takenAt": 42, "incomplete": false });
+        let complete = json!({
+            "chain": "other", "provider": "mock", "takenAt": 42, "incomplete": false, "failures": 3,
+            "failure": "unavailable", "retryAt": 99,
+        });
         assert_eq!(shown["wallets"], json!([incomplete, complete]));
         let said = |item: &Value| json!([item["asset"], item["kept"], item["spam"], item["verified"]]);
         let said: Vec<Value> = shown["items"].as_array().unwrap().iter().map(said).collect();

@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`tracking`] (which wallets), [`ranking`] (the first by volume), [`mod@fold`] (what a batch of
 //! trades changes), [`decoration`] and [`snapshot`] (what a provider says a wallet holds), [`balance_change`] (what is new in it), [`mod@drift`] (how that differs from the
-//! trades), [`ports`] (providers and store), [`fallback`] (several providers), [`mod@follow`] (from the tape to the
+//! trades), [`ports`] (providers and store), [`circuit`] (when which provider
+//! is asked), [`fallback`] (several providers), [`mod@follow`] (from the tape to the
 //! queue), [`mod@refresh`] (from the queue to the balances).
 //!
 //! **Invariant:** a wallet's net is a function of its live trades, in whatever order they arrived. A balance is only
@@ -17,19 +18,21 @@ pub mod snapshot;
 pub mod balance_change;
 pub mod drift;
 pub mod ports;
+pub mod circuit;
 pub mod fallback;
 pub mod follow;
 pub mod refresh;
 
 pub use balance_change::{BalanceChange, balance_changes};
+pub use circuit::{Circuits, RefusedNetwork, Resting};
 pub use decoration::{Decoration, KnownDecoration};
 pub use drift::{Drift, drift_from_nets};
 pub use fallback::ProvidedSnapshot;
 pub use fold::{KnownBefore, NetChange, TouchedWallet, WalletFacts, fold};
 pub use follow::{Followed, Follower};
 pub use ports::{
-    AssetNet, Clock, Committed, Holdings, Job, Ledger, Provider, ProviderError, Queue, Refresh, Replaced,
-    ShownSnapshot, Step, Taken,
+    AssetNet, Clock, Committed, Failure, Holdings, Job, Ledger, Postponement, Provider, ProviderError, Queue, Refresh,
+    Replaced, ShownSnapshot, Step, Taken,
 };
 pub use ranking::{Cents, VolumeRanking};
 pub use refresh::{RefreshRules, Refreshed, refresh_next};

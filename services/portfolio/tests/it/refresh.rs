@@ -5,8 +5,8 @@ use crate::stores;
 use crate::trades::{event, trade};
 use portfolio::store::Store;
 use portfolio_domain::{
-    Balance, Clock, Committed, Decoration, Followed, Follower, Holdings, KnownBefore, Ledger, Provider, ProviderError,
-    Refreshed, Snapshot, Step, Tracking, VolumeRanking, Wallet, refresh_next,
+    Balance, Circuits, Clock, Committed, Decoration, Followed, Follower, Holdings, KnownBefore, Ledger, Provider,
+    ProviderError, Refreshed, Snapshot, Step, Tracking, VolumeRanking, Wallet, refresh_next,
 };
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -60,45 +60,55 @@ async fn a_failing_provider_is_retried_after_growing_waits() {
     let limited = Err(ProviderError::Limited { after_ms: 60_000 });
     let denied = Err(ProviderError::Denied("no".to_owned()));
     let provider = scripted([down(), down(), limited, denied, down(), Ok(snapshot(5))]);
+    let circuits = Circuits::default();
     let clock = ManualClock(AtomicU64::new(10));
     let first = rules().first_retry_ms;
-    for expected in [first, 2 * first, 60_000 + first, rules().max_retry_ms, 4 * first] {
-        match refresh_next(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap() {
+    for expected in [first, 2 * first, 60_000 + first, rules().refused_retry_ms, 8 * first] {
+        match refresh_next(&store, std::slice::from_ref(&provider), &circuits, &rules(), &clock).await.unwrap() {
             Refreshed::Postponed { wait_ms, .. } => assert_eq!(wait_ms, expected),
             other => panic!("{other:?}"),
         }
-        let early = refresh_next(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap();
-        assert!(matches!(early, Refreshed::Idle { next_due: Some(due) } if due == clock.now_ms() + expected));
+        let early = refresh_next(&store, std::slice::from_ref(&provider), &circuits, &rules(), &clock).await.unwrap();
+        let soon = clock.now_ms() + expected;
+        assert!(matches!(early, Refreshed::Idle { next_due: Some(due) } if (clock.now_ms()..=soon).contains(&due)));
         clock.0.fetch_add(expected, Ordering::Relaxed);
     }
-    match refresh_next(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap() {
+    match refresh_next(&store, std::slice::from_ref(&provider), &circuits, &rules(), &clock).await.unwrap() {
         Refreshed::Replaced { changes, .. } => assert_eq!(changes.len(), 1),
         other => panic!("{other:?}"),
     }
     assert!(matches!(
-        refresh_next(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap(),
+        refresh_next(&store, std::slice::from_ref(&provider), &circuits, &rules(), &clock).await.unwrap(),
         Refreshed::Idle { next_due: None }
     ));
 }
 
 #[tokio::test]
 async fn a_wallet_that_fails_for_good_is_given_up_until_it_trades_again() {
-    let store = waiting_wallet().await;
+    let (store, circuits) = (waiting_wallet().await, Circuits::default());
     let provider = scripted([Err(ProviderError::Rejected("no such wallet".to_owned()))]);
     let clock = ManualClock(AtomicU64::new(10));
     assert!(matches!(
-        refresh_next(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap(),
+        refresh_next(&store, std::slice::from_ref(&provider), &circuits, &rules(), &clock).await.unwrap(),
         Refreshed::GivenUp { .. }
     ));
+}
 
-    let store = waiting_wallet().await;
-    let provider = scripted((0..8).map(|_| Err(ProviderError::Malformed("nonsense".to_owned()))));
-    for attempt in 1..=rules().max_attempts {
-        let refreshed = refresh_next(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap();
-        let given_up = matches!(refreshed, Refreshed::GivenUp { .. });
-        assert_eq!(given_up, attempt == rules().max_attempts, "{refreshed:?}");
-        clock.0.fetch_add(rules().max_retry_ms, Ordering::Relaxed);
+#[tokio::test]
+async fn a_wallet_that_always_fails_is_asked_for_ever_more_rarely() {
+    let (store, circuits) = (waiting_wallet().await, Circuits::default());
+    let provider = scripted((0..20).map(|_| Err(ProviderError::Malformed("nonsense".to_owned()))));
+    let clock = ManualClock(AtomicU64::new(10));
+    let mut last_wait = 0;
+    for attempt in 1..=20 {
+        let refreshed =
+            refresh_next(&store, std::slice::from_ref(&provider), &circuits, &rules(), &clock).await.unwrap();
+        let Refreshed::Postponed { wait_ms, .. } = refreshed else { panic!("{attempt}: {refreshed:?}") };
+        assert!(wait_ms == (2 * last_wait).clamp(rules().first_retry_ms, rules().max_retry_ms), "{attempt}: {wait_ms}");
+        last_wait = wait_ms;
+        clock.0.fetch_add(wait_ms, Ordering::Relaxed);
     }
+    assert_eq!(last_wait, rules().max_retry_ms);
     assert_eq!(store.balances_from(&Wallet::new("mock", "0xa"), "scripted").await.unwrap(), []);
 }
 
@@ -126,7 +136,7 @@ async fn a_fallback_does_not_change_the_balances_of_the_first_provider() {
                 Followed::Lost(_)
             ) {}
             clock.0.fetch_add(1_000, Ordering::Relaxed);
-            match refresh_next(store, &providers, &rules(), &clock).await.unwrap() {
+            match refresh_next(store, &providers, &Circuits::default(), &rules(), &clock).await.unwrap() {
                 Refreshed::Replaced { changes, failed_before, .. } => {
                     let text = |c: &portfolio_domain::BalanceChange| format!("{} {}->{}", c.asset, c.before, c.after);
                     replaced.push((failed_before, changes.iter().map(text).collect::<Vec<_>>()));
@@ -173,7 +183,7 @@ async fn a_fallback_forgets_nothing_and_what_is_said_anew_is_a_change() {
                 Followed::Lost(_)
             ) {}
             clock.0.fetch_add(1_000, Ordering::Relaxed);
-            let refreshed = refresh_next(store, &providers, &rules(), &clock).await.unwrap();
+            let refreshed = refresh_next(store, &providers, &Circuits::default(), &rules(), &clock).await.unwrap();
             let Refreshed::Replaced { changes, .. } = refreshed else { panic!("{refreshed:?}") };
             let shown = store.shown(&Wallet::new("mock", "0xa")).await.unwrap().balances.remove(0).decoration;
             told.push((changes.len(), shown.symbol.unwrap_or_default(), shown.spam));

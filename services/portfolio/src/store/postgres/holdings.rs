@@ -126,12 +126,13 @@ async fn end_job(connection: &mut PgConnection, refresh: &Refresh) -> Result<boo
             .bind(&*job.wallet.address)
     } else {
         sqlx::query(
-            "UPDATE queue SET due_at = $3, attempts = 0, lease = 0, leased_until = 0
+            "UPDATE queue SET due_at = $3, asked_at = $4, attempts = 0, lease = 0, leased_until = 0
              WHERE chain = $1 AND address = $2",
         )
         .bind(&*job.wallet.chain)
         .bind(&*job.wallet.address)
         .bind(signed(refresh.again_at))
+        .bind(signed(refresh.taken_at))
     };
     query.execute(connection).await?;
     Ok(true)
@@ -177,7 +178,8 @@ async fn replace_balances(connection: &mut PgConnection, refresh: &Refresh) -> R
     .await?;
     let (left_out, reason) = left_out_columns(refresh);
     sqlx::query(
-        "UPDATE wallets SET provider = $3, taken_at = $4, left_out = $5, left_out_reason = $6
+        "UPDATE wallets SET provider = $3, taken_at = $4, asked_at = $4, left_out = $5, left_out_reason = $6,
+                            failures = 0, failure = NULL, retry_at = NULL
          WHERE chain = $1 AND address = $2",
     )
     .bind(&*wallet.chain)

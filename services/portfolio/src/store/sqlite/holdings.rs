@@ -112,12 +112,13 @@ async fn end_job(connection: &mut SqliteConnection, refresh: &Refresh) -> Result
             .bind(&*job.wallet.address)
     } else {
         sqlx::query(
-            "UPDATE queue SET due_at = ?3, attempts = 0, lease = 0, leased_until = 0
+            "UPDATE queue SET due_at = ?3, asked_at = ?4, attempts = 0, lease = 0, leased_until = 0
              WHERE chain = ?1 AND address = ?2",
         )
         .bind(&*job.wallet.chain)
         .bind(&*job.wallet.address)
         .bind(signed(refresh.again_at))
+        .bind(signed(refresh.taken_at))
     };
     query.execute(connection).await?;
     Ok(true)
@@ -161,8 +162,9 @@ async fn replace_balances(connection: &mut SqliteConnection, refresh: &Refresh) 
     }
     let (left_out, reason) = left_out_columns(refresh);
     sqlx::query(
-        "UPDATE wallets SET provider = ?, taken_at = ?, left_out = ?, left_out_reason = ?
-         WHERE chain = ? AND address = ?",
+        "UPDATE wallets SET provider = ?1, taken_at = ?2, asked_at = ?2, left_out = ?3, left_out_reason = ?4,
+                            failures = 0, failure = NULL, retry_at = NULL
+         WHERE chain = ?5 AND address = ?6",
     )
     .bind(refresh.provider)
     .bind(taken_at)
