@@ -8,6 +8,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,8 +19,40 @@ use tokio::net::{TcpListener, TcpStream};
 pub struct Health {
     /// What it waits for before it can work: `log`, `database`, `upstream`, `plugin`; ready when empty.
     pub waiting_for: Vec<String>,
+    /// Sentences about what is wrong but keeps it from nothing else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
     /// What it has counted since it started.
     pub counters: BTreeMap<String, u64>,
+}
+
+/// Sentences about what is wrong in a process but keeps it from nothing else, each under a key. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Notices(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Notices {
+    /// Sets a sentence. Returns whether there was none under the key.
+    pub fn set(&self, key: &str, sentence: &str) -> bool {
+        self.all().insert(key.to_owned(), sentence.to_owned()).is_none()
+    }
+
+    /// Keeps the sentences whose key passes, and returns the keys of the others.
+    pub fn retain(&self, passes: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut all = self.all();
+        let gone: Vec<String> = all.keys().filter(|key| !passes(key)).cloned().collect();
+        all.retain(|key, _| passes(key));
+        gone
+    }
+
+    /// The sentences in order of their keys.
+    pub fn sentences(&self) -> Vec<String> {
+        self.all().values().cloned().collect()
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        // A panic cannot leave a map of texts half-written.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Health {
@@ -129,7 +162,6 @@ fn answer(health: &Health, waiting: StatusCode) -> (StatusCode, Json<serde_json:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     #[tokio::test]
@@ -140,10 +172,12 @@ mod tests {
         let now = Arc::clone(&ready);
         let serving = tokio::spawn(serve_on(listener, move || Health {
             waiting_for: if now.load(Ordering::Relaxed) { vec![] } else { vec!["database".to_owned()] },
+            notices: vec!["one network is not asked for".to_owned()],
             counters: BTreeMap::from([("trades".to_owned(), 7)]),
         }));
         let body = probe(addr).await.unwrap();
         assert!(body.contains(r#""waitingFor":["database"]"#) && body.contains(r#""trades":7"#), "{body}");
+        assert!(body.contains(r#""notices":["one network is not asked for"]"#), "{body}");
         let refused = probe_ready(addr).await.unwrap_err().to_string();
         assert!(refused.contains("503") && refused.contains("database"), "{refused}");
         ready.store(true, Ordering::Relaxed);

@@ -52,6 +52,9 @@ const PORTFOLIO_POSTGRES: &[MigrationFile] = files![
     "portfolio/postgres/0003_keep_drift",
     "portfolio/postgres/0004_rank_by_volume",
     "portfolio/postgres/0005_know_the_tape",
+    "portfolio/postgres/0006_mark_kept_balances",
+    "portfolio/postgres/0007_tell_unknown_apart",
+    "portfolio/postgres/0008_take_turns",
 ];
 
 const PORTFOLIO_SQLITE: &[MigrationFile] = files![
@@ -60,6 +63,9 @@ const PORTFOLIO_SQLITE: &[MigrationFile] = files![
     "portfolio/sqlite/0003_keep_drift",
     "portfolio/sqlite/0004_rank_by_volume",
     "portfolio/sqlite/0005_know_the_tape",
+    "portfolio/sqlite/0006_mark_kept_balances",
+    "portfolio/sqlite/0007_tell_unknown_apart",
+    "portfolio/sqlite/0008_take_turns",
 ];
 
 /// The migrations of metrics on PostgreSQL.

@@ -135,12 +135,12 @@ export class User {
       this.#wallets = new Map(message.data.wallets.map((wallet) => [wallet.chain, wallet]));
       this.#balances = new Map(message.data.items.map((balance) => [`${balance.chain}/${balance.asset}`, balance]));
     } else if (message.type === "update" && this.#mine(message.data.chain, message.data.address)) {
-      const { chain, provider, takenAt, changes } = message.data;
+      const { chain, provider, takenAt, incomplete, leftOut, incompleteReason, changes } = message.data;
       if ((this.#wallets.get(chain)?.takenAt ?? 0) > takenAt) return;
-      this.#wallets.set(chain, { chain, provider, takenAt });
-      for (const { asset, symbol, decimals, after, spam } of changes) {
+      this.#wallets.set(chain, { chain, provider, takenAt, incomplete, leftOut, incompleteReason });
+      for (const { asset, symbol, decimals, after, spam, kept } of changes) {
         if (after === "0") this.#balances.delete(`${chain}/${asset}`);
-        else this.#balances.set(`${chain}/${asset}`, { chain, asset, symbol, decimals, raw: after, spam });
+        else this.#balances.set(`${chain}/${asset}`, { chain, asset, symbol, decimals, raw: after, spam, kept });
       }
       this.#reconcile();
     }
@@ -216,12 +216,15 @@ export class User {
     const rows = [...this.#balances.values()].sort((a, b) => a.spam - b.spam || (a.chain + a.asset < b.chain + b.asset ? -1 : 1));
     this.balances.replaceChildren(...rows.map((balance) => {
       const held = pointed(balance.raw, balance.decimals);
-      return h("tr", {}, asset(balance, balance.spam && h("span", { class: "pill" }, "spam")),
+      return h("tr", {}, asset(balance, pill(balance)),
         h("td", { class: "dim" }, this.chains.name(balance.chain)), h("td", { class: "r", title: held }, amount(held)),
         this.#drifted(balance));
     }));
     const newest = [...this.#wallets.values()].filter((wallet) => wallet.takenAt).sort((a, b) => b.takenAt - a.takenAt)[0];
     this.taken.textContent = newest ? `${newest.provider}, ${ago(newest.takenAt)}` : "";
+    const incomplete = [...this.#wallets.values()].filter((wallet) => wallet.incomplete);
+    this.taken.title = incomplete.map((wallet) => `${this.chains.name(wallet.chain)}: ${wallet.incompleteReason}`).join("; ");
+    if (incomplete.length) this.taken.textContent += ", incomplete";
     if (!rows.length) {
       const text = newest ? "Empty." : this.#wallets.size ? "The first snapshot is on its way." : "Not tracked.";
       this.balances.append(h("tr", {}, h("td", { class: "dim", colspan: 4 }, text)));
@@ -235,6 +238,12 @@ function coverage({ proceedsUsd, proceedsWithoutBasisUsd, basisWithoutProceedsUs
   const all = proceeds + units(proceedsWithoutBasisUsd) + units(basisWithoutProceedsUsd);
   if (all <= 0n) return "proceeds of unknown cost";
   return `${Number(((proceeds - doubt) * 1000n) / all) / 10} % of what was sold covered`;
+}
+
+/** What is said of a balance. */
+function pill({ spam, kept }) {
+  if (kept) return h("span", { class: "pill", title: "the provider could not tell it: this is the last balance that it told" }, "last known");
+  return spam && h("span", { class: "pill" }, "spam");
 }
 
 const asset = ({ asset: id, symbol }, extra) =>

@@ -23,6 +23,7 @@ pub use settings::{InvalidOrigins, Origins, Settings};
 
 use anyhow::Context;
 use environment::Shutdown;
+use environment::health::Notices;
 use keys::ApiKeys;
 use listen::{ClientCounts, ConnectionLimits};
 use live::Hub;
@@ -80,6 +81,8 @@ pub struct Consumer {
     pub service: &'static str,
     /// What keeps it from reading a tape that is not its own.
     pub guard: Arc<TapeGuard>,
+    /// What is wrong with it but keeps it from nothing else.
+    pub notices: Notices,
 }
 
 /// Serves on a bound listener until shutdown. The database and the log may become available later: until then requests

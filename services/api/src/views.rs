@@ -145,6 +145,8 @@ pub(crate) struct PositionView {
 pub(crate) struct Portfolio {
     /// The address in normalized form.
     pub(crate) address: String,
+    /// Whether balances of any of the wallets are left out that the provider could not tell.
+    pub(crate) incomplete: bool,
     /// The wallets that are tracked, one per chain.
     pub(crate) wallets: Vec<WalletView>,
     /// The balances.
@@ -166,6 +168,25 @@ pub(crate) struct WalletView {
     /// When the newest snapshot was taken, milliseconds since the Unix epoch; absent before the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) taken_at: Option<u64>,
+    /// Whether balances are left out that the provider could not tell; where one was told before, it is `kept`.
+    pub(crate) incomplete: bool,
+    /// How many rows of the provider's response were left out; absent where none was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) left_out: Option<u32>,
+    /// Why the first of them was left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) incomplete_reason: Option<String>,
+    /// Failed refreshes since the last that succeeded; absent where the last one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failures: Option<u32>,
+    /// Why the last of them failed: `unknown-network`, `key-refused`, `wallet-rejected`, `malformed` or `unavailable`; an open
+    /// list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<String>,
+    /// When the provider is asked again, milliseconds since the Unix epoch; absent where nothing failed, and where the wallet is
+    /// given up until it trades.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_at: Option<u64>,
 }
 
 /// One balance.
@@ -187,8 +208,10 @@ pub(crate) struct BalanceView {
     /// `raw` with the decimal point, where the decimals are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) amount: Option<String>,
-    /// Whether the provider calls it spam.
-    pub(crate) spam: bool,
+    /// Whether a provider calls it spam; null where none has told.
+    pub(crate) spam: Option<bool>,
+    /// Whether a provider calls its contract verified; null where none has told.
+    pub(crate) verified: Option<bool>,
     /// The provider that reported it.
     pub(crate) provider: String,
     /// When the snapshot was taken, milliseconds since the Unix epoch.
@@ -199,6 +222,8 @@ pub(crate) struct BalanceView {
     /// Balance less net: transfers and whatever else was not a trade.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) drift: Option<String>,
+    /// The provider could not tell it in the newest snapshot: the amount is the last one that was told.
+    pub(crate) kept: bool,
 }
 
 /// Whether this process can serve.
@@ -215,6 +240,9 @@ pub(crate) struct Readiness {
     pub(crate) chains: Vec<ChainCondition>,
     /// The consumers of the tape in this process that stopped, because the log is not the one that they have read.
     pub(crate) stopped: Vec<StoppedConsumer>,
+    /// What is wrong in this process but keeps it from nothing else, such as a network that a provider's key does not
+    /// include; it does not decide readiness.
+    pub(crate) notices: Vec<String>,
 }
 
 /// A consumer of the tape that stopped.
@@ -306,7 +334,17 @@ impl From<PositionRow> for PositionView {
 
 impl From<WalletRow> for WalletView {
     fn from(wallet: WalletRow) -> Self {
-        Self { chain: wallet.chain, provider: wallet.provider, taken_at: wallet.taken_at }
+        Self {
+            chain: wallet.chain,
+            provider: wallet.provider,
+            taken_at: wallet.taken_at,
+            incomplete: wallet.left_out > 0,
+            left_out: (wallet.left_out > 0).then_some(wallet.left_out),
+            incomplete_reason: wallet.left_out_reason,
+            failures: (wallet.failures > 0).then_some(wallet.failures),
+            failure: wallet.failure,
+            retry_at: wallet.retry_at,
+        }
     }
 }
 
@@ -320,10 +358,12 @@ impl From<BalanceRow> for BalanceView {
             decimals: row.decimals,
             raw: row.raw,
             spam: row.spam,
+            verified: row.verified,
             provider: row.provider,
             taken_at: row.taken_at,
             net: row.net,
             drift: row.drift,
+            kept: row.kept,
         }
     }
 }

@@ -44,5 +44,5 @@ pub(crate) fn health_of(service: &ServiceHealth, feeds: Option<&Vec<Arc<FeedCoun
     let feeds = FeedCounters::sum_of(feeds.into_iter().flatten().map(Arc::as_ref));
     counters.extend(feeds.named().map(|(name, figure)| (name.to_owned(), figure)));
     let tape = service.guard.problem().map(|why| format!("tape: {why}"));
-    Health { waiting_for: waiting.map(|(name, _)| name.to_owned()).chain(tape).collect(), counters }
+    Health { waiting_for: waiting.map(|(name, _)| name.to_owned()).chain(tape).collect(), notices: vec![], counters }
 }

@@ -1,6 +1,6 @@
 //! The service's health: what it waits for, and its counters.
 
-use environment::health::Health;
+use environment::health::{Health, Notices};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tape_log::guard::TapeGuard;
@@ -10,6 +10,7 @@ use tape_log::guard::TapeGuard;
 pub(crate) struct ServiceHealth {
     state: Mutex<HealthState>,
     guard: Arc<TapeGuard>,
+    notices: Notices,
 }
 
 #[derive(Debug, Default)]
@@ -19,9 +20,14 @@ struct HealthState {
 }
 
 impl ServiceHealth {
-    /// Health with this guard.
-    pub(crate) fn with_guard(guard: Arc<TapeGuard>) -> Self {
-        Self { guard, ..Self::default() }
+    /// Health with this guard and these notices.
+    pub(crate) fn new(guard: Arc<TapeGuard>, notices: Notices) -> Self {
+        Self { guard, notices, ..Self::default() }
+    }
+
+    /// What is wrong but keeps nothing from working.
+    pub(crate) fn notices(&self) -> Notices {
+        self.notices.clone()
     }
 
     /// The service waits for `what`: `log`, `database` or `provider`. Returns whether it did not wait for it before.
@@ -55,6 +61,7 @@ impl ServiceHealth {
         let tape = self.guard.problem().map(|why| format!("tape: {why}"));
         Health {
             waiting_for: state.waits_for.iter().map(|&what| what.to_owned()).chain(tape).collect(),
+            notices: self.notices.sentences(),
             counters: state.counters.iter().map(|(&what, &count)| (what.to_owned(), count)).collect(),
         }
     }

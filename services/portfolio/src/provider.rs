@@ -4,16 +4,19 @@ pub mod alchemy;
 pub mod mock;
 pub mod moralis;
 mod assembly;
+pub mod throttle;
 mod http;
+mod native_coin;
+mod pace;
 mod pages;
 mod refusal;
+mod row;
 
 use crate::store::Store;
 use alchemy::Alchemy;
 use mock::Mock;
 use moralis::Moralis;
 use portfolio_domain::{Provider, ProviderError, Snapshot, Wallet};
-use serde_json::Value;
 
 /// A configured provider.
 pub enum AnyProvider {
@@ -55,24 +58,13 @@ fn is_solana_address(text: &str) -> bool {
     (32..=44).contains(&text.len()) && text.bytes().all(is_base58_digit)
 }
 
-/// Decimals as a number or as text; none for anything else. Whoever deploys a token chooses them.
-fn parse_decimals(value: &Value) -> Option<u8> {
-    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
-    u8::try_from(number).ok()
-}
+/// The address under which native assets are listed: it is no contract's.
+const NATIVE_ADDRESS: &str = "0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee";
+const ZERO_ADDRESS: &str = "0x0000000000000000000000000000000000000000";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn invalid_decimals_are_left_out() {
-        assert_eq!(parse_decimals(&Value::from(18)), Some(18));
-        assert_eq!(parse_decimals(&Value::from("6")), Some(6));
-        for invalid in [Value::Null, Value::from(-1), Value::from(300), Value::from("many"), Value::from(1.5)] {
-            assert_eq!(parse_decimals(&invalid), None);
-        }
-    }
 
     #[test]
     fn addresses_are_recognized_by_their_form() {

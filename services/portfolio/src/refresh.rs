@@ -1,30 +1,25 @@
 //! Refreshes wallets in the queue, one at a time per worker.
 
 use crate::service::{Service, SystemClock, retry_backoff};
-use environment::Backoff;
-use portfolio_domain::{Clock, Provider, ProviderError, Refreshed, refresh_next};
+use portfolio_domain::{Clock, LeftOut, Provider, Refreshed, RefusedNetwork, refresh_next};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
 /// How often a worker looks at the queue at least: another process may have filled it.
 const MAX_IDLE_TIME: Duration = Duration::from_secs(1);
-/// How long a worker rests when a provider refuses our key.
-const REST_AFTER_DENIED: Duration = Duration::from_secs(30);
 
 /// Refreshes wallets until a shutdown is requested; a refresh that has begun is finished first.
 pub(crate) async fn refresh_wallets(service: &Service, providers: &[impl Provider]) {
     let mut backoff = retry_backoff();
+    let Service { store, circuits, rules, .. } = service;
     while !service.shutdown.requested() {
-        let goes_on = match refresh_next(&service.store, providers, &service.rules, &SystemClock).await {
+        let goes_on = match refresh_next(store, providers, circuits, rules, &SystemClock).await {
             Ok(Refreshed::Idle { next_due }) => wait_for_work(service, next_due).await,
-            Ok(Refreshed::Postponed { wallet, wait_ms, error }) => {
-                service.health.count("postponed", 1);
-                tracing::debug!(%wallet, wait_ms, error = &error as &(dyn Error + 'static), "refresh postponed");
-                rest_after_failure(service, error, &mut backoff).await
-            }
             Ok(refreshed) => {
                 backoff.reset();
                 report(service, refreshed);
+                report_circuits(service);
                 true
             }
             Err(error) => service.failed(&error, &mut backoff).await,
@@ -35,26 +30,33 @@ pub(crate) async fn refresh_wallets(service: &Service, providers: &[impl Provide
     }
 }
 
-/// Rests where the provider refuses or fails whichever wallet it is asked for. False when a shutdown is requested.
-async fn rest_after_failure(service: &Service, error: ProviderError, backoff: &mut Backoff) -> bool {
-    match error {
-        ProviderError::Denied(reason) => {
-            if service.health.waits_for("provider") {
-                tracing::error!(
-                    reason,
-                    "the provider refuses our key; no wallet is refreshed until the key is changed"
-                );
-            }
-            service.rest(REST_AFTER_DENIED).await
-        }
-        ProviderError::Unavailable(error) => {
-            if service.health.waits_for("provider") {
-                tracing::warn!(error = &error as &(dyn Error + 'static), "the provider is unavailable; retrying");
-            }
-            service.rest(backoff.next()).await
-        }
-        _ => true,
+/// Shows and logs, once each, what no provider answers for and which networks a key does not include.
+fn report_circuits(service: &Service) {
+    let Service { circuits, health, notices, .. } = service;
+    if !circuits.is_everything_failing() {
+        health.has("provider");
+    } else if health.waits_for("provider") {
+        tracing::warn!("no provider answers, whichever wallet is asked for; asking less often");
     }
+    let refused = circuits.refused_networks();
+    let sentences: BTreeMap<String, String> = refused.iter().map(refused_sentence).collect();
+    for (network, sentence) in &sentences {
+        if notices.set(network, sentence) {
+            tracing::error!(event = "portfolio.network.refused", %network, "{sentence}");
+        }
+    }
+    for network in notices.retain(|network| sentences.contains_key(network)) {
+        tracing::info!(event = "portfolio.network.accepted", %network, "the provider accepts our key for this network again");
+    }
+}
+
+/// The key of a notice, and what it says.
+fn refused_sentence(RefusedNetwork { provider, chain, reason }: &RefusedNetwork) -> (String, String) {
+    let sentence = format!(
+        "{provider} refuses our key for chain {chain}: {reason}; its wallets are asked for every 5 minutes, all others as \
+         usual; include the network in the key's plan, change the key, or remove `{provider}` from its chain file"
+    );
+    (format!("{provider}/{chain}"), sentence)
 }
 
 /// Waits until a wallet may be due. False when a shutdown is requested.
@@ -71,14 +73,17 @@ async fn wait_for_work(service: &Service, next_due: Option<u64>) -> bool {
 /// Logs and counts what was done, and wakes the relay.
 fn report(service: &Service, refreshed: Refreshed) {
     match refreshed {
-        Refreshed::Replaced { wallet, changes, failed_before } => {
+        Refreshed::Replaced { wallet, changes, failed_before, left_out, is_news } => {
             service.health.has("database");
-            service.health.has("provider");
             service.health.count("refreshed", 1);
             service.health.count("byFallback", u64::from(failed_before > 0));
             service.health.count("changes", changes.len() as u64);
             tracing::debug!(event = "portfolio.refreshed", %wallet, changes = changes.len(), "wallet refreshed");
-            if !changes.is_empty() {
+            if let Some(LeftOut { rows, reason }) = left_out {
+                service.health.count("leftOut", u64::from(rows));
+                tracing::debug!(event = "portfolio.incomplete", %wallet, rows, reason, "balances left out");
+            }
+            if is_news {
                 service.written.notify_one();
             }
         }
@@ -90,6 +95,10 @@ fn report(service: &Service, refreshed: Refreshed) {
             service.health.count("givenUp", 1);
             tracing::warn!(%wallet, error = &error as &(dyn Error + 'static), "wallet given up until it trades again");
         }
-        Refreshed::Idle { .. } | Refreshed::Postponed { .. } => {}
+        Refreshed::Postponed { wallet, wait_ms, error } => {
+            service.health.count("postponed", 1);
+            tracing::debug!(%wallet, wait_ms, error = &error as &(dyn Error + 'static), "refresh postponed");
+        }
+        Refreshed::Idle { .. } => {}
     }
 }

@@ -11,12 +11,14 @@ use crate::provider::AnyProvider;
 use crate::provider::alchemy::Alchemy;
 use crate::provider::mock::Mock;
 use crate::provider::moralis::Moralis;
+use crate::provider::throttle::Throttle;
 use crate::settings::{ProviderSettings, Settings};
 use crate::store::{DatabaseError, Store};
 use crate::{follow, refresh, relay};
 use anyhow::Context;
-use environment::{Backoff, Shutdown, health, retry};
-use portfolio_domain::{Clock, RefreshRules, Tracking};
+use environment::health::{self, Notices};
+use environment::{Backoff, Shutdown, retry};
+use portfolio_domain::{Circuits, Clock, RefreshRules, Tracking};
 use rand::Rng;
 use std::error::Error;
 use std::sync::Arc;
@@ -43,6 +45,10 @@ pub(crate) struct Service {
     pub(crate) store: Store,
     pub(crate) tracking: Tracking,
     pub(crate) rules: RefreshRules,
+    /// When which provider is asked for which network.
+    pub(crate) circuits: Circuits,
+    /// What is wrong but keeps nothing from working.
+    pub(crate) notices: Notices,
     pub(crate) health: Arc<ServiceHealth>,
     /// Lets trades through only while log and database belong together.
     pub(crate) guard: Arc<TapeGuard>,
@@ -56,17 +62,18 @@ pub(crate) struct Service {
 /// Runs portfolio until a shutdown is requested. Failures of database, log and providers are retried; invalid settings
 /// are returned as an error.
 pub async fn run(settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
-    run_guarded(settings, log, Arc::default(), shutdown).await
+    run_guarded(settings, log, Arc::default(), Notices::default(), shutdown).await
 }
 
-/// The same with a guard that another part of the process looks at, too.
+/// The same with a guard and notices that another part of the process looks at, too.
 pub async fn run_guarded(
     settings: Settings,
     log: Log,
     guard: Arc<TapeGuard>,
+    notices: Notices,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let state = Arc::new(ServiceHealth::with_guard(guard));
+    let state = Arc::new(ServiceHealth::new(guard, notices));
     state.waits_for("database");
     state.waits_for("log");
     let mut health_server = JoinSet::new();
@@ -107,8 +114,9 @@ async fn open_and_run(
     let providers = Arc::new(providers.collect::<Result<Vec<_>, _>>().context("set up the providers of balances")?);
     let Settings { tracking, rules, .. } = settings;
     let (waiting, written) = (Notify::new(), Notify::new());
-    let guard = health.guard();
-    let service = Arc::new(Service { log, store, tracking, rules, health, guard, shutdown, waiting, written });
+    let (guard, notices, circuits) = (health.guard(), health.notices(), Circuits::default());
+    let service = Service { log, store, tracking, rules, circuits, notices, health, guard, shutdown, waiting, written };
+    let service = Arc::new(service);
     run_parts(&service, &providers, &names).await
 }
 
@@ -167,10 +175,11 @@ fn open_provider(
             Ok(AnyProvider::Mock(Mock::new(store.clone())))
         }
         ProviderSettings::Moralis { key, url, solana, rate } => {
-            Moralis::new(url.clone(), solana.clone(), key.clone(), names, rate.limiter()).map(AnyProvider::Moralis)
+            Moralis::new(url.clone(), solana.clone(), key.clone(), names, Throttle::new(*rate))
+                .map(AnyProvider::Moralis)
         }
         ProviderSettings::Alchemy { key, url, rate } => {
-            Alchemy::new(url, key.clone(), names, rate.limiter()).map(AnyProvider::Alchemy)
+            Alchemy::new(url, key.clone(), names, Throttle::new(*rate)).map(AnyProvider::Alchemy)
         }
     }
 }

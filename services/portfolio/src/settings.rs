@@ -1,6 +1,6 @@
 //! What portfolio reads from its environment.
 
-use environment::{Problems, RateLimiter, Secret, Strings};
+use environment::{Problems, Rate, Secret, Strings};
 use portfolio_domain::{RefreshRules, Tracking};
 use reqwest::Url;
 use std::fmt;
@@ -107,9 +107,9 @@ impl Settings {
             debounce_ms: 2000,
             max_queued: 100_000,
             lease_ms: 120_000,
-            max_attempts: 8,
             first_retry_ms: 2000,
-            max_retry_ms: 300_000,
+            max_retry_ms: 3_600_000,
+            refused_retry_ms: 300_000,
         }
     }
 }
@@ -202,12 +202,16 @@ fn read_tracking(strings: &impl Strings, problems: &mut Problems) -> Tracking {
 }
 
 impl RequestRate {
-    /// A limiter that lets requests through at this rate, and one second's worth of them at once after a rest.
-    pub(crate) fn limiter(self) -> RateLimiter {
+    /// This rate, and one second's worth of requests at once after a rest.
+    pub(crate) fn rate(self) -> Rate {
         let tokens = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-        let rate =
-            environment::Rate::per(Duration::from_secs(1000), tokens(self.per_1000s), tokens(self.per_1000s / 1000));
-        RateLimiter::new(rate)
+        Rate::per(Duration::from_secs(1000), tokens(self.per_1000s), tokens(self.per_1000s / 1000))
+    }
+
+    /// So many thousandths of this rate, one request at a time.
+    pub(crate) fn slowed_to(self, thousandths: u32) -> Rate {
+        let requests = u32::try_from(self.per_1000s).unwrap_or(u32::MAX);
+        Rate::per(Duration::from_secs(1_000_000), requests.saturating_mul(thousandths), 1)
     }
 }
 

@@ -10,8 +10,8 @@ pub use message::UpdateMessage;
 use crate::settings::Database;
 use memory::MemoryStore;
 use portfolio_domain::{
-    AssetNet, Balance, Committed, Drift, Holdings, Job, KnownBefore, Ledger, Queue, Refresh, Replaced, Step, Taken,
-    VolumeRanking, Wallet,
+    AssetNet, Balance, Committed, Decoration, Drift, Failure, Holdings, Job, KnownBefore, KnownDecoration, Ledger,
+    LeftOut, Postponement, Queue, Refresh, Replaced, ShownSnapshot, Step, Taken, VolumeRanking, Wallet,
 };
 use postgres::PostgresStore;
 use sqlite::SqliteStore;
@@ -118,22 +118,22 @@ impl TapeMemory for Store {
 }
 
 impl Queue for Store {
-    async fn take(&self, now: u64, lease_ms: u64) -> Result<Taken, Unavailable> {
-        on_store!(self, store => store.take(now, lease_ms))
+    async fn take(&self, now: u64, lease_ms: u64, resting: &[Arc<str>]) -> Result<Taken, Unavailable> {
+        on_store!(self, store => store.take(now, lease_ms, resting))
     }
 
-    async fn postpone(&self, job: &Job, due_at: u64, attempts: u32) -> Result<(), Unavailable> {
-        on_store!(self, store => store.postpone(job, due_at, attempts))
+    async fn postpone(&self, job: &Job, to: &Postponement) -> Result<(), Unavailable> {
+        on_store!(self, store => store.postpone(job, to))
     }
 
-    async fn abandon(&self, job: &Job) -> Result<(), Unavailable> {
-        on_store!(self, store => store.abandon(job))
+    async fn abandon(&self, job: &Job, failure: Failure) -> Result<(), Unavailable> {
+        on_store!(self, store => store.abandon(job, failure))
     }
 }
 
 impl Holdings for Store {
-    async fn shown_balances(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
-        on_store!(self, store => store.shown_balances(wallet))
+    async fn shown(&self, wallet: &Wallet) -> Result<ShownSnapshot, Unavailable> {
+        on_store!(self, store => store.shown(wallet))
     }
 
     async fn balances_from(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
@@ -153,6 +153,9 @@ impl Holdings for Store {
     }
 }
 
+/// How often a worker looks for another network's turn when others took the wallets that it saw.
+const MAX_TURNS_TRIED: usize = 4;
+
 /// Turns an error of the database into the failure to do something.
 fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> Unavailable {
     move |error| Unavailable::new(doing, DatabaseError(error))
@@ -167,12 +170,44 @@ fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// A row of `balances`: asset, symbol, decimals, raw, spam.
-type BalanceRow = (String, Option<String>, Option<i16>, String, bool);
+/// A row of `balances`: provider, asset, symbol, decimals, raw, spam, verified, kept.
+type BalanceRow = (String, String, Option<String>, Option<i16>, String, Option<bool>, Option<bool>, bool);
 
-fn balance_from_row((asset, symbol, decimals, raw, spam): BalanceRow) -> Result<Balance, Unavailable> {
+fn balance_from_row(row: BalanceRow) -> Result<(String, Balance), Unavailable> {
+    let (provider, asset, symbol, decimals, raw, spam, verified, kept) = row;
     let raw = Raw::from_str_radix(&raw, 10).map_err(|_| invalid_cell("balances", "raw", &raw))?;
-    Ok(Balance { asset, symbol, decimals: decimals_from_column(decimals), raw, spam })
+    let decoration = Decoration { symbol, decimals: decimals_from_column(decimals), spam, verified };
+    Ok((provider, Balance { asset, raw, decoration, kept }))
+}
+
+/// What readers are shown, from the row of the wallet and the balances of all providers, the newest first.
+fn shown_from_rows(wallet: Option<ShownRow>, balances: Vec<BalanceRow>) -> Result<ShownSnapshot, Unavailable> {
+    let Some((newest, left_out, reason)) = wallet else { return Ok(ShownSnapshot::default()) };
+    let mut shown = ShownSnapshot { left_out: left_out_from_row(left_out, reason), ..ShownSnapshot::default() };
+    for row in balances {
+        let (provider, balance) = balance_from_row(row)?;
+        let (asset, decoration) = (balance.asset.clone(), balance.decoration.clone());
+        if Some(&provider) == newest.as_ref() {
+            shown.balances.push(balance);
+        }
+        shown.decorations.push(KnownDecoration { provider, asset, decoration });
+    }
+    Ok(shown)
+}
+
+/// A row of `wallets`: provider, left out, reason.
+type ShownRow = (Option<String>, i32, Option<String>);
+
+fn left_out_from_row(rows: i32, reason: Option<String>) -> Option<LeftOut> {
+    let rows = u32::try_from(rows).ok().filter(|rows| *rows > 0)?;
+    Some(LeftOut { rows, reason: reason.unwrap_or_default() })
+}
+
+/// The columns `left_out` and `left_out_reason` of `wallets`.
+fn left_out_columns(refresh: &Refresh) -> (i32, Option<&str>) {
+    let left_out = refresh.snapshot.left_out();
+    let rows = left_out.map_or(0, |left_out| i32::try_from(left_out.rows).unwrap_or(i32::MAX));
+    (rows, left_out.map(|left_out| left_out.reason.as_str()))
 }
 
 /// A row of `nets`: asset, symbol, decimals, raw.

@@ -4,6 +4,7 @@ mod overlay;
 
 use anyhow::Context;
 use clap::Parser;
+use environment::health::Notices;
 use environment::{Layers, Problems, Shutdown, process};
 use overlay::{StackArguments, StackSettings};
 use std::fs::File;
@@ -56,11 +57,16 @@ async fn start(arguments: StackArguments) -> anyhow::Result<()> {
     let mut services = JoinSet::new();
     let guards: [Arc<TapeGuard>; 2] = Default::default();
     let consumers = ["metrics", "portfolio"].into_iter().zip(guards.clone());
-    let consumers = consumers.map(|(service, guard)| api::Consumer { service, guard }).collect();
+    let notices = Notices::default();
+    let consumer = |(service, guard)| {
+        let notices = if service == "portfolio" { notices.clone() } else { Notices::default() };
+        api::Consumer { service, guard, notices }
+    };
+    let consumers = consumers.map(consumer).collect();
     let [of_metrics, of_portfolio] = guards;
     services.spawn(api::run_with(api, log.clone(), consumers, shutdown.clone()));
     services.spawn(metrics::run_guarded(metrics, log.clone(), of_metrics, shutdown.clone()));
-    services.spawn(portfolio::run_guarded(portfolio, log.clone(), of_portfolio, shutdown.clone()));
+    services.spawn(portfolio::run_guarded(portfolio, log.clone(), of_portfolio, notices, shutdown.clone()));
     let ingest_shutdown = shutdown.clone();
     services.spawn(async move { chain_ingestor::run(ingest, &strings, log, ingest_shutdown).await });
     while let Some(ended) = services.join_next().await {

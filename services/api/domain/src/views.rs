@@ -286,6 +286,16 @@ pub struct WalletRow {
     pub provider: Option<String>,
     /// When the newest snapshot was taken, milliseconds since the Unix epoch; none before the first.
     pub taken_at: Option<u64>,
+    /// How many rows of the provider's response were left out, because it could not tell them.
+    pub left_out: u32,
+    /// Why the first of them.
+    pub left_out_reason: Option<String>,
+    /// Failed refreshes since the last that succeeded.
+    pub failures: u32,
+    /// Why the last of them failed.
+    pub failure: Option<String>,
+    /// When the provider is asked again, milliseconds since the Unix epoch; none where the wallet is given up until it trades.
+    pub retry_at: Option<u64>,
 }
 
 /// One balance.
@@ -301,8 +311,10 @@ pub struct BalanceRow {
     pub decimals: Option<u8>,
     /// Smallest units.
     pub raw: String,
-    /// Whether the provider calls it spam.
-    pub spam: bool,
+    /// Whether a provider calls it spam; none where none has told.
+    pub spam: Option<bool>,
+    /// Whether a provider calls its contract verified; none where none has told.
+    pub verified: Option<bool>,
     /// The provider that reported it.
     pub provider: String,
     /// When the snapshot was taken, milliseconds since the Unix epoch.
@@ -311,6 +323,8 @@ pub struct BalanceRow {
     pub net: Option<String>,
     /// Balance less net.
     pub drift: Option<String>,
+    /// The provider could not tell it in the newest snapshot: the amount is the last one that was told.
+    pub kept: bool,
 }
 
 /// The drift of one balance: how far it differs from the sum of the wallet's trades.

@@ -53,7 +53,8 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     };
     let chains = app.hub.chains().into_iter().filter(|view| view.state != ChainState::Live);
     let chains = chains.map(ChainCondition::from).collect();
-    let answer = Readiness { status, waiting_for, log: log_view(&app), chains, stopped };
+    let notices = app.consumers.iter().flat_map(|consumer| consumer.notices.sentences()).collect();
+    let answer = Readiness { status, waiting_for, log: log_view(&app), chains, stopped, notices };
     (code, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response()
 }
 

@@ -139,6 +139,7 @@ pub(crate) async fn portfolio(
     let (balances, next) = cut_page(state.balances, page.limit, |row| token::asset_cursor(&row.chain, &row.asset));
     Ok(Json(Portfolio {
         address: user.address,
+        incomplete: state.wallets.iter().any(|wallet| wallet.left_out > 0),
         wallets: state.wallets.into_iter().map(Into::into).collect(),
         items: balances.into_iter().map(Into::into).collect(),
         next,

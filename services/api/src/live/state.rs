@@ -151,13 +151,18 @@ mod tests {
                 decimals: None,
                 before: before.into(),
                 after: after.into(),
-                spam: false,
+                spam: None,
+                verified: None,
+                kept: false,
             };
             let body = PortfolioUpdated {
                 chain: "mock".into(),
                 address: "alice".into(),
                 provider: "mock".into(),
                 taken_at,
+                incomplete: false,
+                left_out: None,
+                incomplete_reason: None,
                 changes: vec![change],
             };
             StateUpdate::new(body, stamp(0))

@@ -275,7 +275,10 @@ pub(super) fn wallet_row(row: TextRow) -> Result<WalletRow, Unavailable> {
     let chain = cells.text("chain")?;
     let provider = cells.optional().filter(|provider| !provider.is_empty());
     let taken_at = cells.optional_number("taken_at")?.filter(|at| *at > 0);
-    Ok(WalletRow { chain, provider, taken_at })
+    let (left_out, left_out_reason) = (cells.number("left_out")?, cells.optional());
+    let (failures, failure) = (cells.number("failures")?, cells.optional());
+    let retry_at = cells.optional_number("retry_at")?;
+    Ok(WalletRow { chain, provider, taken_at, left_out, left_out_reason, failures, failure, retry_at })
 }
 
 pub(super) fn balance_row(row: TextRow) -> Result<BalanceRow, Unavailable> {
@@ -286,11 +289,13 @@ pub(super) fn balance_row(row: TextRow) -> Result<BalanceRow, Unavailable> {
         symbol: cells.optional(),
         decimals: cells.optional_number("decimals")?,
         raw: cells.text("raw")?,
-        spam: cells.flag("spam")?,
+        spam: cells.optional_flag("is_spam")?,
+        verified: cells.optional_flag("is_verified")?,
         provider: cells.text("provider")?,
         taken_at: cells.number("taken_at")?,
         net: cells.optional(),
         drift: cells.optional(),
+        kept: cells.flag("kept")?,
     })
 }
 
@@ -393,10 +398,15 @@ impl Cells {
     }
 
     fn flag(&mut self, column: &'static str) -> Result<bool, Unavailable> {
-        match self.text(column)?.as_str() {
-            "1" | "true" => Ok(true),
-            "0" | "false" => Ok(false),
-            other => Err(self.invalid_column(column, Some(other.to_owned()))),
+        self.optional_flag(column)?.ok_or_else(|| self.invalid_column(column, None))
+    }
+
+    fn optional_flag(&mut self, column: &'static str) -> Result<Option<bool>, Unavailable> {
+        match self.optional().as_deref() {
+            None => Ok(None),
+            Some("1" | "true") => Ok(Some(true)),
+            Some("0" | "false") => Ok(Some(false)),
+            Some(other) => Err(self.invalid_column(column, Some(other.to_owned()))),
         }
     }
 

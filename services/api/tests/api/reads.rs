@@ -130,7 +130,7 @@ async fn a_wallet_shows_what_its_newest_snapshot_holds() {
             state.wallets.iter().map(|w| (w.chain.as_str(), w.taken_at, w.provider.as_deref())).collect();
         assert_eq!(wallets, [("mock", Some(42), Some("mock")), ("new", None, None)]);
         let balances: Vec<_> = state.balances.iter().map(|b| (b.asset.as_str(), b.raw.as_str(), b.spam)).collect();
-        assert_eq!(balances, [("0xa", "1", false), ("0xb", "2500000", false)]);
+        assert_eq!(balances, [("0xa", "1", Some(false)), ("0xb", "2500000", Some(false))]);
         assert_eq!(state.balances[1].decimals, Some(6));
     }
 }

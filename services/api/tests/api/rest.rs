@@ -97,10 +97,11 @@ async fn a_user_has_metrics_positions_and_a_portfolio() {
         assert_eq!(second, json!({ "address": "0xa", "items": [position("other", "0xdai", "0")] }));
         let expected = json!({
             "address": "0xa",
-            "wallets": [{ "chain": "mock", "provider": "mock", "takenAt": 42 }],
+            "incomplete": false,
+            "wallets": [{ "chain": "mock", "provider": "mock", "takenAt": 42, "incomplete": false }],
             "items": [{
                 "chain": "mock", "asset": "0xusdc", "symbol": "TKN", "decimals": 6, "raw": "2500000", "amount": "2.5",
-                "spam": false, "provider": "mock", "takenAt": 42,
+                "spam": false, "verified": null, "provider": "mock", "takenAt": 42, "kept": false,
             }],
         });
         assert_eq!(api.get("/v1/users/0xa/portfolio").await, expected);
@@ -247,6 +248,35 @@ async fn a_position_is_explained_by_block_time_also_where_the_clock_goes_backwar
             cursor = page["next"].as_str().map_or(String::new(), |next| format!("&cursor={next}"));
         }
         assert_eq!((numbers, cursor), (vec![2, 3, 1], String::new()));
+    }
+}
+
+#[tokio::test]
+async fn a_wallet_says_what_its_provider_could_not_tell() {
+    for ground in Ground::all().await {
+        let mut rows = wallet_rows("mock", "0xa", &[("0xgood", "5"), ("0xbroken", "7")], 42);
+        rows.extend(wallet_rows("other", "0xa", &[], 42));
+        rows.push("UPDATE balances SET kept = true, spam = NULL, verified = true WHERE asset = '0xbroken'".to_owned());
+        rows.push("UPDATE wallets SET left_out = 2, left_out_reason = 'no answer' WHERE chain = 'mock'".to_owned());
+        rows.push(
+            "UPDATE wallets SET failures = 3, failure = 'unavailable', retry_at = 99 WHERE chain = 'other'".to_owned(),
+        );
+        ground.write("portfolio", &rows).await;
+        let api = Serving::on(&ground).await;
+        let shown = api.get("/v1/users/0xa/portfolio").await;
+        assert_eq!(shown["incomplete"], json!(true));
+        let incomplete = json!({
+            "chain": "mock", "provider": "mock", "takenAt": 42, "incomplete": true, "leftOut": 2,
+            "incompleteReason": "no answer",
+        });
+        let complete = json!({
+            "chain": "other", "provider": "mock", "takenAt": 42, "incomplete": false, "failures": 3,
+            "failure": "unavailable", "retryAt": 99,
+        });
+        assert_eq!(shown["wallets"], json!([incomplete, complete]));
+        let said = |item: &Value| json!([item["asset"], item["kept"], item["spam"], item["verified"]]);
+        let said: Vec<Value> = shown["items"].as_array().unwrap().iter().map(said).collect();
+        assert_eq!(said, [json!(["0xbroken", true, null, true]), json!(["0xgood", false, false, null])]);
     }
 }
 

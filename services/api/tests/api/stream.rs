@@ -304,13 +304,18 @@ async fn a_users_balances_follow_their_snapshot() {
             address: "0xa".into(),
             provider: "mock".into(),
             taken_at,
+            incomplete: true,
+            left_out: Some(1),
+            incomplete_reason: Some("no answer".into()),
             changes: vec![BalanceChange {
                 asset: "0xusdc".into(),
                 symbol: None,
                 decimals: Some(6),
                 before: "2500000".into(),
                 after: after.into(),
-                spam: false,
+                spam: None,
+                verified: Some(true),
+                kept: false,
             }],
         })
     };
@@ -318,6 +323,10 @@ async fn a_users_balances_follow_their_snapshot() {
     api.publish_record(&topics::PORTFOLIO_UPDATED, "mock/0xa", message(60, "0")).await;
     let update = listener.next().await;
     assert_eq!((&update["data"]["takenAt"], &update["data"]["changes"][0]["after"]), (&json!(60), &json!("0")));
+    let change = &update["data"]["changes"][0];
+    assert_eq!((&change["spam"], &change["verified"]), (&Value::Null, &json!(true)), "not told is not false");
+    let why = json!({"incomplete": true, "leftOut": 1, "incompleteReason": "no answer"});
+    assert!(why.as_object().unwrap().iter().all(|(name, value)| update["data"][name] == *value), "{update}");
 }
 
 #[tokio::test]

@@ -29,14 +29,15 @@ impl Drift {
     }
 }
 
-/// The drift of every asset that the wallet holds or traded, in order of asset.
+/// The drift of every asset that the wallet holds or traded, in order of asset; of those that the snapshot does not tell,
+/// there is none.
 pub fn drift_from_nets(snapshot: &Snapshot, nets: &[AssetNet]) -> Vec<Drift> {
     let mut assets: BTreeMap<&str, Drift> = BTreeMap::new();
-    for Balance { asset, symbol, decimals, raw, .. } in snapshot.balances() {
-        let (symbol, decimals) = (symbol.clone(), *decimals);
+    for Balance { asset, raw, decoration, .. } in snapshot.balances().filter(|one| !one.kept) {
+        let (symbol, decimals) = (decoration.symbol.clone(), decoration.decimals);
         assets.insert(asset, Drift { asset: asset.clone(), symbol, decimals, balance: *raw, net: BigInt::ZERO });
     }
-    for AssetNet { asset, symbol, decimals, raw } in nets {
+    for AssetNet { asset, symbol, decimals, raw } in nets.iter().filter(|net| snapshot.tells(&net.asset)) {
         let one = assets.entry(asset).or_insert_with(|| {
             let (symbol, decimals) = (symbol.clone(), *decimals);
             Drift { asset: asset.clone(), symbol, decimals, balance: Raw::ZERO, net: BigInt::ZERO }
@@ -49,18 +50,26 @@ pub fn drift_from_nets(snapshot: &Snapshot, nets: &[AssetNet]) -> Vec<Drift> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decoration::Decoration;
 
     #[test]
     fn every_asset_held_or_traded_has_its_drift() {
         let mut snapshot = Snapshot::default();
-        for (asset, raw) in [("gift", 5_u64), ("traded", 7), ("gone", 0)] {
-            let (symbol, decimals) = (Some(asset.to_uppercase()), Some(6));
-            let balance = Balance { asset: asset.to_owned(), symbol, decimals, raw: Raw::from(raw), spam: false };
-            snapshot.add(balance).unwrap();
+        let balance = |asset: &str, raw: u64| {
+            let decoration = Decoration { symbol: Some(asset.to_uppercase()), ..Decoration::default() };
+            Balance { asset: asset.to_owned(), raw: Raw::from(raw), decoration, kept: false }
+        };
+        for (asset, raw) in [("gift", 5), ("traded", 7), ("gone", 0)] {
+            snapshot.add(balance(asset, raw));
         }
+        for asset in ["untold", "kept"] {
+            snapshot.leave_out_balance(asset.to_owned(), "no answer".to_owned());
+        }
+        snapshot.keep_untold(&[balance("kept", 3)]);
         let net =
             |asset: &str, raw: i64| AssetNet { asset: asset.to_owned(), symbol: None, decimals: None, raw: raw.into() };
-        let all = drift_from_nets(&snapshot, &[net("traded", 7), net("sold", -3), net("even", 0)]);
+        let nets = [net("traded", 7), net("sold", -3), net("even", 0), net("untold", 4), net("kept", 4)];
+        let all = drift_from_nets(&snapshot, &nets);
         let shown: Vec<_> =
             all.iter().map(|one| format!("{} {} {} {}", one.asset, one.balance, one.net, one.amount())).collect();
         assert_eq!(shown, ["gift 5 0 5", "sold 0 -3 3", "traded 7 7 0"]);

@@ -3,13 +3,16 @@
 //! **Invariant:** each writing method is one atomic business step. A reader that lost its partition and a worker that
 //! lost its job change nothing.
 
+use crate::balance_change::BalanceChange;
+use crate::decoration::KnownDecoration;
 use crate::drift::Drift;
 use crate::fold::{KnownBefore, WalletFacts};
 use crate::ranking::VolumeRanking;
-use crate::snapshot::{Balance, BalanceChange, Snapshot};
+use crate::snapshot::{Balance, LeftOut, Snapshot};
 use crate::wallet::Wallet;
 use num_bigint::BigInt;
 use std::future::Future;
+use std::sync::Arc;
 use tape::{Partition, Unavailable};
 
 /// A provider of balances.
@@ -29,8 +32,8 @@ pub enum ProviderError {
     /// The provider limits the rate of requests.
     #[error("get balances: the provider limits the rate of requests")]
     Limited {
-        /// How long the provider asks us to wait, where it says so.
-        after_ms: Option<u64>,
+        /// How long no request is sent to it.
+        after_ms: u64,
     },
     /// The provider refuses our key; every wallet fails until someone changes it.
     #[error("authenticate with the provider, which refuses our key: {0}")]
@@ -119,10 +122,65 @@ pub struct Job {
     pub attempts: u32,
 }
 
+/// What makes a wallet wait again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Postponement {
+    /// When the wallet is due again.
+    pub due_at: u64,
+    /// Failed refreshes since the wallet began to wait.
+    pub attempts: u32,
+    /// When a provider was asked for the wallet; none where none was.
+    pub asked_at: Option<u64>,
+    /// Why the refresh failed; none where it was not the wallet's turn.
+    pub failure: Option<Failure>,
+}
+
+/// Why a wallet is not refreshed, as readers are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No chain file gives the provider's name of the network.
+    UnknownNetwork,
+    /// The provider refuses our key for the network.
+    KeyRefused,
+    /// The provider rejects the wallet.
+    WalletRejected,
+    /// The provider's response is not as documented.
+    Malformed,
+    /// The provider cannot be reached, or reports an error of its own.
+    Unavailable,
+}
+
+impl Failure {
+    /// Its name in tables and messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownNetwork => "unknown-network",
+            Self::KeyRefused => "key-refused",
+            Self::WalletRejected => "wallet-rejected",
+            Self::Malformed => "malformed",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl ProviderError {
+    /// The wallet's failure; none where it was not asked for.
+    pub fn failure(&self) -> Option<Failure> {
+        match self {
+            Self::Limited { .. } => None,
+            Self::UnknownChain(_) => Some(Failure::UnknownNetwork),
+            Self::Denied(_) => Some(Failure::KeyRefused),
+            Self::Rejected(_) => Some(Failure::WalletRejected),
+            Self::Malformed(_) => Some(Failure::Malformed),
+            Self::Unavailable(_) => Some(Failure::Unavailable),
+        }
+    }
+}
+
 /// The result of asking the queue for a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// Of the due wallets, the one that traded last.
+    /// A due wallet of the network whose turn it is.
     Job(Job),
     /// Nothing is due.
     Idle {
@@ -132,13 +190,22 @@ pub enum Taken {
 }
 
 /// The queue of wallets that wait for a refresh; each wallet is in it once.
+///
+/// Networks take turns. Within one, wallets that no provider was ever asked for come first, the newest trader before others;
+/// then those that did not fail, and those that did, each by when they were asked for last.
 pub trait Queue: Send + Sync {
-    /// Leases a due wallet for `lease_ms`. When the lease runs out, another worker may take the wallet.
-    fn take(&self, now: u64, lease_ms: u64) -> impl Future<Output = Result<Taken, Unavailable>> + Send;
-    /// Ends the lease and makes the wallet wait until `due_at`. Nothing happens when the lease is lost.
-    fn postpone(&self, job: &Job, due_at: u64, attempts: u32) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    /// Leases a due wallet for `lease_ms`, of a network that is not `resting`. When the lease runs out, another worker may
+    /// take the wallet.
+    fn take(
+        &self,
+        now: u64,
+        lease_ms: u64,
+        resting: &[Arc<str>],
+    ) -> impl Future<Output = Result<Taken, Unavailable>> + Send;
+    /// Ends the lease and makes the wallet wait again. Nothing happens when the lease is lost.
+    fn postpone(&self, job: &Job, to: &Postponement) -> impl Future<Output = Result<(), Unavailable>> + Send;
     /// Removes the wallet from the queue without a refresh. Nothing happens when the lease is lost.
-    fn abandon(&self, job: &Job) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    fn abandon(&self, job: &Job, failure: Failure) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
 
 /// The net of one asset in one wallet: the sum over its live trades.
@@ -167,6 +234,8 @@ pub struct Refresh {
     pub snapshot: Snapshot,
     /// How the snapshot differs from what readers were shown before.
     pub changes: Vec<BalanceChange>,
+    /// What is left out of the snapshot differs from what readers were told before.
+    pub is_completeness_news: bool,
     /// When the wallet is due again, in case it traded during the refresh.
     pub again_at: u64,
 }
@@ -180,11 +249,21 @@ pub enum Replaced {
     Lost,
 }
 
+/// What readers are shown of a wallet: its newest snapshot, from whichever provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShownSnapshot {
+    /// Its balances. Zero amounts may be among them.
+    pub balances: Vec<Balance>,
+    /// What was left out of it; none where it is complete, or there is none yet.
+    pub left_out: Option<LeftOut>,
+    /// What all providers said of assets, also of those that the wallet does not hold any more; the newest first.
+    pub decorations: Vec<KnownDecoration>,
+}
+
 /// Stores what wallets hold.
 pub trait Holdings: Send + Sync {
-    /// The balances that readers are shown: those of the newest snapshot, from whichever provider. Zero amounts may be
-    /// among them.
-    fn shown_balances(&self, wallet: &Wallet) -> impl Future<Output = Result<Vec<Balance>, Unavailable>> + Send;
+    /// What readers are shown.
+    fn shown(&self, wallet: &Wallet) -> impl Future<Output = Result<ShownSnapshot, Unavailable>> + Send;
     /// The balances of a provider's newest snapshot. Zero amounts may be among them.
     fn balances_from(
         &self,

@@ -1,8 +1,12 @@
 //! From the queue to the balances: takes the next due wallet, asks the providers, stores what they return.
 
+use crate::balance_change::{BalanceChange, balance_changes};
+use crate::circuit::Circuits;
 use crate::fallback::{ProvidedSnapshot, snapshot_from_first};
-use crate::ports::{Clock, Holdings, Job, Provider, ProviderError, Queue, Refresh, Replaced, Taken};
-use crate::snapshot::{BalanceChange, balance_changes};
+use crate::ports::{
+    Clock, Failure, Holdings, Job, Postponement, Provider, ProviderError, Queue, Refresh, Replaced, Taken,
+};
+use crate::snapshot::LeftOut;
 use crate::wallet::Wallet;
 use tape::Unavailable;
 
@@ -15,12 +19,12 @@ pub struct RefreshRules {
     pub max_queued: u64,
     /// How long a worker may hold a wallet.
     pub lease_ms: u64,
-    /// Failures after which a wallet is given up, where a retry is unlikely to help.
-    pub max_attempts: u32,
     /// The longest wait after the first failure; it doubles with each further one.
     pub first_retry_ms: u64,
     /// The longest wait after any failure.
     pub max_retry_ms: u64,
+    /// How long a wallet waits where the provider refuses our key.
+    pub refused_retry_ms: u64,
 }
 
 /// What one call of [`refresh_next`] did.
@@ -39,6 +43,10 @@ pub enum Refreshed {
         changes: Vec<BalanceChange>,
         /// How many providers failed before one returned a snapshot.
         failed_before: usize,
+        /// What was left out of the snapshot.
+        left_out: Option<LeftOut>,
+        /// Readers are told of it.
+        is_news: bool,
     },
     /// The lease ran out while the provider was asked and another worker holds the wallet; its result counts.
     Lost(Wallet),
@@ -60,30 +68,45 @@ pub enum Refreshed {
     },
 }
 
-/// Refreshes the due wallet that traded last. Providers are asked in the given order.
+/// Refreshes the wallet whose turn it is. Providers are asked in the given order, where their circuits allow it.
 pub async fn refresh_next<S: Queue + Holdings>(
     store: &S,
     providers: &[impl Provider],
+    circuits: &Circuits,
     rules: &RefreshRules,
     clock: &impl Clock,
 ) -> Result<Refreshed, Unavailable> {
     let taken_at = clock.now_ms();
-    let job = match store.take(taken_at, rules.lease_ms).await? {
+    let names: Vec<_> = providers.iter().map(Provider::name).collect();
+    let resting = circuits.resting(&names, taken_at);
+    if let Some(until) = resting.everything_until {
+        return Ok(Refreshed::Idle { next_due: Some(until) });
+    }
+    let job = match store.take(taken_at, rules.lease_ms, &resting.chains).await? {
         Taken::Job(job) => job,
-        Taken::Idle { next_due } => return Ok(Refreshed::Idle { next_due }),
+        Taken::Idle { next_due } => {
+            return Ok(Refreshed::Idle { next_due: next_due.into_iter().chain(resting.next_at).min() });
+        }
     };
     let wallet = job.wallet.clone();
-    let ProvidedSnapshot { provider, snapshot, failed_before } = match snapshot_from_first(providers, &wallet).await {
-        Ok(provided) => provided,
-        Err(error) => return put_back(store, &job, error, rules, clock).await,
-    };
+    let ProvidedSnapshot { provider, mut snapshot, failed_before } =
+        match snapshot_from_first(providers, &wallet, circuits, clock).await {
+            Ok(provided) => provided,
+            Err(error) => return put_back(store, &job, error, rules, clock).await,
+        };
     // Readers were shown the newest snapshot, from whichever provider: for them, the changes are relative to that.
-    let before = store.shown_balances(&wallet).await?;
-    let changes = balance_changes(&before, &snapshot);
+    let before = store.shown(&wallet).await?;
+    let preferred: Vec<_> = providers.iter().map(Provider::name).take(failed_before).collect();
+    snapshot.remember(&before.decorations, &preferred);
+    snapshot.keep_untold(&before.balances);
+    let changes = balance_changes(&before.balances, &snapshot);
+    let left_out = snapshot.left_out().cloned();
+    let is_completeness_news = before.left_out != left_out;
+    let is_news = is_completeness_news || !changes.is_empty();
     let again_at = clock.now_ms() + rules.debounce_ms;
-    let refresh = Refresh { job, provider, taken_at, snapshot, changes, again_at };
+    let refresh = Refresh { job, provider, taken_at, snapshot, changes, is_completeness_news, again_at };
     Ok(match store.replace(&refresh).await? {
-        Replaced::Done => Refreshed::Replaced { wallet, changes: refresh.changes, failed_before },
+        Replaced::Done => Refreshed::Replaced { wallet, changes: refresh.changes, failed_before, left_out, is_news },
         Replaced::Lost => Refreshed::Lost(wallet),
     })
 }
@@ -97,22 +120,27 @@ async fn put_back(
     clock: &impl Clock,
 ) -> Result<Refreshed, Unavailable> {
     let wallet = job.wallet.clone();
-    let failures = job.attempts.saturating_add(1);
-    let is_hopeless = match error {
-        ProviderError::Rejected(_) => true,
-        ProviderError::UnknownChain(_) | ProviderError::Malformed(_) => failures >= rules.max_attempts,
-        ProviderError::Limited { .. } | ProviderError::Denied(_) | ProviderError::Unavailable(_) => false,
-    };
-    if is_hopeless {
-        queue.abandon(job).await?;
+    if let ProviderError::Rejected(_) = error {
+        queue.abandon(job, Failure::WalletRejected).await?;
         return Ok(Refreshed::GivenUp { wallet, error });
     }
-    let longest_wait = rules.first_retry_ms.saturating_mul(1 << job.attempts.min(32)).min(rules.max_retry_ms);
+    let now = clock.now_ms();
     let (wait_ms, attempts) = match &error {
-        ProviderError::Limited { after_ms } => (after_ms.unwrap_or(0) + clock.draw(rules.first_retry_ms), job.attempts),
-        ProviderError::Denied(_) => (rules.max_retry_ms, job.attempts),
-        _ => (clock.draw(longest_wait), failures),
+        ProviderError::Limited { after_ms } => {
+            (after_ms.saturating_add(clock.draw(rules.first_retry_ms)), job.attempts)
+        }
+        ProviderError::Denied(_) => (rules.refused_retry_ms, job.attempts.saturating_add(1)),
+        _ => (retry_wait(job.attempts, rules, clock), job.attempts.saturating_add(1)),
     };
-    queue.postpone(job, clock.now_ms() + wait_ms, attempts).await?;
+    let was_asked = !matches!(error, ProviderError::Limited { .. } | ProviderError::UnknownChain(_));
+    let due_at = now.saturating_add(wait_ms);
+    let to = Postponement { due_at, attempts, asked_at: was_asked.then_some(now), failure: error.failure() };
+    queue.postpone(job, &to).await?;
     Ok(Refreshed::Postponed { wallet, wait_ms, error })
+}
+
+/// A wait that doubles with each failure up to a bound; the second half of it is drawn, so that wallets do not return at once.
+fn retry_wait(failures_before: u32, rules: &RefreshRules, clock: &impl Clock) -> u64 {
+    let longest = rules.first_retry_ms.saturating_mul(1 << failures_before.min(32)).min(rules.max_retry_ms);
+    longest - longest / 2 + clock.draw(longest / 2)
 }

@@ -1,6 +1,7 @@
-//! A snapshot: everything a wallet holds according to a provider, and the changes from one snapshot to the next.
+//! A snapshot: everything a wallet holds according to a provider, and what of it could not be told.
 
-use std::collections::BTreeMap;
+use crate::decoration::{Decoration, KnownDecoration, decoration_to_show};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tape::Raw;
 
 /// What a wallet holds of one asset, according to one provider.
@@ -9,14 +10,12 @@ pub struct Balance {
     /// The token's contract. The native asset has the address of its wrapped contract where the chain names one, else
     /// [`Balance::NATIVE_ASSET`].
     pub asset: String,
-    /// Decoration: the ticker, cleaned.
-    pub symbol: Option<String>,
-    /// Decoration: how many digits are fractional.
-    pub decimals: Option<u8>,
     /// In the asset's smallest unit.
     pub raw: Raw,
-    /// Whether the provider calls it spam.
-    pub spam: bool,
+    /// What is said of it.
+    pub decoration: Decoration,
+    /// The provider could not tell the balance this time: the amount is the last one that was told.
+    pub kept: bool,
 }
 
 impl Balance {
@@ -24,77 +23,115 @@ impl Balance {
     pub const NATIVE_ASSET: &'static str = "native";
 }
 
-/// Everything a wallet holds; a provider returns one only when it read the last page.
+/// Everything a wallet holds; a provider returns one only when it read the last page. Rows that cannot be told are left
+/// out of it and counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     balances: BTreeMap<String, Balance>,
+    left_out: Option<LeftOut>,
+    /// Assets of which a balance could not be told, so that no sum of theirs is known.
+    untold: BTreeSet<String>,
+    /// Assets of rows that are no balance; another row may tell theirs.
+    passed_over: BTreeSet<String>,
+    /// A balance was left out of which not even the asset is known.
+    is_any_asset_untold: bool,
 }
 
-/// Two balances of one asset add up to more than 256 bits: the provider's response is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("balances of {0} add up to more than 2^256")]
-pub struct BalanceOverflow(pub String);
+/// What was left out of a snapshot, which is incomplete without it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many rows of the provider's response.
+    pub rows: u32,
+    /// Why the first of them.
+    pub reason: String,
+}
 
 impl Snapshot {
     /// Adds what the wallet holds of an asset. The native and the wrapped asset may be one asset; their balances then
-    /// add up.
-    pub fn add(&mut self, balance: Balance) -> Result<(), BalanceOverflow> {
+    /// add up. A sum of more than 256 bits is left out.
+    pub fn add(&mut self, balance: Balance) {
+        if self.untold.contains(&balance.asset) {
+            return;
+        }
         let Some(known) = self.balances.get_mut(&balance.asset) else {
             self.balances.insert(balance.asset.clone(), balance);
-            return Ok(());
+            return;
         };
-        known.raw = known.raw.checked_add(balance.raw).ok_or(BalanceOverflow(balance.asset))?;
-        known.symbol = known.symbol.take().or(balance.symbol);
-        known.decimals = known.decimals.or(balance.decimals);
-        known.spam &= balance.spam;
-        Ok(())
+        let Some(sum) = known.raw.checked_add(balance.raw) else {
+            let reason = format!("balances of {} add up to more than 2^256", balance.asset);
+            return self.leave_out_balance(balance.asset, reason);
+        };
+        known.raw = sum;
+        known.decoration = std::mem::take(&mut known.decoration).joined_with(&balance.decoration);
+    }
+
+    /// Leaves out an asset of which a balance cannot be told.
+    pub fn leave_out_balance(&mut self, asset: String, reason: String) {
+        self.count_left_out(reason);
+        self.balances.remove(&asset);
+        self.untold.insert(asset);
+    }
+
+    /// Leaves out a balance of which not even the asset is known: it may be any that is absent.
+    pub fn leave_out_unnamed(&mut self, reason: String) {
+        self.count_left_out(reason);
+        self.is_any_asset_untold = true;
+    }
+
+    /// Leaves out a row that is no balance, of this asset where it names one.
+    pub fn leave_out_row(&mut self, asset: Option<String>, reason: String) {
+        self.count_left_out(reason);
+        self.passed_over.extend(asset);
+    }
+
+    fn count_left_out(&mut self, reason: String) {
+        let left_out = self.left_out.get_or_insert(LeftOut { rows: 0, reason });
+        left_out.rows = left_out.rows.saturating_add(1);
+    }
+
+    /// Keeps the last known balances, and marks them as kept, of assets that could not be told.
+    pub fn keep_untold(&mut self, known: &[Balance]) {
+        for balance in known.iter().filter(|balance| balance.raw != Raw::ZERO) {
+            if !self.tells(&balance.asset) {
+                self.balances.insert(balance.asset.clone(), Balance { kept: true, ..balance.clone() });
+            }
+        }
+    }
+
+    /// Adds what was said of the assets before and is not told now. `known` is in order of time, the newest first;
+    /// `preferred` are the providers that were to be asked before this snapshot's.
+    pub fn remember(&mut self, known: &[KnownDecoration], preferred: &[&'static str]) {
+        let mut of_asset: HashMap<&str, Vec<&KnownDecoration>> = HashMap::new();
+        for one in known {
+            of_asset.entry(&one.asset).or_default().push(one);
+        }
+        for balance in self.balances.values_mut() {
+            let known = of_asset.get(balance.asset.as_str()).map(Vec::as_slice).unwrap_or_default();
+            balance.decoration = decoration_to_show(std::mem::take(&mut balance.decoration), known, preferred);
+        }
+    }
+
+    /// Whether the snapshot tells how much of an asset the wallet holds. What is absent is zero, unless it was left out.
+    pub fn tells(&self, asset: &str) -> bool {
+        match self.balances.get(asset) {
+            Some(balance) => !balance.kept,
+            None => !self.is_any_asset_untold && !self.untold.contains(asset) && !self.passed_over.contains(asset),
+        }
     }
 
     /// The balances in order of asset, each asset once.
     pub fn balances(&self) -> impl ExactSizeIterator<Item = &Balance> {
         self.balances.values()
     }
-}
 
-/// A balance that differs from the one before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BalanceChange {
-    /// Of what.
-    pub asset: String,
-    /// Decoration: the ticker.
-    pub symbol: Option<String>,
-    /// Decoration: how many digits are fractional.
-    pub decimals: Option<u8>,
-    /// Zero when the wallet held none.
-    pub before: Raw,
-    /// Zero when the wallet holds none any more.
-    pub after: Raw,
-    /// Whether the provider calls it spam.
-    pub spam: bool,
-}
-
-/// The balances that differ, in order of asset. An asset that is absent from `after` is zero now.
-pub fn balance_changes(before: &[Balance], after: &Snapshot) -> Vec<BalanceChange> {
-    let mut changes = BTreeMap::new();
-    for balance in before.iter().filter(|balance| !after.balances.contains_key(&balance.asset)) {
-        changes.insert(&balance.asset, change(balance, balance.raw, Raw::ZERO));
+    /// The balance of an asset.
+    pub fn balance_of(&self, asset: &str) -> Option<&Balance> {
+        self.balances.get(asset)
     }
-    let before: BTreeMap<&str, Raw> = before.iter().map(|balance| (balance.asset.as_str(), balance.raw)).collect();
-    for balance in after.balances.values() {
-        let amount_before = before.get(balance.asset.as_str()).copied().unwrap_or_default();
-        changes.insert(&balance.asset, change(balance, amount_before, balance.raw));
-    }
-    changes.into_values().filter(|change| change.before != change.after).collect()
-}
 
-fn change(balance: &Balance, before: Raw, after: Raw) -> BalanceChange {
-    BalanceChange {
-        asset: balance.asset.clone(),
-        symbol: balance.symbol.clone(),
-        decimals: balance.decimals,
-        before,
-        after,
-        spam: balance.spam,
+    /// What was left out; none where the snapshot is complete.
+    pub fn left_out(&self) -> Option<&LeftOut> {
+        self.left_out.as_ref()
     }
 }
 
@@ -103,32 +140,51 @@ mod tests {
     use super::*;
 
     fn balance(asset: &str, raw: u64) -> Balance {
-        Balance { asset: asset.to_owned(), symbol: None, decimals: None, raw: Raw::from(raw), spam: false }
+        Balance { asset: asset.to_owned(), raw: Raw::from(raw), decoration: Decoration::default(), kept: false }
     }
 
-    fn snapshot(balances: &[(&str, u64)]) -> Snapshot {
-        let mut snapshot = Snapshot::default();
-        for (asset, raw) in balances {
-            snapshot.add(balance(asset, *raw)).unwrap();
-        }
-        snapshot
-    }
-
-    #[test]
-    fn new_changed_and_absent_assets_are_changes() {
-        let before = [balance("a", 1), balance("b", 2), balance("c", 3), balance("z", 0)];
-        let changes = balance_changes(&before, &snapshot(&[("b", 2), ("c", 4), ("d", 5), ("e", 0)]));
-        let seen: Vec<_> =
-            changes.iter().map(|c| (c.asset.as_str(), c.before.to::<u64>(), c.after.to::<u64>())).collect();
-        assert_eq!(seen, [("a", 1, 0), ("c", 3, 4), ("d", 0, 5)]);
+    fn shown(snapshot: &Snapshot) -> Vec<String> {
+        let mark = |one: &Balance| if one.kept { " kept" } else { "" };
+        snapshot.balances().map(|one| format!("{} {}{}", one.asset, one.raw, mark(one))).collect()
     }
 
     #[test]
     fn two_balances_of_one_asset_add_up() {
-        let both = snapshot(&[("w", 1), ("w", 2)]);
-        assert_eq!(both.balances().map(|b| b.raw.to::<u64>()).collect::<Vec<_>>(), [3]);
-        let mut full = snapshot(&[("w", 1)]);
-        let largest = Balance { raw: Raw::MAX, ..balance("w", 0) };
-        assert_eq!(full.add(largest), Err(BalanceOverflow("w".to_owned())));
+        let mut snapshot = Snapshot::default();
+        snapshot.add(balance("w", 1));
+        snapshot.add(balance("w", 2));
+        assert_eq!((shown(&snapshot), snapshot.left_out()), (vec!["w 3".to_owned()], None));
+        snapshot.add(Balance { raw: Raw::MAX, ..balance("w", 0) });
+        let left_out = snapshot.left_out().unwrap();
+        assert_eq!((left_out.rows, snapshot.balances().len()), (1, 0));
+        assert!(left_out.reason.contains("more than 2^256"), "{left_out:?}");
+    }
+
+    #[test]
+    fn only_what_cannot_be_told_keeps_its_last_balance() {
+        let known = [balance("a", 1), balance("b", 2), balance("c", 3), balance("zero", 0)];
+        let text = str::to_owned;
+        let mut one = Snapshot::default();
+        one.add(balance("a", 7));
+        one.leave_out_balance(text("b"), text("first"));
+        one.leave_out_balance(text("zero"), text("second"));
+        one.add(balance("b", 5));
+        one.keep_untold(&known);
+        assert_eq!(shown(&one), ["a 7", "b 2 kept"], "no sum without the row that cannot be told; c is not held");
+        assert_eq!(one.left_out(), Some(&LeftOut { rows: 2, reason: text("first") }));
+
+        let mut beside = Snapshot::default();
+        beside.add(balance("a", 7));
+        beside.leave_out_row(Some(text("a")), text("no balance"));
+        beside.leave_out_row(Some(text("c")), text("no balance"));
+        beside.keep_untold(&known);
+        assert_eq!(shown(&beside), ["a 7", "c 3 kept"], "a row that is no balance hides none");
+
+        let mut nameless = Snapshot::default();
+        nameless.add(balance("a", 7));
+        nameless.leave_out_row(None, text("no balance"));
+        nameless.leave_out_unnamed(text("no address"));
+        nameless.keep_untold(&known);
+        assert_eq!(shown(&nameless), ["a 7", "b 2 kept", "c 3 kept"], "it may be of any asset that is absent");
     }
 }

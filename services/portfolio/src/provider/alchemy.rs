@@ -1,14 +1,15 @@
 //! Alchemy: what a wallet holds on an EVM chain or Solana, native included, read page by page from its Portfolio API.
 //!
-//! **Invariant:** a snapshot is returned only when its last page was read and every row of it is valid.
+//! **Invariant:** a snapshot is returned only when its last page was read; a row that cannot be told is left out and counted.
 
 mod response;
 
 use super::http::{http_client, send_request};
 use super::pages::PageKeys;
+use super::throttle::Throttle;
 use super::{is_evm_address, is_solana_address};
 use crate::names::ProviderNames;
-use environment::{RateLimiter, Secret};
+use environment::Secret;
 use portfolio_domain::{Provider, ProviderError, Snapshot, Wallet};
 use reqwest::{Client, Url};
 use response::TokenList;
@@ -21,7 +22,7 @@ pub struct Alchemy {
     url: Url,
     key: Secret,
     names: ProviderNames,
-    limit: RateLimiter,
+    throttle: Throttle,
 }
 
 const ALCHEMY: &str = "alchemy";
@@ -29,7 +30,7 @@ const ASK_ALCHEMY: &str = "ask Alchemy";
 
 impl Alchemy {
     /// A client of the API at `base`; the key becomes part of the path, as Alchemy requires.
-    pub fn new(base: &Url, key: Secret, names: ProviderNames, limit: RateLimiter) -> Result<Self, Unavailable> {
+    pub fn new(base: &Url, key: Secret, names: ProviderNames, throttle: Throttle) -> Result<Self, Unavailable> {
         let mut url = base.clone();
         match url.path_segments_mut() {
             Ok(mut path) => _ = path.pop_if_empty().extend([key.expose(), "assets", "tokens", "by-address"]),
@@ -37,7 +38,7 @@ impl Alchemy {
                 return Err(Unavailable::new("set up the HTTP client of Alchemy", "ALCHEMY_URL cannot have a path"));
             }
         }
-        Ok(Self { client: http_client([])?, url, key, names, limit })
+        Ok(Self { client: http_client([])?, url, key, names, throttle })
     }
 
     async fn fetch_page(&self, wallet: &Wallet, network: &str, page: Option<&str>) -> Result<Vec<u8>, ProviderError> {
@@ -51,7 +52,7 @@ impl Alchemy {
             query["pageKey"] = page.into();
         }
         let request = self.client.post(self.url.clone()).json(&query);
-        send_request(ASK_ALCHEMY, request, &self.limit, self.key.expose()).await
+        send_request(ASK_ALCHEMY, request, &self.throttle, self.key.expose()).await
     }
 }
 
@@ -67,8 +68,8 @@ impl Provider for Alchemy {
         if !(if is_solana { is_solana_address(&wallet.address) } else { is_evm_address(&wallet.address) }) {
             return Err(ProviderError::Rejected(format!("`{}` is not an address of {network}", wallet.address)));
         }
-        let wrapped_native = self.names.wrapped_native(&wallet.chain);
-        let mut list = TokenList::new(&wallet.address, &network, wrapped_native);
+        let contracts = self.names.native_contracts(&wallet.chain);
+        let mut list = TokenList::new(&wallet.address, &network, contracts);
         let mut pages = PageKeys::default();
         loop {
             let body = self.fetch_page(wallet, &network, pages.current()).await?;

@@ -1,7 +1,7 @@
 //! Requests to a provider over HTTP: rate-limited, bounded in time and size, no redirects, no secrets in errors.
 
-use super::refusal::Refusal;
-use environment::RateLimiter;
+use super::refusal::{Refusal, ResponseHead};
+use super::throttle::Throttle;
 use portfolio_domain::ProviderError;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
@@ -25,23 +25,30 @@ pub(super) fn http_client<const N: usize>(headers: [(HeaderName, HeaderValue); N
     client.map_err(|error| Unavailable::new("set up the HTTP client of a provider", error))
 }
 
-/// Sends a request when the rate limit allows it. Returns the body of a response with status 200.
+/// Sends a request when the throttle lets it through. Returns the body of an answer; a refusal is an error, whether the
+/// status tells it or the body.
 pub(super) async fn send_request(
     doing: &str,
     request: RequestBuilder,
-    limit: &RateLimiter,
+    throttle: &Throttle,
     key: &str,
 ) -> Result<Vec<u8>, ProviderError> {
-    limit.wait_for(1).await;
+    let turn = throttle.take_turn().await.map_err(limited)?;
     let response = request.send().await.map_err(|error| unreachable(doing, error))?;
-    let refusal = Refusal::from_response(&response, environment::now_ms());
+    let head = ResponseHead::new(&response, environment::now_ms());
     let body = read_body(doing, response).await?;
-    let Some(refusal) = refusal else { return Ok(body) };
-    let error = refusal.into_error(doing, &body, key);
-    if let ProviderError::Limited { after_ms: Some(after_ms) } = &error {
-        limit.pause(Duration::from_millis(*after_ms));
+    match Refusal::from_response(doing, &head, &body, key) {
+        None => {
+            throttle.answered(turn);
+            Ok(body)
+        }
+        Some(Refusal::Limited(asked)) => Err(limited(throttle.refused(turn, asked))),
+        Some(Refusal::Failed(error)) => Err(error),
     }
-    Err(error)
+}
+
+fn limited(pause: Duration) -> ProviderError {
+    ProviderError::Limited { after_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX) }
 }
 
 /// Reads the body, up to its greatest allowed size.

@@ -3,7 +3,7 @@
 //! The invented part depends on wallet and asset only. So balances follow the tape and are the same in every run.
 
 use num_bigint::{BigInt, Sign};
-use portfolio_domain::{AssetNet, Balance, Holdings, Provider, ProviderError, Snapshot, Wallet};
+use portfolio_domain::{AssetNet, Balance, Decoration, Holdings, Provider, ProviderError, Snapshot, Wallet};
 use tape::Raw;
 
 /// The provider `mock`.
@@ -24,8 +24,7 @@ impl<S: Holdings> Provider for Mock<S> {
     async fn snapshot(&self, wallet: &Wallet) -> Result<Snapshot, ProviderError> {
         let mut snapshot = Snapshot::default();
         for net in self.0.nets(wallet).await? {
-            let balance = invented_balance(wallet, net);
-            snapshot.add(balance).map_err(|reason| ProviderError::Malformed(reason.to_string()))?;
+            snapshot.add(invented_balance(wallet, net));
         }
         Ok(snapshot)
     }
@@ -42,7 +41,8 @@ fn invented_balance(wallet: &Wallet, net: AssetNet) -> Balance {
         Sign::Minus | Sign::NoSign => Raw::ZERO,
         Sign::Plus => Raw::try_from_le_slice(&bytes).unwrap_or(Raw::MAX),
     };
-    Balance { asset: net.asset, symbol: net.symbol, decimals: net.decimals, raw, spam: false }
+    let decoration = Decoration { symbol: net.symbol, decimals: net.decimals, spam: Some(false), verified: None };
+    Balance { asset: net.asset, raw, decoration, kept: false }
 }
 
 /// The FNV-1a hash, which is the same in every build.

@@ -1,15 +1,16 @@
 //! Moralis: what a wallet holds, native included: page by page on EVM chains, in one response on Solana.
 //!
-//! **Invariant:** a snapshot is returned only when its last page was read and every row of it is valid.
+//! **Invariant:** a snapshot is returned only when its last page was read; a row that cannot be told is left out and counted.
 
 mod response;
 mod solana;
 
 use super::http::{http_client, send_request};
 use super::pages::PageKeys;
+use super::throttle::Throttle;
 use super::{is_evm_address, is_solana_address};
 use crate::names::ProviderNames;
-use environment::{RateLimiter, Secret};
+use environment::Secret;
 use portfolio_domain::{Provider, ProviderError, Snapshot, Wallet};
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, Url};
@@ -23,7 +24,7 @@ pub struct Moralis {
     solana_url: Url,
     key: Secret,
     names: ProviderNames,
-    limit: RateLimiter,
+    throttle: Throttle,
 }
 
 const MORALIS: &str = "moralis";
@@ -39,20 +40,20 @@ impl Moralis {
         solana_url: Url,
         key: Secret,
         names: ProviderNames,
-        limit: RateLimiter,
+        throttle: Throttle,
     ) -> Result<Self, Unavailable> {
         let mut header = HeaderValue::from_str(key.expose())
             .map_err(|error| Unavailable::new("send MORALIS_API_KEY in a header", error))?;
         header.set_sensitive(true);
         let client = http_client([(HeaderName::from_static("x-api-key"), header)])?;
-        Ok(Self { client, evm_url, solana_url, key, names, limit })
+        Ok(Self { client, evm_url, solana_url, key, names, throttle })
     }
 
     async fn evm_snapshot(&self, wallet: &Wallet, chain: &str) -> Result<Snapshot, ProviderError> {
         if !is_evm_address(&wallet.address) {
             return Err(ProviderError::Rejected(format!("`{}` is not an EVM address", wallet.address)));
         }
-        let mut list = TokenList::new(self.names.wrapped_native(&wallet.chain));
+        let mut list = TokenList::new(self.names.native_contracts(&wallet.chain));
         let mut pages = PageKeys::default();
         loop {
             let body = self.fetch(self.evm_page_url(&wallet.address, chain, pages.current())?).await?;
@@ -69,8 +70,7 @@ impl Moralis {
         }
         let body =
             self.fetch(append_path(&self.solana_url, &["account", network, &wallet.address, "portfolio"])?).await?;
-        let wrapped_native = self.names.wrapped_native(&wallet.chain);
-        solana::parse_snapshot(&body, wrapped_native).map_err(ProviderError::Malformed)
+        solana::parse_snapshot(&body, self.names.native_contracts(&wallet.chain)).map_err(ProviderError::Malformed)
     }
 
     fn evm_page_url(&self, address: &str, chain: &str, cursor: Option<&str>) -> Result<Url, ProviderError> {
@@ -83,7 +83,7 @@ impl Moralis {
     }
 
     async fn fetch(&self, url: Url) -> Result<Vec<u8>, ProviderError> {
-        send_request(ASK_MORALIS, self.client.get(url), &self.limit, self.key.expose()).await
+        send_request(ASK_MORALIS, self.client.get(url), &self.throttle, self.key.expose()).await
     }
 }
 

@@ -3,11 +3,12 @@
 use super::{Outgoing, UpdateMessage};
 use num_bigint::BigInt;
 use portfolio_domain::{
-    AssetNet, Balance, Cents, Committed, Drift, Holdings, Job, KnownBefore, Ledger, Queue, Refresh, Replaced, Step,
-    Taken, VolumeRanking, Wallet, drift_from_nets,
+    AssetNet, Balance, Cents, Committed, Drift, Failure, Holdings, Job, KnownBefore, KnownDecoration, Ledger, LeftOut,
+    Postponement, Queue, Refresh, Replaced, ShownSnapshot, Step, Taken, VolumeRanking, Wallet, drift_from_nets,
 };
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tape::{Partition, Raw, Unavailable};
 use tape_log::guard::{KnownPartition, NotedPartition, TapeMemory};
 
@@ -25,10 +26,14 @@ struct StoredState {
     nets: BTreeMap<(Wallet, String), AssetNet>,
     volumes: HashMap<Wallet, Cents>,
     queue: BTreeMap<Wallet, QueueEntry>,
-    /// By wallet and provider.
-    balances: BTreeMap<(Wallet, String), Vec<Balance>>,
-    /// The provider of each wallet's newest snapshot.
-    newest_provider: HashMap<Wallet, String>,
+    /// When providers were asked for wallets last.
+    asked: HashMap<Wallet, u64>,
+    /// By network: the greater, the later it had its turn.
+    turns: HashMap<Arc<str>, u64>,
+    /// By wallet and provider, with the time of the snapshot.
+    balances: BTreeMap<(Wallet, String), (u64, Vec<Balance>)>,
+    /// The provider of each wallet's newest snapshot, and what was left out of it.
+    newest: HashMap<Wallet, (String, Option<LeftOut>)>,
     drift: HashMap<Wallet, Vec<Drift>>,
     outbox: BTreeMap<i64, UpdateMessage>,
     /// The number that a lease or a message got last.
@@ -137,6 +142,7 @@ impl StoredState {
     fn enqueue_wallets(&mut self, step: &Step) {
         for touched in &step.facts.touched {
             self.wallets.insert(touched.wallet.clone());
+            self.turns.entry(Arc::clone(&touched.wallet.chain)).or_default();
             let entry = self.queue.entry(touched.wallet.clone()).or_insert(QueueEntry {
                 last_trade_at: 0,
                 due_at: step.due_at,
@@ -186,31 +192,43 @@ impl StoredState {
 }
 
 impl Queue for MemoryStore {
-    async fn take(&self, now: u64, lease_ms: u64) -> Result<Taken, Unavailable> {
+    async fn take(&self, now: u64, lease_ms: u64, resting: &[Arc<str>]) -> Result<Taken, Unavailable> {
         let mut state = self.state();
         let lease = state.next_number();
-        let due = state.queue.iter_mut().filter(|(_, entry)| entry.due_at.max(entry.leased_until) <= now);
-        if let Some((wallet, entry)) = due.max_by_key(|(_, entry)| entry.last_trade_at) {
-            entry.lease = lease;
-            entry.leased_until = now + lease_ms;
-            let wallet = wallet.clone();
-            return Ok(Taken::Job(Job { wallet, lease, generation: entry.generation, attempts: entry.attempts }));
-        }
-        let next_due = state.queue.values().map(|entry| entry.due_at.max(entry.leased_until)).min();
-        Ok(Taken::Idle { next_due })
+        let StoredState { queue, turns, asked, .. } = &mut *state;
+        let waiting = queue.iter_mut().filter(|(wallet, _)| !resting.contains(&wallet.chain));
+        let waiting: Vec<_> =
+            waiting.map(|(wallet, entry)| (entry.due_at.max(entry.leased_until), wallet, entry)).collect();
+        let next_due = waiting.iter().map(|(due_at, ..)| *due_at).min();
+        let place = |wallet: &Wallet, entry: &QueueEntry| {
+            let (turn, asked_at) = (turns.get(&wallet.chain).copied(), asked.get(wallet).copied());
+            let last = (asked_at, Reverse(entry.last_trade_at));
+            (turn, Arc::clone(&wallet.chain), asked_at.is_some(), entry.attempts > 0, last)
+        };
+        let due = waiting.into_iter().filter(|(due_at, ..)| *due_at <= now);
+        let Some((_, wallet, entry)) = due.min_by_key(|(_, wallet, entry)| place(wallet, entry)) else {
+            return Ok(Taken::Idle { next_due });
+        };
+        entry.lease = lease;
+        entry.leased_until = now + lease_ms;
+        let job = Job { wallet: wallet.clone(), lease, generation: entry.generation, attempts: entry.attempts };
+        let turn = turns.values().max().copied().unwrap_or(0) + 1;
+        turns.insert(Arc::clone(&job.wallet.chain), turn);
+        Ok(Taken::Job(job))
     }
 
-    async fn postpone(&self, job: &Job, due_at: u64, attempts: u32) -> Result<(), Unavailable> {
-        if let Some(entry) = self.state().leased_to(job) {
-            entry.due_at = due_at;
-            entry.attempts = attempts;
-            entry.lease = 0;
-            entry.leased_until = 0;
-        }
+    async fn postpone(&self, job: &Job, to: &Postponement) -> Result<(), Unavailable> {
+        let mut state = self.state();
+        let Some(entry) = state.leased_to(job) else { return Ok(()) };
+        entry.due_at = to.due_at;
+        entry.attempts = to.attempts;
+        entry.lease = 0;
+        entry.leased_until = 0;
+        state.asked.extend(to.asked_at.map(|at| (job.wallet.clone(), at)));
         Ok(())
     }
 
-    async fn abandon(&self, job: &Job) -> Result<(), Unavailable> {
+    async fn abandon(&self, job: &Job, _: Failure) -> Result<(), Unavailable> {
         let mut state = self.state();
         if state.leased_to(job).is_some() {
             state.queue.remove(&job.wallet);
@@ -220,14 +238,28 @@ impl Queue for MemoryStore {
 }
 
 impl Holdings for MemoryStore {
-    async fn shown_balances(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
+    async fn shown(&self, wallet: &Wallet) -> Result<ShownSnapshot, Unavailable> {
         let state = self.state();
-        let Some(provider) = state.newest_provider.get(wallet) else { return Ok(vec![]) };
-        Ok(state.balances.get(&(wallet.clone(), provider.clone())).cloned().unwrap_or_default())
+        let Some((provider, left_out)) = state.newest.get(wallet) else { return Ok(ShownSnapshot::default()) };
+        let of_provider = (wallet.clone(), provider.clone());
+        let balances = state.balances.get(&of_provider).map(|(_, rows)| rows.clone()).unwrap_or_default();
+        let of_wallet = state.balances.iter().filter(|((owner, _), _)| owner == wallet);
+        let mut by_time: Vec<_> = of_wallet.map(|((_, provider), (at, rows))| (Reverse(at), provider, rows)).collect();
+        by_time.sort_by_key(|(at, provider, _)| (*at, *provider));
+        let known = |(_, provider, rows): (_, &String, &Vec<Balance>)| {
+            let known = |row: &Balance| {
+                let (provider, asset) = (provider.clone(), row.asset.clone());
+                KnownDecoration { provider, asset, decoration: row.decoration.clone() }
+            };
+            rows.iter().map(known).collect::<Vec<_>>()
+        };
+        let decorations = by_time.into_iter().flat_map(known).collect();
+        Ok(ShownSnapshot { balances, left_out: left_out.clone(), decorations })
     }
 
     async fn balances_from(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
-        Ok(self.state().balances.get(&(wallet.clone(), provider.to_owned())).cloned().unwrap_or_default())
+        let of_provider = (wallet.clone(), provider.to_owned());
+        Ok(self.state().balances.get(&of_provider).map(|(_, rows)| rows.clone()).unwrap_or_default())
     }
 
     async fn replace(&self, refresh: &Refresh) -> Result<Replaced, Unavailable> {
@@ -242,12 +274,15 @@ impl Holdings for MemoryStore {
             entry.lease = 0;
             entry.leased_until = 0;
         }
-        let rows = state.balances.entry((wallet.clone(), refresh.provider.to_owned())).or_default();
+        let (taken_at, rows) = state.balances.entry((wallet.clone(), refresh.provider.to_owned())).or_default();
+        *taken_at = refresh.taken_at;
         let mut after: BTreeMap<_, _> =
-            rows.drain(..).map(|row| (row.asset.clone(), Balance { raw: Raw::ZERO, ..row })).collect();
+            rows.drain(..).map(|row| (row.asset.clone(), Balance { raw: Raw::ZERO, kept: false, ..row })).collect();
         after.extend(refresh.snapshot.balances().map(|balance| (balance.asset.clone(), balance.clone())));
         *rows = after.into_values().collect();
-        state.newest_provider.insert(wallet.clone(), refresh.provider.to_owned());
+        state.asked.insert(wallet.clone(), refresh.taken_at);
+        let newest = (refresh.provider.to_owned(), refresh.snapshot.left_out().cloned());
+        state.newest.insert(wallet.clone(), newest);
         let drift = drift_from_nets(&refresh.snapshot, &state.nets_of_wallet(wallet));
         state.drift.insert(wallet.clone(), drift);
         for message in UpdateMessage::from_refresh(refresh) {

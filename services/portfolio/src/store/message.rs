@@ -22,7 +22,11 @@ impl UpdateMessage {
     /// two.
     pub(super) fn from_refresh(refresh: &Refresh) -> Vec<Self> {
         let key = refresh.job.wallet.to_string();
-        let parts = refresh.changes.chunks(MAX_CHANGES_PER_MESSAGE).enumerate();
+        let mut parts: Vec<&[BalanceChange]> = refresh.changes.chunks(MAX_CHANGES_PER_MESSAGE).collect();
+        if parts.is_empty() && refresh.is_completeness_news {
+            parts.push(&[]);
+        }
+        let parts = parts.into_iter().enumerate();
         parts
             .map(|(part, changes)| Self {
                 key: key.clone(),
@@ -34,11 +38,15 @@ impl UpdateMessage {
 }
 
 fn payload(refresh: &Refresh, changes: &[BalanceChange]) -> Vec<u8> {
+    let left_out = refresh.snapshot.left_out();
     portfolio::encode(&portfolio::PortfolioUpdated {
         chain: refresh.job.wallet.chain.to_string(),
         address: refresh.job.wallet.address.to_string(),
         provider: refresh.provider.to_owned(),
         taken_at: refresh.taken_at,
+        incomplete: left_out.is_some(),
+        left_out: left_out.map(|left_out| left_out.rows),
+        incomplete_reason: left_out.map(|left_out| left_out.reason.clone()),
         changes: changes.iter().map(wire_change).collect(),
     })
 }
@@ -46,10 +54,12 @@ fn payload(refresh: &Refresh, changes: &[BalanceChange]) -> Vec<u8> {
 fn wire_change(change: &BalanceChange) -> portfolio::BalanceChange {
     portfolio::BalanceChange {
         asset: change.asset.clone(),
-        symbol: change.symbol.clone(),
-        decimals: change.decimals,
+        symbol: change.decoration.symbol.clone(),
+        decimals: change.decoration.decimals,
         before: change.before.to_string(),
         after: change.after.to_string(),
-        spam: change.spam,
+        spam: change.decoration.spam,
+        verified: change.decoration.verified,
+        kept: change.kept,
     }
 }

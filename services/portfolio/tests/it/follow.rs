@@ -112,7 +112,7 @@ async fn with_top_n_only_leaders_are_put_into_the_queue() {
         let mut follower = Follower::new(ScriptedFeed::new(events));
         while !matches!(follower.step(store, &Tracking::Top(1), &rules(), &clock).await.unwrap(), Followed::Lost(_)) {}
         let mut queued = vec![];
-        while let Taken::Job(job) = store.take(1_000, 50).await.unwrap() {
+        while let Taken::Job(job) = store.take(1_000, 50, &[]).await.unwrap() {
             queued.push(job.wallet.address.to_string());
         }
         assert_eq!(queued, ["0xc", "0xb"], "{}: the newest trader is first; 0xa was never a leader", fresh.name);

@@ -1,9 +1,11 @@
 //! Moralis over HTTP, against a local server with recorded and documented responses.
 
 use crate::server::{ProviderServer, progress, recorded, rows};
-use environment::{Rate, RateLimiter, Secret};
+use environment::Secret;
 use portfolio::names::ProviderNames;
 use portfolio::provider::moralis::Moralis;
+use portfolio::provider::throttle::Throttle;
+use portfolio::settings::RequestRate;
 use portfolio_domain::{Provider, ProviderError, Snapshot, Wallet};
 use std::time::{Duration, Instant};
 
@@ -11,18 +13,23 @@ const ADDRESS: &str = "0x9e9fbde7c7a83c43913bddc8779158f1368f0413";
 const KEY: &str = "hush-hush";
 
 async fn start(server: &ProviderServer) -> Moralis {
-    moralis(&server.listen("/api/v2.2").await, RateLimiter::new(Rate::per_second(1_000, 1_000)))
+    moralis(&server.listen("/api/v2.2").await, Throttle::new(RequestRate { per_1000s: 1_000_000 }))
 }
 
 async fn fetch_snapshot(server: &ProviderServer) -> Result<Snapshot, ProviderError> {
     start(server).await.snapshot(&Wallet::new("ethereum", ADDRESS)).await
 }
 
-fn moralis(url: &str, limit: RateLimiter) -> Moralis {
+fn moralis(url: &str, throttle: Throttle) -> Moralis {
+    moralis_of(url, throttle, &[("moralis", "eth"), ("wrapped-native", "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2")])
+}
+
+/// Moralis where the chain file has these `[providers]`.
+fn moralis_of(url: &str, throttle: Throttle, providers: &[(&str, &str)]) -> Moralis {
     let names = ProviderNames::default();
-    names.learn(progress(&[("moralis", "eth"), ("wrapped-native", "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2")]));
+    names.learn(progress(providers));
     let solana = url.parse().unwrap();
-    Moralis::new(url.parse().unwrap(), solana, Secret::new(KEY), names, limit).unwrap()
+    Moralis::new(url.parse().unwrap(), solana, Secret::new(KEY), names, throttle).unwrap()
 }
 
 /// SYNTHETIC: no list of several pages was recorded; these follow the documented shape.
@@ -50,7 +57,7 @@ async fn recorded_responses_become_balances() {
             .iter()
             .map(|row| {
                 let text = |field: &str| row[field].as_str().unwrap().to_owned();
-                (text("token_address").to_lowercase(), text("balance"), row["possible_spam"].as_bool().unwrap_or(false))
+                (text("token_address").to_lowercase(), text("balance"), row["possible_spam"].as_bool())
             })
             .collect();
         expected.sort();
@@ -69,11 +76,33 @@ async fn the_request_is_the_documented_one_and_pages_are_followed_to_the_last() 
     let snapshot = fetch_snapshot(&server).await.unwrap();
     let wrapped = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2".to_owned();
     let token = |digit: &str| format!("0x{}", digit.repeat(40));
-    let expected = [(token("1"), "1"), (token("2"), "2"), (wrapped, "5")].map(|(a, raw)| (a, raw.to_owned(), false));
+    let expected =
+        [(token("1"), "1"), (token("2"), "2"), (wrapped, "5")].map(|(a, raw)| (a, raw.to_owned(), Some(false)));
     assert_eq!(rows(&snapshot), expected);
     let path = format!("GET /api/v2.2/wallets/{ADDRESS}/tokens chain=eth&limit=100");
     let requests = ["", "&cursor=a+b%2Fc", "&cursor=next"].map(|cursor| format!("{path}{cursor} {KEY}"));
     assert_eq!(server.requests(), requests);
+}
+
+/// SYNTHETIC: the native coin of these chains is listed a second time, as the contract that it is.
+#[tokio::test]
+async fn a_native_coin_that_is_its_own_token_counts_once() {
+    for contract in [
+        "0x0000000000000000000000000000000000001010",
+        "0x471EcE3750Da237f93B8E339c536989b8978a438",
+        "0xDeadDeAddeAddEAddeadDEaDDEAdDeaDDeAD0000",
+        "0x000000000000000000000000000000000000800A",
+    ] {
+        let row = |address: &str, balance: &str, native: bool| serde_json::json!({"token_address": address, "balance": balance, "native_token": native});
+        let native = "0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee";
+        let body = serde_json::json!({"result": [row(native, "7", true), row(&contract.to_lowercase(), "7", false)]});
+        let server = ProviderServer::default().then(200, body.to_string());
+        let url = server.listen("").await;
+        let throttle = Throttle::new(RequestRate { per_1000s: 1_000_000 });
+        let moralis = moralis_of(&url, throttle, &[("moralis", "chain"), ("native-token", contract)]);
+        let snapshot = moralis.snapshot(&Wallet::new("ethereum", ADDRESS)).await.unwrap();
+        assert_eq!(rows(&snapshot), [(contract.to_lowercase(), "7".to_owned(), None)], "{contract}");
+    }
 }
 
 #[tokio::test]
@@ -116,7 +145,7 @@ async fn every_documented_status_has_its_error() {
             (ProviderError::Rejected(reason), 400 | 404) | (ProviderError::Denied(reason), 401 | 403) => {
                 reason == "no (***)"
             }
-            (ProviderError::Limited { after_ms: None }, 429) => true,
+            (ProviderError::Limited { after_ms: 1000 }, 429) => true,
             (ProviderError::Unavailable(error), 500..) => {
                 let cause = error.source.to_string();
                 cause.contains(&status.to_string()) && !cause.contains(KEY)
@@ -126,6 +155,28 @@ async fn every_documented_status_has_its_error() {
         assert!(as_expected, "{status}: {refused:?}");
         assert_eq!(server.requests().len(), 1, "retrying is up to the queue");
     }
+}
+
+/// SYNTHETIC: no response about limits was recorded. The time of the second pause grows in spite of what is asked for.
+#[tokio::test]
+async fn a_refusal_without_a_usable_time_pauses_all_requests_for_longer_and_longer() {
+    for asked in [None, Some("0"), Some("Thu, 01 Jan 1970 00:01:00 GMT"), Some("soon")] {
+        let headers = || asked.map(|text| ("retry-after", text.to_owned())).into_iter().collect();
+        let server = ProviderServer::default().with(429, headers(), "").with(429, headers(), "");
+        let moralis = start(&server).await;
+        let wallet = Wallet::new("ethereum", ADDRESS);
+        for pause in [1000, 2000] {
+            let refused = moralis.snapshot(&wallet).await.unwrap_err();
+            assert!(
+                matches!(refused, ProviderError::Limited { after_ms } if after_ms == pause),
+                "{asked:?}: {refused:?}"
+            );
+        }
+        assert_eq!(server.requests().len(), 2, "{asked:?}");
+    }
+    let server = ProviderServer::default().with(429, vec![("retry-after", "1.5".to_owned())], "");
+    let refused = start(&server).await.snapshot(&Wallet::new("ethereum", ADDRESS)).await.unwrap_err();
+    assert!(matches!(refused, ProviderError::Limited { after_ms: 2000 }), "{refused:?}");
 }
 
 /// SYNTHETIC: no response about limits was recorded.
@@ -138,7 +189,7 @@ async fn retry_after_pauses_all_requests() {
     let start_time = Instant::now();
     let wallet = Wallet::new("ethereum", ADDRESS);
     let refused = moralis.snapshot(&wallet).await.unwrap_err();
-    assert!(matches!(refused, ProviderError::Limited { after_ms: Some(1000) }), "{refused:?}");
+    assert!(matches!(refused, ProviderError::Limited { after_ms: 1000 }), "{refused:?}");
     moralis.snapshot(&wallet).await.unwrap();
     assert!(start_time.elapsed() >= Duration::from_millis(950), "{:?}", start_time.elapsed());
 }
@@ -148,7 +199,7 @@ async fn requests_are_rate_limited() {
     let page = || synthetic_page(&[('1', 1)], None);
     let server = (0..6).fold(ProviderServer::default(), |server, _| server.then(200, page()));
     let url = server.listen("").await;
-    let moralis = moralis(&url, RateLimiter::new(Rate::per_second(2, 2)));
+    let moralis = moralis(&url, Throttle::new(RequestRate { per_1000s: 2000 }));
     let start_time = Instant::now();
     for _ in 0..4 {
         moralis.snapshot(&Wallet::new("ethereum", ADDRESS)).await.unwrap();
@@ -175,7 +226,7 @@ async fn a_refused_connection_is_unavailable() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = moralis(&url, RateLimiter::new(Rate::per_second(1_000, 1_000)))
+    let error = moralis(&url, Throttle::new(RequestRate { per_1000s: 1_000_000 }))
         .snapshot(&Wallet::new("ethereum", ADDRESS))
         .await
         .unwrap_err();
@@ -194,11 +245,12 @@ async fn solana_wallets_are_asked_for_at_the_gateway() {
     names.learn(progress(&[("moralis", "solana/mainnet")]));
     let base: reqwest::Url = url.parse().unwrap();
     let moralis =
-        Moralis::new(base.clone(), base, Secret::new(KEY), names, RateLimiter::new(Rate::per_second(1_000, 1_000)))
+        Moralis::new(base.clone(), base, Secret::new(KEY), names, Throttle::new(RequestRate { per_1000s: 1_000_000 }))
             .unwrap();
     let address = "9WzDXwBbmkg8ZTbNMqUxvQRAyrZzDsGYdLVL9zYtAWWM";
     let snapshot = moralis.snapshot(&Wallet::new("ethereum", address)).await.unwrap();
-    let expected = [(mint, "7"), ("native", "5")].map(|(asset, raw)| (asset.to_owned(), raw.to_owned(), false));
+    let expected = [(mint, "7", Some(false)), ("native", "5", None)];
+    let expected = expected.map(|(asset, raw, spam)| (asset.to_owned(), raw.to_owned(), spam));
     assert_eq!(rows(&snapshot), expected);
     assert_eq!(server.requests(), [format!("GET /account/mainnet/{address}/portfolio  {KEY}")]);
     let refused = moralis.snapshot(&Wallet::new("ethereum", ADDRESS)).await.unwrap_err();

@@ -5,8 +5,8 @@ use crate::stores;
 use crate::trades::{event, trade};
 use portfolio::store::Store;
 use portfolio_domain::{
-    Balance, Clock, Committed, Followed, Follower, Holdings, KnownBefore, Ledger, Provider, ProviderError, Refreshed,
-    Snapshot, Step, Tracking, VolumeRanking, Wallet, refresh_next,
+    Balance, Circuits, Clock, Committed, Decoration, Followed, Follower, Holdings, KnownBefore, Ledger, Provider,
+    ProviderError, Refreshed, Snapshot, Step, Tracking, VolumeRanking, Wallet, refresh_next,
 };
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -34,10 +34,13 @@ fn named(name: &'static str, results: impl IntoIterator<Item = Result<Snapshot, 
     ScriptedProvider(name, Mutex::new(results.into_iter().collect()))
 }
 
+fn balance(asset: &str, raw: u64, decoration: Decoration) -> Balance {
+    Balance { asset: asset.to_owned(), raw: Raw::from(raw), decoration, kept: false }
+}
+
 fn snapshot(raw: u64) -> Snapshot {
     let mut snapshot = Snapshot::default();
-    let asset = "coin".to_owned();
-    snapshot.add(Balance { asset, symbol: None, decimals: None, raw: Raw::from(raw), spam: false }).unwrap();
+    snapshot.add(balance("coin", raw, Decoration::default()));
     snapshot
 }
 
@@ -54,48 +57,58 @@ async fn waiting_wallet() -> Store {
 async fn a_failing_provider_is_retried_after_growing_waits() {
     let store = waiting_wallet().await;
     let down = || Err(Unavailable::new("ask", "down").into());
-    let limited = Err(ProviderError::Limited { after_ms: Some(60_000) });
+    let limited = Err(ProviderError::Limited { after_ms: 60_000 });
     let denied = Err(ProviderError::Denied("no".to_owned()));
     let provider = scripted([down(), down(), limited, denied, down(), Ok(snapshot(5))]);
+    let circuits = Circuits::default();
     let clock = ManualClock(AtomicU64::new(10));
     let first = rules().first_retry_ms;
-    for expected in [first, 2 * first, 60_000 + first, rules().max_retry_ms, 4 * first] {
-        match refresh_next(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap() {
+    for expected in [first, 2 * first, 60_000 + first, rules().refused_retry_ms, 8 * first] {
+        match refresh_next(&store, std::slice::from_ref(&provider), &circuits, &rules(), &clock).await.unwrap() {
             Refreshed::Postponed { wait_ms, .. } => assert_eq!(wait_ms, expected),
             other => panic!("{other:?}"),
         }
-        let early = refresh_next(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap();
-        assert!(matches!(early, Refreshed::Idle { next_due: Some(due) } if due == clock.now_ms() + expected));
+        let early = refresh_next(&store, std::slice::from_ref(&provider), &circuits, &rules(), &clock).await.unwrap();
+        let soon = clock.now_ms() + expected;
+        assert!(matches!(early, Refreshed::Idle { next_due: Some(due) } if (clock.now_ms()..=soon).contains(&due)));
         clock.0.fetch_add(expected, Ordering::Relaxed);
     }
-    match refresh_next(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap() {
+    match refresh_next(&store, std::slice::from_ref(&provider), &circuits, &rules(), &clock).await.unwrap() {
         Refreshed::Replaced { changes, .. } => assert_eq!(changes.len(), 1),
         other => panic!("{other:?}"),
     }
     assert!(matches!(
-        refresh_next(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap(),
+        refresh_next(&store, std::slice::from_ref(&provider), &circuits, &rules(), &clock).await.unwrap(),
         Refreshed::Idle { next_due: None }
     ));
 }
 
 #[tokio::test]
 async fn a_wallet_that_fails_for_good_is_given_up_until_it_trades_again() {
-    let store = waiting_wallet().await;
+    let (store, circuits) = (waiting_wallet().await, Circuits::default());
     let provider = scripted([Err(ProviderError::Rejected("no such wallet".to_owned()))]);
     let clock = ManualClock(AtomicU64::new(10));
     assert!(matches!(
-        refresh_next(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap(),
+        refresh_next(&store, std::slice::from_ref(&provider), &circuits, &rules(), &clock).await.unwrap(),
         Refreshed::GivenUp { .. }
     ));
+}
 
-    let store = waiting_wallet().await;
-    let provider = scripted((0..8).map(|_| Err(ProviderError::Malformed("nonsense".to_owned()))));
-    for attempt in 1..=rules().max_attempts {
-        let refreshed = refresh_next(&store, std::slice::from_ref(&provider), &rules(), &clock).await.unwrap();
-        let given_up = matches!(refreshed, Refreshed::GivenUp { .. });
-        assert_eq!(given_up, attempt == rules().max_attempts, "{refreshed:?}");
-        clock.0.fetch_add(rules().max_retry_ms, Ordering::Relaxed);
+#[tokio::test]
+async fn a_wallet_that_always_fails_is_asked_for_ever_more_rarely() {
+    let (store, circuits) = (waiting_wallet().await, Circuits::default());
+    let provider = scripted((0..20).map(|_| Err(ProviderError::Malformed("nonsense".to_owned()))));
+    let clock = ManualClock(AtomicU64::new(10));
+    let mut last_wait = 0;
+    for attempt in 1..=20 {
+        let refreshed =
+            refresh_next(&store, std::slice::from_ref(&provider), &circuits, &rules(), &clock).await.unwrap();
+        let Refreshed::Postponed { wait_ms, .. } = refreshed else { panic!("{attempt}: {refreshed:?}") };
+        assert!(wait_ms == (2 * last_wait).clamp(rules().first_retry_ms, rules().max_retry_ms), "{attempt}: {wait_ms}");
+        last_wait = wait_ms;
+        clock.0.fetch_add(wait_ms, Ordering::Relaxed);
     }
+    assert_eq!(last_wait, rules().max_retry_ms);
     assert_eq!(store.balances_from(&Wallet::new("mock", "0xa"), "scripted").await.unwrap(), []);
 }
 
@@ -108,8 +121,7 @@ async fn a_fallback_does_not_change_the_balances_of_the_first_provider() {
         let clock = ManualClock(AtomicU64::new(10));
         let two = |coin: u64| {
             let mut both = snapshot(coin);
-            let usd = Balance { asset: "usd".to_owned(), symbol: None, decimals: None, raw: Raw::from(9), spam: true };
-            both.add(usd).unwrap();
+            both.add(balance("usd", 9, Decoration { spam: Some(true), ..Decoration::default() }));
             both
         };
         let down = || Err(Unavailable::new("ask", "down").into());
@@ -124,7 +136,7 @@ async fn a_fallback_does_not_change_the_balances_of_the_first_provider() {
                 Followed::Lost(_)
             ) {}
             clock.0.fetch_add(1_000, Ordering::Relaxed);
-            match refresh_next(store, &providers, &rules(), &clock).await.unwrap() {
+            match refresh_next(store, &providers, &Circuits::default(), &rules(), &clock).await.unwrap() {
                 Refreshed::Replaced { changes, failed_before, .. } => {
                     let text = |c: &portfolio_domain::BalanceChange| format!("{} {}->{}", c.asset, c.before, c.after);
                     replaced.push((failed_before, changes.iter().map(text).collect::<Vec<_>>()));
@@ -142,10 +154,43 @@ async fn a_fallback_does_not_change_the_balances_of_the_first_provider() {
             ["coin 5", "usd 9"],
             "the first provider's balances stay"
         );
-        assert_eq!(texts(store.shown_balances(&wallet).await.unwrap()), ["coin 7"]);
+        assert_eq!(texts(store.shown(&wallet).await.unwrap().balances), ["coin 7"]);
         if let Some(fresh) = fresh {
             fresh.remove().await;
         }
+    }
+}
+
+/// The first provider calls an asset spam; then it fails, and the second tells another ticker and nothing of spam.
+#[tokio::test]
+async fn a_fallback_forgets_nothing_and_what_is_said_anew_is_a_change() {
+    for fresh in stores::fresh().await {
+        let (store, clock) = (&fresh.store, ManualClock(AtomicU64::new(10)));
+        let said = |symbol: &str, spam| {
+            let decoration = Decoration { symbol: Some(symbol.to_owned()), spam, ..Decoration::default() };
+            let mut snapshot = Snapshot::default();
+            snapshot.add(balance("coin", 5, decoration));
+            snapshot
+        };
+        let down = || Err(Unavailable::new("ask", "down").into());
+        let first = [Ok(said("CLAIM", Some(true))), down(), Ok(said("CLAIM", Some(false)))];
+        let providers = [named("first", first), named("second", [Ok(said("S", None))])];
+        let mut told = vec![];
+        for height in 1..=3 {
+            let mut follower = Follower::new(ScriptedFeed::new(vec![event(&trade("0xa", height), Status::Observed)]));
+            while !matches!(
+                follower.step(&WithoutPositions(store), &Tracking::All, &rules(), &clock).await.unwrap(),
+                Followed::Lost(_)
+            ) {}
+            clock.0.fetch_add(1_000, Ordering::Relaxed);
+            let refreshed = refresh_next(store, &providers, &Circuits::default(), &rules(), &clock).await.unwrap();
+            let Refreshed::Replaced { changes, .. } = refreshed else { panic!("{refreshed:?}") };
+            let shown = store.shown(&Wallet::new("mock", "0xa")).await.unwrap().balances.remove(0).decoration;
+            told.push((changes.len(), shown.symbol.unwrap_or_default(), shown.spam));
+        }
+        let expected = [(1, Some(true)), (0, Some(true)), (1, Some(false))];
+        assert_eq!(told, expected.map(|(changes, spam)| (changes, "CLAIM".to_owned(), spam)), "{}", fresh.name);
+        fresh.remove().await;
     }
 }
 

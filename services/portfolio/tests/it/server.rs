@@ -110,6 +110,6 @@ pub(crate) fn recorded(path: &str) -> Option<Vec<u8>> {
     }
 }
 
-pub(crate) fn rows(snapshot: &Snapshot) -> Vec<(String, String, bool)> {
-    snapshot.balances().map(|row| (row.asset.clone(), row.raw.to_string(), row.spam)).collect()
+pub(crate) fn rows(snapshot: &Snapshot) -> Vec<(String, String, Option<bool>)> {
+    snapshot.balances().map(|row| (row.asset.clone(), row.raw.to_string(), row.decoration.spam)).collect()
 }

@@ -4,8 +4,8 @@ use crate::stores;
 use num_bigint::BigInt;
 use portfolio::store::Store;
 use portfolio_domain::{
-    Balance, Committed, Holdings, Job, Ledger, NetChange, Queue, Refresh, Replaced, Snapshot, Step, Taken,
-    TouchedWallet, Wallet, WalletFacts, balance_changes,
+    Balance, Committed, Decoration, Failure, Holdings, Job, Ledger, NetChange, Postponement, Queue, Refresh, Replaced,
+    Snapshot, Step, Taken, TouchedWallet, Wallet, WalletFacts, balance_changes,
 };
 use std::collections::HashSet;
 use tape::{Partition, Raw};
@@ -33,24 +33,31 @@ fn step(from: Option<u64>, next: u64, touched: &[(&str, u64)]) -> Step {
 }
 
 async fn job(store: &Store, now: u64) -> Job {
-    match store.take(now, 50).await.unwrap() {
+    match store.take(now, 50, &[]).await.unwrap() {
         Taken::Job(job) => job,
         Taken::Idle { next_due } => panic!("nothing is due at {now}, but at {next_due:?}"),
     }
 }
 
 fn balance(asset: &str, raw: Raw) -> Balance {
-    Balance { asset: asset.to_owned(), symbol: Some("SYM".to_owned()), decimals: Some(18), raw, spam: asset == "spam" }
+    let decoration = Decoration {
+        symbol: Some("SYM".to_owned()),
+        decimals: Some(18),
+        spam: (asset != "unknown").then_some(asset == "spam"),
+        verified: (asset == "verified").then_some(true),
+    };
+    Balance { asset: asset.to_owned(), raw, decoration, kept: false }
 }
 
 async fn refresh(store: &Store, job: Job, provider: &'static str, taken_at: u64, rows: &[(&str, u64)]) -> Refresh {
     let mut snapshot = Snapshot::default();
     for (asset, raw) in rows {
-        snapshot.add(balance(asset, Raw::from(*raw))).unwrap();
+        snapshot.add(balance(asset, Raw::from(*raw)));
     }
     let before = store.balances_from(&job.wallet, provider).await.unwrap();
     let changes = balance_changes(&before, &snapshot);
-    Refresh { job, provider, taken_at, snapshot, changes, again_at: taken_at + 100 }
+    let again_at = taken_at + 100;
+    Refresh { job, provider, taken_at, snapshot, changes, is_completeness_news: false, again_at }
 }
 
 async fn held(store: &Store, wallet: &Wallet, provider: &str) -> Vec<(String, u64)> {
@@ -143,7 +150,11 @@ async fn volumes_and_nets_are_kept_of_wallets_that_are_not_refreshed() {
         first.facts.volumes =
             [("0xa", 700), ("0xb", 900), ("0xc", 900), ("0xd", 0)].map(|(a, c)| (wallet(a), c)).into();
         store.commit(&first).await.unwrap();
-        assert_eq!(store.take(1000, 50).await.unwrap(), Taken::Idle { next_due: None }, "{name}: the queue is empty");
+        assert_eq!(
+            store.take(1000, 50, &[]).await.unwrap(),
+            Taken::Idle { next_due: None },
+            "{name}: the queue is empty"
+        );
         assert_eq!(store.nets(&wallet("0xb")).await.unwrap().len(), 1, "{name}");
         let mut second = step(Some(1), 2, &[]);
         second.facts.gone = vec!["t1".to_owned()];
@@ -163,26 +174,92 @@ async fn a_wallet_waits_once_and_the_newest_trader_is_next() {
         let (store, name) = (&fresh.store, fresh.name);
         store.commit(&step(None, 1, &[("0xa", 7), ("0xb", 3)])).await.unwrap();
         store.commit(&step(Some(1), 2, &[("0xb", 9)])).await.unwrap();
-        assert_eq!(store.take(99, 50).await.unwrap(), Taken::Idle { next_due: Some(100) }, "{name}: the wallets wait");
+        assert_eq!(
+            store.take(99, 50, &[]).await.unwrap(),
+            Taken::Idle { next_due: Some(100) },
+            "{name}: the wallets wait"
+        );
         let first = job(store, 100).await;
         assert_eq!((&first.wallet, first.generation), (&wallet("0xb"), 2), "{name}");
         let second = job(store, 100).await;
         assert_eq!(second.wallet, wallet("0xa"), "{name}");
-        assert_eq!(store.take(100, 50).await.unwrap(), Taken::Idle { next_due: Some(150) }, "{name}: all are leased");
-        store.postpone(&second, 300, 4).await.unwrap();
+        assert_eq!(
+            store.take(100, 50, &[]).await.unwrap(),
+            Taken::Idle { next_due: Some(150) },
+            "{name}: all are leased"
+        );
+        let unasked = |due_at, attempts| Postponement { due_at, attempts, asked_at: None, failure: None };
+        store.postpone(&second, &unasked(300, 4)).await.unwrap();
         let again = job(store, 150).await;
         assert_eq!(again.wallet, wallet("0xb"), "{name}: its lease ran out");
-        store.abandon(&first).await.unwrap();
-        store.postpone(&first, 1, 1).await.unwrap();
+        store.abandon(&first, Failure::WalletRejected).await.unwrap();
+        store.postpone(&first, &unasked(1, 1)).await.unwrap();
         assert_eq!(
-            store.take(151, 50).await.unwrap(),
+            store.take(151, 50, &[]).await.unwrap(),
             Taken::Idle { next_due: Some(200) },
             "{name}: leased to another worker"
         );
-        store.abandon(&again).await.unwrap();
-        assert_eq!(store.take(299, 50).await.unwrap(), Taken::Idle { next_due: Some(300) }, "{name}: given up");
+        store.abandon(&again, Failure::WalletRejected).await.unwrap();
+        assert_eq!(store.take(299, 50, &[]).await.unwrap(), Taken::Idle { next_due: Some(300) }, "{name}: given up");
         let third = job(store, 300).await;
         assert_eq!((third.wallet, third.attempts), (wallet("0xa"), 4), "{name}");
+        fresh.remove().await;
+    }
+}
+
+/// A step that touches wallets of any network: `network/address` at a time.
+fn step_of_networks(from: Option<u64>, next: u64, touched: &[(&str, u64)]) -> Step {
+    let mut step = step(from, next, &[]);
+    let touch = |&(name, last_trade_at): &(&str, u64)| {
+        let (chain, address) = name.split_once('/').unwrap();
+        TouchedWallet { wallet: Wallet::new(chain, address), last_trade_at }
+    };
+    step.facts.touched = touched.iter().map(touch).collect();
+    step
+}
+
+#[tokio::test]
+async fn networks_take_turns_and_those_that_rest_are_passed_over() {
+    for fresh in stores::fresh().await {
+        let (store, name) = (&fresh.store, fresh.name);
+        let touched = [("a/1", 9), ("a/2", 8), ("a/3", 7), ("b/1", 2), ("c/1", 1)];
+        store.commit(&step_of_networks(None, 1, &touched)).await.unwrap();
+        let resting = ["c".into()];
+        let mut taken = vec![];
+        while let Taken::Job(job) = store.take(100, 50, &resting).await.unwrap() {
+            taken.push(job.wallet.to_string());
+        }
+        assert_eq!(taken, ["a/1", "b/1", "a/2", "a/3"], "{name}");
+        let all = ["a".into(), "b".into(), "c".into()];
+        assert_eq!(store.take(100, 50, &all).await.unwrap(), Taken::Idle { next_due: None }, "{name}: all rest");
+        assert_eq!(job(store, 100).await.wallet, Wallet::new("c", "1"), "{name}");
+        fresh.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn wallets_that_were_never_asked_for_come_first_and_those_that_failed_last() {
+    for fresh in stores::fresh().await {
+        let (store, name) = (&fresh.store, fresh.name);
+        store.commit(&step(None, 1, &[("failed", 9), ("told", 8), ("limited", 7), ("old", 6)])).await.unwrap();
+        let [failed, told, limited, old] =
+            [job(store, 100).await, job(store, 100).await, job(store, 100).await, job(store, 100).await];
+        let to = |due_at, asked_at: Option<u64>| {
+            let failure = asked_at.map(|_| Failure::Unavailable);
+            Postponement { due_at, attempts: u32::from(asked_at.is_some()), asked_at, failure }
+        };
+        store.postpone(&failed, &to(200, Some(101))).await.unwrap();
+        store.postpone(&limited, &to(200, None)).await.unwrap();
+        for (job, taken_at) in [(told, 103), (old, 102)] {
+            let refresh = refresh(store, job, "mock", taken_at, &[("coin", 1)]).await;
+            store.replace(&refresh).await.unwrap();
+        }
+        store.commit(&step(Some(1), 2, &[("told", 20), ("old", 19), ("new", 1)])).await.unwrap();
+        let mut taken = vec![];
+        while let Taken::Job(job) = store.take(200, 50, &[]).await.unwrap() {
+            taken.push(job.wallet.address.to_string());
+        }
+        assert_eq!(taken, ["limited", "new", "old", "told", "failed"], "{name}");
         fresh.remove().await;
     }
 }
@@ -209,7 +286,7 @@ async fn a_snapshot_replaces_its_providers_balances_and_publishes_the_changes() 
         let first = refresh(store, job(store, 100).await, "mock", 100, &[("coin", 4), ("spam", 1)]).await;
         assert_eq!(store.replace(&first).await.unwrap(), Replaced::Done, "{name}");
         assert_eq!(store.replace(&first).await.unwrap(), Replaced::Lost, "{name}: the job is ended");
-        assert_eq!(store.take(9999, 50).await.unwrap(), Taken::Idle { next_due: None }, "{name}");
+        assert_eq!(store.take(9999, 50, &[]).await.unwrap(), Taken::Idle { next_due: None }, "{name}");
 
         store.commit(&step(Some(1), 2, &[("0xa", 2)])).await.unwrap();
         let other = refresh(store, job(store, 200).await, "other", 200, &[("usd", 8)]).await;
@@ -231,7 +308,7 @@ async fn a_snapshot_replaces_its_providers_balances_and_publishes_the_changes() 
             .iter()
             .map(|c| (c.asset.as_str(), c.before.as_str(), c.after.as_str(), c.spam))
             .collect();
-        assert_eq!(changes, [("coin", "4", "6", false), ("spam", "1", "0", true)], "{name}");
+        assert_eq!(changes, [("coin", "4", "6", Some(false)), ("spam", "1", "0", Some(true))], "{name}");
         assert_eq!(outgoing[2].message.key, "mock/0xa", "{name}");
         store.sent(&[outgoing[0].id, outgoing[1].id]).await.unwrap();
         let left = store.outgoing(10).await.unwrap();
@@ -255,7 +332,7 @@ async fn a_trade_during_a_refresh_makes_the_wallet_wait_again_and_a_lost_lease_c
         store.commit(&step(Some(2), 3, &[("0xa", 3)])).await.unwrap();
         let refresh = refresh(store, quick, "mock", 150, &[("coin", 2)]).await;
         assert_eq!(store.replace(&refresh).await.unwrap(), Replaced::Done, "{name}");
-        assert_eq!(store.take(249, 50).await.unwrap(), Taken::Idle { next_due: Some(250) }, "{name}: waits again");
+        assert_eq!(store.take(249, 50, &[]).await.unwrap(), Taken::Idle { next_due: Some(250) }, "{name}: waits again");
         assert_eq!(job(store, 250).await.generation, 3, "{name}");
         fresh.remove().await;
     }
@@ -267,13 +344,24 @@ async fn the_largest_amounts_and_the_longest_lists_are_stored_exactly() {
         let (store, name) = (&fresh.store, fresh.name);
         store.commit(&step(None, 1, &[("0xa", 1)])).await.unwrap();
         let mut snapshot = Snapshot::default();
-        snapshot.add(balance("all", Raw::MAX)).unwrap();
+        snapshot.add(balance("all", Raw::MAX));
+        for asset in ["unknown", "verified"] {
+            snapshot.add(balance(asset, Raw::from(1)));
+        }
         for number in 0..1500 {
-            snapshot.add(balance(&format!("coin{number:04}"), Raw::from(number + 1))).unwrap();
+            snapshot.add(balance(&format!("coin{number:04}"), Raw::from(number + 1)));
         }
         let changes = balance_changes(&[], &snapshot);
         let job = job(store, 100).await;
-        let refresh = Refresh { job, provider: "mock", taken_at: 100, snapshot, changes, again_at: 0 };
+        let refresh = Refresh {
+            job,
+            provider: "mock",
+            taken_at: 100,
+            snapshot,
+            changes,
+            is_completeness_news: false,
+            again_at: 0,
+        };
         store.replace(&refresh).await.unwrap();
         let rows = store.balances_from(&wallet("0xa"), "mock").await.unwrap();
         assert!(rows.iter().eq(refresh.snapshot.balances()), "{name}");
@@ -281,6 +369,41 @@ async fn the_largest_amounts_and_the_longest_lists_are_stored_exactly() {
         assert_eq!(outgoing.len(), 2, "{name}: split into messages that fit into a record");
         assert_ne!(outgoing[0].message.event_id, outgoing[1].message.event_id, "{name}");
         assert!(outgoing.iter().all(|outgoing| outgoing.message.payload.len() < 512 * 1024), "{name}");
+        fresh.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_out_is_stored_with_the_balances_that_are_kept() {
+    for fresh in stores::fresh().await {
+        let (store, name) = (&fresh.store, fresh.name);
+        store.commit(&step(None, 1, &[("0xa", 1)])).await.unwrap();
+        let first = refresh(store, job(store, 100).await, "mock", 100, &[("broken", 4), ("coin", 1)]).await;
+        store.replace(&first).await.unwrap();
+        assert_eq!(store.shown(&wallet("0xa")).await.unwrap().left_out, None, "{name}");
+
+        store.commit(&step(Some(1), 2, &[("0xa", 2)])).await.unwrap();
+        let mut second = refresh(store, job(store, 200).await, "mock", 200, &[("coin", 1)]).await;
+        second.snapshot.leave_out_balance("broken".to_owned(), "no answer".to_owned());
+        second.snapshot.keep_untold(&store.shown(&wallet("0xa")).await.unwrap().balances);
+        (second.changes, second.is_completeness_news) = (vec![], true);
+        store.replace(&second).await.unwrap();
+        let shown = store.shown(&wallet("0xa")).await.unwrap();
+        assert_eq!(shown.left_out.as_ref(), second.snapshot.left_out(), "{name}");
+        let kept: Vec<_> = shown.balances.iter().map(|one| (one.asset.as_str(), one.raw.to(), one.kept)).collect();
+        assert_eq!(kept, [("broken", 4_u64, true), ("coin", 1, false)], "{name}");
+        let drift = store.drift(&wallet("0xa")).await.unwrap();
+        assert_eq!(drift.iter().map(|one| one.asset.as_str()).collect::<Vec<_>>(), ["coin"], "{name}");
+        let outgoing = store.outgoing(10).await.unwrap();
+        let told = wire::v1::portfolio::decode(&outgoing[1].message.payload).unwrap();
+        assert_eq!((told.incomplete, told.left_out, told.changes.len()), (true, Some(1), 0), "{name}");
+
+        store.commit(&step(Some(2), 3, &[("0xa", 3)])).await.unwrap();
+        let third = refresh(store, job(store, 300).await, "mock", 300, &[("coin", 1)]).await;
+        store.replace(&third).await.unwrap();
+        let shown = store.shown(&wallet("0xa")).await.unwrap();
+        assert_eq!(shown.left_out, None, "{name}");
+        assert!(shown.balances.iter().all(|one| !one.kept), "{name}");
         fresh.remove().await;
     }
 }
@@ -313,7 +436,7 @@ async fn two_workers_never_hold_the_same_wallet() {
         let store = fresh.store.clone();
         workers.spawn(async move {
             let mut taken = vec![];
-            while let Taken::Job(job) = store.take(100, 50_000).await.unwrap() {
+            while let Taken::Job(job) = store.take(100, 50_000, &[]).await.unwrap() {
                 taken.push(job.wallet);
             }
             taken

@@ -4,7 +4,8 @@ use crate::stores;
 use portfolio::settings::Database;
 use portfolio::store::Store;
 use portfolio_domain::{
-    Balance, Holdings, Ledger, Queue, Refresh, Snapshot, Step, Taken, TouchedWallet, Wallet, WalletFacts,
+    Balance, Decoration, Failure, Holdings, Ledger, Queue, Refresh, Snapshot, Step, Taken, TouchedWallet, Wallet,
+    WalletFacts,
 };
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, PgConnection, SqliteConnection};
@@ -24,30 +25,32 @@ async fn fill(store: &Store) {
         let from = next.checked_sub(1).map(|last| last + 1);
         let step = Step { partition, from, next: next + 1, companions: vec![], facts, due_at: 0, max_queued: 9 };
         store.commit(&step).await.unwrap();
-        while let Taken::Job(job) = store.take(1, 1000).await.unwrap() {
+        while let Taken::Job(job) = store.take(1, 1000, &[]).await.unwrap() {
             if job.wallet == wallets[1] {
-                store.abandon(&job).await.unwrap();
+                store.abandon(&job, Failure::WalletRejected).await.unwrap();
                 continue;
             }
             let mut snapshot = Snapshot::default();
             for asset in &assets {
                 let raw = Raw::from(10_u64.pow(19) - 1);
-                let balance = Balance { asset: (*asset).to_owned(), symbol: None, decimals: Some(18), raw, spam: true };
-                snapshot.add(balance).unwrap();
+                let decoration = Decoration { decimals: Some(18), spam: Some(true), ..Decoration::default() };
+                snapshot.add(Balance { asset: (*asset).to_owned(), raw, decoration, kept: false });
             }
-            let refresh = Refresh { job, provider, taken_at: 10 + next, snapshot, changes: vec![], again_at: 0 };
+            let (taken_at, changes) = (10 + next, vec![]);
+            let refresh =
+                Refresh { job, provider, taken_at, snapshot, changes, is_completeness_news: false, again_at: 0 };
             store.replace(&refresh).await.unwrap();
         }
     }
 }
 
 type BalanceLine = (String, String, String, Option<String>, Option<i16>, String, bool, String, i64);
-type WalletLine = (String, String, Option<String>, Option<i64>, i64);
+type WalletLine = (String, String, Option<String>, Option<i64>, i64, Option<String>);
 
 const SELECT_BALANCES: &str =
     "SELECT chain, address, asset, symbol, decimals, raw, spam, provider, taken_at FROM portfolio.balances_v1";
 const SELECT_WALLETS: &str =
-    "SELECT chain, address, provider, taken_at, last_trade_at FROM portfolio.wallets_v1 ORDER BY address";
+    "SELECT chain, address, provider, taken_at, last_trade_at, failure FROM portfolio.wallets_v1 ORDER BY address";
 const SELECT_READ_POSITIONS: &str = "SELECT log, CAST(partition AS bigint), next FROM portfolio.read_positions_v1";
 
 fn check_views(balances: &[BalanceLine], wallets: &[WalletLine], positions: &[(String, i64, i64)]) {
@@ -55,8 +58,8 @@ fn check_views(balances: &[BalanceLine], wallets: &[WalletLine], positions: &[(S
     let raw = text("9999999999999999999");
     let expected = (text("mock"), text("0xa"), text("coin"), None, Some(18), raw, true, text("second"), 12);
     assert_eq!(balances, [expected]);
-    let refreshed = (text("mock"), text("0xa"), Some(text("second")), Some(12), 7);
-    assert_eq!(wallets, [refreshed, (text("mock"), text("0xb"), None, None, 7)]);
+    let refreshed = (text("mock"), text("0xa"), Some(text("second")), Some(12), 7, None);
+    assert_eq!(wallets, [refreshed, (text("mock"), text("0xb"), None, None, 7, Some(text("wallet-rejected")))]);
     assert_eq!(positions, [(text("trades.executed.v1"), 0, 3)]);
 }
 

@@ -17,11 +17,20 @@ pub struct PortfolioUpdated {
     pub provider: String,
     /// When the snapshot was taken, milliseconds since the Unix epoch.
     pub taken_at: u64,
-    /// The balances that differ from the snapshot before.
+    /// Whether balances are left out that the provider could not tell; their last ones are `kept`.
+    #[serde(default)]
+    pub incomplete: bool,
+    /// How many rows of the provider's response were left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<u32>,
+    /// Why the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete_reason: Option<String>,
+    /// What differs from the snapshot before: a balance, or what is said of one.
     pub changes: Vec<BalanceChange>,
 }
 
-/// A balance that changed. Amounts are decimal texts in the asset's smallest unit.
+/// A balance that changed, or of which something else is said. Amounts are decimal texts in the asset's smallest unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BalanceChange {
@@ -37,8 +46,15 @@ pub struct BalanceChange {
     pub before: String,
     /// Now; `0` when it vanished.
     pub after: String,
-    /// Whether the provider calls it spam.
-    pub spam: bool,
+    /// Whether a provider calls it spam; null where none has told.
+    #[serde(default)]
+    pub spam: Option<bool>,
+    /// Whether a provider calls its contract verified; null where none has told.
+    #[serde(default)]
+    pub verified: Option<bool>,
+    /// The provider could not tell the balance: `after` is the last one that was told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
 }
 
 /// The message's JSON.

@@ -1,55 +1,31 @@
-//! The responses of Alchemy; every row is checked before any of them counts.
+//! The responses of Alchemy; a row that cannot be told is left out.
 //!
 //! Alchemy's reference says that `data` is a list; its responses have `data.tokens` and `data.pageKey`. Both are read.
 
-use crate::provider::assembly::SnapshotAssembly;
-use crate::provider::{is_evm_address, is_solana_address, parse_decimals};
-use portfolio_domain::wallet::clean_symbol;
-use portfolio_domain::{Balance, Snapshot};
+use crate::names::NativeContracts;
+use crate::provider::assembly::{SnapshotAssembly, TokenRow};
+use crate::provider::row::ResponseRow;
+use crate::provider::{NATIVE_ADDRESS, ZERO_ADDRESS, is_evm_address, is_solana_address};
+use portfolio_domain::Snapshot;
 use serde::Deserialize;
 use serde_json::Value;
-use tape::Raw;
 
 #[derive(Deserialize)]
 struct TokensResponse {
     data: TokensData,
 }
 
+/// The rows are checked one by one.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum TokensData {
-    List(Vec<TokenRow>),
+    List(Vec<Value>),
     #[serde(rename_all = "camelCase")]
     Page {
-        tokens: Vec<TokenRow>,
+        tokens: Vec<Value>,
         #[serde(default)]
         page_key: Option<String>,
     },
-}
-
-/// What the wallet holds of one token. Fields that we do not use, such as prices, are not checked.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct TokenRow {
-    address: String,
-    network: String,
-    /// None for the native asset.
-    token_address: Option<String>,
-    #[serde(default)]
-    token_balance: Option<String>,
-    #[serde(default)]
-    token_metadata: Option<TokenMetadata>,
-    /// Set in a row that Alchemy failed to fill.
-    #[serde(default)]
-    error: Option<Value>,
-}
-
-#[derive(Default, Deserialize)]
-struct TokenMetadata {
-    #[serde(default)]
-    symbol: Option<String>,
-    #[serde(default)]
-    decimals: Value,
 }
 
 /// The pages read so far.
@@ -60,13 +36,12 @@ pub(super) struct TokenList<'a> {
 }
 
 impl<'a> TokenList<'a> {
-    /// An empty list of this wallet. `wrapped_native` is the contract whose address the native asset has, where the
-    /// chain names one.
-    pub(super) fn new(address: &'a str, network: &'a str, wrapped_native: Option<String>) -> Self {
-        Self { address, network, assembly: SnapshotAssembly::new(wrapped_native) }
+    /// An empty list of this wallet.
+    pub(super) fn new(address: &'a str, network: &'a str, contracts: NativeContracts) -> Self {
+        Self { address, network, assembly: SnapshotAssembly::new(contracts) }
     }
 
-    /// Adds the rows of a page, or names the row that is not valid. Returns the key of the next page, if there is one.
+    /// Adds the rows of a page. Returns the key of the next page, if there is one.
     pub(super) fn add_page(&mut self, body: &[u8]) -> Result<Option<String>, String> {
         let response: TokensResponse =
             serde_json::from_slice(body).map_err(|error| format!("it is not what is documented: {error}"))?;
@@ -74,8 +49,9 @@ impl<'a> TokenList<'a> {
             TokensData::List(rows) => (rows, None),
             TokensData::Page { tokens, page_key } => (tokens, page_key),
         };
-        for (at, row) in rows.into_iter().enumerate() {
-            self.add_row(&format!("tokens[{at}]"), row)?;
+        self.assembly.next_page();
+        for (at, row) in rows.iter().enumerate() {
+            self.add_row(&ResponseRow::new(&format!("tokens[{at}]"), row))?;
         }
         Ok(next.filter(|key| !key.is_empty()))
     }
@@ -85,96 +61,164 @@ impl<'a> TokenList<'a> {
         self.assembly.into_snapshot()
     }
 
-    fn add_row(&mut self, place: &str, row: TokenRow) -> Result<(), String> {
-        if !row.address.eq_ignore_ascii_case(self.address) || row.network != self.network {
-            return Err(format!("field `{place}` belongs to another wallet: {} on {}", row.address, row.network));
-        }
-        if let Some(error) = row.error.filter(|error| !error.is_null()) {
-            return Err(format!("Alchemy could not fill field `{place}`: {error}"));
-        }
-        let balance = row.token_balance.ok_or_else(|| format!("field `{place}.tokenBalance` must be given"))?;
-        let raw = parse_balance(&format!("{place}.tokenBalance"), &balance)?;
-        let token_address = row.token_address.filter(|token| !token.is_empty());
-        let asset = match &token_address {
-            None => self.assembly.native_asset(),
-            Some(token) if is_solana_address(token) => token.clone(),
-            Some(token) if is_evm_address(&token.to_lowercase()) => token.to_lowercase(),
-            Some(_) => return Err(format!("field `{place}.tokenAddress` must be an address")),
-        };
-        // Native and wrapped may be one asset, but a row of the one does not repeat a row of the other.
-        let token = if token_address.is_some() { &asset } else { NATIVE_TOKEN };
-        // Alchemy lists every token that the wallet ever held, those of which it holds none any more included.
-        if self.assembly.is_repeated(token, raw)? || raw == Raw::ZERO {
+    fn add_row(&mut self, row: &ResponseRow) -> Result<(), String> {
+        self.check_owner(row)?;
+        let token = self.token_of_row(row);
+        if let Some(reason) = row.not_fungible() {
+            self.assembly.leave_out_row(token.ok().map(|(_, asset)| asset), reason);
             return Ok(());
         }
-        let metadata = row.token_metadata.unwrap_or_default();
-        let symbol = metadata.symbol.as_deref().and_then(clean_symbol);
-        self.assembly.add(Balance { asset, symbol, decimals: parse_decimals(&metadata.decimals), raw, spam: false })
+        let (token, asset) = match token {
+            Ok(token) => token,
+            Err(reason) => {
+                self.assembly.leave_out_unnamed(reason);
+                return Ok(());
+            }
+        };
+        if token == ZERO_ADDRESS {
+            let reason = row.invalid("tokenAddress", "null for the native asset, else the address of a contract");
+            self.assembly.leave_out_row(Some(asset), reason);
+            return Ok(());
+        }
+        let raw = match row.field("error") {
+            Some(error) => Err(format!("Alchemy could not fill the row: {}", shorten(&error.to_string()))),
+            None => row.amount("tokenBalance"),
+        };
+        let decoration = row.inner("tokenMetadata").decoration("possibleSpam", "verified");
+        let is_native = token == NATIVE_TOKEN;
+        self.assembly.add(TokenRow { token: &token, is_native, raw, decoration })
+    }
+
+    /// A row of another wallet or network means that the whole response is not ours.
+    fn check_owner(&self, row: &ResponseRow) -> Result<(), String> {
+        let (address, network) = (row.text("address"), row.text("network"));
+        let is_other = address.is_some_and(|address| !address.eq_ignore_ascii_case(self.address))
+            || network.is_some_and(|network| network != self.network);
+        if is_other {
+            let [address, network] = [address, network].map(|text| shorten(text.unwrap_or("?")));
+            return Err(format!("it has a row of another wallet: {address} on {network}"));
+        }
+        Ok(())
+    }
+
+    /// The row's token as it is named in the response, and as an asset. The error is a reason.
+    fn token_of_row(&self, row: &ResponseRow) -> Result<(String, String), String> {
+        for owner in ["address", "network"] {
+            row.text(owner).ok_or_else(|| row.invalid(owner, "that of the wallet"))?;
+        }
+        let token = match row.field("tokenAddress").map(Value::as_str) {
+            None | Some(Some("")) => NATIVE_TOKEN.to_owned(),
+            Some(Some(token)) if is_solana_address(token) => token.to_owned(),
+            Some(token) => token.unwrap_or_default().to_lowercase(),
+        };
+        let asset = match token.as_str() {
+            NATIVE_TOKEN | NATIVE_ADDRESS => return Ok((NATIVE_TOKEN.to_owned(), self.assembly.native_asset())),
+            ZERO_ADDRESS => self.assembly.native_asset(),
+            token if is_evm_address(token) || is_solana_address(token) => token.to_owned(),
+            _ => return Err(row.invalid("tokenAddress", "an address")),
+        };
+        Ok((token, asset))
     }
 }
 
 /// Stands for the native asset, whose row has no token address.
 const NATIVE_TOKEN: &str = "native";
+const MAX_SHOWN_CHARS: usize = 80;
 
-/// Parses a balance in hexadecimal, as on EVM chains, or in decimal digits.
-fn parse_balance(field: &str, text: &str) -> Result<Raw, String> {
-    let Some(hex) = text.strip_prefix("0x") else {
-        return wire::check::raw(field, text).map_err(|error| error.to_string());
-    };
-    let invalid = || format!("field `{field}` must be a number of at most 256 bits");
-    if hex.is_empty() || hex.len() > 64 || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return Err(invalid());
-    }
-    Raw::from_str_radix(hex, 16).map_err(|_| invalid())
+fn shorten(text: &str) -> String {
+    text.chars().filter(|c| matches!(c, ' '..='~')).take(MAX_SHOWN_CHARS).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     const WALLET: &str = "0x9e9fbde7c7a83c43913bddc8779158f1368f0413";
     const TOKEN: &str = "0x00000000000000000000000000000000000000aA";
+    const GOOD: &str = "0x00000000000000000000000000000000000000bb";
 
-    fn row(token: &str, balance: &str) -> String {
-        format!(
-            r#"{{"address": "{WALLET}", "network": "eth-mainnet", "tokenAddress": {token}, "tokenBalance": "{balance}"}}"#
-        )
+    fn row(token: Option<&str>, balance: &str) -> Value {
+        json!({"address": WALLET, "network": "eth-mainnet", "tokenAddress": token, "tokenBalance": balance})
     }
 
-    fn read_list(rows: &[String], wrapped_native: Option<&str>) -> Result<Vec<String>, String> {
-        let mut list = TokenList::new(WALLET, "eth-mainnet", wrapped_native.map(str::to_owned));
-        list.add_page(format!(r#"{{"data": {{"tokens": [{}], "pageKey": null}}}}"#, rows.join(",")).as_bytes())?;
-        Ok(list.into_snapshot().balances().map(|balance| format!("{} {}", balance.asset, balance.raw)).collect())
+    fn with(mut row: Value, field: &str, value: Value) -> Value {
+        row[field] = value;
+        row
+    }
+
+    fn read_list(rows: &[Value], wrapped_native: Option<&str>) -> Result<Snapshot, String> {
+        let wrapped = wrapped_native.map(str::to_owned);
+        let contracts = NativeContracts { wrapped, ..NativeContracts::default() };
+        let mut list = TokenList::new(WALLET, "eth-mainnet", contracts);
+        list.add_page(json!({"data": {"tokens": rows, "pageKey": null}}).to_string().as_bytes())?;
+        Ok(list.into_snapshot())
+    }
+
+    fn shown(snapshot: &Snapshot) -> Vec<String> {
+        snapshot.balances().map(|balance| format!("{} {}", balance.asset, balance.raw)).collect()
     }
 
     #[test]
     fn native_has_the_wrapped_address_and_adds_up_with_it() {
-        let rows = [row("null", "0x5"), row(&format!("\"{TOKEN}\""), "0x0a")];
+        let rows = [row(None, "0x5"), row(Some(TOKEN), "0x0a")];
         let wrapped = TOKEN.to_lowercase();
-        assert_eq!(read_list(&rows, Some(&wrapped)).unwrap(), [format!("{wrapped} 15")]);
-        assert_eq!(read_list(&rows, None).unwrap(), [format!("{wrapped} 10"), "native 5".to_owned()]);
-        assert_eq!(read_list(&[row("null", "0x0")], None).unwrap(), [] as [&str; 0], "a balance of zero is left out");
+        assert_eq!(shown(&read_list(&rows, Some(&wrapped)).unwrap()), [format!("{wrapped} 15")]);
+        assert_eq!(shown(&read_list(&rows, None).unwrap()), [format!("{wrapped} 10"), "native 5".to_owned()]);
+        let nothing = read_list(&[row(None, "0x0")], None).unwrap();
+        assert_eq!(shown(&nothing), [] as [&str; 0], "a balance of zero is left out");
     }
 
     #[test]
-    fn an_invalid_row_is_refused_with_the_name_of_its_field() {
-        let token = format!("\"{TOKEN}\"");
-        let other = row(&token, "0x1").replace("eth-mainnet", "base-mainnet");
-        let failed = row(&token, "0x1").replace(r#""tokenBalance""#, r#""error": "no node", "tokenBalance""#);
+    fn a_row_that_cannot_be_told_is_left_out_and_the_rest_is_read() {
+        let token = || row(Some(TOKEN), "0x1");
         let cases = [
-            (row(&token, "0x"), "tokens[0].tokenBalance"),
-            (row(&token, &format!("0x1{}", "0".repeat(64))), "tokens[0].tokenBalance"),
-            (row(&token, "-1"), "tokens[0].tokenBalance"),
-            (row("\"0xa/../b\"", "0x1"), "tokens[0].tokenAddress"),
-            (other, "another wallet"),
-            (failed, "could not fill"),
-            ("{}".to_owned(), "not what is documented"),
+            (row(Some(TOKEN), "0x"), "tokens[1].tokenBalance"),
+            (row(Some(TOKEN), &format!("0x{}1{}", "0".repeat(63), "f".repeat(192))), "tokens[1].tokenBalance"),
+            (row(Some(TOKEN), "-1"), "tokens[1].tokenBalance"),
+            (row(Some(TOKEN), "1e+30"), "tokens[1].tokenBalance"),
+            (with(token(), "tokenBalance", Value::Null), "tokens[1].tokenBalance"),
+            (with(token(), "tokenBalance", json!(5)), "tokens[1].tokenBalance"),
+            (with(token(), "error", json!("execution reverted")), "could not fill"),
+            (with(token(), "tokenId", json!("7")), "tokenId"),
+            (row(Some("0xa/../b"), "0x1"), "tokens[1].tokenAddress"),
+            (with(token(), "tokenAddress", json!(7)), "tokens[1].tokenAddress"),
+            (row(Some(ZERO_ADDRESS), "0x7"), "tokens[1].tokenAddress"),
+            (json!({}), "tokens[1].address"),
+            (json!("row"), "tokens[1].address"),
         ];
-        for (json, named) in cases {
-            let reason = read_list(std::slice::from_ref(&json), None).unwrap_err();
-            assert!(reason.contains(named), "{json}: {reason}");
+        for (bad, named) in cases {
+            let snapshot = read_list(&[row(Some(GOOD), "0x5"), bad.clone()], None).unwrap();
+            assert_eq!(shown(&snapshot), [format!("{GOOD} 5")], "{bad}");
+            let left_out = snapshot.left_out().unwrap();
+            assert!(left_out.rows == 1 && left_out.reason.contains(named), "{bad}: {left_out:?}");
         }
-        let twice = [row(&token, "0x1"), row(&token, "0x2")];
-        assert!(read_list(&twice, None).unwrap_err().contains("two balances"));
+    }
+
+    #[test]
+    fn a_native_balance_that_cannot_be_told_hides_no_part_of_its_sum() {
+        let wrapped = TOKEN.to_lowercase();
+        let snapshot = read_list(&[row(None, "0x"), row(Some(TOKEN), "0x2")], Some(&wrapped)).unwrap();
+        assert_eq!((shown(&snapshot), snapshot.left_out().unwrap().rows), (vec![], 1));
+    }
+
+    #[test]
+    fn a_token_with_two_balances_on_one_page_is_left_out() {
+        let twice = [row(Some(TOKEN), "0x1"), row(Some(TOKEN), "0x2"), row(Some(GOOD), "0x5")];
+        let snapshot = read_list(&twice, None).unwrap();
+        assert_eq!(shown(&snapshot), [format!("{GOOD} 5")]);
+        assert!(snapshot.left_out().unwrap().reason.contains("two balances"));
+    }
+
+    #[test]
+    fn a_response_of_another_wallet_or_shape_is_refused() {
+        let other = with(row(Some(TOKEN), "0x1"), "network", json!("base-mainnet"));
+        assert!(read_list(&[other], None).unwrap_err().contains("another wallet"));
+        for body in ["{}", "[]", r#"{"data": {}}"#, r#"{"data": {"tokens": {}}}"#, "<html>"] {
+            let refused = TokenList::new(WALLET, "eth-mainnet", NativeContracts::default())
+                .add_page(body.as_bytes())
+                .unwrap_err();
+            assert!(refused.contains("not what is documented"), "{body}: {refused}");
+        }
     }
 }

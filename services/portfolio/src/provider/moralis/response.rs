@@ -1,35 +1,21 @@
-//! The responses of Moralis for EVM chains; every row is checked before any of them counts.
+//! The responses of Moralis for EVM chains; a row that cannot be told is left out.
 
-use crate::provider::assembly::SnapshotAssembly;
-use crate::provider::{is_evm_address, parse_decimals};
-use portfolio_domain::wallet::clean_symbol;
-use portfolio_domain::{Balance, Snapshot};
+use crate::names::NativeContracts;
+use crate::provider::assembly::{SnapshotAssembly, TokenRow};
+use crate::provider::row::ResponseRow;
+use crate::provider::{NATIVE_ADDRESS, ZERO_ADDRESS, is_evm_address};
+use portfolio_domain::Snapshot;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// One page of the list.
+/// One page of the list; its rows are checked one by one.
 #[derive(Debug, Deserialize)]
 pub(super) struct TokenPage {
     #[serde(rename = "result")]
-    rows: Vec<TokenRow>,
+    rows: Vec<Value>,
     /// The key of the next page; none or empty on the last one.
     #[serde(default)]
     pub(super) cursor: Option<String>,
-}
-
-/// What the wallet holds of one token. Fields that we do not use, such as prices, are not checked.
-#[derive(Debug, Deserialize)]
-struct TokenRow {
-    token_address: String,
-    balance: String,
-    #[serde(default)]
-    symbol: Option<String>,
-    #[serde(default)]
-    decimals: Value,
-    #[serde(default)]
-    possible_spam: Option<bool>,
-    #[serde(default)]
-    native_token: Option<bool>,
 }
 
 /// Parses a response: an object with a cursor or, from older endpoints, the whole list at once.
@@ -51,20 +37,18 @@ pub(super) struct TokenList {
     assembly: SnapshotAssembly,
 }
 
-/// The address under which Moralis lists the native asset.
-const NATIVE_ASSET_ADDRESS: &str = "0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee";
-
 impl TokenList {
-    /// An empty list. `wrapped_native` is the contract whose address the native asset has, where the chain names one.
-    pub(super) fn new(wrapped_native: Option<String>) -> Self {
-        Self { assembly: SnapshotAssembly::new(wrapped_native) }
+    /// An empty list.
+    pub(super) fn new(contracts: NativeContracts) -> Self {
+        Self { assembly: SnapshotAssembly::new(contracts) }
     }
 
-    /// Adds the rows of a page, or names the row that is not valid. Returns the key of the next page, if there is one.
+    /// Adds the rows of a page. Returns the key of the next page, if there is one.
     pub(super) fn add_page(&mut self, body: &[u8]) -> Result<Option<String>, String> {
         let page = parse_page(body)?;
+        self.assembly.next_page();
         for (at, row) in page.rows.iter().enumerate() {
-            self.add_row(&format!("result[{at}]"), row)?;
+            self.add_row(&ResponseRow::new(&format!("result[{at}]"), row))?;
         }
         Ok(page.cursor)
     }
@@ -74,76 +58,100 @@ impl TokenList {
         self.assembly.into_snapshot()
     }
 
-    fn add_row(&mut self, place: &str, row: &TokenRow) -> Result<(), String> {
-        let token = row.token_address.to_lowercase();
-        if !is_evm_address(&token) {
-            return Err(format!("field `{place}.token_address` must be an address"));
+    fn add_row(&mut self, row: &ResponseRow) -> Result<(), String> {
+        let token = row.text("token_address").unwrap_or_default().to_lowercase();
+        let is_native = row.flag("native_token") == Some(true) || token == NATIVE_ADDRESS;
+        let asset = if is_native || token == ZERO_ADDRESS { self.assembly.native_asset() } else { token.clone() };
+        let is_named = is_native || is_evm_address(&token);
+        if let Some(reason) = row.not_fungible() {
+            self.assembly.leave_out_row(is_named.then_some(asset), reason);
+        } else if !is_named {
+            self.assembly.leave_out_unnamed(row.invalid("token_address", "an address"));
+        } else if token == ZERO_ADDRESS && !is_native {
+            self.assembly.leave_out_row(Some(asset), row.invalid("token_address", "the address of a contract"));
+        } else {
+            let (raw, decoration) = (row.amount("balance"), row.decoration("possible_spam", "verified_contract"));
+            self.assembly.add(TokenRow { token: &token, is_native, raw, decoration })?;
         }
-        let raw = wire::check::raw(&format!("{place}.balance"), &row.balance).map_err(|error| error.to_string())?;
-        if self.assembly.is_repeated(&token, raw)? {
-            return Ok(());
-        }
-        let is_native = row.native_token == Some(true) || token == NATIVE_ASSET_ADDRESS;
-        let asset = if is_native { self.assembly.native_asset() } else { token };
-        let symbol = row.symbol.as_deref().and_then(clean_symbol);
-        let spam = row.possible_spam.unwrap_or(false);
-        self.assembly.add(Balance { asset, symbol, decimals: parse_decimals(&row.decimals), raw, spam })
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     const A: &str = "0x00000000000000000000000000000000000000aA";
+    const GOOD: &str = "0x00000000000000000000000000000000000000bb";
 
-    fn read_list(json: &str, wrapped_native: Option<&str>) -> Result<Vec<(String, String, bool)>, String> {
-        let mut list = TokenList::new(wrapped_native.map(str::to_owned));
-        list.add_page(json.as_bytes())?;
-        let row = |balance: &Balance| (balance.asset.clone(), balance.raw.to_string(), balance.spam);
-        Ok(list.into_snapshot().balances().map(row).collect())
+    fn read_list(body: &Value, wrapped_native: Option<&str>) -> Result<Snapshot, String> {
+        let wrapped = wrapped_native.map(str::to_owned);
+        let mut list = TokenList::new(NativeContracts { wrapped, ..NativeContracts::default() });
+        list.add_page(body.to_string().as_bytes())?;
+        Ok(list.into_snapshot())
+    }
+
+    fn shown(snapshot: &Snapshot) -> Vec<String> {
+        snapshot.balances().map(|one| format!("{} {} {:?}", one.asset, one.raw, one.decoration.spam)).collect()
     }
 
     #[test]
     fn native_has_the_wrapped_address_and_adds_up_with_it() {
-        let json = format!(
-            r#"{{"cursor": null, "page": 0, "result": [
-                {{"token_address": "{NATIVE_ASSET_ADDRESS}", "balance": "5", "native_token": true, "total_supply": null}},
-                {{"token_address": "{A}", "balance": "2", "possible_spam": false, "usd_price": null}}]}}"#
-        );
+        let body = json!({"cursor": null, "page": 0, "result": [
+            {"token_address": NATIVE_ADDRESS, "balance": "5", "native_token": true, "total_supply": null},
+            {"token_address": A, "balance": "2", "possible_spam": false, "usd_price": null}]});
         let wrapped = A.to_lowercase();
-        assert_eq!(read_list(&json, Some(&wrapped)).unwrap(), [(wrapped.clone(), "7".to_owned(), false)]);
-        let apart = [(wrapped, "2".to_owned(), false), ("native".to_owned(), "5".to_owned(), false)];
-        assert_eq!(read_list(&json, None).unwrap(), apart);
+        assert_eq!(shown(&read_list(&body, Some(&wrapped)).unwrap()), [format!("{wrapped} 7 Some(false)")]);
+        let apart = [format!("{wrapped} 2 Some(false)"), "native 5 None".to_owned()];
+        assert_eq!(shown(&read_list(&body, None).unwrap()), apart);
     }
 
     #[test]
-    fn an_invalid_row_is_refused_with_the_name_of_its_field() {
-        let row = |fields: &str| format!(r#"{{"result": [{{{fields}}}]}}"#);
+    fn a_row_that_cannot_be_told_is_left_out_and_the_rest_is_read() {
+        let token = |balance: Value| json!({"token_address": A, "balance": balance});
         let cases = [
-            (row(&format!(r#""token_address": "{A}", "balance": "-1""#)), "result[0].balance"),
-            (row(&format!(r#""token_address": "{A}", "balance": "1.5""#)), "result[0].balance"),
-            (row(&format!(r#""token_address": "{A}", "balance": 5"#)), "invalid type"),
-            (row(&format!(r#""token_address": "{A}""#)), "balance"),
-            (row(r#""token_address": "0xa/../b", "balance": "1""#), "result[0].token_address"),
-            (r#"{"message": "fine"}"#.to_owned(), "result"),
-            (r#"{"result": [{"tok"#.to_owned(), "EOF"),
-            ("<html>".to_owned(), "not what is documented"),
+            (token(json!("-1")), "result[1].balance"),
+            (token(json!("1.5")), "result[1].balance"),
+            (token(json!("1e+30")), "result[1].balance"),
+            (token(json!("0x")), "result[1].balance"),
+            (token(json!(5)), "result[1].balance"),
+            (token(Value::Null), "result[1].balance"),
+            (json!({"token_address": A}), "result[1].balance"),
+            (json!({"token_address": A, "token_id": "7", "amount": "1", "contract_type": "ERC721"}), "token_id"),
+            (json!({"token_address": "0xa/../b", "balance": "1"}), "result[1].token_address"),
+            (json!({"token_address": null, "balance": "1"}), "result[1].token_address"),
+            (json!({"token_address": ZERO_ADDRESS, "balance": "7"}), "result[1].token_address"),
+            (json!(null), "result[1].token_address"),
         ];
-        for (json, named) in cases {
-            let reason = read_list(&json, None).unwrap_err();
-            assert!(reason.contains(named), "{json}: {reason}");
+        for (bad, named) in cases {
+            let good = json!({"token_address": GOOD, "balance": "5", "symbol": 12, "possible_spam": "true"});
+            let snapshot = read_list(&json!({"result": [good, bad]}), None).unwrap();
+            assert_eq!(shown(&snapshot), [format!("{GOOD} 5 None")], "{bad}");
+            let left_out = snapshot.left_out().unwrap();
+            assert!(left_out.rows == 1 && left_out.reason.contains(named), "{bad}: {left_out:?}");
+        }
+    }
+
+    #[test]
+    fn a_response_of_another_shape_is_refused() {
+        for (body, named) in [
+            (r#"{"message": "fine"}"#, "result"),
+            (r#"{"result": [{"tok"#, "EOF"),
+            ("<html>", "not what is documented"),
+        ] {
+            let reason = TokenList::new(NativeContracts::default()).add_page(body.as_bytes()).unwrap_err();
+            assert!(reason.contains(named), "{body}: {reason}");
         }
     }
 
     #[test]
     fn a_repeated_token_must_have_the_same_balance() {
-        let twice = |second: &str| {
-            format!(
-                r#"[{{"token_address": "{A}", "balance": "1"}}, {{"token_address": "{A}", "balance": "{second}"}}]"#
-            )
-        };
-        assert_eq!(read_list(&twice("1"), None).unwrap().len(), 1);
-        assert!(read_list(&twice("2"), None).unwrap_err().contains("two balances"));
+        let one = |balance: &str| json!({"token_address": A, "balance": balance});
+        let once = read_list(&json!([one("1"), one("1")]), None).unwrap();
+        assert_eq!((shown(&once).len(), once.left_out()), (1, None));
+        let twice = read_list(&json!([one("1"), one("2")]), None).unwrap();
+        assert_eq!(shown(&twice), [] as [&str; 0]);
+        assert!(twice.left_out().unwrap().reason.contains("two balances"));
     }
 }

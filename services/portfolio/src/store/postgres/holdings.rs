@@ -2,40 +2,35 @@
 
 use super::PostgresStore;
 use crate::store::{
-    BalanceRow, DriftRow, NetRow, UpdateMessage, balance_from_row, drift_from_row, failed, net_from_row, signed,
-    unsigned,
+    BalanceRow, DriftRow, NetRow, UpdateMessage, balance_from_row, drift_from_row, failed, left_out_columns,
+    net_from_row, shown_from_rows, signed, unsigned,
 };
-use portfolio_domain::{AssetNet, Balance, Drift, Holdings, Refresh, Replaced, Wallet, drift_from_nets};
+use portfolio_domain::{AssetNet, Balance, Drift, Holdings, Refresh, Replaced, ShownSnapshot, Wallet, drift_from_nets};
 use sqlx::PgConnection;
 use tape::Unavailable;
 
 impl Holdings for PostgresStore {
-    async fn shown_balances(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
-        let newest_provider =
-            sqlx::query_scalar::<_, Option<String>>("SELECT provider FROM wallets WHERE chain = $1 AND address = $2")
-                .bind(&*wallet.chain)
-                .bind(&*wallet.address)
-                .fetch_optional(&self.0)
-                .await
-                .map_err(failed("read the provider of the newest snapshot"))?;
-        match newest_provider.flatten() {
-            Some(provider) => self.balances_from(wallet, &provider).await,
-            None => Ok(vec![]),
-        }
+    async fn shown(&self, wallet: &Wallet) -> Result<ShownSnapshot, Unavailable> {
+        let query =
+            sqlx::query_as("SELECT provider, left_out, left_out_reason FROM wallets WHERE chain = $1 AND address = $2");
+        let query = query.bind(&*wallet.chain).bind(&*wallet.address);
+        let row = query.fetch_optional(&self.0).await.map_err(failed("read the newest snapshot"))?;
+        let query = sqlx::query_as(
+            "SELECT provider, asset, symbol, decimals, raw::text, spam, verified, kept FROM balances
+             WHERE chain = $1 AND address = $2 ORDER BY taken_at DESC, provider, asset COLLATE \"C\"",
+        );
+        let query = query.bind(&*wallet.chain).bind(&*wallet.address);
+        shown_from_rows(row, query.fetch_all(&self.0).await.map_err(failed("read balances"))?)
     }
 
     async fn balances_from(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
-        let rows: Vec<BalanceRow> = sqlx::query_as(
-            "SELECT asset, symbol, decimals, raw::text, spam FROM balances
+        let query = sqlx::query_as(
+            "SELECT provider, asset, symbol, decimals, raw::text, spam, verified, kept FROM balances
              WHERE chain = $1 AND address = $2 AND provider = $3 ORDER BY asset COLLATE \"C\"",
-        )
-        .bind(&*wallet.chain)
-        .bind(&*wallet.address)
-        .bind(provider)
-        .fetch_all(&self.0)
-        .await
-        .map_err(failed("read balances"))?;
-        rows.into_iter().map(balance_from_row).collect()
+        );
+        let query = query.bind(&*wallet.chain).bind(&*wallet.address).bind(provider);
+        let rows: Vec<BalanceRow> = query.fetch_all(&self.0).await.map_err(failed("read balances"))?;
+        rows.into_iter().map(|row| Ok(balance_from_row(row)?.1)).collect()
     }
 
     async fn replace(&self, refresh: &Refresh) -> Result<Replaced, Unavailable> {
@@ -131,12 +126,13 @@ async fn end_job(connection: &mut PgConnection, refresh: &Refresh) -> Result<boo
             .bind(&*job.wallet.address)
     } else {
         sqlx::query(
-            "UPDATE queue SET due_at = $3, attempts = 0, lease = 0, leased_until = 0
+            "UPDATE queue SET due_at = $3, asked_at = $4, attempts = 0, lease = 0, leased_until = 0
              WHERE chain = $1 AND address = $2",
         )
         .bind(&*job.wallet.chain)
         .bind(&*job.wallet.address)
         .bind(signed(refresh.again_at))
+        .bind(signed(refresh.taken_at))
     };
     query.execute(connection).await?;
     Ok(true)
@@ -148,7 +144,7 @@ async fn replace_balances(connection: &mut PgConnection, refresh: &Refresh) -> R
     let balances: Vec<&Balance> = refresh.snapshot.balances().collect();
     let assets: Vec<&str> = balances.iter().map(|balance| balance.asset.as_str()).collect();
     sqlx::query(
-        "UPDATE balances SET raw = 0, taken_at = $4
+        "UPDATE balances SET raw = 0, kept = false, taken_at = $4
          WHERE chain = $1 AND address = $2 AND provider = $3 AND raw <> 0 AND NOT asset = ANY($5)",
     )
     .bind(&*wallet.chain)
@@ -159,31 +155,40 @@ async fn replace_balances(connection: &mut PgConnection, refresh: &Refresh) -> R
     .execute(&mut *connection)
     .await?;
     sqlx::query(
-        "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam)
-         SELECT $1, $2, $3, $4, asset, symbol, decimals, raw::numeric, spam
-         FROM UNNEST($5::text[], $6::text[], $7::smallint[], $8::text[], $9::boolean[])
-             AS t (asset, symbol, decimals, raw, spam)
+        "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam, verified, kept)
+         SELECT $1, $2, $3, $4, asset, symbol, decimals, raw::numeric, spam, verified, kept
+         FROM UNNEST($5::text[], $6::text[], $7::smallint[], $8::text[], $9::boolean[], $10::boolean[], $11::boolean[])
+             AS t (asset, symbol, decimals, raw, spam, verified, kept)
          ON CONFLICT (chain, address, provider, asset) DO UPDATE
          SET taken_at = EXCLUDED.taken_at, symbol = EXCLUDED.symbol, decimals = EXCLUDED.decimals,
-             raw = EXCLUDED.raw, spam = EXCLUDED.spam",
+             raw = EXCLUDED.raw, spam = EXCLUDED.spam, verified = EXCLUDED.verified, kept = EXCLUDED.kept",
     )
     .bind(&*wallet.chain)
     .bind(&*wallet.address)
     .bind(refresh.provider)
     .bind(signed(refresh.taken_at))
     .bind(&assets)
-    .bind(balances.iter().map(|balance| balance.symbol.as_deref()).collect::<Vec<_>>())
-    .bind(balances.iter().map(|balance| balance.decimals.map(i16::from)).collect::<Vec<_>>())
+    .bind(balances.iter().map(|balance| balance.decoration.symbol.as_deref()).collect::<Vec<_>>())
+    .bind(balances.iter().map(|balance| balance.decoration.decimals.map(i16::from)).collect::<Vec<_>>())
     .bind(balances.iter().map(|balance| balance.raw.to_string()).collect::<Vec<_>>())
-    .bind(balances.iter().map(|balance| balance.spam).collect::<Vec<_>>())
+    .bind(balances.iter().map(|balance| balance.decoration.spam).collect::<Vec<_>>())
+    .bind(balances.iter().map(|balance| balance.decoration.verified).collect::<Vec<_>>())
+    .bind(balances.iter().map(|balance| balance.kept).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;
-    sqlx::query("UPDATE wallets SET provider = $3, taken_at = $4 WHERE chain = $1 AND address = $2")
-        .bind(&*wallet.chain)
-        .bind(&*wallet.address)
-        .bind(refresh.provider)
-        .bind(signed(refresh.taken_at))
-        .execute(connection)
-        .await?;
+    let (left_out, reason) = left_out_columns(refresh);
+    sqlx::query(
+        "UPDATE wallets SET provider = $3, taken_at = $4, asked_at = $4, left_out = $5, left_out_reason = $6,
+                            failures = 0, failure = NULL, retry_at = NULL
+         WHERE chain = $1 AND address = $2",
+    )
+    .bind(&*wallet.chain)
+    .bind(&*wallet.address)
+    .bind(refresh.provider)
+    .bind(signed(refresh.taken_at))
+    .bind(left_out)
+    .bind(reason)
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -102,8 +102,10 @@ async fn enqueue_wallets(connection: &mut PgConnection, step: &Step) -> Result<(
     let addresses: Vec<&str> = touched.iter().map(|touched| &*touched.wallet.address).collect();
     let times: Vec<i64> = touched.iter().map(|touched| signed(touched.last_trade_at)).collect();
     sqlx::query(
-        "INSERT INTO queue (chain, address, last_trade_at, due_at)
-         SELECT chain, address, at, $4 FROM UNNEST($1::text[], $2::text[], $3::bigint[]) AS t (chain, address, at)
+        "INSERT INTO queue (chain, address, last_trade_at, due_at, asked_at)
+         SELECT t.chain, t.address, t.at, $4, w.asked_at
+         FROM UNNEST($1::text[], $2::text[], $3::bigint[]) AS t (chain, address, at)
+         LEFT JOIN wallets w ON w.chain = t.chain AND w.address = t.address
          ON CONFLICT (chain, address) DO UPDATE
          SET last_trade_at = GREATEST(queue.last_trade_at, EXCLUDED.last_trade_at), generation = queue.generation + 1",
     )
@@ -113,6 +115,10 @@ async fn enqueue_wallets(connection: &mut PgConnection, step: &Step) -> Result<(
     .bind(signed(step.due_at))
     .execute(&mut *connection)
     .await?;
+    sqlx::query("INSERT INTO network_turns (chain) SELECT DISTINCT UNNEST($1::text[]) ON CONFLICT DO NOTHING")
+        .bind(&chains)
+        .execute(&mut *connection)
+        .await?;
     sqlx::query(
         "INSERT INTO wallets (chain, address, last_trade_at)
          SELECT * FROM UNNEST($1::text[], $2::text[], $3::bigint[])

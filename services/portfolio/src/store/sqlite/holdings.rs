@@ -2,36 +2,35 @@
 
 use super::{BEGIN_IMMEDIATE, SqliteStore};
 use crate::store::{
-    BalanceRow, DriftRow, NetRow, UpdateMessage, balance_from_row, drift_from_row, failed, net_from_row, signed,
-    unsigned,
+    BalanceRow, DriftRow, NetRow, UpdateMessage, balance_from_row, drift_from_row, failed, left_out_columns,
+    net_from_row, shown_from_rows, signed, unsigned,
 };
-use portfolio_domain::{AssetNet, Balance, Drift, Holdings, Refresh, Replaced, Wallet, drift_from_nets};
+use portfolio_domain::{AssetNet, Balance, Drift, Holdings, Refresh, Replaced, ShownSnapshot, Wallet, drift_from_nets};
 use sqlx::SqliteConnection;
 use tape::Unavailable;
 
 impl Holdings for SqliteStore {
-    async fn shown_balances(&self, wallet: &Wallet) -> Result<Vec<Balance>, Unavailable> {
-        let newest_provider =
-            sqlx::query_scalar::<_, Option<String>>("SELECT provider FROM wallets WHERE chain = ? AND address = ?")
-                .bind(&*wallet.chain)
-                .bind(&*wallet.address)
-                .fetch_optional(&self.0)
-                .await
-                .map_err(failed("read the provider of the newest snapshot"))?;
-        match newest_provider.flatten() {
-            Some(provider) => self.balances_from(wallet, &provider).await,
-            None => Ok(vec![]),
-        }
+    async fn shown(&self, wallet: &Wallet) -> Result<ShownSnapshot, Unavailable> {
+        let query =
+            sqlx::query_as("SELECT provider, left_out, left_out_reason FROM wallets WHERE chain = ? AND address = ?");
+        let query = query.bind(&*wallet.chain).bind(&*wallet.address);
+        let row = query.fetch_optional(&self.0).await.map_err(failed("read the newest snapshot"))?;
+        let query = sqlx::query_as(
+            "SELECT provider, asset, symbol, decimals, raw, spam, verified, kept FROM balances
+             WHERE chain = ? AND address = ? ORDER BY taken_at DESC, provider, asset",
+        );
+        let query = query.bind(&*wallet.chain).bind(&*wallet.address);
+        shown_from_rows(row, query.fetch_all(&self.0).await.map_err(failed("read balances"))?)
     }
 
     async fn balances_from(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
         let query = sqlx::query_as(
-            "SELECT asset, symbol, decimals, raw, spam FROM balances
+            "SELECT provider, asset, symbol, decimals, raw, spam, verified, kept FROM balances
              WHERE chain = ? AND address = ? AND provider = ? ORDER BY asset",
         );
         let query = query.bind(&*wallet.chain).bind(&*wallet.address).bind(provider);
         let rows: Vec<BalanceRow> = query.fetch_all(&self.0).await.map_err(failed("read balances"))?;
-        rows.into_iter().map(balance_from_row).collect()
+        rows.into_iter().map(|row| Ok(balance_from_row(row)?.1)).collect()
     }
 
     async fn replace(&self, refresh: &Refresh) -> Result<Replaced, Unavailable> {
@@ -113,12 +112,13 @@ async fn end_job(connection: &mut SqliteConnection, refresh: &Refresh) -> Result
             .bind(&*job.wallet.address)
     } else {
         sqlx::query(
-            "UPDATE queue SET due_at = ?3, attempts = 0, lease = 0, leased_until = 0
+            "UPDATE queue SET due_at = ?3, asked_at = ?4, attempts = 0, lease = 0, leased_until = 0
              WHERE chain = ?1 AND address = ?2",
         )
         .bind(&*job.wallet.chain)
         .bind(&*job.wallet.address)
         .bind(signed(refresh.again_at))
+        .bind(signed(refresh.taken_at))
     };
     query.execute(connection).await?;
     Ok(true)
@@ -129,7 +129,8 @@ async fn replace_balances(connection: &mut SqliteConnection, refresh: &Refresh) 
     let wallet = &refresh.job.wallet;
     let taken_at = signed(refresh.taken_at);
     sqlx::query(
-        "UPDATE balances SET raw = '0', taken_at = ? WHERE chain = ? AND address = ? AND provider = ? AND raw <> '0'",
+        "UPDATE balances SET raw = '0', kept = false, taken_at = ?
+         WHERE chain = ? AND address = ? AND provider = ? AND raw <> '0'",
     )
     .bind(taken_at)
     .bind(&*wallet.chain)
@@ -139,30 +140,39 @@ async fn replace_balances(connection: &mut SqliteConnection, refresh: &Refresh) 
     .await?;
     for balance in refresh.snapshot.balances() {
         sqlx::query(
-            "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam, verified, kept)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (chain, address, provider, asset) DO UPDATE
              SET taken_at = excluded.taken_at, symbol = excluded.symbol, decimals = excluded.decimals,
-                 raw = excluded.raw, spam = excluded.spam",
+                 raw = excluded.raw, spam = excluded.spam, verified = excluded.verified, kept = excluded.kept",
         )
         .bind(&*wallet.chain)
         .bind(&*wallet.address)
         .bind(refresh.provider)
         .bind(taken_at)
         .bind(&balance.asset)
-        .bind(&balance.symbol)
-        .bind(balance.decimals)
+        .bind(&balance.decoration.symbol)
+        .bind(balance.decoration.decimals)
         .bind(balance.raw.to_string())
-        .bind(balance.spam)
+        .bind(balance.decoration.spam)
+        .bind(balance.decoration.verified)
+        .bind(balance.kept)
         .execute(&mut *connection)
         .await?;
     }
-    sqlx::query("UPDATE wallets SET provider = ?, taken_at = ? WHERE chain = ? AND address = ?")
-        .bind(refresh.provider)
-        .bind(taken_at)
-        .bind(&*wallet.chain)
-        .bind(&*wallet.address)
-        .execute(connection)
-        .await?;
+    let (left_out, reason) = left_out_columns(refresh);
+    sqlx::query(
+        "UPDATE wallets SET provider = ?1, taken_at = ?2, asked_at = ?2, left_out = ?3, left_out_reason = ?4,
+                            failures = 0, failure = NULL, retry_at = NULL
+         WHERE chain = ?5 AND address = ?6",
+    )
+    .bind(refresh.provider)
+    .bind(taken_at)
+    .bind(left_out)
+    .bind(reason)
+    .bind(&*wallet.chain)
+    .bind(&*wallet.address)
+    .execute(connection)
+    .await?;
     Ok(())
 }

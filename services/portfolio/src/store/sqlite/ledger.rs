@@ -89,7 +89,8 @@ async fn advance_position(connection: &mut SqliteConnection, step: &Step) -> Res
 async fn enqueue_wallets(connection: &mut SqliteConnection, step: &Step) -> Result<(), sqlx::Error> {
     for touched in &step.facts.touched {
         sqlx::query(
-            "INSERT INTO queue (chain, address, last_trade_at, due_at) VALUES (?, ?, ?, ?)
+            "INSERT INTO queue (chain, address, last_trade_at, due_at, asked_at)
+             VALUES (?1, ?2, ?3, ?4, (SELECT asked_at FROM wallets WHERE chain = ?1 AND address = ?2))
              ON CONFLICT (chain, address) DO UPDATE
              SET last_trade_at = MAX(last_trade_at, excluded.last_trade_at), generation = generation + 1",
         )
@@ -99,6 +100,8 @@ async fn enqueue_wallets(connection: &mut SqliteConnection, step: &Step) -> Resu
         .bind(signed(step.due_at))
         .execute(&mut *connection)
         .await?;
+        let turn = sqlx::query("INSERT INTO network_turns (chain) VALUES (?) ON CONFLICT DO NOTHING");
+        turn.bind(&*touched.wallet.chain).execute(&mut *connection).await?;
         sqlx::query(
             "INSERT INTO wallets (chain, address, last_trade_at) VALUES (?, ?, ?)
              ON CONFLICT (chain, address) DO UPDATE SET last_trade_at = MAX(last_trade_at, excluded.last_trade_at)",
