@@ -113,7 +113,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The first traders by volume, realized profit or fees, over all chains. */
+        /** The first traders by volume, net volume, realized profit or fees, over all chains. */
         get: operations["getLeaderboard"];
         put?: never;
         post?: never;
@@ -332,14 +332,16 @@ export interface components {
             decimals?: number | null;
             /** @description Balance less net: transfers and whatever else was not a trade. */
             drift?: string | null;
+            /** @description The provider could not tell it in the newest snapshot: the amount is the last one that was told. */
+            kept: boolean;
             /** @description The sum of the wallet's live trades at that time; negative where more was sold than bought. */
             net?: string | null;
             /** @description The provider that reported it. */
             provider: string;
             /** @description In the asset's smallest unit, decimal digits. */
             raw: string;
-            /** @description Whether the provider calls it spam. */
-            spam: boolean;
+            /** @description Whether a provider calls it spam; null where none has told. */
+            spam?: boolean | null;
             /** @description Ticker. */
             symbol?: string | null;
             /**
@@ -347,6 +349,8 @@ export interface components {
              * @description When the snapshot was taken, milliseconds since the Unix epoch.
              */
             takenAt: number;
+            /** @description Whether a provider calls its contract verified; null where none has told. */
+            verified?: boolean | null;
         };
         /** @description One block. */
         BlockView: {
@@ -587,6 +591,11 @@ export interface components {
             /** @description The address. */
             address: string;
             /**
+             * Format: int64
+             * @description Distinct pools through which it ever traded, whatever the window.
+             */
+            counterparties: number;
+            /**
              * @description Of all that was sold, the part whose proceeds and basis are both known and in no doubt, from 0 to 1; absent where
              *     nothing was sold.
              */
@@ -600,6 +609,8 @@ export interface components {
             implausible: number;
             /** @description What their valuations claim, apart from everything else. */
             implausibleUsd: string;
+            /** @description What of the volume stays when purchases and sales of each asset are set off against each other, hour by hour. */
+            netVolumeUsd: string;
             /**
              * Format: int32
              * @description From 1.
@@ -614,8 +625,14 @@ export interface components {
              * @description Swaps, valued or not.
              */
             swaps: number;
-            /** @description Worth of all valued swaps. */
+            /** @description Worth of all valued swaps, wash included; a board by volume is ordered by it less `washUsd`. */
             volumeUsd: string;
+            /**
+             * @description The part of the volume that is counted apart: trades of which the opposite stands in the same block, all trades of
+             *     an hour of whose volume less than a thousandth stays, and of other trades the part that crossed pools in which
+             *     nobody else ever traded.
+             */
+            washUsd: string;
         };
         /** @description One page of a leaderboard. Boards are rebuilt every half minute and hold the first thousand. */
         Leaderboard: {
@@ -624,7 +641,7 @@ export interface components {
              * @description When it was built, milliseconds since the Unix epoch; absent before the first time.
              */
             builtAt?: number | null;
-            /** @description What it is ordered by: `volume`, `pnl` or `fees`. */
+            /** @description What it is ordered by: `volume`, `netVolume`, `pnl` or `fees`. */
             by: string;
             /** @description By rank. */
             items: components["schemas"]["LeaderView"][];
@@ -699,6 +716,8 @@ export interface components {
         Portfolio: {
             /** @description The address in normalized form. */
             address: string;
+            /** @description Whether balances of any of the wallets are left out that the provider could not tell. */
+            incomplete: boolean;
             /** @description The balances. */
             items: components["schemas"]["BalanceView"][];
             /** @description The cursor of the next page; absent on the last one. */
@@ -770,6 +789,11 @@ export interface components {
             chains: components["schemas"]["ChainCondition"][];
             /** @description The state of the live stream; it does not decide readiness. */
             log: components["schemas"]["LogView"];
+            /**
+             * @description What is wrong in this process but keeps it from nothing else, such as a network that a provider's key does not
+             *     include; it does not decide readiness.
+             */
+            notices: string[];
             /** @description `ready` or `waiting`. */
             status: string;
             /** @description The consumers of the tape in this process that stopped, because the log is not the one that they have read. */
@@ -1075,8 +1099,33 @@ export interface components {
         WalletView: {
             /** @description Id of the chain. */
             chain: string;
+            /**
+             * @description Why the last of them failed: `unknown-network`, `key-refused`, `wallet-rejected`, `malformed` or `unavailable`; an open
+             *     list.
+             */
+            failure?: string | null;
+            /**
+             * Format: int32
+             * @description Failed refreshes since the last that succeeded; absent where the last one did.
+             */
+            failures?: number | null;
+            /** @description Whether balances are left out that the provider could not tell; where one was told before, it is `kept`. */
+            incomplete: boolean;
+            /** @description Why the first of them was left out. */
+            incompleteReason?: string | null;
+            /**
+             * Format: int32
+             * @description How many rows of the provider's response were left out; absent where none was.
+             */
+            leftOut?: number | null;
             /** @description The provider of its balances; absent before the first snapshot. */
             provider?: string | null;
+            /**
+             * Format: int64
+             * @description When the provider is asked again, milliseconds since the Unix epoch; absent where nothing failed, and where the wallet is
+             *     given up until it trades.
+             */
+            retryAt?: number | null;
             /**
              * Format: int64
              * @description When the newest snapshot was taken, milliseconds since the Unix epoch; absent before the first.
@@ -1265,6 +1314,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description There is no book yet */
             404: {
                 headers: {
@@ -1283,7 +1341,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Too many requests */
+            /** @description Too many requests, or the day's quota of the API key is used up */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1369,7 +1427,7 @@ export interface operations {
     getLeaderboard: {
         parameters: {
             query?: {
-                /** @description `volume` (default), `pnl`, `fees` */
+                /** @description `volume` (default: without what is counted apart as wash), `netVolume`, `pnl`, `fees` */
                 by?: string;
                 /** @description The span of time: `all` (default), `24h`, `7d`, `30d` */
                 window?: string;
