@@ -55,6 +55,7 @@ const PORTFOLIO_POSTGRES: &[MigrationFile] = files![
     "portfolio/postgres/0006_mark_kept_balances",
     "portfolio/postgres/0007_tell_unknown_apart",
     "portfolio/postgres/0008_take_turns",
+    "portfolio/postgres/0009_tell_the_height",
 ];
 
 const PORTFOLIO_SQLITE: &[MigrationFile] = files![
@@ -66,6 +67,7 @@ const PORTFOLIO_SQLITE: &[MigrationFile] = files![
     "portfolio/sqlite/0006_mark_kept_balances",
     "portfolio/sqlite/0007_tell_unknown_apart",
     "portfolio/sqlite/0008_take_turns",
+    "portfolio/sqlite/0009_tell_the_height",
 ];
 
 /// The migrations of metrics on PostgreSQL.

@@ -135,9 +135,9 @@ export class User {
       this.#wallets = new Map(message.data.wallets.map((wallet) => [wallet.chain, wallet]));
       this.#balances = new Map(message.data.items.map((balance) => [`${balance.chain}/${balance.asset}`, balance]));
     } else if (message.type === "update" && this.#mine(message.data.chain, message.data.address)) {
-      const { chain, provider, takenAt, incomplete, leftOut, incompleteReason, changes } = message.data;
+      const { chain, provider, takenAt, asOf, incomplete, leftOut, incompleteReason, changes } = message.data;
       if ((this.#wallets.get(chain)?.takenAt ?? 0) > takenAt) return;
-      this.#wallets.set(chain, { chain, provider, takenAt, incomplete, leftOut, incompleteReason });
+      this.#wallets.set(chain, { chain, provider, takenAt, asOf, incomplete, leftOut, incompleteReason });
       for (const { asset, symbol, decimals, after, spam, kept } of changes) {
         if (after === "0") this.#balances.delete(`${chain}/${asset}`);
         else this.#balances.set(`${chain}/${asset}`, { chain, asset, symbol, decimals, raw: after, spam, kept });

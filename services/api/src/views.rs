@@ -168,6 +168,9 @@ pub(crate) struct WalletView {
     /// When the newest snapshot was taken, milliseconds since the Unix epoch; absent before the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) taken_at: Option<u64>,
+    /// The height that the balances are of; absent where the provider does not tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) as_of: Option<u64>,
     /// Whether balances are left out that the provider could not tell; where one was told before, it is `kept`.
     pub(crate) incomplete: bool,
     /// How many rows of the provider's response were left out; absent where none was.
@@ -224,6 +227,9 @@ pub(crate) struct BalanceView {
     pub(crate) drift: Option<String>,
     /// The provider could not tell it in the newest snapshot: the amount is the last one that was told.
     pub(crate) kept: bool,
+    /// The height that it is of; absent where the provider does not tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) as_of: Option<u64>,
 }
 
 /// Whether this process can serve.
@@ -338,6 +344,7 @@ impl From<WalletRow> for WalletView {
             chain: wallet.chain,
             provider: wallet.provider,
             taken_at: wallet.taken_at,
+            as_of: wallet.as_of,
             incomplete: wallet.left_out > 0,
             left_out: (wallet.left_out > 0).then_some(wallet.left_out),
             incomplete_reason: wallet.left_out_reason,
@@ -364,6 +371,7 @@ impl From<BalanceRow> for BalanceView {
             net: row.net,
             drift: row.drift,
             kept: row.kept,
+            as_of: row.as_of,
         }
     }
 }

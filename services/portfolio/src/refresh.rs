@@ -73,10 +73,11 @@ async fn wait_for_work(service: &Service, next_due: Option<u64>) -> bool {
 /// Logs and counts what was done, and wakes the relay.
 fn report(service: &Service, refreshed: Refreshed) {
     match refreshed {
-        Refreshed::Replaced { wallet, changes, failed_before, left_out, is_news } => {
+        Refreshed::Replaced { wallet, changes, failed_before, left_out, is_news, is_late } => {
             service.health.has("database");
             service.health.count("refreshed", 1);
             service.health.count("byFallback", u64::from(failed_before > 0));
+            service.health.count("late", u64::from(is_late));
             service.health.count("changes", changes.len() as u64);
             tracing::debug!(event = "portfolio.refreshed", %wallet, changes = changes.len(), "wallet refreshed");
             if let Some(LeftOut { rows, reason }) = left_out {
@@ -98,6 +99,9 @@ fn report(service: &Service, refreshed: Refreshed) {
         Refreshed::Postponed { wallet, wait_ms, error } => {
             service.health.count("postponed", 1);
             tracing::debug!(%wallet, wait_ms, error = &error as &(dyn Error + 'static), "refresh postponed");
+        }
+        Refreshed::Late { wallet, wait_ms } => {
+            tracing::debug!(%wallet, wait_ms, "not asked again yet: the network is in trouble, or its heights do not move");
         }
         Refreshed::Idle { .. } => {}
     }

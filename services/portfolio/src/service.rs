@@ -178,8 +178,8 @@ fn open_provider(
             Moralis::new(url.clone(), solana.clone(), key.clone(), names, Throttle::new(*rate))
                 .map(AnyProvider::Moralis)
         }
-        ProviderSettings::Alchemy { key, url, rate } => {
-            Alchemy::new(url, key.clone(), names, Throttle::new(*rate)).map(AnyProvider::Alchemy)
+        ProviderSettings::Alchemy { key, url, node_url, rate } => {
+            Alchemy::new(url, node_url.clone(), key.clone(), names, Throttle::new(*rate)).map(AnyProvider::Alchemy)
         }
     }
 }

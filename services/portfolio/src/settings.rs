@@ -55,6 +55,8 @@ pub enum ProviderSettings {
         key: Secret,
         /// The URL of its API.
         url: Url,
+        /// The URL of its nodes, with `{network}` in it; none where heads are not asked for.
+        node_url: Option<String>,
         /// How many requests it may get.
         rate: RequestRate,
     },
@@ -75,6 +77,7 @@ pub struct InvalidRate;
 const MORALIS_URL: &str = "https://deep-index.moralis.io/api/v2.2";
 const MORALIS_SOLANA_URL: &str = "https://solana-gateway.moralis.io";
 const ALCHEMY_URL: &str = "https://api.g.alchemy.com/data/v1";
+const ALCHEMY_NODE_URL: &str = "https://{network}.g.alchemy.com/v2";
 
 impl Settings {
     /// Reads portfolio's variables; everything that is wrong with them is added to the problems.
@@ -151,7 +154,8 @@ fn read_provider(
         "alchemy" => {
             let key = read_key("ALCHEMY_API_KEY", name, strings, problems);
             let url = read_url("ALCHEMY_URL", ALCHEMY_URL, strings, problems)?;
-            Some(ProviderSettings::Alchemy { key, url, rate: problems.parsed(strings, "ALCHEMY_RATE", rate) })
+            let node_url = read_node_url(&url, strings, problems);
+            Some(ProviderSettings::Alchemy { key, url, node_url, rate: problems.parsed(strings, "ALCHEMY_RATE", rate) })
         }
         other => {
             let rule = format!("names `{other}`, but must be mock, moralis or alchemy, or several separated by commas");
@@ -171,6 +175,16 @@ fn read_key(variable: &str, provider: &str, strings: &impl Strings, problems: &m
         problems.add(variable, "has a character that a key cannot have, such as a line break");
     }
     key
+}
+
+/// The nodes of another API than the public one are not known, unless they are set.
+fn read_node_url(url: &Url, strings: &impl Strings, problems: &mut Problems) -> Option<String> {
+    let default = (url.as_str() == ALCHEMY_URL).then(|| ALCHEMY_NODE_URL.to_owned());
+    let node_url = problems.optional(strings, "ALCHEMY_NODE_URL").or(default)?;
+    if parse_plain_url(&node_url.replace("{network}", "network")).is_none() {
+        problems.add("ALCHEMY_NODE_URL", "must be an http or https URL without user, query and fragment");
+    }
+    Some(node_url)
 }
 
 fn read_url(variable: &str, default: &str, strings: &impl Strings, problems: &mut Problems) -> Option<Url> {

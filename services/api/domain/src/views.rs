@@ -286,6 +286,8 @@ pub struct WalletRow {
     pub provider: Option<String>,
     /// When the newest snapshot was taken, milliseconds since the Unix epoch; none before the first.
     pub taken_at: Option<u64>,
+    /// The height that the balances are of, where the provider tells it.
+    pub as_of: Option<u64>,
     /// How many rows of the provider's response were left out, because it could not tell them.
     pub left_out: u32,
     /// Why the first of them.
@@ -325,6 +327,8 @@ pub struct BalanceRow {
     pub drift: Option<String>,
     /// The provider could not tell it in the newest snapshot: the amount is the last one that was told.
     pub kept: bool,
+    /// The height that it is of, where the provider tells it.
+    pub as_of: Option<u64>,
 }
 
 /// The drift of one balance: how far it differs from the sum of the wallet's trades.

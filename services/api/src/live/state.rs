@@ -160,6 +160,7 @@ mod tests {
                 address: "alice".into(),
                 provider: "mock".into(),
                 taken_at,
+                as_of: None,
                 incomplete: false,
                 left_out: None,
                 incomplete_reason: None,

@@ -278,7 +278,8 @@ pub(super) fn wallet_row(row: TextRow) -> Result<WalletRow, Unavailable> {
     let (left_out, left_out_reason) = (cells.number("left_out")?, cells.optional());
     let (failures, failure) = (cells.number("failures")?, cells.optional());
     let retry_at = cells.optional_number("retry_at")?;
-    Ok(WalletRow { chain, provider, taken_at, left_out, left_out_reason, failures, failure, retry_at })
+    let as_of = cells.optional_number("as_of")?;
+    Ok(WalletRow { chain, provider, taken_at, as_of, left_out, left_out_reason, failures, failure, retry_at })
 }
 
 pub(super) fn balance_row(row: TextRow) -> Result<BalanceRow, Unavailable> {
@@ -296,6 +297,7 @@ pub(super) fn balance_row(row: TextRow) -> Result<BalanceRow, Unavailable> {
         net: cells.optional(),
         drift: cells.optional(),
         kept: cells.flag("kept")?,
+        as_of: cells.optional_number("as_of")?,
     })
 }
 

@@ -273,7 +273,7 @@ pub(super) fn user_positions(user: &UserQuery, page: &AssetPage, dialect: Dialec
 pub(super) fn user_wallets(user: &UserQuery) -> Statement {
     let mut statement = Statement::new(
         "SELECT chain, provider, CAST(taken_at AS text), CAST(left_out AS text), \
-         left_out_reason, CAST(failures AS text), failure, CAST(retry_at AS text) FROM portfolio.wallets_v1 WHERE TRUE",
+         left_out_reason, CAST(failures AS text), failure, CAST(retry_at AS text), CAST(as_of AS text) FROM portfolio.wallets_v1 WHERE TRUE",
     );
     and_user(&mut statement, user, "address");
     statement.add(" ORDER BY chain");
@@ -284,7 +284,7 @@ pub(super) fn user_wallets(user: &UserQuery) -> Statement {
 pub(super) fn user_balances(user: &UserQuery, page: &AssetPage) -> Statement {
     let mut statement = Statement::new(
         "SELECT chain, asset, symbol, CAST(decimals AS text), CAST(raw AS text), CAST(is_spam AS text), \
-         CAST(is_verified AS text), provider, CAST(taken_at AS text), net, drift, CAST(kept AS text) FROM portfolio.balances_v1 WHERE TRUE",
+         CAST(is_verified AS text), provider, CAST(taken_at AS text), net, drift, CAST(kept AS text), CAST(as_of AS text) FROM portfolio.balances_v1 WHERE TRUE",
     );
     and_user(&mut statement, user, "address");
     page_by_asset(&mut statement, page);

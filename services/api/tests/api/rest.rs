@@ -257,7 +257,9 @@ async fn a_wallet_says_what_its_provider_could_not_tell() {
         let mut rows = wallet_rows("mock", "0xa", &[("0xgood", "5"), ("0xbroken", "7")], 42);
         rows.extend(wallet_rows("other", "0xa", &[], 42));
         rows.push("UPDATE balances SET kept = true, spam = NULL, verified = true WHERE asset = '0xbroken'".to_owned());
-        rows.push("UPDATE wallets SET left_out = 2, left_out_reason = 'no answer' WHERE chain = 'mock'".to_owned());
+        rows.push(
+            "UPDATE wallets SET left_out = 2, left_out_reason = 'no answer', as_of = 7 WHERE chain = 'mock'".to_owned(),
+        );
         rows.push(
             "UPDATE wallets SET failures = 3, failure = 'unavailable', retry_at = 99 WHERE chain = 'other'".to_owned(),
         );
@@ -266,7 +268,7 @@ async fn a_wallet_says_what_its_provider_could_not_tell() {
         let shown = api.get("/v1/users/0xa/portfolio").await;
         assert_eq!(shown["incomplete"], json!(true));
         let incomplete = json!({
-            "chain": "mock", "provider": "mock", "takenAt": 42, "incomplete": true, "leftOut": 2,
+            "chain": "mock", "provider": "mock", "takenAt": 42, "asOf": 7, "incomplete": true, "leftOut": 2,
             "incompleteReason": "no answer",
         });
         let complete = json!({
@@ -274,9 +276,9 @@ async fn a_wallet_says_what_its_provider_could_not_tell() {
             "failure": "unavailable", "retryAt": 99,
         });
         assert_eq!(shown["wallets"], json!([incomplete, complete]));
-        let said = |item: &Value| json!([item["asset"], item["kept"], item["spam"], item["verified"]]);
+        let said = |item: &Value| json!([item["asset"], item["kept"], item["spam"], item["verified"], item["asOf"]]);
         let said: Vec<Value> = shown["items"].as_array().unwrap().iter().map(said).collect();
-        assert_eq!(said, [json!(["0xbroken", true, null, true]), json!(["0xgood", false, false, null])]);
+        assert_eq!(said, [json!(["0xbroken", true, null, true, null]), json!(["0xgood", false, false, null, 7])]);
     }
 }
 

@@ -304,6 +304,7 @@ async fn a_users_balances_follow_their_snapshot() {
             address: "0xa".into(),
             provider: "mock".into(),
             taken_at,
+            as_of: Some(7),
             incomplete: true,
             left_out: Some(1),
             incomplete_reason: Some("no answer".into()),
@@ -325,7 +326,7 @@ async fn a_users_balances_follow_their_snapshot() {
     assert_eq!((&update["data"]["takenAt"], &update["data"]["changes"][0]["after"]), (&json!(60), &json!("0")));
     let change = &update["data"]["changes"][0];
     assert_eq!((&change["spam"], &change["verified"]), (&Value::Null, &json!(true)), "not told is not false");
-    let why = json!({"incomplete": true, "leftOut": 1, "incompleteReason": "no answer"});
+    let why = json!({"asOf": 7, "incomplete": true, "leftOut": 1, "incompleteReason": "no answer"});
     assert!(why.as_object().unwrap().iter().all(|(name, value)| update["data"][name] == *value), "{update}");
 }
 

@@ -22,6 +22,8 @@ const REFUSED_REST_MS: u64 = 300_000;
 const UNNAMED_REST_MS: u64 = 1_000;
 /// So many different wallets that fail in a row mean that it is not the wallets.
 const FAILING_WALLETS: usize = 3;
+/// So many different wallets that are told the same height, and never another one, mean that it does not move.
+const WALLETS_OF_ONE_HEIGHT: usize = 3;
 
 /// The circuits of all providers and networks. All times are milliseconds since the Unix epoch.
 #[derive(Debug, Default)]
@@ -30,6 +32,8 @@ pub struct Circuits(Mutex<CircuitStates>);
 #[derive(Debug, Default)]
 struct CircuitStates {
     networks: BTreeMap<(&'static str, Arc<str>), Circuit>,
+    /// What each provider told as the height of a network.
+    heights: BTreeMap<(&'static str, Arc<str>), ToldHeight>,
     /// Until when a provider is asked for nothing, because it limits the rate.
     paused_until: BTreeMap<&'static str, u64>,
 }
@@ -42,6 +46,16 @@ struct Circuit {
     refused: BTreeSet<Wallet>,
     refusal: Option<String>,
     not_before: u64,
+}
+
+/// The height that a provider told first.
+#[derive(Debug)]
+struct ToldHeight {
+    first: u64,
+    /// It told another one since.
+    moved: bool,
+    /// The different wallets for which it told one.
+    wallets: BTreeSet<Wallet>,
 }
 
 /// A network for which a provider refuses our key.
@@ -134,6 +148,26 @@ impl Circuits {
     /// Whether different wallets fail in a row at this provider for this network.
     pub fn is_in_trouble(&self, provider: &'static str, chain: &Arc<str>) -> bool {
         self.states().circuit(provider, chain).is_in_trouble()
+    }
+
+    /// The provider told that a wallet's balances are of this height.
+    pub fn told_height(&self, provider: &'static str, wallet: &Wallet, height: u64) {
+        let mut states = self.states();
+        let first = ToldHeight { first: height, moved: false, wallets: BTreeSet::new() };
+        let told = states.heights.entry((provider, Arc::clone(&wallet.chain))).or_insert(first);
+        told.moved |= told.first != height;
+        if told.wallets.len() < WALLETS_OF_ONE_HEIGHT {
+            told.wallets.insert(wallet.clone());
+        }
+    }
+
+    /// Whether one of these providers may tell heights of a network that move: not where it told several wallets the same,
+    /// and never another one.
+    pub fn do_heights_move(&self, providers: &[&'static str], chain: &Arc<str>) -> bool {
+        let states = self.states();
+        let told: Vec<_> =
+            providers.iter().filter_map(|provider| states.heights.get(&(*provider, Arc::clone(chain)))).collect();
+        told.is_empty() || told.iter().any(|told| told.moved || told.wallets.len() < WALLETS_OF_ONE_HEIGHT)
     }
 
     /// Whether no provider answers for any network that was asked for.

@@ -25,6 +25,8 @@ pub struct TouchedWallet {
     pub wallet: Wallet,
     /// Block time of its newest trade in the batch, milliseconds since the Unix epoch.
     pub last_trade_at: u64,
+    /// The greatest height of its trades in the batch.
+    pub last_trade_height: u64,
 }
 
 /// How the net of one asset in one wallet changes.
@@ -91,7 +93,8 @@ pub fn fold<'a>(tracking: &Tracking, known: &KnownBefore, events: impl Iterator<
 #[derive(Default)]
 struct Folding {
     admitted: HashSet<Wallet>,
-    touched: BTreeMap<Wallet, u64>,
+    /// Block time and height of the newest trade.
+    touched: BTreeMap<Wallet, (u64, u64)>,
     /// By trade id, whether the trade is live after the events folded so far.
     live_after: BTreeMap<String, bool>,
     traded: BTreeMap<Wallet, Cents>,
@@ -114,7 +117,7 @@ impl Folding {
         let traded = self.traded.entry(wallet.clone()).or_default();
         *traded = traded.saturating_add(if is_live { volume_of_trade(trade) } else { -volume_of_trade(trade) });
         let newest = self.touched.entry(wallet).or_default();
-        *newest = (*newest).max(trade.block.timestamp_ms);
+        *newest = (newest.0.max(trade.block.timestamp_ms), newest.1.max(trade.block.id.height));
     }
 
     fn add_to_net(
@@ -151,7 +154,11 @@ impl Folding {
             touched: self
                 .touched
                 .into_iter()
-                .map(|(wallet, last_trade_at)| TouchedWallet { wallet, last_trade_at })
+                .map(|(wallet, (last_trade_at, last_trade_height))| TouchedWallet {
+                    wallet,
+                    last_trade_at,
+                    last_trade_height,
+                })
                 .collect(),
             arrived: arrived.into_iter().collect(),
             gone: gone.into_iter().collect(),
@@ -230,7 +237,10 @@ pub(crate) mod tests {
         let facts = fold(&Tracking::All, &KnownBefore::default(), events.iter());
         assert_eq!(nets(&facts), [("coin", 4), ("gas", -1), ("usd", -10)]);
         assert_eq!(facts.arrived, [one.id()]);
-        assert_eq!(facts.touched, [TouchedWallet { wallet: Wallet::new("mock", "0xa"), last_trade_at: 1000 }]);
+        assert_eq!(
+            facts.touched,
+            [TouchedWallet { wallet: Wallet::new("mock", "0xa"), last_trade_at: 1000, last_trade_height: 1 }]
+        );
     }
 
     #[test]

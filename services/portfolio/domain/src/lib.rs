@@ -3,7 +3,8 @@
 //! Read in this order: [`tracking`] (which wallets), [`ranking`] (the first by volume), [`mod@fold`] (what a batch of
 //! trades changes), [`decoration`] and [`snapshot`] (what a provider says a wallet holds), [`balance_change`] (what is new in it), [`mod@drift`] (how that differs from the
 //! trades), [`ports`] (providers and store), [`circuit`] (when which provider
-//! is asked), [`fallback`] (several providers), [`mod@follow`] (from the tape to the
+//! is asked), [`fallback`] (several providers), [`lateness`] (of which
+//! height a snapshot is), [`mod@follow`] (from the tape to the
 //! queue), [`mod@refresh`] (from the queue to the balances).
 //!
 //! **Invariant:** a wallet's net is a function of its live trades, in whatever order they arrived. A balance is only
@@ -20,6 +21,7 @@ pub mod drift;
 pub mod ports;
 pub mod circuit;
 pub mod fallback;
+pub mod lateness;
 pub mod follow;
 pub mod refresh;
 

@@ -120,6 +120,10 @@ pub struct Job {
     pub generation: u64,
     /// Failed refreshes since the wallet began to wait.
     pub attempts: u32,
+    /// The height of its newest trade.
+    pub last_trade_height: u64,
+    /// How often it is asked for again since, because a snapshot was of a height below that trade.
+    pub late: u32,
 }
 
 /// What makes a wallet wait again.
@@ -129,6 +133,8 @@ pub struct Postponement {
     pub due_at: u64,
     /// Failed refreshes since the wallet began to wait.
     pub attempts: u32,
+    /// As in [`Job`].
+    pub late: u32,
     /// When a provider was asked for the wallet; none where none was.
     pub asked_at: Option<u64>,
     /// Why the refresh failed; none where it was not the wallet's turn.
@@ -236,6 +242,8 @@ pub struct Refresh {
     pub changes: Vec<BalanceChange>,
     /// What is left out of the snapshot differs from what readers were told before.
     pub is_completeness_news: bool,
+    /// When the wallet is due again, because the snapshot is of a height below its newest trade; none where it is not.
+    pub late_again_at: Option<u64>,
     /// When the wallet is due again, in case it traded during the refresh.
     pub again_at: u64,
 }

@@ -3,6 +3,7 @@
 use crate::balance_change::{BalanceChange, balance_changes};
 use crate::circuit::Circuits;
 use crate::fallback::{ProvidedSnapshot, snapshot_from_first};
+use crate::lateness::{due_again_at, not_yet};
 use crate::ports::{
     Clock, Failure, Holdings, Job, Postponement, Provider, ProviderError, Queue, Refresh, Replaced, Taken,
 };
@@ -47,9 +48,18 @@ pub enum Refreshed {
         left_out: Option<LeftOut>,
         /// Readers are told of it.
         is_news: bool,
+        /// It is of a height below the wallet's newest trade, and asked for again.
+        is_late: bool,
     },
     /// The lease ran out while the provider was asked and another worker holds the wallet; its result counts.
     Lost(Wallet),
+    /// The wallet was to be asked for again because its snapshot is of an earlier height, but that brings nothing yet.
+    Late {
+        /// The wallet.
+        wallet: Wallet,
+        /// How long it waits.
+        wait_ms: u64,
+    },
     /// The wallet waits again.
     Postponed {
         /// The wallet.
@@ -89,6 +99,11 @@ pub async fn refresh_next<S: Queue + Holdings>(
         }
     };
     let wallet = job.wallet.clone();
+    if let Some(to) = not_yet(&job, circuits, &names, clock) {
+        store.postpone(&job, &to).await?;
+        let wait_ms = to.due_at.saturating_sub(taken_at);
+        return Ok(Refreshed::Late { wallet, wait_ms });
+    }
     let ProvidedSnapshot { provider, mut snapshot, failed_before } =
         match snapshot_from_first(providers, &wallet, circuits, clock).await {
             Ok(provided) => provided,
@@ -103,10 +118,21 @@ pub async fn refresh_next<S: Queue + Holdings>(
     let left_out = snapshot.left_out().cloned();
     let is_completeness_news = before.left_out != left_out;
     let is_news = is_completeness_news || !changes.is_empty();
-    let again_at = clock.now_ms() + rules.debounce_ms;
-    let refresh = Refresh { job, provider, taken_at, snapshot, changes, is_completeness_news, again_at };
+    if let Some(height) = snapshot.as_of {
+        circuits.told_height(provider, &wallet, height);
+    }
+    let (again_at, late_again_at) =
+        (clock.now_ms() + rules.debounce_ms, due_again_at(&job, snapshot.as_of, clock.now_ms()));
+    let refresh = Refresh { job, provider, taken_at, snapshot, changes, is_completeness_news, late_again_at, again_at };
     Ok(match store.replace(&refresh).await? {
-        Replaced::Done => Refreshed::Replaced { wallet, changes: refresh.changes, failed_before, left_out, is_news },
+        Replaced::Done => Refreshed::Replaced {
+            wallet,
+            changes: refresh.changes,
+            failed_before,
+            left_out,
+            is_news,
+            is_late: late_again_at.is_some(),
+        },
         Replaced::Lost => Refreshed::Lost(wallet),
     })
 }
@@ -134,7 +160,8 @@ async fn put_back(
     };
     let was_asked = !matches!(error, ProviderError::Limited { .. } | ProviderError::UnknownChain(_));
     let due_at = now.saturating_add(wait_ms);
-    let to = Postponement { due_at, attempts, asked_at: was_asked.then_some(now), failure: error.failure() };
+    let late = job.late;
+    let to = Postponement { due_at, attempts, late, asked_at: was_asked.then_some(now), failure: error.failure() };
     queue.postpone(job, &to).await?;
     Ok(Refreshed::Postponed { wallet, wait_ms, error })
 }

@@ -28,6 +28,8 @@ impl Balance {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     balances: BTreeMap<String, Balance>,
+    /// The height that the balances are of, where the provider tells it.
+    pub as_of: Option<u64>,
     left_out: Option<LeftOut>,
     /// Assets of which a balance could not be told, so that no sum of theirs is known.
     untold: BTreeSet<String>,

@@ -14,12 +14,15 @@ use portfolio_domain::{Provider, ProviderError, Snapshot, Wallet};
 use reqwest::{Client, Url};
 use response::TokenList;
 use serde_json::json;
+use std::error::Error;
 use tape::Unavailable;
 
 /// The provider `alchemy`.
 pub struct Alchemy {
     client: Client,
     url: Url,
+    /// Where the head of a network is asked for; `{network}` stands for its name.
+    node_url: Option<String>,
     key: Secret,
     names: ProviderNames,
     throttle: Throttle,
@@ -30,7 +33,14 @@ const ASK_ALCHEMY: &str = "ask Alchemy";
 
 impl Alchemy {
     /// A client of the API at `base`; the key becomes part of the path, as Alchemy requires.
-    pub fn new(base: &Url, key: Secret, names: ProviderNames, throttle: Throttle) -> Result<Self, Unavailable> {
+    /// Where `node_url` is given, the head of a network is asked for before a wallet's balances, which name no height.
+    pub fn new(
+        base: &Url,
+        node_url: Option<String>,
+        key: Secret,
+        names: ProviderNames,
+        throttle: Throttle,
+    ) -> Result<Self, Unavailable> {
         let mut url = base.clone();
         match url.path_segments_mut() {
             Ok(mut path) => _ = path.pop_if_empty().extend([key.expose(), "assets", "tokens", "by-address"]),
@@ -38,7 +48,23 @@ impl Alchemy {
                 return Err(Unavailable::new("set up the HTTP client of Alchemy", "ALCHEMY_URL cannot have a path"));
             }
         }
-        Ok(Self { client: http_client([])?, url, key, names, throttle })
+        Ok(Self { client: http_client([])?, url, node_url, key, names, throttle })
+    }
+
+    /// The provider's head of a network; none where it tells none, so that balances are of an unknown height.
+    async fn fetch_head(&self, network: &str, is_solana: bool) -> Result<Option<u64>, ProviderError> {
+        let Some(node_url) = &self.node_url else { return Ok(None) };
+        let url = format!("{}/{}", node_url.replace("{network}", network).trim_end_matches('/'), self.key.expose());
+        let method = if is_solana { "getSlot" } else { "eth_blockNumber" };
+        let request = self.client.post(url).json(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": []}));
+        match send_request(ASK_ALCHEMY, request, &self.throttle, self.key.expose()).await {
+            Ok(body) => Ok(response::parse_head(&body)),
+            Err(limited @ ProviderError::Limited { .. }) => Err(limited),
+            Err(error) => {
+                tracing::debug!(network, error = &error as &(dyn Error + 'static), "balances of an unknown height");
+                Ok(None)
+            }
+        }
     }
 
     async fn fetch_page(&self, wallet: &Wallet, network: &str, page: Option<&str>) -> Result<Vec<u8>, ProviderError> {
@@ -69,7 +95,8 @@ impl Provider for Alchemy {
             return Err(ProviderError::Rejected(format!("`{}` is not an address of {network}", wallet.address)));
         }
         let contracts = self.names.native_contracts(&wallet.chain);
-        let mut list = TokenList::new(&wallet.address, &network, contracts);
+        let head = self.fetch_head(&network, is_solana).await?;
+        let mut list = TokenList::new(&wallet.address, &network, head, contracts);
         let mut pages = PageKeys::default();
         loop {
             let body = self.fetch_page(wallet, &network, pages.current()).await?;

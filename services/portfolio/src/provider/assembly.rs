@@ -42,8 +42,11 @@ impl SnapshotAssembly {
         self.contracts.native_asset()
     }
 
-    /// The rows that follow are of the next page.
-    pub(super) fn next_page(&mut self) {
+    /// The rows that follow are of the next page, whose balances are of this height. The snapshot is of the lowest one, and
+    /// of an unknown one where a page does not tell it.
+    pub(super) fn next_page(&mut self, height: Option<u64>) {
+        let so_far = self.snapshot.as_of;
+        self.snapshot.as_of = if self.page == 0 { height } else { so_far.and_then(|so_far| Some(so_far.min(height?))) };
         self.page += 1;
     }
 

@@ -42,6 +42,8 @@ struct StoredState {
 
 struct QueueEntry {
     last_trade_at: u64,
+    last_trade_height: u64,
+    late: u32,
     due_at: u64,
     generation: u64,
     attempts: u32,
@@ -145,6 +147,8 @@ impl StoredState {
             self.turns.entry(Arc::clone(&touched.wallet.chain)).or_default();
             let entry = self.queue.entry(touched.wallet.clone()).or_insert(QueueEntry {
                 last_trade_at: 0,
+                last_trade_height: 0,
+                late: 0,
                 due_at: step.due_at,
                 generation: 0,
                 attempts: 0,
@@ -152,6 +156,10 @@ impl StoredState {
                 leased_until: 0,
             });
             entry.last_trade_at = entry.last_trade_at.max(touched.last_trade_at);
+            entry.last_trade_height = entry.last_trade_height.max(touched.last_trade_height);
+            if entry.late > 0 {
+                (entry.late, entry.due_at) = (0, entry.due_at.min(step.due_at));
+            }
             entry.generation += 1;
         }
     }
@@ -211,7 +219,8 @@ impl Queue for MemoryStore {
         };
         entry.lease = lease;
         entry.leased_until = now + lease_ms;
-        let job = Job { wallet: wallet.clone(), lease, generation: entry.generation, attempts: entry.attempts };
+        let QueueEntry { generation, attempts, last_trade_height, late, .. } = *entry;
+        let job = Job { wallet: wallet.clone(), lease, generation, attempts, last_trade_height, late };
         let turn = turns.values().max().copied().unwrap_or(0) + 1;
         turns.insert(Arc::clone(&job.wallet.chain), turn);
         Ok(Taken::Job(job))
@@ -222,6 +231,7 @@ impl Queue for MemoryStore {
         let Some(entry) = state.leased_to(job) else { return Ok(()) };
         entry.due_at = to.due_at;
         entry.attempts = to.attempts;
+        entry.late = to.late;
         entry.lease = 0;
         entry.leased_until = 0;
         state.asked.extend(to.asked_at.map(|at| (job.wallet.clone(), at)));
@@ -266,13 +276,16 @@ impl Holdings for MemoryStore {
         let mut state = self.state();
         let wallet = &refresh.job.wallet;
         let Some(entry) = state.leased_to(&refresh.job) else { return Ok(Replaced::Lost) };
-        if entry.generation == refresh.job.generation {
-            state.queue.remove(wallet);
-        } else {
-            entry.due_at = refresh.again_at;
-            entry.attempts = 0;
-            entry.lease = 0;
-            entry.leased_until = 0;
+        let is_traded = entry.generation != refresh.job.generation;
+        match if is_traded { Some(refresh.again_at) } else { refresh.late_again_at } {
+            None => _ = state.queue.remove(wallet),
+            Some(due_at) => {
+                entry.due_at = due_at;
+                entry.late = if is_traded { 0 } else { refresh.job.late + 1 };
+                entry.attempts = 0;
+                entry.lease = 0;
+                entry.leased_until = 0;
+            }
         }
         let (taken_at, rows) = state.balances.entry((wallet.clone(), refresh.provider.to_owned())).or_default();
         *taken_at = refresh.taken_at;

@@ -44,6 +44,7 @@ fn payload(refresh: &Refresh, changes: &[BalanceChange]) -> Vec<u8> {
         address: refresh.job.wallet.address.to_string(),
         provider: refresh.provider.to_owned(),
         taken_at: refresh.taken_at,
+        as_of: refresh.snapshot.as_of,
         incomplete: left_out.is_some(),
         left_out: left_out.map(|left_out| left_out.rows),
         incomplete_reason: left_out.map(|left_out| left_out.reason.clone()),

@@ -17,8 +17,14 @@ async fn start(server: &ProviderServer, network: &str) -> Alchemy {
     let base = server.listen("/data/v1").await;
     let names = ProviderNames::default();
     names.learn(progress(&[("alchemy", network), ("wrapped-native", "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2")]));
-    Alchemy::new(&base.parse().unwrap(), Secret::new(KEY), names, Throttle::new(RequestRate { per_1000s: 1_000_000 }))
-        .unwrap()
+    Alchemy::new(
+        &base.parse().unwrap(),
+        None,
+        Secret::new(KEY),
+        names,
+        Throttle::new(RequestRate { per_1000s: 1_000_000 }),
+    )
+    .unwrap()
 }
 
 async fn fetch_snapshot(server: &ProviderServer) -> Result<Snapshot, ProviderError> {
@@ -87,6 +93,29 @@ async fn a_token_that_cannot_be_told_is_left_out_and_the_rest_is_read() {
         assert_eq!(rows(&snapshot), [(token.to_owned(), "5".to_owned(), None)], "{bad}");
         let left_out = snapshot.left_out().unwrap();
         assert!(left_out.rows == 1 && left_out.reason.contains(broken), "{bad}: {left_out:?}");
+    }
+}
+
+/// SYNTHETIC: the head is that of a node's JSON-RPC; balances name no height.
+#[tokio::test]
+async fn the_head_is_asked_for_before_the_balances() {
+    for (network, address, method, head) in
+        [("eth-mainnet", ADDRESS, "eth_blockNumber", r#""0x65""#), ("solana-mainnet", SOLANA, "getSlot", "101")]
+    {
+        let page = synthetic_page(address, network, &[(None, "0x5")], None);
+        let node = format!(r#"{{"jsonrpc": "2.0", "id": 1, "result": {head}}}"#);
+        let server = ProviderServer::default().then(200, node).then(200, page.clone()).then(500, "oh").then(200, page);
+        let base = server.listen("").await;
+        let names = ProviderNames::default();
+        names.learn(progress(&[("alchemy", network)]));
+        let (url, node_url) = (base.parse().unwrap(), Some(format!("{base}/{{network}}/v2")));
+        let throttle = Throttle::new(RequestRate { per_1000s: 1_000_000 });
+        let alchemy = Alchemy::new(&url, node_url, Secret::new(KEY), names, throttle).unwrap();
+        let wallet = Wallet::new("ethereum", address);
+        assert_eq!(alchemy.snapshot(&wallet).await.unwrap().as_of, Some(101), "{network}");
+        assert!(server.requests()[0].starts_with(&format!("POST /{network}/v2/{KEY} ")), "{:?}", server.requests());
+        assert!(server.bodies()[0].contains(method), "{:?}", server.bodies());
+        assert_eq!(alchemy.snapshot(&wallet).await.unwrap().as_of, None, "without a head the height is unknown");
     }
 }
 
@@ -164,7 +193,8 @@ async fn the_error_of_an_outage_holds_no_key() {
     names.learn(progress(&[("alchemy", "eth-mainnet")]));
     let nowhere = "http://127.0.0.1:1/data/v1".parse().unwrap();
     let alchemy =
-        Alchemy::new(&nowhere, Secret::new(KEY), names, Throttle::new(RequestRate { per_1000s: 1_000_000 })).unwrap();
+        Alchemy::new(&nowhere, None, Secret::new(KEY), names, Throttle::new(RequestRate { per_1000s: 1_000_000 }))
+            .unwrap();
     let error = alchemy.snapshot(&Wallet::new("ethereum", ADDRESS)).await.unwrap_err();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);

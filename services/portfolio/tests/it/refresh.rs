@@ -112,6 +112,26 @@ async fn a_wallet_that_always_fails_is_asked_for_ever_more_rarely() {
     assert_eq!(store.balances_from(&Wallet::new("mock", "0xa"), "scripted").await.unwrap(), []);
 }
 
+/// The wallet traded at height 1; two snapshots are of height 0.
+#[tokio::test]
+async fn a_snapshot_below_the_newest_trade_is_shown_and_asked_for_again() {
+    let (store, circuits) = (waiting_wallet().await, Circuits::default());
+    let of_height = |raw, as_of| Ok(Snapshot { as_of, ..snapshot(raw) });
+    let provider = scripted([of_height(3, Some(0)), of_height(4, Some(0)), of_height(5, Some(1))]);
+    let clock = ManualClock(AtomicU64::new(10));
+    for (raw, late, wait_ms) in [(3, true, 30_000), (4, true, 120_000), (5, false, 0)] {
+        let refreshed =
+            refresh_next(&store, std::slice::from_ref(&provider), &circuits, &rules(), &clock).await.unwrap();
+        assert!(matches!(refreshed, Refreshed::Replaced { is_late, .. } if is_late == late), "{raw}: {refreshed:?}");
+        let shown = store.shown(&Wallet::new("mock", "0xa")).await.unwrap().balances;
+        assert_eq!(shown[0].raw, Raw::from(raw));
+        let expected = late.then(|| clock.now_ms() + wait_ms);
+        let idle = refresh_next(&store, std::slice::from_ref(&provider), &circuits, &rules(), &clock).await.unwrap();
+        assert!(matches!(idle, Refreshed::Idle { next_due } if next_due == expected), "{raw}: {idle:?}");
+        clock.0.fetch_add(wait_ms, Ordering::Relaxed);
+    }
+}
+
 #[tokio::test]
 async fn a_fallback_does_not_change_the_balances_of_the_first_provider() {
     for fresh in stores::fresh().await.into_iter().map(Some).chain([None]) {

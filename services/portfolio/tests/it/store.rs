@@ -27,7 +27,11 @@ fn net(address: &str, asset: &str, delta: BigInt) -> NetChange {
 
 /// A step that touches these wallets at these times.
 fn step(from: Option<u64>, next: u64, touched: &[(&str, u64)]) -> Step {
-    let touch = |&(address, last_trade_at): &(&str, u64)| TouchedWallet { wallet: wallet(address), last_trade_at };
+    let touch = |&(address, last_trade_at): &(&str, u64)| TouchedWallet {
+        wallet: wallet(address),
+        last_trade_at,
+        last_trade_height: last_trade_at,
+    };
     let facts = WalletFacts { touched: touched.iter().map(touch).collect(), ..WalletFacts::default() };
     Step { partition: partition(), from, next, companions: vec![], facts, due_at: 100, max_queued: 1000 }
 }
@@ -57,7 +61,7 @@ async fn refresh(store: &Store, job: Job, provider: &'static str, taken_at: u64,
     let before = store.balances_from(&job.wallet, provider).await.unwrap();
     let changes = balance_changes(&before, &snapshot);
     let again_at = taken_at + 100;
-    Refresh { job, provider, taken_at, snapshot, changes, is_completeness_news: false, again_at }
+    Refresh { job, provider, taken_at, snapshot, changes, is_completeness_news: false, late_again_at: None, again_at }
 }
 
 async fn held(store: &Store, wallet: &Wallet, provider: &str) -> Vec<(String, u64)> {
@@ -188,7 +192,7 @@ async fn a_wallet_waits_once_and_the_newest_trader_is_next() {
             Taken::Idle { next_due: Some(150) },
             "{name}: all are leased"
         );
-        let unasked = |due_at, attempts| Postponement { due_at, attempts, asked_at: None, failure: None };
+        let unasked = |due_at, attempts| Postponement { due_at, attempts, late: 0, asked_at: None, failure: None };
         store.postpone(&second, &unasked(300, 4)).await.unwrap();
         let again = job(store, 150).await;
         assert_eq!(again.wallet, wallet("0xb"), "{name}: its lease ran out");
@@ -212,7 +216,7 @@ fn step_of_networks(from: Option<u64>, next: u64, touched: &[(&str, u64)]) -> St
     let mut step = step(from, next, &[]);
     let touch = |&(name, last_trade_at): &(&str, u64)| {
         let (chain, address) = name.split_once('/').unwrap();
-        TouchedWallet { wallet: Wallet::new(chain, address), last_trade_at }
+        TouchedWallet { wallet: Wallet::new(chain, address), last_trade_at, last_trade_height: last_trade_at }
     };
     step.facts.touched = touched.iter().map(touch).collect();
     step
@@ -246,7 +250,7 @@ async fn wallets_that_were_never_asked_for_come_first_and_those_that_failed_last
             [job(store, 100).await, job(store, 100).await, job(store, 100).await, job(store, 100).await];
         let to = |due_at, asked_at: Option<u64>| {
             let failure = asked_at.map(|_| Failure::Unavailable);
-            Postponement { due_at, attempts: u32::from(asked_at.is_some()), asked_at, failure }
+            Postponement { due_at, attempts: u32::from(asked_at.is_some()), late: 0, asked_at, failure }
         };
         store.postpone(&failed, &to(200, Some(101))).await.unwrap();
         store.postpone(&limited, &to(200, None)).await.unwrap();
@@ -260,6 +264,34 @@ async fn wallets_that_were_never_asked_for_come_first_and_those_that_failed_last
             taken.push(job.wallet.address.to_string());
         }
         assert_eq!(taken, ["limited", "new", "old", "told", "failed"], "{name}");
+        fresh.remove().await;
+    }
+}
+
+#[tokio::test]
+async fn a_wallet_whose_snapshot_is_late_waits_again_until_it_trades() {
+    for fresh in stores::fresh().await {
+        let (store, name) = (&fresh.store, fresh.name);
+        store.commit(&step(None, 1, &[("0xa", 7)])).await.unwrap();
+        let first = job(store, 100).await;
+        assert_eq!((first.last_trade_height, first.late), (7, 0), "{name}");
+        let mut late = refresh(store, first, "mock", 100, &[("coin", 1)]).await;
+        (late.snapshot.as_of, late.late_again_at) = (Some(6), Some(30_100));
+        store.replace(&late).await.unwrap();
+        let told = store.outgoing(1).await.unwrap().remove(0).message.payload;
+        assert_eq!(wire::v1::portfolio::decode(&told).unwrap().as_of, Some(6), "{name}");
+        assert_eq!(store.take(30_099, 50, &[]).await.unwrap(), Taken::Idle { next_due: Some(30_100) }, "{name}");
+        let second = job(store, 30_100).await;
+        assert_eq!((second.last_trade_height, second.late), (7, 1), "{name}");
+        let to = Postponement { due_at: 99_999, attempts: 0, late: 2, asked_at: None, failure: None };
+        store.postpone(&second, &to).await.unwrap();
+        // A trade makes it due as ever, and begins anew.
+        store.commit(&step(Some(1), 2, &[("0xa", 9)])).await.unwrap();
+        let third = job(store, 100).await;
+        assert_eq!((third.last_trade_height, third.late), (9, 0), "{name}");
+        let done = refresh(store, third, "mock", 200, &[("coin", 2)]).await;
+        store.replace(&done).await.unwrap();
+        assert_eq!(store.take(999_999, 50, &[]).await.unwrap(), Taken::Idle { next_due: None }, "{name}");
         fresh.remove().await;
     }
 }
@@ -360,6 +392,7 @@ async fn the_largest_amounts_and_the_longest_lists_are_stored_exactly() {
             snapshot,
             changes,
             is_completeness_news: false,
+            late_again_at: None,
             again_at: 0,
         };
         store.replace(&refresh).await.unwrap();

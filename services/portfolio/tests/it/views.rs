@@ -19,7 +19,10 @@ async fn fill(store: &Store) {
         [("first", vec!["coin"]), ("second", vec!["coin", "gone"]), ("second", vec!["coin"])].into_iter().enumerate()
     {
         let next = next as u64;
-        let touched = wallets.iter().map(|wallet| TouchedWallet { wallet: wallet.clone(), last_trade_at: 7 }).collect();
+        let touched = wallets
+            .iter()
+            .map(|wallet| TouchedWallet { wallet: wallet.clone(), last_trade_at: 7, last_trade_height: 7 })
+            .collect();
         let partition = Partition { topic: "trades.executed.v1".into(), index: 0 };
         let facts = WalletFacts { touched, ..WalletFacts::default() };
         let from = next.checked_sub(1).map(|last| last + 1);
@@ -37,8 +40,16 @@ async fn fill(store: &Store) {
                 snapshot.add(Balance { asset: (*asset).to_owned(), raw, decoration, kept: false });
             }
             let (taken_at, changes) = (10 + next, vec![]);
-            let refresh =
-                Refresh { job, provider, taken_at, snapshot, changes, is_completeness_news: false, again_at: 0 };
+            let refresh = Refresh {
+                job,
+                provider,
+                taken_at,
+                snapshot,
+                changes,
+                is_completeness_news: false,
+                late_again_at: None,
+                again_at: 0,
+            };
             store.replace(&refresh).await.unwrap();
         }
     }

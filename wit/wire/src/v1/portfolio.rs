@@ -17,6 +17,9 @@ pub struct PortfolioUpdated {
     pub provider: String,
     /// When the snapshot was taken, milliseconds since the Unix epoch.
     pub taken_at: u64,
+    /// The height that the balances are of, where the provider tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<u64>,
     /// Whether balances are left out that the provider could not tell; their last ones are `kept`.
     #[serde(default)]
     pub incomplete: bool,

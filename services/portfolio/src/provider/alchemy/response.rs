@@ -32,13 +32,15 @@ enum TokensData {
 pub(super) struct TokenList<'a> {
     address: &'a str,
     network: &'a str,
+    /// The provider's head, asked for before the balances.
+    head: Option<u64>,
     assembly: SnapshotAssembly,
 }
 
 impl<'a> TokenList<'a> {
-    /// An empty list of this wallet.
-    pub(super) fn new(address: &'a str, network: &'a str, contracts: NativeContracts) -> Self {
-        Self { address, network, assembly: SnapshotAssembly::new(contracts) }
+    /// An empty list of this wallet; `head` is the provider's head, asked for before it.
+    pub(super) fn new(address: &'a str, network: &'a str, head: Option<u64>, contracts: NativeContracts) -> Self {
+        Self { address, network, head, assembly: SnapshotAssembly::new(contracts) }
     }
 
     /// Adds the rows of a page. Returns the key of the next page, if there is one.
@@ -49,7 +51,7 @@ impl<'a> TokenList<'a> {
             TokensData::List(rows) => (rows, None),
             TokensData::Page { tokens, page_key } => (tokens, page_key),
         };
-        self.assembly.next_page();
+        self.assembly.next_page(self.head);
         for (at, row) in rows.iter().enumerate() {
             self.add_row(&ResponseRow::new(&format!("tokens[{at}]"), row))?;
         }
@@ -121,6 +123,13 @@ impl<'a> TokenList<'a> {
     }
 }
 
+/// The height in a node's answer: hexadecimal on EVM chains, a number on Solana.
+pub(super) fn parse_head(body: &[u8]) -> Option<u64> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    let result = &answer["result"];
+    result.as_u64().or_else(|| u64::from_str_radix(result.as_str()?.strip_prefix("0x")?, 16).ok())
+}
+
 /// Stands for the native asset, whose row has no token address.
 const NATIVE_TOKEN: &str = "native";
 const MAX_SHOWN_CHARS: usize = 80;
@@ -150,7 +159,7 @@ mod tests {
     fn read_list(rows: &[Value], wrapped_native: Option<&str>) -> Result<Snapshot, String> {
         let wrapped = wrapped_native.map(str::to_owned);
         let contracts = NativeContracts { wrapped, ..NativeContracts::default() };
-        let mut list = TokenList::new(WALLET, "eth-mainnet", contracts);
+        let mut list = TokenList::new(WALLET, "eth-mainnet", None, contracts);
         list.add_page(json!({"data": {"tokens": rows, "pageKey": null}}).to_string().as_bytes())?;
         Ok(list.into_snapshot())
     }
@@ -211,11 +220,24 @@ mod tests {
     }
 
     #[test]
+    fn a_head_is_a_number_or_hexadecimal() {
+        for (body, head) in [
+            (r#"{"result": "0x10"}"#, Some(16)),
+            (r#"{"result": 17}"#, Some(17)),
+            (r#"{"result": null}"#, None),
+            (r#"{"result": "16"}"#, None),
+            ("<html>", None),
+        ] {
+            assert_eq!(parse_head(body.as_bytes()), head, "{body}");
+        }
+    }
+
+    #[test]
     fn a_response_of_another_wallet_or_shape_is_refused() {
         let other = with(row(Some(TOKEN), "0x1"), "network", json!("base-mainnet"));
         assert!(read_list(&[other], None).unwrap_err().contains("another wallet"));
         for body in ["{}", "[]", r#"{"data": {}}"#, r#"{"data": {"tokens": {}}}"#, "<html>"] {
-            let refused = TokenList::new(WALLET, "eth-mainnet", NativeContracts::default())
+            let refused = TokenList::new(WALLET, "eth-mainnet", None, NativeContracts::default())
                 .add_page(body.as_bytes())
                 .unwrap_err();
             assert!(refused.contains("not what is documented"), "{body}: {refused}");

@@ -16,13 +16,16 @@ pub(super) struct TokenPage {
     /// The key of the next page; none or empty on the last one.
     #[serde(default)]
     pub(super) cursor: Option<String>,
+    /// The height that the balances are of.
+    #[serde(default)]
+    block_number: Value,
 }
 
 /// Parses a response: an object with a cursor or, from older endpoints, the whole list at once.
 pub(super) fn parse_page(body: &[u8]) -> Result<TokenPage, String> {
     let is_list = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
     let page = if is_list {
-        serde_json::from_slice(body).map(|rows| TokenPage { rows, cursor: None })
+        serde_json::from_slice(body).map(|rows| TokenPage { rows, cursor: None, block_number: Value::Null })
     } else {
         serde_json::from_slice::<TokenPage>(body)
     };
@@ -46,7 +49,8 @@ impl TokenList {
     /// Adds the rows of a page. Returns the key of the next page, if there is one.
     pub(super) fn add_page(&mut self, body: &[u8]) -> Result<Option<String>, String> {
         let page = parse_page(body)?;
-        self.assembly.next_page();
+        let height = page.block_number.as_u64().or_else(|| page.block_number.as_str()?.parse().ok());
+        self.assembly.next_page(height);
         for (at, row) in page.rows.iter().enumerate() {
             self.add_row(&ResponseRow::new(&format!("result[{at}]"), row))?;
         }

@@ -101,18 +101,22 @@ async fn enqueue_wallets(connection: &mut PgConnection, step: &Step) -> Result<(
     let chains: Vec<&str> = touched.iter().map(|touched| &*touched.wallet.chain).collect();
     let addresses: Vec<&str> = touched.iter().map(|touched| &*touched.wallet.address).collect();
     let times: Vec<i64> = touched.iter().map(|touched| signed(touched.last_trade_at)).collect();
+    let heights: Vec<i64> = touched.iter().map(|touched| signed(touched.last_trade_height)).collect();
     sqlx::query(
-        "INSERT INTO queue (chain, address, last_trade_at, due_at, asked_at)
-         SELECT t.chain, t.address, t.at, $4, w.asked_at
-         FROM UNNEST($1::text[], $2::text[], $3::bigint[]) AS t (chain, address, at)
+        "INSERT INTO queue (chain, address, last_trade_at, due_at, asked_at, last_trade_height)
+         SELECT t.chain, t.address, t.at, $4, w.asked_at, t.height
+         FROM UNNEST($1::text[], $2::text[], $3::bigint[], $5::bigint[]) AS t (chain, address, at, height)
          LEFT JOIN wallets w ON w.chain = t.chain AND w.address = t.address
          ON CONFLICT (chain, address) DO UPDATE
-         SET last_trade_at = GREATEST(queue.last_trade_at, EXCLUDED.last_trade_at), generation = queue.generation + 1",
+         SET last_trade_at = GREATEST(queue.last_trade_at, EXCLUDED.last_trade_at), generation = queue.generation + 1,
+             last_trade_height = GREATEST(queue.last_trade_height, EXCLUDED.last_trade_height), late = 0,
+             due_at = CASE WHEN queue.late > 0 THEN LEAST(queue.due_at, EXCLUDED.due_at) ELSE queue.due_at END",
     )
     .bind(&chains)
     .bind(&addresses)
     .bind(&times)
     .bind(signed(step.due_at))
+    .bind(&heights)
     .execute(&mut *connection)
     .await?;
     sqlx::query("INSERT INTO network_turns (chain) SELECT DISTINCT UNNEST($1::text[]) ON CONFLICT DO NOTHING")

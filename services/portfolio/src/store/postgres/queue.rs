@@ -36,12 +36,13 @@ impl Queue for PostgresStore {
         let failed = failed("postpone a wallet");
         let mut transaction = self.0.begin().await.map_err(&failed)?;
         let query = sqlx::query(
-            "UPDATE queue SET due_at = $4, attempts = $5, asked_at = COALESCE($6, asked_at), lease = 0, leased_until = 0
+            "UPDATE queue SET due_at = $4, attempts = $5, asked_at = COALESCE($6, asked_at), late = $7, lease = 0, leased_until = 0
              WHERE chain = $1 AND address = $2 AND lease = $3",
         );
         let attempts = i32::try_from(to.attempts).unwrap_or(i32::MAX);
         let query = query.bind(&*job.wallet.chain).bind(&*job.wallet.address).bind(job.lease);
         let query = query.bind(signed(to.due_at)).bind(attempts).bind(to.asked_at.map(signed));
+        let query = query.bind(i64::from(to.late));
         if query.execute(&mut *transaction).await.map_err(&failed)?.rows_affected() > 0 {
             let retry_at = Some(signed(to.due_at));
             let asked_at = to.asked_at.map(signed);
@@ -70,13 +71,13 @@ impl PostgresStore {
     /// Takes the due wallet of a network that comes first, and puts the network behind all others.
     async fn take_from(&self, network: &str, now: u64, lease_ms: u64) -> Result<Option<Job>, sqlx::Error> {
         let lease: i64 = rand::random();
-        let row: Option<(String, String, i64, i32)> = sqlx::query_as(
+        let row: Option<(String, String, i64, i32, i64, i64)> = sqlx::query_as(
             "UPDATE queue SET lease = $2, leased_until = $3
              WHERE (chain, address) = (SELECT chain, address FROM queue
                                        WHERE chain = $4 AND due_at <= $1 AND leased_until <= $1
                                        ORDER BY asked_at IS NOT NULL, attempts > 0, asked_at, last_trade_at DESC
                                        LIMIT 1 FOR UPDATE SKIP LOCKED)
-             RETURNING chain, address, generation, attempts",
+             RETURNING chain, address, generation, attempts, last_trade_height, late",
         )
         .bind(signed(now))
         .bind(lease)
@@ -84,13 +85,15 @@ impl PostgresStore {
         .bind(network)
         .fetch_optional(&self.0)
         .await?;
-        let Some((chain, address, generation, attempts)) = row else { return Ok(None) };
+        let Some((chain, address, generation, attempts, height, late)) = row else { return Ok(None) };
         sqlx::query("UPDATE network_turns SET turn = (SELECT MAX(turn) + 1 FROM network_turns) WHERE chain = $1")
             .bind(network)
             .execute(&self.0)
             .await?;
         let (generation, attempts) = (unsigned(generation), u32::try_from(attempts).unwrap_or(0));
-        Ok(Some(Job { wallet: Wallet::new(chain, address), lease, generation, attempts }))
+        let (last_trade_height, late) = (unsigned(height), u32::try_from(late).unwrap_or(u32::MAX));
+        let wallet = Wallet::new(chain, address);
+        Ok(Some(Job { wallet, lease, generation, attempts, last_trade_height, late }))
     }
 
     async fn next_due(&self, resting: &[&str]) -> Result<Taken, Unavailable> {

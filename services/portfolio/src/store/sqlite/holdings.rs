@@ -106,19 +106,21 @@ async fn end_job(connection: &mut SqliteConnection, refresh: &Refresh) -> Result
     let query = query.bind(&*job.wallet.chain).bind(&*job.wallet.address).bind(job.lease);
     let generation: Option<i64> = query.fetch_optional(&mut *connection).await?;
     let Some(generation) = generation else { return Ok(false) };
-    let query = if unsigned(generation) == job.generation {
-        sqlx::query("DELETE FROM queue WHERE chain = ?1 AND address = ?2")
+    let due_at = if unsigned(generation) == job.generation { refresh.late_again_at } else { Some(refresh.again_at) };
+    let late = if unsigned(generation) == job.generation { i64::from(job.late) + 1 } else { 0 };
+    let query = match due_at {
+        None => sqlx::query("DELETE FROM queue WHERE chain = ?1 AND address = ?2")
             .bind(&*job.wallet.chain)
-            .bind(&*job.wallet.address)
-    } else {
-        sqlx::query(
-            "UPDATE queue SET due_at = ?3, asked_at = ?4, attempts = 0, lease = 0, leased_until = 0
+            .bind(&*job.wallet.address),
+        Some(due_at) => sqlx::query(
+            "UPDATE queue SET due_at = ?3, asked_at = ?4, late = ?5, attempts = 0, lease = 0, leased_until = 0
              WHERE chain = ?1 AND address = ?2",
         )
         .bind(&*job.wallet.chain)
         .bind(&*job.wallet.address)
-        .bind(signed(refresh.again_at))
+        .bind(signed(due_at))
         .bind(signed(refresh.taken_at))
+        .bind(late),
     };
     query.execute(connection).await?;
     Ok(true)
@@ -163,13 +165,14 @@ async fn replace_balances(connection: &mut SqliteConnection, refresh: &Refresh) 
     let (left_out, reason) = left_out_columns(refresh);
     sqlx::query(
         "UPDATE wallets SET provider = ?1, taken_at = ?2, asked_at = ?2, left_out = ?3, left_out_reason = ?4,
-                            failures = 0, failure = NULL, retry_at = NULL
-         WHERE chain = ?5 AND address = ?6",
+                            failures = 0, failure = NULL, retry_at = NULL, as_of = ?5
+         WHERE chain = ?6 AND address = ?7",
     )
     .bind(refresh.provider)
     .bind(taken_at)
     .bind(left_out)
     .bind(reason)
+    .bind(refresh.snapshot.as_of.map(signed))
     .bind(&*wallet.chain)
     .bind(&*wallet.address)
     .execute(connection)

@@ -89,15 +89,18 @@ async fn advance_position(connection: &mut SqliteConnection, step: &Step) -> Res
 async fn enqueue_wallets(connection: &mut SqliteConnection, step: &Step) -> Result<(), sqlx::Error> {
     for touched in &step.facts.touched {
         sqlx::query(
-            "INSERT INTO queue (chain, address, last_trade_at, due_at, asked_at)
-             VALUES (?1, ?2, ?3, ?4, (SELECT asked_at FROM wallets WHERE chain = ?1 AND address = ?2))
+            "INSERT INTO queue (chain, address, last_trade_at, due_at, asked_at, last_trade_height)
+             VALUES (?1, ?2, ?3, ?4, (SELECT asked_at FROM wallets WHERE chain = ?1 AND address = ?2), ?5)
              ON CONFLICT (chain, address) DO UPDATE
-             SET last_trade_at = MAX(last_trade_at, excluded.last_trade_at), generation = generation + 1",
+             SET last_trade_at = MAX(last_trade_at, excluded.last_trade_at), generation = generation + 1,
+                 last_trade_height = MAX(last_trade_height, excluded.last_trade_height), late = 0,
+                 due_at = CASE WHEN late > 0 THEN MIN(due_at, excluded.due_at) ELSE due_at END",
         )
         .bind(&*touched.wallet.chain)
         .bind(&*touched.wallet.address)
         .bind(signed(touched.last_trade_at))
         .bind(signed(step.due_at))
+        .bind(signed(touched.last_trade_height))
         .execute(&mut *connection)
         .await?;
         let turn = sqlx::query("INSERT INTO network_turns (chain) VALUES (?) ON CONFLICT DO NOTHING");
