@@ -113,7 +113,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The first traders by volume, realized profit or fees, over all chains. */
+        /** The first traders by volume, net volume, realized profit or fees, over all chains. */
         get: operations["getLeaderboard"];
         put?: never;
         post?: never;
@@ -567,6 +567,11 @@ export interface components {
             /** @description The address. */
             address: string;
             /**
+             * Format: int64
+             * @description Distinct pools through which it ever traded, whatever the window.
+             */
+            counterparties: number;
+            /**
              * @description Of all that was sold, the part whose proceeds and basis are both known and in no doubt, from 0 to 1; absent where
              *     nothing was sold.
              */
@@ -580,6 +585,8 @@ export interface components {
             implausible: number;
             /** @description What their valuations claim, apart from everything else. */
             implausibleUsd: string;
+            /** @description What of the volume stays when purchases and sales of each asset are set off against each other, hour by hour. */
+            netVolumeUsd: string;
             /**
              * Format: int32
              * @description From 1.
@@ -594,8 +601,14 @@ export interface components {
              * @description Swaps, valued or not.
              */
             swaps: number;
-            /** @description Worth of all valued swaps. */
+            /** @description Worth of all valued swaps, wash included; a board by volume is ordered by it less `washUsd`. */
             volumeUsd: string;
+            /**
+             * @description The part of the volume that is counted apart: trades of which the opposite stands in the same block, all trades of
+             *     an hour of whose volume less than a thousandth stays, and of other trades the part that crossed pools in which
+             *     nobody else ever traded.
+             */
+            washUsd: string;
         };
         /** @description One page of a leaderboard. Boards are rebuilt every half minute and hold the first thousand. */
         Leaderboard: {
@@ -604,7 +617,7 @@ export interface components {
              * @description When it was built, milliseconds since the Unix epoch; absent before the first time.
              */
             builtAt?: number | null;
-            /** @description What it is ordered by: `volume`, `pnl` or `fees`. */
+            /** @description What it is ordered by: `volume`, `netVolume`, `pnl` or `fees`. */
             by: string;
             /** @description By rank. */
             items: components["schemas"]["LeaderView"][];
@@ -1340,7 +1353,7 @@ export interface operations {
     getLeaderboard: {
         parameters: {
             query?: {
-                /** @description `volume` (default), `pnl`, `fees` */
+                /** @description `volume` (default: without what is counted apart as wash), `netVolume`, `pnl`, `fees` */
                 by?: string;
                 /** @description The span of time: `all` (default), `24h`, `7d`, `30d` */
                 window?: string;
