@@ -142,16 +142,12 @@ impl Store {
 
     /// One user's totals per chain, from an hour on or over all time.
     pub async fn user_totals(&self, user: &UserQuery, first_hour: Option<u64>) -> Result<Vec<TotalsRow>, Unavailable> {
-        let all_time = sql::user_totals(user, self.dialect());
-        let Some(_) = first_hour else {
-            return rows::totals_rows(
-                "metrics.user_totals_v1",
-                self.fetch("read metrics.user_totals_v1", all_time).await?,
-            );
-        };
-        let statements = [all_time, sql::user_hours(user, first_hour, None, self.dialect())];
-        let [all_time, window] = self.fetch_together("read metrics.user_hours_v1", statements).await?;
-        let all_time = rows::totals_rows("metrics.user_totals_v1", all_time)?;
+        if first_hour.is_none() {
+            let rows = self.fetch("read metrics.user_totals_v1", sql::user_totals(user, self.dialect())).await?;
+            return rows::totals_rows("metrics.user_totals_v1", rows);
+        }
+        let statement = sql::user_hours(user, first_hour, None, self.dialect());
+        let (window, all_time) = rows::hours_and_all_time(self.fetch("read metrics.user_hours_v1", statement).await?)?;
         let mut window = rows::totals_rows("metrics.user_hours_v1", window)?;
         for row in &mut window {
             if let Some(all_time) = all_time.iter().find(|known| known.chain == row.chain) {
@@ -168,10 +164,9 @@ impl Store {
         first_hour: Option<u64>,
         step_hours: u64,
     ) -> Result<Vec<HistoryPoint>, Unavailable> {
-        let hours = sql::user_hours(user, first_hour, Some(step_hours.max(1)), self.dialect());
-        let statements = [sql::user_totals(user, self.dialect()), hours];
-        let [all_time, hours] = self.fetch_together("read metrics.user_hours_v1", statements).await?;
-        let all_time = rows::sum_of_totals(&rows::totals_rows("metrics.user_totals_v1", all_time)?);
+        let statement = sql::user_hours(user, first_hour, Some(step_hours.max(1)), self.dialect());
+        let (hours, all_time) = rows::hours_and_all_time(self.fetch("read metrics.user_hours_v1", statement).await?)?;
+        let all_time = rows::sum_of_totals(&all_time);
         let mut points = rows::history_points(hours)?;
         for point in &mut points {
             point.totals.doubt_like(&all_time);

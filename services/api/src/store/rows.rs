@@ -1,11 +1,13 @@
 //! Reads rows of text columns into the domain's types; an error names the view and the column.
 
+use super::sql::HOURS_ROW;
 use api_domain::{
     BalanceRow, BookRules, DriftRow, FeeRow, FoldedPosition, FoldedPositions, HeldPosition, HistoryPoint, LeaderRow,
     PositionRow, PositionStep, StepKey, Totals, TotalsRow, TradeKey, TradeRow, Walk, WalletRow,
 };
 use num_bigint::BigUint;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use tape::{Unavailable, Usd};
 
@@ -93,20 +95,24 @@ pub(super) fn totals_rows(view: &'static str, rows: Vec<TextRow>) -> Result<Vec<
     Ok(chains)
 }
 
+/// The rows of hours, and the totals over all time that stand beside them; what a row is stands in its first column.
+pub(super) fn hours_and_all_time(rows: Vec<TextRow>) -> Result<(Vec<TextRow>, Vec<TotalsRow>), Unavailable> {
+    let is_hours = |row: &TextRow| row.first().is_some_and(|first| first.as_deref() == Some(HOURS_ROW));
+    let (hours, all_time): (Vec<TextRow>, Vec<TextRow>) = rows.into_iter().partition(is_hours);
+    let rest = |rows: Vec<TextRow>| rows.into_iter().map(|row| row.into_iter().skip(1).collect()).collect();
+    Ok((rest(hours), totals_rows("metrics.user_totals_v1", rest(all_time))?))
+}
+
 /// Points of a history, oldest first; the rows of one stretch of hours are added up.
 pub(super) fn history_points(rows: Vec<TextRow>) -> Result<Vec<HistoryPoint>, Unavailable> {
-    let mut points: Vec<HistoryPoint> = vec![];
+    let mut points: BTreeMap<u64, Totals> = BTreeMap::new();
     for row in rows {
         let mut cells = Cells::new("metrics.user_hours_v1", row);
         let hour = cells.number("hour")?;
         let totals = read_totals(&mut cells)?;
-        match points.last_mut().filter(|point| point.hour == hour) {
-            Some(point) => point.totals = point.totals.plus(&totals),
-            None => points.push(HistoryPoint { hour, totals }),
-        }
+        points.entry(hour).and_modify(|known| *known = known.plus(&totals)).or_insert(totals);
     }
-    points.reverse();
-    Ok(points)
+    Ok(points.into_iter().map(|(hour, totals)| HistoryPoint { hour, totals }).collect())
 }
 
 fn read_totals(cells: &mut Cells) -> Result<Totals, Unavailable> {

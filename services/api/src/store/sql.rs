@@ -86,13 +86,17 @@ const TOTALS_COLUMNS: [&str; 11] = [
 
 /// One user's totals per chain, over all time, and the positions of which the wallet no longer holds a part.
 pub(super) fn user_totals(user: &UserQuery, dialect: Dialect) -> Statement {
-    let columns = TOTALS_COLUMNS.map(|column| format!("CAST({column} AS text)")).join(", ");
-    let elsewhere = positions_held_elsewhere("t.trader", Some("t.chain"), dialect);
-    let mut statement =
-        Statement::new(&format!("SELECT chain, {columns}, {elsewhere} FROM metrics.user_totals_v1 t WHERE TRUE"));
-    and_user(&mut statement, user, "trader");
+    let mut statement = Statement::new("SELECT ");
+    add_user_totals(&mut statement, user, dialect);
     statement.add(" ORDER BY chain");
     statement
+}
+
+fn add_user_totals(statement: &mut Statement, user: &UserQuery, dialect: Dialect) {
+    let columns = TOTALS_COLUMNS.map(|column| format!("CAST({column} AS text)")).join(", ");
+    let elsewhere = positions_held_elsewhere("t.trader", Some("t.chain"), dialect);
+    statement.add(&format!("chain, {columns}, {elsewhere} FROM metrics.user_totals_v1 t WHERE TRUE"));
+    and_user(statement, user, "trader");
 }
 
 /// What portfolio's columns are compared with: on PostgreSQL those of metrics sort by bytes, and an index serves only
@@ -133,8 +137,12 @@ fn positions_held_elsewhere(trader: &str, chain: Option<&str>, dialect: Dialect)
 /// Hours read of one user at most: more than two years of hours in which something happened.
 const MAX_HOURS_READ: u32 = 20_000;
 
-/// One user's hours in groups: by chain where `step_hours` is none, else by stretches of so many hours. PostgreSQL adds
-/// them up; SQLite, whose amounts are text, returns them one by one.
+/// What the first column of a row of [`user_hours`] says: it is a group of hours, or one chain over all time.
+pub(super) const HOURS_ROW: &str = "hours";
+
+/// One user's hours in groups: by chain where `step_hours` is none, else by stretches of so many hours; and beside them
+/// the totals over all time, in one statement, which is one way to the database. PostgreSQL adds hours up; SQLite, whose
+/// amounts are text, returns them one by one.
 pub(super) fn user_hours(
     user: &UserQuery,
     first_hour: Option<u64>,
@@ -147,8 +155,10 @@ pub(super) fn user_hours(
         Dialect::Postgres => TOTALS_COLUMNS.map(|column| format!("CAST(sum({column}) AS text)")),
         Dialect::Sqlite => TOTALS_COLUMNS.map(|column| format!("CAST({column} AS text)")),
     };
-    let mut statement =
-        Statement::new(&format!("SELECT {shown}, {} FROM metrics.user_hours_v1 WHERE TRUE", columns.join(", ")));
+    let mut statement = Statement::new(&format!(
+        "SELECT * FROM (SELECT '{HOURS_ROW}', {shown}, {}, CAST(NULL AS text) FROM metrics.user_hours_v1 WHERE TRUE",
+        columns.join(", ")
+    ));
     and_user(&mut statement, user, "trader");
     if let Some(first) = first_hour {
         statement.with(" AND hour >= ?", number_arg(first));
@@ -158,6 +168,8 @@ pub(super) fn user_hours(
     }
     statement.add(&format!(" ORDER BY {group} DESC"));
     statement.limit(MAX_HOURS_READ);
+    statement.add(") h UNION ALL SELECT 'all time', ");
+    add_user_totals(&mut statement, user, dialect);
     statement.costly()
 }
 

@@ -1,9 +1,9 @@
 //! The fold: what a batch changes about users, positions and the effects of the trades around it. Pure.
 //!
-//! It goes user by user, so that users are not looked up for each trade. A trade above
-//! everything that its user ever stored is folded onto the newest holding. A book from which a trade is removed, or to
-//! which one is added below that, is folded again from the checkpoint before it, once per batch. Totals change by the
-//! difference of the effects, so no calculation is ever reversed.
+//! It goes user by user, so that users are not looked up for each trade. A trade above everything that its user ever
+//! stored is folded onto the newest holding. A book from which a trade is removed, or to which one is added below that,
+//! is folded again from the checkpoint before it, once per batch, and with it every book that takes a basis over from it.
+//! Totals change by the difference of the effects, so no calculation is ever reversed.
 
 use crate::account::{Book, User};
 use crate::books::{FoldOutput, UserFold};
