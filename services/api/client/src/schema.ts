@@ -304,6 +304,11 @@ export interface components {
         BalanceView: {
             /** @description `raw` with the decimal point, where the decimals are known. */
             amount?: string | null;
+            /**
+             * Format: int64
+             * @description The height that it is of; absent where the provider does not tell it.
+             */
+            asOf?: number | null;
             /** @description The asset. */
             asset: string;
             /** @description Id of the chain. */
@@ -315,14 +320,16 @@ export interface components {
             decimals?: number | null;
             /** @description Balance less net: transfers and whatever else was not a trade. */
             drift?: string | null;
+            /** @description The provider could not tell it in the newest snapshot: the amount is the last one that was told. */
+            kept: boolean;
             /** @description The sum of the wallet's live trades at that time; negative where more was sold than bought. */
             net?: string | null;
             /** @description The provider that reported it. */
             provider: string;
             /** @description In the asset's smallest unit, decimal digits. */
             raw: string;
-            /** @description Whether the provider calls it spam. */
-            spam: boolean;
+            /** @description Whether a provider calls it spam; null where none has told. */
+            spam?: boolean | null;
             /** @description Ticker. */
             symbol?: string | null;
             /**
@@ -330,6 +337,8 @@ export interface components {
              * @description When the snapshot was taken, milliseconds since the Unix epoch.
              */
             takenAt: number;
+            /** @description Whether a provider calls its contract verified; null where none has told. */
+            verified?: boolean | null;
         };
         /** @description One block. */
         BlockView: {
@@ -630,6 +639,8 @@ export interface components {
         Portfolio: {
             /** @description The address in normalized form. */
             address: string;
+            /** @description Whether balances of any of the wallets are left out that the provider could not tell. */
+            incomplete: boolean;
             /** @description The balances. */
             items: components["schemas"]["BalanceView"][];
             /** @description The cursor of the next page; absent on the last one. */
@@ -694,6 +705,11 @@ export interface components {
             chains: components["schemas"]["ChainCondition"][];
             /** @description The state of the live stream; it does not decide readiness. */
             log: components["schemas"]["LogView"];
+            /**
+             * @description What is wrong in this process but keeps it from nothing else, such as a network that a provider's key does not
+             *     include; it does not decide readiness.
+             */
+            notices: string[];
             /** @description `ready` or `waiting`. */
             status: string;
             /** @description The consumers of the tape in this process that stopped, because the log is not the one that they have read. */
@@ -972,10 +988,40 @@ export interface components {
         };
         /** @description A tracked wallet. */
         WalletView: {
+            /**
+             * Format: int64
+             * @description The height that the balances are of; absent where the provider does not tell it.
+             */
+            asOf?: number | null;
             /** @description Id of the chain. */
             chain: string;
+            /**
+             * @description Why the last of them failed: `unknown-network`, `key-refused`, `wallet-rejected`, `malformed` or `unavailable`; an open
+             *     list.
+             */
+            failure?: string | null;
+            /**
+             * Format: int32
+             * @description Failed refreshes since the last that succeeded; absent where the last one did.
+             */
+            failures?: number | null;
+            /** @description Whether balances are left out that the provider could not tell; where one was told before, it is `kept`. */
+            incomplete: boolean;
+            /** @description Why the first of them was left out. */
+            incompleteReason?: string | null;
+            /**
+             * Format: int32
+             * @description How many rows of the provider's response were left out; absent where none was.
+             */
+            leftOut?: number | null;
             /** @description The provider of its balances; absent before the first snapshot. */
             provider?: string | null;
+            /**
+             * Format: int64
+             * @description When the provider is asked again, milliseconds since the Unix epoch; absent where nothing failed, and where the wallet is
+             *     given up until it trades.
+             */
+            retryAt?: number | null;
             /**
              * Format: int64
              * @description When the newest snapshot was taken, milliseconds since the Unix epoch; absent before the first.
