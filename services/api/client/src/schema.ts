@@ -321,6 +321,11 @@ export interface components {
         BalanceView: {
             /** @description `raw` with the decimal point, where the decimals are known. */
             amount?: string | null;
+            /**
+             * Format: int64
+             * @description The height that it is of; absent where the provider does not tell it.
+             */
+            asOf?: number | null;
             /** @description The asset. */
             asset: string;
             /** @description Id of the chain. */
@@ -1097,6 +1102,11 @@ export interface components {
         };
         /** @description A tracked wallet. */
         WalletView: {
+            /**
+             * Format: int64
+             * @description The height that the balances are of; absent where the provider does not tell it.
+             */
+            asOf?: number | null;
             /** @description Id of the chain. */
             chain: string;
             /**

@@ -62,7 +62,9 @@ mod tests {
 
     fn changes(before: &[Balance], after: &[Balance]) -> Vec<(String, u64, u64)> {
         let mut snapshot = Snapshot::default();
-        after.iter().for_each(|balance| snapshot.add(balance.clone()));
+        for balance in after {
+            snapshot.add(balance.clone());
+        }
         let changes = balance_changes(before, &snapshot).into_iter();
         changes.map(|one| (one.asset, one.before.to(), one.after.to())).collect()
     }

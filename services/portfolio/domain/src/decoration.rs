@@ -48,15 +48,15 @@ pub struct KnownDecoration {
 /// What is shown of an asset: what the provider told now, and where it tells nothing, what was told last. A ticker and
 /// decimals that a preferred provider told stay, so that a fallback does not rename an asset.
 pub fn decoration_to_show(
-    told: Decoration,
+    told: &Decoration,
     known_newest_first: &[&KnownDecoration],
     preferred: &[&'static str],
 ) -> Decoration {
     let of_provider = |name: &&str| known_newest_first.iter().find(|known| known.provider == **name);
     let first = preferred.iter().filter_map(|name| of_provider(name).map(|known| &known.decoration));
-    let first = first.fold(Decoration::default(), |told, next| told.or(next));
+    let first = first.fold(Decoration::default(), Decoration::or);
     let named = Decoration { spam: None, verified: None, ..first };
-    known_newest_first.iter().fold(named.or(&told), |told, known| told.or(&known.decoration))
+    known_newest_first.iter().fold(named.or(told), |told, known| told.or(&known.decoration))
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
         ];
         for (told, known, preferred, shown) in cases {
             let known: Vec<&KnownDecoration> = known.iter().collect();
-            assert_eq!(decoration_to_show(told.clone(), &known, &preferred), shown, "{told:?} {known:?} {preferred:?}");
+            assert_eq!(decoration_to_show(&told, &known, &preferred), shown, "{told:?} {known:?} {preferred:?}");
         }
     }
 

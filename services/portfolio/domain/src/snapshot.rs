@@ -109,7 +109,7 @@ impl Snapshot {
         }
         for balance in self.balances.values_mut() {
             let known = of_asset.get(balance.asset.as_str()).map(Vec::as_slice).unwrap_or_default();
-            balance.decoration = decoration_to_show(std::mem::take(&mut balance.decoration), known, preferred);
+            balance.decoration = decoration_to_show(&balance.decoration, known, preferred);
         }
     }
 

@@ -65,7 +65,7 @@ impl SnapshotAssembly {
                 return Ok(());
             }
             Err(reason) => {
-                self.leave_out_balance(asset, reason);
+                self.leave_out_balance(asset, &reason);
                 return Ok(());
             }
         };
@@ -73,7 +73,7 @@ impl SnapshotAssembly {
             None => {}
             Some((known, _)) if known == raw => return Ok(()),
             Some((_, page)) if page == self.page => {
-                self.leave_out_balance(asset, format!("token {token} has two balances on one page"));
+                self.leave_out_balance(asset, &format!("token {token} has two balances on one page"));
                 return Ok(());
             }
             Some(_) => return Err(format!("token {token} has two balances; the list changed while it was read")),
@@ -94,7 +94,7 @@ impl SnapshotAssembly {
     }
 
     /// Leaves out an asset of which a balance cannot be told.
-    pub(super) fn leave_out_balance(&mut self, asset: String, reason: String) {
+    pub(super) fn leave_out_balance(&mut self, asset: String, reason: &str) {
         let reason = format!("{asset}: {reason}");
         self.snapshot.leave_out_balance(asset, reason);
     }
@@ -111,7 +111,7 @@ impl SnapshotAssembly {
 
     /// The snapshot, once every row is added.
     pub(super) fn into_snapshot(mut self) -> Snapshot {
-        self.coin.add_to(&mut self.snapshot, self.contracts.native_asset());
+        self.coin.add_to(&mut self.snapshot, &self.contracts.native_asset());
         self.snapshot
     }
 }

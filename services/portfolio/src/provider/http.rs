@@ -40,11 +40,17 @@ pub(super) async fn send_request(
     match Refusal::from_response(doing, &head, &body, key) {
         None => {
             throttle.answered(turn);
-            Ok(body)
+            Ok(without_key(body, key))
         }
         Some(Refusal::Limited(asked)) => Err(limited(throttle.refused(turn, asked))),
         Some(Refusal::Failed(error)) => Err(error),
     }
+}
+
+/// The body with the key struck out: parts of it may be shown as the reason why a row is left out.
+fn without_key(body: Vec<u8>, key: &str) -> Vec<u8> {
+    let holds_key = !key.is_empty() && body.windows(key.len()).any(|part| part == key.as_bytes());
+    if holds_key { String::from_utf8_lossy(&body).replace(key, "***").into_bytes() } else { body }
 }
 
 fn limited(pause: Duration) -> ProviderError {

@@ -33,7 +33,7 @@ impl NativeCoin {
     }
 
     /// Adds the coin to the snapshot: as its contract tells it, whose unit is that of its trades, else as the native row does.
-    pub(super) fn add_to(&mut self, snapshot: &mut Snapshot, asset: String) {
+    pub(super) fn add_to(&mut self, snapshot: &mut Snapshot, asset: &str) {
         let native = std::mem::take(&mut self.native);
         let contradicts = self.contract.is_none() && native.windows(2).any(|rows| rows[0].raw != rows[1].raw);
         let mut coin = self.contract.take();
@@ -51,7 +51,7 @@ impl NativeCoin {
         for reason in self.untold.drain(..) {
             match &coin {
                 Some(coin) => snapshot.leave_out_row(Some(coin.asset.clone()), reason),
-                None => snapshot.leave_out_balance(asset.clone(), reason),
+                None => snapshot.leave_out_balance(asset.to_owned(), reason),
             }
         }
         for balance in coin.into_iter().chain(wrapped).filter(|balance| balance.raw != Raw::ZERO) {
@@ -82,7 +82,7 @@ mod tests {
     /// The balance, and how many rows are left out.
     fn told(mut coin: NativeCoin) -> (Option<u64>, u32) {
         let mut snapshot = Snapshot::default();
-        coin.add_to(&mut snapshot, "coin".to_owned());
+        coin.add_to(&mut snapshot, "coin");
         let rows = snapshot.left_out().map_or(0, |left_out| left_out.rows);
         (snapshot.balance_of("coin").map(|balance| balance.raw.to()), rows)
     }

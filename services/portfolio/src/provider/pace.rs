@@ -12,7 +12,7 @@ use std::time::Duration;
 /// The first pause after a success, and the shortest at all.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause, whatever the provider says.
-pub(super) const MAX_PAUSE: Duration = Duration::from_secs(600);
+pub(super) const MAX_PAUSE: Duration = Duration::from_mins(10);
 /// The configured rate, in the unit of what is in force of it.
 const FULL_SHARE: u32 = 1000;
 /// The slowest rate: a sixty-fourth of the configured one.
@@ -113,7 +113,9 @@ mod tests {
         let mut pace = pace(5);
         let sent: Vec<Duration> = (0..4).map(|number| START + Duration::from_millis(number)).collect();
         let arrived = START + Duration::from_millis(50);
-        sent.iter().for_each(|&sent| _ = pace.refused(sent, arrived, None));
+        for sent in sent {
+            pace.refused(sent, arrived, None);
+        }
         assert_eq!(pace.pause_left(arrived), seconds(1));
         pace.answered(START);
         let again = arrived + seconds(1);
@@ -141,7 +143,9 @@ mod tests {
             answers += 1;
         }
         assert_eq!(answers, 10);
-        (0..100).for_each(|_| _ = pace.refused(now + seconds(1), now + seconds(2), None));
+        for _ in 0..100 {
+            pace.refused(now + seconds(1), now + seconds(2), None);
+        }
         assert!(pace.share >= MIN_SHARE && pace.share < FULL_SHARE);
     }
 }

@@ -143,11 +143,10 @@ fn retry_after(headers: &HeaderMap, now_ms: u64) -> Option<Duration> {
 fn parse_retry_after(text: &str, now_ms: u64) -> Option<Duration> {
     let text = text.trim();
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if fraction.bytes().all(|digit| digit.is_ascii_digit()) {
-        if let Ok(seconds) = whole.parse::<u64>() {
-            let has_rest = fraction.bytes().any(|digit| digit != b'0');
-            return Some(Duration::from_secs(seconds.saturating_add(u64::from(has_rest))));
-        }
+    let is_plain = fraction.bytes().all(|digit| digit.is_ascii_digit());
+    if let (true, Ok(seconds)) = (is_plain, whole.parse::<u64>()) {
+        let has_rest = fraction.bytes().any(|digit| digit != b'0');
+        return Some(Duration::from_secs(seconds.saturating_add(u64::from(has_rest))));
     }
     let at = OffsetDateTime::parse(text, &Rfc2822).ok()?.unix_timestamp();
     let at_ms = u64::try_from(at).ok()?.saturating_mul(1000);

@@ -75,7 +75,7 @@ mod tests {
             throttle.refused(first, None);
         });
         assert!(second.unwrap().0 >= Duration::from_millis(1_400), "{second:?}");
-        throttle.refused(second.unwrap(), Some(Duration::from_secs(60)));
+        throttle.refused(second.unwrap(), Some(Duration::from_mins(1)));
         let left = throttle.take_turn().await.unwrap_err();
         assert!(left > Duration::from_secs(55), "a long pause is not waited for: {left:?}");
     }

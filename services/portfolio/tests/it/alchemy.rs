@@ -96,6 +96,17 @@ async fn a_token_that_cannot_be_told_is_left_out_and_the_rest_is_read() {
     }
 }
 
+/// SYNTHETIC: what is wrong with a row is shown to everybody.
+#[tokio::test]
+async fn the_reason_for_what_is_left_out_holds_no_key() {
+    let row = json!({"address": ADDRESS, "network": "eth-mainnet", "tokenAddress": null, "tokenBalance": null,
+        "error": format!("no answer from /v2/{KEY}")});
+    let page = json!({"data": {"tokens": [row], "pageKey": null}}).to_string();
+    let snapshot = fetch_snapshot(&ProviderServer::default().then(200, page)).await.unwrap();
+    let reason = &snapshot.left_out().unwrap().reason;
+    assert!(reason.contains("/v2/***") && !reason.contains(KEY), "{reason}");
+}
+
 /// SYNTHETIC: the head is that of a node's JSON-RPC; balances name no height.
 #[tokio::test]
 async fn the_head_is_asked_for_before_the_balances() {

@@ -116,7 +116,11 @@ async fn a_wallet_that_always_fails_is_asked_for_ever_more_rarely() {
 #[tokio::test]
 async fn a_snapshot_below_the_newest_trade_is_shown_and_asked_for_again() {
     let (store, circuits) = (waiting_wallet().await, Circuits::default());
-    let of_height = |raw, as_of| Ok(Snapshot { as_of, ..snapshot(raw) });
+    let of_height = |raw, as_of| {
+        let mut snapshot = snapshot(raw);
+        snapshot.as_of = as_of;
+        Ok(snapshot)
+    };
     let provider = scripted([of_height(3, Some(0)), of_height(4, Some(0)), of_height(5, Some(1))]);
     let clock = ManualClock(AtomicU64::new(10));
     for (raw, late, wait_ms) in [(3, true, 30_000), (4, true, 120_000), (5, false, 0)] {

@@ -28,7 +28,7 @@ pub(super) fn parse_snapshot(body: &[u8], contracts: NativeContracts) -> Result<
         Decoration { symbol: Some("SOL".to_owned()), decimals: Some(SOL_DECIMALS), ..Decoration::default() };
     match ResponseRow::new("nativeBalance", &response.native_balance).amount("lamports") {
         Ok(raw) => assembly.add_part(Balance { asset, raw, decoration, kept: false }),
-        Err(reason) => assembly.leave_out_balance(asset, reason),
+        Err(reason) => assembly.leave_out_balance(asset, &reason),
     }
     for (at, token) in response.tokens.iter().enumerate() {
         add_token(&mut assembly, &ResponseRow::new(&format!("tokens[{at}]"), token));
@@ -43,7 +43,7 @@ fn add_token(assembly: &mut SnapshotAssembly, row: &ResponseRow) {
     }
     let Some(asset) = mint else { return assembly.leave_out_unnamed(row.invalid("mint", "an address")) };
     match row.amount("amountRaw") {
-        Err(reason) => assembly.leave_out_balance(asset, reason),
+        Err(reason) => assembly.leave_out_balance(asset, &reason),
         Ok(raw) => {
             let decoration = row.decoration("possibleSpam", "isVerifiedContract");
             assembly.add_part(Balance { asset, raw, decoration, kept: false });

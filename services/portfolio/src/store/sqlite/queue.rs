@@ -106,7 +106,7 @@ impl SqliteStore {
 
 /// A list of texts as JSON, which SQLite can compare with.
 fn json_list(texts: &[Arc<str>]) -> String {
-    serde_json::Value::from_iter(texts.iter().map(AsRef::<str>::as_ref)).to_string()
+    texts.iter().map(AsRef::<str>::as_ref).collect::<serde_json::Value>().to_string()
 }
 
 /// Stores why a wallet is not refreshed, where there is a reason.
