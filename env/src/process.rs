@@ -107,6 +107,7 @@ async fn start<P: Program>(command: Command<P::Command>) -> anyhow::Result<()> {
     match command {
         Command::Run | Command::CheckConfig => {
             let _telemetry = telemetry::start(P::NAME);
+            problems.log_warnings();
             P::run(settings, Shutdown::on_signals()).await
         }
         Command::Own(command) => P::execute(settings, command).await,
@@ -118,9 +119,11 @@ async fn start<P: Program>(command: Command<P::Command>) -> anyhow::Result<()> {
     }
 }
 
-/// What `check-config` does: prints every variable that was read, without secrets, then says what is wrong.
+/// What `check-config` does: prints every variable that was read, without secrets, then says what is odd and what is
+/// wrong.
 pub fn check_config(problems: &Problems) -> Result<(), ConfigError> {
     problems.resolved().iter().for_each(|variable| println!("{variable}"));
+    problems.warnings().iter().for_each(|sentence| eprintln!("warning: {sentence}"));
     problems.finish()
 }
 

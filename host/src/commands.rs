@@ -8,8 +8,8 @@ use std::path::Path;
 use tape_log::{Log, settings::target};
 
 /// Opens the log, unless a setting is wrong.
-pub(crate) async fn open_log(layers: &Layers, mut problems: Problems) -> anyhow::Result<Log> {
-    let target = target(layers, &mut problems);
+pub(crate) async fn open_log(layers: &Layers, problems: &mut Problems) -> anyhow::Result<Log> {
+    let target = target(layers, problems);
     problems.finish()?;
     Ok(Log::open(&target).await?)
 }
@@ -74,8 +74,8 @@ pub(crate) async fn plugin(command: PluginCommand, layers: &Layers, mut problems
 }
 
 /// Carries out a command on one chain and prints what happens next.
-pub(crate) async fn chain(layers: &Layers, problems: Problems, command: &ChainCommand) -> anyhow::Result<()> {
-    let log = open_log(layers, problems).await?;
+pub(crate) async fn chain(layers: &Layers, mut problems: Problems, command: &ChainCommand) -> anyhow::Result<()> {
+    let log = open_log(layers, &mut problems).await?;
     println!("{}", command.execute(&log, "chain-ingestor").await?);
     Ok(())
 }

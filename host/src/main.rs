@@ -24,8 +24,9 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run => {
             let settings = Settings::read(&layers, &mut problems);
-            let log = commands::open_log(&layers, problems).await?;
+            let log = commands::open_log(&layers, &mut problems).await?;
             let _telemetry = environment::telemetry::start("chain-ingestor");
+            problems.log_warnings();
             chain_ingestor::run(settings, &layers, log, Shutdown::on_signals()).await
         }
         Command::Scan { plugin, source } => commands::scan(&plugin, source, &layers).await,
@@ -34,7 +35,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::CheckConfig => commands::check_config(&layers, problems).await,
         Command::Health => {
             Settings::read(&layers, &mut problems);
-            check::health(&commands::open_log(&layers, problems).await?).await
+            check::health(&commands::open_log(&layers, &mut problems).await?).await
         }
     }
 }
