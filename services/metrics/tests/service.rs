@@ -16,6 +16,7 @@ use std::time::Duration;
 use tape::{Event, Start};
 use tape_log::dead_letter::{self, ReplayOutcome};
 use tape_log::guard::AdoptCommand;
+use tape_log::settings::KafkaSettings;
 use tape_log::{Arrival, Log, Reader, Record, Target, topics};
 use trades::{absent, present, record_value, swap, worth};
 use wire::v1::metrics::MetricsUpdated;
@@ -112,7 +113,7 @@ fn kafka() -> Option<Target> {
     let number = ENVIRONMENTS.fetch_add(1, Ordering::Relaxed);
     let environment = format!("metrics-{}-{}-{number}", std::process::id(), environment::now_ms());
     let prefix = format!("{environment}.");
-    Some(Target::Kafka { brokers, prefix, environment, replication: 1, min_insync: 1 })
+    Some(Target::Kafka(KafkaSettings::plain(brokers, prefix, environment).into()))
 }
 
 async fn trades_become_messages_and_unreadable_records_are_dead_lettered(target: &Target) {

@@ -38,18 +38,7 @@ use tape::{Partition, Start, Unavailable};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A Kafka cluster.
-    Kafka {
-        /// `host:port`, comma-separated.
-        brokers: String,
-        /// Before every topic's name.
-        prefix: String,
-        /// Before every group and transactional id, and before the prefix there: the environment's name.
-        environment: String,
-        /// Copies of each partition.
-        replication: u16,
-        /// Copies that must confirm an append.
-        min_insync: u16,
-    },
+    Kafka(Box<settings::KafkaSettings>),
     /// A file of this machine, for one process.
     Sqlite(PathBuf),
     /// This process alone.
@@ -71,9 +60,7 @@ impl Log {
     /// Opens a log; on Kafka nothing is asked of the brokers yet.
     pub async fn open(target: &Target) -> Result<Self, Unavailable> {
         Ok(match target {
-            Target::Kafka { brokers, prefix, environment, replication, min_insync } => {
-                Self::Kafka(kafka::Kafka::open(brokers, prefix, environment, *replication, *min_insync)?)
-            }
+            Target::Kafka(settings) => Self::Kafka(kafka::Kafka::open(settings)?),
             Target::Sqlite(path) => Self::Sqlite(sqlite::Sqlite::open(path).await?),
             Target::Memory => Self::Memory(memory::Memory::default()),
         })

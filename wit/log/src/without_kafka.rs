@@ -3,7 +3,9 @@
 #![expect(clippy::unused_async, reason = "the same functions as those of the adapter on Kafka")]
 
 use crate::identity::{Identities, PartitionSpan};
+use crate::settings::KafkaSettings;
 use crate::{Appended, Arrival, Ends, Record, Stored, Topic};
+use environment::Secret;
 use std::convert::Infallible;
 use tape::{Partition, Start, Unavailable};
 
@@ -21,16 +23,15 @@ pub struct Writer(Infallible);
 /// A reader that nobody can have.
 pub struct Reader(Infallible);
 
+/// Without Kafka's client nobody knows which properties it has.
+pub(crate) fn check_properties(_properties: &[(String, Secret)]) -> Vec<(String, String)> {
+    vec![]
+}
+
 impl Kafka {
-    pub(crate) fn open(
-        brokers: &str,
-        _prefix: &str,
-        _environment: &str,
-        _replication: u16,
-        _min_insync: u16,
-    ) -> Result<Self, Unavailable> {
+    pub(crate) fn open(settings: &KafkaSettings) -> Result<Self, Unavailable> {
         let missing = "this binary was built without Kafka's client; build it with the feature `kafka` (the default)";
-        Err(Unavailable::new(format!("open the log on Kafka at {brokers}"), missing))
+        Err(Unavailable::new(format!("open the log on Kafka at {}", settings.brokers), missing))
     }
 
     pub(crate) async fn own(&self, _topics: &[Topic]) -> Result<(), Unavailable> {

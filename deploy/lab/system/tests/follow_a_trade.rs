@@ -4,10 +4,12 @@
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::time::Duration;
 use system::anvil::{self, Anvil, Venues};
 use system::line::{Ground, Line};
 use tape_log::Target;
+use tape_log::settings::KafkaSettings;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -176,7 +178,7 @@ async fn on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_kafka_and_postgres() {
-    let (Ok(brokers), Ok(database)) = (std::env::var("KAFKA_BROKERS"), std::env::var("DATABASE_URL")) else {
+    let (Ok(_), Ok(database)) = (std::env::var("KAFKA_BROKERS"), std::env::var("DATABASE_URL")) else {
         println!("skipped: KAFKA_BROKERS and DATABASE_URL are not set");
         return;
     };
@@ -184,13 +186,9 @@ async fn on_kafka_and_postgres() {
     let server = sqlx::PgPool::connect(&database).await.unwrap();
     sqlx::query(sqlx::AssertSqlSafe(format!("create database {unique}"))).execute(&server).await.unwrap();
     let (base, _) = database.rsplit_once('/').unwrap();
-    let target = Target::Kafka {
-        brokers,
-        prefix: format!("{unique}."),
-        environment: unique.clone(),
-        replication: 1,
-        min_insync: 1,
-    };
+    let variables: HashMap<String, String> = std::env::vars().collect();
+    let settings = KafkaSettings::apart(&variables, format!("{unique}."), &*unique).unwrap();
+    let target = Target::Kafka(settings.into());
     journey(target, format!("{base}/{unique}")).await;
     sqlx::query(sqlx::AssertSqlSafe(format!("drop database {unique} with (force)"))).execute(&server).await.unwrap();
 }
