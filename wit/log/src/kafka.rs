@@ -19,7 +19,7 @@ use crate::identity::{Identities, PartitionSpan};
 use crate::settings::KafkaSettings;
 use crate::{Record, Stored, Topic};
 use environment::Secret;
-use link::{BrokerContext, BrokerError, BrokerLink};
+use link::{BrokerContext, BrokerError, BrokerLink, RequestError};
 use rdkafka::admin::AdminClient;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -95,7 +95,7 @@ impl Kafka {
     ) -> Result<(), Unavailable> {
         let (log, partition) = (self.clone(), partition.clone());
         let doing = format!("read all of {} {}", partition.topic, partition.index);
-        self.blocking(doing, move || visit::visit(&log, &partition, each)).await
+        self.blocking(doing, move || Ok(visit::visit(&log, &partition, each)?)).await
     }
 
     pub(crate) async fn identities(&self, topics: &[Topic]) -> Result<Identities, Unavailable> {
@@ -128,7 +128,7 @@ impl Kafka {
                 let span = PartitionSpan { first: at(&firsts, &partition)?, end: at(&ends, &partition)? };
                 Ok((partition, span))
             };
-            topic.partitions().map(span).collect()
+            Ok(topic.partitions().map(span).collect::<Result<_, KafkaError>>()?)
         })
         .await
     }
@@ -143,7 +143,7 @@ impl Kafka {
                 let (_, high) = consumer.fetch_watermarks(&name, index, BROKER_TIMEOUT)?;
                 Ok((partition, high.cast_unsigned()))
             };
-            topic.partitions().map(end).collect()
+            Ok(topic.partitions().map(end).collect::<Result<_, KafkaError>>()?)
         })
         .await
     }
@@ -299,10 +299,13 @@ impl Kafka {
     async fn blocking<T: Send + 'static>(
         &self,
         doing: String,
-        work: impl FnOnce() -> Result<T, KafkaError> + Send + 'static,
+        work: impl FnOnce() -> Result<T, RequestError> + Send + 'static,
     ) -> Result<T, Unavailable> {
         match tokio::task::spawn_blocking(work).await {
-            Ok(result) => result.map_err(|e| Unavailable::new(doing, self.explained(e))),
+            Ok(result) => result.map_err(|error| match error {
+                RequestError::Failed(error) => Unavailable::new(doing, self.explained(error)),
+                RequestError::Answered(sentence) => Unavailable::new(doing, sentence),
+            }),
             Err(e) => Err(Unavailable::new(doing, e)),
         }
     }

@@ -1,7 +1,7 @@
 //! Topics with the settings they should have: missing ones are created where that is allowed, less safe ones refused with
 //! what mends them.
 
-use super::link::BrokerContext;
+use super::link::{BrokerContext, right_for};
 use super::metadata::{existing, names_of};
 use super::safety::{self, Setting, settings_of};
 use super::{BROKER_TIMEOUT, Kafka};
@@ -78,17 +78,6 @@ fn is_left(is_omitted: bool, setting: &Setting, name: &str, found: &str) -> bool
         );
     }
     is_left
-}
-
-/// What to grant where a right is missing.
-fn right_for(code: RDKafkaErrorCode, operation: &str) -> String {
-    use RDKafkaErrorCode::{ClusterAuthorizationFailed, TopicAuthorizationFailed};
-    match code {
-        TopicAuthorizationFailed | ClusterAuthorizationFailed => {
-            format!("; grant {operation} on it: the command `topics --print acls` says all that is needed")
-        }
-        _ => String::new(),
-    }
 }
 
 /// How many partitions a topic has, and how many copies of each at least.

@@ -5,7 +5,7 @@ use super::token::TokenSource;
 use crate::settings::KafkaConnection;
 use rdkafka::client::{Client, ClientContext, OAuthToken};
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -51,6 +51,32 @@ impl BrokerLink {
         let last = self.last_reason.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let recent = last.filter(|(at, _)| at.elapsed() < MAX_AGE_OF_A_REASON && super::consumer::is_passing(&error));
         BrokerError { error, reason: recent.map(|(_, reason)| format!(" ({reason})")).unwrap_or_default() }
+    }
+}
+
+/// Why a request came to nothing.
+#[derive(Debug)]
+pub(super) enum RequestError {
+    /// It failed.
+    Failed(KafkaError),
+    /// The brokers answered something that the sentence says.
+    Answered(String),
+}
+
+impl From<KafkaError> for RequestError {
+    fn from(error: KafkaError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// What to grant where a right is missing.
+pub(super) fn right_for(code: RDKafkaErrorCode, operation: &str) -> String {
+    use RDKafkaErrorCode::{ClusterAuthorizationFailed, TopicAuthorizationFailed};
+    match code {
+        TopicAuthorizationFailed | ClusterAuthorizationFailed => {
+            format!("; grant {operation} on it: the command `topics --print acls` says all that is needed")
+        }
+        _ => String::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the brokers say of topics: whether they exist, their ids (KIP-516) and their partitions.
 
-use super::Kafka;
+use super::link::{BrokerContext, RequestError, right_for};
+use super::{BROKER_TIMEOUT, Kafka};
 use crate::Topic;
 use crate::identity::Identities;
 use librdkafka_calls::{DescribedTopic, describe_topics};
@@ -8,9 +9,6 @@ use rdkafka::admin::AdminClient;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::sync::Arc;
 use tape::Unavailable;
-
-use super::BROKER_TIMEOUT;
-use super::link::BrokerContext;
 
 /// The identities of the topics that exist.
 pub(super) async fn identities(log: &Kafka, topics: &[Topic]) -> Result<Identities, Unavailable> {
@@ -40,14 +38,15 @@ pub(super) fn names_of(log: &Kafka, topics: &[Topic]) -> Vec<String> {
 pub(super) fn existing(
     admin: &AdminClient<BrokerContext>,
     names: &[String],
-) -> Result<Vec<DescribedTopic>, KafkaError> {
+) -> Result<Vec<DescribedTopic>, RequestError> {
     let mut found = describe_topics(admin.inner(), names, BROKER_TIMEOUT)?;
     found.retain(|topic| topic.error != Some(RDKafkaErrorCode::UnknownTopicOrPartition));
-    let refused = |error: RDKafkaErrorCode| error != RDKafkaErrorCode::LeaderNotAvailable;
-    match found.iter().find_map(|topic| topic.error.filter(|error| refused(*error))) {
-        Some(error) => Err(KafkaError::AdminOp(error)),
-        None => Ok(found),
-    }
+    let refused = |topic: &DescribedTopic| {
+        let error = topic.error.filter(|error| *error != RDKafkaErrorCode::LeaderNotAvailable)?;
+        Some(RequestError::Answered(format!("topic {}: {error}{}", topic.name, right_for(error, "Describe"))))
+    };
+    found.iter().find_map(refused).map_or(Ok(()), Err)?;
+    Ok(found)
 }
 
 /// A topic's id as Kafka's tools print it: base 64 for addresses, without padding.

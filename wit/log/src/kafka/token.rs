@@ -48,6 +48,7 @@ pub(super) enum TokenError {
 
 impl TokenSource {
     pub(super) fn new(settings: OauthSettings) -> Self {
+        environment::install_crypto();
         Self { settings, last: Mutex::default() }
     }
 
@@ -139,7 +140,6 @@ mod tests {
     }
 
     fn source(token_url: String) -> TokenSource {
-        environment::install_crypto();
         TokenSource::new(OauthSettings {
             token_url,
             client_id: "metrics".to_owned(),

@@ -32,7 +32,7 @@ impl Writer {
         config.set("transactional.id", &id).set("transaction.timeout.ms", "10000").set("message.timeout.ms", "9000");
         let producer = log.producer(&config).map_err(|e| Unavailable::new(doing.clone(), e))?;
         let claiming = producer.clone();
-        log.blocking(doing, move || claiming.init_transactions(Duration::from_secs(30))).await?;
+        log.blocking(doing, move || Ok(claiming.init_transactions(Duration::from_secs(30))?)).await?;
         Ok(Self { log: log.clone(), producer, membership })
     }
 
