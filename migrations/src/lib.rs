@@ -1,7 +1,13 @@
-//! The schemas of metrics and portfolio, embedded into the binaries that own them.
+//! The schemas of metrics and portfolio, embedded into the binaries that own them, and how services work on PostgreSQL.
 //!
 //! sqlx has a macro for this, but it builds a second SQLite and PostgreSQL client for the compiler alone, a minute of every
 //! first build. A test compares the lists below with the folders.
+
+pub mod schema;
+pub mod sessions;
+
+pub use schema::{SchemaError, bring_up_to_date};
+pub use sessions::{Session, Sessions, SettledTransaction};
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr};

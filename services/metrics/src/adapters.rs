@@ -7,6 +7,7 @@ mod rows;
 pub(crate) mod retained;
 
 use metrics_domain::Method;
+use migrations::SchemaError;
 use tape::Unavailable;
 
 /// Why a database cannot be used. Messages follow "failed to".
@@ -18,6 +19,9 @@ pub enum OpenError {
     /// Its tables do not belong to this version.
     #[error("migrate the database")]
     Refused(#[source] sqlx::migrate::MigrateError),
+    /// Its schema does not belong to this version, or must be migrated by somebody else.
+    #[error(transparent)]
+    Schema(SchemaError),
     /// Its book has another cost method; figures of both methods must not be mixed.
     #[error(
         "use the book with the method `{requested}`: it was built with `{stored}`; set METRICS_METHOD back, or drop the \
@@ -29,6 +33,15 @@ pub enum OpenError {
         /// The requested method.
         requested: Method,
     },
+}
+
+impl From<SchemaError> for OpenError {
+    fn from(error: SchemaError) -> Self {
+        match error {
+            SchemaError::Unavailable { source, .. } => Unavailable::new("migrate the database", source).into(),
+            refused => Self::Schema(refused),
+        }
+    }
 }
 
 /// Refuses a book with another method than the requested one.

@@ -14,7 +14,7 @@ mod read;
 mod known_tape;
 mod write;
 
-use crate::adapters::{OpenError, check_method, migration_error};
+use crate::adapters::{OpenError, check_method};
 use crate::leaders::Leaderboards;
 use crate::messages::MetricsMessage;
 use crate::outbox::Outbox;
@@ -22,9 +22,10 @@ use metrics_domain::{
     Accounts, BookFacts, BookKey, BookToRefold, CommitOutcome, Floors, Method, PruneOutcome, Retention, Store,
     StoredTrade, Tail, TradeKey, UserKey,
 };
+use migrations::Sessions;
 use partitions::Partitions;
+use sqlx::Row;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool, Row};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::str::FromStr;
@@ -32,10 +33,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tape::{Partition, Unavailable};
 
-/// A pool of connections whose search path is the service's schema.
+/// Transactions in the service's schema.
 #[derive(Clone, Debug)]
 pub struct Postgres {
-    pool: PgPool,
+    pool: Sessions,
     method: Method,
     partitions: Arc<Partitions>,
 }
@@ -47,23 +48,8 @@ impl Postgres {
     /// Connects, creates the schema if it is missing, migrates it, and fixes the cost method of the book.
     /// `schema` is a plain lower-case word.
     pub async fn open(url: &str, schema: &str, method: Method) -> Result<Self, OpenError> {
-        let failed = |e: sqlx::Error| Unavailable::new("connect to the database", e);
-        let settings = [
-            ("search_path", schema),
-            ("enable_seqscan", "off"),
-            ("plan_cache_mode", "force_custom_plan"),
-            ("jit", "off"),
-            ("synchronous_commit", "off"),
-        ];
-        let options = PgConnectOptions::from_str(url).map_err(failed)?.application_name("metrics").options(settings);
-        let pool = PgPoolOptions::new()
-            .max_connections(MAX_CONNECTIONS)
-            .acquire_timeout(Duration::from_secs(5))
-            .connect_with(options)
-            .await
-            .map_err(failed)?;
-        create_schema(&pool, schema).await.map_err(|e| Unavailable::new(format!("create the schema {schema}"), e))?;
-        migrations::metrics_postgres().run(&pool).await.map_err(migration_error)?;
+        let pool = connect(url, schema)?;
+        migrations::bring_up_to_date(&pool, schema, &migrations::metrics_postgres()).await?;
         let failed = |e: sqlx::Error| Unavailable::new("read the cost method of the book", e);
         let set_method = "INSERT INTO method SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM method)";
         sqlx::query(set_method).bind(method.name()).execute(&pool).await.map_err(failed)?;
@@ -72,8 +58,8 @@ impl Postgres {
         Ok(Self { pool, method, partitions: Arc::default() })
     }
 
-    /// The connection pool, for queries of tests and of `refold`.
-    pub fn pool(&self) -> &PgPool {
+    /// Its transactions, for queries of tests and of `refold`.
+    pub fn pool(&self) -> &Sessions {
         &self.pool
     }
 }
@@ -81,15 +67,19 @@ impl Postgres {
 /// One for each reader, and some for the outbox, the leaderboards and retention.
 const MAX_CONNECTIONS: u32 = 12;
 
-/// Creates the schema unless it exists. `CREATE SCHEMA IF NOT EXISTS` alone needs a right that the service may lack.
-async fn create_schema(pool: &PgPool, schema: &str) -> Result<(), sqlx::Error> {
-    let existing =
-        sqlx::query("SELECT 1 FROM pg_namespace WHERE nspname = $1").bind(schema).fetch_optional(pool).await?;
-    if existing.is_none() {
-        let create = AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", schema.replace('"', "")));
-        sqlx::query(create).execute(pool).await?;
-    }
-    Ok(())
+/// A pool that connects when it is needed, with the settings that each transaction makes.
+fn connect(url: &str, schema: &str) -> Result<Sessions, Unavailable> {
+    let failed = |e: sqlx::Error| Unavailable::new("connect to the database", e);
+    let settings = [
+        ("search_path", schema),
+        ("enable_seqscan", "off"),
+        ("plan_cache_mode", "force_custom_plan"),
+        ("jit", "off"),
+        ("synchronous_commit", "off"),
+    ];
+    let options = PgConnectOptions::from_str(url).map_err(failed)?.application_name("metrics");
+    let pool = PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(Duration::from_secs(5));
+    Ok(Sessions::connect_lazily(&options, pool, &settings))
 }
 
 impl Store for Postgres {

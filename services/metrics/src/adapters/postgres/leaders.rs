@@ -2,13 +2,14 @@
 //! time.
 
 use crate::leaders::{LEADER_MEASURES, LEADER_SPANS, LeaderSpan, MAX_LEADERS};
-use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use migrations::{Session as PgConnection, Sessions};
+use sqlx::AssertSqlSafe;
 
 const TRY_LOCK_LEADERS: &str = "SELECT pg_try_advisory_xact_lock(hashtext(current_schema() || '.leaders'))";
 
 /// Rebuilds all leaderboards; returns false when another instance is rebuilding them.
-pub(super) async fn rebuild(pool: &PgPool, now_ms: u64) -> Result<bool, sqlx::Error> {
-    let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+pub(super) async fn rebuild(pool: &Sessions, now_ms: u64) -> Result<bool, sqlx::Error> {
+    let mut transaction = pool.begin_as("ISOLATION LEVEL REPEATABLE READ").await?;
     if !sqlx::query_scalar::<_, bool>(TRY_LOCK_LEADERS).fetch_one(&mut *transaction).await? {
         transaction.rollback().await?;
         return Ok(false);

@@ -3,7 +3,8 @@
 
 use metrics_domain::TradeRow;
 use metrics_domain::retention::{EARLIEST_BLOCK_TIME_MS, TRADE_PERIOD_MS};
-use sqlx::{AssertSqlSafe, PgPool};
+use migrations::Sessions;
+use sqlx::AssertSqlSafe;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
@@ -29,7 +30,7 @@ impl Partitions {
     /// Creates the missing partitions that these rows need.
     pub(super) async fn create_missing(
         &self,
-        pool: &PgPool,
+        pool: &Sessions,
         trade_rows: &[TradeRow],
         now_ms: u64,
     ) -> Result<(), sqlx::Error> {
@@ -53,7 +54,7 @@ impl Partitions {
     }
 }
 
-async fn create_partition(pool: &PgPool, number: u64) -> Result<(), sqlx::Error> {
+async fn create_partition(pool: &Sessions, number: u64) -> Result<(), sqlx::Error> {
     let (from, to) = (number * TRADE_PERIOD_MS, (number + 1) * TRADE_PERIOD_MS);
     let mut transaction = pool.begin().await?;
     sqlx::query(LOCK_PARTITIONS).execute(&mut *transaction).await?;
