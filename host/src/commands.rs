@@ -5,7 +5,8 @@ use chain_ingestor::plugin::Gate;
 use chain_ingestor::{ChainCommand, Settings, check, kit, scan};
 use environment::{Layers, Problems, process};
 use std::path::Path;
-use tape_log::{Log, settings::target};
+use tape_log::access::INGESTOR_ACCESS;
+use tape_log::{Log, TopicsCommand, settings::target};
 
 /// Opens the log, unless a setting is wrong.
 pub(crate) async fn open_log(layers: &Layers, problems: &mut Problems) -> anyhow::Result<Log> {
@@ -70,6 +71,16 @@ pub(crate) async fn plugin(command: PluginCommand, layers: &Layers, mut problems
         PluginCommand::Bench { plugin, cassettes } => kit::bench(&plugin, &cassettes).await,
     };
     println!("{}", result?);
+    Ok(())
+}
+
+/// Compares, creates or prints the topics.
+pub(crate) async fn topics(layers: &Layers, mut problems: Problems, command: &TopicsCommand) -> anyhow::Result<()> {
+    let target = target(layers, &mut problems);
+    problems.finish()?;
+    for line in command.execute(&target, &INGESTOR_ACCESS).await? {
+        println!("{line}");
+    }
     Ok(())
 }
 

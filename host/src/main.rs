@@ -32,6 +32,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Scan { plugin, source } => commands::scan(&plugin, source, &layers).await,
         Command::Plugin { command } => commands::plugin(command, &layers, problems).await,
         Command::Chain(command) => commands::chain(&layers, problems, &command).await,
+        Command::Topics(command) => commands::topics(&layers, problems, &command).await,
         Command::CheckConfig => commands::check_config(&layers, problems).await,
         Command::Health => {
             Settings::read(&layers, &mut problems);

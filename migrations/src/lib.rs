@@ -6,7 +6,7 @@
 pub mod schema;
 pub mod sessions;
 
-pub use schema::{SchemaError, bring_up_to_date};
+pub use schema::{MigrateCommand, SchemaError, bring_up_to_date};
 pub use sessions::{Session, Sessions, SettledTransaction};
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -32,6 +32,7 @@ const METRICS_POSTGRES: &[MigrationFile] = files![
     "metrics/postgres/0008_continue_traces",
     "metrics/postgres/0009_know_the_tape",
     "metrics/postgres/0010_publish_the_cut",
+    "metrics/postgres/0011_manage_partitions_for_others",
 ];
 
 const METRICS_SQLITE: &[MigrationFile] = files![
@@ -61,6 +62,11 @@ const PORTFOLIO_SQLITE: &[MigrationFile] = files![
     "portfolio/sqlite/0004_rank_by_volume",
     "portfolio/sqlite/0005_know_the_tape",
 ];
+
+/// The roles of metrics and of its readers, for the schema's owner to create after a migration.
+pub const METRICS_GRANTS: &str = include_str!("../metrics/postgres/grants.sql");
+/// The roles of portfolio and of its readers, for the schema's owner to create after a migration.
+pub const PORTFOLIO_GRANTS: &str = include_str!("../portfolio/postgres/grants.sql");
 
 /// The migrations of metrics on PostgreSQL.
 pub fn metrics_postgres() -> Migrator {

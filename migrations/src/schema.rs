@@ -3,7 +3,9 @@
 
 use crate::sessions::Sessions;
 use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use std::str::FromStr;
 
 /// PostgreSQL's error codes for a table that is not there, and for a right that is missing.
 const UNDEFINED_TABLE: &str = "42P01";
@@ -12,8 +14,8 @@ const INSUFFICIENT_PRIVILEGE: &str = "42501";
 /// Why a schema cannot be used. Messages follow "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
-    /// The database does not answer now.
-    #[error("ask for the version of schema {schema}")]
+    /// The database does not answer now, or refuses a statement.
+    #[error("work on schema {schema}")]
     Unavailable {
         /// Which schema.
         schema: String,
@@ -39,6 +41,40 @@ pub enum SchemaError {
         /// Why it cannot be migrated from here.
         why: String,
     },
+}
+
+/// Migrate the schema with the rights of its owner, which the running service need not have.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct MigrateCommand {
+    /// Also create the roles of the service and of its readers, and grant them what they need.
+    #[arg(long)]
+    pub grants: bool,
+}
+
+impl MigrateCommand {
+    /// Carries it out at an address of the owner; what was done, one line each.
+    pub async fn execute(
+        self,
+        url: &str,
+        schema: &str,
+        migrator: &Migrator,
+        grants: &'static str,
+    ) -> Result<Vec<String>, SchemaError> {
+        let unavailable = |source| SchemaError::Unavailable { schema: schema.to_owned(), source };
+        let options = PgConnectOptions::from_str(url).map_err(unavailable)?.application_name("chaintape-migrate");
+        let pool = PgPoolOptions::new().max_connections(1);
+        let sessions = Sessions::connect_lazily(&options, pool, &[("search_path", schema)]);
+        bring_up_to_date(&sessions, schema, migrator).await?;
+        let mut done = vec![format!("schema {schema} is up to date")];
+        if self.grants {
+            let mut connection = sessions.connect_alone().await.map_err(unavailable)?;
+            sqlx::raw_sql(grants).execute(&mut connection).await.map_err(unavailable)?;
+            let roles = format!("roles chaintape_{schema} and chaintape_reader have what they need on schema {schema}");
+            done.push(format!("{roles}; grant them to the logins of {schema} and api"));
+        }
+        sessions.close().await;
+        Ok(done)
+    }
 }
 
 /// Migrates a schema unless it is up to date; creates it if it is missing.

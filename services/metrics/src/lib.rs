@@ -17,5 +17,5 @@ mod retention;
 pub mod refold;
 mod health;
 
-pub use service::{adopt, run, run_guarded};
+pub use service::{adopt, migrate, run, run_guarded};
 pub use settings::Settings;

@@ -13,6 +13,7 @@ use crate::settings::{Database, Settings};
 use anyhow::Context;
 use environment::Shutdown;
 use metrics_domain::{Retention, Store, follow};
+use migrations::MigrateCommand;
 use std::sync::{Arc, OnceLock};
 use tape_log::feed::{FeedCounters, TradeFeed};
 use tape_log::guard::{self, AdoptCommand, TapeGuard, TapeMemory};
@@ -97,6 +98,20 @@ pub async fn adopt(settings: &Settings, log: &Log, command: AdoptCommand) -> any
         }
     };
     Ok(adopted?)
+}
+
+/// Carries out the command `migrate`.
+pub async fn migrate(settings: &Settings, command: MigrateCommand) -> anyhow::Result<Vec<String>> {
+    match &settings.database {
+        Database::Postgres(url) => {
+            let (migrator, grants) = (migrations::metrics_postgres(), migrations::METRICS_GRANTS);
+            Ok(command.execute(url.expose(), Postgres::METRICS_SCHEMA, &migrator, grants).await?)
+        }
+        Database::Sqlite(path) => {
+            Sqlite::open(path, settings.method).await.context("use the database")?;
+            Ok(vec![format!("{} is up to date", path.display())])
+        }
+    }
 }
 
 /// Opens and migrates the database, and retries while the server does not answer.

@@ -17,5 +17,5 @@ mod follow;
 mod refresh;
 mod relay;
 
-pub use service::{adopt, run, run_guarded};
+pub use service::{adopt, migrate, run, run_guarded};
 pub use settings::Settings;

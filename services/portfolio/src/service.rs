@@ -11,11 +11,13 @@ use crate::provider::AnyProvider;
 use crate::provider::alchemy::Alchemy;
 use crate::provider::mock::Mock;
 use crate::provider::moralis::Moralis;
-use crate::settings::{ProviderSettings, Settings};
+use crate::settings::{Database, ProviderSettings, Settings};
+use crate::store::postgres::PORTFOLIO_SCHEMA;
 use crate::store::{DatabaseError, Store};
 use crate::{follow, refresh, relay};
 use anyhow::Context;
 use environment::{Backoff, Shutdown, health, retry};
+use migrations::MigrateCommand;
 use portfolio_domain::{Clock, RefreshRules, Tracking};
 use rand::Rng;
 use std::error::Error;
@@ -82,6 +84,20 @@ pub async fn run_guarded(
 pub async fn adopt(settings: &Settings, log: &Log, command: AdoptCommand) -> Result<Vec<String>, Unavailable> {
     let store = Store::open(&settings.database).await?;
     guard::adopt(command, log, &topics::READ_BY_PORTFOLIO, &store).await
+}
+
+/// Carries out the command `migrate`.
+pub async fn migrate(settings: &Settings, command: MigrateCommand) -> anyhow::Result<Vec<String>> {
+    match &settings.database {
+        Database::Postgres(url) => {
+            let (migrator, grants) = (migrations::portfolio_postgres(), migrations::PORTFOLIO_GRANTS);
+            Ok(command.execute(url.expose(), PORTFOLIO_SCHEMA, &migrator, grants).await?)
+        }
+        Database::Sqlite(path) => {
+            Store::open(&settings.database).await?;
+            Ok(vec![format!("{} is up to date", path.display())])
+        }
+    }
 }
 
 /// Opens store, log and providers, then runs all parts.

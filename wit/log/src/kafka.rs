@@ -4,6 +4,7 @@ mod admin;
 mod consumer;
 mod link;
 mod metadata;
+mod print;
 mod properties;
 mod reader;
 mod rebalance;
@@ -12,9 +13,11 @@ mod token;
 mod visit;
 mod writer;
 
+pub(crate) use print::print_topics;
 pub use reader::{Membership, Reader};
 pub use writer::Writer;
 
+use crate::access::LONE_GROUP;
 use crate::identity::{Identities, PartitionSpan};
 use crate::settings::KafkaSettings;
 use crate::{Record, Stored, Topic};
@@ -64,6 +67,10 @@ impl Kafka {
             link: Arc::new(BrokerLink::new(&settings.connection)),
             publisher: OnceLock::new(),
         })))
+    }
+
+    pub(crate) fn max_bytes(&self, topic: &Topic) -> u32 {
+        self.0.settings.topics.max_bytes(topic)
     }
 
     pub(crate) async fn own(&self, topics: &[Topic]) -> Result<(), Unavailable> {
@@ -236,7 +243,7 @@ impl Kafka {
 
     fn consumer_config(&self, group: Option<&str>) -> ClientConfig {
         let mut config = self.client_config();
-        let group = self.id(group.unwrap_or("alone"));
+        let group = self.id(group.unwrap_or(LONE_GROUP));
         config
             .set("group.id", group)
             .set("isolation.level", "read_committed")

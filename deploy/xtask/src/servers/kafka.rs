@@ -18,7 +18,7 @@ const JARS: [(&str, &str, &str); 4] = [
     ("org.apache.logging.log4j", "log4j-1.2-api", "2.24.3"),
 ];
 
-const LOGGING: &str = "rootLogger.level = WARN
+pub(crate) const LOGGING: &str = "rootLogger.level = WARN
 rootLogger.appenderRefs = out
 rootLogger.appenderRef.out.ref = OUT
 appender.out.type = Console
@@ -72,7 +72,7 @@ pub(super) fn stop() -> anyhow::Result<()> {
 }
 
 /// The class path, fetched by Maven once.
-fn jars() -> anyhow::Result<PathBuf> {
+pub(crate) fn jars() -> anyhow::Result<PathBuf> {
     let dir = target("kafka");
     let libraries = dir.join("libs");
     let (_, name, version) = JARS[0];
@@ -136,7 +136,7 @@ log.cleaner.dedupe.buffer.size=16777216
     )
 }
 
-fn java(libraries: &Path, dir: &Path) -> Command {
+pub(crate) fn java(libraries: &Path, dir: &Path) -> Command {
     let mut command = program("java", &["-Xmx512m", "-Dlog4j2.configurationFile=log4j2.properties", "-cp"]);
     command.arg(libraries.join("*")).current_dir(dir);
     command

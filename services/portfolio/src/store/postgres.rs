@@ -9,13 +9,14 @@ mod holdings;
 mod known_tape;
 
 use super::{Outgoing, UpdateMessage, failed};
-use migrations::Sessions;
+use migrations::{SchemaError, Sessions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use std::str::FromStr;
 use std::time::Duration;
 use tape::{Partition, Unavailable};
 
-const PORTFOLIO_SCHEMA: &str = "portfolio";
+/// The schema that portfolio owns.
+pub(crate) const PORTFOLIO_SCHEMA: &str = "portfolio";
 const MAX_CONNECTIONS: u32 = 8;
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -31,7 +32,13 @@ impl PostgresStore {
         let pool = PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(CONNECTION_TIMEOUT);
         let pool = Sessions::connect_lazily(&options, pool, &[("search_path", PORTFOLIO_SCHEMA)]);
         let migrated = migrations::bring_up_to_date(&pool, PORTFOLIO_SCHEMA, &migrations::portfolio_postgres()).await;
-        migrated.map_err(|error| Unavailable::new("open the database", error))?;
+        migrated.map_err(|error| {
+            let error = match error {
+                SchemaError::Unavailable { source, .. } => source,
+                refused => sqlx::Error::Configuration(refused.into()),
+            };
+            failed("migrate schema portfolio")(error)
+        })?;
         Ok(Self(pool))
     }
 

@@ -60,8 +60,8 @@ async fn prune_in_transaction(
     );
     sqlx::raw_sql(AssertSqlSafe(set_aside)).execute(&mut *connection).await?;
     for number in partitions_below(connection, cut_ms).await? {
-        let drop = format!("ALTER TABLE trades DETACH PARTITION trades_{number}; DROP TABLE trades_{number}");
-        sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut *connection).await?;
+        let drop = sqlx::query("SELECT drop_trades_partition($1)").bind(number.cast_signed());
+        drop.execute(&mut *connection).await?;
     }
     let clear = format!("DELETE FROM trades WHERE {below_cut}");
     sqlx::raw_sql(AssertSqlSafe(clear)).execute(&mut *connection).await?;
