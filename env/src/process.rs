@@ -6,7 +6,7 @@
 
 use crate::{ConfigError, Layers, Problems, Shutdown, health, telemetry};
 use anyhow::Context;
-use clap::{ArgMatches, Args, Command as CommandLine, FromArgMatches, Subcommand};
+use clap::{Args, Command as CommandLine, FromArgMatches, Subcommand};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ pub trait Program {
     const ABOUT: &'static str;
     /// What it reads from its variables.
     type Settings;
-    /// The commands that only it has; [`NoCommand`] where there are none.
+    /// The commands that only it has; [`Infallible`](std::convert::Infallible) where there are none.
     type Command: Subcommand;
 
     /// Reads its settings; what is wrong with them is collected.
@@ -51,34 +51,6 @@ enum Command<C: Subcommand> {
     CheckConfig,
     /// Ask the running process whether it is alive; for container probes.
     Health,
-}
-
-/// The commands of a program that has none of its own.
-#[derive(Clone, Copy, Debug)]
-pub enum NoCommand {}
-
-impl FromArgMatches for NoCommand {
-    fn from_arg_matches(_: &ArgMatches) -> Result<Self, clap::Error> {
-        Err(clap::Error::new(clap::error::ErrorKind::MissingSubcommand))
-    }
-
-    fn update_from_arg_matches(&mut self, _: &ArgMatches) -> Result<(), clap::Error> {
-        match *self {}
-    }
-}
-
-impl Subcommand for NoCommand {
-    fn augment_subcommands(command: CommandLine) -> CommandLine {
-        command
-    }
-
-    fn augment_subcommands_for_update(command: CommandLine) -> CommandLine {
-        command
-    }
-
-    fn has_subcommand(_: &str) -> bool {
-        false
-    }
 }
 
 /// The whole of a program's `main`, inside a tokio runtime.
@@ -144,6 +116,7 @@ pub fn exit_code(ended: anyhow::Result<()>) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::convert::Infallible;
 
     struct Plain;
 
@@ -151,7 +124,7 @@ mod tests {
         const NAME: &'static str = "plain";
         const ABOUT: &'static str = "Does nothing";
         type Settings = ();
-        type Command = NoCommand;
+        type Command = Infallible;
 
         fn read(_: &Layers, _: &mut Problems) {}
 
@@ -163,7 +136,7 @@ mod tests {
             Ok(())
         }
 
-        async fn execute((): (), command: NoCommand) -> anyhow::Result<()> {
+        async fn execute((): (), command: Infallible) -> anyhow::Result<()> {
             match command {}
         }
     }
@@ -173,7 +146,7 @@ mod tests {
         command_line::<Plain>().debug_assert();
         let parsed = |words: &[&str]| {
             let matches = command_line::<Plain>().try_get_matches_from(words)?;
-            Arguments::<NoCommand>::from_arg_matches(&matches)
+            Arguments::<Infallible>::from_arg_matches(&matches)
         };
         assert!(parsed(&["plain"]).unwrap().command.is_none());
         assert!(matches!(parsed(&["plain", "run"]).unwrap().command, Some(Command::Run)));

@@ -19,8 +19,10 @@ use crate::servers::{free_port, wait_for};
 pub(super) const ADMIN: &str = "admin";
 
 /// Kafka's own scripts, as far as the printed commands call them, and the classes behind them.
-const TOOLS: [(&str, &str); 2] =
-    [("kafka-topics.sh", "org.apache.kafka.tools.TopicCommand"), ("kafka-acls.sh", "kafka.admin.AclCommand")];
+const TOOLS: [(&str, &str); 2] = [
+    ("kafka-topics.sh", "org.apache.kafka.tools.TopicCommand"),
+    ("kafka-acls.sh", "org.apache.kafka.tools.AclCommand"),
+];
 
 /// A running broker.
 pub(super) struct Cluster {
@@ -42,9 +44,9 @@ impl Cluster {
         put(&dir.join("log4j2.properties"), LOGGING.as_bytes())?;
         put(&dir.join("admin.properties"), client(folder).as_bytes())?;
         for (tool, class) in TOOLS {
-            // Options of one client are named differently by the two tools' printed line: both take `--command-config`.
+            // Most of what a tool does is to start.
             let script = format!(
-                "#!/bin/sh\nexec java -Xmx256m -Dlog4j2.configurationFile={}/log4j2.properties -cp '{}/*' {class} \"$@\"\n",
+                "#!/bin/sh\nexec java -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto -Dlog4j2.configurationFile={}/log4j2.properties -cp '{}/*' {class} \"$@\"\n",
                 dir.display(),
                 libraries.display()
             );

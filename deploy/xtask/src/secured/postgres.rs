@@ -53,13 +53,13 @@ impl Databases {
         output(program("chmod", &["600"]).args([here.join("postgres.key"), here.join("pgbouncer.key")]))?;
         let initdb = ["-A", "trust", "-U", "postgres", "-N", "-E", "UTF8", "--locale=C.UTF-8", "-D"];
         output(as_postgres(&binaries.join("initdb")).args(initdb).arg(here.join("data")).current_dir(here))?;
-        let hba = "local all postgres trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+        let hba = "local all postgres trust\nhostssl all all 127.0.0.1/32 scram-sha-256\nhostssl all all ::1/128 scram-sha-256\n";
         std::fs::write(here.join("data/pg_hba.conf"), hba)?;
         let log = here.join("postgres.log");
         let mut server = as_postgres(&binaries.join("postgres"));
         server.arg("-D").arg(here.join("data")).args(["-p", &port.to_string(), "-k"]).arg(here);
         for setting in [
-            "listen_addresses=127.0.0.1",
+            "listen_addresses=localhost",
             "ssl=on",
             "password_encryption=scram-sha-256",
             "fsync=off",

@@ -71,11 +71,11 @@ fn terraform_topic(settings: &KafkaSettings, topic: &Topic) -> Vec<String> {
     lines
 }
 
-/// Rights on one resource.
+/// The same rights on some resources of one kind.
 struct Right {
     kind: ResourceKind,
-    name: String,
-    /// Whether the name only begins those of the resources.
+    names: Vec<String>,
+    /// Whether the names only begin those of the resources.
     is_prefix: bool,
     operations: Vec<&'static str>,
 }
@@ -91,15 +91,16 @@ enum ResourceKind {
 fn rights(settings: &KafkaSettings, access: &Access) -> Vec<Right> {
     let own: &[&str] = &["Read", "Write", "Describe", "DescribeConfigs"];
     let create: &[&str] = if settings.topics.create { &["Create"] } else { &[] };
-    let right = |kind, name, is_prefix, operations| Right { kind, name, is_prefix, operations };
-    let topic = |topic: &Topic, operations| right(ResourceKind::Topic, name_of(settings, topic), false, operations);
-    let owned = access.owns.iter().map(|it| topic(it, [own, create].concat()));
-    let read = access.reads.iter().map(|it| topic(it, vec!["Read", "Describe"]));
-    let id = |name: &str| format!("{}.{}{name}", settings.environment, settings.prefix);
-    let groups = access.groups.iter().map(|it| right(ResourceKind::Group, id(it), false, vec!["Read", "Describe"]));
-    let writers =
-        access.writers.map(|it| right(ResourceKind::TransactionalId, id(it), true, vec!["Write", "Describe"]));
-    owned.chain(read).chain(groups).chain(writers).collect()
+    let right = |kind, names, is_prefix, operations| Right { kind, names, is_prefix, operations };
+    let named = |topics: &[Topic]| topics.iter().map(|topic| name_of(settings, topic)).collect::<Vec<_>>();
+    let id = |name: &&str| format!("{}.{}{name}", settings.environment, settings.prefix);
+    let all = [
+        right(ResourceKind::Topic, named(access.owns), false, [own, create].concat()),
+        right(ResourceKind::Topic, named(access.reads), false, vec!["Read", "Describe"]),
+        right(ResourceKind::Group, access.groups.iter().map(id).collect(), false, vec!["Read", "Describe"]),
+        right(ResourceKind::TransactionalId, access.writers.iter().map(id).collect(), true, vec!["Write", "Describe"]),
+    ];
+    all.into_iter().filter(|right| !right.names.is_empty()).collect()
 }
 
 impl Right {
@@ -111,12 +112,13 @@ impl Right {
         };
         let operations: Vec<String> =
             self.operations.iter().map(|operation| format!(" --operation {operation}")).collect();
+        let names: Vec<String> = self.names.iter().map(|name| format!(" {flag} {name}")).collect();
         let pattern = if self.is_prefix { " --resource-pattern-type prefixed" } else { "" };
         format!(
-            "kafka-acls.sh --bootstrap-server {} $ADMIN --add --allow-principal '{principal}'{} {flag} {}{pattern}",
+            "kafka-acls.sh --bootstrap-server {} $ADMIN --add --allow-principal '{principal}'{}{}{pattern}",
             settings.brokers,
             operations.concat(),
-            self.name
+            names.concat()
         )
     }
 
@@ -127,11 +129,11 @@ impl Right {
             ResourceKind::TransactionalId => "TransactionalID",
         };
         let pattern = if self.is_prefix { "Prefixed" } else { "Literal" };
-        let acl = |operation: &&str| {
-            let label = identifier(&format!("{process} {operation} {kind} {}", self.name));
+        let acl = |(name, operation): (&String, &&str)| {
+            let label = identifier(&format!("{process} {operation} {kind} {name}"));
             [
                 format!("resource \"kafka_acl\" \"{label}\" {{"),
-                format!("  resource_name                = \"{}\"", self.name),
+                format!("  resource_name                = \"{name}\""),
                 format!("  resource_type                = \"{kind}\""),
                 format!("  resource_pattern_type_filter = \"{pattern}\""),
                 format!("  acl_principal                = \"{principal}\""),
@@ -141,7 +143,8 @@ impl Right {
                 "}".to_owned(),
             ]
         };
-        self.operations.iter().flat_map(acl).collect()
+        let pairs = self.names.iter().flat_map(|name| self.operations.iter().map(move |it| (name, it)));
+        pairs.flat_map(acl).collect()
     }
 }
 
@@ -185,17 +188,16 @@ mod tests {
         let printed = print(&METRICS_ACCESS, TopicsFormat::Acls, |settings| settings.topics.create = false);
         let add = "kafka-acls.sh --bootstrap-server b:9092 $ADMIN --add --allow-principal 'User:me'";
         for right in [
-            "--operation Read --operation Describe --topic p.trades.executed.v1",
+            "--operation Read --operation Describe --topic p.trades.executed.v1 --topic p.trades.history.v1",
             "--operation Read --operation Write --operation Describe --operation DescribeConfigs --topic \
              p.metrics.updated.v1",
-            "--operation Read --operation Describe --group prod.p.metrics",
-            "--operation Read --operation Describe --group prod.p.alone",
+            "--operation Read --operation Describe --group prod.p.metrics --group prod.p.alone",
         ] {
             assert!(printed.contains(&format!("{add} {right}")), "{right} in {printed}");
         }
         assert!(!printed.contains("Create") && !printed.contains("transactional"), "{printed}");
         let printed = print(&INGESTOR_ACCESS, TopicsFormat::Acls, |_| {});
-        assert!(printed.contains("--operation Create --topic p.ingest.journal.v1"), "{printed}");
+        assert!(printed.contains("--operation Create --topic p.trades.executed.v1"), "{printed}");
         assert!(printed.contains("--transactional-id prod.p.ingest. --resource-pattern-type prefixed"), "{printed}");
         assert!(!print(&API_ACCESS, TopicsFormat::Acls, |_| {}).contains("Write"), "the api only reads");
     }
