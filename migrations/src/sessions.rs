@@ -30,7 +30,7 @@ const PROTOCOL_VIOLATION: &str = "08P01";
 #[derive(Clone, Debug)]
 pub struct Sessions {
     pool: PgPool,
-    options: PgConnectOptions,
+    options: Arc<PgConnectOptions>,
     settings: Arc<str>,
     names_statements: Arc<OnceCell<bool>>,
 }
@@ -55,7 +55,7 @@ impl Sessions {
         Self {
             pool: pool.connect_lazy_with(options.clone()),
             settings: settings.iter().map(set).collect::<String>().into(),
-            options,
+            options: Arc::new(options),
             names_statements: Arc::default(),
         }
     }
@@ -79,7 +79,7 @@ impl Sessions {
     }
 
     async fn is_direct(&self) -> Result<bool, sqlx::Error> {
-        let options = self.options.clone();
+        let options = (*self.options).clone();
         self.names_statements.get_or_try_init(|| probe(options)).await.copied()
     }
 

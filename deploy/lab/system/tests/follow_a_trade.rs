@@ -210,7 +210,7 @@ async fn on_secured_servers() {
         let target = tape_log::settings::target(&variables, &mut problems);
         // The ingestor has no database.
         let has_database = process != PROCESSES[0];
-        let database = has_database.then(|| problems.required_url(&variables, "DATABASE_URL")).unwrap_or_default();
+        let database = if has_database { problems.required_url(&variables, "DATABASE_URL") } else { String::new() };
         problems.finish().unwrap();
         ProcessAccess { target, database }
     };
