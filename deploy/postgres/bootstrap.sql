@@ -14,7 +14,7 @@ SET client_min_messages = warning;
 \getenv api_password API_PASSWORD
 
 SELECT format('CREATE ROLE %I', role)
-FROM unnest(ARRAY['metrics', 'portfolio', 'api', 'chaintape_reader']) AS role
+FROM unnest(ARRAY['metrics', 'portfolio', 'api', 'chaintape_reader', 'chaintape_metrics', 'chaintape_portfolio']) AS role
 WHERE NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = role)
 \gexec
 
@@ -33,6 +33,9 @@ ALTER ROLE api WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBY
 \endif
 -- The api sees what was granted to the reading role, and every transaction of it is read-only.
 ALTER ROLE chaintape_reader WITH NOLOGIN;
+-- For logins that own nothing (migrations/README.md); made here because the owners may not create roles.
+ALTER ROLE chaintape_metrics WITH NOLOGIN;
+ALTER ROLE chaintape_portfolio WITH NOLOGIN;
 GRANT chaintape_reader TO api;
 ALTER ROLE api SET default_transaction_read_only = on;
 

@@ -2,6 +2,7 @@
 
 use crate::dotenv::Dotenv;
 use crate::problems::{Problems, Strings};
+use crate::variables;
 use config::{Config, Environment, File, FileSourceFile, Source};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,14 +16,18 @@ pub struct Layers {
 
 impl Layers {
     /// Reads the files in `ENV_DIR` (default `env`) and the process environment; a file that `APP_ENV` asks for and
-    /// that is not there, or one that is malformed, is a problem.
+    /// that is not there, or one that is malformed, is a problem; a variable that nobody knows is warned about.
     pub fn load(problems: &mut Problems) -> Self {
         // Variables that are not Unicode are none of this project's.
         let process = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .collect::<HashMap<_, _>>();
         let directory = process.get("ENV_DIR").filter(|set| !set.is_empty()).map_or("env", String::as_str).into();
-        Self::from_directory(directory, process, problems)
+        let layers = Self::from_directory(directory, process, problems);
+        for sentence in variables::unknown(&layers) {
+            problems.warn(sentence);
+        }
+        layers
     }
 
     /// Layers the files of a directory, and the given process environment over them.
@@ -57,6 +62,11 @@ impl Layers {
 impl Strings for Layers {
     fn get(&self, key: &str) -> Option<String> {
         self.merged.get_string(&key.to_lowercase()).ok().filter(|value| !value.is_empty())
+    }
+
+    fn names(&self) -> Vec<String> {
+        let names = self.merged.collect().unwrap_or_default().into_keys().map(|name| name.to_uppercase());
+        names.filter(|name| self.get(name).is_some()).collect()
     }
 }
 
@@ -114,6 +124,9 @@ mod tests {
         assert!(problems.finish().is_ok());
         let got = ["A", "B", "C", "D", "E"].map(|key| layers.get(key));
         assert_eq!(got.each_ref().map(Option::as_deref), [Some("base"), Some("dev"), Some("process"), None, None]);
+        let mut names = layers.names();
+        names.sort();
+        assert_eq!(names, ["A", "APP_ENV", "B", "C"], "what is set, by its name, and not what is empty");
     }
 
     #[test]

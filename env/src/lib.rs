@@ -8,7 +8,7 @@
 //! # fn main() -> std::process::ExitCode {
 //! let mut problems = environment::Problems::default();
 //! let layers = environment::Layers::load(&mut problems);
-//! let url = problems.required(&layers, "DATABASE_URL");
+//! let url = problems.required_url(&layers, "DATABASE_URL");
 //! if let Err(error) = problems.finish() {
 //!     return environment::process::exit_code(Err(error.into()));
 //! }
@@ -29,13 +29,16 @@ pub mod rate_limit;
 pub mod crash;
 mod causes;
 mod dotenv;
+mod secret;
+pub mod variables;
 
 pub use backoff::Backoff;
 pub use causes::with_causes;
 pub use layers::Layers;
-pub use problems::{ConfigError, Problems, Resolved, Secret, Strings};
+pub use problems::{ConfigError, Problems, Resolved, Strings};
 pub use rate_limit::{Rate, RateLimiter, TokenBucket};
 pub use retry::retry;
+pub use secret::Secret;
 pub use shutdown::Shutdown;
 
 use std::time::UNIX_EPOCH;

@@ -1,5 +1,6 @@
 //! Reading variables and reporting everything that is wrong with them at once.
 
+use crate::secret::{self, Secret};
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
@@ -8,33 +9,17 @@ use std::str::FromStr;
 pub trait Strings {
     /// The value of a variable; none when it is not set or empty.
     fn get(&self, key: &str) -> Option<String>;
+    /// The names of all variables that are set.
+    fn names(&self) -> Vec<String>;
 }
 
 impl<S: std::hash::BuildHasher> Strings for HashMap<String, String, S> {
     fn get(&self, key: &str) -> Option<String> {
         HashMap::get(self, key).filter(|value| !value.is_empty()).cloned()
     }
-}
 
-/// A text that is never printed: keys, passwords, addresses that hold them.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides a text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for the one place that needs it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
+    fn names(&self) -> Vec<String> {
+        self.iter().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.clone()).collect()
     }
 }
 
@@ -65,6 +50,7 @@ pub struct ConfigError(pub Vec<String>);
 #[derive(Debug, Default)]
 pub struct Problems {
     found: Vec<String>,
+    warnings: Vec<String>,
     resolved: Vec<Resolved>,
 }
 
@@ -121,11 +107,87 @@ impl Problems {
         }
     }
 
-    /// A secret that may be set.
+    /// A variable that is `yes` or `no`, with a default.
+    pub fn yes_or_no(&mut self, strings: &impl Strings, key: &str, default: bool) -> bool {
+        let text = self.text(strings, key, if default { "yes" } else { "no" });
+        match text.trim() {
+            "yes" => true,
+            "no" => false,
+            other => {
+                self.add(key, format!("is `{other}`, but must be `yes` or `no`"));
+                default
+            }
+        }
+    }
+
+    /// A secret that may be set: in the variable itself, or in the file that the variable `<key>_FILE` names.
     pub fn secret(&mut self, strings: &impl Strings, key: &str) -> Option<Secret> {
+        let value = self.secret_text(strings, key, |_| "***".to_owned());
+        value.map(Secret::new)
+    }
+
+    /// The same for one that must be set: `missing` reads after its name where it is not.
+    pub fn required_secret(&mut self, strings: &impl Strings, key: &str, missing: &str) -> Secret {
+        Secret::new(self.required_secret_text(strings, key, |_| "***".to_owned(), missing))
+    }
+
+    /// An address that must be set and may hold a password, in the variable or in the file that `<key>_FILE` names;
+    /// empty, with a problem, when it is not set. It is printed without the password.
+    pub fn required_url(&mut self, strings: &impl Strings, key: &str) -> String {
+        self.required_secret_text(strings, key, without_password, "is not set")
+    }
+
+    fn required_secret_text(
+        &mut self,
+        strings: &impl Strings,
+        key: &str,
+        shown: fn(&str) -> String,
+        missing: &str,
+    ) -> String {
+        let known = self.found.len();
+        self.secret_text(strings, key, shown).unwrap_or_else(|| {
+            // A file that cannot be read is one problem, not two.
+            if self.found.len() == known {
+                self.add(key, missing);
+            }
+            String::new()
+        })
+    }
+
+    fn secret_text(&mut self, strings: &impl Strings, key: &str, shown: fn(&str) -> String) -> Option<String> {
+        let in_file = format!("{key}_FILE");
         let value = strings.get(key);
-        self.resolve(key, value.as_ref().map(|_| "***".to_owned()), false);
-        value.map(Secret)
+        self.resolve(key, value.as_deref().map(shown), false);
+        let Some(path) = strings.get(&in_file) else { return value };
+        self.resolve(&in_file, Some(path.clone()), false);
+        if value.is_some() {
+            self.add(&in_file, format!("is set and so is {key}, but only one of them can count"));
+            return value;
+        }
+        match secret::read_file(&path) {
+            Ok(text) => Some(text),
+            Err(why) => {
+                self.add(&in_file, format!("names {path}, which {why}"));
+                None
+            }
+        }
+    }
+
+    /// Something is odd, and the process goes on: a whole sentence, logged once at the start.
+    pub fn warn(&mut self, sentence: impl Into<String>) {
+        self.warnings.push(sentence.into());
+    }
+
+    /// What is odd, one sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Logs what is odd.
+    pub fn log_warnings(&self) {
+        for sentence in &self.warnings {
+            tracing::warn!(event = "settings.odd", "{sentence}");
+        }
     }
 
     /// Something is wrong with a variable: `what` reads after its name, such as "is not set".
@@ -150,8 +212,20 @@ impl Problems {
     }
 }
 
-/// The text with the password of each URL in it struck out.
+/// The text with the password of each URL in it struck out, wherever the URL holds it.
 pub fn without_password(text: &str) -> String {
+    let mut shown = without_userinfo(text);
+    let mut from = 0;
+    while let Some(found) = shown[from..].find("password=") {
+        let begin = from + found + "password=".len();
+        let end = shown[begin..].find(['&', ' ', ',', '#']).map_or(shown.len(), |length| begin + length);
+        shown.replace_range(begin..end, "***");
+        from = begin + 3;
+    }
+    shown
+}
+
+fn without_userinfo(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
@@ -199,6 +273,47 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_may_stand_in_a_file_and_only_there_or_in_the_variable() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).to_string_lossy().into_owned();
+        std::fs::write(path("key"), "hush\n").unwrap();
+        std::fs::write(path("url"), "postgres://u:hush@h/d\r\n").unwrap();
+        std::fs::write(path("empty"), "\n").unwrap();
+        std::fs::write(path("bytes"), [0xff, 0xfe]).unwrap();
+        let (key, url, nowhere) = (path("key"), path("url"), path("nowhere"));
+        let given = strings(&[("KEY_FILE", &key), ("URL_FILE", &url)]);
+        let mut problems = Problems::default();
+        assert_eq!(problems.secret(&given, "KEY").unwrap().expose(), "hush");
+        assert_eq!(problems.required_url(&given, "URL"), "postgres://u:hush@h/d");
+        assert!(problems.finish().is_ok());
+        let printed = problems.resolved().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        assert!(printed.contains(&format!("KEY_FILE={key}")) && !printed.contains("hush"), "{printed}");
+        for (file, why) in
+            [(nowhere, "cannot be read"), (path("empty"), "is empty"), (path("bytes"), "is no text"), (key, "only one")]
+        {
+            let both = if why == "only one" { "also" } else { "" };
+            let given = strings(&[("URL", both), ("URL_FILE", &file)]);
+            let mut problems = Problems::default();
+            problems.required_url(&given, "URL");
+            let error = problems.finish().unwrap_err();
+            assert_eq!(error.0.len(), 1, "{error}");
+            assert!(error.0[0].starts_with("URL_FILE ") && error.0[0].contains(why), "{error}");
+        }
+        let mut problems = Problems::default();
+        problems.required_url(&strings(&[]), "URL");
+        assert_eq!(problems.finish().unwrap_err().0, ["URL is not set"]);
+    }
+
+    #[test]
+    fn yes_and_no_are_the_words_of_a_choice() {
+        let given = strings(&[("A", "yes"), ("B", "no"), ("C", "true")]);
+        let mut problems = Problems::default();
+        let read = ["A", "B", "C", "D"].map(|key| problems.yes_or_no(&given, key, true));
+        assert_eq!(read, [true, false, true, true]);
+        assert_eq!(problems.finish().unwrap_err().0, ["C is `true`, but must be `yes` or `no`"]);
+    }
+
+    #[test]
     fn passwords_are_struck_out_wherever_they_stand() {
         let cases = [
             ("postgres://u:p@h:5432/d", "postgres://u:***@h:5432/d"),
@@ -207,6 +322,8 @@ mod tests {
             ("postgres://u:p/q@h/d", "postgres://u:***@h/d"),
             ("http://a:b@x,http://c:d@y", "http://a:***@x,http://c:***@y"),
             ("sqlite:data", "sqlite:data"),
+            ("postgres://h/d?password=p&sslmode=require", "postgres://h/d?password=***&sslmode=require"),
+            ("postgres://h/d?sslpassword=p", "postgres://h/d?sslpassword=***"),
         ];
         for (text, expected) in cases {
             assert_eq!(without_password(text), expected);

@@ -6,7 +6,7 @@
 
 use crate::{ConfigError, Layers, Problems, Shutdown, health, telemetry};
 use anyhow::Context;
-use clap::{ArgMatches, Args, Command as CommandLine, FromArgMatches, Subcommand};
+use clap::{Args, Command as CommandLine, FromArgMatches, Subcommand};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ pub trait Program {
     const ABOUT: &'static str;
     /// What it reads from its variables.
     type Settings;
-    /// The commands that only it has; [`NoCommand`] where there are none.
+    /// The commands that only it has; [`Infallible`](std::convert::Infallible) where there are none.
     type Command: Subcommand;
 
     /// Reads its settings; what is wrong with them is collected.
@@ -55,34 +55,6 @@ enum Command<C: Subcommand> {
     Health,
 }
 
-/// The commands of a program that has none of its own.
-#[derive(Clone, Copy, Debug)]
-pub enum NoCommand {}
-
-impl FromArgMatches for NoCommand {
-    fn from_arg_matches(_: &ArgMatches) -> Result<Self, clap::Error> {
-        Err(clap::Error::new(clap::error::ErrorKind::MissingSubcommand))
-    }
-
-    fn update_from_arg_matches(&mut self, _: &ArgMatches) -> Result<(), clap::Error> {
-        match *self {}
-    }
-}
-
-impl Subcommand for NoCommand {
-    fn augment_subcommands(command: CommandLine) -> CommandLine {
-        command
-    }
-
-    fn augment_subcommands_for_update(command: CommandLine) -> CommandLine {
-        command
-    }
-
-    fn has_subcommand(_: &str) -> bool {
-        false
-    }
-}
-
 /// The whole of a program's `main`, inside a tokio runtime.
 pub async fn main<P: Program>() -> ExitCode {
     let matches = command_line::<P>().get_matches();
@@ -109,6 +81,7 @@ async fn start<P: Program>(command: Command<P::Command>) -> anyhow::Result<()> {
     match command {
         Command::Run | Command::CheckConfig => {
             let _telemetry = telemetry::start(P::NAME);
+            problems.log_warnings();
             P::run(settings, Shutdown::on_signals()).await
         }
         Command::Own(command) => P::execute(settings, command).await,
@@ -120,9 +93,11 @@ async fn start<P: Program>(command: Command<P::Command>) -> anyhow::Result<()> {
     }
 }
 
-/// What `check-config` does: prints every variable that was read, without secrets, then says what is wrong.
+/// What `check-config` does: prints every variable that was read, without secrets, then says what is odd and what is
+/// wrong.
 pub fn check_config(problems: &Problems) -> Result<(), ConfigError> {
     problems.resolved().iter().for_each(|variable| println!("{variable}"));
+    problems.warnings().iter().for_each(|sentence| eprintln!("warning: {sentence}"));
     problems.finish()
 }
 
@@ -143,6 +118,7 @@ pub fn exit_code(ended: anyhow::Result<()>) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::convert::Infallible;
 
     struct Plain;
 
@@ -151,7 +127,7 @@ mod tests {
         const VERSION: &'static str = "7.8.9";
         const ABOUT: &'static str = "Does nothing";
         type Settings = ();
-        type Command = NoCommand;
+        type Command = Infallible;
 
         fn read(_: &Layers, _: &mut Problems) {}
 
@@ -163,7 +139,7 @@ mod tests {
             Ok(())
         }
 
-        async fn execute((): (), command: NoCommand) -> anyhow::Result<()> {
+        async fn execute((): (), command: Infallible) -> anyhow::Result<()> {
             match command {}
         }
     }
@@ -173,7 +149,7 @@ mod tests {
         command_line::<Plain>().debug_assert();
         let parsed = |words: &[&str]| {
             let matches = command_line::<Plain>().try_get_matches_from(words)?;
-            Arguments::<NoCommand>::from_arg_matches(&matches)
+            Arguments::<Infallible>::from_arg_matches(&matches)
         };
         assert!(parsed(&["plain"]).unwrap().command.is_none());
         assert!(matches!(parsed(&["plain", "run"]).unwrap().command, Some(Command::Run)));

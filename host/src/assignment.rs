@@ -17,12 +17,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tape::{Partition, Start, Unavailable};
+use tape_log::access::JOURNAL_GROUP;
 use tape_log::{Arrival, Log, Reader, topics};
 use tokio::task::JoinSet;
 use wire::v1::journal;
-
-/// The consumer group that shares the journal.
-const JOURNAL_GROUP: &str = "ingest";
 
 /// Holds the partitions that the group assigns to this instance and follows their chains, until the process is to stop.
 pub(crate) async fn hold_assigned(

@@ -3,6 +3,7 @@
 use chain_ingestor::ChainCommand;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
+use tape_log::TopicsCommand;
 
 /// Follows blockchains through WASM plugins and publishes canonical trades.
 #[derive(Parser)]
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     Chain(ChainCommand),
+    /// Compare the topics with what they should be, create them, or print what must exist.
+    Topics(TopicsCommand),
     /// Check settings, chain files and plugins, and print what is resolved.
     CheckConfig,
     /// Check whether the log can be reached (exec probe).

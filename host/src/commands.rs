@@ -5,11 +5,12 @@ use chain_ingestor::plugin::Gate;
 use chain_ingestor::{ChainCommand, Settings, check, kit, scan};
 use environment::{Layers, Problems, process};
 use std::path::Path;
-use tape_log::{Log, settings::target};
+use tape_log::access::INGESTOR_ACCESS;
+use tape_log::{Log, TopicsCommand, settings::target};
 
 /// Opens the log, unless a setting is wrong.
-pub(crate) async fn open_log(layers: &Layers, mut problems: Problems) -> anyhow::Result<Log> {
-    let target = target(layers, &mut problems);
+pub(crate) async fn open_log(layers: &Layers, problems: &mut Problems) -> anyhow::Result<Log> {
+    let target = target(layers, problems);
     problems.finish()?;
     Ok(Log::open(&target).await?)
 }
@@ -73,9 +74,19 @@ pub(crate) async fn plugin(command: PluginCommand, layers: &Layers, mut problems
     Ok(())
 }
 
+/// Compares, creates or prints the topics.
+pub(crate) async fn topics(layers: &Layers, mut problems: Problems, command: &TopicsCommand) -> anyhow::Result<()> {
+    let target = target(layers, &mut problems);
+    problems.finish()?;
+    for line in command.execute(&target, &INGESTOR_ACCESS).await? {
+        println!("{line}");
+    }
+    Ok(())
+}
+
 /// Carries out a command on one chain and prints what happens next.
-pub(crate) async fn chain(layers: &Layers, problems: Problems, command: &ChainCommand) -> anyhow::Result<()> {
-    let log = open_log(layers, problems).await?;
+pub(crate) async fn chain(layers: &Layers, mut problems: Problems, command: &ChainCommand) -> anyhow::Result<()> {
+    let log = open_log(layers, &mut problems).await?;
     println!("{}", command.execute(&log, "chain-ingestor").await?);
     Ok(())
 }

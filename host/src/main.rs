@@ -24,17 +24,19 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run => {
             let settings = Settings::read(&layers, &mut problems);
-            let log = commands::open_log(&layers, problems).await?;
+            let log = commands::open_log(&layers, &mut problems).await?;
             let _telemetry = environment::telemetry::start("chain-ingestor");
+            problems.log_warnings();
             chain_ingestor::run(settings, &layers, log, Shutdown::on_signals()).await
         }
         Command::Scan { plugin, source } => commands::scan(&plugin, source, &layers).await,
         Command::Plugin { command } => commands::plugin(command, &layers, problems).await,
         Command::Chain(command) => commands::chain(&layers, problems, &command).await,
+        Command::Topics(command) => commands::topics(&layers, problems, &command).await,
         Command::CheckConfig => commands::check_config(&layers, problems).await,
         Command::Health => {
             Settings::read(&layers, &mut problems);
-            check::health(&commands::open_log(&layers, problems).await?).await
+            check::health(&commands::open_log(&layers, &mut problems).await?).await
         }
     }
 }

@@ -12,6 +12,7 @@ use ingest_domain::{
 };
 use std::sync::Arc;
 use tape::{BlockId, BlockRef, Detector, Raw, Side, Status, Trade, Trader, Transaction};
+use tape_log::settings::KafkaSettings;
 use tape_log::{Log, Membership, Target, topics};
 use wire::v1::progress::{ChainProgressed, State};
 
@@ -463,5 +464,5 @@ async fn on_kafka() {
     };
     let unique = format!("tape-{}-{}", std::process::id(), environment::now_ms());
     let prefix = format!("{unique}.");
-    tape_suite(Target::Kafka { brokers, prefix, environment: unique, replication: 1, min_insync: 1 }).await;
+    tape_suite(Target::Kafka(KafkaSettings::plain(brokers, prefix, unique).into())).await;
 }

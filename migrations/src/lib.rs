@@ -1,7 +1,13 @@
-//! The schemas of metrics and portfolio, embedded into the binaries that own them.
+//! The schemas of metrics and portfolio, embedded into the binaries that own them, and how services work on PostgreSQL.
 //!
 //! sqlx has a macro for this, but it builds a second SQLite and PostgreSQL client for the compiler alone, a minute of every
 //! first build. A test compares the lists below with the folders.
+
+pub mod schema;
+pub mod sessions;
+
+pub use schema::{MigrateCommand, SchemaError, bring_up_to_date};
+pub use sessions::{Session, Sessions, SettledTransaction};
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
@@ -29,6 +35,7 @@ const METRICS_POSTGRES: &[MigrationFile] = files![
     "metrics/postgres/0011_hand_basis_on",
     "metrics/postgres/0012_count_implausible_trades",
     "metrics/postgres/0013_tell_volume_that_stays",
+    "metrics/postgres/0014_manage_partitions_for_others",
 ];
 
 const METRICS_SQLITE: &[MigrationFile] = files![
@@ -69,6 +76,11 @@ const PORTFOLIO_SQLITE: &[MigrationFile] = files![
     "portfolio/sqlite/0008_take_turns",
     "portfolio/sqlite/0009_tell_the_height",
 ];
+
+/// The roles of metrics and of its readers, for the schema's owner to create after a migration.
+pub const METRICS_GRANTS: &str = include_str!("../metrics/postgres/grants.sql");
+/// The roles of portfolio and of its readers, for the schema's owner to create after a migration.
+pub const PORTFOLIO_GRANTS: &str = include_str!("../portfolio/postgres/grants.sql");
 
 /// The migrations of metrics on PostgreSQL.
 pub fn metrics_postgres() -> Migrator {

@@ -3,6 +3,7 @@
 mod process;
 mod setup;
 mod plugins;
+mod secured;
 mod kit;
 mod demo;
 mod page;
@@ -62,6 +63,8 @@ enum Chore {
         #[command(subcommand)]
         command: servers::ServersCommand,
     },
+    /// Follows a trade on servers that encrypt and give each process only its own rights (needs PgBouncer and OpenSSL).
+    Secured,
     /// Installs anvil and the venues' contracts into target/anvil.
     Anvil,
     /// Injects faults into a running system, then compares all it wrote with the truth; writes target/bench/chaos.json.
@@ -133,6 +136,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Demo { seconds } => demo::run_for(seconds),
         Chore::Test => check::run_all(),
         Chore::Servers { command } => servers::run(&command),
+        Chore::Secured => secured::follow_a_trade(),
         Chore::Chaos { faults, seed, only, failover } => chaos::inject_faults(faults, seed, only, failover),
         Chore::Mutants { names, quick } => mutants::catch_all(&names, quick),
         Chore::Dlq { command } => dead_letters::run(&command),

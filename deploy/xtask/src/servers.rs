@@ -3,8 +3,8 @@
 //! `eval "$(cargo xtask servers start)"` leaves both running and `KAFKA_BROKERS` and `DATABASE_URL` set;
 //! `cargo xtask servers stop` ends what was started, and nothing else. Each start is a fresh one.
 
-mod kafka;
-mod postgres;
+pub(crate) mod kafka;
+pub(crate) mod postgres;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ pub(crate) enum Which {
 pub(crate) type Variables = [(&'static str, String); 2];
 
 /// How long a server may take to start, to stop or to answer.
-const SERVER_TIMEOUT: Duration = Duration::from_secs(90);
+pub(crate) const SERVER_TIMEOUT: Duration = Duration::from_secs(90);
 
 pub(crate) fn run(command: &ServersCommand) -> anyhow::Result<()> {
     match command {
@@ -102,7 +102,7 @@ pub(crate) fn free_port(wanted: u16) -> anyhow::Result<u16> {
 }
 
 /// Waits until a server takes connections.
-fn wait_for(name: &str, port: u16, log: &std::path::Path) -> anyhow::Result<()> {
+pub(crate) fn wait_for(name: &str, port: u16, log: &std::path::Path) -> anyhow::Result<()> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     wait(SERVER_TIMEOUT, || TcpStream::connect_timeout(&address, Duration::from_secs(1)).ok())
         .with_context(|| format!("{name} does not answer at {address}; its log is {}", log.display()))?;

@@ -15,8 +15,6 @@ use tape_log::{Log, Record, topics};
 
 /// Fuel that stands for one millisecond of computing: measured at about 12 units per nanosecond.
 pub(crate) const FUEL_PER_MS: u64 = 12_000_000;
-/// Bytes of a cassette on the log, whose records are at most 16 MiB.
-const MAX_CASSETTE_BYTES: usize = 15 << 20;
 /// Blocks on either side of a gap that are searched for one that can be scanned.
 const MAX_NEIGHBOUR_BLOCKS: u64 = 64;
 
@@ -32,13 +30,13 @@ impl FailureLog {
 
     async fn publish(&self, mut cassette: Cassette) {
         let Some(log) = &self.0 else { return };
+        let key = format!("{}/{}", cassette.chain, cassette.first).into_bytes();
         let mut value = serde_json::to_vec(&cassette).unwrap_or_default();
-        if value.len() > MAX_CASSETTE_BYTES {
+        if key.len() + value.len() > log.max_bytes(&topics::FAILURES) {
             cassette.note = format!("{}; its answers are too large to be recorded", cassette.note);
             cassette.exchanges.clear();
             value = serde_json::to_vec(&cassette).unwrap_or_default();
         }
-        let key = format!("{}/{}", cassette.chain, cassette.first).into_bytes();
         let record = Record { partition: topics::FAILURES.partition(0), key, headers: vec![], value: Some(value) };
         if let Err(error) = log.publish(vec![record]).await {
             tracing::warn!(%error, cause = %error.source, "the cassette of a failed scan cannot be published");

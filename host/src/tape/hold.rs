@@ -6,6 +6,7 @@ use futures_util::future::try_join_all;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use tape::{Partition, Unavailable};
+use tape_log::access::CHAIN_WRITERS;
 use tape_log::{Log, Membership, Writer};
 
 /// A partition of the journal that this instance holds. Its chains claim the right to write from it.
@@ -72,7 +73,7 @@ impl Hold {
 }
 
 async fn fence(log: &Log, membership: &Membership, partition: &Partition, chain: &str) -> Result<Writer, Unavailable> {
-    log.writer_as(&format!("ingest.{chain}"), membership, partition).await
+    log.writer_as(&format!("{CHAIN_WRITERS}{chain}"), membership, partition).await
 }
 
 async fn read_journal(log: &Log, partition: &Partition, requests: &Requests) -> Result<PartitionJournal, Unavailable> {

@@ -1,17 +1,25 @@
 //! The binary `api`: serves until it is asked to stop.
 
 use api::Settings;
-use environment::process::{NoCommand, Program};
+use clap::Subcommand;
+use environment::process::Program;
 use environment::{Layers, Problems, Shutdown, process};
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use tape_log::{Log, Target};
+use tape_log::access::API_ACCESS;
+use tape_log::{Log, Target, TopicsCommand};
 
 /// Most of the work is to make and drop small texts, on one thread and on another: mimalloc is faster at it.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 struct Api;
+
+#[derive(Clone, Subcommand)]
+enum Command {
+    /// Print which topics must exist and which rights this process needs.
+    Topics(TopicsCommand),
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -24,7 +32,7 @@ impl Program for Api {
     const ABOUT: &'static str =
         "Serves trades, metrics, leaderboards and balances: read-only REST, WebSocket and the page";
     type Settings = (Settings, Target);
-    type Command = NoCommand;
+    type Command = Command;
 
     fn read(layers: &Layers, problems: &mut Problems) -> Self::Settings {
         (Settings::read(layers, problems), tape_log::settings::target(layers, problems))
@@ -38,7 +46,11 @@ impl Program for Api {
         api::run(settings, Log::open(&target).await?, shutdown).await
     }
 
-    async fn execute(_: Self::Settings, command: NoCommand) -> anyhow::Result<()> {
-        match command {}
+    async fn execute((_, target): Self::Settings, command: Command) -> anyhow::Result<()> {
+        let Command::Topics(command) = command;
+        for line in command.execute(&target, &API_ACCESS).await? {
+            println!("{line}");
+        }
+        Ok(())
     }
 }

@@ -107,15 +107,10 @@ impl Settings {
     /// Reads the variables and collects every problem with them.
     pub fn read(strings: &impl Strings, problems: &mut Problems) -> Self {
         let addr = problems.parsed(strings, "API_ADDR", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
-        let database = problems.secret(strings, "DATABASE_URL");
-        match &database {
-            None => problems.add("DATABASE_URL", "is not set"),
-            Some(url) => {
-                // A connection pool can be made only inside a runtime, so only the text is checked here.
-                if let Err(error) = Store::check_url(url.expose()) {
-                    problems.add("DATABASE_URL", error);
-                }
-            }
+        let database = problems.required_url(strings, "DATABASE_URL");
+        // A connection pool can be made only inside a runtime, so only the text is checked here.
+        if let Some(error) = Some(&database).filter(|url| !url.is_empty()).and_then(|url| Store::check_url(url).err()) {
+            problems.add("DATABASE_URL", error);
         }
         let per_second = problems.parsed(strings, "API_RATE_PER_SECOND", 100_u32);
         let rate = (per_second > 0).then(|| Rate::per_second(per_second, per_second.saturating_mul(2)));
@@ -139,7 +134,7 @@ impl Settings {
         let origins = problems.parsed_optional(strings, "API_CORS_ORIGINS");
         Self {
             addr,
-            database: database.unwrap_or_else(|| Secret::new(String::new())),
+            database: Secret::new(database),
             rate,
             trusted_proxies,
             keys,

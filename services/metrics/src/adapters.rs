@@ -9,6 +9,7 @@ mod rows;
 pub(crate) mod retained;
 
 use metrics_domain::Method;
+use migrations::SchemaError;
 use tape::Unavailable;
 
 /// Why a database cannot be used. Messages follow "failed to".
@@ -20,6 +21,9 @@ pub enum OpenError {
     /// Its tables do not belong to this version.
     #[error("migrate the database")]
     Refused(#[source] sqlx::migrate::MigrateError),
+    /// Its schema does not belong to this version, or must be migrated by somebody else.
+    #[error(transparent)]
+    Schema(SchemaError),
     /// Its book has another cost method; figures of both methods must not be mixed.
     #[error(
         "use the book with the method `{requested}`: it was built with `{stored}`; set METRICS_METHOD back, or drop the \
@@ -42,6 +46,15 @@ pub enum OpenError {
         /// What the book was built with.
         stored: String,
     },
+}
+
+impl From<SchemaError> for OpenError {
+    fn from(error: SchemaError) -> Self {
+        match error {
+            SchemaError::Unavailable { source, .. } => Unavailable::new("migrate the database", source).into(),
+            refused => Self::Schema(refused),
+        }
+    }
 }
 
 /// A migration that failed because the server did not answer may be tried again; any other failure is final.

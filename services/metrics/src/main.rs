@@ -4,10 +4,12 @@ use clap::Subcommand;
 use environment::process::Program;
 use environment::{Layers, Problems, Shutdown, process, telemetry};
 use metrics::Settings;
+use migrations::MigrateCommand;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use tape_log::access::METRICS_ACCESS;
 use tape_log::guard::AdoptCommand;
-use tape_log::{DeadLetterCommand, Log, Target, topics};
+use tape_log::{DeadLetterCommand, Log, Target, TopicsCommand, topics};
 
 /// Most of the work is to make and drop small texts, on one thread and on another: mimalloc is faster at it.
 #[global_allocator]
@@ -15,10 +17,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 struct Metrics;
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 enum Command {
-    /// Create or update the tables, then end; a running service does the same at its start.
-    Migrate,
     /// Fold the tape again from its first record into scratch tables, and compare them with the tables in force.
     Refold,
     /// Dead letters: records that could not be read.
@@ -26,6 +26,10 @@ enum Command {
         #[command(subcommand)]
         command: DeadLetterCommand,
     },
+    /// Compare the topics with what they should be, create them, or print what must exist.
+    Topics(TopicsCommand),
+    /// Migrate the schema with the rights of its owner, which the running service need not have.
+    Migrate(MigrateCommand),
     /// Let the database belong to the log as it is, after the log was lost, replaced or cut.
     Adopt(AdoptCommand),
 }
@@ -56,12 +60,19 @@ impl Program for Metrics {
 
     async fn execute((settings, target): Self::Settings, command: Command) -> anyhow::Result<()> {
         match command {
-            Command::Migrate => {
-                metrics::migrate(&settings).await?;
-                println!("the tables of metrics are up to date");
+            Command::Refold => refold(&settings, &target).await,
+            Command::Topics(command) => {
+                for line in command.execute(&target, &METRICS_ACCESS).await? {
+                    println!("{line}");
+                }
                 Ok(())
             }
-            Command::Refold => refold(&settings, &target).await,
+            Command::Migrate(command) => {
+                for line in metrics::migrate(&settings, command).await? {
+                    println!("{line}");
+                }
+                Ok(())
+            }
             Command::Adopt(command) => {
                 for line in metrics::adopt(&settings, &Log::open(&target).await?, command).await? {
                     println!("{line}");

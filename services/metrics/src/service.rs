@@ -13,6 +13,7 @@ use crate::settings::{Database, Settings};
 use anyhow::Context;
 use environment::Shutdown;
 use metrics_domain::{Retention, Store, follow};
+use migrations::MigrateCommand;
 use std::sync::{Arc, OnceLock};
 use tape_log::feed::{FeedCounters, TradeFeed};
 use tape_log::guard::{self, AdoptCommand, TapeGuard, TapeMemory};
@@ -84,17 +85,6 @@ async fn follow_tape(
     }
 }
 
-/// The command `migrate`: creates or updates the tables.
-pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
-    match &settings.database {
-        Database::Postgres(url) => {
-            Postgres::open(url.expose(), Postgres::METRICS_SCHEMA, settings.rules.clone()).await.map(drop)
-        }
-        Database::Sqlite(path) => Sqlite::open(path, settings.rules.clone()).await.map(drop),
-    }
-    .context("migrate the database")
-}
-
 /// The command `adopt`: lets the database belong to the log as it is; returns what it says.
 pub async fn adopt(settings: &Settings, log: &Log, command: AdoptCommand) -> anyhow::Result<Vec<String>> {
     let service = topics::READ_BY_METRICS;
@@ -109,6 +99,20 @@ pub async fn adopt(settings: &Settings, log: &Log, command: AdoptCommand) -> any
         }
     };
     Ok(adopted?)
+}
+
+/// Carries out the command `migrate`.
+pub async fn migrate(settings: &Settings, command: MigrateCommand) -> anyhow::Result<Vec<String>> {
+    match &settings.database {
+        Database::Postgres(url) => {
+            let (migrator, grants) = (migrations::metrics_postgres(), migrations::METRICS_GRANTS);
+            Ok(command.execute(url.expose(), Postgres::METRICS_SCHEMA, &migrator, grants).await?)
+        }
+        Database::Sqlite(path) => {
+            Sqlite::open(path, settings.rules.clone()).await.context("use the database")?;
+            Ok(vec![format!("{} is up to date", path.display())])
+        }
+    }
 }
 
 /// Opens and migrates the database, and retries while the server does not answer.

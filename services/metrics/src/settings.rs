@@ -40,7 +40,7 @@ impl Settings {
     /// Reads `DATABASE_URL`, `HEALTH_ADDR`, `METRICS_BATCH_EVENTS`, `METRICS_REMEMBERED`, `METRICS_METHOD`,
     /// `METRICS_QUOTE`, `METRICS_NATIVE`, `METRICS_MAX_NOTIONAL_USD`, `METRICS_WORKERS` and `METRICS_RETENTION_DAYS`.
     pub fn read(strings: &impl Strings, problems: &mut Problems) -> Self {
-        let url = problems.required(strings, "DATABASE_URL");
+        let url = problems.required_url(strings, "DATABASE_URL");
         let database = database(&url).unwrap_or_else(|| {
             if !url.is_empty() {
                 problems.add("DATABASE_URL", "must be `postgres://…` or `sqlite:DIRECTORY`");

@@ -9,6 +9,7 @@ use metrics::Settings;
 use metrics::adapters::sqlite::Sqlite;
 use metrics::settings::Database;
 use metrics_domain::{Limits, Method};
+use migrations::MigrateCommand;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,6 +17,7 @@ use std::time::Duration;
 use tape::{Event, Start};
 use tape_log::dead_letter::{self, ReplayOutcome};
 use tape_log::guard::AdoptCommand;
+use tape_log::settings::KafkaSettings;
 use tape_log::{Arrival, Log, Reader, Record, Target, topics};
 use trades::{absent, present, record_value, swap, worth};
 use wire::v1::metrics::MetricsUpdated;
@@ -112,7 +114,7 @@ fn kafka() -> Option<Target> {
     let number = ENVIRONMENTS.fetch_add(1, Ordering::Relaxed);
     let environment = format!("metrics-{}-{}-{number}", std::process::id(), environment::now_ms());
     let prefix = format!("{environment}.");
-    Some(Target::Kafka { brokers, prefix, environment, replication: 1, min_insync: 1 })
+    Some(Target::Kafka(KafkaSettings::plain(brokers, prefix, environment).into()))
 }
 
 async fn trades_become_messages_and_unreadable_records_are_dead_lettered(target: &Target) {
@@ -346,11 +348,11 @@ async fn another_tape_is_not_read_on_until_it_is_adopted() {
 async fn the_command_migrate_makes_the_tables_and_may_be_repeated() {
     let directory = tempfile::tempdir().unwrap();
     for _ in 0..2 {
-        metrics::migrate(&settings(directory.path())).await.unwrap();
+        metrics::migrate(&settings(directory.path()), MigrateCommand { grants: false }).await.unwrap();
     }
     let fifo = Settings { rules: Method::Fifo.into(), ..settings(directory.path()) };
-    let refused = metrics::migrate(&fifo).await.unwrap_err();
-    assert!(format!("{refused:#}").starts_with("migrate the database: "), "tables of another method: {refused:#}");
+    let refused = metrics::migrate(&fifo, MigrateCommand { grants: false }).await.unwrap_err();
+    assert!(format!("{refused:#}").starts_with("use the database: "), "tables of another method: {refused:#}");
 }
 
 async fn updates_of(log: &Log) -> Reader {

@@ -14,9 +14,13 @@ use metrics::messages::MetricsMessage;
 use metrics::outbox::Outbox;
 use metrics_domain::memory::MemoryStore;
 use metrics_domain::{
-    BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, Floors, Method, Store, TradeKey, UserKey,
+    BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, Floors, Method, PruneOutcome, Retention, Store,
+    TradeKey, UserKey,
 };
-use sqlx::{Connection, Row, SqliteConnection};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::sync::Mutex;
 use stores::{assert_same, assert_same_rows, empty_facts, postgres_server, run_sql};
 use tape::{Delivery, Event, Partition, Unavailable};
@@ -441,10 +445,8 @@ async fn two_readers_of_one_partition_commit_a_batch_once() {
 async fn the_reading_role_reads_the_views_and_nothing_else() {
     let Some((url, schema, mut connection)) = postgres_server("grants").await else { return };
     let _store = Postgres::open(&url, &schema, Method::Average).await.unwrap();
-    let role = format!("{schema}_reader");
-    let grants = include_str!("../../../migrations/metrics/postgres/grants.sql");
-    let grants = grants.replace("chaintape_reader", &role).replace("metrics.", &format!("{schema}."));
-    run_sql(&mut connection, grants.replace("SCHEMA metrics", &format!("SCHEMA {schema}"))).await.unwrap();
+    let (role, service) = (format!("{schema}_reader"), format!("{schema}_service"));
+    run_sql(&mut connection, grants(&schema)).await.unwrap();
     run_sql(&mut connection, format!("SET ROLE {role}; SET search_path = {schema}")).await.unwrap();
     for (query, _) in expected_views() {
         assert!(sqlx::query(query).fetch_all(&mut connection).await.is_ok());
@@ -452,6 +454,42 @@ async fn the_reading_role_reads_the_views_and_nothing_else() {
     for refused in ["SELECT * FROM trades", "SELECT * FROM outbox", "DELETE FROM trades_v1", "CREATE TABLE t (a int)"] {
         assert!(run_sql(&mut connection, refused.to_owned()).await.is_err(), "{refused}");
     }
-    let clean = format!("RESET ROLE; DROP SCHEMA {schema} CASCADE; DROP ROLE {role}");
+    let clean = format!("RESET ROLE; DROP SCHEMA {schema} CASCADE; DROP ROLE {role}, {service}");
     run_sql(&mut connection, clean).await.unwrap();
+}
+
+/// The grants for roles and a schema of a test.
+fn grants(schema: &str) -> String {
+    let named = migrations::METRICS_GRANTS.replace("chaintape_reader", &format!("{schema}_reader"));
+    let named =
+        named.replace("chaintape_metrics", &format!("{schema}_service")).replace("metrics.", &format!("{schema}."));
+    named.replace("SCHEMA metrics", &format!("SCHEMA {schema}"))
+}
+
+/// The schema is its owner's; a login that owns nothing keeps the book in it, partitions and all.
+#[tokio::test]
+async fn the_service_needs_no_right_to_create_anything() {
+    let Some((url, schema, mut connection)) = postgres_server("login").await else { return };
+    let login = format!("{schema}_login");
+    let login_url = PgConnectOptions::from_str(&url).unwrap().username(&login).to_url_lossy().to_string();
+    run_sql(&mut connection, format!("CREATE ROLE {login} LOGIN")).await.unwrap();
+    let refused = Postgres::open(&login_url, &schema, Method::Average).await.unwrap_err();
+    assert!(refused.to_string().contains(&format!("run `{schema} migrate`")), "{refused}");
+    Postgres::open(&url, &schema, Method::Average).await.unwrap();
+    run_sql(&mut connection, grants(&schema)).await.unwrap();
+    run_sql(&mut connection, format!("GRANT {schema}_service TO {login}")).await.unwrap();
+
+    let store = Postgres::open(&login_url, &schema, Method::Average).await.unwrap();
+    play(batches(&partition(60), &golden_events(), 1), &store, 9).await;
+    assert_eq!(store.read_position(&partition(60)).await.unwrap(), Some(6));
+    let pruned = store.prune(environment::now_ms(), &BTreeMap::from([("golden".to_owned(), u64::MAX >> 1)])).await;
+    assert!(matches!(pruned.unwrap(), PruneOutcome::Done { .. }));
+    for refused in
+        ["CREATE TABLE t (a int)", "DROP TABLE trades", "DELETE FROM _sqlx_migrations", "DROP VIEW trades_v1"]
+    {
+        assert!(sqlx::raw_sql(refused).execute(store.pool()).await.is_err(), "{refused}");
+    }
+    store.pool().close().await;
+    let roles = format!("{login}, {schema}_service, {schema}_reader");
+    run_sql(&mut connection, format!("DROP SCHEMA {schema} CASCADE; DROP ROLE {roles}")).await.unwrap();
 }

@@ -3,11 +3,13 @@
 use clap::Subcommand;
 use environment::process::Program;
 use environment::{Layers, Problems, Shutdown, process};
+use migrations::MigrateCommand;
 use portfolio::Settings;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use tape_log::access::PORTFOLIO_ACCESS;
 use tape_log::guard::AdoptCommand;
-use tape_log::{DeadLetterCommand, Log, Target, topics};
+use tape_log::{DeadLetterCommand, Log, Target, TopicsCommand, topics};
 
 /// Most of the work is to make and drop small texts, on one thread and on another: mimalloc is faster at it.
 #[global_allocator]
@@ -15,15 +17,17 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 struct Portfolio;
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 enum Command {
-    /// Create or update the tables, then end; a running service does the same at its start.
-    Migrate,
     /// List or replay dead letters: records that could not be read.
     Dlq {
         #[command(subcommand)]
         command: DeadLetterCommand,
     },
+    /// Compare the topics with what they should be, create them, or print what must exist.
+    Topics(TopicsCommand),
+    /// Migrate the schema with the rights of its owner, which the running service need not have.
+    Migrate(MigrateCommand),
     /// Let the database belong to the log as it is, after the log was lost, replaced or cut.
     Adopt(AdoptCommand),
 }
@@ -55,14 +59,12 @@ impl Program for Portfolio {
 
     async fn execute((settings, target): Self::Settings, command: Command) -> anyhow::Result<()> {
         let lines = match command {
-            Command::Migrate => {
-                portfolio::migrate(&settings).await?;
-                vec!["the tables of portfolio are up to date".to_owned()]
-            }
+            Command::Topics(command) => command.execute(&target, &PORTFOLIO_ACCESS).await?,
             Command::Dlq { command } => {
                 let log = Log::open(&target).await?;
                 command.execute(&log, &topics::READ_BY_PORTFOLIO, topics::OF_PORTFOLIO).await?
             }
+            Command::Migrate(command) => portfolio::migrate(&settings, command).await?,
             Command::Adopt(command) => portfolio::adopt(&settings, &Log::open(&target).await?, command).await?,
         };
         for line in lines {

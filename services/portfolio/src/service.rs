@@ -12,12 +12,14 @@ use crate::provider::alchemy::Alchemy;
 use crate::provider::mock::Mock;
 use crate::provider::moralis::Moralis;
 use crate::provider::throttle::Throttle;
-use crate::settings::{ProviderSettings, Settings};
+use crate::settings::{Database, ProviderSettings, Settings};
+use crate::store::postgres::PORTFOLIO_SCHEMA;
 use crate::store::{DatabaseError, Store};
 use crate::{follow, refresh, relay};
 use anyhow::Context;
 use environment::health::{self, Notices};
 use environment::{Backoff, Shutdown, retry};
+use migrations::MigrateCommand;
 use portfolio_domain::{Circuits, Clock, RefreshRules, Tracking};
 use rand::Rng;
 use std::error::Error;
@@ -85,15 +87,24 @@ pub async fn run_guarded(
     open_and_run(settings, log, state, shutdown).await
 }
 
-/// The command `migrate`: creates or updates the tables.
-pub async fn migrate(settings: &Settings) -> Result<(), Unavailable> {
-    Store::open(&settings.database).await.map(drop)
-}
-
 /// The command `adopt`: lets the database belong to the log as it is; returns what it says.
 pub async fn adopt(settings: &Settings, log: &Log, command: AdoptCommand) -> Result<Vec<String>, Unavailable> {
     let store = Store::open(&settings.database).await?;
     guard::adopt(command, log, &topics::READ_BY_PORTFOLIO, &store).await
+}
+
+/// Carries out the command `migrate`.
+pub async fn migrate(settings: &Settings, command: MigrateCommand) -> anyhow::Result<Vec<String>> {
+    match &settings.database {
+        Database::Postgres(url) => {
+            let (migrator, grants) = (migrations::portfolio_postgres(), migrations::PORTFOLIO_GRANTS);
+            Ok(command.execute(url.expose(), PORTFOLIO_SCHEMA, &migrator, grants).await?)
+        }
+        Database::Sqlite(path) => {
+            Store::open(&settings.database).await?;
+            Ok(vec![format!("{} is up to date", path.display())])
+        }
+    }
 }
 
 /// Opens store, log and providers, then runs all parts.

@@ -82,7 +82,7 @@ const ALCHEMY_NODE_URL: &str = "https://{network}.g.alchemy.com/v2";
 impl Settings {
     /// Reads portfolio's variables; everything that is wrong with them is added to the problems.
     pub fn read(strings: &impl Strings, problems: &mut Problems) -> Self {
-        let url = problems.required(strings, "DATABASE_URL");
+        let url = problems.required_url(strings, "DATABASE_URL");
         let database = Database::parse(&url).unwrap_or_else(|| {
             if !url.is_empty() {
                 problems.add("DATABASE_URL", "must be `postgres://…` or `sqlite:DIRECTORY`");
@@ -166,10 +166,8 @@ fn read_provider(
 }
 
 fn read_key(variable: &str, provider: &str, strings: &impl Strings, problems: &mut Problems) -> Secret {
-    let key = problems.secret(strings, variable).unwrap_or_else(|| {
-        problems.add(variable, format!("is not set, but PORTFOLIO_PROVIDER names `{provider}`"));
-        Secret::new("")
-    });
+    let missing = format!("is not set, but PORTFOLIO_PROVIDER names `{provider}`");
+    let key = problems.required_secret(strings, variable, &missing);
     // A key is printable ASCII; anything else could not be sent.
     if !key.expose().bytes().all(|b| b.is_ascii_graphic()) {
         problems.add(variable, "has a character that a key cannot have, such as a line break");

@@ -50,6 +50,7 @@ async fn start(arguments: StackArguments) -> anyhow::Result<()> {
     }
     problems.finish()?;
     let _telemetry = environment::telemetry::start("chaintape");
+    problems.log_warnings();
     environment::install_crypto();
     let _lock = lock_log_file(&target)?;
     let log = Log::open(&target).await?;

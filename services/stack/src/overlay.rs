@@ -30,6 +30,9 @@ impl StackArguments {
     }
 }
 
+/// Names the file that holds the address of the database.
+const DATABASE_URL_FILE: &str = "DATABASE_URL_FILE";
+
 /// The variables as the services read them.
 pub(crate) struct StackSettings {
     from_arguments: HashMap<&'static str, String>,
@@ -54,11 +57,19 @@ impl StackSettings {
 
 impl Strings for StackSettings {
     fn get(&self, key: &str) -> Option<String> {
+        // An address on the command line counts, whatever file the environment names.
+        if key == DATABASE_URL_FILE && self.from_arguments.contains_key("DATABASE_URL") {
+            return None;
+        }
         let embedded_default = || match key {
             "LOG" => Some("sqlite:data/tape.db".to_owned()),
-            "DATABASE_URL" => Some("sqlite:data".to_owned()),
+            "DATABASE_URL" if self.layers.get(DATABASE_URL_FILE).is_none() => Some("sqlite:data".to_owned()),
             _ => None,
         };
         self.from_arguments.get(key).cloned().or_else(|| self.layers.get(key)).or_else(embedded_default)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.layers.names()
     }
 }

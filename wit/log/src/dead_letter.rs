@@ -16,6 +16,11 @@ const REASON_HEADER: &str = "dlq.reason";
 const TOPIC_HEADER: &str = "dlq.topic";
 const PARTITION_HEADER: &str = "dlq.partition";
 const POSITION_HEADER: &str = "dlq.position";
+/// How many bytes the value had that a dead letter is too small for.
+const LEFT_OUT_HEADER: &str = "dlq.left-out";
+
+/// Longest reason that a dead letter keeps, characters.
+const MAX_KEPT_REASON: usize = 1_000;
 
 /// Longest part of a key that is printed, characters.
 const MAX_PRINTED_KEY: usize = 80;
@@ -74,13 +79,25 @@ impl fmt::Display for ReplayOutcome {
 pub(crate) fn for_record(dead: &Topic, partition: &Partition, record: Stored, reason: &str) -> Record {
     let mut headers = record.headers;
     headers.retain(|(name, _)| name != REASON_HEADER);
-    headers.push((REASON_HEADER.to_owned(), reason.as_bytes().to_vec()));
+    let reason: String = reason.chars().take(MAX_KEPT_REASON).collect();
+    headers.push((REASON_HEADER.to_owned(), reason.into_bytes()));
     if !headers.iter().any(|(name, _)| name == TOPIC_HEADER) {
         headers.push((TOPIC_HEADER.to_owned(), partition.topic.as_bytes().to_vec()));
         headers.push((PARTITION_HEADER.to_owned(), partition.index.to_string().into_bytes()));
         headers.push((POSITION_HEADER.to_owned(), record.position.to_string().into_bytes()));
     }
     Record { partition: dead.partition(0), key: record.key, headers, value: record.value }
+}
+
+/// A dead letter that its topic takes: where brokers take no larger messages than those of trades, the value is left
+/// out. It still stands where the record was read, which is kept for ever.
+pub(crate) fn shrunk_to(max_bytes: usize, mut letter: Record) -> Record {
+    let bytes = letter.bytes();
+    if bytes > max_bytes {
+        let left_out = letter.value.replace(vec![]).map_or(0, |value| value.len());
+        letter.headers.push((LEFT_OUT_HEADER.to_owned(), left_out.to_string().into_bytes()));
+    }
+    letter
 }
 
 /// Every dead letter of one service, the oldest of each topic first.
@@ -126,6 +143,11 @@ impl DeadLetter {
     }
 
     fn event(&self) -> Result<Event, String> {
+        if let Some(bytes) = header(&self.record, LEFT_OUT_HEADER) {
+            return Err(format!(
+                "its {bytes} bytes are too large for a dead letter, and stand only where they were read"
+            ));
+        }
         wire::v1::trade::decode(self.record.value.as_deref().unwrap_or_default()).map_err(|e| e.to_string())
     }
 
@@ -202,4 +224,33 @@ fn origin(record: &Stored) -> Option<Place> {
 fn header(record: &Stored, name: &str) -> Option<String> {
     let (_, value) = record.headers.iter().find(|(one, _)| one == name)?;
     Some(String::from_utf8_lossy(value).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dead_letter_shrinks_to_what_its_topic_takes_and_says_so() {
+        let stored = |bytes| Stored {
+            position: 7,
+            key: b"mock/ann".to_vec(),
+            headers: vec![],
+            value: Some(vec![b'x'; bytes]),
+            timestamp_ms: 0,
+        };
+        let origin = topics::TRADES.partition(3);
+        let letter =
+            |bytes, reason: &str| shrunk_to(10_000, for_record(&topics::METRICS_DLQ, &origin, stored(bytes), reason));
+        assert_eq!(letter(9_000, "why").value.unwrap().len(), 9_000);
+        assert!(letter(1, &"long ".repeat(10_000)).bytes() < 2_000, "a reason has an end");
+        let small = letter(10_000, "why");
+        assert!(small.bytes() < 1_000);
+        let Record { key, headers, value, .. } = small;
+        let record = Stored { position: 0, key, headers, value, timestamp_ms: 0 };
+        let letter = DeadLetter::read(&topics::METRICS_DLQ.partition(0), record).unwrap();
+        assert_eq!(letter.origin, (origin, 7));
+        let outcome = letter.outcome(&HashMap::new(), &HashMap::new());
+        assert!(matches!(outcome, ReplayOutcome::Unreadable(why) if why.starts_with("its 10000 bytes are too large")));
+    }
 }

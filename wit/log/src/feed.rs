@@ -250,12 +250,9 @@ impl<E: From<TradeRecord>> TradeFeed<E> {
                 Err((reason, value)) => {
                     record.value = has_value.then_some(value);
                     tracing::error!(log = %partition.topic, partition = partition.index, position, %reason, "trade dead-lettered");
-                    dead.push(dead_letter::for_record(
-                        &self.service.dead_letters_of(&partition.topic),
-                        &partition,
-                        record,
-                        &reason.to_string(),
-                    ));
+                    let topic = self.service.dead_letters_of(&partition.topic);
+                    let letter = dead_letter::for_record(&topic, &partition, record, &reason.to_string());
+                    dead.push(dead_letter::shrunk_to(self.log.max_bytes(&topic), letter));
                 }
             }
         }

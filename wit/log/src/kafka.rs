@@ -2,18 +2,28 @@
 
 mod admin;
 mod consumer;
+mod link;
 mod metadata;
+mod print;
+mod properties;
 mod reader;
 mod rebalance;
 mod safety;
+mod token;
 mod visit;
 mod writer;
 
+pub(crate) use print::print_topics;
 pub use reader::{Membership, Reader};
 pub use writer::Writer;
 
+use crate::access::LONE_GROUP;
 use crate::identity::{Identities, PartitionSpan};
+use crate::settings::KafkaSettings;
 use crate::{Record, Stored, Topic};
+use environment::Secret;
+use link::{BrokerContext, BrokerError, BrokerLink, RequestError};
+use rdkafka::admin::AdminClient;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -31,31 +41,36 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Kafka(Arc<Cluster>);
 
 struct Cluster {
-    brokers: String,
-    prefix: String,
-    environment: String,
-    replication: u16,
-    min_insync: u16,
-    publisher: OnceLock<FutureProducer>,
+    settings: KafkaSettings,
+    link: Arc<BrokerLink>,
+    publisher: OnceLock<FutureProducer<BrokerContext>>,
+}
+
+/// Why librdkafka does not take some properties.
+pub(crate) fn check_properties(properties: &[(String, Secret)]) -> Vec<(String, String)> {
+    let check = |(name, value): &(String, Secret)| {
+        let why = ClientConfig::new().set(name, value.expose()).create_native_config().err()?;
+        let why = match why {
+            KafkaError::ClientConfig(_, why, ..) => why,
+            other => other.to_string(),
+        };
+        Some((name.clone(), why))
+    };
+    properties.iter().filter_map(check).collect()
 }
 
 impl Kafka {
     #[expect(clippy::unnecessary_wraps, reason = "a binary without Kafka's client refuses it here")]
-    pub(crate) fn open(
-        brokers: &str,
-        prefix: &str,
-        environment: &str,
-        replication: u16,
-        min_insync: u16,
-    ) -> Result<Self, Unavailable> {
+    pub(crate) fn open(settings: &KafkaSettings) -> Result<Self, Unavailable> {
         Ok(Self(Arc::new(Cluster {
-            brokers: brokers.to_owned(),
-            prefix: prefix.to_owned(),
-            environment: environment.to_owned(),
-            replication,
-            min_insync,
+            settings: settings.clone(),
+            link: Arc::new(BrokerLink::new(&settings.connection)),
             publisher: OnceLock::new(),
         })))
+    }
+
+    pub(crate) fn max_bytes(&self, topic: &Topic) -> u32 {
+        self.0.settings.topics.max_bytes(topic)
     }
 
     pub(crate) async fn own(&self, topics: &[Topic]) -> Result<(), Unavailable> {
@@ -74,8 +89,7 @@ impl Kafka {
         let producer = if let Some(producer) = self.0.publisher.get() {
             producer.clone()
         } else {
-            let fresh: FutureProducer =
-                self.producer_config().create().map_err(|e| Unavailable::new("make a producer", e))?;
+            let fresh = self.producer(&self.producer_config()).map_err(|e| Unavailable::new("make a producer", e))?;
             self.0.publisher.get_or_init(|| fresh).clone()
         };
         writer::send(self, &producer, records).await.map(|_| ()).map_err(Unavailable::from)
@@ -88,7 +102,7 @@ impl Kafka {
     ) -> Result<(), Unavailable> {
         let (log, partition) = (self.clone(), partition.clone());
         let doing = format!("read all of {} {}", partition.topic, partition.index);
-        blocking(doing, move || visit::visit(&log, &partition, each)).await
+        self.blocking(doing, move || Ok(visit::visit(&log, &partition, each)?)).await
     }
 
     pub(crate) async fn identities(&self, topics: &[Topic]) -> Result<Identities, Unavailable> {
@@ -97,8 +111,8 @@ impl Kafka {
 
     pub(crate) async fn spans(&self, topic: &Topic) -> Result<Vec<(Partition, PartitionSpan)>, Unavailable> {
         let (log, topic) = (self.clone(), *topic);
-        blocking(format!("ask where {} begins and ends", topic.name), move || {
-            let consumer: BaseConsumer = log.consumer_config(None).create()?;
+        self.blocking(format!("ask where {} begins and ends", topic.name), move || {
+            let consumer = log.asking_consumer()?;
             let name = log.name(topic.name);
             let ask = |which: Offset| {
                 let mut wanted = TopicPartitionList::new();
@@ -121,22 +135,22 @@ impl Kafka {
                 let span = PartitionSpan { first: at(&firsts, &partition)?, end: at(&ends, &partition)? };
                 Ok((partition, span))
             };
-            topic.partitions().map(span).collect()
+            Ok(topic.partitions().map(span).collect::<Result<_, KafkaError>>()?)
         })
         .await
     }
 
     pub(crate) async fn ends(&self, topic: &Topic) -> Result<Vec<(Partition, u64)>, Unavailable> {
         let (log, topic) = (self.clone(), *topic);
-        blocking(format!("ask where {} ends", topic.name), move || {
-            let consumer: BaseConsumer = log.consumer_config(None).create()?;
+        self.blocking(format!("ask where {} ends", topic.name), move || {
+            let consumer = log.asking_consumer()?;
             let name = log.name(topic.name);
             let end = |partition: Partition| {
                 let index = partition.index.cast_signed();
                 let (_, high) = consumer.fetch_watermarks(&name, index, BROKER_TIMEOUT)?;
                 Ok((partition, high.cast_unsigned()))
             };
-            topic.partitions().map(end).collect()
+            Ok(topic.partitions().map(end).collect::<Result<_, KafkaError>>()?)
         })
         .await
     }
@@ -148,8 +162,8 @@ impl Kafka {
     ) -> Result<Vec<(Partition, u64)>, Unavailable> {
         let ends = self.ends(topic).await?;
         let (log, topic) = (self.clone(), *topic);
-        blocking(format!("look up positions in {}", topic.name), move || {
-            let consumer: BaseConsumer = log.consumer_config(None).create()?;
+        self.blocking(format!("look up positions in {}", topic.name), move || {
+            let consumer = log.asking_consumer()?;
             let mut wanted = TopicPartitionList::new();
             for partition in topic.partitions() {
                 let at = Offset::Offset(timestamp_ms.cast_signed());
@@ -188,23 +202,29 @@ impl Kafka {
 
     /// A topic's name on the cluster.
     fn name(&self, topic: &str) -> String {
-        format!("{}{topic}", self.0.prefix)
+        format!("{}{topic}", self.0.settings.prefix)
     }
 
     /// A topic's name without the environment's prefix.
     fn plain<'a>(&self, name: &'a str) -> &'a str {
-        name.strip_prefix(self.0.prefix.as_str()).unwrap_or(name)
+        name.strip_prefix(self.0.settings.prefix.as_str()).unwrap_or(name)
     }
 
     fn client_config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
-            .set("bootstrap.servers", &self.0.brokers)
+            .set("bootstrap.servers", &self.0.settings.brokers)
             .set("client.id", "chaintape")
-            .set("broker.address.family", "v4")
             .set("reconnect.backoff.max.ms", "2000")
             .set_log_level(RDKafkaLogLevel::Warning);
         config
+    }
+
+    /// Sets what the operator sets, over what is set already, as far as it concerns this kind of client.
+    fn set_chosen(&self, config: &mut ClientConfig, is_foreign: fn(&str) -> bool) {
+        for (name, value) in self.0.settings.connection.properties.iter().filter(|(name, _)| !is_foreign(name)) {
+            config.set(name, value.expose());
+        }
     }
 
     fn producer_config(&self) -> ClientConfig {
@@ -214,15 +234,16 @@ impl Kafka {
             .set("enable.idempotence", "true")
             .set("compression.type", "zstd")
             .set("linger.ms", "1")
-            .set("message.max.bytes", "16777216")
+            .set("message.max.bytes", self.0.settings.topics.max_message_bytes.to_string())
             .set("queue.buffering.max.kbytes", "65536")
             .set("message.timeout.ms", "30000");
+        self.set_chosen(&mut config, properties::is_of_consumers);
         config
     }
 
     fn consumer_config(&self, group: Option<&str>) -> ClientConfig {
         let mut config = self.client_config();
-        let group = self.id(group.unwrap_or("alone"));
+        let group = self.id(group.unwrap_or(LONE_GROUP));
         config
             .set("group.id", group)
             .set("isolation.level", "read_committed")
@@ -238,23 +259,66 @@ impl Kafka {
             .set("fetch.max.bytes", "16777216")
             .set("queued.max.messages.kbytes", "32768")
             .set("enable.partition.eof", "false");
+        self.set_chosen(&mut config, properties::is_of_producers);
         config
     }
 
     /// The id of a group or a transaction: environments and prefixes share a cluster without meeting.
     fn id(&self, name: &str) -> String {
-        let Cluster { environment, prefix, .. } = &*self.0;
+        let KafkaSettings { environment, prefix, .. } = &self.0.settings;
         format!("{environment}.{prefix}{name}")
     }
-}
 
-/// Runs a blocking request to the brokers on a thread that may block.
-async fn blocking<T: Send + 'static>(
-    doing: String,
-    work: impl FnOnce() -> Result<T, KafkaError> + Send + 'static,
-) -> Result<T, Unavailable> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result.map_err(|e| Unavailable::new(doing, e)),
-        Err(e) => Err(Unavailable::new(doing, e)),
+    fn context(&self) -> BrokerContext {
+        BrokerContext { link: Arc::clone(&self.0.link), logs_errors: true }
+    }
+
+    fn producer(&self, config: &ClientConfig) -> Result<FutureProducer<BrokerContext>, KafkaError> {
+        config.create_with_context(self.context())
+    }
+
+    /// A consumer that asks the brokers and reads nothing. Blocks where tokens are used.
+    fn asking_consumer(&self) -> Result<BaseConsumer<BrokerContext>, KafkaError> {
+        self.authorized(&self.consumer_config(None), self.context())
+    }
+
+    /// A consumer that is used before it is polled. Blocks where tokens are used.
+    fn authorized(
+        &self,
+        config: &ClientConfig,
+        context: BrokerContext,
+    ) -> Result<BaseConsumer<BrokerContext>, KafkaError> {
+        let consumer: BaseConsumer<BrokerContext> = config.create_with_context(context)?;
+        self.0.link.authorize(consumer.client())?;
+        Ok(consumer)
+    }
+
+    /// A client that asks about topics and creates them. Blocks where tokens are used.
+    fn admin_client(&self) -> Result<AdminClient<BrokerContext>, KafkaError> {
+        let mut config = self.client_config();
+        self.set_chosen(&mut config, |name| properties::is_of_producers(name) || properties::is_of_consumers(name));
+        let admin: AdminClient<BrokerContext> = config.create_with_context(self.context())?;
+        self.0.link.authorize(admin.inner())?;
+        Ok(admin)
+    }
+
+    /// Runs a blocking request to the brokers on a thread that may block.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        doing: String,
+        work: impl FnOnce() -> Result<T, RequestError> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        match tokio::task::spawn_blocking(work).await {
+            Ok(result) => result.map_err(|error| match error {
+                RequestError::Failed(error) => Unavailable::new(doing, self.explained(error)),
+                RequestError::Answered(sentence) => Unavailable::new(doing, sentence),
+            }),
+            Err(e) => Err(Unavailable::new(doing, e)),
+        }
+    }
+
+    /// An error of a request, with why the connection failed where that is the reason.
+    fn explained(&self, error: KafkaError) -> BrokerError {
+        self.0.link.explained(error)
     }
 }

@@ -7,6 +7,8 @@
 pub mod record;
 pub mod topics;
 pub mod settings;
+pub mod access;
+mod topics_command;
 mod partitioner;
 pub mod feed;
 pub mod dead_letter;
@@ -29,6 +31,7 @@ pub use dead_letter_command::DeadLetterCommand;
 pub use outbox::{Drained, drain_outbox};
 pub use record::{Appended, Arrival, Record, Stored};
 pub use topics::Topic;
+pub use topics_command::{TopicsCommand, TopicsFormat};
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,23 +41,15 @@ use tape::{Partition, Start, Unavailable};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A Kafka cluster.
-    Kafka {
-        /// `host:port`, comma-separated.
-        brokers: String,
-        /// Before every topic's name.
-        prefix: String,
-        /// Before every group and transactional id, and before the prefix there: the environment's name.
-        environment: String,
-        /// Copies of each partition.
-        replication: u16,
-        /// Copies that must confirm an append.
-        min_insync: u16,
-    },
+    Kafka(Box<settings::KafkaSettings>),
     /// A file of this machine, for one process.
     Sqlite(PathBuf),
     /// This process alone.
     Memory,
 }
+
+/// What frames a record on its way to a broker: more than that of one record in a batch of its own.
+const MAX_FRAME_BYTES: usize = 4 * 1024;
 
 /// An open log. Clones share it.
 #[derive(Clone)]
@@ -71,9 +66,7 @@ impl Log {
     /// Opens a log; on Kafka nothing is asked of the brokers yet.
     pub async fn open(target: &Target) -> Result<Self, Unavailable> {
         Ok(match target {
-            Target::Kafka { brokers, prefix, environment, replication, min_insync } => {
-                Self::Kafka(kafka::Kafka::open(brokers, prefix, environment, *replication, *min_insync)?)
-            }
+            Target::Kafka(settings) => Self::Kafka(kafka::Kafka::open(settings)?),
             Target::Sqlite(path) => Self::Sqlite(sqlite::Sqlite::open(path).await?),
             Target::Memory => Self::Memory(memory::Memory::default()),
         })
@@ -85,6 +78,15 @@ impl Log {
             Self::Kafka(log) => log.own(topics).await,
             Self::Sqlite(_) | Self::Memory(_) => Ok(()),
         }
+    }
+
+    /// The largest record that a topic takes here, in bytes, with room for what frames it.
+    pub fn max_bytes(&self, topic: &Topic) -> usize {
+        let bytes = match self {
+            Self::Kafka(log) => log.max_bytes(topic),
+            Self::Sqlite(_) | Self::Memory(_) => topic.max_bytes,
+        };
+        (bytes as usize).saturating_sub(MAX_FRAME_BYTES)
     }
 
     /// Becomes the only writer of that name: every earlier one is fenced when this returns.

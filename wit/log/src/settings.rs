@@ -1,15 +1,68 @@
 //! Which log a process opens, from its variables.
 
+mod connection;
+mod reserved;
+mod topics;
+
+pub use connection::{KafkaConnection, OauthSettings};
+pub use topics::TopicRules;
+
 use crate::Target;
-use environment::{Problems, Strings};
+use environment::{ConfigError, Problems, Strings};
 use std::path::PathBuf;
 
-/// Reads `LOG` (`kafka`, `sqlite:PATH` or `memory`; default `kafka`) and, for Kafka, `KAFKA_BROKERS`, `TOPIC_PREFIX`,
-/// `APP_ENV`, `TOPIC_REPLICATION` and `TOPIC_MIN_INSYNC`.
+/// A Kafka cluster and how this environment uses it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaSettings {
+    /// `host:port`, comma-separated.
+    pub brokers: String,
+    /// Before every topic's name.
+    pub prefix: String,
+    /// Before every group and transactional id, and before the prefix there: the environment's name.
+    pub environment: String,
+    /// Copies of each partition.
+    pub replication: u16,
+    /// Copies that must confirm an append.
+    pub min_insync: u16,
+    /// How processes connect to it.
+    pub connection: KafkaConnection,
+    /// What they may do about topics.
+    pub topics: TopicRules,
+}
+
+impl KafkaSettings {
+    /// One broker without encryption that lets everybody in, as on a developer's machine.
+    pub fn plain(brokers: impl Into<String>, prefix: impl Into<String>, environment: impl Into<String>) -> Self {
+        Self {
+            brokers: brokers.into(),
+            prefix: prefix.into(),
+            environment: environment.into(),
+            replication: 1,
+            min_insync: 1,
+            connection: KafkaConnection::default(),
+            topics: TopicRules::default(),
+        }
+    }
+
+    /// The cluster that variables name, under a prefix and in an environment of its own: for tests and the lab, whose
+    /// runs share a cluster.
+    pub fn apart(
+        strings: &impl Strings,
+        prefix: impl Into<String>,
+        environment: impl Into<String>,
+    ) -> Result<Self, ConfigError> {
+        let mut problems = Problems::default();
+        let settings = kafka(strings, &mut problems);
+        problems.finish()?;
+        Ok(Self { prefix: prefix.into(), environment: environment.into(), ..settings })
+    }
+}
+
+/// Reads `LOG` (`kafka`, `sqlite:PATH` or `memory`; default `kafka`) and, for Kafka, `KAFKA_…`, `TOPIC_…` and `APP_ENV`.
 pub fn target(strings: &impl Strings, problems: &mut Problems) -> Target {
     let log = problems.text(strings, "LOG", "kafka");
     match log.split_once(':') {
-        None if log == "kafka" => kafka(strings, problems),
+        None if log == "kafka" => Target::Kafka(Box::new(kafka(strings, problems))),
         None if log == "memory" => Target::Memory,
         Some(("sqlite", path)) if !path.is_empty() => Target::Sqlite(PathBuf::from(path)),
         _ => {
@@ -19,7 +72,7 @@ pub fn target(strings: &impl Strings, problems: &mut Problems) -> Target {
     }
 }
 
-fn kafka(strings: &impl Strings, problems: &mut Problems) -> Target {
+fn kafka(strings: &impl Strings, problems: &mut Problems) -> KafkaSettings {
     let brokers = problems.required(strings, "KAFKA_BROKERS");
     let prefix = problems.text(strings, "TOPIC_PREFIX", "");
     let environment = problems.text(strings, "APP_ENV", "dev");
@@ -37,7 +90,9 @@ fn kafka(strings: &impl Strings, problems: &mut Problems) -> Target {
             format!("is {min_insync}, but must be from 1 to TOPIC_REPLICATION ({replication})"),
         );
     }
-    Target::Kafka { brokers, prefix, environment, replication, min_insync }
+    let connection = KafkaConnection::read(strings, problems);
+    let topics = TopicRules::read(strings, problems);
+    KafkaSettings { brokers, prefix, environment, replication, min_insync, connection, topics }
 }
 
 fn is_address(text: &str) -> bool {
@@ -69,14 +124,11 @@ mod tests {
             ("TOPIC_REPLICATION", "3"),
             ("TOPIC_MIN_INSYNC", "2"),
         ];
-        let expected = Target::Kafka {
-            brokers: "a:9092,b:9092".to_owned(),
-            prefix: "t-".to_owned(),
-            environment: "prod".to_owned(),
-            replication: 3,
-            min_insync: 2,
-        };
-        assert_eq!(read(&given), Ok(expected));
+        let Ok(Target::Kafka(found)) = read(&given) else { panic!("it is Kafka") };
+        let connection = found.connection.clone();
+        let plain = KafkaSettings::plain("a:9092,b:9092", "t-", "prod");
+        assert_eq!(*found, KafkaSettings { replication: 3, min_insync: 2, connection, ..plain });
+        assert_eq!(found.connection.property("security.protocol"), Some("plaintext"));
     }
 
     #[test]

@@ -2,8 +2,12 @@
 //! called.
 #![expect(clippy::unused_async, reason = "the same functions as those of the adapter on Kafka")]
 
+use crate::access::Access;
 use crate::identity::{Identities, PartitionSpan};
+use crate::settings::KafkaSettings;
+use crate::topics_command::TopicsFormat;
 use crate::{Appended, Arrival, Ends, Record, Stored, Topic};
+use environment::Secret;
 use std::convert::Infallible;
 use tape::{Partition, Start, Unavailable};
 
@@ -21,16 +25,33 @@ pub struct Writer(Infallible);
 /// A reader that nobody can have.
 pub struct Reader(Infallible);
 
+/// Without Kafka's client nobody knows which properties it has.
+pub(crate) fn check_properties(_properties: &[(String, Secret)]) -> Vec<(String, String)> {
+    vec![]
+}
+
+/// Without Kafka's client there is nothing to run on a cluster.
+pub(crate) fn print_topics(
+    settings: &KafkaSettings,
+    _access: &Access,
+    _principal: &str,
+    _format: TopicsFormat,
+) -> Result<Vec<String>, Unavailable> {
+    Err(built_without(settings))
+}
+
+fn built_without(settings: &KafkaSettings) -> Unavailable {
+    let missing = "this binary was built without Kafka's client; build it with the feature `kafka` (the default)";
+    Unavailable::new(format!("open the log on Kafka at {}", settings.brokers), missing)
+}
+
 impl Kafka {
-    pub(crate) fn open(
-        brokers: &str,
-        _prefix: &str,
-        _environment: &str,
-        _replication: u16,
-        _min_insync: u16,
-    ) -> Result<Self, Unavailable> {
-        let missing = "this binary was built without Kafka's client; build it with the feature `kafka` (the default)";
-        Err(Unavailable::new(format!("open the log on Kafka at {brokers}"), missing))
+    pub(crate) fn max_bytes(&self, _topic: &Topic) -> u32 {
+        match self.0 {}
+    }
+
+    pub(crate) fn open(settings: &KafkaSettings) -> Result<Self, Unavailable> {
+        Err(built_without(settings))
     }
 
     pub(crate) async fn own(&self, _topics: &[Topic]) -> Result<(), Unavailable> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tape::{Batch, Delivery, Event, Feed, Partition, Start};
 use tape_log::feed::TradeFeed;
+use tape_log::settings::KafkaSettings;
 use tape_log::{Log, Record, Target, topics};
 use wire::v1::progress::{ChainProgressed, Covered, Generation, PartitionProgress, State};
 
@@ -183,5 +184,5 @@ async fn kafka_keeps_every_promise() {
     };
     let environment = format!("feed-{}-{}", std::process::id(), environment::now_ms());
     let prefix = format!("{environment}.");
-    every_promise(Target::Kafka { brokers, prefix, environment, replication: 1, min_insync: 1 }).await;
+    every_promise(Target::Kafka(KafkaSettings::plain(brokers, prefix, environment).into())).await;
 }

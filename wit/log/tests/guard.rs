@@ -8,6 +8,7 @@ use std::time::Duration;
 use tape::{Delivery, Feed, Partition, Start, Unavailable};
 use tape_log::feed::TradeFeed;
 use tape_log::guard::{AdoptCommand, KnownPartition, NotedPartition, TapeGuard, TapeMemory, adopt};
+use tape_log::settings::KafkaSettings;
 use tape_log::topics::{self, READ_BY_METRICS};
 use tape_log::{Log, Record, Target};
 
@@ -253,7 +254,7 @@ mod on_kafka {
         let environment = format!("{name}-{}-{}", std::process::id(), environment::now_ms());
         let prefix = format!("{environment}.");
         let trades = format!("{prefix}{}", topics::TRADES.name);
-        let target = Target::Kafka { brokers, prefix, environment, replication: 1, min_insync: 1 };
+        let target = Target::Kafka(KafkaSettings::plain(brokers, prefix, environment).into());
         Some(Cluster { target, admin, trades })
     }
 

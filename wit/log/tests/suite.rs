@@ -1,9 +1,10 @@
 //! One suite for every log: what a writer and a reader are promised, on memory, SQLite and Kafka alike.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 use tape::{Partition, Start};
+use tape_log::settings::KafkaSettings;
 use tape_log::{Appended, Arrival, Log, Reader, Record, Target, topics};
 
 const LONG: Duration = Duration::from_mins(1);
@@ -255,13 +256,14 @@ async fn sqlite_remembers_after_a_restart() {
 }
 
 fn kafka(name: &str) -> Option<Target> {
-    let Ok(brokers) = std::env::var("KAFKA_BROKERS") else {
+    let variables: HashMap<String, String> = std::env::vars().collect();
+    if !variables.contains_key("KAFKA_BROKERS") {
         println!("skipped: KAFKA_BROKERS is not set");
         return None;
-    };
+    }
     let unique = format!("{name}-{}-{}", std::process::id(), environment::now_ms());
     let prefix = format!("{unique}.");
-    Some(Target::Kafka { brokers, prefix, environment: unique, replication: 1, min_insync: 1 })
+    Some(Target::Kafka(KafkaSettings::apart(&variables, prefix, unique).unwrap().into()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -281,6 +283,19 @@ async fn kafka_refuses_a_topic_that_differs() {
     assert!(refused.source.to_string().contains("partitions is 3 and must be 1"), "{}", refused.source);
 }
 
+/// Why topics are refused, once the broker has learned of what was altered: all these parts are in the sentence.
+async fn until_refused(log: &Log, topics: &[tape_log::Topic], parts: &[&str]) -> String {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        let sentence = log.own(topics).await.err().map(|refused| refused.source.to_string()).unwrap_or_default();
+        if parts.iter().all(|part| sentence.contains(part)) {
+            return sentence;
+        }
+        assert!(std::time::Instant::now() < deadline, "{sentence}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 /// Where one is less safe than it must be, the topic is refused with the command that mends it; safer ones are accepted.
 #[cfg(feature = "kafka")]
 #[tokio::test(flavor = "multi_thread")]
@@ -288,12 +303,17 @@ async fn kafka_refuses_a_topic_that_is_less_safe() {
     use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
     use rdkafka::client::DefaultClientContext;
     let Some(target) = kafka("unsafe") else { return };
-    let Target::Kafka { brokers, prefix, .. } = &target else { panic!("it is Kafka") };
+    let Target::Kafka(settings) = &target else { panic!("it is Kafka") };
+    let KafkaSettings { brokers, prefix, connection, .. } = &**settings;
     let log = Log::open(&target).await.unwrap();
     let topics = [topics::METRICS_UPDATED, topics::METRICS_REPLAY];
     log.own(&topics).await.unwrap();
-    let admin: AdminClient<DefaultClientContext> =
-        rdkafka::config::ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
+    let mut config = rdkafka::config::ClientConfig::new();
+    config.set("bootstrap.servers", brokers);
+    for (property, value) in &connection.properties {
+        config.set(property, value.expose());
+    }
+    let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
     let alter = async |topic: &tape_log::Topic, settings: &[(&str, &str)]| {
         let name = format!("{prefix}{}", topic.name);
         let altered = AlterConfig::new(ResourceSpecifier::Topic(&name));
@@ -312,8 +332,7 @@ async fn kafka_refuses_a_topic_that_is_less_safe() {
         ),
     ] {
         alter(&topics[1], &settings).await;
-        let sentence = log.own(&topics).await.unwrap_err().source.to_string();
-        assert!(refused.iter().all(|part| sentence.contains(part)), "{sentence}");
+        let sentence = until_refused(&log, &topics, &refused).await;
         let command = format!("--alter --entity-type topics --entity-name {prefix}metrics.replay.v1 --add-config ");
         assert!(sentence.contains(&command), "{sentence}");
     }
@@ -323,12 +342,10 @@ async fn kafka_refuses_a_topic_that_is_less_safe() {
 /// takes partitions from the other's groups.
 #[tokio::test(flavor = "multi_thread")]
 async fn kafka_keeps_prefixes_apart() {
-    let Some(Target::Kafka { brokers, environment, .. }) = kafka("apart") else { return };
+    let Some(Target::Kafka(settings)) = kafka("apart") else { return };
     let open = async |prefix: &str| {
-        let (brokers, environment) = (brokers.clone(), environment.clone());
-        let prefix = format!("{environment}.{prefix}.");
-        let log =
-            Log::open(&Target::Kafka { brokers, prefix, environment, replication: 1, min_insync: 1 }).await.unwrap();
+        let prefix = format!("{}.{prefix}.", settings.environment);
+        let log = Log::open(&Target::Kafka(Box::new(KafkaSettings { prefix, ..*settings.clone() }))).await.unwrap();
         log.own(&[topics::PORTFOLIO_UPDATED]).await.unwrap();
         log
     };

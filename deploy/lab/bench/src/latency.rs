@@ -43,6 +43,7 @@ async fn follow() -> anyhow::Result<Figures> {
             "id = \"anvil\"\nplugin = \"evm\"\nendpoints = [\"{}\"]\nstart = \"latest\"\npoll_ms = 5\n",
             node.url
         )],
+        logins: HashMap::default(),
     };
     let line = Line::start(&ground).await?;
     let (in_kafka, at_client) = (Seen::default(), Seen::default());

@@ -57,7 +57,8 @@ async fn measure_on(url: &str) -> anyhow::Result<Figures> {
     let store = Arc::new(Postgres::open(url, Postgres::METRICS_SCHEMA, Method::Average).await?);
     fold(&store, &Arc::new(partitions(&shape))).await?;
     store.rebuild(environment::now_ms()).await?;
-    sqlx::raw_sql("VACUUM ANALYZE").execute(store.pool()).await?;
+    // Not inside a transaction.
+    sqlx::raw_sql("VACUUM ANALYZE").execute(&mut store.pool().connect_alone().await?).await?;
     portfolio::store::Store::open(&portfolio::settings::Database::Postgres(Secret::new(url))).await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let base = format!("http://{}", listener.local_addr()?);

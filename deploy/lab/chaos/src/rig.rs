@@ -8,6 +8,7 @@ use super::{BLOCK_TIME, ChaosOptions, ONE_LIE_IN, oracle};
 use nodes::mock::{self, Faults, Node, Script, Server};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use tape_log::settings::KafkaSettings;
 use tape_log::{Log, Target, topics};
 use tokio::task::JoinHandle;
 
@@ -40,13 +41,8 @@ impl Rig {
         let folder = tempfile::Builder::new().prefix("chaintape-chaos-").tempdir()?.keep();
         println!("chaos: logs of the processes are in {}", folder.display());
         let database = oracle::create_database(&options.database, &name).await?;
-        let target = Target::Kafka {
-            brokers: options.brokers.clone(),
-            prefix: format!("{name}."),
-            environment: name.clone(),
-            replication: 1,
-            min_insync: 1,
-        };
+        let settings = KafkaSettings::plain(&*options.brokers, format!("{name}."), &*name);
+        let target = Target::Kafka(settings.into());
         let chains = chain_names();
         let nodes: Vec<Node> = (0..CHAINS as u64).map(|number| Node::new(script(options.seed, number))).collect();
         // The first block that is followed is final: below it nothing is left any more.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use std::path::Path;
 use std::process::Command;
 use tape_log::Target;
+use tape_log::settings::KafkaSettings;
 
 /// What was measured, by flat keys.
 pub type Figures = Map<String, Value>;
@@ -50,7 +51,7 @@ pub fn kafka(name: &str) -> anyhow::Result<Target> {
         std::env::var("KAFKA_BROKERS").context("KAFKA_BROKERS is not set: run `cargo xtask servers start`")?;
     let environment = format!("{name}-{}", environment::now_ms());
     let prefix = format!("{environment}.");
-    Ok(Target::Kafka { brokers, prefix, environment, replication: 1, min_insync: 1 })
+    Ok(Target::Kafka(KafkaSettings::plain(brokers, prefix, environment).into()))
 }
 
 /// The quantile of sorted samples, in per mille: 500 is the median.

@@ -10,6 +10,14 @@ use tape_log::{Log, Target};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+/// How one process reaches log and database.
+pub struct ProcessAccess {
+    /// The log.
+    pub target: Target,
+    /// `postgres://…` or `sqlite:DIRECTORY`.
+    pub database: String,
+}
+
 /// What a line runs on.
 pub struct Ground {
     /// The log.
@@ -18,7 +26,16 @@ pub struct Ground {
     pub database: String,
     /// Chain files, one text each.
     pub chains: Vec<String>,
+    /// Processes with a login of their own, by name.
+    pub logins: HashMap<&'static str, ProcessAccess>,
 }
+
+/// The processes of a line.
+pub const PROCESSES: [&str; 4] = [INGESTOR, METRICS, PORTFOLIO, API];
+const INGESTOR: &str = "chain-ingestor";
+const METRICS: &str = "metrics";
+const PORTFOLIO: &str = "portfolio";
+const API: &str = "api";
 
 /// A running line. Dropping it stops the services.
 pub struct Line {
@@ -51,30 +68,43 @@ impl Line {
         }
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let api = listener.local_addr()?;
-        let strings: HashMap<String, String> = [
-            ("PLUGINS_DIR", plugins_dir()?.display().to_string()),
-            ("CHAINS_DIR", chains.path().display().to_string()),
-            ("DATABASE_URL", ground.database.clone()),
-            ("PORTFOLIO_PROVIDERS", "mock".to_owned()),
-            ("PORTFOLIO_TRACK", "all".to_owned()),
-            ("API_RATE_PER_SECOND", "0".to_owned()),
-        ]
-        .map(|(key, value)| (key.to_owned(), value))
-        .into();
+        let plugins = plugins_dir()?.display().to_string();
+        let strings = |process: &str| -> HashMap<String, String> {
+            let own = ground.logins.get(process).map_or(&ground.database, |login| &login.database);
+            [
+                ("PLUGINS_DIR", plugins.clone()),
+                ("CHAINS_DIR", chains.path().display().to_string()),
+                ("DATABASE_URL", own.clone()),
+                ("PORTFOLIO_PROVIDER", "mock".to_owned()),
+                ("PORTFOLIO_TRACK", "all".to_owned()),
+                ("API_RATE_PER_SECOND", "0".to_owned()),
+            ]
+            .map(|(key, value)| (key.to_owned(), value))
+            .into()
+        };
+        let of_ingestor = strings(INGESTOR);
         let mut problems = Problems::default();
-        let ingest = chain_ingestor::Settings::read(&strings, &mut problems);
-        let metrics = metrics::Settings::read(&strings, &mut problems);
-        let portfolio = portfolio::Settings::read(&strings, &mut problems);
-        let reads = api::Settings::read(&strings, &mut problems);
+        let ingest = chain_ingestor::Settings::read(&of_ingestor, &mut problems);
+        let metrics = metrics::Settings::read(&strings(METRICS), &mut problems);
+        let portfolio = portfolio::Settings::read(&strings(PORTFOLIO), &mut problems);
+        let reads = api::Settings::read(&strings(API), &mut problems);
         problems.finish()?;
         let log = Log::open(&ground.target).await?;
+        let mut logs = HashMap::new();
+        for process in PROCESSES {
+            let own = match ground.logins.get(process) {
+                Some(login) => Log::open(&login.target).await?,
+                None => log.clone(),
+            };
+            logs.insert(process, own);
+        }
         let shutdown = Shutdown::default();
         let mut services = JoinSet::new();
-        services.spawn(api::serve(listener, reads, log.clone(), shutdown.clone()));
-        services.spawn(metrics::run(metrics, log.clone(), shutdown.clone()));
-        services.spawn(portfolio::run(portfolio, log.clone(), shutdown.clone()));
-        let (stop, ingest_log) = (shutdown.clone(), log.clone());
-        services.spawn(async move { chain_ingestor::run(ingest, &strings, ingest_log, stop).await });
+        services.spawn(api::serve(listener, reads, logs[API].clone(), shutdown.clone()));
+        services.spawn(metrics::run(metrics, logs[METRICS].clone(), shutdown.clone()));
+        services.spawn(portfolio::run(portfolio, logs[PORTFOLIO].clone(), shutdown.clone()));
+        let (stop, ingest_log) = (shutdown.clone(), logs[INGESTOR].clone());
+        services.spawn(async move { chain_ingestor::run(ingest, &of_ingestor, ingest_log, stop).await });
         Ok(Self { api, log, shutdown, services, _chains: chains })
     }
 

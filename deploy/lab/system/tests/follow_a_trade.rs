@@ -2,12 +2,15 @@
 //! them back everywhere.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use environment::Problems;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::time::Duration;
 use system::anvil::{self, Anvil, Venues};
-use system::line::{Ground, Line};
+use system::line::{Ground, Line, PROCESSES, ProcessAccess};
 use tape_log::Target;
+use tape_log::settings::KafkaSettings;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -89,7 +92,7 @@ fn chain_file(node: &Anvil, venues: &Venues) -> String {
 }
 
 /// The whole journey on one log and one database.
-async fn journey(target: Target, database: String) {
+async fn journey(target: Target, database: String, logins: HashMap<&'static str, ProcessAccess>) {
     let Some(folder) = anvil::installed() else {
         let required = std::env::var("CHAINTAPE_REQUIRE").unwrap_or_default();
         assert!(!required.contains("anvil"), "anvil is required: run `cargo xtask anvil`");
@@ -101,7 +104,7 @@ async fn journey(target: Target, database: String) {
     let venues = node.deploy_venues().await.unwrap();
     let accounts = node.accounts().await.unwrap();
     let (alice, bob) = (accounts[1].to_lowercase(), accounts[2].to_lowercase());
-    let ground = Ground { target, database, chains: vec![chain_file(&node, &venues)] };
+    let ground = Ground { target, database, chains: vec![chain_file(&node, &venues)], logins };
     let line = Line::start(&ground).await.unwrap();
     let client = Client { base: format!("http://{}", line.api), http: reqwest::Client::new() };
     client.until("/v1/chains", |chains| chains["items"][0]["state"] == "live").await;
@@ -171,12 +174,12 @@ async fn assert_metrics(client: &Client, user: &str, swaps: u64, positions: usiz
 async fn on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let database = format!("sqlite:{}", folder.path().display());
-    journey(Target::Sqlite(folder.path().join("tape.db")), database).await;
+    journey(Target::Sqlite(folder.path().join("tape.db")), database, HashMap::new()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_kafka_and_postgres() {
-    let (Ok(brokers), Ok(database)) = (std::env::var("KAFKA_BROKERS"), std::env::var("DATABASE_URL")) else {
+    let (Ok(_), Ok(database)) = (std::env::var("KAFKA_BROKERS"), std::env::var("DATABASE_URL")) else {
         println!("skipped: KAFKA_BROKERS and DATABASE_URL are not set");
         return;
     };
@@ -184,13 +187,34 @@ async fn on_kafka_and_postgres() {
     let server = sqlx::PgPool::connect(&database).await.unwrap();
     sqlx::query(sqlx::AssertSqlSafe(format!("create database {unique}"))).execute(&server).await.unwrap();
     let (base, _) = database.rsplit_once('/').unwrap();
-    let target = Target::Kafka {
-        brokers,
-        prefix: format!("{unique}."),
-        environment: unique.clone(),
-        replication: 1,
-        min_insync: 1,
-    };
-    journey(target, format!("{base}/{unique}")).await;
+    let variables: HashMap<String, String> = std::env::vars().collect();
+    let settings = KafkaSettings::apart(&variables, format!("{unique}."), &*unique).unwrap();
+    let target = Target::Kafka(settings.into());
+    journey(target, format!("{base}/{unique}"), HashMap::new()).await;
     sqlx::query(sqlx::AssertSqlSafe(format!("drop database {unique} with (force)"))).execute(&server).await.unwrap();
+}
+
+/// On servers that encrypt, want a login of each process, and let each do only what its `topics --print acls` and its grants
+/// say: `cargo xtask secured` starts them, and leaves the variables of each process in the folder that it names.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_secured_servers() {
+    let Ok(folder) = std::env::var("CHAINTAPE_SECURED") else {
+        println!("skipped: CHAINTAPE_SECURED names no folder; run `cargo xtask secured`");
+        return;
+    };
+    let access = |process: &str| {
+        let text = std::fs::read_to_string(format!("{folder}/{process}.env")).unwrap();
+        let pair = |line: &str| line.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).unwrap();
+        let variables: HashMap<String, String> = text.lines().map(pair).collect();
+        let mut problems = Problems::default();
+        let target = tape_log::settings::target(&variables, &mut problems);
+        // The ingestor has no database.
+        let has_database = process != PROCESSES[0];
+        let database = if has_database { problems.required_url(&variables, "DATABASE_URL") } else { String::new() };
+        problems.finish().unwrap();
+        ProcessAccess { target, database }
+    };
+    let logins = PROCESSES.map(|process| (process, access(process))).into();
+    let ProcessAccess { target, database } = access(PROCESSES[1]);
+    journey(target, database, logins).await;
 }

@@ -10,15 +10,16 @@ use anyhow::Context;
 use super::{free_port, home, stop_by, wait_for};
 use crate::process::{apt_install, has, note, output, program, put, run, target};
 
-/// Kafka and a logging runtime, which Kafka's own list leaves out.
-const JARS: [(&str, &str, &str); 4] = [
+/// Kafka, its tools, and a logging runtime, which Kafka's own list leaves out.
+const JARS: [(&str, &str, &str); 5] = [
     ("org.apache.kafka", "kafka_2.13", "4.1.2"),
+    ("org.apache.kafka", "kafka-tools", "4.1.2"),
     ("org.apache.logging.log4j", "log4j-core", "2.24.3"),
     ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.24.3"),
     ("org.apache.logging.log4j", "log4j-1.2-api", "2.24.3"),
 ];
 
-const LOGGING: &str = "rootLogger.level = WARN
+pub(crate) const LOGGING: &str = "rootLogger.level = WARN
 rootLogger.appenderRefs = out
 rootLogger.appenderRef.out.ref = OUT
 appender.out.type = Console
@@ -72,11 +73,11 @@ pub(super) fn stop() -> anyhow::Result<()> {
 }
 
 /// The class path, fetched by Maven once.
-fn jars() -> anyhow::Result<PathBuf> {
+pub(crate) fn jars() -> anyhow::Result<PathBuf> {
     let dir = target("kafka");
     let libraries = dir.join("libs");
-    let (_, name, version) = JARS[0];
-    if libraries.join(format!("{name}-{version}.jar")).is_file() && has("java") {
+    let is_there = |(_, name, version): &(&str, &str, &str)| libraries.join(format!("{name}-{version}.jar")).is_file();
+    if JARS.iter().all(is_there) && has("java") {
         return Ok(libraries);
     }
     let missing: Vec<_> = [("java", "openjdk-17-jre-headless"), ("mvn", "maven")]
@@ -136,7 +137,7 @@ log.cleaner.dedupe.buffer.size=16777216
     )
 }
 
-fn java(libraries: &Path, dir: &Path) -> Command {
+pub(crate) fn java(libraries: &Path, dir: &Path) -> Command {
     let mut command = program("java", &["-Xmx512m", "-Dlog4j2.configurationFile=log4j2.properties", "-cp"]);
     command.arg(libraries.join("*")).current_dir(dir);
     command

@@ -65,7 +65,7 @@ pub(super) fn stop() -> anyhow::Result<()> {
 }
 
 /// Where the server's programs are; Debian keeps them off the path.
-fn binaries() -> anyhow::Result<PathBuf> {
+pub(crate) fn binaries() -> anyhow::Result<PathBuf> {
     if let Some(found) = installed() {
         return Ok(found);
     }
@@ -85,7 +85,7 @@ fn installed() -> Option<PathBuf> {
 }
 
 /// The server refuses to run as root.
-fn as_postgres(binary: &Path) -> Command {
+pub(crate) fn as_postgres(binary: &Path) -> Command {
     if is_root() {
         let mut command = program("runuser", &["-u", "postgres", "--"]);
         command.arg(binary);

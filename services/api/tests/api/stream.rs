@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tape::{AssetAmount, Event, Leg, Raw, Status};
+use tape_log::settings::KafkaSettings;
 use tape_log::{Log, Target, topics};
 use wire::v1::metrics::{AsOf, MetricsUpdated, Position, Totals};
 use wire::v1::portfolio::{BalanceChange, PortfolioUpdated};
@@ -121,7 +122,7 @@ async fn trades_come_over_kafka() {
         return;
     };
     let prefix = format!("api-test-{}-{}.", std::process::id(), environment::now_ms());
-    let target = Target::Kafka { brokers, prefix, environment: "api-test".into(), replication: 1, min_insync: 1 };
+    let target = Target::Kafka(KafkaSettings::plain(brokers, prefix, "api-test").into());
     let log = Log::open(&target).await.unwrap();
     for topics in [topics::OF_INGESTOR, topics::OF_METRICS, topics::OF_PORTFOLIO] {
         log.own(topics).await.unwrap();

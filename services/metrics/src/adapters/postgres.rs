@@ -15,8 +15,8 @@ mod read;
 mod known_tape;
 mod write;
 
+use crate::adapters::OpenError;
 use crate::adapters::stored_rules::{RulesDiffer, StoredRules};
-use crate::adapters::{OpenError, migration_error};
 use crate::leaders::Leaderboards;
 use crate::messages::MetricsMessage;
 use crate::outbox::Outbox;
@@ -24,9 +24,10 @@ use metrics_domain::{
     Accounts, BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, Floors, PruneOutcome, Retention, Store,
     StoredTrade, Tail, TradeKey, UserKey,
 };
+use migrations::Sessions;
 use partitions::Partitions;
+use sqlx::Row;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool, Row};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::str::FromStr;
@@ -34,10 +35,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tape::{Partition, Unavailable};
 
-/// A pool of connections whose search path is the service's schema.
+/// Transactions in the service's schema.
 #[derive(Clone, Debug)]
 pub struct Postgres {
-    pool: PgPool,
+    pool: Sessions,
     rules: BookRules,
     partitions: Arc<Partitions>,
 }
@@ -49,30 +50,15 @@ impl Postgres {
     /// Connects, creates the schema if it is missing, migrates it, and fixes the rules of the book.
     /// `schema` is a plain lower-case word.
     pub async fn open(url: &str, schema: &str, rules: impl Into<BookRules>) -> Result<Self, OpenError> {
-        let failed = |e: sqlx::Error| Unavailable::new("connect to the database", e);
-        let settings = [
-            ("search_path", schema),
-            ("enable_seqscan", "off"),
-            ("plan_cache_mode", "force_custom_plan"),
-            ("jit", "off"),
-            ("synchronous_commit", "off"),
-        ];
-        let options = PgConnectOptions::from_str(url).map_err(failed)?.application_name("metrics").options(settings);
-        let pool = PgPoolOptions::new()
-            .max_connections(MAX_CONNECTIONS)
-            .acquire_timeout(Duration::from_secs(5))
-            .connect_with(options)
-            .await
-            .map_err(failed)?;
-        create_schema(&pool, schema).await.map_err(|e| Unavailable::new(format!("create the schema {schema}"), e))?;
-        migrations::metrics_postgres().run(&pool).await.map_err(migration_error)?;
+        let pool = connect(url, schema)?;
+        migrations::bring_up_to_date(&pool, schema, &migrations::metrics_postgres()).await?;
         let rules = rules.into();
         fix_rules(&pool, &rules).await?;
         Ok(Self { pool, rules, partitions: Arc::default() })
     }
 
-    /// The connection pool, for queries of tests and of `refold`.
-    pub fn pool(&self) -> &PgPool {
+    /// Its transactions, for queries of tests and of `refold`.
+    pub fn pool(&self) -> &Sessions {
         &self.pool
     }
 }
@@ -81,7 +67,7 @@ impl Postgres {
 const MAX_CONNECTIONS: u32 = 12;
 
 /// Stores the rules of a book that has none yet; refuses a book that was kept by others.
-async fn fix_rules(pool: &PgPool, rules: &BookRules) -> Result<(), OpenError> {
+async fn fix_rules(pool: &Sessions, rules: &BookRules) -> Result<(), OpenError> {
     let failed = |e: sqlx::Error| Unavailable::new("read the rules of the book", e);
     let requested = StoredRules::from(rules);
     let first = "INSERT INTO method (name, natives, max_notional_usd)
@@ -103,15 +89,19 @@ async fn fix_rules(pool: &PgPool, rules: &BookRules) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Creates the schema unless it exists. `CREATE SCHEMA IF NOT EXISTS` alone needs a right that the service may lack.
-async fn create_schema(pool: &PgPool, schema: &str) -> Result<(), sqlx::Error> {
-    let existing =
-        sqlx::query("SELECT 1 FROM pg_namespace WHERE nspname = $1").bind(schema).fetch_optional(pool).await?;
-    if existing.is_none() {
-        let create = AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", schema.replace('"', "")));
-        sqlx::query(create).execute(pool).await?;
-    }
-    Ok(())
+/// A pool that connects when it is needed, with the settings that each transaction makes.
+fn connect(url: &str, schema: &str) -> Result<Sessions, Unavailable> {
+    let failed = |e: sqlx::Error| Unavailable::new("connect to the database", e);
+    let settings = [
+        ("search_path", schema),
+        ("enable_seqscan", "off"),
+        ("plan_cache_mode", "force_custom_plan"),
+        ("jit", "off"),
+        ("synchronous_commit", "off"),
+    ];
+    let options = PgConnectOptions::from_str(url).map_err(failed)?.application_name("metrics");
+    let pool = PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(Duration::from_secs(5));
+    Ok(Sessions::connect_lazily(&options, pool, &settings))
 }
 
 impl Store for Postgres {

@@ -4,8 +4,9 @@ use super::{COMPARED_TABLES, TablesSnapshot};
 use crate::adapters::retained::below_cut_condition;
 use anyhow::Context;
 use futures_util::TryStreamExt;
+use migrations::Sessions;
 use sha2::{Digest as _, Sha256};
-use sqlx::{AssertSqlSafe, PgPool, Row, SqlitePool};
+use sqlx::{AssertSqlSafe, Row, SqlitePool};
 use std::fmt::{self, Write};
 use tape::Partition;
 
@@ -62,8 +63,8 @@ fn compared_rows(table: &str, cut_ms: u64) -> String {
 }
 
 /// Digests all tables at one moment. Trades below `cut_ms` are left out; by default, those below the stored cut.
-pub(super) async fn digest_postgres(pool: &PgPool, cut_ms: Option<u64>) -> anyhow::Result<TablesSnapshot> {
-    let mut snapshot = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+pub(super) async fn digest_postgres(pool: &Sessions, cut_ms: Option<u64>) -> anyhow::Result<TablesSnapshot> {
+    let mut snapshot = pool.begin_as("ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
     // Whole tables are read and sorted here, so sequential scans are allowed.
     sqlx::raw_sql("SET LOCAL enable_seqscan = on").execute(&mut *snapshot).await?;
     let rows = sqlx::query(SELECT_READ_POSITIONS).fetch_all(&mut *snapshot).await.context("read the positions")?;

@@ -9,31 +9,36 @@ mod holdings;
 mod known_tape;
 
 use super::{Outgoing, UpdateMessage, failed};
-use sqlx::PgPool;
+use migrations::{SchemaError, Sessions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use std::str::FromStr;
 use std::time::Duration;
 use tape::{Partition, Unavailable};
 
-const PORTFOLIO_SCHEMA: &str = "portfolio";
+/// The schema that portfolio owns.
+pub(crate) const PORTFOLIO_SCHEMA: &str = "portfolio";
 const MAX_CONNECTIONS: u32 = 8;
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A pool of connections to one server.
+/// Transactions in the schema `portfolio`.
 #[derive(Clone)]
-pub struct PostgresStore(PgPool);
+pub struct PostgresStore(Sessions);
 
 impl PostgresStore {
     /// Connects, and brings the schema up to date.
     pub async fn open(url: &str) -> Result<Self, Unavailable> {
         let options = PgConnectOptions::from_str(url).map_err(failed("read DATABASE_URL"))?;
-        let options = options.options([("search_path", PORTFOLIO_SCHEMA)]).application_name(PORTFOLIO_SCHEMA);
+        let options = options.application_name(PORTFOLIO_SCHEMA);
         let pool = PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(CONNECTION_TIMEOUT);
-        let pool = pool.connect_with(options).await.map_err(failed("connect to the database"))?;
-        let mut migrator = migrations::portfolio_postgres();
-        migrator.create_schema(PORTFOLIO_SCHEMA);
-        let migrated = migrator.run(&pool).await;
-        migrated.map_err(|error| failed("migrate schema portfolio")(error.into()))?;
+        let pool = Sessions::connect_lazily(&options, pool, &[("search_path", PORTFOLIO_SCHEMA)]);
+        let migrated = migrations::bring_up_to_date(&pool, PORTFOLIO_SCHEMA, &migrations::portfolio_postgres()).await;
+        migrated.map_err(|error| {
+            let error = match error {
+                SchemaError::Unavailable { source, .. } => source,
+                refused => sqlx::Error::Configuration(refused.into()),
+            };
+            failed("migrate schema portfolio")(error)
+        })?;
         Ok(Self(pool))
     }
 

@@ -3,6 +3,7 @@
 use crate::stores;
 use crate::trades::{event, trade};
 use environment::{Shutdown, health};
+use migrations::MigrateCommand;
 use portfolio::Settings;
 use portfolio::settings::{Database, ProviderSettings};
 use portfolio_domain::{RefreshRules, Tracking};
@@ -175,7 +176,7 @@ async fn the_command_migrate_makes_the_tables_and_may_be_repeated() {
     let directory = tempfile::tempdir().unwrap();
     let database = Database::Sqlite(directory.path().to_owned());
     for _ in 0..2 {
-        portfolio::migrate(&settings(&database, None)).await.unwrap();
+        portfolio::migrate(&settings(&database, None), MigrateCommand { grants: false }).await.unwrap();
     }
     assert!(directory.path().join("portfolio.db").is_file());
 }

@@ -1,45 +1,83 @@
-//! Topics with the settings they should have: missing ones are created, less safe ones refused with what mends them.
+//! Topics with the settings they should have: missing ones are created where that is allowed, less safe ones refused with
+//! what mends them.
 
+use super::link::{BrokerContext, right_for};
+use super::metadata::{existing, names_of};
 use super::safety::{self, Setting, settings_of};
-use super::{BROKER_TIMEOUT, Kafka, blocking};
+use super::{BROKER_TIMEOUT, Kafka};
 use crate::Topic;
+use librdkafka_calls::DescribedTopic;
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigEntry, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::RDKafkaErrorCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tape::Unavailable;
 
+/// A client that asks about topics and creates them.
+type Admin = Arc<AdminClient<BrokerContext>>;
+
+/// How long one look lasts at topics whose leaders are being elected.
+const LEADER_PAUSE: Duration = Duration::from_millis(50);
+
 pub(super) async fn own(log: &Kafka, topics: &[Topic]) -> Result<(), Unavailable> {
-    let admin: AdminClient<DefaultClientContext> =
-        log.client_config().create().map_err(|e| Unavailable::new("make an admin client", e))?;
-    create_missing(log, &admin, topics).await?;
-    let shapes = shapes_of(log, topics).await?;
+    let (asking, names) = (log.clone(), names_of(log, topics));
+    let found = log.blocking("ask for the topics".to_owned(), move || {
+        let admin = asking.admin_client()?;
+        let found = existing(&admin, &names)?;
+        Ok((Arc::new(admin), found))
+    });
+    let (admin, found) = found.await?;
+    let missing: Vec<Topic> =
+        topics.iter().filter(|topic| !found.iter().any(|it| it.name == log.name(topic.name))).copied().collect();
+    if !missing.is_empty() {
+        create_missing(log, &admin, &missing).await?;
+    }
+    let shapes = shapes_of(log, &admin, topics).await?;
     let options = AdminOptions::new().request_timeout(Some(BROKER_TIMEOUT));
-    let names: Vec<String> = topics.iter().map(|topic| log.name(topic.name)).collect();
+    let names = names_of(log, topics);
     let resources: Vec<ResourceSpecifier<'_>> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-    let described =
-        admin.describe_configs(&resources, &options).await.map_err(|e| Unavailable::new("describe topics", e))?;
+    let described = admin.describe_configs(&resources, &options).await;
+    let described = described.map_err(|e| Unavailable::new("describe topics", log.explained(e)))?;
     for (((topic, name), shape), resource) in topics.iter().zip(&names).zip(shapes).zip(described) {
         let refused = |sentence: String| Unavailable::new(format!("use topic {name}"), sentence);
-        let resource = resource.map_err(|e| Unavailable::new(format!("describe topic {name}"), e.to_string()))?;
-        if let Some(sentence) = check_shape(topic, log.0.replication, shape) {
+        let resource = resource.map_err(|code| {
+            Unavailable::new(format!("describe topic {name}"), format!("{code}{}", right_for(code, "DescribeConfigs")))
+        })?;
+        if let Some(sentence) = check_shape(topic, log.0.settings.replication, shape) {
             return Err(refused(sentence));
         }
         let found = |key| {
             let value = resource.entry_map().get(key).and_then(|entry: &&ConfigEntry| entry.value.clone());
             value.unwrap_or_else(|| "none".to_owned())
         };
-        let wanted = settings_of(topic, log.0.min_insync).into_iter().map(|setting| (found(setting.key), setting));
+        let settings = &log.0.settings;
+        let wanted = settings_of(topic, settings).into_iter().map(|setting| (found(setting.key), setting));
         let unsafe_settings: Vec<(Setting, String)> = wanted
             .filter(|(found, setting)| !setting.accepts(found))
             .map(|(found, setting)| (setting, found))
+            .filter(|(setting, found)| !is_left(settings.topics.omits(setting.key), setting, name, found))
             .collect();
-        if let Some(sentence) = safety::refusal(&log.0.brokers, name, &unsafe_settings) {
+        if let Some(sentence) = safety::refusal(&settings.brokers, name, &unsafe_settings) {
             return Err(refused(sentence));
         }
     }
     Ok(())
+}
+
+/// Whether a setting is another than it should be and may be: the operator chooses it, and nothing is lost by it.
+fn is_left(is_omitted: bool, setting: &Setting, name: &str, found: &str) -> bool {
+    let is_left = is_omitted && setting.costs_only_space();
+    if is_left {
+        let wanted = &setting.value;
+        tracing::info!(
+            topic = name,
+            setting = setting.key,
+            found,
+            wanted,
+            "the topic takes more space and longer to read"
+        );
+    }
+    is_left
 }
 
 /// How many partitions a topic has, and how many copies of each at least.
@@ -66,63 +104,82 @@ fn check_shape(topic: &Topic, replication: u16, Shape { partitions, replicas }: 
     })
 }
 
-async fn create_missing(
-    log: &Kafka,
-    admin: &AdminClient<DefaultClientContext>,
-    topics: &[Topic],
-) -> Result<(), Unavailable> {
-    let described: Vec<(String, Vec<Setting>)> =
-        topics.iter().map(|topic| (log.name(topic.name), settings_of(topic, log.0.min_insync))).collect();
-    let wanted: Vec<NewTopic<'_>> = topics
+async fn create_missing(log: &Kafka, admin: &Admin, topics: &[Topic]) -> Result<(), Unavailable> {
+    let settings = &log.0.settings;
+    if !settings.topics.create {
+        let names = names_of(log, topics).join(", ");
+        let cure =
+            "KAFKA_CREATE_TOPICS is `no`, so they are created by whoever may: the command `topics --print` says how";
+        return Err(Unavailable::new("use the topics", format!("these do not exist: {names}; {cure}")));
+    }
+    let wanted: Vec<(String, Topic, Vec<Setting>)> =
+        topics.iter().map(|topic| (log.name(topic.name), *topic, safety::settings_to_set(topic, settings))).collect();
+    let wanted: Vec<NewTopic<'_>> = wanted
         .iter()
-        .zip(&described)
-        .map(|(topic, (name, settings))| {
-            let replication = TopicReplication::Fixed(i32::from(log.0.replication));
+        .map(|(name, topic, topic_settings)| {
+            let replication = TopicReplication::Fixed(i32::from(settings.replication));
             let fresh = NewTopic::new(name, topic.partitions.cast_signed(), replication);
-            settings.iter().fold(fresh, |fresh, setting| fresh.set(setting.key, &setting.value))
+            topic_settings.iter().fold(fresh, |fresh, setting| fresh.set(setting.key, &setting.value))
         })
         .collect();
     let options = AdminOptions::new().request_timeout(Some(BROKER_TIMEOUT)).operation_timeout(Some(BROKER_TIMEOUT));
-    let created = admin.create_topics(&wanted, &options).await.map_err(|e| Unavailable::new("create topics", e))?;
-    for result in created {
+    let created = admin.create_topics(&wanted, &options).await;
+    for result in created.map_err(|e| Unavailable::new("create topics", log.explained(e)))? {
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            Err((name, code)) => return Err(Unavailable::new(format!("create topic {name}"), code.to_string())),
+            Err((name, code)) => {
+                let sentence = format!("{code}{}", cure_of(code));
+                return Err(Unavailable::new(format!("create topic {name}"), sentence));
+            }
         }
     }
     Ok(())
 }
 
-async fn shapes_of(log: &Kafka, topics: &[Topic]) -> Result<Vec<Shape>, Unavailable> {
-    let names: Vec<String> = topics.iter().map(|topic| log.name(topic.name)).collect();
-    let log = log.clone();
-    let asked = move || {
-        let consumer: BaseConsumer = log.consumer_config(None).create()?;
-        names.into_iter().map(|name| Ok((shape_of(&consumer, &name)?, name))).collect::<Result<Vec<_>, KafkaError>>()
+/// What to do where a topic cannot be created.
+fn cure_of(code: RDKafkaErrorCode) -> &'static str {
+    use RDKafkaErrorCode as Code;
+    match code {
+        Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed => {
+            "; grant Create on it, or let somebody who may create what the command `topics --print` says and set \
+             KAFKA_CREATE_TOPICS=no"
+        }
+        Code::InvalidConfig | Code::PolicyViolation => {
+            "; settings that this cluster does not let anybody choose can be named in TOPIC_SETTINGS_OMITTED, and \
+             KAFKA_MAX_MESSAGE_BYTES is the largest message that it takes"
+        }
+        Code::InvalidReplicationFactor => "; TOPIC_REPLICATION is how many copies of a partition there are",
+        _ => "",
+    }
+}
+
+/// The shape of each topic once all its partitions have leaders.
+async fn shapes_of(log: &Kafka, admin: &Admin, topics: &[Topic]) -> Result<Vec<Shape>, Unavailable> {
+    let (admin, names) = (Arc::clone(admin), names_of(log, topics));
+    let ask = move || {
+        let deadline = Instant::now() + BROKER_TIMEOUT;
+        loop {
+            let found = existing(&admin, &names)?;
+            let shapes: Vec<Option<Shape>> = names.iter().map(|name| shape_of(&found, name)).collect();
+            if shapes.iter().all(Option::is_some) || Instant::now() > deadline {
+                return Ok(shapes.into_iter().zip(names).collect::<Vec<_>>());
+            }
+            std::thread::sleep(LEADER_PAUSE);
+        }
     };
-    let shapes = blocking("ask for the topics' partitions".to_owned(), asked).await?;
+    let shapes = log.blocking("ask for the topics' partitions".to_owned(), ask).await?;
     let shape = |(shape, name): (Option<Shape>, String)| {
         shape.ok_or_else(|| Unavailable::new(format!("use topic {name}"), "its leaders are not elected yet"))
     };
     shapes.into_iter().map(shape).collect()
 }
 
-/// The shape of a topic once each of its partitions has a leader; none where that takes longer than a topic that was
-/// just created takes.
-fn shape_of(consumer: &BaseConsumer, name: &str) -> Result<Option<Shape>, KafkaError> {
-    let deadline = Instant::now() + BROKER_TIMEOUT;
-    loop {
-        let metadata = consumer.fetch_metadata(Some(name), BROKER_TIMEOUT)?;
-        let partitions = metadata.topics().first().map_or(&[][..], |topic| topic.partitions());
-        if !partitions.is_empty() && partitions.iter().all(|partition| partition.leader() >= 0) {
-            let replicas = partitions.iter().map(|partition| partition.replicas().len()).min().unwrap_or(0);
-            return Ok(Some(Shape { partitions: partitions.len(), replicas }));
-        }
-        if Instant::now() > deadline {
-            return Ok(None);
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
+/// The shape of a topic; none while a partition has no leader, as just after a topic was created.
+fn shape_of(found: &[DescribedTopic], name: &str) -> Option<Shape> {
+    let partitions = &found.iter().find(|topic| topic.name == name)?.partitions;
+    let is_led = !partitions.is_empty() && partitions.iter().all(|partition| partition.has_leader);
+    let replicas = partitions.iter().map(|partition| partition.replicas).min()?;
+    is_led.then_some(Shape { partitions: partitions.len(), replicas })
 }
 
 #[cfg(test)]

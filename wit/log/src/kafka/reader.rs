@@ -57,7 +57,9 @@ impl Reader {
     ) -> Result<Self, Unavailable> {
         let mut config = log.consumer_config(Some(group));
         // Other members should learn of a rebalance soon: until then nobody writes.
-        config.set("heartbeat.interval.ms", "500");
+        if log.0.settings.connection.property("heartbeat.interval.ms").is_none() {
+            config.set("heartbeat.interval.ms", "500");
+        }
         Self::join(log, &config, GroupMode { wants_key, waits_for_release: true, ..GroupMode::MEMBER }, topic)
     }
 

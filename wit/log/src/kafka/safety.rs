@@ -1,6 +1,7 @@
 //! The settings of a topic that safety rests on: what it is created with, and what a topic that exists may not be below.
 
 use crate::Topic;
+use crate::settings::KafkaSettings;
 use crate::topics::Policy;
 use std::fmt::Display;
 
@@ -28,6 +29,11 @@ impl Setting {
         Self { key, value: format!("{value}"), as_safe }
     }
 
+    /// Whether another value costs space and time, and nothing else: how soon a compacted topic is short again.
+    pub(super) fn costs_only_space(&self) -> bool {
+        matches!(self.key, "segment.bytes" | "segment.ms" | "min.cleanable.dirty.ratio" | "max.compaction.lag.ms")
+    }
+
     /// Whether a topic may have this value.
     pub(super) fn accepts(&self, found: &str) -> bool {
         let numbers = found.parse::<f64>().ok().zip(self.value.parse::<f64>().ok());
@@ -40,13 +46,18 @@ impl Setting {
     }
 }
 
-/// The settings that a topic is created with and held to.
-pub(super) fn settings_of(topic: &Topic, min_insync: u16) -> Vec<Setting> {
+/// The settings that a topic is created with: all that are not chosen by the brokers' operator.
+pub(super) fn settings_to_set(topic: &Topic, settings: &KafkaSettings) -> Vec<Setting> {
+    settings_of(topic, settings).into_iter().filter(|setting| !settings.topics.omits(setting.key)).collect()
+}
+
+/// The settings that a topic is held to.
+pub(super) fn settings_of(topic: &Topic, kafka: &KafkaSettings) -> Vec<Setting> {
     use AsSafe::{AtLeast, AtMost, Same};
     let mut settings = vec![
-        Setting::new("min.insync.replicas", min_insync, AtLeast),
+        Setting::new("min.insync.replicas", kafka.min_insync, AtLeast),
         Setting::new("unclean.leader.election.enable", false, Same),
-        Setting::new("max.message.bytes", topic.max_bytes, AtLeast),
+        Setting::new("max.message.bytes", kafka.topics.max_bytes(topic), AtLeast),
     ];
     settings.extend(match topic.policy {
         Policy::Keep => vec![
@@ -105,10 +116,11 @@ impl Setting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topics::{JOURNAL, METRICS_UPDATED, TRADES};
+    use crate::topics::{FAILURES, JOURNAL, METRICS_UPDATED, TRADES};
 
     fn verdict(topic: &Topic, key: &str, found: &str) -> bool {
-        let settings = settings_of(topic, 2);
+        let settings =
+            settings_of(topic, &KafkaSettings { min_insync: 2, ..KafkaSettings::plain("b:9092", "", "dev") });
         settings.iter().find(|setting| setting.key == key).unwrap().accepts(found)
     }
 
@@ -134,8 +146,24 @@ mod tests {
     }
 
     #[test]
+    fn what_the_operator_chooses_is_not_set_and_what_nothing_is_lost_by_is_not_insisted_on() {
+        let mut settings = KafkaSettings::plain("b:9092", "", "dev");
+        settings.topics.omitted_settings = vec!["segment.ms".to_owned(), "retention.bytes".to_owned()];
+        settings.topics.max_message_bytes = 8 << 20;
+        let keys = |settings: Vec<Setting>| settings.into_iter().map(|setting| setting.key).collect::<Vec<_>>();
+        assert!(keys(settings_of(&JOURNAL, &settings)).contains(&"segment.ms"));
+        assert!(!keys(settings_to_set(&JOURNAL, &settings)).contains(&"segment.ms"));
+        let of_trades = settings_of(&TRADES, &settings);
+        assert!(!of_trades.iter().find(|setting| setting.key == "retention.bytes").unwrap().costs_only_space());
+        let of_failures = settings_of(&FAILURES, &settings);
+        let largest = of_failures.iter().find(|setting| setting.key == "max.message.bytes").unwrap();
+        assert!(largest.accepts("8388608") && !largest.accepts("1048588"), "as much as was said, and no less");
+    }
+
+    #[test]
     fn the_command_mends_everything_at_once() {
-        let wrong = settings_of(&TRADES, 1).into_iter().filter(|setting| setting.key.starts_with("retention"));
+        let plain = KafkaSettings::plain("b:9092", "", "dev");
+        let wrong = settings_of(&TRADES, &plain).into_iter().filter(|setting| setting.key.starts_with("retention"));
         let wrong: Vec<_> = wrong.map(|setting| (setting, "7".to_owned())).collect();
         let sentence = refusal("b:9092", "p.t", &wrong).unwrap();
         assert_eq!(

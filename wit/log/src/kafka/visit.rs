@@ -1,30 +1,21 @@
 //! Reads a whole partition once, outside of any group, from its first record to the last one at the time of the call.
 
 use super::consumer::{is_passing, stored_record};
+use super::link::BrokerContext;
 use super::{BROKER_TIMEOUT, Kafka};
 use crate::Stored;
-use rdkafka::client::ClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use std::time::{Duration, Instant};
 use tape::Partition;
 
-/// Logs no errors: each, the end of the partition among them, is returned by the poll as well.
-struct Silent;
-
-impl ClientContext for Silent {
-    fn error(&self, _: KafkaError, _: &str) {}
-}
-
-impl ConsumerContext for Silent {}
-
 /// How long a visit waits for open transactions to end, and later for the next record.
 const VISIT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Where a partition ends for this consumer; errors that pass, such as a leader being elected, are waited out.
-fn watermark<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
+fn watermark(
+    consumer: &BaseConsumer<BrokerContext>,
     name: &str,
     partition: i32,
     deadline: Instant,
@@ -43,15 +34,18 @@ fn watermark<C: ConsumerContext>(
 pub(super) fn visit(log: &Kafka, partition: &Partition, mut each: impl FnMut(Stored)) -> Result<(), KafkaError> {
     let name = log.name(&partition.topic);
     let partition = partition.index.cast_signed();
-    let uncommitted: BaseConsumer = log.consumer_config(None).set("isolation.level", "read_uncommitted").create()?;
+    // Each error, the end of the partition among them, is returned by the poll as well.
+    let context = || BrokerContext { logs_errors: false, ..log.context() };
+    let mut config = log.consumer_config(None);
+    let uncommitted = log.authorized(config.set("isolation.level", "read_uncommitted"), context())?;
     let deadline = Instant::now() + VISIT_TIMEOUT;
     let high = watermark(&uncommitted, &name, partition, deadline)?;
     drop(uncommitted);
     if high == 0 {
         return Ok(());
     }
-    let consumer: BaseConsumer<Silent> =
-        log.consumer_config(None).set("enable.partition.eof", "true").create_with_context(Silent)?;
+    let mut config = log.consumer_config(None);
+    let consumer = log.authorized(config.set("enable.partition.eof", "true"), context())?;
     while watermark(&consumer, &name, partition, deadline)? < high {
         if Instant::now() > deadline {
             return Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::OperationTimedOut));

@@ -1,6 +1,7 @@
 //! A fenced writer: one transactional producer, one transaction per append.
 
-use super::{BROKER_TIMEOUT, Kafka, Membership, blocking};
+use super::link::BrokerContext;
+use super::{BROKER_TIMEOUT, Kafka, Membership};
 use crate::{Appended, Ends, Record};
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -15,7 +16,7 @@ use tape::{Partition, Unavailable};
 /// unknown and a fatal error end alike, by claiming again and reading.
 pub struct Writer {
     log: Kafka,
-    producer: FutureProducer,
+    producer: FutureProducer<BrokerContext>,
     membership: Option<(Membership, Partition)>,
 }
 
@@ -27,15 +28,11 @@ impl Writer {
     ) -> Result<Self, Unavailable> {
         let id = log.id(name);
         let doing = format!("claim the writer {id}");
-        let producer: FutureProducer = log
-            .producer_config()
-            .set("transactional.id", &id)
-            .set("transaction.timeout.ms", "10000")
-            .set("message.timeout.ms", "9000")
-            .create()
-            .map_err(|e| Unavailable::new(doing.clone(), e))?;
+        let mut config = log.producer_config();
+        config.set("transactional.id", &id).set("transaction.timeout.ms", "10000").set("message.timeout.ms", "9000");
+        let producer = log.producer(&config).map_err(|e| Unavailable::new(doing.clone(), e))?;
         let claiming = producer.clone();
-        blocking(doing, move || claiming.init_transactions(Duration::from_secs(30))).await?;
+        log.blocking(doing, move || Ok(claiming.init_transactions(Duration::from_secs(30))?)).await?;
         Ok(Self { log: log.clone(), producer, membership })
     }
 
@@ -155,7 +152,11 @@ impl Writer {
 }
 
 /// Sends records in order and returns where each partition ends after them.
-pub(super) async fn send(log: &Kafka, producer: &FutureProducer, records: Vec<Record>) -> Result<Ends, SendError> {
+pub(super) async fn send(
+    log: &Kafka,
+    producer: &FutureProducer<BrokerContext>,
+    records: Vec<Record>,
+) -> Result<Ends, SendError> {
     let mut deliveries = Vec::with_capacity(records.len());
     for record in &records {
         let name = log.name(&record.partition.topic);
@@ -174,7 +175,7 @@ pub(super) async fn send(log: &Kafka, producer: &FutureProducer, records: Vec<Re
 
 /// Hands one record to the producer, waiting while its queue is full.
 async fn enqueue(
-    producer: &FutureProducer,
+    producer: &FutureProducer<BrokerContext>,
     name: &str,
     record: &Record,
 ) -> Result<rdkafka::producer::DeliveryFuture, KafkaError> {

@@ -6,7 +6,8 @@ use crate::adapters::flow_rows::{
     ChangedHour, MAX_HOURS_AT_ONCE, PoolHour, SELECT_CHANGED_HOURS, hours_at_once, pool_hours,
 };
 use metrics_domain::{BookFacts, Dollars, FlowTrade, HourFlows, UserKey};
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row};
+use migrations::{Session as PgConnection, Sessions};
+use sqlx::{AssertSqlSafe, Row};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ pub(super) async fn note_changes(connection: &mut PgConnection, facts: &BookFact
 }
 
 /// Calculates the flows of some changed hours again; returns how many there were.
-pub(super) async fn refresh_some(pool: &PgPool) -> Result<usize, sqlx::Error> {
+pub(super) async fn refresh_some(pool: &Sessions) -> Result<usize, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     if !sqlx::query_scalar::<_, bool>(TRY_LOCK_FLOWS).fetch_one(&mut *transaction).await? {
         transaction.rollback().await?;

@@ -1,7 +1,7 @@
 //! What the database knows of the tape that its read positions belong to.
 
 use super::Postgres;
-use sqlx::PgConnection;
+use migrations::Session as PgConnection;
 use std::sync::Arc;
 use tape::{Partition, Unavailable};
 use tape_log::guard::{KnownPartition, NotedPartition, TapeMemory};

@@ -4,7 +4,8 @@
 use super::flows;
 use crate::adapters::flow_rows::MAX_REFRESHES;
 use crate::leaders::{LEADER_MEASURES, LEADER_SPANS, LeaderSpan, MAX_LEADERS};
-use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use migrations::{Session as PgConnection, Sessions};
+use sqlx::AssertSqlSafe;
 
 const TRY_LOCK_LEADERS: &str = "SELECT pg_try_advisory_xact_lock(hashtext(current_schema() || '.leaders'))";
 
@@ -20,13 +21,13 @@ const SUMMED_COLUMNS: [&str; 7] = [
 ];
 
 /// Rebuilds all leaderboards; returns false when another instance is rebuilding them.
-pub(super) async fn rebuild(pool: &PgPool, now_ms: u64) -> Result<bool, sqlx::Error> {
+pub(super) async fn rebuild(pool: &Sessions, now_ms: u64) -> Result<bool, sqlx::Error> {
     for _ in 0..MAX_REFRESHES {
         if flows::refresh_some(pool).await? == 0 {
             break;
         }
     }
-    let mut transaction = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?;
+    let mut transaction = pool.begin_as("ISOLATION LEVEL REPEATABLE READ").await?;
     if !sqlx::query_scalar::<_, bool>(TRY_LOCK_LEADERS).fetch_one(&mut *transaction).await? {
         transaction.rollback().await?;
         return Ok(false);

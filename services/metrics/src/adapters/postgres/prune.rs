@@ -3,7 +3,8 @@
 use crate::adapters::retained::{below_cut_condition, retained_trades_query};
 use metrics_domain::Method;
 use metrics_domain::retention::{PruneOutcome, TRADE_PERIOD_MS, not_final};
-use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use migrations::{Session as PgConnection, Sessions};
+use sqlx::AssertSqlSafe;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ const TRY_LOCK_PRUNE: &str = "SELECT pg_try_advisory_xact_lock(hashtext(current_
 const LOCK_OUT_COMMITS: &str = "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.retention'))";
 
 pub(super) async fn prune(
-    pool: &PgPool,
+    pool: &Sessions,
     method: Method,
     cut_ms: u64,
     finalized: &BTreeMap<String, u64>,
@@ -59,8 +60,8 @@ async fn prune_in_transaction(
     );
     sqlx::raw_sql(AssertSqlSafe(set_aside)).execute(&mut *connection).await?;
     for number in partitions_below(connection, cut_ms).await? {
-        let drop = format!("ALTER TABLE trades DETACH PARTITION trades_{number}; DROP TABLE trades_{number}");
-        sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut *connection).await?;
+        let drop = sqlx::query("SELECT drop_trades_partition($1)").bind(number.cast_signed());
+        drop.execute(&mut *connection).await?;
     }
     let clear = format!("DELETE FROM trades WHERE {below_cut}");
     sqlx::raw_sql(AssertSqlSafe(clear)).execute(&mut *connection).await?;

@@ -3,7 +3,7 @@
 use crate::adapters::columns::{text_of, to_bigint};
 use crate::adapters::rows::{NamedColumns, RowError, floors_from_rows, read_book, read_stored_trade, read_user};
 use metrics_domain::{Book, BookKey, BookToRefold, Floors, Method, StoredTrade, Tail, TradeKey, User, UserKey};
-use sqlx::PgPool;
+use migrations::Sessions;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use tape::{Partition, Unavailable};
@@ -109,7 +109,7 @@ fn failed(error: sqlx::Error) -> Unavailable {
     Unavailable::new("read the book", error)
 }
 
-pub(super) async fn read_position(pool: &PgPool, partition: &Partition) -> Result<Option<u64>, Unavailable> {
+pub(super) async fn read_position(pool: &Sessions, partition: &Partition) -> Result<Option<u64>, Unavailable> {
     let next: Option<i64> = sqlx::query_scalar("SELECT next FROM position WHERE log = $1 AND partition = $2")
         .bind(&*partition.topic)
         .bind(i64::from(partition.index))
@@ -119,21 +119,21 @@ pub(super) async fn read_position(pool: &PgPool, partition: &Partition) -> Resul
     Ok(next.map(i64::cast_unsigned))
 }
 
-pub(super) async fn read_floors(pool: &PgPool) -> Result<Floors, Unavailable> {
+pub(super) async fn read_floors(pool: &Sessions) -> Result<Floors, Unavailable> {
     // One statement, so that both tables are read at the same moment.
     let query = "SELECT r.cut_ms, f.chain, f.height FROM retention r LEFT JOIN floors f ON TRUE";
     let rows: Vec<(i64, Option<String>, Option<i64>)> = sqlx::query_as(query).fetch_all(pool).await.map_err(failed)?;
     Ok(floors_from_rows(rows))
 }
 
-pub(super) async fn load_users(pool: &PgPool, keys: &[UserKey]) -> Result<Vec<(UserKey, User)>, Unavailable> {
+pub(super) async fn load_users(pool: &Sessions, keys: &[UserKey]) -> Result<Vec<(UserKey, User)>, Unavailable> {
     let (traders, chains): (Vec<_>, Vec<_>) =
         keys.iter().map(|key| (text_of(&key.trader), text_of(&key.chain))).unzip();
     let rows = sqlx::query(SELECT_USERS).bind(traders).bind(chains).fetch_all(pool).await.map_err(failed)?;
     Ok(rows.iter().map(read_user).collect::<Result<_, RowError>>()?)
 }
 
-pub(super) async fn load_books(pool: &PgPool, keys: &[BookKey]) -> Result<Vec<(BookKey, Book)>, Unavailable> {
+pub(super) async fn load_books(pool: &Sessions, keys: &[BookKey]) -> Result<Vec<(BookKey, Book)>, Unavailable> {
     let each = |of: fn(&BookKey) -> &std::sync::Arc<str>| keys.iter().map(|key| text_of(of(key))).collect::<Vec<_>>();
     let rows = sqlx::query(SELECT_BOOKS)
         .bind(each(|key| &key.user.trader))
@@ -146,7 +146,7 @@ pub(super) async fn load_books(pool: &PgPool, keys: &[BookKey]) -> Result<Vec<(B
 }
 
 pub(super) async fn load_trades(
-    pool: &PgPool,
+    pool: &Sessions,
     method: Method,
     keys: &[TradeKey],
 ) -> Result<Vec<StoredTrade>, Unavailable> {
@@ -161,7 +161,7 @@ pub(super) async fn load_trades(
 }
 
 pub(super) async fn load_tails(
-    pool: &PgPool,
+    pool: &Sessions,
     method: Method,
     books: &[BookToRefold],
 ) -> Result<Vec<Tail>, Unavailable> {
@@ -190,7 +190,7 @@ pub(super) async fn load_tails(
 async fn trades_by_book(
     query: Query<'static, sqlx::Postgres, PgArguments>,
     books: usize,
-    pool: &PgPool,
+    pool: &Sessions,
     method: Method,
 ) -> Result<Vec<Vec<StoredTrade>>, Unavailable> {
     let mut trades = vec![vec![]; books];

@@ -9,7 +9,7 @@ use super::flows;
 use crate::adapters::columns::{open_parcels_column, partition_column, text_of, to_bigint};
 use crate::messages::messages_about;
 use metrics_domain::{Book, BookFacts, BookKey, CommitOutcome, Method, TradeSide, display_quantity};
-use sqlx::{PgConnection, PgPool};
+use migrations::{Session as PgConnection, Sessions};
 use std::sync::Arc;
 
 type Done = Result<(), sqlx::Error>;
@@ -18,7 +18,7 @@ type Done = Result<(), sqlx::Error>;
 const UNIQUE_VIOLATION: &str = "23505";
 
 /// Commits. New trades are written by COPY; if a row of one of them exists, the commit is repeated with upserts only.
-pub(super) async fn commit(pool: &PgPool, method: Method, facts: &BookFacts) -> Result<CommitOutcome, sqlx::Error> {
+pub(super) async fn commit(pool: &Sessions, method: Method, facts: &BookFacts) -> Result<CommitOutcome, sqlx::Error> {
     match attempt(pool, method, facts, false).await {
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNIQUE_VIOLATION) => {
             attempt(pool, method, facts, true).await
@@ -28,7 +28,7 @@ pub(super) async fn commit(pool: &PgPool, method: Method, facts: &BookFacts) -> 
 }
 
 async fn attempt(
-    pool: &PgPool,
+    pool: &Sessions,
     method: Method,
     facts: &BookFacts,
     upsert_all: bool,

@@ -5,8 +5,8 @@ use crate::store::{
     BalanceRow, DriftRow, NetRow, UpdateMessage, balance_from_row, drift_from_row, failed, left_out_columns,
     net_from_row, shown_from_rows, signed, unsigned,
 };
+use migrations::Session as PgConnection;
 use portfolio_domain::{AssetNet, Balance, Drift, Holdings, Refresh, Replaced, ShownSnapshot, Wallet, drift_from_nets};
-use sqlx::PgConnection;
 use tape::Unavailable;
 
 impl Holdings for PostgresStore {
@@ -69,7 +69,7 @@ impl Holdings for PostgresStore {
     }
 
     async fn nets(&self, wallet: &Wallet) -> Result<Vec<AssetNet>, Unavailable> {
-        let mut connection = self.0.acquire().await.map_err(failed("read nets"))?;
+        let mut connection = self.0.begin().await.map_err(failed("read nets"))?;
         read_nets(&mut connection, wallet).await
     }
 }

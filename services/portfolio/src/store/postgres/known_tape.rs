@@ -2,7 +2,7 @@
 
 use super::PostgresStore;
 use crate::store::failed as failure;
-use sqlx::PgConnection;
+use migrations::Session as PgConnection;
 use std::sync::Arc;
 use tape::{Partition, Unavailable};
 use tape_log::guard::{KnownPartition, NotedPartition, TapeMemory};

@@ -2,8 +2,8 @@
 
 use super::{PostgresStore, index_column};
 use crate::store::{VolumeRow, failed, ranking_from_rows, signed, unsigned};
+use migrations::Session as PgConnection;
 use portfolio_domain::{Committed, KnownBefore, Ledger, Step, VolumeRanking, Wallet};
-use sqlx::PgConnection;
 use tape::{Partition, Unavailable};
 
 impl Ledger for PostgresStore {

@@ -2,8 +2,8 @@
 
 use super::PostgresStore;
 use crate::store::{MAX_TURNS_TRIED, failed, signed, unsigned};
+use migrations::Session as PgConnection;
 use portfolio_domain::{Failure, Job, Postponement, Queue, Taken, Wallet};
-use sqlx::PgConnection;
 use std::sync::Arc;
 use tape::Unavailable;
 

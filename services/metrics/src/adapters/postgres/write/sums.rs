@@ -3,7 +3,7 @@
 use super::{Done, column};
 use crate::adapters::columns::{partition_column, text_of, to_bigint};
 use metrics_domain::{BookFacts, HourDelta, UserKey};
-use sqlx::PgConnection;
+use migrations::Session as PgConnection;
 use std::sync::Arc;
 
 const ADD_HOURS: &str = "

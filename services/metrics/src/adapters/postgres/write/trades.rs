@@ -8,8 +8,8 @@ use crate::adapters::columns::{
     text_of, to_bigint, trades_after_column,
 };
 use metrics_domain::{BookFacts, Dollars, Method, TradeRow, TradeSide, display_quantity};
+use migrations::Session as PgConnection;
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 
 /// The columns of a row, in the order in which COPY writes them.
 macro_rules! trade_columns {
@@ -79,7 +79,7 @@ async fn copy_trades(connection: &mut PgConnection, method: Method, trade_rows: 
     if trade_rows.is_empty() {
         return Ok(());
     }
-    let mut copy = connection.copy_in_raw(COPY_TRADES).await?;
+    let mut copy = connection.connection().copy_in_raw(COPY_TRADES).await?;
     let mut rows = CopyRows::new(COLUMN_COUNT, COPY_CHUNK_BYTES + COPY_CHUNK_BYTES / 4);
     for row in trade_rows {
         add_copy_row(&mut rows, method, row);

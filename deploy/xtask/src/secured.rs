@@ -1,0 +1,80 @@
+//! `cargo xtask secured`: one journey on servers as they are in production: Kafka with TLS, SCRAM and rights, PostgreSQL with
+//! TLS and passwords behind PgBouncer, a login for each process, and nothing allowed but what the processes print.
+
+mod certificates;
+mod kafka;
+mod postgres;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::check::set_locations;
+use crate::process::{built, cargo, note, output, program, put, run, target};
+use crate::{anvil, plugins};
+
+/// The processes, each with a login of its own; the ingestor has no database.
+const PROCESSES: [&str; 4] = ["chain-ingestor", "metrics", "portfolio", "api"];
+
+/// The password of a login: these servers are gone after the journey.
+fn password(login: &str) -> String {
+    format!("{login}-secret")
+}
+
+/// Starts the servers, prepares them with what the processes print, follows a trade, and stops the servers.
+pub(crate) fn follow_a_trade() -> anyhow::Result<()> {
+    anvil::install()?;
+    plugins::build()?;
+    note("building the services");
+    // As the tests build them: other features would be another build of everything.
+    run(&mut cargo(&["test", "--quiet", "--workspace", "--no-run"]))?;
+    let folder = target("secured");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder)?;
+    certificates::make(&folder)?;
+    let cluster = kafka::Cluster::start(&folder)?;
+    let databases = postgres::Databases::start(&folder)?;
+    prepare(&folder, &cluster, &databases)?;
+    note("following a trade");
+    let mut journey =
+        cargo(&["test", "--workspace", "--test", "follow_a_trade", "--", "--exact", "on_secured_servers"]);
+    set_locations(&mut journey);
+    run(journey.env("CHAINTAPE_SECURED", &folder))?;
+    note("the log's own suite, as somebody who may do everything");
+    let mut suite = cargo(&["test", "--workspace", "--test", "suite", "--", "kafka"]);
+    run(suite.envs(cluster.variables(kafka::ADMIN)?))
+}
+
+/// Writes the variables of each process, then creates and grants what they print, with the logins of those who may.
+fn prepare(folder: &Path, cluster: &kafka::Cluster, databases: &postgres::Databases) -> anyhow::Result<()> {
+    for process in PROCESSES {
+        let mut variables = cluster.variables(process)?;
+        variables.insert("KAFKA_CREATE_TOPICS".to_owned(), "no".to_owned());
+        if process != "chain-ingestor" {
+            let file = folder.join(format!("{process}.database"));
+            put(&file, databases.pooled_url(process).as_bytes())?;
+            variables.insert("DATABASE_URL_FILE".to_owned(), file.display().to_string());
+        }
+        let lines = variables.iter().fold(String::new(), |mut lines, (name, value)| {
+            let _ = writeln!(lines, "{name}={value}");
+            lines
+        });
+        put(&folder.join(format!("{process}.env")), lines.as_bytes())?;
+        note(&format!("creating the topics and granting the rights of {process}"));
+        for format in ["shell", "acls"] {
+            let arguments = ["topics", "--print", format, "--principal", &format!("User:{process}")];
+            let printed = output(program(built(process), &arguments).envs(&variables))?;
+            cluster.administer(&printed)?;
+        }
+    }
+    for process in ["metrics", "portfolio"] {
+        note(&format!("migrating the schema {process}"));
+        let mut variables: BTreeMap<String, String> = cluster.variables(process)?;
+        variables.insert("DATABASE_URL".to_owned(), databases.owner_url());
+        output(program(built(process), &["migrate", "--grants"]).envs(&variables))
+            .with_context(|| format!("{process} migrate"))?;
+    }
+    databases.grant()
+}
