@@ -6,6 +6,7 @@ mod stores;
 mod trades;
 mod store;
 mod views;
+mod upgrade;
 mod feed;
 mod follow;
 mod refresh;
