@@ -1,6 +1,6 @@
 -- Leaderboards tell volume that stays from volume that comes back, as in postgres/0013, whose comments hold here too.
 
-ALTER TABLE trades ADD COLUMN pools text NOT NULL DEFAULT '[]';
+ALTER TABLE trades ADD COLUMN pools text NOT NULL DEFAULT '';
 
 CREATE TABLE leader_changes (
     trader  text NOT NULL,

@@ -158,11 +158,14 @@ impl<'a> UserFold<'a> {
 
     fn fold_trade(&mut self, trade: &FoldedTrade<'_>, output: &mut FoldOutput<'_, '_>) {
         let entry = trade.entry;
-        let mut released = trade.origin.released();
+        let hands_on = entry.hands_basis_on();
+        let mut released = if hands_on { trade.origin.released() } else { KnownPart::default() };
         if let Some(at) = trade.sold {
             let FoldedBook { book, difference } = &mut self.books[at];
             let effect = sell(self.method, book, entry);
-            released = effect.released.clone();
+            if hands_on {
+                released = effect.released.clone();
+            }
             if effect.realized != Realized::default() {
                 difference.add(&effect.realized);
                 output.hours.at(entry).realized.add(&effect.realized);
@@ -251,9 +254,15 @@ fn sell(method: Method, book: &mut Book, entry: &Entry) -> Effect {
 /// Applies the purchase of a trade to the book of what it bought.
 fn buy(method: Method, book: &mut Book, entry: &Entry, released: &KnownPart) -> Effect {
     book.trades += 1;
-    let known = entry.known_purchase(released);
-    book.holding.buy(method, &entry.order.id, &entry.bought.raw, &known);
-    book.bought += known.quantity;
+    let raw = &entry.bought.raw;
+    if let Some(worth) = &entry.notional {
+        book.holding.buy_known(method, &entry.order.id, raw, worth);
+        book.bought += raw;
+    } else {
+        let known = entry.known_purchase(released);
+        book.holding.buy(method, &entry.order.id, raw, &known);
+        book.bought += known.quantity;
+    }
     let (after, checkpoint) = after(&book.holding, entry);
     let (realized, taken, released) = (Realized::default(), vec![], KnownPart::default());
     Effect { realized, taken, released, after, trades: book.trades, checkpoint }

@@ -24,8 +24,8 @@ pub struct EventDetails {
     pub kind: String,
     /// The venues it crossed, each once, in the order of its legs.
     pub venues: Vec<String>,
-    /// The pools it crossed, each once, in the order of its legs.
-    pub pools: Vec<String>,
+    /// The pools it crossed, each once, in the order of its legs, a line each: no identity holds a line break.
+    pub pools: String,
     /// The text of the event exactly as it was published.
     pub raw_text: String,
 }
@@ -39,13 +39,16 @@ impl From<TradeRecord> for DecodedTrade {
 
 impl EventDetails {
     fn from_trade(trade: Trade, raw_text: String) -> Self {
-        let (mut venues, mut pools): (Vec<String>, Vec<String>) = (vec![], vec![]);
+        let (mut venues, mut pools): (Vec<String>, String) = (vec![], String::new());
         for leg in trade.legs {
             if !venues.contains(&leg.venue) {
                 venues.push(leg.venue);
             }
-            if !pools.contains(&leg.pool) {
-                pools.push(leg.pool);
+            if pools.is_empty() {
+                pools = leg.pool;
+            } else if pools.lines().all(|pool| pool != leg.pool) {
+                pools.push('\n');
+                pools.push_str(&leg.pool);
             }
         }
         Self { kind: trade.kind, venues, pools, raw_text }

@@ -118,12 +118,19 @@ impl FromStr for Method {
 impl Holding {
     /// Adds a purchase; what is not in its known part is held with an unknown basis.
     pub fn buy(&mut self, method: Method, trade: &Arc<str>, raw: &Quantity, known: &KnownPart) {
-        self.quantity += &known.quantity;
         self.unknown += raw - &known.quantity;
-        self.basis += &known.basis;
-        if method == Method::Fifo && !known.is_empty() {
-            let KnownPart { quantity, basis } = known.clone();
-            self.parcels.push_back(Parcel { trade: Arc::clone(trade), quantity, basis });
+        if !known.is_empty() {
+            self.buy_known(method, trade, &known.quantity, &known.basis);
+        }
+    }
+
+    /// Adds a purchase all of which is known to have cost so much.
+    pub fn buy_known(&mut self, method: Method, trade: &Arc<str>, raw: &Quantity, basis: &Dollars) {
+        self.quantity += raw;
+        self.basis += basis;
+        if method == Method::Fifo && (*raw != Quantity::ZERO || *basis != Dollars::ZERO) {
+            let (trade, quantity, basis) = (Arc::clone(trade), raw.clone(), basis.clone());
+            self.parcels.push_back(Parcel { trade, quantity, basis });
         }
     }
 

@@ -77,7 +77,7 @@ async fn trades_of_hours(
             sold: row.get(2),
             bought: row.get(3),
             worth: worth.map_err(|e| sqlx::Error::Decode(e.into()))?,
-            pools: row.get(5),
+            pools: row.get::<&str, _>(5).lines().map(str::to_owned).collect(),
         };
         let at = usize::try_from(row.get::<i64, _>(0) - 1).ok();
         if let Some(of_hour) = at.and_then(|at| trades.get_mut(at)) {

@@ -48,7 +48,7 @@ async fn trades_of_hour(connection: &mut SqliteConnection, hour: &ChangedHour) -
             sold: row.get(1),
             bought: row.get(2),
             worth: row.get::<Option<String>, _>(3).as_deref().map(dollars).transpose()?,
-            pools: serde_json::from_str(row.get(4)).map_err(|e| sqlx::Error::Decode(e.into()))?,
+            pools: row.get::<&str, _>(4).lines().map(str::to_owned).collect(),
         })
     };
     rows.iter().map(trade).collect()

@@ -117,7 +117,7 @@ async fn replace_trade(connection: &mut SqliteConnection, method: Method, row: &
         .bind(entry.fee.as_ref().map(ToString::to_string))
         .bind(&entry.platform)
         .bind(serde_json::Value::from(row.details.venues.as_slice()).to_string())
-        .bind(serde_json::Value::from(row.details.pools.as_slice()).to_string())
+        .bind(&row.details.pools)
         .bind(&row.details.raw_text);
     for amount in sale_columns(effects.sold.as_ref()) {
         query = query.bind(amount);

@@ -169,7 +169,7 @@ fn add_copy_row(rows: &mut CopyRows, method: Method, row: &TradeRow) {
     rows.number_or_null(entry.fee.as_ref());
     rows.text_or_null(entry.platform.as_deref());
     rows.texts(&row.details.venues);
-    rows.texts(&row.details.pools);
+    rows.text(&row.details.pools);
     rows.text(&row.details.raw_text);
     let sold = effects.sold.as_ref().map(|effect| &effect.realized);
     rows.number_or_null(sold.map(|realized| &realized.pnl));
