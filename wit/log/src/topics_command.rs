@@ -42,6 +42,9 @@ impl TopicsCommand {
             let principal = self.principal.clone().unwrap_or_else(|| format!("User:{}", access.process));
             return kafka::print_topics(settings, access, &principal, format);
         }
+        if access.owns.is_empty() {
+            return Ok(vec![format!("{} owns no topics; `topics --print acls` says what it reads", access.process)]);
+        }
         let topics = TopicRules { create: self.create, ..settings.topics.clone() };
         let settings = KafkaSettings { topics, ..(**settings).clone() };
         Log::open(&Target::Kafka(settings.into())).await?.own(access.owns).await?;

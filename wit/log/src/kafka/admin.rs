@@ -16,6 +16,8 @@ use tape::Unavailable;
 /// A client that asks about topics and creates them.
 type Admin = Arc<AdminClient<BrokerContext>>;
 
+/// How long a busy cluster may take to elect the leaders of topics that were just created.
+const LEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long one look lasts at topics whose leaders are being elected.
 const LEADER_PAUSE: Duration = Duration::from_millis(50);
 
@@ -157,7 +159,7 @@ fn cure_of(code: RDKafkaErrorCode) -> &'static str {
 async fn shapes_of(log: &Kafka, admin: &Admin, topics: &[Topic]) -> Result<Vec<Shape>, Unavailable> {
     let (admin, names) = (Arc::clone(admin), names_of(log, topics));
     let ask = move || {
-        let deadline = Instant::now() + BROKER_TIMEOUT;
+        let deadline = Instant::now() + LEADER_TIMEOUT;
         loop {
             let found = existing(&admin, &names)?;
             let shapes: Vec<Option<Shape>> = names.iter().map(|name| shape_of(&found, name)).collect();
