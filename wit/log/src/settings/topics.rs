@@ -50,7 +50,7 @@ impl TopicRules {
     }
 
     /// Whether the brokers' operator chooses a setting.
-    pub(crate) fn omits(&self, key: &str) -> bool {
+    pub fn omits(&self, key: &str) -> bool {
         self.omitted_settings.iter().any(|omitted| omitted == key)
     }
 }
