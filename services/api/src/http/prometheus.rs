@@ -3,7 +3,7 @@
 use super::params::Params;
 use super::problem::Problem;
 use crate::App;
-use crate::views::{ChainState, ChainView, DroppedView};
+use crate::views::{ChainState, ChainView, DroppedView, WatchView};
 use axum::extract::{Request, State};
 use axum::http::{Uri, header};
 use axum::middleware::Next;
@@ -120,6 +120,13 @@ fn write_chains(text: &mut String, chains: &[ChainView]) {
     text.push_str("# TYPE chaintape_chain_lag_blocks gauge\n");
     for ChainView { chain, lag_blocks, .. } in chains {
         let _ = writeln!(text, "chaintape_chain_lag_blocks{{chain=\"{chain}\"}} {lag_blocks}");
+    }
+    text.push_str("# HELP chaintape_chain_watch Counts that must be zero.\n# TYPE chaintape_chain_watch gauge\n");
+    for ChainView { chain, watch, .. } in chains {
+        let WatchView { lost, doubled, gap, dead_lettered } = watch;
+        for (count, value) in [("lost", lost), ("doubled", doubled), ("gap", gap), ("dead-lettered", dead_lettered)] {
+            let _ = writeln!(text, "chaintape_chain_watch{{chain=\"{chain}\",count=\"{count}\"}} {value}");
+        }
     }
     text.push_str("# HELP chaintape_chain_dropped_total What looks like a trade and became none.\n");
     text.push_str("# TYPE chaintape_chain_dropped_total counter\n");
