@@ -8,6 +8,7 @@ mod postgres;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::Context;
 
@@ -41,10 +42,15 @@ pub(crate) fn follow_a_trade() -> anyhow::Result<()> {
     let mut journey =
         cargo(&["test", "--workspace", "--test", "follow_a_trade", "--", "--exact", "on_secured_servers"]);
     set_locations(&mut journey);
-    run(journey.env("CHAINTAPE_SECURED", &folder))?;
+    run(alone(&mut journey).env("CHAINTAPE_SECURED", &folder))?;
     note("the log's own suite, as somebody who may do everything");
     let mut suite = cargo(&["test", "--workspace", "--test", "suite", "--", "kafka"]);
-    run(suite.envs(cluster.variables(kafka::ADMIN)?))
+    run(alone(&mut suite).envs(cluster.variables(kafka::ADMIN)?))
+}
+
+/// A program that knows nothing of the servers that the caller may use for other tests.
+fn alone(command: &mut Command) -> &mut Command {
+    command.env_remove("DATABASE_URL").env_remove("KAFKA_BROKERS")
 }
 
 /// Writes the variables of each process, then creates and grants what they print, with the logins of those who may.
@@ -65,7 +71,7 @@ fn prepare(folder: &Path, cluster: &kafka::Cluster, databases: &postgres::Databa
         note(&format!("creating the topics and granting the rights of {process}"));
         for format in ["shell", "acls"] {
             let arguments = ["topics", "--print", format, "--principal", &format!("User:{process}")];
-            let printed = output(program(built(process), &arguments).envs(&variables))?;
+            let printed = output(alone(&mut program(built(process), &arguments)).envs(&variables))?;
             cluster.administer(&printed)?;
         }
     }
@@ -73,7 +79,7 @@ fn prepare(folder: &Path, cluster: &kafka::Cluster, databases: &postgres::Databa
         note(&format!("migrating the schema {process}"));
         let mut variables: BTreeMap<String, String> = cluster.variables(process)?;
         variables.insert("DATABASE_URL".to_owned(), databases.owner_url());
-        output(program(built(process), &["migrate", "--grants"]).envs(&variables))
+        output(alone(&mut program(built(process), &["migrate", "--grants"])).envs(&variables))
             .with_context(|| format!("{process} migrate"))?;
     }
     databases.grant()
