@@ -9,6 +9,9 @@ use std::sync::LazyLock;
 use std::time::Duration;
 use tape::Detector;
 
+/// Upper bounds of the buckets for times: the SDK's own begin at five seconds.
+const SECONDS_BOUNDARIES: [f64; 13] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
 /// The chain and the code that a figure belongs to.
 pub(crate) struct Subject<'a> {
     pub(crate) chain: &'a str,
@@ -30,7 +33,10 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
     let meter = opentelemetry::global::meter("chain-ingestor");
     let counter = |name, what| meter.u64_counter(name).with_description(what).build();
     let gauge = |name, what| meter.u64_gauge(name).with_description(what).build();
-    let seconds = |name, what| meter.f64_histogram(name).with_unit("s").with_description(what).build();
+    let seconds = |name, what| {
+        let histogram = meter.f64_histogram(name).with_unit("s").with_description(what);
+        histogram.with_boundaries(SECONDS_BOUNDARIES.to_vec()).build()
+    };
     Instruments {
         scan_time: seconds("plugin.scan.duration", "one scan of a span, waiting for the node included"),
         blocks: counter("plugin.blocks", "blocks that scans gave"),
