@@ -3,7 +3,7 @@
 use super::plugins::Plugins;
 use anyhow::Context;
 use guests::{Recipe, hostile};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tape_log::topics;
 use wire::v1::progress::{ChainProgressed, State};
@@ -98,7 +98,7 @@ impl Guests {
 
     /// What is wrong with how their chains are shown: each must say that it is not followed, and why; and none may have
     /// put anything on the tape.
-    pub(super) fn findings(&self, newest: &std::collections::BTreeMap<String, ChainProgressed>) -> Vec<String> {
+    pub(super) fn findings(&self, newest: &BTreeMap<String, ChainProgressed>) -> Vec<String> {
         let mut findings = vec![];
         for guest in &self.invited {
             let Some(chain) = self.chain_of(*guest) else { continue };

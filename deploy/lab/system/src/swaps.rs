@@ -1,6 +1,8 @@
 //! A mock chain under load whose plugin is replaced again and again while the ingestor runs, and the count of what was
 //! lost or doubled on the tape.
 
+pub use guests::marked;
+
 use crate::line::plugins_dir;
 use crate::progress::Progress;
 use anyhow::Context as _;
@@ -203,11 +205,6 @@ impl Folders {
         }
         Ok(expected)
     }
-}
-
-/// A component with a custom section that nobody reads: another digest, the same code.
-pub fn marked(component: &[u8], mark: u8) -> Vec<u8> {
-    [component, &[0, 6, 4, b'm', b'a', b'r', b'k', mark]].concat()
 }
 
 /// A built plugin, by its name.
