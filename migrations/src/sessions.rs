@@ -1,14 +1,15 @@
-//! Work on PostgreSQL that rests on nothing a connection remembers: every statement runs in a transaction that makes its
-//! own settings, so a pooler such as PgBouncer may give each transaction another connection.
+//! Work on PostgreSQL that holds behind a pooler too: there every statement runs in a transaction that makes its own
+//! settings, since a pooler such as PgBouncer may give each transaction another connection.
 //!
 //! Decisions
 //! * 2026-11-29 – settings belong to transactions. Context: a pooler in transaction mode takes no `options` at the start,
 //!   and what one session sets another finds. Choice: `BEGIN` and `SET LOCAL` in one message, before every statement.
-//!   Price: a read that was one round trip is three.
+//!   Price: a read that was one round trip is three. Without a pooler each session is set once instead, which `bench rest`
+//!   showed (a tenth of the median).
 //! * 2026-11-29 – whether there is a pooler is found out. Context: a statement that was prepared under a name on one
 //!   server connection is another one on the next, and nothing says so. Choice: a setting that only a server keeps is
-//!   sent at the start of one connection; where it is gone, statements have no names. Price: one connection more at the
-//!   start, and with an old PgBouncer one line in its log.
+//!   sent at the start of one connection; where it is gone, statements have no names and sessions no settings. Price: one
+//!   connection more at the start, and with an old PgBouncer one line in its log.
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
@@ -26,16 +27,31 @@ const PROBE: (&str, &str) = ("chaintape.direct", "yes");
 /// PostgreSQL's error code for a message that is not understood, such as a start with unknown parameters.
 const PROTOCOL_VIOLATION: &str = "08P01";
 
-/// A pool of connections with the settings that each transaction makes. Clones share it.
+/// A pool of connections with their settings. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Sessions {
     pool: PgPool,
-    options: Arc<PgConnectOptions>,
-    settings: Arc<str>,
-    names_statements: Arc<OnceCell<bool>>,
+    server: Server,
+    /// What each transaction sets behind a pooler.
+    local_settings: Arc<str>,
 }
 
-/// A transaction with its settings made. Dropping it rolls it back.
+/// What connections are made to.
+#[derive(Clone, Debug)]
+struct Server {
+    options: Arc<PgConnectOptions>,
+    /// Whether there is no pooler in between, once that was found out.
+    is_direct: Arc<OnceCell<bool>>,
+}
+
+impl Server {
+    async fn is_direct(&self) -> Result<bool, sqlx::Error> {
+        let options = (*self.options).clone();
+        self.is_direct.get_or_try_init(|| probe(options)).await.copied()
+    }
+}
+
+/// A transaction with its settings. Dropping it rolls it back.
 #[derive(Debug)]
 pub struct SettledTransaction(Session);
 
@@ -51,13 +67,22 @@ impl Sessions {
     pub fn connect_lazily(options: &PgConnectOptions, pool: PgPoolOptions, settings: &[(&str, &str)]) -> Self {
         // Poolers know the usual parameters of a start, but not this one.
         let options = options.clone().extra_float_digits(None);
-        let set = |(name, value): &(&str, &str)| format!("; SET LOCAL {name} = '{}'", value.replace('\'', "''"));
-        Self {
-            pool: pool.connect_lazy_with(options.clone()),
-            settings: settings.iter().map(set).collect::<String>().into(),
-            options: Arc::new(options),
-            names_statements: Arc::default(),
-        }
+        let server = Server { options: Arc::new(options.clone()), is_direct: Arc::default() };
+        let set = |kind: &str| -> Arc<str> {
+            let set = |(name, value): &(&str, &str)| format!("; {kind} {name} = '{}'", value.replace('\'', "''"));
+            settings.iter().map(set).collect::<String>().into()
+        };
+        let (session_settings, of_pool) = (set("SET SESSION"), server.clone());
+        let pool = pool.after_connect(move |connection, _| {
+            let (settings, server) = (Arc::clone(&session_settings), of_pool.clone());
+            Box::pin(async move {
+                if server.is_direct().await? && !settings.is_empty() {
+                    connection.execute(AssertSqlSafe(settings.to_string())).await?;
+                }
+                Ok(())
+            })
+        });
+        Self { pool: pool.connect_lazy_with(options), server, local_settings: set("SET LOCAL") }
     }
 
     /// Begins a transaction.
@@ -67,25 +92,32 @@ impl Sessions {
 
     /// Begins a transaction of a mode, such as `ISOLATION LEVEL REPEATABLE READ, READ ONLY`.
     pub async fn begin_as(&self, mode: &str) -> Result<SettledTransaction, sqlx::Error> {
-        let names_statements = self.is_direct().await?;
-        let begin = AssertSqlSafe(format!("BEGIN {mode}{}", self.settings));
-        let transaction = self.pool.begin_with(begin).await?;
-        Ok(SettledTransaction(Session { transaction, names_statements }))
+        let is_direct = self.server.is_direct().await?;
+        let settings = if is_direct { "" } else { &self.local_settings };
+        let transaction = self.pool.begin_with(AssertSqlSafe(format!("BEGIN {mode}{settings}"))).await?;
+        Ok(SettledTransaction(Session { transaction, names_statements: is_direct }))
+    }
+
+    /// Rows of one statement that only reads: one round trip where each session is set, a transaction behind a pooler.
+    pub async fn read<'q, E>(&self, query: E) -> Result<Vec<PgRow>, sqlx::Error>
+    where
+        E: 'q + Execute<'q, Postgres>,
+    {
+        if self.server.is_direct().await? {
+            return self.pool.fetch_all(query).await;
+        }
+        // It only reads, so it ends in the background: nobody waits for that.
+        self.begin_as("READ ONLY").await?.fetch_all(query).await
     }
 
     /// Whether connections go through a pooler that may give each transaction another server connection.
     pub async fn is_pooled(&self) -> Result<bool, sqlx::Error> {
-        Ok(!self.is_direct().await?)
-    }
-
-    async fn is_direct(&self) -> Result<bool, sqlx::Error> {
-        let options = (*self.options).clone();
-        self.names_statements.get_or_try_init(|| probe(options)).await.copied()
+        Ok(!self.server.is_direct().await?)
     }
 
     /// A connection of its own, outside of the pool, whose session may be set.
     pub async fn connect_alone(&self) -> Result<PgConnection, sqlx::Error> {
-        self.options.connect().await
+        self.server.options.connect().await
     }
 
     /// Closes all connections.

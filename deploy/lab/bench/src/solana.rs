@@ -31,7 +31,8 @@ pub(crate) fn measure() -> anyhow::Result<Figures> {
 async fn compare() -> anyhow::Result<Figures> {
     environment::install_crypto();
     let recording = Recording::load()?;
-    let twice: Vec<String> = recording.transactions.iter().chain(&recording.transactions).cloned().collect();
+    let again = recording.transactions.iter().map(|transaction| with_another_signature(transaction));
+    let twice = recording.transactions.iter().cloned().map(Ok).chain(again).collect::<anyhow::Result<Vec<_>>>()?;
     let mut doubled: Value = serde_json::from_str(&recording.text)?;
     doubled["transactions"] = json!([]);
     let doubled =
@@ -176,4 +177,17 @@ impl Host for Tape {
     fn keep(&mut self, _facts: Vec<(String, Vec<u8>)>) {}
 
     fn log(&mut self, _level: Level, _message: &str) {}
+}
+
+/// The same transaction under another name, since a block has no transaction twice.
+fn with_another_signature(transaction: &str) -> anyhow::Result<String> {
+    let digit = || {
+        let list = transaction.find(r#""signatures""#)?;
+        let begin = list + transaction[list..].find('[')?;
+        Some(begin + transaction[begin..].find('"')? + 1)
+    };
+    let at = digit().context("a recorded transaction has no signature")?;
+    let mut renamed = transaction.to_owned();
+    renamed.replace_range(at..=at, if renamed[at..].starts_with('2') { "3" } else { "2" });
+    Ok(renamed)
 }

@@ -3,8 +3,9 @@
 use super::cost::{Cost, PerCost};
 use super::rows::TextRow;
 use super::sql::{Arg, Statement};
-use migrations::{Session, Sessions};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use migrations::Sessions;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Row};
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,10 +13,18 @@ use std::time::Duration;
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What every transaction sets. Every list is read in the order of an index and ends early, so plans that read a whole table
-/// or sort all that they found are never right here, whatever the statistics say; nor is compiling a plan.
-const SETTINGS: [(&str, &str); 4] =
-    [("jit", "off"), ("enable_seqscan", "off"), ("enable_bitmapscan", "off"), ("enable_sort", "off")];
+/// What every connection sets. Every list is read in the order of an index and ends early, so plans that read a whole table
+/// or sort all that they found are never right here, whatever the statistics say; nor is compiling a plan, or starting
+/// processes that read a part each (`bench rest`: a thousand requests a second were too many with them). Its login may only
+/// read, whatever is set.
+const SETTINGS: [(&str, &str); 6] = [
+    ("default_transaction_read_only", "on"),
+    ("jit", "off"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_sort", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+];
 
 /// Connections to one server.
 #[derive(Clone)]
@@ -49,33 +58,32 @@ impl Postgres {
         cost: Cost,
         statements: Vec<Statement>,
     ) -> Result<Vec<Vec<TextRow>>, sqlx::Error> {
-        let mode = if statements.len() == 1 { READ_ONE } else { READ_TOGETHER };
-        let mut transaction = self.0.of_cost(cost).begin_as(mode).await?;
+        let sessions = self.0.of_cost(cost);
+        let mut queries = statements.into_iter().map(query);
+        // One statement sees one moment anyway; several are to see the same.
+        if queries.len() == 1
+            && let Some(query) = queries.next()
+        {
+            return Ok(vec![texts(&sessions.read(query).await?)?]);
+        }
+        let mut transaction = sessions.begin_as("ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+        let mut answers = Vec::with_capacity(queries.len());
         // It only reads, so it ends in the background: nobody waits for that.
-        fetch_all(&mut transaction, statements).await
+        for query in queries {
+            answers.push(texts(&query.fetch_all(&mut *transaction).await?)?);
+        }
+        Ok(answers)
     }
 }
 
-/// One statement sees one moment anyway; several are to see the same.
-const READ_ONE: &str = "READ ONLY";
-const READ_TOGETHER: &str = "ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-
-async fn fetch_all(connection: &mut Session, statements: Vec<Statement>) -> Result<Vec<Vec<TextRow>>, sqlx::Error> {
-    let mut answers = Vec::with_capacity(statements.len());
-    for statement in statements {
-        answers.push(fetch(connection, statement).await?);
-    }
-    Ok(answers)
+fn query(statement: Statement) -> Query<'static, sqlx::Postgres, PgArguments> {
+    let query = sqlx::query(AssertSqlSafe(statement.sql));
+    statement.args.into_iter().fold(query, |query, arg| match arg {
+        Arg::Text(text) => query.bind(text),
+        Arg::Number(number) => query.bind(number),
+    })
 }
 
-async fn fetch(connection: &mut Session, statement: Statement) -> Result<Vec<TextRow>, sqlx::Error> {
-    let mut query = sqlx::query(AssertSqlSafe(statement.sql));
-    for arg in statement.args {
-        query = match arg {
-            Arg::Text(text) => query.bind(text),
-            Arg::Number(number) => query.bind(number),
-        };
-    }
-    let rows = query.fetch_all(connection).await?;
+fn texts(rows: &[PgRow]) -> Result<Vec<TextRow>, sqlx::Error> {
     rows.iter().map(|row| (0..row.len()).map(|column| row.try_get(column)).collect()).collect()
 }
