@@ -7,6 +7,7 @@ mod settings;
 mod head;
 mod scan;
 mod rpc;
+mod signatures;
 mod time;
 pub mod base58;
 mod block;

@@ -6,7 +6,8 @@
 use crate::block::{Incomplete, NodeBlock, NodeTransaction};
 use crate::numbers::Number;
 use crate::rpc::{self, BlockName, BlockRefusal};
-use crate::settings::Settings;
+use crate::settings::{Settings, Verify};
+use crate::signatures::{self, SignatureCheck};
 use crate::time::{BlockTime, time_of_block};
 use crate::trades::{self, BlockTrades, Rules};
 use chain_plugin_sdk::jsonrpc::{self, Reply};
@@ -14,6 +15,9 @@ use chain_plugin_sdk::{BlockId, Context, Failure, Host, Scanned, Span};
 
 /// How far a block is proved: its place in the chain by its parent; its contents are the endpoint's word.
 const PROOF: &str = "parents";
+
+/// The same, and what the transactions of its trades ask for is what their accounts signed.
+const PROOF_WITH_SIGNATURES: &str = "signatures";
 
 /// The blocks of a span with their trades.
 pub(crate) fn scan(host: &mut impl Host, context: &Context, span: Span) -> Result<Scanned, Failure> {
@@ -39,7 +43,11 @@ pub(crate) fn scan(host: &mut impl Host, context: &Context, span: Span) -> Resul
             let transactions = whole_transactions(*slot, &block)?;
             let time = time_of_block(host, *slot, block.time)?;
             let found = trades::find_trades(transactions, &Rules { settings: &settings, cash: &cash });
-            let block = contract_block(*slot, &block, &time, found);
+            let proof = match settings.verify {
+                Verify::Parents => PROOF,
+                Verify::Full => proof_by_signatures(*slot, &reply, &found)?,
+            };
+            let block = contract_block(*slot, &block, &time, found, proof);
             chain.blocks.push(block);
         }
     }
@@ -59,6 +67,15 @@ pub(crate) fn scan(host: &mut impl Host, context: &Context, span: Span) -> Resul
         chain.check_parent(*next, name.parent_slot)?;
     }
     Ok(Scanned { blocks: chain.blocks, through: span.last })
+}
+
+/// How far a block is proved once the signatures of its trades were checked.
+fn proof_by_signatures(slot: u64, reply: &Reply, found: &BlockTrades) -> Result<&'static str, Failure> {
+    let of_trades = found.trades.iter().map(|trade| trade.transaction.index).collect();
+    Ok(match signatures::check(slot, reply, &of_trades)? {
+        SignatureCheck::Proved => PROOF_WITH_SIGNATURES,
+        SignatureCheck::NotGiven => PROOF,
+    })
 }
 
 /// The slots that have blocks, ascending.
@@ -134,9 +151,15 @@ impl ParentChain {
 }
 
 /// The block in the form of the contract, with its trades.
-fn contract_block(slot: u64, block: &NodeBlock<'_>, time: &BlockTime, found: BlockTrades) -> chain_plugin_sdk::Block {
+fn contract_block(
+    slot: u64,
+    block: &NodeBlock<'_>,
+    time: &BlockTime,
+    found: BlockTrades,
+    proof: &str,
+) -> chain_plugin_sdk::Block {
     let estimated = time.is_estimated.then(|| ("time".to_owned(), "estimated".to_owned()));
-    let proof = ("proof".to_owned(), PROOF.to_owned());
+    let proof = ("proof".to_owned(), proof.to_owned());
     chain_plugin_sdk::Block {
         height: slot,
         hash: block.blockhash.to_owned(),

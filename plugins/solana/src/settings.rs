@@ -9,10 +9,23 @@ use std::collections::BTreeMap;
 /// The JSON Schema of the settings.
 pub(crate) const SETTINGS_SCHEMA: &str = include_str!("../settings.schema.json");
 
+/// How much an endpoint is believed.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Verify {
+    /// A block's place in the chain is proved.
+    #[default]
+    Parents,
+    /// The signatures of trades' transactions too.
+    Full,
+}
+
 /// The settings of a chain.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(crate) struct Settings {
+    /// How much an endpoint is believed.
+    pub(crate) verify: Verify,
     /// The most slots in one scan.
     pub(crate) max_span: u64,
     /// How many blocks are asked for at once.
@@ -26,7 +39,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let (stables, platforms) = (BTreeMap::new(), BTreeMap::new());
-        Self { max_span: 4, parallel: 2, stables, reference_pools: None, platforms }
+        Self { verify: Verify::Parents, max_span: 4, parallel: 2, stables, reference_pools: None, platforms }
     }
 }
 
@@ -124,6 +137,6 @@ mod tests {
     fn the_schema_is_json_and_names_every_setting() {
         let schema: serde_json::Value = serde_json::from_str(SETTINGS_SCHEMA).unwrap();
         let named: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
-        assert_eq!(named, ["max-span", "parallel", "platforms", "reference-pools", "stables"]);
+        assert_eq!(named, ["max-span", "parallel", "platforms", "reference-pools", "stables", "verify"]);
     }
 }
