@@ -4,6 +4,7 @@ use crate::{hex, rpc};
 use alloy_primitives::Address;
 use chain_plugin_sdk::jsonrpc::{self, Answers, Call, Error, Kind};
 use chain_plugin_sdk::{Failure, Host, Level, Span};
+use std::borrow::Cow;
 
 /// A block whose state is asked.
 #[derive(Clone, Debug)]
@@ -26,14 +27,14 @@ pub(crate) enum OldState {
 }
 
 /// One question to a contract.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct ContractCall {
     /// The contract.
     pub to: Address,
     /// At which block, by its index among the pins.
     pub pin: usize,
-    /// The four bytes that name the function.
-    pub data: &'static str,
+    /// The four bytes that name the function, and its arguments.
+    pub data: Cow<'static, str>,
     /// Whether a trade is right without the answer: a token's symbol and decimals.
     pub is_decoration: bool,
 }
@@ -161,7 +162,7 @@ impl Questions<'_> {
     }
 
     fn call_in(&self, at: usize, block: &str, gas: Gas) -> Call {
-        call(self.all[at].to, self.all[at].data, block, gas)
+        call(self.all[at].to, &self.all[at].data, block, gas)
     }
 
     /// Another round, after which nothing is asked again.

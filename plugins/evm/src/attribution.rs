@@ -27,7 +27,7 @@ use crate::model::{Leg, Route};
 use alloy_primitives::Address;
 use holdings::TraderHoldings;
 use route_rules::RouteView;
-use rule::{AttributedRoute, first_that_holds};
+use rule::{AttributedRoute, Confidence, first_that_holds};
 use transaction::TransactionView;
 
 /// The attributed routes of a transaction, in the order of their first legs.
@@ -88,7 +88,7 @@ fn net_and_attribute(
         for at in &mut route.legs {
             *at = which[*at];
         }
-        Some(AttributedRoute { route, trader, evidence, router: None, is_estimated: false })
+        Some(AttributedRoute { route, trader, evidence, router: None, confidence: Confidence::Exact })
     };
     netting::routes(&part, &holdings).into_iter().filter_map(attribute).collect()
 }

@@ -36,13 +36,19 @@ pub(crate) mod example {
     use crate::hex;
     use crate::model::{SwapEvent, Venue};
     use crate::rpc::Log;
-    use alloy_primitives::{Address, keccak256};
+    use alloy_primitives::{Address, U256, keccak256};
     use chain_plugin_sdk::json::Cursor;
 
     /// What a venue reads in a log with so many topics behind the first (1, 2, 3) and these words.
     pub(crate) fn log(venue: &Venue, topics: u64, words: &[u64]) -> Option<SwapEvent> {
-        let word = |word: u64| format!("{word:064x}");
-        let topics: Vec<String> = (1..=topics).map(|topic| format!(r#","0x{}""#, word(topic))).collect();
+        let words: Vec<U256> = words.iter().map(|word| U256::from(*word)).collect();
+        log_of_words(venue, topics, &words)
+    }
+
+    /// The same, of words of any size.
+    pub(crate) fn log_of_words(venue: &Venue, topics: u64, words: &[U256]) -> Option<SwapEvent> {
+        let word = |word: U256| format!("{word:064x}");
+        let topics: Vec<String> = (1..=topics).map(|topic| format!(r#","0x{}""#, word(U256::from(topic)))).collect();
         let emitter = venue.emitters.first().copied().unwrap_or(Address::repeat_byte(0xee));
         let json = format!(
             r#"{{"address":"{}","topics":["{}"{}],"data":"0x{}"}}"#,
@@ -52,7 +58,7 @@ pub(crate) mod example {
             words.iter().map(|raw| word(*raw)).collect::<Vec<_>>().concat()
         );
         let log = Log::read(&mut Cursor::new(&json), table()).unwrap();
-        assert_eq!(venues::venue_of(&log).unwrap().0.name, venue.name);
+        assert_eq!(venues::venue_of(&log, &[]).unwrap().0.name, venue.name);
         (venue.read)(&log)
     }
 }

@@ -1,14 +1,17 @@
-//! Facts about pools, V4 keys and tokens, from the host's memory or from the contracts at the block that is scanned.
+//! Facts about pools, their coins, V4 keys and tokens, from the host's memory or from the contracts at the block that is scanned.
 
 use crate::asking::{Answered, ContractCall, OldState, Pin, Questions};
+use crate::coins;
 use crate::hex;
 use crate::key_search::{self, Found};
-use crate::keys::{self, PoolKey};
+use crate::keys::{KeyedPool, PoolKey};
+use crate::model::NumberedCoin;
 use crate::pools::{self, Pool};
 use crate::tokens::{self, Token};
 use alloy_primitives::{Address, B256};
 use chain_plugin_sdk::jsonrpc::Call;
 use chain_plugin_sdk::{Failure, Host, Span};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// What to ask about, each with the first block of the span that named it, by its index among the pins.
@@ -16,8 +19,10 @@ use std::collections::BTreeMap;
 pub(crate) struct WantedFacts {
     /// Pools.
     pub pools: BTreeMap<Address, usize>,
-    /// Pools by their keys, each with its manager.
-    pub keys: BTreeMap<B256, (Address, usize)>,
+    /// Coins of pools whose events name them by number.
+    pub coins: BTreeMap<NumberedCoin, usize>,
+    /// Pools that are keys, by their ids.
+    pub keys: BTreeMap<B256, (KeyedPool, usize)>,
     /// Tokens.
     pub tokens: BTreeMap<Address, usize>,
 }
@@ -27,6 +32,8 @@ pub(crate) struct WantedFacts {
 pub(crate) struct ContractFacts {
     /// Only those that are pools.
     pub pools: BTreeMap<Address, Pool>,
+    /// Only those that their pool named.
+    pub coins: BTreeMap<NumberedCoin, Address>,
     /// Only those whose key was found.
     pub keys: BTreeMap<B256, PoolKey>,
     /// Decimals and symbols.
@@ -66,24 +73,31 @@ fn learn(
     batch: usize,
     span: Span,
 ) -> Result<Missing, Failure> {
-    let Missing { pools, keys, tokens } = &missing;
-    let question =
-        |to: &Address, pin: &usize, data, is_decoration| ContractCall { to: *to, pin: *pin, data, is_decoration };
-    let ask_pools = pools.iter().flat_map(|(pool, pin)| pools::POOL_CALLS.map(|data| question(pool, pin, data, false)));
+    let Missing { pools, coins, keys, tokens } = &missing;
+    let question = |to: &Address, pin: &usize, data: Cow<'static, str>, is_decoration| ContractCall {
+        to: *to,
+        pin: *pin,
+        data,
+        is_decoration,
+    };
+    let ask_pools =
+        pools.iter().flat_map(|(pool, pin)| pools::POOL_CALLS.map(|data| question(pool, pin, data.into(), false)));
+    let ask_coins = coins.iter().flat_map(|(coin, pin)| {
+        coins::coin_calls(coin).into_iter().map(|data| question(&coin.pool, pin, data.into(), false))
+    });
     let ask_tokens =
-        tokens.iter().flat_map(|(token, pin)| tokens::TOKEN_CALLS.map(|data| question(token, pin, data, true)));
-    let questions: Vec<ContractCall> = ask_pools.chain(ask_tokens).collect();
+        tokens.iter().flat_map(|(token, pin)| tokens::TOKEN_CALLS.map(|data| question(token, pin, data.into(), true)));
+    let questions: Vec<ContractCall> = ask_pools.chain(ask_coins).chain(ask_tokens).collect();
     if questions.is_empty() && keys.is_empty() {
         return Ok(missing);
     }
-    let of_keys: Vec<Call> =
-        keys.iter().flat_map(|(id, manager, pin)| keys::key_calls(*manager, *id, pins[*pin].height)).collect();
+    let of_keys: Vec<Call> = keys.iter().flat_map(|(pool, pin)| pool.calls(pins[*pin].height)).collect();
     let asked = Questions { all: &questions, pins, old, batch, span };
     let (answers, found) = asked.ask(host, &of_keys)?;
     let mut answers = answers.iter();
     let (mut keep, mut left) = (vec![], Missing::default());
-    for (at, (id, manager, pin)) in keys.iter().enumerate() {
-        let wanted = key_search::Wanted { id: *id, manager: *manager, height: pins[*pin].height };
+    for (at, (pool, pin)) in keys.iter().enumerate() {
+        let wanted = key_search::Wanted { pool: *pool, height: pins[*pin].height };
         let found = match key_search::read_answers(&wanted, &found, questions.len() + 2 * at, span)? {
             Found::Key(key) => Some(key),
             Found::Refused(error) if old == OldState::LatestWillDo => {
@@ -92,12 +106,12 @@ fn learn(
             Found::Refused(_) | Found::Nowhere => None,
         };
         let Some(found) = found else {
-            left.keys.push((*id, *manager, *pin));
+            left.keys.push((*pool, *pin));
             continue;
         };
         // Its hash proves it on every branch.
-        keep.push((fact_key("key", id), found.pack()));
-        facts.keys.insert(*id, found);
+        keep.push((fact_key("key", pool.id), found.pack()));
+        facts.keys.insert(pool.id, found);
     }
     for (address, pin) in pools {
         let Some(pool) = Pool::read(std::array::from_fn(|_| answers.next().and_then(Answered::text))) else {
@@ -108,6 +122,17 @@ fn learn(
             keep.push((fact_key("pool", address), pool.pack()));
         }
         facts.pools.insert(*address, pool);
+    }
+    for (coin, pin) in coins {
+        let of_coin = coins::coin_calls(coin).len();
+        let Some(token) = coins::read_coin(answers.by_ref().take(of_coin).map(Answered::text)) else {
+            left.coins.push((*coin, *pin));
+            continue;
+        };
+        if pins[*pin].is_final {
+            keep.push((coin_key(coin), token.to_vec()));
+        }
+        facts.coins.insert(*coin, token);
     }
     for (address, pin) in tokens {
         let of_token: [&Answered; 2] = std::array::from_fn(|_| answers.next().unwrap_or(&Answered::Nothing));
@@ -130,13 +155,15 @@ fn learn(
 #[derive(Default)]
 struct Missing {
     pools: Vec<(Address, usize)>,
-    keys: Vec<(B256, Address, usize)>,
+    coins: Vec<(NumberedCoin, usize)>,
+    keys: Vec<(KeyedPool, usize)>,
     tokens: Vec<(Address, usize)>,
 }
 
 /// Takes over what the host remembers; returns what it does not.
 fn recall(host: &mut impl Host, wanted: &WantedFacts, facts: &mut ContractFacts) -> Missing {
     let asked: Vec<String> = (wanted.pools.keys().map(|pool| fact_key("pool", pool)))
+        .chain(wanted.coins.keys().map(coin_key))
         .chain(wanted.keys.keys().map(|id| fact_key("key", id)))
         .chain(wanted.tokens.keys().map(|token| fact_key("token", token)))
         .collect();
@@ -151,10 +178,16 @@ fn recall(host: &mut impl Host, wanted: &WantedFacts, facts: &mut ContractFacts)
             None => missing.pools.push((*address, *pin)),
         }
     }
-    for (id, (manager, pin)) in &wanted.keys {
+    for (coin, pin) in &wanted.coins {
+        match known.next().flatten().and_then(|bytes| Address::try_from(bytes.as_slice()).ok()) {
+            Some(token) => drop(facts.coins.insert(*coin, token)),
+            None => missing.coins.push((*coin, *pin)),
+        }
+    }
+    for (id, (pool, pin)) in &wanted.keys {
         match known.next().flatten().and_then(|bytes| PoolKey::unpack(&bytes)) {
             Some(key) => drop(facts.keys.insert(*id, key)),
-            None => missing.keys.push((*id, *manager, *pin)),
+            None => missing.keys.push((*pool, *pin)),
         }
     }
     for (address, pin) in &wanted.tokens {
@@ -164,6 +197,10 @@ fn recall(host: &mut impl Host, wanted: &WantedFacts, facts: &mut ContractFacts)
         }
     }
     missing
+}
+
+fn coin_key(coin: &NumberedCoin) -> String {
+    fact_key("coin", coin.pool) + &coins::place(coin)
 }
 
 fn fact_key(kind: &str, name: impl AsRef<[u8]>) -> String {

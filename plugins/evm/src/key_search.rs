@@ -1,10 +1,9 @@
-//! Looks for the key of a V4 pool where an endpoint limits `eth_getLogs`: a refusal does not mean that there is no event.
+//! Looks for the key of a pool that is one where an endpoint limits `eth_getLogs`: a refusal does not mean that there is no event.
 
 use crate::hex;
-use crate::keys::{self, PoolKey};
+use crate::keys::{KeyedPool, PoolKey};
 use crate::rpc;
 use crate::topics::TopicTable;
-use alloy_primitives::{Address, B256};
 use chain_plugin_sdk::json::{Cursor, Malformed};
 use chain_plugin_sdk::jsonrpc::{self, Answers, Call, Error, Kind};
 use chain_plugin_sdk::{Failure, Host, Span};
@@ -24,10 +23,8 @@ const MAX_ROUNDS: usize = 10;
 /// The pool whose key is wanted.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
-    /// Its id, the hash of its key.
-    pub id: B256,
-    /// The contract that has the pool.
-    pub manager: Address,
+    /// Its id and where it is.
+    pub pool: KeyedPool,
     /// The last block that may have its event.
     pub height: u64,
 }
@@ -42,15 +39,15 @@ pub(crate) enum Found {
     Refused(Error),
 }
 
-/// Reads the answers to [`keys::key_calls`], which stand from `at` on.
+/// Reads the answers to [`KeyedPool::calls`], which stand from `at` on.
 pub(crate) fn read_answers(wanted: &Wanted, sent: &Answers, at: usize, span: Span) -> Result<Found, Failure> {
-    let by_event = sent.read(at, |cursor| read_logs(wanted.id, cursor));
+    let by_event = sent.read(at, |cursor| read_logs(&wanted.pool, cursor));
     if let Ok(Some(key)) = by_event {
         return Ok(Found::Key(key));
     }
     let by_position = sent.parse::<Option<String>>(at + 1).map_err(Error::for_contract_call);
     if let Ok(Some(answer)) = &by_position
-        && let Some(key) = PoolKey::from_position_manager(wanted.id, answer)
+        && let Some(key) = PoolKey::from_keeper(&wanted.pool, answer)
     {
         return Ok(Found::Key(key));
     }
@@ -61,11 +58,11 @@ pub(crate) fn read_answers(wanted: &Wanted, sent: &Answers, at: usize, span: Spa
     }
 }
 
-fn read_logs(id: B256, cursor: &mut Cursor<'_>) -> Result<Option<PoolKey>, Malformed> {
+fn read_logs(pool: &KeyedPool, cursor: &mut Cursor<'_>) -> Result<Option<PoolKey>, Malformed> {
     let mut key = None;
     cursor.list(|element| {
         let log = rpc::Log::read(element, &NO_EVENTS)?;
-        key = key.or(PoolKey::from_logs(id, &[log]));
+        key = key.or(PoolKey::from_log(pool, &log));
         Ok::<_, Malformed>(())
     })?;
     Ok(key)
@@ -97,9 +94,9 @@ pub(crate) fn search(
             }
         }
     }
-    let (id, searched) = (hex::encode(wanted.id), all - left);
+    let (id, searched) = (hex::encode(wanted.pool.id), all - left);
     Err(Failure::Elsewhere(format!(
-        "the endpoint does not tell the key of the V4 pool {id}: its event is not in the last {searched} blocks, and \
+        "the endpoint does not tell the key of the pool {id}: its event is not in the last {searched} blocks, and \
          eth_getLogs was refused for more at once: {refusal}"
     )))
 }
@@ -116,13 +113,13 @@ fn search_round(
     let mut below = left;
     while below > 0 && calls.len() < RANGES_PER_ROUND {
         let first = below.saturating_sub(range);
-        calls.push(keys::event_call(wanted.manager, wanted.id, first, below - 1));
+        calls.push(wanted.pool.event_call(first, below - 1));
         below = first;
     }
     let sent = jsonrpc::send(host, &calls, batch);
     let mut refusal = None;
     for at in 0..calls.len() {
-        match sent.read(at, |cursor| read_logs(wanted.id, cursor)) {
+        match sent.read(at, |cursor| read_logs(&wanted.pool, cursor)) {
             Ok(Some(key)) => return Ok((Some(key), below)),
             Ok(None) => {}
             Err(error) => refusal = refusal.or(Some(error)),

@@ -1,6 +1,7 @@
-//! Keys of Uniswap V4 pools: where a key is asked for, and the proof that its hash is the pool's id.
+//! Keys of pools of Uniswap V4 and PancakeSwap Infinity: where a key is asked for, and the proof that its hash is the pool's id.
 
 use crate::hex;
+use crate::model::KeyKind;
 use crate::rpc;
 use crate::venues::v4::V4_MANAGERS;
 use alloy_primitives::{Address, B256, U256, address, keccak256};
@@ -9,6 +10,16 @@ use chain_plugin_sdk::jsonrpc::Call;
 /// `Initialize(bytes32 indexed id, address indexed currency0, address indexed currency1, uint24 fee, int24 tickSpacing,
 /// address hooks, uint160 sqrtPriceX96, int24 tick)`.
 const INITIALIZE: &str = "0xdd466e674ea557f56295e2d0218a125ea4b4f0f6f3307b95f85e6110838d6438";
+
+/// The same of Infinity, `Initialize(bytes32 indexed id, address indexed currency0, address indexed currency1, address hooks,
+/// uint24 fee, bytes32 parameters, …)`, of its two kinds of pools.
+const INFINITY_INITIALIZE: [&str; 2] = [
+    "0x426cc62fe6a33a40ba2788c2c87a9c34ee4582b95bc9fa5a7bb7ae70b750b99c",
+    "0xddfde5903015c0eb1671976c6c8f760f1328bec57f15286b6bdab2f955cab9c9",
+];
+
+/// `poolIdToPoolKey(bytes32)`.
+const POOL_ID_TO_POOL_KEY: &str = "0x0e2d484a";
 
 /// `poolKeys(bytes25)`.
 const POOL_KEYS: &str = "0x86b6be7d";
@@ -42,47 +53,92 @@ pub(crate) struct PoolKey {
     pub hooks: Address,
 }
 
-/// The calls that find a key: the pool's `Initialize` event, and what the position manager keeps.
-pub(crate) fn key_calls(manager: Address, id: B256, height: u64) -> [Call; 2] {
-    let at = V4_MANAGERS.iter().position(|known| *known == manager);
-    let positions = at.map_or(Address::ZERO, |at| V4_POSITION_MANAGERS[at]);
-    let data = format!("{POOL_KEYS}{}{}", &hex::encode(id)[2..52], "0".repeat(14));
-    let call = format!(r#"[{{"to":"{}","data":"{data}"}},"latest"]"#, hex::encode(positions));
-    [event_call(manager, id, 0, height), Call::new("eth_call", call)]
+/// A pool's id, and the contract that has the pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyedPool {
+    /// The hash of its key.
+    pub id: B256,
+    /// The contract that has the pool.
+    pub manager: Address,
+    /// How that contract is asked.
+    pub kind: KeyKind,
 }
 
-/// The call for the pool's `Initialize` event in a range of blocks.
-pub(crate) fn event_call(manager: Address, id: B256, first: u64, last: u64) -> Call {
-    let logs = format!(
-        r#"[{{"address":"{}","fromBlock":"{}","toBlock":"{}","topics":["{INITIALIZE}","{}"]}}]"#,
-        hex::encode(manager),
-        rpc::encode_height(first),
-        rpc::encode_height(last),
-        hex::encode(id)
-    );
-    Call::new("eth_getLogs", logs)
+impl KeyedPool {
+    /// The calls that find a key: the pool's `Initialize` event, and what a contract keeps of keys: Uniswap's position
+    /// manager, Infinity's manager itself.
+    pub(crate) fn calls(&self, height: u64) -> [Call; 2] {
+        let id = hex::encode(self.id);
+        let (to, data) = match self.kind {
+            KeyKind::UniswapV4 => {
+                let at = V4_MANAGERS.iter().position(|known| *known == self.manager);
+                let positions = at.map_or(Address::ZERO, |at| V4_POSITION_MANAGERS[at]);
+                (positions, format!("{POOL_KEYS}{}{}", &id[2..52], "0".repeat(14)))
+            }
+            KeyKind::PancakeInfinity => (self.manager, format!("{POOL_ID_TO_POOL_KEY}{}", &id[2..])),
+        };
+        let call = format!(r#"[{{"to":"{}","data":"{data}"}},"latest"]"#, hex::encode(to));
+        [self.event_call(0, height), Call::new("eth_call", call)]
+    }
+
+    /// The call for the pool's `Initialize` event in a range of blocks.
+    pub(crate) fn event_call(&self, first: u64, last: u64) -> Call {
+        let [clmm, bins] = INFINITY_INITIALIZE;
+        let event = match self.kind {
+            KeyKind::UniswapV4 => format!(r#""{INITIALIZE}""#),
+            KeyKind::PancakeInfinity => format!(r#"["{clmm}","{bins}"]"#),
+        };
+        let logs = format!(
+            r#"[{{"address":"{}","fromBlock":"{}","toBlock":"{}","topics":[{event},"{}"]}}]"#,
+            hex::encode(self.manager),
+            rpc::encode_height(first),
+            rpc::encode_height(last),
+            hex::encode(self.id)
+        );
+        Call::new("eth_getLogs", logs)
+    }
 }
 
 impl PoolKey {
-    /// Reads the answer about logs; none unless a log's key has this hash.
-    pub(crate) fn from_logs(id: B256, logs: &[rpc::Log<'_>]) -> Option<Self> {
-        logs.iter().find_map(|log| {
-            let &[_, _, first, second] = log.topics.as_slice() else { return None };
-            let [fee, spacing, hooks, ..]: [U256; 5] = hex::words(log.data)?;
-            let [first, second] = [hex::words::<1>(first)?[0], hex::words::<1>(second)?[0]];
-            Self::proved(id, [first, second, fee, spacing, hooks])
-        })
+    /// Reads a log of the answer about logs; none unless its key has the pool's hash.
+    pub(crate) fn from_log(pool: &KeyedPool, log: &rpc::Log<'_>) -> Option<Self> {
+        let &[_, _, first, second] = log.topics.as_slice() else { return None };
+        let [first, second] = [hex::words::<1>(first)?[0], hex::words::<1>(second)?[0]];
+        match pool.kind {
+            KeyKind::UniswapV4 => {
+                let [fee, spacing, hooks, ..]: [U256; 5] = hex::words(log.data)?;
+                Self::of_v4(pool.id, [first, second, fee, spacing, hooks])
+            }
+            KeyKind::PancakeInfinity => {
+                let [hooks, fee, parameters] = hex::first_words(log.data)?;
+                let manager = U256::from_be_slice(pool.manager.as_slice());
+                Self::of_infinity(pool.id, [first, second, hooks, manager, fee, parameters])
+            }
+        }
     }
 
-    /// Reads the answer of the position manager; none unless the key has this hash.
-    pub(crate) fn from_position_manager(id: B256, answer: &str) -> Option<Self> {
-        Self::proved(id, hex::words(answer)?)
+    /// Reads the answer of the contract that keeps keys; none unless the key has the pool's hash.
+    pub(crate) fn from_keeper(pool: &KeyedPool, answer: &str) -> Option<Self> {
+        match pool.kind {
+            KeyKind::UniswapV4 => Self::of_v4(pool.id, hex::words(answer)?),
+            KeyKind::PancakeInfinity => Self::of_infinity(pool.id, hex::words(answer)?),
+        }
     }
 
-    fn proved(id: B256, words: [U256; 5]) -> Option<Self> {
-        let bytes = words.map(|word| word.to_be_bytes::<32>());
+    /// `currency0, currency1, fee, tickSpacing, hooks`.
+    fn of_v4(id: B256, words: [U256; 5]) -> Option<Self> {
+        Self::proved(id, &words, 4)
+    }
+
+    /// `currency0, currency1, hooks, poolManager, fee, parameters`.
+    fn of_infinity(id: B256, words: [U256; 6]) -> Option<Self> {
+        Self::proved(id, &words, 2)
+    }
+
+    fn proved(id: B256, words: &[U256], hooks: usize) -> Option<Self> {
+        let bytes: Vec<[u8; 32]> = words.iter().map(U256::to_be_bytes).collect();
         let address = |at: usize| Address::from_slice(&bytes[at][12..]);
-        (keccak256(bytes.concat()) == id).then(|| Self { tokens: [address(0), address(1)], hooks: address(4) })
+        (keccak256(bytes.concat()) == id).then(|| Self { tokens: [address(0), address(1)], hooks: address(hooks) })
     }
 
     /// As bytes for the host to keep.
@@ -108,6 +164,12 @@ mod tests {
         let initialize = "Initialize(bytes32,address,address,uint24,int24,address,uint160,int24)";
         assert_eq!(INITIALIZE, hex::encode(keccak256(initialize)));
         assert_eq!(POOL_KEYS, hex::encode(&keccak256("poolKeys(bytes25)")[..4]));
+        let of_infinity = [
+            "Initialize(bytes32,address,address,address,uint24,bytes32,uint160,int24)",
+            "Initialize(bytes32,address,address,address,uint24,bytes32,uint24)",
+        ];
+        assert_eq!(INFINITY_INITIALIZE.map(str::to_owned), of_infinity.map(|event| hex::encode(keccak256(event))));
+        assert_eq!(POOL_ID_TO_POOL_KEY, hex::encode(&keccak256("poolIdToPoolKey(bytes32)")[..4]));
     }
 
     /// The pool of native coin and USDC at 0.05 % on Ethereum: its recorded id is the hash of its key.
@@ -116,11 +178,11 @@ mod tests {
         let id = b256!("21c67e77068de97969ba93d4aab21826d33ca12bb9f565d8496e8fda8a82ca27");
         let usdc = address!("a0b86991c6218b36c1d19d4a2e9eb0ce3606eb48");
         let words = [U256::ZERO, U256::from_be_slice(usdc.as_slice()), U256::from(500), U256::from(10), U256::ZERO];
-        let key = PoolKey::proved(id, words).unwrap();
+        let key = PoolKey::of_v4(id, words).unwrap();
         assert_eq!(key, PoolKey { tokens: [Address::ZERO, usdc], hooks: Address::ZERO });
         assert_eq!(PoolKey::unpack(&key.pack()), Some(key));
         let mut other = words;
         other[2] = U256::from(501);
-        assert_eq!(PoolKey::proved(id, other), None);
+        assert_eq!(PoolKey::of_v4(id, other), None);
     }
 }

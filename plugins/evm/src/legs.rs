@@ -2,14 +2,18 @@
 
 use crate::facts::{ContractFacts, WantedFacts};
 use crate::hex;
-use crate::model::{Claim, Emitter, Leg, Moved, NATIVE_COIN, PoolId, SwapEvent, Transfer, Venue};
+use crate::keys::KeyedPool;
+use crate::model::{
+    Amount, Claim, CoinNumbers, Emitter, Leg, Moved, NATIVE_COIN, NumberedCoin, PoolId, SwapEvent, Transfer, Venue,
+};
 use crate::reports::{self, Filler, Report};
 use crate::rpc::Receipt;
 use crate::rules::Rules;
 use crate::settlement::{self, SettledOrder, UserOperation};
 use crate::transfers::{self, Backing};
 use crate::twins::Twins;
-use crate::venues;
+use crate::two_sided::{self, TwoSidedExchange, UNKNOWN_VENUE};
+use crate::venues::{self, ListedVault};
 use crate::wrappings::Wrapping;
 use alloy_primitives::{Address, U256};
 use chain_plugin_sdk::DroppedEvents;
@@ -21,6 +25,8 @@ const MAX_TOKENS_PER_TRANSACTION: usize = 32;
 struct FoundSwap {
     venue: &'static Venue,
     emitter: Emitter,
+    /// The contract that told it.
+    contract: Address,
     event: SwapEvent,
     place: u32,
 }
@@ -46,10 +52,15 @@ pub(crate) struct DecodedTransaction {
     twins: Twins,
     swaps: Vec<FoundSwap>,
     backing: Backing,
+    /// Where nothing known happened: what the sender exchanged with one contract.
+    exchange: Option<TwoSidedExchange>,
 }
 
 /// Counted beside what becomes of it: a swap event of a vault or manager that is not in the list.
 const UNLISTED: &str = "unlisted";
+
+/// Counted where it makes no trade: an exchange of the sender with a contract that is no known venue.
+const TWO_SIDED: &str = "two-sided";
 
 /// Why a swap event became no leg.
 enum NoLeg {
@@ -69,23 +80,28 @@ impl NoLeg {
 }
 
 /// Decodes the transactions of a block that have swaps, orders or reports.
-pub(crate) fn decode_transactions(receipts: &[Receipt<'_>], twins: &Twins) -> Vec<DecodedTransaction> {
+pub(crate) fn decode_transactions(receipts: &[Receipt<'_>], rules: &Rules) -> Vec<DecodedTransaction> {
     receipts
         .iter()
         .enumerate()
         .filter(|(_, receipt)| receipt.succeeded())
         .filter_map(|(at, receipt)| {
-            let (mut swaps, mut orders) = (find_swaps(receipt), settlement::read_orders(&receipt.logs));
+            let (mut swaps, mut orders) = (find_swaps(receipt, &rules.vaults), settlement::read_orders(&receipt.logs));
             let (mut reports, filler) = (
                 reports::read_reports(&receipt.logs),
                 reports::find_filler(&receipt.logs, receipt.to.and_then(hex::address)),
             );
-            if swaps.is_empty() && orders.is_empty() && reports.is_empty() && filler.is_none() {
+            let is_known = !(swaps.is_empty() && orders.is_empty() && reports.is_empty() && filler.is_none());
+            if !is_known && !two_sided::is_likely(receipt) {
                 return None;
             }
             let mut transfers = transfers::read_all(&receipt.logs);
-            let twins = twins.in_transaction(&transfers);
+            let twins = rules.twins.in_transaction(&transfers);
             twins.merge(&mut transfers);
+            let mut exchange = None;
+            if !is_known {
+                exchange = Some(two_sided::find(hex::address(receipt.from)?, &transfers)?);
+            }
             twins.rename(&mut orders, &mut reports);
             let operations = settlement::read_operations(&receipt.logs);
             let signers = settlement::read_signers(&receipt.logs);
@@ -103,7 +119,7 @@ pub(crate) fn decode_transactions(receipts: &[Receipt<'_>], twins: &Twins) -> Ve
             let mut unnamed: Vec<Address> = swaps.iter().filter(is_unnamed).map(|swap| swap.event.holder).collect();
             unnamed.sort_unstable();
             backing.note_single(&unnamed, &transfers);
-            let wrappings = receipt.logs.iter().filter_map(Wrapping::read).collect();
+            let wrappings = receipt.logs.iter().filter_map(|log| Wrapping::read(log, &rules.vaults)).collect();
             Some(DecodedTransaction {
                 receipt: at,
                 transfers,
@@ -116,17 +132,18 @@ pub(crate) fn decode_transactions(receipts: &[Receipt<'_>], twins: &Twins) -> Ve
                 twins,
                 swaps,
                 backing,
+                exchange,
             })
         })
         .collect()
 }
 
-fn find_swaps(receipt: &Receipt<'_>) -> Vec<FoundSwap> {
+fn find_swaps(receipt: &Receipt<'_>, listed: &[ListedVault]) -> Vec<FoundSwap> {
     (0..)
         .zip(&receipt.logs)
         .filter_map(|(place, log)| {
-            let (venue, emitter) = venues::venue_of(log)?;
-            Some(FoundSwap { venue, emitter, event: (venue.read)(log)?, place })
+            let (venue, emitter) = venues::venue_of(log, listed)?;
+            Some(FoundSwap { venue, emitter, contract: hex::address(log.address)?, event: (venue.read)(log)?, place })
         })
         .collect()
 }
@@ -134,6 +151,9 @@ fn find_swaps(receipt: &Receipt<'_>) -> Vec<FoundSwap> {
 impl DecodedTransaction {
     /// Notes the facts to ask for: of pools that received and sent something, keys of a manager's pools, and the tokens that moved.
     pub(crate) fn note_wanted(&self, pin: usize, rules: &Rules, wanted: &mut WantedFacts) {
+        if self.exchange.is_some() && !rules.counts_two_sided {
+            return;
+        }
         let of_orders = self.orders.iter().filter_map(|order| order.terms).map(|terms| [terms.sold, terms.bought]);
         let of_reports = self.reports.iter().map(|report| [report.sold, report.bought]);
         let moved = |(token, _): &(Address, U256)| self.transfers.iter().any(|transfer| transfer.token == *token);
@@ -149,7 +169,7 @@ impl DecodedTransaction {
         for token in moved.into_iter().take(MAX_TOKENS_PER_TRANSACTION) {
             wanted.tokens.entry(token).or_insert(pin);
         }
-        for FoundSwap { emitter, event, .. } in &self.swaps {
+        for FoundSwap { venue, emitter, contract, event, .. } in &self.swaps {
             let SwapEvent { pool, holder, claim, .. } = event;
             match (pool, claim) {
                 (PoolId::Contract(pool), Claim::Pair(_)) if self.backing.is_two_way(*holder) => {
@@ -157,11 +177,21 @@ impl DecodedTransaction {
                 }
                 // A key is looked for in all logs of its manager, which nobody must cause who is not known to be one.
                 (PoolId::Key(key), _) if *emitter == Emitter::ListedVault => {
-                    wanted.keys.entry(*key).or_insert((*holder, pin));
+                    if let Some(kind) = venue.keys {
+                        let pool = KeyedPool { id: *key, manager: *contract, kind };
+                        wanted.keys.entry(*key).or_insert((pool, pin));
+                    }
                 }
                 (PoolId::Contract(_), Claim::Named { sold, bought }) if *emitter == Emitter::ListedVault => {
                     for (token, _) in [sold, bought] {
                         wanted.tokens.entry(*token).or_insert(pin);
+                    }
+                }
+                (PoolId::Contract(pool), Claim::Unnamed { coins: Some(coins), .. })
+                    if self.backing.tokens(*holder).next().is_some() =>
+                {
+                    for coin in numbered(*pool, *coins) {
+                        wanted.coins.entry(coin).or_insert(pin);
                     }
                 }
                 (PoolId::Key(_), _) | (PoolId::Contract(_), Claim::Named { .. } | Claim::Unnamed { .. }) => {}
@@ -191,7 +221,26 @@ impl DecodedTransaction {
                 Err(why) => dropped.count(why.reason(), venue),
             }
         }
+        match self.exchange {
+            Some(exchange) if rules.counts_two_sided => legs.push(two_sided_leg(&exchange, rules)),
+            Some(_) => dropped.count(TWO_SIDED, UNKNOWN_VENUE),
+            None => {}
+        }
         legs
+    }
+}
+
+fn two_sided_leg(exchange: &TwoSidedExchange, rules: &Rules) -> Leg {
+    let asset = |(token, raw): Amount| (rules.asset(token), raw);
+    Leg {
+        venue: UNKNOWN_VENUE.to_owned(),
+        pool: PoolId::Contract(exchange.contract),
+        holder: exchange.contract,
+        sold: asset(exchange.sold),
+        bought: asset(exchange.bought),
+        recipient: None,
+        place: 0,
+        is_proved: true,
     }
 }
 
@@ -204,9 +253,9 @@ fn leg(
     (rules, twins): (&Rules, &Twins),
     backing: &mut Backing,
 ) -> Result<Leg, NoLeg> {
-    let FoundSwap { venue, emitter, event: SwapEvent { pool, holder, recipient, .. }, place } = swap;
+    let FoundSwap { venue, emitter, event: SwapEvent { pool, holder, recipient, .. }, place, .. } = swap;
     let is_believed = *emitter == Emitter::ListedVault;
-    let (tokens, claimed) = sides(swap, is_alone, facts, backing)?;
+    let (tokens, claimed) = sides(swap, is_alone, facts, (rules, twins), backing)?;
     let tokens = tokens.map(|token| twins.asset(token));
     let is_native = tokens.map(|token| rules.is_native(token));
     let is_taken = |at: usize| is_believed || is_native[at];
@@ -253,6 +302,7 @@ fn sides(
     swap: &FoundSwap,
     is_alone: bool,
     facts: &ContractFacts,
+    (rules, twins): (&Rules, &Twins),
     backing: &Backing,
 ) -> Result<([Address; 2], [Moved; 2]), NoLeg> {
     let SwapEvent { pool, holder, claim, .. } = &swap.event;
@@ -271,7 +321,18 @@ fn sides(
             Ok((known.or_else(by_transfers).ok_or(NoLeg::NotAPool)?, *moved))
         }
         (Claim::Named { sold, bought }, _) => Ok(([sold.0, bought.0], [received(sold.1), sent(bought.1)])),
-        (Claim::Unnamed { sold, bought }, _) => {
+        (Claim::Unnamed { sold, bought, coins }, _) => {
+            let named = match (coins, pool) {
+                (Some(coins), PoolId::Contract(pool)) => numbered(*pool, *coins).map(|coin| facts.coins.get(&coin)),
+                _ => [None; 2],
+            };
+            let named = named.map(|token| token.map(|token| twins.asset(*token)));
+            if let [Some(token_in), Some(token_out)] = named {
+                let tokens = [(token_in, true), (token_out, false)];
+                let moved = tokens.map(|(token, is_in)| moved_or_native(token, is_in, *holder, rules, backing));
+                let [Some(token_in), Some(token_out)] = moved else { return Err(NoLeg::Unbacked) };
+                return Ok(([token_in, token_out], [received(*sold), sent(*bought)]));
+            }
             let token_in = backing.nearest(*holder, *sold, true, None);
             let token_out = backing.nearest(*holder, *bought, false, token_in);
             // One of the two may be native coin, which no log shows.
@@ -282,6 +343,18 @@ fn sides(
             Ok((tokens, [received(*sold), sent(*bought)]))
         }
     }
+}
+
+fn numbered(pool: Address, CoinNumbers { getter, sold, bought }: CoinNumbers) -> [NumberedCoin; 2] {
+    [sold, bought].map(|number| NumberedCoin { pool, getter, number })
+}
+
+/// The coin that a pool names, if some of it moved; native coin, which no log shows, if it is that or wraps it.
+fn moved_or_native(token: Address, is_in: bool, holder: Address, rules: &Rules, backing: &Backing) -> Option<Address> {
+    if !backing.left(holder, token, is_in).is_zero() {
+        return Some(token);
+    }
+    (rules.is_native(token) || rules.wrapped == Some(token)).then_some(NATIVE_COIN)
 }
 
 /// The tokens of a manager's pool whose key is unknown: those that moved to and from the manager by exactly these

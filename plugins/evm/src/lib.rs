@@ -25,9 +25,11 @@ mod transfers;
 pub mod settlement;
 pub mod reports;
 mod twins;
+mod two_sided;
 mod native;
 mod legs;
 mod pools;
+mod coins;
 mod keys;
 mod key_search;
 mod tokens;
@@ -36,7 +38,9 @@ mod facts;
 mod attribution;
 mod platforms;
 mod reference;
+mod traces;
 mod trades;
+mod draft;
 
 use chain_plugin_sdk::{Context, Description, Failure, Host, Plugin, Scanned, Span, Tip, Wake};
 

@@ -55,6 +55,8 @@ pub struct Venue {
     pub emitters: &'static [Address],
     /// Reads the event; none when the log is not one, whatever its topic says.
     pub read: fn(&Log<'_>) -> Option<SwapEvent>,
+    /// How the keys of its pools are looked for, where a pool is a key.
+    pub keys: Option<KeyKind>,
     /// Adds to the event what only the transfers of the transaction show.
     pub complete: Option<fn(SwapEvent, &[Transfer]) -> SwapEvent>,
 }
@@ -66,13 +68,22 @@ impl Venue {
         signature: &'static str,
         read: fn(&Log<'_>) -> Option<SwapEvent>,
     ) -> Self {
-        Self { name, signature, emitters: &[], read, complete: None }
+        Self { name, signature, emitters: &[], read, keys: None, complete: None }
     }
 
     /// Whether one contract, known by its address, holds the tokens of many pools.
     pub fn is_vault(&self) -> bool {
         !self.emitters.is_empty()
     }
+}
+
+/// The managers that have a pool for each key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyKind {
+    /// Uniswap V4.
+    UniswapV4,
+    /// PancakeSwap Infinity.
+    PancakeInfinity,
 }
 
 /// Whose word a swap event is.
@@ -143,13 +154,63 @@ pub enum Claim {
         /// Sent by the pool.
         bought: Amount,
     },
-    /// Only amounts; the transfers show which tokens.
+    /// Only amounts, and maybe the numbers of the pool's coins; else the transfers show which tokens.
     Unnamed {
         /// Received by the pool.
         sold: U256,
         /// Sent by the pool.
         bought: U256,
+        /// Which coins of the pool, where the event says so.
+        coins: Option<CoinNumbers>,
     },
+}
+
+/// The two coins of a swap by their numbers, which the pool can be asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoinNumbers {
+    /// How the pool is asked.
+    pub getter: CoinGetter,
+    /// Of the coin that the pool received.
+    pub sold: u8,
+    /// Of the coin that the pool sent.
+    pub bought: u8,
+}
+
+impl CoinNumbers {
+    /// None where a number is too large to be one.
+    pub fn new(getter: CoinGetter, [sold, bought]: [U256; 2]) -> Option<Self> {
+        Some(Self { getter, sold: u8::try_from(sold).ok()?, bought: u8::try_from(bought).ok()? })
+    }
+
+    /// Of a pool of two coins, by whether its first was sold.
+    pub fn of_two(getter: CoinGetter, is_first_sold: bool) -> Self {
+        let (sold, bought) = if is_first_sold { (0, 1) } else { (1, 0) };
+        Self { getter, sold, bought }
+    }
+}
+
+/// By which functions pools tell a coin's token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CoinGetter {
+    /// `coins(uint256)`, `coins(int128)` of the first pools.
+    Curve,
+    /// `getToken(uint8)`.
+    Saddle,
+    /// `getTokenX()`, `getTokenY()`.
+    LiquidityBook,
+    /// `tokenA()`, `tokenB()`.
+    Maverick,
+}
+
+/// A coin of a pool by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NumberedCoin {
+    /// The pool.
+    pub pool: Address,
+    /// How the pool is asked.
+    pub getter: CoinGetter,
+    /// Its number.
+    pub number: u8,
 }
 
 /// One pool crossed.

@@ -3,7 +3,9 @@
 use crate::chains::Proof;
 use crate::model::{NATIVE_COIN, NATIVE_LOGS};
 use crate::platforms::Platform;
+use crate::traces::TraceMode;
 use crate::twins::Twins;
+use crate::venues::ListedVault;
 use alloy_primitives::Address;
 use std::collections::BTreeMap;
 
@@ -29,6 +31,12 @@ pub(crate) struct Rules {
     pub native: Option<Address>,
     /// Tokens that go by two contracts.
     pub twins: Twins,
+    /// Vaults and managers that are believed, beside those that are built in.
+    pub vaults: Vec<ListedVault>,
+    /// Whether an exchange with a contract that is no known venue is a trade.
+    pub counts_two_sided: bool,
+    /// For which transactions a trace is asked.
+    pub traces: TraceMode,
     /// The platforms whose trades are recognised.
     pub platforms: Vec<Platform>,
     /// The pools that price assets.

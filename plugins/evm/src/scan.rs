@@ -2,21 +2,22 @@
 
 use crate::asking::Pin;
 use crate::chains::Proof;
-use crate::facts::{self, ContractFacts, WantedFacts};
-use crate::legs::{self, DecodedTransaction};
+use crate::draft::{BlockDraft, BlockView};
+use crate::facts::{self, WantedFacts};
+use crate::legs;
 use crate::receipts::{self, Given, SingleReceipts};
-use crate::reference::Price;
 use crate::rpc::{Header, Receipt};
 use crate::rules::Rules;
 use crate::settings::{Settings, Verify};
 use crate::topics::TopicTable;
+use crate::traces::{self, TraceMode};
 use crate::trades::TradeWriter;
 use crate::transactions::{self, ProvedTransactions};
 use crate::{events, hex, prove, reference, rpc};
-use alloy_primitives::Address;
+use alloy_primitives::B256;
 use chain_plugin_sdk::json::{Cursor, Malformed};
 use chain_plugin_sdk::jsonrpc::{self, Call, Kind};
-use chain_plugin_sdk::{Block, BlockId, Context, DroppedEvents, Failure, Host, Scanned, Span};
+use chain_plugin_sdk::{Block, BlockId, Context, Failure, Host, Scanned, Span};
 use std::collections::BTreeMap;
 
 /// The fact under which the host keeps the chain's number.
@@ -240,7 +241,7 @@ fn detect(
     let mut wanted = WantedFacts::default();
     let (mut found, mut unpriced) = (Vec::with_capacity(blocks.len()), vec![]);
     for (at, block) in blocks.iter().enumerate() {
-        let of_block = legs::decode_transactions(&block.receipts, &rules.twins);
+        let of_block = legs::decode_transactions(&block.receipts, rules);
         for found in &of_block {
             found.note_wanted(at, rules, &mut wanted);
         }
@@ -270,33 +271,41 @@ fn detect(
         }
     }
     let facts = facts::gather(host, &wanted, &pins, finalized, batch, span)?;
-    blocks.iter().zip(found).map(|(block, (found, prices))| write_block(block, found, rules, &facts, &prices)).collect()
+    let writer = |prices| TradeWriter { rules, facts: &facts, prices };
+    let (found, prices): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    let mut drafts = Vec::with_capacity(blocks.len());
+    for ((block, found), prices) in blocks.iter().zip(found).zip(&prices) {
+        let view = BlockView { height: block.height, header: &block.header, receipts: &block.receipts };
+        drafts.push(BlockDraft::new(view, found, &facts, &writer(prices))?);
+    }
+    if let Some(wrapped) = rules.wrapped.filter(|_| rules.traces != TraceMode::Never) {
+        let of_draft = |(at, draft): (usize, &BlockDraft<'_, '_>)| {
+            draft.to_trace(rules.traces, wrapped).into_iter().map(move |(place, hash)| (at, place, hash))
+        };
+        let wanted: Vec<(usize, usize, B256)> = drafts.iter().enumerate().flat_map(of_draft).collect();
+        let hashes: Vec<B256> = wanted.iter().map(|(.., hash)| *hash).collect();
+        let moves = traces::native_moves(host, &hashes, wrapped, batch, span)?;
+        for ((at, place, _), moves) in wanted.iter().zip(moves) {
+            if let Some(moves) = moves {
+                drafts[*at].use_trace(*place, &moves, &writer(&prices[*at]))?;
+            }
+        }
+    }
+    blocks.iter().zip(drafts).map(|(block, draft)| finish_block(block, draft)).collect()
 }
 
-fn write_block(
-    block: &FetchedBlock<'_>,
-    found: Vec<DecodedTransaction>,
-    rules: &Rules,
-    facts: &ContractFacts,
-    prices: &BTreeMap<Address, Price>,
-) -> Result<Block, Failure> {
+fn finish_block(block: &FetchedBlock<'_>, draft: BlockDraft<'_, '_>) -> Result<Block, Failure> {
     let unreadable = |what: &str| Failure::Elsewhere(format!("{what} of block {} cannot be read", block.height));
-    let mut dropped = DroppedEvents::default();
     let mut trades = vec![];
-    let writer = TradeWriter { rules, facts, prices };
     let mut proof = if block.transactions.is_some() { transactions::PROVED_IN_FULL } else { block.proof };
-    for mut found in found {
-        let legs = found.legs(facts, rules, &mut dropped);
-        let sent = block.header.transactions.as_ref().and_then(|all| all.get(found.receipt)).copied();
-        let of_receipt = writer.trades(&block.receipts[found.receipt], sent.unwrap_or_default(), &legs, &found);
-        let of_receipt = of_receipt.ok_or_else(|| unreadable("a transaction"))?;
-        if let Some(transactions) = block.transactions.as_ref().filter(|_| !of_receipt.is_empty()) {
-            let receipt = &block.receipts[found.receipt];
-            if !transactions.check(found.receipt, receipt).map_err(Failure::Elsewhere)? {
+    for transaction in draft.transactions {
+        if let Some(transactions) = block.transactions.as_ref().filter(|_| !transaction.trades.is_empty()) {
+            let receipt = &block.receipts[transaction.receipt()];
+            if !transactions.check(transaction.receipt(), receipt).map_err(Failure::Elsewhere)? {
                 proof = block.proof;
             }
         }
-        trades.extend(of_receipt);
+        trades.extend(transaction.trades);
     }
     let seconds = hex::quantity(block.header.timestamp).ok_or_else(|| unreadable("the time"))?;
     let parent = hex::hash(block.header.parent_hash).map(hex::encode).ok_or_else(|| unreadable("the parent"))?;
@@ -306,6 +315,6 @@ fn write_block(
         parent: block.height.checked_sub(1).map(|height| BlockId { height, hash: parent }),
         timestamp_ms: seconds.saturating_mul(1_000),
         trades,
-        attributes: std::iter::once(("proof".to_owned(), proof.to_owned())).chain(dropped.attributes()).collect(),
+        attributes: std::iter::once(("proof".to_owned(), proof.to_owned())).chain(draft.dropped.attributes()).collect(),
     })
 }

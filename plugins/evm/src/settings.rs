@@ -3,8 +3,9 @@
 use crate::chains::{KnownChain, Proof};
 use crate::platforms::{self, PlatformSettings};
 use crate::rules::{ReferencePool, Rules};
+use crate::traces::TraceMode;
 use crate::twins::Twins;
-use crate::{factories, hex};
+use crate::{factories, hex, venues};
 use alloy_primitives::{Address, address};
 use chain_plugin_sdk::{Context, Failure};
 use serde::Deserialize;
@@ -45,6 +46,9 @@ pub(crate) struct Settings {
     wrapped: Option<String>,
     twins: BTreeMap<String, String>,
     factories: BTreeMap<String, String>,
+    vaults: BTreeMap<String, String>,
+    two_sided: bool,
+    traces: TraceMode,
     platforms: BTreeMap<String, PlatformSettings>,
     reference: Vec<ReferenceSettings>,
 }
@@ -69,6 +73,9 @@ impl Default for Settings {
             wrapped: None,
             twins: BTreeMap::new(),
             factories,
+            vaults: BTreeMap::new(),
+            two_sided: false,
+            traces: TraceMode::Never,
             platforms: BTreeMap::new(),
             reference: vec![],
         }
@@ -141,6 +148,15 @@ impl Settings {
             }
             factories.insert(address("factories", text)?, name.clone());
         }
+        let mut vaults = vec![];
+        for (text, name) in &self.vaults {
+            let venue = venues::vault_venue(name).ok_or_else(|| {
+                Failure::BadSettings(format!(
+                    "settings: vaults: {name}, the venue of {text}, has no vaults: it is balancer-v2, balancer-v3 or uniswap-v4"
+                ))
+            })?;
+            vaults.push((address("vaults", text)?, venue));
+        }
         let wrapped = self.wrapped.as_deref().map(|text| address("wrapped", text)).transpose()?;
         let platforms = platforms::read_platforms(&self.platforms)?;
         let read = |reference: &ReferenceSettings| {
@@ -164,6 +180,9 @@ impl Settings {
             wrapped: wrapped.or(chain.wrapped),
             native,
             twins: Twins::new(twins),
+            vaults,
+            counts_two_sided: self.two_sided,
+            traces: self.traces,
             platforms,
             references,
             stables,
@@ -228,6 +247,12 @@ mod tests {
         assert!(refusal(r#"{"wrapped":"0x12"}"#).contains("wrapped: 0x12"));
         assert!(refusal(r#"{"max-span":0}"#).contains("max-span"));
         assert!(refusal(r#"{"stables":["gold"]}"#).contains("gold"));
+        assert!(refusal(r#"{"vaults":{"0x12":"uniswap-v4"}}"#).contains("vaults: 0x12"));
+        let venue = r#"{"vaults":{"0x1111111111111111111111111111111111111111":"uniswap-v3"}}"#;
+        assert!(
+            refusal(venue)
+                .contains("uniswap-v3, the venue of 0x1111111111111111111111111111111111111111, has no vaults")
+        );
         assert!(refusal(r#"{"twins":{"0x12":"0x12"}}"#).contains("twins: 0x12"));
         let [one, two] = ["11", "22"].map(|digits| format!("0x{}", digits.repeat(20)));
         assert!(refusal(&format!(r#"{{"twins":{{"{one}":"{two}","{two}":"{one}"}}}}"#)).contains("is a twin itself"));
@@ -239,7 +264,20 @@ mod tests {
         let named: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
         assert_eq!(
             named,
-            ["batch", "factories", "max-span", "platforms", "reference", "stables", "twins", "verify", "wrapped"]
+            [
+                "batch",
+                "factories",
+                "max-span",
+                "platforms",
+                "reference",
+                "stables",
+                "traces",
+                "twins",
+                "two-sided",
+                "vaults",
+                "verify",
+                "wrapped"
+            ]
         );
     }
 }

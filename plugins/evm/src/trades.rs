@@ -1,7 +1,7 @@
 //! From attributed routes to trades as the contract has them: sides, legs, fees, worth.
 
 use crate::attribution;
-use crate::attribution::rule::AttributedRoute;
+use crate::attribution::rule::{AttributedRoute, Confidence};
 use crate::attribution::transaction::TransactionView;
 use crate::facts::ContractFacts;
 use crate::hex;
@@ -33,13 +33,14 @@ pub(crate) struct TradeWriter<'a> {
 }
 
 impl TradeWriter<'_> {
-    /// The trades of one transaction; none when the receipt cannot be read.
+    /// The trades of one transaction, whose trace may show how native coin moved; none when the receipt cannot be read.
     pub(crate) fn trades(
         &self,
         receipt: &Receipt<'_>,
         sent: SentTransaction<'_>,
         legs: &[Leg],
         found: &DecodedTransaction,
+        traced: Option<&[Transfer]>,
     ) -> Option<Vec<Trade>> {
         let sender = hex::address(receipt.from)?;
         let callee = match receipt.to {
@@ -50,7 +51,7 @@ impl TradeWriter<'_> {
         let native = NativeCoin::read(&sent, &receipt.logs, self.rules.wrapped, callee);
         let (filler, rules) = (*filler, self.rules);
         let signers: &[Address] = &[&signers[..], &transactions::authorities(&sent)].concat();
-        let native_moves = native::transfers(&receipt.logs, rules);
+        let native_moves = traced.map_or_else(|| native::transfers(&receipt.logs, rules), <[Transfer]>::to_vec);
         let view = TransactionView {
             sender,
             callee,
@@ -86,7 +87,7 @@ impl TradeWriter<'_> {
             fees: vec![],
             platform: None,
             valuation: self.value(&attributed.route, legs, transfers),
-            attributes: attributes_of(attributed),
+            attributes: attributes_of(attributed, traced.is_some()),
         };
         let mut trades: Vec<Trade> = (0..).zip(&routes).map(trade).collect();
         let moves: Vec<Transfer> = transfers.iter().chain(&native_moves).copied().collect();
@@ -189,10 +190,15 @@ impl TradeWriter<'_> {
     }
 }
 
-/// Who settled the trade, and whether a side is estimated.
-fn attributes_of(attributed: &AttributedRoute) -> Vec<(String, String)> {
+/// Who settled the trade, and how its sides are known where that is not by what moved.
+fn attributes_of(attributed: &AttributedRoute, is_traced: bool) -> Vec<(String, String)> {
     let router = attributed.router.map(|router| ("router", router));
-    let confidence = attributed.is_estimated.then_some(("confidence", "estimated"));
+    let word = match attributed.confidence {
+        Confidence::Exact => is_traced.then_some("traced"),
+        Confidence::Reported => Some("reported"),
+        Confidence::Estimated => Some("estimated"),
+    };
+    let confidence = word.map(|word| ("confidence", word));
     [router, confidence].into_iter().flatten().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 

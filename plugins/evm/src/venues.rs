@@ -16,13 +16,17 @@ pub mod uniswap_v1;
 pub mod saddle;
 pub mod izumi;
 pub mod carbon;
+pub mod infinity;
+pub mod bancor;
+pub mod psm;
 
 use crate::hex;
 use crate::model::{Emitter, Venue};
 use crate::rpc::Log;
+use alloy_primitives::Address;
 
 /// All venues; a log carries the index of its own.
-pub static VENUES: [Venue; 30] = [
+pub static VENUES: [Venue; 36] = [
     v2::UNISWAP_V2,
     v3::UNISWAP_V3,
     v4::UNISWAP_V4,
@@ -53,16 +57,34 @@ pub static VENUES: [Venue; 30] = [
     saddle::SADDLE,
     izumi::IZISWAP,
     carbon::CARBON,
+    infinity::PANCAKE_INFINITY_CL,
+    infinity::PANCAKE_INFINITY_BIN,
+    bancor::BANCOR_V2,
+    bancor::BANCOR_V3,
+    psm::PSM_SELL,
+    psm::PSM_BUY,
 ];
 
-/// The venue whose swap event this log may be, and whose word it is.
+/// A vault or manager that the settings list, beside those that are built in: its address, its venue's name.
+pub type ListedVault = (Address, &'static str);
+
+/// The venues that others run vaults or managers of.
+const VENUES_OF_VAULTS: [&str; 3] = [balancer::BALANCER_V2.name, balancer::BALANCER_V3.name, v4::UNISWAP_V4.name];
+
+/// The name of a venue that others run vaults or managers of.
+pub fn vault_venue(name: &str) -> Option<&'static str> {
+    VENUES_OF_VAULTS.into_iter().find(|known| *known == name)
+}
+
+/// The venue whose swap event this log may be, and whose word it is; `listed` are the vaults of the settings.
 #[inline]
-pub fn venue_of(log: &Log<'_>) -> Option<(&'static Venue, Emitter)> {
+pub fn venue_of(log: &Log<'_>, listed: &[ListedVault]) -> Option<(&'static Venue, Emitter)> {
     let venue = &VENUES[log.venue()?];
     if !venue.is_vault() {
         return Some((venue, Emitter::Pool));
     }
-    let is_listed = venue.emitters.contains(&hex::address(log.address)?);
+    let emitter = hex::address(log.address)?;
+    let is_listed = venue.emitters.contains(&emitter) || listed.contains(&(emitter, venue.name));
     Some((venue, if is_listed { Emitter::ListedVault } else { Emitter::UnlistedVault }))
 }
 
@@ -106,6 +128,10 @@ mod tests {
             (izumi::IZISWAP, "0x0fe977d619f8172f7fdbe8bb8928ef80952817d96936509f67d66346bc4cd10f"),
             (carbon::CARBON, "0x95f3b01351225fea0e69a46f68b164c9dea10284f12cd4a907ce66510ab7af6a"),
             (woofi::WOOFI, "0x0e8e403c2d36126272b08c75823e988381d9dc47f2f0a9a080d95f891d95c469"),
+            (infinity::PANCAKE_INFINITY_CL, "0x04206ad2b7c0f463bff3dd4f33c5735b0f2957a351e4f79763a4fa9e775dd237"),
+            (bancor::BANCOR_V2, "0x276856b36cbc45526a0ba64f44611557a2a8b68662c5388e9fe6d72e86e1c8cb"),
+            (psm::PSM_SELL, "0xef75f5a47cc9a929968796ceb84f19e7541617b4577f2c228ea95200e1572081"),
+            (psm::PSM_BUY, "0x085d06ecf4c34b237767a31c0888e121d89546a77f186f1987c6b8715e1a8caa"),
             (dodo::DODO_V2, "0xc2c0245e056d5fb095f04cd6373bc770802ebd1e6c918eb78fdef843cdb37b0f"),
         ];
         for (venue, expected) in known {

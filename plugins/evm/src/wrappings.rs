@@ -3,7 +3,7 @@
 use crate::hex;
 use crate::rpc::Log;
 use crate::topics::Role;
-use crate::venues::balancer;
+use crate::venues::{ListedVault, balancer};
 use alloy_primitives::{Address, U256};
 
 /// ERC-4626: `Deposit(address indexed sender, address indexed owner, uint256 assets, uint256 shares)` and
@@ -30,8 +30,8 @@ pub(crate) struct Wrapping {
 }
 
 impl Wrapping {
-    /// Reads the event: a share speaks for itself only, and Balancer's vault for its buffers.
-    pub(crate) fn read(log: &Log<'_>) -> Option<Self> {
+    /// Reads the event: a share speaks for itself only, and Balancer's vault, or one that the settings list, for its buffers.
+    pub(crate) fn read(log: &Log<'_>, listed: &[ListedVault]) -> Option<Self> {
         let is_into = match log.role()? {
             Role::Wrap => true,
             Role::Unwrap => false,
@@ -40,7 +40,8 @@ impl Wrapping {
         let emitter = hex::address(log.address)?;
         if let &[_, share] = log.topics.as_slice() {
             let [first, second, _]: [U256; 3] = hex::words(log.data)?;
-            let is_vault = balancer::BALANCER_V3.emitters.contains(&emitter);
+            let venue = &balancer::BALANCER_V3;
+            let is_vault = venue.emitters.contains(&emitter) || listed.contains(&(emitter, venue.name));
             let assets = if is_into { first } else { second };
             return is_vault.then(|| hex::padded_address(share))?.map(|share| Self { share, assets, is_into });
         }

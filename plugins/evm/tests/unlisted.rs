@@ -16,10 +16,25 @@ const KNOWN: [(&str, &str); 2] = [
     ("000000000004444c5dc75cb358380d2e3de08a90", "uniswap-v4"),
 ];
 
+/// Where the known one's events come from in the renamed blocks.
+const RENAMED: &str = "00000000000000000000000000000000000f0f0f";
+
+fn renamed(node: &RecordedNode, vault: &str) -> RecordedNode {
+    let mut renamed = RecordedNode { requests: vec![], kept: BTreeMap::new(), ..node.clone() };
+    for block in renamed.blocks.values_mut() {
+        *block = serde_json::from_str(&block.to_string().replace(vault, RENAMED)).unwrap();
+    }
+    renamed
+}
+
 fn scan_all(node: &mut RecordedNode) -> Vec<Block> {
+    scan_with(node, r#"{"verify":"none"}"#)
+}
+
+fn scan_with(node: &mut RecordedNode, settings: &str) -> Vec<Block> {
     let heights: Vec<u64> = node.blocks.keys().copied().collect();
     let scan = |height| {
-        let scanned = Evm::scan(node, &context(r#"{"verify":"none"}"#), Span { first: height, last: height });
+        let scanned = Evm::scan(node, &context(settings), Span { first: height, last: height });
         scanned.unwrap().blocks
     };
     heights.into_iter().flat_map(scan).collect()
@@ -44,11 +59,7 @@ fn swaps_of_an_unlisted_vault_count_as_far_as_tokens_moved() {
     let before = trades(&before);
     let mut compared = 0;
     for (vault, venue) in KNOWN {
-        let mut renamed = RecordedNode { requests: vec![], kept: BTreeMap::new(), ..node.clone() };
-        for block in renamed.blocks.values_mut() {
-            let text = block.to_string().replace(vault, "00000000000000000000000000000000000f0f0f");
-            *block = serde_json::from_str(&text).unwrap();
-        }
+        let mut renamed = renamed(&node, vault);
         let blocks = scan_all(&mut renamed);
         let after = trades(&blocks);
         if venue == "uniswap-v4" {
@@ -74,4 +85,20 @@ fn swaps_of_an_unlisted_vault_count_as_far_as_tokens_moved() {
         }
     }
     assert!(compared >= 5, "{compared} trades were compared");
+}
+
+#[test]
+fn a_vault_that_the_settings_list_counts_like_the_known_ones() {
+    let mut node = RecordedNode::of_chain(1);
+    let before = trades(&scan_all(&mut node));
+    for (vault, venue) in KNOWN {
+        let mut renamed = renamed(&node, vault);
+        let settings = format!(r#"{{"verify":"none","vaults":{{"0x{RENAMED}":"{venue}"}}}}"#);
+        let after = trades(&scan_with(&mut renamed, &settings));
+        let sides = |trades: &BTreeMap<(String, u32), Trade>| -> Vec<_> {
+            trades.values().map(|trade| (trade.sold.clone(), trade.bought.clone(), trade.legs.len())).collect()
+        };
+        assert!(before.values().any(|trade| trade.legs.iter().any(|leg| leg.venue == venue)), "{venue} is recorded");
+        assert_eq!(sides(&after), sides(&before), "{venue}");
+    }
 }

@@ -1,6 +1,6 @@
 //! The trader's own amounts: what its account gave and got, in place of what pools moved.
 
-use crate::attribution::rule::AttributedRoute;
+use crate::attribution::rule::{AttributedRoute, Confidence};
 use crate::attribution::transaction::{TransactionView, only, without_fee};
 use crate::model::{Amount, Moved, Route};
 use crate::native::Spent;
@@ -62,16 +62,22 @@ fn is_way_of_wrappers(
 /// Puts the trader's own amounts in place of the pools', where one route alone can have caused them.
 pub(crate) fn use_traders_amounts(transaction: &TransactionView<'_>, routes: &mut [AttributedRoute]) {
     let sides = Sides::from_routes(transaction, routes);
-    for AttributedRoute { trader, route, router, is_estimated, .. } in routes {
+    for AttributedRoute { trader, route, router, confidence, .. } in routes {
         if route.kind == RouteKind::Cycle || router.is_some() {
             continue;
         }
+        let reached_pools = route.sold.1;
         if sides.is_of_one_route(*trader, route.sold.0) {
             let sold = sides.sold(transaction, *trader, route);
-            (route.sold.1, *is_estimated) = (sold.raw, sold.is_estimated);
+            route.sold.1 = sold.raw;
+            if sold.is_estimated {
+                *confidence = Confidence::Estimated;
+            }
         }
         if sides.is_of_one_route(*trader, route.bought.0) {
-            route.bought.1 = bought(transaction, *trader, route);
+            let (got, of_bought) = bought(transaction, *trader, route, reached_pools);
+            route.bought.1 = got;
+            *confidence = of_bought.max(*confidence);
         }
     }
 }
@@ -123,21 +129,38 @@ impl Sides {
     }
 }
 
-/// What the trader got of the asset bought.
-fn bought(transaction: &TransactionView<'_>, trader: Address, route: &Route) -> U256 {
+/// What the trader got of the asset bought; `reached_pools` of what the trader sold. More than the pools gave it got only
+/// where it gave more than reached them, and in the same measure: a venue that is in no list had the rest of both.
+fn bought(
+    transaction: &TransactionView<'_>,
+    trader: Address,
+    route: &Route,
+    reached_pools: U256,
+) -> (U256, Confidence) {
     let (asset, raw) = route.bought;
     let Moved { into, out } = transaction.flow(trader, asset);
     let got = into.saturating_sub(out);
-    let is_likely = got >= raw / U256::from(MAX_TAX_FACTOR) && got <= raw.saturating_add(rounding(raw));
+    let in_measure = raw.saturating_mul(route.sold.1.max(reached_pools)) / reached_pools.max(U256::ONE);
+    let is_likely = got >= raw / U256::from(MAX_TAX_FACTOR) && got <= in_measure.saturating_add(rounding(in_measure));
     if is_likely && !got.is_zero() {
-        got
-    } else if let Some(paid) = native_side(transaction, trader, asset, got, raw, false) {
-        paid
-    } else if got.is_zero() && transaction.is_coin(asset) {
-        paid_out(transaction, trader, route).or_else(|| unwrapped_for(transaction, trader, raw)).unwrap_or(raw)
-    } else {
-        raw
+        return (got, Confidence::Exact);
     }
+    if let Some(paid) = native_side(transaction, trader, asset, got, raw, false) {
+        return (paid, Confidence::Exact);
+    }
+    if !got.is_zero() || !transaction.is_coin(asset) {
+        return (raw, Confidence::Exact);
+    }
+    if let Some(paid) = paid_out(transaction, trader, route) {
+        return (paid, Confidence::Reported);
+    }
+    if let Some(unwrapped) = unwrapped_for(transaction, trader, raw) {
+        return (unwrapped, Confidence::Exact);
+    }
+    // Another sum than the pools gave was unwrapped, and nothing shows whose the rest is.
+    let native = &transaction.native;
+    let is_other = ![U256::ZERO, raw].contains(&native.unwrapped) && native.unwrapped_by_callee != raw;
+    (raw, if is_other { Confidence::Estimated } else { Confidence::Exact })
 }
 
 /// The native coin that left the trader's account or came to it, where that leaves logs, and no wrapped coin did.

@@ -1,6 +1,6 @@
 //! The attribution tables of orders: who owns an order that was settled by an event or filled by a router.
 
-use crate::attribution::rule::{AttributedRoute, Evidence, Exchange, Rule, first_that_holds};
+use crate::attribution::rule::{AttributedRoute, Confidence, Evidence, Exchange, Rule, first_that_holds};
 use crate::attribution::transaction::TransactionView;
 use crate::model::{Amount, Leg, Route, Transfer};
 use crate::reports::Filler;
@@ -133,7 +133,7 @@ fn route_of_order(
     }
     let (trader, evidence) = first_that_holds(&OrderView::RULES, &OrderView { transaction, order, bought })?;
     let route = Route { kind: RouteKind::Swap, sold, bought, legs: vec![] };
-    Some(AttributedRoute { route, trader, evidence, router: Some(order.router), is_estimated: false })
+    Some(AttributedRoute { route, trader, evidence, router: Some(order.router), confidence: Confidence::Exact })
 }
 
 /// The one token that an account gave and the one that it got. A side that left no log is native coin: it is what the

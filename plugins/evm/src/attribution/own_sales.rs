@@ -1,7 +1,7 @@
 //! A token's own sales: what the token's contract itself sent to a pool is its own trade (the sale of a tax that it hoarded,
 //! inside a user's sale), not the user's.
 
-use crate::attribution::rule::{AttributedRoute, Evidence};
+use crate::attribution::rule::{AttributedRoute, Confidence, Evidence};
 use crate::attribution::transaction::TransactionView;
 use crate::model::{Leg, Route, Transfer};
 use alloy_primitives::{Address, U256};
@@ -42,5 +42,11 @@ pub(crate) fn own_sales(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<
 pub(crate) fn attributed(legs: &[Leg], at: usize) -> AttributedRoute {
     let Leg { sold, bought, .. } = legs[at];
     let route = Route { kind: RouteKind::Swap, sold, bought, legs: vec![at] };
-    AttributedRoute { route, trader: sold.0, evidence: Evidence::TokenFlow, router: None, is_estimated: false }
+    AttributedRoute {
+        route,
+        trader: sold.0,
+        evidence: Evidence::TokenFlow,
+        router: None,
+        confidence: Confidence::Exact,
+    }
 }

@@ -4,6 +4,7 @@ use crate::attribution::rule::{Evidence, Rule};
 use crate::attribution::transaction::{TransactionView, only, without_fee};
 use crate::model::{Leg, Moved, Route};
 use crate::reports::{self, Report};
+use crate::two_sided;
 use alloy_primitives::Address;
 use memchr::memmem;
 use netting::RouteKind;
@@ -28,7 +29,8 @@ pub(crate) struct RouteView<'a> {
 
 impl<'a> RouteView<'a> {
     /// The rules, in order; the last one always holds.
-    pub(crate) const RULES: [Rule<Self>; 11] = [
+    pub(crate) const RULES: [Rule<Self>; 12] = [
+        Rule { name: "two-sided", evidence: Evidence::TwoSided, decide: Self::two_sided },
         Rule { name: "operation-account", evidence: Evidence::UserOperation, decide: Self::operation_account },
         Rule { name: "cycle-of-the-sender", evidence: Evidence::TxSender, decide: Self::cycle_of_the_sender },
         Rule { name: "sender-brought-coin", evidence: Evidence::TxSender, decide: Self::sender_brought_coin },
@@ -51,6 +53,12 @@ impl<'a> RouteView<'a> {
     ) -> Self {
         let (flows_of_sold, flows_of_bought) = (OnceCell::new(), OnceCell::new());
         Self { transaction, route, legs, operation_account, flows_of_sold, flows_of_bought }
+    }
+
+    /// The leg is an exchange of the sender with a contract that is no known venue.
+    fn two_sided(&self) -> Option<Address> {
+        let is_unknown = self.legs.iter().any(|leg| leg.venue == two_sided::UNKNOWN_VENUE);
+        is_unknown.then_some(self.transaction.sender)
     }
 
     /// The legs stand before the end of a bundled operation: they are its account's.

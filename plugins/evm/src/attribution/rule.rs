@@ -16,6 +16,8 @@ pub(crate) enum Evidence {
     TokenFlow,
     /// The transaction's sender.
     TxSender,
+    /// The sender, whose account moved two tokens with one contract and nothing else.
+    TwoSided,
 }
 
 impl Evidence {
@@ -27,8 +29,20 @@ impl Evidence {
             Self::Recipient => "recipient",
             Self::TokenFlow => "token-flow",
             Self::TxSender => "tx-sender",
+            Self::TwoSided => "two-sided",
         }
     }
+}
+
+/// How the sides of a route are known, the surest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Confidence {
+    /// By what moved.
+    Exact,
+    /// A router's word says what it paid of native coin.
+    Reported,
+    /// What most likely happened to native coin: only a trace would show it.
+    Estimated,
 }
 
 /// One rule about a subject (a route, an order, a transaction); its outcome is who is charged.
@@ -61,8 +75,8 @@ pub(crate) struct AttributedRoute {
     pub(crate) evidence: Evidence,
     /// Who settled it, where an event says so.
     pub(crate) router: Option<&'static str>,
-    /// Whether an amount of native coin is what most likely happened: only a trace would show it.
-    pub(crate) is_estimated: bool,
+    /// How its sides are known.
+    pub(crate) confidence: Confidence,
 }
 
 /// What one account gave for what through a router, whatever pools it crossed.
@@ -83,6 +97,6 @@ impl Exchange {
     pub(crate) fn attributed(self, evidence: Evidence) -> AttributedRoute {
         let Self { trader, sold, bought, router } = self;
         let route = Route { kind: netting::RouteKind::Swap, sold, bought, legs: vec![] };
-        AttributedRoute { route, trader, evidence, router: Some(router), is_estimated: false }
+        AttributedRoute { route, trader, evidence, router: Some(router), confidence: Confidence::Exact }
     }
 }

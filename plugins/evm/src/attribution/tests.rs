@@ -8,7 +8,7 @@ use super::amounts::use_traders_amounts;
 use super::attribute;
 use super::order_rules::{FilledOrders, OrderView};
 use super::route_rules::RouteView;
-use super::rule::{AttributedRoute, Evidence, Rule};
+use super::rule::{AttributedRoute, Confidence, Evidence, Rule};
 use super::transaction::TransactionView;
 use crate::hex;
 use crate::model::{Amount, Leg, PoolId, Route, Transfer};
@@ -179,7 +179,7 @@ fn what_is_split_over_two_traders_is_in_neither_as_a_whole() {
         trader,
         evidence: Evidence::TokenFlow,
         router: None,
-        is_estimated: false,
+        confidence: Confidence::Exact,
     };
     let sold = |mut routes: Vec<AttributedRoute>, gave: u64, more: &[Transfer]| {
         let transfers = [&[moved(SOLD, farm, ROUTER, gave)], more].concat();
@@ -212,6 +212,22 @@ fn a_trader_got_what_reached_its_account() {
         Case::sent_by(ME, &transfers).attributed(&[leg(amount(SOLD, 10), amount(BOUGHT, 100))])[0].3.1.to::<u64>()
     };
     assert_eq!([49, 50, 100, 102, 103].map(bought), [100, 50, 100, 102, 100]);
+}
+
+/// Where a third of both sides went through a venue that is in no list, both sides are the trader's own; where only what was
+/// got exceeds the pools', something else came beside.
+#[test]
+fn both_sides_exceed_the_pools_in_one_measure() {
+    let sides = |gave: u64, got: u64| {
+        let transfers = [moved(SOLD, ME, ROUTER, gave), moved(BOUGHT, ROUTER, ME, got)];
+        let of = Case::sent_by(ME, &transfers).attributed(&[leg(amount(SOLD, 100), amount(BOUGHT, 200))]);
+        (of[0].2.1.to::<u64>(), of[0].3.1.to::<u64>())
+    };
+    assert_eq!(sides(150, 300), (150, 300));
+    assert_eq!(sides(150, 306), (150, 306));
+    assert_eq!(sides(150, 307), (150, 200));
+    assert_eq!(sides(100, 300), (100, 200));
+    assert_eq!(sides(150, 200), (150, 200), "a token's tax");
 }
 
 /// What was wrapped and unwrapped on the way is no trade of its own: one exchange of one account is one route.

@@ -18,14 +18,16 @@ fn read(log: &Log<'_>) -> Option<SwapEvent> {
     let is_flag = direction <= U256::from(1);
     let pool = hex::address(log.address)?;
     is_flag.then_some(
-        SwapEvent::new(PoolId::Contract(pool), LIQUIDITY, Claim::Unnamed { sold, bought }).to(hex::word_address(to)?),
+        SwapEvent::new(PoolId::Contract(pool), LIQUIDITY, Claim::Unnamed { sold, bought, coins: None })
+            .to(hex::word_address(to)?),
     )
 }
 
 /// Between so many pools' tokens only exact amounts show which are this pool's: those that came in and went out in one
 /// transfer each. One of the two may be native coin, which no log shows; with neither the event claims nothing.
 fn name(event: SwapEvent, transfers: &[Transfer]) -> SwapEvent {
-    let (PoolId::Contract(pool), LIQUIDITY, Claim::Unnamed { sold, bought }) = (event.pool, event.holder, event.claim)
+    let (PoolId::Contract(pool), LIQUIDITY, Claim::Unnamed { sold, bought, .. }) =
+        (event.pool, event.holder, event.claim)
     else {
         return event;
     };

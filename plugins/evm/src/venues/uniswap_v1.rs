@@ -15,7 +15,7 @@ pub const UNISWAP_V1_SELL: Venue = Venue::anywhere("uniswap-v1", "EthPurchase(ad
 fn read(log: &Log<'_>) -> Option<SwapEvent> {
     let &[_, _buyer, sold, bought] = log.topics.as_slice() else { return None };
     let word = |topic: &[u8]| hex::words::<1>(topic).map(|[word]: [U256; 1]| word);
-    let claim = Claim::Unnamed { sold: word(sold)?, bought: word(bought)? };
+    let claim = Claim::Unnamed { sold: word(sold)?, bought: word(bought)?, coins: None };
     let pool = hex::address(log.address)?;
     Some(SwapEvent::new(PoolId::Contract(pool), pool, claim))
 }
@@ -29,7 +29,7 @@ mod tests {
     fn amounts_are_topics() {
         for venue in [UNISWAP_V1_BUY, UNISWAP_V1_SELL] {
             let event = log(&venue, 3, &[]).unwrap();
-            assert_eq!(event.claim, Claim::Unnamed { sold: U256::from(2), bought: U256::from(3) });
+            assert_eq!(event.claim, Claim::Unnamed { sold: U256::from(2), bought: U256::from(3), coins: None });
             assert_eq!(log(&venue, 2, &[]), None);
         }
     }

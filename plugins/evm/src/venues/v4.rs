@@ -4,7 +4,7 @@
 //! and between two of its pools nothing moves. Those of another manager count as far as its tokens moved.
 
 use crate::hex;
-use crate::model::{Claim, PoolId, SwapEvent, Venue};
+use crate::model::{Claim, KeyKind, PoolId, SwapEvent, Venue};
 use crate::rpc::Log;
 use alloy_primitives::{Address, U256, address};
 
@@ -12,6 +12,7 @@ use alloy_primitives::{Address, U256, address};
 /// uint128 liquidity, int24 tick, uint24 fee)`.
 pub const UNISWAP_V4: Venue = Venue {
     emitters: V4_MANAGERS,
+    keys: Some(KeyKind::UniswapV4),
     ..Venue::anywhere("uniswap-v4", "Swap(bytes32,address,int128,int128,uint160,uint128,int24,uint24)", read)
 };
 

@@ -20,6 +20,15 @@ fn tokens() -> (Route, Leg) {
     (swap(sold, bought), leg(sold, bought))
 }
 
+#[test]
+fn two_sided() {
+    let (_, known) = tokens();
+    let unknown = Leg { venue: "unknown".to_owned(), ..known.clone() };
+    let transfers = [moved(SOLD, OTHER, POOL, 10), moved(BOUGHT, POOL, OTHER, 20)];
+    assert_eq!(charged(&Case::sent_by(OTHER, &transfers), &unknown), [(OTHER, "two-sided")]);
+    assert_eq!(charged(&Case::sent_by(OTHER, &transfers), &known), BY_SENDER);
+}
+
 /// The legs before the end of an operation are its account's; the other rules decide about those behind it.
 #[test]
 fn operation_account() {
