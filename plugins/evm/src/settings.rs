@@ -31,6 +31,13 @@ pub(crate) enum Verify {
     None,
 }
 
+impl Verify {
+    /// Whether receipts are proved.
+    pub(crate) fn is_proof(self) -> bool {
+        matches!(self, Self::Full | Self::Receipts)
+    }
+}
+
 /// The settings as written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -41,6 +48,8 @@ pub(crate) struct Settings {
     pub max_span: u64,
     /// The most calls in one HTTP request.
     pub batch: usize,
+    /// Whether receipts are asked in their consensus encoding where an endpoint has that.
+    pub raw_receipts: bool,
     stables: Stables,
     wrapped: Option<String>,
     twins: BTreeMap<String, String>,
@@ -65,6 +74,7 @@ impl Default for Settings {
             verify: Verify::Receipts,
             max_span: 16,
             batch: 100,
+            raw_receipts: true,
             stables,
             wrapped: None,
             twins: BTreeMap::new(),
@@ -239,7 +249,18 @@ mod tests {
         let named: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
         assert_eq!(
             named,
-            ["batch", "factories", "max-span", "platforms", "reference", "stables", "twins", "verify", "wrapped"]
+            [
+                "batch",
+                "factories",
+                "max-span",
+                "platforms",
+                "raw-receipts",
+                "reference",
+                "stables",
+                "twins",
+                "verify",
+                "wrapped"
+            ]
         );
     }
 }
