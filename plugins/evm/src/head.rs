@@ -9,28 +9,40 @@ use chain_plugin_sdk::{BlockId, Context, Failure, Host, Span, Tip};
 /// The fact under which the host keeps the chain's number and first block.
 const FIRST_BLOCK: &str = "first-block";
 
-/// Asks for the chain's number, its first, latest and finalized block, in one request. The first block is asked each
-/// time: its hash distinguishes networks that use the same number.
+/// The attribute by which the host says which network this endpoint named already.
+const ENDPOINT_NETWORK: &str = "endpoint-network";
+
+/// Asks for the latest and the finalized block, and, unless the host still knows what this endpoint answered, for the chain's
+/// number and its first block, in one request. The first block's hash distinguishes networks that use the same number.
 pub(crate) fn head(host: &mut impl Host, context: &Context) -> Result<Tip, Failure> {
     let settings = Settings::read(context)?;
-    let calls = [rpc::chain_id(), rpc::block("0x0"), rpc::block("latest"), rpc::block("finalized")];
+    let named = context.attributes.iter().find(|(name, _)| name == ENDPOINT_NETWORK).map(|(_, network)| network);
+    let mut calls = vec![rpc::block("latest"), rpc::block("finalized")];
+    if named.is_none() {
+        calls.extend([rpc::chain_id(), rpc::block("0x0")]);
+    }
     let answers = jsonrpc::send(host, &calls, settings.batch);
-    let span = Span { first: 0, last: 0 };
-    let id: &str = answers.parse(0).map_err(|error| error.failure(span))?;
-    let id = hex::quantity(id).ok_or_else(|| unreadable("the chain's number"))?;
-    let network = network(host, context, id, first_block(&answers, span)?);
+    let network = match named {
+        Some(named) => named.clone(),
+        None => {
+            let span = Span { first: 0, last: 0 };
+            let id: &str = answers.parse(2).map_err(|error| error.failure(span))?;
+            let id = hex::quantity(id).ok_or_else(|| unreadable("the chain's number"))?;
+            network(host, context, id, first_block(&answers, 3, span)?)
+        }
+    };
     let latest =
-        block(&answers, 2)?.ok_or_else(|| Failure::Elsewhere("the endpoint has no latest block".to_owned()))?;
+        block(&answers, 0)?.ok_or_else(|| Failure::Elsewhere("the endpoint has no latest block".to_owned()))?;
     // Not every node knows the tag; without it the host goes by depth.
-    let finalized = block(&answers, 3).ok().flatten();
+    let finalized = block(&answers, 1).ok().flatten();
     Ok(Tip { network, latest, finalized, attributes: vec![] })
 }
 
 /// The hash of the first block; none where the endpoint has no such block, as on chains that began later or became EVM
 /// chains, and at nodes from a snapshot.
-fn first_block(answers: &Answers, span: Span) -> Result<Option<String>, Failure> {
-    match answers.read(1, BlockName::read) {
-        Ok(_) => Ok(block(answers, 1)?.map(|first| first.hash)),
+fn first_block(answers: &Answers, at: usize, span: Span) -> Result<Option<String>, Failure> {
+    match answers.read(at, BlockName::read) {
+        Ok(_) => Ok(block(answers, at)?.map(|first| first.hash)),
         Err(error) if error.is_transient() || error.code.is_none() => Err(error.failure(span)),
         Err(_) => Ok(None),
     }

@@ -15,13 +15,7 @@ pub const PROVED_BY_RECEIPTS: &str = "receipts";
 /// belong to no root and must not be used.
 pub fn block(rule: Proof, header: &Header<'_>, receipts: &[Receipt<'_>]) -> Result<usize, String> {
     let height = hex::for_message(header.number);
-    let stated = hex::hash(header.hash).ok_or_else(|| format!("block {height} has no readable hash"))?;
-    let computed = header_hash(header).ok_or_else(|| format!("the header of block {height} cannot be read"))?;
-    if computed != stated {
-        return Err(format!("the header of block {height} does not hash to {stated}"));
-    }
-    let root =
-        hex::hash(header.receipts_root).ok_or_else(|| format!("block {height} has no readable receipts root"))?;
+    let root = check_header(header)?;
     let mut is_read = false;
     for encoding in ENCODINGS {
         // Most blocks have the root at once; the other encodings differ only where a receipt has what they change.
@@ -45,6 +39,17 @@ pub fn block(rule: Proof, header: &Header<'_>, receipts: &[Receipt<'_>]) -> Resu
         return Err(format!("a receipt of block {height} cannot be read"));
     }
     Err(format!("the receipts of block {height} do not have the root {root} that its header names"))
+}
+
+/// Proves a header by its hash, and with it all that stands in it; returns the receipts root that it names.
+pub(crate) fn check_header(header: &Header<'_>) -> Result<B256, String> {
+    let height = hex::for_message(header.number);
+    let stated = hex::hash(header.hash).ok_or_else(|| format!("block {height} has no readable hash"))?;
+    let computed = header_hash(header).ok_or_else(|| format!("the header of block {height} cannot be read"))?;
+    if computed != stated {
+        return Err(format!("the header of block {height} does not hash to {stated}"));
+    }
+    hex::hash(header.receipts_root).ok_or_else(|| format!("block {height} has no readable receipts root"))
 }
 
 /// How receipts are encoded where nodes differ in what they give; whichever has the header's root is right.
@@ -274,7 +279,7 @@ fn put_log(log: &Log<'_>, lengths: &Lengths, out: &mut Vec<u8>) -> Option<()> {
 }
 
 /// The bloom that the node left out, from the logs; logs that cannot be read fail where they are encoded.
-fn bloom(logs: &[Log<'_>]) -> Bloom {
+pub(crate) fn bloom(logs: &[Log<'_>]) -> Bloom {
     let mut bloom = Bloom::ZERO;
     let mut accrue = |bytes: &[u8]| bloom.accrue(BloomInput::Hash(keccak::hash(bytes)));
     for log in logs {

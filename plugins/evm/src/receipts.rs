@@ -11,6 +11,10 @@ use std::ops::Range;
 pub(crate) enum Given<'a> {
     /// These.
     Receipts(Vec<Receipt<'a>>),
+    /// These, which have the root that the header names.
+    Proved(Vec<Receipt<'a>>),
+    /// None were asked for: the header says that no trade is in them.
+    NotNeeded,
     /// None: `null`, or an error that says so.
     Missing,
     /// It does not serve the method, at all or for this block.
@@ -32,6 +36,7 @@ impl<'a> Given<'a> {
     fn is_to_ask_singly(&self, header: &Header<'_>, is_final: bool) -> bool {
         let sent = header.transactions.as_ref().map(Vec::len);
         match self {
+            Self::Proved(_) | Self::NotNeeded => false,
             // Near the head they are often only late.
             Self::Missing => is_final && sent.is_some(),
             Self::Receipts(receipts) => is_final && sent.is_some_and(|sent| receipts.len() < sent),
@@ -83,7 +88,8 @@ impl SingleReceipts {
     ) -> Result<Vec<Receipt<'a>>, Failure> {
         let mut receipts = match (given, &self.places[at]) {
             (_, Some(places)) => self.read(places, height, span)?,
-            (Given::Receipts(receipts), None) => receipts,
+            (Given::Receipts(receipts) | Given::Proved(receipts), None) => receipts,
+            (Given::NotNeeded, None) => vec![],
             // No transactions, no receipts: nothing else has to be said.
             (_, None) if header.transactions.as_ref().is_some_and(Vec::is_empty) => vec![],
             (Given::Missing, None) => {

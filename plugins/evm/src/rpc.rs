@@ -115,6 +115,8 @@ impl<'a> Header<'a> {
 #[expect(missing_docs, reason = "the node's own names")]
 pub struct SentTransaction<'a> {
     pub hash: Text<'a>,
+    pub from: Option<Text<'a>>,
+    pub to: Option<Text<'a>>,
     pub value: Option<Text<'a>>,
     pub input: Option<Text<'a>>,
     /// Its whole JSON, where the node gave more than the hash.
@@ -131,7 +133,13 @@ impl<'a> SentTransaction<'a> {
             let (mut sent, mut hash) = (Self::default(), None);
             if element.peek() == Some(b'{') {
                 let start = element.place();
-                fields!(element, { b"hash" => hash, b"value" => sent.value, b"input" => sent.input })?;
+                fields!(element, {
+                    b"hash" => hash,
+                    b"from" => sent.from,
+                    b"to" => sent.to,
+                    b"value" => sent.value,
+                    b"input" => sent.input,
+                })?;
                 sent.whole = Some(element.since(start));
             } else {
                 hash = Some(element.text()?);
@@ -300,6 +308,11 @@ pub struct Topics<'a> {
 }
 
 impl<'a> Topics<'a> {
+    /// The first `count` of these.
+    pub fn new(all: [Text<'a>; 4], count: usize) -> Self {
+        Self { all, count: count.min(4) }
+    }
+
     /// In order.
     pub fn as_slice(&self) -> &[Text<'a>] {
         &self.all[..self.count]
@@ -324,6 +337,11 @@ pub fn whole_block(height: u64) -> Call {
 /// All receipts of a block.
 pub fn receipts(height: u64) -> Call {
     Call::new("eth_getBlockReceipts", format!(r#"["{}"]"#, encode_height(height)))
+}
+
+/// All receipts of a block in their consensus encoding.
+pub fn raw_receipts(height: u64) -> Call {
+    Call::new("debug_getRawReceipts", format!(r#"["{}"]"#, encode_height(height)))
 }
 
 /// One receipt.

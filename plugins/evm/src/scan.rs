@@ -1,27 +1,25 @@
 //! One scan: fetches headers and receipts, proves them, finds legs, asks for unknown facts, and writes trades.
 
 use crate::asking::Pin;
+use crate::bloom::{self, ByHeader};
 use crate::chains::Proof;
 use crate::draft::{BlockDraft, BlockView};
 use crate::facts::{self, WantedFacts};
+use crate::fetch::{self, FetchPlan, FromRaw, SpanAnswers};
 use crate::legs;
 use crate::receipts::{self, Given, SingleReceipts};
+use crate::remembered::Remembered;
 use crate::rpc::{Header, Receipt};
 use crate::rules::Rules;
 use crate::settings::{Settings, Verify};
-use crate::topics::TopicTable;
 use crate::traces::{self, TraceMode};
 use crate::trades::TradeWriter;
 use crate::transactions::{self, ProvedTransactions};
-use crate::{events, hex, prove, reference, rpc};
+use crate::{events, hex, prove, reference};
 use alloy_primitives::B256;
-use chain_plugin_sdk::json::{Cursor, Malformed};
-use chain_plugin_sdk::jsonrpc::{self, Call, Kind};
+use chain_plugin_sdk::jsonrpc;
 use chain_plugin_sdk::{Block, BlockId, Context, Failure, Host, Scanned, Span};
 use std::collections::BTreeMap;
-
-/// The fact under which the host keeps the chain's number.
-const CHAIN_ID: &str = "chain-id";
 
 /// A block with its receipts, proved as far as the settings demand.
 struct FetchedBlock<'a> {
@@ -44,22 +42,44 @@ pub(crate) fn scan(host: &mut impl Host, context: &Context, span: Span) -> Resul
         return Err(Failure::SpanTooWide(settings.max_span));
     }
     let heights: Vec<u64> = (span.first..=span.last).collect();
-    let known = known_chain_id(host, context);
-    let mut calls: Vec<Call> = heights.iter().map(|height| rpc::whole_block(*height)).collect();
-    calls.extend(heights.iter().map(|height| rpc::receipts(*height)));
-    calls.extend(known.is_none().then(rpc::chain_id));
-    let unread = jsonrpc::send_unread(host, &calls, settings.batch);
-    let mut answers = SpanAnswers::new(heights.len());
+    let finalized: Option<u64> = attribute(context, "finalized").and_then(|height| height.parse().ok());
+    let are_final = finalized.is_some_and(|finalized| span.last <= finalized);
+    let mut remembered = Remembered::recall(host, context, &settings);
+    let plan = FetchPlan::new(&heights, &settings, &remembered, are_final);
     let table = events::table();
-    answers.outcomes = unread.read(|at, answer| answers.take_answer(at, answer, table));
-    let chain_id = match known {
+    let mut answers = SpanAnswers::new(heights.len());
+    let first = plan.first_round();
+    let first_unread = jsonrpc::send_unread(host, first.calls(), settings.batch);
+    answers.take(&first, &first_unread, table);
+    // Perhaps with all that was asked beside them, so that nothing below is reached.
+    if answers.refuses_raw() {
+        remembered.keep_raw_receipts(host, false);
+    }
+    let chain_id = match remembered.chain_id {
         Some(id) => id,
-        None => answers.chain_id(host, span)?,
+        None => {
+            let id = answers.chain_id(span)?;
+            remembered.keep_chain_id(host, id);
+            id
+        }
     };
     let rules = settings.rules(chain_id)?;
-    let finalized: Option<u64> = attribute(context, "finalized").and_then(|height| height.parse().ok());
     let headers = answers.headers(&heights, span, finalized)?;
-    let given: Vec<Given<'_>> = (0..headers.len()).map(|at| answers.given_receipts(at)).collect();
+    let (second, by_header) = plan.second_round(&headers);
+    let second_unread = jsonrpc::send_unread(host, second.calls(), settings.batch);
+    answers.take(&second, &second_unread, table);
+    if answers.refuses_raw() {
+        remembered.keep_raw_receipts(host, false);
+    }
+    let raw = answers.read_raw(&headers, rules.proof, plan.wants_blooms());
+    let third = plan.third_round(&raw);
+    let third_unread = jsonrpc::send_unread(host, third.calls(), settings.batch);
+    answers.take(&third, &third_unread, table);
+    let given: Vec<Given<'_>> = headers
+        .iter()
+        .enumerate()
+        .map(|(at, header)| answers.given_receipts(at, by_header[at], &raw[at], header))
+        .collect();
     let single_receipts = SingleReceipts::ask(host, &given, &headers, finalized, settings.batch);
     let mut blocks: Vec<FetchedBlock<'_>> = vec![];
     for (at, ((height, header), given)) in heights.iter().zip(headers).zip(given).enumerate() {
@@ -67,109 +87,79 @@ pub(crate) fn scan(host: &mut impl Host, context: &Context, span: Span) -> Resul
             break;
         }
         let receipts = single_receipts.complete(at, given, &header, *height, span);
-        match receipts.and_then(|receipts| check_block(*height, header, receipts, &settings, &rules)) {
+        let evidence = Evidence::new(by_header[at], &raw[at]);
+        match receipts.and_then(|receipts| check_block(*height, header, receipts, evidence, &settings, &rules)) {
             // The blocks below are proved and returned; the host asks again from here on, and then the endpoint is at fault.
             Err(Failure::Elsewhere(_) | Failure::Reorged | Failure::Retry(_)) if !blocks.is_empty() => break,
             checked => blocks.push(checked?),
         }
     }
     let through = span.first + blocks.len() as u64 - 1;
+    learn(host, &mut remembered, &plan, &blocks, &raw, &rules);
     let blocks = detect(host, finalized, &blocks, &rules, settings.batch, span)?;
     Ok(Scanned { blocks, through })
 }
 
-/// The chain's number from the context, else from what the host remembers.
-fn known_chain_id(host: &mut impl Host, context: &Context) -> Option<u64> {
-    let of_network = |network: &str| network.strip_prefix("eip155:")?.split('/').next()?.parse().ok();
-    if let Some(id) = attribute(context, "network").and_then(of_network) {
-        return Some(id);
+/// Keeps what proved blocks show of how the chain and the endpoint are best asked.
+fn learn(
+    host: &mut impl Host,
+    remembered: &mut Remembered,
+    plan: &FetchPlan<'_>,
+    blocks: &[FetchedBlock<'_>],
+    raw: &[FromRaw],
+    rules: &Rules,
+) {
+    // What did not have the root, while the JSON of the same block does.
+    if raw.iter().take(blocks.len()).any(|raw| matches!(raw, FromRaw::Refused)) {
+        remembered.keep_raw_receipts(host, false);
     }
-    let kept = host.recall(&[CHAIN_ID.to_owned()]).into_iter().next().flatten()?;
-    Some(u64::from_be_bytes(kept.try_into().ok()?))
+    if remembered.is_to_probe()
+        && let Some(block) = blocks.iter().find(|block| !block.receipts.is_empty())
+        && let Some(has_them) = fetch::probe_raw(host, block.height, &block.header, rules.proof)
+    {
+        remembered.keep_raw_receipts(host, has_them);
+    }
+    if plan.wants_blooms() {
+        let of_logs = |(block, raw): (&FetchedBlock<'_>, &FromRaw)| match raw {
+            FromRaw::Proved(spelled) => bloom::holds(&block.header, spelled.logs_bloom),
+            _ => bloom::holds(&block.header, Some(bloom::of_receipts(&block.receipts))),
+        };
+        if let Some(hold) = blocks.iter().zip(raw).find_map(of_logs) {
+            remembered.keep_blooms(host, hold);
+        }
+    }
+    if plan.are_final() {
+        let is_quiet = fetch::is_quiet(blocks.iter().map(|block| &block.header), remembered.blooms_hold == Some(true));
+        remembered.keep_quiet(host, is_quiet);
+    }
 }
 
 fn attribute<'a>(context: &'a Context, name: &str) -> Option<&'a str> {
     context.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-/// The endpoint's answers for a span: headers, then receipts, then the chain's number if that was asked.
-struct SpanAnswers<'a> {
-    headers: Vec<Option<Header<'a>>>,
-    receipts: Vec<Option<Vec<Receipt<'a>>>>,
-    chain_id: Option<u64>,
-    /// By call: whether its answer could be read.
-    outcomes: Vec<jsonrpc::ReadOutcome>,
+/// What the receipts of a block are proved by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Evidence {
+    /// Their root, from their JSON: still to be seen.
+    Json,
+    /// Their root, as they came.
+    Raw,
+    /// Their root, which is that of none.
+    NoReceipts,
+    /// The header's bloom, which rules out that a trade is among them: none were asked for.
+    Bloom,
 }
 
-impl<'a> SpanAnswers<'a> {
-    fn new(blocks: usize) -> Self {
-        let nothing = |_| (None, None);
-        let (headers, receipts) = (0..blocks).map(nothing).unzip();
-        Self { headers, receipts, chain_id: None, outcomes: vec![] }
-    }
-
-    /// Takes the answer to one call.
-    fn take_answer(&mut self, at: usize, answer: &mut Cursor<'a>, table: &'a TopicTable) -> Result<(), Malformed> {
-        let blocks = self.headers.len();
-        if at < blocks {
-            self.headers[at] = Header::read(answer)?;
-        } else if at < 2 * blocks {
-            self.receipts[at - blocks] = Receipt::read_all(answer, table)?;
-        } else {
-            self.chain_id = hex::quantity(answer.text()?);
+impl Evidence {
+    fn new(by_header: ByHeader, raw: &FromRaw) -> Self {
+        match (by_header, raw) {
+            (ByHeader::Empty, _) => Self::NoReceipts,
+            (ByHeader::NoTrade, _) => Self::Bloom,
+            (ByHeader::Unknown, FromRaw::Proved(_)) => Self::Raw,
+            (ByHeader::Unknown, _) => Self::Json,
         }
-        Ok(())
     }
-
-    fn chain_id(&self, host: &mut impl Host, span: Span) -> Result<u64, Failure> {
-        self.outcomes[2 * self.headers.len()].clone().map_err(|error| error.failure(span))?;
-        let unread = || Failure::Elsewhere("the chain's number cannot be read".to_owned());
-        let id = self.chain_id.ok_or_else(unread)?;
-        host.keep(vec![(CHAIN_ID.to_owned(), id.to_be_bytes().to_vec())]);
-        Ok(id)
-    }
-
-    /// The headers up to the first that the endpoint does not have. It is late by that block, or, where it must have it,
-    /// has a hole.
-    fn headers(&mut self, heights: &[u64], span: Span, finalized: Option<u64>) -> Result<Vec<Header<'a>>, Failure> {
-        let mut headers = Vec::with_capacity(heights.len());
-        for (at, height) in heights.iter().enumerate() {
-            let header = match &self.outcomes[at] {
-                Ok(()) => self.headers[at].take(),
-                Err(error) if error.kind == Kind::NotYet => None,
-                Err(error) => return Err(error.clone().failure(span)),
-            };
-            let Some(header) = header else {
-                let has_later = self.headers[at..].iter().any(Option::is_some);
-                if headers.is_empty() {
-                    return Err(missing_block(*height, finalized, has_later));
-                }
-                break;
-            };
-            if hex::quantity(header.number) != Some(*height) {
-                let given = hex::for_message(header.number);
-                return Err(Failure::Elsewhere(format!("asked for block {height}, the endpoint gave {given}")));
-            }
-            headers.push(header);
-        }
-        Ok(headers)
-    }
-
-    /// What the endpoint gave for a block's receipts.
-    fn given_receipts(&mut self, at: usize) -> Given<'a> {
-        Given::from_outcome(&self.outcomes[self.headers.len() + at], self.receipts[at].take())
-    }
-}
-
-/// A block that is not there is one to wait for, unless it is final or the endpoint has later ones.
-fn missing_block(height: u64, finalized: Option<u64>, has_later: bool) -> Failure {
-    if has_later {
-        return Failure::Elsewhere(format!("the endpoint has not block {height}, but later ones"));
-    }
-    if finalized.is_some_and(|finalized| height <= finalized) {
-        return Failure::Elsewhere(format!("the endpoint has not block {height}, which is final"));
-    }
-    Failure::NotYet(height)
 }
 
 /// Proves a block as far as the settings demand.
@@ -177,6 +167,7 @@ fn check_block<'a>(
     height: u64,
     header: Header<'a>,
     mut receipts: Vec<Receipt<'a>>,
+    evidence: Evidence,
     settings: &Settings,
     rules: &Rules,
 ) -> Result<FetchedBlock<'a>, Failure> {
@@ -186,7 +177,9 @@ fn check_block<'a>(
     let hash = hex::hash(header.hash)
         .map(hex::encode)
         .ok_or_else(|| Failure::Elsewhere(format!("block {height} has no readable hash")))?;
-    receipts::check_count(height, &header, &receipts, rules.proof)?;
+    if evidence != Evidence::Bloom {
+        receipts::check_count(height, &header, &receipts, rules.proof)?;
+    }
     if receipts.iter().any(|receipt| receipt.status.is_some_and(|status| hex::quantity(status).is_none())) {
         return Err(Failure::Elsewhere(format!("a receipt of block {height} has a status that is no number")));
     }
@@ -198,12 +191,17 @@ fn check_block<'a>(
             return Err(Failure::BadSettings(why.to_owned()));
         }
         Verify::Full | Verify::Receipts => {
-            let covered = prove::block(rules.proof, &header, &receipts).map_err(Failure::Elsewhere)?;
-            receipts.truncate(covered);
+            if evidence == Evidence::Json {
+                let covered = prove::block(rules.proof, &header, &receipts).map_err(Failure::Elsewhere)?;
+                receipts.truncate(covered);
+            } else {
+                // Its root, or its bloom, is what the receipts were held to.
+                prove::check_header(&header).map_err(Failure::Elsewhere)?;
+            }
             if settings.verify == Verify::Full {
                 transactions = Some(transactions::prove(rules.proof, &header).map_err(Failure::Elsewhere)?);
             }
-            prove::PROVED_BY_RECEIPTS
+            if evidence == Evidence::Bloom { bloom::PROVED_BY_BLOOM } else { prove::PROVED_BY_RECEIPTS }
         }
         Verify::Hint => {
             if has_logs_by_bloom(&header) && receipts.iter().all(|receipt| receipt.logs.is_empty()) {

@@ -32,6 +32,13 @@ pub(crate) enum Verify {
     None,
 }
 
+impl Verify {
+    /// Whether receipts are proved.
+    pub(crate) fn is_proof(self) -> bool {
+        matches!(self, Self::Full | Self::Receipts)
+    }
+}
+
 /// The settings as written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -42,12 +49,15 @@ pub(crate) struct Settings {
     pub max_span: u64,
     /// The most calls in one HTTP request.
     pub batch: usize,
+    /// Whether receipts are asked in their consensus encoding where an endpoint has that.
+    pub raw_receipts: bool,
     stables: Stables,
     wrapped: Option<String>,
     twins: BTreeMap<String, String>,
     factories: BTreeMap<String, String>,
     vaults: BTreeMap<String, String>,
-    two_sided: bool,
+    /// Whether an exchange with a contract that is no known venue is a trade.
+    pub two_sided: bool,
     traces: TraceMode,
     platforms: BTreeMap<String, PlatformSettings>,
     reference: Vec<ReferenceSettings>,
@@ -69,6 +79,7 @@ impl Default for Settings {
             verify: Verify::Receipts,
             max_span: 16,
             batch: 100,
+            raw_receipts: true,
             stables,
             wrapped: None,
             twins: BTreeMap::new(),
@@ -269,6 +280,7 @@ mod tests {
                 "factories",
                 "max-span",
                 "platforms",
+                "raw-receipts",
                 "reference",
                 "stables",
                 "traces",

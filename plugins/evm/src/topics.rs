@@ -56,6 +56,42 @@ pub struct KnownEvent {
     pub role: Option<Role>,
 }
 
+impl KnownEvent {
+    /// Whether a trade may begin with it: a swap, an order, or what a router reports. Of a transaction without any such event
+    /// nothing is written, unless it called a listed router.
+    pub fn begins_a_trade(&self) -> bool {
+        self.venue.is_some()
+            || match self.role {
+                Some(Role::CowTrade | Role::UniswapXFill | Role::Report(_) | Role::OrderFilled { .. }) => true,
+                Some(
+                    Role::Transfer
+                    | Role::AmountTransfer
+                    | Role::Wrap
+                    | Role::Unwrap
+                    | Role::AccountExecution
+                    | Role::Deposit
+                    | Role::Withdrawal
+                    | Role::NativeTransfer
+                    | Role::MetaTransaction
+                    | Role::UserOperation
+                    | Role::Reserves
+                    | Role::PriceRoot,
+                )
+                | None => false,
+            }
+    }
+
+    /// Whether it tells a token's movement.
+    pub fn moves_a_token(&self) -> bool {
+        matches!(self.role, Some(Role::Transfer | Role::AmountTransfer))
+    }
+
+    /// Whether it tells a pool's price beside a swap.
+    pub fn tells_a_price(&self) -> bool {
+        matches!(self.role, Some(Role::Reserves | Role::PriceRoot))
+    }
+}
+
 /// The known events, in the order of their topics' first digits.
 #[derive(Debug)]
 pub struct TopicTable {
@@ -95,6 +131,19 @@ impl TopicTable {
         let event = &self.events[self.prefixes.binary_search(&prefix(topic)?).ok()?];
         hex::same(topic, event.topic.as_bytes()).then_some(event)
     }
+
+    /// The same by the topic's 32 bytes.
+    pub fn find_hash(&self, topic: &[u8]) -> Option<&KnownEvent> {
+        let (first, _): (&[u8; 4], _) = topic.split_first_chunk()?;
+        let at = self.prefixes.binary_search(&prefix_of(*first)).ok()?;
+        let event = &self.events[at];
+        hex::hash(&event.topic).is_some_and(|hash| hash.as_slice() == topic).then_some(event)
+    }
+
+    /// All of them.
+    pub fn events(&self) -> &[KnownEvent] {
+        &self.events
+    }
 }
 
 /// The first eight digits behind `0x`, letters in lower case.
@@ -102,6 +151,17 @@ impl TopicTable {
 fn prefix(topic: &[u8]) -> Option<u64> {
     let digits: &[u8; 8] = topic.get(2..)?.first_chunk()?;
     Some(u64::from_le_bytes(*digits) | 0x2020_2020_2020_2020)
+}
+
+/// The same of a topic's first bytes.
+#[inline]
+fn prefix_of(first: [u8; 4]) -> u64 {
+    let half = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
+    let mut digits = [0; 8];
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(first) {
+        *pair = [half(byte >> 4), half(byte & 0xf)];
+    }
+    u64::from_le_bytes(digits)
 }
 
 #[cfg(test)]
@@ -133,6 +193,10 @@ mod tests {
             for topic in [&event.topic, &upper] {
                 assert!(std::ptr::eq(table.find(topic.as_bytes()).unwrap(), event), "{topic}");
             }
+            let mut hash = crate::hex::hash(&event.topic).unwrap();
+            assert!(std::ptr::eq(table.find_hash(hash.as_slice()).unwrap(), event), "{}", event.topic);
+            hash[31] ^= 1;
+            assert!(table.find_hash(hash.as_slice()).is_none(), "{hash}");
             let other = format!("{}{}", &event.topic[..65], if event.topic.ends_with('0') { '1' } else { '0' });
             assert!(table.find(other.as_bytes()).is_none(), "{other}");
         }

@@ -9,7 +9,7 @@ use alloy_rlp::{EMPTY_STRING_CODE, Encodable};
 use std::ops::Range;
 
 /// The root of no items.
-const EMPTY: B256 = b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
+pub(crate) const EMPTY: B256 = b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");
 
 /// The key of an item, in half bytes, and the item's index.
 struct Key {

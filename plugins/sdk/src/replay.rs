@@ -11,7 +11,7 @@ type RequestKey = (String, Option<Value>);
 /// A cassette. Equal requests get their recorded responses in order, and the last one from then on.
 #[derive(Debug, Default)]
 pub struct Replay {
-    context: Option<(String, u64, Option<u64>)>,
+    context: Option<(String, u64, Vec<(String, String)>)>,
     span: (u64, u64),
     answers: HashMap<RequestKey, Vec<Result<Response, UpstreamError>>>,
     facts: HashMap<String, Vec<Option<Vec<u8>>>>,
@@ -23,8 +23,10 @@ impl Replay {
         let cassette: Value = serde_json::from_str(json).map_err(|e| e.to_string())?;
         let number =
             |name: &str| cassette[name].as_u64().ok_or_else(|| format!("the cassette lacks the number `{name}`"));
+        let attribute = |name: &str| cassette[name].as_u64().map(|number| (name.to_owned(), number.to_string()));
+        let attributes = ["finalized", "endpoint"].into_iter().filter_map(attribute).collect();
         let mut replay = Self {
-            context: Some((cassette["settings"].to_string(), number("nowMs")?, cassette["finalized"].as_u64())),
+            context: Some((cassette["settings"].to_string(), number("nowMs")?, attributes)),
             span: (number("first")?, number("last")?),
             ..Self::default()
         };
@@ -44,9 +46,8 @@ impl Replay {
 
     /// The recorded context.
     pub fn context(&self) -> Context {
-        let (settings, now_ms, finalized) = self.context.clone().unwrap_or_default();
-        let attributes = finalized.map(|height| ("finalized".to_owned(), height.to_string()));
-        Context { settings, now_ms, attributes: attributes.into_iter().collect() }
+        let (settings, now_ms, attributes) = self.context.clone().unwrap_or_default();
+        Context { settings, now_ms, attributes }
     }
 
     /// The recorded span.
@@ -129,7 +130,7 @@ mod tests {
     #[test]
     fn a_cassette_answers_in_order() {
         let mut replay = Replay::parse(
-            r#"{"settings": {"a": 1}, "nowMs": 5, "finalized": 4, "first": 1, "last": 2,
+            r#"{"settings": {"a": 1}, "nowMs": 5, "finalized": 4, "endpoint": 7, "first": 1, "last": 2,
                 "exchanges": [
                     {"path": "/x", "answer": {"body": {"text": "one"}}},
                     {"path": "/x", "answer": {"error": "too-large", "why": "9"}},
@@ -151,7 +152,9 @@ mod tests {
             assert!(matches!(replay.send(vec![ask("/x", None)])[0], Err(UpstreamError::TooLarge(9))));
         }
         assert_eq!(replay.recall(&["k".into(), "none".into(), "new".into()]), [Some(b"v".to_vec()), None, None]);
-        assert_eq!(replay.context().attributes, [("finalized".to_owned(), "4".to_owned())]);
+        let attributes =
+            [("finalized", "4"), ("endpoint", "7")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(replay.context().attributes, attributes);
         assert_eq!((replay.span().first, replay.span().last), (1, 2));
     }
 }

@@ -6,8 +6,10 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod raw;
 mod truth;
 
+pub use raw::raw_receipts;
 pub use truth::{TRUTH_FILE, Truth};
 
 use std::io::{Error, Read, Result};

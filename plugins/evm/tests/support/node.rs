@@ -40,6 +40,10 @@ pub(crate) struct RecordedNode {
     pub lacks_hashes: bool,
     /// Whether it gives hashes of transactions whatever it is asked.
     pub lacks_transactions: bool,
+    /// What it does to receipts in their consensus encoding before it gives them.
+    pub bend_raw: Option<fn(&mut Vec<String>)>,
+    /// Whether it refuses a whole batch, by its HTTP status, for a method that it lacks.
+    pub refuses_batches: bool,
     /// Below this height it has no state.
     pub oldest_state: u64,
     /// Every HTTP request, by the methods in it.
@@ -106,6 +110,11 @@ impl RecordedNode {
         receipts.flat_map(|receipt| receipt["logs"].as_array().unwrap().clone()).collect()
     }
 
+    /// How often a method was asked.
+    pub(crate) fn asked(&self, method: &str) -> usize {
+        self.requests.iter().flatten().filter(|asked| *asked == method).count()
+    }
+
     fn answer(&self, call: &Value) -> Result<Value, (i64, String)> {
         let method = call["method"].as_str().unwrap();
         let params = &call["params"];
@@ -117,6 +126,12 @@ impl RecordedNode {
             "eth_getBlockByNumber" => Ok(self.block(params[0].as_str().unwrap(), params[1] == true)),
             "eth_getBlockReceipts" => {
                 Ok(self.at(params[0].as_str().unwrap()).map_or(Value::Null, |block| block["receipts"].clone()))
+            }
+            "debug_getRawReceipts" => {
+                let Some(block) = self.at(params[0].as_str().unwrap()) else { return Ok(Value::Null) };
+                let mut raw = recordings::raw_receipts(block["receipts"].as_array().unwrap()).unwrap();
+                self.bend_raw.into_iter().for_each(|bend| bend(&mut raw));
+                Ok(json!(raw))
             }
             "eth_getTransactionReceipt" => {
                 let receipts = self.blocks.values().flat_map(|block| block["receipts"].as_array().unwrap());
@@ -218,7 +233,14 @@ impl Host for RecordedNode {
             let body: Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
             let calls = body.as_array().cloned().unwrap_or_else(|| vec![body.clone()]);
             assert_eq!(request.weight as usize, calls.len());
-            self.requests.push(calls.iter().map(|call| call["method"].as_str().unwrap().to_owned()).collect());
+            let methods: Vec<String> = calls.iter().map(|call| call["method"].as_str().unwrap().to_owned()).collect();
+            let is_refused = self.refuses_batches && methods.iter().any(|method| self.lacks.contains(&method.as_str()));
+            self.requests.push(methods);
+            if is_refused {
+                let body = b"this method is not part of your plan".to_vec();
+                responses.push(Ok(Response { status: 403, headers: vec![], body }));
+                continue;
+            }
             let answers: Vec<Value> = calls
                 .iter()
                 .map(|call| match self.answer(call) {
@@ -264,6 +286,13 @@ pub(crate) fn pools_of(receipt: &Value) -> BTreeMap<String, PoolFacts> {
         Some(PoolFacts { tokens: [Some(first.clone()), Some(second.clone())] })
     };
     moved.into_iter().filter_map(|(pool, tokens)| Some((pool, facts(tokens)?))).collect()
+}
+
+/// A context in which the host says what is final, and which endpoint answers.
+pub(crate) fn context_in_history(settings: &str, finalized: u64, endpoint: u64) -> Context {
+    let attributes = [("finalized", finalized), ("endpoint", endpoint)];
+    let attributes = attributes.map(|(name, number)| (name.to_owned(), number.to_string())).to_vec();
+    Context { attributes, ..context(settings) }
 }
 
 /// A context with settings and nothing final.
