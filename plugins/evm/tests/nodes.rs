@@ -384,7 +384,7 @@ fn a_v4_key_that_nobody_tells_is_no_missing_pool() {
     {
         let mut bent = BentNode::new(|call| range_of_logs(call).map(|_| error(code, words)));
         let refused = bent.scan("{}", height, height);
-        assert!(is_elsewhere(&refused, "the key of the V4 pool"), "{refused:?}");
+        assert!(is_elsewhere(&refused, "the key of the pool"), "{refused:?}");
         assert!(bent.asked("eth_getLogs") < 1_000, "the search is bounded");
     }
     // No such event in all logs: that is an answer, and the swaps are of no pool.
