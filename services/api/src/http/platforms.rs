@@ -6,7 +6,7 @@ use super::params::{Params, platform_in_path};
 use super::problem::Problem;
 use crate::views::{PlatformAssetPage, PlatformDayPage, PlatformDayView, PlatformPage, PlatformView, UserPlatforms};
 use crate::{App, names, token};
-use api_domain::{AssetPage, PlatformDayRow, TradeFilter};
+use api_domain::{AssetPage, HOUR_MS, PlatformDayRow, TradeFilter};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -15,8 +15,6 @@ use environment::now_ms;
 use std::sync::Arc;
 
 type InPath = Result<Path<String>, PathRejection>;
-
-const DAY_MS: u64 = 86_400_000;
 
 /// Lists the platforms that trades belong to, with their figures over all time and chains, by name.
 #[utoipa::path(
@@ -125,12 +123,17 @@ pub(crate) async fn assets(
     let params = Params::read(&uri, &["at", "chain", "cursor", "limit"])?;
     let platform = platform_in_path(path)?;
     let chain = known_chain(&app, &params)?;
-    let day = params.time("at")?.unwrap_or_else(now_ms) / DAY_MS;
+    let day = params.time("at")?.unwrap_or_else(now_ms) / (24 * HOUR_MS);
     let AssetPage { after, limit } = params.asset_page()?;
     let one_more = AssetPage { after, limit: limit + 1 };
     let rows = app.store.platform_assets(&platform, day, chain.as_deref(), &one_more).await?;
     let (rows, next) = cut_page(rows, limit, |row| token::asset_cursor(&row.chain, &row.asset));
-    Ok(Json(PlatformAssetPage { platform, at: day * DAY_MS, items: rows.into_iter().map(Into::into).collect(), next }))
+    Ok(Json(PlatformAssetPage {
+        platform,
+        at: day * 24 * HOUR_MS,
+        items: rows.into_iter().map(Into::into).collect(),
+        next,
+    }))
 }
 
 /// What one user used platforms for, by platform and chain.

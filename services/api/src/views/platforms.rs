@@ -1,10 +1,8 @@
 //! The JSON shapes of platforms: what they are used for and what they earn.
 
-use api_domain::{PlatformDayRow, PlatformFigures, PlatformRow, UserPlatformRow};
+use api_domain::{HOUR_MS, PlatformDayRow, PlatformFigures, PlatformRow, UserPlatformRow};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-const DAY_MS: u64 = 86_400_000;
 
 /// What a platform was used for. Amounts in US dollars are decimal texts with at most 18 fractional digits.
 #[derive(Serialize, ToSchema)]
@@ -137,7 +135,7 @@ impl From<PlatformRow> for PlatformView {
 
 impl From<PlatformDayRow> for PlatformDayView {
     fn from(row: PlatformDayRow) -> Self {
-        Self { at: row.day * DAY_MS, chain: row.chain, users: row.figures.users, used: row.figures.into() }
+        Self { at: row.day * 24 * HOUR_MS, chain: row.chain, users: row.figures.users, used: row.figures.into() }
     }
 }
 

@@ -9,8 +9,6 @@ use migrations::{Session as PgConnection, Sessions};
 use sqlx::Row;
 use std::collections::{BTreeMap, BTreeSet};
 
-type Done = Result<(), sqlx::Error>;
-
 /// Platform, chain and day.
 type Day = (String, String, i64);
 
@@ -72,7 +70,7 @@ pub(super) async fn replace(
     connection: &mut PgConnection,
     hours: &[ChangedHour],
     figures: &[BTreeMap<PlatformKey, PlatformFigures>],
-) -> Done {
+) -> Result<(), sqlx::Error> {
     let gone = bind_hours(DELETE_HOURS, hours).fetch_all(&mut *connection).await?;
     let rows: Vec<PlatformHour<'_>> = platform_hours(hours, figures).collect();
     if gone.is_empty() && rows.is_empty() {
@@ -133,7 +131,7 @@ fn bind_days<'q>(
         .bind(column(days, |(.., day)| *day))
 }
 
-async fn insert_hours(connection: &mut PgConnection, rows: &[PlatformHour<'_>]) -> Done {
+async fn insert_hours(connection: &mut PgConnection, rows: &[PlatformHour<'_>]) -> Result<(), sqlx::Error> {
     sqlx::query(INSERT_HOURS)
         .bind(column(rows, |row| text_of(&row.hour.user.trader)))
         .bind(column(rows, |row| text_of(&row.hour.user.chain)))

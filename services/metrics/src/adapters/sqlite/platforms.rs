@@ -8,14 +8,12 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 use std::collections::{BTreeMap, BTreeSet};
 
-type Done = Result<(), sqlx::Error>;
-
 /// Replaces the figures of an hour, says who has traded through which platform, and notes the day.
 pub(super) async fn replace_hour(
     connection: &mut SqliteConnection,
     hour: &ChangedHour,
     figures: &BTreeMap<PlatformKey, PlatformFigures>,
-) -> Done {
+) -> Result<(), sqlx::Error> {
     let delete = "DELETE FROM platform_hours WHERE trader = ? AND chain = ? AND hour = ? RETURNING platform";
     let gone = bind_hour(delete, hour).fetch_all(&mut *connection).await?;
     let mut platforms: BTreeSet<String> = gone.iter().map(|row| row.get(0)).collect();
@@ -42,7 +40,7 @@ pub(super) async fn replace_hour(
 }
 
 /// Sums up the days that were noted, and the platforms that they are of.
-pub(super) async fn sum_up(pool: &SqlitePool) -> Done {
+pub(super) async fn sum_up(pool: &SqlitePool) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     let days = "DELETE FROM platform_changes RETURNING platform, chain, day";
     let days: Vec<(String, String, i64)> = sqlx::query_as(days).fetch_all(&mut *transaction).await?;
@@ -61,7 +59,12 @@ async fn has_traded(connection: &mut SqliteConnection, platform: &str, trader: &
     sqlx::query_scalar(query).bind(trader).bind(platform).fetch_one(connection).await
 }
 
-async fn sum_up_day(connection: &mut SqliteConnection, platform: &str, chain: &str, day: i64) -> Done {
+async fn sum_up_day(
+    connection: &mut SqliteConnection,
+    platform: &str,
+    chain: &str,
+    day: i64,
+) -> Result<(), sqlx::Error> {
     let delete = sqlx::query("DELETE FROM platform_days WHERE platform = ? AND day = ? AND chain = ?");
     delete.bind(platform).bind(day).bind(chain).execute(&mut *connection).await?;
     let hours = "SELECT swaps, unvalued, volume_usd, fees_usd, asset, trader FROM platform_hours
@@ -83,7 +86,7 @@ async fn sum_up_day(connection: &mut SqliteConnection, platform: &str, chain: &s
 }
 
 /// One without days has no row.
-async fn sum_up_platform(connection: &mut SqliteConnection, platform: &str) -> Done {
+async fn sum_up_platform(connection: &mut SqliteConnection, platform: &str) -> Result<(), sqlx::Error> {
     let delete = sqlx::query("DELETE FROM platforms WHERE platform = ?").bind(platform);
     delete.execute(&mut *connection).await?;
     let days = "SELECT swaps, unvalued, volume_usd, fees_usd FROM platform_days WHERE platform = ? AND asset = ''";
