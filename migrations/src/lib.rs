@@ -36,6 +36,8 @@ const METRICS_POSTGRES: &[MigrationFile] = files![
     "metrics/postgres/0012_count_implausible_trades",
     "metrics/postgres/0013_tell_volume_that_stays",
     "metrics/postgres/0014_manage_partitions_for_others",
+    "metrics/postgres/0015_find_by_transaction",
+    "metrics/postgres/0016_sum_up_platforms",
 ];
 
 const METRICS_SQLITE: &[MigrationFile] = files![
@@ -51,6 +53,8 @@ const METRICS_SQLITE: &[MigrationFile] = files![
     "metrics/sqlite/0010_hand_basis_on",
     "metrics/sqlite/0011_count_implausible_trades",
     "metrics/sqlite/0012_tell_volume_that_stays",
+    "metrics/sqlite/0013_find_by_transaction",
+    "metrics/sqlite/0014_sum_up_platforms",
 ];
 
 const PORTFOLIO_POSTGRES: &[MigrationFile] = files![

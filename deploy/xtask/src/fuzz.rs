@@ -28,6 +28,9 @@ users = 12
 reorg-every = 8
 reorg-depth = 3
 finality = 16
+[settings.platforms.shop]
+routers = [\"mock:shop\"]
+codes = [\"tape\"]
 ";
 
 /// Sends `examples` requests for each operation; an answer that the document does not allow is an error.

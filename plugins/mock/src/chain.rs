@@ -3,10 +3,11 @@
 //! [`MockChain::swaps`] is the one source of trades, for the plugin and for the mock node alike.
 
 use crate::node::{MockBlock, Swap};
+use crate::platforms;
 use crate::random::Random;
 use crate::settings::Settings;
 use chain_plugin_sdk::amount::{uint256, usd};
-use chain_plugin_sdk::{AssetAmount, Block, BlockId, Leg, Side, Trade, Trader, Transaction, Valuation};
+use chain_plugin_sdk::{AssetAmount, Block, BlockId, Fee, Leg, Side, Trade, Trader, Transaction, Valuation};
 use ruint::aliases::U256;
 
 /// Symbol, name and base price in cents of each asset that is traded against the dollar.
@@ -16,6 +17,8 @@ const ASSETS: [(&str, &str, u64); 4] =
 const DOLLAR_ASSET: &str = "mock:usd";
 /// One cent in units of 10^-18 dollars.
 const CENT_UNITS: u128 = 10_000_000_000_000_000;
+/// A millionth of a dollar likewise.
+const MILLIONTH_UNITS: u128 = CENT_UNITS / 10_000;
 
 /// The chain as it shows at one time.
 pub struct MockChain {
@@ -61,7 +64,7 @@ impl MockChain {
             height,
             hash: MockBlock::hash_of(self.settings.seed, height, branch, &swaps),
             timestamp_ms: self.settings.timestamp_ms(height),
-            trades: (0..).zip(&swaps).map(|(index, swap)| contract_trade(index, swap)).collect(),
+            trades: (0..).zip(&swaps).map(|(index, swap)| contract_trade(&self.settings, index, swap)).collect(),
             attributes: vec![("proof".to_owned(), "synthetic".to_owned())],
         }
     }
@@ -73,39 +76,64 @@ impl MockChain {
 }
 
 /// A trade of the mock chain in the form of the contract.
-pub(crate) fn contract_trade(index: u32, swap: &Swap) -> Trade {
+pub(crate) fn contract_trade(settings: &Settings, index: u32, swap: &Swap) -> Trade {
     let (symbol, name, _) = ASSETS[swap.asset % ASSETS.len()];
     let (dollars, token) = (dollar_side(swap.cents), token_side(symbol, name, swap.units));
     let (sold, bought) = if swap.buys { (dollars, token) } else { (token, dollars) };
+    let used = platforms::used(&settings.platforms, &swap.hash);
+    // In millionths of a dollar, the smallest unit of the dollar token: hundredths of a percent of cents.
+    let fee = used.map_or(0, |used| swap.cents * used.fee_bps);
+    let mut leg = Leg {
+        venue: "mock-pool".to_owned(),
+        pool: format!("mock:pool:{name}"),
+        sold: amount(&sold),
+        bought: amount(&bought),
+        ordinal: 0,
+        attributes: vec![],
+    };
+    // The platform takes its fee before the pool is paid, or from what the pool pays.
+    if swap.buys {
+        leg.sold.raw = uint256(dollar_units(swap.cents) - U256::from(fee));
+    } else {
+        leg.bought.raw = uint256(dollar_units(swap.cents) + U256::from(fee));
+    }
     let user = swap.trader.clone();
+    let router = used.and_then(|used| used.router).unwrap_or("mock:router");
     Trade {
         kind: "swap".to_owned(),
         transaction: Transaction {
             hash: swap.hash.clone(),
             index,
             sender: user.clone(),
-            receiver: Some("mock:router".to_owned()),
+            receiver: Some(router.to_owned()),
         },
         ordinal: 0,
         trader: Trader { address: user, evidence: "tx-sender".to_owned() },
-        legs: vec![Leg {
-            venue: "mock-pool".to_owned(),
-            pool: format!("mock:pool:{name}"),
-            sold: amount(&sold),
-            bought: amount(&bought),
-            ordinal: 0,
-            attributes: vec![],
-        }],
+        legs: vec![leg],
         sold,
         bought,
-        fees: vec![],
-        platform: None,
+        fees: used.filter(|_| fee > 0).map(|used| platform_fee(used.fee_recipient, fee)).into_iter().collect(),
+        platform: used.map(|used| used.name.to_owned()),
         valuation: Some(Valuation {
             notional: usd(u128::from(swap.cents) * CENT_UNITS),
-            fee: None,
+            fee: (fee > 0).then(|| usd(u128::from(fee) * MILLIONTH_UNITS)),
             source: "stable-leg".to_owned(),
         }),
-        attributes: vec![],
+        attributes: used
+            .and_then(|used| used.code)
+            .map(|code| ("code".to_owned(), code.to_owned()))
+            .into_iter()
+            .collect(),
+    }
+}
+
+fn platform_fee(recipient: &str, millionths: u64) -> Fee {
+    Fee {
+        kind: "platform".to_owned(),
+        asset: DOLLAR_ASSET.to_owned(),
+        raw: uint256(U256::from(millionths)),
+        recipient: Some(recipient.to_owned()),
+        included: true,
     }
 }
 
@@ -128,10 +156,15 @@ fn price_at(base: u64, height: u64, random: &mut Random) -> u64 {
     (base * 3 / 4 + swing + random.below(base / 50 + 1)).max(1)
 }
 
+/// Cents in the smallest unit of the dollar token.
+fn dollar_units(cents: u64) -> U256 {
+    U256::from(cents) * U256::from(10_000)
+}
+
 fn dollar_side(cents: u64) -> Side {
     Side {
         asset: DOLLAR_ASSET.to_owned(),
-        raw: uint256(U256::from(cents) * U256::from(10_000)),
+        raw: uint256(dollar_units(cents)),
         decimals: Some(6),
         symbol: Some("mUSD".to_owned()),
         quote: true,
@@ -155,6 +188,7 @@ fn amount(side: &Side) -> AssetAmount {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chain_plugin_sdk::amount::from_usd;
 
     fn chain(now_ms: u64) -> MockChain {
         let json = r#"{"epoch-ms": 0, "block-ms": 10, "reorg-every": 7, "reorg-depth": 3, "trades-per-block": 2}"#;
@@ -178,6 +212,41 @@ mod tests {
         assert_ne!(before.id(5), during.id(5));
         assert_eq!(before.id(5), after.id(5), "the first branch shows again");
         assert_ne!(during.block(7).trades, after.block(7).trades, "with trades of its own");
+    }
+
+    #[test]
+    fn platforms_charge_some_of_the_trades_and_change_no_other() {
+        let shop =
+            r#", "platforms": {"shop": {"routers": ["mock:shop"], "codes": ["tape"], "fee-bps": 25, "one-in": 2}}}"#;
+        let json = r#"{"epoch-ms": 0, "block-ms": 10, "trades-per-block": 8"#;
+        let of = |rest: &str| MockChain::at(Settings::read(&format!("{json}{rest}")).unwrap(), 1_000);
+        let (plain, with_shop) = (of("}"), of(shop));
+        let (mut routed, mut coded, mut others) = (0, 0, 0);
+        for height in 1..=100 {
+            let (before, after) = (plain.block(height), with_shop.block(height));
+            assert_eq!((before.hash, before.trades.len()), (after.hash, after.trades.len()));
+            for (before, after) in before.trades.into_iter().zip(after.trades) {
+                let Some(platform) = &after.platform else {
+                    assert_eq!(before, after);
+                    others += 1;
+                    continue;
+                };
+                assert_eq!((platform.as_str(), &before.sold, &before.bought), ("shop", &after.sold, &after.bought));
+                let [fee] = &after.fees[..] else { panic!("not one fee: {after:?}") };
+                let in_dollars = after.valuation.as_ref().unwrap();
+                let [notional, charged] = [in_dollars.notional, in_dollars.fee.unwrap()].map(from_usd);
+                assert_eq!((charged * 10_000, &*fee.asset, fee.included), (notional * 25, DOLLAR_ASSET, true));
+                match after.transaction.receiver.as_deref() {
+                    Some("mock:shop") => routed += 1,
+                    _ => {
+                        assert_eq!(after.attributes, [("code".to_owned(), "tape".to_owned())]);
+                        coded += 1;
+                    }
+                }
+            }
+        }
+        assert!([routed, coded].iter().all(|count| (150..250).contains(count)), "{routed} {coded}");
+        assert_eq!(routed + coded + others, 800);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::chain::contract_trade;
 use crate::node::{Blocks, Head, Id, MockBlock};
 use crate::settings::Settings;
-use chain_plugin_sdk::{Block, BlockId, Failure, Host, Request, Response, Scanned, Span, Tip, Trade, UpstreamError};
+use chain_plugin_sdk::{Block, BlockId, Failure, Host, Request, Response, Scanned, Span, Tip, UpstreamError};
 use serde::Deserialize;
 
 /// The newest blocks of the node.
@@ -27,7 +27,7 @@ pub(crate) fn scan(host: &mut impl Host, settings: &Settings, span: Span) -> Res
         if blocks.last().is_some_and(|before| block.parent.as_ref().map(|parent| &parent.hash) != Some(&before.hash)) {
             return Err(Failure::Reorged);
         }
-        blocks.push(contract_block(block));
+        blocks.push(contract_block(settings, block));
     }
     match blocks.last() {
         Some(last) => Ok(Scanned { through: last.height, blocks }),
@@ -35,8 +35,8 @@ pub(crate) fn scan(host: &mut impl Host, settings: &Settings, span: Span) -> Res
     }
 }
 
-fn contract_block(block: MockBlock) -> Block {
-    let trades: Vec<Trade> = (0..).zip(&block.trades).map(|(index, swap)| contract_trade(index, swap)).collect();
+fn contract_block(settings: &Settings, block: MockBlock) -> Block {
+    let trades = (0..).zip(&block.trades).map(|(index, swap)| contract_trade(settings, index, swap)).collect();
     Block {
         height: block.id.height,
         hash: block.id.hash,

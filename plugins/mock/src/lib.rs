@@ -8,10 +8,12 @@
 mod chain;
 mod from_node;
 pub mod node;
+mod platforms;
 mod random;
 mod settings;
 
 pub use chain::MockChain;
+pub use platforms::Platform;
 pub use random::Random;
 pub use settings::Settings;
 

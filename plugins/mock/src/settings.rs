@@ -1,7 +1,9 @@
 //! The settings that a chain file may give to the mock chain.
 
+use crate::platforms::{self, Platform};
 use chain_plugin_sdk::Failure;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// JSON Schema of [`Settings`].
 pub(crate) const SETTINGS_SCHEMA: &str = r#"{
@@ -17,7 +19,24 @@ pub(crate) const SETTINGS_SCHEMA: &str = r#"{
     "users": {"type": "integer", "minimum": 1, "default": 50},
     "reorg-every": {"type": "integer", "minimum": 0, "default": 0, "description": "0 is never"},
     "reorg-depth": {"type": "integer", "minimum": 1, "maximum": 64, "default": 2},
-    "node": {"type": "boolean", "default": false, "description": "read the chain from a mock node at the endpoint; only seed counts then"},
+    "node": {"type": "boolean", "default": false, "description": "read the chain from a mock node at the endpoint; only seed and platforms count then"},
+    "platforms": {
+      "type": "object",
+      "maxProperties": 16,
+      "default": {},
+      "description": "platforms that earn fees, by name",
+      "additionalProperties": {
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+          "routers": {"type": "array", "maxItems": 16, "items": {"type": "string", "minLength": 1, "maxLength": 128}, "description": "the contracts that its users call"},
+          "codes": {"type": "array", "maxItems": 16, "items": {"type": "string", "minLength": 1, "maxLength": 128}, "description": "what its partners put into calls of other routers"},
+          "fee-recipient": {"type": "string", "minLength": 1, "maxLength": 128, "default": "mock:fees"},
+          "fee-bps": {"type": "integer", "minimum": 0, "maximum": 1000, "default": 50, "description": "what it charges, in hundredths of a percent"},
+          "one-in": {"type": "integer", "minimum": 1, "default": 3, "description": "one transaction in so many goes through it"}
+        }
+      }
+    },
     "finality": {"type": "integer", "minimum": 1, "default": 64, "description": "blocks until a block is final"}
   }
 }"#;
@@ -44,6 +63,8 @@ pub struct Settings {
     pub finality: u64,
     /// Whether the chain is read from a mock node.
     pub node: bool,
+    /// Platforms that earn fees, by name.
+    pub platforms: BTreeMap<String, Platform>,
 }
 
 impl Default for Settings {
@@ -58,6 +79,7 @@ impl Default for Settings {
             reorg_depth: 2,
             finality: 64,
             node: false,
+            platforms: BTreeMap::new(),
         }
     }
 }
@@ -79,6 +101,7 @@ impl Settings {
         if settings.reorg_every != 0 && settings.reorg_every <= settings.reorg_depth {
             return bad("reorg-every must be 0 or above reorg-depth");
         }
+        platforms::check(&settings.platforms)?;
         Ok(settings)
     }
 

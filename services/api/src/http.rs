@@ -10,11 +10,13 @@ mod chains;
 mod trades;
 mod users;
 mod boards;
+mod platforms;
 mod explain;
 mod prometheus;
 mod page;
 pub(crate) mod openapi;
 
+pub(crate) use params::read_min_usd;
 pub(crate) use problem::Problem;
 pub(crate) use prometheus::RequestCounters;
 
@@ -32,6 +34,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/ready", get(health::ready)),
         ("/v1/chains", get(chains::list)),
         ("/v1/trades", get(trades::list)),
+        ("/v1/trades/{tradeId}", get(trades::one)),
+        ("/v1/transactions/{chain}/{hash}", get(trades::list_of_transaction)),
         ("/v1/users/{address}/metrics", get(users::metrics)),
         ("/v1/users/{address}/history", get(users::history)),
         ("/v1/users/{address}/fees", get(boards::user_fees)),
@@ -42,6 +46,11 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/v1/users/{address}/drift", get(users::drift)),
         ("/v1/leaderboard", get(boards::leaderboard)),
         ("/v1/book", get(boards::book)),
+        ("/v1/users/{address}/platforms", get(platforms::of_user)),
+        ("/v1/platforms", get(platforms::list)),
+        ("/v1/platforms/{platform}", get(platforms::one)),
+        ("/v1/platforms/{platform}/days", get(platforms::days)),
+        ("/v1/platforms/{platform}/assets", get(platforms::assets)),
         ("/v1/platforms/{platform}/fees", get(boards::platform_fees)),
         ("/v1/stream", get(stream::open)),
         ("/metrics", get(prometheus::show)),
@@ -64,7 +73,8 @@ pub(crate) fn admin_router(app: &Arc<App>) -> Router {
 /// Everything that is served to the public.
 pub(crate) fn router(app: &Arc<App>, with_admin_paths: bool) -> Router {
     let mut router = Router::new();
-    for (path, method) in routes().into_iter().chain(page::routes()) {
+    let in_parts = ("/v1/trades/{chain}/{block}/{transaction}/{ordinal}", get(trades::one_in_parts));
+    for (path, method) in routes().into_iter().chain(page::routes()).chain([in_parts]) {
         if with_admin_paths || !ADMIN_PATHS.contains(&path) {
             router = router.route(path, method);
         }

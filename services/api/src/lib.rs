@@ -10,6 +10,7 @@ pub mod store;
 mod live;
 mod stream;
 mod http;
+mod names;
 mod views;
 mod token;
 mod clients;

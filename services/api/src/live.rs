@@ -23,11 +23,12 @@ pub(crate) use follow::follow_log;
 pub(crate) use mailbox::{Mailbox, Outgoing};
 pub(crate) use resume::ResumePoint;
 pub(crate) use snapshot::Snapshot;
+use subscription::SubscriptionIds;
 pub(crate) use subscription::{Matcher, Selection, Subscription, SubscriptionRefused};
 
 use crate::token;
 use crate::views::{ChainView, WatchView};
-use api_domain::FoldedPositions;
+use api_domain::{FoldedPositions, KnownChain, KnownChains, Notation, Tickers, TradedAsset};
 use axum::extract::ws::Utf8Bytes;
 use environment::now_ms;
 use rings::{Live, StartPositions};
@@ -36,7 +37,7 @@ use state::StateUpdate;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tape::Partition;
+use tape::{Event, Partition};
 use tape_log::completeness::CompletenessAudit;
 use tape_log::record::chain_of;
 use tape_log::{Stored, topics};
@@ -48,6 +49,7 @@ const MAX_RESUMED_UPDATES: usize = mailbox::MAX_WAITING_CHANGES / 2;
 /// What the stream is served from.
 pub(crate) struct Hub {
     inner: Mutex<Inner>,
+    tickers: Mutex<Tickers>,
     poison: AtomicU64,
     delivered: AtomicU64,
     missed: AtomicU64,
@@ -58,6 +60,11 @@ struct Inner {
     live: Option<Live>,
     /// The newest state of each chain.
     chains: BTreeMap<String, ChainView>,
+    /// What names are checked against; empty before all that was said of chains up to the start is read.
+    known_chains: Arc<KnownChains>,
+    /// Where the topic of progress ended at the start.
+    progress_end: u64,
+    progress_read: bool,
     readers: HashMap<u64, StreamReader>,
     last_reader: u64,
     folded: FoldedPositions,
@@ -89,6 +96,7 @@ impl Hub {
     pub(crate) fn new() -> Self {
         Self {
             inner: Mutex::default(),
+            tickers: Mutex::default(),
             poison: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
             missed: AtomicU64::new(0),
@@ -98,13 +106,19 @@ impl Hub {
     /// Starts at these positions and returns where to read from. A hub that was started before continues where it was.
     pub(crate) fn start(&self, starts: &StartPositions) -> StartPositions {
         let mut inner = self.lock();
-        let Inner { live, audit, dead_letters, .. } = &mut *inner;
+        let Inner { live, audit, dead_letters, progress_end, .. } = &mut *inner;
         let live = live.get_or_insert_with(|| Live::starting_at(starts));
         let next = |channel: Channel| live.ring(channel).next_positions();
         let trades = next(Channel::Trades);
         topics::TRADES.partitions().zip(&trades).for_each(|(partition, from)| audit.begin(&partition, *from));
         dead_letters.clear();
-        StartPositions { trades, metrics: next(Channel::Metrics), wallets: next(Channel::Wallets) }
+        *progress_end = starts.progress_end;
+        StartPositions {
+            progress_end: starts.progress_end,
+            trades,
+            metrics: next(Channel::Metrics),
+            wallets: next(Channel::Wallets),
+        }
     }
 
     /// Whether [`Hub::start`] has been called.
@@ -137,19 +151,36 @@ impl Hub {
         live.last_record_ms = record_ms;
         if let Some(channel) = Channel::from_topic(&partition.topic) {
             live.advance(channel, partition.index, next);
+            if channel == Channel::Chains && !inner.progress_read && next >= inner.progress_end {
+                inner.progress_read = true;
+                inner.note_known_chains();
+            }
         }
     }
 
     /// Delivers a record to every reader with a subscription that matches, once.
     pub(crate) fn deliver(&self, incoming: Incoming, partition: u32, position: u64, at_ms: u64) {
+        if let Incoming::Trade(event, _) = &incoming {
+            self.note_tickers(event);
+        }
         let mut inner = self.lock();
         let Some(update) = inner.accept(incoming, partition, position, at_ms) else { return };
         for reader in inner.readers.values() {
-            if reader.subscriptions.iter().any(|subscription| subscription.matcher.matches(&update)) {
-                reader.mailbox.deliver(update.clone());
-                if matches!(update, Update::Trade(_)) {
-                    self.delivered.fetch_add(1, Ordering::Relaxed);
-                }
+            let matching = reader.subscriptions.iter().filter(|subscription| subscription.matcher.matches(&update));
+            let ids = SubscriptionIds::from_matching(matching.map(|subscription| &subscription.id_json));
+            let Some(ids) = ids else { continue };
+            reader.mailbox.deliver(update.clone(), ids);
+            if matches!(update, Update::Trade(_)) {
+                self.delivered.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn note_tickers(&self, event: &Event) {
+        let mut tickers = self.tickers.lock().unwrap_or_else(PoisonError::into_inner);
+        for side in [&event.trade.sold, &event.trade.bought] {
+            if let Some(symbol) = &side.symbol {
+                tickers.note(&event.trade.chain, &side.asset, symbol);
             }
         }
     }
@@ -193,7 +224,7 @@ impl Hub {
         let channel = matcher.channel();
         let at = token::resume_token(channel.letter(), next.into_iter());
         let snapshot = message::snapshot(id, channel, &data, &at);
-        inner.add(reader, Subscription { id: id.to_owned(), matcher }, snapshot, missed)
+        inner.add(reader, Subscription::new(id, matcher), snapshot, missed)
     }
 
     /// Adds a subscription of a client that received everything below a point, on whatever instance: what arrived since
@@ -211,7 +242,7 @@ impl Hub {
         let missed = live.missed_since(point, &matcher).filter(|missed| missed.len() <= MAX_RESUMED_UPDATES);
         let Some(missed) = missed else { return Ok(false) };
         let resumed = message::resumed(id, &point.at);
-        inner.add(reader, Subscription { id: id.to_owned(), matcher }, resumed, missed)?;
+        inner.add(reader, Subscription::new(id, matcher), resumed, missed)?;
         Ok(true)
     }
 
@@ -234,6 +265,16 @@ impl Hub {
         let inner = self.lock();
         let watched = |view: &ChainView| ChainView { watch: inner.watched(&view.chain), ..view.clone() };
         inner.chains.values().map(|view| watched(view).aged(now_ms())).collect()
+    }
+
+    /// The chains that are followed, to check names against.
+    pub(crate) fn known_chains(&self) -> Arc<KnownChains> {
+        Arc::clone(&self.lock().known_chains)
+    }
+
+    /// The assets that were traded lately under a ticker.
+    pub(crate) fn assets_of_ticker(&self, ticker: &str, chain: Option<&str>) -> Vec<TradedAsset> {
+        self.tickers.lock().unwrap_or_else(PoisonError::into_inner).find(ticker, chain)
     }
 
     /// How the stream is.
@@ -273,7 +314,12 @@ impl Inner {
             Incoming::Chain(progress) => {
                 let view = ChainView { watch: self.watched(&progress.chain), ..ChainView::from(*progress) };
                 let update = Update::Chain(Arc::new(ChainUpdate::new(&view, &stamp)));
-                self.chains.insert(view.chain.clone(), view);
+                let named = |view: &ChainView| (view.network.clone(), view.display.get("name").cloned());
+                let name = named(&view);
+                let before = self.chains.insert(view.chain.clone(), view);
+                if self.progress_read && before.is_none_or(|before| named(&before) != name) {
+                    self.note_known_chains();
+                }
                 update
             }
         };
@@ -294,12 +340,22 @@ impl Inner {
         if reader.subscriptions.len() >= Subscription::MAX_PER_READER {
             return Err(SubscriptionRefused::TooMany);
         }
+        let ids = SubscriptionIds::One(Arc::clone(&subscription.id_json));
         reader.subscriptions.push(subscription);
         reader.mailbox.reply(first);
         for update in missed {
-            reader.mailbox.deliver(update);
+            reader.mailbox.deliver(update, ids.clone());
         }
         Ok(())
+    }
+
+    fn note_known_chains(&mut self) {
+        let known = |view: &ChainView| KnownChain {
+            id: view.chain.clone(),
+            name: view.display.get("name").cloned(),
+            notation: Notation::of_network(&view.network),
+        };
+        self.known_chains = Arc::new(KnownChains::new(self.chains.values().map(known).collect()));
     }
 
     /// The counts of a chain that must be zero.

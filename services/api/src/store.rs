@@ -6,6 +6,8 @@
 mod cost;
 mod sql;
 mod trade_sql;
+mod platform_sql;
+mod platforms;
 mod rows;
 mod postgres;
 mod sqlite;
@@ -14,8 +16,8 @@ pub use cost::Overload;
 
 use api_domain::{
     AssetPage, BookRules, DriftRow, ExplainedPosition, FeeRow, FoldedPositions, HistoryPoint, LeaderRow, Measure,
-    PositionKey, PositionRow, StepPage, TotalsRow, TradeKey, TradeQuery, TradeRow, UserQuery, UserState, Walk,
-    WalletState, Window,
+    PositionKey, PositionRow, StatusFilter, StepPage, TotalsRow, TradeKey, TradeQuery, TradeRow, UserQuery, UserState,
+    Walk, WalletState, Window,
 };
 use cost::{Cost, Turns};
 use rows::TextRow;
@@ -109,6 +111,9 @@ impl Store {
     }
 }
 
+/// Trades of one transaction that are read to find one of them.
+const MAX_TRADES_OF_TRANSACTION: u32 = 10_000;
+
 /// The queries. Each reads one instant of the database.
 impl Store {
     /// Up to which positions metrics has folded the tape. Also shows whether the database is there.
@@ -118,9 +123,25 @@ impl Store {
 
     /// One page of trades, newest first.
     pub async fn trades(&self, query: &TradeQuery) -> Result<Walk<TradeRow, TradeKey>, Unavailable> {
-        let statements = self.trade_statements(query);
-        let [kept, without_clock] = self.fetch_together("read metrics.trades_v1", statements).await?;
+        let [kept, without_clock] = self.trade_statements(query);
+        if !query.span.is_unbounded() {
+            return rows::trade_walk(self.fetch("read metrics.trades_v1", kept).await?);
+        }
+        let [kept, without_clock] = self.fetch_together("read metrics.trades_v1", [kept, without_clock]).await?;
         Ok(rows::trade_walk(kept)?.then(rows::trade_walk(without_clock)?))
+    }
+
+    /// The trade of an id: the live one, where it is stored for several traders; else a reverted one.
+    pub async fn trade(&self, id: &str) -> Result<Option<TradeRow>, Unavailable> {
+        // The transaction is what stands between the second and the last slash.
+        let transaction =
+            id.splitn(3, '/').nth(2).and_then(|rest| rest.rsplit_once('/')).map(|(hash, _)| hash.to_owned());
+        let limit = MAX_TRADES_OF_TRANSACTION;
+        let query = TradeQuery { transaction, shown: StatusFilter::All, limit, ..TradeQuery::default() };
+        let mut rows = self.trades(&query).await?.rows;
+        rows.retain(|row| row.key.id == id);
+        let live = rows.iter().position(|row| row.live).unwrap_or(0);
+        Ok(rows.into_iter().nth(live))
     }
 
     /// The first page of trades, and up to which positions they are folded.

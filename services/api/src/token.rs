@@ -50,6 +50,16 @@ pub(crate) fn read_number_cursor(token: &str) -> Result<u64, InvalidToken> {
     decode(token).map(|(number,)| number)
 }
 
+/// The cursor that continues a list by name after one.
+pub(crate) fn name_cursor(name: &str) -> String {
+    encode(&(name,))
+}
+
+/// The name a cursor continues after.
+pub(crate) fn read_name_cursor(token: &str) -> Result<String, InvalidToken> {
+    decode(token).map(|(name,)| name)
+}
+
 /// A resume token: version, the channel's letter, and the next position of every partition.
 pub(crate) fn resume_token(letter: u8, next: impl ExactSizeIterator<Item = u64>) -> String {
     let mut bytes = Vec::with_capacity(4 + next.len() * 4);
@@ -108,6 +118,8 @@ mod tests {
         assert_eq!(read_asset_cursor(&asset_cursor("mock", "0xa")), Ok(("mock".into(), "0xa".into())));
         assert_eq!(read_trade_cursor(&asset_cursor("mock", "0xa")), Err(InvalidToken));
         assert_eq!(read_trade_cursor("?"), Err(InvalidToken));
+        assert_eq!(read_name_cursor(&name_cursor("shop")), Ok("shop".into()));
+        assert_eq!(read_name_cursor(&number_cursor(5)), Err(InvalidToken));
         let key =
             StepKey { block_time: 1_700_000_000_000, height: 7, index: 1, ordinal: 2, id: "mock/0xb/0xt/2".into() };
         assert_eq!(read_step_cursor(&step_cursor(&key)), Ok(key));

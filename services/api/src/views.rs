@@ -3,10 +3,14 @@
 mod boards;
 mod chains;
 mod explained;
+mod platforms;
 
 pub(crate) use boards::{BookView, DriftPage, FeePage, FeeView, Leaderboard, UserHistory};
 pub(crate) use chains::{ChainCondition, ChainList, ChainState, ChainView, DroppedView, WatchView};
 pub(crate) use explained::{Explanation, StepView};
+pub(crate) use platforms::{
+    PlatformAssetPage, PlatformDayPage, PlatformDayView, PlatformPage, PlatformView, UserPlatforms,
+};
 
 use api_domain::{BalanceRow, Coverage, PositionRow, Totals, TotalsRow, WalletRow};
 use serde::Serialize;

@@ -123,6 +123,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/platforms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the platforms that trades belong to, with their figures over all time and chains, by name. */
+        get: operations["listPlatforms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/platforms/{platform}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one platform with its figures over all time and chains. */
+        get: operations["getPlatform"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/platforms/{platform}/assets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The assets that were traded through a platform on one day, by chain and asset. */
+        get: operations["listPlatformAssets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/platforms/{platform}/days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a platform was used for by day and chain, newest first. */
+        get: operations["listPlatformDays"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/platforms/{platform}/fees": {
         parameters: {
             query?: never;
@@ -169,6 +237,40 @@ export interface paths {
         };
         /** Lists trades, newest first by block time, chain, height, transaction index and ordinal. */
         get: operations["listTrades"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/trades/{tradeId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one trade, live or reverted; its `status` says which. */
+        get: operations["getTrade"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/transactions/{chain}/{hash}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the trades of one transaction, live and reverted; the `status` of each says which. */
+        get: operations["listTransactionTrades"];
         put?: never;
         post?: never;
         delete?: never;
@@ -237,6 +339,23 @@ export interface paths {
         };
         /** One user's volume, fees and realized profit and loss, per chain and in all. */
         get: operations["getUserMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/users/{address}/platforms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What one user used platforms for, by platform and chain. */
+        get: operations["listUserPlatforms"];
         put?: never;
         post?: never;
         delete?: never;
@@ -700,6 +819,92 @@ export interface components {
             /** @description Id of the chain. */
             chain: string;
         };
+        /** @description One page of the assets of a platform's day, by chain and asset. */
+        PlatformAssetPage: {
+            /**
+             * Format: int64
+             * @description The day's begin, milliseconds since the Unix epoch.
+             */
+            at: number;
+            /** @description The assets. */
+            items: components["schemas"]["PlatformAssetView"][];
+            /** @description The cursor of the next page; absent on the last one. */
+            next?: string | null;
+            /** @description The platform. */
+            platform: string;
+        };
+        /** @description An asset that was traded through a platform on a day. */
+        PlatformAssetView: components["schemas"]["PlatformUseView"] & {
+            /** @description The asset. */
+            asset: string;
+            /** @description Id of the chain. */
+            chain: string;
+            /**
+             * Format: int64
+             * @description Addresses that sold or bought it.
+             */
+            users: number;
+        };
+        /** @description One page of a platform's days, newest first. */
+        PlatformDayPage: {
+            /** @description The days by chain. */
+            items: components["schemas"]["PlatformDayView"][];
+            /** @description The cursor of the next page; absent on the last one. */
+            next?: string | null;
+            /** @description The platform. */
+            platform: string;
+        };
+        /** @description A day of a platform on one chain. */
+        PlatformDayView: components["schemas"]["PlatformUseView"] & {
+            /**
+             * Format: int64
+             * @description The day's begin, milliseconds since the Unix epoch.
+             */
+            at: number;
+            /** @description Id of the chain. */
+            chain: string;
+            /**
+             * Format: int64
+             * @description Addresses that traded through it on this day and chain.
+             */
+            users: number;
+        };
+        /** @description One page of platforms, by name. */
+        PlatformPage: {
+            /** @description The platforms. */
+            items: components["schemas"]["PlatformView"][];
+            /** @description The cursor of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description What a platform was used for. Amounts in US dollars are decimal texts with at most 18 fractional digits. */
+        PlatformUseView: {
+            /** @description Fees that the platform earned. */
+            feesUsd: string;
+            /** @description Present and true where an amount exceeds the largest that is served (1.7·10^20 dollars) and is cut to it. */
+            saturated?: boolean;
+            /**
+             * Format: int64
+             * @description Swaps, valued or not; cycles are none.
+             */
+            swaps: number;
+            /**
+             * Format: int64
+             * @description Swaps without a valuation: they are in no volume.
+             */
+            unvalued: number;
+            /** @description Worth of all valued swaps, each counted once. */
+            volumeUsd: string;
+        };
+        /** @description One platform, over all time and chains. */
+        PlatformView: components["schemas"]["PlatformUseView"] & {
+            /** @description Its name. */
+            platform: string;
+            /**
+             * Format: int64
+             * @description Addresses that ever traded through it.
+             */
+            users: number;
+        };
         /** @description The plugin in force. */
         PluginView: {
             /** @description SHA-256 of the component. */
@@ -1098,6 +1303,22 @@ export interface components {
             /** @description Over all chains asked for. */
             total: components["schemas"]["TotalsView"];
             /** @description The span of time: `all`, `24h`, `7d` or `30d`. 24 h are the current hour and the 23 before. */
+            window: string;
+        };
+        /** @description What one user used a platform for on a chain. */
+        UserPlatformView: components["schemas"]["PlatformUseView"] & {
+            /** @description Id of the chain. */
+            chain: string;
+            /** @description The platform. */
+            platform: string;
+        };
+        /** @description What one user used platforms for. */
+        UserPlatforms: {
+            /** @description The address in normalized form. */
+            address: string;
+            /** @description By platform and chain. */
+            items: components["schemas"]["UserPlatformView"][];
+            /** @description The span of time: `all`, `24h`, `7d` or `30d`. */
             window: string;
         };
         /** @description A tracked wallet. */
@@ -1517,6 +1738,333 @@ export interface operations {
             };
         };
     };
+    listPlatforms: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Items in a page at most; 50 by default */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformPage"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or the day's quota of the API key is used up */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getPlatform: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The platform */
+                platform: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The platform */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformView"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No trade is of such a platform */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or the day's quota of the API key is used up */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listPlatformAssets: {
+        parameters: {
+            query?: {
+                /** @description A time of the day (UTC), milliseconds since the Unix epoch; today by default */
+                at?: number;
+                /** @description Only of this chain */
+                chain?: string;
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Items in a page at most; 50 by default */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The platform */
+                platform: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformAssetPage"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or the day's quota of the API key is used up */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listPlatformDays: {
+        parameters: {
+            query?: {
+                /** @description Only of this chain */
+                chain?: string;
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Items in a page at least, a day is never cut; 50 by default */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The platform */
+                platform: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformDayPage"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or the day's quota of the API key is used up */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listPlatformFees: {
         parameters: {
             query?: {
@@ -1689,6 +2237,20 @@ export interface operations {
                 asset?: string;
                 /** @description Only where a pool of this venue was crossed */
                 venue?: string;
+                /** @description Only where this pool was crossed */
+                pool?: string;
+                /** @description Only of this platform */
+                platform?: string;
+                /** @description Only of this kind: `swap`, `cycle`; an open list */
+                kind?: string;
+                /** @description Only trades worth at least so many dollars; unvalued and implausible ones have no worth */
+                minUsd?: string;
+                /** @description Only of the transaction of this hash or first signature; `0x…` in any case */
+                tx?: string;
+                /** @description Only of blocks of this time or later, milliseconds since the Unix epoch; blocks without a clock are left out then */
+                from?: number;
+                /** @description Only of blocks before this time, milliseconds since the Unix epoch; blocks without a clock are left out then */
+                to?: number;
                 /** @description `live` (default), or `all`: reverted trades too */
                 status?: string;
                 /** @description `next` of the page before */
@@ -1703,6 +2265,174 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description One page; of a filter that few trades pass it may be short or empty, and go on at `next` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TradePage"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or the day's quota of the API key is used up */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTrade: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The trade's `tradeId`; its slashes may be sent as they are, or as `%2F` */
+                tradeId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The trade; where it was charged to several traders, the one that is live */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TradeExecutedV1"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such trade */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or the day's quota of the API key is used up */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listTransactionTrades: {
+        parameters: {
+            query?: {
+                /** @description `all` (default), or `live`: without reverted trades */
+                status?: string;
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Items in a page at most; 50 by default */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the chain */
+                chain: string;
+                /** @description Hash or first signature of the transaction; `0x…` in any case */
+                hash: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page, the last trade of the transaction first; empty where the transaction has no trade, or is not read yet */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2089,6 +2819,88 @@ export interface operations {
             };
         };
     };
+    listUserPlatforms: {
+        parameters: {
+            query?: {
+                /** @description Only of this chain */
+                chain?: string;
+                /** @description Only of this platform */
+                platform?: string;
+                /** @description The span of time: `all` (default), `24h` (the current hour and the 23 before), `7d`, `30d` */
+                window?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The user's address; `0x…` in any case */
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The platforms */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserPlatforms"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or the day's quota of the API key is used up */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getUserPortfolio: {
         parameters: {
             query?: {
@@ -2355,6 +3167,20 @@ export interface operations {
                 asset?: string;
                 /** @description Only where a pool of this venue was crossed */
                 venue?: string;
+                /** @description Only where this pool was crossed */
+                pool?: string;
+                /** @description Only of this platform */
+                platform?: string;
+                /** @description Only of this kind: `swap`, `cycle`; an open list */
+                kind?: string;
+                /** @description Only trades worth at least so many dollars; unvalued and implausible ones have no worth */
+                minUsd?: string;
+                /** @description Only of the transaction of this hash or first signature; `0x…` in any case */
+                tx?: string;
+                /** @description Only of blocks of this time or later, milliseconds since the Unix epoch; blocks without a clock are left out then */
+                from?: number;
+                /** @description Only of blocks before this time, milliseconds since the Unix epoch; blocks without a clock are left out then */
+                to?: number;
                 /** @description `live` (default), or `all`: reverted trades too */
                 status?: string;
                 /** @description `next` of the page before */

@@ -11,7 +11,17 @@ export type Chain = components["schemas"]["ChainView"];
 
 /** The channels, and the filter of each. */
 export interface Filters {
-  trades: { chain?: string; trader?: string; asset?: string; venue?: string };
+  trades: {
+    chain?: string;
+    trader?: string;
+    asset?: string;
+    venue?: string;
+    pool?: string;
+    platform?: string;
+    kind?: string;
+    /** Dollars as a decimal: only trades worth at least as much. */
+    minUsd?: string;
+  };
   "user.metrics": { address: string; chain?: string };
   "user.portfolio": { address: string; chain?: string };
   chains: Record<string, never>;
@@ -21,8 +31,8 @@ export type Channel = keyof Filters;
 /** The messages that a subscriber receives. */
 export type Message =
   | { type: "snapshot"; id: string; channel: Channel; data: unknown; at: string }
-  | { type: "apply" | "revert"; channel: "trades"; data: Trade; at: string }
-  | { type: "update"; channel: Channel; data: unknown; at: string }
+  | { type: "apply" | "revert"; channel: "trades"; data: Trade; at: string; ids?: string[] }
+  | { type: "update"; channel: Channel; data: unknown; at: string; ids?: string[] }
   | { type: "resumed"; id: string; at: string }
   | { type: "reset"; id: string }
   | { type: "gap"; channel: "trades"; missed: number }
@@ -71,8 +81,9 @@ export class Stream extends EventTarget {
   }
 
   /**
-   * Subscribes to a channel. `on` is called with every message of it: the snapshot with its id, then the changes of the
-   * channel, which every subscription of it receives, whatever its filter. Returns a function that unsubscribes.
+   * Subscribes to a channel. `on` is called with the messages of the subscription: the snapshot, then the changes that
+   * pass its filter. An api that does not yet name the subscriptions of a change (`ids`) has every subscription of the
+   * channel receive it. Returns a function that unsubscribes.
    */
   subscribe<C extends Channel>(
     id: string,
@@ -169,9 +180,10 @@ export class Stream extends EventTarget {
       case "apply":
       case "revert":
       case "update":
+        // Who received a message has received everything of the channel below its `at`, whatever the filter.
         for (const wanted of this.#of(message.channel)) {
           wanted.at = message.at;
-          wanted.on(message);
+          if (message.ids === undefined || message.ids.includes(wanted.ask.id)) wanted.on(message);
         }
         break;
       case "gap":

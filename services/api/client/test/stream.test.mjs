@@ -80,6 +80,22 @@ test("a reset begins anew, and so does a gap", () => {
   stream.close();
 });
 
+test("a change reaches the subscriptions that it names, and moves the place of all", () => {
+  const { stream, received } = begin();
+  const others = [];
+  stream.subscribe("other", "trades", { chain: "other" }, (message) => others.push(message));
+  for (const id of ["tape", "other"]) {
+    sockets[0].deliver({ type: "snapshot", id, channel: "trades", data: { items: [] }, at: "a1" });
+  }
+  sockets[0].deliver({ type: "apply", channel: "trades", data: {}, at: "a2", ids: ["tape"] });
+  sockets[0].deliver({ type: "apply", channel: "trades", data: {}, at: "a3", ids: ["other", "tape"] });
+  assert.deepEqual([received, others].map((heard) => heard.map(({ at }) => at)), [["a1", "a2", "a3"], ["a1", "a3"]]);
+  sockets[0].deliver({ type: "apply", channel: "trades", data: {}, at: "a4", ids: ["other"] });
+  again(stream);
+  assert.deepEqual(sockets[1].sent.map(({ resume }) => resume), ["a4", "a4"]);
+  stream.close();
+});
+
 test("a subscription that ended sends and receives nothing", () => {
   const { stream, received } = begin();
   const stop = stream.subscribe("other", "chains", {}, (message) => received.push(message));

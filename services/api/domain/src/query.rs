@@ -1,5 +1,7 @@
 //! What clients may ask for: filters, pages, and the order that makes pages stable.
 
+use crate::filter::TradeFilter;
+
 /// The place of a trade in the order of all trades: newest first is descending order of this key.
 ///
 /// The key holds everything that tells two trades apart, so a page that continues below a key neither skips nor repeats
@@ -22,19 +24,6 @@ pub struct TradeKey {
     pub trader: String,
 }
 
-/// Which trades are asked for. An empty filter means all.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct TradeFilter {
-    /// Only of this chain.
-    pub chain: Option<String>,
-    /// Only of this trader.
-    pub trader: Option<String>,
-    /// Only where this asset was sold or bought.
-    pub asset: Option<String>,
-    /// Only where a pool of this venue was crossed.
-    pub venue: Option<String>,
-}
-
 /// Whether reverted trades are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum StatusFilter {
@@ -45,11 +34,24 @@ pub enum StatusFilter {
     All,
 }
 
+/// A span of block time. Blocks without a clock are in none that has a bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TimeSpan {
+    /// Not earlier than this, milliseconds since the Unix epoch.
+    pub from: Option<u64>,
+    /// Earlier than this.
+    pub to: Option<u64>,
+}
+
 /// One page of trades, newest first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TradeQuery {
     /// Which trades.
     pub filter: TradeFilter,
+    /// Only of blocks of this time.
+    pub span: TimeSpan,
+    /// Only of the transaction of this hash.
+    pub transaction: Option<String>,
     /// Whether reverted ones are shown.
     pub shown: StatusFilter,
     /// Continue below this trade.
@@ -224,20 +226,10 @@ impl Measure {
     }
 }
 
-impl TradeFilter {
-    /// Whether a trade with these properties passes the filter.
-    pub fn matches<'a>(
-        &self,
-        chain: &str,
-        trader: &str,
-        assets: [&str; 2],
-        mut venues: impl Iterator<Item = &'a str>,
-    ) -> bool {
-        let equals = |wanted: &Option<String>, given: &str| wanted.as_deref().is_none_or(|wanted| wanted == given);
-        equals(&self.chain, chain)
-            && equals(&self.trader, trader)
-            && self.asset.as_deref().is_none_or(|asset| assets.contains(&asset))
-            && self.venue.as_deref().is_none_or(|venue| venues.any(|crossed| crossed == venue))
+impl TimeSpan {
+    /// Whether it has neither bound.
+    pub fn is_unbounded(self) -> bool {
+        self.from.is_none() && self.to.is_none()
     }
 }
 
@@ -278,22 +270,6 @@ mod tests {
             normalized_id("So11111111111111111111111111111111111111112"),
             "So11111111111111111111111111111111111111112"
         );
-    }
-
-    #[test]
-    fn every_part_of_a_filter_must_hold() {
-        let filter = TradeFilter {
-            chain: Some("mock".into()),
-            asset: Some("b".into()),
-            venue: Some("v2".into()),
-            ..TradeFilter::default()
-        };
-        let venues = ["v3", "v2"];
-        assert!(filter.matches("mock", "alice", ["a", "b"], venues.into_iter()));
-        assert!(!filter.matches("other", "alice", ["a", "b"], venues.into_iter()));
-        assert!(!filter.matches("mock", "alice", ["a", "c"], venues.into_iter()));
-        assert!(!filter.matches("mock", "alice", ["a", "b"], ["v3"].into_iter()));
-        assert!(TradeFilter::default().matches("any", "one", ["x", "y"], [].into_iter()));
     }
 
     #[test]

@@ -24,8 +24,9 @@ export class Stream extends EventTarget {
         this.#open();
     }
     /**
-     * Subscribes to a channel. `on` is called with every message of it: the snapshot with its id, then the changes of the
-     * channel, which every subscription of it receives, whatever its filter. Returns a function that unsubscribes.
+     * Subscribes to a channel. `on` is called with the messages of the subscription: the snapshot, then the changes that
+     * pass its filter. An api that does not yet name the subscriptions of a change (`ids`) has every subscription of the
+     * channel receive it. Returns a function that unsubscribes.
      */
     subscribe(id, channel, filter, on, limit) {
         const ask = { op: "subscribe", id, channel, filter, ...(limit !== undefined && { limit }) };
@@ -116,9 +117,11 @@ export class Stream extends EventTarget {
             case "apply":
             case "revert":
             case "update":
+                // Who received a message has received everything of the channel below its `at`, whatever the filter.
                 for (const wanted of this.#of(message.channel)) {
                     wanted.at = message.at;
-                    wanted.on(message);
+                    if (message.ids === undefined || message.ids.includes(wanted.ask.id))
+                        wanted.on(message);
                 }
                 break;
             case "gap":

@@ -2,7 +2,7 @@
 
 use super::documented::{DatabaseReadResponses, PageParams, UserParams};
 use super::paging::cut_page;
-use super::params::{Params, address_in_path, platform_in_path};
+use super::params::{Params, platform_in_path};
 use super::problem::Problem;
 use crate::App;
 use crate::token;
@@ -80,7 +80,7 @@ pub(crate) async fn user_fees(
     uri: Uri,
 ) -> Result<Json<FeePage>, Problem> {
     let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
-    let user = params.user(address_in_path(path)?)?;
+    let user = params.user(&app, path)?;
     let (below_day, limit) = (params.number_cursor::<u64>()?, params.limit()?);
     let rows = app.store.user_fees(&user, below_day, limit + MAX_FEE_ROWS_PER_DAY).await?;
     Ok(Json(fee_page(rows, limit)))

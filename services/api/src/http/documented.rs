@@ -1,5 +1,6 @@
 //! The parameters and responses that many operations share in the OpenAPI document.
 
+use super::params::{MAX_TIME_MS, MIN_TIME_MS};
 use std::collections::BTreeMap;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::response::{Response, ResponseBuilder};
@@ -11,6 +12,23 @@ const MAX_ID_LENGTH: usize = 256;
 
 /// `address` in the path and `chain` in the query: one user, on every chain or on one.
 pub(super) enum UserParams {}
+
+/// `at` in the query: a time of the day that is asked for.
+pub(super) enum DayParams {}
+
+/// What trades are asked for by, beside chain and trader.
+pub(super) enum TradeParams {}
+
+impl TradeParams {
+    /// Their names.
+    pub(super) const NAMES: &[&str] =
+        &["asset", "venue", "pool", "platform", "kind", "minUsd", "tx", "from", "to", "status"];
+}
+
+impl PageParams {
+    /// Their names.
+    pub(super) const NAMES: &[&str] = &["cursor", "limit"];
+}
 
 /// `cursor` and `limit` in the query: one page of a list.
 pub(super) enum PageParams {}
@@ -26,6 +44,41 @@ impl IntoParams for UserParams {
             .required(Required::True);
         let chain = parameter("chain", "Only of this chain", text().max_length(Some(MAX_ID_LENGTH)));
         vec![address.build(), chain.build()]
+    }
+}
+
+impl IntoParams for DayParams {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let at = "A time of the day (UTC), milliseconds since the Unix epoch; today by default";
+        vec![parameter("at", at, time()).build()]
+    }
+}
+
+impl IntoParams for TradeParams {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let id = || text().max_length(Some(MAX_ID_LENGTH));
+        let clockless = "milliseconds since the Unix epoch; blocks without a clock are left out then";
+        let from = format!("Only of blocks of this time or later, {clockless}");
+        let to = format!("Only of blocks before this time, {clockless}");
+        [
+            ("asset", "Only where this asset was sold or bought", id()),
+            ("venue", "Only where a pool of this venue was crossed", id()),
+            ("pool", "Only where this pool was crossed", id()),
+            ("platform", "Only of this platform", id()),
+            ("kind", "Only of this kind: `swap`, `cycle`; an open list", id()),
+            (
+                "minUsd",
+                "Only trades worth at least so many dollars; unvalued and implausible ones have no worth",
+                text().pattern(Some("^[0-9]{1,15}([.][0-9]{1,18})?$")),
+            ),
+            ("tx", "Only of the transaction of this hash or first signature; `0x…` in any case", id()),
+            ("from", &*from, time()),
+            ("to", &*to, time()),
+            ("status", "`live` (default), or `all`: reverted trades too", text().pattern(Some("^(live|all)$"))),
+        ]
+        .into_iter()
+        .map(|(name, description, schema)| parameter(name, description, schema).build())
+        .collect()
     }
 }
 
@@ -58,6 +111,14 @@ impl IntoResponses for DatabaseReadResponses {
         ];
         responses.into_iter().map(|(status, response)| (status.to_owned(), response.into())).collect()
     }
+}
+
+fn time() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::Integer))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(Some(MIN_TIME_MS))
+        .maximum(Some(MAX_TIME_MS))
 }
 
 fn text() -> ObjectBuilder {

@@ -35,7 +35,7 @@ pub(crate) async fn explain(
     uri: Uri,
 ) -> Result<Json<Explanation>, Problem> {
     let params = Params::read(&uri, &["cursor", "limit"])?;
-    let key = position_in_path(path)?;
+    let key = position_in_path(&app, path)?;
     let page = params.step_page()?;
     let one_more = StepPage { limit: page.limit + 1, after: page.after };
     let explained = app.store.explain_position(&key, &one_more).await?.ok_or_else(Problem::no_such_position)?;

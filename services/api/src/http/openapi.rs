@@ -1,6 +1,6 @@
 //! The OpenAPI document: generated from the handlers and views, with the trade's schema taken from the wire.
 
-use super::{Problem, boards, chains, explain, health, prometheus, trades, users};
+use super::{Problem, boards, chains, explain, health, platforms, prometheus, trades, users};
 use crate::stream;
 use crate::views::TradeExecuted;
 use axum::http::header;
@@ -25,9 +25,11 @@ const TRADE_SCHEMA: &str = "TradeExecutedV1";
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     paths(
-        health::health, health::ready, chains::list, trades::list, trades::list_of_user, users::metrics, users::history,
+        health::health, health::ready, chains::list, trades::list, trades::one,
+        trades::list_of_transaction, trades::list_of_user, users::metrics, users::history,
         boards::user_fees, users::positions, explain::explain, users::portfolio, users::drift, boards::leaderboard,
-        boards::book,         boards::platform_fees, stream::open, prometheus::show, document,
+        boards::book, boards::platform_fees, platforms::list, platforms::one, platforms::days, platforms::assets,
+        platforms::of_user, stream::open, prometheus::show, document,
     ),
     components(schemas(TradeExecuted, Problem)),
     tags(

@@ -1,15 +1,16 @@
 //! Parameters of a request: each must be known, given once and valid; a refusal names the parameter.
 
 use super::Problem;
-use crate::token;
+use crate::{App, names, token};
 use api_domain::{
-    AssetPage, Coverage, Measure, PositionKey, StatusFilter, StepKey, StepPage, TradeFilter, TradeKey, UserQuery,
-    Window, normalized_id,
+    AssetPage, Coverage, Measure, PositionKey, StatusFilter, StepKey, StepPage, TimeSpan, TradeFilter, TradeKey,
+    UserQuery, Window, normalized_id,
 };
 use axum::extract::Path;
 use axum::extract::Query;
 use axum::extract::rejection::PathRejection;
 use axum::http::Uri;
+use tape::Usd;
 use wire::check;
 
 /// Items of a page without `limit`, and at most.
@@ -43,25 +44,71 @@ impl Params {
         self.get(name).map(|text| checked_id(name, text)).transpose()
     }
 
-    /// `chain`, `trader`, `asset` and `venue`.
+    /// `chain`, `trader`, `asset`, `venue`, `pool`, `platform`, `kind` and `minUsd`.
     pub(super) fn filter(&self) -> Result<TradeFilter, Problem> {
+        let normalized = |name: &str| Ok::<_, Problem>(self.id(name)?.map(|text| normalized_id(&text)));
         Ok(TradeFilter {
             chain: self.id("chain")?,
-            trader: self.id("trader")?.map(|trader| normalized_id(&trader)),
-            asset: self.id("asset")?.map(|asset| normalized_id(&asset)),
+            trader: normalized("trader")?,
+            asset: normalized("asset")?,
             venue: self.id("venue")?,
+            pool: normalized("pool")?,
+            platform: self.id("platform")?,
+            kind: self.id("kind")?,
+            min_usd: self
+                .get("minUsd")
+                .map(read_min_usd)
+                .transpose()
+                .map_err(|rule| Problem::bad_parameter("minUsd", rule))?,
+            plausible_usd: None,
         })
     }
 
-    /// `chain` beside an address.
-    pub(super) fn user(&self, address: String) -> Result<UserQuery, Problem> {
-        Ok(UserQuery { address, chain: self.id("chain")? })
+    /// `tx`, as it is given.
+    pub(super) fn transaction(&self) -> Result<Option<String>, Problem> {
+        self.id("tx")
     }
 
-    /// `status`.
-    pub(super) fn shown(&self) -> Result<StatusFilter, Problem> {
+    /// `from` and `to`.
+    pub(super) fn span(&self) -> Result<TimeSpan, Problem> {
+        let (from, to) = (self.time("from")?, self.time("to")?);
+        if from.zip(to).is_some_and(|(from, to)| from >= to) {
+            return Err(Problem::bad_parameter("from", "must be before `to`"));
+        }
+        Ok(TimeSpan { from, to })
+    }
+
+    /// A time by its name.
+    pub(super) fn time(&self, name: &str) -> Result<Option<u64>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let number = text.parse::<u64>().ok().filter(|_| text.bytes().all(|digit| digit.is_ascii_digit()));
+        match number {
+            Some(time) if (MIN_TIME_MS..=MAX_TIME_MS).contains(&time) => Ok(Some(time)),
+            Some(seconds) if (MIN_TIME_MS / 1_000..=MAX_TIME_MS / 1_000).contains(&seconds) => {
+                let rule = format!("must be in milliseconds since the Unix epoch; did you mean `{seconds}000`?");
+                Err(Problem::bad_parameter(name, rule))
+            }
+            _ => {
+                let rule = format!(
+                    "must be a time in milliseconds since the Unix epoch, from {MIN_TIME_MS} (January 2009) to {MAX_TIME_MS}"
+                );
+                Err(Problem::bad_parameter(name, rule))
+            }
+        }
+    }
+
+    /// `chain` beside an address in the path.
+    pub(super) fn user(&self, app: &App, path: Result<Path<String>, PathRejection>) -> Result<UserQuery, Problem> {
+        let user = UserQuery { address: address_in_path(path)?, chain: self.id("chain")? };
+        names::check_user(app, &user)?;
+        Ok(user)
+    }
+
+    /// `status`, or what it is where it is not given.
+    pub(super) fn shown(&self, default: StatusFilter) -> Result<StatusFilter, Problem> {
         match self.get("status") {
-            None | Some("live") => Ok(StatusFilter::Live),
+            None => Ok(default),
+            Some("live") => Ok(StatusFilter::Live),
             Some("all") => Ok(StatusFilter::All),
             Some(_) => Err(Problem::bad_parameter("status", "must be `live` or `all`")),
         }
@@ -101,6 +148,15 @@ impl Params {
             (None, None) => Ok(None),
             (Some(Ok(number)), _) => Ok(Some(number)),
             _ => Err(bad_cursor()),
+        }
+    }
+
+    /// `cursor` of a list by name.
+    pub(super) fn name_cursor(&self) -> Result<Option<String>, Problem> {
+        let name = self.get("cursor").map(token::read_name_cursor).transpose().map_err(|_| bad_cursor())?;
+        match name {
+            Some(name) if check::id("cursor", &name).is_err() => Err(bad_cursor()),
+            name => Ok(name),
         }
     }
 
@@ -148,22 +204,62 @@ impl Params {
     }
 }
 
+/// Times that a block may have: none is older than the first chain.
+pub(super) const MIN_TIME_MS: u64 = 1_231_200_000_000;
+/// The end of the year 9999.
+pub(super) const MAX_TIME_MS: u64 = 253_402_300_799_999;
+
+/// Reads a worth that trades must have at least; the rule that it breaks otherwise.
+pub(crate) fn read_min_usd(text: &str) -> Result<Usd, &'static str> {
+    let worth = Usd::parse(text).ok().filter(|worth| (Usd::ZERO..=Usd::MAX_NOTIONAL).contains(worth));
+    worth.ok_or("must be dollars as a decimal from 0 to 1000000000000000 with at most 18 fractional digits, such as `1000` or `0.5`")
+}
+
+/// The id of a trade in a path, and the chain and the hash in it.
+pub(super) fn trade_in_path(path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+    let Ok(Path(text)) = path else { return Err(Problem::bad_parameter("tradeId", "is not UTF-8")) };
+    if text.len() > MAX_TRADE_ID_BYTES || text.chars().any(char::is_control) {
+        let rule = format!("must have at most {MAX_TRADE_ID_BYTES} bytes and no control characters");
+        return Err(Problem::bad_parameter("tradeId", rule));
+    }
+    let ordinal = text.rsplit_once('/').map_or("", |(_, ordinal)| ordinal);
+    let parts = text.split('/').filter(|part| !part.is_empty()).count();
+    if parts < 4 || ordinal.parse::<u32>().is_err() {
+        return Err(Problem::bad_parameter("tradeId", "must be `chain/blockHash/transactionHash/ordinal`"));
+    }
+    Ok(text)
+}
+
+/// Bytes of a trade's id at most: three ids and a number.
+const MAX_TRADE_ID_BYTES: usize = 800;
+
 /// The address in a path.
-pub(super) fn address_in_path(path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+fn address_in_path(path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
     let Ok(Path(text)) = path else { return Err(Problem::bad_parameter("address", "is not UTF-8")) };
     checked_id("address", &text).map(|text| normalized_id(&text))
 }
 
 /// Address, chain and asset in a path.
 pub(super) fn position_in_path(
+    app: &App,
     path: Result<Path<(String, String, String)>, PathRejection>,
 ) -> Result<PositionKey, Problem> {
     let Ok(Path((address, chain, asset))) = path else { return Err(Problem::bad_parameter("address", "is not UTF-8")) };
-    Ok(PositionKey {
+    let key = PositionKey {
         address: checked_id("address", &address).map(|text| normalized_id(&text))?,
         chain: checked_id("chain", &chain)?,
         asset: checked_id("asset", &asset).map(|text| normalized_id(&text))?,
-    })
+    };
+    names::check_position(app, &key)?;
+    Ok(key)
+}
+
+/// Chain and hash of a transaction in a path.
+pub(super) fn transaction_in_path(
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Result<(String, String), Problem> {
+    let Ok(Path((chain, hash))) = path else { return Err(Problem::bad_parameter("hash", "is not UTF-8")) };
+    Ok((checked_id("chain", &chain)?, checked_id("hash", &hash)?))
 }
 
 /// The platform in a path.

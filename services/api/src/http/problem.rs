@@ -1,6 +1,7 @@
 //! Problem documents (RFC 9457): the body of every error response.
 
 use crate::keys::Refusal;
+use crate::names::WrongName;
 use crate::store::Overload;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -46,6 +47,15 @@ impl Problem {
         problem
     }
 
+    /// The same problem where a parameter goes by another name.
+    pub(crate) fn of_field(mut self, name: &str, here: &str) -> Self {
+        if self.field.as_deref() == Some(name) {
+            self.detail = self.detail.replacen(&format!("`{name}`"), &format!("`{here}`"), 1);
+            self.field = Some(here.to_owned());
+        }
+        self
+    }
+
     pub(crate) fn bad_query() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad-query", "The query cannot be read", "the query string is malformed")
     }
@@ -57,6 +67,20 @@ impl Problem {
     pub(crate) fn no_such_position() -> Self {
         let detail = "this user has no position of this asset on this chain";
         Self::new(StatusCode::NOT_FOUND, "no-such-position", "There is no such position", detail)
+    }
+
+    pub(crate) fn no_such_trade() -> Self {
+        let detail = "no trade of this id is stored; it may not be read yet, or be older than what is kept";
+        Self::new(StatusCode::NOT_FOUND, "no-such-trade", "There is no such trade", detail)
+    }
+
+    pub(crate) fn no_such_platform<'a>(known: impl Iterator<Item = &'a str>) -> Self {
+        let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
+        let detail = match known.len() {
+            0 => "no trade belongs to any platform".to_owned(),
+            _ => format!("no trade is of this platform; there are {}", known.join(", ")),
+        };
+        Self::new(StatusCode::NOT_FOUND, "no-such-platform", "There is no such platform", detail)
     }
 
     pub(crate) fn no_book() -> Self {
@@ -168,6 +192,12 @@ impl Problem {
     pub(crate) fn too_big_an_answer() -> Self {
         let title = "The answer cannot be made";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", title, "the answer is larger than it may be")
+    }
+}
+
+impl From<WrongName> for Problem {
+    fn from(wrong: WrongName) -> Self {
+        Self::bad_parameter(wrong.field, wrong.rule)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::documented::{DatabaseReadResponses, PageParams, UserParams};
 use super::paging::cut_page;
-use super::params::{Params, address_in_path};
+use super::params::Params;
 use super::problem::Problem;
 use crate::App;
 use crate::token;
@@ -35,7 +35,7 @@ pub(crate) async fn metrics(
     uri: Uri,
 ) -> Result<Json<UserMetrics>, Problem> {
     let params = Params::read(&uri, &["chain", "window"])?;
-    let user = params.user(address_in_path(path)?)?;
+    let user = params.user(&app, path)?;
     let window = params.window()?;
     let rows = app.store.user_totals(&user, window.first_hour(now_ms())).await?;
     let total = rows.iter().fold(Totals::default(), |sum, row| sum.plus(&row.totals));
@@ -61,7 +61,7 @@ pub(crate) async fn history(
     uri: Uri,
 ) -> Result<Json<UserHistory>, Problem> {
     let params = Params::read(&uri, &["chain", "window"])?;
-    let user = params.user(address_in_path(path)?)?;
+    let user = params.user(&app, path)?;
     let window = params.window()?;
     let points = app.store.user_history(&user, window.first_hour(now_ms()), window.step_hours()).await?;
     let items = points.into_iter().map(Into::into).collect();
@@ -83,7 +83,7 @@ pub(crate) async fn history(
 )]
 pub(crate) async fn drift(State(app): State<Arc<App>>, path: Address, uri: Uri) -> Result<Json<DriftPage>, Problem> {
     let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
-    let user = params.user(address_in_path(path)?)?;
+    let user = params.user(&app, path)?;
     let page = params.asset_page()?;
     let rows = app.store.user_drift(&user, &one_more(&page)).await?;
     let (rows, next) = cut_page(rows, page.limit, |row| token::asset_cursor(&row.chain, &row.asset));
@@ -108,7 +108,7 @@ pub(crate) async fn positions(
     uri: Uri,
 ) -> Result<Json<PositionPage>, Problem> {
     let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
-    let user = params.user(address_in_path(path)?)?;
+    let user = params.user(&app, path)?;
     let page = params.asset_page()?;
     let rows = app.store.user_positions(&user, &one_more(&page)).await?;
     let (rows, next) = cut_page(rows, page.limit, |row| token::asset_cursor(&row.chain, &row.asset));
@@ -133,7 +133,7 @@ pub(crate) async fn portfolio(
     uri: Uri,
 ) -> Result<Json<Portfolio>, Problem> {
     let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
-    let user = params.user(address_in_path(path)?)?;
+    let user = params.user(&app, path)?;
     let page = params.asset_page()?;
     let state = app.store.wallet_state(&user, &one_more(&page)).await?;
     let (balances, next) = cut_page(state.balances, page.limit, |row| token::asset_cursor(&row.chain, &row.asset));

@@ -79,6 +79,7 @@ async fn open_reader(hub: &Hub, store: &Store, log: &Log, lookback: Duration) ->
     let since_ms = now_ms().saturating_sub(millis(lookback));
     let folded = if hub.started() { FoldedPositions::default() } else { store.folded_positions().await? };
     let mut starts = StartPositions {
+        progress_end: positions_at(log, &topics::PROGRESS, i64::MAX.cast_unsigned()).await?.into_iter().sum(),
         trades: positions_at(log, &topics::TRADES, since_ms).await?,
         metrics: positions_at(log, &topics::METRICS_UPDATED, since_ms).await?,
         wallets: positions_at(log, &topics::PORTFOLIO_UPDATED, since_ms).await?,

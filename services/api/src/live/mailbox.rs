@@ -1,5 +1,7 @@
 //! A reader's mailbox: the messages that wait for it, and the notification when there are some.
 
+use super::message;
+use super::subscription::SubscriptionIds;
 use super::update::Update;
 use api_domain::{Delivery, SendQueue};
 use axum::extract::ws::Utf8Bytes;
@@ -16,20 +18,23 @@ const MAX_WAITING_REPLIES: usize = 8;
 #[derive(Clone, Debug)]
 pub(crate) enum Outgoing {
     Reply(Utf8Bytes),
-    Update(Update),
+    /// An update, and the subscriptions that it belongs to.
+    Update(Update, SubscriptionIds),
 }
 
 impl Outgoing {
     pub(crate) fn text(&self) -> Utf8Bytes {
         match self {
             Self::Reply(text) => text.clone(),
-            Self::Update(update) => update.text(),
+            Self::Update(update, ids) => message::naming(&update.text(), ids),
         }
     }
 
     fn conflated_with(&self, later: &Self) -> Self {
         match (self, later) {
-            (Self::Update(earlier), Self::Update(later)) => Self::Update(earlier.conflated_with(later)),
+            (Self::Update(earlier, ids), Self::Update(later, later_ids)) => {
+                Self::Update(earlier.conflated_with(later), ids.joined_with(later_ids))
+            }
             _ => later.clone(),
         }
     }
@@ -55,10 +60,10 @@ impl Mailbox {
     }
 
     /// Adds an update: trades one by one, states conflated.
-    pub(crate) fn deliver(&self, update: Update) {
+    pub(crate) fn deliver(&self, update: Update, ids: SubscriptionIds) {
         match update.state_key() {
-            Some(key) => self.lock().push_state(key, Outgoing::Update(update), Outgoing::conflated_with),
-            None => self.lock().push_change(Outgoing::Update(update)),
+            Some(key) => self.lock().push_state(key, Outgoing::Update(update, ids), Outgoing::conflated_with),
+            None => self.lock().push_change(Outgoing::Update(update, ids)),
         }
         self.filled.notify_one();
     }

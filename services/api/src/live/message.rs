@@ -1,6 +1,7 @@
 //! The text of the messages that the hub sends: snapshots, changes and states.
 
 use super::channel::Channel;
+use super::subscription::SubscriptionIds;
 use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
 use std::ops::Range;
@@ -28,4 +29,38 @@ pub(super) fn trade(kind: &str, event: &str, at: &str) -> (Utf8Bytes, Range<usiz
 pub(super) fn update(channel: Channel, data: &impl Serialize, at: &str) -> Utf8Bytes {
     let data = serde_json::to_string(data).unwrap_or_default();
     format!(r#"{{"type":"update","channel":"{}","data":{data},"at":"{at}"}}"#, channel.name()).into()
+}
+
+/// A message that every reader receives, with the subscriptions of one reader that it belongs to.
+pub(super) fn naming(message: &Utf8Bytes, ids: &SubscriptionIds) -> Utf8Bytes {
+    let message = message.as_str();
+    let open = message.strip_suffix('}').unwrap_or(message);
+    let ids = ids.as_slice();
+    let mut text = String::with_capacity(message.len() + 16 + ids.iter().map(|id| id.len() + 1).sum::<usize>());
+    text.push_str(open);
+    text.push_str(",\"ids\":[");
+    for (at, id) in ids.iter().enumerate() {
+        text.push_str(if at == 0 { "" } else { "," });
+        text.push_str(id);
+    }
+    text.push_str("]}");
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::subscription::{Matcher, Subscription};
+
+    #[test]
+    fn a_message_names_its_subscriptions() {
+        let subscriptions = ["tape", "a \"b\""].map(|id| Subscription::new(id, Matcher::Chains));
+        let ids = SubscriptionIds::from_matching(subscriptions.iter().map(|one| &one.id_json)).unwrap();
+        let (text, _) = trade("apply", r#"{"chain":"mock"}"#, "at");
+        let read: serde_json::Value = serde_json::from_str(naming(&text, &ids).as_str()).unwrap();
+        let expected = serde_json::json!({
+            "type": "apply", "channel": "trades", "data": {"chain": "mock"}, "at": "at", "ids": ["tape", "a \"b\""],
+        });
+        assert_eq!(read, expected);
+    }
 }

@@ -57,7 +57,7 @@ mod tests {
     use wire::v1::metrics::{AsOf, MetricsUpdated, Totals};
 
     fn live() -> Live {
-        Live::starting_at(&StartPositions { trades: vec![0], metrics: vec![0, 0], wallets: vec![0] })
+        Live::starting_at(&StartPositions { progress_end: 0, trades: vec![0], metrics: vec![0, 0], wallets: vec![0] })
     }
 
     fn point(channel: Channel, next: &[u64]) -> ResumePoint {

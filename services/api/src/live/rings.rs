@@ -15,6 +15,8 @@ const STATES_KEPT_MS: u64 = 300_000;
 
 /// Where reading begins: the first position of each partition.
 pub(crate) struct StartPositions {
+    /// Where the topic of progress ends now; it is read from its beginning.
+    pub(crate) progress_end: u64,
     pub(crate) trades: Vec<u64>,
     pub(crate) metrics: Vec<u64>,
     pub(crate) wallets: Vec<u64>,

@@ -4,6 +4,7 @@ use super::channel::Channel;
 use super::update::Update;
 use api_domain::{FoldedPositions, TradeFilter, UserQuery};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The channel a client asks for, with its filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +75,40 @@ impl Matcher {
 #[derive(Debug)]
 pub(crate) struct Subscription {
     pub(super) id: String,
+    /// The id as JSON, shared with the messages that name it.
+    pub(super) id_json: Arc<str>,
     pub(super) matcher: Matcher,
+}
+
+/// The subscriptions of a reader that a message belongs to: their ids as JSON, each once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SubscriptionIds {
+    One(Arc<str>),
+    Several(Vec<Arc<str>>),
+}
+
+impl SubscriptionIds {
+    /// These ids; none where there are none.
+    pub(super) fn from_matching<'a>(mut ids: impl Iterator<Item = &'a Arc<str>>) -> Option<Self> {
+        let first = Arc::clone(ids.next()?);
+        let Some(second) = ids.next() else { return Some(Self::One(first)) };
+        Some(Self::Several([first, Arc::clone(second)].into_iter().chain(ids.cloned()).collect()))
+    }
+
+    /// Both, each once.
+    pub(super) fn joined_with(&self, other: &Self) -> Self {
+        let mut all = self.as_slice().to_vec();
+        all.extend(other.as_slice().iter().filter(|id| !self.as_slice().contains(id)).cloned());
+        if all.len() == self.as_slice().len() { self.clone() } else { Self::Several(all) }
+    }
+
+    /// The ids.
+    pub(super) fn as_slice(&self) -> &[Arc<str>] {
+        match self {
+            Self::One(id) => std::slice::from_ref(id),
+            Self::Several(ids) => ids,
+        }
+    }
 }
 
 /// Why a subscription cannot be added.
@@ -91,6 +125,27 @@ pub(crate) enum SubscriptionRefused {
 }
 
 impl Subscription {
+    pub(super) fn new(id: &str, matcher: Matcher) -> Self {
+        Self { id: id.to_owned(), id_json: serde_json::Value::from(id).to_string().into(), matcher }
+    }
+
     /// Subscriptions of one reader at most.
     pub(crate) const MAX_PER_READER: usize = 32;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_named_once() {
+        let [a, b, c]: [Arc<str>; 3] = ["\"a\"", "\"b\"", "\"c\""].map(Into::into);
+        let ids = |ids: &[&Arc<str>]| SubscriptionIds::from_matching(ids.iter().copied());
+        assert_eq!(ids(&[]), None);
+        let one = ids(&[&a]).unwrap();
+        assert_eq!((one.as_slice(), one.joined_with(&one)), (&[Arc::clone(&a)][..], one.clone()));
+        let both = ids(&[&b, &a]).unwrap();
+        assert_eq!(one.joined_with(&both).as_slice(), [Arc::clone(&a), Arc::clone(&b)]);
+        assert_eq!(both.joined_with(&ids(&[&c]).unwrap()).as_slice(), [b, a, c]);
+    }
 }

@@ -4,11 +4,11 @@ use super::channel::Channel;
 use super::message;
 use super::state::StateUpdate;
 use crate::views::ChainView;
-use api_domain::{Presence, TradeFilter, TradeKey};
+use api_domain::{FilteredTrade, Presence, TradeFilter, TradeKey};
 use axum::extract::ws::Utf8Bytes;
 use std::ops::Range;
 use std::sync::Arc;
-use tape::{Change, Event, Trade};
+use tape::{Change, Event, Leg, Trade, Valuation};
 use wire::v1::metrics::MetricsUpdated;
 use wire::v1::portfolio::PortfolioUpdated;
 use wire::v1::progress::ChainProgressed;
@@ -104,6 +104,17 @@ impl Update {
     }
 }
 
+/// What filters ask of a trade, beside its key.
+#[derive(Debug)]
+struct FilteredParts {
+    assets: [String; 2],
+    venues: Vec<String>,
+    pools: Vec<String>,
+    platform: Option<String>,
+    kind: String,
+    valuation: Option<Valuation>,
+}
+
 /// A trade that was applied or reverted.
 #[derive(Debug)]
 pub(crate) struct TradeUpdate {
@@ -112,8 +123,7 @@ pub(crate) struct TradeUpdate {
     pub(super) position: u64,
     pub(super) key: TradeKey,
     pub(super) presence: Presence,
-    assets: [String; 2],
-    venues: Vec<String>,
+    filtered: FilteredParts,
     text: Utf8Bytes,
     event: Range<usize>,
 }
@@ -128,16 +138,25 @@ impl TradeUpdate {
         };
         let (text, event) = message::trade(kind, event_text, &stamp.at);
         let trade = change.trade();
-        let mut venues: Vec<String> = trade.legs.iter().map(|leg| leg.venue.clone()).collect();
-        venues.dedup();
+        let once = |part: fn(&Leg) -> &String| {
+            let mut parts: Vec<String> = trade.legs.iter().map(part).cloned().collect();
+            parts.dedup();
+            parts
+        };
         Self {
             number: stamp.number,
             partition: stamp.partition,
             position: stamp.position,
             key: key_of_trade(trade),
             presence,
-            assets: [trade.sold.asset.clone(), trade.bought.asset.clone()],
-            venues,
+            filtered: FilteredParts {
+                assets: [trade.sold.asset.clone(), trade.bought.asset.clone()],
+                venues: once(|leg| &leg.venue),
+                pools: once(|leg| &leg.pool),
+                platform: trade.platform.clone(),
+                kind: trade.kind.clone(),
+                valuation: trade.valuation.clone(),
+            },
             text,
             event,
         }
@@ -150,8 +169,18 @@ impl TradeUpdate {
 
     /// Whether it passes a filter.
     pub(super) fn passes(&self, filter: &TradeFilter) -> bool {
-        let [sold, bought] = &self.assets;
-        filter.matches(&self.key.chain, &self.key.trader, [sold, bought], self.venues.iter().map(String::as_str))
+        let parts = &self.filtered;
+        let [sold, bought] = &parts.assets;
+        filter.matches(&FilteredTrade {
+            chain: &self.key.chain,
+            trader: &self.key.trader,
+            assets: [sold, bought],
+            venues: &parts.venues,
+            pools: &parts.pools,
+            platform: parts.platform.as_deref(),
+            kind: &parts.kind,
+            valuation: parts.valuation.as_ref(),
+        })
     }
 }
 

@@ -317,15 +317,15 @@ fn largest_usd(text: &str) -> Option<Usd> {
 }
 
 /// The columns of one row, from left to right.
-struct Cells {
+pub(super) struct Cells {
     view: &'static str,
     rest: std::vec::IntoIter<Option<String>>,
     /// Whether an amount was too large and is cut to the largest.
-    saturated: bool,
+    pub(super) saturated: bool,
 }
 
 impl Cells {
-    fn new(view: &'static str, row: TextRow) -> Self {
+    pub(super) fn new(view: &'static str, row: TextRow) -> Self {
         Self { view, rest: row.into_iter(), saturated: false }
     }
 
@@ -333,11 +333,11 @@ impl Cells {
         self.rest.next().flatten()
     }
 
-    fn text(&mut self, column: &'static str) -> Result<String, Unavailable> {
+    pub(super) fn text(&mut self, column: &'static str) -> Result<String, Unavailable> {
         self.optional().ok_or_else(|| self.invalid_column(column, None))
     }
 
-    fn number<T: FromStr>(&mut self, column: &'static str) -> Result<T, Unavailable> {
+    pub(super) fn number<T: FromStr>(&mut self, column: &'static str) -> Result<T, Unavailable> {
         let text = self.text(column)?;
         text.parse().map_err(|_| self.invalid_column(column, Some(text)))
     }
@@ -347,7 +347,7 @@ impl Cells {
         text.parse().map(Some).map_err(|_| self.invalid_column(column, Some(text)))
     }
 
-    fn usd(&mut self, column: &'static str) -> Result<Usd, Unavailable> {
+    pub(super) fn usd(&mut self, column: &'static str) -> Result<Usd, Unavailable> {
         let text = self.text(column)?;
         self.parsed_usd(column, text)
     }

@@ -8,11 +8,14 @@
 //! too, as `(trader, block_time_ms)`: with `trader = …` alone, the database may well walk everybody's trades by time and
 //! leave out the others'.
 //!
+//! The trades of one transaction are few and have an index of their own: they are found first, and then walked. The database
+//! must not choose: it may believe that it finds them sooner by walking all trades in their order.
+//!
 //! The walk has two ranges of block time, each by index: what is kept since the cut, and blocks without a clock, which
 //! say that they are older than any chain. Nothing in between is visible, and there may be much of it.
 
 use super::sql::{Arg, Dialect, Statement, number_arg};
-use api_domain::{PositionKey, StatusFilter, StepPage, TradeQuery};
+use api_domain::{PositionKey, StatusFilter, StepPage, TradeFilter, TradeQuery};
 
 /// Rows that one statement walks at most.
 pub(super) const MAX_ROWS_WALKED: u32 = 10_000;
@@ -73,24 +76,22 @@ pub(super) fn trades(query: &TradeQuery, range: TimeRange, dialect: Dialect) -> 
     if query.shown == StatusFilter::Live {
         statement.add(" AND status = 'live'");
     }
-    if let Some(chain) = &filter.chain {
-        statement.text(" AND chain = ?", chain);
+    passes(&mut statement, filter, dialect);
+    statement.add(") AS matches FROM ");
+    match &query.transaction {
+        Some(hash) => of_transaction(&mut statement, hash),
+        None => statement.add("metrics.trades_v1"),
     }
-    if let Some(asset) = &filter.asset {
-        statement.text(" AND (sold_asset = ? OR bought_asset = ?)", asset);
+    statement.add(" WHERE ");
+    let from = query.span.from.unwrap_or(0);
+    in_range(&mut statement, range, from);
+    if let Some(to) = query.span.to {
+        statement.with(" AND block_time_ms < ?", number_arg(to));
     }
-    if let Some(venue) = &filter.venue {
-        let crossed = match dialect {
-            Dialect::Postgres => " AND ? = ANY (venues)",
-            Dialect::Sqlite => " AND EXISTS (SELECT 1 FROM json_each(venues) WHERE value = ?)",
-        };
-        statement.text(crossed, venue);
-    }
-    statement.add(") AS matches FROM metrics.trades_v1 WHERE ");
-    in_range(&mut statement, range);
     if let Some(trader) = &filter.trader {
-        let to = query.after.as_ref().map_or(i64::MAX, |key| key.block_time.cast_signed());
-        of_trader(&mut statement, trader, &range.begin(0), to);
+        let bounds = [query.span.to.map(|to| to.saturating_sub(1)), query.after.as_ref().map(|key| key.block_time)];
+        let to = bounds.into_iter().flatten().min().map_or(i64::MAX, u64::cast_signed);
+        of_trader(&mut statement, trader, &range.begin(from), to);
     }
     if let Some(key) = &query.after {
         // The second clause implies the first, which lets the index on time begin in the right place.
@@ -107,8 +108,66 @@ pub(super) fn trades(query: &TradeQuery, range: TimeRange, dialect: Dialect) -> 
         statement.text(", ?)", &key.trader);
     }
     end_walk(&mut statement, order, query.limit);
-    let filtered = filter.chain.is_some() || filter.asset.is_some() || filter.venue.is_some();
-    if filtered { statement.costly() } else { statement }
+    if query.transaction.is_none() && walks_past_others(filter) { statement.costly() } else { statement }
+}
+
+/// Whether a page may walk many trades for the few that pass.
+fn walks_past_others(filter: &TradeFilter) -> bool {
+    let texts = [&filter.chain, &filter.asset, &filter.venue, &filter.pool, &filter.platform, &filter.kind];
+    filter.min_usd.is_some() || texts.into_iter().any(Option::is_some)
+}
+
+/// Adds the parts of a filter that are asked of each trade walked.
+fn passes(statement: &mut Statement, filter: &TradeFilter, dialect: Dialect) {
+    for (column, wanted) in [("chain", &filter.chain), ("kind", &filter.kind), ("platform", &filter.platform)] {
+        if let Some(wanted) = wanted {
+            statement.text(&format!(" AND {column} = ?"), wanted);
+        }
+    }
+    if let Some(asset) = &filter.asset {
+        statement.text(" AND (sold_asset = ? OR bought_asset = ?)", asset);
+    }
+    if let Some(venue) = &filter.venue {
+        let crossed = match dialect {
+            Dialect::Postgres => " AND ? = ANY (venues)",
+            Dialect::Sqlite => " AND EXISTS (SELECT 1 FROM json_each(venues) WHERE value = ?)",
+        };
+        statement.text(crossed, venue);
+    }
+    if let Some(pool) = &filter.pool {
+        // A pool is a line of its own, and no identity holds a line break.
+        let crossed = match dialect {
+            Dialect::Postgres => " AND ? = ANY (string_to_array(pools, chr(10)))",
+            Dialect::Sqlite => " AND instr(char(10) || pools || char(10), char(10) || ? || char(10)) > 0",
+        };
+        statement.text(crossed, pool);
+    }
+    if let Some(least) = filter.min_usd {
+        let least = least.to_string();
+        match dialect {
+            Dialect::Postgres => statement.text(" AND notional_usd >= CAST(? AS numeric)", &least),
+            // Amounts are plain decimals without zeros that add nothing: of two as long before the point, the larger is
+            // the one that sorts later.
+            Dialect::Sqlite => {
+                statement
+                    .text(" AND (instr(notional_usd || '.', '.'), notional_usd) >= (instr(? || '.', '.'), ?)", &least);
+            }
+        }
+    }
+}
+
+/// Adds the trades of a transaction as what is selected from.
+fn of_transaction(statement: &mut Statement, hash: &str) {
+    statement.text(
+        "(WITH found AS MATERIALIZED (SELECT * FROM metrics.trades_v1 WHERE tx_hash = ?",
+        hash.split('/').next().unwrap_or_default(),
+    );
+    if hash.contains('/') {
+        // The column ends at the first slash; a trade's id ends with the hash and the ordinal.
+        let tail = "substr(trade_id, length(trade_id) - length(CAST(ordinal AS text)) - length(?), length(?))";
+        statement.text(&format!(" AND {tail} = ?"), hash);
+    }
+    statement.add(") SELECT * FROM found) v");
 }
 
 /// One page of a position's trades in a range, oldest first, and the row at which the walk stopped.
@@ -137,7 +196,7 @@ pub(super) fn position_steps(position: &PositionKey, page: &StepPage, range: Tim
     statement.add(" OR (bought_asset = $1 AND bought_quantity_after IS NOT NULL))");
     statement.text(" AND chain = ?", &position.chain);
     statement.add(") AS matches FROM metrics.trades_v1 WHERE ");
-    in_range(&mut statement, range);
+    in_range(&mut statement, range, 0);
     let from = range.begin(page.after.as_ref().map_or(0, |key| key.block_time));
     of_trader(&mut statement, &position.address, &from, i64::MAX);
     if let Some(key) = &page.after {
@@ -161,9 +220,9 @@ fn begin_walk() -> String {
     )
 }
 
-fn in_range(statement: &mut Statement, range: TimeRange) {
+fn in_range(statement: &mut Statement, range: TimeRange, from_ms: u64) {
     match range {
-        TimeRange::Kept => statement.add(&format!("block_time_ms >= {}", range.begin(0))),
+        TimeRange::Kept => statement.add(&format!("block_time_ms >= {}", range.begin(from_ms))),
         TimeRange::WithoutClock => statement.add(&format!("block_time_ms < {NO_CLOCK_BELOW_MS}")),
     }
 }

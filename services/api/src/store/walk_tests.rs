@@ -5,10 +5,11 @@ use super::cost::Cost;
 use super::sql::Statement;
 use super::trade_sql::{MAX_ROWS_WALKED, TimeRange, position_steps, trades};
 use super::{Dialect, Overload, Store};
-use api_domain::{PositionKey, StatusFilter, StepKey, StepPage, TradeFilter, TradeKey, TradeQuery};
+use api_domain::{PositionKey, StatusFilter, StepKey, StepPage, TimeSpan, TradeFilter, TradeKey, TradeQuery};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use std::str::FromStr;
+use tape::Usd;
 
 /// Trades in the table; `CHAINTAPE_TRADES` asks for another number, such as 5000000.
 const TRADES: u64 = 300_000;
@@ -19,6 +20,8 @@ const BEGIN_MS: u64 = 1_700_000_000_000;
 /// Every trader, chain, asset and venue is one of a few; a third of all trades are of one trader.
 const COMMON: [&str; 4] = ["c1", "0xbot", "0xusdc1", "uniswap-v1"];
 const UNKNOWN: [&str; 4] = ["zzz"; 4];
+/// The same of platforms, pools and kinds.
+const COMMON_PARTS: [&str; 3] = ["p1", "0xpool1", "swap"];
 
 struct LargeTable {
     store: Store,
@@ -50,11 +53,13 @@ impl LargeTable {
         }
         let fill = format!(
             "INSERT INTO trades (block_time_ms, trade_id, chain, trader, height, tx_index, ordinal, kind, status, cycle, \
-             sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, venues, event) \
-             SELECT {BEGIN_MS} + (i / {TRADES_PER_MOMENT}) * 1000, 'c' || (i % 5) || '/' || i, 'c' || (i % 5), \
+             sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, notional_usd, platform, pools, venues, \
+             event) SELECT {BEGIN_MS} + (i / {TRADES_PER_MOMENT}) * 1000, \
+             'c' || (i % 5) || '/b' || i / {TRADES_PER_MOMENT} || '/t' || i / 4 || '/' || i, 'c' || (i % 5), \
              CASE WHEN i % 3 = 0 THEN '0xbot' ELSE '0x' || (i % 1000) END, i / {TRADES_PER_MOMENT}, \
              i % {TRADES_PER_MOMENT}, 0, 'swap', CASE WHEN i % 50 = 0 THEN 'reverted' ELSE 'live' END, false, \
-             '0xusdc' || (i % 20), 1, true, '0xweth' || (i % 30), 1, true, ARRAY['uniswap-v' || (i % 3)], \
+             '0xusdc' || (i % 20), 1, true, '0xweth' || (i % 30), 1, true, i % 1000, 'p' || (i % 7), '0xpool' || (i % 11) || chr(10) || '0xpool', \
+             ARRAY['uniswap-v' || (i % 3)], \
              repeat('x', 300) FROM generate_series(0, {trades} - 1) i"
         );
         owner.execute(AssertSqlSafe(fill)).await.unwrap();
@@ -76,9 +81,24 @@ impl LargeTable {
             height: number / TRADES_PER_MOMENT,
             index: u32::try_from(number % TRADES_PER_MOMENT).unwrap(),
             ordinal: 0,
-            id: format!("c{}/{number}", number % 5),
+            id: format!("c{}/b{}/t{}/{number}", number % 5, number / TRADES_PER_MOMENT, number / 4),
             trader: "0x1".into(),
         }
+    }
+
+    /// Nothing beside the filter; spans of which one ends long ago and one is empty; a transaction, and one that is not there.
+    fn spans_and_transactions(&self) -> Vec<(TimeSpan, Option<String>)> {
+        let at = |part: u64| Some(BEGIN_MS + self.trades / TRADES_PER_MOMENT * 1_000 / part);
+        let none = TimeSpan::default();
+        let (narrow, empty) = (TimeSpan { from: at(3), to: at(2) }, TimeSpan { from: at(2), to: at(2) });
+        vec![
+            (none, None),
+            (TimeSpan { to: at(2), ..none }, None),
+            (narrow, None),
+            (empty, None),
+            (none, Some(format!("t{}", self.trades / 8))),
+            (narrow, Some("zzz".to_owned())),
+        ]
     }
 
     /// Rows of trades that a statement walks.
@@ -112,9 +132,36 @@ fn number_after(text: &str, name: &str) -> u64 {
 fn filters() -> Vec<TradeFilter> {
     let one = |values: [&str; 4], set: u8| {
         let value = |bit: u8, at: usize| (set & (1 << bit) != 0).then(|| values[at].to_owned());
-        TradeFilter { chain: value(0, 0), trader: value(1, 1), asset: value(2, 2), venue: value(3, 3) }
+        TradeFilter {
+            chain: value(0, 0),
+            trader: value(1, 1),
+            asset: value(2, 2),
+            venue: value(3, 3),
+            ..TradeFilter::default()
+        }
     };
-    (0..16).flat_map(|set| [one(COMMON, set), one(UNKNOWN, set)]).collect()
+    let parts = |trader: Option<&str>, [platform, pool, kind]: [&str; 3]| {
+        let text = |text: &str| Some(text.to_owned());
+        let of = TradeFilter { trader: trader.map(str::to_owned), ..TradeFilter::default() };
+        [
+            TradeFilter { platform: text(platform), ..of.clone() },
+            TradeFilter { pool: text(pool), ..of.clone() },
+            TradeFilter { kind: text(kind), ..of.clone() },
+            TradeFilter { min_usd: Some(Usd(999 * Usd::ONE.0)), ..of.clone() },
+            TradeFilter { min_usd: Some(Usd(1_000 * Usd::ONE.0)), ..of.clone() },
+            TradeFilter {
+                platform: text(platform),
+                pool: text(pool),
+                kind: text(kind),
+                min_usd: Some(Usd(500 * Usd::ONE.0)),
+                ..of
+            },
+        ]
+    };
+    let parts = [None, Some("0xbot"), Some("zzz")]
+        .into_iter()
+        .flat_map(|trader| [COMMON_PARTS, ["zzz"; 3]].into_iter().flat_map(move |values| parts(trader, values)));
+    (0..16).flat_map(|set| [one(COMMON, set), one(UNKNOWN, set)]).chain(parts).collect()
 }
 
 #[tokio::test]
@@ -126,9 +173,18 @@ async fn no_page_walks_more_rows_than_its_bound() {
         for shown in [StatusFilter::Live, StatusFilter::All] {
             for after in &places {
                 for range in [TimeRange::Kept, TimeRange::WithoutClock] {
-                    let query = TradeQuery { filter: filter.clone(), shown, after: after.clone(), limit: 501 };
-                    most = most.max(table.walked(trades(&query, range, Dialect::Postgres)).await);
-                    statements += 1;
+                    // Of every combination some: each takes the database a moment.
+                    let bounded = shown == StatusFilter::Live && (after.is_none() || filter.trader.is_some());
+                    let count = if bounded { usize::MAX } else { 1 };
+                    for (span, transaction) in table.spans_and_transactions().into_iter().take(count) {
+                        let (filter, after) = (filter.clone(), after.clone());
+                        let query = TradeQuery { filter, span, transaction, shown, after, limit: 501 };
+                        let of_transaction = query.transaction.is_some();
+                        let walked = table.walked(trades(&query, range, Dialect::Postgres)).await;
+                        assert!(!of_transaction || walked <= 64, "{walked} rows were walked for one transaction");
+                        most = most.max(walked);
+                        statements += 1;
+                    }
                 }
             }
         }
@@ -153,6 +209,29 @@ async fn no_page_walks_more_rows_than_its_bound() {
     }
     println!("{statements} statements over {} trades; at most {most} rows walked", table.trades);
     table.store.close().await;
+}
+
+/// On SQLite the plan says whether the index of transactions is used, and nothing else of the table is read.
+#[tokio::test]
+async fn a_transaction_is_found_by_its_index_on_sqlite() {
+    let mut owner = sqlx::SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    migrations::metrics_sqlite().run_direct(None, &mut owner, false).await.unwrap();
+    let filter = TradeFilter { trader: Some("0xa".into()), min_usd: Some(Usd::ONE), ..TradeFilter::default() };
+    for filter in [TradeFilter::default(), filter] {
+        for (hash, searched) in [(Some("0xt"), "USING INDEX trades_of_transaction"), (None, "USING INDEX")] {
+            let transaction = hash.map(str::to_owned);
+            let query = TradeQuery { filter: filter.clone(), transaction, limit: 50, ..TradeQuery::default() };
+            for range in [TimeRange::Kept, TimeRange::WithoutClock] {
+                let statement = trades(&query, range, Dialect::Sqlite);
+                let sql = format!("EXPLAIN QUERY PLAN {}", statement.sql.replace("metrics.", ""));
+                let plan: Vec<(i64, i64, i64, String)> =
+                    sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut owner).await.unwrap();
+                let of_trades: Vec<&String> =
+                    plan.iter().map(|(.., line)| line).filter(|line| line.contains(" trades")).collect();
+                assert!(!of_trades.is_empty() && of_trades.iter().all(|line| line.contains(searched)), "{plan:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

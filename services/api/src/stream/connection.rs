@@ -101,11 +101,14 @@ async fn handle_message(app: &App, reader: u64, mailbox: &Mailbox, text: &str) {
             }
         }
         Ok(ClientRequest::Subscribe { id, selection, resume }) => {
-            let subscribed = match resume {
-                Some(point) => snapshots::resume(app, reader, mailbox, &id, &selection, &point).await,
-                None => snapshots::subscribe(app, reader, &id, &selection).await,
+            let subscribed = async {
+                let selection = snapshots::completed(app, selection).await?;
+                match resume {
+                    Some(point) => snapshots::resume(app, reader, mailbox, &id, &selection, &point).await,
+                    None => snapshots::subscribe(app, reader, &id, &selection).await,
+                }
             };
-            if let Err(error) = subscribed {
+            if let Err(error) = subscribed.await {
                 reply_subscribe_error(mailbox, &id, &error);
             }
         }
@@ -117,6 +120,10 @@ fn reply_subscribe_error(mailbox: &Mailbox, id: &str, error: &SubscribeError) {
         SubscribeError::Refused(refused) => {
             let (code, detail) = protocol::refusal(*refused);
             reply_error(mailbox, Some(id), code, None, detail);
+        }
+        SubscribeError::WrongName(wrong) => {
+            let field = format!("filter.{}", wrong.field);
+            reply_error(mailbox, Some(id), "bad-message", Some(&field), &wrong.rule);
         }
         SubscribeError::Unavailable(error) => {
             tracing::warn!(

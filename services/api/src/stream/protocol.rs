@@ -1,5 +1,6 @@
 //! The messages of the stream: parsing those of clients, and the replies to them.
 
+use crate::http::read_min_usd;
 use crate::live::{Channel, ResumePoint, Selection, SubscriptionRefused};
 use api_domain::{TradeFilter, UserQuery, normalized_id};
 use axum::extract::ws::Utf8Bytes;
@@ -48,6 +49,11 @@ struct RawFilter {
     trader: Option<String>,
     asset: Option<String>,
     venue: Option<String>,
+    pool: Option<String>,
+    platform: Option<String>,
+    kind: Option<String>,
+    #[serde(rename = "minUsd")]
+    min_usd: Option<String>,
     address: Option<String>,
 }
 
@@ -101,13 +107,7 @@ fn parse_selection(channel: &str, fields: RawFilter, limit: Option<usize>) -> Re
             if fields.address.is_some() {
                 return Err(("filter.address", "does not apply to trades; use `trader`".to_owned()));
             }
-            let filter = TradeFilter {
-                chain: checked_id("filter.chain", fields.chain)?,
-                trader: checked_id("filter.trader", fields.trader)?.map(|trader| normalized_id(&trader)),
-                asset: checked_id("filter.asset", fields.asset)?.map(|asset| normalized_id(&asset)),
-                venue: checked_id("filter.venue", fields.venue)?,
-            };
-            Ok(Selection::Trades { filter, limit })
+            Ok(Selection::Trades { filter: parse_filter(fields)?, limit })
         }
         Some(Channel::Metrics) => parse_user(fields).map(Selection::Metrics),
         Some(Channel::Wallets) => parse_user(fields).map(Selection::Wallets),
@@ -117,6 +117,24 @@ fn parse_selection(channel: &str, fields: RawFilter, limit: Option<usize>) -> Re
             format!("is `{channel}`, but must be `trades`, `user.metrics`, `user.portfolio` or `chains`"),
         )),
     }
+}
+
+fn parse_filter(fields: RawFilter) -> Result<TradeFilter, FieldError> {
+    let normalized = |field: &'static str, text: Option<String>| -> Result<Option<String>, FieldError> {
+        Ok(checked_id(field, text)?.map(|text| normalized_id(&text)))
+    };
+    let min_usd = fields.min_usd.as_deref().map(read_min_usd).transpose();
+    Ok(TradeFilter {
+        chain: checked_id("filter.chain", fields.chain)?,
+        trader: normalized("filter.trader", fields.trader)?,
+        asset: normalized("filter.asset", fields.asset)?,
+        venue: checked_id("filter.venue", fields.venue)?,
+        pool: normalized("filter.pool", fields.pool)?,
+        platform: checked_id("filter.platform", fields.platform)?,
+        kind: checked_id("filter.kind", fields.kind)?,
+        min_usd: min_usd.map_err(|rule| ("filter.minUsd", rule.to_owned()))?,
+        plausible_usd: None,
+    })
 }
 
 fn parse_user(fields: RawFilter) -> Result<UserQuery, FieldError> {
@@ -191,6 +209,8 @@ pub(super) fn refusal(refused: SubscriptionRefused) -> (&'static str, &'static s
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+    use tape::Usd;
 
     #[test]
     fn a_subscription_is_parsed() {
@@ -217,6 +237,23 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_has_many_parts() {
+        let text = r#"{"op":"subscribe","channel":"trades",
+            "filter":{"asset":"0xAB","venue":"v2","pool":"0xCD","platform":"Shop","kind":"swap","minUsd":"0.50"}}"#;
+        let filter = TradeFilter {
+            asset: Some("0xab".into()),
+            venue: Some("v2".into()),
+            pool: Some("0xcd".into()),
+            platform: Some("Shop".into()),
+            kind: Some("swap".into()),
+            min_usd: Some(Usd(Usd::ONE.0 / 2)),
+            ..TradeFilter::default()
+        };
+        let Ok(ClientRequest::Subscribe { selection, .. }) = parse_message(text) else { panic!("it is refused") };
+        assert_eq!(selection, Selection::Trades { filter, limit: 50 });
+    }
+
+    #[test]
     fn a_refusal_names_the_field() {
         let field = |text: &str| parse_message(text).unwrap_err().field;
         assert_eq!(field("{"), None);
@@ -228,6 +265,10 @@ mod tests {
             field(r#"{"op":"subscribe","channel":"trades","filter":{"chain":""}}"#).as_deref(),
             Some("filter.chain")
         );
+        for least in ["-1", "1e3", "", "1000000000000001"] {
+            let text = json!({"op": "subscribe", "channel": "trades", "filter": {"minUsd": least}}).to_string();
+            assert_eq!(field(&text).as_deref(), Some("filter.minUsd"), "{least}");
+        }
         assert_eq!(field(r#"{"op":"subscribe","channel":"trades","limit":201}"#).as_deref(), Some("limit"));
         assert_eq!(field(r#"{"op":"subscribe","channel":"trades","resume":"?"}"#).as_deref(), Some("resume"));
         assert!(parse_message(r#"{"op":"subscribe","channel":"trades","filter":{"chian":"x"}}"#).is_err());

@@ -3,11 +3,12 @@
 use super::protocol::ServerMessage;
 use crate::App;
 use crate::live::{Channel, Mailbox, Matcher, ResumePoint, Selection, Snapshot, SubscriptionRefused};
+use crate::names::{self, WrongName};
 use crate::views::{BalanceView, ChainTotals, PositionView, TotalsView, WalletView};
 use api_domain::{AssetPage, StatusFilter, Totals, TradeFilter, TradeQuery, UserQuery, UserState, WalletState};
 use serde::Serialize;
 use std::time::Duration;
-use tape::Unavailable;
+use tape::{Unavailable, Usd};
 
 /// Positions and balances in a snapshot at most; more are read over REST.
 const MAX_SNAPSHOT_ROWS: u32 = 500;
@@ -19,7 +20,14 @@ const RETRY_STEP: Duration = Duration::from_millis(200);
 /// Why a subscription failed.
 pub(super) enum SubscribeError {
     Refused(SubscriptionRefused),
+    WrongName(WrongName),
     Unavailable(Unavailable),
+}
+
+impl From<WrongName> for SubscribeError {
+    fn from(wrong: WrongName) -> Self {
+        Self::WrongName(wrong)
+    }
 }
 
 impl From<SubscriptionRefused> for SubscribeError {
@@ -32,6 +40,23 @@ impl From<Unavailable> for SubscribeError {
     fn from(error: Unavailable) -> Self {
         Self::Unavailable(error)
     }
+}
+
+/// Checks the names that a selection consists of, and adds what is needed to decide on later updates.
+pub(super) async fn completed(app: &App, mut selection: Selection) -> Result<Selection, SubscribeError> {
+    match &mut selection {
+        Selection::Trades { filter, .. } => {
+            names::check_filter(app, filter)?;
+            if filter.min_usd.is_some() {
+                let rules = app.store.book_rules().await?;
+                // What exceeds the largest amount that a trade may have excludes none.
+                filter.plausible_usd = rules.and_then(|rules| Usd::parse(&rules.max_notional).ok());
+            }
+        }
+        Selection::Metrics(user) | Selection::Wallets(user) => names::check_user(app, user)?,
+        Selection::Chains => {}
+    }
+    Ok(selection)
 }
 
 /// Adds a subscription; its snapshot is in the mailbox when this returns.
@@ -85,8 +110,8 @@ async fn read_trades(app: &App, filter: &TradeFilter, limit: usize) -> Result<Sn
     let query = TradeQuery {
         filter: filter.clone(),
         shown: StatusFilter::Live,
-        after: None,
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
+        ..TradeQuery::default()
     };
     let (folded, rows) = app.store.trades_and_positions(&query).await?;
     Ok(Snapshot::Trades { filter: filter.clone(), limit, folded, rows })

@@ -3,7 +3,7 @@
 
 use crate::ground::{Ground, event, folded_row, position_row, totals_row, trade, wallet_rows};
 use api::store::Store;
-use api_domain::{AssetPage, Measure, PositionKey, StatusFilter, StepPage, TradeFilter, TradeQuery, UserQuery, Window};
+use api_domain::{AssetPage, Measure, PositionKey, StepPage, TradeQuery, UserQuery, Window};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -77,7 +77,7 @@ async fn the_reading_role_serves_everything_and_writes_nothing() {
         let who = UserQuery { address: "0xa".into(), chain: None };
         let page = AssetPage { after: None, limit: 5 };
         let book = PositionKey { address: "0xa".into(), chain: "mock".into(), asset: "0xweth".into() };
-        let query = TradeQuery { filter: TradeFilter::default(), shown: StatusFilter::Live, after: None, limit: 5 };
+        let query = TradeQuery { limit: 5, ..TradeQuery::default() };
         assert_eq!(store.trades(&query).await.unwrap().rows.len(), 1);
         assert_eq!(store.trades_and_positions(&query).await.unwrap().0.next(0), 1);
         assert_eq!(store.user_totals(&who, None).await.unwrap().len(), 1);

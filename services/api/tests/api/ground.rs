@@ -108,15 +108,17 @@ impl Ground {
             Self::Sqlite { .. } => format!("'[{}]'", venues.join(",")),
             Self::Postgres { .. } => format!("'{{{}}}'", venues.join(",")),
         };
+        let pools: Vec<&str> = trade.legs.iter().map(|leg| leg.pool.as_str()).collect();
+        let pools = pools.join("\n");
         let truth = |yes: bool| match self {
             Self::Sqlite { .. } => u8::from(yes).to_string(),
             Self::Postgres { .. } => yes.to_string(),
         };
         format!(
             "INSERT INTO trades (block_time_ms, trade_id, chain, trader, height, tx_index, ordinal, kind, status, \
-             cycle, sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, notional_usd, venues, \
-             event) VALUES ({}, '{}', '{}', '{}', {}, {}, {}, '{}', '{status}', {}, '{}', '{}', {}, '{}', '{}', {}, \
-             {}, {venues}, '{payload}') ON CONFLICT (block_time_ms, trade_id, trader) DO UPDATE SET status = excluded.status, \
+             cycle, sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, notional_usd, platform, \
+             venues, pools, event) VALUES ({}, '{}', '{}', '{}', {}, {}, {}, '{}', '{status}', {}, '{}', '{}', {}, \
+             '{}', '{}', {}, {}, {}, {venues}, '{pools}', '{payload}') ON CONFLICT (block_time_ms, trade_id, trader) DO UPDATE SET status = excluded.status, \
              event = excluded.event",
             trade.block.timestamp_ms,
             trade.id(),
@@ -134,6 +136,7 @@ impl Ground {
             trade.bought.raw,
             truth(trade.bought.quote),
             trade.valuation.as_ref().map_or("NULL".to_owned(), |valuation| format!("'{}'", valuation.notional)),
+            trade.platform.as_ref().map_or("NULL".to_owned(), |platform| format!("'{platform}'")),
         )
     }
 

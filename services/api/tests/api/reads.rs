@@ -6,7 +6,7 @@ use api_domain::{AssetPage, Measure, StatusFilter, TradeFilter, TradeKey, TradeQ
 use tape::{Status, Usd};
 
 fn query(filter: TradeFilter) -> TradeQuery {
-    TradeQuery { filter, shown: StatusFilter::Live, after: None, limit: 10 }
+    TradeQuery { filter, limit: 10, ..TradeQuery::default() }
 }
 
 async fn ids(store: &Store, query: &TradeQuery) -> Vec<String> {

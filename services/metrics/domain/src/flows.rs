@@ -29,6 +29,12 @@ pub struct FlowTrade {
     pub worth: Option<Dollars>,
     /// The pools that it crossed, each once.
     pub pools: Vec<String>,
+    /// The platform that it belongs to.
+    pub platform: Option<String>,
+    /// The worth of its platform fees.
+    pub fee: Option<Dollars>,
+    /// Whether it claims an implausible worth, so that it has none.
+    pub implausible: bool,
 }
 
 /// The flows of one user on one chain in one hour.
@@ -105,6 +111,7 @@ mod tests {
                 bought: bought.to_owned(),
                 worth: words[2].parse().ok(),
                 pools: words[3].split(',').map(str::to_owned).collect(),
+                ..FlowTrade::default()
             }
         };
         lines.iter().map(trade).collect()

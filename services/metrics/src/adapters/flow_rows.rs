@@ -1,6 +1,7 @@
 //! What either database has in common in calculating flows: the hours to calculate, and the rows that come of it.
 
-use metrics_domain::{Dollars, HourFlows, UserKey};
+use metrics_domain::{Dollars, HourFlows, PlatformFigures, PlatformKey, UserKey};
+use std::collections::BTreeMap;
 
 /// Hours whose flows are calculated in one transaction.
 pub(crate) const MAX_HOURS_AT_ONCE: u32 = 2_000;
@@ -66,6 +67,25 @@ pub(crate) fn pool_hours<'a>(hours: &'a [ChangedHour], flows: &'a [HourFlows]) -
             volume,
         })
     })
+}
+
+/// What one user did through one platform in one hour, in all or with one asset.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlatformHour<'a> {
+    pub(crate) hour: &'a ChangedHour,
+    pub(crate) key: &'a PlatformKey,
+    pub(crate) figures: &'a PlatformFigures,
+}
+
+/// The platforms of these hours.
+pub(crate) fn platform_hours<'a>(
+    hours: &'a [ChangedHour],
+    figures: &'a [BTreeMap<PlatformKey, PlatformFigures>],
+) -> impl Iterator<Item = PlatformHour<'a>> {
+    hours
+        .iter()
+        .zip(figures)
+        .flat_map(|(hour, of_hour)| of_hour.iter().map(move |(key, figures)| PlatformHour { hour, key, figures }))
 }
 
 #[cfg(test)]

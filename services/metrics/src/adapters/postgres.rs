@@ -10,6 +10,7 @@
 mod flows;
 mod leaders;
 mod partitions;
+mod platforms;
 mod prune;
 mod read;
 mod known_tape;

@@ -4,6 +4,7 @@
 
 mod flows;
 mod leaders;
+mod platforms;
 mod prune;
 mod read;
 mod known_tape;

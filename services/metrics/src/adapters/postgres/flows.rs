@@ -1,18 +1,19 @@
 //! The flows of changed hours in PostgreSQL: calculated again from the live trades, and written in place of the old ones.
 
+use super::platforms;
 use super::write::column;
 use crate::adapters::columns::{text_of, to_bigint};
 use crate::adapters::flow_rows::{
     ChangedHour, MAX_HOURS_AT_ONCE, PoolHour, SELECT_CHANGED_HOURS, hours_at_once, pool_hours,
 };
-use metrics_domain::{BookFacts, Dollars, FlowTrade, HourFlows, UserKey};
+use metrics_domain::{BookFacts, Dollars, FlowTrade, HourFlows, UserKey, platform_figures};
 use migrations::{Session as PgConnection, Sessions};
 use sqlx::{AssertSqlSafe, Row};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Lets one instance at a time calculate flows.
-const TRY_LOCK_FLOWS: &str = "SELECT pg_try_advisory_xact_lock(hashtext(current_schema() || '.flows'))";
+pub(super) const TRY_LOCK_FLOWS: &str = "SELECT pg_try_advisory_xact_lock(hashtext(current_schema() || '.flows'))";
 
 const NOTE_CHANGES: &str = "
     INSERT INTO leader_changes AS c (trader, chain, hour, changes)
@@ -47,6 +48,9 @@ pub(super) async fn refresh_some(pool: &Sessions) -> Result<usize, sqlx::Error> 
         let trades = trades_of_hours(&mut transaction, &hours).await?;
         let flows: Vec<HourFlows> = trades.iter().map(|trades| HourFlows::from_trades(trades)).collect();
         write(&mut transaction, &hours, &flows).await?;
+        let figures: Vec<_> = trades.iter().map(|trades| platform_figures(trades)).collect();
+        platforms::replace(&mut transaction, &hours, &figures).await?;
+        bind_hours(FORGET_CHANGES, &hours).bind(column(&hours, |hour| hour.changes)).execute(&mut *transaction).await?;
     }
     transaction.commit().await?;
     Ok(hours.len())
@@ -59,7 +63,8 @@ async fn changed_hours(connection: &mut PgConnection) -> Result<Vec<ChangedHour>
 
 /// The live swaps of each hour.
 const SELECT_TRADES_OF_HOURS: &str = "
-    SELECT k.n, t.height, t.sold_asset, t.bought_asset, t.notional_usd::text, t.pools
+    SELECT k.n, t.height, t.sold_asset, t.bought_asset, t.notional_usd::text, t.pools, t.platform, t.fee_usd::text,
+        t.implausible_usd IS NOT NULL
     FROM UNNEST($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS k(trader, chain, hour, n)
     JOIN trades t ON t.trader = k.trader AND t.block_time_ms >= k.hour * 3600000
         AND t.block_time_ms < (k.hour + 1) * 3600000 AND t.chain = k.chain AND t.status = 'live' AND NOT t.cycle";
@@ -71,13 +76,19 @@ async fn trades_of_hours(
     let rows = bind_hours(SELECT_TRADES_OF_HOURS, hours).fetch_all(connection).await?;
     let mut trades = vec![vec![]; hours.len()];
     for row in rows {
-        let worth = row.get::<Option<String>, _>(4).map(|text| text.parse::<Dollars>()).transpose();
+        let dollars = |at: usize| {
+            let amount = row.get::<Option<String>, _>(at).map(|text| text.parse::<Dollars>()).transpose();
+            amount.map_err(|e| sqlx::Error::Decode(e.into()))
+        };
         let trade = FlowTrade {
             height: row.get::<i64, _>(1).cast_unsigned(),
             sold: row.get(2),
             bought: row.get(3),
-            worth: worth.map_err(|e| sqlx::Error::Decode(e.into()))?,
+            worth: dollars(4)?,
             pools: row.get::<&str, _>(5).lines().map(str::to_owned).collect(),
+            platform: row.get(6),
+            fee: dollars(7)?,
+            implausible: row.get(8),
         };
         let at = usize::try_from(row.get::<i64, _>(0) - 1).ok();
         if let Some(of_hour) = at.and_then(|at| trades.get_mut(at)) {
@@ -158,11 +169,10 @@ async fn write(connection: &mut PgConnection, hours: &[ChangedHour], flows: &[Ho
     let each = |at: usize| column(&gone, |key| key[at].clone());
     let delete = sqlx::query(DELETE_POOL_TRADERS).bind(each(0)).bind(each(1)).bind(each(2));
     delete.execute(&mut *connection).await?;
-    bind_hours(FORGET_CHANGES, hours).bind(column(hours, |hour| hour.changes)).execute(connection).await?;
     Ok(())
 }
 
-fn bind_hours<'q>(
+pub(super) fn bind_hours<'q>(
     query: &'static str,
     hours: &[ChangedHour],
 ) -> sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments> {

@@ -1,7 +1,7 @@
 //! Leaderboards on PostgreSQL: summed, ordered and limited by the server, in one transaction, by one instance at a
 //! time.
 
-use super::flows;
+use super::{flows, platforms};
 use crate::adapters::flow_rows::MAX_REFRESHES;
 use crate::leaders::{LEADER_MEASURES, LEADER_SPANS, LeaderSpan, MAX_LEADERS};
 use migrations::{Session as PgConnection, Sessions};
@@ -24,6 +24,11 @@ const SUMMED_COLUMNS: [&str; 7] = [
 pub(super) async fn rebuild(pool: &Sessions, now_ms: u64) -> Result<bool, sqlx::Error> {
     for _ in 0..MAX_REFRESHES {
         if flows::refresh_some(pool).await? == 0 {
+            break;
+        }
+    }
+    for _ in 0..MAX_REFRESHES {
+        if platforms::sum_up_some(pool).await? == 0 {
             break;
         }
     }

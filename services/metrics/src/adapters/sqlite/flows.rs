@@ -1,10 +1,11 @@
 //! The flows of changed hours in SQLite: hour by hour, with sums added up in Rust.
 
+use super::platforms;
 use crate::adapters::columns::to_bigint;
 use crate::adapters::flow_rows::{
     ChangedHour, MAX_HOURS_AT_ONCE, PoolHour, SELECT_CHANGED_HOURS, hours_at_once, pool_hours,
 };
-use metrics_domain::{BookFacts, Dollars, FlowTrade, HourFlows};
+use metrics_domain::{BookFacts, Dollars, FlowTrade, HourFlows, platform_figures};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection, SqlitePool};
 
 type Done = Result<(), sqlx::Error>;
@@ -26,7 +27,9 @@ pub(super) async fn refresh_some(pool: &SqlitePool) -> Result<usize, sqlx::Error
     let query = AssertSqlSafe(format!("{SELECT_CHANGED_HOURS}{MAX_HOURS_AT_ONCE}"));
     let hours = hours_at_once(sqlx::query_as(query).fetch_all(&mut *transaction).await?);
     for hour in &hours {
-        let flows = HourFlows::from_trades(&trades_of_hour(&mut transaction, hour).await?);
+        let trades = trades_of_hour(&mut transaction, hour).await?;
+        let flows = HourFlows::from_trades(&trades);
+        platforms::replace_hour(&mut transaction, hour, &platform_figures(&trades)).await?;
         replace_hour(&mut transaction, hour, &flows).await?;
         replace_pools(&mut transaction, hour, &flows).await?;
         let forget = "DELETE FROM leader_changes WHERE trader = ? AND chain = ? AND hour = ?";
@@ -38,7 +41,7 @@ pub(super) async fn refresh_some(pool: &SqlitePool) -> Result<usize, sqlx::Error
 
 /// The live swaps of an hour.
 async fn trades_of_hour(connection: &mut SqliteConnection, hour: &ChangedHour) -> Result<Vec<FlowTrade>, sqlx::Error> {
-    let query = "SELECT height, sold_asset, bought_asset, notional_usd, pools FROM trades
+    let query = "SELECT height, sold_asset, bought_asset, notional_usd, pools, platform, fee_usd, implausible_usd IS NOT NULL FROM trades
                  WHERE trader = ?1 AND chain = ?2 AND status = 'live' AND cycle = 0
                  AND block_time_ms >= ?3 * 3600000 AND block_time_ms < (?3 + 1) * 3600000";
     let rows = bind_hour(query, hour).fetch_all(connection).await?;
@@ -49,6 +52,9 @@ async fn trades_of_hour(connection: &mut SqliteConnection, hour: &ChangedHour) -
             bought: row.get(2),
             worth: row.get::<Option<String>, _>(3).as_deref().map(dollars).transpose()?,
             pools: row.get::<&str, _>(4).lines().map(str::to_owned).collect(),
+            platform: row.get(5),
+            fee: row.get::<Option<String>, _>(6).as_deref().map(dollars).transpose()?,
+            implausible: row.get(7),
         })
     };
     rows.iter().map(trade).collect()
@@ -101,13 +107,13 @@ async fn replace_pools(connection: &mut SqliteConnection, hour: &ChangedHour, fl
     Ok(())
 }
 
-fn bind_hour(
+pub(super) fn bind_hour(
     query: &'static str,
     hour: &ChangedHour,
 ) -> sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments> {
     sqlx::query(query).bind(hour.user.trader.to_string()).bind(hour.user.chain.to_string()).bind(to_bigint(hour.hour))
 }
 
-fn dollars(text: &str) -> Result<Dollars, sqlx::Error> {
+pub(super) fn dollars(text: &str) -> Result<Dollars, sqlx::Error> {
     text.parse().map_err(|e: metrics_domain::NotDollars| sqlx::Error::Decode(e.into()))
 }

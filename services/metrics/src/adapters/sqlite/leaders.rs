@@ -1,6 +1,6 @@
 //! Leaderboards on SQLite: summed and ordered in Rust, because SQLite stores amounts as text.
 
-use super::flows;
+use super::{flows, platforms};
 use crate::adapters::flow_rows::MAX_REFRESHES;
 use crate::adapters::rows::{NamedColumns, dollars, realized};
 use crate::leaders::{LEADER_MEASURES, LEADER_SPANS, LeaderSpan, TraderFigures, rank_traders};
@@ -33,6 +33,7 @@ pub(super) async fn rebuild(pool: &SqlitePool, now_ms: u64) -> Result<bool, Unav
             break;
         }
     }
+    platforms::sum_up(pool).await.map_err(failed)?;
     let mut spans = vec![];
     for span in LEADER_SPANS {
         spans.push((span, sum_by_trader(pool, span, now_ms).await?));
