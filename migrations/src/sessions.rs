@@ -31,20 +31,20 @@ const PROTOCOL_VIOLATION: &str = "08P01";
 #[derive(Clone, Debug)]
 pub struct Sessions {
     pool: PgPool,
-    server: Server,
+    server: DatabaseServer,
     /// What each transaction sets behind a pooler.
     local_settings: Arc<str>,
 }
 
 /// What connections are made to.
 #[derive(Clone, Debug)]
-struct Server {
+struct DatabaseServer {
     options: Arc<PgConnectOptions>,
     /// Whether there is no pooler in between, once that was found out.
     is_direct: Arc<OnceCell<bool>>,
 }
 
-impl Server {
+impl DatabaseServer {
     async fn is_direct(&self) -> Result<bool, sqlx::Error> {
         let options = (*self.options).clone();
         self.is_direct.get_or_try_init(|| probe(options)).await.copied()
@@ -67,7 +67,7 @@ impl Sessions {
     pub fn connect_lazily(options: &PgConnectOptions, pool: PgPoolOptions, settings: &[(&str, &str)]) -> Self {
         // Poolers know the usual parameters of a start, but not this one.
         let options = options.clone().extra_float_digits(None);
-        let server = Server { options: Arc::new(options.clone()), is_direct: Arc::default() };
+        let server = DatabaseServer { options: Arc::new(options.clone()), is_direct: Arc::default() };
         let set = |kind: &str| -> Arc<str> {
             let set = |(name, value): &(&str, &str)| format!("; {kind} {name} = '{}'", value.replace('\'', "''"));
             settings.iter().map(set).collect::<String>().into()

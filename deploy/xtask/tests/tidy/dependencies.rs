@@ -25,6 +25,7 @@ const PLUGIN: &[&str] = &[
     "base64",
     "sha2",
     "alloy-primitives",
+    "ed25519-dalek",
     "alloy-rlp",
     "alloy-trie",
     "alloy-sol-types",
