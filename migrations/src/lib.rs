@@ -36,6 +36,7 @@ const METRICS_POSTGRES: &[MigrationFile] = files![
     "metrics/postgres/0012_count_implausible_trades",
     "metrics/postgres/0013_tell_volume_that_stays",
     "metrics/postgres/0014_manage_partitions_for_others",
+    "metrics/postgres/0015_price_assets",
 ];
 
 const METRICS_SQLITE: &[MigrationFile] = files![
@@ -51,6 +52,7 @@ const METRICS_SQLITE: &[MigrationFile] = files![
     "metrics/sqlite/0010_hand_basis_on",
     "metrics/sqlite/0011_count_implausible_trades",
     "metrics/sqlite/0012_tell_volume_that_stays",
+    "metrics/sqlite/0013_price_assets",
 ];
 
 const PORTFOLIO_POSTGRES: &[MigrationFile] = files![

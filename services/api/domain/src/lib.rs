@@ -1,7 +1,7 @@
 //! The read side of Chaintape: queries, the rows that answer them, and the rules of the live stream.
 //!
 //! Read in this order: `query` (what clients may ask for), `views` (the rows that answer),
-//! `elsewhere` (what a wallet no longer holds), then the three rules of
+//! `elsewhere` (what a wallet no longer holds), `worth` (what holdings are worth), `assets` (prices and candles), then the three rules of
 //! the stream: `recent` (recent changes kept for new subscriptions), `catch_up` (bringing a snapshot up to date) and
 //! `send_queue` (what waits for a slow reader).
 //!
@@ -10,10 +10,13 @@
 mod query;
 mod views;
 mod elsewhere;
+mod worth;
+mod assets;
 mod recent;
 mod catch_up;
 mod send_queue;
 
+pub use assets::{AssetDetails, AssetQuery, AssetRow, AssetSearch, CandleInterval, CandleRange, CandleRow};
 pub use catch_up::{LaterChange, Presence, catch_up};
 pub use elsewhere::HeldPosition;
 pub use query::{
@@ -26,3 +29,4 @@ pub use views::{
     BalanceRow, BookRules, Coverage, DriftRow, ExplainedPosition, FeeRow, FoldedPosition, FoldedPositions,
     HistoryPoint, LeaderRow, PositionRow, PositionStep, Totals, TotalsRow, TradeRow, UserState, WalletRow, WalletState,
 };
+pub use worth::{AssetPrice, BalanceTotals, HeldBalance, PositionWorth, WorthTotals, per_whole_unit, relative_change};

@@ -1,6 +1,6 @@
 //! The OpenAPI document: generated from the handlers and views, with the trade's schema taken from the wire.
 
-use super::{Problem, boards, chains, explain, health, prometheus, trades, users};
+use super::{Problem, assets, boards, chains, explain, health, prometheus, trades, users};
 use crate::stream;
 use crate::views::TradeExecuted;
 use axum::http::header;
@@ -26,13 +26,15 @@ const TRADE_SCHEMA: &str = "TradeExecutedV1";
     ),
     paths(
         health::health, health::ready, chains::list, trades::list, trades::list_of_user, users::metrics, users::history,
-        boards::user_fees, users::positions, explain::explain, users::portfolio, users::drift, boards::leaderboard,
+        boards::user_fees, users::positions, explain::explain, users::portfolio, users::drift, assets::worth, assets::search,
+        assets::show, assets::candles, boards::leaderboard,
         boards::book,         boards::platform_fees, stream::open, prometheus::show, document,
     ),
     components(schemas(TradeExecuted, Problem)),
     tags(
         (name = "trades", description = "The tape"),
         (name = "users", description = "One user"),
+        (name = "assets", description = "Prices and candles, from the tape's own trades"),
         (name = "boards", description = "Who leads, and what platforms earn"),
         (name = "chains", description = "The chains that are followed"),
         (name = "stream", description = "Live updates"),

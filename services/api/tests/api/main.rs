@@ -7,6 +7,7 @@ mod reads;
 mod costs;
 mod contract;
 mod rest;
+mod assets;
 mod boards;
 mod chains;
 mod door;
