@@ -135,7 +135,8 @@ impl CandleRange {
     }
 }
 
-const MINUTE_MS: u64 = 60_000;
+/// Milliseconds of a minute.
+pub const MINUTE_MS: u64 = 60_000;
 
 #[cfg(test)]
 mod tests {

@@ -16,7 +16,7 @@ mod recent;
 mod catch_up;
 mod send_queue;
 
-pub use assets::{AssetDetails, AssetQuery, AssetRow, AssetSearch, CandleInterval, CandleRange, CandleRow};
+pub use assets::{AssetDetails, AssetQuery, AssetRow, AssetSearch, CandleInterval, CandleRange, CandleRow, MINUTE_MS};
 pub use catch_up::{LaterChange, Presence, catch_up};
 pub use elsewhere::HeldPosition;
 pub use query::{

@@ -7,7 +7,7 @@ use crate::App;
 use crate::views::{
     AssetDetailsView, AssetList, AssetView, CandleList, CandleView, ChainWorth, UserWorth, WalletWorth, WorthView,
 };
-use api_domain::{AssetQuery, HOUR_MS, PositionRow, Totals, Window};
+use api_domain::{AssetQuery, HOUR_MS, MINUTE_MS, PositionRow, Totals, Window};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -20,7 +20,6 @@ type AssetPath = Result<Path<(String, String)>, PathRejection>;
 
 /// Assets that a search answers with at most.
 const MAX_SEARCH_ITEMS: usize = 50;
-const MINUTE_MS: u64 = 60_000;
 
 /// Assets by the beginning of their ticker or by their id, those with the largest volume first.
 #[utoipa::path(

@@ -1,8 +1,8 @@
 //! The JSON shapes of prices, candles and what holdings are worth.
 
 use api_domain::{
-    AssetDetails, AssetPrice, AssetRow, BalanceRow, BalanceTotals, CandleRow, Coverage, HeldBalance, PositionRow,
-    Totals, WorthTotals, per_whole_unit, relative_change,
+    AssetDetails, AssetPrice, AssetRow, BalanceRow, BalanceTotals, CandleRow, Coverage, HOUR_MS, HeldBalance,
+    MINUTE_MS, PositionRow, Totals, WorthTotals, per_whole_unit, relative_change,
 };
 use num_bigint::BigUint;
 use serde::Serialize;
@@ -266,8 +266,6 @@ pub(crate) struct WorthView {
 
 /// The only source of prices.
 const TAPE: &str = "tape";
-const MINUTE_MS: u64 = 60_000;
-const HOUR_MS: u64 = 60 * MINUTE_MS;
 
 /// Dollars for smallest units as a price of a whole unit; none where the decimals are not known.
 fn unit_price(usd: Usd, raw: &BigUint, decimals: Option<u8>) -> Option<String> {
