@@ -38,6 +38,7 @@ const METRICS_POSTGRES: &[MigrationFile] = files![
     "metrics/postgres/0014_manage_partitions_for_others",
     "metrics/postgres/0015_find_by_transaction",
     "metrics/postgres/0016_sum_up_platforms",
+    "metrics/postgres/0017_price_assets",
 ];
 
 const METRICS_SQLITE: &[MigrationFile] = files![
@@ -55,6 +56,7 @@ const METRICS_SQLITE: &[MigrationFile] = files![
     "metrics/sqlite/0012_tell_volume_that_stays",
     "metrics/sqlite/0013_find_by_transaction",
     "metrics/sqlite/0014_sum_up_platforms",
+    "metrics/sqlite/0015_price_assets",
 ];
 
 const PORTFOLIO_POSTGRES: &[MigrationFile] = files![

@@ -75,14 +75,14 @@ impl<'t> RawReceipts<'t> {
         for (at, (place, sent)) in self.places[..count].iter().zip(sent).enumerate() {
             sent.from?;
             let index = spelled.put_text(format!("{at:x}").as_bytes());
-            let status = self.status(place)?;
+            let outcome = self.outcome(place)?;
             let mut logs = vec![];
             if self.may_begin_a_trade(place, sent, table)? {
                 for log in self.logs(place)? {
                     logs.push(self.spell_log(at, place, &log?, table, &mut spelled)?);
                 }
             }
-            spelled.receipts.push(SpelledReceipt { status, index, logs });
+            spelled.receipts.push(SpelledReceipt { outcome, index, logs });
         }
         (spelled.receipts.len() == count).then_some(spelled)
     }
@@ -141,13 +141,13 @@ impl<'t> RawReceipts<'t> {
         (are_strings && bloom.payload.len() == 256 && logs.is_list).then_some(fields)
     }
 
-    /// Whether the transaction took effect; none inside where the receipt has a state root instead, as before Byzantium.
-    fn status(&self, place: &Range<usize>) -> Option<Option<bool>> {
+    /// Whether the transaction took effect.
+    fn outcome(&self, place: &Range<usize>) -> Option<Outcome> {
         let [outcome, ..] = self.fields(place)?;
         match &self.bytes[outcome.payload] {
-            [] => Some(Some(false)),
-            [1] => Some(Some(true)),
-            root if root.len() == 32 => Some(None),
+            [] => Some(Outcome::Failed),
+            [1] => Some(Outcome::Succeeded),
+            root if root.len() == 32 => Some(Outcome::Untold),
             _ => None,
         }
     }
@@ -203,8 +203,17 @@ pub(crate) struct SpelledReceipts {
     pub logs_bloom: Option<Bloom>,
 }
 
+/// What a receipt says of its transaction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Succeeded,
+    Failed,
+    /// It has a state root instead, as before Byzantium.
+    Untold,
+}
+
 struct SpelledReceipt {
-    status: Option<bool>,
+    outcome: Outcome,
     index: Range<usize>,
     logs: Vec<SpelledLog>,
 }
@@ -243,7 +252,11 @@ impl SpelledReceipts {
                 block_hash: header.hash,
                 from: sent.from.unwrap_or_default(),
                 to: sent.to,
-                status: receipt.status.map(|is_success| if is_success { &b"0x1"[..] } else { b"0x0" }),
+                status: match receipt.outcome {
+                    Outcome::Succeeded => Some(b"0x1"),
+                    Outcome::Failed => Some(b"0x0"),
+                    Outcome::Untold => None,
+                },
                 logs: receipt.logs.iter().map(log).collect(),
                 ..Receipt::default()
             })

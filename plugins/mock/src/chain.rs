@@ -97,18 +97,18 @@ pub(crate) fn contract_trade(settings: &Settings, index: u32, swap: &Swap) -> Tr
     } else {
         leg.bought.raw = uint256(dollar_units(swap.cents) + U256::from(fee));
     }
-    let user = swap.trader.clone();
+    let account = swap.trader.clone();
     let router = used.and_then(|used| used.router).unwrap_or("mock:router");
     Trade {
         kind: "swap".to_owned(),
         transaction: Transaction {
             hash: swap.hash.clone(),
             index,
-            sender: user.clone(),
+            sender: account.clone(),
             receiver: Some(router.to_owned()),
         },
         ordinal: 0,
-        trader: Trader { address: user, evidence: "tx-sender".to_owned() },
+        trader: Trader { address: account, evidence: "tx-sender".to_owned() },
         legs: vec![leg],
         sold,
         bought,

@@ -60,14 +60,13 @@ struct SignedMessage<'a> {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Header {
-    #[serde(deserialize_with = "number")]
-    num_required_signatures: u8,
-    #[serde(deserialize_with = "number")]
-    num_readonly_signed_accounts: u8,
-    #[serde(deserialize_with = "number")]
-    num_readonly_unsigned_accounts: u8,
+    #[serde(rename = "numRequiredSignatures", deserialize_with = "number")]
+    signatures: u8,
+    #[serde(rename = "numReadonlySignedAccounts", deserialize_with = "number")]
+    readonly_signed: u8,
+    #[serde(rename = "numReadonlyUnsignedAccounts", deserialize_with = "number")]
+    readonly_unsigned: u8,
 }
 
 #[derive(Deserialize)]
@@ -187,13 +186,9 @@ fn encode(message: &SignedMessage<'_>, has_tables: bool) -> Option<(Vec<u8>, Vec
     let SignedMessage { header, account_keys, recent_blockhash, instructions, address_table_lookups } = message;
     let key = |text: &&str| <[u8; 32]>::try_from(base58::decode(text)?).ok();
     let keys = account_keys.iter().map(key).collect::<Option<Vec<_>>>()?;
-    let signers = keys.get(..usize::from(header.num_required_signatures))?.to_vec();
+    let signers = keys.get(..usize::from(header.signatures))?.to_vec();
     let mut bytes = if has_tables { vec![0x80] } else { vec![] };
-    bytes.extend([
-        header.num_required_signatures,
-        header.num_readonly_signed_accounts,
-        header.num_readonly_unsigned_accounts,
-    ]);
+    bytes.extend([header.signatures, header.readonly_signed, header.readonly_unsigned]);
     append_length(&mut bytes, keys.len());
     bytes.extend(keys.iter().flatten());
     bytes.extend(key(recent_blockhash)?);

@@ -11,6 +11,9 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use solana_plugin::Solana;
 
+/// Changes a transaction; the second is another one's signature.
+type Change = fn(&mut Value, &Value);
+
 const RECORDED_SLOT: u64 = 285_000_037;
 const FULL: &str = r#"{"verify":"full"}"#;
 
@@ -50,7 +53,7 @@ fn whatever_is_changed_in_a_trades_transaction_is_refused() {
     let trades = scan_value(&recorded, "").unwrap().trades;
     let index = usize::try_from(trades[trades.len() / 2].transaction.index).unwrap();
     let other = recorded["transactions"][index + 1]["transaction"]["signatures"][0].clone();
-    let changes: [(&str, fn(&mut Value, &Value)); 3] = [
+    let changes: [(&str, Change); 3] = [
         ("its signature", |message, other| message["signatures"][0] = other.clone()),
         ("its lifetime", |message, _| message["message"]["recentBlockhash"] = json!("1".repeat(32))),
         ("a number of its header", |message, _| {

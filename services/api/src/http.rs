@@ -11,6 +11,7 @@ mod trades;
 mod users;
 mod boards;
 mod platforms;
+mod assets;
 mod explain;
 mod prometheus;
 mod page;
@@ -44,6 +45,10 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/v1/users/{address}/trades", get(trades::list_of_user)),
         ("/v1/users/{address}/portfolio", get(users::portfolio)),
         ("/v1/users/{address}/drift", get(users::drift)),
+        ("/v1/users/{address}/worth", get(assets::worth)),
+        ("/v1/assets", get(assets::search)),
+        ("/v1/assets/{chain}/{asset}", get(assets::show)),
+        ("/v1/assets/{chain}/{asset}/candles", get(assets::candles)),
         ("/v1/leaderboard", get(boards::leaderboard)),
         ("/v1/book", get(boards::book)),
         ("/v1/users/{address}/platforms", get(platforms::of_user)),

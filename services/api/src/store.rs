@@ -8,10 +8,13 @@ mod sql;
 mod trade_sql;
 mod platform_sql;
 mod platforms;
+mod asset_sql;
+mod assets;
 mod rows;
 mod postgres;
 mod sqlite;
 
+pub use assets::UserHoldings;
 pub use cost::Overload;
 
 use api_domain::{
@@ -280,7 +283,7 @@ impl Store {
 
     /// A user's wallets and one page of their balances.
     pub async fn wallet_state(&self, user: &UserQuery, page: &AssetPage) -> Result<WalletState, Unavailable> {
-        let statements = [sql::user_wallets(user), sql::user_balances(user, page)];
+        let statements = [sql::user_wallets(user), sql::user_balances(user, page, self.dialect())];
         let [wallets, balances] = self.fetch_together("read portfolio.balances_v1", statements).await?;
         Ok(WalletState {
             wallets: read_each(wallets, rows::wallet_row)?,

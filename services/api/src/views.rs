@@ -4,12 +4,17 @@ mod boards;
 mod chains;
 mod explained;
 mod platforms;
+mod worth;
 
 pub(crate) use boards::{BookView, DriftPage, FeePage, FeeView, Leaderboard, UserHistory};
 pub(crate) use chains::{ChainCondition, ChainList, ChainState, ChainView, DroppedView, WatchView};
 pub(crate) use explained::{Explanation, StepView};
 pub(crate) use platforms::{
     PlatformAssetPage, PlatformDayPage, PlatformDayView, PlatformPage, PlatformView, UserPlatforms,
+};
+pub(crate) use worth::{
+    AssetDetailsView, AssetList, AssetView, BalanceWorthView, CandleList, CandleView, ChainWorth, PositionWorthView,
+    UserWorth, WalletWorth, WorthView,
 };
 
 use api_domain::{BalanceRow, Coverage, PositionRow, Totals, TotalsRow, WalletRow};
@@ -142,6 +147,9 @@ pub(crate) struct PositionView {
     /// Absent where the wallet holds all of it, or no snapshot says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) held_elsewhere: Option<String>,
+    /// What it is worth.
+    #[serde(flatten)]
+    pub(crate) worth: PositionWorthView,
 }
 
 /// A user's wallets and one page of what they hold, by chain and asset.
@@ -234,6 +242,9 @@ pub(crate) struct BalanceView {
     /// The height that it is of; absent where the provider does not tell it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) as_of: Option<u64>,
+    /// What it is worth.
+    #[serde(flatten)]
+    pub(crate) worth: BalanceWorthView,
 }
 
 /// Whether this process can serve.
@@ -326,6 +337,7 @@ impl From<TotalsRow> for ChainTotals {
 impl From<PositionRow> for PositionView {
     fn from(row: PositionRow) -> Self {
         Self {
+            worth: (&row).into(),
             chain: row.chain,
             asset: row.asset,
             symbol: row.symbol,
@@ -362,6 +374,7 @@ impl From<WalletRow> for WalletView {
 impl From<BalanceRow> for BalanceView {
     fn from(row: BalanceRow) -> Self {
         Self {
+            worth: (&row).into(),
             amount: row.decimals.map(|decimals| wire::v1::trade::with_decimal_point(&row.raw, decimals)),
             chain: row.chain,
             asset: row.asset,

@@ -4,6 +4,7 @@ pub mod postgres;
 pub mod sqlite;
 mod columns;
 mod flow_rows;
+mod price_rows;
 mod stored_rules;
 mod rows;
 pub(crate) mod retained;

@@ -7,6 +7,7 @@ mod replay;
 
 use crate::adapters::postgres::Postgres;
 use crate::adapters::sqlite::Sqlite;
+use crate::prices::Prices;
 use crate::settings::{Database, Settings};
 use anyhow::Context;
 use digest::TableDigest;
@@ -20,20 +21,26 @@ use tokio::sync::Notify;
 
 /// The tables that are a function of the tape, and the order of their rows. The outbox is not, because it is emptied,
 /// and the leaderboards are not, because they depend on the clock.
-const COMPARED_TABLES: [(&str, &str); 6] = [
+const COMPARED_TABLES: [(&str, &str); 7] = [
     ("position", "log, partition"),
     ("trades", "block_time_ms, trade_id, trader"),
     ("positions", "trader, chain, asset"),
     ("user_totals", "trader, chain"),
     ("user_hours", "trader, chain, hour"),
     ("fees", "trader, chain, platform, day"),
+    (CANDLES, "chain, asset, span, start_minute"),
 ];
+
+/// The table that follows the others after a moment.
+const CANDLES: &str = "candles";
 
 /// The tables at one moment: the read position of each partition and a digest of every table.
 struct TablesSnapshot {
     /// The retention cut (a block time in milliseconds), and how many events arrived too late.
     retention: (u64, u64),
     positions: Vec<(Partition, u64)>,
+    /// Whether the candles of all changed minutes are calculated.
+    is_priced: bool,
     digests: Vec<TableDigest>,
 }
 
@@ -49,6 +56,7 @@ pub async fn refold(settings: &Settings, log: &Log, report: impl Fn(String)) -> 
             let now = digest::digest_sqlite(in_force.pool(), None).await?;
             let store = Sqlite::open(&scratch, settings.rules.clone()).await.context("open the scratch tables")?;
             refold_up_to(settings, log, &store, &now.positions).await?;
+            price(settings, &store).await?;
             let refolded = digest::digest_sqlite(store.pool(), Some(now.retention.0)).await?;
             store.pool().close().await;
             let differences = compare(&now, &refolded, report);
@@ -76,6 +84,7 @@ pub async fn refold_schema(
     let now = digest::digest_postgres(in_force.pool(), None).await?;
     let store = Postgres::open(url, &scratch, settings.rules.clone()).await.context("open the scratch tables")?;
     refold_up_to(settings, log, &store, &now.positions).await?;
+    price(settings, &store).await?;
     let refolded = digest::digest_postgres(store.pool(), Some(now.retention.0)).await?;
     let differences = compare(&now, &refolded, report);
     if differences == 0 {
@@ -110,6 +119,12 @@ async fn refold_up_to(
     }
 }
 
+/// Calculates the candles of the scratch tables.
+async fn price(settings: &Settings, store: &impl Prices) -> anyhow::Result<()> {
+    while store.refresh(&settings.price_rules).await? > 0 {}
+    Ok(())
+}
+
 fn compare(now: &TablesSnapshot, refolded: &TablesSnapshot, report: impl Fn(String)) -> usize {
     let mut differences = 0;
     let (cut_ms, late) = now.retention;
@@ -120,6 +135,10 @@ fn compare(now: &TablesSnapshot, refolded: &TablesSnapshot, report: impl Fn(Stri
         ));
     }
     for (in_force, folded) in now.digests.iter().zip(&refolded.digests) {
+        if in_force.is_of(CANDLES) && !now.is_priced {
+            report("candles were being calculated and are not compared".to_owned());
+            continue;
+        }
         let same = in_force == folded;
         differences += usize::from(!same);
         let verdict = if same { "the same" } else { "DIFFERENT" };

@@ -7,6 +7,7 @@ use crate::health::{ServiceHealth, health_of};
 use crate::leaders::{self, Leaderboards};
 use crate::linger::LingeringFeed;
 use crate::outbox::{Outbox, publish};
+use crate::prices::{self, Prices};
 use crate::retention;
 use crate::retry::{RetryingFeed, RetryingStore, retry};
 use crate::settings::{Database, Settings};
@@ -14,6 +15,7 @@ use anyhow::Context;
 use environment::Shutdown;
 use metrics_domain::{Retention, Store, follow};
 use migrations::MigrateCommand;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use tape_log::feed::{FeedCounters, TradeFeed};
 use tape_log::guard::{self, AdoptCommand, TapeGuard, TapeMemory};
@@ -141,7 +143,7 @@ async fn run_tasks<S>(
     feed_counters: &AllFeedCounters,
 ) -> anyhow::Result<()>
 where
-    S: Store + Outbox + Leaderboards + Retention + TapeMemory + 'static,
+    S: Store + Outbox + Leaderboards + Prices + Retention + TapeMemory + 'static,
 {
     retry(&health.log, || log.own(topics::OF_METRICS)).await;
     let (store, written) = (Arc::new(store), Arc::new(Notify::new()));
@@ -164,6 +166,11 @@ where
     let (leaderboards, health) = (Arc::clone(&store), Arc::clone(health));
     tasks.spawn(async move {
         leaders::rebuild_regularly(&*leaderboards).await;
+        Ok(())
+    });
+    let (priced, price_rules, folding) = (Arc::clone(&store), settings.price_rules.clone(), Arc::clone(&health));
+    tasks.spawn(async move {
+        prices::refresh_regularly(&*priced, &price_rules, || folding.commits.load(Ordering::Relaxed)).await;
         Ok(())
     });
     if let Some(days) = settings.retention_days {

@@ -1,7 +1,7 @@
 //! The settings of the service, read from environment variables.
 
 use environment::{Problems, Secret, Strings};
-use metrics_domain::{BookRules, Dollars, Limits, Method};
+use metrics_domain::{BookRules, Dollars, Limits, Method, PriceRules};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,6 +27,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The rules of the book.
     pub rules: BookRules,
+    /// Which trades make prices.
+    pub price_rules: PriceRules,
     /// Readers that fold concurrently, each its own partitions.
     pub workers: usize,
     /// For how many days of block time trades are kept; for ever when none.
@@ -38,7 +40,8 @@ impl Settings {
     pub const NAME: &'static str = "metrics";
 
     /// Reads `DATABASE_URL`, `HEALTH_ADDR`, `METRICS_BATCH_EVENTS`, `METRICS_REMEMBERED`, `METRICS_METHOD`,
-    /// `METRICS_QUOTE`, `METRICS_NATIVE`, `METRICS_MAX_NOTIONAL_USD`, `METRICS_WORKERS` and `METRICS_RETENTION_DAYS`.
+    /// `METRICS_QUOTE`, `METRICS_NATIVE`, `METRICS_MAX_NOTIONAL_USD`, `METRICS_PRICE_FLOOR_USD`, `METRICS_PRICE_BAND`,
+    /// `METRICS_WORKERS` and `METRICS_RETENTION_DAYS`.
     pub fn read(strings: &impl Strings, problems: &mut Problems) -> Self {
         let url = problems.required_url(strings, "DATABASE_URL");
         let database = database(&url).unwrap_or_else(|| {
@@ -73,8 +76,24 @@ impl Settings {
                 format!("is {days}, but must be {MIN_RETENTION_DAYS} or more, or not set"),
             );
         }
-        Self { database, health, limits: Limits { events, remembered }, rules, workers, retention_days }
+        let (limits, price_rules) = (Limits { events, remembered }, price_rules(strings, problems));
+        Self { database, health, limits, rules, price_rules, workers, retention_days }
     }
+}
+
+fn price_rules(strings: &impl Strings, problems: &mut Problems) -> PriceRules {
+    let defaults = PriceRules::default();
+    let rules = PriceRules {
+        floor: problems.parsed(strings, "METRICS_PRICE_FLOOR_USD", defaults.floor),
+        band: problems.parsed(strings, "METRICS_PRICE_BAND", defaults.band),
+    };
+    if rules.floor < Dollars::ZERO {
+        problems.add("METRICS_PRICE_FLOOR_USD", "must not be less than 0 dollars");
+    }
+    if rules.band < 2 {
+        problems.add("METRICS_PRICE_BAND", format!("is {}, but must be 2 or more", rules.band));
+    }
+    rules
 }
 
 /// No chain takes longer to be final, and no leaderboard has a longer span.
@@ -178,6 +197,8 @@ mod tests {
             ("METRICS_METHOD", "lifo"),
             ("METRICS_WORKERS", "0"),
             ("METRICS_MAX_NOTIONAL_USD", "0"),
+            ("METRICS_PRICE_FLOOR_USD", "-1"),
+            ("METRICS_PRICE_BAND", "1"),
             ("METRICS_RETENTION_DAYS", "29"),
         ]);
         assert_eq!(problems.len(), 7, "{problems:?}");

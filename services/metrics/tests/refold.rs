@@ -7,9 +7,10 @@ mod trades;
 use metrics::Settings;
 use metrics::adapters::postgres::Postgres;
 use metrics::adapters::sqlite::Sqlite;
+use metrics::prices::Prices;
 use metrics::refold::{refold, refold_schema};
 use metrics::settings::Database;
-use metrics_domain::{Limits, Method, PruneOutcome, Retention};
+use metrics_domain::{Limits, Method, PriceRules, PruneOutcome, Retention};
 use sqlx::AssertSqlSafe;
 use std::sync::Mutex;
 use tape::{Event, Partition};
@@ -23,6 +24,7 @@ fn settings(database: Database, method: Method) -> Settings {
         limits: Limits { events: 7, remembered: 20 },
         rules: method.into(),
         workers: 1,
+        price_rules: PriceRules::default(),
         retention_days: None,
     }
 }
@@ -46,11 +48,12 @@ async fn publish_tape(log: &Log) -> Vec<(Partition, Vec<Event>)> {
     read
 }
 
-/// Drops some trades: what is left must still be the same.
-async fn drop_old_trades(store: &impl Retention) {
+/// Drops some trades and calculates candles: what is left must still be the same.
+async fn drop_old_trades(store: &(impl Retention + Prices)) {
     let finalized = (0..12).map(|number| (format!("chain{number}"), 99)).collect();
     let dropped = store.prune(1_700_000_000_000 + 120_000_000, &finalized).await.unwrap();
     assert!(matches!(dropped, PruneOutcome::Done { .. }), "{dropped:?}");
+    while store.refresh(&PriceRules::default()).await.unwrap() > 0 {}
 }
 
 #[tokio::test]
@@ -68,7 +71,8 @@ async fn a_file_is_refolded_to_the_byte() {
         let lines = Mutex::new(vec![]);
         let report = |line: String| lines.lock().unwrap().push(line);
         assert_eq!(refold(&settings, &log, report).await.unwrap(), 0, "{:#?}", lines.lock().unwrap());
-        assert_eq!(lines.lock().unwrap().len(), 6);
+        assert_eq!(lines.lock().unwrap().len(), 7);
+        assert!(lines.lock().unwrap().iter().all(|line| line.starts_with("the same")), "candles too");
         let change_a_row = "UPDATE positions SET basis_usd = '-1' WHERE rowid = (SELECT min(rowid) FROM positions)";
         sqlx::query(change_a_row).execute(store.pool()).await.unwrap();
         assert_eq!(refold(&settings, &log, |_| ()).await.unwrap(), 1, "the changed row is found");

@@ -8,7 +8,7 @@ use environment::Shutdown;
 use metrics::Settings;
 use metrics::adapters::sqlite::Sqlite;
 use metrics::settings::Database;
-use metrics_domain::{Limits, Method};
+use metrics_domain::{Limits, Method, PriceRules};
 use migrations::MigrateCommand;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,6 +31,7 @@ fn settings(directory: &Path) -> Settings {
         limits: Limits::default(),
         rules: Method::Average.into(),
         workers: 2,
+        price_rules: PriceRules::default(),
         retention_days: None,
     }
 }

@@ -5,7 +5,8 @@
 use super::tape::{Records, TapeShape, partitions};
 use anyhow::{Context, ensure};
 use metrics::adapters::postgres::Postgres;
-use metrics_domain::{DecodedTrade, Limits, Method, Store, follow};
+use metrics::prices::{Prices, refresh_regularly};
+use metrics_domain::{DecodedTrade, Limits, Method, PriceRules, Store, follow};
 use sqlx::AssertSqlSafe;
 use std::collections::VecDeque;
 use std::future::pending;
@@ -43,9 +44,18 @@ pub(crate) fn measure() -> anyhow::Result<Figures> {
 async fn measure_here() -> anyhow::Result<Figures> {
     let (store, schema) = opened().await?;
     let records = Arc::new(partitions(&SHAPE));
+    // Prices and candles are calculated beside it, as in the service.
+    let priced = Arc::clone(&store);
+    let pricing = tokio::spawn(async move {
+        refresh_regularly(&*priced, &PriceRules::default(), environment::now_ms).await;
+    });
     let begun = Instant::now();
     fold(&store, &records).await?;
     let took = begun.elapsed();
+    pricing.abort();
+    let begun = Instant::now();
+    wait_until_priced(&store).await?;
+    let priced_after = begun.elapsed();
     check(&store, &records).await?;
     // Read again from the beginning: nothing may count twice.
     let again = Instant::now();
@@ -56,6 +66,7 @@ async fn measure_here() -> anyhow::Result<Figures> {
     let rate = f64::from(u32::try_from(SHAPE.trades)?) / took.as_secs_f64();
     figures.insert("trades_per_s".to_owned(), rounded(rate, 0));
     figures.insert("seconds".to_owned(), rounded(took.as_secs_f64(), 2));
+    figures.insert("priced_after_seconds".to_owned(), rounded(priced_after.as_secs_f64(), 2));
     figures.insert("read_again_seconds".to_owned(), rounded(again.as_secs_f64(), 2));
     for (name, value) in
         [("trades", SHAPE.trades), ("traders", SHAPE.traders), ("assets", SHAPE.assets), ("chains", SHAPE.chains)]
@@ -69,13 +80,22 @@ async fn measure_here() -> anyhow::Result<Figures> {
             sqlx::query_scalar(AssertSqlSafe(format!("SHOW {setting}"))).fetch_one(store.pool()).await?;
         figures.insert(format!("postgres_{setting}"), value.into());
     }
-    for table in ["positions", "user_totals", "user_hours", "fees", "outbox"] {
+    for table in ["positions", "user_totals", "user_hours", "fees", "outbox", "candles"] {
         let rows: i64 =
             sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(store.pool()).await?;
         figures.insert(format!("rows_{table}"), rows.into());
     }
     dropped(&store, &schema).await?;
     Ok(figures)
+}
+
+/// Calculates what is left of prices and candles. A refresh that was broken off may hold its lock for a moment.
+async fn wait_until_priced(store: &Postgres) -> anyhow::Result<()> {
+    let is_priced = "SELECT NOT EXISTS (SELECT 1 FROM price_changes)";
+    while !sqlx::query_scalar::<_, bool>(is_priced).fetch_one(store.pool()).await? {
+        store.refresh(&PriceRules::default()).await?;
+    }
+    Ok(())
 }
 
 /// An empty book in a schema of its own.

@@ -72,6 +72,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/assets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Assets by the beginning of their ticker or by their id, those with the largest volume first. */
+        get: operations["searchAssets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/assets/{chain}/{asset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One asset: its price, the last 24 hours and its pools. */
+        get: operations["getAsset"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/assets/{chain}/{asset}/candles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The candles of one asset in US dollars, oldest first. */
+        get: operations["listCandles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/book": {
         parameters: {
             query?: never;
@@ -432,12 +483,68 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/users/{address}/worth": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What one user holds in US dollars: by the trades, with unrealized and realized profit and loss, and by the balances that
+         *     providers tell.
+         */
+        get: operations["getUserWorth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description An asset, with the last 24 hours and its pools. */
+        AssetDetailsView: components["schemas"]["AssetView"] & {
+            /** @description The price against the last one before these hours, as a decimal: `0.05` is 5 % more; absent where either is missing. */
+            change24h?: string | null;
+            /** @description The pools of its newest trades, of swaps through one pool alone; also of swaps that were reverted since. */
+            pools: components["schemas"]["PoolView"][];
+            /**
+             * Format: int64
+             * @description Swaps in the current hour and the 23 before, valued or not.
+             */
+            trades24h: number;
+        };
+        /** @description The assets that a search found, those with the largest volume first. */
+        AssetList: {
+            /** @description The assets. */
+            items: components["schemas"]["AssetView"][];
+            /** @description Whether there are more: ask for a longer text, or for one chain. */
+            truncated: boolean;
+        };
+        /** @description An asset. */
+        AssetView: {
+            /** @description The asset. */
+            asset: string;
+            /** @description Id of the chain. */
+            chain: string;
+            /**
+             * Format: int32
+             * @description Fractional digits.
+             */
+            decimals?: number | null;
+            price?: components["schemas"]["PriceView"] | null;
+            /** @description Ticker, as its contract says: not unique, and no proof of anything. */
+            symbol?: string | null;
+            /** @description The worth of its valued swaps in the current hour and the 23 before. */
+            volume24hUsd: string;
+        };
         /** @description One balance. */
-        BalanceView: {
+        BalanceView: components["schemas"]["BalanceWorthView"] & {
             /** @description `raw` with the decimal point, where the decimals are known. */
             amount?: string | null;
             /**
@@ -476,6 +583,20 @@ export interface components {
             /** @description Whether a provider calls its contract verified; null where none has told. */
             verified?: boolean | null;
         };
+        /** @description What a balance is worth by the price of its asset. Without a price, no figure. */
+        BalanceWorthView: {
+            /**
+             * Format: int64
+             * @description The time of the block that the price is from, milliseconds since the Unix epoch: so old it is.
+             */
+            priceAt?: number | null;
+            /** @description Where the price is from: `tape`, by the valued trades; an open list. */
+            priceSource?: string | null;
+            /** @description The price of a whole unit; absent where no trade says or the decimals are not known. */
+            priceUsd?: string | null;
+            /** @description What the balance is worth. */
+            valueUsd?: string | null;
+        };
         /** @description One block. */
         BlockView: {
             /** @description Its hash. */
@@ -513,6 +634,63 @@ export interface components {
             state: string;
             /** @description Its version, once it is known. */
             version?: string | null;
+        };
+        /** @description Candles of an asset, oldest first; of a time without swaps there is none. */
+        CandleList: {
+            /** @description The asset. */
+            asset: string;
+            /** @description Id of the chain. */
+            chain: string;
+            /**
+             * Format: int32
+             * @description Fractional digits; absent where they are not known, and then no candle has prices.
+             */
+            decimals?: number | null;
+            /**
+             * Format: int64
+             * @description The beginning of the first candle that would be listed, milliseconds since the Unix epoch.
+             */
+            from: number;
+            /** @description How long each lasts: `1m`, `1h` or `1d`. */
+            interval: string;
+            /** @description The candles. */
+            items: components["schemas"]["CandleView"][];
+            /**
+             * Format: int64
+             * @description The end of the last.
+             */
+            to: number;
+        };
+        /**
+         * @description What happened to an asset in a stretch of time. Prices are in US dollars for a whole unit, weighted by volume within each
+         *     block; absent where no swap takes part in prices.
+         */
+        CandleView: {
+            /**
+             * Format: int64
+             * @description Its beginning, milliseconds since the Unix epoch.
+             */
+            at: number;
+            /** @description The price in the last block. */
+            closeUsd?: string | null;
+            /** @description The highest price of a block. */
+            highUsd?: string | null;
+            /** @description The lowest price of a block. */
+            lowUsd?: string | null;
+            /** @description The price in the first block. */
+            openUsd?: string | null;
+            /**
+             * Format: int64
+             * @description Those that take part in the prices: not the ones without a worth or with too small a one, nor outliers.
+             */
+            priced: number;
+            /**
+             * Format: int64
+             * @description Swaps, valued or not.
+             */
+            trades: number;
+            /** @description The worth of all valued swaps. */
+            volumeUsd: string;
         };
         /** @description How a chain is doing, in short. */
         ChainCondition: {
@@ -599,6 +777,11 @@ export interface components {
             unbacked: number;
             /** @description Counts that must be zero. */
             watch: components["schemas"]["WatchView"];
+        };
+        /** @description What one user holds on one chain. */
+        ChainWorth: components["schemas"]["WorthView"] & {
+            /** @description Id of the chain. */
+            chain: string;
         };
         /** @description One page of the drift of a user's balances. */
         DriftPage: {
@@ -922,6 +1105,16 @@ export interface components {
              */
             at: number;
         };
+        /** @description A pool. */
+        PoolView: {
+            /**
+             * Format: int64
+             * @description The beginning of the hour of its newest trade, milliseconds since the Unix epoch.
+             */
+            newestHour: number;
+            /** @description The pool. */
+            pool: string;
+        };
         /** @description A user's wallets and one page of what they hold, by chain and asset. */
         Portfolio: {
             /** @description The address in normalized form. */
@@ -945,7 +1138,7 @@ export interface components {
             next?: string | null;
         };
         /** @description One position. Quantities are decimal texts in the asset's smallest unit. */
-        PositionView: {
+        PositionView: components["schemas"]["PositionWorthView"] & {
             /** @description The asset. */
             asset: string;
             /** @description What the known part cost. */
@@ -976,6 +1169,56 @@ export interface components {
             symbol?: string | null;
             /** @description Held with an unknown basis. */
             unknownQuantity: string;
+        };
+        /** @description What a position is worth by the price of its asset. Without a price, no figure. */
+        PositionWorthView: {
+            /** @description What a whole unit of the known part cost on average; absent where nothing is known or the decimals are not. */
+            averageCostUsd?: string | null;
+            /**
+             * @description Of all that is held, the part whose basis is known and which the wallet still holds, from 0 to 1; absent where nothing is
+             *     held.
+             */
+            coverage?: string | null;
+            /**
+             * Format: int64
+             * @description The time of the block that the price is from, milliseconds since the Unix epoch: so old it is.
+             */
+            priceAt?: number | null;
+            /** @description Where the price is from: `tape`, by the valued trades; an open list. */
+            priceSource?: string | null;
+            /** @description The price of a whole unit; absent where no trade says or the decimals are not known. */
+            priceUsd?: string | null;
+            /** @description What the unknown part is worth: neither profit nor loss. */
+            unknownValueUsd?: string | null;
+            /** @description What the known part would realize at this price, before fees: its worth less its basis. */
+            unrealizedPnlUsd?: string | null;
+            /** @description What the known part is worth. */
+            valueUsd?: string | null;
+        };
+        /** @description The price of an asset in US dollars, for a whole unit of it. */
+        PriceView: {
+            /**
+             * Format: int64
+             * @description How long ago that was, by this server's clock; 0 where the block's time lies in the future.
+             */
+            ageMs: number;
+            /**
+             * Format: int64
+             * @description The time of the block that it is from, milliseconds since the Unix epoch.
+             */
+            at: number;
+            /**
+             * Format: int64
+             * @description The height of that block.
+             */
+            height?: number | null;
+            /** @description Where it is from: `tape`, by the valued trades; an open list. */
+            source: string;
+            /**
+             * @description A decimal text with at most 18 fractional digits, 36 below a millionth of a dollar; null where the asset's decimals are
+             *     not known.
+             */
+            usd?: string | null;
         };
         /** @description A problem document. */
         Problem: {
@@ -1321,6 +1564,19 @@ export interface components {
             /** @description The span of time: `all`, `24h`, `7d` or `30d`. */
             window: string;
         };
+        /** @description What one user holds by the trades, and the profit and loss in all. */
+        UserWorth: {
+            /** @description The address in normalized form. */
+            address: string;
+            /** @description Per chain. */
+            chains: components["schemas"]["ChainWorth"][];
+            /** @description Over all chains asked for. */
+            total: components["schemas"]["WorthView"];
+            /** @description Whether there are more positions or balances than are summed up, 10,000. */
+            truncated: boolean;
+            /** @description What the wallets hold as the providers tell, cash among it; one for each chain with balances. */
+            wallets: components["schemas"]["WalletWorth"][];
+        };
         /** @description A tracked wallet. */
         WalletView: {
             /**
@@ -1363,6 +1619,35 @@ export interface components {
              */
             takenAt?: number | null;
         };
+        /** @description Sums over the balances of one wallet. */
+        WalletWorth: {
+            /** @description Id of the chain. */
+            chain: string;
+            /**
+             * Format: int64
+             * @description The time of the block of the oldest price, milliseconds since the Unix epoch; absent where there is none.
+             */
+            oldestPriceAt?: number | null;
+            /**
+             * Format: int64
+             * @description How many these are.
+             */
+            priced: number;
+            /** @description Present and true where the amount exceeds the largest that is served (1.7·10^20 dollars) and is cut to it. */
+            saturated?: boolean;
+            /**
+             * Format: int64
+             * @description Balances that a provider calls spam: in no sum.
+             */
+            spam: number;
+            /**
+             * Format: int64
+             * @description Balances without a price: in no sum.
+             */
+            unpriced: number;
+            /** @description What balances with a price are worth. */
+            valueUsd: string;
+        };
         /** @description Counts that must be zero, taken by this process from the records it read. */
         WatchView: {
             /**
@@ -1385,6 +1670,47 @@ export interface components {
              * @description Records that the progress messages count and that did not arrive.
              */
             lost: number;
+        };
+        /** @description Sums over the positions that hold something. Cash has no position, and is not in them. */
+        WorthView: {
+            /** @description What the known parts of positions with a price cost. */
+            basisUsd: string;
+            /**
+             * @description Of the worth of all that is held at a price, the part whose basis is known and which the wallets still hold, from 0 to 1;
+             *     absent where nothing is.
+             */
+            coverage?: string | null;
+            /**
+             * Format: int64
+             * @description The time of the block of the oldest price, milliseconds since the Unix epoch; absent where there is none.
+             */
+            oldestPriceAt?: number | null;
+            /** @description Realized and unrealized, after the platform fees paid over all time: those of purchases that are still held too. */
+            pnlNetUsd: string;
+            /** @description Realized and unrealized, before fees. */
+            pnlUsd: string;
+            /**
+             * Format: int64
+             * @description Positions with a price.
+             */
+            priced: number;
+            /** @description Realized over all time, before fees. */
+            realizedPnlUsd: string;
+            /** @description Present and true where an amount exceeds the largest that is served (1.7·10^20 dollars) and is cut to it. */
+            saturated?: boolean;
+            /** @description What the unknown parts are worth: neither profit nor loss. */
+            unknownValueUsd: string;
+            /**
+             * Format: int64
+             * @description Positions without a price: in no sum but the next.
+             */
+            unpriced: number;
+            /** @description What their known parts cost. */
+            unpricedBasisUsd: string;
+            /** @description The worth of the known parts less their basis, before fees. */
+            unrealizedPnlUsd: string;
+            /** @description What the known parts are worth. */
+            valueUsd: string;
         };
     };
     responses: never;
@@ -1507,6 +1833,262 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Readiness"];
+                };
+            };
+        };
+    };
+    searchAssets: {
+        parameters: {
+            query: {
+                /** @description The beginning of a ticker, in any case, or an asset's id */
+                search: string;
+                /** @description Only of this chain */
+                chain?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The assets found, at most 50 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetList"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or the day's quota of the API key is used up */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAsset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the chain */
+                chain: string;
+                /** @description The asset; `0x…` in any case */
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The asset */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssetDetailsView"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No trade of such an asset was seen */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or the day's quota of the API key is used up */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listCandles: {
+        parameters: {
+            query?: {
+                /** @description How long each lasts: `1m`, `1h` (default) or `1d` */
+                interval?: string;
+                /** @description From this time on, milliseconds since the Unix epoch; the candle that holds it is the first. By default 500 candles before `to`; at most 1500 */
+                from?: number;
+                /** @description Up to this time; now by default */
+                to?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the chain */
+                chain: string;
+                /** @description The asset; `0x…` in any case */
+                asset: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The candles */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CandleList"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No trade of such an asset was seen */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or the day's quota of the API key is used up */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3204,6 +3786,84 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TradePage"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or the day's quota of the API key is used up */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUserWorth: {
+        parameters: {
+            query?: {
+                /** @description Only of this chain */
+                chain?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The user's address; `0x…` in any case */
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sums */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserWorth"];
                 };
             };
             /** @description Unchanged since the given ETag */

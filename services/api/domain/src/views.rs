@@ -1,6 +1,7 @@
 //! The rows of the published views, and up to which position of the tape metrics has folded them.
 
 use crate::query::{StepKey, TradeKey, Walk};
+use crate::worth::AssetPrice;
 use std::collections::BTreeMap;
 use tape::Usd;
 
@@ -181,6 +182,8 @@ pub struct PositionRow {
     /// How much of what is held by its trades the wallet does not hold, smallest units; none where it holds all of it, as
     /// far as is known.
     pub held_elsewhere: Option<String>,
+    /// The price of the asset, where a trade says.
+    pub price: Option<AssetPrice>,
 }
 
 /// The rules by which metrics keeps its book.
@@ -329,6 +332,8 @@ pub struct BalanceRow {
     pub kept: bool,
     /// The height that it is of, where the provider tells it.
     pub as_of: Option<u64>,
+    /// The price of the asset, where a trade says.
+    pub price: Option<AssetPrice>,
 }
 
 /// The drift of one balance: how far it differs from the sum of the wallet's trades.

@@ -1,6 +1,6 @@
 //! The OpenAPI document: generated from the handlers and views, with the trade's schema taken from the wire.
 
-use super::{Problem, boards, chains, explain, health, platforms, prometheus, trades, users};
+use super::{Problem, assets, boards, chains, explain, health, platforms, prometheus, trades, users};
 use crate::stream;
 use crate::views::TradeExecuted;
 use axum::http::header;
@@ -27,7 +27,8 @@ const TRADE_SCHEMA: &str = "TradeExecutedV1";
     paths(
         health::health, health::ready, chains::list, trades::list, trades::one,
         trades::list_of_transaction, trades::list_of_user, users::metrics, users::history,
-        boards::user_fees, users::positions, explain::explain, users::portfolio, users::drift, boards::leaderboard,
+        boards::user_fees, users::positions, explain::explain, users::portfolio, users::drift, assets::worth, assets::search,
+        assets::show, assets::candles, boards::leaderboard,
         boards::book, boards::platform_fees, platforms::list, platforms::one, platforms::days, platforms::assets,
         platforms::of_user, stream::open, prometheus::show, document,
     ),
@@ -35,6 +36,7 @@ const TRADE_SCHEMA: &str = "TradeExecutedV1";
     tags(
         (name = "trades", description = "The tape"),
         (name = "users", description = "One user"),
+        (name = "assets", description = "Prices and candles, from the tape's own trades"),
         (name = "boards", description = "Who leads, and what platforms earn"),
         (name = "chains", description = "The chains that are followed"),
         (name = "stream", description = "Live updates"),

@@ -1,5 +1,9 @@
 //! Parameters of a request: each must be known, given once and valid; a refusal names the parameter.
 
+mod assets;
+
+pub(super) use assets::asset_in_path;
+
 use super::Problem;
 use crate::{App, names, token};
 use api_domain::{

@@ -83,6 +83,10 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "no-such-platform", "There is no such platform", detail)
     }
 
+    pub(crate) fn no_such_asset(detail: String) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no-such-asset", "There is no such asset", detail)
+    }
+
     pub(crate) fn no_book() -> Self {
         let detail = "metrics has not opened its book yet";
         Self::new(StatusCode::NOT_FOUND, "no-book", "There is no book yet", detail)

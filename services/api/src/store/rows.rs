@@ -1,5 +1,9 @@
 //! Reads rows of text columns into the domain's types; an error names the view and the column.
 
+mod assets;
+
+pub(super) use assets::{asset_row, candle_row, held_balance, pool_row, price_row, sum_of_counts};
+
 use super::sql::HOURS_ROW;
 use api_domain::{
     BalanceRow, BookRules, DriftRow, FeeRow, FoldedPosition, FoldedPositions, HeldPosition, HistoryPoint, LeaderRow,
@@ -266,6 +270,7 @@ pub(super) fn position_row(row: TextRow) -> Result<PositionRow, Unavailable> {
         without_basis: cells.usd("proceeds_without_basis_usd")?,
         basis_without_proceeds: cells.usd("basis_without_proceeds_usd")?,
         held_elsewhere: None,
+        price: None,
     };
     let bought = cells.text("bought_quantity")?;
     if let Some(drift) = cells.optional() {
@@ -273,6 +278,7 @@ pub(super) fn position_row(row: TextRow) -> Result<PositionRow, Unavailable> {
         let elsewhere = cells.held_position(held, position.proceeds)?.elsewhere();
         position.held_elsewhere = (elsewhere != BigUint::ZERO).then(|| elsewhere.to_string());
     }
+    position.price = cells.price()?;
     Ok(position)
 }
 
@@ -304,6 +310,7 @@ pub(super) fn balance_row(row: TextRow) -> Result<BalanceRow, Unavailable> {
         drift: cells.optional(),
         kept: cells.flag("kept")?,
         as_of: cells.optional_number("as_of")?,
+        price: cells.price()?,
     })
 }
 

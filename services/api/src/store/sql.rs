@@ -3,6 +3,7 @@
 //! `ORDER BY` names columns with their table (`t.height`): PostgreSQL would take a bare name for the selected column,
 //! which is text, and as text 9 comes after 10.
 
+use super::asset_sql::price_of;
 use super::cost::Cost;
 use api_domain::{AssetPage, Measure, PositionKey, UserQuery, Window};
 use std::fmt::Write;
@@ -109,7 +110,7 @@ fn as_in_portfolio(column: &str, dialect: Dialect) -> String {
 }
 
 /// What metrics' columns are compared with; the other way round.
-fn as_in_metrics(column: &str, dialect: Dialect) -> String {
+pub(super) fn as_in_metrics(column: &str, dialect: Dialect) -> String {
     match dialect {
         Dialect::Postgres => format!("{column} COLLATE \"C\""),
         Dialect::Sqlite => column.to_owned(),
@@ -261,15 +262,16 @@ pub(super) fn user_drift(user: &UserQuery, page: &AssetPage) -> Statement {
     statement
 }
 
-/// Positions, each with the drift of its balance.
-fn select_positions(dialect: Dialect) -> String {
+/// Positions, each with the drift of its balance and the price of its asset.
+pub(super) fn select_positions(dialect: Dialect) -> String {
     let [chain, trader, asset] = ["t.chain", "t.trader", "t.asset"].map(|column| as_in_portfolio(column, dialect));
     format!(
         "SELECT chain, asset, symbol, CAST(decimals AS text), CAST(quantity AS text), CAST(unknown_quantity AS text), \
          CAST(basis_usd AS text), CAST(realized_pnl_usd AS text), CAST(proceeds_usd AS text), \
          CAST(proceeds_without_basis_usd AS text), CAST(basis_without_proceeds_usd AS text), \
-         CAST(bought_quantity AS text), (SELECT d.drift FROM portfolio.drift_v1 d WHERE d.chain = {chain} AND d.address = {trader} AND d.asset = {asset}) \
-         FROM metrics.positions_v1 t WHERE TRUE"
+         CAST(bought_quantity AS text), (SELECT d.drift FROM portfolio.drift_v1 d WHERE d.chain = {chain} AND d.address = {trader} AND d.asset = {asset}), {} \
+         FROM metrics.positions_v1 t WHERE TRUE",
+        price_of("t.chain", "t.asset")
     )
 }
 
@@ -293,17 +295,20 @@ pub(super) fn user_wallets(user: &UserQuery) -> Statement {
 }
 
 /// One page of a user's balances.
-pub(super) fn user_balances(user: &UserQuery, page: &AssetPage) -> Statement {
-    let mut statement = Statement::new(
+pub(super) fn user_balances(user: &UserQuery, page: &AssetPage, dialect: Dialect) -> Statement {
+    let [price_chain, price_asset] = ["t.chain", "t.asset"].map(|column| as_in_metrics(column, dialect));
+    let mut statement = Statement::new(&format!(
         "SELECT chain, asset, symbol, CAST(decimals AS text), CAST(raw AS text), CAST(is_spam AS text), \
-         CAST(is_verified AS text), provider, CAST(taken_at AS text), net, drift, CAST(kept AS text), CAST(as_of AS text) FROM portfolio.balances_v1 WHERE TRUE",
-    );
+         CAST(is_verified AS text), provider, CAST(taken_at AS text), net, drift, CAST(kept AS text), CAST(as_of AS text), {} \
+         FROM portfolio.balances_v1 t WHERE TRUE",
+        price_of(&price_chain, &price_asset)
+    ));
     and_user(&mut statement, user, "address");
     page_by_asset(&mut statement, page);
     statement
 }
 
-fn and_user(statement: &mut Statement, user: &UserQuery, column: &str) {
+pub(super) fn and_user(statement: &mut Statement, user: &UserQuery, column: &str) {
     statement.text(&format!(" AND {column} = ?"), &user.address);
     if let Some(chain) = &user.chain {
         statement.text(" AND chain = ?", chain);

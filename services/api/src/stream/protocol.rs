@@ -16,6 +16,7 @@ const MAX_ID_BYTES: usize = 64;
 
 /// A request of a client.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one message at a time, which is used at once")]
 pub(super) enum ClientRequest {
     Subscribe { id: String, selection: Selection, resume: Option<ResumePoint> },
     Unsubscribe { id: String },

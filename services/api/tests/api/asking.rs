@@ -34,7 +34,7 @@ fn asked(height: u64, trader: &str, worth: Option<i128>, platform: Option<&str>,
     }
     trade.platform = platform.map(str::to_owned);
     let mut leg = trade.legs[0].clone();
-    leg.pool = pool.to_owned();
+    pool.clone_into(&mut leg.pool);
     trade.legs.push(leg);
     trade
 }

@@ -3,7 +3,9 @@
 
 use crate::ground::{Ground, event, folded_row, position_row, totals_row, trade, wallet_rows};
 use api::store::Store;
-use api_domain::{AssetPage, Measure, PositionKey, StepPage, TradeQuery, UserQuery, Window};
+use api_domain::{
+    AssetPage, AssetQuery, CandleInterval, CandleRange, Measure, PositionKey, StepPage, TradeQuery, UserQuery, Window,
+};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -89,6 +91,11 @@ async fn the_reading_role_serves_everything_and_writes_nothing() {
         );
         assert!(store.leaderboard(Window::Day, Measure::Pnl, 0, 5).await.unwrap().is_empty());
         assert_eq!(store.user_state(&who, 5).await.unwrap().positions.len(), 1);
+        let asset = AssetQuery { chain: "mock".into(), asset: "0xweth".into() };
+        assert!(store.asset(&asset, 0).await.unwrap().is_none());
+        let range = CandleRange::between(CandleInterval::Hour, None, None, 0);
+        assert!(store.candles(&asset, &range).await.unwrap().is_none());
+        assert_eq!(store.user_holdings(&who).await.unwrap().positions.len(), 1);
         assert!(store.explain_position(&book, &StepPage { after: None, limit: 5 }).await.unwrap().is_some());
         assert_eq!(store.wallet_state(&who, &page).await.unwrap().balances.len(), 1);
         assert!(store.user_drift(&who, &page).await.unwrap().is_empty());

@@ -9,6 +9,7 @@ mod contract;
 mod rest;
 mod asking;
 mod names;
+mod assets;
 mod boards;
 mod chains;
 mod door;

@@ -84,11 +84,16 @@ async fn a_user_has_metrics_positions_and_a_portfolio() {
         });
         assert_eq!(api.get("/v1/users/0xA/metrics?window=all").await, expected);
         let position = |chain: &str, asset: &str, quantity: &str| {
-            json!({
+            let mut position = json!({
                 "chain": chain, "asset": asset, "symbol": "TKN", "decimals": 18, "quantity": quantity,
                 "unknownQuantity": "0", "basisUsd": "20.5", "realizedPnlUsd": "-3", "proceedsUsd": "0",
                 "proceedsWithoutBasisUsd": "0", "basisWithoutProceedsUsd": "0",
-            })
+            });
+            if quantity != "0" {
+                position["averageCostUsd"] = "1708333333333333333.333333333333333333".into();
+                position["coverage"] = "1".into();
+            }
+            position
         };
         let first = api.get("/v1/users/0xa/positions?limit=1").await;
         assert_eq!(first["items"], json!([position("mock", "0xweth", "12")]));

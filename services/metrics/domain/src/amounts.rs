@@ -51,6 +51,13 @@ impl Dollars {
     }
 }
 
+impl Dollars {
+    /// So many times this amount.
+    pub(crate) fn times(&self, count: &Quantity) -> Self {
+        Self(&self.0 * BigInt::from(count.clone()))
+    }
+}
+
 /// Divides, rounding up.
 pub(crate) fn div_ceil(value: &BigUint, by: &BigUint) -> BigUint {
     let quotient = value / by;

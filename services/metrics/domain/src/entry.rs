@@ -96,7 +96,8 @@ pub struct Entry {
 /// The largest number that a database column holds. Larger heights and times are stored as this; such trades are
 /// ordered by id.
 const MAX_COLUMN_INTEGER: u64 = i64::MAX.unsigned_abs();
-const HOUR_MS: u64 = 3_600_000;
+const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
 impl TradeSide {
@@ -128,6 +129,11 @@ impl Entry {
     /// Its key in a store.
     pub fn key(&self) -> TradeKey {
         TradeKey { time_ms: self.time_ms, id: Arc::clone(&self.order.id), trader: Arc::clone(&self.user.trader) }
+    }
+
+    /// Minutes since 1970-01-01 00:00, UTC.
+    pub fn minute(&self) -> u64 {
+        self.time_ms / MINUTE_MS
     }
 
     /// Hours since 1970-01-01 00:00, UTC.

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: `amounts` (exact arithmetic), `holding` (one position, by either cost method), `entry` (what the
 //! book needs of a trade), `decoded` (an event, decoded), `rules` (what is stored with a book), `account` (the figures of users and positions), `changes`
-//! (what a batch requests for each trade), `hours` (what windows are summed from), `flows` (what of an hour's volume stays), `platforms` (what they were used for), `books` (what a batch does to the
+//! (what a batch requests for each trade), `hours` (what windows are summed from), `flows` (what of an hour's volume stays), `platforms` (what they were used for), `prices` (prices and candles), `books` (what a batch does to the
 //! positions of a user), `tails` (the part of a book that is folded again), `fold` (what a batch changes in all), [`retention`]
 //! (dropping old trades), `ports` (the store), `app` (following the feed).
 //!
@@ -19,6 +19,7 @@ mod changes;
 mod hours;
 mod flows;
 mod platforms;
+mod prices;
 mod tails;
 mod books;
 mod fold;
@@ -37,6 +38,7 @@ pub use holding::{Holding, KnownPart, Method, NotAMethod, Parcel, Realized, Sale
 pub use hours::{FeeDelta, FeeKey, HourDelta, HourKey};
 pub use platforms::{PlatformFigures, PlatformKey, platform_figures};
 pub use ports::{Accounts, BookFacts, ChangedEffect, CommitOutcome, Effect, Effects, Store, StoredTrade, TradeRow};
+pub use prices::{Candle, CandlePrices, CandleSpan, MINUTES_JUDGED_BY, Price, PriceRules, PricedTrade};
 pub use retention::{Floors, PruneOutcome, Retention};
 pub use rules::BookRules;
 pub use tails::{BookToRefold, Tail};

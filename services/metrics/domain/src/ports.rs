@@ -150,6 +150,15 @@ impl BookFacts {
         hours
     }
 
+    /// The minutes of each chain in which trades came or went, each once, in an order that every commit keeps.
+    pub fn changed_minutes(&self) -> Vec<(&Arc<str>, u64)> {
+        let minutes: HashSet<_> =
+            self.trade_rows.iter().map(|row| (&row.entry.user.chain, row.entry.minute())).collect();
+        let mut minutes: Vec<_> = minutes.into_iter().collect();
+        minutes.sort_unstable();
+        minutes
+    }
+
     /// The sum of the read positions of this partition index over all topics: it grows with every commit about their
     /// users.
     pub fn as_of(&self) -> u64 {

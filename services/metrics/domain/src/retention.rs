@@ -50,7 +50,7 @@ pub fn cut_for_days(now_ms: u64, days: u32) -> u64 {
 /// The outcome of an attempt to drop trades.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PruneOutcome {
-    /// There is nothing to drop, or another instance is dropping trades.
+    /// There is nothing to drop, another instance is dropping trades, or candles are still to be calculated from them.
     Nothing,
     /// A block below the cut is not known to be final: nothing was dropped.
     NotFinal {

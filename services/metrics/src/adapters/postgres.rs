@@ -11,6 +11,7 @@ mod flows;
 mod leaders;
 mod partitions;
 mod platforms;
+mod prices;
 mod prune;
 mod read;
 mod known_tape;
@@ -21,9 +22,10 @@ use crate::adapters::stored_rules::{RulesDiffer, StoredRules};
 use crate::leaders::Leaderboards;
 use crate::messages::MetricsMessage;
 use crate::outbox::Outbox;
+use crate::prices::Prices;
 use metrics_domain::{
-    Accounts, BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, Floors, PruneOutcome, Retention, Store,
-    StoredTrade, Tail, TradeKey, UserKey,
+    Accounts, BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, Floors, PriceRules, PruneOutcome, Retention,
+    Store, StoredTrade, Tail, TradeKey, UserKey,
 };
 use migrations::Sessions;
 use partitions::Partitions;
@@ -142,6 +144,7 @@ impl Store for Postgres {
 impl Retention for Postgres {
     async fn prune(&self, cut_ms: u64, finalized: &BTreeMap<String, u64>) -> Result<PruneOutcome, Unavailable> {
         let failed = |e| Unavailable::new("drop old trades", e);
+        prices::finish_below(&self.pool, cut_ms).await?;
         let pruned = prune::prune(&self.pool, self.rules.method, cut_ms, finalized).await.map_err(failed)?;
         if matches!(pruned, PruneOutcome::Done { .. }) {
             self.partitions.forget();
@@ -153,6 +156,12 @@ impl Retention for Postgres {
 impl Leaderboards for Postgres {
     async fn rebuild(&self, now_ms: u64) -> Result<bool, Unavailable> {
         leaders::rebuild(&self.pool, now_ms).await.map_err(|e| Unavailable::new("rebuild the leaderboards", e))
+    }
+}
+
+impl Prices for Postgres {
+    async fn refresh(&self, rules: &PriceRules) -> Result<usize, Unavailable> {
+        prices::refresh_some(&self.pool, rules).await
     }
 }
 

@@ -209,7 +209,7 @@ pub(crate) fn floors_from_rows(rows: Vec<(i64, Option<String>, Option<i64>)>) ->
     floors
 }
 
-fn count(row: &impl NamedColumns, column: &'static str) -> Result<u64, RowError> {
+pub(crate) fn count(row: &impl NamedColumns, column: &'static str) -> Result<u64, RowError> {
     let value = row.int(column)?;
     u64::try_from(value).map_err(|_| RowError::Value { column, value: value.to_string() })
 }
@@ -218,14 +218,14 @@ pub(crate) fn dollars(row: &impl NamedColumns, column: &'static str) -> Result<D
     parse(column, row.text(column)?)
 }
 
-fn optional_dollars(row: &impl NamedColumns, column: &'static str) -> Result<Option<Dollars>, RowError> {
+pub(crate) fn optional_dollars(row: &impl NamedColumns, column: &'static str) -> Result<Option<Dollars>, RowError> {
     row.optional_text(column)?.map(|text| parse(column, text)).transpose()
 }
 
-fn quantity(row: &impl NamedColumns, column: &'static str) -> Result<Quantity, RowError> {
+pub(crate) fn quantity(row: &impl NamedColumns, column: &'static str) -> Result<Quantity, RowError> {
     parse(column, row.text(column)?)
 }
 
-fn parse<T: std::str::FromStr>(column: &'static str, value: String) -> Result<T, RowError> {
+pub(crate) fn parse<T: std::str::FromStr>(column: &'static str, value: String) -> Result<T, RowError> {
     value.parse().map_err(|_| RowError::Value { column, value })
 }

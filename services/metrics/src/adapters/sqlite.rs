@@ -5,6 +5,7 @@
 mod flows;
 mod leaders;
 mod platforms;
+mod prices;
 mod prune;
 mod read;
 mod known_tape;
@@ -15,9 +16,10 @@ use crate::adapters::{OpenError, migration_error};
 use crate::leaders::Leaderboards;
 use crate::messages::MetricsMessage;
 use crate::outbox::Outbox;
+use crate::prices::Prices;
 use metrics_domain::{
-    Accounts, BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, Floors, PruneOutcome, Retention, Store,
-    StoredTrade, Tail, TradeKey, UserKey,
+    Accounts, BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, Floors, PriceRules, PruneOutcome, Retention,
+    Store, StoredTrade, Tail, TradeKey, UserKey,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{Row, SqlitePool};
@@ -116,6 +118,7 @@ impl Store for Sqlite {
 
 impl Retention for Sqlite {
     async fn prune(&self, cut_ms: u64, finalized: &BTreeMap<String, u64>) -> Result<PruneOutcome, Unavailable> {
+        prices::finish_below(&self.pool, cut_ms).await?;
         let pruned = prune::prune(&self.pool, self.rules.method, cut_ms, finalized).await;
         pruned.map_err(|e| Unavailable::new("drop old trades", e))
     }
@@ -124,6 +127,12 @@ impl Retention for Sqlite {
 impl Leaderboards for Sqlite {
     async fn rebuild(&self, now_ms: u64) -> Result<bool, Unavailable> {
         leaders::rebuild(&self.pool, now_ms).await
+    }
+}
+
+impl Prices for Sqlite {
+    async fn refresh(&self, rules: &PriceRules) -> Result<usize, Unavailable> {
+        prices::refresh_some(&self.pool, rules).await
     }
 }
 

@@ -18,6 +18,13 @@ pub(super) struct TableDigest {
     hash: String,
 }
 
+impl TableDigest {
+    /// Whether it is of this table.
+    pub(super) fn is_of(&self, table: &str) -> bool {
+        self.table == table
+    }
+}
+
 impl fmt::Display for TableDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<12} {:>10} rows  sha256 {}", self.table, self.rows, self.hash)
@@ -57,6 +64,9 @@ const SELECT_RETENTION: &str =
     "SELECT r.cut_ms, CAST(coalesce(sum(f.late), 0) AS bigint) FROM retention r LEFT JOIN floors f ON TRUE
                          GROUP BY r.cut_ms";
 
+const SELECT_IS_PRICED: &str =
+    "SELECT NOT EXISTS (SELECT 1 FROM price_changes) AND NOT EXISTS (SELECT 1 FROM position WHERE noted <> next)";
+
 /// The condition for the rows of a table that are compared: trades below the cut are left out.
 fn compared_rows(table: &str, cut_ms: u64) -> String {
     if table == "trades" { format!("WHERE NOT ({})", below_cut_condition(cut_ms)) } else { String::new() }
@@ -83,7 +93,9 @@ pub(super) async fn digest_postgres(pool: &Sessions, cut_ms: Option<u64>) -> any
         }
         digests.push(hasher.finish(table));
     }
-    Ok(TablesSnapshot { retention: (cut_ms, late.cast_unsigned()), positions, digests })
+    let is_priced: bool =
+        sqlx::query_scalar(SELECT_IS_PRICED).fetch_one(&mut *snapshot).await.context("read the notes")?;
+    Ok(TablesSnapshot { retention: (cut_ms, late.cast_unsigned()), positions, is_priced, digests })
 }
 
 /// The same for a SQLite file.
@@ -111,8 +123,10 @@ pub(super) async fn digest_sqlite(pool: &SqlitePool, cut_ms: Option<u64>) -> any
         }
         digests.push(hasher.finish(table));
     }
+    let is_priced: bool =
+        sqlx::query_scalar(SELECT_IS_PRICED).fetch_one(&mut *snapshot).await.context("read the notes")?;
     snapshot.rollback().await?;
-    Ok(TablesSnapshot { retention: (cut_ms, late.cast_unsigned()), positions, digests })
+    Ok(TablesSnapshot { retention: (cut_ms, late.cast_unsigned()), positions, is_priced, digests })
 }
 
 fn read_position(log: &str, partition: i64, next: i64) -> (Partition, u64) {

@@ -13,7 +13,8 @@ use wire::v1::metrics::MetricsUpdated;
 use wire::v1::trade;
 
 /// Tables whose rows depend on more than the trades, and columns that depend on the run.
-const TABLES_LEFT_OUT: [&str; 5] = ["position", "outbox", "_sqlx_migrations", "trades", "tape_partitions"];
+const TABLES_LEFT_OUT: [&str; 8] =
+    ["position", "outbox", "_sqlx_migrations", "trades", "tape_partitions", "price_changes", "assets", "asset_pools"];
 const COLUMNS_LEFT_OUT: [&str; 1] = ["partition"];
 
 /// Whether the tables equal those of a metrics that read only the truth, and sums computed here.
@@ -41,13 +42,14 @@ pub(super) async fn compare(
     let folding = tokio::spawn(metrics::run(settings, memory, shutdown.clone()));
     let (tested, clean) = (connect_with_retry(database).await?, connect_with_retry(&clean).await?);
     let deadline = Instant::now() + Duration::from_mins(10);
-    while live_trades(&clean).await.unwrap_or(-1) < i64::try_from(truth.len())? {
+    while live_trades(&clean).await.unwrap_or(-1) < i64::try_from(truth.len())? || !is_priced(&clean).await? {
         ensure!(Instant::now() < deadline && !folding.is_finished(), "the truth is not folded within ten minutes");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     shutdown.trigger();
     folding.await??;
     let before = findings.len();
+    wait_until_priced(&tested).await?;
     let live = live_trades(&tested).await?;
     if live != i64::try_from(truth.len())? {
         findings.push(format!("{live} trades are live in the table, {} in the truth", truth.len()));
@@ -85,6 +87,7 @@ async fn compared_tables(pool: &PgPool) -> anyhow::Result<Vec<String>> {
 /// The rows of each of these tables, as they are.
 pub(crate) async fn tables(database: &str) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
     let pool = connect_with_retry(database).await?;
+    wait_until_priced(&pool).await?;
     let mut tables = BTreeMap::new();
     for table in compared_tables(&pool).await? {
         let rows = read_rows(&pool, &table).await?;
@@ -96,6 +99,20 @@ pub(crate) async fn tables(database: &str) -> anyhow::Result<BTreeMap<String, Ve
 
 fn left_out(table: &str) -> bool {
     TABLES_LEFT_OUT.contains(&table) || table.starts_with("trades_") || table.starts_with("leader")
+}
+
+/// Whether the candles of all minutes are calculated.
+async fn is_priced(pool: &PgPool) -> anyhow::Result<bool> {
+    Ok(sqlx::query_scalar("select not exists (select 1 from metrics.price_changes)").fetch_one(pool).await?)
+}
+
+/// Waits until they are. After a minute, what is noted then is compared as it is.
+async fn wait_until_priced(pool: &PgPool) -> anyhow::Result<()> {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !is_priced(pool).await? && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(())
 }
 
 async fn live_trades(pool: &PgPool) -> anyhow::Result<i64> {

@@ -45,6 +45,9 @@ async fn prune_in_transaction(
     // Whole partitions are read here, so sequential scans are allowed.
     sqlx::raw_sql("SET LOCAL enable_seqscan = on").execute(&mut *connection).await?;
     sqlx::query(LOCK_OUT_COMMITS).execute(&mut *connection).await?;
+    if super::prices::is_pending_below(connection, cut_ms).await? {
+        return Ok(PruneOutcome::Nothing);
+    }
     let below_cut = below_cut_condition(cut_ms);
     let highest = format!("SELECT chain, max(height) FROM trades WHERE {below_cut} GROUP BY chain");
     let rows: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(highest)).fetch_all(&mut *connection).await?;

@@ -5,7 +5,7 @@ mod copy;
 mod trades;
 mod sums;
 
-use super::flows;
+use super::{flows, prices};
 use crate::adapters::columns::{open_parcels_column, partition_column, text_of, to_bigint};
 use crate::messages::messages_about;
 use metrics_domain::{Book, BookFacts, BookKey, CommitOutcome, Method, TradeSide, display_quantity};
@@ -62,6 +62,7 @@ async fn write(
     sums::add_hours(connection, facts).await?;
     sums::add_fees(connection, facts).await?;
     flows::note_changes(connection, facts).await?;
+    prices::note_changes(connection, facts).await?;
     insert_messages(connection, facts).await?;
     Ok(CommitOutcome::Committed)
 }
@@ -86,8 +87,9 @@ async fn move_position(connection: &mut PgConnection, facts: &BookFacts) -> Resu
     if !facts.rests_on_positions(committed.into_iter().map(|(log, next)| (log, next.cast_unsigned())).collect()) {
         return Ok(false);
     }
-    let upsert_position = "INSERT INTO position (log, partition, next) VALUES ($1, $2, $3)
-                   ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next";
+    let upsert_position = "INSERT INTO position (log, partition, next, noted) VALUES ($1, $2, $3, $3)
+                   ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next,
+                       noted = position.noted + excluded.next - position.next";
     let update = sqlx::query(upsert_position)
         .bind(&*facts.partition.topic)
         .bind(partition_column(facts))

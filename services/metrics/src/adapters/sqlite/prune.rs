@@ -33,6 +33,9 @@ async fn prune_in_transaction(
     if cut_ms.cast_signed() <= before {
         return Ok(PruneOutcome::Nothing);
     }
+    if super::prices::is_pending_below(connection, cut_ms).await? {
+        return Ok(PruneOutcome::Nothing);
+    }
     let below_cut = below_cut_condition(cut_ms);
     let highest = format!("SELECT chain, max(height) FROM trades WHERE {below_cut} GROUP BY chain");
     let rows: Vec<(String, i64)> = sqlx::query_as(AssertSqlSafe(highest)).fetch_all(&mut *connection).await?;

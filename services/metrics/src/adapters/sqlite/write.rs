@@ -1,6 +1,6 @@
 //! One commit. The read position moves first, and only from where it was; then rows and messages are written.
 
-use super::flows;
+use super::{flows, prices};
 use crate::adapters::columns::{
     changed_effects_of, holding_columns, open_parcels_column, parcels_after_column, parcels_taken_column,
     partition_column, released_columns, sale_columns, to_bigint, trades_after_column,
@@ -41,8 +41,9 @@ async fn move_position(connection: &mut SqliteConnection, facts: &BookFacts) -> 
     if !facts.rests_on_positions(committed.into_iter().map(|(log, next)| (log, next.cast_unsigned())).collect()) {
         return Ok(false);
     }
-    let upsert_position = "INSERT INTO position (log, partition, next) VALUES (?, ?, ?)
-                   ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next";
+    let upsert_position = "INSERT INTO position (log, partition, next, noted) VALUES (?1, ?2, ?3, ?3)
+                   ON CONFLICT (log, partition) DO UPDATE SET next = excluded.next,
+                       noted = position.noted + excluded.next - position.next";
     let update = sqlx::query(upsert_position)
         .bind(&*facts.partition.topic)
         .bind(partition_column(facts))
@@ -77,6 +78,7 @@ async fn write(connection: &mut SqliteConnection, method: Method, facts: &BookFa
         add_fee(connection, facts, fee).await?;
     }
     flows::note_changes(connection, facts).await?;
+    prices::note_changes(connection, facts).await?;
     for message in messages_about(facts) {
         let insert = sqlx::query("INSERT INTO outbox (event_id, key, payload, trace) VALUES (?, ?, ?, ?)");
         let insert = insert.bind(message.event_id).bind(message.key).bind(message.payload).bind(message.trace);

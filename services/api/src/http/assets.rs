@@ -1,0 +1,146 @@
+//! Assets: search, price and pools, candles; and what a user holds in dollars.
+
+use super::documented::{DatabaseReadResponses, UserParams};
+use super::params::{Params, asset_in_path};
+use super::problem::Problem;
+use crate::App;
+use crate::views::{
+    AssetDetailsView, AssetList, AssetView, CandleList, CandleView, ChainWorth, UserWorth, WalletWorth, WorthView,
+};
+use api_domain::{AssetQuery, HOUR_MS, MINUTE_MS, PositionRow, Totals, Window};
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use environment::now_ms;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+type AssetPath = Result<Path<(String, String)>, PathRejection>;
+
+/// Assets that a search answers with at most.
+const MAX_SEARCH_ITEMS: usize = 50;
+
+/// Assets by the beginning of their ticker or by their id, those with the largest volume first.
+#[utoipa::path(
+    get, path = "/v1/assets", tag = "assets", operation_id = "searchAssets",
+    params(
+        ("search" = String, Query, description = "The beginning of a ticker, in any case, or an asset's id", min_length = 1, max_length = 128),
+        ("chain" = Option<String>, Query, description = "Only of this chain", max_length = 256),
+    ),
+    responses(
+        (status = 200, description = "The assets found, at most 50", body = AssetList),
+        DatabaseReadResponses,
+    )
+)]
+pub(crate) async fn search(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<AssetList>, Problem> {
+    let search = Params::read(&uri, &["search", "chain"])?.asset_search()?;
+    let now = now_ms();
+    let mut found = app.store.search_assets(&search, first_minute_of_24h(now)).await?;
+    let truncated = found.len() > MAX_SEARCH_ITEMS;
+    found.truncate(MAX_SEARCH_ITEMS);
+    Ok(Json(AssetList { items: found.into_iter().map(|row| AssetView::at(row, now)).collect(), truncated }))
+}
+
+/// One asset: its price, the last 24 hours and its pools.
+#[utoipa::path(
+    get, path = "/v1/assets/{chain}/{asset}", tag = "assets", operation_id = "getAsset",
+    params(
+        ("chain" = String, Path, description = "Id of the chain", min_length = 1, max_length = 256),
+        ("asset" = String, Path, description = "The asset; `0x…` in any case", min_length = 1, max_length = 256),
+    ),
+    responses(
+        (status = 200, description = "The asset", body = AssetDetailsView),
+        (status = 404, description = "No trade of such an asset was seen", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
+    )
+)]
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    path: AssetPath,
+    uri: Uri,
+) -> Result<Json<AssetDetailsView>, Problem> {
+    Params::read(&uri, &[])?;
+    let key = asset_in_path(path)?;
+    let now = now_ms();
+    let details = app.store.asset(&key, first_minute_of_24h(now)).await?.ok_or_else(|| no_such_asset(&key))?;
+    Ok(Json(AssetDetailsView::at(details, now)))
+}
+
+/// The candles of one asset in US dollars, oldest first.
+#[utoipa::path(
+    get, path = "/v1/assets/{chain}/{asset}/candles", tag = "assets", operation_id = "listCandles",
+    params(
+        ("chain" = String, Path, description = "Id of the chain", min_length = 1, max_length = 256),
+        ("asset" = String, Path, description = "The asset; `0x…` in any case", min_length = 1, max_length = 256),
+        ("interval" = Option<String>, Query, description = "How long each lasts: `1m`, `1h` (default) or `1d`", pattern = "^(1m|1h|1d)$"),
+        ("from" = Option<u64>, Query, description = "From this time on, milliseconds since the Unix epoch; the candle that holds it is the first. By default 500 candles before `to`; at most 1500"),
+        ("to" = Option<u64>, Query, description = "Up to this time; now by default"),
+    ),
+    responses(
+        (status = 200, description = "The candles", body = CandleList),
+        (status = 404, description = "No trade of such an asset was seen", body = Problem, content_type = "application/problem+json"),
+        DatabaseReadResponses,
+    )
+)]
+pub(crate) async fn candles(
+    State(app): State<Arc<App>>,
+    path: AssetPath,
+    uri: Uri,
+) -> Result<Json<CandleList>, Problem> {
+    let params = Params::read(&uri, &["interval", "from", "to"])?;
+    let key = asset_in_path(path)?;
+    let range = params.candle_range(now_ms())?;
+    let (asset, rows) = app.store.candles(&key, &range).await?.ok_or_else(|| no_such_asset(&key))?;
+    let items = rows.into_iter().map(|row| CandleView::with_decimals(row, asset.decimals)).collect();
+    let [from, to] = [range.from_minute, range.to_minute].map(|minute| minute.saturating_mul(MINUTE_MS));
+    let (decimals, interval) = (asset.decimals, range.interval.name());
+    Ok(Json(CandleList { chain: asset.chain, asset: asset.asset, decimals, interval, from, to, items }))
+}
+
+/// What one user holds in US dollars: by the trades, with unrealized and realized profit and loss, and by the balances that
+/// providers tell.
+#[utoipa::path(
+    get, path = "/v1/users/{address}/worth", tag = "users", operation_id = "getUserWorth",
+    params(UserParams),
+    responses(
+        (status = 200, description = "The sums", body = UserWorth),
+        DatabaseReadResponses,
+    )
+)]
+pub(crate) async fn worth(
+    State(app): State<Arc<App>>,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Json<UserWorth>, Problem> {
+    let params = Params::read(&uri, &["chain"])?;
+    let user = params.user(&app, path)?;
+    let holdings = app.store.user_holdings(&user).await?;
+    let totals = holdings.totals.iter().fold(Totals::default(), |sum, row| sum.plus(&row.totals));
+    let chains: BTreeSet<&str> = holdings.totals.iter().map(|row| row.chain.as_str()).collect();
+    let of_chain = |chain: &str| {
+        let mine = holdings.positions.iter().filter(|position: &&PositionRow| position.chain == chain);
+        let totals = holdings.totals.iter().find(|row| row.chain == chain).map(|row| row.totals).unwrap_or_default();
+        ChainWorth { chain: chain.to_owned(), worth: WorthView::of_positions(mine, &totals) }
+    };
+    Ok(Json(UserWorth {
+        address: user.address,
+        total: WorthView::of_positions(&holdings.positions, &totals),
+        chains: chains.into_iter().map(of_chain).collect(),
+        wallets: WalletWorth::of_chains(&holdings.balances),
+        truncated: holdings.truncated,
+    }))
+}
+
+/// The first minute of the current hour and the 23 before.
+fn first_minute_of_24h(now_ms: u64) -> u64 {
+    Window::Day.first_hour(now_ms).unwrap_or_default() * (HOUR_MS / MINUTE_MS)
+}
+
+fn no_such_asset(key: &AssetQuery) -> Problem {
+    let AssetQuery { chain, asset } = key;
+    Problem::no_such_asset(format!(
+        "no trade of `{asset}` on `{chain}` was seen; an asset is named by its id and not by its ticker: find it by \
+         /v1/assets?search={asset}"
+    ))
+}
