@@ -1,5 +1,5 @@
 //! What platforms are used for and what they earn is what the trades say that are present, however they came.
-#![expect(clippy::unwrap_used, dead_code, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::cast_possible_truncation, dead_code, reason = "tests")]
 
 #[path = "support/stores.rs"]
 mod stores;

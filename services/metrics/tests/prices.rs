@@ -17,6 +17,9 @@ use stores::{postgres_server, run_sql};
 use tape::{Event, Status, Trade, Usd};
 use trades::{Dice, absent, batches, history, partition, play, present, swap, worth};
 
+/// Trades of an asset by the minutes they are in, each with what it moved.
+type TradesByMinute<'t> = BTreeMap<u64, Vec<(&'t Trade, i128)>>;
+
 const START_MS: u64 = 1_700_000_000_000;
 const MINUTE_MS: u64 = 60_000;
 
@@ -114,7 +117,7 @@ fn minute_of(sides: &[(&Trade, i128)], floor: i128, band: i128) -> Minute {
 /// The rows of candles and of prices, by the rules as they are said.
 fn by_brute_force(trades: &[Trade], rules: &PriceRules) -> (Vec<String>, Vec<String>) {
     let (floor, band) = (Usd::parse(&rules.floor.to_string()).unwrap().0, i128::from(rules.band));
-    let mut assets: BTreeMap<(String, String), BTreeMap<u64, Vec<(&Trade, i128)>>> = BTreeMap::new();
+    let mut assets: BTreeMap<(String, String), TradesByMinute<'_>> = BTreeMap::new();
     for trade in trades {
         for side in [&trade.sold, &trade.bought] {
             let minutes = assets.entry((trade.chain.to_string(), side.asset.clone())).or_default();
@@ -258,7 +261,7 @@ where
     let rules = PriceRules::default();
     let trade = worth(swap("shown", "ann", 7, ("$usd", 20), ("cat", 10)), "20");
     let mut through_two = worth(swap("shown", "bob", 8, ("dog", 4), ("cat", 10)), "21");
-    through_two.legs[1].pool = "other".to_owned();
+    "other".clone_into(&mut through_two.legs[1].pool);
     let mut events = vec![present(&trade), present(&through_two)];
     play(batches(&partition(3), &events, 10), store, 10).await;
     refresh_all(store, &rules).await;
