@@ -201,7 +201,7 @@ mod tests {
             ("METRICS_PRICE_BAND", "1"),
             ("METRICS_RETENTION_DAYS", "29"),
         ]);
-        assert_eq!(problems.len(), 7, "{problems:?}");
+        assert_eq!(problems.len(), 9, "{problems:?}");
         assert_eq!(read_settings(&[("DATABASE_URL", "mysql://h/d")]).1.len(), 1);
         assert_eq!(read_settings(&[("DATABASE_URL", "sqlite:")]).1.len(), 1);
     }
