@@ -51,6 +51,7 @@ pub(crate) struct Hub {
     poison: AtomicU64,
     delivered: AtomicU64,
     missed: AtomicU64,
+    conflated: AtomicU64,
 }
 
 #[derive(Default)]
@@ -82,6 +83,23 @@ pub(crate) struct StreamHealth {
     pub(crate) readers: usize,
     pub(crate) delivered: u64,
     pub(crate) missed: u64,
+    pub(crate) conflated: u64,
+}
+
+impl StreamHealth {
+    /// The log counts as read to its end when nothing arrived for so long, or when the newest record was younger than this.
+    pub(crate) const CAUGHT_UP_MS: u64 = 3_000;
+
+    /// Whether the log was read to its end by now, as far as can be seen.
+    pub(crate) fn is_caught_up(&self, now_ms: u64) -> bool {
+        let silent = now_ms.saturating_sub(self.last_arrival_ms) > Self::CAUGHT_UP_MS;
+        self.started && (silent || self.record_age_ms() <= Self::CAUGHT_UP_MS)
+    }
+
+    /// How old the newest record was when it arrived.
+    pub(crate) fn record_age_ms(&self) -> u64 {
+        self.last_arrival_ms.saturating_sub(self.last_record_ms)
+    }
 }
 
 /// What the hub learns from the log.
@@ -92,6 +110,7 @@ impl Hub {
             poison: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
             missed: AtomicU64::new(0),
+            conflated: AtomicU64::new(0),
         }
     }
 
@@ -146,7 +165,9 @@ impl Hub {
         let Some(update) = inner.accept(incoming, partition, position, at_ms) else { return };
         for reader in inner.readers.values() {
             if reader.subscriptions.iter().any(|subscription| subscription.matcher.matches(&update)) {
-                reader.mailbox.deliver(update.clone());
+                if reader.mailbox.deliver(update.clone()) {
+                    self.conflated.fetch_add(1, Ordering::Relaxed);
+                }
                 if matches!(update, Update::Trade(_)) {
                     self.delivered.fetch_add(1, Ordering::Relaxed);
                 }
@@ -249,6 +270,7 @@ impl Hub {
             readers: inner.readers.len(),
             delivered: self.delivered.load(Ordering::Relaxed),
             missed: self.missed.load(Ordering::Relaxed),
+            conflated: self.conflated.load(Ordering::Relaxed),
         }
     }
 

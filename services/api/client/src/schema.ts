@@ -1302,6 +1302,8 @@ export interface operations {
             /** @description The rules */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1457,6 +1459,8 @@ export interface operations {
             /** @description One page */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1537,6 +1541,8 @@ export interface operations {
             /** @description One page */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1705,6 +1711,8 @@ export interface operations {
             /** @description One page; of a filter that few trades pass it may be short or empty, and go on at `next` */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1787,6 +1795,8 @@ export interface operations {
             /** @description One page */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1869,6 +1879,8 @@ export interface operations {
             /** @description One page */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1949,6 +1961,8 @@ export interface operations {
             /** @description The curve */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2029,6 +2043,8 @@ export interface operations {
             /** @description The user's metrics */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2111,6 +2127,8 @@ export interface operations {
             /** @description The wallets and one page of balances */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2193,6 +2211,8 @@ export interface operations {
             /** @description One page */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2277,6 +2297,8 @@ export interface operations {
             /** @description The position and one page of its trades; it may be short or empty, and go on at `next` */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2374,6 +2396,8 @@ export interface operations {
             /** @description One page; of a filter that few trades pass it may be short or empty, and go on at `next` */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -54,13 +54,17 @@ impl Mailbox {
         self.filled.notify_one();
     }
 
-    /// Adds an update: trades one by one, states conflated.
-    pub(crate) fn deliver(&self, update: Update) {
-        match update.state_key() {
+    /// Adds an update: trades one by one, states conflated. Returns whether it became one with a state that waited.
+    pub(crate) fn deliver(&self, update: Update) -> bool {
+        let conflated = match update.state_key() {
             Some(key) => self.lock().push_state(key, Outgoing::Update(update), Outgoing::conflated_with),
-            None => self.lock().push_change(Outgoing::Update(update)),
-        }
+            None => {
+                self.lock().push_change(Outgoing::Update(update));
+                false
+            }
+        };
         self.filled.notify_one();
+        conflated
     }
 
     /// Takes at most `max_messages`; waits while there are none.

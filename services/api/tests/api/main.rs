@@ -15,3 +15,4 @@ mod proxies;
 mod keys;
 mod stream;
 mod resume;
+mod replica;
