@@ -1,5 +1,5 @@
 //! Prices and candles: the minutes whose trades changed are calculated again, then the hours and days made of them, and
-//! the current prices. The rules are in `domain/src/prices.rs`; the tables of either database are behind [`PriceTables`].
+//! the current prices. The rules are in `domain/src/prices.rs`; the tables of either database are behind `PriceTables`.
 //!
 //! A commit notes which minutes it changed, in rows of its own partition. Here the notes are read first and the trades after
 //! them, and a note is forgotten only if no commit has changed it since: what is committed in between is calculated once more.
