@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::ensure;
@@ -34,7 +34,13 @@ struct NodeState {
     faults: Mutex<Faults>,
     requests: AtomicU64,
     calls: AtomicU64,
+    /// Calls by their method.
+    calls_of: Mutex<HashMap<String, u64>>,
     lies: AtomicU64,
+    /// Bytes of all bodies that were sent.
+    sent_bytes: AtomicU64,
+    has_raw_receipts: AtomicBool,
+    has_gzip: AtomicBool,
 }
 
 /// The blocks, and how much of them is shown.
@@ -92,7 +98,11 @@ impl Node {
             faults: Mutex::default(),
             requests: AtomicU64::new(0),
             calls: AtomicU64::new(0),
+            calls_of: Mutex::default(),
             lies: AtomicU64::new(0),
+            sent_bytes: AtomicU64::new(0),
+            has_raw_receipts: AtomicBool::new(false),
+            has_gzip: AtomicBool::new(false),
         })))
     }
 
@@ -135,6 +145,16 @@ impl Node {
         *self.0.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
     }
 
+    /// Whether it serves `debug_getRawReceipts`; at first it does not.
+    pub fn serve_raw_receipts(&self, is_served: bool) {
+        self.0.has_raw_receipts.store(is_served, Ordering::Relaxed);
+    }
+
+    /// Whether it compresses answers for clients that accept gzip; at first it does not.
+    pub fn serve_gzip(&self, is_served: bool) {
+        self.0.has_gzip.store(is_served, Ordering::Relaxed);
+    }
+
     /// The heights of all recordings, shown or not, lowest first.
     pub fn heights(&self) -> Vec<u64> {
         self.read(|chain| chain.blocks.keys().copied().collect())
@@ -148,6 +168,16 @@ impl Node {
     /// JSON-RPC calls received so far: a batch of 100 counts 100.
     pub fn calls(&self) -> u64 {
         self.0.calls.load(Ordering::Relaxed)
+    }
+
+    /// Calls of one method received so far.
+    pub fn calls_of(&self, method: &str) -> u64 {
+        self.0.calls_of.lock().unwrap_or_else(PoisonError::into_inner).get(method).copied().unwrap_or(0)
+    }
+
+    /// Bytes of all bodies sent so far, compressed where they were.
+    pub fn sent_bytes(&self) -> u64 {
+        self.0.sent_bytes.load(Ordering::Relaxed)
     }
 
     /// Whole answers so far that were not the truth.
@@ -173,8 +203,25 @@ impl Node {
         self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).next()
     }
 
-    pub(super) fn count_call(&self) {
+    pub(super) fn has_raw_receipts(&self) -> bool {
+        self.0.has_raw_receipts.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_gzip(&self) -> bool {
+        self.0.has_gzip.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_sent(&self, bytes: usize) {
+        self.0.sent_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_call(&self, method: &str) {
         self.0.calls.fetch_add(1, Ordering::Relaxed);
+        let mut calls_of = self.0.calls_of.lock().unwrap_or_else(PoisonError::into_inner);
+        match calls_of.get_mut(method) {
+            Some(calls) => *calls += 1,
+            None => drop(calls_of.insert(method.to_owned(), 1)),
+        }
     }
 
     pub(super) fn count_lie(&self) {
