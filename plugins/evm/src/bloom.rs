@@ -56,9 +56,9 @@ impl TradeBlooms {
 }
 
 /// Whether the bloom of a proved header is just that of its logs; none where there are no logs to tell by.
-pub(crate) fn holds(header: &Header<'_>, of_logs: Option<Bloom>) -> Option<bool> {
+pub(crate) fn holds(header: &Header<'_>, of_logs: Option<&Bloom>) -> Option<bool> {
     let of_logs = of_logs.filter(|bloom| !bloom.is_zero())?;
-    Some(hex::fixed::<256>(header.logs_bloom).map(Bloom::from) == Some(of_logs))
+    Some(hex::fixed::<256>(header.logs_bloom).map(Bloom::from).as_ref() == Some(of_logs))
 }
 
 /// The bloom of the logs of receipts.

@@ -53,6 +53,7 @@ impl Round {
 }
 
 /// How a span is fetched.
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own")]
 pub(crate) struct FetchPlan<'a> {
     heights: &'a [u64],
     are_raw: bool,
@@ -152,7 +153,7 @@ pub(crate) enum FromRaw {
     /// They were not asked for, or the endpoint cannot be asked now, which it says in their place.
     NotAsked,
     /// They have the root of the header.
-    Proved(SpelledReceipts),
+    Proved(Box<SpelledReceipts>),
     /// There are none, or sender and target are not known.
     Missing,
     /// The endpoint does not give them, or gives others.
@@ -334,7 +335,7 @@ fn read_raw(texts: &[Text<'_>], header: &Header<'_>, rule: Proof, wants_bloom: b
     match is_each.then(|| raw.spell(covered, header, events::table())).flatten() {
         Some(mut spelled) => {
             spelled.logs_bloom = wants_bloom.then(|| raw.logs_bloom()).flatten();
-            FromRaw::Proved(spelled)
+            FromRaw::Proved(Box::new(spelled))
         }
         None => FromRaw::Missing,
     }
@@ -347,9 +348,8 @@ pub(crate) fn probe_raw(host: &mut impl Host, height: u64, header: &Header<'_>, 
     let answers = jsonrpc::send(host, &[rpc::raw_receipts(height)], 1);
     match answers.read(0, read_texts) {
         Ok(Some(texts)) => Some(matches!(read_raw(&texts, header, rule, false), FromRaw::Proved(_))),
-        Ok(None) => Some(false),
         Err(error) if error.is_transient() && error.code.is_some() => None,
-        Err(_) => Some(false),
+        Ok(None) | Err(_) => Some(false),
     }
 }
 

@@ -22,14 +22,13 @@ pub(crate) fn head(host: &mut impl Host, context: &Context) -> Result<Tip, Failu
         calls.extend([rpc::chain_id(), rpc::block("0x0")]);
     }
     let answers = jsonrpc::send(host, &calls, settings.batch);
-    let network = match named {
-        Some(named) => named.clone(),
-        None => {
-            let span = Span { first: 0, last: 0 };
-            let id: &str = answers.parse(2).map_err(|error| error.failure(span))?;
-            let id = hex::quantity(id).ok_or_else(|| unreadable("the chain's number"))?;
-            network(host, context, id, first_block(&answers, 3, span)?)
-        }
+    let network = if let Some(named) = named {
+        named.clone()
+    } else {
+        let span = Span { first: 0, last: 0 };
+        let id: &str = answers.parse(2).map_err(|error| error.failure(span))?;
+        let id = hex::quantity(id).ok_or_else(|| unreadable("the chain's number"))?;
+        network(host, context, id, first_block(&answers, 3, span)?)
     };
     let latest =
         block(&answers, 0)?.ok_or_else(|| Failure::Elsewhere("the endpoint has no latest block".to_owned()))?;

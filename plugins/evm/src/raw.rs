@@ -142,6 +142,7 @@ impl<'t> RawReceipts<'t> {
     }
 
     /// Whether the transaction took effect; none inside where the receipt has a state root instead, as before Byzantium.
+    #[expect(clippy::option_option, reason = "what cannot be read is another thing than a state root")]
     fn status(&self, place: &Range<usize>) -> Option<Option<bool>> {
         let [outcome, ..] = self.fields(place)?;
         match &self.bytes[outcome.payload] {

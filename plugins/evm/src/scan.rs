@@ -54,13 +54,12 @@ pub(crate) fn scan(host: &mut impl Host, context: &Context, span: Span) -> Resul
     if answers.refuses_raw() {
         remembered.keep_raw_receipts(host, false);
     }
-    let chain_id = match remembered.chain_id {
-        Some(id) => id,
-        None => {
-            let id = answers.chain_id(span)?;
-            remembered.keep_chain_id(host, id);
-            id
-        }
+    let chain_id = if let Some(id) = remembered.chain_id {
+        id
+    } else {
+        let id = answers.chain_id(span)?;
+        remembered.keep_chain_id(host, id);
+        id
     };
     let rules = settings.rules(chain_id)?;
     let headers = answers.headers(&heights, span, finalized)?;
@@ -120,8 +119,8 @@ fn learn(
     }
     if plan.wants_blooms() {
         let of_logs = |(block, raw): (&FetchedBlock<'_>, &FromRaw)| match raw {
-            FromRaw::Proved(spelled) => bloom::holds(&block.header, spelled.logs_bloom),
-            _ => bloom::holds(&block.header, Some(bloom::of_receipts(&block.receipts))),
+            FromRaw::Proved(spelled) => bloom::holds(&block.header, spelled.logs_bloom.as_ref()),
+            _ => bloom::holds(&block.header, Some(&bloom::of_receipts(&block.receipts))),
         };
         if let Some(hold) = blocks.iter().zip(raw).find_map(of_logs) {
             remembered.keep_blooms(host, hold);

@@ -8,10 +8,13 @@ use std::collections::HashMap;
 /// The path and body of a recorded request.
 type RequestKey = (String, Option<Value>);
 
+/// Settings, time in milliseconds, and attributes.
+type RecordedContext = (String, u64, Vec<(String, String)>);
+
 /// A cassette. Equal requests get their recorded responses in order, and the last one from then on.
 #[derive(Debug, Default)]
 pub struct Replay {
-    context: Option<(String, u64, Vec<(String, String)>)>,
+    context: Option<RecordedContext>,
     span: (u64, u64),
     answers: HashMap<RequestKey, Vec<Result<Response, UpstreamError>>>,
     facts: HashMap<String, Vec<Option<Vec<u8>>>>,
