@@ -4,8 +4,8 @@
 //! Decisions
 //! * 2026-11-29 – settings belong to transactions. Context: a pooler in transaction mode takes no `options` at the start,
 //!   and what one session sets another finds. Choice: `BEGIN` and `SET LOCAL` in one message, before every statement.
-//!   Price: a read that was one round trip is three. Without a pooler each session is set once instead, which `bench rest`
-//!   showed (a tenth of the median).
+//!   Price: a read that was one round trip is three. Without a pooler each session is set once instead, and a
+//!   read is one round trip.
 //! * 2026-11-29 – whether there is a pooler is found out. Context: a statement that was prepared under a name on one
 //!   server connection is another one on the next, and nothing says so. Choice: a setting that only a server keeps is
 //!   sent at the start of one connection; where it is gone, statements have no names and sessions no settings. Price: one
