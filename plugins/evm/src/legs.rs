@@ -203,6 +203,11 @@ impl DecodedTransaction {
         }
     }
 
+    /// Whether nothing known happened, and the sender exchanged one token for another with one contract.
+    pub(crate) fn is_two_sided(&self) -> bool {
+        self.exchange.is_some()
+    }
+
     /// The legs, in the order of their events.
     pub(crate) fn legs(&mut self, facts: &ContractFacts, rules: &Rules, dropped: &mut DroppedEvents) -> Vec<Leg> {
         let mut legs = Vec::with_capacity(self.swaps.len());

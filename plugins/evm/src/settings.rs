@@ -162,8 +162,9 @@ impl Settings {
         let mut vaults = vec![];
         for (text, name) in &self.vaults {
             let venue = venues::vault_venue(name).ok_or_else(|| {
+                let known = venues::VENUES_OF_VAULTS.join(", ");
                 Failure::BadSettings(format!(
-                    "settings: vaults: {name}, the venue of {text}, has no vaults: it is balancer-v2, balancer-v3 or uniswap-v4"
+                    "settings: vaults: {name}, the venue of {text}, has no vaults: it is one of {known}"
                 ))
             })?;
             vaults.push((address("vaults", text)?, venue));
@@ -273,6 +274,10 @@ mod tests {
     fn the_schema_is_json_and_names_every_setting() {
         let schema: serde_json::Value = serde_json::from_str(SETTINGS_SCHEMA).unwrap();
         let named: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(
+            schema["properties"]["vaults"]["additionalProperties"]["enum"],
+            serde_json::json!(venues::VENUES_OF_VAULTS)
+        );
         assert_eq!(
             named,
             [

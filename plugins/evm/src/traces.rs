@@ -33,6 +33,9 @@ pub(crate) fn native_moves(
     batch: usize,
     span: Span,
 ) -> Result<Vec<Option<Vec<Transfer>>>, Failure> {
+    if transactions.is_empty() {
+        return Ok(vec![]);
+    }
     let calls: Vec<Call> = transactions
         .iter()
         .map(|hash| {

@@ -63,6 +63,7 @@ impl TradeWriter<'_> {
             wrappings,
             reports,
             filler,
+            is_two_sided: found.is_two_sided(),
             native,
             rules,
         };

@@ -69,7 +69,7 @@ pub static VENUES: [Venue; 36] = [
 pub type ListedVault = (Address, &'static str);
 
 /// The venues that others run vaults or managers of.
-const VENUES_OF_VAULTS: [&str; 3] = [balancer::BALANCER_V2.name, balancer::BALANCER_V3.name, v4::UNISWAP_V4.name];
+pub const VENUES_OF_VAULTS: [&str; 3] = [balancer::BALANCER_V2.name, balancer::BALANCER_V3.name, v4::UNISWAP_V4.name];
 
 /// The name of a venue that others run vaults or managers of.
 pub fn vault_venue(name: &str) -> Option<&'static str> {

@@ -1,11 +1,12 @@
-//! Tokens that a pool's event does not name: the pool's own word counts, its coins by their numbers and its key by its hash.
+//! What a pool's event or the logs do not say: coins by their numbers and keys by their hash, native coin by traces, and
+//! exchanges with contracts that are no known venue.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "support/node.rs"]
 mod node;
 
 use alloy_primitives::{U256, hex, keccak256};
-use chain_plugin_sdk::{Block, Context, Plugin, Span};
+use chain_plugin_sdk::{Block, Context, Failure, Plugin, Span};
 use evm_plugin::Evm;
 use node::{RecordedNode, TRANSFER_TOPIC};
 use serde_json::{Value, json};
@@ -56,10 +57,15 @@ fn node_with(logs: impl FnOnce(&str) -> Vec<Value>) -> (RecordedNode, String) {
 }
 
 fn scan(node: &mut RecordedNode) -> Block {
+    try_scan(node, "").unwrap()
+}
+
+/// With more settings, each behind a comma.
+fn try_scan(node: &mut RecordedNode, more: &str) -> Result<Block, Failure> {
     let height = *node.blocks.keys().next().unwrap();
     let attributes = vec![("finalized".to_owned(), height.to_string())];
-    let context = Context { settings: r#"{"verify":"none"}"#.to_owned(), now_ms: 0, attributes };
-    Evm::scan(node, &context, Span { first: height, last: height }).unwrap().blocks.remove(0)
+    let context = Context { settings: format!(r#"{{"verify":"none"{more}}}"#), now_ms: 0, attributes };
+    Evm::scan(node, &context, Span { first: height, last: height }).map(|mut scanned| scanned.blocks.remove(0))
 }
 
 /// Assets and amounts of the legs of all trades.
@@ -145,4 +151,47 @@ fn a_key_of_infinity_names_the_tokens_of_its_pool() {
         hex::encode_prefixed(key.map(|byte| byte ^ 1)),
     );
     assert_eq!(legs(&scan(&mut node)), [(USDX.to_owned(), 100, TAXED.to_owned(), 90)]);
+}
+
+fn attribute<'b>(block: &'b Block, name: &str) -> Option<&'b str> {
+    block.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+/// One token for another with a contract of which nothing is known: counted, and a trade where the settings say so.
+#[test]
+fn an_exchange_with_an_unknown_contract_is_counted_or_taken() {
+    let (mut node, sender) = node_with(|user| vec![transfer(USDX, user, POOL, 90), transfer(TAXED, POOL, user, 100)]);
+    let counted = try_scan(&mut node, r#","two-sided":false"#).unwrap();
+    assert_eq!((counted.trades.len(), attribute(&counted, "two-sided")), (0, Some("1")));
+    let taken = try_scan(&mut node, r#","two-sided":true"#).unwrap();
+    assert_eq!(attribute(&taken, "two-sided"), None);
+    assert_eq!(legs(&taken), [(USDX.to_owned(), 90, TAXED.to_owned(), 100)]);
+    let trader = &taken.trades[0].trader;
+    assert_eq!((trader.address.as_str(), trader.evidence.as_str()), (sender.as_str(), "two-sided"));
+    assert_eq!(taken.trades[0].legs[0].venue, "unknown");
+}
+
+/// The pool gave 100 of native coin; the trace shows that 97 reached the trader, by either method.
+#[test]
+fn a_trace_shows_what_reached_the_trader() {
+    let (mut node, sender) = node_with(|user| vec![transfer(USDX, user, POOL, 90), exchange(user, [0, 1], [90, 100])]);
+    name_coins(&mut node, &[USDX, NATIVE]);
+    let settings = r#","traces":"native""#;
+    let bought = |block: &Block| {
+        let confidence = block.trades[0].attributes.iter().find(|(name, _)| name == "confidence");
+        (block.trades[0].bought.raw.limb0, confidence.map(|(_, word)| word.clone()))
+    };
+    assert_eq!(bought(&scan(&mut node)), (100, None));
+    let Err(Failure::Elsewhere(why)) = try_scan(&mut node, settings) else { panic!("the node gives no traces") };
+    assert!(why.contains("the setting `traces` needs an endpoint with"), "{why}");
+    let hash = node.blocks.values().next().unwrap()["receipts"][0]["transactionHash"].as_str().unwrap().to_owned();
+    let paid = json!({"type": "CALL", "from": POOL, "to": sender, "value": "0x61"});
+    let nested = json!({"type": "CALL", "from": sender, "to": POOL, "value": "0x0", "calls": [paid]});
+    node.traces.insert(hash.clone(), nested);
+    assert_eq!(bought(&try_scan(&mut node, settings).unwrap()), (97, Some("traced".to_owned())));
+    let paid = json!({"callType": "call", "from": POOL, "to": sender, "value": "0x61"});
+    node.traces
+        .insert(hash, json!([{"action": paid, "result": {"output": "0x"}, "traceAddress": [0], "type": "call"}]));
+    node.lacks.push("debug_traceTransaction");
+    assert_eq!(bought(&try_scan(&mut node, settings).unwrap()), (97, Some("traced".to_owned())));
 }

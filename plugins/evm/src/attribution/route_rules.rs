@@ -4,7 +4,6 @@ use crate::attribution::rule::{Evidence, Rule};
 use crate::attribution::transaction::{TransactionView, only, without_fee};
 use crate::model::{Leg, Moved, Route};
 use crate::reports::{self, Report};
-use crate::two_sided;
 use alloy_primitives::Address;
 use memchr::memmem;
 use netting::RouteKind;
@@ -55,10 +54,9 @@ impl<'a> RouteView<'a> {
         Self { transaction, route, legs, operation_account, flows_of_sold, flows_of_bought }
     }
 
-    /// The leg is an exchange of the sender with a contract that is no known venue.
+    /// It is an exchange of the sender with a contract that is no known venue.
     fn two_sided(&self) -> Option<Address> {
-        let is_unknown = self.legs.iter().any(|leg| leg.venue == two_sided::UNKNOWN_VENUE);
-        is_unknown.then_some(self.transaction.sender)
+        self.transaction.is_two_sided.then_some(self.transaction.sender)
     }
 
     /// The legs stand before the end of a bundled operation: they are its account's.

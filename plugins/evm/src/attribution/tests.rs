@@ -84,6 +84,7 @@ pub(super) struct Case {
     pub(super) signers: Vec<Address>,
     pub(super) reports: Vec<Report>,
     pub(super) filler: Option<Filler>,
+    pub(super) is_two_sided: bool,
     /// Native coin brought along.
     pub(super) value: u64,
     pub(super) unwrapped: u64,
@@ -112,6 +113,7 @@ impl Case {
             signers: &self.signers,
             reports: &self.reports,
             filler: self.filler,
+            is_two_sided: self.is_two_sided,
             native,
             rules: &rules(),
         })
@@ -241,6 +243,28 @@ fn routes_of_one_exchange_are_merged() {
     // Another token on the account: nothing shows which routes are one.
     let more = [&transfers[..], &[moved(wrapper, ROUTER, ME, 1)]].concat();
     assert_eq!(Case::sent_by(ME, &more).attributed(&legs).len(), 2);
+}
+
+/// Coin that was bought and paid out leaves no log: all that was unwrapped is what the pools gave, a router's word is its word,
+/// and where another sum was unwrapped nothing tells whose the rest is.
+#[test]
+fn a_side_says_how_it_is_known() {
+    let known = |case: Case| {
+        let legs = [leg(amount(SOLD, 10), amount(coin(), 100))];
+        case.look(|transaction| attribute(transaction, &legs)[0].confidence)
+    };
+    let case = Case::sent_by(ME, &[moved(SOLD, ME, POOL, 10), moved(coin(), POOL, OTHER, 100)]);
+    assert_eq!(known(Case { unwrapped: 100, ..case.clone() }), Confidence::Exact);
+    assert_eq!(known(Case { unwrapped: 60, ..case.clone() }), Confidence::Estimated);
+    let report = Report {
+        emitter: ROUTER,
+        router: "router",
+        sold: amount(SOLD, 10),
+        bought: amount(coin(), 97),
+        receiver: ME,
+        code: None,
+    };
+    assert_eq!(known(Case { unwrapped: 60, reports: vec![report], ..case }), Confidence::Reported);
 }
 
 /// Where native coin leaves logs, they say what was spent after the refund, and what was paid out after the router's fee.

@@ -37,6 +37,8 @@ pub(crate) struct TransactionView<'a> {
     pub(crate) reports: &'a [Report],
     /// The listed router that was called or that filled standing orders.
     pub(crate) filler: Option<Filler>,
+    /// Whether it is an exchange of the sender with a contract that is no known venue.
+    pub(crate) is_two_sided: bool,
     /// What is known of native coin.
     pub(crate) native: NativeCoin<'a>,
     /// The chain's cash.

@@ -32,6 +32,8 @@ pub(crate) struct RecordedNode {
     /// By height: `{block, receipts}`.
     pub blocks: BTreeMap<u64, Value>,
     pub pools: BTreeMap<String, PoolFacts>,
+    /// What `debug_traceTransaction` and `trace_transaction` give, by transaction.
+    pub traces: BTreeMap<String, Value>,
     /// What other contracts return, by contract and call.
     pub returns: BTreeMap<(String, String), String>,
     /// Methods it does not know.
@@ -137,6 +139,9 @@ impl RecordedNode {
                 let receipts = self.blocks.values().flat_map(|block| block["receipts"].as_array().unwrap());
                 let mut receipts = receipts.filter(|receipt| receipt["transactionHash"] == params[0]);
                 Ok(receipts.next().cloned().unwrap_or(Value::Null))
+            }
+            "debug_traceTransaction" | "trace_transaction" if !self.traces.is_empty() => {
+                Ok(self.traces[params[0].as_str().unwrap()].clone())
             }
             "eth_call" => self.call(params),
             "eth_getLogs" => Ok(self.key(params[0]["topics"][1].as_str().unwrap()).into_iter().collect()),

@@ -22,11 +22,12 @@ fn tokens() -> (Route, Leg) {
 
 #[test]
 fn two_sided() {
-    let (_, known) = tokens();
-    let unknown = Leg { venue: "unknown".to_owned(), ..known.clone() };
-    let transfers = [moved(SOLD, OTHER, POOL, 10), moved(BOUGHT, POOL, OTHER, 20)];
-    assert_eq!(charged(&Case::sent_by(OTHER, &transfers), &unknown), [(OTHER, "two-sided")]);
-    assert_eq!(charged(&Case::sent_by(OTHER, &transfers), &known), BY_SENDER);
+    let (_, leg) = tokens();
+    let known = Case::sent_by(OTHER, &[moved(SOLD, OTHER, POOL, 10), moved(BOUGHT, POOL, OTHER, 20)]);
+    let unknown = Case { is_two_sided: true, ..known.clone() };
+    assert_eq!(charged(&unknown, &leg), [(OTHER, "two-sided")]);
+    // Whatever a factory is called in the settings.
+    assert_eq!(charged(&known, &Leg { venue: "unknown".to_owned(), ..leg }), BY_SENDER);
 }
 
 /// The legs before the end of an operation are its account's; the other rules decide about those behind it.
