@@ -1,8 +1,11 @@
-//! The health of a process: what it waits for and what it counted, served at `GET /health` and `/ready`, and the probe.
+//! The health of a process: what it waits for, what it counted and measured, served at `GET /health`, `/ready` and
+//! `/metrics`, and the probe.
 
+use crate::Measurements;
 use axum::Json;
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -63,20 +66,33 @@ impl Health {
 }
 
 /// Answers on `addr` until dropped.
-pub async fn serve(addr: SocketAddr, health: impl Fn() -> Health + Clone + Send + Sync + 'static) -> io::Result<()> {
-    serve_on(TcpListener::bind(addr).await?, health).await
+pub async fn serve(
+    addr: SocketAddr,
+    health: impl Fn() -> Health + Clone + Send + Sync + 'static,
+    measurements: Measurements,
+) -> io::Result<()> {
+    serve_on(TcpListener::bind(addr).await?, health, measurements).await
 }
 
 /// Answers on a bound listener until dropped.
 pub async fn serve_on(
     listener: TcpListener,
     health: impl Fn() -> Health + Clone + Send + Sync + 'static,
+    measurements: Measurements,
 ) -> io::Result<()> {
     let ready = health.clone();
     let router = Router::new()
         .route("/health", get(move || std::future::ready(answer(&health(), StatusCode::OK))))
-        .route("/ready", get(move || std::future::ready(answer(&ready(), StatusCode::SERVICE_UNAVAILABLE))));
+        .route("/ready", get(move || std::future::ready(answer(&ready(), StatusCode::SERVICE_UNAVAILABLE))))
+        .route("/metrics", get(move || std::future::ready(measurements_response(measurements.text()))));
     axum::serve(listener, router).await
+}
+
+/// The answer to whoever reads measurements in the text format of Prometheus.
+pub fn measurements_response(text: String) -> Response {
+    let headers =
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    (headers, text).into_response()
 }
 
 /// Why a probe fails. Reads after "failed to".
@@ -170,11 +186,16 @@ mod tests {
         let addr = listener.local_addr().unwrap();
         let ready = Arc::new(AtomicBool::new(false));
         let now = Arc::clone(&ready);
-        let serving = tokio::spawn(serve_on(listener, move || Health {
+        let health = move || Health {
             waiting_for: if now.load(Ordering::Relaxed) { vec![] } else { vec!["database".to_owned()] },
             notices: vec!["one network is not asked for".to_owned()],
             counters: BTreeMap::from([("trades".to_owned(), 7)]),
-        }));
+        };
+        let measurements = Measurements::of("metrics");
+        measurements.meter().u64_counter("chaintape.counted").build().add(7, &[]);
+        let serving = tokio::spawn(serve_on(listener, health, measurements));
+        let measured = get_path(addr, "/metrics").await.unwrap();
+        assert_eq!(measured.contains("chaintape_counted_total 7"), cfg!(feature = "otlp"), "{measured}");
         let body = probe(addr).await.unwrap();
         assert!(body.contains(r#""waitingFor":["database"]"#) && body.contains(r#""trades":7"#), "{body}");
         assert!(body.contains(r#""notices":["one network is not asked for"]"#), "{body}");

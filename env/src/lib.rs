@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`layers`] (where variables come from), [`problems`] (how a process reads its own and reports
 //! all that is wrong at once), [`process`] (how it starts and ends), then what it works with: [`telemetry`],
-//! [`shutdown`], [`health`], [`backoff`] and [`mod@retry`], [`rate_limit`].
+//! [`measurements`], [`shutdown`], [`health`], [`backoff`] and [`mod@retry`], [`rate_limit`].
 //!
 //! ```no_run
 //! # fn main() -> std::process::ExitCode {
@@ -21,6 +21,7 @@ pub mod layers;
 pub mod problems;
 pub mod process;
 pub mod telemetry;
+pub mod measurements;
 pub mod shutdown;
 pub mod health;
 pub mod backoff;
@@ -35,6 +36,7 @@ pub mod variables;
 pub use backoff::Backoff;
 pub use causes::with_causes;
 pub use layers::Layers;
+pub use measurements::Measurements;
 pub use problems::{ConfigError, Problems, Resolved, Strings};
 pub use rate_limit::{Rate, RateLimiter, TokenBucket};
 pub use retry::retry;

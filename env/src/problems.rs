@@ -137,6 +137,11 @@ impl Problems {
         self.required_secret_text(strings, key, without_password, "is not set")
     }
 
+    /// The same for an address that need not be set.
+    pub fn optional_url(&mut self, strings: &impl Strings, key: &str) -> Option<String> {
+        self.secret_text(strings, key, without_password)
+    }
+
     fn required_secret_text(
         &mut self,
         strings: &impl Strings,

@@ -24,13 +24,15 @@ impl Shutdown {
             (Ok(mut interrupt), Ok(mut terminate)) => {
                 tokio::spawn(async move {
                     tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-                    tracing::info!("stopping; a second signal stops at once");
+                    tracing::info!(event = "process.stopping", "stopping; a second signal stops at once");
                     requested.trigger();
                     let code = tokio::select! { _ = interrupt.recv() => 130, _ = terminate.recv() => 143 };
                     std::process::exit(code);
                 });
             }
-            (Err(error), _) | (_, Err(error)) => tracing::error!(%error, "cannot listen for SIGINT and SIGTERM"),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::error!(event = "process.signals.unheard", %error, "cannot listen for SIGINT and SIGTERM");
+            }
         }
         shutdown
     }

@@ -5,8 +5,10 @@ mod otlp;
 #[cfg(not(feature = "otlp"))]
 #[path = "telemetry/without_otlp.rs"]
 mod otlp;
+mod pace;
 
 pub use otlp::{Telemetry, continued, traceparent};
+pub use pace::has_event_line;
 
 use serde_json::{Map, Value};
 use std::fmt;
@@ -16,11 +18,14 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
+
+/// What is logged where nothing else is wanted; of what OpenTelemetry says only what is wrong.
+const DEFAULT_FILTER: &str = "info,opentelemetry=warn,opentelemetry_sdk=warn";
 
 /// Starts the logs of a process on standard output; `RUST_LOG` filters them (default `info`). Where
 /// `OTEL_EXPORTER_OTLP_ENDPOINT` is set, traces and measurements go there, for as long as what is returned is kept.
@@ -29,9 +34,22 @@ pub fn start(service: &'static str) -> Telemetry {
     let (telemetry, refused) = Telemetry::begin(service);
     begin(service, std::io::stdout().is_terminal(), std::io::stdout, telemetry.layer());
     if let Some(error) = refused {
-        tracing::warn!(%error, "traces and measurements cannot be sent; going on without");
+        tracing::warn!(event = "telemetry.refused", %error, "traces and measurements cannot be sent; going on without");
     }
     telemetry
+}
+
+/// Whether traces and measurements are sent to a collector.
+pub(crate) fn collector_is_named() -> bool {
+    !std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").unwrap_or_default().is_empty()
+}
+
+/// JSON lines alone, to this writer: for tests that read them.
+pub fn start_lines<W>(service: &'static str, writer: W)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    begin(service, false, writer, None);
 }
 
 /// Logs alone, on standard error: for commands whose standard output is their result.
@@ -41,12 +59,12 @@ pub fn start_on_stderr(service: &'static str) {
 
 fn begin<W>(service: &'static str, on_terminal: bool, writer: W, traces: Option<Box<dyn Layer<Registry> + Send + Sync>>)
 where
-    W: for<'a> tracing_subscriber::fmt::MakeWriter<'a> + Send + Sync + 'static,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
-    let (filter, refused) = match EnvFilter::try_new(if wanted.is_empty() { "info" } else { &wanted }) {
+    let (filter, refused) = match EnvFilter::try_new(if wanted.is_empty() { DEFAULT_FILTER } else { &wanted }) {
         Ok(filter) => (filter, None),
-        Err(error) => (EnvFilter::new("info"), Some(error)),
+        Err(error) => (EnvFilter::new(DEFAULT_FILTER), Some(error)),
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines = if on_terminal {
@@ -57,13 +75,38 @@ where
     // Refused only when another subscriber is in place, which then keeps the logs.
     let _ = tracing_subscriber::registry().with(traces).with(lines).with(filter).try_init();
     if let Some(error) = refused {
-        tracing::warn!(%error, "RUST_LOG cannot be read; logging at info");
+        tracing::warn!(event = "telemetry.filter.refused", %error, "RUST_LOG cannot be read; logging at info");
     }
 }
 
-/// One JSON object per line: time, level, service, target, message, the spans' fields and the event's own.
+/// One JSON object per line: time, level, service, target, message, the trace, the spans' fields and the event's own.
+///
+/// In a process with several services the line belongs to the service whose crate wrote it, else to the one whose span
+/// it was written in; a line of the process itself, and of a library outside of any span, to the process.
 struct Lines {
     service: &'static str,
+}
+
+/// The `event` of lines that a library writes, which name none.
+const LIBRARY_EVENT: &str = "library.line";
+
+/// The service that a module belongs to, if it is the module of one.
+fn service_of(target: &str) -> Option<&'static str> {
+    match target.split("::").next()? {
+        "chain_ingestor" | "ingest_domain" => Some("chain-ingestor"),
+        "metrics" | "metrics_domain" => Some("metrics"),
+        "portfolio" | "portfolio_domain" => Some("portfolio"),
+        "api" | "api_domain" => Some("api"),
+        _ => None,
+    }
+}
+
+/// Ids of the trace and the span that a line is written in, where traces are taken.
+fn trace_and_span(target: &str) -> Option<(String, String)> {
+    // What takes the traces writes lines while it holds them.
+    let sent = (!target.starts_with("opentelemetry")).then(traceparent)??;
+    let mut parts = sent.split('-').skip(1).map(str::to_owned);
+    Some((parts.next()?, parts.next()?))
 }
 
 impl<S, N> FormatEvent<S, N> for Lines
@@ -77,15 +120,26 @@ where
         let mut line = Map::new();
         line.insert("time".to_owned(), time.into());
         line.insert("level".to_owned(), event.metadata().level().as_str().to_lowercase().into());
-        line.insert("service".to_owned(), self.service.into());
-        line.insert("target".to_owned(), event.metadata().target().into());
+        let target = event.metadata().target();
+        line.insert("target".to_owned(), target.into());
+        line.insert("event".to_owned(), LIBRARY_EVENT.into());
+        if let Some((trace, span)) = trace_and_span(target) {
+            line.insert("traceId".to_owned(), trace.into());
+            line.insert("spanId".to_owned(), span.into());
+        }
+        let mut of_span = None;
         for span in context.event_scope().into_iter().flat_map(tracing_subscriber::registry::Scope::from_root) {
+            of_span = service_of(span.metadata().target()).or(of_span);
             let extensions = span.extensions();
             let fields = extensions.get::<FormattedFields<N>>().map_or("", |fields| fields.fields.as_str());
             if let Ok(Value::Object(fields)) = serde_json::from_str(fields) {
                 line.extend(fields);
             }
         }
+        if let Some(service) = service_of(target).or_else(|| of_span.filter(|_| !line.contains_key("service"))) {
+            line.insert("service".to_owned(), service.into());
+        }
+        line.entry("service").or_insert_with(|| self.service.into());
         event.record(&mut Fields(&mut line));
         writeln!(out, "{}", Value::Object(line))
     }
@@ -149,23 +203,28 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_line_is_one_object_with_service_message_and_fields() {
+    /// The lines that a process of this name writes meanwhile.
+    fn lines_of(service: &'static str, write: impl FnOnce()) -> Vec<Value> {
         let memory = Memory::default();
         let writer = memory.clone();
         let logs = tracing_subscriber::fmt()
             .with_writer(move || writer.clone())
             .fmt_fields(JsonFields::new())
-            .event_format(Lines { service: "metrics" })
+            .event_format(Lines { service })
             .finish();
-        tracing::subscriber::with_default(logs, || {
+        tracing::subscriber::with_default(logs, write);
+        let bytes = memory.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_line_is_one_object_with_service_message_and_fields() {
+        let lines = lines_of("metrics", || {
             let _span = tracing::info_span!("store.step.commit", chain.id = "mock").entered();
             tracing::warn!(event = "metrics.updated", count = 3, "a \"quoted\"\nmessage");
         });
-        let bytes = memory.0.lock().unwrap().clone();
-        let text = String::from_utf8(bytes).unwrap();
-        assert_eq!(text.lines().count(), 1);
-        let line: Value = serde_json::from_str(&text).unwrap();
+        let [line] = &*lines else { panic!("{lines:?}") };
         for (key, expected) in [
             ("service", Value::from("metrics")),
             ("level", "warn".into()),
@@ -174,7 +233,28 @@ mod tests {
             ("event", "metrics.updated".into()),
             ("count", 3.into()),
         ] {
-            assert_eq!(line[key], expected, "{text}");
+            assert_eq!(line[key], expected, "{line}");
         }
+    }
+
+    #[test]
+    fn in_one_process_each_line_belongs_to_the_service_that_wrote_it() {
+        let lines = lines_of("chaintape", || {
+            tracing::info!(target: "chain_ingestor::tape", event = "step.published", "of a service");
+            tracing::info!(target: "tape_log::guard", event = "tape.noted", service = "portfolio", "it says itself");
+            tracing::info!(target: "sqlx::query", "of a library, outside of any span");
+            let _span = tracing::info_span!(target: "metrics::retry", "store.facts.commit").entered();
+            tracing::info!(target: "sqlx::query", "of a library, in the span of a service");
+            tracing::info!(target: "api::live", event = "api.stopped", "of another service");
+        });
+        let said = |line: &Value| ["service", "event"].map(|key| line[key].as_str().unwrap_or_default().to_owned());
+        let expected = [
+            ["chain-ingestor", "step.published"],
+            ["portfolio", "tape.noted"],
+            ["chaintape", LIBRARY_EVENT],
+            ["metrics", LIBRARY_EVENT],
+            ["api", "api.stopped"],
+        ];
+        assert_eq!(lines.iter().map(said).collect::<Vec<_>>(), expected.map(|pair| pair.map(str::to_owned)));
     }
 }

@@ -71,6 +71,7 @@ const KNOWN: &[&str] = &[
 /// The variables that hold a secret; each may be given as `<name>_FILE` instead.
 const SECRETS: &[&str] = &[
     "DATABASE_URL",
+    "DATABASE_READ_URL",
     "MORALIS_API_KEY",
     "ALCHEMY_API_KEY",
     "KAFKA_SASL_PASSWORD",

@@ -42,7 +42,7 @@ pub(crate) async fn hold_assigned(
                     held.handle(&mut reader, arrival).await?;
                 }
                 Err(e) => {
-                    tracing::warn!(error = %e, cause = %e.source, "the ingestor waits for its group");
+                    tracing::warn!(event = "group.waiting", error = %e, cause = %e.source, "the ingestor waits for its group");
                     tokio::time::sleep(backoff.next()).await;
                 }
             },

@@ -1,9 +1,11 @@
 //! A chain file: which plugin follows a chain, on which endpoints and from where, as TOML with `${VAR}` filled in.
 
+mod address;
 mod policy;
 mod text;
 mod variables;
 
+pub use address::{NodeAddress, NodeProxy};
 pub use policy::{OnFailure, Policy, Promote};
 pub use variables::Variables;
 
@@ -27,10 +29,12 @@ pub struct ChainFile {
     pub plugin: String,
     /// The only version that may be used, where the file names one: `evm@1.4.0`.
     pub pinned: Option<Version>,
-    /// Addresses of nodes; empty for synthetic chains.
-    pub endpoints: Vec<String>,
-    /// WebSocket addresses at which nodes notify about new blocks; unless the file names them, those of the endpoints.
-    pub sockets: Vec<String>,
+    /// Nodes; none for synthetic chains.
+    pub endpoints: Vec<NodeAddress>,
+    /// WebSockets at which nodes notify about new blocks; unless the file names them, those of the endpoints.
+    pub sockets: Vec<NodeAddress>,
+    /// How both are reached.
+    pub proxy: NodeProxy,
     /// Where a chain without a cursor begins.
     pub start: Beginning,
     /// Milliseconds between two reads of the head.
@@ -58,6 +62,7 @@ impl Default for ChainFile {
             pinned: None,
             endpoints: vec![],
             sockets: vec![],
+            proxy: NodeProxy::default(),
             start: Beginning::Latest,
             poll_ms: DEFAULT_POLL_MS,
             settings: "{}".to_owned(),
@@ -209,8 +214,9 @@ mod tests {
     #[test]
     fn a_chain_needs_little() {
         let chain = parsed("id = \"eth\"\nplugin = \"evm\"\nendpoints = [\"${NODE}/v1\"]").unwrap();
-        assert_eq!(chain.endpoints, ["http://127.0.0.1:1/key/v1"]);
-        assert_eq!(chain.sockets, ["ws://127.0.0.1:1/key/v1"]);
+        assert_eq!(chain.endpoints, ["http://127.0.0.1:1/key/v1".into()]);
+        assert_eq!(chain.sockets, ["ws://127.0.0.1:1/key/v1".into()]);
+        assert_eq!(chain.proxy, NodeProxy::Environment);
         let without = parsed("id = \"eth\"\nplugin = \"evm\"\nendpoints = [\"${NODE}\"]\nsockets = []").unwrap();
         assert!(without.sockets.is_empty());
         assert_eq!((chain.start, chain.settings.as_str()), (Beginning::Latest, "{}"));
@@ -224,6 +230,31 @@ mod tests {
         assert_eq!((chain.plugin.as_str(), chain.pinned.clone()), ("evm", Some(Version::new(1, 4, 0))));
         assert_eq!(chain.without_secrets(&chain.settings), r#"{"key":"***"}"#);
         assert!(parsed("id = \"a\"\nplugin = \"evm@one\"").unwrap_err()[0].contains("evm@1.4.0"));
+    }
+
+    #[test]
+    fn a_node_may_want_headers_and_stand_behind_a_proxy() {
+        let text = "id = \"a\"\nplugin = \"evm\"\nproxy = \"http://user:${NODE}@proxy:3128\"\nendpoints = [\"http://open\", \
+                    { url = \"https://shut\", headers = { Authorization = \"Bearer token-of-9\" } }]";
+        let chain = parsed(&text.replace("${NODE}", "word")).unwrap();
+        let [open, shut] = &*chain.endpoints else { panic!("{:?}", chain.endpoints) };
+        assert_eq!((open.headers.len(), shut.url.as_str()), (0, "https://shut"));
+        assert_eq!(shut.header_map().get("authorization").unwrap(), "Bearer token-of-9");
+        assert_eq!(chain.sockets[1].url, "wss://shut");
+        assert_eq!(chain.sockets[1].headers, shut.headers, "the same node");
+        assert_eq!(chain.proxy, NodeProxy::Through(Secret::new("http://user:word@proxy:3128")));
+        let shown = format!("{chain:?}");
+        assert!(!shown.contains("token-of-9") && !shown.contains("word@"), "{shown}");
+        assert_eq!(chain.without_secrets("401 to Bearer token-of-9, token-of-9"), "401 to ***, ***");
+        let sentences = |headers: &str| {
+            let endpoint = format!("{{ url = \"http://x\", headers = {{ {headers} }} }}");
+            parsed(&format!("id = \"a\"\nplugin = \"evm\"\nproxy = \"ftp://p\"\nendpoints = [{endpoint}]")).unwrap_err()
+        };
+        let wrong = sentences("Host = \"y\", \"a b\" = \"z\", Key = \"secret\\nline\"").join("; ");
+        for named in ["`Host` is the host's own", "`a b` has a name", "`Key` has a name or a value", "proxy must be"] {
+            assert!(wrong.contains(named), "{named}: {wrong}");
+        }
+        assert!(!wrong.contains("secret"), "{wrong}");
     }
 
     #[test]

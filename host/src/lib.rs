@@ -10,6 +10,7 @@
 pub mod settings;
 pub mod chainfile;
 pub mod upstream;
+mod websocket;
 mod wake;
 pub mod cache;
 pub mod cassette;

@@ -36,7 +36,10 @@ async fn wait_for_log(log: &Log, shutdown: &Shutdown) -> Option<HashMap<String, 
         code_in_force(log).await
     };
     let opened = retry(backoff, open, |unavailable: &Unavailable, _| {
-        tracing::warn!(error = %unavailable, cause = %unavailable.source, "the ingestor waits for the log");
+        tracing::warn!(
+            event = "log.waiting", error = %unavailable, cause = %unavailable.source,
+            "the ingestor waits for the log"
+        );
     });
     shutdown.or_stop(opened).await
 }

@@ -52,7 +52,7 @@ pub async fn scan(
                 if attempt < MAX_ATTEMPTS =>
             {
                 attempt += 1;
-                tracing::warn!(why = %failure, attempt, "asking again");
+                tracing::warn!(event = "scan.retried", why = %failure, attempt, "asking again");
                 let after_ms = if let Failure::Retry { after_ms, .. } = failure { after_ms } else { None };
                 tokio::time::sleep(Duration::from_millis(after_ms.unwrap_or(500))).await;
             }

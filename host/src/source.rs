@@ -115,12 +115,14 @@ impl Source {
 
     fn activate(&mut self, file: Arc<ChainFile>, plugin: Admitted) -> Result<ActiveVersion, String> {
         let before = self.active.as_ref().ok();
-        let same_nodes = before.filter(|it| it.file.endpoints == file.endpoints && it.file.limits == file.limits);
+        let nodes = |file: &ChainFile| (file.endpoints.clone(), file.proxy.clone(), file.limits.clone());
+        let same_nodes = before.filter(|it| nodes(&it.file) == nodes(&file));
         let endpoints = if let Some(before) = same_nodes {
             before.endpoints.clone()
         } else {
             (self.heads, self.last) = (HashMap::new(), None);
-            Endpoint::all(&file.endpoints, &file.limits).map_err(|e| format!("make an HTTP client: {e}"))?
+            Endpoint::all(&file.endpoints, &file.proxy, &file.limits)
+                .map_err(|e| format!("make an HTTP client: {e}"))?
         };
         // What one version cached means nothing to another.
         let cache = before.filter(|it| it.plugin.detector.digest == plugin.detector.digest).map(|it| it.cache.clone());

@@ -129,7 +129,7 @@ impl StatusWriter {
         if let Err(error) = written
             && !std::mem::replace(&mut self.failed, true)
         {
-            tracing::info!(%error, path = %target.display(), "status files cannot be written; the log has them");
+            tracing::info!(event = "status.unwritable", %error, path = %target.display(), "status files cannot be written; the log has them");
         }
         self.written.insert(path.to_owned(), status);
     }

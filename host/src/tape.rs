@@ -3,6 +3,7 @@
 mod encoder;
 mod hold;
 mod journal;
+mod lines;
 mod recent;
 pub(crate) mod repair;
 
@@ -99,6 +100,7 @@ impl Lease for LogLease {
                 let detector = &self.encoder.in_force.get().detector;
                 Subject { chain: &self.encoder.chain, detector }.record_append(begun.elapsed(), step);
                 self.encoder.requests.mark_fulfilled(&self.encoder.chain, &step.fulfilled);
+                lines::log_published(&self.encoder.chain, step);
                 AppendOutcome::Done
             }
             Appended::Lost => AppendOutcome::Lost,

@@ -8,7 +8,7 @@ mod body;
 mod outgoing;
 mod secrets;
 
-use crate::chainfile::Limits;
+use crate::chainfile::{Limits, NodeAddress, NodeProxy};
 use crate::plugin::{Budget, Reservation};
 use body::BodyBuffer;
 use environment::{Backoff, Rate, RateLimiter, with_causes};
@@ -142,6 +142,8 @@ pub struct Endpoint {
     pub number: usize,
     url: String,
     secrets: Secrets,
+    /// What it wants to be told with each request.
+    headers: HeaderMap,
     limits: Limits,
     client: reqwest::Client,
     /// The provider's limit by weight, where the chain file names one.
@@ -158,19 +160,25 @@ struct Health {
 
 impl Endpoint {
     /// The endpoints of a chain file.
-    pub fn all(urls: &[String], limits: &Limits) -> Result<Vec<Arc<Self>>, reqwest::Error> {
+    pub fn all(nodes: &[NodeAddress], proxy: &NodeProxy, limits: &Limits) -> Result<Vec<Arc<Self>>, reqwest::Error> {
         environment::install_crypto();
-        let client = reqwest::Client::builder()
+        let builder = match proxy {
+            NodeProxy::Environment => reqwest::Client::builder(),
+            NodeProxy::Direct => reqwest::Client::builder().no_proxy(),
+            NodeProxy::Through(proxy) => reqwest::Client::builder().proxy(reqwest::Proxy::all(proxy.expose())?),
+        };
+        let client = builder
             .connect_timeout(Duration::from_secs(5))
             .timeout(Duration::from_millis(limits.answer_ms))
             .redirect(reqwest::redirect::Policy::none())
             .tcp_nodelay(true)
             .build()?;
-        let endpoint = |(number, url): (usize, &String)| {
+        let endpoint = |(number, node): (usize, &NodeAddress)| {
             Arc::new(Self {
                 number,
-                url: url.trim_end_matches('/').to_owned(),
-                secrets: Secrets::in_address(url),
+                url: node.url.trim_end_matches('/').to_owned(),
+                secrets: Secrets::in_address(&node.url).with(node.header_secrets()),
+                headers: node.header_map(),
                 limits: limits.clone(),
                 client: client.clone(),
                 limiter: (limits.weight_per_second > 0)
@@ -178,7 +186,7 @@ impl Endpoint {
                 health: Mutex::default(),
             })
         };
-        Ok(urls.iter().enumerate().map(endpoint).collect())
+        Ok(nodes.iter().enumerate().map(endpoint).collect())
     }
 
     /// Its name for people: host and port, without path and keys.
@@ -221,14 +229,17 @@ impl Endpoint {
                 return Err(UpstreamError::Unreachable(why));
             }
             attempt += 1;
-            tracing::debug!(endpoint = self.number, attempt, %why, "asking the endpoint again");
+            tracing::debug!(event = "endpoint.retried", endpoint = self.number, attempt, %why, "asking the endpoint again");
             tokio::time::sleep(wait.unwrap_or(Duration::ZERO).max(backoff.next())).await;
         }
     }
 
     /// The request as it goes out, its body shared by all attempts; or why it does not.
     fn prepare(&self, request: Request) -> Result<reqwest::Request, UpstreamError> {
-        let headers = checked_headers(&request)?;
+        let mut headers = checked_headers(&request)?;
+        for (name, value) in &self.headers {
+            headers.insert(name, value.clone());
+        }
         let url = checked_url(&self.url, &request.path)?;
         let call = match request.body {
             Some(body) => self.client.post(url).body(body),
@@ -275,7 +286,7 @@ impl Endpoint {
         let jitter = rand::rng().random_range(0.5..1.0);
         health.passed_over_until = Some(Instant::now() + rest.mul_f64(jitter));
         drop(health);
-        tracing::warn!(endpoint = self.number, %why, "endpoint passed over for a while");
+        tracing::warn!(event = "endpoint.avoided", endpoint = self.number, %why, "endpoint passed over for a while");
     }
 
     fn mark_healthy(&self, took: Duration) {

@@ -2,16 +2,17 @@
 //! Nothing depends on them: the poll finds whatever they miss.
 
 use crate::cache::Cache;
+use crate::chainfile::{NodeAddress, NodeProxy};
 use crate::in_force::Entry;
 use crate::plugin::v1::{self, Wake};
 use crate::plugin::{CallContext, CallResources, Engine};
 use crate::subscription::Subscription;
+use crate::websocket;
 use environment::Backoff;
 use futures_util::{SinkExt, StreamExt};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio_tungstenite::connect_async_with_config;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -44,14 +45,16 @@ async fn listen_to_nodes(engine: &Engine, entry: &Entry, wake: &Notify) {
     let mut backoff = Backoff::new(MIN_RECONNECT_DELAY, MAX_RECONNECT_DELAY);
     let mut logged = false;
     for (number, socket) in entry.file.sockets.iter().enumerate().cycle() {
-        let address = format!("{socket}{}", subscribe.path);
-        let Err(error) = receive(&address, &subscribe.message, wake, || backoff.reset()).await;
+        let Err(error) = receive(socket, &entry.file.proxy, &subscribe, wake, || backoff.reset()).await;
         let error = entry.file.without_secrets(&error.to_string());
         // Logged once: many nodes have no WebSocket, and the poll goes on.
         if logged {
-            tracing::debug!(chain.id = entry.file.id, socket = number, %error, "no wake-ups");
+            tracing::debug!(event = "wake.unavailable", chain.id = entry.file.id, socket = number, %error, "no wake-ups");
         } else {
-            tracing::info!(chain.id = entry.file.id, socket = number, %error, "no wake-ups from this node for now; the poll goes on");
+            tracing::info!(
+                event = "wake.unavailable", chain.id = entry.file.id, socket = number, %error,
+                "no wake-ups from this node for now; the poll goes on"
+            );
             logged = true;
         }
         tokio::time::sleep(backoff.next()).await;
@@ -71,7 +74,10 @@ async fn wake_subscription(engine: &Engine, entry: &Entry) -> Option<Wake> {
     match v1::wake_by(engine, plugin, resources, &context).await {
         Ok(wake) => wake,
         Err(error) => {
-            tracing::warn!(chain.id = file.id, %error, "the plugin does not say what wakes it; the poll goes on");
+            tracing::warn!(
+                event = "wake.unknown", chain.id = file.id, %error,
+                "the plugin does not say what wakes it; the poll goes on"
+            );
             None
         }
     }
@@ -79,18 +85,18 @@ async fn wake_subscription(engine: &Engine, entry: &Entry) -> Option<Wake> {
 
 /// Subscribes, and notifies `wake` at every message, until the connection ends.
 async fn receive(
-    address: &str,
-    message: &str,
+    socket: &NodeAddress,
+    proxy: &NodeProxy,
+    subscribe: &Wake,
     wake: &Notify,
     mut connected: impl FnMut(),
 ) -> Result<std::convert::Infallible, Error> {
     let config =
         WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE_BYTES)).max_frame_size(Some(MAX_MESSAGE_BYTES));
     let late = |_| Error::Io(std::io::ErrorKind::TimedOut.into());
-    let (mut socket, _) = tokio::time::timeout(CONNECT_TIMEOUT, connect_async_with_config(address, Some(config), true))
-        .await
-        .map_err(late)??;
-    socket.send(Message::text(message)).await?;
+    let connecting = websocket::connect(socket, &subscribe.path, proxy, config);
+    let mut socket = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.map_err(late)??;
+    socket.send(Message::text(subscribe.message.as_str())).await?;
     while let Some(message) = socket.next().await {
         if matches!(message?, Message::Text(_) | Message::Binary(_)) {
             connected();

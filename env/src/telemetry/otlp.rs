@@ -31,7 +31,7 @@ struct Providers {
 impl Telemetry {
     /// Begins, if a collector is named; with the error where it cannot.
     pub(super) fn begin(service: &'static str) -> (Self, Option<ExporterBuildError>) {
-        if std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").unwrap_or_default().is_empty() {
+        if !super::collector_is_named() {
             return (Self(None), None);
         }
         crate::install_crypto();
@@ -68,7 +68,7 @@ impl Drop for Telemetry {
         let Some(Providers { traces, measurements, .. }) = self.0.take() else { return };
         for ended in [traces.shutdown(), measurements.shutdown()] {
             if let Err(error) = ended {
-                tracing::warn!(%error, "the last traces or measurements were not sent");
+                tracing::warn!(event = "telemetry.unsent", %error, "the last traces or measurements were not sent");
             }
         }
     }

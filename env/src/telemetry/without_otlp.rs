@@ -11,7 +11,7 @@ pub struct Telemetry(());
 impl Telemetry {
     /// Nothing begins; where a collector is named, the reason.
     pub(super) fn begin(_service: &'static str) -> (Self, Option<&'static str>) {
-        let named = !std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT").unwrap_or_default().is_empty();
+        let named = super::collector_is_named();
         let missing = "this binary was built without the feature `otlp` (a default)";
         (Self(()), named.then_some(missing))
     }

@@ -37,9 +37,15 @@ impl Instance {
         let observer = LogObserver::default();
         while let Some(entry) = subscription.current().filter(|_| !stop.requested()) {
             let (generation, known) = (entry.generation, self.request_ids(&id));
-            tracing::info!(chain.id = id, plugin.version = entry.detector.version, generation, "following");
+            tracing::info!(
+                event = "chain.following",
+                chain.id = id,
+                plugin.version = entry.detector.version,
+                generation,
+                "following"
+            );
             match follow(&mut source, &tape, &clock, &observer, &plan(&entry.file, &self.command)).await {
-                End::Stopped => tracing::info!(chain.id = id, "stopped"),
+                End::Stopped => tracing::info!(event = "chain.stopped", chain.id = id, "stopped"),
                 End::Parked(why) => {
                     tokio::select! {
                         () = log_parked(&id, &why) => {}
@@ -51,6 +57,7 @@ impl Instance {
                 End::Lost => {
                     let again = backoff.next();
                     tracing::warn!(
+                        event = "chain.fenced",
                         chain.id = id,
                         again_ms = again.as_millis(),
                         "fenced: another writer took the chain"
@@ -83,13 +90,13 @@ impl Instance {
     pub(super) async fn park_unlisted(&self, hold: &Arc<Hold>, chain: String) -> String {
         let why =
             "no file in CHAINS_DIR of the instance that holds the chain names it; put it there, or leave it parked";
-        tracing::warn!(chain.id = chain, why, "chain parked");
+        tracing::warn!(event = "chain.parked", chain.id = chain, why, "chain parked");
         let code = Detector { plugin: "none".to_owned(), version: "0".to_owned(), digest: String::new() };
         let entry = Entry::parked(Arc::default(), code, why);
         let tape = LogTape::new(Arc::clone(hold), InForce::new(entry));
         if let Err(failed) = park(&tape, &chain, why, environment::now_ms()).await {
             tracing::warn!(
-                chain.id = chain, error = %failed, cause = %failed.source,
+                event = "chain.progress.unpublished", chain.id = chain, error = %failed, cause = %failed.source,
                 "the progress of a parked chain cannot be published"
             );
         }
@@ -101,7 +108,7 @@ impl Instance {
 async fn log_parked(chain: &str, why: &str) {
     let mut pace = Backoff::new(FIRST_PARKED_INTERVAL, MAX_PARKED_INTERVAL);
     loop {
-        tracing::error!(chain.id = chain, %why, "chain parked");
+        tracing::error!(event = "chain.parked", chain.id = chain, %why, "chain parked");
         tokio::time::sleep(pace.next()).await;
     }
 }

@@ -55,15 +55,15 @@ impl FollowObserver for LogObserver {
     fn retrying(&self, chain: &str, why: &str, ms: u64) {
         let due = self.0.lock().unwrap_or_else(PoisonError::into_inner).due(why);
         if let Some(times) = due {
-            tracing::warn!(chain.id = chain, why, again_ms = ms, times, "the chain waits");
+            tracing::warn!(event = "chain.waiting", chain.id = chain, why, again_ms = ms, times, "the chain waits");
         }
     }
 
     fn reorged(&self, chain: &str, ancestor: u64, blocks: usize) {
-        tracing::info!(chain.id = chain, block.height = ancestor, blocks, "left a branch");
+        tracing::info!(event = "chain.reorged", chain.id = chain, block.height = ancestor, blocks, "left a branch");
     }
 
     fn rewinding(&self, chain: &str, to: u64, blocks: usize) {
-        tracing::warn!(chain.id = chain, block.height = to, blocks, "rewinding as asked");
+        tracing::warn!(event = "chain.rewinding", chain.id = chain, block.height = to, blocks, "rewinding as asked");
     }
 }

@@ -78,7 +78,7 @@ impl Instance {
         while let Some(ended) = following.join_next().await {
             self.requests.forget_chain(&or_panic(ended));
         }
-        tracing::debug!(partition = partition.index, "partition let go");
+        tracing::debug!(event = "journal.released", partition = partition.index, "partition let go");
     }
 
     /// Takes a partition of the journal, however often that needs to be tried; none when it is lost meanwhile.
@@ -98,7 +98,7 @@ impl Instance {
             };
             let wait = backoff.next();
             tracing::warn!(
-                partition = partition.index, error = %failed, cause = %failed.source,
+                event = "journal.waiting", partition = partition.index, error = %failed, cause = %failed.source,
                 "a partition of the journal cannot be taken yet"
             );
             tokio::select! {

@@ -107,6 +107,7 @@ impl History {
                 self.in_force = Some(Arc::clone(&plugin.detector));
                 let detector = &plugin.detector;
                 tracing::info!(
+                    event = "plugin.in-use",
                     chain.id = chain,
                     generation,
                     plugin.version = detector.version,
@@ -116,7 +117,7 @@ impl History {
             }
             Err(why) => {
                 self.in_use = None;
-                tracing::error!(chain.id = chain, generation, %why, "chain parked");
+                tracing::error!(event = "chain.parked", chain.id = chain, generation, %why, "chain parked");
             }
         }
         let unknown = || Detector { plugin: file.plugin.clone(), version: String::new(), digest: String::new() };
@@ -129,7 +130,13 @@ impl History {
         for (digest, (state, reason)) in &choice.others {
             if self.logged.get(digest) != Some(&(*state, reason.clone())) && *state == "held" {
                 let why = reason.as_deref().unwrap_or_default();
-                tracing::warn!(chain.id = chain, plugin.digest = digest, why, "version held back");
+                tracing::warn!(
+                    event = "plugin.held-back",
+                    chain.id = chain,
+                    plugin.digest = digest,
+                    why,
+                    "version held back"
+                );
             }
         }
         self.logged.clone_from(&choice.others);

@@ -97,7 +97,7 @@ impl Keeper {
                 () = tokio::time::sleep(FOLDER_POLL_INTERVAL) => {
                     let polled = self.poll_plugins().and_then(|()| self.poll_chains(strings));
                     if let Err(error) = &polled && !unreadable {
-                        tracing::warn!(%error, "a folder cannot be read; what it held stays in use");
+                        tracing::warn!(event = "folder.unreadable", %error, "a folder cannot be read; what it held stays in use");
                     }
                     unreadable = polled.is_err();
                 }
@@ -139,16 +139,16 @@ impl Keeper {
         }
         match compared {
             Ok(diff) => {
-                tracing::info!(chain.id = chain, plugin.digest = digest, %diff, "shadow scan done");
+                tracing::info!(event = "shadow.done", chain.id = chain, plugin.digest = digest, %diff, "shadow scan done");
                 history.trials.insert(digest, Trial::Passed(diff));
             }
             Err(Uncompared::Fails(why)) => {
-                tracing::error!(chain.id = chain, plugin.digest = digest, %why, "shadow scan failed");
+                tracing::error!(event = "shadow.failed", chain.id = chain, plugin.digest = digest, %why, "shadow scan failed");
                 history.trials.insert(digest, Trial::Failed(format!("the shadow scan failed: {why}")));
             }
             Err(Uncompared::Later(why)) => {
                 if history.retry_trial_later(digest, why.clone()) {
-                    tracing::warn!(chain.id = chain, %why, "no comparison with a shadow scan yet; trying again");
+                    tracing::warn!(event = "shadow.delayed", chain.id = chain, %why, "no comparison with a shadow scan yet; trying again");
                 }
             }
         }
@@ -156,7 +156,7 @@ impl Keeper {
 
     fn withdraw(&mut self, Withdrawal { chain, digest, why }: Withdrawal) {
         self.outdated = true;
-        tracing::error!(chain.id = chain, plugin.digest = digest, %why, "version withdrawn");
+        tracing::error!(event = "plugin.withdrawn", chain.id = chain, plugin.digest = digest, %why, "version withdrawn");
         self.histories.entry(chain).or_default().trials.insert(digest, Trial::Withdrawn(why));
     }
 

@@ -63,7 +63,7 @@ impl Plugins {
                 FileChange::Removed(path) => {
                     *self.revisions.entry(path.clone()).or_default() += 1;
                     if let Some(plugin) = self.admitted.remove(&path) {
-                        tracing::info!(?plugin, path = %path.display(), "plugin taken away");
+                        tracing::info!(event = "plugin.removed", ?plugin, path = %path.display(), "plugin taken away");
                     }
                     self.refused.remove(&path);
                     statuses.remove(&path);
@@ -99,6 +99,7 @@ impl Plugins {
             Ok(plugin) => {
                 let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
                 tracing::info!(
+                    event = "plugin.admitted",
                     plugin.id = plugin.detector.plugin,
                     plugin.version = plugin.detector.version,
                     plugin.digest = plugin.detector.digest,
@@ -110,7 +111,7 @@ impl Plugins {
             }
             Err(refusal) => {
                 // A refused file changes nothing: what was admitted from it before stays.
-                tracing::error!(%refusal, "plugin refused");
+                tracing::error!(event = "plugin.refused", %refusal, "plugin refused");
                 statuses.write(&path, FileStatus::refused(&refusal.verdict));
                 self.refused.insert(path, refusal.verdict);
             }

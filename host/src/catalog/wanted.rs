@@ -108,7 +108,7 @@ impl WantedChains {
                 Some(id)
             }
             Err(problem) => {
-                tracing::error!(%problem, path = %path.display(), "chain file refused");
+                tracing::error!(event = "chain.file.refused", %problem, path = %path.display(), "chain file refused");
                 known.problem = Some(problem);
                 None
             }

@@ -1,6 +1,7 @@
 //! The text of a chain file as it is written, and the checks that turn it into a [`ChainFile`].
 
-use super::{ChainFile, DEFAULT_POLL_MS, Limits, Policy, Promote};
+use super::address::{AddressText, check_addresses};
+use super::{ChainFile, DEFAULT_POLL_MS, Limits, NodeAddress, NodeProxy, Policy, Promote};
 use environment::Secret;
 use ingest_domain::Beginning;
 use semver::Version;
@@ -17,8 +18,9 @@ pub(super) struct Text {
     id: String,
     plugin: String,
     #[serde(default)]
-    endpoints: Vec<String>,
-    sockets: Option<Vec<String>>,
+    endpoints: Vec<AddressText>,
+    sockets: Option<Vec<AddressText>>,
+    proxy: Option<String>,
     start: Option<StartText>,
     poll_ms: Option<u64>,
     #[serde(default)]
@@ -45,14 +47,17 @@ impl Text {
     pub(super) fn check(
         self,
         path: &Path,
-        secrets: Vec<Secret>,
+        mut secrets: Vec<Secret>,
         mut problems: Vec<String>,
     ) -> Result<ChainFile, Vec<String>> {
         if !is_id(&self.id) {
             problems.push(format!("id `{}` must be lower-case letters, digits and hyphens", self.id));
         }
-        check_addresses("endpoints", &self.endpoints, ["http://", "https://"], &mut problems);
-        check_addresses("sockets", self.sockets.iter().flatten(), ["ws://", "wss://"], &mut problems);
+        let addresses = |texts: Vec<AddressText>| texts.into_iter().map(NodeAddress::from).collect::<Vec<_>>();
+        let (endpoints, sockets) = (addresses(self.endpoints), self.sockets.map(addresses));
+        check_addresses("endpoints", &endpoints, ["http://", "https://"], &mut problems);
+        check_addresses("sockets", sockets.as_deref().unwrap_or_default(), ["ws://", "wss://"], &mut problems);
+        let proxy = NodeProxy::parse(self.proxy, &mut problems);
         let start = beginning(self.start, &mut problems);
         let (plugin, pinned) = plugin_and_version(&self.plugin, &mut problems);
         if self.policy.promote == Promote::Manual && !self.plugin.contains('@') {
@@ -61,16 +66,25 @@ impl Text {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let endpoints: Vec<String> = self.endpoints.into_iter().filter(|endpoint| !endpoint.is_empty()).collect();
+        let endpoints: Vec<NodeAddress> = endpoints.into_iter().filter(|endpoint| !endpoint.url.is_empty()).collect();
         // `http` becomes `ws`, `https` becomes `wss`.
-        let same_address = || endpoints.iter().map(|endpoint| endpoint.replacen("http", "ws", 1)).collect();
+        let same_node = |node: &NodeAddress| NodeAddress { url: node.url.replacen("http", "ws", 1), ..node.clone() };
+        let sockets: Vec<NodeAddress> = sockets.unwrap_or_else(|| endpoints.iter().map(same_node).collect());
+        // The longest first, so that no rest of it stays.
+        let of_headers = endpoints.iter().chain(&sockets).flat_map(NodeAddress::header_secrets).map(Secret::new);
+        secrets.extend(of_headers);
+        if let NodeProxy::Through(proxy) = &proxy {
+            secrets.push(proxy.clone());
+        }
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
         Ok(ChainFile {
             path: path.to_owned(),
             id: self.id,
             plugin,
             pinned,
-            sockets: self.sockets.unwrap_or_else(same_address),
+            sockets,
             endpoints,
+            proxy,
             start,
             poll_ms: self.poll_ms.unwrap_or(DEFAULT_POLL_MS).max(MIN_POLL_MS),
             settings: serde_json::to_string(&self.settings).unwrap_or_else(|_| "{}".to_owned()),
@@ -86,22 +100,6 @@ impl Text {
 /// Whether a text can be a chain's id.
 pub(super) fn is_id(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-}
-
-/// Checks that each address has one of two schemes.
-fn check_addresses<'a>(
-    key: &str,
-    addresses: impl IntoIterator<Item = &'a String>,
-    schemes: [&str; 2],
-    problems: &mut Vec<String>,
-) {
-    for address in addresses {
-        let known = schemes.iter().any(|scheme| address.starts_with(scheme));
-        // A variable that was not found has been reported already.
-        if !address.is_empty() && !known && !address.contains("${") {
-            problems.push(format!("each of {key} must start with {} or {}", schemes[0], schemes[1]));
-        }
-    }
 }
 
 fn beginning(start: Option<StartText>, problems: &mut Vec<String>) -> Beginning {

@@ -23,7 +23,8 @@ pub async fn record(
     let engine = Engine::new(1)?;
     let plugin = admit(&engine, &Gate::default(), plugin).await.context("admit the plugin")?;
     let file = read_chain_file(chain, &plugin, strings)?;
-    let endpoint = Endpoint::all(&file.endpoints, &file.limits).context("make an HTTP client")?.into_iter().next();
+    let endpoints = Endpoint::all(&file.endpoints, &file.proxy, &file.limits).context("make an HTTP client")?;
+    let endpoint = endpoints.into_iter().next();
     let resources = CallResources {
         chain: file.id.as_str().into(),
         upstream: endpoint.map(Upstream::Node),

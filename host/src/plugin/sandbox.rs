@@ -181,6 +181,7 @@ impl CallState {
         if self.budget.was_exceeded() {
             let (chain, max) = (&*self.resources.chain, self.budget.max());
             tracing::warn!(
+                event = "plugin.responses.refused",
                 chain.id = chain,
                 "responses of one call come to more than {max} bytes: those that did not fit are refused; raise \
                  `call_bytes` of the chain's `[limits]`, or lower `span`"
@@ -277,6 +278,7 @@ impl CallState {
             Line::Logged => {}
             Line::FirstDropped => {
                 tracing::warn!(
+                    event = "plugin.lines.dropped",
                     chain.id = chain,
                     "plugin: more than {MAX_LINES_PER_SECOND} lines in a second; the rest of this second is dropped"
                 );
@@ -288,10 +290,10 @@ impl CallState {
             (0..=MAX_LOG_LINE_BYTES.min(message.len())).rev().find(|end| message.is_char_boundary(*end)).unwrap_or(0);
         let message = &message[..end];
         match level {
-            tracing::Level::ERROR => tracing::error!(chain.id = chain, "plugin: {message}"),
-            tracing::Level::WARN => tracing::warn!(chain.id = chain, "plugin: {message}"),
-            tracing::Level::INFO => tracing::info!(chain.id = chain, "plugin: {message}"),
-            _ => tracing::debug!(chain.id = chain, "plugin: {message}"),
+            tracing::Level::ERROR => tracing::error!(event = "plugin.line", chain.id = chain, "plugin: {message}"),
+            tracing::Level::WARN => tracing::warn!(event = "plugin.line", chain.id = chain, "plugin: {message}"),
+            tracing::Level::INFO => tracing::info!(event = "plugin.line", chain.id = chain, "plugin: {message}"),
+            _ => tracing::debug!(event = "plugin.line", chain.id = chain, "plugin: {message}"),
         }
     }
 }

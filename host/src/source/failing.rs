@@ -39,7 +39,10 @@ impl FailureLog {
         }
         let record = Record { partition: topics::FAILURES.partition(0), key, headers: vec![], value: Some(value) };
         if let Err(error) = log.publish(vec![record]).await {
-            tracing::warn!(%error, cause = %error.source, "the cassette of a failed scan cannot be published");
+            tracing::warn!(
+                event = "cassette.unpublished", %error, cause = %error.source,
+                "the cassette of a failed scan cannot be published"
+            );
         }
     }
 }
@@ -258,7 +261,10 @@ impl Source {
         for above in height + 1..=height + MAX_NEIGHBOUR_BLOCKS {
             match self.scan_one(attempt, above).await {
                 Ok(Some(block)) => {
-                    tracing::error!(chain.id = attempt.active.file.id, block.height = height, %why, "block left out");
+                    tracing::error!(
+                        event = "block.skipped", chain.id = attempt.active.file.id, block.height = height, %why,
+                        "block left out"
+                    );
                     self.strikes.block = None;
                     // No code has scanned it: nothing covers the height, and a backfill repairs it.
                     let digest: Arc<str> = Arc::from("");

@@ -133,7 +133,13 @@ impl Source {
             && let Some(times) = self.pace.due(&failed.why)
         {
             let chain = &active.file.id;
-            tracing::warn!(chain.id = chain, why = failed.why, times, "an endpoint fails, the next one is asked");
+            tracing::warn!(
+                event = "endpoint.failing",
+                chain.id = chain,
+                why = failed.why,
+                times,
+                "an endpoint fails, the next one is asked"
+            );
         }
         walk.0.push(failed);
     }

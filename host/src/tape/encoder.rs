@@ -1,6 +1,7 @@
 //! Encodes a step as the records of one append: trades, journal, cursor and progress.
 
 use super::journal::{OnTape, count, covered, partition_progress};
+use super::lines::event_id;
 use crate::in_force::InForce;
 use crate::requests::Requests;
 use ingest_domain::{ChainState, Cursor, Progress, Range, Step};
@@ -29,7 +30,7 @@ impl StepEncoder {
         let number = step.cursor.step;
         let trace = environment::telemetry::traceparent();
         let record = |(index, (status, trade)): (usize, &(tape::Status, Trade))| {
-            let id = format!("{}/{number}/{index}", self.chain);
+            let id = event_id(&self.chain, number, index);
             let kind = match status {
                 tape::Status::Reverted => kind::TRADE_REVERTED,
                 tape::Status::Observed | tape::Status::Finalized => kind::TRADE_EXECUTED,

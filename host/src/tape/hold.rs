@@ -81,7 +81,7 @@ async fn read_journal(log: &Log, partition: &Partition, requests: &Requests) -> 
     let note = move |record: &tape_log::Stored| {
         if let Err(reason) = requests.take_in(record) {
             let key = String::from_utf8_lossy(&record.key).into_owned();
-            tracing::error!(key, %reason, "a request in the journal cannot be read; it is skipped");
+            tracing::error!(event = "request.unreadable", key, %reason, "a request in the journal cannot be read; it is skipped");
         }
     };
     PartitionJournal::read(log, partition, note).await

@@ -29,10 +29,16 @@ impl Secrets {
             let decoded = super::outgoing::decoded(secret);
             secrets.extend([secret.to_owned(), decoded].into_iter().filter(|secret| !secret.is_empty()));
         }
+        Self(secrets).with([])
+    }
+
+    /// These and others.
+    pub(super) fn with<'a>(mut self, others: impl IntoIterator<Item = &'a str>) -> Self {
+        self.0.extend(others.into_iter().filter(|secret| !secret.is_empty()).map(str::to_owned));
         // The longest first, so that no rest of it stays.
-        secrets.sort_by(|a, b| (b.len(), a).cmp(&(a.len(), b)));
-        secrets.dedup();
-        Self(secrets)
+        self.0.sort_by(|a, b| (b.len(), a).cmp(&(a.len(), b)));
+        self.0.dedup();
+        self
     }
 
     /// A text without them.

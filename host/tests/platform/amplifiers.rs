@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use axum::routing::any;
 use chain_ingestor::cache::Cache;
 use chain_ingestor::cassette::{Cassette, Recorder};
-use chain_ingestor::chainfile::Limits;
+use chain_ingestor::chainfile::{Limits, NodeProxy};
 use chain_ingestor::plugin::v1;
 use chain_ingestor::plugin::{AnswerSource, CallContext, CallResources, Engine, Gate, admit};
 use chain_ingestor::upstream::{Endpoint, Upstream};
@@ -270,7 +270,7 @@ async fn in_a_process_of_its_own() {
                 Run::Replay => AnswerSource::Replayed(cassette().replay()),
                 Run::Scan | Run::Admit => AnswerSource::Live,
             };
-            let endpoint = Endpoint::all(&[node], &limits()).unwrap().remove(0);
+            let endpoint = Endpoint::all(&[(&*node).into()], &NodeProxy::Direct, &limits()).unwrap().remove(0);
             let upstream = Some(Upstream::Node(endpoint));
             let resources = CallResources { chain: "c".into(), upstream, cache: Cache::default(), limits: limits() };
             let context = CallContext { settings: "{}".into(), now_ms: 0, finalized: None };

@@ -207,7 +207,7 @@ async fn a_chain_starts_when_its_secret_is_dropped() {
     assert!(status.reason.unwrap().contains("variable NODE_KEY is neither set nor a file in SECRETS_DIR"));
     drop_in(&catalog.folder.path().join("secrets"), "NODE_KEY", b"hush-hush\n");
     let entry = catalog.until_version("one", "1.0.0").await;
-    assert_eq!(entry.file.endpoints, ["http://127.0.0.1:1/hush-hush"]);
+    assert_eq!(entry.file.endpoints, ["http://127.0.0.1:1/hush-hush".into()]);
 }
 
 #[tokio::test]

@@ -14,3 +14,4 @@ mod ahead;
 mod compatibility;
 mod kit;
 mod javascript;
+mod nodes;

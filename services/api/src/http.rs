@@ -17,9 +17,10 @@ mod prometheus;
 mod page;
 pub(crate) mod openapi;
 
+pub(crate) use guard::AS_OF;
 pub(crate) use params::read_min_usd;
 pub(crate) use problem::Problem;
-pub(crate) use prometheus::RequestCounters;
+pub(crate) use prometheus::{RequestFigures, observe};
 
 use crate::{App, stream};
 use axum::Router;
@@ -87,6 +88,7 @@ pub(crate) fn router(app: &Arc<App>, with_admin_paths: bool) -> Router {
     let router = router
         .fallback(async || Problem::no_such_path())
         .layer(from_fn(guard::add_etag))
+        .layer(from_fn_with_state(Arc::clone(app), guard::add_as_of))
         .layer(CompressionLayer::new())
         .layer(from_fn_with_state(Arc::clone(app), guard::admit));
     let router = match &app.origins {

@@ -16,6 +16,7 @@ mod token;
 mod clients;
 mod keys;
 mod listen;
+mod freshness;
 mod rate_limits;
 
 pub use clients::{InvalidNetworks, TrustedProxies};
@@ -23,8 +24,9 @@ pub use keys::{InvalidKeyFile, KeyFault, KeyFile};
 pub use settings::{InvalidOrigins, Origins, Settings};
 
 use anyhow::Context;
-use environment::Shutdown;
 use environment::health::Notices;
+use environment::{Measurements, Shutdown};
+use freshness::Freshness;
 use keys::ApiKeys;
 use listen::{ClientCounts, ConnectionLimits};
 use live::Hub;
@@ -38,14 +40,19 @@ use tokio::sync::Semaphore;
 
 /// What all requests share.
 pub(crate) struct App {
+    /// What requests are answered from.
     store: Store,
+    /// What snapshots of streams are read from: whatever metrics publishes is in there.
+    primary: Store,
+    freshness: Arc<Freshness>,
     hub: Arc<Hub>,
     trusted_proxies: TrustedProxies,
     rate_limits: RateLimits,
     keys: Arc<ApiKeys>,
     /// One per open WebSocket.
     stream_permits: Arc<Semaphore>,
-    request_counters: http::RequestCounters,
+    measurements: Measurements,
+    request_figures: http::RequestFigures,
     origins: Option<Origins>,
     /// The consumers of the tape in this process.
     consumers: Vec<Consumer>,
@@ -84,6 +91,8 @@ pub struct Consumer {
     pub guard: Arc<TapeGuard>,
     /// What is wrong with it but keeps it from nothing else.
     pub notices: Notices,
+    /// What it measures of itself.
+    pub measurements: Measurements,
 }
 
 /// Serves on a bound listener until shutdown. The database and the log may become available later: until then requests
@@ -107,18 +116,28 @@ async fn serve_with(
         Some(addr) => Some(TcpListener::bind(addr).await.with_context(|| format!("listen on ADMIN_ADDR {addr}"))?),
         None => None,
     };
-    let store = Store::from_url(settings.database.expose()).context("read DATABASE_URL")?;
+    let primary = Store::from_url(settings.database.expose()).context("read DATABASE_URL")?;
+    let store = match &settings.database_read {
+        Some(url) => Store::from_url(url.expose()).context("read DATABASE_READ_URL")?,
+        None => primary.clone(),
+    };
     let hub = Arc::new(Hub::new());
     let stopping = Shutdown::default();
     let keys = Arc::new(ApiKeys::new(settings.keys));
+    let measurements = Measurements::of("api");
+    let freshness = Arc::<Freshness>::default();
+    http::observe(&measurements.meter(), &hub, &freshness);
     let app = Arc::new(App {
         store: store.clone(),
+        primary: primary.clone(),
+        freshness: Arc::clone(&freshness),
         hub: Arc::clone(&hub),
         trusted_proxies: settings.trusted_proxies.clone(),
         rate_limits: RateLimits::new(settings.rate),
         keys: Arc::clone(&keys),
         stream_permits: Arc::new(Semaphore::new(settings.max_connections)),
-        request_counters: http::RequestCounters::default(),
+        request_figures: http::RequestFigures::on(&measurements.meter()),
+        measurements,
         origins: settings.origins,
         consumers,
         streams_of_clients: ClientCounts::new(),
@@ -126,7 +145,9 @@ async fn serve_with(
         shutdown: shutdown.clone(),
         stopping: stopping.clone(),
     });
-    let following = tokio::spawn(live::follow_log(hub, store.clone(), log, settings.lookback, stopping.clone()));
+    let (looked, reads) = (Arc::clone(&hub), store.clone());
+    let looking = tokio::spawn(async move { freshness.follow(&looked, &reads).await });
+    let following = tokio::spawn(live::follow_log(hub, primary.clone(), log, settings.lookback, stopping.clone()));
     let limits = ConnectionLimits {
         connections: settings.max_sockets,
         per_client: settings.sockets_per_client,
@@ -146,10 +167,12 @@ async fn serve_with(
     let serving = listen::serve(listener, router, limits, stopping.clone());
     tokio::join!(serving, drained, keys.follow_file(stopping.clone()));
     following.abort();
+    looking.abort();
     if let Some(admin) = admin {
         admin.abort();
     }
     store.close().await;
+    primary.close().await;
     tracing::info!(event = "api.stopped", "stopped");
     Ok(())
 }

@@ -121,7 +121,7 @@ async fn serve_connection(
     stopping: Shutdown,
 ) {
     if let Err(error) = connection.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY on a connection; it is served without");
+        tracing::debug!(event = "api.connection.delayed", %error, "cannot set TCP_NODELAY on a connection; it is served without");
     }
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
@@ -145,7 +145,7 @@ async fn serve_connection(
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, %peer, "a connection ended");
+        tracing::debug!(event = "api.connection.failed", %error, %peer, "a connection ended");
     }
 }
 

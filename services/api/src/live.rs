@@ -53,6 +53,7 @@ pub(crate) struct Hub {
     poison: AtomicU64,
     delivered: AtomicU64,
     missed: AtomicU64,
+    conflated: AtomicU64,
 }
 
 #[derive(Default)]
@@ -89,6 +90,23 @@ pub(crate) struct StreamHealth {
     pub(crate) readers: usize,
     pub(crate) delivered: u64,
     pub(crate) missed: u64,
+    pub(crate) conflated: u64,
+}
+
+impl StreamHealth {
+    /// The log counts as read to its end when nothing arrived for so long, or when the newest record was younger than this.
+    pub(crate) const CAUGHT_UP_MS: u64 = 3_000;
+
+    /// Whether the log was read to its end by now, as far as can be seen.
+    pub(crate) fn is_caught_up(&self, now_ms: u64) -> bool {
+        let silent = now_ms.saturating_sub(self.last_arrival_ms) > Self::CAUGHT_UP_MS;
+        self.started && (silent || self.record_age_ms() <= Self::CAUGHT_UP_MS)
+    }
+
+    /// How old the newest record was when it arrived.
+    pub(crate) fn record_age_ms(&self) -> u64 {
+        self.last_arrival_ms.saturating_sub(self.last_record_ms)
+    }
 }
 
 /// What the hub learns from the log.
@@ -100,6 +118,7 @@ impl Hub {
             poison: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
             missed: AtomicU64::new(0),
+            conflated: AtomicU64::new(0),
         }
     }
 
@@ -169,7 +188,9 @@ impl Hub {
             let matching = reader.subscriptions.iter().filter(|subscription| subscription.matcher.matches(&update));
             let ids = SubscriptionIds::from_matching(matching.map(|subscription| &subscription.id_json));
             let Some(ids) = ids else { continue };
-            reader.mailbox.deliver(update.clone(), ids);
+            if reader.mailbox.deliver(update.clone(), ids) {
+                self.conflated.fetch_add(1, Ordering::Relaxed);
+            }
             if matches!(update, Update::Trade(_)) {
                 self.delivered.fetch_add(1, Ordering::Relaxed);
             }
@@ -290,6 +311,7 @@ impl Hub {
             readers: inner.readers.len(),
             delivered: self.delivered.load(Ordering::Relaxed),
             missed: self.missed.load(Ordering::Relaxed),
+            conflated: self.conflated.load(Ordering::Relaxed),
         }
     }
 

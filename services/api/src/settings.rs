@@ -1,6 +1,7 @@
 //! The settings of the api, read from environment variables.
 
 use crate::clients::TrustedProxies;
+use crate::http::AS_OF;
 use crate::keys::{API_KEY, KeyFile};
 use crate::store::Store;
 use axum::http::{HeaderValue, Method, Uri, header};
@@ -19,6 +20,8 @@ pub struct Settings {
     pub addr: SocketAddr,
     /// What it reads: `DATABASE_URL`, `postgres://…` or `sqlite:DIRECTORY`.
     pub database: Secret,
+    /// What answers to requests are read from, where it is another database: `DATABASE_READ_URL`, a replica of the first.
+    pub database_read: Option<Secret>,
     /// Requests per second of one client: `API_RATE_PER_SECOND`, 100 by default, 0 for no limit. Twice as many
     /// are allowed at once.
     pub rate: Option<Rate>,
@@ -69,7 +72,7 @@ impl Origins {
             .allow_origin(origins)
             .allow_methods([Method::GET, Method::HEAD])
             .allow_headers([header::IF_NONE_MATCH, header::AUTHORIZATION, API_KEY])
-            .expose_headers([header::ETAG, header::RETRY_AFTER])
+            .expose_headers([header::ETAG, header::RETRY_AFTER, AS_OF])
             .max_age(Duration::from_hours(1))
     }
 }
@@ -112,6 +115,10 @@ impl Settings {
         if let Some(error) = Some(&database).filter(|url| !url.is_empty()).and_then(|url| Store::check_url(url).err()) {
             problems.add("DATABASE_URL", error);
         }
+        let database_read = problems.optional_url(strings, "DATABASE_READ_URL");
+        if let Some(error) = database_read.as_deref().and_then(|url| Store::check_url(url).err()) {
+            problems.add("DATABASE_READ_URL", error);
+        }
         let per_second = problems.parsed(strings, "API_RATE_PER_SECOND", 100_u32);
         let rate = (per_second > 0).then(|| Rate::per_second(per_second, per_second.saturating_mul(2)));
         let trusted_proxies = problems.parsed_optional(strings, "API_TRUSTED_PROXIES").unwrap_or_default();
@@ -135,6 +142,7 @@ impl Settings {
         Self {
             addr,
             database: Secret::new(database),
+            database_read: database_read.map(Secret::new),
             rate,
             trusted_proxies,
             keys,
@@ -197,6 +205,8 @@ mod tests {
         let problems = read(&[("API_ADDR", "here"), ("DATABASE_URL", "mysql://x"), ("API_LOOKBACK_MINUTES", "-1")]);
         assert_eq!(problems.unwrap_err().len(), 3);
         assert_eq!(read(&[]).unwrap_err(), ["DATABASE_URL is not set"]);
+        let replica = [("DATABASE_URL", "sqlite:data"), ("DATABASE_READ_URL", "mysql://x")];
+        assert!(read(&replica).unwrap_err()[0].starts_with("DATABASE_READ_URL must be"));
         let admin = [("DATABASE_URL", "sqlite:data"), ("ADMIN_ADDR", "127.0.0.1:8080"), ("API_MAX_SOCKETS", "0")];
         assert_eq!(read(&admin).unwrap_err().len(), 2);
         let problems = read(&[("DATABASE_URL", "sqlite:data"), ("API_TRUSTED_PROXIES", "10.0.0.0/33")]).unwrap_err();

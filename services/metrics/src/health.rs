@@ -1,9 +1,11 @@
 //! The health of the service: what it waits for, and what it has counted.
 
 use environment::health::Health;
+use opentelemetry::metrics::Meter;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tape_log::consumer_figures::ConsumerFigures;
 use tape_log::feed::FeedCounters;
 use tape_log::guard::TapeGuard;
 
@@ -24,8 +26,23 @@ pub(crate) struct ServiceHealth {
     pub(crate) late: AtomicU64,
     /// Messages published.
     pub(crate) published: AtomicU64,
+    /// What is measured of the reading and of the outbox.
+    pub(crate) figures: Arc<ConsumerFigures>,
     /// Compares the log with the database: while they do not belong together, the service is not ready.
     pub(crate) guard: Arc<TapeGuard>,
+}
+
+/// Measures what the service counts of itself.
+pub(crate) fn observe(service: &Arc<ServiceHealth>, meter: &Meter) {
+    let counters: [(&str, &str, fn(&ServiceHealth) -> &AtomicU64); 2] = [
+        ("chaintape.metrics.late", "Events about trades at or below a dropped height.", |it| &it.late),
+        ("chaintape.metrics.moved", "Commits refused because a read position had moved.", |it| &it.moved),
+    ];
+    for (name, what, counter) in counters {
+        let service = Arc::clone(service);
+        let observed = meter.u64_observable_counter(name).with_description(what);
+        observed.with_callback(move |it| it.observe(counter(&service).load(Ordering::Relaxed), &[])).build();
+    }
 }
 
 /// The response of `/health`; `feeds` are the counters of the feeds, once there are feeds.

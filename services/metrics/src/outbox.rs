@@ -5,6 +5,7 @@
 
 use crate::health::ServiceHealth;
 use crate::messages::MetricsMessage;
+use environment::telemetry::{continued, has_event_line};
 use environment::{Backoff, with_causes};
 use std::future::Future;
 use std::sync::Arc;
@@ -33,7 +34,10 @@ pub(crate) async fn publish(outbox: &impl Outbox, log: &Log, written: &Notify, h
     let backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(10));
     let drain = || outbox.drain(MAX_MESSAGES_PER_PUBLISH, |messages| send(log, messages));
     drain_outbox(written, backoff, drain, |drained| match drained {
-        Drained::Published(count) => drop(health.published.fetch_add(count as u64, Ordering::Relaxed)),
+        Drained::Published(count) => {
+            health.figures.count_published(count as u64);
+            health.published.fetch_add(count as u64, Ordering::Relaxed);
+        }
         Drained::Delayed(error) => {
             tracing::warn!(event = "outbox.delayed", error = %with_causes(&error), "failed to {error}; trying again");
         }
@@ -43,7 +47,10 @@ pub(crate) async fn publish(outbox: &impl Outbox, log: &Log, written: &Notify, h
 
 async fn send(log: &Log, messages: Vec<MetricsMessage>) -> Result<(), Unavailable> {
     let record = |message: MetricsMessage| {
-        tracing::debug!(event = "metrics.updated", eventId = message.event_id, "metrics updated");
+        if has_event_line(&message.event_id) {
+            let span = continued(tracing::info_span!("metrics.update.publish"), message.trace.as_deref());
+            span.in_scope(|| tracing::info!(event = "metrics.updated", eventId = message.event_id, "metrics updated"));
+        }
         Record {
             partition: topics::METRICS_UPDATED.partition_of(message.key.as_bytes()),
             headers: cloud_event(kind::METRICS_UPDATED, &message.event_id, "metrics", message.trace.as_deref()),

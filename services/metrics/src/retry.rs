@@ -80,6 +80,7 @@ impl<S> RetryingStore<S> {
             return;
         }
         self.health.commits.fetch_add(1, Ordering::Relaxed);
+        self.health.figures.count_commit(facts.trade_rows.len() as u64);
         self.health.trades.fetch_add(facts.trade_rows.len() as u64, Ordering::Relaxed);
         for (chain, count) in &facts.late_events {
             self.health.late.fetch_add(*count, Ordering::Relaxed);
@@ -88,7 +89,7 @@ impl<S> RetryingStore<S> {
         }
         for row in &facts.trade_rows {
             let (chain, at) = (&row.entry.user.chain, &row.entry.order.id);
-            tracing::debug!(chain.id = %chain, trade.at = %at, live = row.live, "trade folded");
+            tracing::debug!(event = "trade.folded", chain.id = %chain, trade.at = %at, live = row.live, "trade folded");
         }
         tracing::debug!(event = "batch.committed", "batch committed");
         if !facts.users.is_empty() {
@@ -116,12 +117,8 @@ impl<E: Send, F: Feed<E>> Feed<E> for RetryingFeed<F> {
         let delivered = self.inner.next().await;
         self.health.log.store(delivered.is_ok(), Ordering::Relaxed);
         match &delivered {
-            Ok(Delivery::Gained(partition)) => {
-                tracing::info!(event = "partition.gained", log = %partition.topic, partition = partition.index, "partition gained");
-            }
-            Ok(Delivery::Lost(partition)) => {
-                tracing::info!(event = "partition.lost", log = %partition.topic, partition = partition.index, "partition lost");
-            }
+            // The feed itself logs which partitions it has.
+            Ok(Delivery::Gained(_) | Delivery::Lost(_)) => {}
             Ok(Delivery::Batch(_)) => self.backoff.reset(),
             Err(error) => {
                 tracing::warn!(event = "feed.failed", error = %with_causes(error), "failed to {error}; trying again");

@@ -3,7 +3,7 @@
 use crate::adapters::OpenError;
 use crate::adapters::postgres::Postgres;
 use crate::adapters::sqlite::Sqlite;
-use crate::health::{ServiceHealth, health_of};
+use crate::health::{self, ServiceHealth, health_of};
 use crate::leaders::{self, Leaderboards};
 use crate::linger::LingeringFeed;
 use crate::outbox::{Outbox, publish};
@@ -12,7 +12,7 @@ use crate::retention;
 use crate::retry::{RetryingFeed, RetryingStore, retry};
 use crate::settings::{Database, Settings};
 use anyhow::Context;
-use environment::Shutdown;
+use environment::{Measurements, Shutdown};
 use metrics_domain::{Retention, Store, follow};
 use migrations::MigrateCommand;
 use std::sync::atomic::Ordering;
@@ -26,22 +26,27 @@ use tokio::task::JoinSet;
 /// Runs until it is asked to stop. Ends with an error only when retrying cannot help: a database that this version
 /// cannot use, or an address that is in use.
 pub async fn run(settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
-    run_guarded(settings, log, Arc::default(), shutdown).await
+    run_guarded(settings, log, Arc::default(), Measurements::of(Settings::NAME), shutdown).await
 }
 
-/// The same with a guard that another part of the process looks at, too.
+/// The same with a guard and measurements that another part of the process looks at, too.
 pub async fn run_guarded(
     settings: Settings,
     log: Log,
     guard: Arc<TapeGuard>,
+    measurements: Measurements,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let health = Arc::new(ServiceHealth { guard, ..ServiceHealth::default() });
     let feed_counters: Arc<AllFeedCounters> = Arc::default();
     let serving = {
         let (health, feed_counters) = (Arc::clone(&health), Arc::clone(&feed_counters));
-        serve_health(settings.health, move || health_of(&health, feed_counters.get()))
+        serve_health(settings.health, move || health_of(&health, feed_counters.get()), measurements.clone())
     };
+    health::observe(&health, &measurements.meter());
+    let feeds = Arc::clone(&feed_counters);
+    let sum = move || FeedCounters::sum_of(feeds.get().into_iter().flatten().map(Arc::as_ref));
+    health.figures.observe(&measurements, &health.guard, sum);
     tokio::select! {
         ended = follow_tape(&settings, log, &health, &feed_counters) => ended,
         ended = serving => ended,
@@ -55,9 +60,13 @@ pub async fn run_guarded(
 async fn serve_health(
     addr: Option<std::net::SocketAddr>,
     health: impl Fn() -> environment::health::Health + Clone + Send + Sync + 'static,
+    measurements: Measurements,
 ) -> anyhow::Result<()> {
     match addr {
-        Some(addr) => environment::health::serve(addr, health).await.with_context(|| format!("serve health on {addr}")),
+        Some(addr) => {
+            let serving = environment::health::serve(addr, health, measurements);
+            serving.await.with_context(|| format!("serve health on {addr}"))
+        }
         None => std::future::pending().await,
     }
 }

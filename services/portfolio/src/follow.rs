@@ -2,7 +2,8 @@
 
 use crate::service::{Service, SystemClock, retry_backoff, retry_until_done};
 use portfolio_domain::{Followed, Follower};
-use tape_log::feed::TradeFeed;
+use std::sync::Arc;
+use tape_log::feed::{FeedCounters, TradeFeed};
 use tape_log::topics;
 
 /// Follows until a shutdown is requested.
@@ -12,6 +13,8 @@ pub(crate) async fn follow(service: &Service) {
     let Some(feed) = retry_until_done(health, shutdown, "log", join).await else { return };
     let feed = feed.guarded_by(&service.guard);
     let counters = feed.counters();
+    let observed = Arc::clone(&counters);
+    health.figures.observe(&service.measurements, &service.guard, move || FeedCounters::sum_of([&*observed]));
     let mut follower = Follower::new(feed);
     let mut backoff = retry_backoff();
     loop {
@@ -43,25 +46,23 @@ pub(crate) async fn follow(service: &Service) {
 /// Logs and counts what was done, and wakes the workers.
 fn report(service: &Service, followed: &Followed) {
     match followed {
-        Followed::Gained(partition) => {
-            tracing::debug!(log = %partition.topic, partition = partition.index, "partition gained");
-        }
-        Followed::Lost(partition) => {
-            tracing::debug!(log = %partition.topic, partition = partition.index, "partition lost");
-        }
+        // The feed itself logs which partitions it has.
+        Followed::Gained(_) | Followed::Lost(_) => {}
         Followed::Moved(partition) => {
             service.health.count("moved", 1);
             tracing::warn!(
-                log = %partition.topic, partition = partition.index,
+                event = "position.moved", log = %partition.topic, partition = partition.index,
                 "another reader has committed to this partition; reading on from its position"
             );
         }
         Followed::Committed { events, touched, dropped } => {
+            service.health.figures.count_commit(*events as u64);
             service.health.count("events", *events as u64);
             service.health.count("touched", *touched as u64);
             if *dropped > 0 {
                 service.health.count("queueDropped", *dropped);
                 tracing::warn!(
+                    event = "queue.dropped",
                     dropped,
                     "the queue is full; wallets that traded longest ago are dropped from it (PORTFOLIO_QUEUE_MAX)"
                 );

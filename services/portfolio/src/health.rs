@@ -3,6 +3,7 @@
 use environment::health::{Health, Notices};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tape_log::consumer_figures::ConsumerFigures;
 use tape_log::guard::TapeGuard;
 
 /// What the service waits for, and its counters.
@@ -11,6 +12,8 @@ pub(crate) struct ServiceHealth {
     state: Mutex<HealthState>,
     guard: Arc<TapeGuard>,
     notices: Notices,
+    /// What is measured of the reading and of the outbox.
+    pub(crate) figures: Arc<ConsumerFigures>,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +51,11 @@ impl ServiceHealth {
     /// Sets a counter that is kept elsewhere.
     pub(crate) fn set(&self, counter: &'static str, count: u64) {
         self.state().counters.insert(counter, count);
+    }
+
+    /// A counter as it is now.
+    pub(crate) fn counter(&self, counter: &'static str) -> u64 {
+        self.state().counters.get(counter).copied().unwrap_or(0)
     }
 
     /// What compares the log with the database: while they do not belong together, the service is not ready.

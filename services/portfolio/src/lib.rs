@@ -13,6 +13,7 @@ pub mod provider;
 pub mod store;
 pub mod names;
 mod health;
+mod figures;
 mod follow;
 mod refresh;
 mod relay;

@@ -73,7 +73,10 @@ impl ProviderNames {
                     Ok(progress) => self.learn(progress),
                     Err(reason) => {
                         health.count("progressRefused", 1);
-                        tracing::warn!(position = record.position, %reason, "ignoring a malformed progress record");
+                        tracing::warn!(
+                            event = "progress.unreadable", position = record.position, %reason,
+                            "ignoring a malformed progress record"
+                        );
                     }
                 }
             }

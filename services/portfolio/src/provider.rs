@@ -6,6 +6,7 @@ pub mod moralis;
 mod assembly;
 pub mod throttle;
 mod http;
+pub(crate) mod measured;
 mod native_coin;
 mod pace;
 mod pages;

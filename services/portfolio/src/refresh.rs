@@ -1,6 +1,7 @@
 //! Refreshes wallets in the queue, one at a time per worker.
 
 use crate::service::{Service, SystemClock, retry_backoff};
+use environment::telemetry::has_event_line;
 use portfolio_domain::{Clock, LeftOut, Provider, Refreshed, RefusedNetwork, refresh_next};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -36,17 +37,20 @@ fn report_circuits(service: &Service) {
     if !circuits.is_everything_failing() {
         health.has("provider");
     } else if health.waits_for("provider") {
-        tracing::warn!("no provider answers, whichever wallet is asked for; asking less often");
+        tracing::warn!(
+            event = "provider.silent",
+            "no provider answers, whichever wallet is asked for; asking less often"
+        );
     }
     let refused = circuits.refused_networks();
     let sentences: BTreeMap<String, String> = refused.iter().map(refused_sentence).collect();
     for (network, sentence) in &sentences {
         if notices.set(network, sentence) {
-            tracing::error!(event = "portfolio.network.refused", %network, "{sentence}");
+            tracing::error!(event = "provider.network.refused", %network, "{sentence}");
         }
     }
     for network in notices.retain(|network| sentences.contains_key(network)) {
-        tracing::info!(event = "portfolio.network.accepted", %network, "the provider accepts our key for this network again");
+        tracing::info!(event = "provider.network.accepted", %network, "the provider accepts our key for this network again");
     }
 }
 
@@ -79,10 +83,12 @@ fn report(service: &Service, refreshed: Refreshed) {
             service.health.count("byFallback", u64::from(failed_before > 0));
             service.health.count("late", u64::from(is_late));
             service.health.count("changes", changes.len() as u64);
-            tracing::debug!(event = "portfolio.refreshed", %wallet, changes = changes.len(), "wallet refreshed");
+            if has_event_line(&wallet.to_string()) {
+                tracing::info!(event = "wallet.refreshed", %wallet, changes = changes.len(), "wallet refreshed");
+            }
             if let Some(LeftOut { rows, reason }) = left_out {
                 service.health.count("leftOut", u64::from(rows));
-                tracing::debug!(event = "portfolio.incomplete", %wallet, rows, reason, "balances left out");
+                tracing::debug!(event = "wallet.incomplete", %wallet, rows, reason, "balances left out");
             }
             if is_news {
                 service.written.notify_one();
@@ -90,18 +96,24 @@ fn report(service: &Service, refreshed: Refreshed) {
         }
         Refreshed::Lost(wallet) => {
             service.health.count("superseded", 1);
-            tracing::debug!(%wallet, "the lease ran out and another worker has the wallet; this snapshot is dropped");
+            tracing::debug!(event = "wallet.superseded", %wallet, "the lease ran out and another worker has the wallet; this snapshot is dropped");
         }
         Refreshed::GivenUp { wallet, error } => {
             service.health.count("givenUp", 1);
-            tracing::warn!(%wallet, error = &error as &(dyn Error + 'static), "wallet given up until it trades again");
+            tracing::warn!(
+                event = "wallet.given-up", %wallet, error = &error as &(dyn Error + 'static),
+                "wallet given up until it trades again"
+            );
         }
         Refreshed::Postponed { wallet, wait_ms, error } => {
             service.health.count("postponed", 1);
-            tracing::debug!(%wallet, wait_ms, error = &error as &(dyn Error + 'static), "refresh postponed");
+            tracing::debug!(
+                event = "wallet.postponed", %wallet, wait_ms, error = &error as &(dyn Error + 'static),
+                "refresh postponed"
+            );
         }
         Refreshed::Late { wallet, wait_ms } => {
-            tracing::debug!(%wallet, wait_ms, "not asked again yet: the network is in trouble, or its heights do not move");
+            tracing::debug!(event = "wallet.late", %wallet, wait_ms, "not asked again yet: the network is in trouble, or its heights do not move");
         }
         Refreshed::Idle { .. } => {}
     }

@@ -2,6 +2,7 @@
 
 use crate::service::{SERVICE_NAME, Service, retry_backoff};
 use crate::store::Outgoing;
+use environment::telemetry::has_event_line;
 use tape::Unavailable;
 use tape_log::{Drained, Record, drain_outbox, topics};
 use wire::headers;
@@ -15,7 +16,10 @@ pub(crate) async fn relay(service: &Service) {
         retry_backoff(),
         || publish_oldest(service),
         |drained| match drained {
-            Drained::Published(count) => service.health.count("published", count as u64),
+            Drained::Published(count) => {
+                service.health.figures.count_published(count as u64);
+                service.health.count("published", count as u64);
+            }
             Drained::Delayed(error) => service.report_failure(&error),
         },
     );
@@ -37,6 +41,10 @@ async fn publish_oldest(service: &Service) -> Result<usize, Unavailable> {
 }
 
 fn record(Outgoing { message, .. }: Outgoing) -> Record {
+    if has_event_line(&message.event_id) {
+        let (wallet, event_id) = (&message.key, &message.event_id);
+        tracing::info!(event = "portfolio.updated", eventId = event_id, wallet, "portfolio updated");
+    }
     let headers = headers::cloud_event(headers::kind::PORTFOLIO_UPDATED, &message.event_id, SERVICE_NAME, None);
     let key = message.key.into_bytes();
     Record { partition: topics::PORTFOLIO_UPDATED.partition_of(&key), key, headers, value: Some(message.payload) }

@@ -9,16 +9,17 @@ use crate::health::ServiceHealth;
 use crate::names::ProviderNames;
 use crate::provider::AnyProvider;
 use crate::provider::alchemy::Alchemy;
+use crate::provider::measured::MeasuredProvider;
 use crate::provider::mock::Mock;
 use crate::provider::moralis::Moralis;
 use crate::provider::throttle::Throttle;
 use crate::settings::{Database, ProviderSettings, Settings};
 use crate::store::postgres::PORTFOLIO_SCHEMA;
 use crate::store::{DatabaseError, Store};
-use crate::{follow, refresh, relay};
+use crate::{figures, follow, refresh, relay};
 use anyhow::Context;
 use environment::health::{self, Notices};
-use environment::{Backoff, Shutdown, retry};
+use environment::{Backoff, Measurements, Shutdown, retry};
 use migrations::MigrateCommand;
 use portfolio_domain::{Circuits, Clock, RefreshRules, Tracking};
 use rand::Rng;
@@ -52,6 +53,7 @@ pub(crate) struct Service {
     /// What is wrong but keeps nothing from working.
     pub(crate) notices: Notices,
     pub(crate) health: Arc<ServiceHealth>,
+    pub(crate) measurements: Measurements,
     /// Lets trades through only while log and database belong together.
     pub(crate) guard: Arc<TapeGuard>,
     pub(crate) shutdown: Shutdown,
@@ -64,15 +66,17 @@ pub(crate) struct Service {
 /// Runs portfolio until a shutdown is requested. Failures of database, log and providers are retried; invalid settings
 /// are returned as an error.
 pub async fn run(settings: Settings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
-    run_guarded(settings, log, Arc::default(), Notices::default(), shutdown).await
+    let measurements = Measurements::of(SERVICE_NAME);
+    run_guarded(settings, log, Arc::default(), Notices::default(), measurements, shutdown).await
 }
 
-/// The same with a guard and notices that another part of the process looks at, too.
+/// The same with a guard, notices and measurements that another part of the process looks at, too.
 pub async fn run_guarded(
     settings: Settings,
     log: Log,
     guard: Arc<TapeGuard>,
     notices: Notices,
+    measurements: Measurements,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let state = Arc::new(ServiceHealth::new(guard, notices));
@@ -82,9 +86,10 @@ pub async fn run_guarded(
     if let Some(addr) = settings.health {
         let listener = TcpListener::bind(addr).await.with_context(|| format!("listen on HEALTH_ADDR {addr}"))?;
         let state = Arc::clone(&state);
-        health_server.spawn(health::serve_on(listener, move || state.health()));
+        health_server.spawn(health::serve_on(listener, move || state.health(), measurements.clone()));
     }
-    open_and_run(settings, log, state, shutdown).await
+    figures::observe_health(&measurements.meter(), &state);
+    open_and_run(settings, log, state, measurements, shutdown).await
 }
 
 /// The command `adopt`: lets the database belong to the log as it is; returns what it says.
@@ -112,6 +117,7 @@ async fn open_and_run(
     settings: Settings,
     log: Log,
     health: Arc<ServiceHealth>,
+    measurements: Measurements,
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let open = || Store::open(&settings.database);
@@ -121,20 +127,35 @@ async fn open_and_run(
         return Ok(());
     }
     let names = ProviderNames::default();
-    let providers = settings.providers.iter().map(|provider| open_provider(provider, &store, &names));
-    let providers = Arc::new(providers.collect::<Result<Vec<_>, _>>().context("set up the providers of balances")?);
+    let meter = measurements.meter();
+    let open = |provider| Ok(MeasuredProvider::new(open_provider(provider, &store, &names)?, &meter));
+    let providers = settings.providers.iter().map(open);
+    let providers =
+        Arc::new(providers.collect::<Result<Vec<_>, Unavailable>>().context("set up the providers of balances")?);
     let Settings { tracking, rules, .. } = settings;
     let (waiting, written) = (Notify::new(), Notify::new());
     let (guard, notices, circuits) = (health.guard(), health.notices(), Circuits::default());
-    let service = Service { log, store, tracking, rules, circuits, notices, health, guard, shutdown, waiting, written };
-    let service = Arc::new(service);
+    let service = Arc::new(Service {
+        log,
+        store,
+        tracking,
+        rules,
+        circuits,
+        notices,
+        health,
+        measurements,
+        guard,
+        shutdown,
+        waiting,
+        written,
+    });
     run_parts(&service, &providers, &names).await
 }
 
 /// Runs all parts until a shutdown is requested or one of them panics.
 async fn run_parts(
     service: &Arc<Service>,
-    providers: &Arc<Vec<AnyProvider>>,
+    providers: &Arc<Vec<MeasuredProvider<AnyProvider>>>,
     names: &ProviderNames,
 ) -> anyhow::Result<()> {
     let mut parts = JoinSet::new();
@@ -151,6 +172,8 @@ async fn run_parts(
         let follow = || names.follow(&learning.log, &learning.health);
         retry_until_done(&learning.health, &learning.shutdown, "log", follow).await;
     });
+    let counting = Arc::clone(service);
+    parts.spawn(async move { figures::count_tables(&counting, &counting.measurements.meter()).await });
     for _ in 0..REFRESH_WORKERS {
         let (service, providers) = (Arc::clone(service), Arc::clone(providers));
         parts.spawn(async move { refresh::refresh_wallets(&service, &providers).await });
@@ -166,6 +189,7 @@ async fn run_parts(
     let finished = tokio::time::timeout(SHUTDOWN_TIMEOUT, async { while parts.join_next().await.is_some() {} }).await;
     if finished.is_err() {
         tracing::warn!(
+            event = "portfolio.stop.timeout",
             "portfolio stops with work unfinished after {} s; the next process does it again",
             SHUTDOWN_TIMEOUT.as_secs()
         );
@@ -182,7 +206,7 @@ fn open_provider(
     let names = names.clone();
     match settings {
         ProviderSettings::Mock => {
-            tracing::warn!("balances are invented, because PORTFOLIO_PROVIDER names mock");
+            tracing::info!(event = "provider.invented", "balances are invented, because PORTFOLIO_PROVIDER names mock");
             Ok(AnyProvider::Mock(Mock::new(store.clone())))
         }
         ProviderSettings::Moralis { key, url, solana, rate } => {
@@ -246,7 +270,11 @@ fn failed_dependency(error: &Unavailable) -> &'static str {
 }
 
 fn log_failure(error: &Unavailable) {
-    tracing::warn!(error = error as &(dyn Error + 'static), "database or log unavailable; retrying");
+    tracing::warn!(
+        event = "outside.failed",
+        error = error as &(dyn Error + 'static),
+        "database or log unavailable; retrying"
+    );
 }
 
 /// The clock and the random numbers of this machine.

@@ -39,6 +39,15 @@ pub struct Outgoing {
     pub message: UpdateMessage,
 }
 
+/// How many rows the tables have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableCounts {
+    /// Wallets in the queue.
+    pub queued: u64,
+    /// Assets of wallets whose balance is not what the trades add up to.
+    pub drifting: u64,
+}
+
 /// The database failed. Distinguishes this cause of [`Unavailable`] from others, so that health can name what is waited
 /// for.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +91,13 @@ impl Store {
     /// Removes published messages from the outbox.
     pub async fn sent(&self, ids: &[i64]) -> Result<(), Unavailable> {
         on_store!(self, store => store.sent(ids))
+    }
+}
+
+impl Store {
+    /// Counts rows, for measurements.
+    pub async fn count_tables(&self) -> Result<TableCounts, Unavailable> {
+        on_store!(self, store => store.count_tables())
     }
 }
 
@@ -159,6 +175,11 @@ const MAX_TURNS_TRIED: usize = 4;
 /// Turns an error of the database into the failure to do something.
 fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> Unavailable {
     move |error| Unavailable::new(doing, DatabaseError(error))
+}
+
+/// Wallets in the queue, and drifting assets, as a database counts them.
+fn counts_from_row((queued, drifting): (i64, i64)) -> TableCounts {
+    TableCounts { queued: unsigned(queued), drifting: unsigned(drifting) }
 }
 
 /// A number as databases store it; ours stay far below the greatest signed one.

@@ -5,7 +5,7 @@ mod overlay;
 use anyhow::Context;
 use clap::Parser;
 use environment::health::Notices;
-use environment::{Layers, Problems, Shutdown, process};
+use environment::{Layers, Measurements, Problems, Shutdown, process};
 use overlay::{StackArguments, StackSettings};
 use std::fs::File;
 use std::process::ExitCode;
@@ -56,18 +56,19 @@ async fn start(arguments: StackArguments) -> anyhow::Result<()> {
     let log = Log::open(&target).await?;
     let shutdown = Shutdown::on_signals();
     let mut services = JoinSet::new();
-    let guards: [Arc<TapeGuard>; 2] = Default::default();
-    let consumers = ["metrics", "portfolio"].into_iter().zip(guards.clone());
-    let notices = Notices::default();
-    let consumer = |(service, guard)| {
-        let notices = if service == "portfolio" { notices.clone() } else { Notices::default() };
-        api::Consumer { service, guard, notices }
+    let consumer = |service| api::Consumer {
+        service,
+        guard: Arc::<TapeGuard>::default(),
+        notices: Notices::default(),
+        measurements: Measurements::of(service),
     };
-    let consumers = consumers.map(consumer).collect();
-    let [of_metrics, of_portfolio] = guards;
-    services.spawn(api::run_with(api, log.clone(), consumers, shutdown.clone()));
-    services.spawn(metrics::run_guarded(metrics, log.clone(), of_metrics, shutdown.clone()));
-    services.spawn(portfolio::run_guarded(portfolio, log.clone(), of_portfolio, notices, shutdown.clone()));
+    let consumers = ["metrics", "portfolio"].map(consumer);
+    let [of_metrics, of_portfolio] = consumers.clone();
+    services.spawn(api::run_with(api, log.clone(), consumers.into(), shutdown.clone()));
+    let api::Consumer { guard, measurements, .. } = of_metrics;
+    services.spawn(metrics::run_guarded(metrics, log.clone(), guard, measurements, shutdown.clone()));
+    let api::Consumer { guard, notices, measurements, .. } = of_portfolio;
+    services.spawn(portfolio::run_guarded(portfolio, log.clone(), guard, notices, measurements, shutdown.clone()));
     let ingest_shutdown = shutdown.clone();
     services.spawn(async move { chain_ingestor::run(ingest, &strings, log, ingest_shutdown).await });
     while let Some(ended) = services.join_next().await {

@@ -1,4 +1,4 @@
-//! One trace follows a block from the ingestor through metrics to the WebSocket of the api.
+//! One trace follows a block from the ingestor through metrics to the WebSocket of the api, and log lines name it.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use axum::Router;
@@ -14,6 +14,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 /// By trace id, the names of its spans; the topic follows the name where a span has one.
 type Traces = Arc<Mutex<BTreeMap<Vec<u8>, BTreeSet<String>>>>;
@@ -51,11 +52,18 @@ async fn one_trace_runs_from_the_ingestor_to_the_stream() {
     std::fs::copy(mock, path("plugins/mock-0.1.0.wasm")).unwrap();
     std::fs::write(path("chains/mock.toml"), "id = \"mock\"\nplugin = \"mock\"\nstart = \"latest\"\n").unwrap();
     let mut chaintape = tokio::process::Command::new(env!("CARGO_BIN_EXE_chaintape"));
-    chaintape.env_clear().current_dir(folder.path()).stdout(Stdio::null()).kill_on_drop(true);
+    chaintape.env_clear().current_dir(folder.path()).stdout(Stdio::piped()).kill_on_drop(true);
     chaintape.env("PLUGINS_DIR", path("plugins")).env("CHAINS_DIR", path("chains"));
     chaintape.env("API_ADDR", "127.0.0.1:0").env("PORTFOLIO_PROVIDER", "mock");
     chaintape.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector).env("OTEL_BSP_SCHEDULE_DELAY", "200");
-    let _running = chaintape.spawn().unwrap();
+    let mut running = chaintape.spawn().unwrap();
+    let lines: Arc<Mutex<Vec<serde_json::Value>>> = Arc::default();
+    let (mut output, read) = (BufReader::new(running.stdout.take().unwrap()).lines(), Arc::clone(&lines));
+    tokio::spawn(async move {
+        while let Ok(Some(line)) = output.next_line().await {
+            read.lock().unwrap().push(serde_json::from_str(&line).unwrap());
+        }
+    });
 
     let wanted = [
         "tape.step.append",
@@ -63,12 +71,20 @@ async fn one_trace_runs_from_the_ingestor_to_the_stream() {
         "api.records.deliver trades.executed.v1",
         "api.records.deliver metrics.updated.v1",
     ];
-    let is_complete = |spans: &BTreeSet<String>| wanted.iter().all(|name| spans.contains(*name));
+    // Lines of all services name the trace.
+    let writers = ["api", "chain-ingestor", "metrics", "portfolio"];
+    let is_complete = |(id, spans): (&Vec<u8>, &BTreeSet<String>)| {
+        let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let lines = lines.lock().unwrap();
+        let in_trace = lines.iter().filter(|line| line["traceId"] == *id && line["spanId"].is_string());
+        let services: BTreeSet<&str> = in_trace.filter_map(|line| line["service"].as_str()).collect();
+        wanted.iter().all(|name| spans.contains(*name)) && services.into_iter().eq(writers)
+    };
     let arrived = async {
-        while !traces.lock().unwrap().values().any(is_complete) {
+        while !traces.lock().unwrap().iter().any(is_complete) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
     let in_time = tokio::time::timeout(Duration::from_mins(1), arrived).await.is_ok();
-    assert!(in_time, "no trace has all of {wanted:?}: {:?}", traces.lock().unwrap());
+    assert!(in_time, "no trace has all of {wanted:?} and lines of {writers:?}: {:?}", traces.lock().unwrap());
 }

@@ -7,14 +7,19 @@
 //!   decides over the live topic alone; whoever gains a partition of it reads the companions too. Price: one more
 //!   connection per reader, and positions of three topics are compared in each commit.
 
+mod assigned;
+
 use crate::completeness::CompletenessAudit;
-use crate::guard::TapeGuard;
+use crate::guard::{ReadProgress, TapeGuard};
 use crate::topics::{self, ServiceTopics};
 use crate::{Arrival, Log, Reader, Record, Stored, dead_letter};
+use assigned::AssignmentChanges;
+use environment::telemetry::{continued, has_event_line};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tape::{Batch, Delivery, Feed, Partition, Start, TradeRecord, Unavailable};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// In one of so many turns the companions come before the live trades, so that they are never starved.
@@ -67,6 +72,7 @@ pub struct TradeFeed<E = TradeRecord> {
     companions: Reader,
     /// Indexes of the partitions that this reader has.
     indexes: HashSet<u32>,
+    changes: AssignmentChanges,
     turn: u64,
     audit: CompletenessAudit,
     counters: Arc<FeedCounters>,
@@ -78,6 +84,8 @@ pub struct TradeFeed<E = TradeRecord> {
     publishing: Option<JoinHandle<Result<(), Unavailable>>>,
     /// What lets through only what belongs to the database, and how often it had to be reset.
     guard: Option<(Arc<TapeGuard>, u64)>,
+    /// What the guard finds committed in the database.
+    committed: Option<watch::Receiver<ReadProgress>>,
 }
 
 impl<E> TradeFeed<E> {
@@ -90,6 +98,7 @@ impl<E> TradeFeed<E> {
             live,
             companions,
             indexes: HashSet::new(),
+            changes: AssignmentChanges::default(),
             turn: 0,
             audit: CompletenessAudit::default(),
             counters: Arc::default(),
@@ -97,6 +106,7 @@ impl<E> TradeFeed<E> {
             held: None,
             publishing: None,
             guard: None,
+            committed: None,
         })
     }
 
@@ -104,6 +114,7 @@ impl<E> TradeFeed<E> {
     #[must_use]
     pub fn guarded_by(mut self, guard: &Arc<TapeGuard>) -> Self {
         self.guard = Some((Arc::clone(guard), guard.epoch()));
+        self.committed = Some(guard.read_progress());
         self
     }
 
@@ -127,6 +138,18 @@ impl<E> TradeFeed<E> {
         Ok(())
     }
 
+    /// Commits to the group what the database has committed, for those who look at the group's lag. Nobody reads on from
+    /// there: the database alone is trusted.
+    fn publish_positions(&mut self) {
+        let Some(committed) = &self.committed else { return };
+        let committed = committed.borrow().clone();
+        let held = committed.iter().filter(|it| is_live(&it.partition) && self.indexes.contains(&it.partition.index));
+        let positions: Vec<_> = held.filter_map(|it| Some((it.partition.clone(), it.next?))).collect();
+        if !positions.is_empty() {
+            self.live.publish_positions(positions);
+        }
+    }
+
     /// What it counts.
     pub fn counters(&self) -> Arc<FeedCounters> {
         Arc::clone(&self.counters)
@@ -148,10 +171,16 @@ impl<E: From<TradeRecord> + Send> Feed<E> for TradeFeed<E> {
             } else {
                 (&mut self.live, &mut self.companions)
             };
+            self.changes.log_when_due(self.service.name, self.indexes.len());
             let arrival = tokio::select! {
                 biased;
                 arrival = first.next() => arrival,
                 arrival = second.next() => arrival,
+                () = self.changes.due() => continue,
+                () = changed(&mut self.committed) => {
+                    self.publish_positions();
+                    continue;
+                }
             };
             match arrival {
                 Ok(arrival) => self.take_arrival(arrival),
@@ -197,11 +226,13 @@ impl<E: From<TradeRecord>> TradeFeed<E> {
         match arrival {
             Arrival::Gained(live) => {
                 self.indexes.insert(live.index);
+                self.changes.note_gained();
                 let companions = self.service.companions().map(|topic| topic.partition(live.index));
                 self.pending.extend([live].into_iter().chain(companions).map(Delivery::Gained));
             }
             Arrival::Lost(live) => {
                 self.indexes.remove(&live.index);
+                self.changes.note_lost();
                 self.audit.forget(&live);
                 for partition in self.service.companions().map(|topic| topic.partition(live.index)) {
                     self.companions.let_go(&partition);
@@ -234,7 +265,14 @@ impl<E: From<TradeRecord>> TradeFeed<E> {
         self.counters.gap.store(total.gap, Ordering::Relaxed);
         if total.lost > lost || total.doubled > doubled {
             let (lost, doubled) = (total.lost - lost, total.doubled - doubled);
-            tracing::error!(event = "tape.miscounted", lost, doubled, "what was read is not what the chains count");
+            let service = self.service.name;
+            tracing::error!(
+                event = "tape.miscounted",
+                service,
+                lost,
+                doubled,
+                "what was read is not what the chains count"
+            );
         }
     }
 
@@ -242,14 +280,24 @@ impl<E: From<TradeRecord>> TradeFeed<E> {
     fn decode_records(&self, partition: Partition, records: Vec<Stored>, next: u64) -> (Batch<E>, Vec<Record>) {
         let mut events = Vec::with_capacity(records.len());
         let mut dead = vec![];
-        let trace = records.last().and_then(Stored::traceparent).map(Arc::from);
+        let trace: Option<Arc<str>> = records.last().and_then(Stored::traceparent).map(Arc::from);
+        let span = tracing::info_span!(
+            "tape.records.read", service = self.service.name, log = %partition.topic, partition = partition.index
+        );
+        let _reading = continued(span, trace.as_deref()).entered();
         for mut record in records {
             let (position, has_value) = (record.position, record.value.is_some());
+            let event_id = wire::headers::event_id(&record.headers).unwrap_or_default();
+            if has_event_line(event_id) {
+                tracing::info!(event = "trade.read", eventId = event_id, position, "trade read");
+            }
             match wire::v1::trade::decode_record(position, record.value.take().unwrap_or_default()) {
                 Ok(decoded) => events.push(decoded.into()),
                 Err((reason, value)) => {
                     record.value = has_value.then_some(value);
-                    tracing::error!(log = %partition.topic, partition = partition.index, position, %reason, "trade dead-lettered");
+                    tracing::error!(
+                        event = "trade.dead-lettered", position, eventId = event_id, %reason, "trade dead-lettered"
+                    );
                     let topic = self.service.dead_letters_of(&partition.topic);
                     let letter = dead_letter::for_record(&topic, &partition, record, &reason.to_string());
                     dead.push(dead_letter::shrunk_to(self.log.max_bytes(&topic), letter));
@@ -257,6 +305,17 @@ impl<E: From<TradeRecord>> TradeFeed<E> {
             }
         }
         (Batch { partition, events, next, trace }, dead)
+    }
+}
+
+/// Waits until the guard has compared again.
+async fn changed(committed: &mut Option<watch::Receiver<ReadProgress>>) {
+    let compared = match committed {
+        Some(committed) => committed.changed().await.is_ok(),
+        None => false,
+    };
+    if !compared {
+        std::future::pending().await
     }
 }
 

@@ -6,14 +6,17 @@
 
 mod compare;
 mod adopt;
+mod progress;
 
 pub use adopt::{AdoptCommand, adopt};
 pub use compare::{KnownPartition, NotedPartition};
+pub use progress::{PartitionProgress, ReadProgress};
 
 use crate::Log;
 use crate::identity::Identities;
 use crate::topics::{HISTORY, ServiceTopics, TRADES, Topic};
 use compare::{FoundLog, Verdict, compare};
+use progress::read_progress;
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
@@ -51,6 +54,7 @@ pub struct TapeGuard {
     epoch: AtomicU64,
     suspected: AtomicBool,
     look: Notify,
+    read: watch::Sender<ReadProgress>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,8 +69,8 @@ enum State {
 
 impl Default for TapeGuard {
     fn default() -> Self {
-        let state = watch::Sender::new(State::Unknown);
-        Self { state, epoch: AtomicU64::new(0), suspected: AtomicBool::new(false), look: Notify::new() }
+        let (state, read) = (watch::Sender::new(State::Unknown), watch::Sender::default());
+        Self { state, epoch: AtomicU64::new(0), suspected: AtomicBool::new(false), look: Notify::new(), read }
     }
 }
 
@@ -112,6 +116,11 @@ impl TapeGuard {
         }
     }
 
+    /// How far the service has read, at the last comparison that found all in order.
+    pub fn read_progress(&self) -> watch::Receiver<ReadProgress> {
+        self.read.subscribe()
+    }
+
     /// Compares for ever.
     pub async fn watch(&self, log: &Log, service: &ServiceTopics, memory: &impl TapeMemory) -> Infallible {
         let mut known: Option<(Identities, Instant)> = None;
@@ -122,19 +131,20 @@ impl TapeGuard {
             known = known.filter(|(_, compared)| !suspected && compared.elapsed() < SPANS_INTERVAL);
             match look(log, service, memory, known.as_ref().map(|(identities, _)| identities)).await {
                 Ok(Look::Same) => self.report(State::Sound(begun), service),
-                Ok(Look::Compared(Verdict::Sound { .. }, identities)) => {
-                    known = Some((identities, begun));
+                Ok(Look::Compared(Verdict::Sound { .. }, found)) => {
+                    self.read.send_replace(found.read);
+                    known = Some((found.identities, begun));
                     self.report(State::Sound(begun), service);
                 }
                 Ok(Look::Compared(Verdict::Missing(topic), _)) => {
-                    tracing::debug!(topic, "a topic is not there yet");
+                    tracing::debug!(event = "tape.missing", service = service.name, topic, "a topic is not there yet");
                 }
                 Ok(Look::Compared(Verdict::Unsound(findings), _)) => {
                     self.report(State::Unsound(findings.sentence(service).into()), service);
                 }
                 Err(error) => {
                     if !waiting {
-                        tracing::warn!(event = "tape.unverified", %error, cause = %error.source, "the tape cannot be compared with the database; reading waits");
+                        tracing::warn!(event = "tape.unverified", service = service.name, %error, cause = %error.source, "the tape cannot be compared with the database; reading waits");
                     }
                     (waiting, known) = (true, None);
                 }
@@ -154,7 +164,7 @@ impl TapeGuard {
             }
             (Some(_), State::Sound(_)) => {
                 self.epoch.fetch_add(1, Ordering::AcqRel);
-                tracing::info!(event = "tape.in_order", service = service.name, "the tape is in order again");
+                tracing::info!(event = "tape.in-order", service = service.name, "the tape is in order again");
             }
             _ => {}
         }
@@ -181,7 +191,13 @@ pub async fn find_problem(
 enum Look {
     /// The identities are those of the last comparison.
     Same,
-    Compared(Verdict, Identities),
+    Compared(Verdict, Compared),
+}
+
+/// What was compared.
+struct Compared {
+    identities: Identities,
+    read: ReadProgress,
 }
 
 /// The topics that a service reads by position.
@@ -215,5 +231,6 @@ async fn look(
         );
         memory.note_partitions(to_note).await?;
     }
-    Ok(Look::Compared(verdict, found.identities))
+    let read = read_progress(&known, &found);
+    Ok(Look::Compared(verdict, Compared { identities: found.identities, read }))
 }

@@ -47,7 +47,7 @@ pub async fn follow(log: &Log) {
             Ok(()) => reported = false,
             Err(error) if !reported => {
                 reported = true;
-                tracing::warn!(%error, cause = %error.source, "deliveries of other processes wait");
+                tracing::warn!(event = "inbox.waiting", service = "chain-ingestor", %error, cause = %error.source, "deliveries of other processes wait");
             }
             Err(_) => {}
         }
@@ -73,7 +73,7 @@ async fn take_all(log: &sqlite::Sqlite) -> Result<(), Unavailable> {
             log.publish(records).await?;
             tokio::fs::remove_file(&path).await.map_err(failed)?;
         } else {
-            tracing::error!(path = %path.display(), "a delivery cannot be read; it is put aside");
+            tracing::error!(event = "inbox.unreadable", service = "chain-ingestor", path = %path.display(), "a delivery cannot be read; it is put aside");
             tokio::fs::rename(&path, path.with_extension("refused")).await.map_err(failed)?;
         }
     }

@@ -11,6 +11,7 @@ pub mod access;
 mod topics_command;
 mod partitioner;
 pub mod feed;
+pub mod consumer_figures;
 pub mod dead_letter;
 mod dead_letter_command;
 mod outbox;
@@ -282,6 +283,14 @@ impl Reader {
                 reader.seek(partition, start);
                 Ok(())
             }
+        }
+    }
+
+    /// For a member of a group: tells the brokers how far each of its partitions was read, where there are brokers. Only
+    /// those who watch the group look at it.
+    pub fn publish_positions(&mut self, positions: Vec<(Partition, u64)>) {
+        if let Self::Kafka(reader) = self {
+            reader.publish_positions(positions);
         }
     }
 

@@ -59,6 +59,11 @@ impl Stored {
     pub fn traceparent(&self) -> Option<&str> {
         wire::headers::traceparent(&self.headers)
     }
+
+    /// The id of the event that it is about, where it names one.
+    pub fn event_id(&self) -> Option<&str> {
+        wire::headers::event_id(&self.headers)
+    }
 }
 
 /// How an append ended.

@@ -131,6 +131,10 @@ impl Reader {
         match self.0 {}
     }
 
+    pub(crate) fn publish_positions(&mut self, _positions: Vec<(Partition, u64)>) {
+        match self.0 {}
+    }
+
     pub(crate) fn let_go(&mut self, _partition: &Partition) {
         match self.0 {}
     }

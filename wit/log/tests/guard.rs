@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tape::{Delivery, Feed, Partition, Start, Unavailable};
 use tape_log::feed::TradeFeed;
-use tape_log::guard::{AdoptCommand, KnownPartition, NotedPartition, TapeGuard, TapeMemory, adopt};
+use tape_log::guard::{AdoptCommand, KnownPartition, NotedPartition, PartitionProgress, TapeGuard, TapeMemory, adopt};
 use tape_log::settings::KafkaSettings;
 use tape_log::topics::{self, READ_BY_METRICS};
 use tape_log::{Log, Record, Target};
@@ -231,18 +231,39 @@ async fn a_log_in_a_file() {
     is_read_once_it_is_adopted(&log, consumer, &partition).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lag_is_what_the_database_has_not_read() {
+    let (log, partition) = (open(&Target::Memory).await, topics::TRADES.partition(7));
+    publish(&log, &partition, &NEW).await;
+    let database = Database::default();
+    for (next, lag) in [(None, 3), (Some(1), 2), (Some(3), 0)] {
+        database.change(&partition, |known| known.next = next);
+        let consumer = Consumer::start(&log, &database).await;
+        let mut progress = consumer.guard.read_progress();
+        let compared = progress.wait_for(|all| !all.is_empty());
+        let all = tokio::time::timeout(LONG, compared).await.unwrap().unwrap().clone();
+        let lags: Vec<_> = all.iter().filter(|it| it.lag > 0 || it.next.is_some()).collect();
+        let expected = PartitionProgress { partition: partition.clone(), next, lag };
+        assert_eq!(lags, [&expected], "the other partitions are empty");
+        assert_eq!(all.len(), 3 * 64, "live, history and replayed trades");
+    }
+}
+
 #[cfg(feature = "kafka")]
 mod on_kafka {
     use super::*;
     use rdkafka::admin::{AdminClient, AdminOptions};
     use rdkafka::client::DefaultClientContext;
     use rdkafka::config::ClientConfig;
+    use rdkafka::consumer::{BaseConsumer, Consumer as _};
     use rdkafka::{Offset, TopicPartitionList};
 
     struct Cluster {
         target: Target,
         admin: AdminClient<DefaultClientContext>,
         trades: String,
+        /// Of the consumers that metrics has.
+        group: ClientConfig,
     }
 
     fn cluster(name: &str) -> Option<Cluster> {
@@ -254,14 +275,16 @@ mod on_kafka {
         let environment = format!("{name}-{}-{}", std::process::id(), environment::now_ms());
         let prefix = format!("{environment}.");
         let trades = format!("{prefix}{}", topics::TRADES.name);
+        let mut group = ClientConfig::new();
+        group.set("bootstrap.servers", &brokers).set("group.id", format!("{environment}.{prefix}metrics"));
         let target = Target::Kafka(KafkaSettings::plain(brokers, prefix, environment).into());
-        Some(Cluster { target, admin, trades })
+        Some(Cluster { target, admin, trades, group })
     }
 
     /// The topic is deleted and made again under a running consumer, and grows past the old positions.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_topic_that_is_replaced_under_a_running_consumer() {
-        let Some(Cluster { target, admin, trades }) = cluster("replaced") else { return };
+        let Some(Cluster { target, admin, trades, .. }) = cluster("replaced") else { return };
         let log = open(&target).await;
         a_log_knows_who_it_is(&log).await;
         let (mut consumer, partition) = read_two(&log).await;
@@ -285,10 +308,44 @@ mod on_kafka {
         is_read_once_it_is_adopted(&log, consumer, &partition).await;
     }
 
+    /// What the database has committed is committed to the group, for those who look at its lag; nobody reads on from there.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_group_is_told_what_the_database_has() {
+        let Some(Cluster { target, trades, group, .. }) = cluster("positions") else { return };
+        let log = open(&target).await;
+        let (mut consumer, partition) = read_two(&log).await;
+        let observer: Arc<BaseConsumer> = Arc::new(group.create().unwrap());
+        let index = partition.index.cast_signed();
+        let committed = async {
+            loop {
+                let (observer, trades) = (Arc::clone(&observer), trades.clone());
+                let look = move || {
+                    let mut asked = TopicPartitionList::new();
+                    asked.add_partition(&trades, index);
+                    let found = observer.committed_offsets(asked, LONG).unwrap();
+                    found.find_partition(&trades, index).unwrap().offset()
+                };
+                if tokio::task::spawn_blocking(look).await.unwrap() == Offset::Offset(2) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        tokio::select! {
+            read = consumer.read(&partition) => panic!("{read:?} was delivered"),
+            told = tokio::time::timeout(LONG, committed) => told.expect("committed within a minute"),
+        }
+        let database = consumer.database.clone();
+        drop(consumer);
+        database.change(&partition, |known| known.next = Some(1));
+        let mut consumer = Consumer::start(&log, &database).await;
+        assert_eq!(consumer.read(&partition).await, ["old 2"], "the database alone says where to go on");
+    }
+
     /// Records at the beginning are deleted under a running consumer: it could go on, but never be folded again.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_topic_whose_beginning_is_cut() {
-        let Some(Cluster { target, admin, trades }) = cluster("cut") else { return };
+        let Some(Cluster { target, admin, trades, .. }) = cluster("cut") else { return };
         let log = open(&target).await;
         let (mut consumer, partition) = read_two(&log).await;
         let mut below = TopicPartitionList::new();

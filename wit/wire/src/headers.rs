@@ -15,11 +15,21 @@ pub mod kind {
 }
 
 const TRACEPARENT: &str = "traceparent";
+const EVENT_ID: &str = "ce_id";
 
 /// The trace that headers name, as W3C spells it.
 pub fn traceparent(headers: &[(String, Vec<u8>)]) -> Option<&str> {
-    let (_, trace) = headers.iter().find(|(name, _)| name == TRACEPARENT)?;
-    std::str::from_utf8(trace).ok()
+    text_of(headers, TRACEPARENT)
+}
+
+/// The id of the event that headers name.
+pub fn event_id(headers: &[(String, Vec<u8>)]) -> Option<&str> {
+    text_of(headers, EVENT_ID)
+}
+
+fn text_of<'a>(headers: &'a [(String, Vec<u8>)], wanted: &str) -> Option<&'a str> {
+    let (_, value) = headers.iter().find(|(name, _)| name == wanted)?;
+    std::str::from_utf8(value).ok()
 }
 
 /// The headers of one event.
@@ -27,7 +37,7 @@ pub fn cloud_event(kind: &str, id: &str, source: &str, traceparent: Option<&str>
     let mut headers = vec![
         ("ce_specversion".to_owned(), b"1.0".to_vec()),
         ("ce_type".to_owned(), kind.as_bytes().to_vec()),
-        ("ce_id".to_owned(), id.as_bytes().to_vec()),
+        (EVENT_ID.to_owned(), id.as_bytes().to_vec()),
         ("ce_source".to_owned(), source.as_bytes().to_vec()),
         ("content-type".to_owned(), b"application/json".to_vec()),
     ];

@@ -65,6 +65,7 @@ async fn measure_on(url: &str) -> anyhow::Result<Figures> {
     let settings = api::Settings {
         addr: listener.local_addr()?,
         database: Secret::new(url),
+        database_read: None,
         rate: None,
         trusted_proxies: api::TrustedProxies::default(),
         keys: None,

@@ -38,6 +38,7 @@ async fn measure_here() -> anyhow::Result<Figures> {
     let settings = api::Settings {
         addr,
         database: Secret::new(format!("sqlite:{}", files.path().display())),
+        database_read: None,
         rate: None,
         trusted_proxies: api::TrustedProxies::default(),
         keys: None,

@@ -5,6 +5,7 @@ pub mod dense;
 pub mod ingest;
 pub mod progress;
 pub mod line;
+pub mod log_lines;
 pub mod swaps;
 pub mod anvil;
 pub mod figures;

@@ -6,9 +6,11 @@ use environment::Problems;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use system::anvil::{self, Anvil, Venues};
 use system::line::{Ground, Line, PROCESSES, ProcessAccess};
+use system::log_lines;
 use tape_log::Target;
 use tape_log::settings::KafkaSettings;
 use tokio::net::TcpStream;
@@ -83,9 +85,13 @@ impl Stream {
     }
 }
 
+/// Journeys run side by side in this process; each has a chain, and so event ids, of its own.
+static JOURNEYS: AtomicU32 = AtomicU32::new(0);
+
 fn chain_file(node: &Anvil, venues: &Venues) -> String {
+    let journey = JOURNEYS.fetch_add(1, Ordering::Relaxed);
     format!(
-        "id = \"anvil\"\nplugin = \"evm\"\nendpoints = [\"{}\"]\nstart = 0\npoll_ms = 25\n\
+        "id = \"anvil-{journey}\"\nplugin = \"evm\"\nendpoints = [\"{}\"]\nstart = 0\npoll_ms = 25\n\
          [settings.stables]\n\"{}\" = 18\n[display]\nname = \"Anvil\"\n",
         node.url, venues.dollar
     )
@@ -100,6 +106,7 @@ async fn journey(target: Target, database: String, logins: HashMap<&'static str,
         return;
     };
     environment::install_crypto();
+    log_lines::gather();
     let node = Anvil::start(&folder).await.unwrap();
     let venues = node.deploy_venues().await.unwrap();
     let accounts = node.accounts().await.unwrap();
@@ -149,6 +156,7 @@ async fn journey(target: Target, database: String, logins: HashMap<&'static str,
     node.swap_v2(&venues, &bob, [&venues.dollar, &venues.token], TEN).await.unwrap();
     let again = stream.next("apply").await;
     assert_eq!(again["data"]["trader"]["address"], bob.as_str(), "the line goes on after a reorg");
+    assert_lines(&[first, event]).await;
     line.stop().await.unwrap();
 }
 
@@ -161,6 +169,21 @@ fn assert_trade(trade: &Value, receipt: &Value, trader: &str, pool: &str) {
     assert_eq!(trade["legs"].as_array().unwrap().len(), 1);
     assert_eq!(trade["legs"][0]["pool"], pool.to_lowercase().as_str());
     assert_eq!(trade["status"], "observed");
+}
+
+/// Every log line names its service and its event, and each of these events is, or soon is, in the lines of all services.
+async fn assert_lines(events: &[Value]) {
+    for event in events {
+        let id = event["data"]["eventId"].as_str().unwrap();
+        let services = || log_lines::services_about(&log_lines::lines().unwrap(), id);
+        let in_all = async {
+            while !services().into_iter().eq(["api", "chain-ingestor", "metrics", "portfolio"]) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(STEP_TIMEOUT, in_all).await.is_ok();
+        assert!(in_time, "{id} is in the lines of {:?} alone", services());
+    }
 }
 
 async fn assert_metrics(client: &Client, user: &str, swaps: u64, positions: usize) {

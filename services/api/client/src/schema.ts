@@ -2105,6 +2105,8 @@ export interface operations {
             /** @description The rules */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2260,6 +2262,8 @@ export interface operations {
             /** @description One page */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2667,6 +2671,8 @@ export interface operations {
             /** @description One page */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2849,6 +2855,8 @@ export interface operations {
             /** @description One page; of a filter that few trades pass it may be short or empty, and go on at `next` */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3099,6 +3107,8 @@ export interface operations {
             /** @description One page */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3181,6 +3191,8 @@ export interface operations {
             /** @description One page */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3261,6 +3273,8 @@ export interface operations {
             /** @description The curve */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3341,6 +3355,8 @@ export interface operations {
             /** @description The user's metrics */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3505,6 +3521,8 @@ export interface operations {
             /** @description The wallets and one page of balances */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3587,6 +3605,8 @@ export interface operations {
             /** @description One page */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3671,6 +3691,8 @@ export interface operations {
             /** @description The position and one page of its trades; it may be short or empty, and go on at `next` */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3782,6 +3804,8 @@ export interface operations {
             /** @description One page; of a filter that few trades pass it may be short or empty, and go on at `next` */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {

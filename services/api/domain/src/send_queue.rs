@@ -88,17 +88,18 @@ impl<K: Eq + Hash + Clone, M> SendQueue<K, M> {
     }
 
     /// Adds a state. If one of the same key still waits, `conflate` makes one message of both, in the place of the
-    /// earlier.
-    pub fn push_state(&mut self, key: K, message: M, conflate: impl FnOnce(&M, &M) -> M) {
+    /// earlier; returns whether it did.
+    pub fn push_state(&mut self, key: K, message: M, conflate: impl FnOnce(&M, &M) -> M) -> bool {
         if let Some(number) = self.states.get(&key) {
             let index = usize::try_from(number - self.taken).unwrap_or(usize::MAX);
             if let Some(Waiting::State(_, earlier)) = self.waiting.get_mut(index) {
                 *earlier = conflate(earlier, &message);
-                return;
+                return true;
             }
         }
         self.states.insert(key.clone(), self.taken + self.waiting.len() as u64);
         self.waiting.push_back(Waiting::State(key, message));
+        false
     }
 
     /// Removes and returns the next message, if any.
@@ -157,7 +158,7 @@ mod tests {
         let mut queue = SendQueue::with_max_changes(1);
         queue.push_state("a", 1, |_, newer| *newer);
         queue.push_state("b", 2, |_, newer| *newer);
-        queue.push_state("a", 10, |older, newer| older + newer);
+        assert!(queue.push_state("a", 10, |older, newer| older + newer), "two became one");
         assert_eq!(queue.pop(), Some(Delivery::Message(11)));
         queue.push_state("b", 20, |older, newer| older + newer);
         queue.push_state("a", 3, |_, newer| *newer);

@@ -74,6 +74,24 @@ fn count(app: &App, address: Option<ClientId>, request: &mut Request) -> Result<
     key.map(|_| ()).map_err(Problem::refused_key)
 }
 
+/// The header that says how fresh an answer is: what was on the tape at this time, milliseconds since the Unix epoch, is in
+/// it; `unknown` where that cannot be said.
+pub(crate) const AS_OF: HeaderName = HeaderName::from_static("chaintape-as-of");
+
+/// Says how fresh an answer is that was read from the database.
+pub(super) async fn add_as_of(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_read = path.starts_with("/v1/") && !matches!(path, "/v1/chains" | "/v1/stream");
+    // Before the database is read: what it has then, it has later, too.
+    let as_of = app.freshness.as_of_ms().filter(|_| is_read);
+    let mut response = next.run(request).await;
+    if is_read && (response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED) {
+        let text = as_of.map_or_else(|| "unknown".to_owned(), |as_of| as_of.to_string());
+        set_header(response.headers_mut(), AS_OF, &text);
+    }
+    response
+}
+
 /// Adds an `ETag` to good responses; answers "not modified" to a client that has the content already.
 pub(super) async fn add_etag(request: Request, next: Next) -> Response {
     let known = request.headers().get(header::IF_NONE_MATCH).cloned();

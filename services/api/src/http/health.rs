@@ -1,6 +1,7 @@
 //! Health and readiness of this process.
 
 use crate::App;
+use crate::store::Store;
 use crate::views::{ChainCondition, ChainState, Liveness, LogView, Readiness, StoppedConsumer};
 use axum::Json;
 use axum::extract::State;
@@ -12,8 +13,6 @@ use std::time::Duration;
 
 /// How long the database may take to answer a readiness check.
 const DATABASE_CHECK_TIMEOUT: Duration = Duration::from_secs(3);
-/// The log counts as read to its end when nothing arrived for so long, or when the newest record was younger than this.
-const CAUGHT_UP_MS: u64 = 3_000;
 
 /// Says that this process is alive.
 #[utoipa::path(
@@ -33,8 +32,10 @@ pub(crate) async fn health() -> Response {
     )
 )]
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
-    let database =
-        matches!(tokio::time::timeout(DATABASE_CHECK_TIMEOUT, app.store.folded_positions()).await, Ok(Ok(_)));
+    let answers = async |store: &Store| {
+        matches!(tokio::time::timeout(DATABASE_CHECK_TIMEOUT, store.folded_positions()).await, Ok(Ok(_)))
+    };
+    let database = answers(&app.primary).await && answers(&app.store).await;
     let stopped: Vec<StoppedConsumer> = app
         .consumers
         .iter()
@@ -60,13 +61,11 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
 
 fn log_view(app: &App) -> LogView {
     let health = app.hub.health();
-    let silent = now_ms().saturating_sub(health.last_arrival_ms) > CAUGHT_UP_MS;
-    let age = health.last_arrival_ms.saturating_sub(health.last_record_ms);
-    let caught_up = health.started && (silent || age <= CAUGHT_UP_MS);
+    let caught_up = health.is_caught_up(now_ms());
     LogView {
         following: health.started,
         caught_up,
-        lag_ms: if caught_up { 0 } else { age },
+        lag_ms: if caught_up { 0 } else { health.record_age_ms() },
         unfolded: health.unfolded,
         poison: health.poison,
         readers: health.readers,

@@ -1,6 +1,6 @@
 //! The OpenAPI document: generated from the handlers and views, with the trade's schema taken from the wire.
 
-use super::{Problem, assets, boards, chains, explain, health, platforms, prometheus, trades, users};
+use super::{AS_OF, Problem, assets, boards, chains, explain, health, platforms, prometheus, trades, users};
 use crate::stream;
 use crate::views::TradeExecuted;
 use axum::http::header;
@@ -64,6 +64,9 @@ fn document_value() -> Value {
     }
     if let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) {
         paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut).for_each(document_long_uris);
+        let is_read = |path: &str| path.starts_with("/v1/") && !matches!(path, "/v1/chains" | "/v1/stream");
+        let reads = paths.iter_mut().filter(|(path, _)| is_read(path)).filter_map(|(_, path)| path.as_object_mut());
+        reads.flat_map(Map::values_mut).for_each(document_as_of);
     }
     add_api_keys(&mut document);
     document
@@ -84,6 +87,18 @@ fn document_long_uris(operation: &mut Value) {
     if let Some(mut refusal) = responses.get("400").cloned() {
         refusal["description"] = "The address is longer than 8192 bytes".into();
         responses.insert("414".to_owned(), refusal);
+    }
+}
+
+/// Adds the header that says how fresh an answer is.
+fn document_as_of(operation: &mut Value) {
+    if let Some(Value::Object(answer)) = operation.pointer_mut("/responses/200") {
+        let description = "What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; \
+                           `unknown` where that cannot be said";
+        answer.insert(
+            "headers".to_owned(),
+            json!({AS_OF.as_str(): {"description": description, "schema": {"type": "string"}}}),
+        );
     }
 }
 

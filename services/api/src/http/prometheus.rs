@@ -1,70 +1,57 @@
-//! Metrics for Prometheus: requests by status, how long they took, and the health of the stream.
+//! Measurements: requests by status, how long they took, how the streams are, and how the chains are.
 
 use super::params::Params;
 use super::problem::Problem;
 use crate::App;
+use crate::freshness::Freshness;
+use crate::live::{Hub, StreamHealth};
 use crate::views::{ChainState, ChainView, DroppedView, WatchView};
 use axum::extract::{Request, State};
-use axum::http::{Uri, header};
+use axum::http::Uri;
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use std::fmt::Write;
+use axum::response::Response;
+use environment::health::measurements_response;
+use environment::now_ms;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{AsyncInstrument, Counter, Histogram, Meter};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Upper bounds of the latency histogram: microseconds, and the seconds they are shown as.
-const LATENCY_BOUNDS: [(u64, &str); 9] = [
-    (1_000, "0.001"),
-    (2_500, "0.0025"),
-    (5_000, "0.005"),
-    (10_000, "0.01"),
-    (25_000, "0.025"),
-    (50_000, "0.05"),
-    (100_000, "0.1"),
-    (500_000, "0.5"),
-    (2_500_000, "2.5"),
-];
+/// Upper bounds of the buckets for times, seconds.
+const LATENCY_BOUNDARIES: [f64; 9] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
+/// Classes of status, by the first digit from 1 on.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-/// The requests counted since the start.
-#[derive(Debug, Default)]
-pub(crate) struct RequestCounters {
-    /// By the first digit of the status.
-    by_class: [AtomicU64; 6],
-    /// Requests by the smallest bound that they did not exceed; the last one counts those above all bounds.
-    by_latency: [AtomicU64; LATENCY_BOUNDS.len() + 1],
-    total_us: AtomicU64,
+/// What is measured of requests.
+#[derive(Debug)]
+pub(crate) struct RequestFigures {
+    requests: Counter<u64>,
+    times: Histogram<f64>,
 }
 
-impl RequestCounters {
-    fn count(&self, status: u16, us: u64) {
-        if let Some(class) = self.by_class.get(usize::from(status / 100)) {
-            class.fetch_add(1, Ordering::Relaxed);
+impl RequestFigures {
+    pub(crate) fn on(meter: &Meter) -> Self {
+        let requests = meter.u64_counter("chaintape.api.requests");
+        let times = meter.f64_histogram("chaintape.api.request").with_unit("s");
+        let figures = Self {
+            requests: requests.with_description("Requests answered, by class of status.").build(),
+            times: times
+                .with_description("How long answers took.")
+                .with_boundaries(LATENCY_BOUNDARIES.to_vec())
+                .build(),
+        };
+        // A class without requests counts 0, so that its first one is seen to rise.
+        for class in CLASSES {
+            figures.requests.add(0, &[KeyValue::new("status", class)]);
         }
-        let slot = LATENCY_BOUNDS.iter().position(|(bound, _)| us <= *bound).unwrap_or(LATENCY_BOUNDS.len());
-        self.by_latency[slot].fetch_add(1, Ordering::Relaxed);
-        self.total_us.fetch_add(us, Ordering::Relaxed);
+        figures
     }
 
-    fn write(&self, text: &mut String) {
-        text.push_str("# HELP chaintape_api_requests_total Requests answered, by class of status.\n");
-        text.push_str("# TYPE chaintape_api_requests_total counter\n");
-        for (class, count) in self.by_class.iter().enumerate().skip(1) {
-            let count = count.load(Ordering::Relaxed);
-            let _ = writeln!(text, "chaintape_api_requests_total{{status=\"{class}xx\"}} {count}");
+    fn count(&self, status: u16, took: Duration) {
+        if let Some(class) = usize::from(status / 100).checked_sub(1).and_then(|class| CLASSES.get(class)) {
+            self.requests.add(1, &[KeyValue::new("status", *class)]);
         }
-        text.push_str("# HELP chaintape_api_request_seconds How long answers took.\n");
-        text.push_str("# TYPE chaintape_api_request_seconds histogram\n");
-        let mut sum = 0;
-        for ((_, shown), count) in LATENCY_BOUNDS.iter().zip(&self.by_latency) {
-            sum += count.load(Ordering::Relaxed);
-            let _ = writeln!(text, "chaintape_api_request_seconds_bucket{{le=\"{shown}\"}} {sum}");
-        }
-        sum += self.by_latency[LATENCY_BOUNDS.len()].load(Ordering::Relaxed);
-        let us = self.total_us.load(Ordering::Relaxed);
-        let _ = writeln!(text, "chaintape_api_request_seconds_bucket{{le=\"+Inf\"}} {sum}");
-        let _ = writeln!(text, "chaintape_api_request_seconds_sum {}.{:06}", us / 1_000_000, us % 1_000_000);
-        let _ = writeln!(text, "chaintape_api_request_seconds_count {sum}");
+        self.times.record(took.as_secs_f64(), &[]);
     }
 }
 
@@ -72,8 +59,7 @@ impl RequestCounters {
 pub(super) async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let response = next.run(request).await;
-    let us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    app.request_counters.count(response.status().as_u16(), us);
+    app.request_figures.count(response.status().as_u16(), begun.elapsed());
     response
 }
 
@@ -88,65 +74,89 @@ pub(super) async fn count(State(app): State<Arc<App>>, request: Request, next: N
 )]
 pub(crate) async fn show(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Problem> {
     Params::read(&uri, &[])?;
-    let health = app.hub.health();
-    let mut text = String::new();
-    app.request_counters.write(&mut text);
-    let gauges = [
-        ("chaintape_api_stream_readers", "Open WebSocket connections.", health.readers as u64),
-        ("chaintape_api_log_following", "1 when the log is being followed.", u64::from(health.started)),
-        ("chaintape_api_log_unfolded", "Trades read here and not folded by metrics yet.", health.unfolded),
+    let of_consumers = app.consumers.iter().map(|consumer| &consumer.measurements);
+    Ok(measurements_response(app.measurements.text_with(of_consumers)))
+}
+
+/// Measures the streams and the chains whenever somebody asks.
+pub(crate) fn observe(meter: &Meter, hub: &Arc<Hub>, freshness: &Arc<Freshness>) {
+    let freshness = Arc::clone(freshness);
+    let age = meter.u64_observable_gauge("chaintape.api.reads.age").with_unit("s");
+    age.with_description("Age of what REST answers are read from: the lag of metrics, and of a replica.")
+        .with_callback(move |it| {
+            if let Some(as_of) = freshness.as_of_ms() {
+                it.observe(now_ms().saturating_sub(as_of) / 1_000, &[]);
+            }
+        })
+        .build();
+    let gauges: [(&str, &str, fn(&StreamHealth) -> u64); 3] = [
+        ("chaintape.api.stream.readers", "Open WebSocket connections.", |it| it.readers as u64),
+        ("chaintape.api.log.following", "1 when the log is being followed.", |it| it.started.into()),
+        ("chaintape.api.log.unfolded", "Trades read here and not folded by metrics yet.", |it| it.unfolded),
     ];
-    for (name, help, value) in gauges {
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+    for (name, what, value) in gauges {
+        let hub = Arc::clone(hub);
+        let observed = meter.u64_observable_gauge(name).with_description(what);
+        observed.with_callback(move |it| it.observe(value(&hub.health()), &[])).build();
     }
-    write_chains(&mut text, &app.hub.chains());
-    let counters = [
-        ("chaintape_api_poison_total", "Records that could not be read and were left out.", health.poison),
-        ("chaintape_api_deliveries_total", "Changes handed to readers.", health.delivered),
-        ("chaintape_api_missed_total", "Changes that slow readers missed.", health.missed),
+    let counters: [(&str, &str, fn(&StreamHealth) -> u64); 4] = [
+        ("chaintape.api.poison", "Records that could not be read and were left out.", |it| it.poison),
+        ("chaintape.api.deliveries", "Changes handed to readers.", |it| it.delivered),
+        ("chaintape.api.missed", "Changes that slow readers missed.", |it| it.missed),
+        ("chaintape.api.conflated", "States that waited for a slow reader and became one.", |it| it.conflated),
     ];
-    for (name, help, value) in counters {
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}");
+    for (name, what, value) in counters {
+        let hub = Arc::clone(hub);
+        let observed = meter.u64_observable_counter(name).with_description(what);
+        observed.with_callback(move |it| it.observe(value(&hub.health()), &[])).build();
     }
-    let headers =
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
-    Ok((headers, text).into_response())
+    observe_chains(meter, hub);
 }
 
 /// How each chain is doing: its state, how far behind it is, and what its plugin did not understand.
-fn write_chains(text: &mut String, chains: &[ChainView]) {
-    write_states(text, chains);
-    text.push_str("# HELP chaintape_chain_lag_blocks Heights between the newest block of the node and of the tape.\n");
-    text.push_str("# TYPE chaintape_chain_lag_blocks gauge\n");
-    for ChainView { chain, lag_blocks, .. } in chains {
-        let _ = writeln!(text, "chaintape_chain_lag_blocks{{chain=\"{chain}\"}} {lag_blocks}");
+fn observe_chains(meter: &Meter, hub: &Arc<Hub>) {
+    let gauges: [(&str, &str, fn(&dyn AsyncInstrument<u64>, &ChainView)); 3] = [
+        ("chaintape.chain.state", "1 for the state that the chain is in.", observe_state),
+        ("chaintape.chain.lag.blocks", "Heights between the newest block of the node and of the tape.", |it, view| {
+            it.observe(view.lag_blocks, &[chain_label(view)])
+        }),
+        ("chaintape.chain.watch", "Counts that must be zero.", observe_watch),
+    ];
+    for (name, what, observe) in gauges {
+        let hub = Arc::clone(hub);
+        let observed = meter.u64_observable_gauge(name).with_description(what);
+        observed.with_callback(move |it| hub.chains().iter().for_each(|view| observe(it, view))).build();
     }
-    text.push_str("# HELP chaintape_chain_watch Counts that must be zero.\n# TYPE chaintape_chain_watch gauge\n");
-    for ChainView { chain, watch, .. } in chains {
-        let WatchView { lost, doubled, gap, dead_lettered } = watch;
-        for (count, value) in [("lost", lost), ("doubled", doubled), ("gap", gap), ("dead-lettered", dead_lettered)] {
-            let _ = writeln!(text, "chaintape_chain_watch{{chain=\"{chain}\",count=\"{count}\"}} {value}");
-        }
-    }
-    text.push_str("# HELP chaintape_chain_dropped_total What looks like a trade and became none.\n");
-    text.push_str("# TYPE chaintape_chain_dropped_total counter\n");
-    for ChainView { chain, dropped, .. } in chains {
-        for DroppedView { reason, venue, count } in dropped {
-            let labels = format!("chain=\"{chain}\",reason=\"{reason}\",venue=\"{venue}\"");
-            let _ = writeln!(text, "chaintape_chain_dropped_total{{{labels}}} {count}");
-        }
-    }
+    let hub = Arc::clone(hub);
+    meter
+        .u64_observable_counter("chaintape.chain.dropped")
+        .with_description("What looks like a trade and became none.")
+        .with_callback(move |it| hub.chains().iter().for_each(|view| observe_dropped(it, view)))
+        .build();
+}
+
+fn chain_label(view: &ChainView) -> KeyValue {
+    KeyValue::new("chain", view.chain.clone())
 }
 
 /// One gauge per chain and state: 1 for the state that it is in.
-fn write_states(text: &mut String, chains: &[ChainView]) {
-    text.push_str("# HELP chaintape_chain_state 1 for the state that the chain is in.\n");
-    text.push_str("# TYPE chaintape_chain_state gauge\n");
-    for view in chains {
-        for state in ChainState::ALL {
-            let (chain, is_so) = (&view.chain, u8::from(view.state == state));
-            let _ = writeln!(text, "chaintape_chain_state{{chain=\"{chain}\",state=\"{}\"}} {is_so}", state.word());
-        }
+fn observe_state(it: &dyn AsyncInstrument<u64>, view: &ChainView) {
+    for state in ChainState::ALL {
+        it.observe((view.state == state).into(), &[chain_label(view), KeyValue::new("state", state.word())]);
+    }
+}
+
+fn observe_watch(it: &dyn AsyncInstrument<u64>, view: &ChainView) {
+    let WatchView { lost, doubled, gap, dead_lettered } = view.watch;
+    for (count, value) in [("lost", lost), ("doubled", doubled), ("gap", gap), ("dead-lettered", dead_lettered)] {
+        it.observe(value, &[chain_label(view), KeyValue::new("count", count)]);
+    }
+}
+
+fn observe_dropped(it: &dyn AsyncInstrument<u64>, view: &ChainView) {
+    for DroppedView { reason, venue, count } in &view.dropped {
+        let (reason, venue) = (KeyValue::new("reason", reason.clone()), KeyValue::new("venue", venue.clone()));
+        it.observe(*count, &[chain_label(view), reason, venue]);
     }
 }
 
@@ -156,19 +166,20 @@ mod tests {
 
     #[test]
     fn buckets_are_cumulative() {
-        let counters = RequestCounters::default();
+        let measurements = environment::Measurements::of("api");
+        let figures = RequestFigures::on(&measurements.meter());
         for (status, us) in [(200, 900), (200, 1_000), (404, 30_000), (503, 9_000_000)] {
-            counters.count(status, us);
+            figures.count(status, Duration::from_micros(us));
         }
-        let mut text = String::new();
-        counters.write(&mut text);
+        let text = measurements.text();
         for line in [
             "chaintape_api_requests_total{status=\"2xx\"} 2",
+            "chaintape_api_requests_total{status=\"3xx\"} 0",
             "chaintape_api_requests_total{status=\"5xx\"} 1",
             "chaintape_api_request_seconds_bucket{le=\"0.001\"} 2",
             "chaintape_api_request_seconds_bucket{le=\"0.05\"} 3",
             "chaintape_api_request_seconds_bucket{le=\"+Inf\"} 4",
-            "chaintape_api_request_seconds_sum 9.031900",
+            "chaintape_api_request_seconds_sum 9.0319",
         ] {
             assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
         }

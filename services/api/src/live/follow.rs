@@ -6,31 +6,29 @@ use super::rings::StartPositions;
 use super::update::Incoming;
 use crate::store::Store;
 use api_domain::FoldedPositions;
-use environment::telemetry::continued;
+use environment::telemetry::{continued, has_event_line};
 use environment::{Backoff, Shutdown, now_ms};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tape::{Partition, Start, Unavailable};
 use tape_log::{Arrival, Log, Reader, Stored, Topic, topics};
 use wire::{Invalid, v1};
 
+/// How long others may take to make tables and topics when all start together.
+const FIRST_START_TIME: Duration = Duration::from_secs(30);
 /// How often metrics' positions are read, to know which trades need not be kept.
 const FOLDED_POSITIONS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Follows the log until shutdown and retries whatever fails.
 pub(crate) async fn follow_log(hub: Arc<Hub>, store: Store, log: Log, lookback: Duration, shutdown: Shutdown) {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+    let begun = Instant::now();
     let following = async {
         loop {
             let Err(error) = read_log(&hub, &store, &log, lookback, &mut backoff).await;
             let wait = backoff.next();
-            tracing::warn!(
-                event = "api.log.waiting",
-                error = &error as &dyn std::error::Error,
-                again_ms = millis(wait),
-                "cannot follow the log; retrying in {wait:?}"
-            );
+            log_waiting(hub.started() || begun.elapsed() > FIRST_START_TIME, &error, wait);
             tokio::time::sleep(wait).await;
         }
     };
@@ -38,6 +36,16 @@ pub(crate) async fn follow_log(hub: Arc<Hub>, store: Store, log: Log, lookback: 
         () = following => {}
         () = watch_folded_positions(&hub, &store, lookback) => {}
         () = shutdown.wait() => {}
+    }
+}
+
+/// At a first start the tables and topics are still being made, which is nothing to warn about.
+fn log_waiting(is_odd: bool, error: &Unavailable, wait: Duration) {
+    let (again_ms, error) = (millis(wait), error as &(dyn std::error::Error + 'static));
+    if is_odd {
+        tracing::warn!(event = "api.log.waiting", error, again_ms, "cannot follow the log; retrying in {wait:?}");
+    } else {
+        tracing::info!(event = "api.log.waiting", error, again_ms, "cannot follow the log yet; retrying in {wait:?}");
     }
 }
 
@@ -119,6 +127,7 @@ fn deliver_records(hub: &Hub, partition: &Partition, records: Vec<Stored>, next:
     let Some(channel) = Channel::from_topic(&partition.topic) else { return };
     for record in records {
         let (position, at_ms) = (record.position, record.timestamp_ms);
+        log_delivery(channel, &record);
         let Some(value) = record.value else { continue };
         match decode(channel, position, value) {
             Ok(incoming) => hub.deliver(incoming, partition.index, position, at_ms),
@@ -135,6 +144,19 @@ fn deliver_records(hub: &Hub, partition: &Partition, records: Vec<Stored>, next:
                 );
             }
         }
+    }
+}
+
+/// A line about an event that readers of streams receive now, if they asked for it.
+fn log_delivery(channel: Channel, record: &Stored) {
+    let event = match channel {
+        Channel::Trades => "trade.delivered",
+        Channel::Metrics => "metrics.delivered",
+        Channel::Wallets => "portfolio.delivered",
+        Channel::Chains => return,
+    };
+    if let Some(event_id) = record.event_id().filter(|id| has_event_line(id)) {
+        tracing::info!(event, eventId = event_id, position = record.position, "handed to the streams");
     }
 }
 

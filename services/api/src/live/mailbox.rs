@@ -59,13 +59,17 @@ impl Mailbox {
         self.filled.notify_one();
     }
 
-    /// Adds an update: trades one by one, states conflated.
-    pub(crate) fn deliver(&self, update: Update, ids: SubscriptionIds) {
-        match update.state_key() {
+    /// Adds an update: trades one by one, states conflated. Returns whether it became one with a state that waited.
+    pub(crate) fn deliver(&self, update: Update, ids: SubscriptionIds) -> bool {
+        let conflated = match update.state_key() {
             Some(key) => self.lock().push_state(key, Outgoing::Update(update, ids), Outgoing::conflated_with),
-            None => self.lock().push_change(Outgoing::Update(update, ids)),
-        }
+            None => {
+                self.lock().push_change(Outgoing::Update(update, ids));
+                false
+            }
+        };
         self.filled.notify_one();
+        conflated
     }
 
     /// Takes at most `max_messages`; waits while there are none.

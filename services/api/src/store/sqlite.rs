@@ -5,6 +5,7 @@ use super::rows::TextRow;
 use super::sql::{Arg, Statement};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Row};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,24 +16,40 @@ const STEPS_BETWEEN_CHECKS: i32 = 10_000;
 
 /// Connections to one directory.
 #[derive(Clone)]
-pub(super) struct Sqlite(PerCost<SqlitePool>);
+pub(super) struct Sqlite {
+    pools: PerCost<SqlitePool>,
+    directory: PathBuf,
+}
 
 impl Sqlite {
     pub(super) fn connect_lazily(directory: &Path) -> Self {
         let options = SqliteConnectOptions::new().in_memory(true).busy_timeout(Duration::from_secs(5));
-        Self(PerCost::new(|cost| {
+        let pools = PerCost::new(|cost| {
             let directory = directory.to_owned();
             SqlitePoolOptions::new()
                 .max_connections(cost.connections())
                 .acquire_timeout(Duration::from_secs(5))
                 .after_connect(move |connection, _| Box::pin(attach(connection, directory.clone())))
                 .connect_lazy_with(options.clone())
-        }))
+        });
+        Self { pools, directory: directory.to_owned() }
     }
 
     pub(super) async fn close(&self) {
-        for pool in self.0.all() {
+        for pool in self.pools.all() {
             pool.close().await;
+        }
+    }
+
+    /// Before their owners have made them, no connection is tried: that would be reported as an error each time.
+    fn check_files(&self) -> Result<(), sqlx::Error> {
+        let files = ATTACHED_OWNERS.map(|owner| self.directory.join(format!("{owner}.db")));
+        match files.iter().find(|file| !file.exists()) {
+            None => Ok(()),
+            Some(file) => {
+                let missing = format!("{} is not there", file.display());
+                Err(io::Error::new(io::ErrorKind::NotFound, missing).into())
+            }
         }
     }
 
@@ -41,7 +58,8 @@ impl Sqlite {
         cost: Cost,
         statements: Vec<Statement>,
     ) -> Result<Vec<Vec<TextRow>>, sqlx::Error> {
-        let mut transaction = self.0.of_cost(cost).begin().await?;
+        self.check_files()?;
+        let mut transaction = self.pools.of_cost(cost).begin().await?;
         let mut answers = Vec::with_capacity(statements.len());
         for statement in statements {
             interrupt_after(&mut transaction, cost.statement_timeout()).await?;

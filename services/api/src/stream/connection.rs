@@ -67,7 +67,7 @@ async fn receive(
             Err(_) => return "silent",
             Ok(None | Some(Ok(Message::Close(_)))) => return "closed",
             Ok(Some(Err(error))) => {
-                tracing::debug!(error = &error as &dyn Error, "a stream is broken");
+                tracing::debug!(event = "api.stream.broken", error = &error as &dyn Error, "a stream is broken");
                 return "broken";
             }
             Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,

@@ -113,7 +113,7 @@ async fn read_trades(app: &App, filter: &TradeFilter, limit: usize) -> Result<Sn
         limit: u32::try_from(limit).unwrap_or(u32::MAX),
         ..TradeQuery::default()
     };
-    let (folded, rows) = app.store.trades_and_positions(&query).await?;
+    let (folded, rows) = app.primary.trades_and_positions(&query).await?;
     Ok(Snapshot::Trades { filter: filter.clone(), limit, folded, rows })
 }
 
@@ -128,7 +128,7 @@ struct MetricsData<'a> {
 
 async fn read_metrics(app: &App, user: &UserQuery) -> Result<Snapshot, SubscribeError> {
     let next = app.hub.next_positions(Channel::Metrics)?;
-    let UserState { folded, totals, positions } = app.store.user_state(user, MAX_SNAPSHOT_ROWS).await?;
+    let UserState { folded, totals, positions } = app.primary.user_state(user, MAX_SNAPSHOT_ROWS).await?;
     let total = totals.iter().fold(Totals::default(), |sum, row| sum.plus(&row.totals));
     let data = json(&MetricsData {
         address: &user.address,
@@ -151,7 +151,7 @@ struct WalletData<'a> {
 async fn read_wallets(app: &App, user: &UserQuery) -> Result<Snapshot, SubscribeError> {
     let next = app.hub.next_positions(Channel::Wallets)?;
     let page = AssetPage { after: None, limit: MAX_SNAPSHOT_ROWS };
-    let WalletState { wallets, balances } = app.store.wallet_state(user, &page).await?;
+    let WalletState { wallets, balances } = app.primary.wallet_state(user, &page).await?;
     let taken_at = wallets.iter().filter_map(|wallet| Some((wallet.chain.clone(), wallet.taken_at?))).collect();
     let data = json(&WalletData {
         address: &user.address,

@@ -44,6 +44,7 @@ impl Serving {
         let mut settings = Settings {
             addr,
             database: Secret::new(url),
+            database_read: None,
             rate: None,
             trusted_proxies: TrustedProxies::default(),
             keys: None,

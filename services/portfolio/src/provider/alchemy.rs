@@ -61,7 +61,12 @@ impl Alchemy {
             Ok(body) => Ok(response::parse_head(&body)),
             Err(limited @ ProviderError::Limited { .. }) => Err(limited),
             Err(error) => {
-                tracing::debug!(network, error = &error as &(dyn Error + 'static), "balances of an unknown height");
+                tracing::debug!(
+                    event = "balances.without-height",
+                    network,
+                    error = &error as &(dyn Error + 'static),
+                    "balances of an unknown height"
+                );
                 Ok(None)
             }
         }

@@ -1,6 +1,6 @@
 //! The store in memory: the simplest implementation of the ports, held to the same tests as the databases.
 
-use super::{Outgoing, UpdateMessage};
+use super::{Outgoing, TableCounts, UpdateMessage};
 use num_bigint::BigInt;
 use portfolio_domain::{
     AssetNet, Balance, Cents, Committed, Drift, Failure, Holdings, Job, KnownBefore, KnownDecoration, Ledger, LeftOut,
@@ -95,6 +95,13 @@ impl MemoryStore {
         let state = self.state();
         let oldest = state.outbox.iter().take(limit as usize);
         Ok(oldest.map(|(&id, message)| Outgoing { id, message: message.clone() }).collect())
+    }
+
+    #[expect(clippy::unused_async, reason = "the signature of the other stores")]
+    pub(super) async fn count_tables(&self) -> Result<TableCounts, Unavailable> {
+        let state = self.state();
+        let drifting = state.drift.values().flatten().filter(|drift| drift.amount() != BigInt::ZERO).count();
+        Ok(TableCounts { queued: state.queue.len() as u64, drifting: drifting as u64 })
     }
 
     #[expect(clippy::unused_async, reason = "the signature of the other stores")]

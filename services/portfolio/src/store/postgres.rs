@@ -8,7 +8,7 @@ mod queue;
 mod holdings;
 mod known_tape;
 
-use super::{Outgoing, UpdateMessage, failed};
+use super::{Outgoing, TableCounts, UpdateMessage, counts_from_row, failed};
 use migrations::{SchemaError, Sessions};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use std::str::FromStr;
@@ -52,6 +52,12 @@ impl PostgresStore {
         let outgoing =
             |(id, key, event_id, payload)| Outgoing { id, message: UpdateMessage { key, event_id, payload } };
         Ok(rows.into_iter().map(outgoing).collect())
+    }
+
+    pub(super) async fn count_tables(&self) -> Result<TableCounts, Unavailable> {
+        let counts = "SELECT (SELECT count(*) FROM queue), (SELECT count(*) FROM drift WHERE drift <> 0)";
+        let counted = sqlx::query_as(counts).fetch_one(&self.0).await.map_err(failed("count the tables"))?;
+        Ok(counts_from_row(counted))
     }
 
     pub(super) async fn sent(&self, ids: &[i64]) -> Result<(), Unavailable> {

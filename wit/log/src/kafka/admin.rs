@@ -72,6 +72,7 @@ fn is_left(is_omitted: bool, setting: &Setting, name: &str, found: &str) -> bool
     if is_left {
         let wanted = &setting.value;
         tracing::info!(
+            event = "topic.costly",
             topic = name,
             setting = setting.key,
             found,

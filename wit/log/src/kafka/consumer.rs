@@ -7,7 +7,7 @@
 use super::{BROKER_TIMEOUT, Kafka};
 use crate::{Arrival, Stored, Topic};
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
@@ -31,6 +31,8 @@ const POLL_TIMEOUT: Duration = Duration::from_millis(50);
 pub(super) enum Command {
     Seek(Seek),
     LetGo(Partition),
+    /// Commit these positions to the group; nothing rests on it.
+    PublishPositions(Vec<(Partition, u64)>),
 }
 
 /// Read a partition from here; records delivered for it carry the generation.
@@ -131,7 +133,7 @@ impl ConsumerThread {
                     count += 1;
                 }
                 Some(Err(e)) if is_passing(&e) => {
-                    tracing::warn!(error = %e, "the log reader waits for the brokers");
+                    tracing::warn!(event = "kafka.waiting", error = %e, "the log reader waits for the brokers");
                 }
                 Some(Err(e)) => {
                     let _ = context.arrivals.blocking_send(Err(e));
@@ -186,6 +188,7 @@ impl GroupContext {
                     let name = self.log.name(&seek.partition.topic);
                     consumer.seek(&name, seek.partition.index.cast_signed(), offset(seek.start), BROKER_TIMEOUT)?;
                 }
+                Command::PublishPositions(positions) => self.commit(consumer, &positions),
                 Command::LetGo(partition) => {
                     begun.remove(&partition);
                     ended.push(partition);
@@ -193,6 +196,16 @@ impl GroupContext {
             }
         }
         self.reassign(consumer, assigned, begun, ended)
+    }
+
+    /// Commits without waiting. A partition that was lost meanwhile is refused, and its new reader commits it.
+    fn commit(&self, consumer: &BaseConsumer<Self>, positions: &[(Partition, u64)]) {
+        let mut list = TopicPartitionList::new();
+        let mut added = positions.iter().map(|(it, next)| self.add_partition(&mut list, it, Start::At(*next)));
+        let committed = added.try_for_each(|added| added).and_then(|()| consumer.commit(&list, CommitMode::Async));
+        if let Err(error) = committed {
+            tracing::debug!(event = "kafka.positions.uncommitted", %error, "positions are not committed to the group");
+        }
     }
 
     /// Ends the reading of some partitions, then begins that of others.

@@ -102,7 +102,7 @@ impl ClientContext for BrokerContext {
     fn error(&self, error: KafkaError, reason: &str) {
         self.link.note_reason(reason);
         if self.logs_errors {
-            tracing::warn!(%error, reason, "the connection to Kafka has a problem");
+            tracing::warn!(event = "kafka.problem", %error, reason, "the connection to Kafka has a problem");
         }
     }
 

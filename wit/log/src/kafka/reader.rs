@@ -92,6 +92,11 @@ impl Reader {
         let _ = self.commands.send(Command::LetGo(partition.clone()));
     }
 
+    pub(crate) fn publish_positions(&mut self, positions: Vec<(Partition, u64)>) {
+        // A thread that has ended is no member any more.
+        let _ = self.commands.send(Command::PublishPositions(positions));
+    }
+
     pub(crate) async fn next(&mut self) -> Result<Arrival, Unavailable> {
         loop {
             match self.arrivals.recv().await {

@@ -88,7 +88,7 @@ impl GroupContext {
         while !partitions.iter().all(|partition| starts.contains_key(partition)) {
             match commands.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Command::Seek(seek)) => drop(starts.insert(seek.partition.clone(), seek)),
-                Ok(Command::LetGo(_)) => {}
+                Ok(Command::LetGo(_) | Command::PublishPositions(_)) => {}
                 Err(_) => break,
             }
         }
@@ -109,7 +109,7 @@ impl GroupContext {
                 match commands.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                     Ok(Command::LetGo(partition)) => held.retain(|one| *one != partition),
                     // A partition that is being taken away need not be sought any more, and none is gained meanwhile.
-                    Ok(Command::Seek(_)) => {}
+                    Ok(Command::Seek(_) | Command::PublishPositions(_)) => {}
                     Err(_) => break,
                 }
             }

@@ -94,7 +94,10 @@ impl Writer {
         let producer = self.producer.clone();
         let aborted = tokio::task::spawn_blocking(move || producer.abort_transaction(BROKER_TIMEOUT)).await;
         if !matches!(aborted, Ok(Ok(()))) {
-            tracing::warn!("a refused transaction could not be aborted; the next claim of its writer does so");
+            tracing::warn!(
+                event = "kafka.abort.failed",
+                "a refused transaction could not be aborted; the next claim of its writer does so"
+            );
         }
     }
 }

@@ -36,7 +36,11 @@ impl Partitions {
         for number in self.missing(trade_rows, now_ms) {
             match create_partition(pool, number).await {
                 Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(CHECK_VIOLATION) => {
-                    tracing::warn!(partition = number, "rows of this period stay in trades_other");
+                    tracing::warn!(
+                        event = "trades.unpartitioned",
+                        partition = number,
+                        "rows of this period stay in trades_other"
+                    );
                 }
                 done => done?,
             }
