@@ -32,9 +32,12 @@ pub(crate) struct ServiceHealth {
     pub(crate) guard: Arc<TapeGuard>,
 }
 
+/// The name of a measurement, what it is, and where it is counted.
+type ObservedCounter = (&'static str, &'static str, fn(&ServiceHealth) -> &AtomicU64);
+
 /// Measures what the service counts of itself.
 pub(crate) fn observe(service: &Arc<ServiceHealth>, meter: &Meter) {
-    let counters: [(&str, &str, fn(&ServiceHealth) -> &AtomicU64); 2] = [
+    let counters: [ObservedCounter; 2] = [
         ("chaintape.metrics.late", "Events about trades at or below a dropped height.", |it| &it.late),
         ("chaintape.metrics.moved", "Commits refused because a read position had moved.", |it| &it.moved),
     ];

@@ -74,7 +74,7 @@ async fn one_trace_runs_from_the_ingestor_to_the_stream() {
     // Lines of all services name the trace.
     let writers = ["api", "chain-ingestor", "metrics", "portfolio"];
     let is_complete = |(id, spans): (&Vec<u8>, &BTreeSet<String>)| {
-        let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = format!("{:032x}", u128::from_be_bytes(id.as_slice().try_into().unwrap()));
         let lines = lines.lock().unwrap();
         let in_trace = lines.iter().filter(|line| line["traceId"] == *id && line["spanId"].is_string());
         let services: BTreeSet<&str> = in_trace.filter_map(|line| line["service"].as_str()).collect();

@@ -12,6 +12,9 @@ use std::time::Instant;
 /// Upper bounds of the buckets for events in one commit.
 const BATCH_BOUNDARIES: [f64; 9] = [1.0, 5.0, 25.0, 100.0, 250.0, 500.0, 1_000.0, 5_000.0, 10_000.0];
 
+/// The name of a measurement, what it is, and where it is counted.
+type Observed<T> = (&'static str, &'static str, fn(&ConsumerFigures) -> &T);
+
 /// Counted by the parts of a service; [`observe`](Self::observe) makes measurements of it.
 #[derive(Debug, Default)]
 pub struct ConsumerFigures {
@@ -61,7 +64,7 @@ impl ConsumerFigures {
     }
 
     fn observe_commits(self: &Arc<Self>, meter: &Meter, service: &KeyValue) {
-        let counters: [(&str, &str, fn(&Self) -> &AtomicU64); 3] = [
+        let counters: [Observed<AtomicU64>; 3] = [
             ("chaintape.consumer.commits", "Batches committed.", |figures| &figures.commits),
             ("chaintape.consumer.events", "Events committed.", |figures| &figures.events),
             ("chaintape.outbox.published", "Messages of the outbox published.", |figures| &figures.published),
@@ -71,7 +74,7 @@ impl ConsumerFigures {
             let observed = meter.u64_observable_counter(name).with_description(what);
             observed.with_callback(move |it| it.observe(counter(&figures).load(Ordering::Relaxed), &labels)).build();
         }
-        let ages: [(&str, &str, fn(&Self) -> &Mutex<Option<Instant>>); 2] = [
+        let ages: [Observed<Mutex<Option<Instant>>>; 2] = [
             ("chaintape.consumer.commit.age", "Time since the newest commit.", |figures| &figures.newest_commit),
             ("chaintape.outbox.age", "Time since the outbox was last empty.", |figures| &figures.outbox_empty),
         ];

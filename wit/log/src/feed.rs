@@ -315,7 +315,7 @@ async fn changed(committed: &mut Option<watch::Receiver<ReadProgress>>) {
         None => false,
     };
     if !compared {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

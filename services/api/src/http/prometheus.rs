@@ -78,6 +78,11 @@ pub(crate) async fn show(State(app): State<Arc<App>>, uri: Uri) -> Result<Respon
     Ok(measurements_response(app.measurements.text_with(of_consumers)))
 }
 
+/// The name of a measurement of the streams, what it is, and its value.
+type OfStreams = (&'static str, &'static str, fn(&StreamHealth) -> u64);
+/// The name of a measurement of a chain, what it is, and what observes it.
+type OfChain = (&'static str, &'static str, fn(&dyn AsyncInstrument<u64>, &ChainView));
+
 /// Measures the streams and the chains whenever somebody asks.
 pub(crate) fn observe(meter: &Meter, hub: &Arc<Hub>, freshness: &Arc<Freshness>) {
     let freshness = Arc::clone(freshness);
@@ -89,7 +94,7 @@ pub(crate) fn observe(meter: &Meter, hub: &Arc<Hub>, freshness: &Arc<Freshness>)
             }
         })
         .build();
-    let gauges: [(&str, &str, fn(&StreamHealth) -> u64); 3] = [
+    let gauges: [OfStreams; 3] = [
         ("chaintape.api.stream.readers", "Open WebSocket connections.", |it| it.readers as u64),
         ("chaintape.api.log.following", "1 when the log is being followed.", |it| it.started.into()),
         ("chaintape.api.log.unfolded", "Trades read here and not folded by metrics yet.", |it| it.unfolded),
@@ -99,7 +104,7 @@ pub(crate) fn observe(meter: &Meter, hub: &Arc<Hub>, freshness: &Arc<Freshness>)
         let observed = meter.u64_observable_gauge(name).with_description(what);
         observed.with_callback(move |it| it.observe(value(&hub.health()), &[])).build();
     }
-    let counters: [(&str, &str, fn(&StreamHealth) -> u64); 4] = [
+    let counters: [OfStreams; 4] = [
         ("chaintape.api.poison", "Records that could not be read and were left out.", |it| it.poison),
         ("chaintape.api.deliveries", "Changes handed to readers.", |it| it.delivered),
         ("chaintape.api.missed", "Changes that slow readers missed.", |it| it.missed),
@@ -115,11 +120,9 @@ pub(crate) fn observe(meter: &Meter, hub: &Arc<Hub>, freshness: &Arc<Freshness>)
 
 /// How each chain is doing: its state, how far behind it is, and what its plugin did not understand.
 fn observe_chains(meter: &Meter, hub: &Arc<Hub>) {
-    let gauges: [(&str, &str, fn(&dyn AsyncInstrument<u64>, &ChainView)); 3] = [
+    let gauges: [OfChain; 3] = [
         ("chaintape.chain.state", "1 for the state that the chain is in.", observe_state),
-        ("chaintape.chain.lag.blocks", "Heights between the newest block of the node and of the tape.", |it, view| {
-            it.observe(view.lag_blocks, &[chain_label(view)])
-        }),
+        ("chaintape.chain.lag.blocks", "Heights between the newest block of the node and of the tape.", observe_lag),
         ("chaintape.chain.watch", "Counts that must be zero.", observe_watch),
     ];
     for (name, what, observe) in gauges {
@@ -144,6 +147,10 @@ fn observe_state(it: &dyn AsyncInstrument<u64>, view: &ChainView) {
     for state in ChainState::ALL {
         it.observe((view.state == state).into(), &[chain_label(view), KeyValue::new("state", state.word())]);
     }
+}
+
+fn observe_lag(it: &dyn AsyncInstrument<u64>, view: &ChainView) {
+    it.observe(view.lag_blocks, &[chain_label(view)]);
 }
 
 fn observe_watch(it: &dyn AsyncInstrument<u64>, view: &ChainView) {

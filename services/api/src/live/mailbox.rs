@@ -61,12 +61,11 @@ impl Mailbox {
 
     /// Adds an update: trades one by one, states conflated. Returns whether it became one with a state that waited.
     pub(crate) fn deliver(&self, update: Update, ids: SubscriptionIds) -> bool {
-        let conflated = match update.state_key() {
-            Some(key) => self.lock().push_state(key, Outgoing::Update(update, ids), Outgoing::conflated_with),
-            None => {
-                self.lock().push_change(Outgoing::Update(update, ids));
-                false
-            }
+        let conflated = if let Some(key) = update.state_key() {
+            self.lock().push_state(key, Outgoing::Update(update, ids), Outgoing::conflated_with)
+        } else {
+            self.lock().push_change(Outgoing::Update(update, ids));
+            false
         };
         self.filled.notify_one();
         conflated
