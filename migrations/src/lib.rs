@@ -3,10 +3,11 @@
 //! sqlx has a macro for this, but it builds a second SQLite and PostgreSQL client for the compiler alone, a minute of every
 //! first build. A test compares the lists below with the folders.
 
+mod applied;
 pub mod schema;
 pub mod sessions;
 
-pub use schema::{MigrateCommand, SchemaError, bring_up_to_date};
+pub use schema::{MigrateCommand, SchemaError, bring_file_up_to_date, bring_up_to_date};
 pub use sessions::{Session, Sessions, SettledTransaction};
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};

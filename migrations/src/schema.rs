@@ -1,10 +1,11 @@
 //! Brings a schema up to date, or says who must: a service that may only read and write its tables runs on a schema that
-//! somebody else has migrated.
+//! somebody else has migrated, also on one that a newer version has.
 
+use crate::applied::{AppliedMigration, AppliedRow, Standing, compare};
 use crate::sessions::Sessions;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqlitePool};
 use std::str::FromStr;
 
 /// PostgreSQL's error codes for a table that is not there, and for a right that is missing.
@@ -29,6 +30,21 @@ pub enum SchemaError {
         schema: String,
         /// Why.
         source: MigrateError,
+    },
+    /// A newer version has taken away what this one needs.
+    #[error(
+        "use schema {schema}: its migration {migration} needs a service that knows migration {needed}, and this one knows \
+         {newest}; run a newer version, or restore a backup from before"
+    )]
+    TooNew {
+        /// Which schema.
+        schema: String,
+        /// The number of the migration that took it away.
+        migration: i64,
+        /// The migration that a service must know to work on it.
+        needed: i64,
+        /// The newest migration that this version knows.
+        newest: i64,
     },
     /// It must be migrated, which cannot be done from here.
     #[error(
@@ -80,7 +96,8 @@ impl MigrateCommand {
 /// Migrates a schema unless it is up to date; creates it if it is missing.
 pub async fn bring_up_to_date(sessions: &Sessions, schema: &str, migrator: &Migrator) -> Result<(), SchemaError> {
     let unavailable = |source| SchemaError::Unavailable { schema: schema.to_owned(), source };
-    if is_up_to_date(sessions, migrator).await.map_err(unavailable)? {
+    let applied = applied_on_postgres(sessions).await.map_err(unavailable)?;
+    if usable(schema, migrator, &applied)? {
         return Ok(());
     }
     let pending = |why: String| SchemaError::Pending { schema: schema.to_owned(), why };
@@ -103,17 +120,64 @@ pub async fn bring_up_to_date(sessions: &Sessions, schema: &str, migrator: &Migr
     }
 }
 
-/// Whether exactly the migrations of this version were applied.
-async fn is_up_to_date(sessions: &Sessions, migrator: &Migrator) -> Result<bool, sqlx::Error> {
-    let query = "SELECT version, checksum, success FROM _sqlx_migrations ORDER BY version";
-    let applied: Vec<(i64, Vec<u8>, bool)> = match sqlx::query_as(query).fetch_all(sessions).await {
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => return Ok(false),
+/// Migrates a file's tables unless they are up to date; `schema` says whose they are.
+pub async fn bring_file_up_to_date(pool: &SqlitePool, schema: &str, migrator: &Migrator) -> Result<(), SchemaError> {
+    let unavailable = |source| SchemaError::Unavailable { schema: schema.to_owned(), source };
+    let applied = applied_on_sqlite(pool).await.map_err(unavailable)?;
+    if usable(schema, migrator, &applied)? {
+        return Ok(());
+    }
+    match migrator.run(pool).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::Execute(source)) => Err(unavailable(source)),
+        Err(source) => Err(SchemaError::Refused { schema: schema.to_owned(), source }),
+    }
+}
+
+/// Whether a service works on a schema as it is; an error where it never will.
+fn usable(schema: &str, migrator: &Migrator, applied: &[AppliedMigration]) -> Result<bool, SchemaError> {
+    match compare(applied, migrator) {
+        Standing::Current => Ok(true),
+        Standing::Newer { newest } => {
+            let known = newest_known(migrator);
+            tracing::warn!(
+                event = "schema.newer",
+                schema,
+                newest,
+                known,
+                "the schema is of a newer version, which this one works on"
+            );
+            Ok(true)
+        }
+        Standing::TooNew { migration, needed } => {
+            Err(SchemaError::TooNew { schema: schema.to_owned(), migration, needed, newest: newest_known(migrator) })
+        }
+        Standing::Other => Ok(false),
+    }
+}
+
+fn newest_known(migrator: &Migrator) -> i64 {
+    migrator.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
+/// What sqlx noted of the migrations that were applied.
+const READ_APPLIED: &str = "SELECT version, description, checksum, success FROM _sqlx_migrations ORDER BY version";
+
+async fn applied_on_postgres(sessions: &Sessions) -> Result<Vec<AppliedMigration>, sqlx::Error> {
+    let rows: Vec<AppliedRow> = match sqlx::query_as(READ_APPLIED).fetch_all(sessions).await {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNDEFINED_TABLE) => vec![],
         read => read?,
     };
-    let is_same = |((version, checksum, success), migration): (&(i64, Vec<u8>, bool), &sqlx::migrate::Migration)| {
-        *success && *version == migration.version && **checksum == *migration.checksum
+    Ok(rows.into_iter().map(AppliedMigration::from).collect())
+}
+
+async fn applied_on_sqlite(pool: &SqlitePool) -> Result<Vec<AppliedMigration>, sqlx::Error> {
+    let find = sqlx::query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '_sqlx_migrations'");
+    let rows: Vec<AppliedRow> = match find.fetch_optional(pool).await? {
+        None => vec![],
+        Some(_) => sqlx::query_as(READ_APPLIED).fetch_all(pool).await?,
     };
-    Ok(applied.len() == migrator.iter().count() && applied.iter().zip(migrator.iter()).all(is_same))
+    Ok(rows.into_iter().map(AppliedMigration::from).collect())
 }
 
 /// Creates the schema unless it exists, and works in it. `CREATE SCHEMA IF NOT EXISTS` alone needs a right that the

@@ -19,9 +19,6 @@ pub enum OpenError {
     /// The database does not answer now.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
-    /// Its tables do not belong to this version.
-    #[error("migrate the database")]
-    Refused(#[source] sqlx::migrate::MigrateError),
     /// Its schema does not belong to this version, or must be migrated by somebody else.
     #[error(transparent)]
     Schema(SchemaError),
@@ -55,14 +52,5 @@ impl From<SchemaError> for OpenError {
             SchemaError::Unavailable { source, .. } => Unavailable::new("migrate the database", source).into(),
             refused => Self::Schema(refused),
         }
-    }
-}
-
-/// A migration that failed because the server did not answer may be tried again; any other failure is final.
-fn migration_error(error: sqlx::migrate::MigrateError) -> OpenError {
-    use sqlx::migrate::MigrateError;
-    match error {
-        MigrateError::Execute(source) => Unavailable::new("migrate the database", source).into(),
-        other => OpenError::Refused(other),
     }
 }

@@ -22,7 +22,7 @@ use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Mutex;
-use stores::{assert_same, assert_same_rows, empty_facts, postgres_server, run_sql};
+use stores::{NEXT_VERSION, assert_same, assert_same_rows, empty_facts, postgres_server, run_sql};
 use tape::{Delivery, Event, Partition, Unavailable};
 use tape_log::guard::{KnownPartition, NotedPartition, TapeMemory};
 use trades::{Dice, absent, batches, history, partition, play, present, swap, worth};
@@ -372,8 +372,10 @@ async fn memory_and_postgres_agree() {
 }
 
 #[tokio::test]
-async fn memory_and_postgres_agree_first_in_first_out() {
+async fn memory_and_postgres_of_a_next_version_agree_first_in_first_out() {
     let Some((url, schema, mut connection)) = postgres_server("fifo").await else { return };
+    drop(Postgres::open(&url, &schema, strict_rules()).await.unwrap());
+    run_sql(&mut connection, format!("SET search_path = {schema}; {NEXT_VERSION}")).await.unwrap();
     suite(&Postgres::open(&url, &schema, strict_rules()).await.unwrap()).await;
     let refused = Postgres::open(&url, &schema, Method::Average).await.unwrap_err();
     assert!(refused.to_string().contains("it was built with `fifo`"), "{refused}");

@@ -9,6 +9,7 @@ pub use message::UpdateMessage;
 
 use crate::settings::Database;
 use memory::MemoryStore;
+use migrations::SchemaError;
 use portfolio_domain::{
     AssetNet, Balance, Committed, Decoration, Drift, Failure, Holdings, Job, KnownBefore, KnownDecoration, Ledger,
     LeftOut, Postponement, Queue, Refresh, Replaced, ShownSnapshot, Step, Taken, VolumeRanking, Wallet,
@@ -175,6 +176,14 @@ const MAX_TURNS_TRIED: usize = 4;
 /// Turns an error of the database into the failure to do something.
 fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> Unavailable {
     move |error| Unavailable::new(doing, DatabaseError(error))
+}
+
+/// Why tables could not be brought up to date, as an error of the database.
+fn sqlx_error(error: SchemaError) -> sqlx::Error {
+    match error {
+        SchemaError::Unavailable { source, .. } => source,
+        refused => sqlx::Error::Configuration(refused.into()),
+    }
 }
 
 /// Wallets in the queue, and drifting assets, as a database counts them.

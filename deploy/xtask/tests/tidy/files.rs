@@ -69,6 +69,7 @@ fn migrations_are_numbered_without_gaps() {
                 };
                 let words: Vec<&str> = stem.split('_').collect();
                 let plain = |word: &&str| !word.is_empty() && word.bytes().all(|it| it.is_ascii_lowercase());
+                let words = without_contraction(&words);
                 if words[0] != format!("{:04}", index + 1) {
                     violations.push(format!("{}/{name} should have the number {:04}", shown(&dir), index + 1));
                 }
@@ -79,6 +80,73 @@ fn migrations_are_numbered_without_gaps() {
         }
     }
     none(&violations);
+}
+
+/// The words of a migration's name without `contract_to_NNNN`, which names the oldest service that works afterwards.
+fn without_contraction<'a>(words: &[&'a str]) -> Vec<&'a str> {
+    match words {
+        [number, "contract", "to", needed, rest @ ..] if needed.len() == 4 && needed.parse::<u32>().is_ok() => {
+            [&[*number], rest].concat()
+        }
+        _ => words.to_vec(),
+    }
+}
+
+/// The last migrations from before services worked on the schema of the next version.
+const LAST_UNCHECKED: [(&str, u32); 2] = [("metrics", 17), ("portfolio", 9)];
+
+/// How a statement begins that takes something away from the version before, or asks something new of it.
+const TAKES_AWAY: [&str; 6] =
+    ["drop table", "drop column", "rename to", "rename column", "set not null", "drop function"];
+
+#[test]
+fn a_migration_that_takes_something_away_says_so_in_its_name() {
+    let mut violations = Vec::new();
+    for (service, last) in LAST_UNCHECKED {
+        let dir = root().join("migrations").join(service).join("postgres");
+        for entry in fs::read_dir(&dir).unwrap() {
+            let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+            let number: u32 = name.split('_').next().and_then(|number| number.parse().ok()).unwrap_or(0);
+            if number > last && !name.contains("_contract_to_") {
+                let found = taken_away(&fs::read_to_string(dir.join(&name)).unwrap());
+                violations.extend(found.iter().map(|what| format!("{}/{name} has `{what}`", shown(&dir))));
+            }
+        }
+    }
+    none(&violations);
+}
+
+/// What a migration takes away: statements of the list, columns that old services leave empty, views that do not come back.
+fn taken_away(sql: &str) -> Vec<String> {
+    let code: Vec<&str> = sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+    let code = code.join(" ").to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    let listed = TAKES_AWAY.iter().filter(|what| code.contains(**what)).map(|what| (*what).to_owned());
+    let demanded = code
+        .split([';', ','])
+        .filter(|part| part.contains("add column") && part.contains("not null") && !part.contains("default"));
+    let views = code.split("drop view ").skip(1).filter_map(|rest| rest.split([' ', ';', ',']).next());
+    let gone = views.filter(|view| !code.contains(&format!("create view {view} ")));
+    listed
+        .chain(demanded.map(|part| part.trim().to_owned()))
+        .chain(gone.map(|view| format!("drop view {view}")))
+        .collect()
+}
+
+#[test]
+fn what_a_migration_takes_away_is_seen() {
+    let table = [
+        ("ALTER TABLE a ADD COLUMN b int; CREATE TABLE c (d int NOT NULL)", 0),
+        ("ALTER TABLE a ADD COLUMN b int NOT NULL DEFAULT 0", 0),
+        ("DROP VIEW v_v1; CREATE VIEW v_v1 AS SELECT 1", 0),
+        ("-- DROP TABLE a\nCREATE INDEX i ON a (b)", 0),
+        ("DROP VIEW v_v1; CREATE VIEW v_v2 AS SELECT 1", 1),
+        ("ALTER TABLE a ADD COLUMN b int NOT NULL", 1),
+        ("ALTER TABLE a\n    DROP COLUMN b", 1),
+        ("ALTER TABLE a RENAME COLUMN b TO c", 1),
+    ];
+    for (sql, expected) in table {
+        assert_eq!(taken_away(sql).len(), expected, "{sql}");
+    }
 }
 
 #[test]

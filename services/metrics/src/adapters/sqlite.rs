@@ -11,8 +11,8 @@ mod read;
 mod known_tape;
 mod write;
 
+use crate::adapters::OpenError;
 use crate::adapters::stored_rules::{RulesDiffer, StoredRules};
-use crate::adapters::{OpenError, migration_error};
 use crate::leaders::Leaderboards;
 use crate::messages::MetricsMessage;
 use crate::outbox::Outbox;
@@ -51,7 +51,7 @@ impl Sqlite {
             .busy_timeout(Duration::from_secs(10));
         let failed = |e| Unavailable::new(format!("open the database file {}", path.display()), e);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(failed)?;
-        migrations::metrics_sqlite().run(&pool).await.map_err(migration_error)?;
+        migrations::bring_file_up_to_date(&pool, "metrics", &migrations::metrics_sqlite()).await?;
         let rules = rules.into();
         fix_rules(&pool, &rules).await?;
         Ok(Self { pool, rules })

@@ -6,6 +6,9 @@ use metrics_domain::{BookFacts, BookKey, BookToRefold, Store, StoredTrade, Trade
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::collections::BTreeSet;
 
+/// What a next version may do to a schema of PostgreSQL.
+pub(crate) const NEXT_VERSION: &str = include_str!("../../../../migrations/tests/next_version.sql");
+
 /// Both stores return the same for every query.
 pub(crate) async fn assert_same(store: &impl Store, memory: &MemoryStore) {
     let (state, books) = assert_same_rows(store, memory).await;

@@ -8,8 +8,8 @@ mod queue;
 mod holdings;
 mod known_tape;
 
-use super::{Outgoing, TableCounts, UpdateMessage, counts_from_row, failed};
-use migrations::{SchemaError, Sessions};
+use super::{Outgoing, TableCounts, UpdateMessage, counts_from_row, failed, sqlx_error};
+use migrations::Sessions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use std::str::FromStr;
 use std::time::Duration;
@@ -32,13 +32,7 @@ impl PostgresStore {
         let pool = PgPoolOptions::new().max_connections(MAX_CONNECTIONS).acquire_timeout(CONNECTION_TIMEOUT);
         let pool = Sessions::connect_lazily(&options, pool, &[("search_path", PORTFOLIO_SCHEMA)]);
         let migrated = migrations::bring_up_to_date(&pool, PORTFOLIO_SCHEMA, &migrations::portfolio_postgres()).await;
-        migrated.map_err(|error| {
-            let error = match error {
-                SchemaError::Unavailable { source, .. } => source,
-                refused => sqlx::Error::Configuration(refused.into()),
-            };
-            failed("migrate schema portfolio")(error)
-        })?;
+        migrated.map_err(|error| failed("migrate schema portfolio")(sqlx_error(error)))?;
         Ok(Self(pool))
     }
 

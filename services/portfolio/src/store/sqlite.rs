@@ -5,7 +5,8 @@ mod queue;
 mod holdings;
 mod known_tape;
 
-use super::{Outgoing, TableCounts, UpdateMessage, counts_from_row, failed};
+use super::postgres::PORTFOLIO_SCHEMA;
+use super::{Outgoing, TableCounts, UpdateMessage, counts_from_row, failed, sqlx_error};
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::path::Path;
@@ -39,8 +40,9 @@ impl SqliteStore {
             .busy_timeout(FILE_LOCK_TIMEOUT);
         let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE_TIMEOUT).connect_with(options);
         let pool = pool.await.map_err(failed("open portfolio.db"))?;
-        let migrated = migrations::portfolio_sqlite().run(&pool).await;
-        migrated.map_err(|error| failed("migrate portfolio.db")(error.into()))?;
+        let migrated =
+            migrations::bring_file_up_to_date(&pool, PORTFOLIO_SCHEMA, &migrations::portfolio_sqlite()).await;
+        migrated.map_err(|error| failed("migrate portfolio.db")(sqlx_error(error)))?;
         Ok(Self(pool))
     }
 

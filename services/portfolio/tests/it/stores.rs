@@ -2,9 +2,12 @@
 
 use portfolio::settings::Database;
 use portfolio::store::Store;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What a next version may do to a schema.
+const NEXT_VERSION: &str = include_str!("../../../../migrations/tests/next_version.sql");
 
 /// A new, empty store, with what must outlive it.
 pub(crate) struct FreshStore {
@@ -32,7 +35,7 @@ pub(crate) async fn fresh() -> Vec<FreshStore> {
         sqlite().await,
     ];
     match postgres_url() {
-        Some(url) => all.push(postgres(&url).await),
+        Some(url) => all.extend([postgres(&url).await, postgres_of_next_version(&url).await]),
         None => println!("skipped on PostgreSQL: DATABASE_URL names no server"),
     }
     all
@@ -64,6 +67,17 @@ pub(crate) async fn postgres(server: &str) -> FreshStore {
     let store = Store::open(&database).await.unwrap();
     let created = Some((server.to_owned(), name));
     FreshStore { name: "postgres", store, database: Some(database), _directory: None, created }
+}
+
+/// The same with the schema of a next version: what this version does must work there while an upgrade rolls.
+async fn postgres_of_next_version(server: &str) -> FreshStore {
+    let fresh = postgres(server).await;
+    let Some(Database::Postgres(url)) = &fresh.database else { panic!("no server") };
+    let mut connection = PgConnection::connect(url.expose()).await.unwrap();
+    connection.execute("SET search_path = portfolio").await.unwrap();
+    connection.execute(sqlx::raw_sql(NEXT_VERSION)).await.unwrap();
+    let store = Store::open(fresh.database.as_ref().unwrap()).await.unwrap();
+    FreshStore { name: "postgres of a next version", store, ..fresh }
 }
 
 impl FreshStore {
