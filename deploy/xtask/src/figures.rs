@@ -16,7 +16,7 @@ use crate::process::{note, put, root, target};
 type Measured = BTreeMap<String, Map<String, Value>>;
 
 /// A benchmark: its name, its command, what it measures.
-const BENCHMARKS: [(&str, &str, &str); 11] = [
+const BENCHMARKS: [(&str, &str, &str); 12] = [
     (
         "detect",
         "bench detect",
@@ -41,6 +41,11 @@ const BENCHMARKS: [(&str, &str, &str); 11] = [
         "bench swap",
         "What the plugin platform costs: swaps under load, admission, fresh instances, idle chains.",
     ),
+    (
+        "neighbour",
+        "bench neighbour",
+        "How late blocks of an honest chain are in Kafka, alone and beside each kind of hostile plugin.",
+    ),
     ("solana", "bench solana", "A full Solana block through `solana.wasm` on one core."),
     (
         "failover",
@@ -55,7 +60,7 @@ const BENCHMARKS: [(&str, &str, &str); 11] = [
 ];
 
 /// What the project was asked to reach: benchmark, figure, bound.
-const ASKED_FOR: [(&str, &str, &str); 17] = [
+const ASKED_FOR: [(&str, &str, &str); 18] = [
     ("detect", "wasm_logs_per_s", "≥ 250000"),
     ("detect", "wasm_over_native", "≤ 1.5"),
     ("latency", "kafka_p50_ms", "≤ 30"),
@@ -72,6 +77,7 @@ const ASKED_FOR: [(&str, &str, &str); 17] = [
     ("swap", "admission_ms", "≤ 3000"),
     ("swap", "fresh_scan_p99_us", "≤ 50"),
     ("swap", "idle_chain_mib", "≤ 20"),
+    ("neighbour", "worst_over_alone", "≤ 2"),
     ("solana", "peak_mib", "≤ 64"),
 ];
 

@@ -5,6 +5,7 @@ mod catch_up;
 mod detect;
 mod fold;
 mod latency;
+mod neighbour;
 mod swap;
 mod rest;
 mod stream;
@@ -37,6 +38,8 @@ enum Name {
     CatchUp,
     /// From block to Kafka record and WebSocket message.
     Latency,
+    /// How late an honest chain is beside hostile plugins.
+    Neighbour,
     /// What the plugin platform costs: swaps under load, admission, fresh instances, idle chains.
     Swap,
     /// A thousand requests a second with a million trades stored.
@@ -56,6 +59,7 @@ fn main() -> anyhow::Result<()> {
         Name::Rest => report("rest", rest::measure()?),
         Name::Stream => report("stream", stream::measure()?),
         Name::Latency => report("latency", latency::measure()?),
+        Name::Neighbour => report("neighbour", neighbour::measure()?),
         Name::Swap => report("swap", swap::measure()?),
         Name::Solana => report("solana", solana::measure()?),
     }

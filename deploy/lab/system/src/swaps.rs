@@ -129,6 +129,11 @@ impl Folders {
         Ok(std::fs::remove_file(self.folder.path().join("chains").join(name))?)
     }
 
+    /// Drops a component.
+    pub fn drop_plugin(&self, name: &str, component: &[u8]) -> anyhow::Result<()> {
+        self.drop_in("plugins", name, component)
+    }
+
     fn drop_in(&self, folder: &str, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
         let folder = self.folder.path().join(folder);
         let unfinished = folder.join(format!("{name}.new"));
