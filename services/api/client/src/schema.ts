@@ -1854,6 +1854,8 @@ export interface operations {
             /** @description The assets found, at most 50 */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1931,6 +1933,8 @@ export interface operations {
             /** @description The asset */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2024,6 +2028,8 @@ export interface operations {
             /** @description The candles */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2341,6 +2347,8 @@ export interface operations {
             /** @description One page */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2416,6 +2424,8 @@ export interface operations {
             /** @description The platform */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2509,6 +2519,8 @@ export interface operations {
             /** @description One page */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2591,6 +2603,8 @@ export interface operations {
             /** @description One page */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2932,6 +2946,8 @@ export interface operations {
             /** @description The trade; where it was charged to several traders, the one that is live */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3025,6 +3041,8 @@ export interface operations {
             /** @description One page, the last trade of the transaction first; empty where the transaction has no trade, or is not read yet */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3439,6 +3457,8 @@ export interface operations {
             /** @description The platforms */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3884,6 +3904,8 @@ export interface operations {
             /** @description The sums */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -70,7 +70,10 @@ async fn published_updates(log: &Log, count: usize) -> Vec<PortfolioUpdated> {
     let decoded = |stored: Vec<Stored>| {
         assert!(stored.iter().all(|stored| stored.key == b"mock/0xa"));
         let values = stored.into_iter().filter_map(|stored| stored.value);
-        values.map(|value| wire::v1::portfolio::decode(&value).unwrap()).collect::<Vec<_>>()
+        let mut updates: Vec<_> = values.map(|value| wire::v1::portfolio::decode(&value).unwrap()).collect();
+        // A service that ended between publishing and forgetting publishes the same message again.
+        updates.dedup();
+        updates
     };
     let found = async || Some(decoded(log.read_all(&partition).await.unwrap())).filter(|all| all.len() >= count);
     eventually(&format!("{count} messages"), found).await
@@ -151,7 +154,7 @@ async fn another_tape_is_not_read_on_until_it_is_adopted() {
     let log = Log::open(&Target::Memory).await.unwrap();
     let running = start(settings.clone(), &log);
     publish_event(&log, &event(&trade("0xa", 1), Status::Observed)).await;
-    published_updates(&log, 1).await;
+    let published = published_updates(&log, 1).await;
     running.stop().await;
     let log = Log::open(&Target::Memory).await.unwrap();
     for height in 2..5 {
@@ -164,9 +167,10 @@ async fn another_tape_is_not_read_on_until_it_is_adopted() {
     });
     let refused = refused.await;
     assert!(refused.contains("503") && refused.contains("portfolio adopt --accept-new-tape"), "{refused}");
-    assert_eq!(published_updates(&log, 0).await.len(), 0, "nothing of it was read");
+    let further = published_updates(&log, 0).await;
+    assert!(further.iter().all(|update| published.contains(update)), "nothing of it was read: {further:?}");
     portfolio::adopt(&settings, &log, AdoptCommand { accept_new_tape: true }).await.unwrap();
-    published_updates(&log, 1).await;
+    published_updates(&log, further.len() + 1).await;
     eventually("readiness", async || health::probe_ready(addr).await.ok()).await;
     running.stop().await;
 }
