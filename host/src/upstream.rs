@@ -18,6 +18,7 @@ use rand::Rng;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use secrets::Secrets;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,9 @@ const MIN_KEY_LABEL_BYTES: usize = 24;
 const MAX_IN_FLIGHT: usize = 64;
 /// Bytes that a request or a header takes beside its texts.
 const ITEM_BYTES: usize = 128;
+/// The id of the endpoint that is made next.
+static NEXT_ENDPOINT_ID: AtomicU64 = AtomicU64::new(0);
+
 /// One request of a plugin.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -140,6 +144,8 @@ impl Recorded {
 pub struct Endpoint {
     /// Number in the chain file, for the log: addresses hold keys.
     pub number: usize,
+    /// Another number than that of any endpoint before it in this process.
+    pub id: u64,
     url: String,
     secrets: Secrets,
     limits: Limits,
@@ -169,6 +175,7 @@ impl Endpoint {
         let endpoint = |(number, url): (usize, &String)| {
             Arc::new(Self {
                 number,
+                id: NEXT_ENDPOINT_ID.fetch_add(1, Ordering::Relaxed),
                 url: url.trim_end_matches('/').to_owned(),
                 secrets: Secrets::in_address(url),
                 limits: limits.clone(),

@@ -67,7 +67,8 @@ async fn wake_subscription(engine: &Engine, entry: &Entry) -> Option<Wake> {
         cache: Cache::default(),
         limits: file.limits.clone(),
     };
-    let context = CallContext { settings: file.settings.clone(), now_ms: environment::now_ms(), finalized: None };
+    let context =
+        CallContext { settings: file.settings.clone(), now_ms: environment::now_ms(), ..CallContext::default() };
     match v1::wake_by(engine, plugin, resources, &context).await {
         Ok(wake) => wake,
         Err(error) => {
