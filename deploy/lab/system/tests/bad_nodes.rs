@@ -130,7 +130,8 @@ fn trades_of(chain: &dense::DenseChain) -> BTreeSet<String> {
     let of_block = |(block, _): (&str, &str)| {
         let block: serde_json::Value = serde_json::from_str(block).unwrap();
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-        let id = |transaction| format!("eth/{}/{}", text(&block["hash"]), text(transaction));
+        let id =
+            |transaction: &serde_json::Value| format!("eth/{}/{}", text(&block["hash"]), text(&transaction["hash"]));
         block["transactions"].as_array().unwrap().iter().map(id).collect::<Vec<_>>()
     };
     chain.blocks().flat_map(of_block).collect()
