@@ -59,6 +59,8 @@ pub struct Source {
     tip: Option<(Tip, Instant)>,
     /// How many scans were begun ahead: endpoints take turns.
     begun_ahead: usize,
+    /// How often the endpoints had said that they are asked too often, when it was looked at last.
+    times_limited: u64,
 }
 
 /// The version in force, with the endpoints and the cache that it uses.
@@ -94,6 +96,7 @@ impl Source {
             ahead: Ahead::default(),
             tip: None,
             begun_ahead: 0,
+            times_limited: 0,
         }
     }
 
@@ -257,7 +260,9 @@ impl Source {
 
     /// Begins to scan what follows a span, as far as it is final.
     fn scan_ahead(&mut self, active: &ActiveVersion, span: (u64, u64), through: u64, finalized: Option<u64>) {
-        let bounds = Bounds { spans: active.file.limits.ahead, finalized };
+        let limited: u64 = active.endpoints.iter().map(|endpoint| endpoint.times_limited()).sum();
+        let is_limited = std::mem::replace(&mut self.times_limited, limited) < limited;
+        let bounds = Bounds { spans: active.file.limits.ahead, finalized, is_limited };
         let (mut ahead, width) = (std::mem::take(&mut self.ahead), span.1 - span.0 + 1);
         ahead.plan((span.0, through), width, bounds, |first, last| {
             AbortOnDropHandle::new(tokio::spawn(self.one_ahead(active, (first, last), finalized)))
