@@ -29,8 +29,11 @@ pub struct ChainFile {
     pub pinned: Option<Version>,
     /// Addresses of nodes; empty for synthetic chains.
     pub endpoints: Vec<String>,
-    /// WebSocket addresses at which nodes notify about new blocks; unless the file names them, those of the endpoints.
+    /// WebSocket addresses at which nodes notify about new blocks; unless the file names them, those of the endpoints, and the
+    /// port beside each where many nodes have theirs.
     pub sockets: Vec<String>,
+    /// Whether the file names them.
+    pub names_sockets: bool,
     /// Where a chain without a cursor begins.
     pub start: Beginning,
     /// Milliseconds between two reads of the head.
@@ -58,6 +61,7 @@ impl Default for ChainFile {
             pinned: None,
             endpoints: vec![],
             sockets: vec![],
+            names_sockets: false,
             start: Beginning::Latest,
             poll_ms: DEFAULT_POLL_MS,
             settings: "{}".to_owned(),
@@ -212,7 +216,15 @@ mod tests {
         assert_eq!(chain.endpoints, ["http://127.0.0.1:1/key/v1"]);
         assert_eq!(chain.sockets, ["ws://127.0.0.1:1/key/v1"]);
         let without = parsed("id = \"eth\"\nplugin = \"evm\"\nendpoints = [\"${NODE}\"]\nsockets = []").unwrap();
-        assert!(without.sockets.is_empty());
+        assert!(without.sockets.is_empty() && without.names_sockets);
+        let sockets = |endpoint: &str| {
+            parsed(&format!("id = \"eth\"\nplugin = \"evm\"\nendpoints = [\"{endpoint}\"]")).unwrap().sockets
+        };
+        assert_eq!(sockets("http://geth:8545"), ["ws://geth:8545", "ws://geth:8546"], "as Geth has it by default");
+        assert_eq!(sockets("http://[::1]:8545/"), ["ws://[::1]:8545/", "ws://[::1]:8546"]);
+        for alone in ["https://node", "http://node:8545/key", "http://me:key@node:8545", "http://node:65535"] {
+            assert_eq!(sockets(alone), [alone.replacen("http", "ws", 1)], "no key is shown to another port");
+        }
         assert_eq!((chain.start, chain.settings.as_str()), (Beginning::Latest, "{}"));
         assert_eq!(chain.limits, Limits::default());
     }

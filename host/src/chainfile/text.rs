@@ -62,14 +62,19 @@ impl Text {
             return Err(problems);
         }
         let endpoints: Vec<String> = self.endpoints.into_iter().filter(|endpoint| !endpoint.is_empty()).collect();
-        // `http` becomes `ws`, `https` becomes `wss`.
-        let same_address = || endpoints.iter().map(|endpoint| endpoint.replacen("http", "ws", 1)).collect();
+        let names_sockets = self.sockets.is_some();
+        let same_or_beside = || {
+            // `http` becomes `ws`, `https` becomes `wss`.
+            let same = endpoints.iter().map(|endpoint| endpoint.replacen("http", "ws", 1));
+            same.chain(endpoints.iter().filter_map(|endpoint| socket_beside(endpoint))).collect()
+        };
         Ok(ChainFile {
             path: path.to_owned(),
             id: self.id,
             plugin,
             pinned,
-            sockets: self.sockets.unwrap_or_else(same_address),
+            sockets: self.sockets.unwrap_or_else(same_or_beside),
+            names_sockets,
             endpoints,
             start,
             poll_ms: self.poll_ms.unwrap_or(DEFAULT_POLL_MS).max(MIN_POLL_MS),
@@ -81,6 +86,17 @@ impl Text {
             secrets,
         })
     }
+}
+
+/// The next port, where Geth and its forks have their WebSocket: of addresses that hold nothing but host and port, so that no
+/// other service ever sees a key.
+fn socket_beside(endpoint: &str) -> Option<String> {
+    let (scheme, rest) = endpoint.split_once("://")?;
+    let (host, port) = rest.trim_end_matches('/').rsplit_once(':')?;
+    let port: u16 = port.parse().ok()?;
+    let is_bare = !host.contains(['/', '?', '#', '@']) && !host.is_empty();
+    let next = port.checked_add(1).filter(|_| is_bare)?;
+    Some(format!("{}://{host}:{next}", scheme.replacen("http", "ws", 1)))
 }
 
 /// Whether a text can be a chain's id.
