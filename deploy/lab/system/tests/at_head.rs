@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use nodes::replay::{Fault, Faults, Node, blocks_dir};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use system::ingest::Ingest;
 use tape_log::{Log, Target};
 
@@ -33,6 +33,11 @@ impl Asked {
     }
 }
 
+/// How often the network may have been asked for only because a minute had passed: on a busy machine the test takes some.
+fn once_a_minute_since(begun: Instant) -> u64 {
+    begun.elapsed().as_secs() / 60
+}
+
 /// Waits until a node was asked so many times more.
 async fn until_asked(node: &Node, times: u64) {
     let goal = node.requests() + times;
@@ -53,13 +58,19 @@ async fn a_look_at_the_head_asks_for_two_blocks() {
     let chain = format!(
         "id = \"eth\"\nplugin = \"evm\"\nendpoints = [\"http://{address}\"]\nsockets = []\nstart = {FIRST}\npoll_ms = 20\n"
     );
+    let begun = Instant::now();
     let ingest = Ingest::start(&log, &chain).unwrap();
     ingest.until(FIRST).await.unwrap();
     let before = Asked::now(&node);
-    assert_eq!(before.chain_ids, 2, "for the network's name, and for the tables of the chain");
+    let asked_again = once_a_minute_since(begun);
+    assert!(
+        (2..=2 + asked_again).contains(&before.chain_ids),
+        "for the network's name, and for the chain's tables: {before:?}"
+    );
     until_asked(&node, 20).await;
     let idle = Asked::now(&node).since(before);
-    assert!(idle.chain_ids == 0 && idle.calls <= 2 * idle.requests, "{idle:?}");
+    let asked_again = once_a_minute_since(begun);
+    assert!(idle.chain_ids <= asked_again && idle.calls <= 2 * (idle.requests + asked_again), "{idle:?}");
     let before = Asked::now(&node);
     for head in FIRST + 1..=LAST {
         node.set_head(head);
@@ -67,7 +78,7 @@ async fn a_look_at_the_head_asks_for_two_blocks() {
     }
     let following = Asked::now(&node).since(before);
     println!("{following:?} for {} blocks", LAST - FIRST);
-    assert_eq!(following.chain_ids, 0);
+    assert!(following.chain_ids <= once_a_minute_since(begun), "{following:?}");
     // It was away: nobody knows what stands behind the address now.
     let before = Asked::now(&node);
     node.faults(Faults::each(Fault::Status(503)));
@@ -75,6 +86,6 @@ async fn a_look_at_the_head_asks_for_two_blocks() {
     node.faults(Faults::none());
     until_asked(&node, 20).await;
     let back = Asked::now(&node).since(before);
-    assert!((1..=5).contains(&back.chain_ids), "{back:?}");
+    assert!((1..=5 + once_a_minute_since(begun)).contains(&back.chain_ids), "{back:?}");
     ingest.stop().await.unwrap();
 }
