@@ -42,11 +42,14 @@ pub(crate) struct BackfillOptions {
     mainnet_blocks: u64,
 }
 
+/// Makes a chain of so many blocks.
+type MakeChain = fn(u64) -> anyhow::Result<ServedChain>;
+
 /// Runs it; needs `DATABASE_URL` and `KAFKA_BROKERS`.
 pub(crate) fn measure(options: &BackfillOptions) -> anyhow::Result<Figures> {
     environment::install_crypto();
     let mut figures = Figures::new();
-    let chains: [(&str, u64, fn(u64) -> anyhow::Result<ServedChain>); 2] =
+    let chains: [(&str, u64, MakeChain); 2] =
         [("", options.blocks, ServedChain::dense), ("mainnet_", options.mainnet_blocks, ServedChain::mainnet)];
     for (shape, blocks, make) in chains {
         if blocks == 0 {

@@ -54,7 +54,7 @@ async fn measure_here(blocks: u64) -> anyhow::Result<Figures> {
     ingest.until_within(chain.last(), Duration::from_mins(5)).await?;
     let seconds = f64::from(u32::try_from(now_ms() - begun)?) / 1_000.0;
     ingest.stop().await?;
-    ensure!(samples.len() > 3, "{} blocks are too few to tell", blocks);
+    ensure!(samples.len() > 3, "{blocks} blocks are too few to tell");
     let between = |from: u64, to: u64| {
         let of_part =
             samples.iter().filter(|(asked, _)| (from..=to).contains(&(asked * 10 / blocks))).map(|(_, mib)| *mib);
