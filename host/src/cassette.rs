@@ -41,6 +41,9 @@ pub struct Cassette {
     /// The height that was final already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finalized: Option<u64>,
+    /// The endpoint that answered, by its number in the process that recorded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<u64>,
     /// First height of the span.
     pub first: u64,
     /// Last height of the span.
@@ -230,6 +233,7 @@ impl Cassette {
             settings: serde_json::from_str(&file.without_secrets(&context.settings)).unwrap_or_default(),
             now_ms: context.now_ms,
             finalized: context.finalized,
+            endpoint: context.endpoint,
             first,
             last,
             exchanges,
@@ -250,7 +254,13 @@ impl Cassette {
 
     /// The context of the scan.
     pub fn context(&self) -> CallContext {
-        CallContext { settings: self.settings.to_string(), now_ms: self.now_ms, finalized: self.finalized }
+        CallContext {
+            settings: self.settings.to_string(),
+            now_ms: self.now_ms,
+            finalized: self.finalized,
+            endpoint: self.endpoint,
+            endpoint_network: None,
+        }
     }
 
     /// The answers, to be given once more.

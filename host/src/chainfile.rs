@@ -31,8 +31,11 @@ pub struct ChainFile {
     pub pinned: Option<Version>,
     /// Nodes; none for synthetic chains.
     pub endpoints: Vec<NodeAddress>,
-    /// WebSockets at which nodes notify about new blocks; unless the file names them, those of the endpoints.
+    /// WebSockets at which nodes notify about new blocks; unless the file names them, those of the endpoints, and the
+    /// port beside each where many nodes have theirs.
     pub sockets: Vec<NodeAddress>,
+    /// Whether the file names them.
+    pub names_sockets: bool,
     /// How both are reached.
     pub proxy: NodeProxy,
     /// Where a chain without a cursor begins.
@@ -62,6 +65,7 @@ impl Default for ChainFile {
             pinned: None,
             endpoints: vec![],
             sockets: vec![],
+            names_sockets: false,
             proxy: NodeProxy::default(),
             start: Beginning::Latest,
             poll_ms: DEFAULT_POLL_MS,
@@ -218,7 +222,16 @@ mod tests {
         assert_eq!(chain.sockets, ["ws://127.0.0.1:1/key/v1".into()]);
         assert_eq!(chain.proxy, NodeProxy::Environment);
         let without = parsed("id = \"eth\"\nplugin = \"evm\"\nendpoints = [\"${NODE}\"]\nsockets = []").unwrap();
-        assert!(without.sockets.is_empty());
+        assert!(without.sockets.is_empty() && without.names_sockets);
+        let sockets = |endpoint: &str| {
+            let chain = parsed(&format!("id = \"eth\"\nplugin = \"evm\"\nendpoints = [\"{endpoint}\"]")).unwrap();
+            chain.sockets.into_iter().map(|socket| socket.url).collect::<Vec<_>>()
+        };
+        assert_eq!(sockets("http://geth:8545"), ["ws://geth:8545", "ws://geth:8546"], "as Geth has it by default");
+        assert_eq!(sockets("http://[::1]:8545/"), ["ws://[::1]:8545/", "ws://[::1]:8546"]);
+        for alone in ["https://node", "http://node:8545/key", "http://me:key@node:8545", "http://node:65535"] {
+            assert_eq!(sockets(alone), [alone.replacen("http", "ws", 1)], "no key is shown to another port");
+        }
         assert_eq!((chain.start, chain.settings.as_str()), (Beginning::Latest, "{}"));
         assert_eq!(chain.limits, Limits::default());
     }

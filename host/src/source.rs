@@ -4,6 +4,7 @@
 mod ahead;
 mod failing;
 mod confirm;
+mod networks;
 mod walk;
 
 pub(crate) use failing::FUEL_PER_MS;
@@ -22,6 +23,7 @@ use crate::upstream::{Endpoint, Upstream};
 use ahead::{Ahead, Bounds};
 use failing::Strikes;
 use ingest_domain::{ChainReader, Failure, Scanned, Tip};
+use networks::NamedNetworks;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,6 +44,7 @@ pub struct Source {
     active: Result<ActiveVersion, String>,
     /// The newest block of each endpoint, by its number.
     heads: HashMap<usize, u64>,
+    networks: NamedNetworks,
     /// The newest block of any endpoint, as the head was read last.
     head: u64,
     /// The endpoint that answered last.
@@ -56,6 +59,8 @@ pub struct Source {
     tip: Option<(Tip, Instant)>,
     /// How many scans were begun ahead: endpoints take turns.
     begun_ahead: usize,
+    /// How often the endpoints had said that they are asked too often, when it was looked at last.
+    times_limited: u64,
 }
 
 /// The version in force, with the endpoints and the cache that it uses.
@@ -81,6 +86,7 @@ impl Source {
             in_force: InForce::new(entry),
             active: Err("the chain has no entry".to_owned()),
             heads: HashMap::new(),
+            networks: NamedNetworks::default(),
             head: 0,
             last: None,
             reorged_in_a_row: 0,
@@ -90,6 +96,7 @@ impl Source {
             ahead: Ahead::default(),
             tip: None,
             begun_ahead: 0,
+            times_limited: 0,
         }
     }
 
@@ -104,6 +111,7 @@ impl Source {
             self.in_force.set(entry.clone());
             self.strikes = Strikes::default();
             self.ahead.clear();
+            self.networks.clear();
             self.tip = None;
             self.active = match entry.running {
                 Err(why) => Err(why),
@@ -151,8 +159,7 @@ impl Source {
     async fn read_head(&mut self, active: &ActiveVersion) -> Result<Tip, Failure> {
         let mut walk = Walk::default();
         for endpoint in self.ranked(&active.endpoints, None) {
-            let context = active.context(None);
-            match v1::head(&self.engine, &active.plugin, active.resources(endpoint.as_ref()), &context).await {
+            match self.ask_head(active, endpoint.as_ref()).await {
                 Ok(tip) => {
                     self.network = Arc::clone(&tip.network);
                     if let Some(endpoint) = &endpoint {
@@ -172,6 +179,25 @@ impl Source {
         Err(walk.retry())
     }
 
+    /// Asks one endpoint for its head. It is asked for its network only where that is not known, or where its head is lower than
+    /// before: another node, perhaps of another network, may stand behind the same address.
+    async fn ask_head(&mut self, active: &ActiveVersion, endpoint: Option<&Arc<Endpoint>>) -> Result<Tip, CallError> {
+        let before = endpoint.and_then(|endpoint| self.heads.get(&endpoint.number)).copied().unwrap_or(0);
+        if let Some(known) = self.networks.known(endpoint) {
+            let context = CallContext { endpoint_network: Some(Arc::clone(&known)), ..active.context(endpoint, None) };
+            let head = v1::head(&self.engine, &active.plugin, active.resources(endpoint), &context).await;
+            if !head.as_ref().is_ok_and(|tip| tip.network != known || tip.latest.height < before) {
+                return head;
+            }
+        }
+        let context = active.context(endpoint, None);
+        let head = v1::head(&self.engine, &active.plugin, active.resources(endpoint), &context).await;
+        if let Ok(tip) = &head {
+            self.networks.note(endpoint, &tip.network);
+        }
+        head
+    }
+
     /// One try of a scan at an endpoint: the blocks, a failure that may not happen again, or what the domain is to do.
     async fn try_scan(
         &mut self,
@@ -181,7 +207,7 @@ impl Source {
         finalized: Option<u64>,
         is_recorded: bool,
     ) -> Result<Result<Scanned, Transient>, Failure> {
-        let context = active.context(finalized);
+        let context = active.context(endpoint, finalized);
         let resources = active.resources(endpoint);
         let recorder = is_recorded.then(Recorder::default);
         let answers = recorder.clone().map_or(AnswerSource::Live, AnswerSource::Recorded);
@@ -236,7 +262,9 @@ impl Source {
 
     /// Begins to scan what follows a span, as far as it is final.
     fn scan_ahead(&mut self, active: &ActiveVersion, span: (u64, u64), through: u64, finalized: Option<u64>) {
-        let bounds = Bounds { spans: active.file.limits.ahead, finalized };
+        let limited: u64 = active.endpoints.iter().map(|endpoint| endpoint.times_limited()).sum();
+        let is_limited = std::mem::replace(&mut self.times_limited, limited) < limited;
+        let bounds = Bounds { spans: active.file.limits.ahead, finalized, is_limited };
         let (mut ahead, width) = (std::mem::take(&mut self.ahead), span.1 - span.0 + 1);
         ahead.plan((span.0, through), width, bounds, |first, last| {
             AbortOnDropHandle::new(tokio::spawn(self.one_ahead(active, (first, last), finalized)))
@@ -258,7 +286,8 @@ impl Source {
         let (engine, active, network) = (self.engine.clone(), active.clone(), Arc::clone(&self.network));
         async move {
             let _room = engine.room_ahead.acquire().await;
-            let (resources, context) = (active.resources(endpoint.as_ref()), active.context(finalized));
+            let (resources, context) =
+                (active.resources(endpoint.as_ref()), active.context(endpoint.as_ref(), finalized));
             let begun = Instant::now();
             let scanned = v1::scan(&engine, &active.plugin, resources, &context, &network, span).await;
             Subject { chain: &active.file.id, detector: &active.plugin.detector }
@@ -278,8 +307,14 @@ impl ActiveVersion {
         }
     }
 
-    fn context(&self, finalized: Option<u64>) -> CallContext {
-        CallContext { settings: self.file.settings.clone(), now_ms: environment::now_ms(), finalized }
+    fn context(&self, endpoint: Option<&Arc<Endpoint>>, finalized: Option<u64>) -> CallContext {
+        CallContext {
+            settings: self.file.settings.clone(),
+            now_ms: environment::now_ms(),
+            finalized,
+            endpoint: endpoint.map(|endpoint| endpoint.id),
+            endpoint_network: None,
+        }
     }
 }
 
@@ -342,6 +377,7 @@ impl ChainReader for Source {
 
     fn blame(&mut self, why: &str) {
         if let Some(endpoint) = self.last.take() {
+            self.networks.forget(Some(&endpoint));
             endpoint.blame(why);
         }
     }

@@ -6,6 +6,7 @@
 
 mod body;
 mod outgoing;
+mod pause;
 mod secrets;
 
 use crate::chainfile::{Limits, NodeAddress, NodeProxy};
@@ -14,10 +15,12 @@ use body::BodyBuffer;
 use environment::{Backoff, Rate, RateLimiter, with_causes};
 use futures_util::{StreamExt, stream};
 use outgoing::{checked_headers, checked_url};
+use pause::Pause;
 use rand::Rng;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use secrets::Secrets;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,10 +34,15 @@ const MAX_PASSED_OVER: Duration = Duration::from_mins(2);
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
 /// Labels of a host name from this length on may be keys, and are not shown.
 const MIN_KEY_LABEL_BYTES: usize = 24;
+/// The status of an endpoint that was asked too often.
+const TOO_MANY_REQUESTS: u16 = 429;
 /// Requests of one list that are under way at the same time.
 const MAX_IN_FLIGHT: usize = 64;
 /// Bytes that a request or a header takes beside its texts.
 const ITEM_BYTES: usize = 128;
+/// The id of the endpoint that is made next.
+static NEXT_ENDPOINT_ID: AtomicU64 = AtomicU64::new(0);
+
 /// One request of a plugin.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -140,6 +148,8 @@ impl Recorded {
 pub struct Endpoint {
     /// Number in the chain file, for the log: addresses hold keys.
     pub number: usize,
+    /// Another number than that of any endpoint before it in this process.
+    pub id: u64,
     url: String,
     secrets: Secrets,
     /// What it wants to be told with each request.
@@ -148,6 +158,7 @@ pub struct Endpoint {
     client: reqwest::Client,
     /// The provider's limit by weight, where the chain file names one.
     limiter: Option<RateLimiter>,
+    pause: Pause,
     health: Mutex<Health>,
 }
 
@@ -176,6 +187,7 @@ impl Endpoint {
         let endpoint = |(number, node): (usize, &NodeAddress)| {
             Arc::new(Self {
                 number,
+                id: NEXT_ENDPOINT_ID.fetch_add(1, Ordering::Relaxed),
                 url: node.url.trim_end_matches('/').to_owned(),
                 secrets: Secrets::in_address(&node.url).with(node.header_secrets()),
                 headers: node.header_map(),
@@ -183,6 +195,7 @@ impl Endpoint {
                 client: client.clone(),
                 limiter: (limits.weight_per_second > 0)
                     .then(|| RateLimiter::new(Rate::per_second(limits.weight_per_second, 1))),
+                pause: Pause::default(),
                 health: Mutex::default(),
             })
         };
@@ -207,30 +220,36 @@ impl Endpoint {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
         let mut attempt = 1;
         loop {
+            self.pause.pass().await;
             if let Some(limiter) = &self.limiter {
                 limiter.wait_for(weight).await;
             }
             let started = Instant::now();
             let mut room = budget.reserve();
-            let (why, wait) = match self.try_once(&call, &mut room).await {
+            let (why, wait, is_limited) = match self.try_once(&call, &mut room).await {
                 Ok(response) if !is_temporary(response.status) => {
                     self.mark_healthy(started.elapsed());
                     room.keep();
                     return Ok(response);
                 }
                 Ok(response) => {
-                    (format!("endpoint {} answers {}", self.number, response.status), retry_after(&response))
+                    let why = format!("endpoint {} answers {}", self.number, response.status);
+                    (why, retry_after(&response), response.status == TOO_MANY_REQUESTS)
                 }
-                Err(UpstreamError::Unreachable(why)) => (why, None),
+                Err(UpstreamError::Unreachable(why)) => (why, None, false),
                 Err(final_error) => return Err(final_error),
             };
+            let wait = wait.unwrap_or(Duration::ZERO).max(backoff.next());
+            if is_limited {
+                self.pause.begin(wait);
+            }
             if attempt == MAX_ATTEMPTS {
                 self.blame(&why);
                 return Err(UpstreamError::Unreachable(why));
             }
             attempt += 1;
             tracing::debug!(event = "endpoint.retried", endpoint = self.number, attempt, %why, "asking the endpoint again");
-            tokio::time::sleep(wait.unwrap_or(Duration::ZERO).max(backoff.next())).await;
+            tokio::time::sleep(wait).await;
         }
     }
 
@@ -294,6 +313,11 @@ impl Endpoint {
         health.strikes = 0;
         health.passed_over_until = None;
         health.latency = Some(health.latency.map_or(took, |before| (before * 7 + took) / 8));
+    }
+
+    /// How often it has said that it was asked too often.
+    pub fn times_limited(&self) -> u64 {
+        self.pause.times()
     }
 
     /// Whether it is passed over now, and how fast it usually responds; a smaller rank is better.

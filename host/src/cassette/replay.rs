@@ -149,7 +149,7 @@ mod tests {
         recorder.record_answers(&[get.clone(), post.clone()], &[response(b"one"), response(&[0xff, 0])]);
         recorder.record_answers(std::slice::from_ref(&get), &[Err(UpstreamError::TooLarge(7))]);
         recorder.record_facts(&["k".into(), "none".into()], &[Some(b"v".as_slice().into()), None]);
-        let context = CallContext { settings: "{}".into(), now_ms: 5, finalized: None };
+        let context = CallContext { settings: "{}".into(), now_ms: 5, ..CallContext::default() };
         let cassette = Cassette::from_scan(&ChainFile::default(), "n", &context, (1, 2), &recorder);
         let cassette: Cassette = serde_json::from_str(&cassette.pretty()).unwrap();
         let replay = cassette.replay();

@@ -67,9 +67,13 @@ impl Text {
             return Err(problems);
         }
         let endpoints: Vec<NodeAddress> = endpoints.into_iter().filter(|endpoint| !endpoint.url.is_empty()).collect();
-        // `http` becomes `ws`, `https` becomes `wss`.
-        let same_node = |node: &NodeAddress| NodeAddress { url: node.url.replacen("http", "ws", 1), ..node.clone() };
-        let sockets: Vec<NodeAddress> = sockets.unwrap_or_else(|| endpoints.iter().map(same_node).collect());
+        let names_sockets = sockets.is_some();
+        let same_or_beside = || {
+            // `http` becomes `ws`, `https` becomes `wss`.
+            let same = |node: &NodeAddress| NodeAddress { url: node.url.replacen("http", "ws", 1), ..node.clone() };
+            endpoints.iter().map(same).chain(endpoints.iter().filter_map(socket_beside)).collect()
+        };
+        let sockets: Vec<NodeAddress> = sockets.unwrap_or_else(same_or_beside);
         // The longest first, so that no rest of it stays.
         let of_headers = endpoints.iter().chain(&sockets).flat_map(NodeAddress::header_secrets).map(Secret::new);
         secrets.extend(of_headers);
@@ -83,6 +87,7 @@ impl Text {
             plugin,
             pinned,
             sockets,
+            names_sockets,
             endpoints,
             proxy,
             start,
@@ -95,6 +100,17 @@ impl Text {
             secrets,
         })
     }
+}
+
+/// The next port, where Geth and its forks have their WebSocket: of addresses that hold nothing but host and port, so that no
+/// other service ever sees a key.
+fn socket_beside(node: &NodeAddress) -> Option<NodeAddress> {
+    let (scheme, rest) = node.url.split_once("://")?;
+    let (host, port) = rest.trim_end_matches('/').rsplit_once(':')?;
+    let port: u16 = port.parse().ok()?;
+    let is_bare = !host.contains(['/', '?', '#', '@']) && !host.is_empty() && node.headers.is_empty();
+    let next = port.checked_add(1).filter(|_| is_bare)?;
+    Some(NodeAddress::from(format!("{}://{host}:{next}", scheme.replacen("http", "ws", 1)).as_str()))
 }
 
 /// Whether a text can be a chain's id.

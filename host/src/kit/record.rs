@@ -31,7 +31,12 @@ pub async fn record(
         cache: Cache::default(),
         limits: file.limits.clone(),
     };
-    let context = |finalized| CallContext { settings: file.settings.clone(), now_ms: environment::now_ms(), finalized };
+    let context = |finalized| CallContext {
+        settings: file.settings.clone(),
+        now_ms: environment::now_ms(),
+        finalized,
+        ..CallContext::default()
+    };
     let tip = v1::head(&engine, &plugin, resources.clone(), &context(None)).await.context("ask for the head")?;
     ensure!(last <= tip.latest.height, "the chain ends at {}, before {last}", tip.latest.height);
     let (context, recorder) = (context(tip.finalized.map(|id| id.height)), Recorder::default());

@@ -193,10 +193,5 @@ pub async fn scan_with(
 }
 
 fn wit_context(context: &CallContext) -> wit::Context {
-    let finalized = context.finalized.map(|height| ("finalized".to_owned(), height.to_string()));
-    wit::Context {
-        settings: context.settings.clone(),
-        now_ms: context.now_ms,
-        attributes: finalized.into_iter().collect(),
-    }
+    wit::Context { settings: context.settings.clone(), now_ms: context.now_ms, attributes: context.attributes() }
 }

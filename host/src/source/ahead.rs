@@ -4,8 +4,8 @@
 //! **Invariant:** what was scanned ahead is what a scan would give: by the same version with the same settings, of heights that
 //! are final, and whole. Anything else is dropped and scanned in the ordinary way, with its retries and its policy.
 //!
-//! How many spans are scanned ahead follows from the waiting: more while the next one is not ready when it is asked for,
-//! half as many after one that failed.
+//! How many spans are scanned ahead follows from the waiting: twice as many while the next one is not ready when it is asked for,
+//! half as many after one that failed, and after an endpoint has said that it is asked too often.
 
 use ingest_domain::Scanned;
 use std::collections::VecDeque;
@@ -25,6 +25,8 @@ pub(super) struct Bounds {
     pub(super) spans: usize,
     /// The height that is final.
     pub(super) finalized: Option<u64>,
+    /// Whether an endpoint has said since the last plan that it is asked too often.
+    pub(super) is_limited: bool,
 }
 
 /// The spans that are scanned ahead.
@@ -40,6 +42,8 @@ struct Walk {
     next: u64,
     /// How many spans are to be scanned ahead.
     depth: usize,
+    /// Whether the span that was taken last had to be waited for.
+    was_waited_for: bool,
     spans: VecDeque<Span>,
 }
 
@@ -76,15 +80,12 @@ impl Ahead {
             walk.spans.clear();
             return None;
         }
-        let was_ready = span.trades.get().is_some();
+        walk.was_waited_for = span.trades.get().is_none();
         let scanned = span.scan.await.ok().flatten();
-        match &scanned {
-            Some(_) if was_ready => {}
-            Some(_) => walk.depth *= 2,
-            None => {
-                walk.spans.clear();
-                walk.depth /= 2;
-            }
+        if scanned.is_none() {
+            walk.spans.clear();
+            walk.depth /= 2;
+            walk.was_waited_for = false;
         }
         scanned
     }
@@ -101,6 +102,12 @@ impl Ahead {
         walk.next = through.saturating_add(1);
         if walk.spans.front().is_some_and(|span| span.first != walk.next) {
             walk.spans.clear();
+        }
+        // Waiting for an endpoint that is asked too often is no reason to ask it more.
+        match (bounds.is_limited, std::mem::take(&mut walk.was_waited_for)) {
+            (true, _) => walk.depth = walk.depth.div_ceil(2),
+            (false, true) => walk.depth *= 2,
+            (false, false) => {}
         }
         walk.depth = walk.depth.min(bounds.spans);
         while walk.spans.len() < walk.depth && walk.trades() < MAX_TRADES_AHEAD {
@@ -122,7 +129,7 @@ impl Ahead {
         let at = self.walks.iter().position(|walk| walk.next == next);
         let walk = match at {
             Some(at) => self.walks.remove(at),
-            None => Walk { next, depth: 0, spans: VecDeque::new() },
+            None => Walk { next, depth: 0, was_waited_for: false, spans: VecDeque::new() },
         };
         if self.walks.len() == MAX_WALKS {
             self.walks.remove(0);
@@ -158,7 +165,7 @@ mod tests {
     use std::future::{pending, ready};
     use std::sync::Mutex;
 
-    const BOUNDS: Bounds = Bounds { spans: 4, finalized: Some(1_000) };
+    const BOUNDS: Bounds = Bounds { spans: 4, finalized: Some(1_000), is_limited: false };
 
     fn scanned(last: u64) -> Scanned {
         Scanned { blocks: vec![], through: last, digest: "d".into() }
@@ -204,6 +211,20 @@ mod tests {
         assert!(ahead.take(20, 29).await.is_some());
         assert_eq!(plan(&mut ahead, (20, 29), BOUNDS).len(), 2);
         ahead
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_is_asked_too_often_is_asked_for_half_as_much() {
+        let mut ahead = with_two_ahead().await;
+        assert!(ahead.take(30, 39).await.is_some());
+        assert_eq!(plan(&mut ahead, (30, 39), BOUNDS), [(50, 59), (60, 69), (70, 79)], "four ahead");
+        let limited = Bounds { is_limited: true, ..BOUNDS };
+        for (first, begun) in [(40, 0), (50, 0), (60, 0), (70, 1), (80, 1)] {
+            assert!(ahead.take(first, first + 9).await.is_some(), "nothing is dropped");
+            assert_eq!(plan(&mut ahead, (first, first + 9), limited).len(), begun, "{first}");
+        }
+        assert!(ahead.take(90, 99).await.is_some());
+        assert_eq!(plan(&mut ahead, (90, 99), BOUNDS).len(), 2, "more again");
     }
 
     #[tokio::test]

@@ -19,6 +19,9 @@ impl Source {
         let shown_by = self.last.as_ref().map(|endpoint| endpoint.number);
         let is_same = |one: &Option<Arc<Endpoint>>| one.as_ref().map(|endpoint| endpoint.number) == shown_by;
         let (same, others): (Vec<_>, Vec<_>) = self.ranked(&active.endpoints, None).into_iter().partition(is_same);
+        if let Some(same) = same.first() {
+            self.confirm_network(&active, same.as_ref(), tip).await?;
+        }
         for other in others {
             let has_it = async {
                 self.is_as_far(&active, other.as_ref(), tip).await
@@ -37,19 +40,38 @@ impl Source {
         }
     }
 
+    /// Before anything is taken back, the endpoint that shows another branch is asked whether it is still of the same network.
+    async fn confirm_network(
+        &mut self,
+        active: &ActiveVersion,
+        endpoint: Option<&Arc<Endpoint>>,
+        tip: &Tip,
+    ) -> Result<(), Failure> {
+        self.networks.forget(endpoint);
+        match self.ask_head(active, endpoint).await {
+            Ok(head) if head.network != tip.network => {
+                let why = format!("the endpoint follows network {} now, it followed {}", head.network, tip.network);
+                self.blame(&why);
+                Err(Failure::Retry { after_ms: None, why })
+            }
+            // One that does not answer now is asked for the block all the same.
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     /// Whether an endpoint is as far as the tip; one that cannot be asked, or is passed over for now, is not.
     async fn is_as_far(&self, active: &ActiveVersion, endpoint: Option<&Arc<Endpoint>>, tip: &Tip) -> bool {
         if endpoint.is_some_and(|endpoint| endpoint.rank().0) {
             return false;
         }
-        let context = active.context(None);
+        let context = active.context(endpoint, None);
         let head = v1::head(&self.engine, &active.plugin, active.resources(endpoint), &context).await;
         head.is_ok_and(|head| head.network == tip.network && head.latest.height >= tip.latest.height)
     }
 
     async fn has_block(&self, active: &ActiveVersion, endpoint: Option<&Arc<Endpoint>>, block: &BlockId) -> bool {
         let (resources, context, span) =
-            (active.resources(endpoint), active.context(None), (block.height, block.height));
+            (active.resources(endpoint), active.context(endpoint, None), (block.height, block.height));
         let scanned = v1::scan(&self.engine, &active.plugin, resources, &context, &self.network, span).await;
         scanned.is_ok_and(|scanned| scanned.blocks.iter().any(|found| found.id == *block))
     }

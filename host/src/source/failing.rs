@@ -188,7 +188,7 @@ impl Source {
     ) -> Result<Scanned, Failure> {
         let active = self.active.clone().map_err(Failure::Hopeless)?;
         let endpoint = self.ranked(&active.endpoints, Some(height)).into_iter().next().flatten();
-        let (context, span) = (active.context(finalized), (height, height));
+        let (context, span) = (active.context(endpoint.as_ref(), finalized), (height, height));
         let attempt = Attempt { active: &active, endpoint, context, span, recorder: None };
         self.skip_block(&attempt, why).await
     }

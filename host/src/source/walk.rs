@@ -75,6 +75,9 @@ impl Source {
         error: CallError,
         span: Option<(u64, u64)>,
     ) -> Result<Transient, Failure> {
+        if !matches!(error, CallError::Failure(PluginFailure::NotYet(_) | PluginFailure::SpanTooWide(_))) {
+            self.networks.forget(endpoint);
+        }
         let mut transient = match error {
             CallError::Failure(PluginFailure::Elsewhere(why)) => {
                 if let Some(endpoint) = endpoint {

@@ -5,9 +5,9 @@ use crate::live::{RunningCatalog, version};
 use chain_ingestor::source::{FailureLog, Source};
 use guests::Recipe;
 use ingest_domain::{ChainReader, Failure, Scanned};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -37,6 +37,11 @@ struct Counts {
     most_open: AtomicU64,
     /// One request in so many is refused; 0 is none.
     refused_in: AtomicU64,
+    /// One request in so many is too many, and a second is to be waited; 0 is none.
+    limited_in: AtomicU64,
+    /// Requests that came within the second.
+    early: AtomicU64,
+    paused_since: Mutex<Option<Instant>>,
 }
 
 /// An endpoint that takes a while, as over a network.
@@ -57,6 +62,20 @@ async fn distant_endpoint() -> (String, Arc<Counts>) {
                     }
                 }
                 let asked = counts.asked.fetch_add(1, Ordering::Relaxed) + 1;
+                let limited_in = counts.limited_in.load(Ordering::Relaxed);
+                let paused_since = *counts.paused_since.lock().unwrap();
+                if paused_since.is_some_and(|since| since.elapsed() < Duration::from_millis(900)) {
+                    // What was under way already may come.
+                    let is_late = paused_since.is_some_and(|since| since.elapsed() > Duration::from_millis(500));
+                    counts.early.fetch_add(u64::from(is_late), Ordering::Relaxed);
+                }
+                if limited_in != 0 && asked.is_multiple_of(limited_in) {
+                    *counts.paused_since.lock().unwrap() = Some(Instant::now());
+                    let too_many = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\n\
+                        connection: close\r\n\r\n";
+                    let _ = stream.write_all(too_many).await;
+                    return;
+                }
                 let open = counts.open.fetch_add(1, Ordering::Relaxed) + 1;
                 counts.most_open.fetch_max(open, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -155,4 +174,15 @@ async fn a_new_version_drops_what_the_old_one_scanned_ahead() {
     let new = chain.follow(121..=125, Some(1_000)).await;
     assert_eq!(heights(&new), [121, 122, 123, 124, 125]);
     assert!(new.iter().all(|scanned| scanned.digest != old[0].digest), "nothing of the old version is handed over");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_asked_too_often_is_left_alone_by_every_span() {
+    let mut chain = DistantChain::with_limits("ahead = 6").await;
+    chain.follow(100..=110, Some(1_000)).await;
+    chain.counts.limited_in.store(9, Ordering::Relaxed);
+    let scanned = chain.follow(111..=130, Some(1_000)).await;
+    assert_eq!(heights(&scanned), (111..=130).collect::<Vec<_>>());
+    assert!(chain.counts.paused_since.lock().unwrap().is_some());
+    assert_eq!(chain.counts.early.load(Ordering::Relaxed), 0, "requests within the pause");
 }

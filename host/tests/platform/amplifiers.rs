@@ -273,7 +273,7 @@ async fn in_a_process_of_its_own() {
             let endpoint = Endpoint::all(&[(&*node).into()], &NodeProxy::Direct, &limits()).unwrap().remove(0);
             let upstream = Some(Upstream::Node(endpoint));
             let resources = CallResources { chain: "c".into(), upstream, cache: Cache::default(), limits: limits() };
-            let context = CallContext { settings: "{}".into(), now_ms: 0, finalized: None };
+            let context = CallContext { settings: "{}".into(), now_ms: 0, ..CallContext::default() };
             let network: Arc<str> = "n".into();
             let scan = v1::scan_with(&engine, &plugin, resources, answers, None, &context, &network, (7, 7)).await;
             scan.0.map_or_else(|error| error.to_string(), |scanned| format!("through {}", scanned.through))

@@ -24,7 +24,7 @@ async fn every_published_version_runs_on_this_host() {
         assert_eq!(plugin.wit.to_string(), built_for, "{name}");
         let resources =
             CallResources { chain: "old".into(), upstream: None, cache: Cache::default(), limits: Limits::default() };
-        let context = CallContext { settings: "{}".into(), now_ms: NOW_MS, finalized: None };
+        let context = CallContext { settings: "{}".into(), now_ms: NOW_MS, ..CallContext::default() };
         let tip = v1::head(&engine, &plugin, resources.clone(), &context).await.unwrap();
         assert_eq!(tip.latest.height, 60, "{name}");
         let scanned = v1::scan(&engine, &plugin, resources, &context, &tip.network, (50, 60)).await.unwrap();

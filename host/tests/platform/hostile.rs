@@ -26,7 +26,7 @@ pub(crate) async fn scan(engine: &Engine, plugin: &Admitted, cache: &Cache) -> R
 
 async fn scan_within(engine: &Engine, plugin: &Admitted, cache: &Cache, limits: Limits) -> Result<Scanned, CallError> {
     let resources = CallResources { chain: "hostile".into(), upstream: None, cache: cache.clone(), limits };
-    let context = CallContext { settings: "{}".into(), now_ms: 0, finalized: None };
+    let context = CallContext { settings: "{}".into(), now_ms: 0, ..CallContext::default() };
     let network: Arc<str> = "n".into();
     v1::scan(engine, plugin, resources, &context, &network, (7, 7)).await
 }
@@ -168,7 +168,7 @@ async fn a_neighbour_goes_on_while_others_loop() {
                 cache: Cache::default(),
                 limits: Limits { compute_ms: 20_000, ..limits() },
             };
-            let context = CallContext { settings: "{}".into(), now_ms: 0, finalized: None };
+            let context = CallContext { settings: "{}".into(), now_ms: 0, ..CallContext::default() };
             v1::scan(&engine, &endless, resources, &context, &"n".into(), (7, 7)).await
         });
     }

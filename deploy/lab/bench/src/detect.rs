@@ -61,7 +61,12 @@ async fn compare(
 ) -> anyhow::Result<()> {
     let recording = Arc::new(recording);
     let settings = recording.settings.clone();
-    let context = CallContext { settings: settings.clone(), now_ms: 0, finalized: Some(recording.span.1) };
+    let context = CallContext {
+        settings: settings.clone(),
+        now_ms: 0,
+        finalized: Some(recording.span.1),
+        ..CallContext::default()
+    };
     let lent = CallResources {
         chain: "bench".into(),
         upstream: Some(Upstream::Recorded(Arc::new(recording.answers()))),

@@ -1,6 +1,7 @@
 //! The binary behind `cargo xtask bench NAME`.
 
 mod backfill;
+mod memory;
 mod catch_up;
 mod detect;
 mod fold;
@@ -24,6 +25,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Arguments {
     /// What to measure.
     name: Name,
+    #[command(flatten)]
+    backfill: backfill::BackfillOptions,
+    #[command(flatten)]
+    memory: memory::MemoryOptions,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -32,6 +37,8 @@ enum Name {
     Detect,
     /// Trades per second from a node through Kafka into PostgreSQL.
     Backfill,
+    /// The ingestor's memory over a long backfill.
+    Memory,
     /// Trades per second folded and committed to PostgreSQL.
     Fold,
     /// The same, read from Kafka.
@@ -51,9 +58,11 @@ enum Name {
 }
 
 fn main() -> anyhow::Result<()> {
-    match Arguments::parse().name {
+    let arguments = Arguments::parse();
+    match arguments.name {
         Name::Detect => report("detect", detect::measure()?),
-        Name::Backfill => report("backfill", backfill::measure()?),
+        Name::Backfill => report("backfill", backfill::measure(&arguments.backfill)?),
+        Name::Memory => report("memory", memory::measure(&arguments.memory)?),
         Name::Fold => report("fold", fold::measure()?),
         Name::CatchUp => report("catch-up", catch_up::measure()?),
         Name::Rest => report("rest", rest::measure()?),

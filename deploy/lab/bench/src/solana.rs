@@ -75,7 +75,8 @@ impl Bench<'_> {
             cache: Cache::default(),
             limits: Limits { memory_bytes, ..Limits::default() },
         };
-        let context = CallContext { settings: "{}".to_owned(), now_ms: 0, finalized: Some(SLOT) };
+        let context =
+            CallContext { settings: "{}".to_owned(), now_ms: 0, finalized: Some(SLOT), ..CallContext::default() };
         let network: Arc<str> = format!("solana:{GENESIS}").into();
         let scanned = v1::scan(self.engine, self.plugin, lent, &context, &network, (SLOT, SLOT)).await?;
         Ok(scanned.blocks.iter().map(|block| block.trades.len()).sum())

@@ -80,8 +80,11 @@ async fn mock(engine: &Engine) -> anyhow::Result<Admitted> {
 
 /// What so many empty scans took, microseconds, smallest first: within the engine's thread, and from here to there and back.
 async fn empty_scans(engine: &Engine, plugin: &Admitted, count: usize) -> anyhow::Result<[Vec<f64>; 2]> {
-    let call_context =
-        CallContext { settings: r#"{"trades-per-block":0}"#.into(), now_ms: 1_767_225_700_000, finalized: None };
+    let call_context = CallContext {
+        settings: r#"{"trades-per-block":0}"#.into(),
+        now_ms: 1_767_225_700_000,
+        ..CallContext::default()
+    };
     let (network, mut within, mut whole): (Arc<str>, _, _) = ("mock/1".into(), vec![], vec![]);
     for _ in 0..count {
         let begun = Instant::now();
@@ -108,7 +111,7 @@ async fn fresh_scans(figures: &mut Figures) -> anyhow::Result<()> {
         busy.spawn(async move {
             // A thousand blocks of ten thousand trades: it computes and allocates until the sandbox stops it, again and again.
             let settings = r#"{"trades-per-block":10000}"#.into();
-            let call_context = CallContext { settings, now_ms: 1_767_335_600_000, finalized: None };
+            let call_context = CallContext { settings, now_ms: 1_767_335_600_000, ..CallContext::default() };
             let network: Arc<str> = "mock/1".into();
             loop {
                 let stopped = v1::scan(&engine, &plugin, lent(), &call_context, &network, (0, 999)).await;

@@ -23,7 +23,7 @@ mod server;
 
 pub use facts::Contracts;
 pub use faults::{Fault, Faults};
-pub use node::Node;
+pub use node::{MadeBlocks, Node};
 pub use recording::{Recording, read_all};
 pub use server::Server;
 

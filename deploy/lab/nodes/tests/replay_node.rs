@@ -178,3 +178,22 @@ async fn another_branch_takes_a_height_over() {
     assert_eq!(client.call("eth_getBlockByNumber", json!(["latest", false])).await["hash"], winner["hash"]);
     assert_eq!(client.call("eth_getBlockByHash", json!([old["hash"], false])).await, Value::Null);
 }
+
+#[tokio::test]
+async fn raw_receipts_and_gzip_are_served_where_they_are_asked_for() {
+    let node = node();
+    let client = start(&node).await;
+    let body = json!({ "jsonrpc": "2.0", "id": 7, "method": "debug_getRawReceipts", "params": ["0xd59f80"] });
+    let refused: Value = client.post(&body).await.unwrap().json().await.unwrap();
+    assert_eq!(refused["error"]["code"], -32601);
+    node.serve_raw_receipts(true);
+    let raw = client.call("debug_getRawReceipts", json!(["0xd59f80"])).await;
+    let receipts = client.call("eth_getBlockReceipts", json!(["0xd59f80"])).await;
+    assert_eq!(raw.as_array().unwrap().len(), receipts.as_array().unwrap().len());
+    assert_eq!(node.calls_of("debug_getRawReceipts"), 2);
+    let plain = node.sent_bytes();
+    node.serve_gzip(true);
+    assert_eq!(client.call("eth_getBlockReceipts", json!(["0xd59f80"])).await, receipts);
+    let packed = node.sent_bytes() - plain;
+    assert!(packed < receipts.to_string().len() as u64 / 2, "{packed}");
+}

@@ -3,6 +3,7 @@
 //! A swap is a receipt with four logs: two transfers, the pool's reserves, the swap. The same shape always gives the same
 //! blocks, and shapes that differ in their branch alone give the same heights with other blocks.
 
+use alloy_primitives::{Bloom, BloomInput};
 use chain_plugin_sdk::Request;
 use chain_plugin_sdk::json::Cursor;
 use evm_plugin::rpc::{Header, Receipt};
@@ -79,7 +80,11 @@ pub struct DenseChain {
 impl DenseChain {
     /// Makes all blocks.
     pub fn new(shape: DenseShape) -> Self {
-        let mut parent = hash("parent", 0);
+        Self::on(shape, hash("parent", 0))
+    }
+
+    /// Makes all blocks, on top of a block of another chain.
+    pub fn on(shape: DenseShape, mut parent: String) -> Self {
         let mut blocks = vec![];
         for height in shape.first..=shape.last {
             let (header, receipts, hash) = block(&shape, height, &parent);
@@ -162,19 +167,24 @@ fn block(shape: &DenseShape, height: u64, parent: &str) -> (String, String, Stri
         prove::receipts_root(&read).unwrap_or_default()
     };
     let zeros = |bytes: usize| format!("0x{}", "00".repeat(bytes));
-    let transactions: Vec<&Value> = receipts.iter().map(|receipt| &receipt["transactionHash"]).collect();
+    let mut transactions: Vec<Value> = (0..shape.swaps).map(|index| transaction(shape, height, index)).collect();
+    let bloom = receipts.iter().fold(Bloom::ZERO, |all, receipt| all | bloom_of(&receipt["logs"]));
     let mut header = json!({
         "hash": zeros(32), "parentHash": parent, "sha3Uncles": hash("uncles", 0), "miner": address("miner", 0),
         "stateRoot": hash(shape.branch, height), "transactionsRoot": hash("transactions", height),
-        "receiptsRoot": format!("{root:#x}"), "logsBloom": receipts[0]["logsBloom"], "difficulty": "0x0",
+        "receiptsRoot": format!("{root:#x}"), "logsBloom": format!("{bloom:#x}"), "difficulty": "0x0",
         "number": format!("{height:#x}"), "gasLimit": "0x1c9c380", "gasUsed": "0x989680",
         "timestamp": format!("{:#x}", 1_700_000_000 + 12 * height), "extraData": "0x", "mixHash": hash("mix", height),
-        "nonce": zeros(8), "baseFeePerGas": "0x7", "size": "0x5208", "uncles": [], "transactions": transactions,
+        "nonce": zeros(8), "baseFeePerGas": "0x7", "size": "0x5208", "uncles": [], "transactions": [],
     });
     let text = header.to_string();
     let read = Header::read(&mut Cursor::new(&text)).ok().flatten().unwrap_or_default();
     let hash = format!("{:#x}", prove::header_hash(&read).unwrap_or_default());
     header["hash"] = hash.as_str().into();
+    for transaction in &mut transactions {
+        transaction["blockHash"] = hash.as_str().into();
+    }
+    header["transactions"] = transactions.into();
     for receipt in &mut receipts {
         receipt["blockHash"] = hash.as_str().into();
         for log in receipt["logs"].as_array_mut().into_iter().flatten() {
@@ -202,12 +212,46 @@ fn receipt(shape: &DenseShape, height: u64, index: u64) -> Value {
             "logIndex": format!("{:#x}", 4 * index + place), "removed": false,
         })
     };
-    let logs: Vec<Value> = (0..).zip(&logs).map(spell).collect();
+    let logs: Value = (0..).zip(&logs).map(spell).collect();
+    let bloom = bloom_of(&logs);
     json!({
         "blockHash": "", "blockNumber": format!("{height:#x}"), "contractAddress": null,
         "cumulativeGasUsed": format!("{:#x}", 100_000 * (index + 1)), "effectiveGasPrice": "0x3b9aca07", "from": user,
-        "gasUsed": "0x186a0", "logs": logs, "logsBloom": format!("0x{}", "00112233445566778899aabbccddeeff".repeat(16)),
-        "status": "0x1", "to": router, "transactionHash": transaction, "transactionIndex": format!("{index:#x}"),
-        "type": "0x2",
+        "gasUsed": "0x186a0", "logs": logs, "logsBloom": format!("{bloom:#x}"), "status": "0x1", "to": router,
+        "transactionHash": transaction, "transactionIndex": format!("{index:#x}"), "type": "0x2",
     })
+}
+
+/// The whole transaction, a call of a router that names amounts, path and receiver.
+fn transaction(shape: &DenseShape, height: u64, index: u64) -> Value {
+    let number = height * shape.swaps + index;
+    let Swap { transaction, user, sold, bought, given, got, .. } = shape.swap(number);
+    let padded = |address: &str| format!("{:0>64}", address.trim_start_matches("0x"));
+    let words = [0xa0, u128::from(1_700_000_000 + 12 * height), 2].map(|word: u128| format!("{word:064x}"));
+    let [offset, deadline, length] = &words;
+    let input = format!(
+        "0x38ed1739{given:064x}{got:064x}{offset}{}{deadline}{length}{}{}",
+        padded(&user),
+        padded(&sold),
+        padded(&bought)
+    );
+    json!({
+        "blockHash": "", "blockNumber": format!("{height:#x}"), "transactionIndex": format!("{index:#x}"),
+        "hash": transaction, "from": user, "to": address("router", 0), "value": "0x0", "input": input,
+        "nonce": format!("{:#x}", number / 500), "gas": "0x30d40", "gasPrice": "0x3b9aca07",
+        "maxFeePerGas": "0x77359400", "maxPriorityFeePerGas": "0x3b9aca00", "type": "0x2", "chainId": "0x1",
+        "accessList": [], "v": "0x0", "yParity": "0x0", "r": hash("r", number), "s": hash("s", number),
+    })
+}
+
+/// The bloom of logs.
+fn bloom_of(logs: &Value) -> Bloom {
+    let mut bloom = Bloom::ZERO;
+    for log in logs.as_array().into_iter().flatten() {
+        for part in log["topics"].as_array().into_iter().flatten().chain([&log["address"]]) {
+            let bytes = part.as_str().and_then(|text| alloy_primitives::hex::decode(text).ok());
+            bloom.accrue(BloomInput::Raw(&bytes.unwrap_or_default()));
+        }
+    }
+    bloom
 }

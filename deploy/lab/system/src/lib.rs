@@ -2,6 +2,7 @@
 //! EVM node, figures that are reported.
 
 pub mod dense;
+pub mod shaped;
 pub mod ingest;
 pub mod progress;
 pub mod line;

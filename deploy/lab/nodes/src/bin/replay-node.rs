@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use nodes::replay::{Node, blocks_dir};
+use nodes::replay::{Fault, Faults, Node, blocks_dir};
 use nodes::solana;
 
 /// A node that replays recorded blocks of a real chain.
@@ -27,6 +27,15 @@ struct Arguments {
     /// How many blocks `finalized` trails the head.
     #[arg(long, default_value_t = 2)]
     finality: u64,
+    /// Whether `debug_getRawReceipts` is served.
+    #[arg(long)]
+    raw_receipts: bool,
+    /// Whether answers are compressed for clients that accept gzip.
+    #[arg(long)]
+    gzip: bool,
+    /// Milliseconds by which each answer comes later, as over a network.
+    #[arg(long, default_value_t = 0)]
+    rtt: u64,
 }
 
 #[tokio::main]
@@ -43,6 +52,11 @@ async fn main() -> anyhow::Result<()> {
         }
     };
     node.set_finality(arguments.finality);
+    node.serve_raw_receipts(arguments.raw_receipts);
+    node.serve_gzip(arguments.gzip);
+    if arguments.rtt > 0 {
+        node.faults(Faults::each(Fault::Delay(Duration::from_millis(arguments.rtt))));
+    }
     let heights = if arguments.pace == 0 { Vec::new() } else { node.heights() };
     if let Some(first) = heights.first() {
         node.set_head(*first);

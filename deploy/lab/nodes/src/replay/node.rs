@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::ensure;
@@ -26,6 +26,23 @@ impl PartialEq for Node {
 
 impl Eq for Node {}
 
+/// Blocks that are made anew whenever they are asked for, since all together they would not fit into memory.
+#[derive(Clone)]
+pub struct MadeBlocks {
+    /// First height.
+    pub first: u64,
+    /// Last height.
+    pub last: u64,
+    /// The block of a height between these.
+    pub make: Arc<dyn Fn(u64) -> Recording + Send + Sync>,
+}
+
+impl std::fmt::Debug for MadeBlocks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "blocks {} to {}", self.first, self.last)
+    }
+}
+
 #[derive(Debug)]
 struct NodeState {
     chain_id: u64,
@@ -34,13 +51,21 @@ struct NodeState {
     faults: Mutex<Faults>,
     requests: AtomicU64,
     calls: AtomicU64,
+    /// Calls by their method.
+    calls_of: Mutex<HashMap<String, u64>>,
     lies: AtomicU64,
+    /// Bytes of all bodies that were sent.
+    sent_bytes: AtomicU64,
+    has_raw_receipts: AtomicBool,
+    has_gzip: AtomicBool,
 }
 
 /// The blocks, and how much of them is shown.
 #[derive(Debug)]
 pub(super) struct ShownChain {
     blocks: BTreeMap<u64, Arc<Recording>>,
+    /// Blocks that are made when they are asked for.
+    made: Option<MadeBlocks>,
     heights: HashMap<String, u64>,
     head: u64,
     /// How far finality trails the head.
@@ -77,23 +102,43 @@ impl Node {
         )
     }
 
+    /// A node of a chain whose blocks are made when they are asked for, its head at the highest; it finds none by hash.
+    pub fn making(chain_id: u64, blocks: MadeBlocks) -> anyhow::Result<Self> {
+        ensure!(blocks.first <= blocks.last, "no block of chain {chain_id}");
+        let node = Self::showing(chain_id, ContractFacts::of_chain(chain_id)?);
+        node.write(|chain| (chain.head, chain.made) = (blocks.last, Some(blocks)));
+        Ok(node)
+    }
+
     fn knowing(chain_id: u64, facts: ContractFacts, recordings: Vec<Recording>) -> anyhow::Result<Self> {
         ensure!(!recordings.is_empty(), "no recorded block of chain {chain_id}");
-        let mut chain = ShownChain { blocks: BTreeMap::new(), heights: HashMap::new(), head: 0, finality: 2 };
+        let node = Self::showing(chain_id, facts);
         for recording in recordings {
             ensure!(recording.chain_id == chain_id, "block {} is of chain {}", recording.hash, recording.chain_id);
-            chain.head = chain.head.max(recording.height);
-            chain.insert(recording);
+            node.write(|chain| {
+                chain.head = chain.head.max(recording.height);
+                chain.insert(recording);
+            });
         }
-        Ok(Self(Arc::new(NodeState {
+        Ok(node)
+    }
+
+    /// A node without blocks.
+    fn showing(chain_id: u64, facts: ContractFacts) -> Self {
+        let chain = ShownChain { blocks: BTreeMap::new(), made: None, heights: HashMap::new(), head: 0, finality: 2 };
+        Self(Arc::new(NodeState {
             chain_id,
             facts,
             chain: RwLock::new(chain),
             faults: Mutex::default(),
             requests: AtomicU64::new(0),
             calls: AtomicU64::new(0),
+            calls_of: Mutex::default(),
             lies: AtomicU64::new(0),
-        })))
+            sent_bytes: AtomicU64::new(0),
+            has_raw_receipts: AtomicBool::new(false),
+            has_gzip: AtomicBool::new(false),
+        }))
     }
 
     /// Listens on an address (port 0 picks one) until the [`Server`] is dropped.
@@ -135,6 +180,16 @@ impl Node {
         *self.0.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
     }
 
+    /// Whether it serves `debug_getRawReceipts`; at first it does not.
+    pub fn serve_raw_receipts(&self, is_served: bool) {
+        self.0.has_raw_receipts.store(is_served, Ordering::Relaxed);
+    }
+
+    /// Whether it compresses answers for clients that accept gzip; at first it does not.
+    pub fn serve_gzip(&self, is_served: bool) {
+        self.0.has_gzip.store(is_served, Ordering::Relaxed);
+    }
+
     /// The heights of all recordings, shown or not, lowest first.
     pub fn heights(&self) -> Vec<u64> {
         self.read(|chain| chain.blocks.keys().copied().collect())
@@ -148,6 +203,16 @@ impl Node {
     /// JSON-RPC calls received so far: a batch of 100 counts 100.
     pub fn calls(&self) -> u64 {
         self.0.calls.load(Ordering::Relaxed)
+    }
+
+    /// Calls of one method received so far.
+    pub fn calls_of(&self, method: &str) -> u64 {
+        self.0.calls_of.lock().unwrap_or_else(PoisonError::into_inner).get(method).copied().unwrap_or(0)
+    }
+
+    /// Bytes of all bodies sent so far, compressed where they were.
+    pub fn sent_bytes(&self) -> u64 {
+        self.0.sent_bytes.load(Ordering::Relaxed)
     }
 
     /// Whole answers so far that were not the truth.
@@ -173,8 +238,25 @@ impl Node {
         self.0.faults.lock().unwrap_or_else(PoisonError::into_inner).next()
     }
 
-    pub(super) fn count_call(&self) {
+    pub(super) fn has_raw_receipts(&self) -> bool {
+        self.0.has_raw_receipts.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_gzip(&self) -> bool {
+        self.0.has_gzip.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_sent(&self, bytes: usize) {
+        self.0.sent_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_call(&self, method: &str) {
         self.0.calls.fetch_add(1, Ordering::Relaxed);
+        let mut calls_of = self.0.calls_of.lock().unwrap_or_else(PoisonError::into_inner);
+        match calls_of.get_mut(method) {
+            Some(calls) => *calls += 1,
+            None => drop(calls_of.insert(method.to_owned(), 1)),
+        }
     }
 
     pub(super) fn count_lie(&self) {
@@ -210,7 +292,15 @@ impl ShownChain {
     }
 
     pub(super) fn at(&self, height: u64, behind: u64) -> Option<Arc<Recording>> {
-        (height <= self.head.saturating_sub(behind)).then(|| self.blocks.get(&height).cloned()).flatten()
+        (height <= self.head.saturating_sub(behind)).then(|| self.block(height)).flatten()
+    }
+
+    fn block(&self, height: u64) -> Option<Arc<Recording>> {
+        let made = || {
+            let made = self.made.as_ref().filter(|made| (made.first..=made.last).contains(&height))?;
+            Some(Arc::new((made.make)(height)))
+        };
+        self.blocks.get(&height).cloned().or_else(made)
     }
 
     pub(super) fn by_hash(&self, hash: &str, behind: u64) -> Option<Arc<Recording>> {
@@ -227,6 +317,9 @@ impl ShownChain {
     }
 
     fn below(&self, height: u64) -> Option<Arc<Recording>> {
+        if let Some(made) = &self.made {
+            return self.block(height.min(made.last));
+        }
         self.blocks.range(..=height).next_back().map(|(_, block)| block.clone())
     }
 }

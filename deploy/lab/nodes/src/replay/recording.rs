@@ -23,6 +23,8 @@ pub struct Recording {
     pub(super) receipts: String,
     /// The receipts again, taken apart for logs and single receipts once somebody asks.
     parts: OnceLock<Vec<Value>>,
+    /// The receipts in their consensus encoding, made once somebody asks.
+    raw: OnceLock<String>,
 }
 
 #[derive(Deserialize)]
@@ -63,12 +65,29 @@ impl Recording {
             slim,
             receipts: receipts.to_owned(),
             parts: OnceLock::new(),
+            raw: OnceLock::new(),
         })
+    }
+
+    /// Puts one together from texts that fit each other: the block with whole transactions and with hashes, the receipts, and those
+    /// in their consensus encoding.
+    pub fn from_texts(chain_id: u64, (height, hash): (u64, String), [whole, slim, receipts, raw]: [String; 4]) -> Self {
+        Self { chain_id, height, hash, whole, slim, receipts, parts: OnceLock::new(), raw: raw.into() }
+    }
+
+    /// The block with transaction hashes only.
+    pub fn slim_json(&self) -> &str {
+        &self.slim
     }
 
     /// Its receipts, one by one.
     pub(super) fn parts(&self) -> &[Value] {
         self.parts.get_or_init(|| serde_json::from_str(&self.receipts).unwrap_or_default())
+    }
+
+    /// Its receipts in their consensus encoding, as one array of hex.
+    pub fn raw_receipts(&self) -> &str {
+        self.raw.get_or_init(|| raw(&self.receipts))
     }
 
     /// Which chain it was recorded on.
@@ -95,6 +114,12 @@ impl Recording {
     pub fn receipts_json(&self) -> &str {
         &self.receipts
     }
+}
+
+/// The JSON of receipts in their consensus encoding; `null` where one cannot be encoded.
+pub(super) fn raw(receipts: &str) -> String {
+    let receipts: Vec<Value> = serde_json::from_str(receipts).unwrap_or_default();
+    recordings::raw_receipts(&receipts).map_or(Value::Null, Value::from).to_string()
 }
 
 /// All recordings `<chain>_<height>.json[.gz]` of one chain in a folder, lowest first.

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::faults::draw;
 use super::node::{Node, ShownChain};
-use super::recording::{Recording, quantity};
+use super::recording::{Recording, quantity, raw};
 
 /// How this one request sees the node.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,15 +38,15 @@ type RpcResult = Result<String, (i64, String)>;
 /// Answers one request: a call or a batch of calls.
 pub(super) fn answer(node: &Node, body: &[u8], view: View) -> String {
     each(body, |call| {
-        node.count_call();
+        node.count_call(&call.method);
         method(node, call, view)
     })
 }
 
 /// Answers every call of a request with the same error.
 pub(super) fn refuse(node: &Node, body: &[u8], code: i64, message: &str) -> String {
-    each(body, |_| {
-        node.count_call();
+    each(body, |call| {
+        node.count_call(&call.method);
         Err((code, message.to_owned()))
     })
 }
@@ -110,6 +110,15 @@ fn method(node: &Node, call: &Call, view: View) -> RpcResult {
                 Found::Block(block) if view.missing_log => without_a_log(&block),
                 Found::Block(block) if view.thinned.is_some() => thinned(&block, view),
                 Found::Block(block) => block.receipts.clone(),
+                Found::Genesis => "[]".to_owned(),
+                Found::Nothing => "null".to_owned(),
+            })
+        }),
+        "debug_getRawReceipts" if node.has_raw_receipts() => node.read(|chain| {
+            Ok(match find(chain, &params[0], view)? {
+                Found::Block(block) if view.missing_log => raw(&without_a_log(&block)),
+                Found::Block(block) if view.thinned.is_some() => raw(&thinned(&block, view)),
+                Found::Block(block) => block.raw_receipts().to_owned(),
                 Found::Genesis => "[]".to_owned(),
                 Found::Nothing => "null".to_owned(),
             })

@@ -1,13 +1,16 @@
 //! The replay node's HTTP server: one POST endpoint under every path, and the faults that happen below JSON.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures_util::stream;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -44,7 +47,10 @@ pub(super) async fn serve(node: Node, address: SocketAddr, beside: Router) -> st
     Ok((address, Server(task)))
 }
 
-async fn handle(State(node): State<Node>, body: Bytes) -> Response {
+async fn handle(State(node): State<Node>, headers: HeaderMap, body: Bytes) -> Response {
+    let accepts = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_packed = node.has_gzip() && accepts.contains("gzip");
+    let json = |text: String| json(&node, text, is_packed);
     let right = |view| answer(&node, &body, view);
     let whole = View::default();
     let (number, fault) = node.next_fault();
@@ -92,8 +98,20 @@ fn lied(node: &Node, text: String, truth: &str) -> String {
     text
 }
 
-fn json(text: String) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+/// A whole answer, compressed as fast as that goes where the client accepts it.
+fn json(node: &Node, text: String, is_packed: bool) -> Response {
+    let kind = (header::CONTENT_TYPE, "application/json");
+    let mut packed =
+        GzEncoder::new(Vec::with_capacity(if is_packed { text.len() / 4 } else { 0 }), Compression::fast());
+    if is_packed
+        && packed.write_all(text.as_bytes()).is_ok()
+        && let Ok(packed) = packed.finish()
+    {
+        node.count_sent(packed.len());
+        return ([kind, (header::CONTENT_ENCODING, "gzip")], packed).into_response();
+    }
+    node.count_sent(text.len());
+    ([kind], text).into_response()
 }
 
 /// Announces the whole body, sends half of it, and lets the connection go.
