@@ -10,7 +10,7 @@ pub(crate) use boards::{BookView, DriftPage, FeePage, FeeView, Leaderboard, User
 pub(crate) use chains::{ChainCondition, ChainList, ChainState, ChainView, DroppedView, WatchView};
 pub(crate) use explained::{Explanation, StepView};
 pub(crate) use platforms::{
-    PlatformAssetPage, PlatformDayPage, PlatformDayView, PlatformPage, PlatformView, UserPlatforms,
+    PlatformAssetPage, PlatformDayPage, PlatformDayView, PlatformLeaderboard, PlatformPage, PlatformView, UserPlatforms,
 };
 pub(crate) use worth::{
     AssetDetailsView, AssetList, AssetView, BalanceWorthView, CandleList, CandleView, ChainWorth, PositionWorthView,
@@ -41,7 +41,7 @@ pub(crate) struct TradePage {
 /// One user's metrics.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UserMetrics {
-    /// The address in normalized form.
+    /// The address in normalized form; several separated by commas, where the figures are of several.
     pub(crate) address: String,
     /// The span of time: `all`, `24h`, `7d` or `30d`. 24 h are the current hour and the 23 before.
     pub(crate) window: &'static str,

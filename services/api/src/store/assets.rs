@@ -1,20 +1,20 @@
 //! The queries about assets, their candles, and what a user's positions are worth.
 
-use super::{Store, asset_sql, read_each, rows, sql};
+use super::{Store, asset_sql, read_each, rows};
 use api_domain::{
     AssetDetails, AssetQuery, AssetRow, AssetSearch, CandleRange, CandleRow, HeldBalance, PositionRow, TotalsRow,
-    UserQuery,
 };
 use std::cmp::Reverse;
 use tape::Unavailable;
 
 /// A user's open positions and totals.
+#[derive(Default)]
 pub struct UserHoldings {
     /// The positions that hold something.
     pub positions: Vec<PositionRow>,
     /// Whether there are more of them, or of the balances, than are summed up.
     pub truncated: bool,
-    /// Totals per chain, over all time.
+    /// Totals over all time, per chain and address.
     pub totals: Vec<TotalsRow>,
     /// What the wallets hold, as the providers tell.
     pub balances: Vec<HeldBalance>,
@@ -68,24 +68,5 @@ impl Store {
         let [asset, candles] = self.fetch_together("read metrics.candles_v1", statements).await?;
         let Some(row) = asset.into_iter().next() else { return Ok(None) };
         Ok(Some((rows::asset_row(row)?, read_each(candles, rows::candle_row)?)))
-    }
-
-    /// What a user holds by the trades, and the totals.
-    pub async fn user_holdings(&self, user: &UserQuery) -> Result<UserHoldings, Unavailable> {
-        let dialect = self.dialect();
-        let statements = [
-            asset_sql::open_positions(user, &sql::select_positions(dialect)),
-            sql::user_totals(user, dialect),
-            asset_sql::balances_with_prices(user, dialect),
-        ];
-        let [positions, totals, balances] = self.fetch_together("read what a user holds", statements).await?;
-        let mut positions = read_each(positions, rows::position_row)?;
-        let mut balances = read_each(balances, rows::held_balance)?;
-        let most = asset_sql::MAX_POSITIONS_SUMMED as usize;
-        let truncated = positions.len().max(balances.len()) > most;
-        positions.truncate(most);
-        balances.truncate(most);
-        let totals = rows::totals_rows("metrics.user_totals_v1", totals)?;
-        Ok(UserHoldings { positions, truncated, totals, balances })
     }
 }

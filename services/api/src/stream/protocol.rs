@@ -4,15 +4,17 @@ use crate::http::read_min_usd;
 use crate::live::{Channel, ResumePoint, Selection, SubscriptionRefused};
 use api_domain::{TradeFilter, UserQuery, normalized_id};
 use axum::extract::ws::Utf8Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use wire::check;
 
 /// Trades in a snapshot without `limit`, and at most.
 const DEFAULT_SNAPSHOT_TRADES: usize = 50;
-const MAX_SNAPSHOT_TRADES: usize = 200;
+pub(crate) const MAX_SNAPSHOT_TRADES: usize = 200;
 
 /// Bytes of a subscription's id at most.
-const MAX_ID_BYTES: usize = 64;
+pub(crate) const MAX_ID_BYTES: usize = 64;
 
 /// A request of a client.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,6 +34,7 @@ pub(super) struct BadMessage {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct RawMessage {
     op: String,
@@ -44,6 +47,7 @@ struct RawMessage {
 }
 
 #[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct RawFilter {
     chain: Option<String>,
@@ -155,38 +159,73 @@ fn checked_id(field: &'static str, text: Option<String>) -> Result<Option<String
 }
 
 /// A reply of the server, as JSON.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum ServerMessage<'a> {
     Hello {
+        /// The version of the protocol.
         version: &'static str,
+        /// Milliseconds between two heartbeats.
         #[serde(rename = "heartbeatMs")]
         heartbeat_ms: u64,
+        /// Subscriptions of one connection at most.
         #[serde(rename = "maxSubscriptions")]
         max_subscriptions: usize,
     },
     Unsubscribed {
+        /// The subscription.
         id: &'a str,
     },
     Reset {
+        /// The subscription.
         id: &'a str,
     },
     Gap {
+        /// The channel of which changes are missing.
         channel: &'static str,
+        /// How many.
         missed: u64,
     },
     Heartbeat {
+        /// The server's time, milliseconds since the Unix epoch.
         now: u64,
     },
     Pong,
     Error {
+        /// The subscription that it is about.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a str>,
+        /// What is wrong, for programs; an open list.
         code: &'static str,
+        /// The field of the request that is wrong.
         #[serde(skip_serializing_if = "Option::is_none")]
         field: Option<&'a str>,
+        /// What is wrong, in words.
         detail: &'a str,
     },
+}
+
+/// The shapes of the replies by the value of `type`.
+pub(crate) fn reply_schemas() -> Vec<(String, Value)> {
+    let mut schema = schemars::schema_for!(ServerMessage<'_>).to_value();
+    let Some(Value::Array(variants)) = schema.get_mut("oneOf").map(Value::take) else { return vec![] };
+    let named = |variant: Value| Some((variant.pointer("/properties/type/const")?.as_str()?.to_owned(), variant));
+    variants.into_iter().filter_map(named).collect()
+}
+
+/// Whether a message is a request.
+#[cfg(test)]
+pub(crate) fn is_accepted(text: &str) -> bool {
+    parse_message(text).is_ok()
+}
+
+/// The names of all fields of requests, and of filters.
+#[cfg(test)]
+pub(crate) fn accepted_names() -> [std::collections::BTreeSet<String>; 2] {
+    let names = |schema: schemars::Schema| {
+        schema.get("properties").and_then(Value::as_object).map(|fields| fields.keys().cloned().collect())
+    };
+    [schemars::schema_for!(RawMessage), schemars::schema_for!(RawFilter)].map(names).map(Option::unwrap_or_default)
 }
 
 impl ServerMessage<'_> {

@@ -9,6 +9,7 @@ use api_domain::{AssetPage, StatusFilter, Totals, TradeFilter, TradeQuery, UserQ
 use serde::Serialize;
 use std::time::Duration;
 use tape::{Unavailable, Usd};
+use utoipa::ToSchema;
 
 /// Positions and balances in a snapshot at most; more are read over REST.
 const MAX_SNAPSHOT_ROWS: u32 = 500;
@@ -117,12 +118,18 @@ async fn read_trades(app: &App, filter: &TradeFilter, limit: usize) -> Result<Sn
     Ok(Snapshot::Trades { filter: filter.clone(), limit, folded, rows })
 }
 
-#[derive(Serialize)]
-struct MetricsData<'a> {
+/// What a user has done and holds, over all chains asked for.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MetricsData<'a> {
+    /// The address in normalized form.
     address: &'a str,
+    /// Over all chains asked for.
     total: TotalsView,
+    /// Per chain.
     chains: Vec<ChainTotals>,
+    /// The first positions, by chain and asset.
     positions: Vec<PositionView>,
+    /// Whether there may be more positions than these; REST has them all.
     truncated: bool,
 }
 
@@ -140,11 +147,16 @@ async fn read_metrics(app: &App, user: &UserQuery) -> Result<Snapshot, Subscribe
     Ok(Snapshot::State { matcher: Matcher::Metrics { user: user.clone(), folded }, next, data })
 }
 
-#[derive(Serialize)]
-struct WalletData<'a> {
+/// What a user's wallets hold, as providers tell.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WalletData<'a> {
+    /// The address in normalized form.
     address: &'a str,
+    /// The wallets that are tracked, one per chain.
     wallets: Vec<WalletView>,
+    /// The first balances, by chain and asset.
     items: Vec<BalanceView>,
+    /// Whether there may be more balances than these; REST has them all.
     truncated: bool,
 }
 

@@ -166,7 +166,7 @@ pub(crate) struct PositionWorthView {
 /// What one user holds by the trades, and the profit and loss in all.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UserWorth {
-    /// The address in normalized form.
+    /// The address in normalized form; several separated by commas, where the figures are of several.
     pub(crate) address: String,
     /// Over all chains asked for.
     pub(crate) total: WorthView,

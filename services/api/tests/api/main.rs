@@ -20,3 +20,4 @@ mod stream;
 mod resume;
 mod filters;
 mod platforms;
+mod sums;
