@@ -2,16 +2,17 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { ProblemError, Rest } from "../dist/index.js";
 import { pnlWidget } from "../dist/examples/pnl-widget.js";
 
 const ADDR = process.env.CLIENT_TEST_ADDR ?? "127.0.0.1:18094";
 const BASE = `http://${ADDR}`;
-const READY_MS = 60_000;
+const READY_MS = 120_000;
 const CHAIN = `id = "mock"
 plugin = "mock"
 endpoints = []
@@ -25,6 +26,8 @@ users = 3
 reorg-every = 8
 reorg-depth = 3
 `;
+const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
+const PLUGINS = process.env.PLUGINS_DIR ?? join(ROOT, "target/plugins");
 const skip = process.env.CHAINTAPE_BIN ? false : "CHAINTAPE_BIN names no program";
 
 let folder;
@@ -45,11 +48,17 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), "chaintape-client-"));
   await mkdir(join(folder, "chains"));
   await writeFile(join(folder, "chains/mock.toml"), CHAIN);
+  // Only the plugin that is needed: each is compiled when the program starts.
+  await mkdir(join(folder, "plugins"));
+  for (const file of await readdir(PLUGINS)) {
+    if (/^mock-.*[.]wasm$/.test(file)) await copyFile(join(PLUGINS, file), join(folder, "plugins", file));
+  }
   const env = {
     ...process.env, APP_ENV: "dev", API_ADDR: ADDR, API_RATE_PER_SECOND: "0", CHAINS_DIR: join(folder, "chains"),
+    PLUGINS_DIR: join(folder, "plugins"),
     PORTFOLIO_PROVIDER: "mock", PORTFOLIO_TRACK: "all", LOG: `sqlite:${join(folder, "tape.db")}`, DATABASE_URL: `sqlite:${folder}`,
   };
-  program = spawn(process.env.CHAINTAPE_BIN, [], { env, stdio: ["ignore", "ignore", "inherit"] });
+  program = spawn(process.env.CHAINTAPE_BIN, [], { env, cwd: ROOT, stdio: ["ignore", "ignore", "inherit"] });
   await until(() => fetch(`${BASE}/ready`).then(({ ok }) => ok, () => false), "chaintape is ready");
 });
 
