@@ -126,6 +126,7 @@ async fn serve_with(
         shutdown: shutdown.clone(),
         stopping: stopping.clone(),
     });
+    let watching = tokio::spawn(live::watch_prices(Arc::clone(&hub), store.clone(), stopping.clone()));
     let following = tokio::spawn(live::follow_log(hub, store.clone(), log, settings.lookback, stopping.clone()));
     let limits = ConnectionLimits {
         connections: settings.max_sockets,
@@ -146,6 +147,7 @@ async fn serve_with(
     let serving = listen::serve(listener, router, limits, stopping.clone());
     tokio::join!(serving, drained, keys.follow_file(stopping.clone()));
     following.abort();
+    watching.abort();
     if let Some(admin) = admin {
         admin.abort();
     }

@@ -17,6 +17,7 @@ mod snapshot;
 mod resume;
 mod mailbox;
 mod follow;
+mod watched;
 
 pub(crate) use channel::Channel;
 pub(crate) use follow::follow_log;
@@ -25,6 +26,8 @@ pub(crate) use resume::ResumePoint;
 pub(crate) use snapshot::Snapshot;
 use subscription::SubscriptionIds;
 pub(crate) use subscription::{Matcher, Selection, Subscription, SubscriptionRefused};
+use watched::Watched;
+pub(crate) use watched::{WatchKey, read_snapshot, watch_prices};
 
 use crate::token;
 use crate::views::{ChainView, WatchView};
@@ -68,6 +71,7 @@ struct Inner {
     readers: HashMap<u64, StreamReader>,
     last_reader: u64,
     folded: FoldedPositions,
+    watched: Watched,
     audit: CompletenessAudit,
     /// Dead letters by the chain of their key.
     dead_letters: HashMap<String, u64>,
@@ -165,14 +169,9 @@ impl Hub {
         }
         let mut inner = self.lock();
         let Some(update) = inner.accept(incoming, partition, position, at_ms) else { return };
-        for reader in inner.readers.values() {
-            let matching = reader.subscriptions.iter().filter(|subscription| subscription.matcher.matches(&update));
-            let ids = SubscriptionIds::from_matching(matching.map(|subscription| &subscription.id_json));
-            let Some(ids) = ids else { continue };
-            reader.mailbox.deliver(update.clone(), ids);
-            if matches!(update, Update::Trade(_)) {
-                self.delivered.fetch_add(1, Ordering::Relaxed);
-            }
+        let reached = inner.deliver_to_readers(&update);
+        if matches!(update, Update::Trade(_)) {
+            self.delivered.fetch_add(reached, Ordering::Relaxed);
         }
     }
 
@@ -221,6 +220,13 @@ impl Hub {
         let mut inner = self.lock();
         let live = inner.live.as_ref().ok_or(SubscriptionRefused::Starting)?;
         let Joined { matcher, next, data, missed } = live.join(snapshot, &inner.chains)?;
+        if let Some(key) = matcher.watch() {
+            let key = key.clone();
+            if !inner.watched.has_room_for(&key) {
+                return Err(SubscriptionRefused::Full);
+            }
+            inner.watched.forget(&key);
+        }
         let channel = matcher.channel();
         let at = token::resume_token(channel.letter(), next.into_iter());
         let snapshot = message::snapshot(id, channel, &data, &at);
@@ -325,6 +331,19 @@ impl Inner {
         };
         self.live.as_mut()?.ring_mut(channel).push(partition, position, at_ms, update.clone());
         Some(update)
+    }
+
+    /// Puts an update into the mailbox of every reader with a subscription that matches; returns how many there are.
+    fn deliver_to_readers(&self, update: &Update) -> u64 {
+        let mut reached = 0;
+        for reader in self.readers.values() {
+            let matching = reader.subscriptions.iter().filter(|subscription| subscription.matcher.matches(update));
+            let ids = SubscriptionIds::from_matching(matching.map(|subscription| &subscription.id_json));
+            let Some(ids) = ids else { continue };
+            reader.mailbox.deliver(update.clone(), ids);
+            reached += 1;
+        }
+        reached
     }
 
     /// Adds a subscription in the place of one with the same id, with its first message and the updates that it missed.

@@ -5,7 +5,10 @@ mod protocol;
 mod connection;
 mod snapshots;
 
-pub(crate) use protocol::{MAX_ID_BYTES, MAX_SNAPSHOT_TRADES, reply_schemas};
+pub(crate) use protocol::{
+    DEFAULT_SNAPSHOT_CANDLES, DEFAULT_SNAPSHOT_TRADES, MAX_ID_BYTES, MAX_SNAPSHOT_CANDLES, MAX_SNAPSHOT_TRADES,
+    reply_schemas,
+};
 #[cfg(test)]
 pub(crate) use protocol::{accepted_names, is_accepted};
 pub(crate) use snapshots::{MetricsData, WalletData};

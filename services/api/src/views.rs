@@ -4,6 +4,7 @@ mod boards;
 mod chains;
 mod explained;
 mod platforms;
+mod watched;
 mod worth;
 
 pub(crate) use boards::{BookView, DriftPage, FeePage, FeeView, Leaderboard, UserHistory};
@@ -12,6 +13,7 @@ pub(crate) use explained::{Explanation, StepView};
 pub(crate) use platforms::{
     PlatformAssetPage, PlatformDayPage, PlatformDayView, PlatformLeaderboard, PlatformPage, PlatformView, UserPlatforms,
 };
+pub(crate) use watched::{CandleState, CandleUpdate, PriceState};
 pub(crate) use worth::{
     AssetDetailsView, AssetList, AssetView, BalanceWorthView, CandleList, CandleView, ChainWorth, PositionWorthView,
     UserWorth, WalletWorth, WorthView,

@@ -9,7 +9,7 @@ mod topics;
 
 use super::schemas::{add_schema, add_wire_schema};
 use crate::stream::{MetricsData, WalletData, reply_schemas};
-use crate::views::{ChainList, ChainView};
+use crate::views::{CandleState, CandleUpdate, ChainList, ChainView, PriceState};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -25,7 +25,7 @@ const PROGRESS: &str = "ChainProgressedV1";
 
 /// The shapes that the stream takes from the views.
 #[derive(OpenApi)]
-#[openapi(components(schemas(MetricsData, WalletData, ChainList, ChainView)))]
+#[openapi(components(schemas(MetricsData, WalletData, ChainList, ChainView, PriceState, CandleState, CandleUpdate)))]
 struct StreamShapes;
 
 static DOCUMENT_TEXT: LazyLock<String> =
@@ -147,7 +147,7 @@ mod tests {
                 count += 1;
             }
         }
-        assert_eq!(count, 6, "each request has one");
+        assert_eq!(count, 8, "each request has one");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The statements about assets, their candles, and what positions are worth.
 
 use super::sql::{Arg, Dialect, Statement, number_arg};
-use api_domain::{AssetQuery, AssetSearch, CandleRange, UserQuery};
+use api_domain::{AssetQuery, AssetSearch, CandleInterval, CandleRange, UserQuery};
 
 /// Pools that are shown of an asset at most, those of the newest trades.
 const MAX_POOLS: u32 = 20;
@@ -109,6 +109,21 @@ pub(super) fn pools(key: &AssetQuery) -> Statement {
 
 /// The candles of an asset in a range, oldest first.
 pub(super) fn candles(key: &AssetQuery, range: &CandleRange) -> Statement {
+    let mut statement = begin_candles(key, range.interval);
+    statement.with(" AND c.start_minute >= ?", number_arg(range.from_minute));
+    statement.with(" AND c.start_minute < ?", Arg::Number(i64::try_from(range.to_minute).unwrap_or(i64::MAX)));
+    statement.add(&format!(" ORDER BY c.start_minute LIMIT {}", CandleRange::MAX_CANDLES));
+    statement
+}
+
+/// The newest candles of an asset, newest first.
+pub(super) fn newest_candles(key: &AssetQuery, interval: CandleInterval, limit: u32) -> Statement {
+    let mut statement = begin_candles(key, interval);
+    statement.add(&format!(" ORDER BY c.start_minute DESC LIMIT {limit}"));
+    statement
+}
+
+fn begin_candles(key: &AssetQuery, interval: CandleInterval) -> Statement {
     let prices = ["open", "high", "low", "close"]
         .map(|name| format!("CAST(c.{name}_usd AS text), CAST(c.{name}_raw AS text)"))
         .join(", ");
@@ -117,10 +132,7 @@ pub(super) fn candles(key: &AssetQuery, range: &CandleRange) -> Statement {
          CAST(c.priced AS text) FROM metrics.candles_v1 c WHERE TRUE"
     ));
     of_asset(&mut statement, "c", key);
-    statement.text(" AND c.span = ?", range.interval.name());
-    statement.with(" AND c.start_minute >= ?", number_arg(range.from_minute));
-    statement.with(" AND c.start_minute < ?", Arg::Number(i64::try_from(range.to_minute).unwrap_or(i64::MAX)));
-    statement.add(&format!(" ORDER BY c.start_minute LIMIT {}", CandleRange::MAX_CANDLES));
+    statement.text(" AND c.span = ?", interval.name());
     statement
 }
 

@@ -2,7 +2,8 @@
 
 use super::{Store, asset_sql, read_each, rows};
 use api_domain::{
-    AssetDetails, AssetQuery, AssetRow, AssetSearch, CandleRange, CandleRow, HeldBalance, PositionRow, TotalsRow,
+    AssetDetails, AssetQuery, AssetRow, AssetSearch, CandleInterval, CandleRange, CandleRow, HeldBalance, PositionRow,
+    TotalsRow,
 };
 use std::cmp::Reverse;
 use tape::Unavailable;
@@ -56,6 +57,30 @@ impl Store {
             price_before: before.into_iter().next().map(rows::price_row).transpose()?.flatten(),
             pools: read_each(pools, rows::pool_row)?,
         }))
+    }
+
+    /// An asset with its price and the volume of 24 hours; none where it is not known.
+    pub async fn asset_row(&self, key: &AssetQuery, since_minute: u64) -> Result<Option<AssetRow>, Unavailable> {
+        let statement = asset_sql::asset(key, since_minute, self.dialect());
+        self.fetch("read metrics.assets_v1", statement).await?.pop().map(rows::asset_row).transpose()
+    }
+
+    /// The decimals of an asset, and its newest candles, oldest first.
+    pub async fn newest_candles(
+        &self,
+        key: &AssetQuery,
+        interval: CandleInterval,
+        limit: u32,
+    ) -> Result<(Option<u8>, Vec<CandleRow>), Unavailable> {
+        let statements = [
+            asset_sql::asset(key, u64::from(u32::MAX), self.dialect()),
+            asset_sql::newest_candles(key, interval, limit),
+        ];
+        let [asset, candles] = self.fetch_together("read metrics.candles_v1", statements).await?;
+        let asset = asset.into_iter().next().map(rows::asset_row).transpose()?;
+        let mut candles = read_each(candles, rows::candle_row)?;
+        candles.reverse();
+        Ok((asset.and_then(|asset| asset.decimals), candles))
     }
 
     /// An asset and its candles in a range, oldest first; none where it is not known.

@@ -2,7 +2,7 @@
 
 use super::protocol::ServerMessage;
 use crate::App;
-use crate::live::{Channel, Mailbox, Matcher, ResumePoint, Selection, Snapshot, SubscriptionRefused};
+use crate::live::{self, Channel, Mailbox, Matcher, ResumePoint, Selection, Snapshot, SubscriptionRefused};
 use crate::names::{self, WrongName};
 use crate::views::{BalanceView, ChainTotals, PositionView, TotalsView, WalletView};
 use api_domain::{AssetPage, StatusFilter, Totals, TradeFilter, TradeQuery, UserQuery, UserState, WalletState};
@@ -55,6 +55,10 @@ pub(super) async fn completed(app: &App, mut selection: Selection) -> Result<Sel
             }
         }
         Selection::Metrics(user) | Selection::Wallets(user) => names::check_user(app, user)?,
+        Selection::Watched { key, .. } => {
+            let (chain, asset) = (Some(key.asset.chain.clone()), Some(key.asset.asset.clone()));
+            names::check_filter(app, &TradeFilter { chain, asset, ..TradeFilter::default() })?;
+        }
         Selection::Chains => {}
     }
     Ok(selection)
@@ -82,6 +86,11 @@ async fn subscribe_once(app: &App, reader: u64, id: &str, selection: &Selection)
         Selection::Metrics(user) => read_metrics(app, user).await?,
         Selection::Wallets(user) => read_wallets(app, user).await?,
         Selection::Chains => Snapshot::Chains,
+        Selection::Watched { key, candles } => {
+            let next = app.hub.next_positions(key.channel())?;
+            let data = live::read_snapshot(&app.store, key, *candles).await?;
+            Snapshot::State { matcher: Matcher::Watched(key.clone()), next, data }
+        }
     };
     Ok(app.hub.subscribe(reader, id, snapshot)?)
 }

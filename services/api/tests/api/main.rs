@@ -21,3 +21,4 @@ mod resume;
 mod filters;
 mod platforms;
 mod sums;
+mod watched;

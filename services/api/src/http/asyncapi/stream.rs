@@ -2,7 +2,10 @@
 
 use super::{METRICS, PORTFOLIO, TRADE, message, shape};
 use crate::live::Channel;
-use crate::stream::{MAX_ID_BYTES, MAX_SNAPSHOT_TRADES};
+use crate::stream::{
+    DEFAULT_SNAPSHOT_CANDLES, DEFAULT_SNAPSHOT_TRADES, MAX_ID_BYTES, MAX_SNAPSHOT_CANDLES, MAX_SNAPSHOT_TRADES,
+};
+use api_domain::CandleInterval;
 use serde_json::{Map, Value, json};
 
 /// The name of the WebSocket among the channels.
@@ -66,6 +69,23 @@ fn documented() -> Vec<Documented> {
             snapshot: shape("ChainList"),
             update: Some(shape("ChainView")),
             example: json!({}),
+        },
+        Documented {
+            channel: Channel::Prices,
+            says: "The price of one asset, told again when it or the volume of 24 hours has changed; read once a second.",
+            filter: &["chain!", "asset!"],
+            snapshot: shape("PriceState"),
+            update: Some(shape("PriceState")),
+            example: json!({ "chain": "mock", "asset": "mock:token:cat" }),
+        },
+        Documented {
+            channel: Channel::Candles,
+            says: "The newest candles of one asset; an update has one that changed among the newest (15 minutes, 3 hours, 2 days). Where \
+                   a reorg reaches further back, REST has the older ones.",
+            filter: &["chain!", "asset!", "interval"],
+            snapshot: shape("CandleState"),
+            update: Some(shape("CandleUpdate")),
+            example: json!({ "chain": "mock", "asset": "mock:token:cat", "interval": "1m" }),
         },
     ]
 }
@@ -145,7 +165,7 @@ pub(super) fn messages() -> Map<String, Value> {
             add(format!("update.{name}"), says, payload, None);
         }
         let mut request = json!({ "op": "subscribe", "channel": name, "id": "mine", "filter": example });
-        if channel == Channel::Trades {
+        if limit_of(channel).is_some() {
             request["limit"] = 20.into();
         }
         add(format!("subscribe.{name}"), says, subscribe(channel, filter), Some(request));
@@ -208,14 +228,24 @@ fn subscribe(channel: Channel, filter: &[&str]) -> Value {
         "filter": filter_schema(filter),
         "resume": { "type": "string", "description": "The last `at` that was received: go on from there, on any instance" },
     });
-    if channel == Channel::Trades {
+    if let Some((items, most, default)) = limit_of(channel) {
         properties["limit"] = json!({
-            "type": "integer", "minimum": 0, "maximum": MAX_SNAPSHOT_TRADES, "description": "Trades in the snapshot; 50 by default",
+            "type": "integer", "minimum": 0, "maximum": most,
+            "description": format!("{items} in the snapshot; {default} by default"),
         });
     }
     let is_needed = filter.iter().any(|name| name.ends_with('!'));
     let required = if is_needed { json!(["op", "channel", "filter"]) } else { json!(["op", "channel"]) };
     json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
+}
+
+/// Of what a snapshot may have so many: at most, and by default.
+fn limit_of(channel: Channel) -> Option<(&'static str, usize, usize)> {
+    match channel {
+        Channel::Trades => Some(("Trades", MAX_SNAPSHOT_TRADES, DEFAULT_SNAPSHOT_TRADES)),
+        Channel::Candles => Some(("Candles", MAX_SNAPSHOT_CANDLES, DEFAULT_SNAPSHOT_CANDLES)),
+        _ => None,
+    }
 }
 
 fn filter_schema(names: &[&str]) -> Value {
@@ -225,6 +255,7 @@ fn filter_schema(names: &[&str]) -> Value {
         .map(|name| {
             let name = name.trim_end_matches('!');
             let value = match name {
+                "interval" => json!({ "type": "string", "enum": CandleInterval::ALL.map(CandleInterval::name) }),
                 "minUsd" => json!({ "type": "string", "pattern": "^[0-9]{1,15}([.][0-9]{1,18})?$" }),
                 _ => json!({ "type": "string", "minLength": 1, "maxLength": 256 }),
             };
