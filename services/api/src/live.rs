@@ -17,6 +17,7 @@ mod snapshot;
 mod resume;
 mod mailbox;
 mod follow;
+mod watch_key;
 mod watched;
 
 pub(crate) use channel::Channel;
@@ -26,8 +27,9 @@ pub(crate) use resume::ResumePoint;
 pub(crate) use snapshot::Snapshot;
 use subscription::SubscriptionIds;
 pub(crate) use subscription::{Matcher, Selection, Subscription, SubscriptionRefused};
+pub(crate) use watch_key::WatchKey;
 use watched::Watched;
-pub(crate) use watched::{WatchKey, read_snapshot, watch_prices};
+pub(crate) use watched::{read_snapshot, watch_prices};
 
 use crate::token;
 use crate::views::{ChainView, WatchView};

@@ -2,7 +2,7 @@
 
 use super::channel::Channel;
 use super::update::Update;
-use super::watched::WatchKey;
+use super::watch_key::WatchKey;
 use api_domain::{FoldedPositions, TradeFilter, UserQuery};
 use std::collections::HashMap;
 use std::sync::Arc;

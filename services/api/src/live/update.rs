@@ -3,7 +3,7 @@
 use super::channel::Channel;
 use super::message;
 use super::state::StateUpdate;
-use super::watched::WatchedUpdate;
+use super::watch_key::WatchedUpdate;
 use crate::views::ChainView;
 use api_domain::{FilteredTrade, Presence, TradeFilter, TradeKey};
 use axum::extract::ws::Utf8Bytes;

@@ -5,14 +5,13 @@
 //! subscription was added is not delivered to it: from that moment the key counts as not known, and is told anew.
 
 use super::Hub;
-use super::channel::Channel;
 use super::message;
 use super::update::Update;
+use super::watch_key::{WatchKey, WatchedUpdate};
 use crate::store::Store;
 use crate::token;
 use crate::views::{CandleState, CandleUpdate, PriceState};
 use api_domain::{AssetQuery, CandleInterval, HOUR_MS, MINUTE_MS, Window};
-use axum::extract::ws::Utf8Bytes;
 use environment::{Shutdown, now_ms};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,40 +22,6 @@ use tape::Unavailable;
 const READ_INTERVAL: Duration = Duration::from_secs(1);
 /// Prices and lists of candles that are watched at once at most.
 const MAX_WATCHED: usize = 200;
-
-/// What a subscription watches.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct WatchKey {
-    /// The asset.
-    pub(crate) asset: AssetQuery,
-    /// The interval of its candles; its price without one.
-    pub(crate) interval: Option<CandleInterval>,
-}
-
-impl WatchKey {
-    /// The channel that it is delivered on.
-    pub(crate) fn channel(&self) -> Channel {
-        if self.interval.is_some() { Channel::Candles } else { Channel::Prices }
-    }
-
-    /// How many of the newest candles are compared: a reorg reaches back some minutes.
-    fn compared_candles(interval: CandleInterval) -> u32 {
-        match interval {
-            CandleInterval::Minute => 15,
-            CandleInterval::Hour => 3,
-            CandleInterval::Day => 2,
-        }
-    }
-}
-
-/// A state that is delivered. A later one of the same key takes its place.
-#[derive(Debug)]
-pub(crate) struct WatchedUpdate {
-    pub(super) number: u64,
-    pub(super) key: Arc<str>,
-    pub(super) watch: WatchKey,
-    pub(super) text: Utf8Bytes,
-}
 
 /// The states of a key by their number (the first minute of a candle; 0 for a price), as JSON.
 type States = BTreeMap<u64, String>;
@@ -112,15 +77,15 @@ impl Watched {
     }
 }
 
-impl WatchedUpdate {
-    pub(super) fn new(watch: WatchKey, number: u64, state: u64, text: &str) -> Self {
-        let channel = watch.channel();
-        let AssetQuery { chain, asset } = &watch.asset;
-        let interval = watch.interval.map_or("", CandleInterval::name);
-        let key = format!("{}/{chain}/{asset}/{interval}/{state}", channel.name()).into();
-        let at = token::resume_token(channel.letter(), [0].into_iter());
-        Self { number, key, text: message::update_of_json(channel, text, &at), watch }
-    }
+/// The update for a state of what is watched.
+fn update_of_state(watch: WatchKey, number: u64, state: u64, text: &str) -> Update {
+    let channel = watch.channel();
+    let AssetQuery { chain, asset } = &watch.asset;
+    let interval = watch.interval.map_or("", CandleInterval::name);
+    let key = format!("{}/{chain}/{asset}/{interval}/{state}", channel.name()).into();
+    let at = token::resume_token(channel.letter(), [0].into_iter());
+    let text = message::update_of_json(channel, text, &at);
+    Update::Watched(Arc::new(WatchedUpdate { number, key, watch, text }))
 }
 
 /// The state at the beginning of a subscription, as JSON.
@@ -177,7 +142,7 @@ impl Hub {
         let mut inner = self.lock();
         for (state, text) in inner.watched.changes(key, since, states) {
             let Some(number) = inner.live.as_mut().map(super::rings::Live::next_arrival) else { return };
-            let update = Update::Watched(Arc::new(WatchedUpdate::new(key.clone(), number, state, &text)));
+            let update = update_of_state(key.clone(), number, state, &text);
             inner.deliver_to_readers(&update);
         }
     }
