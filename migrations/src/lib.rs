@@ -40,6 +40,7 @@ const METRICS_POSTGRES: &[MigrationFile] = files![
     "metrics/postgres/0015_find_by_transaction",
     "metrics/postgres/0016_sum_up_platforms",
     "metrics/postgres/0017_price_assets",
+    "metrics/postgres/0018_rank_users_of_platforms",
 ];
 
 const METRICS_SQLITE: &[MigrationFile] = files![
@@ -58,6 +59,7 @@ const METRICS_SQLITE: &[MigrationFile] = files![
     "metrics/sqlite/0013_find_by_transaction",
     "metrics/sqlite/0014_sum_up_platforms",
     "metrics/sqlite/0015_price_assets",
+    "metrics/sqlite/0016_rank_users_of_platforms",
 ];
 
 const PORTFOLIO_POSTGRES: &[MigrationFile] = files![

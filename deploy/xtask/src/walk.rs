@@ -39,8 +39,35 @@ pub(crate) fn through() -> anyhow::Result<()> {
     );
     note("the client");
     npm(&["run", "--silent", "test"])?;
+    note("the client for Python");
+    check_python(&root().join("services/api/client-python"))?;
     note("the page in a browser");
     npm(&["run", "--silent", "journeys"])
+}
+
+/// Generates, checks and tests the client for Python in an environment of its own.
+fn check_python(client: &Path) -> anyhow::Result<()> {
+    let environment = target("client-python");
+    let python = environment.join("bin/python").display().to_string();
+    if !Path::new(&python).is_file() {
+        run(program("python3", &["-m", "venv"]).arg(&environment))?;
+    }
+    let with_python = |arguments: &[&str]| {
+        let mut command = program(&python, arguments);
+        command.current_dir(client).env("CHAINTAPE_BIN", built("chaintape"));
+        run(command.env("PLUGINS_DIR", target("plugins")))
+    };
+    with_python(&["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", ".[dev]"])?;
+    let generated = ["schema.py", "operations.py"].map(|name| client.join("chaintape_client").join(name));
+    let read = || generated.iter().map(std::fs::read).collect::<Result<Vec<_>, _>>();
+    let committed = read()?;
+    with_python(&["generate.py"])?;
+    ensure!(
+        committed == read()?,
+        "services/api/client-python was generated from another openapi.json and has been regenerated: commit it"
+    );
+    with_python(&["-m", "mypy", "chaintape_client", "examples", "tests"])?;
+    with_python(&["-m", "pytest", "--quiet"])
 }
 
 /// The generated files that are committed: the schema, and the client as the page uses it.

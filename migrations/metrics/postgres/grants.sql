@@ -19,7 +19,7 @@ GRANT USAGE ON SCHEMA metrics TO chaintape_reader;
 GRANT SELECT ON metrics.trades_v1, metrics.positions_v1, metrics.user_totals_v1,
     metrics.user_hours_v1, metrics.fees_v1, metrics.platform_fees_v1, metrics.leaders_v1, metrics.method_v1,
     metrics.read_positions_v1, metrics.platforms_v1, metrics.platform_days_v1, metrics.user_platforms_v1,
-    metrics.assets_v1, metrics.candles_v1, metrics.asset_pools_v1 TO chaintape_reader;
+    metrics.platform_leaders_v1, metrics.assets_v1, metrics.candles_v1, metrics.asset_pools_v1 TO chaintape_reader;
 
 GRANT USAGE ON SCHEMA metrics TO chaintape_metrics;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA metrics TO chaintape_metrics;

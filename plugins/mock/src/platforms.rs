@@ -75,9 +75,9 @@ pub(crate) fn used<'a>(platforms: &'a BTreeMap<String, Platform>, hash: &str) ->
     let mut numbered = (0_u64..).zip(platforms);
     let (_, (name, platform)) =
         numbered.find(|(at, (_, platform))| number % platform.one_in == at % platform.one_in)?;
-    let number = usize::try_from(number / platform.one_in).ok()?;
-    let ways = platform.routers.len() + platform.codes.len();
-    let way = number.checked_rem(ways)?;
+    let ways = u64::try_from(platform.routers.len() + platform.codes.len()).ok()?;
+    // A component's `usize` has 32 bits: the number is larger than that, its remainder is not.
+    let way = usize::try_from((number / platform.one_in).checked_rem(ways)?).ok()?;
     Some(PlatformUse {
         name,
         router: platform.routers.get(way).map(String::as_str),

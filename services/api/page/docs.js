@@ -41,6 +41,7 @@ function operation(path, { summary, description, parameters = [], responses }) {
 
 const operations = Object.entries(api.paths).map(([path, { get }]) => ({ path, get, tag: get.tags?.[0] ?? "" }));
 main.append(h("h1", {}, `${api.info.title} API`), h("p", { class: "says" }, api.info.description));
+main.append(h("p", { class: "says" }, "The messages of the stream and of the topics on Kafka: ", h("a", { href: "/asyncapi.json" }, "AsyncAPI"), "."));
 for (const { name, description } of api.tags) {
   main.append(h("h2", { class: "chapter" }, description ?? name), ...operations.filter(({ tag }) => tag === name).map(({ path, get }) => operation(path, get)));
 }

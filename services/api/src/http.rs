@@ -15,6 +15,8 @@ mod assets;
 mod explain;
 mod prometheus;
 mod page;
+mod schemas;
+mod asyncapi;
 pub(crate) mod openapi;
 
 pub(crate) use guard::AS_OF;
@@ -57,10 +59,12 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/v1/platforms/{platform}", get(platforms::one)),
         ("/v1/platforms/{platform}/days", get(platforms::days)),
         ("/v1/platforms/{platform}/assets", get(platforms::assets)),
+        ("/v1/platforms/{platform}/leaderboard", get(platforms::leaderboard)),
         ("/v1/platforms/{platform}/fees", get(boards::platform_fees)),
         ("/v1/stream", get(stream::open)),
         ("/metrics", get(prometheus::show)),
         ("/openapi.json", get(openapi::document)),
+        ("/asyncapi.json", get(asyncapi::document)),
     ]
 }
 

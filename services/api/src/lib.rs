@@ -145,6 +145,7 @@ async fn serve_with(
         shutdown: shutdown.clone(),
         stopping: stopping.clone(),
     });
+    let watching = tokio::spawn(live::watch_prices(Arc::clone(&hub), store.clone(), stopping.clone()));
     let (looked, reads) = (Arc::clone(&hub), store.clone());
     let looking = tokio::spawn(async move { freshness.follow(&looked, &reads).await });
     let following = tokio::spawn(live::follow_log(hub, primary.clone(), log, settings.lookback, stopping.clone()));
@@ -168,6 +169,7 @@ async fn serve_with(
     tokio::join!(serving, drained, keys.follow_file(stopping.clone()));
     following.abort();
     looking.abort();
+    watching.abort();
     if let Some(admin) = admin {
         admin.abort();
     }

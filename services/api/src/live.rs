@@ -17,6 +17,8 @@ mod snapshot;
 mod resume;
 mod mailbox;
 mod follow;
+mod watch_key;
+mod watched;
 
 pub(crate) use channel::Channel;
 pub(crate) use follow::follow_log;
@@ -25,6 +27,9 @@ pub(crate) use resume::ResumePoint;
 pub(crate) use snapshot::Snapshot;
 use subscription::SubscriptionIds;
 pub(crate) use subscription::{Matcher, Selection, Subscription, SubscriptionRefused};
+pub(crate) use watch_key::WatchKey;
+use watched::Watched;
+pub(crate) use watched::{read_snapshot, watch_prices};
 
 use crate::token;
 use crate::views::{ChainView, WatchView};
@@ -69,6 +74,7 @@ struct Inner {
     readers: HashMap<u64, StreamReader>,
     last_reader: u64,
     folded: FoldedPositions,
+    watched: Watched,
     audit: CompletenessAudit,
     /// Dead letters by the chain of their key.
     dead_letters: HashMap<String, u64>,
@@ -77,6 +83,15 @@ struct Inner {
 struct StreamReader {
     mailbox: Arc<Mailbox>,
     subscriptions: Vec<Subscription>,
+}
+
+/// What an update did.
+#[derive(Clone, Copy, Default)]
+struct Reached {
+    /// Readers that get it.
+    readers: u64,
+    /// Of them, those for whom it became one with a state that waited.
+    conflated: u64,
 }
 
 /// How the stream is, for people and probes.
@@ -184,16 +199,10 @@ impl Hub {
         }
         let mut inner = self.lock();
         let Some(update) = inner.accept(incoming, partition, position, at_ms) else { return };
-        for reader in inner.readers.values() {
-            let matching = reader.subscriptions.iter().filter(|subscription| subscription.matcher.matches(&update));
-            let ids = SubscriptionIds::from_matching(matching.map(|subscription| &subscription.id_json));
-            let Some(ids) = ids else { continue };
-            if reader.mailbox.deliver(update.clone(), ids) {
-                self.conflated.fetch_add(1, Ordering::Relaxed);
-            }
-            if matches!(update, Update::Trade(_)) {
-                self.delivered.fetch_add(1, Ordering::Relaxed);
-            }
+        let reached = inner.deliver_to_readers(&update);
+        self.conflated.fetch_add(reached.conflated, Ordering::Relaxed);
+        if matches!(update, Update::Trade(_)) {
+            self.delivered.fetch_add(reached.readers, Ordering::Relaxed);
         }
     }
 
@@ -242,6 +251,13 @@ impl Hub {
         let mut inner = self.lock();
         let live = inner.live.as_ref().ok_or(SubscriptionRefused::Starting)?;
         let Joined { matcher, next, data, missed } = live.join(snapshot, &inner.chains)?;
+        if let Some(key) = matcher.watch() {
+            let key = key.clone();
+            if !inner.watched.has_room_for(&key) {
+                return Err(SubscriptionRefused::Full);
+            }
+            inner.watched.forget(&key);
+        }
         let channel = matcher.channel();
         let at = token::resume_token(channel.letter(), next.into_iter());
         let snapshot = message::snapshot(id, channel, &data, &at);
@@ -347,6 +363,19 @@ impl Inner {
         };
         self.live.as_mut()?.ring_mut(channel).push(partition, position, at_ms, update.clone());
         Some(update)
+    }
+
+    /// Puts an update into the mailbox of every reader with a subscription that matches.
+    fn deliver_to_readers(&self, update: &Update) -> Reached {
+        let mut reached = Reached::default();
+        for reader in self.readers.values() {
+            let matching = reader.subscriptions.iter().filter(|subscription| subscription.matcher.matches(update));
+            let ids = SubscriptionIds::from_matching(matching.map(|subscription| &subscription.id_json));
+            let Some(ids) = ids else { continue };
+            reached.conflated += u64::from(reader.mailbox.deliver(update.clone(), ids));
+            reached.readers += 1;
+        }
+        reached
     }
 
     /// Adds a subscription in the place of one with the same id, with its first message and the updates that it missed.

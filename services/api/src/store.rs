@@ -8,6 +8,7 @@ mod sql;
 mod trade_sql;
 mod platform_sql;
 mod platforms;
+mod sums;
 mod asset_sql;
 mod assets;
 mod rows;
@@ -18,9 +19,9 @@ pub use assets::UserHoldings;
 pub use cost::Overload;
 
 use api_domain::{
-    AssetPage, BookRules, DriftRow, ExplainedPosition, FeeRow, FoldedPositions, HistoryPoint, LeaderRow, Measure,
-    PositionKey, PositionRow, StatusFilter, StepPage, TotalsRow, TradeKey, TradeQuery, TradeRow, UserQuery, UserState,
-    Walk, WalletState, Window,
+    AssetPage, BookRules, DriftRow, ExplainedPosition, FeeRow, FoldedPositions, LeaderRow, Measure, PositionKey,
+    PositionRow, StatusFilter, StepPage, TradeKey, TradeQuery, TradeRow, UserQuery, UserState, Walk, WalletState,
+    Window,
 };
 use cost::{Cost, Turns};
 use rows::TextRow;
@@ -98,14 +99,19 @@ impl Store {
         doing: &str,
         statements: [Statement; N],
     ) -> Result<[Vec<TextRow>; N], Unavailable> {
+        let mut answers = self.fetch_each(doing, statements.into()).await?.into_iter();
+        Ok(std::array::from_fn(|_| answers.next().unwrap_or_default()))
+    }
+
+    /// The same for any number of statements.
+    async fn fetch_each(&self, doing: &str, statements: Vec<Statement>) -> Result<Vec<Vec<TextRow>>, Unavailable> {
         let cost = statements.iter().map(|statement| statement.cost).max().unwrap_or(Cost::Cheap);
         let _turn = self.turns.take(cost).await.map_err(|source| Unavailable::new(doing, source))?;
         let answers = match &self.database {
-            Database::Postgres(store) => store.fetch_together(cost, statements.into()).await,
-            Database::Sqlite(store) => store.fetch_together(cost, statements.into()).await,
+            Database::Postgres(store) => store.fetch_together(cost, statements).await,
+            Database::Sqlite(store) => store.fetch_together(cost, statements).await,
         };
-        let mut answers = answers.map_err(|source| Unavailable::new(doing, source))?.into_iter();
-        Ok(std::array::from_fn(|_| answers.next().unwrap_or_default()))
+        answers.map_err(|source| Unavailable::new(doing, source))
     }
 
     async fn fetch(&self, doing: &str, statement: Statement) -> Result<Vec<TextRow>, Unavailable> {
@@ -162,40 +168,6 @@ impl Store {
 
     fn trade_statements(&self, query: &TradeQuery) -> [Statement; 2] {
         [TimeRange::Kept, TimeRange::WithoutClock].map(|range| trade_sql::trades(query, range, self.dialect()))
-    }
-
-    /// One user's totals per chain, from an hour on or over all time.
-    pub async fn user_totals(&self, user: &UserQuery, first_hour: Option<u64>) -> Result<Vec<TotalsRow>, Unavailable> {
-        if first_hour.is_none() {
-            let rows = self.fetch("read metrics.user_totals_v1", sql::user_totals(user, self.dialect())).await?;
-            return rows::totals_rows("metrics.user_totals_v1", rows);
-        }
-        let statement = sql::user_hours(user, first_hour, None, self.dialect());
-        let (window, all_time) = rows::hours_and_all_time(self.fetch("read metrics.user_hours_v1", statement).await?)?;
-        let mut window = rows::totals_rows("metrics.user_hours_v1", window)?;
-        for row in &mut window {
-            if let Some(all_time) = all_time.iter().find(|known| known.chain == row.chain) {
-                row.totals.doubt_like(&all_time.totals);
-            }
-        }
-        Ok(window)
-    }
-
-    /// What happened to one user in stretches of `step_hours`, oldest first, without those in which nothing happened.
-    pub async fn user_history(
-        &self,
-        user: &UserQuery,
-        first_hour: Option<u64>,
-        step_hours: u64,
-    ) -> Result<Vec<HistoryPoint>, Unavailable> {
-        let statement = sql::user_hours(user, first_hour, Some(step_hours.max(1)), self.dialect());
-        let (hours, all_time) = rows::hours_and_all_time(self.fetch("read metrics.user_hours_v1", statement).await?)?;
-        let all_time = rows::sum_of_totals(&all_time);
-        let mut points = rows::history_points(hours)?;
-        for point in &mut points {
-            point.totals.doubt_like(&all_time);
-        }
-        Ok(points)
     }
 
     /// The newest days of one user's fees, below a day where one is given.

@@ -5,6 +5,14 @@ mod protocol;
 mod connection;
 mod snapshots;
 
+pub(crate) use protocol::{
+    DEFAULT_SNAPSHOT_CANDLES, DEFAULT_SNAPSHOT_TRADES, MAX_ID_BYTES, MAX_SNAPSHOT_CANDLES, MAX_SNAPSHOT_TRADES,
+    reply_schemas,
+};
+#[cfg(test)]
+pub(crate) use protocol::{accepted_names, is_accepted};
+pub(crate) use snapshots::{MetricsData, WalletData};
+
 use crate::App;
 use crate::clients::ClientId;
 use crate::http::Problem;
@@ -23,7 +31,7 @@ const MAX_MESSAGE_BYTES: usize = 16 * 1024;
 /// Opens the stream.
 #[utoipa::path(
     get, path = "/v1/stream", tag = "stream", operation_id = "openStream",
-    description = "A WebSocket; services/api/README.md describes its messages.",
+    description = "A WebSocket; `/asyncapi.json` has its messages, services/api/README.md what a client may rely on.",
     responses(
         (status = 101, description = "The WebSocket is open"),
         (status = 400, description = "Not a WebSocket handshake", body = Problem, content_type = "application/problem+json"),

@@ -4,14 +4,16 @@ mod boards;
 mod chains;
 mod explained;
 mod platforms;
+mod watched;
 mod worth;
 
 pub(crate) use boards::{BookView, DriftPage, FeePage, FeeView, Leaderboard, UserHistory};
 pub(crate) use chains::{ChainCondition, ChainList, ChainState, ChainView, DroppedView, WatchView};
 pub(crate) use explained::{Explanation, StepView};
 pub(crate) use platforms::{
-    PlatformAssetPage, PlatformDayPage, PlatformDayView, PlatformPage, PlatformView, UserPlatforms,
+    PlatformAssetPage, PlatformDayPage, PlatformDayView, PlatformLeaderboard, PlatformPage, PlatformView, UserPlatforms,
 };
+pub(crate) use watched::{CandleState, CandleUpdate, PriceState};
 pub(crate) use worth::{
     AssetDetailsView, AssetList, AssetView, BalanceWorthView, CandleList, CandleView, ChainWorth, PositionWorthView,
     UserWorth, WalletWorth, WorthView,
@@ -41,7 +43,7 @@ pub(crate) struct TradePage {
 /// One user's metrics.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UserMetrics {
-    /// The address in normalized form.
+    /// The address in normalized form; several separated by commas, where the figures are of several.
     pub(crate) address: String,
     /// The span of time: `all`, `24h`, `7d` or `30d`. 24 h are the current hour and the 23 before.
     pub(crate) window: &'static str,

@@ -1,5 +1,6 @@
 //! Leaderboards: the first thousand traders by volume, net volume, PnL and fees in each span of time, rebuilt every 30
-//! seconds. Before that the flows of the hours that changed are calculated again.
+//! seconds, and sooner while a service has just begun to fold. Before that the flows of the hours that changed are
+//! calculated again, and with them what platforms were used for.
 
 use environment::with_causes;
 use metrics_domain::{Dollars, Realized};
@@ -8,11 +9,16 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 use tape::Unavailable;
+use tokio::time::Instant;
 
 /// Traders on one leaderboard.
 pub const MAX_LEADERS: usize = 1_000;
 /// How often the leaderboards are rebuilt.
 const REBUILD_INTERVAL: Duration = Duration::from_secs(30);
+/// How soon they are rebuilt after the first commit of this process; each later pause is twice the one before it.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// How often it is looked whether there was a first commit.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 const HOUR_MS: u64 = 3_600_000;
 
 /// A span of time in whole hours of the clock: 24 h are the current hour and the 23 before, and whatever is later still.
@@ -72,6 +78,8 @@ pub trait Leaderboards: Send + Sync {
 
 /// All spans.
 pub const LEADER_SPANS: [LeaderSpan; 4] = [LeaderSpan::All, LeaderSpan::Day, LeaderSpan::Week, LeaderSpan::Month];
+/// The measures that platforms' boards have: a user's profit has no platform.
+pub const PLATFORM_MEASURES: [LeaderMeasure; 2] = [LeaderMeasure::Volume, LeaderMeasure::Fees];
 /// All measures.
 pub const LEADER_MEASURES: [LeaderMeasure; 4] =
     [LeaderMeasure::Volume, LeaderMeasure::NetVolume, LeaderMeasure::Pnl, LeaderMeasure::Fees];
@@ -160,20 +168,50 @@ pub(crate) fn rank_traders(
     (1..).zip(leaders).map(|(rank, (trader, figures))| (rank, trader, figures)).collect()
 }
 
-/// Rebuilds the leaderboards regularly, for as long as the service runs.
-pub(crate) async fn rebuild_regularly(leaderboards: &impl Leaderboards) {
+/// Rebuilds the leaderboards regularly, for as long as the service runs; `commits` counts what is folded. After the first
+/// commit the pauses begin short, so that a book that was empty at the start has boards and platforms within seconds.
+pub(crate) async fn rebuild_regularly(leaderboards: &impl Leaderboards, commits: impl Fn() -> u64 + Send) {
+    let mut pause = None;
     loop {
         match leaderboards.rebuild(environment::now_ms()).await {
             Ok(done) => tracing::debug!(event = "leaders.rebuilt", done, "leaderboards rebuilt"),
             Err(error) => tracing::warn!(event = "leaders.delayed", error = %with_causes(&error), "failed to {error}"),
         }
-        tokio::time::sleep(REBUILD_INTERVAL).await;
+        if pause.is_some() || wait_for_first_commit(&commits).await {
+            let next = next_pause(pause);
+            tokio::time::sleep(next).await;
+            pause = Some(next);
+        }
     }
+}
+
+/// The pause after the first commit, and after each pause the next one.
+fn next_pause(before: Option<Duration>) -> Duration {
+    before.map_or(FIRST_PAUSE, |before| REBUILD_INTERVAL.min(before * 2))
+}
+
+/// Waits for a first commit, but no longer than to the next regular rebuilding; whether there was one.
+async fn wait_for_first_commit(commits: &impl Fn() -> u64) -> bool {
+    let until = Instant::now() + REBUILD_INTERVAL;
+    while commits() == 0 && Instant::now() < until {
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+    commits() > 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_begin_short_and_end_at_the_regular_one() {
+        let pauses = (0..7).scan(None, |pause, _| {
+            *pause = Some(next_pause(*pause));
+            *pause
+        });
+        let seconds: Vec<u64> = pauses.map(|pause| pause.as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 30, 30]);
+    }
 
     #[test]
     fn spans_count_the_current_hour() {

@@ -173,8 +173,9 @@ where
     let (memory, guarded, guard) = (Arc::clone(&store), log.clone(), Arc::clone(&health.guard));
     tasks.spawn(async move { match guard.watch(&guarded, &topics::READ_BY_METRICS, &*memory).await {} });
     let (leaderboards, health) = (Arc::clone(&store), Arc::clone(health));
+    let folding = Arc::clone(&health);
     tasks.spawn(async move {
-        leaders::rebuild_regularly(&*leaderboards).await;
+        leaders::rebuild_regularly(&*leaderboards, || folding.commits.load(Ordering::Relaxed)).await;
         Ok(())
     });
     let (priced, price_rules, folding) = (Arc::clone(&store), settings.price_rules.clone(), Arc::clone(&health));

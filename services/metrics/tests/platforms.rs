@@ -64,6 +64,25 @@ fn grouped(trades: &[Trade], names: impl Fn(&Trade, &str) -> Vec<String>) -> Row
     all.into_iter().map(of).collect()
 }
 
+/// The boards of every platform by the rule alone: platform, span, measure, rank, trader.
+fn boards(trades: &[Trade], span: &str) -> Rows {
+    let mut ranked = Rows::new();
+    for (measure, at) in [("volume", 3), ("fees", 4)] {
+        for platform in PLATFORMS.into_iter().flatten() {
+            let of_platform: Vec<Trade> =
+                trades.iter().filter(|trade| trade.platform.as_deref() == Some(platform)).cloned().collect();
+            let users = grouped(&of_platform, |trade, _| vec![trade.trader.address.clone()]);
+            let mut users: Vec<(String, [String; 5])> = users.into_iter().filter(|(_, row)| row[at] != "0").collect();
+            users.sort_by_key(|(trader, row)| (std::cmp::Reverse(Usd::parse(&row[at]).unwrap()), trader.clone()));
+            let named = (1..)
+                .zip(users)
+                .map(|(rank, (trader, row))| (format!("{platform} {span} {measure} {rank} {trader}"), row));
+            ranked.extend(named);
+        }
+    }
+    ranked
+}
+
 /// Random histories with reverts on several chains, in several parts; between the parts the sums are rebuilt.
 async fn platforms_are_those_of_the_trades_present<S>(store: &S, rows: impl AsyncFn(String) -> Rows)
 where
@@ -108,6 +127,17 @@ where
         let figures = FIGURES.replace("users", "1");
         assert_eq!(rows(format!("SELECT {name}, {figures} FROM user_platforms_v1")).await, expected);
     }
+    // Boards: by volume and fees, of all time and of a window that begins in the middle of the histories.
+    let now = START_MS + 23 * 3_600_000 + 20 * 3_000_000;
+    assert!(store.rebuild(now).await.unwrap());
+    let all: Vec<Trade> = chains.iter().flat_map(|(_, events)| live(events)).collect();
+    let since = |hour: u64| all.iter().filter(move |trade| trade.block.timestamp_ms / 3_600_000 >= hour).cloned();
+    let mut expected = boards(&all, "all");
+    expected.extend(boards(&since(now / 3_600_000 - 23).collect::<Vec<_>>(), "24h"));
+    let name = "platform || ' ' || span || ' ' || measure || ' ' || CAST(rank AS text) || ' ' || trader";
+    let figures = FIGURES.replace("users", "1");
+    let query = format!("SELECT {name}, {figures} FROM platform_leaders_v1 WHERE span IN ('all', '24h')");
+    assert_eq!(rows(query).await, expected);
     // Everything is taken back: nothing is left.
     for (number, events) in &chains {
         let gone = live(events).into_iter().map(|trade| trades::absent(&trade));
@@ -115,8 +145,9 @@ where
         play(batches(&partition(*number), &all, 9), store, 7).await;
     }
     assert!(store.rebuild(START_MS).await.unwrap());
-    for view in ["platforms_v1", "platform_days_v1"] {
-        assert_eq!(rows(format!("SELECT platform, {FIGURES} FROM {view}")).await, Rows::new(), "{view}");
+    for view in ["platforms_v1", "platform_days_v1", "platform_leaders_v1"] {
+        let query = format!("SELECT platform, '', '', '', '', '' FROM {view}");
+        assert_eq!(rows(query).await, Rows::new(), "{view}");
     }
     assert_eq!(rows("SELECT trader, '', '', '', '', '' FROM platform_users".to_owned()).await, Rows::new());
 }

@@ -300,6 +300,33 @@ async fn old_trades_are_dropped_while_it_runs() {
     process.stop().await;
 }
 
+/// What a platform was used for is there within seconds of the first trades, not only with the regular rebuilding.
+#[tokio::test]
+async fn platforms_appear_within_seconds_of_the_first_trades() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = Log::open(&Target::Memory).await.unwrap();
+    let trade = |height| {
+        let mut trade = worth(swap("mock", "ann", height, ("$usd", 10), ("cat", 10)), "10");
+        trade.platform = Some("shop".to_owned());
+        record(&present(&trade))
+    };
+    let mut updates =
+        log.assigned(vec![(topics::METRICS_UPDATED.partition_of(b"mock/ann"), Start::Beginning)]).await.unwrap();
+    let process = Process::start(&log, directory.path());
+    log.publish(vec![trade(1)]).await.unwrap();
+    state_with_swaps(&mut updates, 1).await;
+    log.publish(vec![trade(2)]).await.unwrap();
+    let store = Sqlite::open(&directory.path().join("metrics.db"), Method::Average).await.unwrap();
+    let summed_up = async {
+        let query = "SELECT swaps FROM platforms_v1 WHERE platform = 'shop'";
+        while sqlx::query_scalar::<_, i64>(query).fetch_optional(store.pool()).await.unwrap() != Some(2) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), summed_up).await.expect("platforms are summed up within 20 s");
+    process.stop().await;
+}
+
 /// The log was lost and made again, and has grown past what was read: nothing of it is read, and the service says so,
 /// until it is adopted; then what it has is folded onto the tables as they are.
 #[tokio::test]

@@ -27,8 +27,12 @@ fn variables() -> HashMap<String, String> {
 async fn every_chain_file_is_accepted_by_its_plugin() {
     let (engine, strings) = (Engine::new(1).unwrap(), variables());
     let mut plugins = BTreeMap::new();
-    let files = files();
+    let mut files = files();
     assert!(files.len() >= 21, "{files:?}");
+    let filled_in = tempfile::tempdir().unwrap();
+    let with_platforms = files.iter().filter_map(|path| with_platform(path, filled_in.path())).collect::<Vec<_>>();
+    assert_eq!(with_platforms.len(), 8, "{with_platforms:?}");
+    files.extend(with_platforms);
     for path in files {
         let shown = path.display();
         let file = chainfile::read(&path, &Variables { strings: &strings, secrets: None });
@@ -40,7 +44,21 @@ async fn every_chain_file_is_accepted_by_its_plugin() {
         if let Err(wrong) = plugins[&file.plugin].schema.check(&file.settings) {
             panic!("{shown}: {wrong}");
         }
+        let has_platform = file.settings.contains("my-platform");
+        assert_eq!(has_platform, path.starts_with(filled_in.path()), "{shown}");
     }
+}
+
+/// A copy of a file in which the example of a platform is no comment; none where there is no such example.
+fn with_platform(path: &Path, folder: &Path) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let begin = text.find("# [settings.platforms.")?;
+    let (before, rest) = text.split_at(begin);
+    let (example, after) = rest.split_once("\n\n").unwrap();
+    let example: Vec<&str> = example.lines().map(|line| line.strip_prefix("# ").unwrap()).collect();
+    let copy = folder.join(path.file_name().unwrap());
+    std::fs::write(&copy, format!("{before}{}\n\n{after}", example.join("\n"))).unwrap();
+    Some(copy)
 }
 
 /// A reference pool of the ready files prices a coin that the plugin knows.

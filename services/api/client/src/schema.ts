@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/asyncapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The AsyncAPI document of the stream and of the topics on Kafka. */
+        get: operations["asyncapi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -259,6 +276,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/platforms/{platform}/leaderboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The first users of a platform by volume or by the fees that they paid it, over all chains. */
+        get: operations["getPlatformLeaderboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/stream": {
         parameters: {
             query?: never;
@@ -268,7 +302,7 @@ export interface paths {
         };
         /**
          * Opens the stream.
-         * @description A WebSocket; services/api/README.md describes its messages.
+         * @description A WebSocket; `/asyncapi.json` has its messages, services/api/README.md what a client may rely on.
          */
         get: operations["openStream"];
         put?: never;
@@ -388,7 +422,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One user's volume, fees and realized profit and loss, per chain and in all. */
+        /** One user's volume, fees and realized profit and loss, per chain and in all, over one address or several. */
         get: operations["getUserMetrics"];
         put?: never;
         post?: never;
@@ -1052,6 +1086,34 @@ export interface components {
              */
             users: number;
         };
+        /** @description One place on a platform's leaderboard; figures are over all chains, and of trades of this platform only. */
+        PlatformLeaderView: components["schemas"]["PlatformUseView"] & {
+            /** @description The address. */
+            address: string;
+            /**
+             * Format: int32
+             * @description From 1.
+             */
+            rank: number;
+        };
+        /** @description One page of a platform's leaderboard. Boards are rebuilt every half minute and hold the first thousand. */
+        PlatformLeaderboard: {
+            /**
+             * Format: int64
+             * @description When it was built, milliseconds since the Unix epoch; absent where nobody stands on it.
+             */
+            builtAt?: number | null;
+            /** @description What it is ordered by: `volume` (wash included) or `fees`. */
+            by: string;
+            /** @description By rank. */
+            items: components["schemas"]["PlatformLeaderView"][];
+            /** @description The cursor of the next page; absent on the last one. */
+            next?: string | null;
+            /** @description The platform. */
+            platform: string;
+            /** @description The span of time: `all`, `24h`, `7d` or `30d`. */
+            window: string;
+        };
         /** @description One page of platforms, by name. */
         PlatformPage: {
             /** @description The platforms. */
@@ -1525,7 +1587,7 @@ export interface components {
         };
         /** @description What happened to one user over time. */
         UserHistory: {
-            /** @description The address in normalized form. */
+            /** @description The address in normalized form; several separated by commas, where the figures are of several. */
             address: string;
             /** @description Oldest first; stretches in which nothing happened are left out. */
             items: components["schemas"]["PointView"][];
@@ -1539,7 +1601,7 @@ export interface components {
         };
         /** @description One user's metrics. */
         UserMetrics: {
-            /** @description The address in normalized form. */
+            /** @description The address in normalized form; several separated by commas, where the figures are of several. */
             address: string;
             /** @description Per chain. */
             chains: components["schemas"]["ChainTotals"][];
@@ -1557,7 +1619,7 @@ export interface components {
         };
         /** @description What one user used platforms for. */
         UserPlatforms: {
-            /** @description The address in normalized form. */
+            /** @description The address in normalized form; several separated by commas, where the figures are of several. */
             address: string;
             /** @description By platform and chain. */
             items: components["schemas"]["UserPlatformView"][];
@@ -1566,7 +1628,7 @@ export interface components {
         };
         /** @description What one user holds by the trades, and the profit and loss in all. */
         UserWorth: {
-            /** @description The address in normalized form. */
+            /** @description The address in normalized form; several separated by commas, where the figures are of several. */
             address: string;
             /** @description Per chain. */
             chains: components["schemas"]["ChainWorth"][];
@@ -1721,6 +1783,26 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    asyncapi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The AsyncAPI 3 document */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
     getHealth: {
         parameters: {
             query?: never;
@@ -2747,6 +2829,90 @@ export interface operations {
             };
         };
     };
+    getPlatformLeaderboard: {
+        parameters: {
+            query?: {
+                /** @description `volume` (default) or `fees`; profits have no platform, for what is bought through one is sold through another */
+                by?: string;
+                /** @description The span of time: `all` (default), `24h`, `7d`, `30d` */
+                window?: string;
+                /** @description `next` of the page before */
+                cursor?: string;
+                /** @description Items in a page at most; 50 by default */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The platform */
+                platform: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformLeaderboard"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or the day's quota of the API key is used up */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     openStream: {
         parameters: {
             query?: never;
@@ -3281,7 +3447,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The user's address; `0x…` in any case */
+                /** @description The user's address, `0x…` in any case; or up to 20 separated by commas, of one chain or several, which are added up */
                 address: string;
             };
             cookie?: never;
@@ -3363,7 +3529,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The user's address; `0x…` in any case */
+                /** @description The user's address, `0x…` in any case; or up to 20 separated by commas, of one chain or several, which are added up */
                 address: string;
             };
             cookie?: never;
@@ -3447,7 +3613,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The user's address; `0x…` in any case */
+                /** @description The user's address, `0x…` in any case; or up to 20 separated by commas, of one chain or several, which are added up */
                 address: string;
             };
             cookie?: never;
@@ -3894,7 +4060,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /** @description The user's address; `0x…` in any case */
+                /** @description The user's address, `0x…` in any case; or up to 20 separated by commas, of one chain or several, which are added up */
                 address: string;
             };
             cookie?: never;

@@ -25,6 +25,8 @@ export interface Filters {
   "user.metrics": { address: string; chain?: string };
   "user.portfolio": { address: string; chain?: string };
   chains: Record<string, never>;
+  prices: { chain: string; asset: string };
+  candles: { chain: string; asset: string; interval?: "1m" | "1h" | "1d" };
 }
 export type Channel = keyof Filters;
 

@@ -5,7 +5,7 @@ use num_bigint::BigUint;
 use tape::Usd;
 
 /// An asset of a chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AssetQuery {
     /// Id of the chain.
     pub chain: String,
@@ -23,7 +23,7 @@ pub struct AssetSearch {
 }
 
 /// How long the candles of a list last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CandleInterval {
     /// One minute.
     Minute,

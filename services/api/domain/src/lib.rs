@@ -27,7 +27,7 @@ pub use elsewhere::HeldPosition;
 pub use filter::{FilteredTrade, TradeFilter};
 pub use known::{KnownChain, KnownChains};
 pub use notation::Notation;
-pub use platforms::{PlatformDayRow, PlatformFigures, PlatformRow, UserPlatformRow};
+pub use platforms::{PlatformDayRow, PlatformFigures, PlatformLeaderRow, PlatformRow, UserPlatformRow};
 pub use query::{
     AssetPage, HOUR_MS, Measure, PositionKey, StatusFilter, StepKey, StepPage, TimeSpan, TradeKey, TradeQuery,
     UserQuery, Walk, Window, normalized_id,

@@ -52,6 +52,19 @@ pub struct UserPlatformRow {
     pub figures: PlatformFigures,
 }
 
+/// One place on the leaderboard of a platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlatformLeaderRow {
+    /// From 1.
+    pub rank: u32,
+    /// Address of the trader.
+    pub trader: String,
+    /// What it used the platform for.
+    pub figures: PlatformFigures,
+    /// When the board was built, milliseconds since the Unix epoch.
+    pub built_at: u64,
+}
+
 impl PlatformFigures {
     /// Both; the larger count of users, for these cannot be added.
     #[must_use]

@@ -1,7 +1,7 @@
 //! Assets: search, price and pools, candles; and what a user holds in dollars.
 
-use super::documented::{DatabaseReadResponses, UserParams};
-use super::params::{Params, asset_in_path};
+use super::documented::{DatabaseReadResponses, SumParams};
+use super::params::{Params, asset_in_path, joined_addresses};
 use super::problem::Problem;
 use crate::App;
 use crate::views::{
@@ -102,7 +102,7 @@ pub(crate) async fn candles(
 /// providers tell.
 #[utoipa::path(
     get, path = "/v1/users/{address}/worth", tag = "users", operation_id = "getUserWorth",
-    params(UserParams),
+    params(SumParams),
     responses(
         (status = 200, description = "The sums", body = UserWorth),
         DatabaseReadResponses,
@@ -114,17 +114,18 @@ pub(crate) async fn worth(
     uri: Uri,
 ) -> Result<Json<UserWorth>, Problem> {
     let params = Params::read(&uri, &["chain"])?;
-    let user = params.user(&app, path)?;
-    let holdings = app.store.user_holdings(&user).await?;
+    let users = params.users(&app, path)?;
+    let holdings = app.store.user_holdings(&users).await?;
     let totals = holdings.totals.iter().fold(Totals::default(), |sum, row| sum.plus(&row.totals));
     let chains: BTreeSet<&str> = holdings.totals.iter().map(|row| row.chain.as_str()).collect();
     let of_chain = |chain: &str| {
         let mine = holdings.positions.iter().filter(|position: &&PositionRow| position.chain == chain);
-        let totals = holdings.totals.iter().find(|row| row.chain == chain).map(|row| row.totals).unwrap_or_default();
+        let of_chain = holdings.totals.iter().filter(|row| row.chain == chain);
+        let totals = of_chain.fold(Totals::default(), |sum, row| sum.plus(&row.totals));
         ChainWorth { chain: chain.to_owned(), worth: WorthView::of_positions(mine, &totals) }
     };
     Ok(Json(UserWorth {
-        address: user.address,
+        address: joined_addresses(&users),
         total: WorthView::of_positions(&holdings.positions, &totals),
         chains: chains.into_iter().map(of_chain).collect(),
         wallets: WalletWorth::of_chains(&holdings.balances),

@@ -29,7 +29,8 @@ use std::sync::Arc;
     )
 )]
 pub(crate) async fn leaderboard(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<Leaderboard>, Problem> {
-    let params = Params::read(&uri, &["by", "window", "minCoverage", "cursor", "limit"])?;
+    let params = Params::read(&uri, &["by", "window", "minCoverage", "platform", "cursor", "limit"])?;
+    params.refuse_platform(|platform| format!("/v1/platforms/{platform}/leaderboard"))?;
     let (window, by, limit) = (params.window()?, params.measure()?, params.limit()?);
     let (after_rank, min_coverage) = (params.number_cursor::<u32>()?.unwrap_or(0), params.min_coverage()?);
     let rows_read = if min_coverage.is_some() { MAX_LEADERS } else { limit + 1 };

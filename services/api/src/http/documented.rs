@@ -1,6 +1,6 @@
 //! The parameters and responses that many operations share in the OpenAPI document.
 
-use super::params::{MAX_TIME_MS, MIN_TIME_MS};
+use super::params::{MAX_ADDRESSES, MAX_TIME_MS, MIN_TIME_MS};
 use std::collections::BTreeMap;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::response::{Response, ResponseBuilder};
@@ -12,6 +12,9 @@ const MAX_ID_LENGTH: usize = 256;
 
 /// `address` in the path and `chain` in the query: one user, on every chain or on one.
 pub(super) enum UserParams {}
+
+/// The same with up to twenty addresses, which are added up.
+pub(super) enum SumParams {}
 
 /// `at` in the query: a time of the day that is asked for.
 pub(super) enum DayParams {}
@@ -38,13 +41,25 @@ pub(super) enum DatabaseReadResponses {}
 
 impl IntoParams for UserParams {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let address = text().min_length(Some(1)).max_length(Some(MAX_ID_LENGTH));
-        let address = parameter("address", "The user's address; `0x…` in any case", address)
-            .parameter_in(ParameterIn::Path)
-            .required(Required::True);
-        let chain = parameter("chain", "Only of this chain", text().max_length(Some(MAX_ID_LENGTH)));
-        vec![address.build(), chain.build()]
+        users("The user's address; `0x…` in any case", MAX_ID_LENGTH)
     }
+}
+
+impl IntoParams for SumParams {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let several = format!(
+            "The user's address, `0x…` in any case; or up to {MAX_ADDRESSES} separated by commas, of one chain or several, \
+             which are added up"
+        );
+        users(&several, (MAX_ID_LENGTH + 1) * MAX_ADDRESSES)
+    }
+}
+
+fn users(description: &str, max_length: usize) -> Vec<Parameter> {
+    let address = text().min_length(Some(1)).max_length(Some(max_length));
+    let address = parameter("address", description, address).parameter_in(ParameterIn::Path).required(Required::True);
+    let chain = parameter("chain", "Only of this chain", text().max_length(Some(MAX_ID_LENGTH)));
+    vec![address.build(), chain.build()]
 }
 
 impl IntoParams for DayParams {

@@ -1,6 +1,7 @@
 //! The OpenAPI document: generated from the handlers and views, with the trade's schema taken from the wire.
 
-use super::{AS_OF, Problem, assets, boards, chains, explain, health, platforms, prometheus, trades, users};
+use super::schemas::add_wire_schema;
+use super::{AS_OF, Problem, assets, asyncapi, boards, chains, explain, health, platforms, prometheus, trades, users};
 use crate::stream;
 use crate::views::TradeExecuted;
 use axum::http::header;
@@ -30,7 +31,7 @@ const TRADE_SCHEMA: &str = "TradeExecutedV1";
         boards::user_fees, users::positions, explain::explain, users::portfolio, users::drift, assets::worth, assets::search,
         assets::show, assets::candles, boards::leaderboard,
         boards::book, boards::platform_fees, platforms::list, platforms::one, platforms::days, platforms::assets,
-        platforms::of_user, stream::open, prometheus::show, document,
+        platforms::leaderboard, platforms::of_user, stream::open, prometheus::show, document, asyncapi::document,
     ),
     components(schemas(TradeExecuted, Problem)),
     tags(
@@ -60,7 +61,7 @@ pub(crate) async fn document() -> Response {
 fn document_value() -> Value {
     let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
     if let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut) {
-        add_trade_schema(schemas);
+        add_wire_schema::<wire::v1::trade::TradeExecuted<'_>>(schemas, TRADE_SCHEMA);
     }
     if let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) {
         paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut).for_each(document_long_uris);
@@ -99,43 +100,6 @@ fn document_as_of(operation: &mut Value) {
             "headers".to_owned(),
             json!({AS_OF.as_str(): {"description": description, "schema": {"type": "string"}}}),
         );
-    }
-}
-
-/// Adds the wire's schema of a trade, and its definitions under names of their own.
-fn add_trade_schema(schemas: &mut Map<String, Value>) {
-    let mut schema = schemars::schema_for!(wire::v1::trade::TradeExecuted<'_>).to_value();
-    let definitions = schema.as_object_mut().and_then(|schema| {
-        schema.remove("$schema");
-        schema.remove("$defs")
-    });
-    move_references(&mut schema);
-    schemas.insert(TRADE_SCHEMA.to_owned(), schema);
-    if let Some(Value::Object(definitions)) = definitions {
-        for (name, mut definition) in definitions {
-            move_references(&mut definition);
-            schemas.insert(format!("{TRADE_SCHEMA}{name}"), definition);
-        }
-    }
-}
-
-/// Changes references to where the definitions stand now.
-fn move_references(schema: &mut Value) {
-    match schema {
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                match field {
-                    Value::String(target) if name == "$ref" => {
-                        if let Some(definition) = target.strip_prefix("#/$defs/") {
-                            *target = format!("#/components/schemas/{TRADE_SCHEMA}{definition}");
-                        }
-                    }
-                    other => move_references(other),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(move_references),
-        _ => {}
     }
 }
 

@@ -103,9 +103,39 @@ impl Params {
 
     /// `chain` beside an address in the path.
     pub(super) fn user(&self, app: &App, path: Result<Path<String>, PathRejection>) -> Result<UserQuery, Problem> {
-        let user = UserQuery { address: address_in_path(path)?, chain: self.id("chain")? };
-        names::check_user(app, &user)?;
-        Ok(user)
+        let mut users = self.users(app, path)?;
+        match (users.pop(), users.len()) {
+            (Some(user), 0) => Ok(user),
+            (_, others) => {
+                let rule = format!("names {} addresses; this is told of one, and {SUMS} of several", others + 1);
+                Err(Problem::bad_parameter("address", rule))
+            }
+        }
+    }
+
+    /// The addresses in the path, separated by commas, with `chain` beside them; one that is named twice counts once.
+    pub(super) fn users(
+        &self,
+        app: &App,
+        path: Result<Path<String>, PathRejection>,
+    ) -> Result<Vec<UserQuery>, Problem> {
+        let Ok(Path(text)) = path else { return Err(Problem::bad_parameter("address", "is not UTF-8")) };
+        let count = text.split(',').count();
+        if count > MAX_ADDRESSES {
+            let rule = format!("names {count} addresses; {SUMS} are of {MAX_ADDRESSES} at most");
+            return Err(Problem::bad_parameter("address", rule));
+        }
+        let chain = self.id("chain")?;
+        let mut users: Vec<UserQuery> = vec![];
+        for address in text.split(',') {
+            let address = checked_id("address", address).map(|text| normalized_id(&text))?;
+            let user = UserQuery { address, chain: chain.clone() };
+            names::check_user(app, &user)?;
+            if !users.contains(&user) {
+                users.push(user);
+            }
+        }
+        Ok(users)
     }
 
     /// `status`, or what it is where it is not given.
@@ -129,6 +159,22 @@ impl Params {
         let Some(text) = self.get("by") else { return Ok(Measure::default()) };
         Measure::from_name(text)
             .ok_or_else(|| Problem::bad_parameter("by", "must be `volume`, `netVolume`, `pnl` or `fees`"))
+    }
+
+    /// `by` of a platform's leaderboard.
+    pub(super) fn platform_measure(&self) -> Result<Measure, Problem> {
+        match self.measure() {
+            Ok(by @ (Measure::Volume | Measure::Fees)) => Ok(by),
+            _ => Err(Problem::bad_parameter("by", "must be `volume` or `fees` on the leaderboard of a platform")),
+        }
+    }
+
+    /// Refuses `platform` where figures are of all platforms, with the path that has those of one.
+    pub(super) fn refuse_platform(&self, path_of: impl Fn(&str) -> String) -> Result<(), Problem> {
+        let Some(platform) = self.id("platform")? else { return Ok(()) };
+        let rule =
+            format!("cannot narrow these figures, some of which belong to no platform; ask {}", path_of(&platform));
+        Err(Problem::bad_parameter("platform", rule))
     }
 
     /// `minCoverage`: a decimal from 0 to 1 with at most six fractional digits.
@@ -237,10 +283,15 @@ pub(super) fn trade_in_path(path: Result<Path<String>, PathRejection>) -> Result
 /// Bytes of a trade's id at most: three ids and a number.
 const MAX_TRADE_ID_BYTES: usize = 800;
 
-/// The address in a path.
-fn address_in_path(path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
-    let Ok(Path(text)) = path else { return Err(Problem::bad_parameter("address", "is not UTF-8")) };
-    checked_id("address", &text).map(|text| normalized_id(&text))
+/// Addresses whose sums are told in one answer at most.
+pub(super) const MAX_ADDRESSES: usize = 20;
+/// Of what sums are told, in words.
+const SUMS: &str = "sums (metrics, history, worth, platforms)";
+
+/// The addresses as a path names them.
+pub(super) fn joined_addresses(users: &[UserQuery]) -> String {
+    let addresses: Vec<&str> = users.iter().map(|user| user.address.as_str()).collect();
+    addresses.join(",")
 }
 
 /// Address, chain and asset in a path.

@@ -1,10 +1,12 @@
 //! Platforms: which there are, what they are used for by day and asset, and what one user used them for.
 
-use super::documented::{DatabaseReadResponses, DayParams, PageParams, UserParams};
+use super::documented::{DatabaseReadResponses, DayParams, PageParams, SumParams};
 use super::paging::cut_page;
-use super::params::{Params, platform_in_path};
+use super::params::{Params, joined_addresses, platform_in_path};
 use super::problem::Problem;
-use crate::views::{PlatformAssetPage, PlatformDayPage, PlatformDayView, PlatformPage, PlatformView, UserPlatforms};
+use crate::views::{
+    PlatformAssetPage, PlatformDayPage, PlatformDayView, PlatformLeaderboard, PlatformPage, PlatformView, UserPlatforms,
+};
 use crate::{App, names, token};
 use api_domain::{AssetPage, HOUR_MS, PlatformDayRow, TradeFilter};
 use axum::Json;
@@ -136,11 +138,41 @@ pub(crate) async fn assets(
     }))
 }
 
+/// The first users of a platform by volume or by the fees that they paid it, over all chains.
+#[utoipa::path(
+    get, path = "/v1/platforms/{platform}/leaderboard", tag = "boards", operation_id = "getPlatformLeaderboard",
+    params(
+        ("platform" = String, Path, description = "The platform", min_length = 1, max_length = 256),
+        ("by" = Option<String>, Query, description = "`volume` (default) or `fees`; profits have no platform, for what is bought through one is sold through another", pattern = "^(volume|fees)$"),
+        ("window" = Option<String>, Query, description = "The span of time: `all` (default), `24h`, `7d`, `30d`", pattern = "^(all|24h|7d|30d)$"),
+        PageParams,
+    ),
+    responses(
+        (status = 200, description = "One page", body = PlatformLeaderboard),
+        DatabaseReadResponses,
+    )
+)]
+pub(crate) async fn leaderboard(
+    State(app): State<Arc<App>>,
+    path: InPath,
+    uri: Uri,
+) -> Result<Json<PlatformLeaderboard>, Problem> {
+    let params = Params::read(&uri, &["by", "window", "cursor", "limit"])?;
+    let platform = platform_in_path(path)?;
+    let (window, by, limit) = (params.window()?, params.platform_measure()?, params.limit()?);
+    let after_rank = params.number_cursor::<u32>()?.unwrap_or(0);
+    let rows = app.store.platform_leaders(&platform, window, by, after_rank, limit + 1).await?;
+    let built_at = rows.first().map(|first| first.built_at);
+    let (rows, next) = cut_page(rows, limit, |last| token::number_cursor(last.rank.into()));
+    let items = rows.into_iter().map(Into::into).collect();
+    Ok(Json(PlatformLeaderboard { platform, window: window.name(), by: by.name(), built_at, items, next }))
+}
+
 /// What one user used platforms for, by platform and chain.
 #[utoipa::path(
     get, path = "/v1/users/{address}/platforms", tag = "users", operation_id = "listUserPlatforms",
     params(
-        UserParams,
+        SumParams,
         ("platform" = Option<String>, Query, description = "Only of this platform", max_length = 256),
         ("window" = Option<String>, Query, description = "The span of time: `all` (default), `24h` (the current hour and the 23 before), `7d`, `30d`", pattern = "^(all|24h|7d|30d)$"),
     ),
@@ -155,11 +187,11 @@ pub(crate) async fn of_user(
     uri: Uri,
 ) -> Result<Json<UserPlatforms>, Problem> {
     let params = Params::read(&uri, &["chain", "platform", "window"])?;
-    let user = params.user(&app, path)?;
+    let users = params.users(&app, path)?;
     let (platform, window) = (params.filter()?.platform, params.window()?);
-    let rows = app.store.user_platforms(&user, platform.as_deref(), window.first_hour(now_ms())).await?;
+    let rows = app.store.user_platforms(&users, platform.as_deref(), window.first_hour(now_ms())).await?;
     let items = rows.into_iter().map(Into::into).collect();
-    Ok(Json(UserPlatforms { address: user.address, window: window.name(), items }))
+    Ok(Json(UserPlatforms { address: joined_addresses(&users), window: window.name(), items }))
 }
 
 fn known_chain(app: &App, params: &Params) -> Result<Option<String>, Problem> {

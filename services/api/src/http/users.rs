@@ -1,8 +1,8 @@
-//! One user: totals, history, drift, positions, portfolio.
+//! One user, by one address or by several: totals, history, drift, positions, portfolio.
 
-use super::documented::{DatabaseReadResponses, PageParams, UserParams};
+use super::documented::{DatabaseReadResponses, PageParams, SumParams, UserParams};
 use super::paging::cut_page;
-use super::params::Params;
+use super::params::{Params, joined_addresses};
 use super::problem::Problem;
 use crate::App;
 use crate::token;
@@ -17,11 +17,11 @@ use std::sync::Arc;
 
 type Address = Result<Path<String>, PathRejection>;
 
-/// One user's volume, fees and realized profit and loss, per chain and in all.
+/// One user's volume, fees and realized profit and loss, per chain and in all, over one address or several.
 #[utoipa::path(
     get, path = "/v1/users/{address}/metrics", tag = "users", operation_id = "getUserMetrics",
     params(
-        UserParams,
+        SumParams,
         ("window" = Option<String>, Query, description = "The span of time: `all` (default), `24h` (the current hour and the 23 before), `7d`, `30d`; a trade whose block time lies in the future is in each", pattern = "^(all|24h|7d|30d)$"),
     ),
     responses(
@@ -34,20 +34,22 @@ pub(crate) async fn metrics(
     path: Address,
     uri: Uri,
 ) -> Result<Json<UserMetrics>, Problem> {
-    let params = Params::read(&uri, &["chain", "window"])?;
-    let user = params.user(&app, path)?;
+    let params = Params::read(&uri, &["chain", "platform", "window"])?;
+    let users = params.users(&app, path)?;
+    let address = joined_addresses(&users);
+    params.refuse_platform(|platform| format!("/v1/users/{address}/platforms?platform={platform}"))?;
     let window = params.window()?;
-    let rows = app.store.user_totals(&user, window.first_hour(now_ms())).await?;
+    let rows = app.store.user_totals(&users, window.first_hour(now_ms())).await?;
     let total = rows.iter().fold(Totals::default(), |sum, row| sum.plus(&row.totals));
     let chains = rows.into_iter().map(Into::into).collect();
-    Ok(Json(UserMetrics { address: user.address, window: window.name(), total: total.into(), chains }))
+    Ok(Json(UserMetrics { address, window: window.name(), total: total.into(), chains }))
 }
 
 /// What happened to one user over time: volume, fees and realized profit and loss by the hour or day.
 #[utoipa::path(
     get, path = "/v1/users/{address}/history", tag = "users", operation_id = "getUserHistory",
     params(
-        UserParams,
+        SumParams,
         ("window" = Option<String>, Query, description = "The span of time: `all` (default) and `30d` by the day, `7d` and `24h` by the hour", pattern = "^(all|24h|7d|30d)$"),
     ),
     responses(
@@ -61,12 +63,12 @@ pub(crate) async fn history(
     uri: Uri,
 ) -> Result<Json<UserHistory>, Problem> {
     let params = Params::read(&uri, &["chain", "window"])?;
-    let user = params.user(&app, path)?;
+    let users = params.users(&app, path)?;
     let window = params.window()?;
-    let points = app.store.user_history(&user, window.first_hour(now_ms()), window.step_hours()).await?;
+    let points = app.store.user_history(&users, window.first_hour(now_ms()), window.step_hours()).await?;
     let items = points.into_iter().map(Into::into).collect();
     let step_ms = window.step_hours() * HOUR_MS;
-    Ok(Json(UserHistory { address: user.address, window: window.name(), step_ms, items }))
+    Ok(Json(UserHistory { address: joined_addresses(&users), window: window.name(), step_ms, items }))
 }
 
 /// How far a provider's balances differ from the sum of one user's trades, by chain and asset.

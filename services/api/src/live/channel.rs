@@ -2,7 +2,7 @@
 
 use tape_log::{Topic, topics};
 
-/// A channel of the stream. Each follows one topic.
+/// A channel of the stream. Each follows one topic, or what is watched in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Channel {
     /// Trades that are applied and reverted.
@@ -13,10 +13,15 @@ pub(crate) enum Channel {
     Wallets,
     /// How far each chain is.
     Chains,
+    /// The price of one asset.
+    Prices,
+    /// The newest candles of one asset.
+    Candles,
 }
 
 impl Channel {
-    pub(crate) const ALL: [Self; 4] = [Self::Trades, Self::Metrics, Self::Wallets, Self::Chains];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Trades, Self::Metrics, Self::Wallets, Self::Chains, Self::Prices, Self::Candles];
 
     /// Its name in messages.
     pub(crate) fn name(self) -> &'static str {
@@ -25,6 +30,8 @@ impl Channel {
             Self::Metrics => "user.metrics",
             Self::Wallets => "user.portfolio",
             Self::Chains => "chains",
+            Self::Prices => "prices",
+            Self::Candles => "candles",
         }
     }
 
@@ -35,16 +42,19 @@ impl Channel {
             Self::Metrics => b'm',
             Self::Wallets => b'p',
             Self::Chains => b'c',
+            Self::Prices => b'a',
+            Self::Candles => b'k',
         }
     }
 
-    /// The topic it follows.
-    pub(crate) fn topic(self) -> Topic {
+    /// The topic it follows; none of what is watched.
+    pub(crate) fn topic(self) -> Option<Topic> {
         match self {
-            Self::Trades => topics::TRADES,
-            Self::Metrics => topics::METRICS_UPDATED,
-            Self::Wallets => topics::PORTFOLIO_UPDATED,
-            Self::Chains => topics::PROGRESS,
+            Self::Trades => Some(topics::TRADES),
+            Self::Metrics => Some(topics::METRICS_UPDATED),
+            Self::Wallets => Some(topics::PORTFOLIO_UPDATED),
+            Self::Chains => Some(topics::PROGRESS),
+            Self::Prices | Self::Candles => None,
         }
     }
 
@@ -55,7 +65,7 @@ impl Channel {
 
     /// The channel that follows a topic.
     pub(crate) fn from_topic(topic: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|channel| channel.topic().name == topic)
+        Self::ALL.into_iter().find(|channel| channel.topic().is_some_and(|followed| followed.name == topic))
     }
 }
 
@@ -68,7 +78,9 @@ mod tests {
     fn every_channel_has_a_name_a_letter_and_a_topic_of_its_own() {
         for channel in Channel::ALL {
             assert_eq!(Channel::from_name(channel.name()), Some(channel));
-            assert_eq!(Channel::from_topic(channel.topic().name), Some(channel));
+            if let Some(topic) = channel.topic() {
+                assert_eq!(Channel::from_topic(topic.name), Some(channel));
+            }
         }
         assert_eq!(Channel::ALL.map(Channel::letter).into_iter().collect::<BTreeSet<_>>().len(), Channel::ALL.len());
         assert_eq!(Channel::from_topic(topics::METRICS_DLQ.name), None, "dead letters are on no channel");

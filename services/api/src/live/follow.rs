@@ -169,6 +169,7 @@ fn decode(channel: Channel, position: u64, value: Vec<u8>) -> Result<Incoming, I
         Channel::Metrics => Incoming::Metrics(Box::new(v1::metrics::decode(&value)?)),
         Channel::Wallets => Incoming::Wallet(v1::portfolio::decode(&value)?),
         Channel::Chains => Incoming::Chain(Box::new(v1::progress::decode(&value)?)),
+        Channel::Prices | Channel::Candles => return Err(Invalid::Shape("is on no topic".to_owned())),
     })
 }
 

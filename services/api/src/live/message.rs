@@ -27,7 +27,11 @@ pub(super) fn trade(kind: &str, event: &str, at: &str) -> (Utf8Bytes, Range<usiz
 
 /// The newest state of a user, a wallet or a chain.
 pub(super) fn update(channel: Channel, data: &impl Serialize, at: &str) -> Utf8Bytes {
-    let data = serde_json::to_string(data).unwrap_or_default();
+    update_of_json(channel, &serde_json::to_string(data).unwrap_or_default(), at)
+}
+
+/// The same where the state is JSON already.
+pub(super) fn update_of_json(channel: Channel, data: &str, at: &str) -> Utf8Bytes {
     format!(r#"{{"type":"update","channel":"{}","data":{data},"at":"{at}"}}"#, channel.name()).into()
 }
 

@@ -39,6 +39,10 @@ impl Live {
         if channel == Channel::Chains && point.next != read {
             return None;
         }
+        // What is watched is kept nowhere: its state is told anew.
+        if matches!(channel, Channel::Prices | Channel::Candles) {
+            return None;
+        }
         let since = self.ring(channel).since(&point.next)?;
         let mut missed: Vec<Update> = since.into_iter().filter(|update| matcher.matches(update)).cloned().collect();
         missed.sort_by_key(Update::number);

@@ -111,6 +111,8 @@ pub(super) struct Live {
     metrics: Ring,
     wallets: Ring,
     chains: Ring,
+    /// Holds nothing: what is watched has no positions.
+    watched: Ring,
     /// Updates that arrived since the start.
     arrivals: u64,
     pub(super) last_arrival_ms: u64,
@@ -127,12 +129,13 @@ impl Live {
             age_ms: Some(STATES_KEPT_MS),
         };
         // Of chains the hub keeps the newest states, so no update needs to be kept here.
-        let chains = RingLimits { updates_per_partition: 0, bytes: usize::MAX, age_ms: None };
+        let none = || RingLimits { updates_per_partition: 0, bytes: usize::MAX, age_ms: None };
         Self {
             trades: Ring::starting_at(&starts.trades, trades),
             metrics: Ring::starting_at(&starts.metrics, states()),
             wallets: Ring::starting_at(&starts.wallets, states()),
-            chains: Ring::starting_at(&[0], chains),
+            chains: Ring::starting_at(&[0], none()),
+            watched: Ring::starting_at(&[0], none()),
             arrivals: 0,
             last_arrival_ms: 0,
             last_record_ms: 0,
@@ -145,6 +148,7 @@ impl Live {
             Channel::Metrics => &self.metrics,
             Channel::Wallets => &self.wallets,
             Channel::Chains => &self.chains,
+            Channel::Prices | Channel::Candles => &self.watched,
         }
     }
 
@@ -154,6 +158,7 @@ impl Live {
             Channel::Metrics => &mut self.metrics,
             Channel::Wallets => &mut self.wallets,
             Channel::Chains => &mut self.chains,
+            Channel::Prices | Channel::Candles => &mut self.watched,
         }
     }
 
@@ -165,11 +170,17 @@ impl Live {
         }
     }
 
+    /// The number of what arrives now.
+    pub(super) fn next_arrival(&mut self) -> u64 {
+        self.arrivals += 1;
+        self.arrivals
+    }
+
     /// The stamp of the record that arrives now.
     pub(super) fn stamp(&mut self, channel: Channel, partition: u32, position: u64) -> Stamp {
-        self.arrivals += 1;
+        let number = self.next_arrival();
         let next = self.ring(channel).next_positions_after(partition, position);
-        Stamp { partition, position, number: self.arrivals, at: token::resume_token(channel.letter(), next) }
+        Stamp { partition, position, number, at: token::resume_token(channel.letter(), next) }
     }
 
     /// How many trades were read here that metrics has not folded.

@@ -2,6 +2,7 @@
 
 use super::channel::Channel;
 use super::update::Update;
+use super::watch_key::WatchKey;
 use api_domain::{FoldedPositions, TradeFilter, UserQuery};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,10 +10,18 @@ use std::sync::Arc;
 /// The channel a client asks for, with its filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Selection {
-    Trades { filter: TradeFilter, limit: usize },
+    Trades {
+        filter: TradeFilter,
+        limit: usize,
+    },
     Metrics(UserQuery),
     Wallets(UserQuery),
     Chains,
+    /// The price or the candles of an asset, and how many of these the snapshot has.
+    Watched {
+        key: WatchKey,
+        candles: u32,
+    },
 }
 
 impl Selection {
@@ -23,6 +32,7 @@ impl Selection {
             Self::Metrics(user) => Matcher::Metrics { user: user.clone(), folded: FoldedPositions::default() },
             Self::Wallets(user) => Matcher::Wallets { user: user.clone(), taken_at: HashMap::new() },
             Self::Chains => Matcher::Chains,
+            Self::Watched { key, .. } => Matcher::Watched(key.clone()),
         }
     }
 }
@@ -38,6 +48,8 @@ pub(crate) enum Matcher {
     Wallets { user: UserQuery, taken_at: HashMap<String, u64> },
     /// Every chain.
     Chains,
+    /// The price or the candles of an asset.
+    Watched(WatchKey),
 }
 
 impl Matcher {
@@ -47,6 +59,15 @@ impl Matcher {
             Self::Metrics { .. } => Channel::Metrics,
             Self::Wallets { .. } => Channel::Wallets,
             Self::Chains => Channel::Chains,
+            Self::Watched(key) => key.channel(),
+        }
+    }
+
+    /// What is watched in the database, where something is.
+    pub(super) fn watch(&self) -> Option<&WatchKey> {
+        match self {
+            Self::Watched(key) => Some(key),
+            _ => None,
         }
     }
 
@@ -66,6 +87,7 @@ impl Matcher {
                     && taken_at.get(&body.chain).is_none_or(|taken_at| body.taken_at > *taken_at)
             }
             (Self::Chains, Update::Chain(_)) => true,
+            (Self::Watched(key), Update::Watched(update)) => *key == update.watch,
             _ => false,
         }
     }
@@ -118,6 +140,8 @@ pub(crate) enum SubscriptionRefused {
     Starting,
     /// The kept updates do not reach back to the snapshot; they may reach back to a newer one.
     Behind,
+    /// As many prices and lists of candles are watched as may be.
+    Full,
     /// The reader has the most subscriptions it may have.
     TooMany,
     /// The reader has left.

@@ -3,6 +3,7 @@
 use super::channel::Channel;
 use super::message;
 use super::state::StateUpdate;
+use super::watch_key::WatchedUpdate;
 use crate::views::ChainView;
 use api_domain::{FilteredTrade, Presence, TradeFilter, TradeKey};
 use axum::extract::ws::Utf8Bytes;
@@ -53,6 +54,7 @@ pub(crate) enum Update {
     Metrics(Arc<StateUpdate<MetricsUpdated>>),
     Wallet(Arc<StateUpdate<PortfolioUpdated>>),
     Chain(Arc<ChainUpdate>),
+    Watched(Arc<WatchedUpdate>),
 }
 
 impl Update {
@@ -63,6 +65,7 @@ impl Update {
             Self::Metrics(update) => update.text(),
             Self::Wallet(update) => update.text(),
             Self::Chain(update) => update.text.clone(),
+            Self::Watched(update) => update.text.clone(),
         }
     }
 
@@ -73,6 +76,7 @@ impl Update {
             Self::Metrics(update) => Some(Arc::clone(&update.key)),
             Self::Wallet(update) => Some(Arc::clone(&update.key)),
             Self::Chain(update) => Some(Arc::clone(&update.key)),
+            Self::Watched(update) => Some(Arc::clone(&update.key)),
         }
     }
 
@@ -92,6 +96,7 @@ impl Update {
             Self::Metrics(update) => update.number,
             Self::Wallet(update) => update.number,
             Self::Chain(update) => update.number,
+            Self::Watched(update) => update.number,
         }
     }
 
@@ -99,7 +104,7 @@ impl Update {
     pub(super) fn size_bytes(&self) -> usize {
         match self {
             Self::Trade(update) => update.text.as_str().len() + 512,
-            Self::Metrics(_) | Self::Wallet(_) | Self::Chain(_) => 0,
+            Self::Metrics(_) | Self::Wallet(_) | Self::Chain(_) | Self::Watched(_) => 0,
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The statements about assets, their candles, and what positions are worth.
 
 use super::sql::{Arg, Dialect, Statement, number_arg};
-use api_domain::{AssetQuery, AssetSearch, CandleRange, UserQuery};
+use api_domain::{AssetQuery, AssetSearch, CandleInterval, CandleRange, UserQuery};
 
 /// Pools that are shown of an asset at most, those of the newest trades.
 const MAX_POOLS: u32 = 20;
 /// Assets that a search finds at most, before the ones with the largest volume are shown.
 const MAX_FOUND: u32 = 500;
-/// Positions, and balances, that a user's worth is summed over at most.
+/// Positions, and balances, that a user's worth is summed over at most, over all of the addresses together.
 pub(super) const MAX_POSITIONS_SUMMED: u32 = 10_000;
 
 /// The columns of an asset; its volume is the sum of a list of its hours.
@@ -109,6 +109,21 @@ pub(super) fn pools(key: &AssetQuery) -> Statement {
 
 /// The candles of an asset in a range, oldest first.
 pub(super) fn candles(key: &AssetQuery, range: &CandleRange) -> Statement {
+    let mut statement = begin_candles(key, range.interval);
+    statement.with(" AND c.start_minute >= ?", number_arg(range.from_minute));
+    statement.with(" AND c.start_minute < ?", Arg::Number(i64::try_from(range.to_minute).unwrap_or(i64::MAX)));
+    statement.add(&format!(" ORDER BY c.start_minute LIMIT {}", CandleRange::MAX_CANDLES));
+    statement
+}
+
+/// The newest candles of an asset, newest first.
+pub(super) fn newest_candles(key: &AssetQuery, interval: CandleInterval, limit: u32) -> Statement {
+    let mut statement = begin_candles(key, interval);
+    statement.add(&format!(" ORDER BY c.start_minute DESC LIMIT {limit}"));
+    statement
+}
+
+fn begin_candles(key: &AssetQuery, interval: CandleInterval) -> Statement {
     let prices = ["open", "high", "low", "close"]
         .map(|name| format!("CAST(c.{name}_usd AS text), CAST(c.{name}_raw AS text)"))
         .join(", ");
@@ -117,30 +132,27 @@ pub(super) fn candles(key: &AssetQuery, range: &CandleRange) -> Statement {
          CAST(c.priced AS text) FROM metrics.candles_v1 c WHERE TRUE"
     ));
     of_asset(&mut statement, "c", key);
-    statement.text(" AND c.span = ?", range.interval.name());
-    statement.with(" AND c.start_minute >= ?", number_arg(range.from_minute));
-    statement.with(" AND c.start_minute < ?", Arg::Number(i64::try_from(range.to_minute).unwrap_or(i64::MAX)));
-    statement.add(&format!(" ORDER BY c.start_minute LIMIT {}", CandleRange::MAX_CANDLES));
+    statement.text(" AND c.span = ?", interval.name());
     statement
 }
 
 /// Every balance of a user, as far as its worth needs it.
-pub(super) fn balances_with_prices(user: &UserQuery, dialect: Dialect) -> Statement {
+pub(super) fn balances_with_prices(user: &UserQuery, limit: u32, dialect: Dialect) -> Statement {
     let [chain, asset] = ["t.chain", "t.asset"].map(|column| super::sql::as_in_metrics(column, dialect));
     let mut statement = Statement::new(&format!(
         "SELECT chain, CAST(raw AS text), CAST(is_spam AS text), {} FROM portfolio.balances_v1 t WHERE TRUE",
         price_of(&chain, &asset)
     ));
     super::sql::and_user(&mut statement, user, "address");
-    statement.add(&format!(" ORDER BY chain, asset LIMIT {}", MAX_POSITIONS_SUMMED + 1));
+    statement.add(&format!(" ORDER BY chain, asset LIMIT {limit}"));
     statement.costly()
 }
 
 /// The positions of a user that hold something, with the columns of [`super::sql::user_positions`].
-pub(super) fn open_positions(user: &UserQuery, select_positions: &str) -> Statement {
+pub(super) fn open_positions(user: &UserQuery, select_positions: &str, limit: u32) -> Statement {
     let mut statement = Statement::new(select_positions);
     statement.add(" AND (quantity <> '0' OR unknown_quantity <> '0')");
     super::sql::and_user(&mut statement, user, "trader");
-    statement.add(&format!(" ORDER BY chain, asset LIMIT {}", MAX_POSITIONS_SUMMED + 1));
+    statement.add(&format!(" ORDER BY chain, asset LIMIT {limit}"));
     statement.costly()
 }

@@ -1,20 +1,21 @@
 //! The queries about assets, their candles, and what a user's positions are worth.
 
-use super::{Store, asset_sql, read_each, rows, sql};
+use super::{Store, asset_sql, read_each, rows};
 use api_domain::{
-    AssetDetails, AssetQuery, AssetRow, AssetSearch, CandleRange, CandleRow, HeldBalance, PositionRow, TotalsRow,
-    UserQuery,
+    AssetDetails, AssetQuery, AssetRow, AssetSearch, CandleInterval, CandleRange, CandleRow, HeldBalance, PositionRow,
+    TotalsRow,
 };
 use std::cmp::Reverse;
 use tape::Unavailable;
 
 /// A user's open positions and totals.
+#[derive(Default)]
 pub struct UserHoldings {
     /// The positions that hold something.
     pub positions: Vec<PositionRow>,
     /// Whether there are more of them, or of the balances, than are summed up.
     pub truncated: bool,
-    /// Totals per chain, over all time.
+    /// Totals over all time, per chain and address.
     pub totals: Vec<TotalsRow>,
     /// What the wallets hold, as the providers tell.
     pub balances: Vec<HeldBalance>,
@@ -58,6 +59,30 @@ impl Store {
         }))
     }
 
+    /// An asset with its price and the volume of 24 hours; none where it is not known.
+    pub async fn asset_row(&self, key: &AssetQuery, since_minute: u64) -> Result<Option<AssetRow>, Unavailable> {
+        let statement = asset_sql::asset(key, since_minute, self.dialect());
+        self.fetch("read metrics.assets_v1", statement).await?.pop().map(rows::asset_row).transpose()
+    }
+
+    /// The decimals of an asset, and its newest candles, oldest first.
+    pub async fn newest_candles(
+        &self,
+        key: &AssetQuery,
+        interval: CandleInterval,
+        limit: u32,
+    ) -> Result<(Option<u8>, Vec<CandleRow>), Unavailable> {
+        let statements = [
+            asset_sql::asset(key, u64::from(u32::MAX), self.dialect()),
+            asset_sql::newest_candles(key, interval, limit),
+        ];
+        let [asset, candles] = self.fetch_together("read metrics.candles_v1", statements).await?;
+        let asset = asset.into_iter().next().map(rows::asset_row).transpose()?;
+        let mut candles = read_each(candles, rows::candle_row)?;
+        candles.reverse();
+        Ok((asset.and_then(|asset| asset.decimals), candles))
+    }
+
     /// An asset and its candles in a range, oldest first; none where it is not known.
     pub async fn candles(
         &self,
@@ -68,24 +93,5 @@ impl Store {
         let [asset, candles] = self.fetch_together("read metrics.candles_v1", statements).await?;
         let Some(row) = asset.into_iter().next() else { return Ok(None) };
         Ok(Some((rows::asset_row(row)?, read_each(candles, rows::candle_row)?)))
-    }
-
-    /// What a user holds by the trades, and the totals.
-    pub async fn user_holdings(&self, user: &UserQuery) -> Result<UserHoldings, Unavailable> {
-        let dialect = self.dialect();
-        let statements = [
-            asset_sql::open_positions(user, &sql::select_positions(dialect)),
-            sql::user_totals(user, dialect),
-            asset_sql::balances_with_prices(user, dialect),
-        ];
-        let [positions, totals, balances] = self.fetch_together("read what a user holds", statements).await?;
-        let mut positions = read_each(positions, rows::position_row)?;
-        let mut balances = read_each(balances, rows::held_balance)?;
-        let most = asset_sql::MAX_POSITIONS_SUMMED as usize;
-        let truncated = positions.len().max(balances.len()) > most;
-        positions.truncate(most);
-        balances.truncate(most);
-        let totals = rows::totals_rows("metrics.user_totals_v1", totals)?;
-        Ok(UserHoldings { positions, truncated, totals, balances })
     }
 }

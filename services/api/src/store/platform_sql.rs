@@ -1,7 +1,7 @@
 //! The statements about platforms: each by an index, and none over the hours of all users of one.
 
 use super::sql::{Arg, Dialect, Statement, number_arg};
-use api_domain::{AssetPage, UserQuery};
+use api_domain::{AssetPage, Measure, UserQuery, Window};
 
 const FIGURES: &str = "CAST(t.users AS text), CAST(t.swaps AS text), CAST(t.unvalued AS text), \
                        CAST(t.volume_usd AS text), CAST(t.fees_usd AS text)";
@@ -55,6 +55,21 @@ fn begin_days() -> Statement {
     Statement::new(&format!(
         "SELECT CAST(t.day AS text), t.chain, t.asset, {FIGURES} FROM metrics.platform_days_v1 t WHERE TRUE"
     ))
+}
+
+/// One page of a platform's leaderboard, below a rank.
+pub(super) fn leaders(platform: &str, window: Window, by: Measure, after: u32, limit: u32) -> Statement {
+    let mut statement = Statement::new(
+        "SELECT CAST(t.rank AS text), t.trader, '1', CAST(t.swaps AS text), CAST(t.unvalued AS text), \
+         CAST(t.volume_usd AS text), CAST(t.fees_usd AS text), CAST(t.built_at_ms AS text) \
+         FROM metrics.platform_leaders_v1 t WHERE TRUE",
+    );
+    statement.text(" AND t.platform = ?", platform);
+    statement.text(" AND t.span = ?", window.name());
+    statement.text(" AND t.measure = ?", by.name());
+    statement.with(" AND t.rank > ?", Arg::Number(after.into()));
+    statement.add(&format!(" ORDER BY t.rank LIMIT {limit}"));
+    statement
 }
 
 /// What one user used platforms for, from an hour on; SQLite, whose amounts are text, returns hours one by one.

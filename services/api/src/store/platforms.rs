@@ -1,8 +1,12 @@
 //! The queries about platforms.
 
 use super::rows::{Cells, TextRow};
+use super::sums::weighted;
 use super::{Store, platform_sql};
-use api_domain::{AssetPage, PlatformDayRow, PlatformFigures, PlatformRow, UserPlatformRow, UserQuery};
+use api_domain::{
+    AssetPage, Measure, PlatformDayRow, PlatformFigures, PlatformLeaderRow, PlatformRow, UserPlatformRow, UserQuery,
+    Window,
+};
 use std::collections::BTreeMap;
 use tape::Unavailable;
 
@@ -45,16 +49,31 @@ impl Store {
         rows.into_iter().map(day_row).collect()
     }
 
-    /// What one user used platforms for, by platform and chain.
+    /// One page of a platform's leaderboard, below a rank.
+    pub async fn platform_leaders(
+        &self,
+        platform: &str,
+        window: Window,
+        by: Measure,
+        after_rank: u32,
+        limit: u32,
+    ) -> Result<Vec<PlatformLeaderRow>, Unavailable> {
+        let statement = platform_sql::leaders(platform, window, by, after_rank, limit);
+        let rows = self.fetch("read metrics.platform_leaders_v1", statement).await?;
+        rows.into_iter().map(leader_row).collect()
+    }
+
+    /// What these addresses used platforms for, by platform and chain.
     pub async fn user_platforms(
         &self,
-        user: &UserQuery,
+        users: &[UserQuery],
         platform: Option<&str>,
         first_hour: Option<u64>,
     ) -> Result<Vec<UserPlatformRow>, Unavailable> {
-        let statement = platform_sql::of_user(user, platform, first_hour, self.dialect());
+        let statement = |user: &UserQuery| platform_sql::of_user(user, platform, first_hour, self.dialect());
+        let answers = self.fetch_each("read metrics.user_platforms_v1", weighted(users, statement)).await?;
         let mut sums: BTreeMap<(String, String), PlatformFigures> = BTreeMap::new();
-        for row in self.fetch("read metrics.user_platforms_v1", statement).await? {
+        for row in answers.into_iter().flatten() {
             let mut cells = Cells::new("metrics.user_platforms_v1", row);
             let key = (cells.text("platform")?, cells.text("chain")?);
             let sum = sums.entry(key).or_default();
@@ -78,6 +97,13 @@ fn day_row(row: TextRow) -> Result<PlatformDayRow, Unavailable> {
         asset: cells.text("asset")?,
         figures: figures(&mut cells)?,
     })
+}
+
+fn leader_row(row: TextRow) -> Result<PlatformLeaderRow, Unavailable> {
+    let mut cells = Cells::new("metrics.platform_leaders_v1", row);
+    let (rank, trader) = (cells.number("rank")?, cells.text("trader")?);
+    let figures = figures(&mut cells)?;
+    Ok(PlatformLeaderRow { rank, trader, figures, built_at: cells.number("built_at_ms")? })
 }
 
 fn figures(cells: &mut Cells) -> Result<PlatformFigures, Unavailable> {

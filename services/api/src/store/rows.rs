@@ -99,8 +99,31 @@ pub(super) fn totals_rows(view: &'static str, rows: Vec<TextRow>) -> Result<Vec<
     Ok(chains)
 }
 
+/// Totals of a window per chain, and what is in doubt of them in the part in which it is of all time.
+pub(super) fn totals_of_window(rows: Vec<TextRow>) -> Result<Vec<TotalsRow>, Unavailable> {
+    let (window, all_time) = hours_and_all_time(rows)?;
+    let mut window = totals_rows("metrics.user_hours_v1", window)?;
+    for row in &mut window {
+        if let Some(all_time) = all_time.iter().find(|known| known.chain == row.chain) {
+            row.totals.doubt_like(&all_time.totals);
+        }
+    }
+    Ok(window)
+}
+
+/// Points of a history, each with its part of what is in doubt.
+pub(super) fn history_in_doubt(rows: Vec<TextRow>) -> Result<Vec<HistoryPoint>, Unavailable> {
+    let (hours, all_time) = hours_and_all_time(rows)?;
+    let all_time = sum_of_totals(&all_time);
+    let mut points = history_points(hours)?;
+    for point in &mut points {
+        point.totals.doubt_like(&all_time);
+    }
+    Ok(points)
+}
+
 /// The rows of hours, and the totals over all time that stand beside them; what a row is stands in its first column.
-pub(super) fn hours_and_all_time(rows: Vec<TextRow>) -> Result<(Vec<TextRow>, Vec<TotalsRow>), Unavailable> {
+fn hours_and_all_time(rows: Vec<TextRow>) -> Result<(Vec<TextRow>, Vec<TotalsRow>), Unavailable> {
     let is_hours = |row: &TextRow| row.first().is_some_and(|first| first.as_deref() == Some(HOURS_ROW));
     let (hours, all_time): (Vec<TextRow>, Vec<TextRow>) = rows.into_iter().partition(is_hours);
     let rest = |rows: Vec<TextRow>| rows.into_iter().map(|row| row.into_iter().skip(1).collect()).collect();
@@ -108,7 +131,7 @@ pub(super) fn hours_and_all_time(rows: Vec<TextRow>) -> Result<(Vec<TextRow>, Ve
 }
 
 /// Points of a history, oldest first; the rows of one stretch of hours are added up.
-pub(super) fn history_points(rows: Vec<TextRow>) -> Result<Vec<HistoryPoint>, Unavailable> {
+fn history_points(rows: Vec<TextRow>) -> Result<Vec<HistoryPoint>, Unavailable> {
     let mut points: BTreeMap<u64, Totals> = BTreeMap::new();
     for row in rows {
         let mut cells = Cells::new("metrics.user_hours_v1", row);
@@ -141,7 +164,7 @@ fn read_totals(cells: &mut Cells) -> Result<Totals, Unavailable> {
 }
 
 /// The totals over all chains.
-pub(super) fn sum_of_totals(rows: &[TotalsRow]) -> Totals {
+fn sum_of_totals(rows: &[TotalsRow]) -> Totals {
     rows.iter().fold(Totals::default(), |sum, row| sum.plus(&row.totals))
 }
 

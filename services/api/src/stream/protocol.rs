@@ -1,18 +1,24 @@
 //! The messages of the stream: parsing those of clients, and the replies to them.
 
 use crate::http::read_min_usd;
-use crate::live::{Channel, ResumePoint, Selection, SubscriptionRefused};
-use api_domain::{TradeFilter, UserQuery, normalized_id};
+use crate::live::{Channel, ResumePoint, Selection, SubscriptionRefused, WatchKey};
+use api_domain::{AssetQuery, CandleInterval, TradeFilter, UserQuery, normalized_id};
 use axum::extract::ws::Utf8Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use wire::check;
 
 /// Trades in a snapshot without `limit`, and at most.
-const DEFAULT_SNAPSHOT_TRADES: usize = 50;
-const MAX_SNAPSHOT_TRADES: usize = 200;
+pub(crate) const DEFAULT_SNAPSHOT_TRADES: usize = 50;
+pub(crate) const MAX_SNAPSHOT_TRADES: usize = 200;
+
+/// Candles in a snapshot without `limit`, and at most.
+pub(crate) const DEFAULT_SNAPSHOT_CANDLES: usize = 100;
+pub(crate) const MAX_SNAPSHOT_CANDLES: usize = 500;
 
 /// Bytes of a subscription's id at most.
-const MAX_ID_BYTES: usize = 64;
+pub(crate) const MAX_ID_BYTES: usize = 64;
 
 /// A request of a client.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,6 +38,7 @@ pub(super) struct BadMessage {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct RawMessage {
     op: String,
@@ -44,6 +51,7 @@ struct RawMessage {
 }
 
 #[derive(Default, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct RawFilter {
     chain: Option<String>,
@@ -56,6 +64,7 @@ struct RawFilter {
     #[serde(rename = "minUsd")]
     min_usd: Option<String>,
     address: Option<String>,
+    interval: Option<String>,
 }
 
 /// Parses a message.
@@ -108,15 +117,28 @@ fn parse_selection(channel: &str, fields: RawFilter, limit: Option<usize>) -> Re
             if fields.address.is_some() {
                 return Err(("filter.address", "does not apply to trades; use `trader`".to_owned()));
             }
+            if fields.interval.is_some() {
+                return Err(("filter.interval", "does not apply to trades".to_owned()));
+            }
             Ok(Selection::Trades { filter: parse_filter(fields)?, limit })
         }
         Some(Channel::Metrics) => parse_user(fields).map(Selection::Metrics),
         Some(Channel::Wallets) => parse_user(fields).map(Selection::Wallets),
         Some(Channel::Chains) => Ok(Selection::Chains),
-        None => Err((
-            "channel",
-            format!("is `{channel}`, but must be `trades`, `user.metrics`, `user.portfolio` or `chains`"),
-        )),
+        Some(Channel::Prices) => Ok(Selection::Watched { key: parse_watch(fields, None)?, candles: 0 }),
+        Some(Channel::Candles) => {
+            let candles = limit.unwrap_or(DEFAULT_SNAPSHOT_CANDLES);
+            if candles > MAX_SNAPSHOT_CANDLES {
+                return Err(("limit", format!("must be at most {MAX_SNAPSHOT_CANDLES}")));
+            }
+            let interval = parse_interval(fields.interval.as_deref())?;
+            let candles = u32::try_from(candles).unwrap_or(u32::MAX);
+            Ok(Selection::Watched { key: parse_watch(fields, Some(interval))?, candles })
+        }
+        None => {
+            let names = Channel::ALL.map(|channel| format!("`{}`", channel.name())).join(", ");
+            Err(("channel", format!("is `{channel}`, but must be one of {names}")))
+        }
     }
 }
 
@@ -138,6 +160,20 @@ fn parse_filter(fields: RawFilter) -> Result<TradeFilter, FieldError> {
     })
 }
 
+/// An asset of a chain; both must be given.
+fn parse_watch(fields: RawFilter, interval: Option<CandleInterval>) -> Result<WatchKey, FieldError> {
+    let given =
+        |field: &'static str, text: Option<String>| checked_id(field, text)?.ok_or((field, "must be given".to_owned()));
+    let (chain, asset) = (given("filter.chain", fields.chain)?, given("filter.asset", fields.asset)?);
+    Ok(WatchKey { asset: AssetQuery { chain, asset: normalized_id(&asset) }, interval })
+}
+
+fn parse_interval(text: Option<&str>) -> Result<CandleInterval, FieldError> {
+    let Some(text) = text else { return Ok(CandleInterval::Hour) };
+    let named = CandleInterval::ALL.into_iter().find(|interval| interval.name() == text);
+    named.ok_or(("filter.interval", "must be `1m`, `1h` or `1d`".to_owned()))
+}
+
 fn parse_user(fields: RawFilter) -> Result<UserQuery, FieldError> {
     let address =
         checked_id("filter.address", fields.address)?.ok_or(("filter.address", "must be given".to_owned()))?;
@@ -155,38 +191,73 @@ fn checked_id(field: &'static str, text: Option<String>) -> Result<Option<String
 }
 
 /// A reply of the server, as JSON.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum ServerMessage<'a> {
     Hello {
+        /// The version of the protocol.
         version: &'static str,
+        /// Milliseconds between two heartbeats.
         #[serde(rename = "heartbeatMs")]
         heartbeat_ms: u64,
+        /// Subscriptions of one connection at most.
         #[serde(rename = "maxSubscriptions")]
         max_subscriptions: usize,
     },
     Unsubscribed {
+        /// The subscription.
         id: &'a str,
     },
     Reset {
+        /// The subscription.
         id: &'a str,
     },
     Gap {
+        /// The channel of which changes are missing.
         channel: &'static str,
+        /// How many.
         missed: u64,
     },
     Heartbeat {
+        /// The server's time, milliseconds since the Unix epoch.
         now: u64,
     },
     Pong,
     Error {
+        /// The subscription that it is about.
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a str>,
+        /// What is wrong, for programs; an open list.
         code: &'static str,
+        /// The field of the request that is wrong.
         #[serde(skip_serializing_if = "Option::is_none")]
         field: Option<&'a str>,
+        /// What is wrong, in words.
         detail: &'a str,
     },
+}
+
+/// The shapes of the replies by the value of `type`.
+pub(crate) fn reply_schemas() -> Vec<(String, Value)> {
+    let mut schema = schemars::schema_for!(ServerMessage<'_>).to_value();
+    let Some(Value::Array(variants)) = schema.get_mut("oneOf").map(Value::take) else { return vec![] };
+    let named = |variant: Value| Some((variant.pointer("/properties/type/const")?.as_str()?.to_owned(), variant));
+    variants.into_iter().filter_map(named).collect()
+}
+
+/// Whether a message is a request.
+#[cfg(test)]
+pub(crate) fn is_accepted(text: &str) -> bool {
+    parse_message(text).is_ok()
+}
+
+/// The names of all fields of requests, and of filters.
+#[cfg(test)]
+pub(crate) fn accepted_names() -> [std::collections::BTreeSet<String>; 2] {
+    let names = |schema: schemars::Schema| {
+        schema.get("properties").and_then(Value::as_object).map(|fields| fields.keys().cloned().collect())
+    };
+    [schemars::schema_for!(RawMessage), schemars::schema_for!(RawFilter)].map(names).map(Option::unwrap_or_default)
 }
 
 impl ServerMessage<'_> {
@@ -201,6 +272,9 @@ pub(super) fn refusal(refused: SubscriptionRefused) -> (&'static str, &'static s
         SubscriptionRefused::Starting => ("starting", "the log is not read yet; ask again in a moment"),
         SubscriptionRefused::Behind => {
             ("behind", "metrics is too far behind the tape for a snapshot without a hole; ask again later")
+        }
+        SubscriptionRefused::Full => {
+            ("unavailable", "as many prices and candles are watched as may be; ask again later")
         }
         SubscriptionRefused::TooMany => ("too-many", "this connection has as many subscriptions as it may"),
         SubscriptionRefused::Gone => ("gone", "this connection is closing"),
@@ -271,6 +345,15 @@ mod tests {
             assert_eq!(field(&text).as_deref(), Some("filter.minUsd"), "{least}");
         }
         assert_eq!(field(r#"{"op":"subscribe","channel":"trades","limit":201}"#).as_deref(), Some("limit"));
+        for (channel, filter, wrong) in [
+            ("prices", json!({"chain": "mock"}), "filter.asset"),
+            ("prices", json!({"asset": "0xa"}), "filter.chain"),
+            ("candles", json!({"chain": "mock", "asset": "0xa", "interval": "2m"}), "filter.interval"),
+            ("trades", json!({"interval": "1m"}), "filter.interval"),
+        ] {
+            let text = json!({"op": "subscribe", "channel": channel, "filter": filter}).to_string();
+            assert_eq!(field(&text).as_deref(), Some(wrong), "{text}");
+        }
         assert_eq!(field(r#"{"op":"subscribe","channel":"trades","resume":"?"}"#).as_deref(), Some("resume"));
         assert!(parse_message(r#"{"op":"subscribe","channel":"trades","filter":{"chian":"x"}}"#).is_err());
     }

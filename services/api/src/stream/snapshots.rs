@@ -2,13 +2,14 @@
 
 use super::protocol::ServerMessage;
 use crate::App;
-use crate::live::{Channel, Mailbox, Matcher, ResumePoint, Selection, Snapshot, SubscriptionRefused};
+use crate::live::{self, Channel, Mailbox, Matcher, ResumePoint, Selection, Snapshot, SubscriptionRefused};
 use crate::names::{self, WrongName};
 use crate::views::{BalanceView, ChainTotals, PositionView, TotalsView, WalletView};
 use api_domain::{AssetPage, StatusFilter, Totals, TradeFilter, TradeQuery, UserQuery, UserState, WalletState};
 use serde::Serialize;
 use std::time::Duration;
 use tape::{Unavailable, Usd};
+use utoipa::ToSchema;
 
 /// Positions and balances in a snapshot at most; more are read over REST.
 const MAX_SNAPSHOT_ROWS: u32 = 500;
@@ -54,6 +55,10 @@ pub(super) async fn completed(app: &App, mut selection: Selection) -> Result<Sel
             }
         }
         Selection::Metrics(user) | Selection::Wallets(user) => names::check_user(app, user)?,
+        Selection::Watched { key, .. } => {
+            let (chain, asset) = (Some(key.asset.chain.clone()), Some(key.asset.asset.clone()));
+            names::check_filter(app, &TradeFilter { chain, asset, ..TradeFilter::default() })?;
+        }
         Selection::Chains => {}
     }
     Ok(selection)
@@ -81,6 +86,11 @@ async fn subscribe_once(app: &App, reader: u64, id: &str, selection: &Selection)
         Selection::Metrics(user) => read_metrics(app, user).await?,
         Selection::Wallets(user) => read_wallets(app, user).await?,
         Selection::Chains => Snapshot::Chains,
+        Selection::Watched { key, candles } => {
+            let next = app.hub.next_positions(key.channel())?;
+            let data = live::read_snapshot(&app.store, key, *candles).await?;
+            Snapshot::State { matcher: Matcher::Watched(key.clone()), next, data }
+        }
     };
     Ok(app.hub.subscribe(reader, id, snapshot)?)
 }
@@ -117,12 +127,18 @@ async fn read_trades(app: &App, filter: &TradeFilter, limit: usize) -> Result<Sn
     Ok(Snapshot::Trades { filter: filter.clone(), limit, folded, rows })
 }
 
-#[derive(Serialize)]
-struct MetricsData<'a> {
+/// What a user has done and holds, over all chains asked for.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MetricsData<'a> {
+    /// The address in normalized form.
     address: &'a str,
+    /// Over all chains asked for.
     total: TotalsView,
+    /// Per chain.
     chains: Vec<ChainTotals>,
+    /// The first positions, by chain and asset.
     positions: Vec<PositionView>,
+    /// Whether there may be more positions than these; REST has them all.
     truncated: bool,
 }
 
@@ -140,11 +156,16 @@ async fn read_metrics(app: &App, user: &UserQuery) -> Result<Snapshot, Subscribe
     Ok(Snapshot::State { matcher: Matcher::Metrics { user: user.clone(), folded }, next, data })
 }
 
-#[derive(Serialize)]
-struct WalletData<'a> {
+/// What a user's wallets hold, as providers tell.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WalletData<'a> {
+    /// The address in normalized form.
     address: &'a str,
+    /// The wallets that are tracked, one per chain.
     wallets: Vec<WalletView>,
+    /// The first balances, by chain and asset.
     items: Vec<BalanceView>,
+    /// Whether there may be more balances than these; REST has them all.
     truncated: bool,
 }
 

@@ -1,6 +1,6 @@
 //! The JSON shapes of platforms: what they are used for and what they earn.
 
-use api_domain::{HOUR_MS, PlatformDayRow, PlatformFigures, PlatformRow, UserPlatformRow};
+use api_domain::{HOUR_MS, PlatformDayRow, PlatformFigures, PlatformLeaderRow, PlatformRow, UserPlatformRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -112,12 +112,44 @@ pub(crate) struct UserPlatformView {
 /// What one user used platforms for.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UserPlatforms {
-    /// The address in normalized form.
+    /// The address in normalized form; several separated by commas, where the figures are of several.
     pub(crate) address: String,
     /// The span of time: `all`, `24h`, `7d` or `30d`.
     pub(crate) window: &'static str,
     /// By platform and chain.
     pub(crate) items: Vec<UserPlatformView>,
+}
+
+/// One page of a platform's leaderboard. Boards are rebuilt every half minute and hold the first thousand.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PlatformLeaderboard {
+    /// The platform.
+    pub(crate) platform: String,
+    /// The span of time: `all`, `24h`, `7d` or `30d`.
+    pub(crate) window: &'static str,
+    /// What it is ordered by: `volume` (wash included) or `fees`.
+    pub(crate) by: &'static str,
+    /// When it was built, milliseconds since the Unix epoch; absent where nobody stands on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) built_at: Option<u64>,
+    /// By rank.
+    pub(crate) items: Vec<PlatformLeaderView>,
+    /// The cursor of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// One place on a platform's leaderboard; figures are over all chains, and of trades of this platform only.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PlatformLeaderView {
+    /// From 1.
+    pub(crate) rank: u32,
+    /// The address.
+    pub(crate) address: String,
+    /// What it used the platform for.
+    #[serde(flatten)]
+    pub(crate) used: PlatformUseView,
 }
 
 impl From<PlatformFigures> for PlatformUseView {
@@ -148,5 +180,11 @@ impl From<PlatformDayRow> for PlatformAssetView {
 impl From<UserPlatformRow> for UserPlatformView {
     fn from(row: UserPlatformRow) -> Self {
         Self { platform: row.platform, chain: row.chain, used: row.figures.into() }
+    }
+}
+
+impl From<PlatformLeaderRow> for PlatformLeaderView {
+    fn from(row: PlatformLeaderRow) -> Self {
+        Self { rank: row.rank, address: row.trader, used: row.figures.into() }
     }
 }

@@ -166,7 +166,7 @@ pub(crate) struct PositionWorthView {
 /// What one user holds by the trades, and the profit and loss in all.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UserWorth {
-    /// The address in normalized form.
+    /// The address in normalized form; several separated by commas, where the figures are of several.
     pub(crate) address: String,
     /// Over all chains asked for.
     pub(crate) total: WorthView,
@@ -265,10 +265,10 @@ pub(crate) struct WorthView {
 }
 
 /// The only source of prices.
-const TAPE: &str = "tape";
+pub(super) const TAPE: &str = "tape";
 
 /// Dollars for smallest units as a price of a whole unit; none where the decimals are not known.
-fn unit_price(usd: Usd, raw: &BigUint, decimals: Option<u8>) -> Option<String> {
+pub(super) fn unit_price(usd: Usd, raw: &BigUint, decimals: Option<u8>) -> Option<String> {
     let (units, digits) = per_whole_unit(usd, raw, decimals?)?;
     Some(wire::v1::trade::with_decimal_point(&units.to_string(), digits))
 }

@@ -9,7 +9,13 @@ use serde_json::{Value, json};
 const HOUR_MS: u64 = 3_600_000;
 
 /// The statement that inserts an asset; its price as dollars, quantity, time.
-fn asset_row(chain: &str, asset: &str, symbol: &str, decimals: Option<u8>, price: Option<(&str, &str, u64)>) -> String {
+pub(crate) fn asset_row(
+    chain: &str,
+    asset: &str,
+    symbol: &str,
+    decimals: Option<u8>,
+    price: Option<(&str, &str, u64)>,
+) -> String {
     let decimals = decimals.map_or("NULL".to_owned(), |decimals| decimals.to_string());
     let price =
         price.map_or("NULL, NULL, NULL, NULL".to_owned(), |(usd, raw, at)| format!("'{usd}', '{raw}', 9, {at}"));
@@ -20,7 +26,7 @@ fn asset_row(chain: &str, asset: &str, symbol: &str, decimals: Option<u8>, price
 }
 
 /// The statement that inserts a candle; open, high, low and close as dollars for ten units.
-fn candle_row(asset: &str, span: &str, start: u64, prices: Option<[&str; 4]>, volume: &str) -> String {
+pub(crate) fn candle_row(asset: &str, span: &str, start: u64, prices: Option<[&str; 4]>, volume: &str) -> String {
     let prices = prices.map_or(["NULL"; 10].join(", "), |prices| {
         format!("{}, 9, {}", prices.map(|usd| format!("'{usd}', '10'")).join(", "), start * 60_000)
     });

@@ -77,14 +77,15 @@ async fn the_reading_role_serves_everything_and_writes_nothing() {
 
         let store = Store::from_url(&reading).unwrap();
         let who = UserQuery { address: "0xa".into(), chain: None };
+        let users = std::slice::from_ref(&who);
         let page = AssetPage { after: None, limit: 5 };
         let book = PositionKey { address: "0xa".into(), chain: "mock".into(), asset: "0xweth".into() };
         let query = TradeQuery { limit: 5, ..TradeQuery::default() };
         assert_eq!(store.trades(&query).await.unwrap().rows.len(), 1);
         assert_eq!(store.trades_and_positions(&query).await.unwrap().0.next(0), 1);
-        assert_eq!(store.user_totals(&who, None).await.unwrap().len(), 1);
-        assert!(store.user_totals(&who, Some(9)).await.unwrap().is_empty());
-        assert!(store.user_history(&who, None, 24).await.unwrap().is_empty());
+        assert_eq!(store.user_totals(users, None).await.unwrap().len(), 1);
+        assert!(store.user_totals(users, Some(9)).await.unwrap().is_empty());
+        assert!(store.user_history(users, None, 24).await.unwrap().is_empty());
         assert!(
             store.user_fees(&who, None, 5).await.unwrap().is_empty()
                 && store.platform_fees("x", None, 5).await.unwrap().is_empty()
@@ -95,7 +96,7 @@ async fn the_reading_role_serves_everything_and_writes_nothing() {
         assert!(store.asset(&asset, 0).await.unwrap().is_none());
         let range = CandleRange::between(CandleInterval::Hour, None, None, 0);
         assert!(store.candles(&asset, &range).await.unwrap().is_none());
-        assert_eq!(store.user_holdings(&who).await.unwrap().positions.len(), 1);
+        assert_eq!(store.user_holdings(users).await.unwrap().positions.len(), 1);
         assert!(store.explain_position(&book, &StepPage { after: None, limit: 5 }).await.unwrap().is_some());
         assert_eq!(store.wallet_state(&who, &page).await.unwrap().balances.len(), 1);
         assert!(store.user_drift(&who, &page).await.unwrap().is_empty());

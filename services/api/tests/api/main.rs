@@ -21,3 +21,5 @@ mod resume;
 mod filters;
 mod platforms;
 mod replica;
+mod sums;
+mod watched;

@@ -119,3 +119,42 @@ async fn a_user_is_shown_by_platform() {
         assert_eq!(items("platform=none").await, json!([]));
     }
 }
+
+#[tokio::test]
+async fn a_platform_has_a_leaderboard() {
+    for ground in Ground::all().await {
+        let leader = |platform: &str, span: &str, measure: &str, rank: u32, trader: &str, volume: &str| {
+            format!(
+                "INSERT INTO platform_leaders VALUES ('{platform}', '{span}', '{measure}', {rank}, '{trader}', 7, 2, \
+                 '{volume}', '0.5', 77)"
+            )
+        };
+        let rows = [
+            leader("shop", "all", "volume", 1, "0xb", "99.5"),
+            leader("shop", "all", "volume", 2, "0xa", "3"),
+            leader("shop", "24h", "fees", 1, "0xa", "3"),
+            leader("bar", "all", "volume", 1, "0xc", "1000"),
+        ];
+        ground.write("metrics", &rows).await;
+        let api = Serving::on(&ground).await;
+        let place = |rank: u32, address: &str, volume: &str| {
+            used(json!({"rank": rank, "address": address}), 7, 2, volume, "0.5")
+        };
+        let all = api.get("/v1/platforms/shop/leaderboard").await;
+        let expected = json!({
+            "platform": "shop", "window": "all", "by": "volume", "builtAt": 77,
+            "items": [place(1, "0xb", "99.5"), place(2, "0xa", "3")],
+        });
+        assert_eq!(all, expected);
+        let first = api.get("/v1/platforms/shop/leaderboard?limit=1").await;
+        let next = first["next"].as_str().unwrap();
+        let rest = api.get(&format!("/v1/platforms/shop/leaderboard?limit=1&cursor={next}")).await;
+        assert_eq!(rest["items"], json!([place(2, "0xa", "3")]));
+        assert!(rest["next"].is_null());
+        let by_fees = api.get("/v1/platforms/shop/leaderboard?by=fees&window=24h").await;
+        assert_eq!(by_fees["items"], json!([place(1, "0xa", "3")]));
+        assert_eq!(api.get("/v1/platforms/none/leaderboard").await["items"], json!([]));
+        let refused = api.request(Method::GET, "/v1/platforms/shop/leaderboard?by=pnl", &[]).await;
+        assert_eq!(problem(refused, 400, "bad-parameter").await["field"], "by");
+    }
+}

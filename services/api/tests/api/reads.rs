@@ -108,7 +108,7 @@ async fn a_user_is_read_at_one_instant() {
         assert_eq!(user.positions[1].quantity.len(), 78, "amounts stay exact");
         let page = AssetPage { after: Some(("mock".into(), "0xdai".into())), limit: 10 };
         assert_eq!(store.user_positions(&alice(None), &page).await.unwrap().len(), 1);
-        assert_eq!(store.user_totals(&alice(Some("other")), None).await.unwrap().len(), 1);
+        assert_eq!(store.user_totals(&[alice(Some("other"))], None).await.unwrap().len(), 1);
         assert_eq!(store.folded_positions().await.unwrap().partitions(), 1);
         // States are as new as all logs that metrics reads; the live tape is read from where metrics is on it.
         ground.write("metrics", &[read_row("trades.history.v1", 5, 4)]).await;

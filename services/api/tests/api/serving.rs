@@ -4,9 +4,13 @@ use crate::ground::Ground;
 use api::{Settings, TrustedProxies};
 use environment::{Rate, Secret, Shutdown};
 use futures_util::{SinkExt, StreamExt};
+use jsonschema::Validator;
 use reqwest::{Client, Method, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 use tape::Event;
 use tape_log::{Log, Record, Target, Topic, topics};
@@ -154,6 +158,7 @@ impl Listener {
             match tokio::time::timeout(EVENT_TIMEOUT, self.0.next()).await.unwrap()? {
                 Ok(Message::Text(text)) => {
                     let message: Value = serde_json::from_str(&text).unwrap();
+                    check_message(&message);
                     if message["type"] != "heartbeat" {
                         return Some(message);
                     }
@@ -169,4 +174,33 @@ impl Listener {
         self.send(r#"{"op":"ping"}"#).await;
         assert_eq!(self.next().await["type"], "pong");
     }
+}
+
+/// The AsyncAPI document as it is published.
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("asyncapi.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+});
+
+/// Validators by the name of the message.
+static VALIDATORS: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
+
+/// Every message that a test receives is one that the AsyncAPI document describes.
+fn check_message(message: &Value) {
+    let kind = message["type"].as_str().unwrap();
+    let name = match kind {
+        "snapshot" | "update" => format!("{kind}.{}", message["channel"].as_str().unwrap()),
+        other => other.to_owned(),
+    };
+    let known = VALIDATORS.lock().unwrap().get(&name).cloned();
+    let validator = known.unwrap_or_else(|| {
+        let payload = &DOCUMENT["components"]["messages"][&name]["payload"];
+        assert!(payload.is_object(), "no schema for {message}");
+        let schema = json!({ "allOf": [payload], "components": DOCUMENT["components"] });
+        let validator = Arc::new(jsonschema::validator_for(&schema).unwrap());
+        VALIDATORS.lock().unwrap().insert(name.clone(), Arc::clone(&validator));
+        validator
+    });
+    let wrong: Vec<String> = validator.iter_errors(message).map(|error| error.to_string()).collect();
+    assert!(wrong.is_empty(), "{name} is not as asyncapi.json says: {wrong:?}\n{message}");
 }

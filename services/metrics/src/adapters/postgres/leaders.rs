@@ -41,6 +41,7 @@ pub(super) async fn rebuild(pool: &Sessions, now_ms: u64) -> Result<bool, sqlx::
     for span in LEADER_SPANS {
         rebuild_span(&mut transaction, span, now_ms).await?;
     }
+    platforms::rank_users(&mut transaction, now_ms).await?;
     transaction.commit().await?;
     Ok(true)
 }

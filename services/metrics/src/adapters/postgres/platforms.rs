@@ -4,9 +4,10 @@ use super::flows::{TRY_LOCK_FLOWS, bind_hours};
 use super::write::column;
 use crate::adapters::columns::{text_of, to_bigint};
 use crate::adapters::flow_rows::{ChangedHour, PlatformHour, platform_hours};
+use crate::leaders::{LEADER_SPANS, MAX_LEADERS, PLATFORM_MEASURES};
 use metrics_domain::{PlatformFigures, PlatformKey};
 use migrations::{Session as PgConnection, Sessions};
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Platform, chain and day.
@@ -119,6 +120,35 @@ pub(super) async fn sum_up_some(pool: &Sessions) -> Result<usize, sqlx::Error> {
     }
     transaction.commit().await?;
     Ok(days.len())
+}
+
+/// Ranks the users of every platform anew, in each span of time.
+pub(super) async fn rank_users(connection: &mut PgConnection, now_ms: u64) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM platform_leaders").execute(&mut *connection).await?;
+    let boards = PLATFORM_MEASURES.map(|measure| {
+        let (name, column) = (measure.name(), measure.column());
+        format!(
+            "SELECT '{name}'::text AS measure, row_number() OVER (PARTITION BY platform ORDER BY {column} DESC, trader)
+                AS rank, s.* FROM sums s WHERE {column} <> 0"
+        )
+    });
+    let insert = format!(
+        "WITH sums AS MATERIALIZED (SELECT platform, trader, sum(swaps)::bigint AS swaps,
+                sum(unvalued)::bigint AS unvalued, trim_scale(sum(volume_usd)) AS volume_usd,
+                trim_scale(sum(fees_usd)) AS fees_usd
+            FROM platform_hours WHERE asset = '' AND hour >= $3 GROUP BY platform, trader)
+         INSERT INTO platform_leaders (platform, span, measure, rank, trader, swaps, unvalued, volume_usd, fees_usd,
+            built_at_ms)
+         SELECT b.platform, $1, b.measure, b.rank, b.trader, b.swaps, b.unvalued, b.volume_usd, b.fees_usd, $2
+         FROM ({}) b WHERE b.rank <= {MAX_LEADERS}",
+        boards.join(" UNION ALL ")
+    );
+    for span in LEADER_SPANS {
+        let first_hour = span.first_hour(now_ms).unwrap_or(0);
+        let insert = sqlx::query(AssertSqlSafe(insert.clone())).bind(span.name()).bind(to_bigint(now_ms));
+        insert.bind(to_bigint(first_hour)).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 fn bind_days<'q>(

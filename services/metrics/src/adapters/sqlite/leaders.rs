@@ -44,7 +44,9 @@ pub(super) async fn rebuild(pool: &SqlitePool, now_ms: u64) -> Result<bool, Unav
             boards.extend(rank_traders(sums, measure).into_iter().map(|leader| (span, measure, leader)));
         }
     }
+    let users_of_platforms = platforms::sums_of_users(pool, now_ms).await.map_err(failed)?;
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    platforms::rank_users(&mut transaction, &users_of_platforms, now_ms).await.map_err(failed)?;
     sqlx::query("DELETE FROM leaders").execute(&mut *transaction).await.map_err(failed)?;
     for (span, measure, (rank, trader, figures)) in boards {
         sqlx::query(INSERT_LEADER)

@@ -3,9 +3,11 @@
 use super::flows::{bind_hour, dollars};
 use crate::adapters::columns::to_bigint;
 use crate::adapters::flow_rows::{ChangedHour, PlatformHour, platform_hours};
-use metrics_domain::{PlatformFigures, PlatformKey};
+use crate::leaders::{LEADER_SPANS, LeaderMeasure, LeaderSpan, MAX_LEADERS, PLATFORM_MEASURES};
+use metrics_domain::{Dollars, PlatformFigures, PlatformKey};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Replaces the figures of an hour, says who has traded through which platform, and notes the day.
@@ -104,6 +106,61 @@ async fn sum_up_platform(connection: &mut SqliteConnection, platform: &str) -> R
     let insert = insert.bind(sum.swaps).bind(sum.unvalued).bind(sum.volume.to_string()).bind(sum.fees.to_string());
     insert.execute(connection).await?;
     Ok(())
+}
+
+/// By platform, what each user used it for.
+pub(super) type UserFigures = BTreeMap<String, BTreeMap<String, PlatformFigures>>;
+
+/// What every platform was used for, user by user, in each span of time.
+pub(super) async fn sums_of_users(
+    pool: &SqlitePool,
+    now_ms: u64,
+) -> Result<Vec<(LeaderSpan, UserFigures)>, sqlx::Error> {
+    let mut spans = vec![];
+    for span in LEADER_SPANS {
+        let hours = "SELECT swaps, unvalued, volume_usd, fees_usd, platform, trader FROM platform_hours
+                     WHERE asset = '' AND hour >= ?";
+        let first_hour = to_bigint(span.first_hour(now_ms).unwrap_or(0));
+        let mut sums = UserFigures::new();
+        for row in &sqlx::query(hours).bind(first_hour).fetch_all(pool).await? {
+            sums.entry(row.get(4)).or_default().entry(row.get(5)).or_default().add(&figures(row)?);
+        }
+        spans.push((span, sums));
+    }
+    Ok(spans)
+}
+
+/// Ranks the users of every platform by these sums.
+pub(super) async fn rank_users(
+    connection: &mut SqliteConnection,
+    spans: &[(LeaderSpan, UserFigures)],
+    now_ms: u64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM platform_leaders").execute(&mut *connection).await?;
+    for (span, platforms) in spans {
+        for measure in PLATFORM_MEASURES {
+            for (platform, users) in platforms {
+                for (rank, (trader, of)) in (1_i64..).zip(ranked(users, measure)) {
+                    let insert = sqlx::query("INSERT INTO platform_leaders VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+                    let insert = insert.bind(platform).bind(span.name()).bind(measure.name()).bind(rank).bind(trader);
+                    let insert = insert.bind(of.swaps).bind(of.unvalued).bind(of.volume.to_string());
+                    let insert = insert.bind(of.fees.to_string()).bind(to_bigint(now_ms));
+                    insert.execute(&mut *connection).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The users with the most first, those without any left out.
+fn ranked(users: &BTreeMap<String, PlatformFigures>, measure: LeaderMeasure) -> Vec<(&String, &PlatformFigures)> {
+    let figure =
+        |of: &PlatformFigures| if measure == LeaderMeasure::Fees { of.fees.clone() } else { of.volume.clone() };
+    let mut ranked: Vec<_> = users.iter().filter(|(_, of)| figure(of) != Dollars::ZERO).collect();
+    ranked.sort_by_cached_key(|(trader, of)| (Reverse(figure(of)), (*trader).clone()));
+    ranked.truncate(MAX_LEADERS);
+    ranked
 }
 
 /// The first four columns of a row.
