@@ -7,17 +7,20 @@
 //!    (`without_pool`).
 //! 3. In a bundle of user operations the legs of each are netted by themselves, else all legs together; the first rule
 //!    of the table in `route_rules` that holds decides who is charged for each route.
-//! 4. Where all that one trader gave is one token and all that it got is another, that is one route; else the trader's
-//!    own amounts stand in place of the pools' (`amounts`).
+//! 4. Where all that one trader gave is one token and all that it got is another, that is one route; else shares that the
+//!    trader held stand in place of what is within them (`shares`), and the trader's own amounts in place of the pools'
+//!    (`amounts`; for makers who are paid in native coin `filled_orders`).
 //!
 //! A rule is a row: its name, its evidence word and a function. The README lists the rows in the same order.
 
 mod amounts;
+mod filled_orders;
 mod holdings;
 mod order_rules;
 mod own_sales;
 pub(crate) mod route_rules;
 pub(crate) mod rule;
+mod shares;
 #[cfg(test)]
 mod tests;
 pub(crate) mod transaction;
@@ -37,7 +40,9 @@ pub(crate) fn attribute(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<
     if let Some(whole) = amounts::merge_into_one(transaction, &routes) {
         routes = vec![whole];
     } else {
-        amounts::use_traders_amounts(transaction, &mut routes);
+        shares::use_shares(transaction, &mut routes);
+        amounts::use_rest_of_value(transaction, &mut routes);
+        amounts::use_traders_amounts(transaction, legs, &mut routes);
     }
     if !of_tokens.is_empty() && routes.iter().all(|of| of.router.is_none()) {
         routes.extend(of_tokens.iter().map(|at| own_sales::attributed(legs, *at)));

@@ -49,6 +49,8 @@ pub(crate) struct DecodedTransaction {
     pub reports: Vec<Report>,
     /// The listed router that was called or that filled standing orders.
     pub filler: Option<Filler>,
+    /// The venue whose listed manager told swaps in pools whose keys nobody knows: they became no legs.
+    pub venue_of_unknown_keys: Option<&'static str>,
     twins: Twins,
     swaps: Vec<FoundSwap>,
     backing: Backing,
@@ -129,6 +131,7 @@ pub(crate) fn decode_transactions(receipts: &[Receipt<'_>], rules: &Rules) -> Ve
                 wrappings,
                 reports,
                 filler,
+                venue_of_unknown_keys: None,
                 twins,
                 swaps,
                 backing,
@@ -223,7 +226,12 @@ impl DecodedTransaction {
             let is_alone = holders.get(first + 1) != Some(&holder);
             match leg(swap, is_alone, facts, (rules, &self.twins), &mut self.backing) {
                 Ok(leg) => legs.push(leg),
-                Err(why) => dropped.count(why.reason(), venue),
+                Err(why) => {
+                    if swap.emitter == Emitter::ListedVault && matches!(why, NoLeg::NotAPool) {
+                        self.venue_of_unknown_keys = Some(venue);
+                    }
+                    dropped.count(why.reason(), venue);
+                }
             }
         }
         match self.exchange {

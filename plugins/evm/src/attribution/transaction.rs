@@ -39,6 +39,8 @@ pub(crate) struct TransactionView<'a> {
     pub(crate) filler: Option<Filler>,
     /// Whether it is an exchange of the sender with a contract that is no known venue.
     pub(crate) is_two_sided: bool,
+    /// The venue whose listed manager told swaps in pools whose keys nobody knows: they became no legs.
+    pub(crate) venue_of_unknown_keys: Option<&'static str>,
     /// What is known of native coin.
     pub(crate) native: NativeCoin<'a>,
     /// The chain's cash.
@@ -82,12 +84,41 @@ impl TransactionView<'_> {
         if !reported.is_zero() {
             return reported;
         }
+        // A share of several tokens (a pool's) is none of one of them.
+        let is_of_another = |of: &Transfer| {
+            let holder = if is_into { of.to } else { of.from };
+            holder == share && ![share, token].contains(&of.token)
+        };
+        if self.transfers.iter().any(is_of_another) {
+            return U256::ZERO;
+        }
         let [shares, assets] = [self.flow(Address::ZERO, share), self.flow(share, token)];
         match is_into {
             true if !shares.out.is_zero() => assets.into,
             false if !shares.into.is_zero() => assets.out,
             _ => U256::ZERO,
         }
+    }
+
+    /// The one account beside the trader that unwrapped coin which pools gave: it paid on or kept what it did not unwrap. Pools
+    /// that unwrap pay out native coin themselves. None where another sum left the pools, or two accounts unwrapped.
+    pub(crate) fn unwrapper(&self, trader: Address, legs: &[Leg], from_pools: U256) -> Option<(Address, U256)> {
+        let wrapped = self.rules.wrapped?;
+        let mut pools: Vec<Address> = legs.iter().map(|leg| leg.holder).collect();
+        pools.sort_unstable();
+        let is_pool = |who: &Address| pools.binary_search(who).is_ok();
+        let others = self.native.unwrapped_by.iter().filter(|(who, _)| !is_pool(who));
+        let (who, unwrapped) = only(others.copied()).filter(|(who, _)| *who != trader)?;
+        let (mut out, mut back) = (U256::ZERO, U256::ZERO);
+        for Transfer { from, to, raw, .. } in self.transfers.iter().filter(|it| it.token == wrapped) {
+            match (is_pool(from), is_pool(to)) {
+                (true, false) => out = out.saturating_add(*raw),
+                (false, true) => back = back.saturating_add(*raw),
+                _ => {}
+            }
+        }
+        (out.saturating_sub(back) >= from_pools && self.flow(who, wrapped).into >= unwrapped)
+            .then_some((who, unwrapped))
     }
 
     /// What came to and went from each account of one token.
@@ -130,7 +161,7 @@ impl TransactionView<'_> {
     pub(crate) fn only_exchange(&self, account: Address) -> Option<(Amount, Amount)> {
         let (given, got) = self.net_of_account(account);
         match (&given[..], &got[..]) {
-            ([given], [got]) => Some((*given, *got)),
+            ([given], [got]) => Some(((given.0, self.without_interest(account, *given)), *got)),
             ([], [got]) if account == self.sender && !self.native.value.is_zero() => {
                 let wrapped = self.rules.wrapped?;
                 let is_all_spent = !self.native.was_asked_for(got.1) && got.0 != wrapped;
@@ -138,6 +169,15 @@ impl TransactionView<'_> {
             }
             _ => None,
         }
+    }
+
+    /// What an account gave of a token of which some was minted to it before: interest of a lending market, since it gave
+    /// nothing else for it. The wrapped coin is minted for native coin.
+    fn without_interest(&self, account: Address, (token, raw): Amount) -> U256 {
+        let of_token = self.transfers.iter().filter(|of| of.token == token && !self.is_coin(token));
+        let before = of_token.take_while(|of| of.from != account);
+        let interest = before.filter(|of| of.from.is_zero() && of.to == account);
+        interest.fold(raw, |sum, of| sum.saturating_add(of.raw))
     }
 
     /// Whether an account gave all of a side, up to a fee, and the side is cash: its transfers cannot be forged.
