@@ -18,6 +18,7 @@ mod filled_orders;
 mod holdings;
 mod order_rules;
 mod own_sales;
+pub(crate) mod portions;
 pub(crate) mod route_rules;
 pub(crate) mod rule;
 mod shares;
@@ -60,13 +61,14 @@ fn attribute_by_rules(transaction: &TransactionView<'_>, legs: &[Leg], of_tokens
     if legs.is_empty() {
         return without_pool::route_without_pool(transaction).into_iter().collect();
     }
-    if transaction.operations.is_empty() {
+    let mut operations = transaction.operations.iter().filter(|of| of.is_listed).peekable();
+    if operations.peek().is_none() {
         let all: Vec<usize> = (0..legs.len()).filter(is_free).collect();
         return net_and_attribute(transaction, legs, &all, None);
     }
     let mut routes = vec![];
     let mut first = 0;
-    for operation in transaction.operations {
+    for operation in operations {
         let is_of_it = |at: &usize| (first..operation.place).contains(&legs[*at].place);
         let part: Vec<usize> = (0..legs.len()).filter(is_of_it).filter(is_free).collect();
         routes.extend(net_and_attribute(transaction, legs, &part, Some(operation.account)));

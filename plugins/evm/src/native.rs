@@ -28,8 +28,8 @@ pub(crate) struct NativeCoin<'a> {
     pub wrapped_by_callee: U256,
     /// Unwrapped by the contract that was called.
     pub unwrapped_by_callee: U256,
-    /// Unwrapped by each account that unwrapped some, sorted.
-    pub unwrapped_by: Vec<(Address, U256)>,
+    /// Each time that some was unwrapped: by whom, how much.
+    pub unwrappings: Vec<(Address, U256)>,
     input: &'a [u8],
 }
 
@@ -47,7 +47,7 @@ impl<'a> NativeCoin<'a> {
         for (who, raw, is_out) in logs.iter().filter_map(|log| wrapping(log, wrapped)) {
             let is_callee = Some(who) == callee;
             if is_out {
-                native.unwrapped_by.push((who, raw));
+                native.unwrappings.push((who, raw));
             }
             let sums = [
                 (&mut native.unwrapped, is_out),
@@ -58,14 +58,6 @@ impl<'a> NativeCoin<'a> {
                 *sum = sum.saturating_add(raw);
             }
         }
-        native.unwrapped_by.sort_unstable_by_key(|(who, _)| *who);
-        native.unwrapped_by.dedup_by(|(next, more), (who, sum)| {
-            let is_same = next == who;
-            if is_same {
-                *sum = sum.saturating_add(*more);
-            }
-            is_same
-        });
         native
     }
 

@@ -1,6 +1,7 @@
 //! From attributed routes to trades as the contract has them: sides, legs, fees, worth.
 
 use crate::attribution;
+use crate::attribution::portions::{portions_of_coin, without_portions};
 use crate::attribution::rule::{AttributedRoute, Confidence};
 use crate::attribution::transaction::TransactionView;
 use crate::facts::ContractFacts;
@@ -114,18 +115,22 @@ impl TradeWriter<'_> {
         if Some(bought.0) != self.rules.wrapped || bought.1 >= from_pools {
             return;
         }
-        let Some((unwrapper, unwrapped)) = view.unwrapper(attributed.trader, legs, from_pools) else { return };
+        let from_route = Route { bought: (bought.0, from_pools), ..attributed.route.clone() };
+        let unwrapper = view.unwrapper(attributed.trader, legs, &from_route);
         let may_be_paid = |who: &Address| {
             !legs.iter().any(|leg| leg.holder == *who) && ![Address::ZERO, attributed.trader].contains(who)
         };
         let kept = |(who, Moved { into, out }): (Address, Moved)| {
-            let out = if who == unwrapper { out.saturating_add(unwrapped) } else { out };
-            Some((who, into.checked_sub(out).filter(|raw| !raw.is_zero())?))
+            let unwrapped = unwrapper.filter(|(by, _)| *by == who).map_or(U256::ZERO, |(_, raw)| raw);
+            Some((who, into.checked_sub(out.saturating_add(unwrapped)).filter(|raw| !raw.is_zero())?))
         };
-        let paid: Vec<Amount> =
-            view.flows_of_token(wrapped).into_iter().filter(|(who, _)| may_be_paid(who)).filter_map(kept).collect();
+        let flows = if unwrapper.is_some() { view.flows_of_token(wrapped) } else { BTreeMap::new() };
+        let mut paid: Vec<Amount> = flows.into_iter().filter(|(who, _)| may_be_paid(who)).filter_map(kept).collect();
+        let unwrapped = unwrapper.map_or(from_pools, |(_, raw)| raw);
+        let (left, of_call) = without_portions(unwrapped, &portions_of_coin(&view.native.call()));
+        paid.extend(of_call);
         let sum = paid.iter().fold(U256::ZERO, |sum, (_, raw)| sum.saturating_add(*raw));
-        if bought.1 != unwrapped || sum > from_pools - unwrapped {
+        if ![left, unwrapped].contains(&bought.1) || sum > from_pools.saturating_sub(bought.1) {
             return;
         }
         for (who, raw) in paid {

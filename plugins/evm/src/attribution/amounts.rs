@@ -1,6 +1,7 @@
 //! The trader's own amounts: what its account gave and got, in place of what pools moved.
 
 use crate::attribution::filled_orders::paid_to_maker;
+use crate::attribution::portions::{portions_of_coin, without_portions};
 use crate::attribution::rule::{AttributedRoute, Confidence};
 use crate::attribution::transaction::{TransactionView, only, without_fee};
 use crate::model::{Amount, Leg, Moved, Route};
@@ -187,15 +188,23 @@ fn bought(
     if let Some(paid) = paid_out(transaction, trader, route) {
         return (paid, Confidence::Reported);
     }
-    if let Some(paid) = paid_to_maker(transaction, legs, trader, route.sold.0, raw) {
+    if let Some(paid) = paid_to_maker(transaction, legs, trader, route) {
         return paid;
     }
-    if let Some(unwrapped) = unwrapped_for(transaction, legs, trader, raw) {
+    let unwrapped = unwrapped_for(transaction, legs, trader, route);
+    let portions = portions_of_coin(&transaction.native.call());
+    if trader == transaction.sender && !portions.is_empty() {
+        let (paid, _) = without_portions(unwrapped.unwrap_or(raw), &portions);
+        return (paid, Confidence::Reported);
+    }
+    if let Some(unwrapped) = unwrapped {
         return (unwrapped, Confidence::Exact);
     }
     // Another sum than the pools gave was unwrapped, and nothing shows whose the rest is.
     let native = &transaction.native;
-    let is_other = ![U256::ZERO, raw].contains(&native.unwrapped) && native.unwrapped_by_callee != raw;
+    let is_other = ![U256::ZERO, raw].contains(&native.unwrapped)
+        && native.unwrapped_by_callee != raw
+        && !native.unwrappings.iter().any(|(_, unwrapped)| *unwrapped == raw);
     (raw, if is_other { Confidence::Estimated } else { Confidence::Exact })
 }
 
@@ -238,8 +247,9 @@ pub(crate) fn paid_out(transaction: &TransactionView<'_>, trader: Address, route
 
 /// The native coin that one account (the router called, or who carries out for it) unwrapped of what the pools gave, where a
 /// fee was kept or paid on before.
-fn unwrapped_for(transaction: &TransactionView<'_>, legs: &[Leg], trader: Address, from_pools: U256) -> Option<U256> {
-    let (_, unwrapped) = transaction.unwrapper(trader, legs, from_pools)?;
+fn unwrapped_for(transaction: &TransactionView<'_>, legs: &[Leg], trader: Address, route: &Route) -> Option<U256> {
+    let (_, unwrapped) = transaction.unwrapper(trader, legs, route)?;
+    let from_pools = route.bought.1;
     (unwrapped < from_pools && unwrapped >= without_fee(from_pools)).then_some(unwrapped)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::attribution::rule::Confidence;
 use crate::attribution::transaction::{TransactionView, only};
-use crate::model::Leg;
+use crate::model::{Leg, Route};
 use crate::reports;
 use alloy_primitives::{Address, U256, address};
 use memchr::memmem;
@@ -32,15 +32,14 @@ pub(crate) fn paid_to_maker(
     transaction: &TransactionView<'_>,
     legs: &[Leg],
     maker: Address,
-    sold: Address,
-    from_pools: U256,
+    route: &Route,
 ) -> Option<(U256, Confidence)> {
     let is_one_fill = transaction.filler.is_some_and(|filler| filler.fills == 1);
     let (_, taken) = (is_one_fill && maker != transaction.sender)
-        .then(|| transaction.unwrapper(maker, legs, from_pools))?
-        .filter(|(router, raw)| reports::is_filler(*router) && *raw <= from_pools)?;
+        .then(|| transaction.unwrapper(maker, legs, route))?
+        .filter(|(router, raw)| reports::is_filler(*router) && *raw <= route.bought.1)?;
     let call = transaction.native.call();
-    let order = Order::find(&call, maker, sold, transaction.rules.wrapped?);
+    let order = Order::find(&call, maker, route.sold.0, transaction.rules.wrapped?);
     match order {
         Some(order) if order.receiver.is_zero() || order.receiver == maker => Some((taken, Confidence::Reported)),
         Some(order) if FEE_TAKERS.contains(&order.receiver) => {

@@ -89,8 +89,8 @@ pub(super) struct Case {
     /// Native coin brought along.
     pub(super) value: u64,
     pub(super) unwrapped: u64,
-    /// Unwrapped by whom.
-    pub(super) unwrapped_by: Vec<(Address, U256)>,
+    /// Who unwrapped how much.
+    pub(super) unwrappings: Vec<(Address, U256)>,
     /// The call, as hex digits.
     pub(super) input: String,
 }
@@ -105,7 +105,7 @@ impl Case {
         let sent = SentTransaction { input: Some(self.input.as_bytes()), ..SentTransaction::default() };
         let mut native = NativeCoin::read(&sent, &[], None, None);
         (native.value, native.unwrapped) = (U256::from(self.value), U256::from(self.unwrapped));
-        native.unwrapped_by = self.unwrapped_by.clone();
+        native.unwrappings = self.unwrappings.clone();
         see(&TransactionView {
             sender: self.sender,
             callee: Some(ROUTER),

@@ -1,6 +1,6 @@
 //! What a transaction shows beside its legs: who sent it, what moved, and what settlements and routers report.
 
-use crate::model::{Amount, Leg, MAX_FEE_DIVISOR, Moved, Transfer};
+use crate::model::{Amount, Leg, MAX_FEE_DIVISOR, Moved, Route, Transfer};
 use crate::native::NativeCoin;
 use crate::reports::{Filler, Report};
 use crate::rules::Rules;
@@ -100,15 +100,26 @@ impl TransactionView<'_> {
         }
     }
 
-    /// The one account beside the trader that unwrapped coin which pools gave: it paid on or kept what it did not unwrap. Pools
-    /// that unwrap pay out native coin themselves. None where another sum left the pools, or two accounts unwrapped.
-    pub(crate) fn unwrapper(&self, trader: Address, legs: &[Leg], from_pools: U256) -> Option<(Address, U256)> {
-        let wrapped = self.rules.wrapped?;
+    /// The one account beside the trader that unwrapped coin which pools gave for a route, and how much of it: it paid on or kept
+    /// the rest. Pools that unwrap pay out native coin themselves; what legs of others gave was unwrapped for them. None where
+    /// another sum left the pools, or two accounts unwrapped.
+    pub(crate) fn unwrapper(&self, trader: Address, legs: &[Leg], route: &Route) -> Option<(Address, U256)> {
+        let (wrapped, from_pools) = (self.rules.wrapped?, route.bought.1);
         let mut pools: Vec<Address> = legs.iter().map(|leg| leg.holder).collect();
         pools.sort_unstable();
         let is_pool = |who: &Address| pools.binary_search(who).is_ok();
-        let others = self.native.unwrapped_by.iter().filter(|(who, _)| !is_pool(who));
-        let (who, unwrapped) = only(others.copied()).filter(|(who, _)| *who != trader)?;
+        let mut unwrappings: Vec<(Address, U256)> =
+            self.native.unwrappings.iter().filter(|(who, _)| !is_pool(who)).copied().collect();
+        for leg in legs.iter().enumerate().filter(|(at, _)| !route.legs.contains(at)).map(|(_, leg)| leg) {
+            if let Some(at) = unwrappings.iter().position(|(_, raw)| (wrapped, *raw) == leg.bought) {
+                unwrappings.remove(at);
+            }
+        }
+        let (who, _) = unwrappings.first().copied().filter(|(who, _)| *who != trader)?;
+        if unwrappings.iter().any(|(other, _)| *other != who) {
+            return None;
+        }
+        let unwrapped = unwrappings.iter().fold(U256::ZERO, |sum, (_, raw)| sum.saturating_add(*raw));
         let (mut out, mut back) = (U256::ZERO, U256::ZERO);
         for Transfer { from, to, raw, .. } in self.transfers.iter().filter(|it| it.token == wrapped) {
             match (is_pool(from), is_pool(to)) {
@@ -156,19 +167,42 @@ impl TransactionView<'_> {
         (given, got)
     }
 
-    /// The one token that an account gave and the one that it got; none where there were others. The native coin that
-    /// the sender brought along counts where it gave nothing else, and unless the rest of it may have been paid back.
+    /// The one token that an account gave and the one that it got; none where there were others. Native coin counts where it
+    /// leaves logs; else what the sender brought along does where it gave nothing else, unless the rest of it may have been
+    /// paid back.
     pub(crate) fn only_exchange(&self, account: Address) -> Option<(Amount, Amount)> {
-        let (given, got) = self.net_of_account(account);
+        let (given, got) = self.net_of_account_with_coin(account);
         match (&given[..], &got[..]) {
             ([given], [got]) => Some(((given.0, self.without_interest(account, *given)), *got)),
-            ([], [got]) if account == self.sender && !self.native.value.is_zero() => {
+            ([], [got]) if account == self.sender && !self.native.value.is_zero() && self.native_moves.is_empty() => {
                 let wrapped = self.rules.wrapped?;
                 let is_all_spent = !self.native.was_asked_for(got.1) && got.0 != wrapped;
                 is_all_spent.then_some(((wrapped, self.native.value), *got))
             }
             _ => None,
         }
+    }
+
+    /// What an account gave and got in the end, native coin that leaves logs as the wrapped coin.
+    pub(crate) fn net_of_account_with_coin(&self, account: Address) -> (Vec<Amount>, Vec<Amount>) {
+        let (mut given, mut got) = self.net_of_account(account);
+        let (Some(wrapped), Moved { into, out }) = (self.rules.wrapped, self.native_flow(account)) else {
+            return (given, got);
+        };
+        if into == out {
+            return (given, got);
+        }
+        let take = |side: &mut Vec<Amount>| {
+            let at = side.iter().position(|(token, _)| *token == wrapped);
+            at.map_or(U256::ZERO, |at| side.remove(at).1)
+        };
+        let (out, into) = (out.saturating_add(take(&mut given)), into.saturating_add(take(&mut got)));
+        if out > into {
+            given.push((wrapped, out - into));
+        } else if into > out {
+            got.push((wrapped, into - out));
+        }
+        (given, got)
     }
 
     /// What an account gave of a token of which some was minted to it before: interest of a lending market, since it gave
@@ -209,10 +243,13 @@ impl TransactionView<'_> {
         makers
     }
 
-    /// The accounts that are bound to the transaction beside its sender: they signed what a relay carried out, or may own
-    /// an order that a listed router filled.
-    pub(crate) fn bound_accounts(&self) -> Vec<Address> {
-        self.signers.iter().copied().chain(self.accounts_of_fills()).collect()
+    /// The accounts that are bound to the transaction beside its sender, as far as it sold this: they signed what a relay carried
+    /// out, may own an order that a listed router filled, or gave cash in an operation of an unlisted entry point.
+    pub(crate) fn bound_accounts(&self, sold: Amount) -> Vec<Address> {
+        // Anybody can tell of an operation, but cash leaves an account only as its owner wills.
+        let of_unlisted = self.operations.iter().filter(|of| !of.is_listed && self.gave_cash(of.account, sold));
+        let accounts = of_unlisted.map(|of| of.account).chain(self.signers.iter().copied());
+        accounts.chain(self.accounts_of_fills()).collect()
     }
 
     /// Accounts that gave a token and stand in the call of a transaction in which a listed router filled standing

@@ -128,10 +128,10 @@ fn what_was_unwrapped_of_what_pools_gave_was_got() {
         moved(coin(), executor, payee, 5),
         moved(coin(), executor, ROUTER, 990),
     ];
-    let got = |unwrapped_by: &[(Address, u64)], transfers: &[Transfer]| {
-        let by: Vec<(Address, U256)> = unwrapped_by.iter().map(|(who, raw)| (*who, U256::from(*raw))).collect();
-        let unwrapped = unwrapped_by.iter().map(|(_, raw)| raw).sum();
-        let case = Case { unwrapped, unwrapped_by: by, ..Case::sent_by(ME, transfers) };
+    let got = |unwrappings: &[(Address, u64)], transfers: &[Transfer]| {
+        let by: Vec<(Address, U256)> = unwrappings.iter().map(|(who, raw)| (*who, U256::from(*raw))).collect();
+        let unwrapped = unwrappings.iter().map(|(_, raw)| raw).sum();
+        let case = Case { unwrapped, unwrappings: by, ..Case::sent_by(ME, transfers) };
         case.attributed(&[leg(amount(SOLD, 10), amount(coin(), 1_000))])[0].3.1.to::<u64>()
     };
     assert_eq!(got(&[(ROUTER, 990)], &transfers), 990);
@@ -140,8 +140,50 @@ fn what_was_unwrapped_of_what_pools_gave_was_got() {
     assert_eq!(got(&[(ROUTER, 500), (executor, 490)], &transfers), 1_000, "two unwrapped");
     assert_eq!(got(&[(ROUTER, 880)], &transfers), 1_000, "more than a fee is missing");
     assert_eq!(got(&[(POOL, 990)], &transfers), 1_000, "a pool unwraps what it pays out");
+    // A token's own sale was unwrapped by the same router.
+    let token = Address::repeat_byte(9);
+    let own = [moved(token, token, POOL, 7), moved(coin(), POOL, ROUTER, 300)];
+    let legs = [leg(amount(token, 7), amount(coin(), 300)), leg(amount(SOLD, 10), amount(coin(), 1_000))];
+    let unwrappings = [300, 990].map(|raw| (ROUTER, U256::from(raw))).to_vec();
+    let case = Case { unwrapped: 1_290, unwrappings, ..Case::sent_by(ME, &[&own[..], &transfers].concat()) };
+    let of = case.attributed(&legs);
+    assert_eq!(of[1], (ME, "tx-sender", amount(SOLD, 10), amount(coin(), 990)));
     let by_another_pool = [transfers[0], moved(coin(), POOL, executor, 950)];
     assert_eq!(got(&[(executor, 950)], &by_another_pool), 1_000, "the rest left the pool as native coin");
+}
+
+/// A pool pays native coin, and the call tells the router to pay a part of it on, which leaves no log.
+#[test]
+fn a_portion_that_the_call_names_is_not_got() {
+    let word = |word: u64| format!("{word:064x}");
+    let plan = |token: u64| {
+        let words = [64, 128, 1, 0, 1, 32, 96, token, 7, 100].map(word).concat();
+        format!("0x24856bc3{}{:0<64}{}", &words[..192], "06", &words[256..])
+    };
+    let got = |input: String| {
+        let case = Case { input, ..Case::sent_by(ME, &[moved(SOLD, ME, POOL, 10)]) };
+        case.look(|it| {
+            let [of] = attribute(it, &[leg(amount(SOLD, 10), amount(coin(), 1_000))]).try_into().unwrap();
+            (of.route.bought.1.to::<u64>(), of.confidence)
+        })
+    };
+    assert_eq!(got(plan(0)), (990, Confidence::Reported));
+    assert_eq!(got(plan(5)), (1_000, Confidence::Exact), "of a token");
+}
+
+/// Where native coin leaves logs, what was sent back is not spent, also where several routes are one exchange.
+#[test]
+fn native_coin_that_leaves_logs_is_one_side_of_an_exchange() {
+    let wrapper = Address::repeat_byte(6);
+    let legs = [leg(amount(coin(), 100), amount(wrapper, 9)), leg(amount(SOLD, 8), amount(BOUGHT, 20))];
+    let refunded = [moved(coin(), ME, ROUTER, 120), moved(coin(), ROUTER, ME, 19)];
+    let case =
+        Case { native_moves: refunded.to_vec(), value: 120, ..Case::sent_by(ME, &[moved(BOUGHT, POOL, ME, 20)]) };
+    assert_eq!(case.attributed(&legs), [(ME, "tx-sender", amount(coin(), 101), amount(BOUGHT, 20))]);
+    let legs = [leg(amount(SOLD, 8), amount(wrapper, 9)), leg(amount(BOUGHT, 8), amount(coin(), 100))];
+    let paid = vec![moved(coin(), ROUTER, ME, 99)];
+    let case = Case { native_moves: paid, ..Case::sent_by(ME, &[moved(SOLD, ME, POOL, 8)]) };
+    assert_eq!(case.attributed(&legs), [(ME, "tx-sender", amount(SOLD, 8), amount(coin(), 99))]);
 }
 
 /// A manager told swaps in pools whose keys nobody knows: the trader's own exchange counts, at the price that the known pools
@@ -247,9 +289,9 @@ fn makers_get_native_coin_as_their_order_says() {
         format!("0x12345678ab{words}{}{end}", "00".repeat(77))
     };
     let paid = |input: String, fills: usize| {
-        let unwrapped_by = vec![(router, U256::from(1_001_000))];
+        let unwrappings = vec![(router, U256::from(1_001_000))];
         let filler = Some(Filler { router: "1inch", fills });
-        let case = Case { filler, unwrapped: 1_001_000, unwrapped_by, ..Case::sent_by(OTHER, &transfers) };
+        let case = Case { filler, unwrapped: 1_001_000, unwrappings, ..Case::sent_by(OTHER, &transfers) };
         let legs = [leg(amount(SOLD, 10), amount(coin(), 1_010_000))];
         Case { input, ..case }.look(|it| {
             let [of] = attribute(it, &legs).try_into().unwrap();
