@@ -114,6 +114,7 @@ pub(crate) fn decode_transactions(receipts: &[Receipt<'_>], rules: &Rules) -> Ve
                 }
             }
             let mut holders: Vec<Address> = swaps.iter().map(|swap| swap.event.holder).collect();
+            holders.extend(swaps.iter().filter_map(|swap| swap.event.payer));
             holders.sort_unstable();
             holders.dedup();
             let mut backing = Backing::from_transfers(&holders, &transfers);
@@ -266,13 +267,14 @@ fn leg(
     (rules, twins): (&Rules, &Twins),
     backing: &mut Backing,
 ) -> Result<Leg, NoLeg> {
-    let FoundSwap { venue, emitter, event: SwapEvent { pool, holder, recipient, .. }, place, .. } = swap;
+    let FoundSwap { venue, emitter, event: SwapEvent { pool, holder, recipient, payer, .. }, place, .. } = swap;
     let is_believed = *emitter == Emitter::ListedVault;
     let (tokens, claimed) = sides(swap, is_alone, facts, (rules, twins), backing)?;
     let tokens = tokens.map(|token| twins.asset(token));
     let is_native = tokens.map(|token| rules.is_native(token));
     let is_taken = |at: usize| is_believed || is_native[at];
-    let cap = |at: usize| if is_taken(at) { claimed[at] } else { backing.cap(*holder, tokens[at], claimed[at]) };
+    let account = |at: usize| payer.filter(|_| claimed[at].into.is_zero()).unwrap_or(*holder);
+    let cap = |at: usize| if is_taken(at) { claimed[at] } else { backing.cap(account(at), tokens[at], claimed[at]) };
     let capped: [Moved; 2] = [cap(0), cap(1)];
     let gain = |at: usize| capped[at].into.checked_sub(capped[at].out).filter(|raw| !raw.is_zero());
     let loss = |at: usize| capped[at].out.checked_sub(capped[at].into).filter(|raw| !raw.is_zero());
@@ -287,7 +289,7 @@ fn leg(
     }
     for (at, (token, used)) in tokens.into_iter().zip(capped).enumerate() {
         if !is_taken(at) {
-            backing.use_up(*holder, token, used);
+            backing.use_up(account(at), token, used);
         }
     }
     let factory = match pool {
