@@ -116,17 +116,17 @@ impl TradeWriter<'_> {
             return;
         }
         let from_route = Route { bought: (bought.0, from_pools), ..attributed.route.clone() };
-        let unwrapper = view.unwrapper(attributed.trader, legs, &from_route);
+        let paid_out = view.unwrapper(attributed.trader, legs, &from_route);
         let may_be_paid = |who: &Address| {
             !legs.iter().any(|leg| leg.holder == *who) && ![Address::ZERO, attributed.trader].contains(who)
         };
         let kept = |(who, Moved { into, out }): (Address, Moved)| {
-            let unwrapped = unwrapper.filter(|(by, _)| *by == who).map_or(U256::ZERO, |(_, raw)| raw);
+            let unwrapped = paid_out.filter(|(by, _)| *by == who).map_or(U256::ZERO, |(_, raw)| raw);
             Some((who, into.checked_sub(out.saturating_add(unwrapped)).filter(|raw| !raw.is_zero())?))
         };
-        let flows = if unwrapper.is_some() { view.flows_of_token(wrapped) } else { BTreeMap::new() };
+        let flows = if paid_out.is_some() { view.flows_of_token(wrapped) } else { BTreeMap::new() };
         let mut paid: Vec<Amount> = flows.into_iter().filter(|(who, _)| may_be_paid(who)).filter_map(kept).collect();
-        let unwrapped = unwrapper.map_or(from_pools, |(_, raw)| raw);
+        let unwrapped = paid_out.map_or(from_pools, |(_, raw)| raw);
         let (left, of_call) = without_portions(unwrapped, &portions_of_coin(&view.native.call()));
         paid.extend(of_call);
         let sum = paid.iter().fold(U256::ZERO, |sum, (_, raw)| sum.saturating_add(*raw));

@@ -106,7 +106,7 @@ mod tests {
     const PAYEE: Address = Address::repeat_byte(7);
 
     fn words(words: &[U256]) -> Vec<u8> {
-        words.iter().flat_map(|word| word.to_be_bytes::<32>()).collect()
+        words.iter().flat_map(U256::to_be_bytes::<32>).collect()
     }
 
     fn padded(bytes: &[u8]) -> Vec<u8> {

@@ -6,7 +6,7 @@
 use crate::hex;
 use crate::model::{Claim, PoolId, SwapEvent, Venue};
 use crate::rpc::Log;
-use alloy_primitives::{Address, B256, I256, U256, address};
+use alloy_primitives::{Address, B256, I256, address};
 
 /// `Core.sol` of `EkuboProtocol/evm-contracts`: `log0` of 20 bytes of the locker, 32 of the pool's id, 16 of each of the two
 /// amounts, positive as the pool received it, 32 of the pool's state. Its cores on Ethereum are the second and third version,
@@ -42,7 +42,7 @@ mod tests {
     use crate::events::table;
     use crate::model::{Emitter, Moved};
     use crate::venues::venue_of;
-    use alloy_primitives::b256;
+    use alloy_primitives::{U256, b256};
     use chain_plugin_sdk::json::Cursor;
 
     /// As Ekubo's indexer tests it: native coin for USDC.

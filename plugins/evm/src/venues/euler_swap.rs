@@ -29,8 +29,8 @@ const MAX_FEE_DIVISOR: u64 = 10;
 fn read<const WORDS: usize>(log: &Log<'_>) -> Option<SwapEvent> {
     let &[_, _sender, to] = log.topics.as_slice() else { return None };
     let words: [U256; WORDS] = hex::words(log.data)?;
-    let &[into0, into1, out0, out1, fee0, fee1, ..] = &words[..] else { return None };
-    let fees = if WORDS == 8 { [fee0, fee1] } else { [U256::ZERO; 2] };
+    let &[into0, into1, out0, out1, ..] = &words[..] else { return None };
+    let fees = if WORDS == 8 { [words[4], words[5]] } else { [U256::ZERO; 2] };
     let (sold, bought) = match [into0, into1, out0, out1].map(|raw| !raw.is_zero()) {
         [true, false, false, true] => (into0.saturating_add(fees[0]), out1),
         [false, true, true, false] => (into1.saturating_add(fees[1]), out0),
