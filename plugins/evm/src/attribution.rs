@@ -7,7 +7,8 @@
 //!    (`without_pool`).
 //! 3. In a bundle of user operations the legs of each are netted by themselves, else all legs together; the first rule
 //!    of the table in `route_rules` that holds decides who is charged for each route.
-//! 4. Where all that one trader gave is one token and all that it got is another, that is one route; else shares that the
+//! 4. Where all that one trader gave is one token and all that it got is another, that is one route, also as the router that was
+//!    called reports it of what pools do not show; else shares that the
 //!    trader held stand in place of what is within them (`shares`), and the trader's own amounts in place of the pools'
 //!    (`amounts`; for makers who are paid in native coin `filled_orders`).
 //!
@@ -38,7 +39,8 @@ use transaction::TransactionView;
 pub(crate) fn attribute(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<AttributedRoute> {
     let of_tokens = own_sales::own_sales(transaction, legs);
     let mut routes = attribute_by_rules(transaction, legs, &of_tokens);
-    if let Some(whole) = amounts::merge_into_one(transaction, &routes) {
+    let whole = amounts::merge_into_one(transaction, &routes).or_else(|| amounts::as_reported(transaction, &routes));
+    if let Some(whole) = whole {
         routes = vec![whole];
     } else {
         shares::use_shares(transaction, &mut routes);

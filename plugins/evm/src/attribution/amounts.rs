@@ -42,6 +42,33 @@ pub(crate) fn merge_into_one(transaction: &TransactionView<'_>, routes: &[Attrib
     Some(AttributedRoute { route: Route { kind: RouteKind::Swap, sold, bought, legs }, ..first.clone() })
 }
 
+/// The routes of the sender as what the router that it called reports, where its transfers confirm both sides and it gave and got
+/// nothing else: a venue that is in no list had what the pools do not show. None where pools show all of it.
+pub(crate) fn as_reported(transaction: &TransactionView<'_>, routes: &[AttributedRoute]) -> Option<AttributedRoute> {
+    let (first, sender) = (routes.first()?, transaction.sender);
+    let may_merge =
+        |of: &AttributedRoute| of.trader == sender && of.router.is_none() && of.route.kind == RouteKind::Swap;
+    let is_called = |of: &&Report| Some(of.emitter) == transaction.callee && of.receiver == sender;
+    let report = only(transaction.reports.iter().filter(is_called)).filter(|_| routes.iter().all(may_merge))?;
+    let (sold, bought) = transaction.confirmed_sides(report)?;
+    let (given, got) = transaction.net_of_account_with_coin(sender);
+    let sides = match (&given[..], &got[..]) {
+        ([given], [got]) if (given.0, got.0) == (sold.0, bought.0) => (*given, *got, Confidence::Exact),
+        ([given], []) if given.0 == sold.0 && transaction.is_coin(bought.0) => (*given, bought, Confidence::Reported),
+        _ => return None,
+    };
+    let crossed = |side: fn(&AttributedRoute) -> Amount, asset: Address| {
+        let of_asset = routes.iter().map(side).filter(|(of, _)| *of == asset);
+        of_asset.fold(U256::ZERO, |sum, (_, raw)| sum.saturating_add(raw))
+    };
+    let is_shown = crossed(|of| of.route.sold, sold.0) >= without_fee(sides.0.1)
+        && crossed(|of| of.route.bought, bought.0) >= without_fee(sides.1.1);
+    let mut legs: Vec<usize> = routes.iter().flat_map(|of| of.route.legs.clone()).collect();
+    legs.sort_unstable();
+    let route = Route { kind: RouteKind::Swap, sold: sides.0, bought: sides.1, legs };
+    (!is_shown).then(|| AttributedRoute { route, confidence: sides.2, ..first.clone() })
+}
+
 /// Whether pools crossed nothing but shares of what the trader gave and got, which it never held, or gave and got shares of
 /// what pools crossed (a lending market's), which it never held either. Each side may be either.
 fn is_way_of_wrappers(

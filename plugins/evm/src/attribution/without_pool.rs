@@ -69,7 +69,7 @@ impl TransactionView<'_> {
 
     /// The sides of a report, if the sender gave the one and the receiver got the other: by transfers, or native coin as
     /// far as it was brought along or unwrapped, or a listed router reports that it paid it.
-    fn confirmed_sides(&self, report: &Report) -> Option<(Amount, Amount)> {
+    pub(crate) fn confirmed_sides(&self, report: &Report) -> Option<(Amount, Amount)> {
         let (sold, bought) = self.sides_of_report(report);
         let (of_sender, of_receiver) = (self.flow(self.sender, sold.0), self.flow(report.receiver, bought.0));
         let is_given = of_sender.out.saturating_sub(of_sender.into) >= sold.1

@@ -4,7 +4,7 @@ use super::{BOUGHT, Case, ME, OTHER, POOL, ROUTER, SOLD, amount, coin, leg, move
 use crate::attribution::amounts::use_traders_amounts;
 use crate::attribution::attribute;
 use crate::attribution::rule::{AttributedRoute, Confidence, Evidence};
-use crate::model::Transfer;
+use crate::model::{Amount, Transfer};
 use crate::reports::{Filler, Report};
 use alloy_primitives::{Address, U256, address};
 
@@ -150,6 +150,39 @@ fn what_was_unwrapped_of_what_pools_gave_was_got() {
     assert_eq!(of[1], (ME, "tx-sender", amount(SOLD, 10), amount(coin(), 990)));
     let by_another_pool = [transfers[0], moved(coin(), POOL, executor, 950)];
     assert_eq!(got(&[(executor, 950)], &by_another_pool), 1_000, "the rest left the pool as native coin");
+}
+
+/// Most of what was sold went through a venue that is in no list: the router that was called reports the whole, and transfers
+/// confirm it.
+#[test]
+fn a_report_of_the_router_that_was_called_says_the_whole() {
+    let report = |emitter, bought| Report {
+        emitter,
+        router: "sushi",
+        sold: amount(SOLD, 100),
+        bought,
+        receiver: ME,
+        code: None,
+    };
+    let sides = |report: Report, bought: Amount, unwrapped: u64, transfers: &[Transfer]| {
+        let case = Case { reports: vec![report], unwrapped, ..Case::sent_by(ME, transfers) };
+        let of = case.attributed(&[leg(amount(SOLD, 40), bought)]);
+        (of[0].2.1.to::<u64>(), of[0].3.1.to::<u64>())
+    };
+    let gave = [moved(SOLD, ME, ROUTER, 40), moved(SOLD, ME, OTHER, 60)];
+    let to_coin = amount(coin(), 80);
+    let of_coin = report(ROUTER, amount(coin(), 200));
+    assert_eq!(sides(of_coin, to_coin, 200, &gave), (100, 200));
+    assert_eq!(sides(of_coin, to_coin, 199, &gave), (40, 80), "not all of it was unwrapped");
+    assert_eq!(sides(report(OTHER, amount(coin(), 200)), to_coin, 200, &gave), (40, 80), "another contract's word");
+    let got = [&gave[..], &[moved(BOUGHT, OTHER, ME, 200)]].concat();
+    assert_eq!(sides(report(ROUTER, amount(BOUGHT, 200)), amount(BOUGHT, 80), 0, &got), (100, 200));
+    let more = [&got[..], &[moved(OTHER, ROUTER, ME, 1)]].concat();
+    assert_eq!(
+        sides(report(ROUTER, amount(BOUGHT, 200)), amount(BOUGHT, 80), 0, &more),
+        (40, 80),
+        "something else came"
+    );
 }
 
 /// A pool pays native coin, and the call tells the router to pay a part of it on, which leaves no log.
