@@ -1,7 +1,7 @@
 //! From attributed routes to trades as the contract has them: sides, legs, fees, worth.
 
 use crate::attribution;
-use crate::attribution::portions::{portions_of_coin, without_portions};
+use crate::attribution::portions::without_portions;
 use crate::attribution::rule::{AttributedRoute, Confidence};
 use crate::attribution::transaction::TransactionView;
 use crate::facts::ContractFacts;
@@ -127,7 +127,7 @@ impl TradeWriter<'_> {
         let flows = if paid_out.is_some() { view.flows_of_token(wrapped) } else { BTreeMap::new() };
         let mut paid: Vec<Amount> = flows.into_iter().filter(|(who, _)| may_be_paid(who)).filter_map(kept).collect();
         let unwrapped = paid_out.map_or(from_pools, |(_, raw)| raw);
-        let (left, of_call) = without_portions(unwrapped, &portions_of_coin(&view.native.call()));
+        let (left, of_call) = without_portions(unwrapped, &view.portions(legs));
         paid.extend(of_call);
         let sum = paid.iter().fold(U256::ZERO, |sum, (_, raw)| sum.saturating_add(*raw));
         if ![left, unwrapped].contains(&bought.1) || sum > from_pools.saturating_sub(bought.1) {

@@ -1,7 +1,7 @@
 //! The trader's own amounts: what its account gave and got, in place of what pools moved.
 
 use crate::attribution::filled_orders::paid_to_maker;
-use crate::attribution::portions::{portions_of_coin, without_portions};
+use crate::attribution::portions::without_portions;
 use crate::attribution::rule::{AttributedRoute, Confidence};
 use crate::attribution::transaction::{TransactionView, only, without_fee};
 use crate::model::{Amount, Leg, Moved, Route};
@@ -219,8 +219,8 @@ fn bought(
         return paid;
     }
     let unwrapped = unwrapped_for(transaction, legs, trader, route);
-    let portions = portions_of_coin(&transaction.native.call());
-    if trader == transaction.sender && !portions.is_empty() {
+    let portions = if trader == transaction.sender { transaction.portions(legs) } else { vec![] };
+    if !portions.is_empty() {
         let (paid, _) = without_portions(unwrapped.unwrap_or(raw), &portions);
         return (paid, Confidence::Reported);
     }

@@ -1,5 +1,6 @@
 //! What a transaction shows beside its legs: who sent it, what moved, and what settlements and routers report.
 
+use crate::attribution::portions::{Portion, portions_of_coin};
 use crate::model::{Amount, Leg, MAX_FEE_DIVISOR, Moved, Route, Transfer};
 use crate::native::NativeCoin;
 use crate::reports::{Filler, Report};
@@ -14,6 +15,12 @@ use std::collections::BTreeMap;
 /// Among more transfers the makers of filled orders are not looked for: anybody may send that many, and each account
 /// costs a pass over all of them.
 const MAX_TRANSFERS_SEARCHED: usize = 1_024;
+
+/// Through more legs what became of native coin is not looked for: each route would cost a pass over all of them.
+const MAX_LEGS_SEARCHED: usize = 256;
+
+/// More unwrappings are not looked at: anybody may tell of that many.
+const MAX_UNWRAPPINGS_SEARCHED: usize = 64;
 
 /// What is known of one transaction beside its legs.
 pub(crate) struct TransactionView<'a> {
@@ -105,6 +112,9 @@ impl TransactionView<'_> {
     /// another sum left the pools, or two accounts unwrapped.
     pub(crate) fn unwrapper(&self, trader: Address, legs: &[Leg], route: &Route) -> Option<(Address, U256)> {
         let (wrapped, from_pools) = (self.rules.wrapped?, route.bought.1);
+        if legs.len() > MAX_LEGS_SEARCHED || self.native.unwrappings.len() > MAX_UNWRAPPINGS_SEARCHED {
+            return None;
+        }
         let mut pools: Vec<Address> = legs.iter().map(|leg| leg.holder).collect();
         pools.sort_unstable();
         let is_pool = |who: &Address| pools.binary_search(who).is_ok();
@@ -130,6 +140,11 @@ impl TransactionView<'_> {
         }
         (out.saturating_sub(back) >= from_pools && self.flow(who, wrapped).into >= unwrapped)
             .then_some((who, unwrapped))
+    }
+
+    /// The portions of native coin that the call tells a router to pay on.
+    pub(crate) fn portions(&self, legs: &[Leg]) -> Vec<Portion> {
+        if legs.len() > MAX_LEGS_SEARCHED { vec![] } else { portions_of_coin(&self.native.call()) }
     }
 
     /// What came to and went from each account of one token.
@@ -244,10 +259,10 @@ impl TransactionView<'_> {
     }
 
     /// The accounts that are bound to the transaction beside its sender, as far as it sold this: they signed what a relay carried
-    /// out, may own an order that a listed router filled, or gave cash in an operation of an unlisted entry point.
-    pub(crate) fn bound_accounts(&self, sold: Amount) -> Vec<Address> {
+    /// out, may own an order that a listed router filled, or stand in an operation of an unlisted entry point and sold cash.
+    pub(crate) fn bound_accounts(&self, sold: Address) -> Vec<Address> {
         // Anybody can tell of an operation, but cash leaves an account only as its owner wills.
-        let of_unlisted = self.operations.iter().filter(|of| !of.is_listed && self.gave_cash(of.account, sold));
+        let of_unlisted = self.operations.iter().filter(|of| !of.is_listed && self.rules.is_quote(sold));
         let accounts = of_unlisted.map(|of| of.account).chain(self.signers.iter().copied());
         accounts.chain(self.accounts_of_fills()).collect()
     }
