@@ -7,17 +7,22 @@
 //!    (`without_pool`).
 //! 3. In a bundle of user operations the legs of each are netted by themselves, else all legs together; the first rule
 //!    of the table in `route_rules` that holds decides who is charged for each route.
-//! 4. Where all that one trader gave is one token and all that it got is another, that is one route; else the trader's
-//!    own amounts stand in place of the pools' (`amounts`).
+//! 4. Where all that one trader gave is one token and all that it got is another, that is one route, also as the router that was
+//!    called reports it of what pools do not show; else shares that the
+//!    trader held stand in place of what is within them (`shares`), and the trader's own amounts in place of the pools'
+//!    (`amounts`; for makers who are paid in native coin `filled_orders`).
 //!
 //! A rule is a row: its name, its evidence word and a function. The README lists the rows in the same order.
 
 mod amounts;
+mod filled_orders;
 mod holdings;
 mod order_rules;
 mod own_sales;
+pub(crate) mod portions;
 pub(crate) mod route_rules;
 pub(crate) mod rule;
+mod shares;
 #[cfg(test)]
 mod tests;
 pub(crate) mod transaction;
@@ -34,10 +39,13 @@ use transaction::TransactionView;
 pub(crate) fn attribute(transaction: &TransactionView<'_>, legs: &[Leg]) -> Vec<AttributedRoute> {
     let of_tokens = own_sales::own_sales(transaction, legs);
     let mut routes = attribute_by_rules(transaction, legs, &of_tokens);
-    if let Some(whole) = amounts::merge_into_one(transaction, &routes) {
+    let whole = amounts::merge_into_one(transaction, &routes).or_else(|| amounts::as_reported(transaction, &routes));
+    if let Some(whole) = whole {
         routes = vec![whole];
     } else {
-        amounts::use_traders_amounts(transaction, &mut routes);
+        shares::use_shares(transaction, &mut routes);
+        amounts::use_rest_of_value(transaction, &mut routes);
+        amounts::use_traders_amounts(transaction, legs, &mut routes);
     }
     if !of_tokens.is_empty() && routes.iter().all(|of| of.router.is_none()) {
         routes.extend(of_tokens.iter().map(|at| own_sales::attributed(legs, *at)));
@@ -55,13 +63,14 @@ fn attribute_by_rules(transaction: &TransactionView<'_>, legs: &[Leg], of_tokens
     if legs.is_empty() {
         return without_pool::route_without_pool(transaction).into_iter().collect();
     }
-    if transaction.operations.is_empty() {
+    let mut operations = transaction.operations.iter().filter(|of| of.is_listed).peekable();
+    if operations.peek().is_none() {
         let all: Vec<usize> = (0..legs.len()).filter(is_free).collect();
         return net_and_attribute(transaction, legs, &all, None);
     }
     let mut routes = vec![];
     let mut first = 0;
-    for operation in transaction.operations {
+    for operation in operations {
         let is_of_it = |at: &usize| (first..operation.place).contains(&legs[*at].place);
         let part: Vec<usize> = (0..legs.len()).filter(is_of_it).filter(is_free).collect();
         routes.extend(net_and_attribute(transaction, legs, &part, Some(operation.account)));

@@ -2,7 +2,7 @@
 
 use crate::rpc::{Header, Receipt, SentTransaction};
 use crate::topics::KnownEvent;
-use crate::{events, hex, keccak, prove, reports, trie};
+use crate::{events, hex, keccak, prove, reports, trie, venues};
 use alloy_primitives::{Bloom, BloomInput};
 
 /// The attribute `proof` of a block whose header's bloom rules out that it has a trade.
@@ -28,11 +28,14 @@ pub(crate) struct TradeBlooms {
 impl TradeBlooms {
     /// Made from the table of events.
     pub(crate) fn new() -> Self {
-        let blooms = |is_wanted: fn(&KnownEvent) -> bool| {
+        let blooms = |is_wanted: fn(&KnownEvent) -> bool| -> Vec<Bloom> {
             let wanted = events::table().events().iter().filter(|event| is_wanted(event));
             wanted.filter_map(|event| Some(bloom_of(hex::hash(&event.topic)?.as_slice()))).collect()
         };
-        Self { beginnings: blooms(KnownEvent::begins_a_trade), transfers: blooms(KnownEvent::moves_a_token) }
+        // Logs without a topic are in the bloom by who emits them.
+        let anonymous = venues::ekubo::EKUBO.emitters.iter().map(|emitter| bloom_of(emitter.as_slice()));
+        let beginnings = blooms(KnownEvent::begins_a_trade).into_iter().chain(anonymous).collect();
+        Self { beginnings, transfers: blooms(KnownEvent::moves_a_token) }
     }
 
     /// What a header says of its block. An empty bloom is no evidence: a chain that leaves its blooms empty looks the same.

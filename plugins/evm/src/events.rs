@@ -1,6 +1,7 @@
 //! The events that this plugin knows, in one topic table: the swaps of all venues, and what else it reads.
 
 use crate::topics::{Role, Signature, TopicTable};
+use crate::venues::ekubo;
 use crate::{native, reference, reports, settlement, transfers, venues, wrappings};
 use std::sync::LazyLock;
 
@@ -16,11 +17,17 @@ const LISTS: [&[(&str, Role)]; 6] = [
 
 // An instance lives for one scan, so the table is made in each.
 static TABLE: LazyLock<TopicTable> = LazyLock::new(|| {
-    let swaps = venues::VENUES.iter().enumerate().map(|(at, venue)| (venue.signature, Some(at), None));
+    let (anonymous, named): (Vec<_>, Vec<_>) =
+        venues::VENUES.iter().enumerate().partition(|(_, venue)| venue.signature == ekubo::ANONYMOUS);
+    let swaps = named.into_iter().map(|(at, venue)| (venue.signature, Some(at), None));
     let roles = LISTS.concat().into_iter().map(|(signature, role)| (signature, None, Some(role)));
     let reports = reports::signatures().enumerate().map(|(at, signature)| (signature, None, Some(Role::Report(at))));
     let all: Vec<Signature> = swaps.chain(roles).chain(reports).collect();
-    TopicTable::new(&all)
+    let table = TopicTable::new(&all);
+    match anonymous.first() {
+        Some((at, _)) => table.with_anonymous(*at, ekubo::LOG_BYTES),
+        None => table,
+    }
 });
 
 /// The table of all known events.
@@ -73,7 +80,7 @@ mod tests {
     #[test]
     fn nothing_that_a_list_names_is_lost() {
         let find = |signature: &str| table().find(hex::encode(keccak256(signature)).as_bytes()).unwrap();
-        for venue in &venues::VENUES {
+        for venue in venues::VENUES.iter().filter(|venue| venue.signature != ekubo::ANONYMOUS) {
             let found = find(venue.signature).venue.map(|at| venues::VENUES[at].name);
             assert_eq!(found, Some(venue.name), "{}", venue.signature);
         }

@@ -49,6 +49,8 @@ pub(crate) struct DecodedTransaction {
     pub reports: Vec<Report>,
     /// The listed router that was called or that filled standing orders.
     pub filler: Option<Filler>,
+    /// The venue whose listed manager told swaps in pools whose keys nobody knows: they became no legs.
+    pub venue_of_unknown_keys: Option<&'static str>,
     twins: Twins,
     swaps: Vec<FoundSwap>,
     backing: Backing,
@@ -112,6 +114,7 @@ pub(crate) fn decode_transactions(receipts: &[Receipt<'_>], rules: &Rules) -> Ve
                 }
             }
             let mut holders: Vec<Address> = swaps.iter().map(|swap| swap.event.holder).collect();
+            holders.extend(swaps.iter().filter_map(|swap| swap.event.payer));
             holders.sort_unstable();
             holders.dedup();
             let mut backing = Backing::from_transfers(&holders, &transfers);
@@ -129,6 +132,7 @@ pub(crate) fn decode_transactions(receipts: &[Receipt<'_>], rules: &Rules) -> Ve
                 wrappings,
                 reports,
                 filler,
+                venue_of_unknown_keys: None,
                 twins,
                 swaps,
                 backing,
@@ -223,7 +227,12 @@ impl DecodedTransaction {
             let is_alone = holders.get(first + 1) != Some(&holder);
             match leg(swap, is_alone, facts, (rules, &self.twins), &mut self.backing) {
                 Ok(leg) => legs.push(leg),
-                Err(why) => dropped.count(why.reason(), venue),
+                Err(why) => {
+                    if swap.emitter == Emitter::ListedVault && matches!(why, NoLeg::NotAPool) {
+                        self.venue_of_unknown_keys = Some(venue);
+                    }
+                    dropped.count(why.reason(), venue);
+                }
             }
         }
         match self.exchange {
@@ -258,13 +267,14 @@ fn leg(
     (rules, twins): (&Rules, &Twins),
     backing: &mut Backing,
 ) -> Result<Leg, NoLeg> {
-    let FoundSwap { venue, emitter, event: SwapEvent { pool, holder, recipient, .. }, place, .. } = swap;
+    let FoundSwap { venue, emitter, event: SwapEvent { pool, holder, recipient, payer, .. }, place, .. } = swap;
     let is_believed = *emitter == Emitter::ListedVault;
     let (tokens, claimed) = sides(swap, is_alone, facts, (rules, twins), backing)?;
     let tokens = tokens.map(|token| twins.asset(token));
     let is_native = tokens.map(|token| rules.is_native(token));
     let is_taken = |at: usize| is_believed || is_native[at];
-    let cap = |at: usize| if is_taken(at) { claimed[at] } else { backing.cap(*holder, tokens[at], claimed[at]) };
+    let account = |at: usize| payer.filter(|_| claimed[at].into.is_zero()).unwrap_or(*holder);
+    let cap = |at: usize| if is_taken(at) { claimed[at] } else { backing.cap(account(at), tokens[at], claimed[at]) };
     let capped: [Moved; 2] = [cap(0), cap(1)];
     let gain = |at: usize| capped[at].into.checked_sub(capped[at].out).filter(|raw| !raw.is_zero());
     let loss = |at: usize| capped[at].out.checked_sub(capped[at].into).filter(|raw| !raw.is_zero());
@@ -279,7 +289,7 @@ fn leg(
     }
     for (at, (token, used)) in tokens.into_iter().zip(capped).enumerate() {
         if !is_taken(at) {
-            backing.use_up(*holder, token, used);
+            backing.use_up(account(at), token, used);
         }
     }
     let factory = match pool {

@@ -125,6 +125,8 @@ pub struct SwapEvent {
     pub holder: Address,
     /// Who got what was bought, where the event says so.
     pub recipient: Option<Address>,
+    /// Who sent what was bought, where that is not who holds the tokens.
+    pub payer: Option<Address>,
     /// What moved.
     pub claim: Claim,
 }
@@ -132,7 +134,7 @@ pub struct SwapEvent {
 impl SwapEvent {
     /// An event that names no recipient.
     pub fn new(pool: PoolId, holder: Address, claim: Claim) -> Self {
-        Self { pool, holder, recipient: None, claim }
+        Self { pool, holder, recipient: None, payer: None, claim }
     }
 
     /// The same event with its recipient.

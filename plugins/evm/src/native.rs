@@ -18,7 +18,7 @@ pub(crate) const NATIVE_EVENTS: &[(&str, Role)] = &[
 ];
 
 /// What is known of native coin in one transaction.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct NativeCoin<'a> {
     /// The transaction's value; zero where the node does not give it.
     pub value: U256,
@@ -28,6 +28,8 @@ pub(crate) struct NativeCoin<'a> {
     pub wrapped_by_callee: U256,
     /// Unwrapped by the contract that was called.
     pub unwrapped_by_callee: U256,
+    /// Each time that some was unwrapped: by whom, how much.
+    pub unwrappings: Vec<(Address, U256)>,
     input: &'a [u8],
 }
 
@@ -44,6 +46,9 @@ impl<'a> NativeCoin<'a> {
         let Some(wrapped) = wrapped else { return native };
         for (who, raw, is_out) in logs.iter().filter_map(|log| wrapping(log, wrapped)) {
             let is_callee = Some(who) == callee;
+            if is_out {
+                native.unwrappings.push((who, raw));
+            }
             let sums = [
                 (&mut native.unwrapped, is_out),
                 (&mut native.wrapped_by_callee, !is_out && is_callee),
@@ -74,7 +79,7 @@ impl<'a> NativeCoin<'a> {
 
     /// Whether the call asks the router to pay back what it does not need: `refundETH()` among several calls, or
     /// `swapETHForExactTokens`.
-    fn asks_for_rest(&self) -> bool {
+    pub(crate) fn asks_for_rest(&self) -> bool {
         const REFUND: [u8; 32] = {
             let mut word = [0; 32];
             [word[0], word[1], word[2], word[3]] = [0x12, 0x21, 0x0e, 0x8a];

@@ -88,18 +88,29 @@ impl<'t> RawReceipts<'t> {
     }
 
     /// Whether a transaction called a listed router, or a log is of an event that a trade begins with or that tells a price.
-    fn may_begin_a_trade(&self, place: &Range<usize>, sent: &SentTransaction<'_>, table: &TopicTable) -> Option<bool> {
+    fn may_begin_a_trade(
+        &self,
+        place: &Range<usize>,
+        sent: &SentTransaction<'_>,
+        table: &'static TopicTable,
+    ) -> Option<bool> {
         if sent.to.and_then(hex::address).is_some_and(reports::is_filler) {
             return Some(true);
         }
         for log in self.logs(place)? {
-            let first_topic = self.log(&log?)?.topics.into_iter().next();
-            let known = first_topic.and_then(|topic| table.find_hash(&self.bytes[topic]));
+            let known = self.known(&self.log(&log?)?, table);
             if known.is_some_and(|event| event.begins_a_trade() || event.tells_a_price()) {
                 return Some(true);
             }
         }
         Some(false)
+    }
+
+    fn known(&self, log: &RawLog, table: &'static TopicTable) -> Option<&'static KnownEvent> {
+        match log.topics.first() {
+            Some(topic) => table.find_hash(&self.bytes[topic.clone()]),
+            None => table.find_anonymous(log.data.len()),
+        }
     }
 
     fn spell_log(
@@ -110,8 +121,9 @@ impl<'t> RawReceipts<'t> {
         table: &'static TopicTable,
         spelled: &mut SpelledReceipts,
     ) -> Option<SpelledLog> {
-        let RawLog { address, topics, data } = self.log(log)?;
-        let known = topics.first().and_then(|topic| table.find_hash(&self.bytes[topic.clone()]));
+        let log = self.log(log)?;
+        let known = self.known(&log, table);
+        let RawLog { address, topics, data } = log;
         // The digits of a byte stand behind the prefix of its receipt's text.
         let digits = |bytes: Range<usize>| {
             let text = self.texts.get(at)?;

@@ -45,7 +45,7 @@ struct ReportShape {
 }
 
 /// The signatures were compared with public repositories, see `VENUES.md`.
-static REPORT_SHAPES: [ReportShape; 9] = [
+static REPORT_SHAPES: [ReportShape; 16] = [
     ReportShape {
         router: "aggregation-router", // 1inch V3 and its forks, KyberSwap's MetaAggregationRouter
         signature: "Swapped(address,address,address,address,uint256,uint256)",
@@ -126,6 +126,69 @@ static REPORT_SHAPES: [ReportShape; 9] = [
         bought: (Topic(3), Word(5)),
         receiver: Topic(1),
         code: Some(Word(1)),
+    },
+    ReportShape {
+        router: "paraswap", // what it was told to buy, where the other says what it was told to sell
+        signature: "BoughtV3(bytes16,address,uint256,address,address,address,address,uint256,uint256,uint256)",
+        topics: 4,
+        sold: (Topic(2), Word(4)),
+        bought: (Topic(3), Word(5)),
+        receiver: Topic(1),
+        code: Some(Word(1)),
+    },
+    ReportShape {
+        router: "odos", // V3
+        signature: "Swap(address,uint256,address,uint256,address,int256,uint64,uint64,address)",
+        topics: 1,
+        sold: (Word(2), Word(1)),
+        bought: (Word(4), Word(3)),
+        receiver: Word(0),
+        code: Some(Word(6)),
+    },
+    ReportShape {
+        router: "sushi", // RouteProcessor 3 to 7, and LI.FI's aggregator, which comes from it
+        signature: "Route(address,address,address,address,uint256,uint256,uint256)",
+        topics: 4,
+        sold: (Topic(2), Word(1)),
+        bought: (Topic(3), Word(3)),
+        receiver: Word(0),
+        code: None,
+    },
+    ReportShape {
+        router: "sushi", // its later processors, which keep what is more than was quoted
+        signature: "Route(address,address,address,address,uint256,uint256,int256,uint32,bytes32)",
+        topics: 4,
+        sold: (Topic(2), Word(2)),
+        bought: (Word(1), Word(3)),
+        receiver: Word(0),
+        code: Some(Topic(3)),
+    },
+    ReportShape {
+        router: "li.fi",
+        signature: "LiFiGenericSwapCompleted(bytes32,string,string,address,address,address,uint256,uint256)",
+        topics: 2,
+        sold: (Word(3), Word(5)),
+        bought: (Word(4), Word(6)),
+        receiver: Word(2),
+        code: None,
+    },
+    ReportShape {
+        router: "okx",
+        signature: "OrderRecord(address,address,address,uint256,uint256)",
+        topics: 1,
+        sold: (Word(0), Word(3)),
+        bought: (Word(1), Word(4)),
+        receiver: Word(2),
+        code: None,
+    },
+    ReportShape {
+        router: "dodo",
+        signature: "OrderHistory(address,address,address,uint256,uint256)",
+        topics: 1,
+        sold: (Word(0), Word(3)),
+        bought: (Word(1), Word(4)),
+        receiver: Word(2),
+        code: None,
     },
 ];
 
@@ -246,6 +309,13 @@ mod tests {
             "0x4be05c8d54f5e056ab2cfa033e9f582057001268c3e28561bb999d35d2c8f2c8",
             "0x823eaf01002d7353fbcadb2ea3305cc46fa35d799cb0914846d185ac06f8ad05",
             "0xe00361d207b252a464323eb23d45d42583e391f2031acdd2e9fa36efddd43cb0",
+            "0x4cc7e95e48af62690313a0733e93308ac9a73326bc3c29f1788b1191c376d5b6",
+            "0x69db20ca9e32403e6c56e5193b3e3b2827ae5c430ccfdea392ba950d2d1ab2bc",
+            "0x2db5ddd0b42bdbca0d69ea16f234a870a485854ae0d91f16643d6f317d8b8994",
+            "0x84b514c5b926879bf66a04e4becdc6f521e94a4411e7dfa3dd255f214478f558",
+            "0x38eee76fd911eabac79da7af16053e809be0e12c8637f156e77e1af309b99537",
+            "0x1bb43f2da90e35f7b0cf38521ca95a49e68eb42fac49924930a5bd73cdf7576c",
+            "0x92ceb067a9883c85aba061e46b9edf505a0d6e81927c4b966ebed543a5221787",
         ];
         let topics: Vec<String> = (0..REPORT_SHAPES.len()).map(report).collect();
         assert_eq!(topics, known);

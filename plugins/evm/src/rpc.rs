@@ -280,7 +280,10 @@ impl<'a> Log<'a> {
         })?;
         match (address, data) {
             (Some(address), Some(data)) => {
-                let known = topics.as_slice().first().and_then(|topic| table.find(topic));
+                let known = match topics.as_slice().first() {
+                    Some(topic) => table.find(topic),
+                    None => table.find_anonymous(data.len().saturating_sub(2) / 2),
+                };
                 Ok(Self { address, topics, data, known })
             }
             _ => Err(cursor.malformed("a log with address and data before this place")),

@@ -37,6 +37,8 @@ pub struct UserOperation {
     pub account: Address,
     /// The event's place among the logs of the transaction.
     pub place: u32,
+    /// Whether a listed entry point says so. Anybody can emit the same event, and name whom they like.
+    pub is_listed: bool,
 }
 
 /// CoW Protocol settles on every chain at this address.
@@ -129,8 +131,8 @@ pub fn read_signers(logs: &[Log<'_>]) -> Vec<Address> {
 pub fn read_operations(logs: &[Log<'_>]) -> Vec<UserOperation> {
     let read = |(place, log): (u32, &Log<'_>)| {
         let &[_, _hash, account, _paymaster] = log.topics.as_slice() else { return None };
-        let is_one = log.role() == Some(Role::UserOperation) && ENTRY_POINTS.contains(&hex::address(log.address)?);
-        is_one.then(|| hex::padded_address(account))?.map(|account| UserOperation { account, place })
+        let account = (log.role() == Some(Role::UserOperation)).then(|| hex::padded_address(account))??;
+        Some(UserOperation { account, place, is_listed: ENTRY_POINTS.contains(&hex::address(log.address)?) })
     };
     (0..).zip(logs).filter_map(read).collect()
 }
@@ -189,10 +191,9 @@ mod tests {
         let [hash, account, none] = [1, 2, 0].map(|word| format!("0x{word:064x}"));
         for (emitter, count) in [(ENTRY_POINTS[1], 1), (Address::repeat_byte(9), 0)] {
             let text = log(emitter, &[&topic(SETTLEMENT_EVENTS[2]), &hash, &account, &none], "");
-            assert_eq!(
-                read_operations(&[Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap()]).len(),
-                count
-            );
+            let operations = read_operations(&[Log::read(&mut Cursor::new(&text), crate::events::table()).unwrap()]);
+            assert_eq!(operations.iter().filter(|of| of.is_listed).count(), count);
+            assert_eq!(operations.len(), 1);
         }
     }
 }

@@ -97,6 +97,8 @@ impl KnownEvent {
 pub struct TopicTable {
     prefixes: Vec<u64>,
     events: Vec<KnownEvent>,
+    /// The event without topics, and how many bytes it has.
+    anonymous: Option<(usize, KnownEvent)>,
 }
 
 impl TopicTable {
@@ -117,12 +119,19 @@ impl TopicTable {
             is_same
         });
         let (prefixes, events) = events.into_iter().unzip();
-        Self { prefixes, events }
+        Self { prefixes, events, anonymous: None }
+    }
+
+    /// The same with a venue's event that has no topic and so many bytes.
+    #[must_use]
+    pub fn with_anonymous(self, venue: usize, bytes: usize) -> Self {
+        let event = KnownEvent { topic: String::new(), venue: Some(venue), role: None };
+        Self { anonymous: Some((bytes, event)), ..self }
     }
 
     /// A table that knows no event.
     pub const fn empty() -> Self {
-        Self { prefixes: Vec::new(), events: Vec::new() }
+        Self { prefixes: Vec::new(), events: Vec::new(), anonymous: None }
     }
 
     /// The event whose first topic this is.
@@ -130,6 +139,11 @@ impl TopicTable {
     pub fn find(&self, topic: &[u8]) -> Option<&KnownEvent> {
         let event = &self.events[self.prefixes.binary_search(&prefix(topic)?).ok()?];
         hex::same(topic, event.topic.as_bytes()).then_some(event)
+    }
+
+    /// The event of a log without topics that has so many bytes.
+    pub fn find_anonymous(&self, bytes: usize) -> Option<&KnownEvent> {
+        self.anonymous.as_ref().filter(|(of, _)| *of == bytes).map(|(_, event)| event)
     }
 
     /// The same by the topic's 32 bytes.

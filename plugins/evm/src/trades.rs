@@ -1,12 +1,13 @@
 //! From attributed routes to trades as the contract has them: sides, legs, fees, worth.
 
 use crate::attribution;
+use crate::attribution::portions::without_portions;
 use crate::attribution::rule::{AttributedRoute, Confidence};
 use crate::attribution::transaction::TransactionView;
 use crate::facts::ContractFacts;
 use crate::hex;
 use crate::legs::DecodedTransaction;
-use crate::model::{Amount, Leg, MAX_FEE_DIVISOR, PoolId, Route, Transfer};
+use crate::model::{Amount, Leg, MAX_FEE_DIVISOR, Moved, PoolId, Route, Transfer};
 use crate::native::{self, NativeCoin};
 use crate::platforms::{Charge, Platform};
 use crate::reference::{self, Price};
@@ -64,6 +65,7 @@ impl TradeWriter<'_> {
             reports,
             filler,
             is_two_sided: found.is_two_sided(),
+            venue_of_unknown_keys: found.venue_of_unknown_keys,
             native,
             rules,
         };
@@ -92,10 +94,10 @@ impl TradeWriter<'_> {
         };
         let mut trades: Vec<Trade> = (0..).zip(&routes).map(trade).collect();
         let moves: Vec<Transfer> = transfers.iter().chain(&native_moves).copied().collect();
-        let owns = |platform: &&Platform| platform.owns(callee, &moves, reports, || native.call());
+        let owns = |platform: &&Platform| platform.owns(callee, &moves, reports, || view.native.call());
         if let Some(platform) = self.rules.platforms.iter().find(owns) {
             let mut charges = platform.charges(&moves);
-            charges.extend(self.kept(platform, callee, &routes, &native, &charges));
+            charges.extend(self.kept(platform, callee, &routes, &view.native, &charges));
             self.attribute(platform, &routes, charges, &mut trades);
         }
         for (attributed, trade) in routes.iter().zip(&mut trades) {
@@ -104,21 +106,39 @@ impl TradeWriter<'_> {
         Some(trades)
     }
 
-    /// Adds what the contract called paid on of the wrapped coin before it unwrapped the rest for the trader.
+    /// Adds what was paid on or kept of the wrapped coin on its way from the pools, before the rest was unwrapped for the
+    /// trader.
     fn add_services(&self, view: &TransactionView<'_>, attributed: &AttributedRoute, legs: &[Leg], trade: &mut Trade) {
-        let (Some(wrapped), Some(callee)) = (self.rules.wrapped, view.callee) else { return };
-        let (bought, from_pools) = (attributed.route.bought, view.flow(callee, wrapped).into);
-        if bought.0 != wrapped || bought.1 != view.native.unwrapped_by_callee || bought.1 >= from_pools {
+        let (Some(wrapped), bought) = (self.rules.wrapped, attributed.route.bought) else { return };
+        let of_route = attributed.route.legs.iter().map(|at| legs[*at].bought).filter(|(asset, _)| *asset == bought.0);
+        let from_pools = of_route.fold(U256::ZERO, |sum, (_, raw)| sum.saturating_add(raw));
+        if Some(bought.0) != self.rules.wrapped || bought.1 >= from_pools {
             return;
         }
-        let is_pool = |account: Address| legs.iter().any(|leg| leg.holder == account);
-        let paid_on = view.transfers.iter().filter(|it| it.token == wrapped && it.from == callee && !is_pool(it.to));
-        for Transfer { to, raw, .. } in paid_on {
+        let from_route = Route { bought: (bought.0, from_pools), ..attributed.route.clone() };
+        let paid_out = view.unwrapper(attributed.trader, legs, &from_route);
+        let may_be_paid = |who: &Address| {
+            !legs.iter().any(|leg| leg.holder == *who) && ![Address::ZERO, attributed.trader].contains(who)
+        };
+        let kept = |(who, Moved { into, out }): (Address, Moved)| {
+            let unwrapped = paid_out.filter(|(by, _)| *by == who).map_or(U256::ZERO, |(_, raw)| raw);
+            Some((who, into.checked_sub(out.saturating_add(unwrapped)).filter(|raw| !raw.is_zero())?))
+        };
+        let flows = if paid_out.is_some() { view.flows_of_token(wrapped) } else { BTreeMap::new() };
+        let mut paid: Vec<Amount> = flows.into_iter().filter(|(who, _)| may_be_paid(who)).filter_map(kept).collect();
+        let unwrapped = paid_out.map_or(from_pools, |(_, raw)| raw);
+        let (left, of_call) = without_portions(unwrapped, &view.portions(legs));
+        paid.extend(of_call);
+        let sum = paid.iter().fold(U256::ZERO, |sum, (_, raw)| sum.saturating_add(*raw));
+        if ![left, unwrapped].contains(&bought.1) || sum > from_pools.saturating_sub(bought.1) {
+            return;
+        }
+        for (who, raw) in paid {
             let fee = Fee {
                 kind: "service".to_owned(),
                 asset: hex::encode(wrapped),
-                raw: uint256(*raw),
-                recipient: Some(hex::encode(*to)),
+                raw: uint256(raw),
+                recipient: Some(hex::encode(who)),
                 included: true,
             };
             if !trade.fees.iter().any(|known| (&known.recipient, known.raw) == (&fee.recipient, fee.raw)) {

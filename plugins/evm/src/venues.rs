@@ -19,6 +19,9 @@ pub mod carbon;
 pub mod infinity;
 pub mod bancor;
 pub mod psm;
+pub mod ekubo;
+pub mod dex_lite;
+pub mod euler_swap;
 
 use crate::hex;
 use crate::model::{Emitter, Venue};
@@ -26,7 +29,7 @@ use crate::rpc::Log;
 use alloy_primitives::Address;
 
 /// All venues; a log carries the index of its own.
-pub static VENUES: [Venue; 36] = [
+pub static VENUES: [Venue; 40] = [
     v2::UNISWAP_V2,
     v3::UNISWAP_V3,
     v4::UNISWAP_V4,
@@ -63,6 +66,10 @@ pub static VENUES: [Venue; 36] = [
     bancor::BANCOR_V3,
     psm::PSM_SELL,
     psm::PSM_BUY,
+    ekubo::EKUBO,
+    dex_lite::DEX_LITE,
+    euler_swap::EULER_SWAP_V1,
+    euler_swap::EULER_SWAP_V2,
 ];
 
 /// A vault or manager that the settings list, beside those that are built in: its address, its venue's name.
@@ -132,6 +139,8 @@ mod tests {
             (bancor::BANCOR_V2, "0x276856b36cbc45526a0ba64f44611557a2a8b68662c5388e9fe6d72e86e1c8cb"),
             (psm::PSM_SELL, "0xef75f5a47cc9a929968796ceb84f19e7541617b4577f2c228ea95200e1572081"),
             (psm::PSM_BUY, "0x085d06ecf4c34b237767a31c0888e121d89546a77f186f1987c6b8715e1a8caa"),
+            (dex_lite::DEX_LITE, "0xfbce846c23a724e6e61161894819ec46c90a8d3dd96e90e7342c6ef49ffb539c"),
+            (euler_swap::EULER_SWAP_V1, "0x4813b0ad1586a6c47f088a07b488c1eadc58e7e7a9c3f1a71b3f33c5379133aa"),
             (dodo::DODO_V2, "0xc2c0245e056d5fb095f04cd6373bc770802ebd1e6c918eb78fdef843cdb37b0f"),
         ];
         for (venue, expected) in known {

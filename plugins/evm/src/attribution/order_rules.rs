@@ -1,7 +1,7 @@
 //! The attribution tables of orders: who owns an order that was settled by an event or filled by a router.
 
 use crate::attribution::rule::{AttributedRoute, Confidence, Evidence, Exchange, Rule, first_that_holds};
-use crate::attribution::transaction::TransactionView;
+use crate::attribution::transaction::{TransactionView, without_fee};
 use crate::model::{Amount, Leg, Route, Transfer};
 use crate::reports::Filler;
 use crate::settlement::{COW_ETH_FLOWS, SettledOrder};
@@ -117,10 +117,10 @@ fn route_of_order(
     legs: &[Leg],
     is_alone: bool,
 ) -> Option<AttributedRoute> {
-    let (sold, bought) = match order.terms {
+    let ((sold, bought), confidence) = match order.terms {
         Some(terms) => {
             let asset = |(token, raw): Amount| (transaction.rules.asset(token), raw);
-            (asset(terms.sold), asset(terms.bought))
+            ((asset(terms.sold), asset(terms.bought)), Confidence::Exact)
         }
         None => sides_of_owner(transaction, order.owner, legs, is_alone)?,
     };
@@ -133,18 +133,19 @@ fn route_of_order(
     }
     let (trader, evidence) = first_that_holds(&OrderView::RULES, &OrderView { transaction, order, bought })?;
     let route = Route { kind: RouteKind::Swap, sold, bought, legs: vec![] };
-    Some(AttributedRoute { route, trader, evidence, router: Some(order.router), confidence: Confidence::Exact })
+    Some(AttributedRoute { route, trader, evidence, router: Some(order.router), confidence })
 }
 
 /// The one token that an account gave and the one that it got. A side that left no log is native coin: it is what the
-/// pools moved of it, if they can only have moved it for this account.
+/// pools moved of it, if they can only have moved it for this account, or what one account unwrapped of that to pay it out; what
+/// of it was somebody's fee only a trace would show.
 fn sides_of_owner(
     transaction: &TransactionView<'_>,
     owner: Address,
     legs: &[Leg],
     is_alone: bool,
-) -> Option<(Amount, Amount)> {
-    let (given, got) = transaction.net_of_account(owner);
+) -> Option<((Amount, Amount), Confidence)> {
+    let exchange = transaction.net_of_account_with_coin(owner);
     let wrapped = transaction.rules.wrapped?;
     let coin = |side: fn(&Leg) -> Amount| {
         if !is_alone {
@@ -153,10 +154,17 @@ fn sides_of_owner(
         let sum = legs.iter().map(side).filter(|(asset, _)| *asset == wrapped).map(|(_, raw)| raw);
         Some((wrapped, sum.reduce(U256::saturating_add)?))
     };
-    match (&given[..], &got[..]) {
-        ([given], [got]) => Some((*given, *got)),
-        ([given], []) => Some((*given, coin(|leg| leg.bought)?)),
-        ([], [got]) => Some((coin(|leg| leg.sold)?, *got)),
+    let paid = |sold: Amount| {
+        let bought = coin(|leg| leg.bought)?;
+        let route = Route { kind: RouteKind::Swap, sold, bought, legs: (0..legs.len()).collect() };
+        let unwrapped = transaction.unwrapper(owner, legs, &route).map(|(_, raw)| raw);
+        let is_part = |raw: &U256| *raw <= bought.1 && *raw >= without_fee(bought.1);
+        Some((wrapped, unwrapped.filter(is_part).unwrap_or(bought.1)))
+    };
+    match (&exchange.0[..], &exchange.1[..]) {
+        ([given], [got]) => Some(((*given, *got), Confidence::Exact)),
+        ([given], []) => Some(((*given, paid(*given)?), Confidence::Estimated)),
+        ([], [got]) => Some(((coin(|leg| leg.sold)?, *got), Confidence::Estimated)),
         _ => None,
     }
 }

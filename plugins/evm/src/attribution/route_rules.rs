@@ -120,7 +120,7 @@ impl<'a> RouteView<'a> {
     /// Exactly one account that is bound to the transaction gave what was sold and got what was bought, up to a fee. Of
     /// accounts that only transfers name nobody is charged: anybody's token says what its author likes.
     fn bound_account(&self) -> Option<Address> {
-        let mut bound = self.transaction.bound_accounts();
+        let mut bound = self.transaction.bound_accounts(self.route.sold.0);
         bound.sort_unstable();
         bound.dedup();
         only(bound.into_iter().filter(|account| self.may_be_trader(*account) && self.has_both_sides(*account)))

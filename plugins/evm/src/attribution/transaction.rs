@@ -1,6 +1,7 @@
 //! What a transaction shows beside its legs: who sent it, what moved, and what settlements and routers report.
 
-use crate::model::{Amount, Leg, MAX_FEE_DIVISOR, Moved, Transfer};
+use crate::attribution::portions::{Portion, portions_of_coin};
+use crate::model::{Amount, Leg, MAX_FEE_DIVISOR, Moved, Route, Transfer};
 use crate::native::NativeCoin;
 use crate::reports::{Filler, Report};
 use crate::rules::Rules;
@@ -14,6 +15,12 @@ use std::collections::BTreeMap;
 /// Among more transfers the makers of filled orders are not looked for: anybody may send that many, and each account
 /// costs a pass over all of them.
 const MAX_TRANSFERS_SEARCHED: usize = 1_024;
+
+/// Through more legs what became of native coin is not looked for: each route would cost a pass over all of them.
+const MAX_LEGS_SEARCHED: usize = 256;
+
+/// More unwrappings are not looked at: anybody may tell of that many.
+const MAX_UNWRAPPINGS_SEARCHED: usize = 64;
 
 /// What is known of one transaction beside its legs.
 pub(crate) struct TransactionView<'a> {
@@ -39,6 +46,8 @@ pub(crate) struct TransactionView<'a> {
     pub(crate) filler: Option<Filler>,
     /// Whether it is an exchange of the sender with a contract that is no known venue.
     pub(crate) is_two_sided: bool,
+    /// The venue whose listed manager told swaps in pools whose keys nobody knows: they became no legs.
+    pub(crate) venue_of_unknown_keys: Option<&'static str>,
     /// What is known of native coin.
     pub(crate) native: NativeCoin<'a>,
     /// The chain's cash.
@@ -82,12 +91,60 @@ impl TransactionView<'_> {
         if !reported.is_zero() {
             return reported;
         }
+        // A share of several tokens (a pool's) is none of one of them.
+        let is_of_another = |of: &Transfer| {
+            let holder = if is_into { of.to } else { of.from };
+            holder == share && ![share, token].contains(&of.token)
+        };
+        if self.transfers.iter().any(is_of_another) {
+            return U256::ZERO;
+        }
         let [shares, assets] = [self.flow(Address::ZERO, share), self.flow(share, token)];
         match is_into {
             true if !shares.out.is_zero() => assets.into,
             false if !shares.into.is_zero() => assets.out,
             _ => U256::ZERO,
         }
+    }
+
+    /// The one account beside the trader that unwrapped coin which pools gave for a route, and how much of it: it paid on or kept
+    /// the rest. Pools that unwrap pay out native coin themselves; what legs of others gave was unwrapped for them. None where
+    /// another sum left the pools, or two accounts unwrapped.
+    pub(crate) fn unwrapper(&self, trader: Address, legs: &[Leg], route: &Route) -> Option<(Address, U256)> {
+        let (wrapped, from_pools) = (self.rules.wrapped?, route.bought.1);
+        if legs.len() > MAX_LEGS_SEARCHED || self.native.unwrappings.len() > MAX_UNWRAPPINGS_SEARCHED {
+            return None;
+        }
+        let mut pools: Vec<Address> = legs.iter().map(|leg| leg.holder).collect();
+        pools.sort_unstable();
+        let is_pool = |who: &Address| pools.binary_search(who).is_ok();
+        let mut unwrappings: Vec<(Address, U256)> =
+            self.native.unwrappings.iter().filter(|(who, _)| !is_pool(who)).copied().collect();
+        for leg in legs.iter().enumerate().filter(|(at, _)| !route.legs.contains(at)).map(|(_, leg)| leg) {
+            if let Some(at) = unwrappings.iter().position(|(_, raw)| (wrapped, *raw) == leg.bought) {
+                unwrappings.remove(at);
+            }
+        }
+        let (who, _) = unwrappings.first().copied().filter(|(who, _)| *who != trader)?;
+        if unwrappings.iter().any(|(other, _)| *other != who) {
+            return None;
+        }
+        let unwrapped = unwrappings.iter().fold(U256::ZERO, |sum, (_, raw)| sum.saturating_add(*raw));
+        let (mut out, mut back) = (U256::ZERO, U256::ZERO);
+        for Transfer { from, to, raw, .. } in self.transfers.iter().filter(|it| it.token == wrapped) {
+            match (is_pool(from), is_pool(to)) {
+                (true, false) => out = out.saturating_add(*raw),
+                (false, true) => back = back.saturating_add(*raw),
+                _ => {}
+            }
+        }
+        (out.saturating_sub(back) >= from_pools && self.flow(who, wrapped).into >= unwrapped)
+            .then_some((who, unwrapped))
+    }
+
+    /// The portions of native coin that the call tells a router to pay on.
+    pub(crate) fn portions(&self, legs: &[Leg]) -> Vec<Portion> {
+        if legs.len() > MAX_LEGS_SEARCHED { vec![] } else { portions_of_coin(&self.native.call()) }
     }
 
     /// What came to and went from each account of one token.
@@ -125,19 +182,51 @@ impl TransactionView<'_> {
         (given, got)
     }
 
-    /// The one token that an account gave and the one that it got; none where there were others. The native coin that
-    /// the sender brought along counts where it gave nothing else, and unless the rest of it may have been paid back.
+    /// The one token that an account gave and the one that it got; none where there were others. Native coin counts where it
+    /// leaves logs; else what the sender brought along does where it gave nothing else, unless the rest of it may have been
+    /// paid back.
     pub(crate) fn only_exchange(&self, account: Address) -> Option<(Amount, Amount)> {
-        let (given, got) = self.net_of_account(account);
+        let (given, got) = self.net_of_account_with_coin(account);
         match (&given[..], &got[..]) {
-            ([given], [got]) => Some((*given, *got)),
-            ([], [got]) if account == self.sender && !self.native.value.is_zero() => {
+            ([given], [got]) => Some(((given.0, self.without_interest(account, *given)), *got)),
+            ([], [got]) if account == self.sender && !self.native.value.is_zero() && self.native_moves.is_empty() => {
                 let wrapped = self.rules.wrapped?;
                 let is_all_spent = !self.native.was_asked_for(got.1) && got.0 != wrapped;
                 is_all_spent.then_some(((wrapped, self.native.value), *got))
             }
             _ => None,
         }
+    }
+
+    /// What an account gave and got in the end, native coin that leaves logs as the wrapped coin.
+    pub(crate) fn net_of_account_with_coin(&self, account: Address) -> (Vec<Amount>, Vec<Amount>) {
+        let (mut given, mut got) = self.net_of_account(account);
+        let (Some(wrapped), Moved { into, out }) = (self.rules.wrapped, self.native_flow(account)) else {
+            return (given, got);
+        };
+        if into == out {
+            return (given, got);
+        }
+        let take = |side: &mut Vec<Amount>| {
+            let at = side.iter().position(|(token, _)| *token == wrapped);
+            at.map_or(U256::ZERO, |at| side.remove(at).1)
+        };
+        let (out, into) = (out.saturating_add(take(&mut given)), into.saturating_add(take(&mut got)));
+        if out > into {
+            given.push((wrapped, out - into));
+        } else if into > out {
+            got.push((wrapped, into - out));
+        }
+        (given, got)
+    }
+
+    /// What an account gave of a token of which some was minted to it before: interest of a lending market, since it gave
+    /// nothing else for it. The wrapped coin is minted for native coin.
+    fn without_interest(&self, account: Address, (token, raw): Amount) -> U256 {
+        let of_token = self.transfers.iter().filter(|of| of.token == token && !self.is_coin(token));
+        let before = of_token.take_while(|of| of.from != account);
+        let interest = before.filter(|of| of.from.is_zero() && of.to == account);
+        interest.fold(raw, |sum, of| sum.saturating_add(of.raw))
     }
 
     /// Whether an account gave all of a side, up to a fee, and the side is cash: its transfers cannot be forged.
@@ -169,10 +258,13 @@ impl TransactionView<'_> {
         makers
     }
 
-    /// The accounts that are bound to the transaction beside its sender: they signed what a relay carried out, or may own
-    /// an order that a listed router filled.
-    pub(crate) fn bound_accounts(&self) -> Vec<Address> {
-        self.signers.iter().copied().chain(self.accounts_of_fills()).collect()
+    /// The accounts that are bound to the transaction beside its sender, as far as it sold this: they signed what a relay carried
+    /// out, may own an order that a listed router filled, or stand in an operation of an unlisted entry point and sold cash.
+    pub(crate) fn bound_accounts(&self, sold: Address) -> Vec<Address> {
+        // Anybody can tell of an operation, but cash leaves an account only as its owner wills.
+        let of_unlisted = self.operations.iter().filter(|of| !of.is_listed && self.rules.is_quote(sold));
+        let accounts = of_unlisted.map(|of| of.account).chain(self.signers.iter().copied());
+        accounts.chain(self.accounts_of_fills()).collect()
     }
 
     /// Accounts that gave a token and stand in the call of a transaction in which a listed router filled standing

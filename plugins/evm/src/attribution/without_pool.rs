@@ -14,10 +14,15 @@ pub(crate) fn route_without_pool(transaction: &TransactionView<'_>) -> Option<At
 
 impl TransactionView<'_> {
     /// The rules, in order.
-    pub(crate) const RULES_WITHOUT_POOL: [Rule<Self, Exchange>; 3] = [
+    pub(crate) const RULES_WITHOUT_POOL: [Rule<Self, Exchange>; 4] = [
         Rule { name: "confirmed-report", evidence: Evidence::TxSender, decide: Self::confirmed_report },
         Rule { name: "sender-through-a-router", evidence: Evidence::TxSender, decide: Self::sender_through_a_router },
         Rule { name: "maker-through-a-router", evidence: Evidence::TokenFlow, decide: Self::maker_through_a_router },
+        Rule {
+            name: "sender-through-unknown-keys",
+            evidence: Evidence::TxSender,
+            decide: Self::sender_through_unknown_keys,
+        },
     ];
 
     /// The last report of a router whose both sides are confirmed.
@@ -44,6 +49,14 @@ impl TransactionView<'_> {
         Some(Exchange { trader, sold, bought, router })
     }
 
+    /// A listed manager told a swap in a pool whose key nobody knows, and the sender gave one token and got one other, or native
+    /// coin.
+    fn sender_through_unknown_keys(&self) -> Option<Exchange> {
+        let router = self.venue_of_unknown_keys?;
+        let (sold, bought) = self.only_exchange(self.sender).or_else(|| self.sold_for_unwrapped_coin())?;
+        Some(Exchange { trader: self.sender, sold, bought, router })
+    }
+
     /// The one token that the sender gave, for all that was unwrapped.
     fn sold_for_unwrapped_coin(&self) -> Option<(Amount, Amount)> {
         let (given, got) = self.net_of_account(self.sender);
@@ -56,7 +69,7 @@ impl TransactionView<'_> {
 
     /// The sides of a report, if the sender gave the one and the receiver got the other: by transfers, or native coin as
     /// far as it was brought along or unwrapped, or a listed router reports that it paid it.
-    fn confirmed_sides(&self, report: &Report) -> Option<(Amount, Amount)> {
+    pub(crate) fn confirmed_sides(&self, report: &Report) -> Option<(Amount, Amount)> {
         let (sold, bought) = self.sides_of_report(report);
         let (of_sender, of_receiver) = (self.flow(self.sender, sold.0), self.flow(report.receiver, bought.0));
         let is_given = of_sender.out.saturating_sub(of_sender.into) >= sold.1

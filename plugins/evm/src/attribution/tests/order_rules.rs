@@ -1,11 +1,11 @@
 //! Tests of the rules of orders.
 
-use super::{BOUGHT, Case, ME, OTHER, ROUTER, SOLD, amount, coin, moved};
+use super::{BOUGHT, Case, ME, OTHER, POOL, ROUTER, SOLD, amount, coin, leg, moved};
 use crate::attribution::transaction::only;
 use crate::model::Transfer;
 use crate::reports::Filler;
 use crate::settlement::{COW_ETH_FLOWS, OrderTerms, SettledOrder};
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
 
 fn fill(owner: Address, place: u32) -> SettledOrder {
     SettledOrder { owner, terms: None, place, router: "uniswap-x", is_listed: true }
@@ -54,6 +54,14 @@ fn order_owner() {
     let terms = Some(OrderTerms { sold: amount(SOLD, 10), bought: amount(BOUGHT, 20) });
     let settled = SettledOrder { owner: ME, terms, place: 1, router: "cow-protocol", is_listed: true };
     assert_eq!(traders(&[&[settled][..], &crowd].concat(), &whole), [ME], "nor does it hide what was settled");
+    // Paid in native coin: what was unwrapped for the one order, of what pools gave its filler.
+    let filled = [moved(SOLD, ME, POOL, 10), moved(coin(), POOL, ROUTER, 1_000)];
+    let in_coin = |unwrapped: u64| {
+        let unwrappings = vec![(ROUTER, U256::from(unwrapped))];
+        let case = Case { orders: vec![fill(ME, 1)], unwrappings, ..Case::sent_by(OTHER, &filled) };
+        case.attributed(&[leg(amount(SOLD, 10), amount(coin(), 1_000))])[0].3.1.to::<u64>()
+    };
+    assert_eq!([950, 800].map(in_coin), [950, 1_000]);
     let paid_in_coin = [&whole[..], &[moved(SOLD, other, ROUTER, 7)]].concat();
     assert_eq!(traders(&[fill(ME, 1), fill(other, 2)], &paid_in_coin), [ME]);
 }

@@ -36,7 +36,7 @@ fn operation_account() {
     let (_, leg) = tokens();
     let transfers = [moved(SOLD, OTHER, POOL, 10), moved(BOUGHT, POOL, OTHER, 20)];
     let at = |place| {
-        let operations = vec![UserOperation { account: ME, place }];
+        let operations = vec![UserOperation { account: ME, place, is_listed: true }];
         charged(&Case { operations, ..Case::sent_by(OTHER, &transfers) }, &leg)
     };
     assert_eq!(at(2), [(ME, "user-operation")]);
@@ -144,6 +144,15 @@ fn bound_account() {
     let to_coin = amount(coin(), 200);
     let case = Case { signers: vec![ME], ..Case::sent_by(OTHER, &[moved(SOLD, ME, ROUTER, 100)]) };
     assert_eq!(charged(&case, &leg(sold, to_coin)), [(ME, "token-flow")]);
+    // An unlisted entry point tells of an operation: believed of whom gave cash.
+    let operations = vec![UserOperation { account: ME, place: 9, is_listed: false }];
+    let in_operation = |sold: Address| {
+        let transfers = [moved(sold, ME, ROUTER, 100), moved(BOUGHT, ROUTER, ME, 200)];
+        let case = Case { operations: operations.clone(), ..Case::sent_by(OTHER, &transfers) };
+        charged(&case, &leg(amount(sold, 100), bought))
+    };
+    assert_eq!(in_operation(coin()), [(ME, "token-flow")]);
+    assert_eq!(in_operation(SOLD), BY_SENDER);
     // The owner of an order that a listed router filled stands in the call.
     let filler = Some(Filler { router: "1inch", fills: 1 });
     let named = |input: &str| {

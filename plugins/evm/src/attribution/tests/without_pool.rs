@@ -78,3 +78,19 @@ fn maker_through_a_router() {
     let twice = [whole, [moved(SOLD, other, ROUTER, 10), moved(BOUGHT, ROUTER, other, 20)]].concat();
     assert_eq!(by(Some("1inch"), &twice), None);
 }
+
+/// A manager told a swap in a pool whose key nobody knows: the sender's one token for one other, or for what was unwrapped.
+#[test]
+fn sender_through_unknown_keys() {
+    let whole = [moved(SOLD, ME, ROUTER, 10), moved(BOUGHT, ROUTER, ME, 20)];
+    let by = |venue_of_unknown_keys, unwrapped, transfers: &[Transfer]| {
+        let of = charged(&Case { venue_of_unknown_keys, unwrapped, ..Case::sent_by(ME, transfers) })?;
+        assert_eq!((of.trader, of.evidence.word(), of.router), (ME, "tx-sender", Some("uniswap-v4")));
+        Some((of.route.sold, of.route.bought))
+    };
+    let manager = Some("uniswap-v4");
+    assert_eq!(by(manager, 0, &whole), Some((amount(SOLD, 10), amount(BOUGHT, 20))));
+    assert_eq!(by(manager, 7, &whole[..1]), Some((amount(SOLD, 10), amount(coin(), 7))));
+    assert_eq!(by(manager, 0, &whole[..1]), None, "nothing came back");
+    assert_eq!(by(None, 0, &whole), None, "no swap was told");
+}
