@@ -153,7 +153,7 @@ fn log_delivery(channel: Channel, record: &Stored) {
         Channel::Trades => "trade.delivered",
         Channel::Metrics => "metrics.delivered",
         Channel::Wallets => "portfolio.delivered",
-        Channel::Chains => return,
+        Channel::Chains | Channel::Prices | Channel::Candles => return,
     };
     if let Some(event_id) = record.event_id().filter(|id| has_event_line(id)) {
         tracing::info!(event, eventId = event_id, position = record.position, "handed to the streams");
