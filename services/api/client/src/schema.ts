@@ -2853,6 +2853,8 @@ export interface operations {
             /** @description One page */
             200: {
                 headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
                     [name: string]: unknown;
                 };
                 content: {
