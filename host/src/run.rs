@@ -51,7 +51,7 @@ async fn code_in_force(log: &Log) -> Result<HashMap<String, Detector>, Unavailab
         if let Some(value) = record.value
             && let Ok(progressed) = progress::decode(&value)
         {
-            let progress::Generation { plugin, version, digest } = progressed.detector;
+            let progress::Generation { plugin, version, digest } = progressed.known_code().clone();
             // A chain that was never followed has no code in force.
             if !digest.is_empty() {
                 in_force.insert(progressed.chain, Detector { plugin, version, digest });

@@ -78,6 +78,7 @@ impl Lease for LogLease {
         };
         let pushed: Vec<(u64, Vec<Vec<u8>>)> = step.pushed.iter().map(encode).collect();
         records.extend(self.encoder.journal(step, &pushed, &mut on_tape));
+        on_tape.written_by = Some(self.encoder.writer_of(step));
         let encoder = &self.encoder;
         let appended = self
             .writer

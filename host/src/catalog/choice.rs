@@ -5,6 +5,7 @@ use crate::chainfile::{ChainFile, Promote};
 use crate::shadow::Diff;
 use semver::Version;
 use std::collections::BTreeMap;
+use tape::Detector;
 
 /// A version that could be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub(super) type Trials = BTreeMap<String, Trial>;
 pub(super) fn choose(
     mut candidates: Vec<Candidate>,
     file: &ChainFile,
-    in_force: Option<&str>,
+    in_force: Option<&Detector>,
     trials: &Trials,
 ) -> Choice {
     // Newest first; what was replaced is only there to fall back on.
@@ -61,7 +62,9 @@ pub(super) fn choose(
     }
     let sound: Vec<&Candidate> = candidates.iter().filter(|candidate| withdrawn(candidate, trials).is_none()).collect();
     match &file.pinned {
-        Some(version) => use_pinned(&mut choice, &sound, version, file, in_force, trials),
+        Some(version) => {
+            use_pinned(&mut choice, &sound, version, file, in_force.map(|code| code.digest.as_str()), trials);
+        }
         None => use_newest(&mut choice, &sound, file, in_force, trials),
     }
     for candidate in sound {
@@ -104,9 +107,15 @@ fn use_pinned(
     }
 }
 
-/// The newest version that has passed its trial; the one in use until then.
-fn use_newest(choice: &mut Choice, sound: &[&Candidate], file: &ChainFile, in_force: Option<&str>, trials: &Trials) {
-    let in_force = in_force.filter(|digest| sound.iter().any(|candidate| candidate.digest == *digest));
+/// The newest version that has passed its trial; the one in use until then, or the nearest to it where it is gone.
+fn use_newest(
+    choice: &mut Choice,
+    sound: &[&Candidate],
+    file: &ChainFile,
+    in_force: Option<&Detector>,
+    trials: &Trials,
+) {
+    let in_force = in_force.and_then(|code| stand_in(sound, code)).map(|candidate| candidate.digest.as_str());
     for candidate in sound {
         let digest = &candidate.digest;
         if in_force.is_none() || in_force == Some(digest) || file.policy.shadow_blocks == 0 {
@@ -139,6 +148,19 @@ fn use_newest(choice: &mut Choice, sound: &[&Candidate], file: &ChainFile, in_fo
         break;
     }
     choice.used = in_force.map(str::to_owned);
+}
+
+/// The code in force, or what comes nearest to it where its file is gone: the newest version that is not above its own, else the
+/// oldest above. So a file that only claims a high version never takes a chain over because another file was replaced.
+fn stand_in<'c>(sound: &[&'c Candidate], code: &Detector) -> Option<&'c Candidate> {
+    let itself = sound.iter().find(|candidate| candidate.digest == code.digest);
+    if let Some(itself) = itself {
+        return Some(itself);
+    }
+    let version = Version::parse(&code.version).ok()?;
+    // Newest first.
+    let not_above = sound.iter().find(|candidate| candidate.version <= version);
+    not_above.or(sound.last()).copied()
 }
 
 /// Why a version that is still to be compared has not been.
@@ -195,7 +217,12 @@ mod tests {
         }
 
         fn choose_among(&self, candidates: Vec<Candidate>) -> Choice {
-            choose(candidates, &self.file, self.in_force, &self.trials)
+            let code = self.in_force.map(|digest| Detector {
+                plugin: "evm".to_owned(),
+                version: digest.trim_start_matches('d').to_owned(),
+                digest: digest.to_owned(),
+            });
+            choose(candidates, &self.file, code.as_ref(), &self.trials)
         }
     }
 
@@ -231,6 +258,23 @@ mod tests {
         assert!(reason.as_ref().unwrap().contains("removed 2"), "{reason:?}");
         case.trials.insert("d1.1.0".into(), Trial::Passed(Diff { added: 2, ..Diff::default() }));
         assert_eq!(case.choose(&["1.0.0", "1.1.0"]).used.as_deref(), Some("d1.1.0"));
+    }
+
+    #[test]
+    fn where_the_code_in_force_is_gone_the_nearest_stands_in_and_what_is_newer_is_tried() {
+        // The file was replaced while the process was stopped, and another one claims version 99.
+        let mut case = Case::new(Some("d1.1.0"));
+        let same_version = Candidate { digest: "again".into(), ..candidate("1.1.0") };
+        let choice = case.choose_among(vec![same_version, candidate("99.0.0")]);
+        assert_eq!((choice.used.as_deref(), choice.try_next.as_deref()), (Some("again"), Some("d99.0.0")));
+        let choice = case.choose(&["1.0.0", "2.0.0"]);
+        assert_eq!((choice.used.as_deref(), choice.try_next.as_deref()), (Some("d1.0.0"), Some("d2.0.0")));
+        let upgraded = case.choose(&["1.2.0", "99.0.0"]);
+        assert_eq!((upgraded.used.as_deref(), upgraded.try_next.as_deref()), (Some("d1.2.0"), Some("d99.0.0")));
+        assert_eq!(case.choose(&["2.0.0"]).used.as_deref(), Some("d2.0.0"), "there is no other");
+        case.trials.insert("d1.1.0".into(), Trial::Withdrawn("3 strikes".into()));
+        let choice = case.choose(&["1.0.0", "1.1.0", "99.0.0"]);
+        assert_eq!(choice.used.as_deref(), Some("d1.0.0"), "also where it was withdrawn");
     }
 
     #[test]

@@ -72,11 +72,11 @@ impl History {
         self.in_use.clone().filter(|plugin| plugin.detector.plugin == file.plugin)
     }
 
-    /// The digest of the version in use, or else of the code in force.
-    pub(super) fn digest_in_force(&self, file: &ChainFile) -> Option<String> {
-        let in_use = self.in_use.as_ref().filter(|plugin| plugin.detector.plugin == file.plugin);
-        let code = in_use.map(|plugin| &plugin.detector).or(self.in_force.as_ref());
-        code.map(|detector| detector.digest.clone())
+    /// The version in use, or else the code in force, where it is of the plugin that the chain file names.
+    pub(super) fn code_in_force(&self, file: &ChainFile) -> Option<Arc<Detector>> {
+        let of_file = |code: &&Arc<Detector>| code.plugin == file.plugin;
+        let in_use = self.in_use.as_ref().map(|plugin| &plugin.detector).filter(of_file);
+        in_use.or(self.in_force.as_ref().filter(of_file)).cloned()
     }
 
     /// A version that does not accept the chain's settings: it is not used until the chain file changes.

@@ -208,7 +208,7 @@ impl Keeper {
         // The settings are checked against each version's schema before the version is tried on the chain.
         let mut refused = check_settings(file, &versions, in_use.as_ref(), history);
         let candidates: Vec<Candidate> = versions.iter().map(|(candidate, _)| candidate.clone()).collect();
-        let choice = choose(candidates, file, history.digest_in_force(file).as_deref(), &history.trials);
+        let choice = choose(candidates, file, history.code_in_force(file).as_deref(), &history.trials);
         let find = |digest: &String| {
             versions.iter().find(|(candidate, _)| candidate.digest == *digest).map(|(_, plugin)| plugin.clone())
         };

@@ -78,9 +78,13 @@ impl StepEncoder {
         Record { partition: self.partition.clone(), key: key.into_bytes(), headers: vec![], value }
     }
 
+    /// The code that a step is of.
+    pub(super) fn writer_of(&self, step: &Step) -> progress::Generation {
+        progress::Generation { digest: step.cursor.digest.to_string(), ..generation(&self.in_force.get().detector) }
+    }
+
     /// The cursor and the progress of a step, once the positions of its trades are on_tape.
     pub(super) fn cursor_and_progress(&self, step: &Step, on_tape: &OnTape) -> Vec<Record> {
-        let entry = self.in_force.get();
         let cursor = wire_journal::Cursor {
             step: step.cursor.step,
             network: step.cursor.network.to_string(),
@@ -89,7 +93,7 @@ impl StepEncoder {
             origin: step.cursor.origin,
             since: step.cursor.since,
             finalized: step.cursor.finalized.as_ref().map(block),
-            detector: progress::Generation { digest: step.cursor.digest.to_string(), ..generation(&entry.detector) },
+            detector: self.writer_of(step),
             partitions: partition_progress(&on_tape.live),
             history: partition_progress(&on_tape.history),
             unbacked: step.cursor.unbacked,
@@ -113,6 +117,7 @@ impl StepEncoder {
             unbacked: cursor.unbacked,
             dropped: dropped(cursor),
             lag_blocks: progress.latest.as_ref().map_or(0, |latest| latest.height.saturating_sub(cursor.through)),
+            written_by: on_tape.written_by.clone(),
             ..self.nothing_followed()
         };
         self.progress_after(before, progress)
@@ -129,6 +134,8 @@ impl StepEncoder {
             ChainState::Parked(why) => (progress::State::Parked, false, Some(why.clone())),
         };
         let known = |now: &BTreeMap<String, String>, before| if now.is_empty() { before } else { now.clone() };
+        let detector = generation(&entry.detector);
+        let written_by = Some(before.known_code().clone()).filter(|code| *code != detector);
         let progressed = progress::ChainProgressed {
             at: environment::now_ms(),
             state,
@@ -137,7 +144,8 @@ impl StepEncoder {
             since: progress.since_ms,
             endpoint: progress.endpoint.as_deref().map(|name| entry.file.without_secrets(name)),
             latest: progress.latest.as_ref().map(block).or(before.latest),
-            detector: generation(&entry.detector),
+            detector,
+            written_by,
             proof: progress.proof.to_string(),
             display: known(&entry.file.display, before.display),
             providers: known(&entry.file.providers, before.providers),
@@ -179,6 +187,7 @@ impl StepEncoder {
             waiting: false,
             since: 0,
             endpoint: None,
+            written_by: None,
         }
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct OnTape {
     pub(super) live: PartitionCounts,
     /// The same of the history topic.
     pub(super) history: PartitionCounts,
+    /// The code that wrote the newest step.
+    pub(super) written_by: Option<progress::Generation>,
 }
 
 impl OnTape {
@@ -184,6 +186,7 @@ impl ChainJournal {
             ranges: self.domain_ranges().collect(),
             live: cursor.map(|cursor| partitions(&cursor.partitions)).unwrap_or_default(),
             history: cursor.map(|cursor| partitions(&cursor.history)).unwrap_or_default(),
+            written_by: cursor.map(|cursor| cursor.detector.clone()),
         }
     }
 

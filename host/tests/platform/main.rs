@@ -9,6 +9,7 @@ mod live;
 mod failing;
 mod poison;
 mod visible;
+mod replaced;
 mod failover;
 mod ahead;
 mod compatibility;

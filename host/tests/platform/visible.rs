@@ -13,13 +13,13 @@ use wire::v1::progress::{self, ChainProgressed, State};
 /// How long a test waits for anything.
 const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
 
-struct Running {
+pub(super) struct Running {
     shutdown: Shutdown,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
 impl Running {
-    fn start(folder: &std::path::Path, log: &Log) -> Self {
+    pub(super) fn start(folder: &std::path::Path, log: &Log) -> Self {
         let path = |name: &str| folder.join(name).display().to_string();
         let strings: HashMap<String, String> =
             ["PLUGINS_DIR", "CHAINS_DIR"].map(str::to_owned).into_iter().zip(["plugins", "chains"].map(path)).collect();
@@ -32,14 +32,14 @@ impl Running {
         Self { shutdown, task }
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         self.shutdown.trigger();
         self.task.await.unwrap().unwrap();
     }
 }
 
 /// A folder with a plugin `honest` and these chain files.
-fn folder_with(chains: &[(&str, &str)]) -> tempfile::TempDir {
+pub(super) fn folder_with(chains: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for name in ["plugins", "chains"] {
         std::fs::create_dir(folder.path().join(name)).unwrap();
@@ -59,7 +59,7 @@ async fn progress_of(log: &Log, chain: &str) -> Option<ChainProgressed> {
 }
 
 /// Waits until a chain's progress is as it should be.
-async fn until(log: &Log, chain: &str, is_so: impl Fn(&ChainProgressed) -> bool) -> ChainProgressed {
+pub(super) async fn until(log: &Log, chain: &str, is_so: impl Fn(&ChainProgressed) -> bool) -> ChainProgressed {
     let waiting = async {
         loop {
             if let Some(progress) = progress_of(log, chain).await.filter(&is_so) {
@@ -71,7 +71,7 @@ async fn until(log: &Log, chain: &str, is_so: impl Fn(&ChainProgressed) -> bool)
     tokio::time::timeout(WAIT_TIMEOUT, waiting).await.unwrap_or_else(|_| panic!("waited for {chain}"))
 }
 
-fn height(progress: &ChainProgressed) -> u64 {
+pub(super) fn height(progress: &ChainProgressed) -> u64 {
     progress.published.as_ref().map_or(0, |block| block.height)
 }
 

@@ -267,6 +267,7 @@ fn finalized(chain: &str, height: u64) -> Record {
         waiting: false,
         since: 0,
         endpoint: None,
+        written_by: None,
     };
     let value = Some(wire::v1::progress::encode(&progress));
     Record { partition: topics::PROGRESS.partition(0), key: chain.as_bytes().to_vec(), headers: vec![], value }

@@ -40,6 +40,7 @@ pub(crate) fn progress(lag_blocks: u64) -> ChainProgressed {
         waiting: false,
         since: 0,
         endpoint: None,
+        written_by: None,
     }
 }
 

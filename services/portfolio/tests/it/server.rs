@@ -91,6 +91,7 @@ pub(crate) fn progress(providers: &[(&str, &str)]) -> ChainProgressed {
         waiting: false,
         since: 0,
         endpoint: None,
+        written_by: None,
     }
 }
 

@@ -73,6 +73,16 @@ pub struct ChainProgressed {
     /// The endpoint in use, or those that do not answer, by name and without keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// The code that wrote the newest step, where it is not the one in force: that one has put nothing on the tape yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_by: Option<Generation>,
+}
+
+impl ChainProgressed {
+    /// The code that the tape knows: what it holds of the chain was written by it, where it holds anything.
+    pub fn known_code(&self) -> &Generation {
+        self.written_by.as_ref().unwrap_or(&self.detector)
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
