@@ -16,11 +16,8 @@ pub const EXIT_CODES: &str = "Exit codes:
 /// What follows the options of `--help`: examples, each a command and what it does, then the exit codes.
 pub fn after_help(examples: &[(String, &str)]) -> String {
     let width = examples.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
-    let mut text = String::from("Examples:\n");
-    for (command, what) in examples {
-        text.push_str(&format!("  {command:<width$}  # {what}\n"));
-    }
-    text + "\n" + EXIT_CODES
+    let lines = examples.iter().map(|(command, what)| format!("  {command:<width$}  # {what}\n"));
+    format!("Examples:\n{}\n{EXIT_CODES}", lines.collect::<String>())
 }
 
 /// Completions and manual pages, made from the command line itself.

@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn the_package_is_the_contract() {
         let (name, bytes) = packed(&root().join("wit/chain-plugin")).unwrap();
-        assert!(name.starts_with("chaintape-plugin-1.") && name.ends_with(".wasm"), "{name}");
+        assert!(name.starts_with("chaintape-plugin-1."), "{name}");
         let DecodedWasm::WitPackage(resolve, package) = wit_component::decode(&bytes).unwrap() else { panic!() };
         assert!(resolve.packages[package].worlds.contains_key("plugin"));
     }

@@ -63,12 +63,12 @@ fn compile(folder: &Path, names: bool, strings: &impl Strings) -> anyhow::Result
         bail!("compile the plugin: cargo says why above; if it lacks {TARGET}: rustup target add {TARGET}");
     }
     let messages = String::from_utf8_lossy(&built.stdout);
-    let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let is_module = |message: &Value| {
         message["reason"] == "compiler-artifact"
             && message["target"]["crate_types"].as_array().is_some_and(|types| types.iter().any(|it| it == "cdylib"))
     };
-    let artifact = artifacts.filter(is_module).last();
+    let artifact = artifacts.rfind(is_module);
     let artifact = artifact.context("find the module: Cargo.toml needs `crate-type = [\"cdylib\", \"rlib\"]`")?;
     let files = artifact["filenames"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let file = files.map(PathBuf::from).find(|file| file.extension().is_some_and(|it| it == "wasm"));

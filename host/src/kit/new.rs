@@ -29,10 +29,13 @@ pub fn new(parent: &Path, name: &str, sdk: Option<&Path>) -> anyhow::Result<Stri
     ensure!(!folder.exists(), "make {}: it is there already; choose another name", folder.display());
     let sdk = sdk.map(checked_sdk).transpose()?;
     for (file, text) in TEMPLATE {
-        let mut text = filled(text, name);
-        if let ("Cargo.toml", Some(sdk)) = (file, &sdk) {
-            text.push_str(&format!("\n[patch.crates-io]\nchain-plugin-sdk = {{ path = \"{}\" }}\n", sdk.display()));
-        }
+        let text = match (file, &sdk) {
+            ("Cargo.toml", Some(sdk)) => {
+                let patch = format!("[patch.crates-io]\nchain-plugin-sdk = {{ path = \"{}\" }}\n", sdk.display());
+                format!("{}\n{patch}", filled(text, name))
+            }
+            _ => filled(text, name),
+        };
         let path = folder.join(file);
         let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
         made.and_then(|()| std::fs::write(&path, text)).with_context(|| format!("write {}", path.display()))?;

@@ -71,7 +71,9 @@ pub(crate) async fn see_to_topics(
         let lines = command.execute(&target, &access).await?;
         // An embedded log says the same of each.
         if lines != printed {
-            lines.iter().for_each(|line| println!("{line}"));
+            for line in &lines {
+                println!("{line}");
+            }
             printed = lines;
         }
     }

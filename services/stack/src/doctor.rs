@@ -42,7 +42,9 @@ pub(crate) async fn doctor(strings: &StackSettings, mut problems: Problems, as_j
     } else {
         for Finding { subject, works, says, fix } in &findings {
             println!("{}  {subject}: {says}", if *works { "works " } else { "FAILS " });
-            fix.iter().for_each(|fix| println!("        {fix}"));
+            if let Some(fix) = fix {
+                println!("        {fix}");
+            }
         }
     }
     let failing = findings.iter().filter(|finding| !finding.works).count();

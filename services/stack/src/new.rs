@@ -64,15 +64,12 @@ impl NewCommand {
             fs::create_dir_all(folder.join(made)).with_context(|| format!("make {}/{made}", folder.display()))?;
         }
         let near = self.plugins.clone().map_or_else(|| folders_of_plugins(strings), |folder| vec![folder]);
-        match near.iter().find_map(|folder| newest_component(folder, plugin)) {
-            Some(component) => {
-                let to = folder.join("plugins").join(component.file_name().unwrap_or_default());
-                fs::copy(&component, &to).with_context(|| format!("copy {}", component.display()))?;
-            }
-            None => {
-                let looked = near.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
-                println!("put {plugin}-VERSION.wasm into {}/plugins: it is not in {looked}", folder.display());
-            }
+        if let Some(component) = near.iter().find_map(|folder| newest_component(folder, plugin)) {
+            let to = folder.join("plugins").join(component.file_name().unwrap_or_default());
+            fs::copy(&component, &to).with_context(|| format!("copy {}", component.display()))?;
+        } else {
+            let looked = near.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+            println!("put {plugin}-VERSION.wasm into {}/plugins: it is not in {looked}", folder.display());
         }
         println!("made {}; next:\n  cd {0}\n  chaintape doctor\n  chaintape", folder.display());
         Ok(())
