@@ -33,6 +33,9 @@ impl Layers {
     /// Layers the files of a directory, and the given process environment over them.
     pub fn from_directory(directory: PathBuf, process: HashMap<String, String>, problems: &mut Problems) -> Self {
         let process = Environment::default().ignore_empty(true).source(Some(process.into_iter().collect()));
+        if !directory.is_dir() {
+            problems.note_no_files(no_files(&directory));
+        }
         let base = file(&directory.join(".env"), problems);
         let chosen = merged(&[base.as_ref()], &process, problems).get_string("app_env").unwrap_or_default();
         let special = match chosen.as_str() {
@@ -68,6 +71,16 @@ impl Strings for Layers {
         let names = self.merged.collect().unwrap_or_default().into_keys().map(|name| name.to_uppercase());
         names.filter(|name| self.get(name).is_some()).collect()
     }
+}
+
+/// Says where env files were looked for in vain.
+fn no_files(directory: &Path) -> String {
+    let whole = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    format!(
+        "no file of variables was read: there is no folder {}; start in the folder that holds `env`, set ENV_DIR, or \
+         begin with `chaintape new NAME`",
+        whole.display()
+    )
 }
 
 type EnvFile = File<FileSourceFile, Dotenv>;
@@ -142,6 +155,18 @@ mod tests {
         let (layers, problems) = layers(&[], &[("A", "1")]);
         assert!(problems.finish().is_ok());
         assert_eq!(layers.get("A").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn where_the_folder_is_missing_a_missing_variable_comes_with_where_it_was_looked_for() {
+        let mut problems = Problems::default();
+        let layers = Layers::from_directory("no-such-folder".into(), HashMap::new(), &mut problems);
+        assert!(problems.finish().is_ok(), "a process may have all its variables from its environment");
+        problems.required(&layers, "A");
+        let found = problems.finish().unwrap_err().0;
+        let looked_in = std::env::current_dir().unwrap().join("no-such-folder");
+        assert_eq!(found[0], "A is not set");
+        assert!(found[1].contains(&format!("there is no folder {}", looked_in.display())), "{found:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a process receives from outside (variables, command line, signals, clock) and what every process does with it.
 //!
 //! Read in this order: [`layers`] (where variables come from), [`problems`] (how a process reads its own and reports
-//! all that is wrong at once), [`process`] (how it starts and ends), then what it works with: [`telemetry`],
+//! all that is wrong at once), [`process`] and [`command_line`] (how it starts and ends), then what it works with: [`telemetry`],
 //! [`measurements`], [`shutdown`], [`health`], [`backoff`] and [`mod@retry`], [`rate_limit`].
 //!
 //! ```no_run
@@ -19,6 +19,7 @@
 
 pub mod layers;
 pub mod problems;
+pub mod command_line;
 pub mod process;
 pub mod telemetry;
 pub mod measurements;
@@ -26,10 +27,12 @@ pub mod shutdown;
 pub mod health;
 pub mod backoff;
 pub mod retry;
+pub mod progress_bar;
 pub mod rate_limit;
 pub mod crash;
 mod causes;
 mod dotenv;
+mod examples;
 mod secret;
 pub mod variables;
 

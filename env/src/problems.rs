@@ -1,5 +1,6 @@
 //! Reading variables and reporting everything that is wrong with them at once.
 
+use crate::examples::right_value;
 use crate::secret::{self, Secret};
 use std::collections::HashMap;
 use std::fmt;
@@ -52,13 +53,18 @@ pub struct Problems {
     found: Vec<String>,
     warnings: Vec<String>,
     resolved: Vec<Resolved>,
+    some_missing: bool,
+    no_files: Option<String>,
 }
+
+/// What reads after the name of a variable that must be set and is not.
+const NOT_SET: &str = "is not set";
 
 impl Problems {
     /// A variable that must be set; empty, with a problem, when it is not.
     pub fn required(&mut self, strings: &impl Strings, key: &str) -> String {
         self.optional(strings, key).unwrap_or_else(|| {
-            self.add(key, "is not set");
+            self.add_missing(key, NOT_SET);
             String::new()
         })
     }
@@ -90,7 +96,7 @@ impl Problems {
         };
         self.resolve(key, Some(without_password(&text)), false);
         text.trim().parse().unwrap_or_else(|reason| {
-            self.add(key, format!("is `{}`, but must be valid: {reason}", without_password(&text)));
+            self.add_refused(key, &text, &reason);
             default
         })
     }
@@ -101,7 +107,7 @@ impl Problems {
         match text.trim().parse() {
             Ok(value) => Some(value),
             Err(reason) => {
-                self.add(key, format!("is `{}`, but must be valid: {reason}", without_password(&text)));
+                self.add_refused(key, &text, &reason);
                 None
             }
         }
@@ -134,7 +140,7 @@ impl Problems {
     /// An address that must be set and may hold a password, in the variable or in the file that `<key>_FILE` names;
     /// empty, with a problem, when it is not set. It is printed without the password.
     pub fn required_url(&mut self, strings: &impl Strings, key: &str) -> String {
-        self.required_secret_text(strings, key, without_password, "is not set")
+        self.required_secret_text(strings, key, without_password, NOT_SET)
     }
 
     /// The same for an address that need not be set.
@@ -153,7 +159,7 @@ impl Problems {
         self.secret_text(strings, key, shown).unwrap_or_else(|| {
             // A file that cannot be read is one problem, not two.
             if self.found.len() == known {
-                self.add(key, missing);
+                self.add_missing(key, missing);
             }
             String::new()
         })
@@ -196,8 +202,12 @@ impl Problems {
     }
 
     /// Something is wrong with a variable: `what` reads after its name, such as "is not set".
+    /// Services of one process read the same variables: what each says of one is said once.
     pub fn add(&mut self, key: &str, what: impl fmt::Display) {
-        self.found.push(format!("{key} {what}"));
+        let sentence = format!("{key} {what}");
+        if !self.found.contains(&sentence) {
+            self.found.push(sentence);
+        }
     }
 
     /// Every variable read so far, in that order, without secrets: what `check-config` prints.
@@ -207,7 +217,34 @@ impl Problems {
 
     /// Everything that is wrong, or nothing.
     pub fn finish(&self) -> Result<(), ConfigError> {
-        if self.found.is_empty() { Ok(()) } else { Err(ConfigError(self.found.clone())) }
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        let no_files = self.no_files.iter().filter(|_| self.some_missing);
+        Err(ConfigError(self.found.iter().chain(no_files).cloned().collect()))
+    }
+
+    /// Where files with variables would have been looked for, and are not: said where a variable is missing.
+    pub(crate) fn note_no_files(&mut self, sentence: String) {
+        self.no_files = Some(sentence);
+    }
+
+    /// A variable that must be set and is not.
+    fn add_missing(&mut self, key: &str, what: &str) {
+        self.some_missing = true;
+        match right_value(key).filter(|_| what == NOT_SET) {
+            Some(example) => self.add(key, format!("{what}; write {example}")),
+            None => self.add(key, what),
+        }
+    }
+
+    /// A value that its type refuses.
+    fn add_refused(&mut self, key: &str, text: &str, reason: &impl fmt::Display) {
+        let text = without_password(text);
+        match right_value(key) {
+            Some(example) => self.add(key, format!("is `{text}`; write {example}")),
+            None => self.add(key, format!("is `{text}`, but must be valid: {reason}")),
+        }
     }
 
     fn resolve(&mut self, key: &str, value: Option<String>, default: bool) {
@@ -275,6 +312,21 @@ mod tests {
         let printed = problems.resolved().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
         assert_eq!(printed, "PORT=many\nEMPTY=\nKEY=***\nURL=postgres://u:***@h/d\nRATE=5  # default");
         assert!(!format!("{:?}", Secret::new("hush")).contains("hush"));
+    }
+
+    #[test]
+    fn a_wrong_value_comes_with_a_right_one() {
+        let given = strings(&[("API_ADDR", "here"), ("PORT", "many")]);
+        let mut problems = Problems::default();
+        problems.parsed(&given, "API_ADDR", std::net::SocketAddr::from(([127, 0, 0, 1], 8080)));
+        problems.parsed(&given, "PORT", 8080_u16);
+        problems.required(&given, "KAFKA_BROKERS");
+        problems.required(&given, "KAFKA_BROKERS");
+        let found = problems.finish().unwrap_err().0;
+        assert_eq!(found[0], "API_ADDR is `here`; write an address such as 127.0.0.1:8080");
+        assert_eq!(found[1], "PORT is `many`, but must be valid: invalid digit found in string");
+        assert_eq!(found.len(), 3, "one problem once: {found:?}");
+        assert_eq!(found[2], "KAFKA_BROKERS is not set; write addresses such as broker-1:9092,broker-2:9092");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! of them then has the commands `run` (also without a command), `check-config` and `health`, beside its own. Programs
 //! that are put together differently (`chain-ingestor`, `chaintape`) use [`check_config`] and [`exit_code`].
 
+use crate::command_line::{GeneratedCommand, after_help};
 use crate::{ConfigError, Layers, Problems, Shutdown, health, telemetry};
 use anyhow::Context;
 use clap::{Args, Command as CommandLine, FromArgMatches, Subcommand};
@@ -53,6 +54,8 @@ enum Command<C: Subcommand> {
     CheckConfig,
     /// Ask the running process whether it is alive; for container probes.
     Health,
+    #[command(flatten)]
+    Generated(GeneratedCommand),
 }
 
 /// The whole of a program's `main`, inside a tokio runtime.
@@ -65,11 +68,21 @@ pub async fn main<P: Program>() -> ExitCode {
 }
 
 fn command_line<P: Program>() -> CommandLine {
-    let named = CommandLine::new(P::NAME).about(P::ABOUT).version(P::VERSION);
+    let example = |words: &str| format!("{} {words}", P::NAME);
+    let examples = [
+        (P::NAME.to_owned(), "run until told to stop"),
+        (example("check-config"), "say what is set, and what is wrong with it"),
+        (example("health"), "ask the running process"),
+        (example("completions bash"), "complete its commands in this shell: source <(…)"),
+    ];
+    let named = CommandLine::new(P::NAME).about(P::ABOUT).version(P::VERSION).after_help(after_help(&examples));
     Arguments::<P::Command>::augment_args(named)
 }
 
 async fn start<P: Program>(command: Command<P::Command>) -> anyhow::Result<()> {
+    if let Command::Generated(command) = command {
+        return command.execute(command_line::<P>());
+    }
     crate::install_crypto();
     let mut problems = Problems::default();
     let layers = Layers::load(&mut problems);
@@ -79,7 +92,7 @@ async fn start<P: Program>(command: Command<P::Command>) -> anyhow::Result<()> {
     }
     problems.finish()?;
     match command {
-        Command::Run | Command::CheckConfig => {
+        Command::Run | Command::CheckConfig | Command::Generated(_) => {
             let _telemetry = telemetry::start(P::NAME);
             problems.log_warnings();
             P::run(settings, Shutdown::on_signals()).await
@@ -156,6 +169,12 @@ mod tests {
         assert!(matches!(parsed(&["plain", "check-config"]).unwrap().command, Some(Command::CheckConfig)));
         assert!(matches!(parsed(&["plain", "health"]).unwrap().command, Some(Command::Health)));
         assert_eq!(command_line::<Plain>().render_version(), "plain 7.8.9\n", "its own, not that of this crate");
+        let help = command_line::<Plain>().render_help().to_string();
+        assert!(
+            help.contains("plain check-config") && help.ends_with(&format!("{}\n", crate::command_line::EXIT_CODES))
+        );
+        let mistyped = parsed(&["plain", "helth"]).err().unwrap().to_string();
+        assert!(mistyped.contains("a similar subcommand exists: 'health'"), "{mistyped}");
         let refused = ["--help", "other"].map(|word| parsed(&["plain", word]).err().unwrap().kind());
         assert_eq!(refused, [clap::error::ErrorKind::DisplayHelp, clap::error::ErrorKind::InvalidSubcommand]);
     }

@@ -16,6 +16,7 @@ use std::io::IsTerminal;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Directive;
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields, MakeWriter};
@@ -52,19 +53,35 @@ where
     begin(service, false, writer, None);
 }
 
-/// Logs alone, on standard error: for commands whose standard output is their result.
-pub fn start_on_stderr(service: &'static str) {
-    begin(service, std::io::stderr().is_terminal(), std::io::stderr, None);
+/// Logs alone, on standard error: for commands whose standard output is their result. `more` is added to the filter.
+pub fn start_on_stderr(service: &'static str, more: Option<&'static str>) {
+    begin_filtered(service, std::io::stderr().is_terminal(), std::io::stderr, None, more);
 }
 
 fn begin<W>(service: &'static str, on_terminal: bool, writer: W, traces: Option<Box<dyn Layer<Registry> + Send + Sync>>)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
+    begin_filtered(service, on_terminal, writer, traces, None);
+}
+
+fn begin_filtered<W>(
+    service: &'static str,
+    on_terminal: bool,
+    writer: W,
+    traces: Option<Box<dyn Layer<Registry> + Send + Sync>>,
+    more: Option<&'static str>,
+) where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let (filter, refused) = match EnvFilter::try_new(if wanted.is_empty() { DEFAULT_FILTER } else { &wanted }) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new(DEFAULT_FILTER), Some(error)),
+    };
+    let filter = match more.map(str::parse::<Directive>) {
+        Some(Ok(directive)) => filter.add_directive(directive),
+        _ => filter,
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines = if on_terminal {

@@ -11,6 +11,7 @@ use tape_log::Log;
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum ChainCommand {
     /// Put the heights of a chain that nothing covers on the tape, while live goes on.
+    #[command(after_help = "Example:\n  chaintape backfill --chain base --from 40000000 --to 40001000 --wait")]
     Backfill {
         /// Id of the chain.
         #[arg(long)]
@@ -21,8 +22,12 @@ pub enum ChainCommand {
         /// Last height.
         #[arg(long)]
         to: u64,
+        /// Wait until they are on the tape, and show how far it is.
+        #[arg(long)]
+        wait: bool,
     },
     /// Take back every trade of a chain above a height, final or not, and follow the chain from there.
+    #[command(after_help = "Example:\n  chaintape rewind --chain base --to 41000000")]
     Rewind {
         /// Id of the chain.
         #[arg(long)]
@@ -32,6 +37,7 @@ pub enum ChainCommand {
         to: u64,
     },
     /// Show why a parked chain cannot go on, and what would let it; with --confirm, do it.
+    #[command(after_help = "Examples:\n  chaintape repair --chain base\n  chaintape repair --chain base --confirm")]
     Repair {
         /// Id of the chain.
         #[arg(long)]
@@ -58,7 +64,7 @@ impl ChainCommand {
     /// Carries it out on a log; returns what happens next. `program` is what the operator called.
     pub async fn execute(&self, log: &Log, program: &str) -> anyhow::Result<String> {
         match self {
-            Self::Backfill { chain, from, to } => {
+            Self::Backfill { chain, from, to, wait: _ } => {
                 file_request(log, chain, RequestKind::Backfill { from: *from, to: *to }).await
             }
             Self::Rewind { chain, to } => file_request(log, chain, RequestKind::Rewind { to: *to }).await,

@@ -141,12 +141,18 @@ impl Default for Limits {
     }
 }
 
-/// Reads every chain file of a folder, or says everything that is wrong with them.
-pub fn read_folder(folder: &Path, variables: &Variables<'_, impl Strings>) -> Result<Vec<ChainFile>, Vec<String>> {
-    let listed = std::fs::read_dir(folder).map_err(|e| vec![format!("CHAINS_DIR {}: {e}", folder.display())])?;
+/// Every chain file of a folder, by name.
+pub(crate) fn list(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let listed = std::fs::read_dir(folder)?;
     let mut paths: Vec<PathBuf> = listed.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     paths.sort();
+    Ok(paths)
+}
+
+/// Reads every chain file of a folder, or says everything that is wrong with them.
+pub fn read_folder(folder: &Path, variables: &Variables<'_, impl Strings>) -> Result<Vec<ChainFile>, Vec<String>> {
+    let paths = list(folder).map_err(|e| vec![format!("CHAINS_DIR {}: {e}", folder.display())])?;
     let mut chains: Vec<ChainFile> = vec![];
     let mut problems = vec![];
     for path in paths {

@@ -29,6 +29,13 @@ pub async fn check_config(settings: &Settings, strings: &impl Strings) -> anyhow
 
 /// Checks that a chain has a plugin that accepts its settings.
 fn check_chain(chain: &ChainFile, plugins: &[Admitted]) -> Result<String, String> {
+    let plugin = resolve(chain, plugins)?;
+    let (id, version, endpoints) = (&chain.plugin, &plugin.detector.version, chain.endpoints.len());
+    Ok(format!("chain {}: {id} {version}, {endpoints} endpoints", chain.id))
+}
+
+/// The plugin that a chain is followed with, if it accepts the chain's settings.
+pub(crate) fn resolve<'a>(chain: &ChainFile, plugins: &'a [Admitted]) -> Result<&'a Admitted, String> {
     let id = &chain.plugin;
     let pinned = |plugin: &&Admitted| chain.pinned.as_ref().is_none_or(|version| plugin.version == *version);
     let Some(plugin) = newest_version(plugins.iter().filter(pinned), id) else {
@@ -36,8 +43,7 @@ fn check_chain(chain: &ChainFile, plugins: &[Admitted]) -> Result<String, String
         return Err(format!("plugin `{id}{version}` is not in PLUGINS_DIR"));
     };
     plugin.schema.check(&chain.settings)?;
-    let (version, endpoints) = (&plugin.detector.version, chain.endpoints.len());
-    Ok(format!("chain {}: {id} {version}, {endpoints} endpoints", chain.id))
+    Ok(plugin)
 }
 
 /// Fails if the log does not answer.

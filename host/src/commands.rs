@@ -1,92 +1,152 @@
-//! The commands of the binary `chain-ingestor`: each reads what it needs, does its work and prints the result.
+//! The commands of `chain-ingestor` beside `run`: `chaintape` has the same ones, from here.
 
-use crate::command_line::{PluginCommand, ScanSource};
-use chain_ingestor::plugin::Gate;
-use chain_ingestor::{ChainCommand, Settings, check, kit, scan};
-use environment::{Layers, Problems, process};
-use std::path::Path;
-use tape_log::access::INGESTOR_ACCESS;
-use tape_log::{Log, TopicsCommand, settings::target};
+mod backfill;
+mod chains;
+mod plugin;
 
-/// Opens the log, unless a setting is wrong.
-pub(crate) async fn open_log(layers: &Layers, problems: &mut Problems) -> anyhow::Result<Log> {
-    let target = target(layers, problems);
-    problems.finish()?;
-    Ok(Log::open(&target).await?)
+pub use plugin::PluginCommand;
+
+use crate::{ChainCommand, Settings, check, scan};
+use clap::{Args, Subcommand, ValueEnum};
+use environment::{Problems, Strings, process, telemetry};
+use std::path::PathBuf;
+use tape_log::settings::target;
+use tape_log::{Log, Target};
+
+/// A command that needs no service to run.
+#[derive(Clone, Debug, Subcommand)]
+pub enum IngestCommand {
+    /// Print the trades of a span, or of a cassette, as JSON lines, without any log.
+    #[command(after_help = "Examples:
+  chaintape scan --plugin plugins/evm-0.1.0.wasm --chain chains/base.toml --from 41000000 --to 41000003
+  chaintape scan --plugin plugins/evm-0.1.0.wasm --cassette first.cassette.json")]
+    Scan {
+        /// The component.
+        #[arg(long)]
+        plugin: PathBuf,
+        /// What is scanned.
+        #[command(flatten)]
+        source: ScanSource,
+        /// Print each request and what was answered, on standard error.
+        #[arg(long, value_enum)]
+        trace: Option<Traced>,
+    },
+    /// Check, list and try plugins.
+    Plugin {
+        /// What to do.
+        #[command(subcommand)]
+        command: PluginCommand,
+    },
+    /// On one chain.
+    #[command(flatten)]
+    Chain(ChainCommand),
+    /// List the chains of CHAINS_DIR: the plugin of each, what is wrong with it, and how far it is on the tape.
+    #[command(after_help = "Example:\n  chaintape chains --json | jq '.[] | select(.problem)'")]
+    Chains {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
-/// Prints what is resolved, then whether it would run.
-pub(crate) async fn check_config(layers: &Layers, mut problems: Problems) -> anyhow::Result<()> {
-    let settings = Settings::read(layers, &mut problems);
-    target(layers, &mut problems);
-    process::check_config(&problems)?;
-    println!("{}", check::check_config(&settings, layers).await?);
-    Ok(())
+/// What can be followed while a plugin works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Traced {
+    /// Each request to the node, and the answer.
+    Upstream,
 }
 
-/// Prints the trades of a span or of a cassette.
-pub(crate) async fn scan(plugin: &Path, source: ScanSource, layers: &Layers) -> anyhow::Result<()> {
-    environment::telemetry::start_on_stderr("chain-ingestor");
+impl Traced {
+    /// What lets its lines pass.
+    fn filter(self) -> &'static str {
+        match self {
+            Self::Upstream => "upstream_trace=trace",
+        }
+    }
+}
+
+/// What is scanned: a cassette, or a span of a chain.
+#[derive(Args, Clone, Debug)]
+pub struct ScanSource {
+    /// A cassette to replay, without a network.
+    #[arg(long, conflicts_with_all = ["chain", "from", "to"])]
+    cassette: Option<PathBuf>,
+    /// The chain file.
+    #[arg(long, required_unless_present = "cassette")]
+    chain: Option<PathBuf>,
+    /// First height.
+    #[arg(long, required_unless_present = "cassette")]
+    from: Option<u64>,
+    /// Last height.
+    #[arg(long, required_unless_present = "cassette")]
+    to: Option<u64>,
+}
+
+impl IngestCommand {
+    /// Reads what it needs, does its work and prints the result. `program` is what the operator called.
+    pub async fn execute(self, strings: &impl Strings, mut problems: Problems, program: &str) -> anyhow::Result<()> {
+        let trace = match &self {
+            Self::Scan { trace, .. } | Self::Plugin { command: PluginCommand::Test { trace, .. } } => *trace,
+            _ => None,
+        };
+        telemetry::start_on_stderr("chain-ingestor", trace.map(Traced::filter));
+        let result = match self {
+            Self::Scan { plugin, source, .. } => return scan(plugin, source, strings).await,
+            Self::Plugin { command } => command.execute(strings, problems).await?,
+            Self::Chain(command) => {
+                let target = target(strings, &mut problems);
+                problems.finish()?;
+                let filed = command.execute(&Log::open(&target).await?, program).await?;
+                match command {
+                    ChainCommand::Backfill { chain, from, to, wait: true } => {
+                        println!("{filed}");
+                        backfill::wait(&target, &chain, (from, to)).await?
+                    }
+                    _ => filed,
+                }
+            }
+            Self::Chains { json } => {
+                let settings = Settings::read(strings, &mut problems);
+                let target = target(strings, &mut problems);
+                problems.finish()?;
+                let listed = chains::list(&settings, &target, strings).await?;
+                if json { serde_json::to_string_pretty(&listed)? } else { chains::for_people(&listed) }
+            }
+        };
+        println!("{result}");
+        Ok(())
+    }
+}
+
+async fn scan(plugin: PathBuf, source: ScanSource, strings: &impl Strings) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     match source {
-        ScanSource { cassette: Some(cassette), .. } => scan::scan_cassette(plugin, &cassette, &mut out).await,
+        ScanSource { cassette: Some(cassette), .. } => scan::scan_cassette(&plugin, &cassette, &mut out).await,
         ScanSource { chain: Some(chain), from: Some(from), to: Some(to), .. } => {
-            scan::scan(plugin, &chain, (from, to), layers, &mut out).await
+            scan::scan(&plugin, &chain, (from, to), strings, &mut out).await
         }
         ScanSource { .. } => anyhow::bail!("scan either a cassette, or a chain from a height to a height"),
     }
 }
 
-/// Runs a command for plugins and prints its result.
-pub(crate) async fn plugin(command: PluginCommand, layers: &Layers, mut problems: Problems) -> anyhow::Result<()> {
-    environment::telemetry::start_on_stderr("chain-ingestor");
-    let settings = |mut problems: Problems| -> anyhow::Result<Settings> {
-        let settings = Settings::read(layers, &mut problems);
-        problems.finish()?;
-        Ok(settings)
-    };
-    let result = match command {
-        PluginCommand::Check { file, chain, cassettes } => {
-            let gate = Settings::gate(layers, &mut problems);
-            problems.finish()?;
-            kit::check(&file, chain.as_deref(), cassettes.as_deref(), &gate, layers).await
-        }
-        PluginCommand::List => kit::list(&settings(problems)?).await,
-        PluginCommand::Status => kit::status(&settings(problems)?),
-        PluginCommand::Record { plugin, chain, from, to, out } => {
-            kit::record(&plugin, &chain, (from, to), &out, layers).await
-        }
-        PluginCommand::Test { plugin, cassettes, bless } => kit::test(&plugin, &cassettes, bless).await,
-        PluginCommand::Sign { file, key } => kit::sign(&file, &key),
-        PluginCommand::Verify { file, key: Some(key) } => {
-            let key = format!("ed25519:{}", key.strip_prefix("ed25519:").unwrap_or(&key));
-            let gate = Gate::parse(&key).map_err(|wrong| anyhow::anyhow!("--key {wrong}"))?;
-            kit::verify(&file, &gate)
-        }
-        PluginCommand::Verify { file, key: None } => {
-            let gate = Settings::gate(layers, &mut problems);
-            problems.finish()?;
-            kit::verify(&file, &gate)
-        }
-        PluginCommand::Bench { plugin, cassettes } => kit::bench(&plugin, &cassettes).await,
-    };
-    println!("{}", result?);
-    Ok(())
-}
-
-/// Compares, creates or prints the topics.
-pub(crate) async fn topics(layers: &Layers, mut problems: Problems, command: &TopicsCommand) -> anyhow::Result<()> {
-    let target = target(layers, &mut problems);
+/// Opens the log, unless a setting is wrong.
+pub async fn open_log(strings: &impl Strings, problems: &mut Problems) -> anyhow::Result<Log> {
+    let target = target(strings, problems);
     problems.finish()?;
-    for line in command.execute(&target, &INGESTOR_ACCESS).await? {
-        println!("{line}");
-    }
+    Ok(Log::open(&target).await?)
+}
+
+/// Prints what is resolved, then whether it would run.
+pub async fn check_config(settings: &Settings, strings: &impl Strings, problems: &Problems) -> anyhow::Result<()> {
+    process::check_config(problems)?;
+    println!("{}", check::check_config(settings, strings).await?);
     Ok(())
 }
 
-/// Carries out a command on one chain and prints what happens next.
-pub(crate) async fn chain(layers: &Layers, mut problems: Problems, command: &ChainCommand) -> anyhow::Result<()> {
-    let log = open_log(layers, &mut problems).await?;
-    println!("{}", command.execute(&log, "chain-ingestor").await?);
-    Ok(())
+/// Opens a log that is there to be looked at; an embedded one that nobody has written yet is not made for it.
+async fn open_if_there(target: &Target) -> anyhow::Result<Option<Log>> {
+    match target {
+        Target::Sqlite(path) if !path.exists() => Ok(None),
+        target => Ok(Some(Log::open(target).await?)),
+    }
 }

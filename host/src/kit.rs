@@ -1,16 +1,20 @@
-//! The commands `plugin check | list | status | record | test | bench | sign | verify`, for plugin authors and operators.
+//! The commands `plugin new | build | check | list | status | record | test | bench | sign | verify`, for plugin authors and operators.
 //!
 //! They use the engine, the limits and the admission of `run`: a plugin that passes here passes there.
 
 mod bench;
+mod build;
 mod check;
+mod new;
 mod record;
 mod report;
 mod sign;
 mod test;
 
 pub use bench::bench;
+pub use build::build;
 pub use check::check;
+pub use new::new;
 pub use record::record;
 pub use report::{list, status};
 pub use sign::{sign, verify};

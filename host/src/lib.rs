@@ -3,7 +3,8 @@
 //! Read in the order a trade takes: [`upstream`] fetches, [`plugin`] detects and lifts, `ingest-domain` orders,
 //! [`tape`] publishes; [`source`] joins the first two, `assignment` says which chains this instance follows, `run`
 //! starts it all. What an operator configures is in [`settings`] and [`chainfile`]; [`catalog`] follows it while the
-//! process runs. What a plugin author uses is in [`scan`] and [`kit`].
+//! process runs. What a plugin author uses is in [`scan`] and [`kit`];
+//! [`commands`] is the command line of both.
 //!
 //! **Invariant:** only [`plugin`] names wasmtime; nothing here listens on a port or keeps state on disk.
 
@@ -32,8 +33,10 @@ pub mod scan;
 pub mod file_request;
 mod open_requests;
 mod chain_command;
+pub mod commands;
 pub mod kit;
 pub mod check;
+pub mod doctor;
 
 pub use chain_command::ChainCommand;
 pub use run::run;

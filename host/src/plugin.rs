@@ -8,6 +8,7 @@ mod verdict;
 mod budget;
 mod log_lines;
 mod context;
+mod exchange_trace;
 pub mod engine;
 mod gate;
 mod anatomy;

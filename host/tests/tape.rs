@@ -353,7 +353,7 @@ async fn a_request_can_be_dropped(log: &Log) {
     let requests =
         |drop: Option<&str>| ChainCommand::Requests { chain: "asked-of".into(), drop: drop.map(str::to_owned) };
     assert_eq!(command(log, requests(None)).await, "nothing is requested of chain `asked-of`");
-    command(log, ChainCommand::Backfill { chain: "asked-of".into(), from: 3, to: 9 }).await;
+    command(log, ChainCommand::Backfill { chain: "asked-of".into(), from: 3, to: 9, wait: false }).await;
     taken_in(log, "asked-of").await;
     let shown = command(log, requests(None)).await;
     assert!(

@@ -7,7 +7,7 @@ use crate::{check, plugins};
 
 /// Runs one benchmark; it prints a table and writes `target/bench/NAME.json`.
 pub(crate) fn measure(name: &str, rest: &[String]) -> anyhow::Result<()> {
-    plugins::build()?;
+    plugins::build(&[])?;
     std::fs::create_dir_all(target("bench"))?;
     let mut command = program(build_fast("bench")?, &[name]);
     check::set_locations(&mut command);

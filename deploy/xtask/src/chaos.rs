@@ -10,7 +10,7 @@ use crate::{bench, plugins};
 
 /// Injects `faults` faults drawn from `seed`, of all kinds or one; for failover, takes down so many ingestors one after the other.
 pub(crate) fn inject_faults(faults: u64, seed: u64, only: Option<String>, failover: bool) -> anyhow::Result<()> {
-    plugins::build()?;
+    plugins::build(&[])?;
     note("building the services");
     // As the tests build them: which packages are built together decides dependencies' features, and other features are other
     // builds of everything.

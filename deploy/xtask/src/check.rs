@@ -37,7 +37,7 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
     }
     step("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     note("plugins");
-    plugins::build()?;
+    plugins::build(&[])?;
     if !missing.iter().any(|(name, _)| *name == "component") {
         note("plugins once more, with cargo-component");
         plugins::build_with_cargo_component()?;

@@ -35,7 +35,7 @@ codes = [\"tape\"]
 
 /// Sends `examples` requests for each operation; an answer that the document does not allow is an error.
 pub(crate) fn api(examples: u32) -> anyhow::Result<()> {
-    plugins::build()?;
+    plugins::build(&[])?;
     note("building chaintape");
     build(&["chaintape"])?;
     let folder = tempfile::Builder::new().prefix("chaintape-fuzz-").tempdir()?;

@@ -10,12 +10,12 @@ use clap::Subcommand;
 use crate::plugins;
 use crate::process::{build, build_fast, built, note, program, put, root};
 
-/// The files of a new plugin, with `NAME` (`my-chain`), `MODULE` (`my_chain`) and `TYPE` (`MyChain`) to be filled in.
+/// The files of a new plugin of this repository (`chaintape plugin new` makes one outside, from the same), with `NAME` (`my-chain`), `MODULE` (`my_chain`) and `TYPE` (`MyChain`) to be filled in.
 const TEMPLATE: [(&str, &str); 4] = [
     ("Cargo.toml", include_str!("kit/Cargo.toml.txt")),
-    ("src/lib.rs", include_str!("kit/lib.rs.txt")),
-    ("cassettes/first.cassette.json", include_str!("kit/first.cassette.json")),
-    ("cassettes/first.expected.jsonl", include_str!("kit/first.expected.jsonl")),
+    ("src/lib.rs", include_str!("../../../host/src/kit/template/lib.rs.txt")),
+    ("cassettes/first.cassette.json", include_str!("../../../host/src/kit/template/first.cassette.json")),
+    ("cassettes/first.expected.jsonl", include_str!("../../../host/src/kit/template/first.expected.jsonl")),
 ];
 
 /// Commands for plugin authors.

@@ -3,6 +3,7 @@
 mod process;
 mod setup;
 mod plugins;
+mod wit;
 mod secured;
 mod kit;
 mod demo;
@@ -18,6 +19,8 @@ mod truth;
 mod mutants;
 mod walk;
 mod fuzz;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -44,7 +47,12 @@ enum Chore {
         /// Build the example in JavaScript instead, into target/examples (needs Node.js).
         #[arg(long)]
         javascript: bool,
+        /// Only the plugins of these names; may be given several times.
+        #[arg(long = "plugin", value_name = "NAME", conflicts_with_all = ["component", "javascript"])]
+        names: Vec<String>,
     },
+    /// Packs the plugin contract as registries of WebAssembly take it: target/wit/chaintape-plugin-VERSION.wasm.
+    Wit,
     /// Commands for plugin authors: new, record, test, check, bench.
     Plugin {
         #[command(subcommand)]
@@ -122,7 +130,18 @@ enum Chore {
     },
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the back trace that returning the error would print.
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
     let Arguments { yes, chore } = Arguments::parse();
     if yes {
         process::install_unasked();
@@ -131,7 +150,8 @@ fn main() -> anyhow::Result<()> {
         Chore::Setup => setup::wasm().map(|_| ()),
         Chore::Plugins { javascript: true, .. } => plugins::build_javascript(),
         Chore::Plugins { component: true, .. } => plugins::build_with_cargo_component(),
-        Chore::Plugins { .. } => plugins::build(),
+        Chore::Plugins { names, .. } => plugins::build(&names),
+        Chore::Wit => wit::pack(),
         Chore::Plugin { command } => kit::run(command),
         Chore::Demo { seconds } => demo::run_for(seconds),
         Chore::Test => check::run_all(),

@@ -32,7 +32,7 @@ enum Guard {
 /// Checks that every selected mutant is caught; without names, all of them, or with `quick` those that a test catches.
 pub(crate) fn catch_all(names: &[String], quick: bool) -> anyhow::Result<()> {
     let mutants = select(read_all()?, names, quick)?;
-    plugins::build()?;
+    plugins::build(&[])?;
     let copy = clone_sources()?;
     let alive = servers::with(|variables| {
         mutants.iter().try_fold(vec![], |mut alive, mutant| {

@@ -20,9 +20,13 @@ const LENT: &str = "chaintape:plugin/";
 /// What follows the magic number in a component, and in nothing else.
 const COMPONENT: [u8; 4] = [0x0d, 0, 1, 0];
 
-/// Builds every plugin into `target/plugins/<name>-<version>.wasm`.
-pub(crate) fn build() -> anyhow::Result<()> {
-    build_these(&names()?).map(drop)
+/// Builds every plugin, or those that are named, into `target/plugins/<name>-<version>.wasm`.
+pub(crate) fn build(wanted: &[String]) -> anyhow::Result<()> {
+    if wanted.is_empty() {
+        build_these(&names()?).map(drop)
+    } else {
+        wanted.iter().try_for_each(|one| build_one(one).map(drop))
+    }
 }
 
 /// Builds some of the plugins; names that are none of this repository are left out.
@@ -102,16 +106,30 @@ pub(crate) fn has_cargo_component() -> bool {
 fn compile(toolchain: Toolchain, verb: &[&str], folder: &str, names: &[String]) -> anyhow::Result<Vec<PathBuf>> {
     // A folder of its own, so that the two compilers and the two kinds of build leave each other's work alone.
     let folder = target(folder);
-    let mut command = toolchain.cargo(verb);
-    command.args(["--quiet", "--profile", "plugin", "--target", TARGET, "--target-dir"]).arg(&folder);
+    // One at a time: together, the features that one asks of a shared crate are in the others too, and a component had
+    // another digest by `plugins` than by `plugin check`.
     for name in names {
+        let mut command = toolchain.cargo(verb);
+        command.args(["--quiet", "--profile", "plugin", "--target", TARGET, "--target-dir"]).arg(&folder);
         command.args(["-p", &format!("{name}{CRATE}")]);
+        if let Some(from) = sources_of_cargo() {
+            // The texts of panics name files: not those of this machine.
+            let flag = format!("--remap-path-prefix={}=/registry", from.display());
+            command.args(["--config", &format!("target.{TARGET}.rustflags=[\"{flag}\"]")]);
+        }
+        // What the caller set for the host's compiler is not meant for this one.
+        run(command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS"))?;
     }
-    // What the caller set for the host's compiler is not meant for this one.
-    run(command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS"))?;
     let built =
         |name: &String| folder.join(TARGET).join("plugin").join(format!("{}_plugin.wasm", name.replace('-', "_")));
     Ok(names.iter().map(built).collect())
+}
+
+/// Where cargo keeps the sources of crates.
+fn sources_of_cargo() -> Option<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")))?;
+    Some(home.join("registry/src"))
 }
 
 /// Checks a component and puts it in place under its version.

@@ -27,7 +27,7 @@ fn password(login: &str) -> String {
 /// Starts the servers, prepares them with what the processes print, follows a trade, and stops the servers.
 pub(crate) fn follow_a_trade() -> anyhow::Result<()> {
     anvil::install()?;
-    plugins::build()?;
+    plugins::build(&[])?;
     note("building the services");
     // As the tests build them: other features would be another build of everything.
     run(&mut cargo(&["test", "--quiet", "--workspace", "--no-run"]))?;

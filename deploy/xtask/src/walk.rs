@@ -15,7 +15,7 @@ const BROWSERS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "
 /// Checks the client, tests it, runs the browser journeys.
 pub(crate) fn through() -> anyhow::Result<()> {
     let browser = browser()?;
-    plugins::build()?;
+    plugins::build(&[])?;
     note("building chaintape");
     build(&["chaintape"])?;
     let client = root().join("services/api/client");

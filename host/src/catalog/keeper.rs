@@ -79,7 +79,10 @@ impl Keeper {
         // Twice: a file written just now counts as complete at the second look.
         for _ in 0..2 {
             keeper.poll_plugins().with_context(|| format!("read PLUGINS_DIR {}", settings.plugins.display()))?;
-            keeper.poll_chains(strings).with_context(|| format!("read CHAINS_DIR {}", settings.chains.display()))?;
+            keeper.poll_chains(strings).with_context(|| {
+                let secrets = settings.secrets.iter().map(|folder| format!(" and SECRETS_DIR {}", folder.display()));
+                format!("read CHAINS_DIR {}{}", settings.chains.display(), secrets.collect::<String>())
+            })?;
             tokio::time::sleep(FOLDER_POLL_INTERVAL / 4).await;
         }
         while let Some(admission) = keeper.plugins.next_admission().await {

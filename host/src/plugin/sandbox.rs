@@ -5,6 +5,7 @@ use super::budget::Budget;
 #[cfg(feature = "wasi")]
 use super::empty_wasi::EmptyWasi;
 use super::engine::MAX_TABLE_ELEMENTS;
+use super::exchange_trace;
 use super::log_lines::{Line, LogLines, MAX_LINES_PER_SECOND};
 use crate::cache::Cache;
 use crate::cassette::{Body, Recorder, Replay};
@@ -153,6 +154,16 @@ impl CallState {
         &mut self,
         requests: Vec<Request>,
     ) -> wasmtime::Result<Vec<Result<Response, UpstreamError>>> {
+        let traced = exchange_trace::is_wanted().then(|| requests.clone());
+        let sent = Instant::now();
+        let answers = self.answer(requests).await?;
+        if let Some(requests) = traced {
+            exchange_trace::trace(&self.resources.chain, &requests, &answers, sent.elapsed());
+        }
+        Ok(answers)
+    }
+
+    async fn answer(&mut self, requests: Vec<Request>) -> wasmtime::Result<Vec<Result<Response, UpstreamError>>> {
         self.requests = self.requests.saturating_add(requests.len() as u64);
         if self.requests > self.resources.limits.requests {
             return Err(BrokenLimit::Requests(self.resources.limits.requests).into());

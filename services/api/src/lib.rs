@@ -82,6 +82,15 @@ pub async fn run_with(
     serve_with(listener, settings, log, consumers, shutdown).await
 }
 
+/// Reads from the database once, as every request does.
+pub async fn try_database(settings: &Settings) -> anyhow::Result<()> {
+    let store = Store::from_url(settings.database.expose()).context("read DATABASE_URL")?;
+    let read = store.folded_positions().await;
+    store.close().await;
+    read?;
+    Ok(())
+}
+
 /// A consumer of the tape in this process.
 #[derive(Clone)]
 pub struct Consumer {

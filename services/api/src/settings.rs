@@ -204,7 +204,10 @@ mod tests {
     fn every_problem_is_named() {
         let problems = read(&[("API_ADDR", "here"), ("DATABASE_URL", "mysql://x"), ("API_LOOKBACK_MINUTES", "-1")]);
         assert_eq!(problems.unwrap_err().len(), 3);
-        assert_eq!(read(&[]).unwrap_err(), ["DATABASE_URL is not set"]);
+        assert_eq!(
+            read(&[]).unwrap_err(),
+            ["DATABASE_URL is not set; write postgres://USER:PASSWORD@HOST/NAME, or sqlite:data"]
+        );
         let replica = [("DATABASE_URL", "sqlite:data"), ("DATABASE_READ_URL", "mysql://x")];
         assert!(read(&replica).unwrap_err()[0].starts_with("DATABASE_READ_URL must be"));
         let admin = [("DATABASE_URL", "sqlite:data"), ("ADMIN_ADDR", "127.0.0.1:8080"), ("API_MAX_SOCKETS", "0")];

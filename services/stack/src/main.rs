@@ -1,9 +1,16 @@
 //! The binary `chaintape`: all four services in one process, by default on SQLite.
 
 mod overlay;
+mod probe;
+mod known_chains;
+mod new;
+mod doctor;
+mod command;
 
 use anyhow::Context;
-use clap::Parser;
+use chain_ingestor::commands;
+use clap::{CommandFactory, Parser};
+use command::StackCommand;
 use environment::health::Notices;
 use environment::{Layers, Measurements, Problems, Shutdown, process};
 use overlay::{StackArguments, StackSettings};
@@ -29,14 +36,35 @@ fn main() -> ExitCode {
 }
 
 async fn start(arguments: StackArguments) -> anyhow::Result<()> {
+    let command = arguments.wanted();
+    if let StackCommand::Generated(command) = command {
+        return command.execute(StackArguments::command());
+    }
+    environment::install_crypto();
     let mut problems = Problems::default();
     let strings = StackSettings::new(Layers::load(&mut problems), &arguments);
-    if let Some(command) = &arguments.command {
-        let target = target(&strings, &mut problems);
-        problems.finish()?;
-        println!("{}", command.execute(&Log::open(&target).await?, &arguments.program()).await?);
-        return Ok(());
+    match command {
+        StackCommand::Run | StackCommand::CheckConfig | StackCommand::Generated(_) => {
+            run(&arguments, strings, problems, command).await
+        }
+        StackCommand::Ingest(command) => command.execute(&strings, problems, &arguments.program()).await,
+        StackCommand::Topics(command) => command::see_to_topics(&command, &strings, problems).await,
+        StackCommand::Dlq { service, command } => {
+            command::see_to_dead_letters(command, service, &strings, problems).await
+        }
+        StackCommand::Doctor { json } => doctor::doctor(&strings, problems, json).await,
+        StackCommand::New(command) => command.execute(&strings).await,
+        StackCommand::Health => command::ask_for_health(&strings, problems).await,
     }
+}
+
+/// Runs the four services, or checks whether it could.
+async fn run(
+    arguments: &StackArguments,
+    strings: StackSettings,
+    mut problems: Problems,
+    command: StackCommand,
+) -> anyhow::Result<()> {
     let mut ingest = chain_ingestor::Settings::read(&strings, &mut problems);
     ingest.command = arguments.program();
     let mut metrics = metrics::Settings::read(&strings, &mut problems);
@@ -45,13 +73,12 @@ async fn start(arguments: StackArguments) -> anyhow::Result<()> {
     (metrics.health, portfolio.health) = (None, None);
     let api = api::Settings::read(&strings, &mut problems);
     let target = target(&strings, &mut problems);
-    if arguments.check_config {
-        return Ok(process::check_config(&problems)?);
+    if let StackCommand::CheckConfig = command {
+        return commands::check_config(&ingest, &strings, &problems).await;
     }
     problems.finish()?;
     let _telemetry = environment::telemetry::start("chaintape");
     problems.log_warnings();
-    environment::install_crypto();
     let _lock = lock_log_file(&target)?;
     let log = Log::open(&target).await?;
     let shutdown = Shutdown::on_signals();

@@ -1,29 +1,44 @@
 //! The settings of the one process: the command line, then the environment, then the embedded defaults.
 
-use chain_ingestor::ChainCommand;
+use crate::command::StackCommand;
 use clap::Parser;
+use environment::command_line::EXIT_CODES;
 use environment::{Layers, Strings};
 use std::collections::HashMap;
 
-/// All four services in one process.
+const EXAMPLES: &str = "Examples:
+  chaintape                              # run everything on SQLite in data/, the page at http://127.0.0.1:8080
+  chaintape --log kafka://broker:9092 --database postgres://user:password@host/name
+  chaintape new my-tape                  # a folder to begin with; --rpc URL for a chain of your own
+  chaintape doctor                       # what would not work, and what to do
+  chaintape check-config                 # what is set, and what is wrong with it
+  chaintape chains                       # the chains, their plugins, how far they are
+  chaintape backfill --chain base --from 40000000 --to 40001000";
+
+/// The front door: all four services in one process, and every command of theirs.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(crate) struct StackArguments {
     /// The log: `sqlite:PATH`, or `kafka://HOST:PORT` for Kafka brokers. Default: LOG, else `sqlite:data/tape.db`.
-    #[arg(long)]
+    #[arg(long, global = true)]
     log: Option<String>,
     /// The database: `sqlite:DIRECTORY`, or `postgres://…`. Default: DATABASE_URL, else `sqlite:data`.
-    #[arg(long)]
+    #[arg(long, global = true)]
     database: Option<String>,
-    /// Print the settings as resolved, without secrets, and everything that is wrong with them; then stop.
-    #[arg(long)]
-    pub(crate) check_config: bool,
-    /// A command on one chain; without one, the services run.
+    /// The same as the command `check-config`.
+    #[arg(long, hide = true)]
+    check_config: bool,
     #[command(subcommand)]
-    pub(crate) command: Option<ChainCommand>,
+    command: Option<StackCommand>,
 }
 
 impl StackArguments {
+    /// What is to be done; without a command, the services run.
+    pub(crate) fn wanted(&self) -> StackCommand {
+        let unsaid = if self.check_config { StackCommand::CheckConfig } else { StackCommand::Run };
+        self.command.clone().unwrap_or(unsaid)
+    }
+
     /// This program with the arguments that choose the log, as an operator calls it.
     pub(crate) fn program(&self) -> String {
         self.log.as_ref().map_or_else(|| "chaintape".to_owned(), |log| format!("chaintape --log {log}"))

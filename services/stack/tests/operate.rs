@@ -61,17 +61,41 @@ async fn requests(folder: &Path) -> usize {
     records.iter().filter(|record| journal::is_request_key(&record.key)).count()
 }
 
-#[tokio::test]
-async fn rewind_and_repair_work_on_an_embedded_log() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
+/// Lays out a mock chain.
+fn lay_out(folder: &Path) {
     for name in ["plugins", "chains"] {
         std::fs::create_dir(folder.join(name)).unwrap();
     }
     let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../host/tests/fixtures/wit-1.1.0-mock-0.1.0.wasm");
     std::fs::copy(mock, folder.join("plugins/mock-0.1.0.wasm")).unwrap();
     std::fs::write(folder.join("chains/mock.toml"), "id = \"mock\"\nplugin = \"mock\"\nstart = \"latest\"\n").unwrap();
+}
 
+#[tokio::test]
+async fn a_backfill_is_waited_for_and_shows_how_far_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    lay_out(folder);
+    let mut running = run(folder);
+    let first = height(&until(folder, "it begins", |progress| height(progress) > 0).await);
+    let (from, to) = ((first - 60).to_string(), (first - 41).to_string());
+    let mut backfill = chaintape(folder);
+    let span = ["--chain", "mock", "--from", &from, "--to", &to, "--wait"];
+    let done = backfill.args(["--log", "sqlite:tape.db", "backfill"]).args(span).output();
+    let done = tokio::time::timeout(WAIT_TIMEOUT, done).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    let shown = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{shown}");
+    assert!(said.contains(&format!("heights {from} to {to} of mock are on the tape")), "{said}");
+    assert!(shown.lines().last().is_some_and(|line| line == "20 of 20 heights"), "a plain line, not a bar: {shown}");
+    running.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn rewind_and_repair_work_on_an_embedded_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    lay_out(folder);
     let mut running = run(folder);
     let first = height(&until(folder, "it begins", |progress| height(progress) > 0).await);
     until(folder, "it goes on", |progress| height(progress) > first + 3).await;

@@ -133,7 +133,10 @@ mod tests {
 
     #[test]
     fn everything_wrong_is_named() {
-        assert_eq!(read(&[]).unwrap_err(), ["KAFKA_BROKERS is not set"]);
+        assert_eq!(
+            read(&[]).unwrap_err(),
+            ["KAFKA_BROKERS is not set; write addresses such as broker-1:9092,broker-2:9092"]
+        );
         assert_eq!(read(&[("LOG", "paper")]).unwrap_err().len(), 1);
         let given = [("KAFKA_BROKERS", "nowhere"), ("TOPIC_PREFIX", "a b"), ("TOPIC_MIN_INSYNC", "2")];
         assert_eq!(read(&given).unwrap_err().len(), 3);

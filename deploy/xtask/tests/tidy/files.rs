@@ -34,6 +34,14 @@ fn every_file_says_what_it_is_for_and_stays_readable() {
     none(&violations);
 }
 
+/// The SDK is published with everything that it needs in its own folder.
+#[test]
+fn the_sdk_carries_the_contract() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let (contract, copy) = (read("wit/chain-plugin/chain-plugin.wit"), read("plugins/sdk/wit/chain-plugin.wit"));
+    assert!(contract == copy, "copy wit/chain-plugin/chain-plugin.wit to plugins/sdk/wit");
+}
+
 #[test]
 fn the_top_level_is_as_given() {
     let mut violations = Vec::new();

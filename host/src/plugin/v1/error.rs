@@ -6,6 +6,8 @@ use crate::plugin::sandbox::BrokenLimit;
 /// How wasmtime begins its sentence where a plugin hands over more than `output_bytes` at once.
 const TOO_MUCH_COPIED: &str = "too much data is being copied";
 
+/// Functions that are named where a trap happened.
+const MAX_FRAMES: usize = 12;
 /// Bytes of a text in a failure.
 const MAX_FAILURE_BYTES: usize = 4 << 10;
 
@@ -74,10 +76,19 @@ impl From<wasmtime::Error> for CallError {
             return Self::Host(first_line(&error));
         }
         match error.downcast_ref::<wasmtime::Trap>() {
-            Some(trap) => Self::Trap(trap.to_string()),
+            Some(trap) => Self::Trap(format!("{trap}{}", named_frames(&error))),
             None => Self::Trap(with_limit(first_line(&error))),
         }
     }
+}
+
+/// Where a trap happened, innermost first, as far as the component has names: one built with `plugin build --names`.
+fn named_frames(error: &wasmtime::Error) -> String {
+    let Some(trace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else { return String::new() };
+    let names = trace.frames().iter().filter_map(wasmtime::FrameInfo::func_name);
+    let names: Vec<String> =
+        names.take(MAX_FRAMES).map(|name| format!("{:#}", rustc_demangle::demangle(name))).collect();
+    if names.is_empty() { String::new() } else { format!(", in {}", names.join(" < ")) }
 }
 
 /// Adds the limit of this host that a sentence of wasmtime is about.
