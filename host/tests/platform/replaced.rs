@@ -32,7 +32,7 @@ async fn after_a_restart_the_nearest_version_goes_on_and_a_higher_one_is_held() 
     });
     let goes_on = goes_on.await;
     assert_eq!(goes_on.detector.digest, digest(&again));
-    assert_eq!(goes_on.candidates[0].version, "99.0.0");
+    assert_eq!(goes_on.candidates[0].version.as_deref(), Some("99.0.0"));
     running.stop().await;
 
     // Alone it is used, since there is no other, but puts nothing on the tape: the tape goes on knowing the honest code.
