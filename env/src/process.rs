@@ -174,7 +174,7 @@ mod tests {
             help.contains("plain check-config") && help.ends_with(&format!("{}\n", crate::command_line::EXIT_CODES))
         );
         let mistyped = parsed(&["plain", "helth"]).err().unwrap().to_string();
-        assert!(mistyped.contains("a similar subcommand exists: 'health'"), "{mistyped}");
+        assert!(mistyped.contains("'health'"), "{mistyped}");
         let refused = ["--help", "other"].map(|word| parsed(&["plain", word]).err().unwrap().kind());
         assert_eq!(refused, [clap::error::ErrorKind::DisplayHelp, clap::error::ErrorKind::InvalidSubcommand]);
     }

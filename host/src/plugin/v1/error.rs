@@ -8,6 +8,8 @@ const TOO_MUCH_COPIED: &str = "too much data is being copied";
 
 /// Functions that are named where a trap happened.
 const MAX_FRAMES: usize = 12;
+/// What the functions begin with that Rust itself goes through in a panic.
+const PANICKING: [&str; 4] = ["__rustc", "rust_", "std::", "core::"];
 /// Bytes of a text in a failure.
 const MAX_FAILURE_BYTES: usize = 4 << 10;
 
@@ -86,8 +88,10 @@ impl From<wasmtime::Error> for CallError {
 fn named_frames(error: &wasmtime::Error) -> String {
     let Some(trace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else { return String::new() };
     let names = trace.frames().iter().filter_map(wasmtime::FrameInfo::func_name);
-    let names: Vec<String> =
-        names.take(MAX_FRAMES).map(|name| format!("{:#}", rustc_demangle::demangle(name))).collect();
+    // What a panic itself goes through says nothing of the plugin.
+    let names = names.map(|name| format!("{:#}", rustc_demangle::demangle(name)));
+    let of_plugin = names.skip_while(|name| PANICKING.iter().any(|begin| name.starts_with(begin)));
+    let names: Vec<String> = of_plugin.take(MAX_FRAMES).collect();
     if names.is_empty() { String::new() } else { format!(", in {}", names.join(" < ")) }
 }
 
