@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::sources::{none, rust_files};
+use crate::sources::{none, rust_files, rust_templates};
 
 /// In how many modules one name may stand before it needs a first name.
 const MAX_MODULES_OF_A_NAME: usize = 3;
@@ -76,7 +76,7 @@ fn a_name_in_many_modules_has_a_first_name() {
 #[test]
 fn the_old_dialect_is_gone() {
     let mut violations = Vec::new();
-    for (path, text) in rust_files() {
+    for (path, text) in rust_files().into_iter().chain(rust_templates()) {
         for (number, line) in (1..).zip(text.lines()) {
             let is_old = |(kind, name): &(&str, &str)| match *kind {
                 "type" => OLD_TYPES.contains(name),

@@ -39,9 +39,18 @@ pub(crate) fn none(violations: &[String]) {
 
 /// Every Rust file of this repository with its path from the root and its text.
 pub(crate) fn rust_files() -> Vec<(String, String)> {
-    let is_rust = |path: &PathBuf| path.extension().is_some_and(|it| it == "rs");
+    files_ending_in(".rs")
+}
+
+/// The sources that new crates begin with.
+pub(crate) fn rust_templates() -> Vec<(String, String)> {
+    files_ending_in(".rs.txt")
+}
+
+fn files_ending_in(end: &str) -> Vec<(String, String)> {
+    let is_one = |path: &PathBuf| path.to_string_lossy().ends_with(end);
     let read = |path: PathBuf| (shown(&path), fs::read_to_string(&path).unwrap());
-    files(&root()).into_iter().filter(is_rust).map(read).collect()
+    files(&root()).into_iter().filter(is_one).map(read).collect()
 }
 
 /// What stands between backticks.
