@@ -44,13 +44,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run(command: Command) -> anyhow::Result<()> {
-    if let Command::Generated(command) = command {
-        return command.execute(Arguments::command());
-    }
     let mut problems = Problems::default();
     let layers = Layers::load(&mut problems);
     match command {
-        Command::Run | Command::Generated(_) => {
+        Command::Generated(command) => command.execute(Arguments::command()),
+        Command::Run => {
             let settings = Settings::read(&layers, &mut problems);
             let log = commands::open_log(&layers, &mut problems).await?;
             let _telemetry = environment::telemetry::start("chain-ingestor");

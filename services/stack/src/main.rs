@@ -37,16 +37,12 @@ fn main() -> ExitCode {
 
 async fn start(arguments: StackArguments) -> anyhow::Result<()> {
     let command = arguments.wanted();
-    if let StackCommand::Generated(command) = command {
-        return command.execute(StackArguments::command());
-    }
     environment::install_crypto();
     let mut problems = Problems::default();
     let strings = StackSettings::new(Layers::load(&mut problems), &arguments);
     match command {
-        StackCommand::Run | StackCommand::CheckConfig | StackCommand::Generated(_) => {
-            run(&arguments, strings, problems, command).await
-        }
+        StackCommand::Generated(command) => command.execute(StackArguments::command()),
+        StackCommand::Run | StackCommand::CheckConfig => run(&arguments, strings, problems, command).await,
         StackCommand::Ingest(command) => command.execute(&strings, problems, &arguments.program()).await,
         StackCommand::Topics(command) => command::see_to_topics(&command, &strings, problems).await,
         StackCommand::Dlq { service, command } => {
