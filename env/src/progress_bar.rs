@@ -1,10 +1,7 @@
-//! How long work shows how far it is, on standard error: a bar on a terminal, else a plain line now and then.
+//! How long work shows how far it is, on standard error: a bar on a terminal, else a plain line for each tenth.
 
 use indicatif::{ProgressBar as Bar, ProgressStyle};
 use std::io::IsTerminal;
-
-/// A plain line is written when this part of the work more is done.
-const TENTHS_BETWEEN_LINES: u64 = 1;
 
 /// How far one piece of work is.
 pub struct ProgressBar {
@@ -41,7 +38,7 @@ impl ProgressBar {
     /// The line that is due, if one is.
     fn line(&mut self, done: u64) -> Option<String> {
         let tenths = done.saturating_mul(10).checked_div(self.total).unwrap_or(10);
-        let is_due = self.tenths_said.is_none_or(|said| tenths >= said + TENTHS_BETWEEN_LINES);
+        let is_due = self.tenths_said.is_none_or(|said| tenths > said);
         is_due.then(|| {
             self.tenths_said = Some(tenths);
             format!("{done} of {} {}", self.total, self.what)
