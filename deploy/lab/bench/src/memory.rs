@@ -6,7 +6,7 @@ use super::backfill::chain::shaped;
 use anyhow::{Context, ensure};
 use environment::now_ms;
 use std::time::Duration;
-use system::figures::{Figures, kafka, rounded};
+use system::figures::{Figures, kafka, resident_mib, rounded};
 use system::ingest::Ingest;
 use tape_log::{Log, topics};
 
@@ -71,11 +71,4 @@ async fn measure_here(blocks: u64) -> anyhow::Result<Figures> {
     let highest = samples.iter().map(|(_, mib)| *mib).max_by(f64::total_cmp).unwrap_or(last);
     figures.insert("rss_mib_highest".to_owned(), rounded(highest, 1));
     Ok(figures)
-}
-
-fn resident_mib() -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("find VmRSS")?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").trim().parse()?;
-    Ok(kib / 1024.0)
 }

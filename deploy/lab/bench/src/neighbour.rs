@@ -13,7 +13,7 @@ use tape_log::{Arrival, Log, topics};
 const BLOCK_MS: u64 = 100;
 /// How long the chain is watched alone and beside each plugin.
 const WATCHED: Duration = Duration::from_mins(1);
-/// How long a plugin is there before the watching begins again: what its arrival costs is measured too.
+/// How long the chain runs before it is watched; what the arrival of a plugin costs is measured.
 const SETTLING: Duration = Duration::from_secs(5);
 /// Blocks that must have been seen of those that there were.
 const MIN_BLOCKS: usize = 400;
@@ -81,11 +81,7 @@ fn chain_of(plugin: &str) -> anyhow::Result<String> {
     let names = (0_u32..100_000).map(|number| format!("guest-{plugin}-{number}"));
     let beside = names.into_iter().find(|name| topics::JOURNAL.partition_of(name.as_bytes()) == partition);
     let id = beside.context("no name whose journal lies beside that of the honest chain")?;
-    Ok(format!(
-        "id = \"{id}\"\nplugin = \"{plugin}\"\nendpoints = []\nstart = 1\npoll_ms = 100\n\
-         [settings]\ntext = \"{}!\"\n[policy]\nstrikes = 1000\n",
-        "a".repeat(40)
-    ))
+    Ok(hostile::chain_file(&id, plugin, 100, 1_000))
 }
 
 /// Watches for a while; returns the 99th percentile.

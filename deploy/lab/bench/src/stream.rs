@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use system::figures::{Figures, rounded};
+use system::figures::{Figures, resident_mib, rounded};
 use tape_log::{Log, Record, Target, topics};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -72,29 +72,29 @@ async fn deliver(addr: SocketAddr, log: &Log) -> anyhow::Result<Figures> {
     }
     let (warm, timed) = blocks.split_at(BLOCKS / 3);
     publish(log, warm, &delivered, 0).await?;
-    let start = rss_mib()?;
+    let start = rounded(resident_mib()?, 0);
     let begun = Instant::now();
     let before = (warm.len() * BLOCK * CONNECTIONS) as u64;
     publish(log, timed, &delivered, before).await?;
     let took = begun.elapsed();
-    let end = rss_mib()?;
+    let end = rounded(resident_mib()?, 0);
     let deliveries = (timed.len() * BLOCK * CONNECTIONS) as u64;
     ensure!(delivered.load(Ordering::Relaxed) == before + deliveries, "each message reached each connection once");
     let mut silent = vec![];
     for _ in 0..SILENT {
         silent.push(subscribed(addr).await?);
     }
-    let quiet = rss_mib()?;
+    let quiet = rounded(resident_mib()?, 0);
     let again = delivered.load(Ordering::Relaxed);
     publish(log, timed, &delivered, again).await?;
-    let beside = rss_mib()?;
+    let beside = rounded(resident_mib()?, 0);
     let mut figures = Figures::new();
     let rate = f64::from(u32::try_from(deliveries)?) / took.as_secs_f64();
     figures.insert("deliveries_per_s".to_owned(), rounded(rate, 0));
-    figures.insert("rss_mib_start".to_owned(), start.into());
-    figures.insert("rss_mib_end".to_owned(), end.into());
-    figures.insert("rss_mib_before_silent".to_owned(), quiet.into());
-    figures.insert("rss_mib_beside_silent".to_owned(), beside.into());
+    figures.insert("rss_mib_start".to_owned(), start);
+    figures.insert("rss_mib_end".to_owned(), end);
+    figures.insert("rss_mib_before_silent".to_owned(), quiet);
+    figures.insert("rss_mib_beside_silent".to_owned(), beside);
     figures.insert("deliveries".to_owned(), deliveries.into());
     drop(silent);
     Ok(figures)
@@ -226,12 +226,4 @@ fn frames(bytes: &[u8]) -> anyhow::Result<(u64, usize)> {
         at += head + length;
     }
     Ok((counted, at))
-}
-
-/// Memory of this process: server and clients.
-fn rss_mib() -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").context("read the memory of this process")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("find VmRSS")?;
-    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib / 1024)
 }

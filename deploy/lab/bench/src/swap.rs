@@ -12,7 +12,7 @@ use environment::{Problems, Shutdown};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use system::figures::{Figures, kafka, quantile, rounded};
+use system::figures::{Figures, kafka, quantile, resident_mib, rounded};
 use system::line::plugins_dir;
 use system::swaps::{self, component};
 use tape_log::{Log, Target, topics};
@@ -213,11 +213,4 @@ async fn idle_chains(figures: &mut Figures) -> anyhow::Result<()> {
     figures.insert("idle_chain_mib".to_owned(), rounded(each, 2));
     figures.insert("rss_mib_one_chain".to_owned(), rounded(resident[0], 1));
     Ok(())
-}
-
-fn resident_mib() -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").trim().parse()?;
-    Ok(kib / 1024.0)
 }

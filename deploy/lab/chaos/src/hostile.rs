@@ -75,12 +75,7 @@ impl Guests {
         let file = format!("guest-{}-{guest:?}.wasm", guest.plugin());
         plugins.drop_in(&file, &component).with_context(|| format!("drop {file} in"))?;
         if let Some(chain) = self.chain_of(guest) {
-            let plugin = guest.plugin();
-            let text = format!(
-                "id = \"{chain}\"\nplugin = \"{plugin}\"\nendpoints = []\nstart = 1\npoll_ms = 500\n\
-                 [settings]\ntext = \"{}!\"\n[policy]\nstrikes = 2\n",
-                "a".repeat(40)
-            );
+            let text = hostile::chain_file(&chain, guest.plugin(), 500, 2);
             std::fs::write(self.chains.join(format!("{chain}.toml")), text).context("write a guest's chain file")?;
         }
         self.invited.insert(guest);

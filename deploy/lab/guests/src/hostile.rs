@@ -77,6 +77,15 @@ pub fn impostor(id: &'static str) -> Recipe {
     Recipe { id, version: "99.0.0", head: 1, ..Recipe::default() }
 }
 
+/// A chain file for a hostile plugin, with a setting that its lying schema would look at for ever.
+pub fn chain_file(id: &str, plugin: &str, poll_ms: u64, strikes: u32) -> String {
+    format!(
+        "id = \"{id}\"\nplugin = \"{plugin}\"\nendpoints = []\nstart = 1\npoll_ms = {poll_ms}\n\
+         [settings]\ntext = \"{}!\"\n[policy]\nstrikes = {strikes}\n",
+        "a".repeat(40)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

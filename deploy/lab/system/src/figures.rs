@@ -54,6 +54,14 @@ pub fn kafka(name: &str) -> anyhow::Result<Target> {
     Ok(Target::Kafka(KafkaSettings::plain(brokers, prefix, environment).into()))
 }
 
+/// Memory that this process has resident, MiB.
+pub fn resident_mib() -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").context("read the memory of this process")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("find VmRSS")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").trim().parse()?;
+    Ok(kib / 1024.0)
+}
+
 /// The quantile of sorted samples, in per mille: 500 is the median.
 pub fn quantile(sorted: &[f64], per_mille: usize) -> f64 {
     let at = (sorted.len() * per_mille / 1_000).min(sorted.len().saturating_sub(1));

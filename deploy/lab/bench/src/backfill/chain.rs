@@ -1,6 +1,6 @@
 //! The chains that are followed, each with a node and with what a reader must find.
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use chain_plugin_sdk::amount::from_uint256;
 use chain_plugin_sdk::{self as sdk, Host, Level, Plugin};
 use evm_plugin::Evm;
@@ -81,7 +81,6 @@ fn recorded_trades(node: &Node, first: u64, blocks: u64) -> anyhow::Result<Vec<V
     let of_block = |block: &sdk::Block| block.trades.iter().map(line).collect::<Vec<_>>();
     let found: Vec<Vec<_>> = scanned.blocks.iter().map(of_block).collect();
     ensure!(found.iter().map(Vec::len).sum::<usize>() > 50, "the recorded blocks hold trades");
-    found.first().context("a block")?;
     Ok(found)
 }
 
