@@ -44,6 +44,8 @@ pub(crate) struct App {
     store: Store,
     /// What snapshots of streams are read from: whatever metrics publishes is in there.
     primary: Store,
+    /// Whether these are two databases.
+    has_replica: bool,
     freshness: Arc<Freshness>,
     hub: Arc<Hub>,
     trusted_proxies: TrustedProxies,
@@ -82,13 +84,25 @@ pub async fn run_with(
     serve_with(listener, settings, log, consumers, shutdown).await
 }
 
+/// What a database that answers has of metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatabaseState {
+    /// Its tables are there.
+    Ready,
+    /// It has no tables yet: the services make them when they start.
+    WithoutTables,
+}
+
 /// Reads from the database once, as every request does.
-pub async fn try_database(settings: &Settings) -> anyhow::Result<()> {
+pub async fn try_database(settings: &Settings) -> anyhow::Result<DatabaseState> {
     let store = Store::from_url(settings.database.expose()).context("read DATABASE_URL")?;
     let read = store.folded_positions().await;
     store.close().await;
-    read?;
-    Ok(())
+    match read {
+        Ok(_) => Ok(DatabaseState::Ready),
+        Err(error) if store::is_missing_table(&error) => Ok(DatabaseState::WithoutTables),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A consumer of the tape in this process.
@@ -139,6 +153,7 @@ async fn serve_with(
     let app = Arc::new(App {
         store: store.clone(),
         primary: primary.clone(),
+        has_replica: settings.database_read.is_some(),
         freshness: Arc::clone(&freshness),
         hub: Arc::clone(&hub),
         trusted_proxies: settings.trusted_proxies.clone(),

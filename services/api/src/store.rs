@@ -264,6 +264,15 @@ impl Store {
     }
 }
 
+/// PostgreSQL's code for a table or view that is not there.
+const UNDEFINED_TABLE: &str = "42P01";
+
+/// Whether a read failed because PostgreSQL has no such table or view yet.
+pub(crate) fn is_missing_table(error: &Unavailable) -> bool {
+    let refused = error.source.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+    refused.and_then(sqlx::error::DatabaseError::code).as_deref() == Some(UNDEFINED_TABLE)
+}
+
 fn read_each<T>(rows: Vec<TextRow>, read: impl Fn(TextRow) -> Result<T, Unavailable>) -> Result<Vec<T>, Unavailable> {
     rows.into_iter().map(read).collect()
 }

@@ -1,6 +1,7 @@
 //! The command `doctor`: tries the settings, the log, the database, the plugins and the nodes, and says what would not work.
 
 use crate::overlay::StackSettings;
+use api::DatabaseState;
 use chain_ingestor::doctor::{Finding, examine};
 use environment::{Problems, Strings};
 use std::path::Path;
@@ -99,15 +100,11 @@ async fn try_database(settings: &api::Settings, strings: &StackSettings) -> Find
     }
     let fix = "see whether DATABASE_URL is right, and whether the server lets this machine and user in";
     match timeout(SERVER_TIMEOUT, api::try_database(settings)).await {
-        Ok(Ok(())) => Finding::works("database", "answers"),
-        Ok(Err(error)) => {
-            let says = format!("{error:#}");
-            // PostgreSQL's words for a view that nobody has made yet: the services make it when they start.
-            if says.contains("does not exist") && says.contains("relation") {
-                return Finding::works("database", "answers; its tables are made when the services start");
-            }
-            Finding::fails("database", says, fix)
+        Ok(Ok(DatabaseState::Ready)) => Finding::works("database", "answers"),
+        Ok(Ok(DatabaseState::WithoutTables)) => {
+            Finding::works("database", "answers; its tables are made when the services start")
         }
+        Ok(Err(error)) => Finding::fails("database", format!("{error:#}"), fix),
         Err(_) => Finding::fails("database", format!("did not answer within {} s", SERVER_TIMEOUT.as_secs()), fix),
     }
 }

@@ -78,7 +78,7 @@ fn servers() -> Value {
         "kafka": {
             "host": "{brokers}",
             "protocol": "kafka",
-            "description": "Topics may have a prefix of the environment before their names (`KAFKA_TOPIC_PREFIX`). Records are written \
+            "description": "Topics may have a prefix of the environment before their names (`TOPIC_PREFIX`). Records are written \
                             in transactions: read with `isolation.level=read_committed`.",
             "variables": { "brokers": { "default": "127.0.0.1:9092", "description": "The bootstrap servers" } },
         },

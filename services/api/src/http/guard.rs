@@ -78,10 +78,14 @@ fn count(app: &App, address: Option<ClientId>, request: &mut Request) -> Result<
 /// it; `unknown` where that cannot be said.
 pub(crate) const AS_OF: HeaderName = HeaderName::from_static("chaintape-as-of");
 
+/// Whether answers of a path are read from the database.
+pub(super) fn is_read_from_database(path: &str) -> bool {
+    path.starts_with("/v1/") && !matches!(path, "/v1/chains" | "/v1/stream")
+}
+
 /// Says how fresh an answer is that was read from the database.
 pub(super) async fn add_as_of(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let path = request.uri().path();
-    let is_read = path.starts_with("/v1/") && !matches!(path, "/v1/chains" | "/v1/stream");
+    let is_read = is_read_from_database(request.uri().path());
     // Before the database is read: what it has then, it has later, too.
     let as_of = app.freshness.as_of_ms().filter(|_| is_read);
     let mut response = next.run(request).await;

@@ -35,7 +35,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     let answers = async |store: &Store| {
         matches!(tokio::time::timeout(DATABASE_CHECK_TIMEOUT, store.folded_positions()).await, Ok(Ok(_)))
     };
-    let database = answers(&app.primary).await && answers(&app.store).await;
+    let database = answers(&app.store).await && (!app.has_replica || answers(&app.primary).await);
     let stopped: Vec<StoppedConsumer> = app
         .consumers
         .iter()

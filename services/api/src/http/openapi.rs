@@ -1,5 +1,6 @@
 //! The OpenAPI document: generated from the handlers and views, with the trade's schema taken from the wire.
 
+use super::guard::is_read_from_database;
 use super::schemas::add_wire_schema;
 use super::{AS_OF, Problem, assets, asyncapi, boards, chains, explain, health, platforms, prometheus, trades, users};
 use crate::stream;
@@ -65,8 +66,10 @@ fn document_value() -> Value {
     }
     if let Some(paths) = document.pointer_mut("/paths").and_then(Value::as_object_mut) {
         paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut).for_each(document_long_uris);
-        let is_read = |path: &str| path.starts_with("/v1/") && !matches!(path, "/v1/chains" | "/v1/stream");
-        let reads = paths.iter_mut().filter(|(path, _)| is_read(path)).filter_map(|(_, path)| path.as_object_mut());
+        let reads = paths
+            .iter_mut()
+            .filter(|(path, _)| is_read_from_database(path))
+            .filter_map(|(_, path)| path.as_object_mut());
         reads.flat_map(Map::values_mut).for_each(document_as_of);
     }
     add_api_keys(&mut document);

@@ -21,5 +21,6 @@ mod resume;
 mod filters;
 mod platforms;
 mod replica;
+mod empty;
 mod sums;
 mod watched;
