@@ -12,6 +12,7 @@ mod known_tape;
 mod write;
 
 use crate::adapters::OpenError;
+use crate::adapters::postgres::Postgres;
 use crate::adapters::stored_rules::{RulesDiffer, StoredRules};
 use crate::leaders::Leaderboards;
 use crate::messages::MetricsMessage;
@@ -51,7 +52,7 @@ impl Sqlite {
             .busy_timeout(Duration::from_secs(10));
         let failed = |e| Unavailable::new(format!("open the database file {}", path.display()), e);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(failed)?;
-        migrations::bring_file_up_to_date(&pool, "metrics", &migrations::metrics_sqlite()).await?;
+        migrations::bring_file_up_to_date(&pool, Postgres::METRICS_SCHEMA, &migrations::metrics_sqlite()).await?;
         let rules = rules.into();
         fix_rules(&pool, &rules).await?;
         Ok(Self { pool, rules })
