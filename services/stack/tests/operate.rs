@@ -1,6 +1,10 @@
 //! An operator's commands in the one-process mode: what a parked chain's sentence names works as it stands.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "support/mock_chain.rs"]
+mod mock_chain;
+
+use mock_chain::lay_out;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -59,16 +63,6 @@ async fn requests(folder: &Path) -> usize {
     let partition = topics::JOURNAL.partition_of(b"mock");
     let records = open(folder).await.read_all(&partition).await.unwrap();
     records.iter().filter(|record| journal::is_request_key(&record.key)).count()
-}
-
-/// Lays out a mock chain.
-fn lay_out(folder: &Path) {
-    for name in ["plugins", "chains"] {
-        std::fs::create_dir(folder.join(name)).unwrap();
-    }
-    let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../host/tests/fixtures/wit-1.1.0-mock-0.1.0.wasm");
-    std::fs::copy(mock, folder.join("plugins/mock-0.1.0.wasm")).unwrap();
-    std::fs::write(folder.join("chains/mock.toml"), "id = \"mock\"\nplugin = \"mock\"\nstart = \"latest\"\n").unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! One trace follows a block from the ingestor through metrics to the WebSocket of the api, and log lines name it.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "support/mock_chain.rs"]
+mod mock_chain;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -10,7 +13,6 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -45,12 +47,7 @@ async fn one_trace_runs_from_the_ingestor_to_the_stream() {
 
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    for name in ["plugins", "chains"] {
-        std::fs::create_dir(path(name)).unwrap();
-    }
-    let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../host/tests/fixtures/wit-1.1.0-mock-0.1.0.wasm");
-    std::fs::copy(mock, path("plugins/mock-0.1.0.wasm")).unwrap();
-    std::fs::write(path("chains/mock.toml"), "id = \"mock\"\nplugin = \"mock\"\nstart = \"latest\"\n").unwrap();
+    mock_chain::lay_out(folder.path());
     let mut chaintape = tokio::process::Command::new(env!("CARGO_BIN_EXE_chaintape"));
     chaintape.env_clear().current_dir(folder.path()).stdout(Stdio::piped()).kill_on_drop(true);
     chaintape.env("PLUGINS_DIR", path("plugins")).env("CHAINS_DIR", path("chains"));

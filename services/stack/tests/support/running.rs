@@ -1,5 +1,9 @@
 //! What tests of the running binary share.
 
+#[path = "mock_chain.rs"]
+mod mock_chain;
+
+use mock_chain::lay_out;
 use std::path::Path;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -7,12 +11,7 @@ use tokio::process::{Child, ChildStdout, Command};
 
 /// `chaintape` on a mock chain, and its lines.
 pub(crate) fn start(folder: &Path) -> (Child, Lines<BufReader<ChildStdout>>) {
-    for name in ["plugins", "chains"] {
-        std::fs::create_dir(folder.join(name)).unwrap();
-    }
-    let mock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../host/tests/fixtures/wit-1.1.0-mock-0.1.0.wasm");
-    std::fs::copy(mock, folder.join("plugins/mock-0.1.0.wasm")).unwrap();
-    std::fs::write(folder.join("chains/mock.toml"), "id = \"mock\"\nplugin = \"mock\"\nstart = \"latest\"\n").unwrap();
+    lay_out(folder);
     let mut chaintape = Command::new(env!("CARGO_BIN_EXE_chaintape"));
     chaintape.env_clear().current_dir(folder).stdout(Stdio::piped()).kill_on_drop(true);
     chaintape.env("PLUGINS_DIR", folder.join("plugins")).env("CHAINS_DIR", folder.join("chains"));
