@@ -119,7 +119,7 @@ async fn trades_change_balances_and_reverts_undo_them() {
         });
         assert_eq!(dead.await.value.unwrap(), b"{\"eventId\": 7}", "its original bytes");
         running.stop().await;
-        assert_eq!(published_updates(&log, 3).await.len(), 3, "{}: nothing is published twice", fresh.name);
+        assert_eq!(published_updates(&log, 3).await.len(), 3, "{}: nothing is counted twice", fresh.name);
         fresh.remove().await;
     }
 }
