@@ -9,6 +9,8 @@ use chain_ingestor::upstream::{Endpoint, Request, Response, UpstreamError};
 use environment::Secret;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 const LOGIN: &str = "Bearer token-of-the-node";
@@ -67,4 +69,34 @@ async fn a_node_is_reached_through_the_proxy_that_the_chain_file_names() {
     let seen = String::from_utf8(answer.body).unwrap();
     assert!(seen.starts_with("http://node.invalid:8545/v1 Some(\"Basic "), "{seen}");
     assert!(seen.ends_with("Some(\"***\")"), "the node's login goes along and is struck out: {seen}");
+}
+
+/// One call is told that there are too many: a call that was told nothing waits as well, and both are answered afterwards.
+#[tokio::test]
+async fn a_429_makes_every_call_to_that_endpoint_wait() {
+    let asked: Arc<Mutex<Vec<Instant>>> = Arc::default();
+    let seen = Arc::clone(&asked);
+    let limited_once = async move || {
+        let mut seen = seen.lock().unwrap();
+        seen.push(Instant::now());
+        let status = if seen.len() == 1 { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::OK };
+        (status, [("retry-after", "1")], "{}")
+    };
+    let address = serve(Router::new().fallback(limited_once)).await;
+    let node = NodeAddress::from(format!("http://{address}").as_str());
+    let endpoint = Endpoint::all(&[node], &NodeProxy::Direct, &Limits::default()).unwrap().remove(0);
+    let call = async |endpoint: Arc<Endpoint>| {
+        let request = Request { path: String::new(), headers: vec![], body: Some(b"{}".to_vec()), weight: 1 };
+        endpoint.send(vec![request], &Budget::new(1 << 20)).await.remove(0)
+    };
+    let first = tokio::spawn(call(Arc::clone(&endpoint)));
+    while endpoint.times_limited() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let second = call(Arc::clone(&endpoint)).await.unwrap();
+    assert_eq!((second.status, first.await.unwrap().unwrap().status), (200, 200));
+    let asked = asked.lock().unwrap();
+    assert_eq!((asked.len(), endpoint.times_limited()), (3, 1));
+    let pause = Duration::from_millis(900);
+    assert!(asked[1..].iter().all(|at| at.duration_since(asked[0]) > pause), "nothing is sent while it lasts");
 }

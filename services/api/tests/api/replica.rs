@@ -77,11 +77,17 @@ async fn a_replica_that_lags_is_seen() {
 }
 
 #[tokio::test]
-async fn a_replica_that_cannot_be_reached_is_waited_for() {
+async fn either_database_that_cannot_be_reached_is_waited_for() {
     let ground = Ground::sqlite().await;
-    let nowhere = Secret::new("sqlite:/nowhere/at/all");
-    let api = Serving::with(&ground.url(), |settings| settings.database_read = Some(nowhere)).await;
-    let ready = api.request(Method::GET, "/ready", &[]).await;
-    assert_eq!(ready.status(), 503);
-    assert!(ready.text().await.unwrap().contains("database"));
+    let nowhere = "sqlite:/nowhere/at/all".to_owned();
+    let databases =
+        [(ground.url(), ground.url(), true), (ground.url(), nowhere.clone(), false), (nowhere, ground.url(), false)];
+    for (primary, replica, answers) in databases {
+        let api = Serving::with(&primary, |settings| settings.database_read = Some(Secret::new(&*replica))).await;
+        let ready = api.request(Method::GET, "/ready", &[]).await;
+        let status = ready.status();
+        let ready: serde_json::Value = serde_json::from_str(&ready.text().await.unwrap()).unwrap();
+        let waits = ready["waitingFor"].as_array().unwrap().contains(&"database".into());
+        assert_eq!((waits, status == 503), (!answers, !answers), "{primary}, {replica}: {ready}");
+    }
 }
