@@ -353,7 +353,8 @@ pub(crate) fn probe_raw(host: &mut impl Host, height: u64, header: &Header<'_>, 
     let answers = jsonrpc::send(host, &[rpc::raw_receipts(height)], 1);
     match answers.read(0, read_texts) {
         Ok(Some(texts)) => Some(matches!(read_raw(&texts, header, rule, false), FromRaw::Proved(_))),
-        Err(error) if error.is_transient() && error.code.is_some() => None,
+        // A status without either may be this endpoint's way to refuse a method, for ever.
+        Err(error) if error.is_transient() && (error.code.is_some() || error.has_retry_delay()) => None,
         Ok(None) | Err(_) => Some(false),
     }
 }

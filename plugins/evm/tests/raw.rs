@@ -77,8 +77,8 @@ fn an_endpoint_is_asked_once_whether_it_has_them() {
     assert_eq!(*has.requests[1], [RAW], "in a request of its own");
     scan(&mut has, "{}", HEIGHT, HEIGHT).unwrap();
     assert_eq!((has.asked(RAW), has.asked(JSON)), (2, 1));
-    for refuses_batches in [false, true] {
-        let mut lacks = RecordedNode { lacks: vec![RAW], refuses_batches, ..RecordedNode::of_chain(1) };
+    for refuses_with in [None, Some(403), Some(503)] {
+        let mut lacks = RecordedNode { lacks: vec![RAW], refuses_with, ..RecordedNode::of_chain(1) };
         for _ in 0..3 {
             scan(&mut lacks, "{}", HEIGHT, HEIGHT).unwrap();
         }
@@ -89,6 +89,19 @@ fn an_endpoint_is_asked_once_whether_it_has_them() {
         scan(&mut not_wanted, settings, HEIGHT, HEIGHT).unwrap();
         assert_eq!(not_wanted.asked(RAW), 0, "{settings}");
     }
+}
+
+/// A limit on calls says nothing about a method.
+#[test]
+fn an_endpoint_that_is_busy_is_asked_again_whether_it_has_them() {
+    let mut node = RecordedNode { lacks: vec![RAW], refuses_with: Some(429), ..RecordedNode::of_chain(1) };
+    scan(&mut node, "{}", HEIGHT, HEIGHT).unwrap();
+    assert_eq!((node.asked(RAW), node.kept.get(FACT)), (1, None));
+    node.lacks.clear();
+    for _ in 0..2 {
+        scan(&mut node, "{}", HEIGHT, HEIGHT).unwrap();
+    }
+    assert_eq!((node.kept[FACT].as_slice(), node.asked(JSON)), (b"yes".as_slice(), 2), "the last scan asked for no JSON");
 }
 
 #[test]
@@ -139,7 +152,7 @@ fn a_method_that_is_gone_costs_nothing_but_a_request() {
     assert_eq!(scan(&mut node, "{}", HEIGHT, HEIGHT).unwrap(), expected);
     assert_eq!(node.kept[FACT], b"no");
     // With the whole batch refused the scan fails once, and the next one does without.
-    let mut all_or_nothing = RecordedNode { lacks: vec![RAW], refuses_batches: true, ..node_with_raw(1) };
+    let mut all_or_nothing = RecordedNode { lacks: vec![RAW], refuses_with: Some(403), ..node_with_raw(1) };
     assert!(matches!(scan(&mut all_or_nothing, "{}", HEIGHT, HEIGHT), Err(Failure::Elsewhere(_))));
     assert_eq!(scan(&mut all_or_nothing, "{}", HEIGHT, HEIGHT).unwrap(), expected);
 }

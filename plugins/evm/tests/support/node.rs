@@ -44,8 +44,8 @@ pub(crate) struct RecordedNode {
     pub lacks_transactions: bool,
     /// What it does to receipts in their consensus encoding before it gives them.
     pub bend_raw: Option<fn(&mut Vec<String>)>,
-    /// Whether it refuses a whole batch, by its HTTP status, for a method that it lacks.
-    pub refuses_batches: bool,
+    /// The HTTP status with which it refuses a whole request for a method that it lacks.
+    pub refuses_with: Option<u16>,
     /// Below this height it has no state.
     pub oldest_state: u64,
     /// Every HTTP request, by the methods in it.
@@ -239,11 +239,11 @@ impl Host for RecordedNode {
             let calls = body.as_array().cloned().unwrap_or_else(|| vec![body.clone()]);
             assert_eq!(request.weight as usize, calls.len());
             let methods: Vec<String> = calls.iter().map(|call| call["method"].as_str().unwrap().to_owned()).collect();
-            let is_refused = self.refuses_batches && methods.iter().any(|method| self.lacks.contains(&method.as_str()));
+            let refusal = self.refuses_with.filter(|_| methods.iter().any(|method| self.lacks.contains(&method.as_str())));
             self.requests.push(methods);
-            if is_refused {
+            if let Some(status) = refusal {
                 let body = b"this method is not part of your plan".to_vec();
-                responses.push(Ok(Response { status: 403, headers: vec![], body }));
+                responses.push(Ok(Response { status, headers: vec![], body }));
                 continue;
             }
             let answers: Vec<Value> = calls

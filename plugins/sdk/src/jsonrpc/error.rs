@@ -93,7 +93,7 @@ impl Error {
     }
 
     /// Whether the error names a delay before the next try.
-    pub(super) fn has_retry_delay(&self) -> bool {
+    pub fn has_retry_delay(&self) -> bool {
         matches!(self.kind, Kind::Retry(Some(_)))
     }
 
