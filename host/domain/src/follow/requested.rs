@@ -6,7 +6,7 @@ use crate::ports::{ChainReader, Clock, Failure, Lease, Request, RequestKind};
 use crate::step::Cursor;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tape::Status;
+use tape::{BlockId, Status, Trade, Unavailable};
 
 /// The first rewind that is requested.
 pub(super) fn first_rewind(requests: &[Request]) -> Option<(String, u64)> {
@@ -54,7 +54,7 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
     pub(super) async fn rewind(&mut self, id: String, to: u64) -> Result<Activity, TurnError> {
         let mut step = self.empty_step()?;
         if to < step.cursor.through {
-            let live = self.lease.live_above(to).await.map_err(Interruption::ClaimAgain)?;
+            let live = self.live_above(&step.cursor, to).await.map_err(Interruption::ClaimAgain)?;
             self.observer.rewinding(&self.plan.chain, to, live.len());
             for (block, trades) in live {
                 self.flush_before(&mut step, &trades).await?;
@@ -65,6 +65,20 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         step.fulfilled.push(id);
         self.commit(step).await?;
         Ok(Activity::Appended)
+    }
+
+    /// The live trades above a height, newest block first: from the journal where each block above it stands there, else from
+    /// the tape, all of which is read for that. A long tape takes longer than instances of an unquiet cluster live.
+    async fn live_above(&mut self, cursor: &Cursor, to: u64) -> Result<Vec<(BlockId, Vec<Trade>)>, Unavailable> {
+        let is_filled_above = self.coverage.ascending().iter().any(|range| range.to > cursor.through);
+        if !is_filled_above {
+            let journalled = self.lease.journalled_above(to).await?;
+            let heights = journalled.iter().map(|(block, _)| block.height);
+            if heights.eq((to + 1..=cursor.through).rev()) {
+                return Ok(journalled);
+            }
+        }
+        self.lease.live_above(to).await
     }
 
     /// Puts the next few heights of the past on the tape, where a backfill is requested; a failure here delays nothing

@@ -5,6 +5,7 @@ use crate::world::{covered, expected_from, followed_with_requests, live_trades, 
 use ingest_domain::{Beginning, End, Request, RequestKind};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use tape::Status;
 
 #[test]
 fn a_backfill_covers_each_height_once_while_live_goes_on() {
@@ -51,6 +52,24 @@ fn a_rewind_cures_a_chain_that_left_its_branch_below_finality() {
         expected_from(0, &other).into_iter().collect()
     );
     assert_eq!(covered(&content), (0..=25).collect::<Vec<_>>());
+}
+
+/// A tape may be so long that instances are replaced before one has read it.
+#[test]
+fn a_rewind_reads_the_tape_only_below_the_journal() {
+    for (to, tape_reads) in [(9, 1), (10, 0), (15, 0)] {
+        let mut views = views(20, &[], 10);
+        views.extend([views[0].clone(), views[0].clone()]);
+        let requests = [(1, RequestKind::Rewind { to })];
+        let (end, memory) = followed_with_requests(Beginning::Height(0), views.clone(), 0, &requests);
+        assert_eq!(end, End::Stopped);
+        let content = memory.0.lock().unwrap();
+        assert_eq!((content.tape_reads, content.requests.len()), (tape_reads, 0), "to {to}");
+        let taken_back = content.events.iter().filter(|(status, _)| *status == Status::Reverted);
+        assert!(taken_back.count() > 0, "to {to}");
+        let live: BTreeSet<_> = live_trades(&content.events).into_keys().collect();
+        assert_eq!(live, expected_from(0, views.last().unwrap()).into_iter().collect(), "to {to}");
+    }
 }
 
 #[test]

@@ -149,6 +149,8 @@ pub(crate) struct Content {
     appends: u64,
     /// Steps with trades that were appended.
     pub(crate) trade_steps: u64,
+    /// How often all of the tape was read.
+    pub(crate) tape_reads: u64,
     silent_every: u64,
     /// Which record of the journal cannot be read.
     pub(crate) unreadable: Option<String>,
@@ -220,7 +222,8 @@ impl Lease for MemoryTape {
     }
 
     async fn live_above(&mut self, height: u64) -> Result<Vec<(BlockId, Vec<Trade>)>, Unavailable> {
-        let content = self.0.lock().unwrap();
+        let mut content = self.0.lock().unwrap();
+        content.tape_reads += 1;
         let mut live: BTreeMap<BlockId, Vec<Trade>> = BTreeMap::new();
         for trade in live_trades(&content.events).into_values().filter(|trade| trade.block.id.height > height) {
             live.entry(trade.block.id.clone()).or_default().push(trade);
