@@ -101,7 +101,11 @@ fn an_endpoint_that_is_busy_is_asked_again_whether_it_has_them() {
     for _ in 0..2 {
         scan(&mut node, "{}", HEIGHT, HEIGHT).unwrap();
     }
-    assert_eq!((node.kept[FACT].as_slice(), node.asked(JSON)), (b"yes".as_slice(), 2), "the last scan asked for no JSON");
+    assert_eq!(
+        (node.kept[FACT].as_slice(), node.asked(JSON)),
+        (b"yes".as_slice(), 2),
+        "the last scan asked for no JSON"
+    );
 }
 
 #[test]

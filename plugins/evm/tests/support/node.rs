@@ -239,7 +239,8 @@ impl Host for RecordedNode {
             let calls = body.as_array().cloned().unwrap_or_else(|| vec![body.clone()]);
             assert_eq!(request.weight as usize, calls.len());
             let methods: Vec<String> = calls.iter().map(|call| call["method"].as_str().unwrap().to_owned()).collect();
-            let refusal = self.refuses_with.filter(|_| methods.iter().any(|method| self.lacks.contains(&method.as_str())));
+            let refusal =
+                self.refuses_with.filter(|_| methods.iter().any(|method| self.lacks.contains(&method.as_str())));
             self.requests.push(methods);
             if let Some(status) = refusal {
                 let body = b"this method is not part of your plan".to_vec();
