@@ -58,7 +58,9 @@ export class Asset {
   async #read() {
     try {
       this.#details = await this.rest.get("/v1/assets/{chain}/{asset}", { path: this.key });
-      if (!this.closed) this.#draw();
+      if (this.closed) return;
+      this.#draw();
+      this.drawCandles();
     } catch (error) {
       this.note.textContent = error.message;
     }
@@ -76,6 +78,7 @@ export class Asset {
       else if (refusal) this.chart.fail(refusal.detail);
     };
     this.unfollow = live.listen(draw);
+    this.drawCandles = draw;
     draw();
   }
 

@@ -82,5 +82,11 @@ export function confidence({ attributes }, long = false) {
   return h("abbr", { class: `pill sure ${word}`, title }, long ? title : brief);
 }
 
-/** The state of a trade. */
+/** The state of a trade now: the tape says nothing more of one whose block became final since. */
+export function statusNow({ status, chain, block }, chains) {
+  const isFinal = status === "observed" && chains.get(chain)?.finalized?.height >= block.height;
+  return isFinal ? "finalized" : status;
+}
+
+/** A state of a trade as a word with a light. */
 export const stateOfTrade = (status) => h("span", { class: `state ${status}` }, status);

@@ -1,7 +1,7 @@
 // The tape: trades as rows in the order in which they arrive; a reverted trade is struck through for a moment, then gone.
 
 import { exactly, h, short, usd, when } from "./format.js";
-import { confidence, quantity, stateOfTrade } from "./parts.js";
+import { confidence, quantity, stateOfTrade, statusNow } from "./parts.js";
 import { remember, toChain, toPlatform, toTrade, toUser } from "./place.js";
 
 const MAX_ROWS = 100;
@@ -40,7 +40,9 @@ export class Tape {
     this.pause = h("button", { class: "tool", type: "button", "aria-pressed": "false", onclick: () => this.#toggle() }, "Pause");
     this.empty = h("p", { class: "empty" }, "Waiting for the tape…");
     this.rename = () => this.#rename();
+    this.settle = () => this.#finalize();
     chains.addEventListener("names", this.rename);
+    chains.addEventListener("changed", this.settle);
     const head = (text, name) => h("th", { scope: "col", class: name }, text);
     this.element = h("section", { class: "panel", "aria-labelledby": `${id}-title` },
       h("header", {}, h("h2", { id: `${id}-title` }, title), this.note, h("div", { class: "tools" }, this.#filterTool(), this.pause)),
@@ -66,6 +68,7 @@ export class Tape {
   close() {
     this.#stop?.();
     this.chains.removeEventListener("names", this.rename);
+    this.chains.removeEventListener("changed", this.settle);
     cancelAnimationFrame(this.#frame);
   }
 
@@ -171,6 +174,14 @@ export class Tape {
     }
   }
 
+  /** Trades whose blocks became final are shown so. */
+  #finalize() {
+    for (const { row, trade } of this.#rows.values()) {
+      const light = row.querySelector(".status .state.observed");
+      if (light && statusNow(trade, this.chains) === "finalized") light.replaceWith(stateOfTrade("finalized"));
+    }
+  }
+
   #strike(trade) {
     const known = this.#rows.get(identity(trade));
     if (!known || known.row.classList.contains("gone")) return;
@@ -211,7 +222,7 @@ export class Tape {
         ? cell("usd", { title: `$${trade.valuation.notionalUsd}, ${trade.valuation.source}` }, usd(trade.valuation.notionalUsd))
         : cell("usd dim", { title: "not valued: no stable coin and no reference pool says what it is worth" }, "—"),
       cell("via", { title: trade.legs.map((leg) => `${leg.venue} ${leg.pool}`).join("\n") }, venues(trade)),
-      cell("status", {}, confidence(trade), stateOfTrade(trade.status)));
+      cell("status", {}, confidence(trade), stateOfTrade(statusNow(trade, this.chains))));
     row.dataset.id = identity(trade);
     return row;
   }

@@ -1,7 +1,7 @@
 // One trade with everything that is known of it, and the trades of one transaction.
 
 import { count, exactly, h, short, usd } from "./format.js";
-import { confidence, emptyRow, facts, figure, money, panel, quantity, stateOfTrade, table } from "./parts.js";
+import { confidence, emptyRow, facts, figure, money, panel, quantity, stateOfTrade, statusNow, table } from "./parts.js";
 import { toChain, toPlatform, toTrade, toTransaction, toUser } from "./place.js";
 
 /** By which rule a trader was found, as sentences. */
@@ -28,14 +28,15 @@ export class Trade {
     this.note = h("p", { class: "empty" }, "…");
     this.content = h("div", {}, this.note);
     this.element = h("div", {}, h("div", { class: "who" }, h("h1", {}, "Trade"), h("span", { class: "mono dim id" }, id)), this.content);
-    this.redraw = () => this.trade && this.#draw(this.trade);
-    chains.addEventListener("names", this.redraw);
+    // It was observed until its block became final.
+    this.redraw = () => this.trade && (this.named !== chains.name(this.trade.chain) || this.status !== statusNow(this.trade, chains)) && this.#draw(this.trade);
+    chains.addEventListener("changed", this.redraw);
     this.#read();
   }
 
   close() {
     this.closed = true;
-    this.chains.removeEventListener("names", this.redraw);
+    this.chains.removeEventListener("changed", this.redraw);
     this.stop?.();
   }
 
@@ -55,6 +56,9 @@ export class Trade {
 
   #draw(trade) {
     this.trade = trade;
+    this.named = this.chains.name(trade.chain);
+    const status = statusNow(trade, this.chains);
+    this.status = status;
     const { chain, block, transaction, trader, valuation, legs, detector, attributes = {} } = trade;
     const explorer = this.chains.link(chain, "tx", transaction.hash);
     const amountOf = (side) => h("span", { class: "amount" }, ...quantity({ ...side, chain }));
@@ -70,7 +74,7 @@ export class Trade {
         figure("Bought", amountOf(trade.bought), { small: trade.bought.quote ? "cash" : "" }),
         figure("Value", valuation ? usd(valuation.notionalUsd) : "not valued", { exact: valuation?.notionalUsd, small: valuation ? SOURCES[valuation.source] ?? valuation.source : "no stable coin and no reference pool says" }),
         figure("Platform fee", valuation?.feeUsd ? usd(valuation.feeUsd) : "—", { exact: valuation?.feeUsd, small: trade.platform ?? "no platform" }),
-        figure("State", stateOfTrade(trade.status), { small: trade.status === "reverted" ? "a reorg took it back" : trade.status === "finalized" ? "its block is final" : "its block may still be left" })),
+        figure("State", stateOfTrade(status), { small: status === "reverted" ? "a reorg took it back" : status === "finalized" ? "its block is final" : "its block may still be left" })),
       panel("What is known", [], facts([
         ["Chain", h("a", { href: toChain(chain) }, this.chains.name(chain)), trade.network],
         ["Time", exactly(block.timestamp)],
@@ -128,7 +132,7 @@ export class Transaction {
         h("td", { class: "r" }, ...quantity({ ...trade.sold, chain })), h("td", { class: "r" }, ...quantity({ ...trade.bought, chain })),
         money(trade.valuation?.notionalUsd, { why: "not valued" }),
         h("td", {}, h("span", { class: "venues" }, ...[...new Set(trade.legs.map(({ venue }) => venue))].map((venue) => h("span", { class: "venue" }, venue)))),
-        h("td", {}, confidence(trade), stateOfTrade(trade.status)))));
+        h("td", {}, confidence(trade), stateOfTrade(statusNow(trade, this.chains))))));
       if (!items.length) this.body.append(emptyRow(7, "No trade of this transaction was seen."));
     } catch (error) {
       this.note.textContent = "";

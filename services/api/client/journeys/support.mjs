@@ -1,11 +1,12 @@
 // What the journeys share: a real `chaintape` on a mock chain, a real browser, and pages whose console is listened to.
 //
 // Needs the program (CHAINTAPE_BIN, by default target/debug/chaintape), plugins (PLUGINS_DIR, by default target/plugins) and
-// a Chromium (CHROMIUM, by default /usr/bin/chromium). Screenshots are kept in target/journeys.
+// a Chromium (CHROMIUM, by default /usr/bin/chromium). Screenshots are kept in target/journeys. With JOURNEYS_PAGE_DIR the page's
+// files are those of a folder instead of those in the program, so that a change is seen without a build.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -114,9 +115,24 @@ export async function until(path, is) {
   throw new Error(`/${path} did not answer as wanted`);
 }
 
+const TYPES = { css: "text/css", html: "text/html; charset=utf-8", js: "text/javascript", svg: "image/svg+xml" };
+
+/** Answers for the page's files from a folder, with the headers of the program. */
+async function serveFrom(context, pages) {
+  const names = { "/": "index.html", "/docs": "docs.html", "/favicon.svg": "favicon.svg" };
+  await context.route(({ pathname }) => pathname in names || pathname.startsWith("/page/"), async (route) => {
+    const { pathname } = new URL(route.request().url());
+    const name = names[pathname] ?? pathname.slice("/page/".length);
+    const { "content-security-policy": policy } = (await route.fetch()).headers();
+    const headers = { "content-type": TYPES[name.split(".").at(-1)], "content-security-policy": policy };
+    await route.fulfill({ status: 200, headers, body: await readFile(join(pages, name)) });
+  });
+}
+
 /** A page whose console is listened to; `quiet` asserts that nothing was wrong. */
 export async function open(context, hash = "") {
   context.setDefaultTimeout(SOON_MS);
+  if (process.env.JOURNEYS_PAGE_DIR && context.pages().length === 0) await serveFrom(context, process.env.JOURNEYS_PAGE_DIR);
   const page = await context.newPage();
   const wrong = [];
   page.on("console", (message) => message.type() === "error" && wrong.push(message.text()));
