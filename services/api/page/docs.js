@@ -81,6 +81,38 @@ function attempt(path, parameters, values) {
   return h("details", { class: "attempt" }, h("summary", {}, "Try it"), form, sent, answer);
 }
 
+/** Messages of the stream that are shown before it is closed again. */
+const MAX_MESSAGES = 12;
+
+/** A subscription that runs: what is sent can be edited, what arrives is shown as it comes. */
+function attemptStream({ chain, address, asset }) {
+  const filters = { trades: { chain }, "user.metrics": { address }, "user.portfolio": { address }, chains: {}, prices: { chain, asset }, candles: { chain, asset, interval: "1m" } };
+  const request = (channel) => JSON.stringify({ op: "subscribe", channel, filter: filters[channel], ...(channel === "trades" || channel === "candles" ? { limit: 2 } : {}) });
+  const text = h("textarea", { rows: "2", spellcheck: "false", class: "mono" }, request("trades"));
+  const presets = Object.keys(filters).map((channel) => h("button", { class: "tool", type: "button", onclick: () => (text.value = request(channel)) }, channel));
+  const answer = h("pre", { tabindex: "0", role: "region", "aria-label": "Messages of the stream", hidden: true });
+  let socket;
+  const form = h("form", { class: "subscribe", "aria-label": "Try the stream", onsubmit: (event) => {
+    event.preventDefault();
+    socket?.close();
+    answer.hidden = false;
+    answer.textContent = "";
+    const mine = new WebSocket(`${location.origin.replace("http", "ws")}/v1/stream`);
+    socket = mine;
+    let count = 0;
+    const tell = (line) => (answer.textContent += `${line.slice(0, MAX_SHOWN / MAX_MESSAGES)}\n\n`);
+    mine.onmessage = ({ data }) => {
+      if (mine !== socket) return;
+      tell(JSON.stringify(JSON.parse(data), null, 1));
+      count += 1;
+      if (count === 1) mine.send(text.value);
+      if (count === MAX_MESSAGES) mine.close();
+    };
+    mine.onclose = () => mine === socket && tell("— closed —");
+  } }, h("div", { class: "tools" }, ...presets), h("label", {}, h("span", { class: "hidden" }, "Message"), text), h("button", { class: "tool", type: "submit" }, "Send"));
+  return h("details", { class: "attempt" }, h("summary", {}, "Try it"), form, answer);
+}
+
 function operation(path, { operationId, summary, description, parameters = [], responses }, values) {
   const rows = parameters.map((one) => h("tr", {}, h("td", { class: "mono" }, one.name), h("td", { class: "dim" }, one.in), h("td", {}, ...shape(one.schema)), h("td", { class: "says" }, one.description ?? "")));
   const answers = Object.entries(responses).map(([status, one]) => {
@@ -90,7 +122,7 @@ function operation(path, { operationId, summary, description, parameters = [], r
   return h("section", { class: "panel", id: operationId },
     h("header", {}, h("h3", { class: "mono" }, `GET ${path}`), h("div", { class: "tools" }, h("a", { class: "tool", href: `#${operationId}` }, "Link"))),
     h("p", { class: "says" }, summary ?? description ?? ""),
-    path === "/v1/stream" ? null : attempt(path, parameters, values),
+    path === "/v1/stream" ? attemptStream(values) : attempt(path, parameters, values),
     rows.length ? rowsIn(`Parameters of ${path}`, ...rows) : null,
     rowsIn(`Responses of ${path}`, ...answers));
 }

@@ -306,6 +306,12 @@ test("the reference is searched, and its examples run", async () => {
   await operation.getByLabel("interval").fill("5m");
   await operation.getByRole("button", { name: "Send" }).click();
   await operation.getByText(/^400 Bad Request/).waitFor();
+  await page.getByLabel("Search the reference").fill("");
+  const stream = page.locator("section.panel:has(form[aria-label='Try the stream'])");
+  await stream.getByText("Try it").click();
+  await stream.getByRole("button", { name: "chains" }).click();
+  await stream.getByRole("button", { name: "Send" }).click();
+  await stream.getByText(/"type": "snapshot"[^]*"channel": "chains"/).waitFor();
   await shot(page, "docs");
   await page.goto(`${PAGE}docs#CandleView`);
   await page.waitForFunction(() => document.querySelector("#CandleView")?.getBoundingClientRect().top < innerHeight);
