@@ -27,7 +27,7 @@ export class Asset {
     this.figures = h("dl", { class: "figures" });
     this.chart = new Candles();
     this.pools = h("tbody");
-    this.note = h("p", { class: "says dim" }, asset);
+    this.note = h("p", { class: "mono dim id" }, asset);
     this.intervals = new Choice("Interval", "interval", INTERVALS, query.interval, () => this.#follow());
     this.tape = new Tape(client.stream, chains, { id: "asset-trades", title: "Trades", fixed: { chain, asset }, asked: query });
     const explorer = chains.link(chain, "token", asset) ?? chains.link(chain, "address", asset);

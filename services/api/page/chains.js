@@ -114,12 +114,15 @@ export class ChainCards {
         fact("final at", chain.finalized ? count(chain.finalized.height) : "—"),
         fact("behind", count(chain.lagBlocks), "blocks between the chain's head and the tape"),
         fact(chain.plugin.id, chain.plugin.version, chain.plugin.digest)),
-      ...[chain.reason, ...wrongWith(chain)].filter(Boolean).map((sentence) => h("span", { class: "reason" }, sentence)),
+      ...brief([chain.reason, ...wrongWith(chain)].filter(Boolean)).map((sentence) => h("span", { class: "reason" }, sentence)),
     );
     details.textContent = "Details";
     details.setAttribute("aria-label", `Details of ${name}`);
   }
 }
+
+/** The first sentences, and how many more there are among the details. */
+const brief = (sentences) => (sentences.length > 2 ? [sentences[0], `and ${count(sentences.length - 1)} more`] : sentences);
 
 /** One sentence for each figure of a chain that should be zero and is not, and each plugin that waits or was refused. */
 export function wrongWith({ watch, covered, candidates }) {

@@ -79,7 +79,7 @@ export function confidence({ attributes }, long = false) {
   const word = attributes?.confidence;
   if (!word) return null;
   const [brief, title] = CONFIDENCE[word] ?? [word, `confidence: ${word}`];
-  return h("abbr", { class: `pill sure ${word}`, title }, long ? title : brief);
+  return long ? h("span", {}, title) : h("abbr", { class: `pill sure ${word}`, title }, brief);
 }
 
 /** The state of a trade now: the tape says nothing more of one whose block became final since. */

@@ -65,7 +65,7 @@ export class Trade {
     const others = Object.entries(attributes).filter(([name]) => name !== "confidence");
     const fees = (trade.fees ?? []).map((fee) => h("tr", {}, h("td", {}, fee.kind), h("td", { class: "r" }, ...quantity({ ...this.#known(trade, fee), chain })),
       h("td", { class: "mono", title: fee.recipient }, fee.recipient ? h("a", { href: toUser(fee.recipient) }, short(fee.recipient)) : "—"),
-      h("td", { class: "dim" }, fee.included ? "contained in the amounts" : "beside the amounts")));
+      h("td", { class: "dim" }, fee.included ? "in the amounts above" : "beside the amounts")));
     const crossed = legs.map((leg) => h("tr", {}, h("td", {}, h("span", { class: "venue" }, leg.venue)), h("td", { class: "mono", title: leg.pool }, short(leg.pool)),
       h("td", { class: "r" }, ...quantity({ ...this.#known(trade, leg.sold), chain })), h("td", { class: "r" }, ...quantity({ ...this.#known(trade, leg.bought), chain }))));
     this.content.replaceChildren(
@@ -92,7 +92,7 @@ export class Trade {
         ...others.map(([name, value]) => [name, h("span", { class: "mono" }, String(value).length > 15 ? short(String(value)) : String(value)), String(value)]),
       ])),
       panel("Pools crossed", [h("span", { class: "dim" }, `${count(legs.length)} in this order`)], table("Pools crossed", ["Venue", "Pool", ">In", ">Out"], h("tbody", {}, ...crossed))),
-      panel("Fees", [], table("Fees", ["Kind", ">Amount", "To", ""], h("tbody", {}, ...(fees.length ? fees : [emptyRow(4, "None is known.")])))));
+      panel("Fees", [], table("Fees", ["Kind", ">Amount", "To", "Contained"], h("tbody", {}, ...(fees.length ? fees : [emptyRow(4, "None is known.")])))));
   }
 
   /** An amount with the decimals and ticker of the trade's side of the same asset, which legs and fees do not repeat. */
@@ -111,7 +111,7 @@ export class Transaction {
     this.note = h("span", { class: "dim" }, "…");
     const explorer = chains.link(chain, "tx", hash);
     this.element = h("div", {},
-      h("div", { class: "who" }, h("h1", {}, hash), h("div", { class: "scopes" }, h("a", { class: "tool", href: toChain(chain) }, chains.name(chain)),
+      h("div", { class: "who" }, h("h1", { class: "mono" }, hash), h("div", { class: "scopes" }, h("a", { class: "tool", href: toChain(chain) }, chains.name(chain)),
         explorer ? h("a", { class: "tool", href: explorer, target: "_blank", rel: "noreferrer" }, "Explorer") : null)),
       panel("Trades of this transaction", [this.note], table("Trades of this transaction", ["Trade", "Trader", ">Sold", ">Bought", ">Value", "Venue", "Status"], this.body)));
     this.#read(chain, hash);

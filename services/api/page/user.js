@@ -41,7 +41,7 @@ export class User {
     this.windows = new Choice("Span of time", "window", WINDOWS, query.window, () => this.#read());
     this.tape = new Tape(client.stream, chains, { id: "user-trades", title: "Trades", fixed: { trader: this.address, ...(chain && { chain }) }, asked: query });
     this.element = h("div", {},
-      h("div", { class: "who" }, h("h1", {}, this.address), this.scopes),
+      h("div", { class: "who" }, h("h1", { class: "mono" }, this.address), this.scopes),
       this.figures,
       h("section", { class: "panel curve", "aria-label": "Realized PnL" },
         h("header", {}, h("h2", {}, "Realized PnL"), h("span", { class: "dim" }, "before fees, added up"), this.windows.element),
