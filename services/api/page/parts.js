@@ -14,7 +14,7 @@ export function panel(title, beside, ...content) {
 /** A table within a panel; columns whose names begin with `>` are aligned to the right. It can be scrolled by keyboard. */
 export function table(label, columns, body, name) {
   const heads = columns.map((column) => h("th", { scope: "col", class: column.startsWith(">") && "r" }, column.replace(/^>/, "")));
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label },
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${label}: table` },
     h("table", { class: name }, h("thead", {}, h("tr", {}, ...heads)), body));
 }
 

@@ -47,7 +47,7 @@ export class Tape {
     this.element = h("section", { class: "panel", "aria-labelledby": `${id}-title` },
       h("header", {}, h("h2", { id: `${id}-title` }, title), this.note, h("div", { class: "tools" }, this.#filterTool(), this.pause)),
       this.#filterForm(),
-      h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": title },
+      h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${title}: table` },
         h("table", { class: "tape" },
           h("thead", {}, h("tr", {}, head("Time"), head("Chain"), fixed.trader ? null : head("Trader"), head("Sold", "r"),
             h("th", { class: "to" }, h("span", { class: "hidden" }, "for")), head("Bought"), head("Value", "r"), head("Venue"), head("Status"))),
