@@ -20,6 +20,7 @@ async function bundle(code, external = []) {
 }
 
 test("what is published is built code with types, licence and readme, and nothing else", async () => {
+  await import("../pack.mjs");
   const { stdout } = await promisify(execFile)("npm", ["publish", "--dry-run", "--ignore-scripts", "--json", "--provenance=false"], { cwd: folder });
   const told = JSON.parse(stdout);
   const { name, files } = told.files ? told : Object.values(told)[0];

@@ -70,8 +70,11 @@ test("components with the same question share a subscription", async () => {
 test("an answer of REST is shown, read again, and a refusal waited out", async () => {
   const client = begin();
   const asked = [];
+  // Strict mode asks twice: both are refused, and the one that counts asks again.
+  const busy = () => new Response('{"type":"urn:x","title":"Busy","status":503,"detail":"try again"}', { status: 503, headers: { "retry-after": "0.01" } });
   const answers = [
-    new Response('{"type":"urn:x","title":"Busy","status":503,"detail":"try again"}', { status: 503, headers: { "retry-after": "0.01" } }),
+    busy(),
+    busy(),
     new Response('{"items":[{"chain":"mock"}]}'),
   ];
   globalThis.fetch = async (url, { signal }) => {
