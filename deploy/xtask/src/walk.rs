@@ -34,7 +34,7 @@ pub(crate) fn through() -> anyhow::Result<()> {
     let names: Vec<_> = stale.iter().map(|(path, _)| path.display().to_string()).collect();
     ensure!(
         names.is_empty(),
-        "{} was generated from another openapi.json and has been regenerated: commit it",
+        "{} was generated from another openapi.json or asyncapi.json and has been regenerated: commit it",
         names.join(", ")
     );
     note("the client");
@@ -70,9 +70,9 @@ fn check_python(client: &Path) -> anyhow::Result<()> {
     with_python(&["-m", "pytest", "--quiet"])
 }
 
-/// The generated files that are committed: the schema, and the client as the page uses it.
+/// The generated files that are committed: the schemas, and the client as the page uses it.
 fn generated_files(client: &Path) -> anyhow::Result<BTreeMap<PathBuf, Vec<u8>>> {
-    let mut files = vec![client.join("src/schema.ts")];
+    let mut files = vec![client.join("src/schema.ts"), client.join("src/messages.ts")];
     let page = client.join("../page/client");
     for entry in std::fs::read_dir(&page).with_context(|| page.display().to_string())? {
         files.push(entry?.path());

@@ -5,7 +5,9 @@ import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 const page = new URL("../page/", import.meta.url);
 const here = (path) => new URL(path, import.meta.url);
 for (const folder of ["client/", "vendor/"]) await mkdir(new URL(folder, page), { recursive: true });
-for (const file of ["exact.js", "rest.js", "stream.js"]) await copyFile(here(`dist/${file}`), new URL(`client/${file}`, page));
+for (const name of ["client", "decimal", "exact", "live", "rest", "states", "stream"]) {
+  await copyFile(here(`dist/${name}.js`), new URL(`client/${name}.js`, page));
+}
 await copyFile(here("node_modules/uplot/dist/uPlot.min.css"), new URL("vendor/uplot.css", page));
 // As published but for its last line: a script that sets a global becomes a module that says what it exports.
 const script = await readFile(here("node_modules/uplot/dist/uPlot.iife.min.js"), "utf8");

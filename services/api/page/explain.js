@@ -1,21 +1,21 @@
 // A position explained: the trades it is made of, each with its effect, lot by lot.
 
 import { amount, count, exactly, h, pointed, short, trend, usd, when } from "./format.js";
+import { table } from "./parts.js";
+import { toAsset, toTrade, toUser } from "./place.js";
 
 export class Explain {
-  constructor(rest, chains, { chain, address, asset }) {
-    const head = (text, name) => h("th", { scope: "col", class: name }, text);
+  constructor({ client: { rest }, chains }, chain, address, asset) {
+    this.title = `${address} explained · Chaintape`;
     this.chains = chains;
     this.chain = chain;
     this.body = h("tbody");
     this.note = h("span", { class: "dim" }, "…");
     this.more = h("button", { class: "tool", type: "button", hidden: true }, "More");
-    const back = h("a", { class: "tool", href: `#/user/${encodeURIComponent(address)}` }, "Back to the user");
+    const back = h("a", { class: "tool", href: toUser(address) }, "Back to the user");
     this.element = h("section", { class: "panel", "aria-labelledby": "explain-title" },
-      h("header", { class: "wrap" }, h("h1", { id: "explain-title", class: "mono", title: asset }, short(asset)), this.note, h("div", { class: "tools" }, back)),
-      h("div", { class: "scroll", tabindex: "0" }, h("table", {},
-        h("thead", {}, h("tr", {}, head("Time"), head("Side"), head("Quantity", "r"), head("Worth", "r"), head("Cost", "r"), head("Realized", "r"), head("No basis", "r"), head("Held after", "r"), head("Cost after", "r"))),
-        this.body)),
+      h("header", {}, h("h1", { id: "explain-title", class: "mono", title: asset }, h("a", { href: toAsset(chain, asset) }, short(asset))), this.note, h("div", { class: "tools" }, back)),
+      table("The trades behind a position", ["Time", "Side", ">Quantity", ">Worth", ">Cost", ">Realized", ">No basis", ">Held after", ">Cost after"], this.body),
       h("p", { class: "more" }, this.more));
     const path = "/v1/users/{address}/positions/{chain}/{asset}/explain";
     const read = async (cursor) => {
@@ -31,14 +31,14 @@ export class Explain {
     read();
   }
 
+  close() {}
+
   #draw({ method, position, items }) {
     const name = method === "fifo" ? "first in, first out" : "moving weighted average";
     this.note.textContent = `${position.symbol ?? ""} on ${this.chains.name(this.chain)}, by ${name}: realized ${usd(position.realizedPnlUsd)}, held at ${usd(position.basisUsd)}`;
     const dollars = (text, signed) => h("td", { class: `r ${signed && text ? trend(text) : ""}`, title: text }, text ? usd(text) : "—");
     this.body.append(...items.map((step) => {
-      const transaction = this.chains.link(this.chain, "tx", step.tradeId.split("/")[2] ?? "");
-      const time = h("td", { class: "dim", title: `${exactly(step.at)}, block ${count(step.height)}` },
-        transaction ? h("a", { href: transaction, target: "_blank", rel: "noreferrer" }, when(step.at)) : when(step.at));
+      const time = h("td", { class: "dim", title: `${exactly(step.at)}, block ${count(step.height)}` }, h("a", { href: toTrade(step.tradeId) }, when(step.at)));
       const quantity = pointed(step.quantity, position.decimals);
       const held = pointed((BigInt(step.after.quantity) + BigInt(step.after.unknownQuantity)).toString(), position.decimals);
       const lots = (step.lots ?? []).map((lot) => `${pointed(lot.quantity, position.decimals)} at ${usd(lot.basisUsd)} of ${lot.tradeId}`).join("\n");

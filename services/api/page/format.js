@@ -1,22 +1,5 @@
 // How exact texts are shown to people: rounded for the eye, whole in the title.
 
-const DIGITS = 18n;
-const ONE = 10n ** DIGITS;
-
-/** Dollars as a text into units of 10^-18. */
-export function units(text) {
-  const [whole, fraction = ""] = text.replace("-", "").split(".");
-  const value = BigInt(whole || "0") * ONE + BigInt(fraction.padEnd(18, "0").slice(0, 18));
-  return text.startsWith("-") ? -value : value;
-}
-
-/** Units of 10^-18 into a text. */
-export function decimal(value) {
-  const size = value < 0n ? -value : value;
-  const fraction = (size % ONE).toString().padStart(18, "0").replace(/0+$/, "");
-  return `${value < 0n ? "-" : ""}${size / ONE}${fraction && `.${fraction}`}`;
-}
-
 const cents = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" });
 const compact = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", notation: "compact", minimumFractionDigits: 1, maximumFractionDigits: 2 });
 const whole = new Intl.NumberFormat("en-US");
@@ -44,10 +27,19 @@ export function pointed(raw, decimals) {
   return digits.slice(0, digits.length - decimals) + (decimals > 0 && fraction ? `.${fraction}` : "");
 }
 
-/** An exact amount, shortened to what the eye can use. */
+const POWERS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+const power = (number) => [...String(number)].map((digit) => POWERS[digit]).join("");
+const SIZES = [[12, "T"], [9, "B"]];
+
+/** An exact amount, shortened to what the eye can use: 40.29 × 10²¹, 1.235 B, 1,234.5, 0.00042. */
 export function amount(text) {
   const [integer, fraction = ""] = text.split(".");
-  if (integer.length > 15) return `${integer[0]}.${integer.slice(1, 4)}e${integer.length - 1}`;
+  if (integer.length > 15) {
+    const before = ((integer.length - 1) % 3) + 1;
+    return `${trimmed(integer, before)} × 10${power(integer.length - before)}`;
+  }
+  const [digits, name] = SIZES.find(([digits]) => integer.length > digits) ?? [];
+  if (digits) return `${trimmed(integer, integer.length - digits)} ${name}`;
   const grouped = integer.replace(/\B(?=(\d{3})+$)/g, ",");
   if (!fraction) return grouped;
   const room = Math.max(2, 6 - (integer === "0" ? 0 : integer.length));
@@ -56,6 +48,27 @@ export function amount(text) {
   const shown = fraction.slice(0, leading + room).replace(/0+$/, "");
   return shown ? `${grouped}.${shown}` : grouped;
 }
+
+/** The first four digits of a number, or more before the point, cut and not rounded. */
+function trimmed(digits, before) {
+  const fraction = digits.slice(before, Math.max(before, 4)).replace(/0+$/, "");
+  return digits.slice(0, before) + (fraction && `.${fraction}`);
+}
+
+/** The price of a whole unit: cents for what costs a dollar, digits for what costs less. */
+export function price(text) {
+  const value = Number(text);
+  if (value >= 1 || value === 0) return cents.format(value);
+  const exponent = Math.floor(Math.log10(value));
+  if (exponent < -9) return `$${(value / 10 ** exponent).toFixed(2)} × 10⁻${power(-exponent)}`;
+  return `$${value.toFixed(3 - exponent).replace(/0+$/, "")}`;
+}
+
+/** A part of one as a percentage with a decimal, cut and not rounded: what is not whole never reads 100 %. */
+export const percent = (part) => `${Math.trunc(Number(part) * 1000) / 10} %`;
+
+/** A change as a percentage with its sign. */
+export const change = (part) => `${Number(part) < 0 ? "−" : "+"}${percent(part.replace("-", ""))}`;
 
 /** A long identity, by its ends. */
 export const short = (text) => (text.length > 15 ? `${text.slice(0, 6)}…${text.slice(-4)}` : text);

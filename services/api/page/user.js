@@ -1,93 +1,113 @@
 // One user: totals, positions, what the wallet holds, and the trades behind it, all kept live.
 
-import { Curve } from "./curve.js";
+import { Curve } from "./charts.js";
+import { ago, amount, count, exactly, h, headline, percent, pointed, price, trend } from "./format.js";
+import { realizedOverTime } from "./history.js";
+import { assetCell, Choice, emptyRow, figure, money, panel, table, WINDOWS } from "./parts.js";
+import { linkTo, toUser } from "./place.js";
 import { Tape } from "./tape.js";
-import { ago, amount, count, decimal, h, headline, pointed, short, trend, units, usd } from "./format.js";
+import { totalOf } from "./client/states.js";
 
-const MONEY = ["volumeUsd", "feesUsd", "realizedPnlUsd", "realizedPnlNetUsd", "proceedsUsd", "proceedsWithoutBasisUsd", "basisWithoutProceedsUsd", "proceedsInDoubtUsd"];
-const COUNTS = ["swaps", "unvalued", "cycles"];
-const WINDOWS = [["all", "All time"], ["30d", "30 days"], ["7d", "7 days"], ["24h", "24 hours"]];
-/** How long after a change the windows are read again: they are sums of whole hours. */
+/** How long after a change the windows and prices are read again: windows are sums of whole hours. */
 const AGAIN_MS = 5_000;
+/** The curve costs more than the figures: it is read again less often. */
+const CURVE_AGAIN_MS = 20_000;
+/** What a reading says of the worth of a position. */
+const WORTH = ["priceUsd", "priceAt", "priceSource", "valueUsd", "unknownValueUsd", "unrealizedPnlUsd", "averageCostUsd", "coverage", "heldElsewhere"];
+const NO_PRICE = "no price: no valued trade says what it is worth, or its decimals are not known";
 
 export class User {
-  #totals = new Map();
-  #positions = new Map();
-  #balances = new Map();
-  #wallets = new Map();
-  #drift = new Map();
-  #window = "all";
   #windowed = null;
+  #worth = null;
+  #valued = new Map();
+  #drift = new Map();
   #again = 0;
-  #stops = [];
+  #curveOf = "";
+  #curveAt = 0;
   #frame = 0;
 
-  constructor(rest, stream, chains, address, chain) {
-    const lowered = /^0x[0-9a-f]*$/i.test(address) ? address.toLowerCase() : address;
-    this.rest = rest;
+  constructor({ client, chains }, address, chain, query) {
+    this.address = /^0x[0-9a-f]*$/i.test(address) ? address.toLowerCase() : address;
+    this.rest = client.rest;
     this.chains = chains;
+    this.chain = chain;
+    this.title = `${this.address} · Chaintape`;
     this.figures = h("dl", { class: "figures" });
     this.positions = h("tbody");
     this.balances = h("tbody");
     this.taken = h("span", { class: "dim" });
     this.scopes = h("div", { class: "scopes", role: "group", "aria-label": "Chains of this user" });
-    this.address = lowered;
-    this.chain = chain;
     this.curve = new Curve("Realized profit and loss");
-    this.windows = h("div", { class: "tools", role: "group", "aria-label": "Span of time" }, ...WINDOWS.map(([id, name]) =>
-      h("button", { class: "tool", type: "button", "data-window": id, "aria-pressed": String(id === "all"), onclick: () => this.#choose(id) }, name)));
-    this.tape = new Tape(stream, chains, { id: "user-trades", title: "Trades", trader: lowered });
-    const head = (text, name) => h("th", { scope: "col", class: name }, text);
+    this.windows = new Choice("Span of time", "window", WINDOWS, query.window, () => this.#read());
+    this.tape = new Tape(client.stream, chains, { id: "user-trades", title: "Trades", fixed: { trader: this.address, ...(chain && { chain }) }, asked: query });
     this.element = h("div", {},
-      h("div", { class: "who" }, h("h1", {}, lowered), this.scopes),
+      h("div", { class: "who" }, h("h1", { class: "mono" }, this.address), this.scopes),
       this.figures,
-      h("section", { class: "panel curve", "aria-labelledby": "curve-title" },
-        h("header", {}, h("h2", { id: "curve-title" }, "Realized PnL"), h("span", { class: "dim" }, "before fees, added up"), this.windows),
+      h("section", { class: "panel curve", "aria-label": "Realized PnL" },
+        h("header", {}, h("h2", {}, "Realized PnL"), h("span", { class: "dim" }, "before fees, added up"), this.windows.element),
         this.curve.element),
-      h("div", { class: "pair" },
-        h("section", { class: "panel", "aria-label": "Positions" },
-          h("header", {}, h("h2", {}, "Positions"), h("span", { class: "dim" }, "from trades")),
-          h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, head("Asset"), head("Chain"), head("Quantity", "r"), head("Cost basis", "r"), head("Realized", "r"))), this.positions))),
-        h("section", { class: "panel", "aria-label": "Portfolio" },
-          h("header", {}, h("h2", {}, "Portfolio"), this.taken),
-          h("div", { class: "scroll", tabindex: "0" }, h("table", {}, h("thead", {}, h("tr", {}, head("Asset"), head("Chain"), head("Balance", "r"), head("Drift", "r"))), this.balances)))),
+      panel("Positions", [h("span", { class: "dim" }, "from trades; their worth by the prices of the tape")],
+        table("Positions", ["Asset", "Chain", ">Quantity", ">Cost basis", ">Price", ">Value", ">Unrealized", ">Realized"], this.positions, "short")),
+      panel("Portfolio", [this.taken], table("Portfolio", ["Asset", "Chain", ">Balance", ">Price", ">Value", ">Drift"], this.balances, "short")),
       this.tape.element);
-    const filter = { address: lowered, ...(chain && { chain }) };
-    this.#stops = [
-      stream.subscribe("user-metrics", "user.metrics", filter, (message) => this.#metrics(message)),
-      stream.subscribe("user-portfolio", "user.portfolio", filter, (message) => this.#portfolio(message)),
+    const filter = { address: this.address, ...(chain && { chain }) };
+    this.metrics = client.live("user.metrics", filter);
+    this.portfolio = client.live("user.portfolio", filter);
+    this.stops = [
+      this.metrics.listen(() => {
+        this.#renew();
+        this.#later();
+      }),
+      this.portfolio.listen(() => {
+        this.#reconcile();
+        this.#later();
+      }),
     ];
-    this.tape.show(chain);
     this.#draw();
-    this.#choose("all");
+    this.#read();
     this.#reconcile();
   }
 
   close() {
-    this.#stops.forEach((stop) => stop());
+    this.closed = true;
+    this.stops.forEach((stop) => stop());
     this.tape.close();
     this.curve.close();
     clearTimeout(this.#again);
-    this.closed = true;
     cancelAnimationFrame(this.#frame);
   }
 
-  /** Shows figures and curve of a span of time. */
-  async #choose(window) {
-    this.#window = window;
-    for (const button of this.windows.children) button.setAttribute("aria-pressed", String(button.dataset.window === window));
-    const question = { path: { address: this.address }, query: { window, ...(this.chain && { chain: this.chain }) } };
+  /** Reads figures and curve of the span of time, and what everything is worth. */
+  async #read() {
+    const window = this.windows.value;
+    const [path, narrowed] = [{ address: this.address }, this.chain ? { chain: this.chain } : {}];
+    const get = (name, query) => this.rest.get(`/v1/users/{address}/${name}`, { path, query: { ...narrowed, ...query } });
     try {
-      const [metrics, history] = await Promise.all([
-        window === "all" ? null : this.rest.get("/v1/users/{address}/metrics", question),
-        this.rest.get("/v1/users/{address}/history", question),
+      const [windowed, worth, positions] = await Promise.all([
+        window === "all" ? null : get("metrics", { window }),
+        get("worth", {}),
+        get("positions", { limit: 500 }),
+        this.#readCurve(window),
       ]);
-      if (this.closed || this.#window !== window) return;
-      this.#windowed = metrics;
-      this.curve.show(history.items, history.stepMs);
+      if (this.closed || this.windows.value !== window) return;
+      this.#windowed = windowed;
+      this.#worth = worth;
+      this.#valued = new Map(positions.items.map((position) => [`${position.chain}/${position.asset}`, position]));
       this.#later();
     } catch (error) {
-      this.curve.fail(error.message);
+      if (!this.closed) this.taken.textContent = error.message;
+    }
+  }
+
+  async #readCurve(window) {
+    if (this.#curveOf === window && Date.now() - this.#curveAt < CURVE_AGAIN_MS) return;
+    [this.#curveOf, this.#curveAt] = [window, Date.now()];
+    try {
+      const { points, made } = await realizedOverTime(this.rest, this, window);
+      if (!this.closed && this.windows.value === window) this.curve.show(points, made);
+    } catch (error) {
+      this.#curveAt = 0;
+      if (!this.closed) this.curve.fail(error.message);
     }
   }
 
@@ -102,57 +122,16 @@ export class User {
     }
   }
 
-  /** The windows are older than what just arrived: reads them again in a moment. */
+  /** What was read is older than what just arrived: reads it again in a moment. */
   #renew() {
     this.#again ||= setTimeout(() => {
       this.#again = 0;
-      if (!this.closed) this.#choose(this.#window);
+      if (!this.closed) this.#read();
     }, AGAIN_MS);
   }
 
-  #metrics(message) {
-    if (message.type === "snapshot") {
-      this.#totals = new Map(message.data.chains.map((totals) => [totals.chain, { totals }]));
-      this.#positions = new Map(message.data.positions.map((position) => [`${position.chain}/${position.asset}`, position]));
-    } else if (message.type === "update" && this.#mine(message.data.chain, message.data.trader)) {
-      const { chain, totals, positions, asOf } = message.data;
-      const known = this.#totals.get(chain)?.asOf;
-      if (known && known.partition === asOf.partition && known.offset >= asOf.offset) return;
-      // What a snapshot of balances puts in doubt is not in the update: what was known of it stands until the next reading.
-      const { proceedsInDoubtUsd } = this.#totals.get(chain)?.totals ?? {};
-      this.#totals.set(chain, { totals: { proceedsInDoubtUsd, ...totals }, asOf });
-      for (const position of positions) {
-        const { heldElsewhere } = this.#positions.get(`${chain}/${position.asset}`) ?? {};
-        this.#positions.set(`${chain}/${position.asset}`, { heldElsewhere, ...position, chain });
-      }
-      this.#renew();
-    }
-    this.#later();
-  }
-
-  #portfolio(message) {
-    if (message.type === "snapshot") {
-      this.#wallets = new Map(message.data.wallets.map((wallet) => [wallet.chain, wallet]));
-      this.#balances = new Map(message.data.items.map((balance) => [`${balance.chain}/${balance.asset}`, balance]));
-    } else if (message.type === "update" && this.#mine(message.data.chain, message.data.address)) {
-      const { chain, provider, takenAt, asOf, incomplete, leftOut, incompleteReason, changes } = message.data;
-      if ((this.#wallets.get(chain)?.takenAt ?? 0) > takenAt) return;
-      this.#wallets.set(chain, { chain, provider, takenAt, asOf, incomplete, leftOut, incompleteReason });
-      for (const { asset, symbol, decimals, after, spam, kept } of changes) {
-        if (after === "0") this.#balances.delete(`${chain}/${asset}`);
-        else this.#balances.set(`${chain}/${asset}`, { chain, asset, symbol, decimals, raw: after, spam, kept });
-      }
-      this.#reconcile();
-    }
-    this.#later();
-  }
-
-  #mine(chain, address) {
-    return address === this.address && (!this.chain || chain === this.chain);
-  }
-
   #later() {
-    this.#frame ||= requestAnimationFrame(() => this.#draw());
+    if (!this.closed) this.#frame ||= requestAnimationFrame(() => this.#draw());
   }
 
   #draw() {
@@ -164,43 +143,59 @@ export class User {
   }
 
   #drawScopes() {
-    const ids = new Set([...this.#totals.keys(), ...this.#wallets.keys(), ...(this.chain ? [this.chain] : [])]);
-    const link = (chain, text) => h("a", { class: "tool", href: chain ? `#/user/${encodeURIComponent(chain)}/${encodeURIComponent(this.address)}` : `#/user/${encodeURIComponent(this.address)}`, "aria-current": chain === this.chain ? "page" : undefined }, text);
+    const known = [...(this.metrics.get().data?.chains ?? []), ...(this.portfolio.get().data?.wallets ?? [])].map(({ chain }) => chain);
+    const ids = new Set([...known, ...(this.chain ? [this.chain] : [])]);
+    const link = (chain, text) => h("a", { class: "tool", href: toUser(this.address, chain), "aria-current": chain === this.chain ? "page" : undefined }, text);
     const explorer = this.chain && this.chains.link(this.chain, "address", this.address);
-    this.scopes.replaceChildren(link(null, "All chains"), ...[...ids].sort().map((id) => link(id, this.chains.name(id))),
+    this.scopes.replaceChildren(link(undefined, "All chains"), ...[...ids].sort().map((id) => link(id, this.chains.name(id))),
       ...(explorer ? [h("a", { class: "tool", href: explorer, target: "_blank", rel: "noreferrer" }, "Explorer")] : []));
   }
 
   #drawFigures() {
-    const all = this.#windowed ? this.#windowed.chains : [...this.#totals.values()].map(({ totals }) => totals);
-    const sum = {};
-    for (const name of MONEY) sum[name] = decimal(all.reduce((total, one) => total + units(one[name] ?? "0"), 0n));
-    for (const name of COUNTS) sum[name] = all.reduce((total, one) => total + one[name], 0);
-    const figure = (term, text, { small = "", exact, signed } = {}) =>
-      h("div", {}, h("dt", {}, term), h("dd", { title: exact, class: signed && trend(exact) }, text, h("small", {}, small)));
+    const total = this.#windowed?.total ?? this.metrics.get().data?.total ?? totalOf([]);
+    const held = this.#worth?.total;
     const plus = (text) => (trend(text) === "up" ? `+${headline(text)}` : headline(text));
+    const unpriced = held?.unpriced ? `${count(held.unpriced)} without a price` : held?.oldestPriceAt ? `oldest price ${ago(held.oldestPriceAt)}` : "at the prices of the tape";
+    const covered = (part) => (part === undefined || part === null ? "" : `${percent(part)} of it at known cost`);
     this.figures.replaceChildren(
-      figure("Volume", headline(sum.volumeUsd), { exact: sum.volumeUsd, small: sum.unvalued ? `${count(sum.unvalued)} unvalued` : "all swaps valued" }),
-      figure("Realized PnL", plus(sum.realizedPnlUsd), { exact: sum.realizedPnlUsd, signed: true, small: "before fees" }),
-      figure("Net of fees", plus(sum.realizedPnlNetUsd), { exact: sum.realizedPnlNetUsd, signed: true, small: "after platform fees" }),
-      figure("Fees", headline(sum.feesUsd), { exact: sum.feesUsd, small: "earned by platforms" }),
-      figure("Swaps", count(sum.swaps), { small: `${count(sum.cycles)} ${sum.cycles === 1 ? "cycle" : "cycles"} apart` }),
-      figure("Without basis", headline(sum.proceedsWithoutBasisUsd), { exact: sum.proceedsWithoutBasisUsd, small: coverage(sum) }));
+      figure("Value", held ? headline(held.valueUsd) : "…", { exact: held?.valueUsd, small: unpriced }),
+      figure("Unrealized PnL", held ? plus(held.unrealizedPnlUsd) : "…", { exact: held?.unrealizedPnlUsd, signed: true, small: covered(held?.coverage) }),
+      figure("Realized PnL", plus(total.realizedPnlUsd), { exact: total.realizedPnlUsd, signed: true, small: "before fees" }),
+      figure("Net of fees", plus(total.realizedPnlNetUsd), { exact: total.realizedPnlNetUsd, signed: true, small: `${headline(total.feesUsd)} to platforms` }),
+      figure("Volume", headline(total.volumeUsd), { exact: total.volumeUsd, small: total.unvalued ? `${count(total.unvalued)} unvalued` : "all swaps valued" }),
+      figure("Swaps", count(total.swaps), { small: `${count(total.cycles)} ${total.cycles === 1 ? "cycle" : "cycles"} apart` }),
+      figure("Without basis", headline(total.proceedsWithoutBasisUsd), { exact: total.proceedsWithoutBasisUsd, small: typeof total.coverage === "string" ? `${percent(total.coverage)} of what was sold covered` : "proceeds of unknown cost" }));
+  }
+
+  /** A position with what it is worth: as it was read, where nothing happened since, else at the price that was told last. */
+  #withWorth(position) {
+    const read = this.#valued.get(`${position.chain}/${position.asset}`);
+    const isSame = read && read.quantity === position.quantity && read.unknownQuantity === position.unknownQuantity && read.basisUsd === position.basisUsd;
+    return isSame ? { ...position, ...Object.fromEntries(WORTH.map((name) => [name, read[name]])) } : position;
   }
 
   #drawPositions() {
-    const rows = [...this.#positions.values()].sort((a, b) => Number(b.basisUsd) - Number(a.basisUsd) || (a.asset < b.asset ? -1 : 1));
-    this.positions.replaceChildren(...rows.map((position) => {
-      const held = pointed((BigInt(position.quantity) + BigInt(position.unknownQuantity)).toString(), position.decimals);
-      const part = (raw, what) => (!raw || raw === "0" ? "" : `, of which ${pointed(raw, position.decimals)} ${what}`);
-      const unknown = part(position.unknownQuantity, "at unknown cost") + part(position.heldElsewhere, "no longer in the wallet");
-      return h("tr", {}, asset(position), h("td", { class: "dim" }, this.chains.name(position.chain)),
-        h("td", { class: "r", title: held + unknown }, amount(held)),
-        h("td", { class: "r", title: position.basisUsd }, usd(position.basisUsd)),
-        h("td", { class: `r ${trend(position.realizedPnlUsd)}`, title: position.realizedPnlUsd },
-          h("a", { href: `#/explain/${[position.chain, this.address, position.asset].map(encodeURIComponent).join("/")}`, title: "The trades behind this figure" }, usd(position.realizedPnlUsd))));
-    }));
-    if (!rows.length) this.positions.append(h("tr", {}, h("td", { class: "dim", colspan: 5 }, "No positions.")));
+    const { data, refusal } = this.metrics.get();
+    const rows = (data?.positions ?? []).map((position) => this.#withWorth(position));
+    rows.sort((a, b) => Number(b.valueUsd ?? b.basisUsd) - Number(a.valueUsd ?? a.basisUsd) || (a.asset < b.asset ? -1 : 1));
+    this.positions.replaceChildren(...rows.map((position) => this.#positionRow(position)));
+    if (!rows.length) this.positions.append(emptyRow(8, refusal ? refusal.detail : data ? "No positions." : "…"));
+  }
+
+  #positionRow(position) {
+    const { chain, asset, decimals } = position;
+    const raw = (BigInt(position.quantity) + BigInt(position.unknownQuantity)).toString();
+    const held = pointed(raw, decimals);
+    const part = (of, what) => (!of || of === "0" ? "" : `, of which ${pointed(of, decimals)} ${what}`);
+    const rest = part(position.unknownQuantity, "at unknown cost") + part(position.heldElsewhere, "no longer in the wallet");
+    const cost = position.averageCostUsd ? `${position.basisUsd}, ${price(position.averageCostUsd)} each` : position.basisUsd;
+    return h("tr", {}, assetCell(position), h("td", { class: "dim" }, this.chains.name(chain)),
+      h("td", { class: "r", title: held + rest }, ...shownQuantity(held, decimals)),
+      money(position.basisUsd, { title: cost }),
+      priceCell(position),
+      money(position.valueUsd, { why: raw === "0" ? "nothing is held" : NO_PRICE }),
+      money(position.unrealizedPnlUsd, { signed: true, why: raw === "0" ? "nothing is held" : NO_PRICE }),
+      money(position.realizedPnlUsd, { signed: true, title: `${position.realizedPnlUsd}: the trades behind this figure`, link: linkTo("explain", [chain, this.address, asset]) }));
   }
 
   /** How a balance differs from the sum of the trades. */
@@ -213,31 +208,33 @@ export class User {
   }
 
   #drawBalances() {
-    const rows = [...this.#balances.values()].sort((a, b) => a.spam - b.spam || (a.chain + a.asset < b.chain + b.asset ? -1 : 1));
+    const { data } = this.portfolio.get();
+    const [rows, wallets] = [[...(data?.balances ?? [])], data?.wallets ?? []];
+    rows.sort((a, b) => a.spam - b.spam || Number(b.valueUsd ?? -1) - Number(a.valueUsd ?? -1) || (a.chain + a.asset < b.chain + b.asset ? -1 : 1));
     this.balances.replaceChildren(...rows.map((balance) => {
       const held = pointed(balance.raw, balance.decimals);
-      return h("tr", {}, asset(balance, pill(balance)),
-        h("td", { class: "dim" }, this.chains.name(balance.chain)), h("td", { class: "r", title: held }, amount(held)),
-        this.#drifted(balance));
+      return h("tr", {}, assetCell(balance, pill(balance)),
+        h("td", { class: "dim" }, this.chains.name(balance.chain)), h("td", { class: "r", title: held }, ...shownQuantity(held, balance.decimals)),
+        priceCell(balance), money(balance.valueUsd, { why: NO_PRICE }), this.#drifted(balance));
     }));
-    const newest = [...this.#wallets.values()].filter((wallet) => wallet.takenAt).sort((a, b) => b.takenAt - a.takenAt)[0];
-    this.taken.textContent = newest ? `${newest.provider}, ${ago(newest.takenAt)}` : "";
-    const incomplete = [...this.#wallets.values()].filter((wallet) => wallet.incomplete);
+    const newest = wallets.filter((wallet) => wallet.takenAt).sort((a, b) => b.takenAt - a.takenAt)[0];
+    const worth = (this.#worth?.wallets ?? []).map((wallet) => `${headline(wallet.valueUsd)} on ${this.chains.name(wallet.chain)}`).join(", ");
+    this.taken.textContent = newest ? [worth, newest.provider, ago(newest.takenAt)].filter(Boolean).join(", ") : "";
+    const incomplete = wallets.filter((wallet) => wallet.incomplete);
     this.taken.title = incomplete.map((wallet) => `${this.chains.name(wallet.chain)}: ${wallet.incompleteReason}`).join("; ");
     if (incomplete.length) this.taken.textContent += ", incomplete";
-    if (!rows.length) {
-      const text = newest ? "Empty." : this.#wallets.size ? "The first snapshot is on its way." : "Not tracked.";
-      this.balances.append(h("tr", {}, h("td", { class: "dim", colspan: 4 }, text)));
-    }
+    if (!rows.length) this.balances.append(emptyRow(6, newest ? "Empty." : wallets.length ? "The first snapshot is on its way." : "Not tracked."));
   }
 }
 
-/** How much of what was sold is known on both sides. */
-function coverage({ proceedsUsd, proceedsWithoutBasisUsd, basisWithoutProceedsUsd, proceedsInDoubtUsd }) {
-  const [proceeds, doubt] = [units(proceedsUsd), units(proceedsInDoubtUsd)];
-  const all = proceeds + units(proceedsWithoutBasisUsd) + units(basisWithoutProceedsUsd);
-  if (all <= 0n) return "proceeds of unknown cost";
-  return `${Number(((proceeds - doubt) * 1000n) / all) / 10} % of what was sold covered`;
+/** A quantity for a table; of a token without known decimals the smallest units are counted, which is said. */
+const shownQuantity = (text, decimals) => [
+  amount(text), typeof decimals === "number" ? null : h("abbr", { class: "raw", title: "in the token's smallest unit: its decimals are not known" }, "raw")];
+
+/** A price with its age. */
+function priceCell({ priceUsd, priceAt, priceSource }) {
+  if (typeof priceUsd !== "string") return h("td", { class: "r dim", title: NO_PRICE }, "—");
+  return h("td", { class: "r", title: `${priceUsd}, ${priceSource ?? "tape"}, of ${exactly(priceAt)}` }, price(priceUsd));
 }
 
 /** What is said of a balance. */
@@ -245,6 +242,3 @@ function pill({ spam, kept }) {
   if (kept) return h("span", { class: "pill", title: "the provider could not tell it: this is the last balance that it told" }, "last known");
   return spam && h("span", { class: "pill" }, "spam");
 }
-
-const asset = ({ asset: id, symbol }, extra) =>
-  h("td", { title: id }, h("b", {}, symbol?.slice(0, 16) || short(id)), extra ? " " : null, extra || null);

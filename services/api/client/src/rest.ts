@@ -36,16 +36,26 @@ export class ProblemError extends Error {
   }
 }
 
+/** Settings of REST. */
+export interface RestOptions {
+  /** Headers of every request, such as `{ authorization: "Bearer KEY" }`. */
+  headers?: Record<string, string>;
+  /** How many responses are kept at most, 64 by default. */
+  maxKept?: number;
+}
+
 /** Reads from one api. Responses are kept with their ETags, so that an unchanged one is not sent again. */
 export class Rest {
   readonly #base: URL;
+  readonly #headers: Record<string, string>;
+  readonly #maxKept: number;
   readonly #known = new Map<string, { tag: string; answer: unknown }>();
-  readonly #most: number;
 
-  /** `base` is where the api is; at most `most` responses are kept. */
-  constructor(base: string | URL, most = 64) {
+  /** `base` is where the api is. */
+  constructor(base: string | URL, { headers = {}, maxKept = 64 }: RestOptions = {}) {
     this.#base = new URL(base);
-    this.#most = most;
+    this.#headers = headers;
+    this.#maxKept = maxKept;
   }
 
   /** Reads a path, or throws a `ProblemError`. Integers that a number does not hold exactly are `bigint`s. */
@@ -53,7 +63,7 @@ export class Rest {
     const url = this.#url(path, question);
     const known = this.#known.get(url);
     const response = await fetch(url, {
-      headers: known ? { "if-none-match": known.tag } : {},
+      headers: { ...this.#headers, ...(known && { "if-none-match": known.tag }) },
       ...(question.signal && { signal: question.signal }),
     });
     if (response.status === 304 && known) return known.answer as Answer<P>;
@@ -92,7 +102,7 @@ export class Rest {
     this.#known.delete(url);
     this.#known.set(url, { tag, answer });
     const oldest = this.#known.keys().next();
-    if (this.#known.size > this.#most && !oldest.done) this.#known.delete(oldest.value);
+    if (this.#known.size > this.#maxKept && !oldest.done) this.#known.delete(oldest.value);
   }
 }
 

@@ -2,51 +2,51 @@
 // `at` it received; where the api cannot resume from there it sends `reset` and a new snapshot.
 
 import { parseExact } from "./exact.js";
-import type { components } from "./schema.js";
+import type { components } from "./messages.js";
 
-/** A trade as it travels on the tape. */
-export type Trade = components["schemas"]["TradeExecutedV1"];
-/** A chain as it is. */
-export type Chain = components["schemas"]["ChainView"];
+type Shapes = components["schemas"];
+type Payload<Name extends string> = `message.${Name}` extends keyof Shapes ? Shapes[`message.${Name}`] : never;
 
-/** The channels, and the filter of each. */
-export interface Filters {
-  trades: {
-    chain?: string;
-    trader?: string;
-    asset?: string;
-    venue?: string;
-    pool?: string;
-    platform?: string;
-    kind?: string;
-    /** Dollars as a decimal: only trades worth at least as much. */
-    minUsd?: string;
-  };
-  "user.metrics": { address: string; chain?: string };
-  "user.portfolio": { address: string; chain?: string };
-  chains: Record<string, never>;
-  prices: { chain: string; asset: string };
-  candles: { chain: string; asset: string; interval?: "1m" | "1h" | "1d" };
+/** The channels that can be subscribed to. */
+export type Channel = "trades" | "user.metrics" | "user.portfolio" | "chains" | "prices" | "candles";
+
+/** The filter of each channel. */
+export type Filters = { [C in Channel]: NonNullable<Payload<`subscribe.${C}`> extends { filter?: infer F } ? F : never> };
+
+/** The state at the beginning of a subscription. */
+export type Snapshot<C extends Channel = Channel> = Payload<`snapshot.${C}`>;
+/** What changes afterwards: trades are applied and reverted, everything else has newer states. */
+export type Change<C extends Channel = Channel> = Payload<C extends "trades" ? "apply" | "revert" : `update.${C}`>;
+/** A request that was refused. The client repeats it by itself where the reason passes. */
+export type Refusal = Omit<Payload<"error">, "type"> & { type: "error" };
+/** The subscription goes on where it was. */
+export type Resumed = Payload<"resumed">;
+/** So many trades were dropped for a reader that was too slow; a new snapshot follows. */
+export type Gap = Omit<Payload<"gap">, "type" | "channel"> & { type: "gap"; channel: "trades" };
+
+/** The messages that a subscriber to a channel receives, told apart by `type`. */
+export type Message<C extends Channel = Channel> = C extends Channel
+  ? Snapshot<C> | Change<C> | Resumed | Refusal | (C extends "trades" ? Gap : never)
+  : never;
+
+/** The state of the connection; `idle` until the first subscription. */
+export type ConnectionState = "idle" | "connecting" | "live" | "lost";
+
+/** As much of a WebSocket as is needed. */
+export interface Socket {
+  readonly readyState: number;
+  send(text: string): void;
+  close(): void;
+  // eslint-disable-next-line -- events differ between browsers and the packages for Node
+  onmessage: any;
+  onclose: any;
 }
-export type Channel = keyof Filters;
 
-/** The messages that a subscriber receives. */
-export type Message =
-  | { type: "snapshot"; id: string; channel: Channel; data: unknown; at: string }
-  | { type: "apply" | "revert"; channel: "trades"; data: Trade; at: string; ids?: string[] }
-  | { type: "update"; channel: Channel; data: unknown; at: string; ids?: string[] }
-  | { type: "resumed"; id: string; at: string }
-  | { type: "reset"; id: string }
-  | { type: "gap"; channel: "trades"; missed: number }
-  | { type: "error"; id?: string; code: string; field?: string; detail: string };
-
-type Incoming =
-  | Message
-  | { type: "hello"; version: string; heartbeatMs: number; maxSubscriptions: number }
-  | { type: "heartbeat" | "pong" | "unsubscribed" };
-
-/** The state of the connection. */
-export type State = "connecting" | "live" | "lost";
+/** Settings of a stream. */
+export interface StreamOptions {
+  /** The WebSocket to use where there is none built in (Node before 22): the one of the package `ws`. */
+  WebSocket?: new (url: string) => Socket;
+}
 
 interface Wanted {
   ask: { op: "subscribe"; id: string; channel: Channel; filter: object; limit?: number };
@@ -57,29 +57,44 @@ interface Wanted {
   at: string | null;
 }
 
-const FIRST_WAIT = 400;
-const LONGEST_WAIT = 15_000;
-/** The server sends a heartbeat every 15 seconds; after this long without a message the connection counts as lost. */
-const SILENCE = 40_000;
-const AGAIN_AFTER_ERROR = 2_000;
-const PASSING = ["starting", "behind", "unavailable", "too-fast"];
+type Incoming =
+  | Message
+  | { type: "reset"; id: string }
+  | { type: "hello"; version: string; heartbeatMs: number; maxSubscriptions: number }
+  | { type: "heartbeat" | "pong" | "unsubscribed" };
 
-/** A WebSocket of one api. Reports its state by `state` events. */
+const FIRST_WAIT_MS = 400;
+const LONGEST_WAIT_MS = 15_000;
+/** The server sends a heartbeat every 15 seconds; after this long without a message the connection counts as lost. */
+const SILENCE_MS = 40_000;
+const AGAIN_AFTER_ERROR_MS = 2_000;
+const PASSING = ["starting", "behind", "unavailable", "too-fast"];
+/** `readyState` of an open WebSocket. */
+const OPEN = 1;
+
+/** A WebSocket of one api, opened with the first subscription. Reports its state by `state` events. */
 export class Stream extends EventTarget {
   readonly #url: URL;
+  readonly #options: StreamOptions;
   readonly #wanted = new Map<string, Wanted>();
-  #socket: WebSocket | null = null;
-  #wait = FIRST_WAIT;
+  #state: ConnectionState = "idle";
+  #socket: Socket | null = null;
+  #wait = FIRST_WAIT_MS;
   #silence: ReturnType<typeof setTimeout> | undefined;
   #again: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
   /** `base` is where the api is, as `http…`. */
-  constructor(base: string | URL) {
+  constructor(base: string | URL, options: StreamOptions = {}) {
     super();
     this.#url = new URL("/v1/stream", base);
     this.#url.protocol = this.#url.protocol.replace("http", "ws");
-    this.#open();
+    this.#options = options;
+  }
+
+  /** The state of the connection. */
+  get state(): ConnectionState {
+    return this.#state;
   }
 
   /**
@@ -91,13 +106,15 @@ export class Stream extends EventTarget {
     id: string,
     channel: C,
     filter: Filters[C],
-    on: (message: Message) => void,
+    on: (message: Message<C>) => void,
     limit?: number,
   ): () => void {
     const ask = { op: "subscribe" as const, id, channel, filter, ...(limit !== undefined && { limit }) };
-    const wanted: Wanted = { ask, on, ready: false, at: null };
+    // What the server sends under an id is of the channel that was asked for under it.
+    const wanted: Wanted = { ask, on: on as (message: Message) => void, ready: false, at: null };
     this.#wanted.set(id, wanted);
-    this.#say(ask);
+    if (this.#socket) this.#say(ask);
+    else if (this.#again === undefined && !this.#closed) this.#open();
     return () => {
       if (this.#wanted.get(id) !== wanted) return;
       this.#wanted.delete(id);
@@ -108,7 +125,7 @@ export class Stream extends EventTarget {
   /** Reconnects at once instead of waiting: the network is back, or the page is visible again. */
   hurry(): void {
     if (this.#again === undefined || this.#closed) return;
-    this.#wait = FIRST_WAIT;
+    this.#wait = FIRST_WAIT_MS;
     this.#open();
   }
 
@@ -121,23 +138,30 @@ export class Stream extends EventTarget {
   }
 
   #say(message: object): void {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+    if (this.#socket?.readyState === OPEN) this.#socket.send(JSON.stringify(message));
   }
 
   #open(): void {
     clearTimeout(this.#again);
     this.#again = undefined;
     this.#tell("connecting");
-    const socket = new WebSocket(this.#url);
+    const socket = this.#connect();
     this.#socket = socket;
-    socket.onmessage = (event) => socket === this.#socket && this.#hear(parseExact(String(event.data)) as Incoming);
+    socket.onmessage = (event: { data: unknown }) =>
+      socket === this.#socket && this.#hear(parseExact(String(event.data)) as Incoming);
     socket.onclose = () => socket === this.#socket && this.#lost();
     this.#listen();
   }
 
+  #connect(): Socket {
+    const Kind = this.#options.WebSocket ?? globalThis.WebSocket;
+    if (!Kind) throw new Error("there is no WebSocket here: pass one, as `new Stream(base, { WebSocket })` with that of the package `ws`");
+    return new Kind(this.#url.href);
+  }
+
   #listen(): void {
     clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#socket?.close(), SILENCE);
+    this.#silence = setTimeout(() => this.#socket?.close(), SILENCE_MS);
   }
 
   #lost(): void {
@@ -147,7 +171,7 @@ export class Stream extends EventTarget {
     if (this.#closed) return;
     this.#tell("lost");
     this.#again = setTimeout(() => this.#open(), this.#wait * (0.5 + Math.random() / 2));
-    this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
+    this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
   }
 
   /** Sends the request of a subscription: with the last `at` it received, if any. */
@@ -159,7 +183,7 @@ export class Stream extends EventTarget {
     this.#listen();
     switch (message.type) {
       case "hello":
-        this.#wait = FIRST_WAIT;
+        this.#wait = FIRST_WAIT_MS;
         this.#tell("live");
         for (const wanted of this.#wanted.values()) this.#ask(wanted);
         break;
@@ -197,11 +221,11 @@ export class Stream extends EventTarget {
         }
         break;
       case "error": {
-        const wanted = message.id === undefined ? undefined : this.#wanted.get(message.id);
+        const wanted = typeof message.id === "string" ? this.#wanted.get(message.id) : undefined;
         if (!wanted) break;
         wanted.on(message);
         if (PASSING.includes(message.code)) {
-          setTimeout(() => this.#wanted.get(wanted.ask.id) === wanted && this.#ask(wanted), AGAIN_AFTER_ERROR);
+          setTimeout(() => this.#wanted.get(wanted.ask.id) === wanted && this.#ask(wanted), AGAIN_AFTER_ERROR_MS);
         }
         break;
       }
@@ -212,7 +236,8 @@ export class Stream extends EventTarget {
     return [...this.#wanted.values()].filter((wanted) => wanted.ready && wanted.ask.channel === channel);
   }
 
-  #tell(state: State): void {
-    this.dispatchEvent(new CustomEvent<State>("state", { detail: state }));
+  #tell(state: ConnectionState): void {
+    this.#state = state;
+    this.dispatchEvent(new CustomEvent<ConnectionState>("state", { detail: state }));
   }
 }

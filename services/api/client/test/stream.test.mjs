@@ -1,34 +1,12 @@
 // The stream client against a scripted socket: it asks again after a loss, goes on from the last `at`, and knows when not to.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
+import { HELLO, Scripted, sockets } from "./support/scripted.mjs";
 
-/** Sockets that the client opened, newest last. */
-const sockets = [];
-
-class Scripted {
-  static OPEN = 1;
-  readyState = 1;
-  sent = [];
-  constructor(url) {
-    this.url = String(url);
-    sockets.push(this);
-  }
-  send(text) {
-    this.sent.push(JSON.parse(text));
-  }
-  close() {
-    this.readyState = 3;
-    this.onclose?.();
-  }
-  deliver(message) {
-    this.onmessage({ data: JSON.stringify(message) });
-  }
-}
 globalThis.WebSocket = Scripted;
 const { Stream } = await import("../dist/stream.js");
 
-const HELLO = { type: "hello", version: "v1", heartbeatMs: 15000, maxSubscriptions: 32 };
 const begin = () => {
   sockets.length = 0;
   const stream = new Stream("http://127.0.0.1:8080");
@@ -104,4 +82,95 @@ test("a subscription that ended sends and receives nothing", () => {
   again(stream);
   assert.deepEqual(sockets[1].sent.map(({ id }) => id), ["tape"]);
   stream.close();
+});
+
+test("nothing is opened before something is asked for", () => {
+  sockets.length = 0;
+  const stream = new Stream("https://api.example");
+  assert.equal(stream.state, "idle");
+  assert.equal(sockets.length, 0);
+  const states = [];
+  stream.addEventListener("state", ({ detail }) => states.push(detail));
+  stream.subscribe("tape", "trades", {}, () => {});
+  stream.subscribe("chains", "chains", {}, () => {});
+  assert.deepEqual(sockets.map(({ url }) => url), ["wss://api.example/v1/stream"]);
+  sockets[0].deliver(HELLO);
+  sockets[0].close();
+  assert.deepEqual(states, ["connecting", "live", "lost"]);
+  stream.close();
+});
+
+test("a connection that is lost is opened again, later each time, until it is closed for good", () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const random = mock.method(Math, "random", () => 1);
+  try {
+    const { stream } = begin();
+    for (const waitMs of [400, 800, 1_600]) {
+      const opened = sockets.length;
+      sockets.at(-1).close();
+      mock.timers.tick(waitMs - 1);
+      assert.equal(sockets.length, opened, `not before ${waitMs} ms`);
+      mock.timers.tick(1);
+      assert.equal(sockets.length, opened + 1);
+    }
+    sockets.at(-1).deliver(HELLO);
+    sockets.at(-1).close();
+    mock.timers.tick(400);
+    assert.equal(sockets.length, 5, "after a greeting it waits as at first");
+    stream.close();
+    mock.timers.tick(60_000);
+    assert.equal(sockets.length, 5);
+  } finally {
+    random.mock.restore();
+    mock.timers.reset();
+  }
+});
+
+test("a connection on which nothing arrives counts as lost", () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const { stream } = begin();
+    mock.timers.tick(39_000);
+    sockets[0].deliver({ type: "heartbeat", now: 1 });
+    mock.timers.tick(39_000);
+    assert.equal(stream.state, "live");
+    mock.timers.tick(1_001);
+    assert.equal(stream.state, "lost");
+    stream.close();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("a refusal that passes is asked again, another is not", () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const { stream, received } = begin();
+    const asked = () => sockets[0].sent.length;
+    sockets[0].deliver({ type: "error", id: "tape", code: "behind", detail: "metrics is behind" });
+    mock.timers.tick(2_000);
+    assert.equal(asked(), 2);
+    sockets[0].deliver({ type: "error", id: "tape", code: "bad-message", field: "filter.chain", detail: "is no chain" });
+    mock.timers.tick(20_000);
+    assert.equal(asked(), 2);
+    assert.deepEqual(received.map(({ code }) => code), ["behind", "bad-message"]);
+    stream.close();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("where there is no WebSocket one is passed, or a sentence says so", () => {
+  const built = globalThis.WebSocket;
+  delete globalThis.WebSocket;
+  try {
+    assert.throws(() => new Stream("http://127.0.0.1:1").subscribe("tape", "trades", {}, () => {}), /new Stream\(base, \{ WebSocket \}\)/);
+    sockets.length = 0;
+    const stream = new Stream("http://127.0.0.1:1", { WebSocket: Scripted });
+    stream.subscribe("tape", "trades", {}, () => {});
+    assert.equal(sockets.length, 1);
+    stream.close();
+  } finally {
+    globalThis.WebSocket = built;
+  }
 });

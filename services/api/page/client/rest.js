@@ -16,19 +16,21 @@ export class ProblemError extends Error {
 /** Reads from one api. Responses are kept with their ETags, so that an unchanged one is not sent again. */
 export class Rest {
     #base;
+    #headers;
+    #maxKept;
     #known = new Map();
-    #most;
-    /** `base` is where the api is; at most `most` responses are kept. */
-    constructor(base, most = 64) {
+    /** `base` is where the api is. */
+    constructor(base, { headers = {}, maxKept = 64 } = {}) {
         this.#base = new URL(base);
-        this.#most = most;
+        this.#headers = headers;
+        this.#maxKept = maxKept;
     }
     /** Reads a path, or throws a `ProblemError`. Integers that a number does not hold exactly are `bigint`s. */
     async get(path, question = {}) {
         const url = this.#url(path, question);
         const known = this.#known.get(url);
         const response = await fetch(url, {
-            headers: known ? { "if-none-match": known.tag } : {},
+            headers: { ...this.#headers, ...(known && { "if-none-match": known.tag }) },
             ...(question.signal && { signal: question.signal }),
         });
         if (response.status === 304 && known)
@@ -65,7 +67,7 @@ export class Rest {
         this.#known.delete(url);
         this.#known.set(url, { tag, answer });
         const oldest = this.#known.keys().next();
-        if (this.#known.size > this.#most && !oldest.done)
+        if (this.#known.size > this.#maxKept && !oldest.done)
             this.#known.delete(oldest.value);
     }
 }

@@ -1,27 +1,35 @@
 // The stream: one WebSocket for every subscription, reconnected when it is lost. Each subscription resumes from the last
 // `at` it received; where the api cannot resume from there it sends `reset` and a new snapshot.
 import { parseExact } from "./exact.js";
-const FIRST_WAIT = 400;
-const LONGEST_WAIT = 15_000;
+const FIRST_WAIT_MS = 400;
+const LONGEST_WAIT_MS = 15_000;
 /** The server sends a heartbeat every 15 seconds; after this long without a message the connection counts as lost. */
-const SILENCE = 40_000;
-const AGAIN_AFTER_ERROR = 2_000;
+const SILENCE_MS = 40_000;
+const AGAIN_AFTER_ERROR_MS = 2_000;
 const PASSING = ["starting", "behind", "unavailable", "too-fast"];
-/** A WebSocket of one api. Reports its state by `state` events. */
+/** `readyState` of an open WebSocket. */
+const OPEN = 1;
+/** A WebSocket of one api, opened with the first subscription. Reports its state by `state` events. */
 export class Stream extends EventTarget {
     #url;
+    #options;
     #wanted = new Map();
+    #state = "idle";
     #socket = null;
-    #wait = FIRST_WAIT;
+    #wait = FIRST_WAIT_MS;
     #silence;
     #again;
     #closed = false;
     /** `base` is where the api is, as `http…`. */
-    constructor(base) {
+    constructor(base, options = {}) {
         super();
         this.#url = new URL("/v1/stream", base);
         this.#url.protocol = this.#url.protocol.replace("http", "ws");
-        this.#open();
+        this.#options = options;
+    }
+    /** The state of the connection. */
+    get state() {
+        return this.#state;
     }
     /**
      * Subscribes to a channel. `on` is called with the messages of the subscription: the snapshot, then the changes that
@@ -30,9 +38,13 @@ export class Stream extends EventTarget {
      */
     subscribe(id, channel, filter, on, limit) {
         const ask = { op: "subscribe", id, channel, filter, ...(limit !== undefined && { limit }) };
-        const wanted = { ask, on, ready: false, at: null };
+        // What the server sends under an id is of the channel that was asked for under it.
+        const wanted = { ask, on: on, ready: false, at: null };
         this.#wanted.set(id, wanted);
-        this.#say(ask);
+        if (this.#socket)
+            this.#say(ask);
+        else if (this.#again === undefined && !this.#closed)
+            this.#open();
         return () => {
             if (this.#wanted.get(id) !== wanted)
                 return;
@@ -44,7 +56,7 @@ export class Stream extends EventTarget {
     hurry() {
         if (this.#again === undefined || this.#closed)
             return;
-        this.#wait = FIRST_WAIT;
+        this.#wait = FIRST_WAIT_MS;
         this.#open();
     }
     /** Closes the connection for good. */
@@ -55,22 +67,28 @@ export class Stream extends EventTarget {
         this.#socket?.close();
     }
     #say(message) {
-        if (this.#socket?.readyState === WebSocket.OPEN)
+        if (this.#socket?.readyState === OPEN)
             this.#socket.send(JSON.stringify(message));
     }
     #open() {
         clearTimeout(this.#again);
         this.#again = undefined;
         this.#tell("connecting");
-        const socket = new WebSocket(this.#url);
+        const socket = this.#connect();
         this.#socket = socket;
         socket.onmessage = (event) => socket === this.#socket && this.#hear(parseExact(String(event.data)));
         socket.onclose = () => socket === this.#socket && this.#lost();
         this.#listen();
     }
+    #connect() {
+        const Kind = this.#options.WebSocket ?? globalThis.WebSocket;
+        if (!Kind)
+            throw new Error("there is no WebSocket here: pass one, as `new Stream(base, { WebSocket })` with that of the package `ws`");
+        return new Kind(this.#url.href);
+    }
     #listen() {
         clearTimeout(this.#silence);
-        this.#silence = setTimeout(() => this.#socket?.close(), SILENCE);
+        this.#silence = setTimeout(() => this.#socket?.close(), SILENCE_MS);
     }
     #lost() {
         clearTimeout(this.#silence);
@@ -81,7 +99,7 @@ export class Stream extends EventTarget {
             return;
         this.#tell("lost");
         this.#again = setTimeout(() => this.#open(), this.#wait * (0.5 + Math.random() / 2));
-        this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
+        this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
     }
     /** Sends the request of a subscription: with the last `at` it received, if any. */
     #ask(wanted) {
@@ -91,7 +109,7 @@ export class Stream extends EventTarget {
         this.#listen();
         switch (message.type) {
             case "hello":
-                this.#wait = FIRST_WAIT;
+                this.#wait = FIRST_WAIT_MS;
                 this.#tell("live");
                 for (const wanted of this.#wanted.values())
                     this.#ask(wanted);
@@ -133,12 +151,12 @@ export class Stream extends EventTarget {
                 }
                 break;
             case "error": {
-                const wanted = message.id === undefined ? undefined : this.#wanted.get(message.id);
+                const wanted = typeof message.id === "string" ? this.#wanted.get(message.id) : undefined;
                 if (!wanted)
                     break;
                 wanted.on(message);
                 if (PASSING.includes(message.code)) {
-                    setTimeout(() => this.#wanted.get(wanted.ask.id) === wanted && this.#ask(wanted), AGAIN_AFTER_ERROR);
+                    setTimeout(() => this.#wanted.get(wanted.ask.id) === wanted && this.#ask(wanted), AGAIN_AFTER_ERROR_MS);
                 }
                 break;
             }
@@ -148,6 +166,7 @@ export class Stream extends EventTarget {
         return [...this.#wanted.values()].filter((wanted) => wanted.ready && wanted.ask.channel === channel);
     }
     #tell(state) {
+        this.#state = state;
         this.dispatchEvent(new CustomEvent("state", { detail: state }));
     }
 }

@@ -1,0 +1,71 @@
+// The state of a channel as it is now, for whoever shows it: told at most once per frame, subscribed while somebody listens.
+
+import { fold, type States } from "./states.js";
+import type { Channel, Filters, Refusal, Stream } from "./stream.js";
+
+/** What is known of a channel: nothing before its snapshot. */
+export interface LiveState<C extends Channel> {
+  readonly data: States[C] | undefined;
+  /** Why a request was refused, until data arrives. */
+  readonly refusal: Refusal | undefined;
+}
+
+let subscriptions = 0;
+
+/** The state of one channel. */
+export class Live<C extends Channel> {
+  readonly #listeners = new Set<() => void>();
+  #state: LiveState<C> = { data: undefined, refusal: undefined };
+  #stop: (() => void) | undefined;
+  #scheduled = false;
+
+  constructor(
+    readonly stream: Stream,
+    readonly channel: C,
+    readonly filter: Filters[C],
+    readonly limit?: number,
+  ) {}
+
+  /** The state now: the same object until it changes. */
+  readonly get = (): LiveState<C> => this.#state;
+
+  /** Calls `listener` when the state has changed, until the function that it returns is called. */
+  readonly listen = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    this.#stop ??= this.#subscribe();
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size > 0) return;
+      this.#stop?.();
+      this.#stop = undefined;
+      // What nobody keeps up to date is no state any more.
+      this.#state = { data: undefined, refusal: undefined };
+    };
+  };
+
+  #subscribe(): () => void {
+    subscriptions += 1;
+    const id = `live-${subscriptions}`;
+    return this.stream.subscribe(id, this.channel, this.filter, (message) => {
+      if (message.type === "error") this.#state = { ...this.#state, refusal: message };
+      else {
+        const data = fold(this.channel, this.#state.data, message, this.limit);
+        if (data === this.#state.data && !this.#state.refusal) return;
+        this.#state = { data, refusal: undefined };
+      }
+      this.#tell();
+    }, this.limit);
+  }
+
+  /** Many trades of a block arrive at once: whoever listens is told once. */
+  #tell(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setTimeout(() => {
+      this.#scheduled = false;
+      for (const listener of this.#listeners) listener();
+    }, FRAME_MS);
+  }
+}
+
+const FRAME_MS = 16;
