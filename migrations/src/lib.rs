@@ -41,6 +41,7 @@ const METRICS_POSTGRES: &[MigrationFile] = files![
     "metrics/postgres/0016_sum_up_platforms",
     "metrics/postgres/0017_price_assets",
     "metrics/postgres/0018_rank_users_of_platforms",
+    "metrics/postgres/0019_count_volume_by_confidence",
 ];
 
 const METRICS_SQLITE: &[MigrationFile] = files![
@@ -60,6 +61,7 @@ const METRICS_SQLITE: &[MigrationFile] = files![
     "metrics/sqlite/0014_sum_up_platforms",
     "metrics/sqlite/0015_price_assets",
     "metrics/sqlite/0016_rank_users_of_platforms",
+    "metrics/sqlite/0017_count_volume_by_confidence",
 ];
 
 const PORTFOLIO_POSTGRES: &[MigrationFile] = files![
