@@ -74,6 +74,7 @@ const PORTFOLIO_POSTGRES: &[MigrationFile] = files![
     "portfolio/postgres/0007_tell_unknown_apart",
     "portfolio/postgres/0008_take_turns",
     "portfolio/postgres/0009_tell_the_height",
+    "portfolio/postgres/0010_keep_prices_and_days",
 ];
 
 const PORTFOLIO_SQLITE: &[MigrationFile] = files![
@@ -86,6 +87,7 @@ const PORTFOLIO_SQLITE: &[MigrationFile] = files![
     "portfolio/sqlite/0007_tell_unknown_apart",
     "portfolio/sqlite/0008_take_turns",
     "portfolio/sqlite/0009_tell_the_height",
+    "portfolio/sqlite/0010_keep_prices_and_days",
 ];
 
 /// The roles of metrics and of its readers, for the schema's owner to create after a migration.
