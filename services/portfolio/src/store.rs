@@ -232,10 +232,10 @@ fn balance_from_row(row: BalanceRow) -> Result<(String, Balance), Unavailable> {
 
 /// The day that a time is of, since 1970-01-01, UTC.
 fn day_of(at_ms: u64) -> i64 {
-    signed(at_ms / DAY_MS)
+    signed(at_ms / MS_PER_DAY)
 }
 
-const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+const MS_PER_DAY: u64 = 24 * 60 * 60 * 1_000;
 
 /// The columns of a price: dollars, quantity, time.
 fn price_columns(price: Option<&ToldPrice>) -> (Option<String>, Option<String>, Option<i64>) {

@@ -6,6 +6,7 @@
 //!   more than anybody holds, whose price is wrong.
 //! * At the end of a day a wallet holds what its newest snapshot until then said, at the newest prices until then.
 
+use crate::query::HOUR_MS;
 use crate::worth::AssetPrice;
 use num_bigint::BigUint;
 use std::collections::BTreeMap;
@@ -95,7 +96,8 @@ pub struct PriceOfDay {
 
 /// The source of prices by the tape's own trades.
 pub const TAPE: &str = "tape";
-const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+/// A provider's price is used where the tape's is so much older.
+const MAX_AGE_BEHIND_TOLD_MS: u64 = 24 * HOUR_MS;
 /// What one balance may be worth at most, a trillion dollars. The largest that is known is far below.
 const MAX_BALANCE_WORTH: Usd = Usd(Usd::ONE.0 * 1_000_000_000_000);
 
@@ -104,7 +106,7 @@ impl BalancePrices {
     pub fn used(&self) -> Option<(&AssetPrice, &str)> {
         let told = self.told.as_ref().map(|told| (&told.price, told.provider.as_str()));
         let Some(tape) = &self.tape else { return told };
-        let newer = told.filter(|(price, _)| price.at > tape.at.saturating_add(DAY_MS));
+        let newer = told.filter(|(price, _)| price.at > tape.at.saturating_add(MAX_AGE_BEHIND_TOLD_MS));
         newer.or(Some((tape, TAPE)))
     }
 
@@ -237,6 +239,8 @@ fn newest_until<'a>(day: u64, prices: &BTreeMap<u64, &'a PriceOfDay>) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DAY_MS: u64 = 24 * HOUR_MS;
 
     fn usd(text: &str) -> Usd {
         Usd::parse(text).unwrap()

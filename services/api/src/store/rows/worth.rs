@@ -1,10 +1,8 @@
 //! Reads the rows of what wallets hold in dollars.
 
 use super::{Cells, TextRow};
-use api_domain::{BalanceOfDay, BalancePrices, HeldBalance, PriceOfDay, ToldPrice};
+use api_domain::{BalanceOfDay, BalancePrices, HOUR_MS, HeldBalance, PriceOfDay, ToldPrice};
 use tape::Unavailable;
-
-const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 pub(in crate::store) fn held_balance(row: TextRow) -> Result<HeldBalance, Unavailable> {
     let mut cells = Cells::new("portfolio.balances_v1", row);
@@ -31,7 +29,7 @@ pub(in crate::store) fn price_of_day(row: TextRow) -> Result<Option<PriceOfDay>,
     let mut cells = Cells::new("portfolio.told_prices_v1", row);
     let (chain, asset, provider) = (cells.text("chain")?, cells.text("asset")?, cells.optional());
     let price = cells.price()?;
-    Ok(price.map(|price| PriceOfDay { chain, asset, day: price.at / DAY_MS, price, provider }))
+    Ok(price.map(|price| PriceOfDay { chain, asset, day: price.at / (24 * HOUR_MS), price, provider }))
 }
 
 impl Cells {
