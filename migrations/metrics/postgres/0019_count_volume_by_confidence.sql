@@ -5,6 +5,8 @@
 --   stands under no known word is the rest of the volume, and has no column.
 -- * 2026-11-30: what was folded before is `unknown` in trades and in no sum, since rows are not rewritten by a migration.
 --   `confidence_complete` says whether the book holds such trades: `metrics refold` then compares all other columns.
+-- * 2026-11-30: while a version before folds beside this one, a trade that it reverts stays in the sum of its word, and what is
+--   unknown is smaller by it. Price: figures that are off by the reorgs of a rolling upgrade.
 
 ALTER TABLE trades ADD COLUMN confidence text DEFAULT 'unknown';
 COMMENT ON COLUMN trades.confidence IS 'reported, estimated, traced or unknown; null where both sides are what moved';
