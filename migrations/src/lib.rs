@@ -41,6 +41,7 @@ const METRICS_POSTGRES: &[MigrationFile] = files![
     "metrics/postgres/0016_sum_up_platforms",
     "metrics/postgres/0017_price_assets",
     "metrics/postgres/0018_rank_users_of_platforms",
+    "metrics/postgres/0019_count_volume_by_confidence",
 ];
 
 const METRICS_SQLITE: &[MigrationFile] = files![
@@ -60,6 +61,7 @@ const METRICS_SQLITE: &[MigrationFile] = files![
     "metrics/sqlite/0014_sum_up_platforms",
     "metrics/sqlite/0015_price_assets",
     "metrics/sqlite/0016_rank_users_of_platforms",
+    "metrics/sqlite/0017_count_volume_by_confidence",
 ];
 
 const PORTFOLIO_POSTGRES: &[MigrationFile] = files![
@@ -72,6 +74,7 @@ const PORTFOLIO_POSTGRES: &[MigrationFile] = files![
     "portfolio/postgres/0007_tell_unknown_apart",
     "portfolio/postgres/0008_take_turns",
     "portfolio/postgres/0009_tell_the_height",
+    "portfolio/postgres/0010_keep_prices_and_days",
 ];
 
 const PORTFOLIO_SQLITE: &[MigrationFile] = files![
@@ -84,6 +87,7 @@ const PORTFOLIO_SQLITE: &[MigrationFile] = files![
     "portfolio/sqlite/0007_tell_unknown_apart",
     "portfolio/sqlite/0008_take_turns",
     "portfolio/sqlite/0009_tell_the_height",
+    "portfolio/sqlite/0010_keep_prices_and_days",
 ];
 
 /// The roles of metrics and of its readers, for the schema's owner to create after a migration.

@@ -16,7 +16,8 @@ END
 $$;
 
 GRANT USAGE ON SCHEMA portfolio TO chaintape_reader;
-GRANT SELECT ON portfolio.balances_v1, portfolio.drift_v1, portfolio.wallets_v1, portfolio.read_positions_v1 TO chaintape_reader;
+GRANT SELECT ON portfolio.balances_v1, portfolio.drift_v1, portfolio.wallets_v1, portfolio.read_positions_v1,
+    portfolio.told_prices_v1, portfolio.balance_days_v1 TO chaintape_reader;
 
 GRANT USAGE ON SCHEMA portfolio TO chaintape_portfolio;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA portfolio TO chaintape_portfolio;

@@ -54,6 +54,22 @@ fn any_bytes_are_trades_or_nothing_at_every_venue() {
     }
 }
 
+/// The events of these are like no other's: a log without topics, packed words, a pool that is paid from elsewhere.
+#[test]
+fn venues_with_events_of_their_own_shape_get_as_far_as_legs() {
+    use venues::{dex_lite::DEX_LITE, ekubo::EKUBO, euler_swap::EULER_SWAP_V1, euler_swap::EULER_SWAP_V2};
+    for venue in [EKUBO, DEX_LITE, EULER_SWAP_V1, EULER_SWAP_V2] {
+        let mut legs = 0;
+        for seed in 1..=400 {
+            let mut dice = Dice::from_seed(seed + 2_000_000);
+            let bytes: Vec<u8> = (0..900).map(|_| dice.next().to_le_bytes()[0]).collect();
+            let trades = survives(seed, venue.signature, || harness::trades(&bytes, &[venue]));
+            legs += trades.iter().flat_map(|trade| &trade.legs).filter(|leg| leg.venue == venue.name).count();
+        }
+        assert!(legs > 20, "{} {} gave {legs} legs", venue.name, venue.signature);
+    }
+}
+
 #[test]
 fn venues_orders_and_bundles_may_stand_in_one_transaction() {
     let mut trades = 0;

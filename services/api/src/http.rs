@@ -12,6 +12,7 @@ mod users;
 mod boards;
 mod platforms;
 mod assets;
+mod worth;
 mod explain;
 mod prometheus;
 mod page;
@@ -48,7 +49,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/v1/users/{address}/trades", get(trades::list_of_user)),
         ("/v1/users/{address}/portfolio", get(users::portfolio)),
         ("/v1/users/{address}/drift", get(users::drift)),
-        ("/v1/users/{address}/worth", get(assets::worth)),
+        ("/v1/users/{address}/worth", get(worth::worth)),
+        ("/v1/users/{address}/worth/history", get(worth::history)),
         ("/v1/assets", get(assets::search)),
         ("/v1/assets/{chain}/{asset}", get(assets::show)),
         ("/v1/assets/{chain}/{asset}/candles", get(assets::candles)),

@@ -10,6 +10,7 @@ mod platform_sql;
 mod platforms;
 mod sums;
 mod asset_sql;
+mod worth_sql;
 mod assets;
 mod rows;
 mod postgres;
@@ -174,10 +175,12 @@ impl Store {
     pub async fn user_fees(
         &self,
         user: &UserQuery,
+        platform: Option<&str>,
         below_day: Option<u64>,
         limit: u32,
     ) -> Result<Vec<FeeRow>, Unavailable> {
-        rows::fee_rows(self.fetch("read metrics.fees_v1", sql::user_fees(user, below_day, limit)).await?)
+        let statement = sql::user_fees(user, platform, below_day, limit);
+        rows::fee_rows(self.fetch("read metrics.fees_v1", statement).await?)
     }
 
     /// The newest days of the fees that a platform earned, below a day where one is given.

@@ -2,7 +2,7 @@
 
 use metrics_domain::{Book, BookFacts, BookKey, Dollars, Totals, User, UserKey};
 use std::collections::HashMap;
-use wire::v1::metrics::{AsOf, MetricsUpdated, Position, Totals as WireTotals, encode};
+use wire::v1::metrics::{AsOf, ConfidenceVolumes, MetricsUpdated, Position, Totals as WireTotals, encode};
 
 /// One message, ready to be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,7 @@ pub(crate) fn messages_about(facts: &BookFacts) -> Vec<MetricsMessage> {
 fn wire_totals(totals: &Totals) -> WireTotals {
     WireTotals {
         volume_usd: totals.volume.to_string(),
+        volume_by_confidence: Some(wire_volumes(totals)),
         swaps: totals.swaps,
         unvalued: totals.unvalued,
         implausible: totals.implausible,
@@ -58,6 +59,13 @@ fn wire_totals(totals: &Totals) -> WireTotals {
         proceeds_usd: totals.realized.proceeds.to_string(),
         basis_without_proceeds_usd: not_zero(&totals.realized.basis_without_proceeds),
     }
+}
+
+fn wire_volumes(totals: &Totals) -> ConfidenceVolumes {
+    let volumes = &totals.by_confidence;
+    let [exact_usd, reported_usd, estimated_usd, traced_usd] = volumes.amounts().map(not_zero);
+    let unknown_usd = not_zero(&volumes.unknown(&totals.volume));
+    ConfidenceVolumes { exact_usd, reported_usd, estimated_usd, traced_usd, unknown_usd }
 }
 
 fn wire_position(key: &BookKey, book: &Book) -> Position {

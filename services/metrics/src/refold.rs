@@ -31,17 +31,31 @@ const COMPARED_TABLES: [(&str, &str); 7] = [
     (CANDLES, "chain, asset, span, start_minute"),
 ];
 
+/// The columns that are compared only where every trade was folded with its confidence.
+const CONFIDENCE_COLUMNS: [&str; 5] =
+    ["confidence", "volume_exact_usd", "volume_reported_usd", "volume_estimated_usd", "volume_traced_usd"];
+
 /// The table that follows the others after a moment.
 const CANDLES: &str = "candles";
 
 /// The tables at one moment: the read position of each partition and a digest of every table.
 struct TablesSnapshot {
-    /// The retention cut (a block time in milliseconds), and how many events arrived too late.
-    retention: (u64, u64),
+    /// How many events arrived too late.
+    late: u64,
     positions: Vec<(Partition, u64)>,
+    scope: Scope,
     /// Whether the candles of all changed minutes are calculated.
     is_priced: bool,
     digests: Vec<TableDigest>,
+}
+
+/// What of the tables is compared.
+#[derive(Clone, Copy, Debug)]
+struct Scope {
+    /// Trades of an earlier block time, in milliseconds, are left out.
+    cut_ms: u64,
+    /// Whether the columns of confidence are compared too.
+    with_confidence: bool,
 }
 
 /// Folds the tape again and compares; `report` gets a line per table. Returns how many tables differ.
@@ -57,7 +71,7 @@ pub async fn refold(settings: &Settings, log: &Log, report: impl Fn(String)) -> 
             let store = Sqlite::open(&scratch, settings.rules.clone()).await.context("open the scratch tables")?;
             refold_up_to(settings, log, &store, &now.positions).await?;
             price(settings, &store).await?;
-            let refolded = digest::digest_sqlite(store.pool(), Some(now.retention.0)).await?;
+            let refolded = digest::digest_sqlite(store.pool(), Some(now.scope)).await?;
             store.pool().close().await;
             let differences = compare(&now, &refolded, report);
             if differences == 0 {
@@ -85,7 +99,7 @@ pub async fn refold_schema(
     let store = Postgres::open(url, &scratch, settings.rules.clone()).await.context("open the scratch tables")?;
     refold_up_to(settings, log, &store, &now.positions).await?;
     price(settings, &store).await?;
-    let refolded = digest::digest_postgres(store.pool(), Some(now.retention.0)).await?;
+    let refolded = digest::digest_postgres(store.pool(), Some(now.scope)).await?;
     let differences = compare(&now, &refolded, report);
     if differences == 0 {
         drop().execute(in_force.pool()).await.context("drop the refold")?;
@@ -127,12 +141,15 @@ async fn price(settings: &Settings, store: &impl Prices) -> anyhow::Result<()> {
 
 fn compare(now: &TablesSnapshot, refolded: &TablesSnapshot, report: impl Fn(String)) -> usize {
     let mut differences = 0;
-    let (cut_ms, late) = now.retention;
-    if late > 0 {
+    let Scope { cut_ms, with_confidence } = now.scope;
+    if now.late > 0 {
         report(format!(
-            "{late} events arrived too late and are in the refold only: trades with a block time before {cut_ms} ms were \
-             dropped"
+            "{} events arrived too late and are in the refold only: trades with a block time before {cut_ms} ms were dropped",
+            now.late
         ));
+    }
+    if !with_confidence {
+        report("volumes by confidence are not compared: trades were folded before these were counted".to_owned());
     }
     for (in_force, folded) in now.digests.iter().zip(&refolded.digests) {
         if in_force.is_of(CANDLES) && !now.is_priced {

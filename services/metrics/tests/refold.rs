@@ -73,6 +73,14 @@ async fn a_file_is_refolded_to_the_byte() {
         assert_eq!(refold(&settings, &log, report).await.unwrap(), 0, "{:#?}", lines.lock().unwrap());
         assert_eq!(lines.lock().unwrap().len(), 7);
         assert!(lines.lock().unwrap().iter().all(|line| line.starts_with("the same")), "candles too");
+        let change_words = "UPDATE user_hours SET volume_exact_usd = '7'";
+        sqlx::query(change_words).execute(store.pool()).await.unwrap();
+        assert_eq!(refold(&settings, &log, |_| ()).await.unwrap(), 1, "volumes by confidence are compared");
+        let incomplete = "UPDATE method SET confidence_complete = 0";
+        sqlx::query(incomplete).execute(store.pool()).await.unwrap();
+        lines.lock().unwrap().clear();
+        assert_eq!(refold(&settings, &log, report).await.unwrap(), 0, "{:#?}", lines.lock().unwrap());
+        assert!(lines.lock().unwrap()[0].starts_with("volumes by confidence are not compared"));
         let change_a_row = "UPDATE positions SET basis_usd = '-1' WHERE rowid = (SELECT min(rowid) FROM positions)";
         sqlx::query(change_a_row).execute(store.pool()).await.unwrap();
         assert_eq!(refold(&settings, &log, |_| ()).await.unwrap(), 1, "the changed row is found");
@@ -98,6 +106,12 @@ async fn a_schema_is_refolded_to_the_byte() {
         let report = |line: String| lines.lock().unwrap().push(line);
         let differences = refold_schema(&settings, &url, &schema, &log, report).await.unwrap();
         assert_eq!(differences, 0, "{:#?}", lines.lock().unwrap());
+        let change_words = "UPDATE user_totals SET volume_traced_usd = 7";
+        sqlx::query(change_words).execute(store.pool()).await.unwrap();
+        assert_eq!(refold_schema(&settings, &url, &schema, &log, |_| ()).await.unwrap(), 1, "words are compared");
+        let incomplete = "UPDATE method SET confidence_complete = false";
+        sqlx::query(incomplete).execute(store.pool()).await.unwrap();
+        assert_eq!(refold_schema(&settings, &url, &schema, &log, |_| ()).await.unwrap(), 0);
         let change_a_row = "UPDATE user_hours SET swaps = swaps + 1 WHERE ctid = (SELECT min(ctid) FROM user_hours)";
         sqlx::query(change_a_row).execute(store.pool()).await.unwrap();
         assert_eq!(refold_schema(&settings, &url, &schema, &log, |_| ()).await.unwrap(), 1, "the changed row is found");

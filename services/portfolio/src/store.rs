@@ -12,12 +12,12 @@ use memory::MemoryStore;
 use migrations::SchemaError;
 use portfolio_domain::{
     AssetNet, Balance, Committed, Decoration, Drift, Failure, Holdings, Job, KnownBefore, KnownDecoration, Ledger,
-    LeftOut, Postponement, Queue, Refresh, Replaced, ShownSnapshot, Step, Taken, VolumeRanking, Wallet,
+    LeftOut, Postponement, Queue, Refresh, Replaced, ShownSnapshot, Step, Taken, ToldPrice, VolumeRanking, Wallet,
 };
 use postgres::PostgresStore;
 use sqlite::SqliteStore;
 use std::sync::Arc;
-use tape::{Partition, Raw, Unavailable};
+use tape::{Partition, Raw, Unavailable, Usd};
 use tape_log::guard::{KnownPartition, NotedPartition, TapeMemory};
 
 /// An open store. Clones share it.
@@ -57,7 +57,7 @@ pub struct DatabaseError(#[from] sqlx::Error);
 
 /// A cell holds a value that this service never writes.
 #[derive(Debug, thiserror::Error)]
-#[error("column {column} of table {table} holds {found:?}, which is not a whole number")]
+#[error("column {column} of table {table} holds {found:?}, which is not a number")]
 struct InvalidCell {
     table: &'static str,
     column: &'static str,
@@ -200,14 +200,47 @@ fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-/// A row of `balances`: provider, asset, symbol, decimals, raw, spam, verified, kept.
-type BalanceRow = (String, String, Option<String>, Option<i16>, String, Option<bool>, Option<bool>, bool);
+/// A row of `balances`: provider, asset, symbol, decimals, raw, spam, verified, kept, and the price: dollars, quantity, time.
+type BalanceRow = (
+    String,
+    String,
+    Option<String>,
+    Option<i16>,
+    String,
+    Option<bool>,
+    Option<bool>,
+    bool,
+    Option<String>,
+    Option<String>,
+    Option<i64>,
+);
 
 fn balance_from_row(row: BalanceRow) -> Result<(String, Balance), Unavailable> {
-    let (provider, asset, symbol, decimals, raw, spam, verified, kept) = row;
+    let (provider, asset, symbol, decimals, raw, spam, verified, kept, price_usd, price_raw, price_at) = row;
     let raw = Raw::from_str_radix(&raw, 10).map_err(|_| invalid_cell("balances", "raw", &raw))?;
     let decoration = Decoration { symbol, decimals: decimals_from_column(decimals), spam, verified };
-    Ok((provider, Balance { asset, raw, decoration, kept }))
+    let price = match price_usd.zip(price_raw) {
+        None => None,
+        Some((usd, quantity)) => Some(ToldPrice {
+            usd: Usd::parse(&usd).map_err(|_| invalid_cell("balances", "price_usd", &usd))?,
+            raw: Raw::from_str_radix(&quantity, 10).map_err(|_| invalid_cell("balances", "price_raw", &quantity))?,
+            at: price_at.map(unsigned),
+        }),
+    };
+    Ok((provider, Balance { asset, raw, decoration, kept, price }))
+}
+
+/// The day that a time is of, since 1970-01-01, UTC.
+fn day_of(at_ms: u64) -> i64 {
+    signed(at_ms / MS_PER_DAY)
+}
+
+const MS_PER_DAY: u64 = 24 * 60 * 60 * 1_000;
+
+/// The columns of a price: dollars, quantity, time.
+fn price_columns(price: Option<&ToldPrice>) -> (Option<String>, Option<String>, Option<i64>) {
+    let Some(price) = price else { return (None, None, None) };
+    (Some(price.usd.to_string()), Some(price.raw.to_string()), price.at.map(signed))
 }
 
 /// What readers are shown, from the row of the wallet and the balances of all providers, the newest first.

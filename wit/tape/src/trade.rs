@@ -172,6 +172,8 @@ impl Trade {
     pub const SWAP: &'static str = "swap";
     /// The kind of a trade that ends in the asset it began with.
     pub const CYCLE: &'static str = "cycle";
+    /// The attribute that says how sure a trade's sides are; a trade without it is exact.
+    pub const CONFIDENCE: &'static str = "confidence";
     /// The kind of fee a platform earns.
     pub const PLATFORM_FEE: &'static str = "platform";
     /// Most legs; of a trade that crossed more, hops through one pool are merged.

@@ -120,6 +120,9 @@ pub(super) async fn check(store: &Postgres, records: &[Records]) -> anyhow::Resu
     let same = "SELECT (SELECT sum(volume_usd) FROM user_totals) = (SELECT sum(notional_usd) FROM trades)
                    AND (SELECT sum(volume_usd) FROM user_hours) = (SELECT sum(notional_usd) FROM trades)
                    AND (SELECT sum(realized_pnl_usd) FROM positions) = (SELECT sum(realized_pnl_usd) FROM trades)
+                   AND (SELECT sum(volume_exact_usd) FROM user_totals) = (SELECT sum(volume_exact_usd) FROM user_hours)
+                   AND (SELECT sum(volume_exact_usd) FROM user_hours)
+                       = (SELECT sum(notional_usd) FROM trades WHERE confidence IS NULL)
                    AND (SELECT sum(swaps) FROM user_hours) = (SELECT count(*) FROM trades)";
     ensure!(sqlx::query_scalar::<_, bool>(same).fetch_one(store.pool()).await?, "tables say different things");
     for (partition, records) in topics::TRADES.partitions().zip(records) {

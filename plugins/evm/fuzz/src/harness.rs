@@ -10,6 +10,7 @@ use evm_plugin::Evm;
 use evm_plugin::hex;
 use evm_plugin::model::Venue;
 use evm_plugin::settlement::COW_SETTLEMENT;
+use evm_plugin::venues::{dex_lite, ekubo, euler_swap};
 use serde_json::{Value, json};
 
 /// The wrapped coin and two dollars of Ethereum, a token of no fame, and what stands for native coin.
@@ -111,6 +112,10 @@ fn arity(signature: &str) -> usize {
 
 fn transfer(bytes: &mut Bytes<'_>) -> Value {
     let (token, from, to, raw) = (bytes.token(), bytes.account(), bytes.account(), bytes.amount());
+    moved(token, from, to, raw)
+}
+
+fn moved(token: Address, from: Address, to: Address, raw: U256) -> Value {
     json!({
         "address": hex::encode(token),
         "topics": [hex::encode(keccak256("Transfer(address,address,uint256)")), encode_word(word_of(from)), encode_word(word_of(to))],
@@ -136,6 +141,76 @@ fn event(bytes: &mut Bytes<'_>, signature: &str, emitter: Address) -> Value {
         data.truncate(bytes.below(data.len() + 1));
     }
     json!({"address": hex::encode(emitter), "topics": topics, "data": format!("0x{data}")})
+}
+
+/// A swap at a venue whose event no generic one resembles: its log, and most often the transfers that bear it out.
+fn shaped_swap(bytes: &mut Bytes<'_>, venue: &Venue) -> Option<Vec<Value>> {
+    let is_known = [ekubo::EKUBO, dex_lite::DEX_LITE, euler_swap::EULER_SWAP_V1, euler_swap::EULER_SWAP_V2]
+        .iter()
+        .any(|known| known.signature == venue.signature);
+    if !is_known {
+        return None;
+    }
+    let [sold, bought] = [bytes.token(), bytes.token()];
+    let [payer, payee, pool, vault] = [(); 4].map(|()| bytes.account());
+    let [into, out] = [(); 2].map(|()| bytes.amount() >> bytes.below(256));
+    let first_is_sold = bytes.byte().is_multiple_of(2);
+    let topic = hex::encode(keccak256(venue.signature));
+    let (event, holder, giver, [into, out]) = match venue.signature {
+        ekubo::ANONYMOUS => {
+            let core = venue.emitters[bytes.below(venue.emitters.len())];
+            let [into, out] = [into, out].map(|raw| raw & (U256::MAX >> 129));
+            let signed = if first_is_sold { [into, out.wrapping_neg()] } else { [out.wrapping_neg(), into] };
+            let halves = signed.map(|word| hex::encode(&word.to_be_bytes::<32>()[16..])[2..].to_owned()).concat();
+            let (locker, id, state) = (hex::encode(payer), bytes.below(4), bytes.word());
+            let data = format!("{locker}{id:064x}{halves}{state:064x}");
+            (json!({"address": hex::encode(core), "topics": [], "data": data}), core, core, [into, out])
+        }
+        signature if signature == dex_lite::DEX_LITE.signature => {
+            let units = |raw: U256| raw & (U256::MAX >> 196);
+            let [packed_in, packed_out] = [units(into), units(out)];
+            let decimals = [6 + bytes.below(13), 6 + bytes.below(13)];
+            let data = U256::from(bytes.below(4))
+                | (U256::from(first_is_sold) << 64)
+                | (packed_in << 65)
+                | (packed_out << 125);
+            let variables = (U256::from(decimals[0]) << 126) | (U256::from(decimals[1]) << 131);
+            let scaled = |raw: U256, decimals: usize| match decimals {
+                ..9 => raw / U256::from(10).pow(U256::from(9 - decimals)),
+                9.. => raw * U256::from(10).pow(U256::from(decimals - 9)),
+            };
+            let [of_sold, of_bought] = if first_is_sold { decimals } else { [decimals[1], decimals[0]] };
+            let data = format!("0x{data:064x}{variables:064x}");
+            let event = json!({"address": hex::encode(dex_lite::DEX), "topics": [topic], "data": data});
+            (event, dex_lite::DEX, dex_lite::DEX, [scaled(packed_in, of_sold), scaled(packed_out, of_bought)])
+        }
+        signature => {
+            let has_fees = signature == euler_swap::EULER_SWAP_V2.signature;
+            let none = U256::ZERO;
+            let mut words = if first_is_sold { vec![into, none, none, out] } else { vec![none, into, out, none] };
+            words.extend(std::iter::repeat_n(none, if has_fees { 4 } else { 2 }));
+            let data: String = words.iter().map(|word| format!("{word:064x}")).collect();
+            let topics = [topic, encode_word(word_of(payer)), encode_word(word_of(payee))];
+            let event = json!({"address": hex::encode(pool), "topics": topics, "data": format!("0x{data}")});
+            (event, pool, vault, [into, out])
+        }
+    };
+    let transfers = [moved(sold, payer, holder, into), moved(bought, giver, payee, out)];
+    Some(match bytes.byte() % 8 {
+        0 => vec![event],
+        1 => transfers.into_iter().take(1).chain([event]).collect(),
+        _ => transfers.into_iter().chain([event]).collect(),
+    })
+}
+
+fn logs(bytes: &mut Bytes<'_>, venues: &[Venue]) -> Vec<Value> {
+    if !venues.is_empty() && bytes.byte().is_multiple_of(4) {
+        let venue = &venues[bytes.below(venues.len())];
+        if let Some(swap) = shaped_swap(bytes, venue) {
+            return swap;
+        }
+    }
+    vec![log(bytes, venues)]
 }
 
 fn log(bytes: &mut Bytes<'_>, venues: &[Venue]) -> Value {
@@ -167,7 +242,7 @@ impl World {
         let moods = (0..4).map(|_| bytes.byte()).collect();
         let value = bytes.amount();
         let count = 1 + bytes.below(24);
-        let logs: Vec<Value> = (0..count).map(|_| log(bytes, venues)).collect();
+        let logs: Vec<Value> = (0..count).flat_map(|_| logs(bytes, venues)).collect();
         let (hash, zeros) = (encode_word(U256::from(7)), encode_word(U256::ZERO));
         let transaction = json!({"hash": hash, "value": format!("{value:#x}"), "input": "0x12345678"});
         let block = json!({
@@ -241,17 +316,22 @@ fn context() -> Context {
 /// Scans a transaction made of these bytes, with events of these venues; gives how many trades it had. Whatever the
 /// bytes: the scan ends without a trap, and what it gives is what the contract promises.
 pub fn scan(bytes: &[u8], venues: &[Venue]) -> usize {
+    trades(bytes, venues).len()
+}
+
+/// The same with the trades.
+pub fn trades(bytes: &[u8], venues: &[Venue]) -> Vec<Trade> {
     let mut world = World::new(&mut Bytes(bytes), venues);
     let mut once = || Evm::scan(&mut world, &context(), Span { first: 1, last: 1 });
     let (first, second) = (once(), once());
     assert_eq!(format!("{first:?}"), format!("{second:?}"), "two scans of the same differ");
-    let Ok(scanned) = first else { return 0 };
-    let trades: Vec<&Trade> = scanned.blocks.iter().flat_map(|block| &block.trades).collect();
+    let Ok(scanned) = first else { return vec![] };
+    let trades: Vec<Trade> = scanned.blocks.into_iter().flat_map(|block| block.trades).collect();
     for (place, trade) in (0..).zip(&trades) {
         assert_eq!(trade.ordinal, place, "places are not in order");
         keeps_the_contract(trade);
     }
-    trades.len()
+    trades
 }
 
 fn keeps_the_contract(trade: &Trade) {

@@ -13,7 +13,7 @@ pub const DEX_LITE: Venue =
     Venue { complete: Some(name), ..Venue::anywhere("fluid-dex-lite", "LogSwap(uint256,uint256)", read) };
 
 /// Holds the tokens of all pools on Ethereum, the one chain that has it; anybody else's event is none.
-const DEX: Address = address!("bbcb91440523216e2b87052a99f69c604a7b6e00");
+pub const DEX: Address = address!("bbcb91440523216e2b87052a99f69c604a7b6e00");
 
 /// The decimals of the amounts in the event.
 const DECIMALS: usize = 9;

@@ -183,11 +183,12 @@ class Operations:
         self, address: str,
         *,
         chain: str | None = None,
+        platform: str | None = None,
         cursor: str | None = None,
         limit: int | None = None,
     ) -> schema.FeePage:
         """One user's fees by day, chain and platform, newest first."""
-        answer = await self._get("/v1/users/{address}/fees", {"address": address}, {"chain": chain, "cursor": cursor, "limit": limit})
+        answer = await self._get("/v1/users/{address}/fees", {"address": address}, {"chain": chain, "platform": platform, "cursor": cursor, "limit": limit})
         return cast(schema.FeePage, answer)
 
     async def get_user_history(
@@ -283,3 +284,13 @@ class Operations:
 providers tell."""
         answer = await self._get("/v1/users/{address}/worth", {"address": address}, {"chain": chain})
         return cast(schema.UserWorth, answer)
+
+    async def get_user_worth_history(
+        self, address: str,
+        *,
+        chain: str | None = None,
+        days: int | None = None,
+    ) -> schema.WorthHistory:
+        """What one user's wallets were worth in US dollars at the end of each day, by the balances that providers tell."""
+        answer = await self._get("/v1/users/{address}/worth/history", {"address": address}, {"chain": chain, "days": days})
+        return cast(schema.WorthHistory, answer)

@@ -1,6 +1,7 @@
 //! The rows of the published views, and up to which position of the tape metrics has folded them.
 
 use crate::query::{StepKey, TradeKey, Walk};
+use crate::balances::BalancePrices;
 use crate::worth::AssetPrice;
 use std::collections::BTreeMap;
 use tape::Usd;
@@ -63,6 +64,8 @@ const MILLION: i128 = 1_000_000;
 pub struct Totals {
     /// Worth of all valued swaps.
     pub volume: Usd,
+    /// The same by how sure the sides of the swaps are.
+    pub by_confidence: ConfidenceVolumes,
     /// Swaps, valued or not.
     pub swaps: u64,
     /// Swaps without a valuation.
@@ -89,6 +92,27 @@ pub struct Totals {
     pub in_doubt: Usd,
     /// Whether an amount was too large and is cut to the largest.
     pub saturated: bool,
+}
+
+/// A volume by how sure the sides of its swaps are. What is of unknown confidence is the rest of the volume.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConfidenceVolumes {
+    /// Both sides are what moved.
+    pub exact: Usd,
+    /// A router's or an order's word alone tells a side.
+    pub reported: Usd,
+    /// A trace alone would tell a side, and there is none.
+    pub estimated: Usd,
+    /// A trace told a side.
+    pub traced: Usd,
+}
+
+impl ConfidenceVolumes {
+    /// The part of a volume that stands under no word.
+    pub fn unknown(&self, volume: Usd) -> Usd {
+        let known = [self.exact, self.reported, self.estimated, self.traced];
+        known.into_iter().fold(volume, |rest, one| Usd(rest.0.saturating_sub(one.0)))
+    }
 }
 
 /// How much of what was sold is known on both sides.
@@ -128,6 +152,12 @@ impl Totals {
         };
         Self {
             volume: add(self.volume, other.volume),
+            by_confidence: ConfidenceVolumes {
+                exact: add(self.by_confidence.exact, other.by_confidence.exact),
+                reported: add(self.by_confidence.reported, other.by_confidence.reported),
+                estimated: add(self.by_confidence.estimated, other.by_confidence.estimated),
+                traced: add(self.by_confidence.traced, other.by_confidence.traced),
+            },
             fees: add(self.fees, other.fees),
             realized: add(self.realized, other.realized),
             realized_net: add(self.realized_net, other.realized_net),
@@ -332,8 +362,8 @@ pub struct BalanceRow {
     pub kept: bool,
     /// The height that it is of, where the provider tells it.
     pub as_of: Option<u64>,
-    /// The price of the asset, where a trade says.
-    pub price: Option<AssetPrice>,
+    /// What is said of the price of its asset.
+    pub prices: BalancePrices,
 }
 
 /// The drift of one balance: how far it differs from the sum of the wallet's trades.

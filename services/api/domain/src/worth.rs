@@ -60,36 +60,6 @@ pub struct WorthTotals {
     pub saturated: bool,
 }
 
-/// A balance, as far as its worth needs it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldBalance {
-    /// Id of the chain.
-    pub chain: String,
-    /// Smallest units.
-    pub raw: BigUint,
-    /// Whether a provider calls it spam.
-    pub is_spam: bool,
-    /// The price of the asset, where a trade says.
-    pub price: Option<AssetPrice>,
-}
-
-/// Sums over balances that are more than nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BalanceTotals {
-    /// Of balances with a price.
-    pub value: Usd,
-    /// How many these are.
-    pub priced: u64,
-    /// Balances without a price, in no sum.
-    pub unpriced: u64,
-    /// Balances that a provider calls spam, in no sum.
-    pub spam: u64,
-    /// The time of the oldest price, milliseconds since the Unix epoch.
-    pub oldest_price_at: Option<u64>,
-    /// The sum exceeds the largest amount that is served and is cut to it.
-    pub saturated: bool,
-}
-
 /// Digits after the point of a price, and of one below a millionth of a dollar.
 const PRICE_DIGITS: [u8; 2] = [18, 36];
 
@@ -162,27 +132,6 @@ impl PositionRow {
 
     fn is_open(&self) -> bool {
         [&self.quantity, &self.unknown_quantity].iter().any(|quantity| *quantity != "0")
-    }
-}
-
-impl BalanceTotals {
-    /// The sums over balances. What is called spam has a price at most that its makers set.
-    pub fn of_balances<'a>(balances: impl IntoIterator<Item = &'a HeldBalance>) -> Self {
-        let mut totals = Self::default();
-        for balance in balances.into_iter().filter(|balance| balance.raw != BigUint::ZERO) {
-            let worth = balance.price.as_ref().and_then(|price| Some((price.value_of(&balance.raw)?, price.at)));
-            match worth {
-                _ if balance.is_spam => totals.spam += 1,
-                Some((value, at)) => {
-                    totals.priced += 1;
-                    totals.saturated |= totals.value.0.checked_add(value.0).is_none();
-                    totals.value = Usd(totals.value.0.saturating_add(value.0));
-                    totals.oldest_price_at = totals.oldest_price_at.into_iter().chain([at]).min();
-                }
-                None => totals.unpriced += 1,
-            }
-        }
-        totals
     }
 }
 
@@ -317,29 +266,6 @@ mod tests {
         assert_eq!(WorthTotals::default().coverage(), None);
         let largest = position("1", "0", "0", "0", Some(AssetPrice { usd: Usd(i128::MAX), ..price("1", 1) }));
         assert!(WorthTotals::of_positions([&largest, &largest]).saturated);
-    }
-
-    #[test]
-    fn spam_and_what_has_no_price_is_in_no_sum_of_balances() {
-        let balance = |raw: u64, is_spam, price| HeldBalance { chain: "mock".into(), raw: raw.into(), is_spam, price };
-        let balances = [
-            balance(10, false, Some(price("2", 1))),
-            balance(10, false, Some(price("10", 5))),
-            balance(10, true, Some(price("99", 1))),
-            balance(10, true, None),
-            balance(10, false, None),
-            balance(0, false, None),
-        ];
-        let totals = BalanceTotals::of_balances(&balances);
-        let expected = BalanceTotals {
-            value: usd("40"),
-            priced: 2,
-            unpriced: 1,
-            spam: 2,
-            oldest_price_at: Some(1),
-            saturated: false,
-        };
-        assert_eq!(totals, expected);
     }
 
     #[test]

@@ -1,19 +1,16 @@
-//! Assets: search, price and pools, candles; and what a user holds in dollars.
+//! Assets: search, price and pools, candles.
 
-use super::documented::{DatabaseReadResponses, SumParams};
-use super::params::{Params, asset_in_path, joined_addresses};
+use super::documented::DatabaseReadResponses;
+use super::params::{Params, asset_in_path};
 use super::problem::Problem;
 use crate::App;
-use crate::views::{
-    AssetDetailsView, AssetList, AssetView, CandleList, CandleView, ChainWorth, UserWorth, WalletWorth, WorthView,
-};
-use api_domain::{AssetQuery, HOUR_MS, MINUTE_MS, PositionRow, Totals, Window};
+use crate::views::{AssetDetailsView, AssetList, AssetView, CandleList, CandleView};
+use api_domain::{AssetQuery, HOUR_MS, MINUTE_MS, Window};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use environment::now_ms;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 type AssetPath = Result<Path<(String, String)>, PathRejection>;
@@ -96,41 +93,6 @@ pub(crate) async fn candles(
     let [from, to] = [range.from_minute, range.to_minute].map(|minute| minute.saturating_mul(MINUTE_MS));
     let (decimals, interval) = (asset.decimals, range.interval.name());
     Ok(Json(CandleList { chain: asset.chain, asset: asset.asset, decimals, interval, from, to, items }))
-}
-
-/// What one user holds in US dollars: by the trades, with unrealized and realized profit and loss, and by the balances that
-/// providers tell.
-#[utoipa::path(
-    get, path = "/v1/users/{address}/worth", tag = "users", operation_id = "getUserWorth",
-    params(SumParams),
-    responses(
-        (status = 200, description = "The sums", body = UserWorth),
-        DatabaseReadResponses,
-    )
-)]
-pub(crate) async fn worth(
-    State(app): State<Arc<App>>,
-    path: Result<Path<String>, PathRejection>,
-    uri: Uri,
-) -> Result<Json<UserWorth>, Problem> {
-    let params = Params::read(&uri, &["chain"])?;
-    let users = params.users(&app, path)?;
-    let holdings = app.store.user_holdings(&users).await?;
-    let totals = holdings.totals.iter().fold(Totals::default(), |sum, row| sum.plus(&row.totals));
-    let chains: BTreeSet<&str> = holdings.totals.iter().map(|row| row.chain.as_str()).collect();
-    let of_chain = |chain: &str| {
-        let mine = holdings.positions.iter().filter(|position: &&PositionRow| position.chain == chain);
-        let of_chain = holdings.totals.iter().filter(|row| row.chain == chain);
-        let totals = of_chain.fold(Totals::default(), |sum, row| sum.plus(&row.totals));
-        ChainWorth { chain: chain.to_owned(), worth: WorthView::of_positions(mine, &totals) }
-    };
-    Ok(Json(UserWorth {
-        address: joined_addresses(&users),
-        total: WorthView::of_positions(&holdings.positions, &totals),
-        chains: chains.into_iter().map(of_chain).collect(),
-        wallets: WalletWorth::of_chains(&holdings.balances),
-        truncated: holdings.truncated,
-    }))
 }
 
 /// The first minute of the current hour and the 23 before.

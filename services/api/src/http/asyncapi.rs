@@ -9,7 +9,7 @@ mod topics;
 
 use super::schemas::{add_schema, add_wire_schema};
 use crate::stream::{MetricsData, WalletData, reply_schemas};
-use crate::views::{CandleState, CandleUpdate, ChainList, ChainView, PriceState};
+use crate::views::{CandleState, CandleUpdate, ChainList, ChainView, MetricsChange, PriceState};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -25,7 +25,9 @@ const PROGRESS: &str = "ChainProgressedV1";
 
 /// The shapes that the stream takes from the views.
 #[derive(OpenApi)]
-#[openapi(components(schemas(MetricsData, WalletData, ChainList, ChainView, PriceState, CandleState, CandleUpdate)))]
+#[openapi(components(schemas(
+    MetricsData, MetricsChange, WalletData, ChainList, ChainView, PriceState, CandleState, CandleUpdate
+)))]
 struct StreamShapes;
 
 static DOCUMENT_TEXT: LazyLock<String> =

@@ -67,6 +67,7 @@ pub(crate) async fn book(State(app): State<Arc<App>>, uri: Uri) -> Result<Json<B
     get, path = "/v1/users/{address}/fees", tag = "users", operation_id = "listUserFees",
     params(
         UserParams,
+        ("platform" = Option<String>, Query, description = "Only of this platform", max_length = 256),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "Items in a page at least, a day is never cut; 50 by default", minimum = 1, maximum = 500),
     ),
@@ -80,10 +81,10 @@ pub(crate) async fn user_fees(
     path: Result<Path<String>, PathRejection>,
     uri: Uri,
 ) -> Result<Json<FeePage>, Problem> {
-    let params = Params::read(&uri, &["chain", "cursor", "limit"])?;
-    let user = params.user(&app, path)?;
+    let params = Params::read(&uri, &["chain", "platform", "cursor", "limit"])?;
+    let (user, platform) = (params.user(&app, path)?, params.filter()?.platform);
     let (below_day, limit) = (params.number_cursor::<u64>()?, params.limit()?);
-    let rows = app.store.user_fees(&user, below_day, limit + MAX_FEE_ROWS_PER_DAY).await?;
+    let rows = app.store.user_fees(&user, platform.as_deref(), below_day, limit + MAX_FEE_ROWS_PER_DAY).await?;
     Ok(Json(fee_page(rows, limit)))
 }
 

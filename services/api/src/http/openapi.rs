@@ -2,7 +2,9 @@
 
 use super::guard::is_read_from_database;
 use super::schemas::add_wire_schema;
-use super::{AS_OF, Problem, assets, asyncapi, boards, chains, explain, health, platforms, prometheus, trades, users};
+use super::{
+    AS_OF, Problem, assets, asyncapi, boards, chains, explain, health, platforms, prometheus, trades, users, worth,
+};
 use crate::stream;
 use crate::views::TradeExecuted;
 use axum::http::header;
@@ -29,7 +31,7 @@ const TRADE_SCHEMA: &str = "TradeExecutedV1";
     paths(
         health::health, health::ready, chains::list, trades::list, trades::one,
         trades::list_of_transaction, trades::list_of_user, users::metrics, users::history,
-        boards::user_fees, users::positions, explain::explain, users::portfolio, users::drift, assets::worth, assets::search,
+        boards::user_fees, users::positions, explain::explain, users::portfolio, users::drift, worth::worth, worth::history, assets::search,
         assets::show, assets::candles, boards::leaderboard,
         boards::book, boards::platform_fees, platforms::list, platforms::one, platforms::days, platforms::assets,
         platforms::leaderboard, platforms::of_user, stream::open, prometheus::show, document, asyncapi::document,

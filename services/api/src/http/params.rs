@@ -20,6 +20,9 @@ use wire::check;
 /// Items of a page without `limit`, and at most.
 const DEFAULT_PAGE_ITEMS: u32 = 50;
 pub(super) const MAX_PAGE_ITEMS: u32 = 500;
+/// Days of a history without `days`, and at most.
+const DEFAULT_DAYS: u64 = 30;
+const MAX_DAYS: u64 = 366;
 
 /// The query of a request.
 pub(super) struct Params(Vec<(String, String)>);
@@ -220,6 +223,15 @@ impl Params {
         Ok(StepPage { after, limit: self.limit()? })
     }
 
+    /// `days`.
+    pub(super) fn days(&self) -> Result<u64, Problem> {
+        let Some(text) = self.get("days") else { return Ok(DEFAULT_DAYS) };
+        match text.parse() {
+            Ok(days) if (1..=MAX_DAYS).contains(&days) && text.bytes().all(|digit| digit.is_ascii_digit()) => Ok(days),
+            _ => Err(Problem::bad_parameter("days", format!("must be a number from 1 to {MAX_DAYS}"))),
+        }
+    }
+
     /// `limit`.
     pub(super) fn limit(&self) -> Result<u32, Problem> {
         let Some(text) = self.get("limit") else { return Ok(DEFAULT_PAGE_ITEMS) };
@@ -286,7 +298,7 @@ const MAX_TRADE_ID_BYTES: usize = 800;
 /// Addresses whose sums are told in one answer at most.
 pub(super) const MAX_ADDRESSES: usize = 20;
 /// Of what sums are told, in words.
-const SUMS: &str = "sums (metrics, history, worth, platforms)";
+const SUMS: &str = "sums (metrics, history, worth, worth/history, platforms)";
 
 /// The addresses as a path names them.
 pub(super) fn joined_addresses(users: &[UserQuery]) -> String {

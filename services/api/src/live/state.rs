@@ -3,6 +3,7 @@
 use super::channel::Channel;
 use super::message;
 use super::update::Stamp;
+use crate::views::MetricsChange;
 use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
 use std::sync::{Arc, OnceLock};
@@ -10,9 +11,11 @@ use wire::v1::metrics::MetricsUpdated;
 use wire::v1::portfolio::PortfolioUpdated;
 
 /// A state of which a later one of the same key takes the place.
-pub(crate) trait ConflatedState: Serialize {
+pub(crate) trait ConflatedState {
     /// The channel it is delivered on.
     const CHANNEL: Channel;
+    /// What readers receive of it.
+    fn view(&self) -> impl Serialize;
     /// Chain and address, which tell states apart.
     fn identity(&self) -> (&str, &str);
     /// One state for this one and one that arrived later; either may be the newer.
@@ -21,6 +24,10 @@ pub(crate) trait ConflatedState: Serialize {
 
 impl ConflatedState for MetricsUpdated {
     const CHANNEL: Channel = Channel::Metrics;
+
+    fn view(&self) -> impl Serialize {
+        MetricsChange::from(self)
+    }
 
     fn identity(&self) -> (&str, &str) {
         (&self.chain, &self.trader)
@@ -39,6 +46,10 @@ impl ConflatedState for MetricsUpdated {
 
 impl ConflatedState for PortfolioUpdated {
     const CHANNEL: Channel = Channel::Wallets;
+
+    fn view(&self) -> impl Serialize {
+        self
+    }
 
     fn identity(&self) -> (&str, &str) {
         (&self.chain, &self.address)
@@ -77,7 +88,7 @@ impl<S: ConflatedState> StateUpdate<S> {
 
     /// The text that every reader receives.
     pub(super) fn text(&self) -> Utf8Bytes {
-        self.text.get_or_init(|| message::update(S::CHANNEL, &self.body, &self.at)).clone()
+        self.text.get_or_init(|| message::update(S::CHANNEL, &self.body.view(), &self.at)).clone()
     }
 
     /// One update for both. It waits in the place of the earlier one and keeps its `at`: some of the changes that

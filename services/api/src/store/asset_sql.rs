@@ -1,14 +1,12 @@
-//! The statements about assets, their candles, and what positions are worth.
+//! The statements about assets and their candles.
 
 use super::sql::{Arg, Dialect, Statement, number_arg};
-use api_domain::{AssetQuery, AssetSearch, CandleInterval, CandleRange, UserQuery};
+use api_domain::{AssetQuery, AssetSearch, CandleInterval, CandleRange};
 
 /// Pools that are shown of an asset at most, those of the newest trades.
 const MAX_POOLS: u32 = 20;
 /// Assets that a search finds at most, before the ones with the largest volume are shown.
 const MAX_FOUND: u32 = 500;
-/// Positions, and balances, that a user's worth is summed over at most, over all of the addresses together.
-pub(super) const MAX_POSITIONS_SUMMED: u32 = 10_000;
 
 /// The columns of an asset; its volume is the sum of a list of its hours.
 fn asset_columns(since_minute: u64, dialect: Dialect) -> String {
@@ -134,25 +132,4 @@ fn begin_candles(key: &AssetQuery, interval: CandleInterval) -> Statement {
     of_asset(&mut statement, "c", key);
     statement.text(" AND c.span = ?", interval.name());
     statement
-}
-
-/// Every balance of a user, as far as its worth needs it.
-pub(super) fn balances_with_prices(user: &UserQuery, limit: u32, dialect: Dialect) -> Statement {
-    let [chain, asset] = ["t.chain", "t.asset"].map(|column| super::sql::as_in_metrics(column, dialect));
-    let mut statement = Statement::new(&format!(
-        "SELECT chain, CAST(raw AS text), CAST(is_spam AS text), {} FROM portfolio.balances_v1 t WHERE TRUE",
-        price_of(&chain, &asset)
-    ));
-    super::sql::and_user(&mut statement, user, "address");
-    statement.add(&format!(" ORDER BY chain, asset LIMIT {limit}"));
-    statement.costly()
-}
-
-/// The positions of a user that hold something, with the columns of [`super::sql::user_positions`].
-pub(super) fn open_positions(user: &UserQuery, select_positions: &str, limit: u32) -> Statement {
-    let mut statement = Statement::new(select_positions);
-    statement.add(" AND (quantity <> '0' OR unknown_quantity <> '0')");
-    super::sql::and_user(&mut statement, user, "trader");
-    statement.add(&format!(" ORDER BY chain, asset LIMIT {limit}"));
-    statement.costly()
 }

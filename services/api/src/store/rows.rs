@@ -1,12 +1,14 @@
 //! Reads rows of text columns into the domain's types; an error names the view and the column.
 
 mod assets;
+mod worth;
 
-pub(super) use assets::{asset_row, candle_row, held_balance, pool_row, price_row, sum_of_counts};
+pub(super) use assets::{asset_row, candle_row, pool_row, price_row, sum_of_counts};
+pub(super) use worth::{balance_of_day, held_balance, price_of_day};
 
 use super::sql::HOURS_ROW;
 use api_domain::{
-    BalanceRow, BookRules, DriftRow, FeeRow, FoldedPosition, FoldedPositions, HeldPosition, HistoryPoint, LeaderRow,
+    BalancePrices, BalanceRow, BookRules, ConfidenceVolumes, DriftRow, FeeRow, FoldedPosition, FoldedPositions, HeldPosition, HistoryPoint, LeaderRow,
     PositionRow, PositionStep, StepKey, Totals, TotalsRow, TradeKey, TradeRow, Walk, WalletRow,
 };
 use num_bigint::BigUint;
@@ -156,6 +158,12 @@ fn read_totals(cells: &mut Cells) -> Result<Totals, Unavailable> {
         basis_without_proceeds: cells.usd("basis_without_proceeds_usd")?,
         implausible: cells.number("implausible")?,
         implausible_usd: cells.usd("implausible_usd")?,
+        by_confidence: ConfidenceVolumes {
+            exact: cells.usd("volume_exact_usd")?,
+            reported: cells.usd("volume_reported_usd")?,
+            estimated: cells.usd("volume_estimated_usd")?,
+            traced: cells.usd("volume_traced_usd")?,
+        },
         in_doubt: cells.in_doubt()?,
         saturated: cells.saturated,
     };
@@ -319,7 +327,7 @@ pub(super) fn wallet_row(row: TextRow) -> Result<WalletRow, Unavailable> {
 
 pub(super) fn balance_row(row: TextRow) -> Result<BalanceRow, Unavailable> {
     let mut cells = Cells::new("portfolio.balances_v1", row);
-    Ok(BalanceRow {
+    let mut balance = BalanceRow {
         chain: cells.text("chain")?,
         asset: cells.text("asset")?,
         symbol: cells.optional(),
@@ -333,8 +341,10 @@ pub(super) fn balance_row(row: TextRow) -> Result<BalanceRow, Unavailable> {
         drift: cells.optional(),
         kept: cells.flag("kept")?,
         as_of: cells.optional_number("as_of")?,
-        price: cells.price()?,
-    })
+        prices: BalancePrices { tape: cells.price()?, told: None },
+    };
+    balance.prices.told = cells.told_price(&balance.provider)?;
+    Ok(balance)
 }
 
 /// The largest amount with the sign of a decimal that is larger; none where the text is no decimal.

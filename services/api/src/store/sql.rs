@@ -5,6 +5,7 @@
 
 use super::asset_sql::price_of;
 use super::cost::Cost;
+use super::worth_sql::TOLD_PRICE;
 use api_domain::{AssetPage, Measure, PositionKey, UserQuery, Window};
 use std::fmt::Write;
 
@@ -71,7 +72,7 @@ pub(super) fn folded_positions() -> Statement {
 }
 
 /// The columns of totals, in the order in which they are read.
-const TOTALS_COLUMNS: [&str; 11] = [
+const TOTALS_COLUMNS: [&str; 15] = [
     "volume_usd",
     "swaps",
     "unvalued",
@@ -83,6 +84,10 @@ const TOTALS_COLUMNS: [&str; 11] = [
     "basis_without_proceeds_usd",
     "implausible",
     "implausible_usd",
+    "volume_exact_usd",
+    "volume_reported_usd",
+    "volume_estimated_usd",
+    "volume_traced_usd",
 ];
 
 /// One user's totals per chain, over all time, and the positions of which the wallet no longer holds a part.
@@ -175,12 +180,15 @@ pub(super) fn user_hours(
 }
 
 /// The newest days of one user's fees.
-pub(super) fn user_fees(user: &UserQuery, below: Option<u64>, limit: u32) -> Statement {
+pub(super) fn user_fees(user: &UserQuery, platform: Option<&str>, below: Option<u64>, limit: u32) -> Statement {
     let mut statement = Statement::new(
         "SELECT CAST(day AS text), chain, platform, CAST(trades AS text), CAST(fees_usd AS text) FROM metrics.fees_v1 t \
          WHERE TRUE",
     );
     and_user(&mut statement, user, "trader");
+    if let Some(platform) = platform {
+        statement.text(" AND platform = ?", platform);
+    }
     page_by_day(&mut statement, below, limit);
     statement
 }
@@ -299,8 +307,8 @@ pub(super) fn user_balances(user: &UserQuery, page: &AssetPage, dialect: Dialect
     let [price_chain, price_asset] = ["t.chain", "t.asset"].map(|column| as_in_metrics(column, dialect));
     let mut statement = Statement::new(&format!(
         "SELECT chain, asset, symbol, CAST(decimals AS text), CAST(raw AS text), CAST(is_spam AS text), \
-         CAST(is_verified AS text), provider, CAST(taken_at AS text), net, drift, CAST(kept AS text), CAST(as_of AS text), {} \
-         FROM portfolio.balances_v1 t WHERE TRUE",
+         CAST(is_verified AS text), provider, CAST(taken_at AS text), net, drift, CAST(kept AS text), CAST(as_of AS text), {}, \
+         {TOLD_PRICE} FROM portfolio.balances_v1 t WHERE TRUE",
         price_of(&price_chain, &price_asset)
     ));
     and_user(&mut statement, user, "address");

@@ -4,9 +4,9 @@
 //! by itself, and only then added.
 
 use super::sql::Statement;
-use super::{Store, asset_sql, read_each, rows, sql};
+use super::{Store, read_each, rows, sql, worth_sql};
 use crate::store::assets::UserHoldings;
-use api_domain::{HistoryPoint, TotalsRow, UserQuery};
+use api_domain::{BalanceTotals, HistoryPoint, TotalsRow, UserQuery, worth_of_days};
 use std::collections::BTreeMap;
 use tape::Unavailable;
 
@@ -56,12 +56,12 @@ impl Store {
     /// What these addresses hold by the trades, and their totals.
     pub async fn user_holdings(&self, users: &[UserQuery]) -> Result<UserHoldings, Unavailable> {
         let dialect = self.dialect();
-        let most = asset_sql::MAX_POSITIONS_SUMMED / u32::try_from(users.len()).unwrap_or(u32::MAX).max(1);
+        let most = worth_sql::MAX_POSITIONS_SUMMED / u32::try_from(users.len()).unwrap_or(u32::MAX).max(1);
         let mut statements = vec![];
         for user in users {
-            statements.push(asset_sql::open_positions(user, &sql::select_positions(dialect), most + 1));
+            statements.push(worth_sql::open_positions(user, &sql::select_positions(dialect), most + 1));
             statements.push(sql::user_totals(user, dialect));
-            statements.push(asset_sql::balances_with_prices(user, most + 1, dialect));
+            statements.push(worth_sql::balances_with_prices(user, most + 1, dialect));
         }
         let mut answers = self.fetch_each("read what a user holds", statements).await?.into_iter();
         let mut holdings = UserHoldings::default();
@@ -73,6 +73,35 @@ impl Store {
             holdings.balances.extend(read_each(first(balances), rows::held_balance)?);
         }
         Ok(holdings)
+    }
+
+    /// What the wallets of these addresses were worth at the end of each day of a span, and whether there is more than was
+    /// read of any of them.
+    pub async fn worth_history(
+        &self,
+        users: &[UserQuery],
+        days: [u64; 2],
+    ) -> Result<(BTreeMap<u64, BalanceTotals>, bool), Unavailable> {
+        let most = worth_sql::MAX_HISTORY_ROWS / u32::try_from(users.len()).unwrap_or(u32::MAX).max(1);
+        let mut statements = vec![];
+        for user in users {
+            statements.push(worth_sql::balance_days(user, days[1], most + 1));
+            statements.push(worth_sql::tape_prices_of_days(user, days, most + 1, self.dialect()));
+            statements.push(worth_sql::told_prices_of_days(user, days, most + 1));
+        }
+        let mut answers = self.fetch_each("read what wallets held by the day", statements).await?.into_iter();
+        let (mut sums, mut truncated) = (BTreeMap::<u64, BalanceTotals>::new(), false);
+        while let (Some(held), Some(tape), Some(told)) = (answers.next(), answers.next(), answers.next()) {
+            truncated |= held.len().max(tape.len()).max(told.len()) > most as usize;
+            let held = read_each(held, rows::balance_of_day)?;
+            let prices = read_each(tape.into_iter().chain(told).collect(), rows::price_of_day)?;
+            let prices: Vec<_> = prices.into_iter().flatten().collect();
+            for (day, totals) in worth_of_days(&held, &prices, days[0], days[1]) {
+                let sum = sums.remove(&day).unwrap_or_default().plus(&totals);
+                sums.insert(day, sum);
+            }
+        }
+        Ok((sums, truncated))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The JSON shapes of what is watched on the stream: the price of an asset, and its newest candles.
 
-use super::worth::{CandleView, TAPE, unit_price};
-use api_domain::{AssetPrice, AssetQuery, AssetRow, CandleInterval, CandleRow};
+use super::worth::{CandleView, unit_price};
+use api_domain::{AssetPrice, AssetQuery, AssetRow, CandleInterval, CandleRow, TAPE};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tape::Usd;

@@ -1,12 +1,12 @@
 //! The JSON shapes of prices, candles and what holdings are worth.
 
+use super::balances::{BalanceSums, WalletWorth};
 use api_domain::{
-    AssetDetails, AssetPrice, AssetRow, BalanceRow, BalanceTotals, CandleRow, Coverage, HOUR_MS, HeldBalance,
-    MINUTE_MS, PositionRow, Totals, WorthTotals, per_whole_unit, relative_change,
+    AssetDetails, AssetPrice, AssetRow, CandleRow, Coverage, HOUR_MS, MINUTE_MS, PositionRow, TAPE, Totals, WorthTotals,
+    per_whole_unit, relative_change,
 };
 use num_bigint::BigUint;
 use serde::Serialize;
-use std::collections::BTreeSet;
 use tape::Usd;
 use utoipa::ToSchema;
 
@@ -165,6 +165,7 @@ pub(crate) struct PositionWorthView {
 
 /// What one user holds by the trades, and the profit and loss in all.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct UserWorth {
     /// The address in normalized form; several separated by commas, where the figures are of several.
     pub(crate) address: String,
@@ -174,6 +175,8 @@ pub(crate) struct UserWorth {
     pub(crate) chains: Vec<ChainWorth>,
     /// What the wallets hold as the providers tell, cash among it; one for each chain with balances.
     pub(crate) wallets: Vec<WalletWorth>,
+    /// The same over all of these wallets.
+    pub(crate) wallets_total: BalanceSums,
     /// Whether there are more positions or balances than are summed up, 10,000.
     pub(crate) truncated: bool,
 }
@@ -186,46 +189,6 @@ pub(crate) struct ChainWorth {
     /// The sums.
     #[serde(flatten)]
     pub(crate) worth: WorthView,
-}
-
-/// What a balance is worth by the price of its asset. Without a price, no figure.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct BalanceWorthView {
-    /// The price of a whole unit; absent where no trade says or the decimals are not known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) price_usd: Option<String>,
-    /// The time of the block that the price is from, milliseconds since the Unix epoch: so old it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) price_at: Option<u64>,
-    /// Where the price is from: `tape`, by the valued trades; an open list.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) price_source: Option<&'static str>,
-    /// What the balance is worth.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) value_usd: Option<String>,
-}
-
-/// Sums over the balances of one wallet.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct WalletWorth {
-    /// Id of the chain.
-    pub(crate) chain: String,
-    /// What balances with a price are worth.
-    pub(crate) value_usd: String,
-    /// How many these are.
-    pub(crate) priced: u64,
-    /// Balances without a price: in no sum.
-    pub(crate) unpriced: u64,
-    /// Balances that a provider calls spam: in no sum.
-    pub(crate) spam: u64,
-    /// The time of the block of the oldest price, milliseconds since the Unix epoch; absent where there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) oldest_price_at: Option<u64>,
-    /// Present and true where the amount exceeds the largest that is served (1.7·10^20 dollars) and is cut to it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) saturated: bool,
 }
 
 /// Sums over the positions that hold something. Cash has no position, and is not in them.
@@ -263,9 +226,6 @@ pub(crate) struct WorthView {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) saturated: bool,
 }
-
-/// The only source of prices.
-pub(super) const TAPE: &str = "tape";
 
 /// Dollars for smallest units as a price of a whole unit; none where the decimals are not known.
 pub(super) fn unit_price(usd: Usd, raw: &BigUint, decimals: Option<u8>) -> Option<String> {
@@ -349,39 +309,6 @@ impl From<&PositionRow> for PositionWorthView {
             unrealized_pnl_usd: text(worth.unrealized),
             coverage: worth.coverage.map(coverage_text),
         }
-    }
-}
-
-impl From<&BalanceRow> for BalanceWorthView {
-    fn from(row: &BalanceRow) -> Self {
-        let price = row.price.as_ref();
-        let raw = row.raw.parse().unwrap_or_default();
-        Self {
-            price_usd: price.and_then(|price| unit_price(price.usd, &price.raw, row.decimals)),
-            price_at: price.map(|price| price.at),
-            price_source: price.map(|_| TAPE),
-            value_usd: price.and_then(|price| price.value_of(&raw)).map(|usd| usd.to_string()),
-        }
-    }
-}
-
-impl WalletWorth {
-    /// The sums of each chain's balances.
-    pub(crate) fn of_chains(balances: &[HeldBalance]) -> Vec<Self> {
-        let chains: BTreeSet<&str> = balances.iter().map(|balance| balance.chain.as_str()).collect();
-        let of_chain = |chain: &str| {
-            let totals = BalanceTotals::of_balances(balances.iter().filter(|balance| balance.chain == chain));
-            Self {
-                chain: chain.to_owned(),
-                value_usd: totals.value.to_string(),
-                priced: totals.priced,
-                unpriced: totals.unpriced,
-                spam: totals.spam,
-                oldest_price_at: totals.oldest_price_at,
-                saturated: totals.saturated,
-            }
-        };
-        chains.into_iter().map(of_chain).collect()
     }
 }
 

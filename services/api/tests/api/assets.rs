@@ -211,8 +211,12 @@ async fn positions_carry_what_they_are_worth() {
         let mut chain = expected;
         chain["chain"] = "mock".into();
         assert_eq!(worth["chains"], json!([chain]));
-        let wallet =
-            json!({ "chain": "mock", "valueUsd": "21", "priced": 1, "unpriced": 1, "spam": 1, "oldestPriceAt": 77 });
+        let mut wallet = json!({
+            "valueUsd": "21", "priced": 1, "unpriced": 1, "spam": 1, "implausible": 0, "oldestPriceAt": 77,
+            "sources": [{ "source": "tape", "priced": 1, "valueUsd": "21" }],
+        });
+        assert_eq!(worth["walletsTotal"], wallet);
+        wallet["chain"] = "mock".into();
         assert_eq!(worth["wallets"], json!([wallet]), "spam is in no sum");
         let balances = api.get("/v1/users/0xa/portfolio").await["items"].clone();
         let figures = |item: &Value| ["priceUsd", "priceAt", "priceSource", "valueUsd"].map(|name| item[name].clone());

@@ -1,7 +1,7 @@
 //! The published views as a contract: their columns are those of the golden list on both databases, columns are only
 //! ever added, and the reading role reads all of them and writes nothing.
 
-use crate::ground::{Ground, event, folded_row, position_row, totals_row, trade, wallet_rows};
+use crate::ground::{Ground, day_row, event, folded_row, position_row, totals_row, trade, wallet_rows};
 use api::store::Store;
 use api_domain::{
     AssetPage, AssetQuery, CandleInterval, CandleRange, Measure, PositionKey, StepPage, TradeQuery, UserQuery, Window,
@@ -61,7 +61,7 @@ async fn the_reading_role_serves_everything_and_writes_nothing() {
         rows.push("INSERT INTO method (name) VALUES ('average')".to_owned());
         ground.write("metrics", &rows).await;
         ground.trades(&[event(Status::Observed, trade("mock", 1, 0, "0xa"))]).await;
-        ground.write("portfolio", &wallet_rows("mock", "0xa", &[("0xusdc", "5")], 42)).await;
+        ground.write("portfolio", &[wallet_rows("mock", "0xa", &[("0xusdc", "5")], 42), vec![day_row("0xa", "0xusdc", 1, "5", false)]].concat()).await;
         // Roles belong to the whole server, so this one is of this test alone.
         let role = format!("api_reader_{}_{}", std::process::id(), environment::now_ms());
         for grants in [
@@ -87,7 +87,7 @@ async fn the_reading_role_serves_everything_and_writes_nothing() {
         assert!(store.user_totals(users, Some(9)).await.unwrap().is_empty());
         assert!(store.user_history(users, None, 24).await.unwrap().is_empty());
         assert!(
-            store.user_fees(&who, None, 5).await.unwrap().is_empty()
+            store.user_fees(&who, None, None, 5).await.unwrap().is_empty()
                 && store.platform_fees("x", None, 5).await.unwrap().is_empty()
         );
         assert!(store.leaderboard(Window::Day, Measure::Pnl, 0, 5).await.unwrap().is_empty());
@@ -99,6 +99,7 @@ async fn the_reading_role_serves_everything_and_writes_nothing() {
         assert_eq!(store.user_holdings(users).await.unwrap().positions.len(), 1);
         assert!(store.explain_position(&book, &StepPage { after: None, limit: 5 }).await.unwrap().is_some());
         assert_eq!(store.wallet_state(&who, &page).await.unwrap().balances.len(), 1);
+        assert_eq!(store.worth_history(users, [0, 1]).await.unwrap().0.len(), 1);
         assert!(store.user_drift(&who, &page).await.unwrap().is_empty());
 
         let mut session = PgConnection::connect(&reading).await.unwrap();

@@ -238,6 +238,36 @@ pub(crate) fn wallet_rows(chain: &str, address: &str, balances: &[(&str, &str)],
     rows
 }
 
+/// The statement by which a provider tells the price of a balance: dollars for so many units at a time.
+pub(crate) fn told_price(asset: &str, provider: &str, usd: &str, raw: &str, at: u64) -> String {
+    format!(
+        "UPDATE balances SET provider = '{provider}', price_usd = '{usd}', price_raw = '{raw}', price_at = {at} \
+         WHERE asset = '{asset}'"
+    )
+}
+
+/// The statement that inserts a balance at the end of a day, on the chain `mock`.
+pub(crate) fn day_row(address: &str, asset: &str, day: u64, raw: &str, spam: bool) -> String {
+    format!(
+        "INSERT INTO balance_days (chain, address, asset, day, raw, spam) \
+         VALUES ('mock', '{address}', '{asset}', {day}, '{raw}', {spam})"
+    )
+}
+
+/// The statement that inserts what a provider said on a day, on the chain `mock`.
+pub(crate) fn told_row(asset: &str, day: u64, usd: &str, raw: &str) -> String {
+    format!(
+        "INSERT INTO told_prices (chain, asset, day, provider, price_usd, price_raw, told_at) \
+         VALUES ('mock', '{asset}', {day}, 'moralis', '{usd}', '{raw}', {})",
+        day * 86_400_000 + 5
+    )
+}
+
+/// The fields that an object has and another has not, by name.
+pub(crate) fn missing_fields(whole: &serde_json::Value, part: &serde_json::Value) -> Vec<String> {
+    whole.as_object().unwrap().keys().filter(|name| part.get(name.as_str()).is_none()).cloned().collect()
+}
+
 /// An event of a made-up trade.
 pub(crate) fn event(status: Status, trade: Trade) -> Event {
     Event { id: format!("{}/{}/0", trade.chain, trade.block.id.height), status, trade: Box::new(trade) }

@@ -62,9 +62,10 @@ async fn a_user_has_metrics_positions_and_a_portfolio() {
         ground.write("metrics", &rows).await;
         ground.write("portfolio", &wallet_rows("mock", "0xa", &[("0xusdc", "2500000")], 42)).await;
         let api = Serving::on(&ground).await;
+        let of_unknown_confidence = |volume: &str| json!({"exactUsd": "0", "reportedUsd": "0", "estimatedUsd": "0", "tracedUsd": "0", "unknownUsd": volume});
         let totals = |volume: &str, swaps: u64, times: i64| {
             json!({
-                "volumeUsd": volume, "swaps": swaps, "unvalued": times, "cycles": 2 * times,
+                "volumeUsd": volume, "volumeByConfidence": of_unknown_confidence(volume), "swaps": swaps, "unvalued": times, "cycles": 2 * times,
                 "feesUsd": if times == 1 { "0.5" } else { "1" },
                 "realizedPnlUsd": if times == 1 { "-1.25" } else { "-2.5" },
                 "realizedPnlNetUsd": if times == 1 { "-1.75" } else { "-3.5" },
@@ -178,6 +179,9 @@ async fn fees_are_served_by_day() {
         let next = page["next"].as_str().unwrap();
         let rest = api.get(&format!("/v1/users/0xa/fees?cursor={next}")).await;
         assert_eq!(rest, json!({"items": [{"at": day(19_999), "chain": "mock", "trades": 2, "feesUsd": "4"}]}));
+        let of_shop = api.get("/v1/users/0xa/fees?platform=shop&chain=other").await;
+        assert_eq!(of_shop, json!({"items": [item(20_000, "other", "2")]}));
+        assert_eq!(api.get("/v1/users/0xa/fees?platform=bar").await, json!({"items": []}));
         let earned = api.get("/v1/platforms/shop/fees").await;
         assert_eq!(earned, json!({"items": [{"at": day(20_000), "platform": "shop", "trades": 6, "feesUsd": "11"}]}));
     }

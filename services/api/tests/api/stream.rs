@@ -1,6 +1,6 @@
 //! The stream as clients see it: snapshots joined to changes without hole or overlap, slow readers, and resuming.
 
-use crate::ground::{Ground, event, folded_row, position_row, read_row, totals_row, trade, wallet_rows};
+use crate::ground::{Ground, event, folded_row, missing_fields, position_row, read_row, totals_row, trade, wallet_rows};
 use crate::serving::{EVENT_TIMEOUT, Listener, Serving};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -285,6 +285,8 @@ async fn a_users_metrics_follow_their_snapshot() {
     api.publish_record(&topics::METRICS_UPDATED, "mock/0xb", metrics(6, 6, "0xweth")).await;
     let update = listener.next().await;
     assert_eq!((&update["type"], &update["channel"]), (&json!("update"), &json!("user.metrics")));
+    let missing = missing_fields(&snapshot["data"]["chains"][0], &update["data"]["totals"]);
+    assert_eq!(missing, ["chain", "coverage", "proceedsInDoubtUsd"], "the rest is the same as over REST");
     assert_eq!((&update["data"]["totals"]["swaps"], &update["data"]["asOf"]["offset"]), (&json!(6), &json!(6)));
     listener.expect_nothing().await;
 }

@@ -87,7 +87,7 @@ async fn too_many_addresses_and_several_where_one_is_told_of_are_sentences() {
     let api = Serving::on(&ground).await;
     let addresses = |count: usize| (0..count).map(|number| format!("0x{number}")).collect::<Vec<_>>().join(",");
     api.get(&format!("/v1/users/{}/metrics", addresses(20))).await;
-    let sums = "sums (metrics, history, worth, platforms)";
+    let sums = "sums (metrics, history, worth, worth/history, platforms)";
     for (path, said) in [
         (format!("/v1/users/{}/worth", addresses(21)), format!("names 21 addresses; {sums} are of 20 at most")),
         (
@@ -115,5 +115,39 @@ async fn figures_that_belong_to_no_platform_say_where_those_of_one_are() {
         let said = format!("cannot narrow these figures, some of which belong to no platform; ask {there}");
         assert_eq!((&refused["field"], &refused["detail"]), (&json!("platform"), &json!(format!("`platform` {said}"))));
         api.get(there).await;
+    }
+}
+
+/// The statement that tells volumes by confidence of one row: exact, reported, estimated, traced.
+fn volumes(table: &str, chain: &str, trader: &str, usd: [&str; 4]) -> String {
+    let [exact, reported, estimated, traced] = usd;
+    format!(
+        "UPDATE {table} SET volume_exact_usd = '{exact}', volume_reported_usd = '{reported}', \
+         volume_estimated_usd = '{estimated}', volume_traced_usd = '{traced}' WHERE chain = '{chain}' AND trader = '{trader}'"
+    )
+}
+
+#[tokio::test]
+async fn volume_is_told_by_confidence() {
+    for ground in Ground::all().await {
+        let api = serving(&ground).await;
+        let rows = [
+            volumes("user_totals", "mock", "0xa", ["4", "3", "2", "0.5"]),
+            volumes("user_totals", "mock", "0xb", ["20.5", "0", "0", "0"]),
+            volumes("user_hours", "mock", "0xa", ["1", "0", "6", "0"]),
+        ];
+        ground.write("metrics", &rows).await;
+        let told = async |path: &str| api.get(path).await["total"]["volumeByConfidence"].clone();
+        let expected = |[exact, reported, estimated, traced, unknown]: [&str; 5]| {
+            json!({
+                "exactUsd": exact, "reportedUsd": reported, "estimatedUsd": estimated, "tracedUsd": traced,
+                "unknownUsd": unknown,
+            })
+        };
+        assert_eq!(told("/v1/users/0xa/metrics").await, expected(["4", "3", "2", "0.5", "0.5"]));
+        assert_eq!(told("/v1/users/0xa,0xb/metrics").await, expected(["24.5", "3", "2", "0.5", "0.75"]));
+        assert_eq!(told("/v1/users/0xa/metrics?window=24h").await, expected(["1", "0", "6", "0", "0"]));
+        let curve = api.get("/v1/users/0xa/history?window=24h").await;
+        assert_eq!(curve["items"][0]["volumeByConfidence"], expected(["1", "0", "6", "0", "0"]));
     }
 }

@@ -1,6 +1,7 @@
 //! The figures of each user and of each position.
 
 use crate::amounts::{Dollars, Quantity};
+use crate::confidence::ConfidenceVolumes;
 use crate::entry::{Entry, Lot};
 use crate::holding::{Holding, Realized};
 use tape::Place;
@@ -10,6 +11,8 @@ use tape::Place;
 pub struct Totals {
     /// The worth of all valued swaps.
     pub volume: Dollars,
+    /// The same by how sure the sides of the swaps are.
+    pub by_confidence: ConfidenceVolumes,
     /// Swaps, valued or not.
     pub swaps: u64,
     /// Swaps without a valuation; they are not in the volume.
@@ -68,7 +71,12 @@ impl Totals {
         }
         self.swaps += 1;
         match (&entry.notional, &entry.implausible) {
-            (Some(notional), _) => self.volume += notional,
+            (Some(notional), _) => {
+                self.volume += notional;
+                if let Some(amount) = self.by_confidence.amount_mut(entry.confidence) {
+                    *amount += notional;
+                }
+            }
             (None, Some(claimed)) => {
                 self.implausible += 1;
                 self.implausible_usd += claimed;
@@ -88,7 +96,12 @@ impl Totals {
         }
         self.swaps = self.swaps.saturating_sub(1);
         match (&entry.notional, &entry.implausible) {
-            (Some(notional), _) => self.volume -= notional,
+            (Some(notional), _) => {
+                self.volume -= notional;
+                if let Some(amount) = self.by_confidence.amount_mut(entry.confidence) {
+                    *amount -= notional;
+                }
+            }
             (None, Some(claimed)) => {
                 self.implausible = self.implausible.saturating_sub(1);
                 self.implausible_usd -= claimed;

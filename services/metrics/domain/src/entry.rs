@@ -1,6 +1,7 @@
 //! What the book needs of a trade: the user, the place in the chain, the two sides, the worth.
 
 use crate::amounts::{Dollars, Quantity, quantity_from_raw};
+use crate::confidence::Confidence;
 use crate::holding::KnownPart;
 use std::sync::Arc;
 use tape::{Place, Side, Trade};
@@ -91,6 +92,8 @@ pub struct Entry {
     pub implausible: Option<Dollars>,
     /// The platform it belongs to.
     pub platform: Option<String>,
+    /// How sure its sides are.
+    pub confidence: Confidence,
 }
 
 /// The largest number that a database column holds. Larger heights and times are stored as this; such trades are
@@ -123,6 +126,7 @@ impl Entry {
             fee: trade.valuation.as_ref().and_then(|valuation| valuation.fee).map(Into::into),
             implausible: None,
             platform: trade.platform.clone(),
+            confidence: Confidence::of_trade(trade),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::amounts::Dollars;
 use crate::changes::ResolvedChange;
+use crate::confidence::ConfidenceVolumes;
 use crate::entry::{Entry, UserKey};
 use crate::holding::Realized;
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub struct HourKey {
 pub struct HourDelta {
     /// Worth of valued swaps.
     pub volume: Dollars,
+    /// The same by how sure the sides of the swaps are.
+    pub by_confidence: ConfidenceVolumes,
     /// Swaps, valued or not.
     pub swaps: i64,
     /// Swaps without a valuation.
@@ -67,6 +70,7 @@ impl HourDelta {
     /// Adds other figures.
     pub fn add(&mut self, other: &Self) {
         self.volume += &other.volume;
+        self.by_confidence.add(&other.by_confidence);
         self.swaps += other.swaps;
         self.unvalued += other.unvalued;
         self.implausible += other.implausible;
@@ -89,7 +93,12 @@ impl HourDelta {
         self.swaps += sign;
         let money = |to: &mut Dollars, usd: &Dollars| if sign > 0 { *to += usd } else { *to -= usd };
         match (&entry.notional, &entry.implausible) {
-            (Some(notional), _) => money(&mut self.volume, notional),
+            (Some(notional), _) => {
+                money(&mut self.volume, notional);
+                if let Some(amount) = self.by_confidence.amount_mut(entry.confidence) {
+                    money(amount, notional);
+                }
+            }
             (None, Some(claimed)) => {
                 self.implausible += sign;
                 money(&mut self.implausible_usd, claimed);

@@ -97,6 +97,7 @@ impl BookToRefold {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::confidence::Confidence;
     use crate::entry::{Lot, UserKey};
     use crate::ports::Effects;
     use tape::Place;
@@ -121,6 +122,7 @@ mod tests {
             fee: None,
             implausible: None,
             platform: None,
+            confidence: Confidence::Exact,
         };
         let after = Holding { unknown: trades.to_string().parse().unwrap(), ..Holding::default() };
         let (realized, taken, released) = <_>::default();

@@ -32,6 +32,7 @@ impl Sketch {
             notional: None,
             fee: None,
             platform: false,
+            confidence: 0,
         }
     }
 }
@@ -61,6 +62,16 @@ fn from_scratch(trades: &[Trade], method: Method) -> MemoryState {
         hour.implausible_usd += claimed.as_ref().unwrap_or(&Dollars::ZERO);
         totals.volume += worth.unwrap_or(&Dollars::ZERO);
         hour.volume += worth.unwrap_or(&Dollars::ZERO);
+        for volumes in [&mut totals.by_confidence, &mut hour.by_confidence] {
+            let amount = match trade.attributes.get("confidence").map(String::as_str) {
+                None => &mut volumes.exact,
+                Some("reported") => &mut volumes.reported,
+                Some("estimated") => &mut volumes.estimated,
+                Some("traced") => &mut volumes.traced,
+                Some(_) => continue,
+            };
+            *amount += worth.unwrap_or(&Dollars::ZERO);
+        }
         if let Some(fee) = &entry.fee {
             totals.fees += fee;
             hour.fees += fee;

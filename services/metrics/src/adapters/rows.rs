@@ -1,7 +1,7 @@
 //! Reads rows of either database into the domain's types. An unreadable value is an error that names its column.
 
 use metrics_domain::{
-    Book, BookKey, Dollars, Effect, Effects, Entry, Floors, Holding, KnownPart, Lot, Method, Parcel, Quantity,
+    Book, BookKey, Confidence, ConfidenceVolumes, Dollars, Effect, Effects, Entry, Floors, Holding, KnownPart, Lot, Method, Parcel, Quantity,
     Realized, StoredTrade, Totals, TradeOrder, User, UserKey,
 };
 use sqlx::Row;
@@ -66,6 +66,7 @@ named_columns!(sqlx::sqlite::SqliteRow);
 pub(crate) fn read_user(row: &impl NamedColumns) -> Result<(UserKey, User), RowError> {
     let totals = Totals {
         volume: dollars(row, "volume_usd")?,
+        by_confidence: confidence_volumes(row)?,
         swaps: count(row, "swaps")?,
         unvalued: count(row, "unvalued")?,
         implausible: count(row, "implausible")?,
@@ -112,6 +113,7 @@ pub(crate) fn read_stored_trade(row: &impl NamedColumns, method: Method) -> Resu
         fee: optional_dollars(row, "fee_usd")?,
         implausible: optional_dollars(row, "implausible_usd")?,
         platform: row.optional_text("platform")?,
+        confidence: Confidence::from_word(row.optional_text("confidence")?.as_deref()),
     };
     let mut effects =
         Effects { sold: effect(row, SOLD_AFTER_COLUMNS, method)?, bought: effect(row, BOUGHT_AFTER_COLUMNS, method)? };
@@ -185,6 +187,14 @@ pub(crate) fn realized(row: &impl NamedColumns) -> Result<Realized, RowError> {
         without_basis: dollars(row, "proceeds_without_basis_usd")?,
         basis_without_proceeds: dollars(row, "basis_without_proceeds_usd")?,
     })
+}
+
+fn confidence_volumes(row: &impl NamedColumns) -> Result<ConfidenceVolumes, RowError> {
+    let mut volumes = ConfidenceVolumes::default();
+    for (amount, column) in volumes.amounts_mut().into_iter().zip(ConfidenceVolumes::COLUMNS) {
+        *amount = dollars(row, column)?;
+    }
+    Ok(volumes)
 }
 
 fn user_key(row: &impl NamedColumns) -> Result<UserKey, RowError> {

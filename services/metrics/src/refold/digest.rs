@@ -1,6 +1,6 @@
 //! Digests of tables: the number of rows and a hash of every byte, in the order of their keys.
 
-use super::{COMPARED_TABLES, TablesSnapshot};
+use super::{COMPARED_TABLES, CONFIDENCE_COLUMNS, Scope, TablesSnapshot};
 use crate::adapters::retained::below_cut_condition;
 use anyhow::Context;
 use futures_util::TryStreamExt;
@@ -59,10 +59,10 @@ fn hex(bytes: &[u8]) -> String {
 
 const SELECT_READ_POSITIONS: &str = "SELECT log, CAST(partition AS bigint), next FROM position ORDER BY log, partition";
 
-/// The retention cut, and how many late events there were.
-const SELECT_RETENTION: &str =
-    "SELECT r.cut_ms, CAST(coalesce(sum(f.late), 0) AS bigint) FROM retention r LEFT JOIN floors f ON TRUE
-                         GROUP BY r.cut_ms";
+/// The retention cut, how many late events there were, and whether every trade was folded with its confidence.
+const SELECT_SCOPE: &str = "SELECT r.cut_ms, CAST(coalesce(sum(f.late), 0) AS bigint),
+        NOT EXISTS (SELECT 1 FROM method WHERE NOT confidence_complete)
+    FROM retention r LEFT JOIN floors f ON TRUE GROUP BY r.cut_ms";
 
 const SELECT_IS_PRICED: &str =
     "SELECT NOT EXISTS (SELECT 1 FROM price_changes) AND NOT EXISTS (SELECT 1 FROM position WHERE noted <> next)";
@@ -72,21 +72,26 @@ fn compared_rows(table: &str, cut_ms: u64) -> String {
     if table == "trades" { format!("WHERE NOT ({})", below_cut_condition(cut_ms)) } else { String::new() }
 }
 
-/// Digests all tables at one moment. Trades below `cut_ms` are left out; by default, those below the stored cut.
-pub(super) async fn digest_postgres(pool: &Sessions, cut_ms: Option<u64>) -> anyhow::Result<TablesSnapshot> {
+/// Digests all tables at one moment, in a scope; by default, in what they hold completely.
+pub(super) async fn digest_postgres(pool: &Sessions, scope: Option<Scope>) -> anyhow::Result<TablesSnapshot> {
     let mut snapshot = pool.begin_as("ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
     // Whole tables are read and sorted here, so sequential scans are allowed.
     sqlx::raw_sql("SET LOCAL enable_seqscan = on").execute(&mut *snapshot).await?;
     let rows = sqlx::query(SELECT_READ_POSITIONS).fetch_all(&mut *snapshot).await.context("read the positions")?;
     let positions = rows.iter().map(|row| read_position(row.get(0), row.get(1), row.get(2))).collect();
-    let (stored_cut, late): (i64, i64) =
-        sqlx::query_as(SELECT_RETENTION).fetch_one(&mut *snapshot).await.context("read the cut")?;
-    let cut_ms = cut_ms.unwrap_or(stored_cut.cast_unsigned());
+    let (cut_ms, late, with_confidence): (i64, i64, bool) =
+        sqlx::query_as(SELECT_SCOPE).fetch_one(&mut *snapshot).await.context("read the cut")?;
+    let scope = scope.unwrap_or(Scope { cut_ms: cut_ms.cast_unsigned(), with_confidence });
     let mut digests = vec![];
     for (table, order) in COMPARED_TABLES {
         let mut hasher = RowHasher::default();
-        let compared = compared_rows(table, cut_ms);
-        let query = AssertSqlSafe(format!("SELECT t::text FROM {table} t {compared} ORDER BY {order}"));
+        let compared = compared_rows(table, scope.cut_ms);
+        let row = if scope.with_confidence {
+            "t::text".to_owned()
+        } else {
+            format!("(to_jsonb(t) - ARRAY['{}'])::text", CONFIDENCE_COLUMNS.join("', '"))
+        };
+        let query = AssertSqlSafe(format!("SELECT {row} FROM {table} t {compared} ORDER BY {order}"));
         let mut rows = sqlx::query(query).fetch(&mut *snapshot);
         while let Some(row) = rows.try_next().await.with_context(|| format!("read {table}"))? {
             hasher.add_row(row.get(0));
@@ -95,17 +100,17 @@ pub(super) async fn digest_postgres(pool: &Sessions, cut_ms: Option<u64>) -> any
     }
     let is_priced: bool =
         sqlx::query_scalar(SELECT_IS_PRICED).fetch_one(&mut *snapshot).await.context("read the notes")?;
-    Ok(TablesSnapshot { retention: (cut_ms, late.cast_unsigned()), positions, is_priced, digests })
+    Ok(TablesSnapshot { scope, late: late.cast_unsigned(), positions, is_priced, digests })
 }
 
 /// The same for a SQLite file.
-pub(super) async fn digest_sqlite(pool: &SqlitePool, cut_ms: Option<u64>) -> anyhow::Result<TablesSnapshot> {
+pub(super) async fn digest_sqlite(pool: &SqlitePool, scope: Option<Scope>) -> anyhow::Result<TablesSnapshot> {
     let mut snapshot = pool.begin().await?;
     let rows = sqlx::query(SELECT_READ_POSITIONS).fetch_all(&mut *snapshot).await.context("read the positions")?;
     let positions = rows.iter().map(|row| read_position(row.get(0), row.get(1), row.get(2))).collect();
-    let (stored_cut, late): (i64, i64) =
-        sqlx::query_as(SELECT_RETENTION).fetch_one(&mut *snapshot).await.context("read the cut")?;
-    let cut_ms = cut_ms.unwrap_or(stored_cut.cast_unsigned());
+    let (cut_ms, late, with_confidence): (i64, i64, bool) =
+        sqlx::query_as(SELECT_SCOPE).fetch_one(&mut *snapshot).await.context("read the cut")?;
+    let scope = scope.unwrap_or(Scope { cut_ms: cut_ms.cast_unsigned(), with_confidence });
     let mut digests = vec![];
     for (table, order) in COMPARED_TABLES {
         let columns: Vec<String> = sqlx::query_scalar("SELECT name FROM pragma_table_info(?) ORDER BY cid")
@@ -113,9 +118,11 @@ pub(super) async fn digest_sqlite(pool: &SqlitePool, cut_ms: Option<u64>) -> any
             .fetch_all(&mut *snapshot)
             .await
             .with_context(|| format!("read the columns of {table}"))?;
-        let row = columns.iter().map(|column| format!("quote({column})")).collect::<Vec<_>>().join(" || ',' || ");
+        let is_compared = |column: &&String| scope.with_confidence || !CONFIDENCE_COLUMNS.contains(&column.as_str());
+        let quoted = columns.iter().filter(is_compared).map(|column| format!("quote({column})"));
+        let row = quoted.collect::<Vec<_>>().join(" || ',' || ");
         let mut hasher = RowHasher::default();
-        let compared = compared_rows(table, cut_ms);
+        let compared = compared_rows(table, scope.cut_ms);
         let query = AssertSqlSafe(format!("SELECT {row} FROM {table} {compared} ORDER BY {order}"));
         let mut rows = sqlx::query(query).fetch(&mut *snapshot);
         while let Some(row) = rows.try_next().await.with_context(|| format!("read {table}"))? {
@@ -126,7 +133,7 @@ pub(super) async fn digest_sqlite(pool: &SqlitePool, cut_ms: Option<u64>) -> any
     let is_priced: bool =
         sqlx::query_scalar(SELECT_IS_PRICED).fetch_one(&mut *snapshot).await.context("read the notes")?;
     snapshot.rollback().await?;
-    Ok(TablesSnapshot { retention: (cut_ms, late.cast_unsigned()), positions, is_priced, digests })
+    Ok(TablesSnapshot { scope, late: late.cast_unsigned(), positions, is_priced, digests })
 }
 
 fn read_position(log: &str, partition: i64, next: i64) -> (Partition, u64) {

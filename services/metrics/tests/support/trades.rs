@@ -107,6 +107,9 @@ pub(crate) fn history(chain: &str, dice: &mut Dice, length: usize) -> Vec<Event>
             leg.pool = format!("pool{}", dice.roll(12));
         }
         trade.platform = (dice.roll(2) > 0).then(|| "shop".to_owned());
+        let words = [None, Some("reported"), Some("estimated"), Some("traced"), Some("guessed")];
+        let word = words[number as usize % words.len()];
+        trade.attributes.extend(word.map(|word| (Trade::CONFIDENCE.to_owned(), word.to_owned())));
         if dice.roll(9) == 0 {
             Trade::CYCLE.clone_into(&mut trade.kind);
         }

@@ -57,7 +57,7 @@ mod tests {
         let mut snapshot = Snapshot::default();
         let balance = |asset: &str, raw: u64| {
             let decoration = Decoration { symbol: Some(asset.to_uppercase()), ..Decoration::default() };
-            Balance { asset: asset.to_owned(), raw: Raw::from(raw), decoration, kept: false }
+            Balance { asset: asset.to_owned(), raw: Raw::from(raw), decoration, kept: false, price: None }
         };
         for (asset, raw) in [("gift", 5), ("traded", 7), ("gone", 0)] {
             snapshot.add(balance(asset, raw));

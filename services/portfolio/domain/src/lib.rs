@@ -1,7 +1,7 @@
 //! The rules of portfolio: tracked wallets, the nets of their trades, snapshots. Pure: no IO, no clock.
 //!
 //! Read in this order: [`tracking`] (which wallets), [`ranking`] (the first by volume), [`mod@fold`] (what a batch of
-//! trades changes), [`decoration`] and [`snapshot`] (what a provider says a wallet holds), [`balance_change`] (what is new in it), [`mod@drift`] (how that differs from the
+//! trades changes), [`decoration`], [`price`] and [`snapshot`] (what a provider says a wallet holds), [`balance_change`] (what is new in it), [`mod@drift`] (how that differs from the
 //! trades), [`ports`] (providers and store), [`circuit`] (when which provider
 //! is asked), [`fallback`] (several providers), [`lateness`] (of which
 //! height a snapshot is), [`mod@follow`] (from the tape to the
@@ -15,6 +15,7 @@ pub mod tracking;
 pub mod ranking;
 pub mod fold;
 pub mod decoration;
+pub mod price;
 pub mod snapshot;
 pub mod balance_change;
 pub mod drift;
@@ -36,6 +37,7 @@ pub use ports::{
     AssetNet, Clock, Committed, Failure, Holdings, Job, Ledger, Postponement, Provider, ProviderError, Queue, Refresh,
     Replaced, ShownSnapshot, Step, Taken,
 };
+pub use price::ToldPrice;
 pub use ranking::{Cents, VolumeRanking};
 pub use refresh::{RefreshRules, Refreshed, refresh_next};
 pub use snapshot::{Balance, LeftOut, Snapshot};

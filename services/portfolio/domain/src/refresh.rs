@@ -113,6 +113,7 @@ pub async fn refresh_next<S: Queue + Holdings>(
     let before = store.shown(&wallet).await?;
     let preferred: Vec<_> = providers.iter().map(Provider::name).take(failed_before).collect();
     snapshot.remember(&before.decorations, &preferred);
+    snapshot.date_prices(taken_at);
     snapshot.keep_untold(&before.balances);
     let changes = balance_changes(&before.balances, &snapshot);
     let left_out = snapshot.left_out().cloned();

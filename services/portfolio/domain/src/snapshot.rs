@@ -1,6 +1,7 @@
 //! A snapshot: everything a wallet holds according to a provider, and what of it could not be told.
 
 use crate::decoration::{Decoration, KnownDecoration, decoration_to_show};
+use crate::price::ToldPrice;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tape::Raw;
 
@@ -16,6 +17,8 @@ pub struct Balance {
     pub decoration: Decoration,
     /// The provider could not tell the balance this time: the amount is the last one that was told.
     pub kept: bool,
+    /// What the provider says that the asset is worth, where it does.
+    pub price: Option<ToldPrice>,
 }
 
 impl Balance {
@@ -65,6 +68,7 @@ impl Snapshot {
         };
         known.raw = sum;
         known.decoration = std::mem::take(&mut known.decoration).joined_with(&balance.decoration);
+        known.price = known.price.take().or(balance.price);
     }
 
     /// Leaves out an asset of which a balance cannot be told.
@@ -113,6 +117,13 @@ impl Snapshot {
         }
     }
 
+    /// Prices whose time the provider does not tell are of the time at which it was asked; none is of a later one.
+    pub fn date_prices(&mut self, taken_at: u64) {
+        for price in self.balances.values_mut().filter_map(|balance| balance.price.as_mut()) {
+            price.at = Some(price.at.map_or(taken_at, |at| at.min(taken_at)));
+        }
+    }
+
     /// Whether the snapshot tells how much of an asset the wallet holds. What is absent is zero, unless it was left out.
     pub fn tells(&self, asset: &str) -> bool {
         match self.balances.get(asset) {
@@ -142,7 +153,7 @@ mod tests {
     use super::*;
 
     fn balance(asset: &str, raw: u64) -> Balance {
-        Balance { asset: asset.to_owned(), raw: Raw::from(raw), decoration: Decoration::default(), kept: false }
+        Balance { asset: asset.to_owned(), raw: Raw::from(raw), decoration: Decoration::default(), kept: false, price: None }
     }
 
     fn shown(snapshot: &Snapshot) -> Vec<String> {

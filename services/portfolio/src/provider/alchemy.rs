@@ -76,7 +76,7 @@ impl Alchemy {
         let mut query = json!({
             "addresses": [{ "address": &*wallet.address, "networks": [network] }],
             "withMetadata": true,
-            "withPrices": false,
+            "withPrices": true,
             "includeNativeTokens": true,
         });
         if let Some(page) = page {

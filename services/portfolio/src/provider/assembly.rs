@@ -2,7 +2,7 @@
 
 use super::native_coin::NativeCoin;
 use crate::names::NativeContracts;
-use portfolio_domain::{Balance, Decoration, Snapshot};
+use portfolio_domain::{Balance, Decoration, Snapshot, ToldPrice};
 use std::collections::HashMap;
 use tape::Raw;
 
@@ -28,6 +28,8 @@ pub(super) struct TokenRow<'a> {
     pub(super) raw: Result<Raw, String>,
     /// What is said beside it.
     pub(super) decoration: Decoration,
+    /// What it says that the token is worth.
+    pub(super) price: Option<ToldPrice>,
 }
 
 impl SnapshotAssembly {
@@ -53,7 +55,7 @@ impl SnapshotAssembly {
     /// Adds a row; a balance of zero is left out. The list may shift between two pages and then repeats a row: with the same
     /// balance it counts once, with another the list changed while it was read.
     pub(super) fn add(&mut self, row: TokenRow) -> Result<(), String> {
-        let TokenRow { token, is_native, raw, decoration } = row;
+        let TokenRow { token, is_native, raw, decoration, price } = row;
         let is_contract = !is_native && self.contracts.is_coin(token);
         let is_wrapped = !is_native && self.contracts.wraps_coin(token);
         let is_coin = is_native || is_contract;
@@ -78,7 +80,7 @@ impl SnapshotAssembly {
             }
             Some(_) => return Err(format!("token {token} has two balances; the list changed while it was read")),
         }
-        let balance = Balance { asset, raw, decoration, kept: false };
+        let balance = Balance { asset, raw, decoration, kept: false, price };
         match (is_coin, is_wrapped) {
             (true, _) => self.coin.add_told(balance, is_contract),
             (false, true) => self.coin.add_wrapped(balance),

@@ -42,7 +42,7 @@ fn invented_balance(wallet: &Wallet, net: AssetNet) -> Balance {
         Sign::Plus => Raw::try_from_le_slice(&bytes).unwrap_or(Raw::MAX),
     };
     let decoration = Decoration { symbol: net.symbol, decimals: net.decimals, spam: Some(false), verified: None };
-    Balance { asset: net.asset, raw, decoration, kept: false }
+    Balance { asset: net.asset, raw, decoration, kept: false, price: None }
 }
 
 /// The FNV-1a hash, which is the same in every build.

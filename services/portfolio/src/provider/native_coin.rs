@@ -39,7 +39,12 @@ impl NativeCoin {
         let mut coin = self.contract.take();
         for row in native {
             match &mut coin {
-                Some(coin) => coin.decoration = std::mem::take(&mut coin.decoration).or(&row.decoration),
+                Some(coin) => {
+                    coin.decoration = std::mem::take(&mut coin.decoration).or(&row.decoration);
+                    // The contract may count in other units than the native row: its price holds where their amounts agree.
+                    let of_row = row.price.filter(|_| coin.raw == row.raw);
+                    coin.price = coin.price.take().or(of_row);
+                }
                 None => coin = Some(row),
             }
         }
@@ -76,7 +81,7 @@ mod tests {
     fn row(symbol: &str, raw: u64) -> Balance {
         let symbol = Some(symbol.to_owned()).filter(|symbol| !symbol.is_empty());
         let decoration = Decoration { symbol, ..Decoration::default() };
-        Balance { asset: "coin".to_owned(), raw: Raw::from(raw), decoration, kept: false }
+        Balance { asset: "coin".to_owned(), raw: Raw::from(raw), decoration, kept: false, price: None }
     }
 
     /// The balance, and how many rows are left out.

@@ -66,13 +66,22 @@ impl<'a> ResponseRow<'a> {
         Decoration { symbol: self.symbol(), decimals: self.decimals(), spam, verified }
     }
 
+    /// A number, or a text that should hold one, as text.
+    pub(super) fn number_text(&self, name: &str) -> Option<String> {
+        match self.field(name)? {
+            Value::Number(number) => Some(number.to_string()),
+            Value::String(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
     /// A ticker, cleaned; none for anything else.
     fn symbol(&self) -> Option<String> {
         self.text("symbol").and_then(clean_symbol)
     }
 
     /// Decimals as a number or as text; none for anything else.
-    fn decimals(&self) -> Option<u8> {
+    pub(super) fn decimals(&self) -> Option<u8> {
         let value = self.field("decimals")?;
         let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
         u8::try_from(number).ok()

@@ -6,6 +6,7 @@
 mod ledger;
 mod queue;
 mod holdings;
+mod days;
 mod known_tape;
 
 use super::{Outgoing, TableCounts, UpdateMessage, counts_from_row, failed, sqlx_error};

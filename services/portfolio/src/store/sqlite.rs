@@ -3,6 +3,7 @@
 mod ledger;
 mod queue;
 mod holdings;
+mod days;
 mod known_tape;
 
 use super::postgres::PORTFOLIO_SCHEMA;

@@ -77,7 +77,7 @@ async fn the_request_is_the_documented_one_and_pages_are_followed_to_the_last() 
     );
     let bodies: Vec<Value> = server.bodies().iter().map(|body| serde_json::from_str(body).unwrap()).collect();
     let query = json!({"addresses": [{"address": ADDRESS, "networks": ["eth-mainnet"]}], "withMetadata": true,
-        "withPrices": false, "includeNativeTokens": true});
+        "withPrices": true, "includeNativeTokens": true});
     assert_eq!(bodies[0], query);
     assert_eq!(bodies[1]["pageKey"], "page two");
 }

@@ -12,5 +12,6 @@ mod follow;
 mod refresh;
 mod server;
 mod moralis;
+mod prices;
 mod alchemy;
 mod service;

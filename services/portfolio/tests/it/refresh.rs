@@ -35,7 +35,7 @@ fn named(name: &'static str, results: impl IntoIterator<Item = Result<Snapshot, 
 }
 
 fn balance(asset: &str, raw: u64, decoration: Decoration) -> Balance {
-    Balance { asset: asset.to_owned(), raw: Raw::from(raw), decoration, kept: false }
+    Balance { asset: asset.to_owned(), raw: Raw::from(raw), decoration, kept: false, price: None }
 }
 
 fn snapshot(raw: u64) -> Snapshot {

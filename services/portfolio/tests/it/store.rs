@@ -50,7 +50,7 @@ fn balance(asset: &str, raw: Raw) -> Balance {
         spam: (asset != "unknown").then_some(asset == "spam"),
         verified: (asset == "verified").then_some(true),
     };
-    Balance { asset: asset.to_owned(), raw, decoration, kept: false }
+    Balance { asset: asset.to_owned(), raw, decoration, kept: false, price: None }
 }
 
 async fn refresh(store: &Store, job: Job, provider: &'static str, taken_at: u64, rows: &[(&str, u64)]) -> Refresh {

@@ -37,7 +37,7 @@ async fn fill(store: &Store) {
             for asset in &assets {
                 let raw = Raw::from(10_u64.pow(19) - 1);
                 let decoration = Decoration { decimals: Some(18), spam: Some(true), ..Decoration::default() };
-                snapshot.add(Balance { asset: (*asset).to_owned(), raw, decoration, kept: false });
+                snapshot.add(Balance { asset: (*asset).to_owned(), raw, decoration, kept: false, price: None });
             }
             let (taken_at, changes) = (10 + next, vec![]);
             let refresh = Refresh {

@@ -36,6 +36,9 @@ pub struct AsOf {
 pub struct Totals {
     /// Worth of all valued swaps.
     pub volume_usd: String,
+    /// The volume by how sure the sides of its swaps are; absent in messages of the first days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume_by_confidence: Option<ConfidenceVolumes>,
     /// Swaps, valued or not.
     pub swaps: u64,
     /// Swaps without a valuation; not in the volume.
@@ -62,6 +65,27 @@ pub struct Totals {
     /// What had cost what was sold for cash without a valuation: neither profit nor loss; absent where it is zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basis_without_proceeds_usd: Option<String>,
+}
+
+/// A volume by the words of its swaps' attribute `confidence`; an amount is absent where it is zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfidenceVolumes {
+    /// Both sides are what moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exact_usd: Option<String>,
+    /// A router's or an order's word alone tells a side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reported_usd: Option<String>,
+    /// A trace alone would tell a side, and there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_usd: Option<String>,
+    /// A trace told a side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traced_usd: Option<String>,
+    /// The swaps carry another word, or were folded before their words were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_usd: Option<String>,
 }
 
 /// One position. Quantities are decimal texts in the asset's smallest unit.

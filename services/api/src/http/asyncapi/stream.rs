@@ -1,6 +1,6 @@
 //! The stream: what a client may send on the WebSocket, and every message that it may receive.
 
-use super::{METRICS, PORTFOLIO, TRADE, message, shape};
+use super::{PORTFOLIO, TRADE, message, shape};
 use crate::live::Channel;
 use crate::stream::{
     DEFAULT_SNAPSHOT_CANDLES, DEFAULT_SNAPSHOT_TRADES, MAX_ID_BYTES, MAX_SNAPSHOT_CANDLES, MAX_SNAPSHOT_TRADES,
@@ -51,7 +51,7 @@ fn documented() -> Vec<Documented> {
             says: "One user's metrics; an update has the totals of one chain and the positions that changed.",
             filter: user,
             snapshot: shape("MetricsData"),
-            update: Some(shape(METRICS)),
+            update: Some(shape("MetricsChange")),
             example: json!({ "address": "0x00000000000000000000000000000000000000aa" }),
         },
         Documented {

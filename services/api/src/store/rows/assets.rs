@@ -1,7 +1,7 @@
 //! Reads the rows of assets and candles.
 
 use super::{Cells, TextRow};
-use api_domain::{AssetPrice, AssetRow, CandleRow, HeldBalance};
+use api_domain::{AssetPrice, AssetRow, CandleRow};
 use num_bigint::BigUint;
 use tape::{Unavailable, Usd};
 
@@ -29,16 +29,6 @@ pub(in crate::store) fn price_row(row: TextRow) -> Result<Option<AssetPrice>, Un
 pub(in crate::store) fn pool_row(row: TextRow) -> Result<(String, u64), Unavailable> {
     let mut cells = Cells::new("metrics.asset_pools_v1", row);
     Ok((cells.text("pool")?, cells.number("newest_hour")?))
-}
-
-pub(in crate::store) fn held_balance(row: TextRow) -> Result<HeldBalance, Unavailable> {
-    let mut cells = Cells::new("portfolio.balances_v1", row);
-    Ok(HeldBalance {
-        chain: cells.text("chain")?,
-        raw: cells.number("raw")?,
-        is_spam: cells.optional_flag("is_spam")? == Some(true),
-        price: cells.price()?,
-    })
 }
 
 pub(in crate::store) fn candle_row(row: TextRow) -> Result<CandleRow, Unavailable> {

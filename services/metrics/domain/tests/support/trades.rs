@@ -33,6 +33,10 @@ pub(crate) fn is_cash(trade: &Trade, side: &Side) -> bool {
     side.quote && !(&*trade.chain == "chain1" && side.asset == "asset1")
 }
 
+/// The words of a trade's confidence, one that nobody knows among them.
+const CONFIDENCES: [Option<&str>; 5] =
+    [None, Some("reported"), Some("estimated"), Some("traced"), Some("guessed")];
+
 /// What is random about a trade.
 #[derive(Clone, Debug)]
 pub(crate) struct Sketch {
@@ -47,14 +51,15 @@ pub(crate) struct Sketch {
     pub(crate) notional: Option<u32>,
     pub(crate) fee: Option<u32>,
     pub(crate) platform: bool,
+    pub(crate) confidence: usize,
 }
 
 pub(crate) fn sketch() -> impl Strategy<Value = Sketch> {
     let who = (0..2_u8, 0..2_u8, 0..5_u64, 0..3_u32, 0..2_u8, prop::bool::weighted(0.1));
     let what = ((0..4_u8, 0..20_u32), (0..4_u8, 0..20_u32), prop::option::weighted(0.6, 0..1_000_u32));
-    let rest = (prop::option::weighted(0.3, 0..9_u32), any::<bool>());
+    let rest = (prop::option::weighted(0.3, 0..9_u32), any::<bool>(), 0..CONFIDENCES.len());
     (who, what, rest).prop_map(
-        |((user, chain, height, index, branch, cycle), (sold, bought, notional), (fee, platform))| Sketch {
+        |((user, chain, height, index, branch, cycle), (sold, bought, notional), (fee, platform, confidence))| Sketch {
             user,
             chain,
             height,
@@ -66,6 +71,7 @@ pub(crate) fn sketch() -> impl Strategy<Value = Sketch> {
             notional,
             fee,
             platform,
+            confidence,
         },
     )
 }
@@ -100,7 +106,10 @@ pub(crate) fn trade(sketch: &Sketch, number: usize, again: bool) -> Trade {
         bought: side(((sketch.bought.0 + u8::from(again)) % 4, sketch.bought.1)),
         legs: vec![],
         fees: vec![],
-        attributes: std::collections::BTreeMap::new(),
+        attributes: CONFIDENCES[(sketch.confidence + usize::from(again)) % CONFIDENCES.len()]
+            .map(|word| (Trade::CONFIDENCE.to_owned(), word.to_owned()))
+            .into_iter()
+            .collect(),
         platform: sketch.platform.then(|| "shop".to_owned()),
         valuation: sketch.notional.map(|notional| Valuation {
             notional: worth(notional),

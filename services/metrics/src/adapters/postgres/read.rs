@@ -14,7 +14,7 @@ macro_rules! trade_columns {
         "t.block_time_ms, t.trade_id, t.chain, t.trader, t.height, t.tx_index, t.ordinal, t.status, t.cycle,
          t.sold_asset, t.sold_raw::text AS sold_raw, t.sold_quote,
          t.bought_asset, t.bought_raw::text AS bought_raw, t.bought_quote,
-         t.notional_usd::text AS notional_usd, t.fee_usd::text AS fee_usd, t.platform,
+         t.notional_usd::text AS notional_usd, t.fee_usd::text AS fee_usd, t.platform, t.confidence,
          t.implausible_usd::text AS implausible_usd,
          t.realized_pnl_usd::text AS realized_pnl_usd,
          t.proceeds_without_basis_usd::text AS proceeds_without_basis_usd,
@@ -51,6 +51,8 @@ macro_rules! of_book {
 
 const SELECT_USERS: &str = "
     SELECT u.trader, u.chain, u.volume_usd::text AS volume_usd, u.swaps, u.unvalued, u.cycles,
+           u.volume_exact_usd::text AS volume_exact_usd, u.volume_reported_usd::text AS volume_reported_usd,
+           u.volume_estimated_usd::text AS volume_estimated_usd, u.volume_traced_usd::text AS volume_traced_usd,
            u.implausible, u.implausible_usd::text AS implausible_usd,
            u.fees_usd::text AS fees_usd, u.realized_pnl_usd::text AS realized_pnl_usd,
            u.proceeds_usd::text AS proceeds_usd, u.proceeds_without_basis_usd::text AS proceeds_without_basis_usd,

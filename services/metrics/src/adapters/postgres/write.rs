@@ -105,15 +105,17 @@ async fn move_position(connection: &mut PgConnection, facts: &BookFacts) -> Resu
 const UPSERT_USERS: &str = "
     INSERT INTO user_totals (trader, chain, partition, volume_usd, swaps, unvalued, cycles, fees_usd, realized_pnl_usd,
         realized_pnl_net_usd, proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd, implausible,
-        implausible_usd, seen_height, seen_index, seen_ordinal)
+        implausible_usd, seen_height, seen_index, seen_ordinal, volume_exact_usd, volume_reported_usd,
+        volume_estimated_usd, volume_traced_usd)
     SELECT v.trader, v.chain, $1, v.volume::numeric, v.swaps, v.unvalued, v.cycles, v.fees::numeric,
         v.realized::numeric, v.net::numeric, v.proceeds::numeric, v.without_basis::numeric, v.without_proceeds::numeric,
-        v.implausible, v.implausible_usd::numeric, v.height, v.tx_index, v.ordinal
+        v.implausible, v.implausible_usd::numeric, v.height, v.tx_index, v.ordinal, v.exact::numeric,
+        v.reported::numeric, v.estimated::numeric, v.traced::numeric
     FROM UNNEST($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
         $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::bigint[], $17::bigint[],
-        $18::bigint[])
+        $18::bigint[], $19::text[], $20::text[], $21::text[], $22::text[])
       AS v(trader, chain, volume, swaps, unvalued, cycles, fees, realized, net, proceeds, without_basis,
-        without_proceeds, implausible, implausible_usd, height, tx_index, ordinal)
+        without_proceeds, implausible, implausible_usd, height, tx_index, ordinal, exact, reported, estimated, traced)
     ON CONFLICT (trader, chain) DO UPDATE SET partition = excluded.partition,
         volume_usd = excluded.volume_usd, swaps = excluded.swaps, unvalued = excluded.unvalued,
         cycles = excluded.cycles, fees_usd = excluded.fees_usd, realized_pnl_usd = excluded.realized_pnl_usd,
@@ -121,7 +123,9 @@ const UPSERT_USERS: &str = "
         proceeds_without_basis_usd = excluded.proceeds_without_basis_usd,
         basis_without_proceeds_usd = excluded.basis_without_proceeds_usd, implausible = excluded.implausible,
         implausible_usd = excluded.implausible_usd, seen_height = excluded.seen_height,
-        seen_index = excluded.seen_index, seen_ordinal = excluded.seen_ordinal";
+        seen_index = excluded.seen_index, seen_ordinal = excluded.seen_ordinal,
+        volume_exact_usd = excluded.volume_exact_usd, volume_reported_usd = excluded.volume_reported_usd,
+        volume_estimated_usd = excluded.volume_estimated_usd, volume_traced_usd = excluded.volume_traced_usd";
 
 async fn upsert_users(connection: &mut PgConnection, facts: &BookFacts) -> Done {
     let users = &facts.users;
@@ -130,6 +134,7 @@ async fn upsert_users(connection: &mut PgConnection, facts: &BookFacts) -> Done 
     }
     let seen =
         |of: fn(&tape::Place) -> u64| column(users, |(_, user)| user.seen.as_ref().map_or(0, |at| to_bigint(of(at))));
+    let confidence = |at: usize| column(users, |(_, user)| user.totals.by_confidence.amounts()[at].to_string());
     sqlx::query(UPSERT_USERS)
         .bind(partition_column(facts))
         .bind(column(users, |(key, _)| text_of(&key.trader)))
@@ -149,6 +154,10 @@ async fn upsert_users(connection: &mut PgConnection, facts: &BookFacts) -> Done 
         .bind(seen(|place| place.height))
         .bind(seen(|place| place.index.into()))
         .bind(seen(|place| place.ordinal.into()))
+        .bind(confidence(0))
+        .bind(confidence(1))
+        .bind(confidence(2))
+        .bind(confidence(3))
         .execute(connection)
         .await?;
     Ok(())

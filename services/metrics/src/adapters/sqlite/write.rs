@@ -91,10 +91,11 @@ const REPLACE_TRADE: &str = "
     INSERT OR REPLACE INTO trades (block_time_ms, trade_id, chain, trader, height, tx_index, ordinal, kind, status,
         cycle, sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, notional_usd, fee_usd,
         platform, venues, pools, event, realized_pnl_usd, proceeds_without_basis_usd, sold_taken, released_quantity, released_usd,
-        implausible_usd,
+        implausible_usd, confidence,
         sold_quantity_after, sold_unknown_after, sold_basis_after, sold_parcels_after, sold_trades_after,
         bought_quantity_after, bought_unknown_after, bought_basis_after, bought_parcels_after, bought_trades_after)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+        ?)";
 
 async fn replace_trade(connection: &mut SqliteConnection, method: Method, row: &TradeRow) -> Done {
     let (entry, effects) = (&row.entry, &row.effects);
@@ -128,7 +129,7 @@ async fn replace_trade(connection: &mut SqliteConnection, method: Method, row: &
     for amount in released_columns(effects.sold.as_ref()) {
         query = query.bind(amount);
     }
-    query = query.bind(entry.implausible.as_ref().map(ToString::to_string));
+    query = query.bind(entry.implausible.as_ref().map(ToString::to_string)).bind(entry.confidence.word());
     for side in TradeSide::BOTH {
         let effect = effects.on_side(side);
         for amount in holding_columns(effect.map(|effect| &effect.after)) {
@@ -175,12 +176,13 @@ async fn update_effect(connection: &mut SqliteConnection, method: Method, row: &
 const REPLACE_USER: &str = "
     INSERT OR REPLACE INTO user_totals (trader, chain, partition, volume_usd, swaps, unvalued, cycles, fees_usd,
         realized_pnl_usd, realized_pnl_net_usd, proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd,
-        implausible, implausible_usd, seen_height, seen_index, seen_ordinal)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        implausible, implausible_usd, seen_height, seen_index, seen_ordinal, volume_exact_usd, volume_reported_usd,
+        volume_estimated_usd, volume_traced_usd)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 async fn replace_user(connection: &mut SqliteConnection, facts: &BookFacts, (key, user): &(UserKey, User)) -> Done {
     let totals = &user.totals;
-    sqlx::query(REPLACE_USER)
+    let mut query = sqlx::query(REPLACE_USER)
         .bind(&*key.trader)
         .bind(&*key.chain)
         .bind(partition_column(facts))
@@ -198,9 +200,11 @@ async fn replace_user(connection: &mut SqliteConnection, facts: &BookFacts, (key
         .bind(totals.implausible_usd.to_string())
         .bind(user.seen.map_or(0, |place| to_bigint(place.height)))
         .bind(user.seen.map_or(0, |place| place.index))
-        .bind(user.seen.map_or(0, |place| place.ordinal))
-        .execute(connection)
-        .await?;
+        .bind(user.seen.map_or(0, |place| place.ordinal));
+    for amount in totals.by_confidence.amounts() {
+        query = query.bind(amount.to_string());
+    }
+    query.execute(connection).await?;
     Ok(())
 }
 
@@ -244,12 +248,12 @@ async fn replace_book(
 const DELETE_HOUR: &str = "
     DELETE FROM user_hours WHERE trader = ? AND chain = ? AND hour = ?
     RETURNING swaps, unvalued, cycles, implausible, implausible_usd, volume_usd, fees_usd, realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd,
-        basis_without_proceeds_usd";
+        basis_without_proceeds_usd, volume_exact_usd, volume_reported_usd, volume_estimated_usd, volume_traced_usd";
 const INSERT_HOUR: &str = "
     INSERT INTO user_hours (trader, chain, hour, partition, swaps, unvalued, cycles, volume_usd, fees_usd,
         realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd, implausible,
-        implausible_usd)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        implausible_usd, volume_exact_usd, volume_reported_usd, volume_estimated_usd, volume_traced_usd)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Adds to an hour; an hour that has no trades afterwards is deleted.
 async fn add_hour(connection: &mut SqliteConnection, facts: &BookFacts, (key, delta): &(HourKey, HourDelta)) -> Done {
@@ -272,7 +276,7 @@ async fn add_hour(connection: &mut SqliteConnection, facts: &BookFacts, (key, de
             &mut realized.without_basis,
             &mut realized.basis_without_proceeds,
         ];
-        for (at, amount) in amounts.into_iter().enumerate() {
+        for (at, amount) in amounts.into_iter().chain(sum.by_confidence.amounts_mut()).enumerate() {
             *amount += &dollars(row.get(at + 4))?;
         }
     }
@@ -284,7 +288,10 @@ async fn add_hour(connection: &mut SqliteConnection, facts: &BookFacts, (key, de
     let insert = insert.bind(sum.fees.to_string()).bind(sum.realized.pnl.to_string());
     let insert = insert.bind(sum.realized.proceeds.to_string()).bind(sum.realized.without_basis.to_string());
     let insert = insert.bind(sum.realized.basis_without_proceeds.to_string());
-    let insert = insert.bind(sum.implausible).bind(sum.implausible_usd.to_string());
+    let mut insert = insert.bind(sum.implausible).bind(sum.implausible_usd.to_string());
+    for amount in sum.by_confidence.amounts() {
+        insert = insert.bind(amount.to_string());
+    }
     insert.execute(connection).await?;
     Ok(())
 }

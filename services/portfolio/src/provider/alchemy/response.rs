@@ -6,9 +6,11 @@ use crate::names::NativeContracts;
 use crate::provider::assembly::{SnapshotAssembly, TokenRow};
 use crate::provider::row::ResponseRow;
 use crate::provider::{NATIVE_ADDRESS, ZERO_ADDRESS, is_evm_address, is_solana_address};
-use portfolio_domain::Snapshot;
+use portfolio_domain::{Snapshot, ToldPrice};
 use serde::Deserialize;
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 #[derive(Deserialize)]
 struct TokensResponse {
@@ -88,7 +90,9 @@ impl<'a> TokenList<'a> {
         };
         let decoration = row.inner("tokenMetadata").decoration("possibleSpam", "verified");
         let is_native = token == NATIVE_TOKEN;
-        self.assembly.add(TokenRow { token: &token, is_native, raw, decoration })
+        let native_decimals = is_native.then(|| if is_evm_address(self.address) { WEI_DECIMALS } else { SOL_DECIMALS });
+        let price = decoration.decimals.or(native_decimals).and_then(|decimals| told_price(row, decimals));
+        self.assembly.add(TokenRow { token: &token, is_native, raw, decoration, price })
     }
 
     /// A row of another wallet or network means that the whole response is not ours.
@@ -122,6 +126,20 @@ impl<'a> TokenList<'a> {
         Ok((token, asset))
     }
 }
+
+/// The price in dollars among those of a row, and the time that it is of.
+fn told_price(row: &ResponseRow, decimals: u8) -> Option<ToldPrice> {
+    let prices = row.field("tokenPrices")?.as_array()?;
+    let mut prices = prices.iter().map(|price| ResponseRow::new("tokenPrices", price));
+    let usd = prices.find(|price| price.text("currency").is_some_and(|currency| currency.eq_ignore_ascii_case("usd")))?;
+    let at = usd.text("lastUpdatedAt").and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
+    let at = at.and_then(|at| u64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok());
+    Some(ToldPrice { at, ..ToldPrice::of_whole_unit(&usd.number_text("value")?, decimals)? })
+}
+
+/// The decimals of native balances, which Alchemy does not tell: of wei on EVM chains, of lamports on Solana.
+const WEI_DECIMALS: u8 = 18;
+const SOL_DECIMALS: u8 = 9;
 
 /// The height in a node's answer: hexadecimal on EVM chains, a number on Solana.
 pub(super) fn parse_head(body: &[u8]) -> Option<u64> {

@@ -4,9 +4,10 @@ use crate::names::NativeContracts;
 use crate::provider::assembly::{SnapshotAssembly, TokenRow};
 use crate::provider::row::ResponseRow;
 use crate::provider::{NATIVE_ADDRESS, ZERO_ADDRESS, is_evm_address};
-use portfolio_domain::Snapshot;
+use portfolio_domain::{Snapshot, ToldPrice};
 use serde::Deserialize;
 use serde_json::Value;
+use tape::Raw;
 
 /// One page of the list; its rows are checked one by one.
 #[derive(Debug, Deserialize)]
@@ -75,10 +76,18 @@ impl TokenList {
             self.assembly.leave_out_row(Some(asset), row.invalid("token_address", "the address of a contract"));
         } else {
             let (raw, decoration) = (row.amount("balance"), row.decoration("possible_spam", "verified_contract"));
-            self.assembly.add(TokenRow { token: &token, is_native, raw, decoration })?;
+            let price = raw.as_ref().ok().and_then(|raw| told_price(row, *raw));
+            self.assembly.add(TokenRow { token: &token, is_native, raw, decoration, price })?;
         }
         Ok(())
     }
+}
+
+/// The price of a whole unit, else what the balance is worth.
+fn told_price(row: &ResponseRow, raw: Raw) -> Option<ToldPrice> {
+    let of_unit = || ToldPrice::of_whole_unit(&row.number_text("usd_price")?, row.decimals()?);
+    let of_balance = || ToldPrice::of_balance(&row.number_text("usd_value")?, raw);
+    of_unit().or_else(|| row.field("usd_price").is_none().then(of_balance)?)
 }
 
 #[cfg(test)]

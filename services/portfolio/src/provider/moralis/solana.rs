@@ -27,7 +27,7 @@ pub(super) fn parse_snapshot(body: &[u8], contracts: NativeContracts) -> Result<
     let decoration =
         Decoration { symbol: Some("SOL".to_owned()), decimals: Some(SOL_DECIMALS), ..Decoration::default() };
     match ResponseRow::new("nativeBalance", &response.native_balance).amount("lamports") {
-        Ok(raw) => assembly.add_part(Balance { asset, raw, decoration, kept: false }),
+        Ok(raw) => assembly.add_part(Balance { asset, raw, decoration, kept: false, price: None }),
         Err(reason) => assembly.leave_out_balance(asset, &reason),
     }
     for (at, token) in response.tokens.iter().enumerate() {
@@ -46,7 +46,7 @@ fn add_token(assembly: &mut SnapshotAssembly, row: &ResponseRow) {
         Err(reason) => assembly.leave_out_balance(asset, &reason),
         Ok(raw) => {
             let decoration = row.decoration("possibleSpam", "isVerifiedContract");
-            assembly.add_part(Balance { asset, raw, decoration, kept: false });
+            assembly.add_part(Balance { asset, raw, decoration, kept: false, price: None });
         }
     }
 }

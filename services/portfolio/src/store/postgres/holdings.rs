@@ -1,9 +1,9 @@
 //! Balances and drift on PostgreSQL.
 
-use super::PostgresStore;
+use super::{PostgresStore, days};
 use crate::store::{
     BalanceRow, DriftRow, NetRow, UpdateMessage, balance_from_row, drift_from_row, failed, left_out_columns,
-    net_from_row, shown_from_rows, signed, unsigned,
+    net_from_row, price_columns, shown_from_rows, signed, unsigned,
 };
 use migrations::Session as PgConnection;
 use portfolio_domain::{AssetNet, Balance, Drift, Holdings, Refresh, Replaced, ShownSnapshot, Wallet, drift_from_nets};
@@ -16,7 +16,8 @@ impl Holdings for PostgresStore {
         let query = query.bind(&*wallet.chain).bind(&*wallet.address);
         let row = query.fetch_optional(&self.0).await.map_err(failed("read the newest snapshot"))?;
         let query = sqlx::query_as(
-            "SELECT provider, asset, symbol, decimals, raw::text, spam, verified, kept FROM balances
+            "SELECT provider, asset, symbol, decimals, raw::text, spam, verified, kept, price_usd::text, price_raw::text, price_at
+             FROM balances
              WHERE chain = $1 AND address = $2 ORDER BY taken_at DESC, provider, asset COLLATE \"C\"",
         );
         let query = query.bind(&*wallet.chain).bind(&*wallet.address);
@@ -25,7 +26,8 @@ impl Holdings for PostgresStore {
 
     async fn balances_from(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
         let query = sqlx::query_as(
-            "SELECT provider, asset, symbol, decimals, raw::text, spam, verified, kept FROM balances
+            "SELECT provider, asset, symbol, decimals, raw::text, spam, verified, kept, price_usd::text, price_raw::text, price_at
+             FROM balances
              WHERE chain = $1 AND address = $2 AND provider = $3 ORDER BY asset COLLATE \"C\"",
         );
         let query = query.bind(&*wallet.chain).bind(&*wallet.address).bind(provider);
@@ -40,6 +42,7 @@ impl Holdings for PostgresStore {
             return Ok(Replaced::Lost);
         }
         replace_balances(&mut transaction, refresh).await.map_err(&failed)?;
+        days::store(&mut transaction, refresh).await.map_err(&failed)?;
         let drift = drift_from_nets(&refresh.snapshot, &read_nets(&mut transaction, &refresh.job.wallet).await?);
         replace_drift(&mut transaction, refresh, &drift).await.map_err(&failed)?;
         for message in UpdateMessage::from_refresh(refresh) {
@@ -145,6 +148,7 @@ async fn replace_balances(connection: &mut PgConnection, refresh: &Refresh) -> R
     let wallet = &refresh.job.wallet;
     let balances: Vec<&Balance> = refresh.snapshot.balances().collect();
     let assets: Vec<&str> = balances.iter().map(|balance| balance.asset.as_str()).collect();
+    let prices: Vec<_> = balances.iter().map(|balance| price_columns(balance.price.as_ref())).collect();
     sqlx::query(
         "UPDATE balances SET raw = 0, kept = false, taken_at = $4
          WHERE chain = $1 AND address = $2 AND provider = $3 AND raw <> 0 AND NOT asset = ANY($5)",
@@ -157,13 +161,17 @@ async fn replace_balances(connection: &mut PgConnection, refresh: &Refresh) -> R
     .execute(&mut *connection)
     .await?;
     sqlx::query(
-        "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam, verified, kept)
-         SELECT $1, $2, $3, $4, asset, symbol, decimals, raw::numeric, spam, verified, kept
-         FROM UNNEST($5::text[], $6::text[], $7::smallint[], $8::text[], $9::boolean[], $10::boolean[], $11::boolean[])
-             AS t (asset, symbol, decimals, raw, spam, verified, kept)
+        "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam, verified, kept,
+                               price_usd, price_raw, price_at)
+         SELECT $1, $2, $3, $4, asset, symbol, decimals, raw::numeric, spam, verified, kept, price_usd::numeric,
+                price_raw::numeric, price_at
+         FROM UNNEST($5::text[], $6::text[], $7::smallint[], $8::text[], $9::boolean[], $10::boolean[], $11::boolean[],
+                     $12::text[], $13::text[], $14::bigint[])
+             AS t (asset, symbol, decimals, raw, spam, verified, kept, price_usd, price_raw, price_at)
          ON CONFLICT (chain, address, provider, asset) DO UPDATE
          SET taken_at = EXCLUDED.taken_at, symbol = EXCLUDED.symbol, decimals = EXCLUDED.decimals,
-             raw = EXCLUDED.raw, spam = EXCLUDED.spam, verified = EXCLUDED.verified, kept = EXCLUDED.kept",
+             raw = EXCLUDED.raw, spam = EXCLUDED.spam, verified = EXCLUDED.verified, kept = EXCLUDED.kept,
+             price_usd = EXCLUDED.price_usd, price_raw = EXCLUDED.price_raw, price_at = EXCLUDED.price_at",
     )
     .bind(&*wallet.chain)
     .bind(&*wallet.address)
@@ -176,6 +184,9 @@ async fn replace_balances(connection: &mut PgConnection, refresh: &Refresh) -> R
     .bind(balances.iter().map(|balance| balance.decoration.spam).collect::<Vec<_>>())
     .bind(balances.iter().map(|balance| balance.decoration.verified).collect::<Vec<_>>())
     .bind(balances.iter().map(|balance| balance.kept).collect::<Vec<_>>())
+    .bind(prices.iter().map(|(usd, ..)| usd.clone()).collect::<Vec<_>>())
+    .bind(prices.iter().map(|(_, raw, _)| raw.clone()).collect::<Vec<_>>())
+    .bind(prices.iter().map(|(.., at)| *at).collect::<Vec<_>>())
     .execute(&mut *connection)
     .await?;
     let (left_out, reason) = left_out_columns(refresh);

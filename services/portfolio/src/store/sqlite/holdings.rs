@@ -1,9 +1,9 @@
 //! Balances and drift on SQLite.
 
-use super::{BEGIN_IMMEDIATE, SqliteStore};
+use super::{BEGIN_IMMEDIATE, SqliteStore, days};
 use crate::store::{
     BalanceRow, DriftRow, NetRow, UpdateMessage, balance_from_row, drift_from_row, failed, left_out_columns,
-    net_from_row, shown_from_rows, signed, unsigned,
+    net_from_row, price_columns, shown_from_rows, signed, unsigned,
 };
 use portfolio_domain::{AssetNet, Balance, Drift, Holdings, Refresh, Replaced, ShownSnapshot, Wallet, drift_from_nets};
 use sqlx::SqliteConnection;
@@ -16,7 +16,7 @@ impl Holdings for SqliteStore {
         let query = query.bind(&*wallet.chain).bind(&*wallet.address);
         let row = query.fetch_optional(&self.0).await.map_err(failed("read the newest snapshot"))?;
         let query = sqlx::query_as(
-            "SELECT provider, asset, symbol, decimals, raw, spam, verified, kept FROM balances
+            "SELECT provider, asset, symbol, decimals, raw, spam, verified, kept, price_usd, price_raw, price_at FROM balances
              WHERE chain = ? AND address = ? ORDER BY taken_at DESC, provider, asset",
         );
         let query = query.bind(&*wallet.chain).bind(&*wallet.address);
@@ -25,7 +25,7 @@ impl Holdings for SqliteStore {
 
     async fn balances_from(&self, wallet: &Wallet, provider: &str) -> Result<Vec<Balance>, Unavailable> {
         let query = sqlx::query_as(
-            "SELECT provider, asset, symbol, decimals, raw, spam, verified, kept FROM balances
+            "SELECT provider, asset, symbol, decimals, raw, spam, verified, kept, price_usd, price_raw, price_at FROM balances
              WHERE chain = ? AND address = ? AND provider = ? ORDER BY asset",
         );
         let query = query.bind(&*wallet.chain).bind(&*wallet.address).bind(provider);
@@ -40,6 +40,7 @@ impl Holdings for SqliteStore {
             return Ok(Replaced::Lost);
         }
         replace_balances(&mut transaction, refresh).await.map_err(&failed)?;
+        days::store(&mut transaction, refresh).await.map_err(&failed)?;
         let drift = drift_from_nets(&refresh.snapshot, &read_nets(&mut transaction, &refresh.job.wallet).await?);
         replace_drift(&mut transaction, refresh, &drift).await.map_err(&failed)?;
         for message in UpdateMessage::from_refresh(refresh) {
@@ -141,12 +142,15 @@ async fn replace_balances(connection: &mut SqliteConnection, refresh: &Refresh) 
     .execute(&mut *connection)
     .await?;
     for balance in refresh.snapshot.balances() {
+        let (price_usd, price_raw, price_at) = price_columns(balance.price.as_ref());
         sqlx::query(
-            "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam, verified, kept)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            "INSERT INTO balances (chain, address, provider, taken_at, asset, symbol, decimals, raw, spam, verified, kept,
+                                   price_usd, price_raw, price_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (chain, address, provider, asset) DO UPDATE
              SET taken_at = excluded.taken_at, symbol = excluded.symbol, decimals = excluded.decimals,
-                 raw = excluded.raw, spam = excluded.spam, verified = excluded.verified, kept = excluded.kept",
+                 raw = excluded.raw, spam = excluded.spam, verified = excluded.verified, kept = excluded.kept,
+                 price_usd = excluded.price_usd, price_raw = excluded.price_raw, price_at = excluded.price_at",
         )
         .bind(&*wallet.chain)
         .bind(&*wallet.address)
@@ -159,6 +163,9 @@ async fn replace_balances(connection: &mut SqliteConnection, refresh: &Refresh) 
         .bind(balance.decoration.spam)
         .bind(balance.decoration.verified)
         .bind(balance.kept)
+        .bind(price_usd)
+        .bind(price_raw)
+        .bind(price_at)
         .execute(&mut *connection)
         .await?;
     }

@@ -8,14 +8,17 @@ use std::sync::Arc;
 
 const ADD_HOURS: &str = "
     INSERT INTO user_hours AS h (trader, chain, hour, partition, volume_usd, swaps, unvalued, cycles, fees_usd,
-        realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd, implausible, implausible_usd)
+        realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd, implausible, implausible_usd,
+        volume_exact_usd, volume_reported_usd, volume_estimated_usd, volume_traced_usd)
     SELECT v.trader, v.chain, v.hour, $1, v.volume::numeric, v.swaps, v.unvalued, v.cycles, v.fees::numeric,
         v.realized::numeric, v.proceeds::numeric, v.without_basis::numeric, v.without_proceeds::numeric,
-        v.implausible, v.implausible_usd::numeric
+        v.implausible, v.implausible_usd::numeric, v.exact::numeric, v.reported::numeric, v.estimated::numeric,
+        v.traced::numeric
     FROM UNNEST($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[],
-        $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[])
+        $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[],
+        $19::text[])
       AS v(trader, chain, hour, volume, swaps, unvalued, cycles, fees, realized, proceeds, without_basis, without_proceeds,
-        implausible, implausible_usd)
+        implausible, implausible_usd, exact, reported, estimated, traced)
     ON CONFLICT (trader, chain, hour) DO UPDATE SET partition = excluded.partition,
         volume_usd = trim_scale(h.volume_usd + excluded.volume_usd), swaps = h.swaps + excluded.swaps,
         unvalued = h.unvalued + excluded.unvalued, cycles = h.cycles + excluded.cycles,
@@ -25,7 +28,11 @@ const ADD_HOURS: &str = "
         proceeds_without_basis_usd = trim_scale(h.proceeds_without_basis_usd + excluded.proceeds_without_basis_usd),
         basis_without_proceeds_usd = trim_scale(h.basis_without_proceeds_usd + excluded.basis_without_proceeds_usd),
         implausible = h.implausible + excluded.implausible,
-        implausible_usd = trim_scale(h.implausible_usd + excluded.implausible_usd)";
+        implausible_usd = trim_scale(h.implausible_usd + excluded.implausible_usd),
+        volume_exact_usd = trim_scale(h.volume_exact_usd + excluded.volume_exact_usd),
+        volume_reported_usd = trim_scale(h.volume_reported_usd + excluded.volume_reported_usd),
+        volume_estimated_usd = trim_scale(h.volume_estimated_usd + excluded.volume_estimated_usd),
+        volume_traced_usd = trim_scale(h.volume_traced_usd + excluded.volume_traced_usd)";
 
 const DELETE_EMPTY_HOURS: &str = "
     DELETE FROM user_hours h USING UNNEST($1::text[], $2::text[], $3::bigint[]) AS v(trader, chain, hour)
@@ -55,6 +62,10 @@ pub(super) async fn add_hours(connection: &mut PgConnection, facts: &BookFacts) 
         .bind(text(|delta| delta.realized.basis_without_proceeds.to_string()))
         .bind(column(hours, |(_, delta)| delta.implausible))
         .bind(text(|delta| delta.implausible_usd.to_string()))
+        .bind(text(|delta| delta.by_confidence.exact.to_string()))
+        .bind(text(|delta| delta.by_confidence.reported.to_string()))
+        .bind(text(|delta| delta.by_confidence.estimated.to_string()))
+        .bind(text(|delta| delta.by_confidence.traced.to_string()))
         .execute(&mut *connection)
         .await?;
     // Only hours that lose trades can become empty.

@@ -17,13 +17,13 @@ macro_rules! trade_columns {
         "block_time_ms, trade_id, chain, trader, height, tx_index, ordinal, kind, status, cycle,
          sold_asset, sold_raw, sold_quote, bought_asset, bought_raw, bought_quote, notional_usd, fee_usd, platform,
          venues, pools, event, realized_pnl_usd, proceeds_without_basis_usd, sold_taken,
-         released_quantity, released_usd, implausible_usd, sold_quantity_after, sold_unknown_after, sold_basis_after, sold_parcels_after, sold_trades_after,
+         released_quantity, released_usd, implausible_usd, confidence, sold_quantity_after, sold_unknown_after, sold_basis_after, sold_parcels_after, sold_trades_after,
          bought_quantity_after, bought_unknown_after, bought_basis_after, bought_parcels_after, bought_trades_after"
     };
 }
 
 /// How many columns there are.
-const COLUMN_COUNT: i16 = 38;
+const COLUMN_COUNT: i16 = 39;
 
 const COPY_TRADES: &str = concat!("COPY trades (", trade_columns!(), ") FROM STDIN (FORMAT binary)");
 
@@ -43,7 +43,7 @@ const UPSERT_TRADES: &str = concat!(
         venues = excluded.venues, pools = excluded.pools, event = excluded.event, realized_pnl_usd = excluded.realized_pnl_usd,
         proceeds_without_basis_usd = excluded.proceeds_without_basis_usd, sold_taken = excluded.sold_taken,
         released_quantity = excluded.released_quantity, released_usd = excluded.released_usd,
-        implausible_usd = excluded.implausible_usd,
+        implausible_usd = excluded.implausible_usd, confidence = excluded.confidence,
         sold_quantity_after = excluded.sold_quantity_after, sold_unknown_after = excluded.sold_unknown_after,
         sold_basis_after = excluded.sold_basis_after, sold_parcels_after = excluded.sold_parcels_after,
         bought_quantity_after = excluded.bought_quantity_after,
@@ -131,6 +131,7 @@ fn json_row(method: Method, row: &TradeRow) -> Value {
         "released_quantity": released_quantity,
         "released_usd": released_usd,
         "implausible_usd": text(entry.implausible.as_ref()),
+        "confidence": entry.confidence.word(),
         "sold_quantity_after": sold_after[0],
         "sold_unknown_after": sold_after[1],
         "sold_basis_after": sold_after[2],
@@ -179,6 +180,7 @@ fn add_copy_row(rows: &mut CopyRows, method: Method, row: &TradeRow) {
     rows.number_or_null(released.map(|released| display_quantity(&released.quantity)));
     rows.number_or_null(released.map(|released| &released.basis));
     rows.number_or_null(entry.implausible.as_ref());
+    rows.text_or_null(entry.confidence.word());
     for side in TradeSide::BOTH {
         let effect = effects.on_side(side);
         let after = effect.map(|effect| &effect.after);
