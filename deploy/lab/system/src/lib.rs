@@ -13,5 +13,6 @@ pub mod wallet;
 pub mod venues;
 pub mod contract_code;
 pub mod anvil;
+pub mod geth;
 pub mod plugin_host;
 pub mod figures;
