@@ -14,6 +14,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("TOPIC_MIN_INSYNC", "a whole number such as 2"),
     ("KAFKA_MAX_MESSAGE_BYTES", "bytes as a whole number such as 16777216"),
     ("METRICS_WORKERS", "a whole number such as 4"),
+    ("METRICS_PARTITIONS", "a range of the 64 partitions such as 0-31"),
     ("METRICS_RETENTION_DAYS", "days as a whole number such as 90"),
     ("METRICS_BATCH_EVENTS", "a whole number such as 5000"),
     ("METRICS_REMEMBERED", "a whole number such as 100000"),

@@ -11,6 +11,7 @@ mod page;
 mod check;
 mod servers;
 mod anvil;
+mod geth;
 mod bench;
 mod chaos;
 mod dead_letters;
@@ -75,6 +76,8 @@ enum Chore {
     Secured,
     /// Installs anvil and the venues' contracts into target/anvil.
     Anvil,
+    /// Builds Geth, another real EVM node, into target/geth (needs Go, or Debian's packages).
+    Geth,
     /// Injects faults into a running system, then compares all it wrote with the truth; writes target/bench/chaos.json.
     Chaos {
         /// Number of faults.
@@ -163,6 +166,7 @@ fn run() -> anyhow::Result<()> {
         Chore::Walk => walk::through(),
         Chore::FuzzApi { examples } => fuzz::api(examples),
         Chore::Anvil => anvil::install().map(|_| ()),
+        Chore::Geth => geth::install().map(|_| ()),
         Chore::Bench { name, rest } => bench::measure(&name, &rest),
         Chore::Figures => figures::write(),
         Chore::Truth { write } => truth::run(write),

@@ -6,7 +6,7 @@ use crate::legs::DecodedTransaction;
 use crate::model::{Leg, Transfer};
 use crate::rpc::{Header, Receipt};
 use crate::traces::TraceMode;
-use crate::trades::TradeWriter;
+use crate::trades::{TradeWriter, WrittenTrades};
 use alloy_primitives::{Address, B256};
 use chain_plugin_sdk::{DroppedEvents, Failure, Trade};
 
@@ -36,6 +36,8 @@ pub(crate) struct TransactionDraft {
     legs: Vec<Leg>,
     /// In the order of their first legs.
     pub trades: Vec<Trade>,
+    /// Whether native coin may have gone another way than is assumed.
+    is_assumed: bool,
 }
 
 impl TransactionDraft {
@@ -51,7 +53,7 @@ impl TransactionDraft {
             |trade: &Trade| [&trade.sold.asset, &trade.bought.asset].into_iter().any(|asset| asset == wrapped);
         match mode {
             TraceMode::Never => false,
-            TraceMode::WhereNeeded => self.trades.iter().any(is_uncertain),
+            TraceMode::WhereNeeded => self.is_assumed || self.trades.iter().any(is_uncertain),
             TraceMode::Native => self.trades.iter().any(has_coin),
         }
     }
@@ -69,8 +71,8 @@ impl<'b, 'a> BlockDraft<'b, 'a> {
             Self { block, transactions: Vec::with_capacity(found.len()), dropped: DroppedEvents::default() };
         for mut found in found {
             let legs = found.legs(facts, writer.rules, &mut draft.dropped);
-            let trades = draft.trades(&found, &legs, None, writer)?;
-            draft.transactions.push(TransactionDraft { found, legs, trades });
+            let WrittenTrades { trades, is_assumed } = draft.trades(&found, &legs, None, writer)?;
+            draft.transactions.push(TransactionDraft { found, legs, trades, is_assumed });
         }
         Ok(draft)
     }
@@ -81,7 +83,7 @@ impl<'b, 'a> BlockDraft<'b, 'a> {
         legs: &[Leg],
         traced: Option<&[Transfer]>,
         writer: &TradeWriter<'_>,
-    ) -> Result<Vec<Trade>, Failure> {
+    ) -> Result<WrittenTrades, Failure> {
         let BlockView { height, header, receipts } = self.block;
         let sent = header.transactions.as_ref().and_then(|all| all.get(found.receipt)).copied();
         let trades = writer.trades(&receipts[found.receipt], sent.unwrap_or_default(), legs, found, traced);
@@ -101,8 +103,7 @@ impl<'b, 'a> BlockDraft<'b, 'a> {
     /// Writes the trades of one transaction again, with what its trace shows.
     pub(crate) fn use_trace(&mut self, at: usize, moves: &[Transfer], writer: &TradeWriter<'_>) -> Result<(), Failure> {
         let TransactionDraft { found, legs, .. } = &self.transactions[at];
-        let trades = self.trades(found, legs, Some(moves), writer)?;
-        self.transactions[at].trades = trades;
+        self.transactions[at].trades = self.trades(found, legs, Some(moves), writer)?.trades;
         Ok(())
     }
 }

@@ -43,6 +43,7 @@ mod attribution;
 mod platforms;
 mod reference;
 mod traces;
+mod coin_fees;
 mod trades;
 mod draft;
 

@@ -1,5 +1,6 @@
 //! Native coin: the value of a transaction and what was wrapped and unwrapped in it, all that can be seen without traces.
 
+use crate::attribution::rule::Confidence;
 use crate::hex;
 use crate::model::{MAX_FEE_DIVISOR, NATIVE_LOGS, Transfer};
 use crate::rpc::{Log, SentTransaction};
@@ -65,16 +66,36 @@ impl<'a> NativeCoin<'a> {
     /// since a router keeps its fee of it, unless the rest was paid back: the call asks for that or for the amount bought,
     /// just the rest was unwrapped, or the rest is more than a fee.
     pub(crate) fn spent(&self, used: U256, bought: U256) -> Spent {
-        let certain = |raw| Spent { raw, is_estimated: false };
-        let Some(rest) = self.value.checked_sub(used) else { return certain(used) };
-        let is_back = self.unwrapped == rest || self.asks_for_rest() || self.was_asked_for(bought);
-        if rest.is_zero() || is_back {
-            certain(used)
+        let Some(rest) = self.value.checked_sub(used) else { return Spent::certain(used) };
+        if rest.is_zero() || self.unwrapped == rest || self.asks_for_rest() {
+            Spent::certain(used)
+        } else if self.was_asked_for(bought) {
+            Spent { raw: used, confidence: Confidence::Assumed }
         } else if rest > self.value / U256::from(MAX_FEE_DIVISOR) {
-            Spent { raw: used, is_estimated: true }
+            Spent { raw: used, confidence: Confidence::Estimated }
         } else {
-            Spent { raw: self.value, is_estimated: true }
+            Spent { raw: self.value, confidence: Confidence::Estimated }
         }
+    }
+
+    /// Whether the call is one of the published routers', which pay out all that they unwrap but for what the call itself tells
+    /// them to pay on: Uniswap's V2 and V3 routers and its Universal Router, and their copies.
+    pub(crate) fn is_call_of_published_router(&self) -> bool {
+        const CALLS: [[u8; 4]; 8] = [
+            // swapExactTokensForETH, swapTokensForExactETH, swapExactTokensForETHSupportingFeeOnTransferTokens
+            [0x18, 0xcb, 0xaf, 0xe5],
+            [0x4a, 0x25, 0xd9, 0x4a],
+            [0x79, 0x1a, 0xc9, 0x47],
+            // multicall(bytes[]), multicall(uint256,bytes[]), multicall(bytes32,bytes[])
+            [0xac, 0x96, 0x50, 0xd8],
+            [0x5a, 0xe4, 0x01, 0xdc],
+            [0x1f, 0x04, 0x64, 0xd1],
+            // execute(bytes,bytes[],uint256), execute(bytes,bytes[])
+            [0x35, 0x93, 0x56, 0x4c],
+            [0x24, 0x85, 0x6b, 0xc3],
+        ];
+        let call = self.call();
+        CALLS.iter().any(|selector| call.starts_with(selector))
     }
 
     /// Whether the call asks the router to pay back what it does not need: `refundETH()` among several calls, or
@@ -109,11 +130,19 @@ impl<'a> NativeCoin<'a> {
 pub(crate) struct Spent {
     /// How much.
     pub(crate) raw: U256,
-    /// Whether only a trace would tell what became of the rest.
-    pub(crate) is_estimated: bool,
+    /// Whether that is shown, or only a trace would tell what became of the rest.
+    pub(crate) confidence: Confidence,
 }
 
-/// Transfers of native coin that left logs: on a chain with EIP-7708, or where the coin is a contract too.
+impl Spent {
+    /// What tokens or logs show.
+    pub(crate) fn certain(raw: U256) -> Self {
+        Self { raw, confidence: Confidence::Exact }
+    }
+}
+
+/// Transfers of native coin that left logs: on a chain with EIP-7708, or where the coin is a contract too. What the wrapped
+/// coin's own contract gets and gives is wrapping, which is no movement between accounts.
 pub(crate) fn transfers(logs: &[Log<'_>], rules: &Rules) -> Vec<Transfer> {
     let Some(wrapped) = rules.wrapped else { return vec![] };
     let read = |log: &Log<'_>| {
@@ -126,7 +155,9 @@ pub(crate) fn transfers(logs: &[Log<'_>], rules: &Rules) -> Vec<Transfer> {
             }
             _ => return None,
         };
-        Some(Transfer { token: wrapped, from: hex::padded_address(from)?, to: hex::padded_address(to)?, raw: raw[0] })
+        let (from, to) = (hex::padded_address(from)?, hex::padded_address(to)?);
+        let is_wrapping = [from, to].contains(&wrapped);
+        (!is_wrapping).then_some(Transfer { token: wrapped, from, to, raw: raw[0] })
     };
     logs.iter().filter_map(read).collect()
 }
@@ -149,15 +180,17 @@ fn wrapping(log: &Log<'_>, wrapped: Address) -> Option<(Address, U256, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Settings;
     use crate::topics::example::topic;
+    use chain_plugin_sdk::Context;
     use chain_plugin_sdk::json::Cursor;
 
-    fn spent(value: &str, unwrapped: u64, input: &str) -> (u64, bool) {
+    fn spent(value: &str, unwrapped: u64, input: &str) -> (u64, Confidence) {
         let (value, input) = (Some(value.as_bytes()), Some(input.as_bytes()));
         let sent = SentTransaction { value, input, ..SentTransaction::default() };
         let native = NativeCoin { unwrapped: U256::from(unwrapped), ..NativeCoin::read(&sent, &[], None, None) };
-        let Spent { raw, is_estimated } = native.spent(U256::from(990), U256::from(77));
-        (raw.to(), is_estimated)
+        let Spent { raw, confidence } = native.spent(U256::from(990), U256::from(77));
+        (raw.to(), confidence)
     }
 
     #[test]
@@ -171,17 +204,18 @@ mod tests {
 
     #[test]
     fn the_rest_is_a_fee_unless_it_went_back() {
-        assert_eq!(spent("0x3e8", 0, "0x12345678"), (1_000, true));
+        use Confidence::{Assumed, Estimated, Exact};
+        assert_eq!(spent("0x3e8", 0, "0x12345678"), (1_000, Estimated));
         // The amount bought was asked for, so the rest was paid back; so it was where the rest was asked for.
-        assert_eq!(spent("0x3e8", 0, &format!("0x12345678{:064x}", 77)), (990, false));
-        assert_eq!(spent("0x3e8", 0, &format!("0xac9650d8{:064x}12210e8a{:056x}", 4, 0)), (990, false));
-        assert_eq!(spent("0x3e8", 0, &format!("0xfb3bdb41{:064x}", 5)), (990, false));
-        assert_eq!(spent("0x3e8", 0, &format!("0xac9650d8{:064x}12210e8a{:056x}", 4, 1)), (1_000, true));
-        assert_eq!(spent("0x3e8", 10, "0x12345678"), (990, false));
+        assert_eq!(spent("0x3e8", 0, &format!("0x12345678{:064x}", 77)), (990, Assumed));
+        assert_eq!(spent("0x3e8", 0, &format!("0xac9650d8{:064x}12210e8a{:056x}", 4, 0)), (990, Exact));
+        assert_eq!(spent("0x3e8", 0, &format!("0xfb3bdb41{:064x}", 5)), (990, Exact));
+        assert_eq!(spent("0x3e8", 0, &format!("0xac9650d8{:064x}12210e8a{:056x}", 4, 1)), (1_000, Estimated));
+        assert_eq!(spent("0x3e8", 10, "0x12345678"), (990, Exact));
         // All of it, a value far above what the pools got, and one below it.
-        assert_eq!(spent("0x3de", 0, "0x"), (990, false));
-        assert_eq!(spent("0x7d0", 0, "0x"), (990, true));
-        assert_eq!(spent("0x1", 0, "0x"), (990, false));
+        assert_eq!(spent("0x3de", 0, "0x"), (990, Exact));
+        assert_eq!(spent("0x7d0", 0, "0x"), (990, Estimated));
+        assert_eq!(spent("0x1", 0, "0x"), (990, Exact));
     }
 
     #[test]
@@ -206,5 +240,24 @@ mod tests {
         let sums = |native: NativeCoin<'_>| [native.unwrapped, native.wrapped_by_callee, native.unwrapped_by_callee];
         assert_eq!(sums(native(Some(wrapper))), [18, 9, 9].map(U256::from));
         assert_eq!(sums(native(None)), [U256::ZERO; 3]);
+    }
+
+    #[test]
+    fn wrapping_is_no_movement_of_native_coin() {
+        let context = Context { settings: "{}".to_owned(), now_ms: 0, attributes: vec![] };
+        let rules = Settings::read(&context).unwrap().rules(1).unwrap();
+        let [wrapped, one, other] = [rules.wrapped.unwrap(), Address::repeat_byte(1), Address::repeat_byte(2)];
+        let word = |who: Address| format!("0x{:0>64}", format!("{who:x}"));
+        let transfer = topic(crate::transfers::TRANSFER_EVENTS[0]);
+        let text = |from: Address, to: Address| {
+            let emitter = hex::encode(NATIVE_LOGS);
+            let (from, to, raw) = (word(from), word(to), 9);
+            format!(r#"{{"address":"{emitter}","topics":["{transfer}","{from}","{to}"],"data":"0x{raw:064x}"}}"#)
+        };
+        let texts = [text(one, wrapped), text(one, other), text(wrapped, other)];
+        let logs: Vec<Log<'_>> =
+            texts.iter().map(|text| Log::read(&mut Cursor::new(text), crate::events::table()).unwrap()).collect();
+        let moved = Transfer { token: wrapped, from: one, to: other, raw: U256::from(9) };
+        assert_eq!(transfers(&logs, &rules), [moved]);
     }
 }

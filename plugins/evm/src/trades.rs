@@ -4,6 +4,7 @@ use crate::attribution;
 use crate::attribution::portions::without_portions;
 use crate::attribution::rule::{AttributedRoute, Confidence};
 use crate::attribution::transaction::TransactionView;
+use crate::coin_fees;
 use crate::facts::ContractFacts;
 use crate::hex;
 use crate::legs::DecodedTransaction;
@@ -33,6 +34,14 @@ pub(crate) struct TradeWriter<'a> {
     pub prices: &'a BTreeMap<Address, Price>,
 }
 
+/// The trades of one transaction.
+pub(crate) struct WrittenTrades {
+    /// In the order of their first legs.
+    pub trades: Vec<Trade>,
+    /// Whether native coin of one of them may have gone another way than is assumed.
+    pub is_assumed: bool,
+}
+
 impl TradeWriter<'_> {
     /// The trades of one transaction, whose trace may show how native coin moved; none when the receipt cannot be read.
     pub(crate) fn trades(
@@ -42,7 +51,7 @@ impl TradeWriter<'_> {
         legs: &[Leg],
         found: &DecodedTransaction,
         traced: Option<&[Transfer]>,
-    ) -> Option<Vec<Trade>> {
+    ) -> Option<WrittenTrades> {
         let sender = hex::address(receipt.from)?;
         let callee = match receipt.to {
             Some(to) => Some(hex::address(to)?),
@@ -100,10 +109,18 @@ impl TradeWriter<'_> {
             charges.extend(self.kept(platform, callee, &routes, &view.native, &charges));
             self.attribute(platform, &routes, charges, &mut trades);
         }
-        for (attributed, trade) in routes.iter().zip(&mut trades) {
-            self.add_services(&view, attributed, legs, trade);
+        let with_coin = coin_fees::only_route_with_coin(&view, &routes);
+        for (at, (attributed, trade)) in routes.iter().zip(&mut trades).enumerate() {
+            let is_known = with_coin == Some(at);
+            let kept = if is_known { coin_fees::kept_on_the_way(&view, attributed, legs) } else { vec![] };
+            if kept.is_empty() {
+                self.add_services(&view, attributed, legs, trade);
+            } else {
+                self.add_fees(&kept, trade);
+            }
         }
-        Some(trades)
+        let is_assumed = routes.iter().any(|of| of.confidence == Confidence::Assumed);
+        Some(WrittenTrades { trades, is_assumed })
     }
 
     /// Adds what was paid on or kept of the wrapped coin on its way from the pools, before the rest was unwrapped for the
@@ -133,11 +150,17 @@ impl TradeWriter<'_> {
         if ![left, unwrapped].contains(&bought.1) || sum > from_pools.saturating_sub(bought.1) {
             return;
         }
+        self.add_fees(&paid, trade);
+    }
+
+    /// Adds fees of native coin to those that are known.
+    fn add_fees(&self, paid: &[Amount], trade: &mut Trade) {
+        let Some(wrapped) = self.rules.wrapped else { return };
         for (who, raw) in paid {
             let fee = Fee {
                 kind: "service".to_owned(),
                 asset: hex::encode(wrapped),
-                raw: uint256(raw),
+                raw: uint256(*raw),
                 recipient: Some(hex::encode(who)),
                 included: true,
             };
@@ -215,7 +238,7 @@ impl TradeWriter<'_> {
 fn attributes_of(attributed: &AttributedRoute, is_traced: bool) -> Vec<(String, String)> {
     let router = attributed.router.map(|router| ("router", router));
     let word = match attributed.confidence {
-        Confidence::Exact => is_traced.then_some("traced"),
+        Confidence::Exact | Confidence::Assumed => is_traced.then_some("traced"),
         Confidence::Reported => Some("reported"),
         Confidence::Estimated => Some("estimated"),
     };

@@ -7,7 +7,7 @@ use metrics::Settings;
 use migrations::MigrateCommand;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use tape_log::access::METRICS_ACCESS;
+use tape_log::access::{Access, METRICS_ACCESS};
 use tape_log::guard::AdoptCommand;
 use tape_log::{DeadLetterCommand, Log, Target, TopicsCommand, topics};
 
@@ -62,7 +62,8 @@ impl Program for Metrics {
         match command {
             Command::Refold => refold(&settings, &target).await,
             Command::Topics(command) => {
-                for line in command.execute(&target, &METRICS_ACCESS).await? {
+                let access = Access { range: settings.partitions, ..METRICS_ACCESS };
+                for line in command.execute(&target, &access).await? {
                     println!("{line}");
                 }
                 Ok(())

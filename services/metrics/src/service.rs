@@ -18,7 +18,7 @@ use migrations::MigrateCommand;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use tape_log::feed::{FeedCounters, TradeFeed};
-use tape_log::guard::{self, AdoptCommand, TapeGuard, TapeMemory};
+use tape_log::guard::{self, AdoptCommand, KnownPartition, TapeGuard, TapeMemory};
 use tape_log::{Log, topics};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -154,12 +154,25 @@ async fn run_tasks<S>(
 where
     S: Store + Outbox + Leaderboards + Prices + Retention + TapeMemory + 'static,
 {
+    if let Some(range) = settings.partitions {
+        let known = retry(&health.database, || store.known_partitions()).await;
+        let beyond = known.iter().find(|known| known.next.is_some() && !range.contains(&known.partition));
+        if let Some(KnownPartition { partition, .. }) = beyond {
+            anyhow::bail!(
+                "the database holds users of partition {} and METRICS_PARTITIONS is {range}: name the database of that \
+                 range in DATABASE_URL, or write a METRICS_PARTITIONS that begins at or before and ends at or behind {}",
+                partition.index,
+                partition.index
+            );
+        }
+    }
     retry(&health.log, || log.own(topics::OF_METRICS)).await;
     let (store, written) = (Arc::new(store), Arc::new(Notify::new()));
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let mut counters = vec![];
     for _ in 0..reader_count(settings, &log) {
-        let feed = retry(&health.log, || TradeFeed::join(&log, topics::READ_BY_METRICS)).await;
+        let feed =
+            retry(&health.log, || TradeFeed::join_range(&log, topics::READ_BY_METRICS, settings.partitions)).await;
         counters.push(feed.counters());
         let feed = LingeringFeed::new(feed.guarded_by(&health.guard), environment::now_ms);
         let feed = RetryingFeed::new(feed, Arc::clone(health));

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tape_log::PartitionRange;
 
 /// The database of the book.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Settings {
     pub price_rules: PriceRules,
     /// Readers that fold concurrently, each its own partitions.
     pub workers: usize,
+    /// The part of the partitions that this database owns; all where none.
+    pub partitions: Option<PartitionRange>,
     /// For how many days of block time trades are kept; for ever when none.
     pub retention_days: Option<u32>,
 }
@@ -41,7 +44,7 @@ impl Settings {
 
     /// Reads `DATABASE_URL`, `HEALTH_ADDR`, `METRICS_BATCH_EVENTS`, `METRICS_REMEMBERED`, `METRICS_METHOD`,
     /// `METRICS_QUOTE`, `METRICS_NATIVE`, `METRICS_MAX_NOTIONAL_USD`, `METRICS_PRICE_FLOOR_USD`, `METRICS_PRICE_BAND`,
-    /// `METRICS_WORKERS` and `METRICS_RETENTION_DAYS`.
+    /// `METRICS_WORKERS`, `METRICS_PARTITIONS` and `METRICS_RETENTION_DAYS`.
     pub fn read(strings: &impl Strings, problems: &mut Problems) -> Self {
         let url = problems.required_url(strings, "DATABASE_URL");
         let database = database(&url).unwrap_or_else(|| {
@@ -69,6 +72,7 @@ impl Settings {
         if !(1..=MAX_WORKERS).contains(&workers) {
             problems.add("METRICS_WORKERS", format!("is {workers}, but must be 1 to {MAX_WORKERS}"));
         }
+        let partitions = problems.parsed_optional(strings, "METRICS_PARTITIONS");
         let retention_days: Option<u32> = problems.parsed_optional(strings, "METRICS_RETENTION_DAYS");
         if let Some(days) = retention_days.filter(|days| *days < MIN_RETENTION_DAYS) {
             problems.add(
@@ -77,7 +81,7 @@ impl Settings {
             );
         }
         let (limits, price_rules) = (Limits { events, remembered }, price_rules(strings, problems));
-        Self { database, health, limits, rules, price_rules, workers, retention_days }
+        Self { database, health, limits, rules, price_rules, workers, partitions, retention_days }
     }
 }
 
@@ -200,8 +204,9 @@ mod tests {
             ("METRICS_PRICE_FLOOR_USD", "-1"),
             ("METRICS_PRICE_BAND", "1"),
             ("METRICS_RETENTION_DAYS", "29"),
+            ("METRICS_PARTITIONS", "0-64"),
         ]);
-        assert_eq!(problems.len(), 9, "{problems:?}");
+        assert_eq!(problems.len(), 10, "{problems:?}");
         assert_eq!(read_settings(&[("DATABASE_URL", "mysql://h/d")]).1.len(), 1);
         assert_eq!(read_settings(&[("DATABASE_URL", "sqlite:")]).1.len(), 1);
     }

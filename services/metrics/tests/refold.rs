@@ -25,6 +25,7 @@ fn settings(database: Database, method: Method) -> Settings {
         rules: method.into(),
         workers: 1,
         price_rules: PriceRules::default(),
+        partitions: None,
         retention_days: None,
     }
 }

@@ -32,6 +32,7 @@ fn settings(directory: &Path) -> Settings {
         rules: Method::Average.into(),
         workers: 2,
         price_rules: PriceRules::default(),
+        partitions: None,
         retention_days: None,
     }
 }

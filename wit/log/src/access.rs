@@ -1,5 +1,6 @@
 //! What each process does with the log, and so which rights it needs on a cluster that gives rights.
 
+use crate::partition_range::PartitionRange;
 use crate::topics::{
     HISTORY, METRICS_DLQ, METRICS_HISTORY_DLQ, METRICS_UPDATED, OF_INGESTOR, OF_METRICS, OF_PORTFOLIO, PORTFOLIO_DLQ,
     PORTFOLIO_HISTORY_DLQ, PORTFOLIO_UPDATED, PROGRESS, TRADES, Topic,
@@ -25,6 +26,19 @@ pub struct Access {
     pub groups: &'static [&'static str],
     /// What begins the names of its fenced writers.
     pub writers: Option<&'static str>,
+    /// The part of the partitions that it reads in the group of its own name, where that is not all.
+    pub range: Option<PartitionRange>,
+}
+
+impl Access {
+    /// The names of the groups that it reads in.
+    pub(crate) fn group_names(&self) -> Vec<String> {
+        let name = |group: &&str| match self.range {
+            Some(range) if *group == self.process => range.group_of(group),
+            _ => (*group).to_owned(),
+        };
+        self.groups.iter().map(name).collect()
+    }
 }
 
 /// What chain-ingestor does.
@@ -34,6 +48,7 @@ pub const INGESTOR_ACCESS: Access = Access {
     reads: &[],
     groups: &[JOURNAL_GROUP, LONE_GROUP],
     writers: Some(CHAIN_WRITERS),
+    range: None,
 };
 
 /// What metrics does.
@@ -43,6 +58,7 @@ pub const METRICS_ACCESS: Access = Access {
     reads: &[TRADES, HISTORY, PROGRESS],
     groups: &["metrics", LONE_GROUP],
     writers: None,
+    range: None,
 };
 
 /// What portfolio does.
@@ -52,6 +68,7 @@ pub const PORTFOLIO_ACCESS: Access = Access {
     reads: &[TRADES, HISTORY, PROGRESS],
     groups: &["portfolio", LONE_GROUP],
     writers: None,
+    range: None,
 };
 
 /// What the api does: it only reads.
@@ -70,4 +87,5 @@ pub const API_ACCESS: Access = Access {
     ],
     groups: &[LONE_GROUP],
     writers: None,
+    range: None,
 };

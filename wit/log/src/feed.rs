@@ -11,6 +11,7 @@ mod assigned;
 
 use crate::completeness::CompletenessAudit;
 use crate::guard::{ReadProgress, TapeGuard};
+use crate::partition_range::PartitionRange;
 use crate::topics::{self, ServiceTopics};
 use crate::{Arrival, Log, Reader, Record, Stored, dead_letter};
 use assigned::AssignmentChanges;
@@ -68,6 +69,8 @@ impl FeedCounters {
 pub struct TradeFeed<E = TradeRecord> {
     log: Log,
     service: ServiceTopics,
+    /// All that is read, where that is not every partition.
+    range: Option<PartitionRange>,
     live: Reader,
     companions: Reader,
     /// Indexes of the partitions that this reader has.
@@ -91,10 +94,20 @@ pub struct TradeFeed<E = TradeRecord> {
 impl<E> TradeFeed<E> {
     /// Joins the readers of live trades under the service's name.
     pub async fn join(log: &Log, service: ServiceTopics) -> Result<Self, Unavailable> {
-        let (live, companions) = open_readers(log, &service).await?;
+        Self::join_range(log, service, None).await
+    }
+
+    /// The same for a part of the partitions, in the group of that part: partitions beyond it are neither read nor committed.
+    pub async fn join_range(
+        log: &Log,
+        service: ServiceTopics,
+        range: Option<PartitionRange>,
+    ) -> Result<Self, Unavailable> {
+        let (live, companions) = open_readers(log, &service, range).await?;
         Ok(Self {
             log: log.clone(),
             service,
+            range,
             live,
             companions,
             indexes: HashSet::new(),
@@ -127,7 +140,7 @@ impl<E> TradeFeed<E> {
             return Ok(());
         }
         let now = guard.epoch();
-        (self.live, self.companions) = open_readers(&self.log, &self.service).await?;
+        (self.live, self.companions) = open_readers(&self.log, &self.service, self.range).await?;
         *epoch = now;
         (self.held, self.publishing, self.audit) = (None, None, CompletenessAudit::default());
         self.pending.clear();
@@ -224,6 +237,8 @@ impl<E: From<TradeRecord> + Send> Feed<E> for TradeFeed<E> {
 impl<E: From<TradeRecord>> TradeFeed<E> {
     fn take_arrival(&mut self, arrival: Arrival) {
         match arrival {
+            // What is not sought is not read.
+            Arrival::Gained(live) | Arrival::Lost(live) if self.range.is_some_and(|range| !range.contains(&live)) => {}
             Arrival::Gained(live) => {
                 self.indexes.insert(live.index);
                 self.changes.note_gained();
@@ -320,8 +335,13 @@ async fn changed(committed: &mut Option<watch::Receiver<ReadProgress>>) {
 }
 
 /// The reader of live trades through the service's group, and the one of everything else.
-async fn open_readers(log: &Log, service: &ServiceTopics) -> Result<(Reader, Reader), Unavailable> {
-    let live = log.joined(service.name, &topics::TRADES).await?;
+async fn open_readers(
+    log: &Log,
+    service: &ServiceTopics,
+    range: Option<PartitionRange>,
+) -> Result<(Reader, Reader), Unavailable> {
+    let group = range.map_or_else(|| service.name.to_owned(), |range| range.group_of(service.name));
+    let live = log.joined(&group, &topics::TRADES).await?;
     let companions = log.assigned(vec![(topics::PROGRESS.partition(0), Start::Beginning)]).await?;
     Ok((live, companions))
 }

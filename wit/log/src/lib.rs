@@ -10,6 +10,7 @@ pub mod settings;
 pub mod access;
 mod topics_command;
 mod partitioner;
+pub mod partition_range;
 pub mod feed;
 pub mod consumer_figures;
 pub mod dead_letter;
@@ -30,6 +31,7 @@ pub mod kafka;
 
 pub use dead_letter_command::DeadLetterCommand;
 pub use outbox::{Drained, drain_outbox};
+pub use partition_range::PartitionRange;
 pub use record::{Appended, Arrival, Record, Stored};
 pub use topics::Topic;
 pub use topics_command::{TopicsCommand, TopicsFormat};

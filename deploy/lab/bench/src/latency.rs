@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use system::anvil::{self, Anvil};
+use system::anvil;
 use system::figures::{Figures, kafka, quantile, rounded};
 use system::line::{Ground, Line};
 use tape::Start;
@@ -32,7 +32,7 @@ pub(crate) fn measure() -> anyhow::Result<Figures> {
 async fn follow() -> anyhow::Result<Figures> {
     environment::install_crypto();
     let folder = anvil::installed().context("anvil is not installed: run `cargo xtask anvil`")?;
-    let node = Anvil::start(&folder).await?;
+    let node = anvil::start(&folder).await?;
     let venues = node.deploy_venues().await?;
     let trader = node.accounts().await?[1].clone();
     let files = tempfile::tempdir()?;

@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use system::anvil::{self, Anvil, Venues};
+use system::anvil;
+use system::evm_node::EvmNode;
 use system::line::{Ground, Line, PROCESSES, ProcessAccess};
 use system::log_lines;
+use system::venues::Venues;
 use tape_log::Target;
 use tape_log::settings::KafkaSettings;
 use tokio::net::TcpStream;
@@ -88,7 +90,7 @@ impl Stream {
 /// Journeys run side by side in this process; each has a chain, and so event ids, of its own.
 static JOURNEYS: AtomicU32 = AtomicU32::new(0);
 
-fn chain_file(node: &Anvil, venues: &Venues) -> String {
+fn chain_file(node: &EvmNode, venues: &Venues) -> String {
     let journey = JOURNEYS.fetch_add(1, Ordering::Relaxed);
     format!(
         "id = \"anvil-{journey}\"\nplugin = \"evm\"\nendpoints = [\"{}\"]\nstart = 0\npoll_ms = 25\n\
@@ -107,7 +109,7 @@ async fn journey(target: Target, database: String, logins: HashMap<&'static str,
     };
     environment::install_crypto();
     log_lines::gather();
-    let node = Anvil::start(&folder).await.unwrap();
+    let node = anvil::start(&folder).await.unwrap();
     let venues = node.deploy_venues().await.unwrap();
     let accounts = node.accounts().await.unwrap();
     let (alice, bob) = (accounts[1].to_lowercase(), accounts[2].to_lowercase());
@@ -138,7 +140,7 @@ async fn journey(target: Target, database: String, logins: HashMap<&'static str,
     assert_eq!(chains["items"][0]["proof"], "receipts", "{chains}");
     client.until(&format!("/v1/users/{alice}/portfolio"), |held| !held["items"].as_array().unwrap().is_empty()).await;
 
-    node.reorg(3).await.unwrap();
+    anvil::reorg(&node, 3).await.unwrap();
     let mut reverted = vec![];
     for _ in 0..3 {
         reverted.push(stream.next("revert").await["data"]["tradeId"].clone());

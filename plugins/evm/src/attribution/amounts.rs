@@ -104,9 +104,7 @@ pub(crate) fn use_traders_amounts(transaction: &TransactionView<'_>, legs: &[Leg
         if sides.is_of_one_route(*trader, route.sold.0) {
             let sold = sides.sold(transaction, *trader, route);
             route.sold.1 = sold.raw;
-            if sold.is_estimated {
-                *confidence = Confidence::Estimated;
-            }
+            *confidence = sold.confidence.max(*confidence);
         }
         if sides.is_of_one_route(*trader, route.bought.0) {
             let (got, of_bought) = bought(transaction, legs, *trader, route, reached_pools);
@@ -118,7 +116,7 @@ pub(crate) fn use_traders_amounts(transaction: &TransactionView<'_>, legs: &[Leg
 
 /// The sender brought native coin and nothing else, and one route alone sells what the sender never held, for what it got: the
 /// coin that the other routes did not use was changed into it by a venue that leaves no event. A rest as small as a fee, or one
-/// that may have gone back, is none.
+/// that may have gone back, is none; where native coin leaves logs, they say what went back.
 pub(crate) fn use_rest_of_value(transaction: &TransactionView<'_>, routes: &mut [AttributedRoute]) {
     let (sender, value) = (transaction.sender, transaction.native.value);
     let Some(wrapped) = transaction.rules.wrapped else { return };
@@ -128,8 +126,12 @@ pub(crate) fn use_rest_of_value(transaction: &TransactionView<'_>, routes: &mut 
     }
     let of_coin = routes.iter().filter(|of| of.route.sold.0 == wrapped).map(|of| of.route.sold.1);
     let Some(used) = of_coin.reduce(U256::saturating_add) else { return };
-    let rest = value.saturating_sub(used);
-    if value.saturating_sub(rest) >= without_fee(value) || transaction.native.asks_for_rest() {
+    let is_shown = !transaction.native_moves.is_empty();
+    let Moved { into, out } = transaction.native_flow(sender);
+    let spent = if is_shown { out.saturating_sub(into) } else { value };
+    let rest = spent.saturating_sub(used);
+    let may_be_back = !is_shown && transaction.native.asks_for_rest();
+    if spent.saturating_sub(rest) >= without_fee(spent) || may_be_back {
         return;
     }
     let mut others = routes.iter_mut().filter(|of| of.route.sold.0 != wrapped);
@@ -137,7 +139,7 @@ pub(crate) fn use_rest_of_value(transaction: &TransactionView<'_>, routes: &mut 
         && !transaction.flow(sender, other.route.bought.0).into.is_zero()
     {
         other.route.sold = (wrapped, rest);
-        other.confidence = Confidence::Estimated;
+        other.confidence = if is_shown { Confidence::Exact } else { Confidence::Estimated };
     }
 }
 
@@ -168,7 +170,6 @@ impl Sides {
 
     /// What the trader gave of the asset sold.
     fn sold(&self, transaction: &TransactionView<'_>, trader: Address, route: &Route) -> Spent {
-        let certain = |raw| Spent { raw, is_estimated: false };
         let (asset, raw) = route.sold;
         let gave = given(transaction, trader, asset);
         let is_not_too_much = if self.given_by_others.binary_search(&asset).is_ok() {
@@ -178,13 +179,13 @@ impl Sides {
         };
         let has_more = !gave.is_zero() && has_more_than_pools_show(transaction, trader, route);
         if (gave >= raw - rounding(raw) && is_not_too_much) || has_more {
-            certain(gave)
+            Spent::certain(gave)
         } else if let Some(spent) = native_side(transaction, trader, asset, gave, raw, true) {
-            certain(spent)
+            Spent::certain(spent)
         } else if gave.is_zero() && trader == transaction.sender && transaction.is_coin(asset) {
             transaction.native.spent(raw, route.bought.1)
         } else {
-            certain(raw)
+            Spent::certain(raw)
         }
     }
 }
@@ -224,15 +225,16 @@ fn bought(
         let (paid, _) = without_portions(unwrapped.unwrap_or(raw), &portions);
         return (paid, Confidence::Reported);
     }
+    let shown = if transaction.native.is_call_of_published_router() { Confidence::Exact } else { Confidence::Assumed };
     if let Some(unwrapped) = unwrapped {
-        return (unwrapped, Confidence::Exact);
+        return (unwrapped, shown);
     }
     // Another sum than the pools gave was unwrapped, and nothing shows whose the rest is.
     let native = &transaction.native;
     let is_other = ![U256::ZERO, raw].contains(&native.unwrapped)
         && native.unwrapped_by_callee != raw
         && !native.unwrappings.iter().any(|(_, unwrapped)| *unwrapped == raw);
-    (raw, if is_other { Confidence::Estimated } else { Confidence::Exact })
+    (raw, if is_other { Confidence::Estimated } else { shown })
 }
 
 /// The native coin that left the trader's account or came to it, where that leaves logs, and no wrapped coin did.

@@ -2,12 +2,21 @@
 //!
 //! Uniswap's Universal Router (`Commands.sol` and `Dispatcher.sol` of `Uniswap/universal-router`, `Actions.sol` and
 //! `V4Router.sol` of `Uniswap/v4-periphery`; PancakeSwap's are the same) carries out a list of commands, each with its input, and does
-//! just what they say.
+//! just what they say. Their routers for V3 (`PeripheryPaymentsWithFee.sol` of `Uniswap/v3-periphery` and
+//! `PeripheryPaymentsWithFeeExtended.sol` of `Uniswap/swap-router-contracts`) unwrap less a fee, as one of several calls.
 
 use alloy_primitives::{Address, U256};
 
 /// `execute(bytes,bytes[],uint256)` and `execute(bytes,bytes[])`.
 const EXECUTE: [[u8; 4]; 2] = [[0x35, 0x93, 0x56, 0x4c], [0x24, 0x85, 0x6b, 0xc3]];
+
+/// `multicall(bytes[])`, and with a deadline or a block's hash before the list: where the place of the list stands.
+const MULTICALL: [([u8; 4], usize); 3] =
+    [([0xac, 0x96, 0x50, 0xd8], 0), ([0x5a, 0xe4, 0x01, 0xdc], 1), ([0x1f, 0x04, 0x64, 0xd1], 1)];
+
+/// `unwrapWETH9WithFee(uint256,address,uint256,address)` and `unwrapWETH9WithFee(uint256,uint256,address)`: where the fee
+/// stands, in ten-thousandths, before who gets it.
+const UNWRAP_WITH_FEE: [([u8; 4], usize); 2] = [([0x9b, 0x2c, 0x0a, 0x37], 2), ([0xd4, 0xef, 0x38, 0xde], 1)];
 
 /// The upper bits of a command are flags.
 const COMMAND_MASK: u8 = 0x3f;
@@ -35,12 +44,21 @@ pub(crate) struct Portion {
 /// The portions of native coin in a call, in order; none in a call of anything else.
 pub(crate) fn portions_of_coin(call: &[u8]) -> Vec<Portion> {
     let mut portions = vec![];
-    if let Some((selector, arguments)) = call.split_first_chunk()
-        && EXECUTE.contains(selector)
-    {
+    let Some((selector, arguments)) = call.split_first_chunk() else { return portions };
+    if EXECUTE.contains(selector) {
         read_commands(arguments, 0, &mut portions);
+    } else if let Some((_, place)) = MULTICALL.iter().find(|(multicall, _)| multicall == selector)
+        && let Some(calls) = list(arguments, *place)
+    {
+        portions.extend(calls.into_iter().filter_map(fee_of_unwrapping));
     }
     portions
+}
+
+fn fee_of_unwrapping(call: &[u8]) -> Option<Portion> {
+    let (selector, arguments) = call.split_first_chunk()?;
+    let (_, place) = UNWRAP_WITH_FEE.iter().find(|(unwrap, _)| unwrap == selector)?;
+    new_portion(word(arguments, place + 1)?, word(arguments, *place)?)
 }
 
 /// What is left of an amount after the portions, and what each of them is.
@@ -74,18 +92,27 @@ fn read_commands(arguments: &[u8], depth: u8, portions: &mut Vec<Portion>) {
 /// A portion of native coin, which is the zero address.
 fn portion(input: &[u8]) -> Option<Portion> {
     let [token, recipient, bips] = [word(input, 0)?, word(input, 1)?, word(input, 2)?];
-    let is_one = token.is_zero() && bips <= U256::from(10_000);
-    is_one.then(|| Portion { recipient: Address::from_slice(&recipient.to_be_bytes::<32>()[12..]), bips })
+    new_portion(recipient, bips).filter(|_| token.is_zero())
+}
+
+fn new_portion(recipient: U256, bips: U256) -> Option<Portion> {
+    let recipient = Address::from_slice(&recipient.to_be_bytes::<32>()[12..]);
+    (bips <= U256::from(10_000)).then_some(Portion { recipient, bips })
 }
 
 /// The first two of some arguments, as `bytes` and `bytes[]`.
 fn bytes_and_list(arguments: &[u8]) -> Option<(&[u8], Vec<&[u8]>)> {
     let bytes = bytes_at(arguments, usize::try_from(word(arguments, 0)?).ok()?)?;
-    let list = arguments.get(usize::try_from(word(arguments, 1)?).ok()?..)?;
+    Some((bytes, list(arguments, 1)?))
+}
+
+/// A `bytes[]` among some arguments, by the number of the word that says where it is.
+fn list(arguments: &[u8], place: usize) -> Option<Vec<&[u8]>> {
+    let list = arguments.get(usize::try_from(word(arguments, place)?).ok()?..)?;
     let count = usize::try_from(word(list, 0)?).ok()?.min(MAX_COMMANDS);
     let elements = list.get(32..)?;
     let element = |at: usize| bytes_at(elements, usize::try_from(word(elements, at)?).ok()?);
-    Some((bytes, (0..count).map(element).collect::<Option<_>>()?))
+    (0..count).map(element).collect()
 }
 
 fn bytes_at(data: &[u8], at: usize) -> Option<&[u8]> {
@@ -147,8 +174,25 @@ mod tests {
         let actions = plan(&[6, 0x0b, TAKE_PORTION, 0x0e], &[swap.clone(), swap.clone(), of(NATIVE, 15), swap.clone()]);
         assert_eq!(found(&[V4_SWAP, PAY_PORTION], &[actions, of(NATIVE, 25)]), [15, 25]);
         assert_eq!(found(&[EXECUTE_SUB_PLAN], &[plan(&[PAY_PORTION], &[of(NATIVE, 9)])]), [9]);
-        assert_eq!(found(&[0], &[swap]), [0_u64; 0]);
+        assert_eq!(found(&[0], std::slice::from_ref(&swap)), [0_u64; 0]);
         assert_eq!(portions_of_coin(&[&[1, 2, 3, 4][..], &plan(&[PAY_PORTION], &[of(NATIVE, 25)])].concat()), []);
+        // V3's routers: with who gets the rest before the fee, and without.
+        let rest = PAYEE.into_word().into();
+        let with_fee = |(selector, place): ([u8; 4], usize)| {
+            let arguments = [U256::ZERO, rest, U256::from(25), PAYEE.into_word().into()];
+            [&selector[..], &words(&arguments[2 - place..])].concat()
+        };
+        let several = |(selector, place): ([u8; 4], usize)| {
+            let calls = plan(&[], &[swap.clone(), with_fee(UNWRAP_WITH_FEE[0]), with_fee(UNWRAP_WITH_FEE[1])]);
+            // The list alone, behind what stands before it.
+            let offset = U256::from(32 * (place + 1));
+            [&selector[..], &words(&[vec![U256::from(7); place], vec![offset]].concat()), &calls[96..]].concat()
+        };
+        for multicall in MULTICALL {
+            let bips: Vec<u64> = portions_of_coin(&several(multicall)).iter().map(|of| of.bips.to()).collect();
+            assert_eq!(bips, [25, 25], "{multicall:?}");
+            assert!(portions_of_coin(&several(multicall)).iter().all(|of| of.recipient == PAYEE));
+        }
         let portions = [100, 50].map(|bips| Portion { recipient: PAYEE, bips: U256::from(bips) });
         let (left, paid) = without_portions(U256::from(10_000), &portions);
         assert_eq!((left, paid[0].1, paid[1].1), (U256::from(9_851), U256::from(100), U256::from(49)));

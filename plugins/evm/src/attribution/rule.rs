@@ -39,6 +39,8 @@ impl Evidence {
 pub(crate) enum Confidence {
     /// By what moved.
     Exact,
+    /// By what moved of tokens; nothing shows that native coin went another way, nor that it did not.
+    Assumed,
     /// A router's word says what it paid of native coin.
     Reported,
     /// What most likely happened to native coin: only a trace would show it.

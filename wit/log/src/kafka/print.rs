@@ -93,12 +93,14 @@ fn rights(settings: &KafkaSettings, access: &Access) -> Vec<Right> {
     let create: &[&str] = if settings.topics.create { &["Create"] } else { &[] };
     let right = |kind, names, is_prefix, operations| Right { kind, names, is_prefix, operations };
     let named = |topics: &[Topic]| topics.iter().map(|topic| name_of(settings, topic)).collect::<Vec<_>>();
-    let id = |name: &&str| format!("{}.{}{name}", settings.environment, settings.prefix);
+    let id = |name: &str| format!("{}.{}{name}", settings.environment, settings.prefix);
+    let groups = access.group_names().iter().map(|name| id(name)).collect();
+    let writers = access.writers.iter().map(|name| id(name)).collect();
     let all = [
         right(ResourceKind::Topic, named(access.owns), false, [own, create].concat()),
         right(ResourceKind::Topic, named(access.reads), false, vec!["Read", "Describe"]),
-        right(ResourceKind::Group, access.groups.iter().map(id).collect(), false, vec!["Read", "Describe"]),
-        right(ResourceKind::TransactionalId, access.writers.iter().map(id).collect(), true, vec!["Write", "Describe"]),
+        right(ResourceKind::Group, groups, false, vec!["Read", "Describe"]),
+        right(ResourceKind::TransactionalId, writers, true, vec!["Write", "Describe"]),
     ];
     all.into_iter().filter(|right| !right.names.is_empty()).collect()
 }
@@ -196,6 +198,9 @@ mod tests {
             assert!(printed.contains(&format!("{add} {right}")), "{right} in {printed}");
         }
         assert!(!printed.contains("Create") && !printed.contains("transactional"), "{printed}");
+        let half = Access { range: Some("0-31".parse().unwrap()), ..METRICS_ACCESS };
+        let printed = print(&half, TopicsFormat::Acls, |_| ());
+        assert!(printed.contains("--group prod.p.metrics-0-31 --group prod.p.alone"), "{printed}");
         let printed = print(&INGESTOR_ACCESS, TopicsFormat::Acls, |_| {});
         assert!(printed.contains("--operation Create --topic p.trades.executed.v1"), "{printed}");
         assert!(printed.contains("--transactional-id prod.p.ingest. --resource-pattern-type prefixed"), "{printed}");

@@ -4,7 +4,8 @@ use super::{BOUGHT, Case, ME, OTHER, POOL, ROUTER, SOLD, amount, coin, leg, move
 use crate::attribution::amounts::use_traders_amounts;
 use crate::attribution::attribute;
 use crate::attribution::rule::{AttributedRoute, Confidence, Evidence};
-use crate::model::{Amount, Transfer};
+use crate::coin_fees::{kept_on_the_way, only_route_with_coin};
+use crate::model::{Amount, Leg, Transfer};
 use crate::reports::{Filler, Report};
 use alloy_primitives::{Address, U256, address};
 
@@ -90,7 +91,9 @@ fn a_side_says_how_it_is_known() {
         case.look(|transaction| attribute(transaction, &legs)[0].confidence)
     };
     let case = Case::sent_by(ME, &[moved(SOLD, ME, POOL, 10), moved(coin(), POOL, OTHER, 100)]);
-    assert_eq!(known(Case { unwrapped: 100, ..case.clone() }), Confidence::Exact);
+    let call_of_v2_router = Case { unwrapped: 100, input: "0x18cbafe5".to_owned(), ..case.clone() };
+    assert_eq!(known(call_of_v2_router), Confidence::Exact, "its code is known to pay all of it out");
+    assert_eq!(known(Case { unwrapped: 100, ..case.clone() }), Confidence::Assumed);
     assert_eq!(known(Case { unwrapped: 60, ..case.clone() }), Confidence::Estimated);
     let report = Report {
         emitter: ROUTER,
@@ -115,6 +118,47 @@ fn native_coin_that_leaves_logs_is_exact() {
     let case = Case { native_moves: vec![moved(coin(), ROUTER, ME, 99)], ..Case::sent_by(ME, &sells) };
     let of = case.attributed(&[leg(amount(SOLD, 10), amount(coin(), 100))]);
     assert_eq!(of, [(ME, "tx-sender", amount(SOLD, 10), amount(coin(), 99))]);
+}
+
+/// Where native coin leaves logs, they say who kept some between trader and pools: no more than lies between the two, and of one
+/// trade only.
+#[test]
+fn who_kept_native_coin_is_known_by_its_logs() {
+    let (payee, executor) = (Address::repeat_byte(6), Address::repeat_byte(7));
+    let buys = [moved(coin(), ROUTER, POOL, 90), moved(BOUGHT, POOL, ME, 20)];
+    let legs = [leg(amount(coin(), 90), amount(BOUGHT, 20))];
+    let fees = |native_moves: &[Transfer], transfers: &[Transfer], legs: &[Leg]| {
+        let case = Case { native_moves: native_moves.to_vec(), value: 120, ..Case::sent_by(ME, transfers) };
+        case.look(|transaction| {
+            let routes = attribute(transaction, legs);
+            let at = only_route_with_coin(transaction, &routes)?;
+            let kept = kept_on_the_way(transaction, &routes[at], legs);
+            Some(kept.into_iter().map(|(who, raw)| (who, raw.to::<u64>())).collect::<Vec<_>>())
+        })
+    };
+    let value = moved(coin(), ME, ROUTER, 120);
+    let refund = moved(coin(), ROUTER, ME, 20);
+    let fee = moved(coin(), ROUTER, payee, 7);
+    assert_eq!(
+        fees(&[value, refund, fee], &buys, &legs),
+        Some(vec![(ROUTER, 3), (payee, 7)]),
+        "the router kept the rest"
+    );
+    // Through somebody who hands it on, and partly as wrapped coin.
+    let by_way = [moved(coin(), ROUTER, executor, 10), moved(coin(), executor, payee, 4)];
+    let wrapped = [&buys[..], &[moved(coin(), executor, payee, 6)]].concat();
+    assert_eq!(fees(&[&[value, refund][..], &by_way].concat(), &wrapped, &legs), Some(vec![(payee, 10)]));
+    // What somebody else paid is no fee of this trade.
+    let more = [value, refund, fee, moved(coin(), OTHER, payee, 50)];
+    assert_eq!(fees(&more, &buys, &legs), Some(vec![]));
+    // Nothing is known without logs, nor of two trades.
+    assert_eq!(fees(&[], &buys, &legs), None);
+    let case = Case { native_moves: vec![value], value: 120, ..Case::sent_by(ME, &buys) };
+    case.look(|transaction| {
+        let routes = attribute(transaction, &legs);
+        assert_eq!(only_route_with_coin(transaction, &routes), Some(0));
+        assert_eq!(only_route_with_coin(transaction, &[&routes[..], &routes].concat()), None);
+    });
 }
 
 /// Who carries out for the router pays a fee on and unwraps the rest, which reached the trader, whoever of the two was called;
@@ -304,6 +348,11 @@ fn the_rest_of_the_value_paid_for_what_was_never_held() {
         token,
         "the sender gave it"
     );
+    // Logs of native coin say that a part went back, and that the rest did not.
+    let native_moves = vec![moved(coin(), ME, ROUTER, 100), moved(coin(), ROUTER, ME, 10)];
+    let shown = Case { value: 100, native_moves, input: "0xfb3bdb41".to_owned(), ..Case::sent_by(ME, &transfers) };
+    let second = shown.look(|it| attribute(it, &legs)[1].clone());
+    assert_eq!((second.route.sold, second.confidence), (amount(coin(), 50), exact));
     let another = [transfers[0], transfers[2], moved(ROUTER, POOL, ME, 1)];
     assert_eq!(sold(100, None, &another)[1], token, "the sender did not get it");
 }
