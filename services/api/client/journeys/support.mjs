@@ -92,7 +92,9 @@ export async function begin() {
   await mkdir(join(folder, "chains"));
   await writeFile(join(folder, "chains/mock.toml"), CHAIN);
   await start();
-  return chromium.launch({ executablePath: from("CHROMIUM", "/usr/bin/chromium"), args: ["--no-sandbox"] });
+  // A page that did not come over the network may not open a WebSocket to this machine, unless it is let.
+  const args = ["--no-sandbox", ...(process.env.JOURNEYS_PAGE_DIR ? ["--disable-features=LocalNetworkAccessChecks"] : [])];
+  return chromium.launch({ executablePath: from("CHROMIUM", "/usr/bin/chromium"), args });
 }
 
 /** Ends what `begin` began. */

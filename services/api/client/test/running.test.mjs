@@ -139,10 +139,15 @@ test("the example shows a user's profit as trades come", { skip }, async () => {
   const { root, unmount } = await render(client, createElement(PnlWidget, { address: items[0].trader.address }));
   const shown = () => root.querySelector("dl")?.textContent ?? "";
   const complete = /^Realized-?\$[\d,.]+Unrealized-?\$[\d,.]+Fees\$[\d,.]+$/;
-  await until(() => settle().then(() => complete.test(shown())), "the profit is shown");
+  // What `act` gives can be awaited, but is no promise.
+  const settled = async (is) => {
+    await settle();
+    return is();
+  };
+  await until(() => settled(() => complete.test(shown())), "the profit is shown");
   assert.ok(root.querySelectorAll("tbody tr").length > 0);
   const first = shown();
-  await until(() => settle().then(() => shown() !== first), "it changes with the next trades");
+  await until(() => settled(() => shown() !== first), "it changes with the next trades");
   await unmount();
   client.close();
   const example = await readFile(new URL("../examples/pnl-widget.tsx", import.meta.url), "utf8");

@@ -4,7 +4,7 @@ import { Window } from "happy-dom";
 
 const window = new Window({ url: "http://127.0.0.1/" });
 // React looks for these only: fetch and WebSocket stay those of Node, or of the test.
-for (const name of ["window", "document", "HTMLElement", "HTMLIFrameElement", "Node"]) {
+for (const name of ["window", "document", "navigator", "HTMLElement", "HTMLIFrameElement", "Node"]) {
   Object.defineProperty(globalThis, name, { value: name === "window" ? window : window[name], configurable: true, writable: true });
 }
 globalThis.IS_REACT_ACT_ENVIRONMENT = true;
