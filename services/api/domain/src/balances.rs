@@ -257,10 +257,8 @@ mod tests {
     #[test]
     fn the_tape_is_believed_unless_it_is_a_day_older() {
         let now = 10 * DAY_MS;
-        let both = |tape_at, told_at| BalancePrices {
-            tape: Some(price("1", 1, tape_at)),
-            told: told(price("2", 1, told_at)),
-        };
+        let both =
+            |tape_at, told_at| BalancePrices { tape: Some(price("1", 1, tape_at)), told: told(price("2", 1, told_at)) };
         for (prices, source) in [
             (both(now, now), TAPE),
             (both(now - DAY_MS, now), TAPE),
@@ -272,10 +270,10 @@ mod tests {
             assert_eq!(prices.used().map(|(_, source)| source), Some(source), "{prices:?}");
         }
         assert_eq!(BalancePrices::default().used(), None);
-        assert_eq!(both(1, 2).each().map(|(price, source)| (price.at, source)).collect::<Vec<_>>(), [
-            (1, TAPE),
-            (2, "moralis")
-        ]);
+        assert_eq!(
+            both(1, 2).each().map(|(price, source)| (price.at, source)).collect::<Vec<_>>(),
+            [(1, TAPE), (2, "moralis")]
+        );
     }
 
     #[test]
