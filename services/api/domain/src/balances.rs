@@ -250,15 +250,17 @@ mod tests {
         AssetPrice { usd: usd(dollars), raw: raw.into(), at }
     }
 
-    fn told(price: AssetPrice) -> Option<ToldPrice> {
-        Some(ToldPrice { price, provider: "moralis".to_owned() })
+    fn told(price: AssetPrice) -> ToldPrice {
+        ToldPrice { price, provider: "moralis".to_owned() }
     }
 
     #[test]
     fn the_tape_is_believed_unless_it_is_a_day_older() {
         let now = 10 * DAY_MS;
-        let both =
-            |tape_at, told_at| BalancePrices { tape: Some(price("1", 1, tape_at)), told: told(price("2", 1, told_at)) };
+        let both = |tape_at, told_at| BalancePrices {
+            tape: Some(price("1", 1, tape_at)),
+            told: Some(told(price("2", 1, told_at))),
+        };
         for (prices, source) in [
             (both(now, now), TAPE),
             (both(now - DAY_MS, now), TAPE),
@@ -286,12 +288,12 @@ mod tests {
         };
         let balances = [
             balance(10, false, Some(price("2", 1, 1)), None),
-            balance(10, false, None, told(price("10", 5, 5))),
+            balance(10, false, None, Some(told(price("10", 5, 5)))),
             balance(10, true, Some(price("99", 1, 1)), None),
             balance(10, true, None, None),
             balance(10, false, None, None),
             balance(0, false, None, None),
-            balance(10, false, None, told(price("100000000001", 1, 1))),
+            balance(10, false, None, Some(told(price("100000000001", 1, 1)))),
             balance(10, false, Some(price("100000000000000000000", 1, 1)), None),
         ];
         let totals = BalanceTotals::of_balances(&balances);

@@ -192,7 +192,9 @@ async fn refresh(store: &Store, number: u64, at: u64, provider: &'static str, ba
     store.commit(&step).await.unwrap();
     let Taken::Job(job) = store.take(1, 1000, &[]).await.unwrap() else { panic!("nothing is due") };
     let mut snapshot = Snapshot::default();
-    balances.iter().for_each(|balance| snapshot.add(balance.clone()));
+    for balance in balances {
+        snapshot.add(balance.clone());
+    }
     snapshot.date_prices(at);
     let changes = balance_changes(&store.shown(&wallet).await.unwrap().balances, &snapshot);
     let (is_completeness_news, late_again_at, again_at) = (false, None, 0);
