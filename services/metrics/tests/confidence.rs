@@ -76,7 +76,9 @@ fn hour_of(trade: &Trade) -> String {
 }
 
 fn histories() -> Vec<(u32, Vec<Event>)> {
-    (0..6).map(|number| (number, history(&format!("sure{number}"), &mut Dice::new(u64::from(number) + 70), 90))).collect()
+    (0..6)
+        .map(|number| (number, history(&format!("sure{number}"), &mut Dice::new(u64::from(number) + 70), 90)))
+        .collect()
 }
 
 /// Random histories with reverts on several chains, in several parts; after each the sums are those of what is present.
@@ -139,7 +141,8 @@ const COLUMNS: [&str; 4] = ["volume_exact_usd", "volume_reported_usd", "volume_e
 /// Statements after which the newest migration must be applied again.
 fn forgetting(version: u32) -> String {
     let tables = ["user_totals", "user_hours"];
-    let dropped = tables.map(|table| COLUMNS.map(|column| format!("ALTER TABLE {table} DROP COLUMN {column};")).concat());
+    let dropped =
+        tables.map(|table| COLUMNS.map(|column| format!("ALTER TABLE {table} DROP COLUMN {column};")).concat());
     format!(
         "DROP VIEW user_totals_v1; DROP VIEW user_hours_v1; {} ALTER TABLE trades DROP COLUMN confidence;
          ALTER TABLE method DROP COLUMN confidence_complete; DELETE FROM _sqlx_migrations WHERE version = {version}",
@@ -154,8 +157,9 @@ async fn volumes_are_exact_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("metrics.db");
     let open = async || Sqlite::open(&path, Method::Average).await.unwrap();
-    let rows =
-        async |store: &Sqlite, query: &'static str| sqlx::query_as::<_, Row>(query).fetch_all(store.pool()).await.unwrap();
+    let rows = async |store: &Sqlite, query: &'static str| {
+        sqlx::query_as::<_, Row>(query).fetch_all(store.pool()).await.unwrap()
+    };
     let forget = async |store: Sqlite| {
         assert!(sqlx::query_scalar::<_, bool>(IS_COMPLETE).fetch_one(store.pool()).await.unwrap());
         let views = "CREATE VIEW user_totals_v1 AS SELECT 1; CREATE VIEW user_hours_v1 AS SELECT 1";
@@ -171,8 +175,9 @@ async fn volumes_are_exact_on_sqlite() {
 async fn volumes_are_exact_on_postgres() {
     let Some((url, schema, mut connection)) = postgres_server("confidence").await else { return };
     let open = async || Postgres::open(&url, &schema, Method::Average).await.unwrap();
-    let rows =
-        async |store: &Postgres, query: &'static str| sqlx::query_as::<_, Row>(query).fetch_all(store.pool()).await.unwrap();
+    let rows = async |store: &Postgres, query: &'static str| {
+        sqlx::query_as::<_, Row>(query).fetch_all(store.pool()).await.unwrap()
+    };
     let forget = async |store: Postgres| {
         assert!(sqlx::query_scalar::<_, bool>(IS_COMPLETE).fetch_one(store.pool()).await.unwrap());
         sqlx::raw_sql(AssertSqlSafe(forgetting(19))).execute(store.pool()).await.unwrap();

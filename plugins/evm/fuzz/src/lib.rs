@@ -8,8 +8,8 @@ pub mod harness;
 
 use alloy_primitives::{Address, hex, keccak256};
 use chain_plugin_sdk::json::Cursor;
-use evm_plugin::rpc::Log;
 use evm_plugin::model::{Transfer, Venue};
+use evm_plugin::rpc::Log;
 use evm_plugin::venues::ekubo;
 use evm_plugin::{events, reports, settlement};
 
@@ -53,5 +53,10 @@ fn read(json: &str, decode: impl Fn(&Log<'_>)) {
     let _ = evm_plugin::venues::venue_of(&log, &[]).and_then(|(venue, _)| (venue.read)(&log));
     let _ = Transfer::read(&log);
     let all = [log];
-    let _ = (settlement::read_orders(&all), settlement::read_operations(&all), reports::read_reports(&all), reports::find_filler(&all, None));
+    let _ = (
+        settlement::read_orders(&all),
+        settlement::read_operations(&all),
+        reports::read_reports(&all),
+        reports::find_filler(&all, None),
+    );
 }

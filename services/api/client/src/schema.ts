@@ -537,6 +537,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/users/{address}/worth/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What one user's wallets were worth in US dollars at the end of each day, by the balances that providers tell. */
+        get: operations["getUserWorthHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -576,6 +593,40 @@ export interface components {
             symbol?: string | null;
             /** @description The worth of its valued swaps in the current hour and the 23 before. */
             volume24hUsd: string;
+        };
+        /** @description Sums over balances. */
+        BalanceSums: {
+            /**
+             * Format: int64
+             * @description Balances whose price makes them worth more than anybody holds, a trillion dollars: in no sum.
+             */
+            implausible: number;
+            /**
+             * Format: int64
+             * @description The time of the oldest price, milliseconds since the Unix epoch; absent where there is none.
+             */
+            oldestPriceAt?: number | null;
+            /**
+             * Format: int64
+             * @description How many these are.
+             */
+            priced: number;
+            /** @description Present and true where an amount exceeds the largest that is served (1.7·10^20 dollars) and is cut to it. */
+            saturated?: boolean;
+            /** @description By whose prices the sum is made. */
+            sources: components["schemas"]["SourceWorth"][];
+            /**
+             * Format: int64
+             * @description Balances that a provider calls spam: in no sum.
+             */
+            spam: number;
+            /**
+             * Format: int64
+             * @description Balances without a price: in no sum.
+             */
+            unpriced: number;
+            /** @description What balances with a price are worth. */
+            valueUsd: string;
         };
         /** @description One balance. */
         BalanceView: components["schemas"]["BalanceWorthView"] & {
@@ -621,14 +672,19 @@ export interface components {
         BalanceWorthView: {
             /**
              * Format: int64
-             * @description The time of the block that the price is from, milliseconds since the Unix epoch: so old it is.
+             * @description The time that the price is of (of its block, where it is the tape's), milliseconds since the Unix epoch: so old it is.
              */
             priceAt?: number | null;
-            /** @description Where the price is from: `tape`, by the valued trades; an open list. */
+            /** @description Where the price is from: `tape`, by the valued trades, or a provider (`moralis`, `alchemy`); an open list. */
             priceSource?: string | null;
-            /** @description The price of a whole unit; absent where no trade says or the decimals are not known. */
+            /**
+             * @description The price that is used, of a whole unit; absent where nobody says or the decimals are not known. It is the tape's, or a
+             *     provider's where that is more than a day newer or the tape has none.
+             */
             priceUsd?: string | null;
-            /** @description What the balance is worth. */
+            /** @description What every source says of the price, the one that is used among them; absent where none does. */
+            prices?: components["schemas"]["SaidPrice"][];
+            /** @description What the balance is worth; absent where nobody says, and where it would be more than anybody holds. */
             valueUsd?: string | null;
         };
         /** @description One block. */
@@ -816,6 +872,19 @@ export interface components {
         ChainWorth: components["schemas"]["WorthView"] & {
             /** @description Id of the chain. */
             chain: string;
+        };
+        /** @description A volume by the words of its swaps' attribute `confidence`. */
+        ConfidenceVolumesView: {
+            /** @description A trace alone would tell a side, and there is none. */
+            estimatedUsd: string;
+            /** @description Both sides are what moved; such a trade has no attribute `confidence`. */
+            exactUsd: string;
+            /** @description A router's or an order's word alone tells a side. */
+            reportedUsd: string;
+            /** @description A trace told a side. */
+            tracedUsd: string;
+            /** @description The trades carry another word, or were folded before their words were counted. */
+            unknownUsd: string;
         };
         /** @description One page of the drift of a user's balances. */
         DriftPage: {
@@ -1316,6 +1385,30 @@ export interface components {
             /** @description What it waits for. */
             waitingFor: string[];
         };
+        /** @description What one source says of the price of an asset. */
+        SaidPrice: {
+            /**
+             * Format: int64
+             * @description The time that it is of, milliseconds since the Unix epoch.
+             */
+            at: number;
+            /** @description `tape`, or a provider. */
+            source: string;
+            /** @description In US dollars, of a whole unit; null where the decimals are not known. */
+            usd?: string | null;
+        };
+        /** @description The part of a sum that is by the prices of one source. */
+        SourceWorth: {
+            /**
+             * Format: int64
+             * @description Balances.
+             */
+            priced: number;
+            /** @description `tape`, or a provider. */
+            source: string;
+            /** @description What they are worth. */
+            valueUsd: string;
+        };
         /** @description One trade of a position. */
         StepView: {
             /** @description What was held afterwards. */
@@ -1363,15 +1456,10 @@ export interface components {
             /** @description Its service. */
             service: string;
         };
-        /** @description Totals. Amounts in US dollars are decimal texts with at most 18 fractional digits. */
-        TotalsView: {
+        /** @description Figures that follow from trades alone. Amounts in US dollars are decimal texts with at most 18 fractional digits. */
+        TotalFigures: {
             /** @description What had cost what was sold for cash without a valuation: neither profit nor loss. */
             basisWithoutProceedsUsd: string;
-            /**
-             * @description Of all that was sold, the part whose proceeds and basis are both known and in no doubt, from 0 to 1; absent where
-             *     nothing was sold.
-             */
-            coverage?: string | null;
             /**
              * Format: int64
              * @description Arbitrage cycles; in no other figure.
@@ -1386,11 +1474,6 @@ export interface components {
             implausible: number;
             /** @description What their valuations claim, apart from everything else. */
             implausibleUsd: string;
-            /**
-             * @description The part of the proceeds that may have been matched with units that the wallet no longer held: of each position as
-             *     large a part as what is held elsewhere is of what was sold; in a window the part of all time.
-             */
-            proceedsInDoubtUsd: string;
             /** @description Proceeds of sales whose basis is known. */
             proceedsUsd: string;
             /** @description Proceeds of sales whose basis is unknown: neither profit nor loss. */
@@ -1415,8 +1498,23 @@ export interface components {
              *     they buy.
              */
             unvalued: number;
+            /** @description The volume by how sure the sides of its swaps are; the parts add up to it. */
+            volumeByConfidence: components["schemas"]["ConfidenceVolumesView"];
             /** @description Worth of all valued swaps, each counted once. */
             volumeUsd: string;
+        };
+        /** @description Totals. Amounts in US dollars are decimal texts with at most 18 fractional digits. */
+        TotalsView: components["schemas"]["TotalFigures"] & {
+            /**
+             * @description Of all that was sold, the part whose proceeds and basis are both known and in no doubt, from 0 to 1; absent where
+             *     nothing was sold.
+             */
+            coverage?: string | null;
+            /**
+             * @description The part of the proceeds that may have been matched with units that the wallet no longer held: of each position as
+             *     large a part as what is held elsewhere is of what was sold; in a window the part of all time.
+             */
+            proceedsInDoubtUsd: string;
         };
         /**
          * TradeExecutedV1
@@ -1638,6 +1736,8 @@ export interface components {
             truncated: boolean;
             /** @description What the wallets hold as the providers tell, cash among it; one for each chain with balances. */
             wallets: components["schemas"]["WalletWorth"][];
+            /** @description The same over all of these wallets. */
+            walletsTotal: components["schemas"]["BalanceSums"];
         };
         /** @description A tracked wallet. */
         WalletView: {
@@ -1682,33 +1782,9 @@ export interface components {
             takenAt?: number | null;
         };
         /** @description Sums over the balances of one wallet. */
-        WalletWorth: {
+        WalletWorth: components["schemas"]["BalanceSums"] & {
             /** @description Id of the chain. */
             chain: string;
-            /**
-             * Format: int64
-             * @description The time of the block of the oldest price, milliseconds since the Unix epoch; absent where there is none.
-             */
-            oldestPriceAt?: number | null;
-            /**
-             * Format: int64
-             * @description How many these are.
-             */
-            priced: number;
-            /** @description Present and true where the amount exceeds the largest that is served (1.7·10^20 dollars) and is cut to it. */
-            saturated?: boolean;
-            /**
-             * Format: int64
-             * @description Balances that a provider calls spam: in no sum.
-             */
-            spam: number;
-            /**
-             * Format: int64
-             * @description Balances without a price: in no sum.
-             */
-            unpriced: number;
-            /** @description What balances with a price are worth. */
-            valueUsd: string;
         };
         /** @description Counts that must be zero, taken by this process from the records it read. */
         WatchView: {
@@ -1732,6 +1808,23 @@ export interface components {
              * @description Records that the progress messages count and that did not arrive.
              */
             lost: number;
+        };
+        /** @description What wallets were worth at the end of one day: what their newest snapshots until then said, at the newest prices until then. */
+        WorthDay: components["schemas"]["BalanceSums"] & {
+            /**
+             * Format: int64
+             * @description The day, UTC: its beginning, milliseconds since the Unix epoch.
+             */
+            at: number;
+        };
+        /** @description What wallets were worth at the end of each day. */
+        WorthHistory: {
+            /** @description The address in normalized form; several separated by commas, where the figures are of several. */
+            address: string;
+            /** @description Oldest first, from the first day on which the wallets were seen; today's stands until now. */
+            items: components["schemas"]["WorthDay"][];
+            /** @description Whether there is more than a history is made of, 50,000 balances or prices, so that something may be missing. */
+            truncated: boolean;
         };
         /** @description Sums over the positions that hold something. Cash has no position, and is not in them. */
         WorthView: {
@@ -3360,6 +3453,8 @@ export interface operations {
             query?: {
                 /** @description Only of this chain */
                 chain?: string;
+                /** @description Only of this platform */
+                platform?: string;
                 /** @description `next` of the page before */
                 cursor?: string;
                 /** @description Items in a page at least, a day is never cut; 50 by default */
@@ -4078,6 +4173,88 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UserWorth"];
+                };
+            };
+            /** @description Unchanged since the given ETag */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A parameter is wrong */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The API key is unknown */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The address is longer than 8192 bytes */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests, or the day's quota of the API key is used up */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database cannot be read, is busy, or took too long; `Retry-After` says when to ask again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getUserWorthHistory: {
+        parameters: {
+            query?: {
+                /** @description Only of this chain */
+                chain?: string;
+                /** @description How many days, today included; 30 by default */
+                days?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The user's address, `0x…` in any case; or up to 20 separated by commas, of one chain or several, which are added up */
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The days */
+            200: {
+                headers: {
+                    /** @description What was on the tape at this time, milliseconds since the Unix epoch, is in the answer; `unknown` where that cannot be said */
+                    "chaintape-as-of"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorthHistory"];
                 };
             };
             /** @description Unchanged since the given ETag */

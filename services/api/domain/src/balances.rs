@@ -250,8 +250,8 @@ mod tests {
         AssetPrice { usd: usd(dollars), raw: raw.into(), at }
     }
 
-    fn told(price: AssetPrice) -> Option<ToldPrice> {
-        Some(ToldPrice { price, provider: "moralis".to_owned() })
+    fn told(price: AssetPrice) -> ToldPrice {
+        ToldPrice { price, provider: "moralis".to_owned() }
     }
 
     #[test]
@@ -259,7 +259,7 @@ mod tests {
         let now = 10 * DAY_MS;
         let both = |tape_at, told_at| BalancePrices {
             tape: Some(price("1", 1, tape_at)),
-            told: told(price("2", 1, told_at)),
+            told: Some(told(price("2", 1, told_at))),
         };
         for (prices, source) in [
             (both(now, now), TAPE),
@@ -272,10 +272,10 @@ mod tests {
             assert_eq!(prices.used().map(|(_, source)| source), Some(source), "{prices:?}");
         }
         assert_eq!(BalancePrices::default().used(), None);
-        assert_eq!(both(1, 2).each().map(|(price, source)| (price.at, source)).collect::<Vec<_>>(), [
-            (1, TAPE),
-            (2, "moralis")
-        ]);
+        assert_eq!(
+            both(1, 2).each().map(|(price, source)| (price.at, source)).collect::<Vec<_>>(),
+            [(1, TAPE), (2, "moralis")]
+        );
     }
 
     #[test]
@@ -288,12 +288,12 @@ mod tests {
         };
         let balances = [
             balance(10, false, Some(price("2", 1, 1)), None),
-            balance(10, false, None, told(price("10", 5, 5))),
+            balance(10, false, None, Some(told(price("10", 5, 5)))),
             balance(10, true, Some(price("99", 1, 1)), None),
             balance(10, true, None, None),
             balance(10, false, None, None),
             balance(0, false, None, None),
-            balance(10, false, None, told(price("100000000001", 1, 1))),
+            balance(10, false, None, Some(told(price("100000000001", 1, 1)))),
             balance(10, false, Some(price("100000000000000000000", 1, 1)), None),
         ];
         let totals = BalanceTotals::of_balances(&balances);

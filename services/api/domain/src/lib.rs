@@ -42,6 +42,7 @@ pub use send_queue::{Delivery, SendQueue};
 pub use tickers::{Tickers, TradedAsset};
 pub use views::{
     BalanceRow, BookRules, ConfidenceVolumes, Coverage, DriftRow, ExplainedPosition, FeeRow, FoldedPosition,
-    FoldedPositions, HistoryPoint, LeaderRow, PositionRow, PositionStep, Totals, TotalsRow, TradeRow, UserState, WalletRow, WalletState,
+    FoldedPositions, HistoryPoint, LeaderRow, PositionRow, PositionStep, Totals, TotalsRow, TradeRow, UserState,
+    WalletRow, WalletState,
 };
 pub use worth::{AssetPrice, PositionWorth, WorthTotals, per_whole_unit, relative_change};

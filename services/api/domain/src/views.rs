@@ -1,7 +1,7 @@
 //! The rows of the published views, and up to which position of the tape metrics has folded them.
 
-use crate::query::{StepKey, TradeKey, Walk};
 use crate::balances::BalancePrices;
+use crate::query::{StepKey, TradeKey, Walk};
 use crate::worth::AssetPrice;
 use std::collections::BTreeMap;
 use tape::Usd;

@@ -26,7 +26,14 @@ const PROGRESS: &str = "ChainProgressedV1";
 /// The shapes that the stream takes from the views.
 #[derive(OpenApi)]
 #[openapi(components(schemas(
-    MetricsData, MetricsChange, WalletData, ChainList, ChainView, PriceState, CandleState, CandleUpdate
+    MetricsData,
+    MetricsChange,
+    WalletData,
+    ChainList,
+    ChainView,
+    PriceState,
+    CandleState,
+    CandleUpdate
 )))]
 struct StreamShapes;
 

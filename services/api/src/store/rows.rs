@@ -8,8 +8,9 @@ pub(super) use worth::{balance_of_day, held_balance, price_of_day};
 
 use super::sql::HOURS_ROW;
 use api_domain::{
-    BalancePrices, BalanceRow, BookRules, ConfidenceVolumes, DriftRow, FeeRow, FoldedPosition, FoldedPositions, HeldPosition, HistoryPoint, LeaderRow,
-    PositionRow, PositionStep, StepKey, Totals, TotalsRow, TradeKey, TradeRow, Walk, WalletRow,
+    BalancePrices, BalanceRow, BookRules, ConfidenceVolumes, DriftRow, FeeRow, FoldedPosition, FoldedPositions,
+    HeldPosition, HistoryPoint, LeaderRow, PositionRow, PositionStep, StepKey, Totals, TotalsRow, TradeKey, TradeRow,
+    Walk, WalletRow,
 };
 use num_bigint::BigUint;
 use serde::de::DeserializeOwned;

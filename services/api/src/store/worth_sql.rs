@@ -55,7 +55,8 @@ pub(super) fn tape_prices_of_days(user: &UserQuery, days: [u64; 2], limit: u32, 
     let [chain, asset] = ["h.chain", "h.asset"].map(|column| as_in_metrics(column, dialect));
     let price = "CAST(c.close_usd AS text) || ' ' || CAST(c.close_raw AS text) || ' ' || CAST(c.close_ms AS text)";
     let of_asset = format!("c.chain = {chain} AND c.asset = {asset} AND c.span = '1d' AND c.close_usd IS NOT NULL");
-    let mut statement = Statement::new("WITH h AS (SELECT DISTINCT chain, asset FROM portfolio.balance_days_v1 t WHERE TRUE");
+    let mut statement =
+        Statement::new("WITH h AS (SELECT DISTINCT chain, asset FROM portfolio.balance_days_v1 t WHERE TRUE");
     and_user(&mut statement, user, "address");
     statement.add(&format!(
         ") SELECT h.chain, h.asset, CAST(NULL AS text), {price} FROM h JOIN metrics.candles_v1 c ON {of_asset} \
@@ -71,7 +72,8 @@ pub(super) fn told_prices_of_days(user: &UserQuery, days: [u64; 2], limit: u32) 
     let [first, last] = days;
     let price = "CAST(p.price_usd AS text) || ' ' || CAST(p.price_raw AS text) || ' ' || CAST(p.told_at AS text)";
     let of_asset = "p.chain = h.chain AND p.asset = h.asset";
-    let mut statement = Statement::new("WITH h AS (SELECT DISTINCT chain, asset FROM portfolio.balance_days_v1 t WHERE TRUE");
+    let mut statement =
+        Statement::new("WITH h AS (SELECT DISTINCT chain, asset FROM portfolio.balance_days_v1 t WHERE TRUE");
     and_user(&mut statement, user, "address");
     statement.add(&format!(
         ") SELECT h.chain, h.asset, p.provider, {price} FROM h JOIN portfolio.told_prices_v1 p ON {of_asset} \

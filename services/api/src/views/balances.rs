@@ -226,7 +226,8 @@ impl From<&BalanceRow> for BalanceWorthView {
 impl From<BalanceTotals> for BalanceSums {
     fn from(totals: BalanceTotals) -> Self {
         let sources = totals.by_source.into_iter();
-        let sources = sources.map(|(source, (priced, value))| SourceWorth { source, priced, value_usd: value.to_string() });
+        let sources =
+            sources.map(|(source, (priced, value))| SourceWorth { source, priced, value_usd: value.to_string() });
         Self {
             value_usd: totals.value.to_string(),
             priced: totals.priced,

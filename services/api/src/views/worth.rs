@@ -2,8 +2,8 @@
 
 use super::balances::{BalanceSums, WalletWorth};
 use api_domain::{
-    AssetDetails, AssetPrice, AssetRow, CandleRow, Coverage, HOUR_MS, MINUTE_MS, PositionRow, TAPE, Totals, WorthTotals,
-    per_whole_unit, relative_change,
+    AssetDetails, AssetPrice, AssetRow, CandleRow, Coverage, HOUR_MS, MINUTE_MS, PositionRow, TAPE, Totals,
+    WorthTotals, per_whole_unit, relative_change,
 };
 use num_bigint::BigUint;
 use serde::Serialize;

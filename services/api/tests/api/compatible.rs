@@ -68,7 +68,9 @@ fn add_to<'a>(shape: &mut Shape<'a>, document: &'a Value, schema: &'a Value) {
     }
     shape.types.extend(texts(schema.get("type")));
     shape.required.extend(texts(schema.get("required")));
-    shape.properties.extend(schema["properties"].as_object().into_iter().flatten().map(|(name, of)| (name.as_str(), of)));
+    shape
+        .properties
+        .extend(schema["properties"].as_object().into_iter().flatten().map(|(name, of)| (name.as_str(), of)));
     shape.items = shape.items.or(schema.get("items"));
     shape.values = shape.values.or(schema.get("additionalProperties").filter(|values| values.is_object()));
 }
@@ -221,7 +223,8 @@ fn what_an_old_client_relies_on_is_seen_to_break() {
         let found = Comparison::of(&old, &new);
         assert!(found.iter().any(|one| one == broken), "{broken}: {found:#?}");
     }
-    let mut words = json!({"description": "text", "properties": {"description": {"type": "string", "description": "text"}}});
+    let mut words =
+        json!({"description": "text", "properties": {"description": {"type": "string", "description": "text"}}});
     without_words(&mut words);
     assert_eq!(words, json!({"properties": {"description": {"type": "string"}}}));
 }

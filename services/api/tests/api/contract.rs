@@ -61,7 +61,13 @@ async fn the_reading_role_serves_everything_and_writes_nothing() {
         rows.push("INSERT INTO method (name) VALUES ('average')".to_owned());
         ground.write("metrics", &rows).await;
         ground.trades(&[event(Status::Observed, trade("mock", 1, 0, "0xa"))]).await;
-        ground.write("portfolio", &[wallet_rows("mock", "0xa", &[("0xusdc", "5")], 42), vec![day_row("0xa", "0xusdc", 1, "5", false)]].concat()).await;
+        ground
+            .write(
+                "portfolio",
+                &[wallet_rows("mock", "0xa", &[("0xusdc", "5")], 42), vec![day_row("0xa", "0xusdc", 1, "5", false)]]
+                    .concat(),
+            )
+            .await;
         // Roles belong to the whole server, so this one is of this test alone.
         let role = format!("api_reader_{}_{}", std::process::id(), environment::now_ms());
         for grants in [

@@ -1,6 +1,8 @@
 //! The stream as clients see it: snapshots joined to changes without hole or overlap, slow readers, and resuming.
 
-use crate::ground::{Ground, event, folded_row, missing_fields, position_row, read_row, totals_row, trade, wallet_rows};
+use crate::ground::{
+    Ground, event, folded_row, missing_fields, position_row, read_row, totals_row, trade, wallet_rows,
+};
 use crate::serving::{EVENT_TIMEOUT, Listener, Serving};
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -22,7 +22,9 @@ async fn a_providers_price_stands_beside_the_tapes_and_in_its_place() {
         let mut rows = wallet_rows("mock", "0xa", &held, 11 * DAY_MS);
         rows.push("UPDATE wallets SET provider = 'moralis'".to_owned());
         rows.push("UPDATE balances SET provider = 'moralis'".to_owned());
-        for (asset, usd) in [("0xboth", "3"), ("0xold", "5"), ("0xrich", "100000000001"), ("0xscam", "9"), ("0xtold", "0.5")] {
+        for (asset, usd) in
+            [("0xboth", "3"), ("0xold", "5"), ("0xrich", "100000000001"), ("0xscam", "9"), ("0xtold", "0.5")]
+        {
             rows.push(told_price(asset, "moralis", usd, "1", 10 * DAY_MS + 1));
         }
         rows.push("UPDATE balances SET spam = true WHERE asset = '0xscam'".to_owned());
@@ -48,7 +50,10 @@ async fn a_providers_price_stands_beside_the_tapes_and_in_its_place() {
         assert!(none[1..].iter().all(Value::is_null) && said.is_null(), "no price, no figure: {none:?}");
         assert_eq!(told(2).0, figures("0xold", "50", "moralis", 10 * DAY_MS + 1, "5000000"), "a day newer");
         let (rich, said) = told(3);
-        assert_eq!((&rich[1], &rich[2], said[0]["usd"].as_str()), (&Value::Null, &json!("moralis"), Some("100000000001000000")));
+        assert_eq!(
+            (&rich[1], &rich[2], said[0]["usd"].as_str()),
+            (&Value::Null, &json!("moralis"), Some("100000000001000000"))
+        );
         assert_eq!(told(5).0, figures("0xtape", "20", "tape", 7, "2000000"));
         assert_eq!(told(6).0, figures("0xtold", "5", "moralis", 10 * DAY_MS + 1, "500000"));
         let worth = api.get("/v1/users/0xa/worth").await;
@@ -68,7 +73,8 @@ async fn a_history_has_a_total_for_each_day() {
     for ground in Ground::all().await {
         let today = environment::now_ms() / DAY_MS;
         let candle = |asset: &str, day: u64, usd: &str| candle_row(asset, "1d", day * 24 * 60, Some([usd; 4]), "5");
-        let candles = [candle("0xcat", today - 40, "10"), candle("0xcat", today - 2, "30"), candle("0xdog", today, "50")];
+        let candles =
+            [candle("0xcat", today - 40, "10"), candle("0xcat", today - 2, "30"), candle("0xdog", today, "50")];
         ground.write("metrics", &candles).await;
         let rows = [
             day_row("0xa", "0xcat", today - 4, "10", false),
@@ -96,7 +102,13 @@ async fn a_history_has_a_total_for_each_day() {
         };
         let all = api.get("/v1/users/0xA/worth/history").await;
         assert_eq!((&all["address"], &all["truncated"]), (&json!("0xa"), &json!(false)));
-        let expected = ["4 10 0 0 tape", "3 11 1 1 moralis+tape", "2 34 0 1 moralis+tape", "1 64 0 1 moralis+tape", "0 110 0 1 tape"];
+        let expected = [
+            "4 10 0 0 tape",
+            "3 11 1 1 moralis+tape",
+            "2 34 0 1 moralis+tape",
+            "1 64 0 1 moralis+tape",
+            "0 110 0 1 tape",
+        ];
         assert_eq!(shown(&all), expected);
         let two = api.get("/v1/users/0xa,0xb/worth/history?days=2&chain=mock").await;
         assert_eq!(shown(&two), ["1 67 0 1 moralis+tape", "0 113 0 1 tape"]);

@@ -1,8 +1,8 @@
 //! Reads rows of either database into the domain's types. An unreadable value is an error that names its column.
 
 use metrics_domain::{
-    Book, BookKey, Confidence, ConfidenceVolumes, Dollars, Effect, Effects, Entry, Floors, Holding, KnownPart, Lot, Method, Parcel, Quantity,
-    Realized, StoredTrade, Totals, TradeOrder, User, UserKey,
+    Book, BookKey, Confidence, ConfidenceVolumes, Dollars, Effect, Effects, Entry, Floors, Holding, KnownPart, Lot,
+    Method, Parcel, Quantity, Realized, StoredTrade, Totals, TradeOrder, User, UserKey,
 };
 use sqlx::Row;
 use tape::{Place, Unavailable};

@@ -57,7 +57,13 @@ mod tests {
     use super::*;
 
     fn balance(asset: &str, raw: u64) -> Balance {
-        Balance { asset: asset.to_owned(), raw: Raw::from(raw), decoration: Decoration::default(), kept: false, price: None }
+        Balance {
+            asset: asset.to_owned(),
+            raw: Raw::from(raw),
+            decoration: Decoration::default(),
+            kept: false,
+            price: None,
+        }
     }
 
     fn changes(before: &[Balance], after: &[Balance]) -> Vec<(String, u64, u64)> {

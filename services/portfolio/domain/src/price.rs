@@ -108,8 +108,29 @@ mod tests {
     fn what_is_no_price_is_none() {
         let long = format!("0.{}", "3".repeat(200));
         for dollars in [
-            "", "0", "0.0", "-1", "-0.5", "+1", "1,5", "1.2.3", ".5", "NaN", "inf", "Infinity", "1e99", "1e9999999999",
-            "1000000000.01", "1e10", "1e30", "usd_price_example", " 1", "0x10", "1e", "null", &long,
+            "",
+            "0",
+            "0.0",
+            "-1",
+            "-0.5",
+            "+1",
+            "1,5",
+            "1.2.3",
+            ".5",
+            "NaN",
+            "inf",
+            "Infinity",
+            "1e99",
+            "1e9999999999",
+            "1000000000.01",
+            "1e10",
+            "1e30",
+            "usd_price_example",
+            " 1",
+            "0x10",
+            "1e",
+            "null",
+            &long,
         ] {
             assert_eq!(told(dollars, 6), None, "{dollars:?}");
         }

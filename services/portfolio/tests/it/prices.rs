@@ -47,7 +47,7 @@ fn prices(snapshot: &Snapshot) -> Vec<(String, Option<String>)> {
 }
 
 fn token(number: usize) -> String {
-    format!("0x{number:040x}")
+    format!("0x{:040x}", number + 1)
 }
 
 /// Prices as they may stand in a body, beside what is read of them for a token with six decimals.
@@ -57,7 +57,7 @@ fn told_and_read() -> Vec<(Value, Option<&'static str>)> {
         (json!("2495.48"), Some("2495.48 for 1000000")),
         (json!(1), Some("1 for 1000000")),
         (json!(1.5e-9), Some("0.0000000015 for 1000000")),
-        (json!("0.0000000000000000012345"), Some("0.0000000000000012345 for 1000000000")),
+        (json!("0.0000000000000000012345"), Some("0.000000000000012345 for 10000000000")),
         (Value::Null, None),
         (json!(0), None),
         (json!("0.00"), None),
@@ -90,8 +90,10 @@ async fn moralis_prices_are_read_and_what_is_none_hides_no_balance() {
     rows.push(more(100, json!({"usd_value": 12.5})));
     rows.push(more(101, json!({"usd_price": null, "usd_value": "1e31"})));
     rows.push(more(102, json!({"usd_price": 2, "decimals": null})));
-    rows.push(json!({"token_address": "0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee", "native_token": true, "decimals": 18,
-        "balance": "7", "usd_price": 2000.5, "usd_value": 0}));
+    rows.push(
+        json!({"token_address": "0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee", "native_token": true, "decimals": 18,
+        "balance": "7", "usd_price": 2000.5, "usd_value": 0}),
+    );
     let snapshot = snapshot_of("moralis", json!({"cursor": null, "result": rows}).to_string()).await;
     assert_eq!(snapshot.left_out(), None, "a price that is none leaves nothing out");
     let mut expected: Vec<(String, Option<String>)> =
@@ -111,12 +113,15 @@ async fn alchemy_prices_are_read_with_their_time_and_what_is_none_hides_no_balan
         json!({"address": ADDRESS, "network": "eth-mainnet", "tokenAddress": token, "tokenBalance": "0x1f4",
             "tokenMetadata": {"symbol": "T", "decimals": decimals, "name": "T", "logo": null}, "tokenPrices": prices})
     };
-    let of = |currency: &str, value: &Value, at: &str| json!({"currency": currency, "value": value, "lastUpdatedAt": at});
+    let of =
+        |currency: &str, value: &Value, at: &str| json!({"currency": currency, "value": value, "lastUpdatedAt": at});
     let at = "2025-06-07T11:13:44.539113426Z";
     let mut rows: Vec<Value> = told
         .iter()
         .enumerate()
-        .map(|(number, (price, _))| row(json!(token(number)), json!(6), json!([of("eur", &json!("9"), at), of("usd", price, at)])))
+        .map(|(number, (price, _))| {
+            row(json!(token(number)), json!(6), json!([of("eur", &json!("9"), at), of("usd", price, at)]))
+        })
         .collect();
     let one = json!("1.25");
     rows.push(row(json!(token(100)), json!(6), Value::Null));
@@ -151,9 +156,10 @@ async fn the_recorded_prices_are_read() {
     let snapshot = snapshot_of("alchemy", body).await;
     let mut count = 0;
     for balance in snapshot.balances() {
-        let row = truth["data"]["tokens"].as_array().unwrap().iter().find(|row| {
-            row["tokenAddress"].as_str().is_some_and(|token| token.eq_ignore_ascii_case(&balance.asset))
-        });
+        let row =
+            truth["data"]["tokens"].as_array().unwrap().iter().find(|row| {
+                row["tokenAddress"].as_str().is_some_and(|token| token.eq_ignore_ascii_case(&balance.asset))
+            });
         let row = row.unwrap();
         let told = row["tokenPrices"][0]["value"].as_str();
         assert_eq!(balance.price.is_some(), told.is_some(), "{row}");
@@ -186,7 +192,9 @@ async fn refresh(store: &Store, number: u64, at: u64, provider: &'static str, ba
     store.commit(&step).await.unwrap();
     let Taken::Job(job) = store.take(1, 1000, &[]).await.unwrap() else { panic!("nothing is due") };
     let mut snapshot = Snapshot::default();
-    balances.iter().for_each(|balance| snapshot.add(balance.clone()));
+    for balance in balances {
+        snapshot.add(balance.clone());
+    }
     snapshot.date_prices(at);
     let changes = balance_changes(&store.shown(&wallet).await.unwrap().balances, &snapshot);
     let (is_completeness_news, late_again_at, again_at) = (false, None, 0);
@@ -210,7 +218,8 @@ const SELECT_BALANCES: &str = "SELECT asset || ' ' || CAST(price_usd AS text) ||
     || CAST(price_at AS text) FROM portfolio.balances_v1 WHERE price_usd IS NOT NULL ORDER BY asset";
 const SELECT_DAYS: &str = "SELECT address || ' ' || asset || ' ' || CAST(day AS text) || ' ' || CAST(raw AS text)
     FROM portfolio.balance_days_v1 ORDER BY asset, day";
-const SELECT_PRICES: &str = "SELECT asset || ' ' || CAST(day AS text) || ' ' || provider || ' ' || CAST(price_usd AS text)
+const SELECT_PRICES: &str =
+    "SELECT asset || ' ' || CAST(day AS text) || ' ' || provider || ' ' || CAST(price_usd AS text)
     || ' ' || CAST(told_at AS text) FROM portfolio.told_prices_v1 ORDER BY asset, day";
 
 fn check([balances, days, prices]: [Vec<String>; 3]) {

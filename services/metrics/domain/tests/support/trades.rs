@@ -34,8 +34,7 @@ pub(crate) fn is_cash(trade: &Trade, side: &Side) -> bool {
 }
 
 /// The words of a trade's confidence, one that nobody knows among them.
-const CONFIDENCES: [Option<&str>; 5] =
-    [None, Some("reported"), Some("estimated"), Some("traced"), Some("guessed")];
+const CONFIDENCES: [Option<&str>; 5] = [None, Some("reported"), Some("estimated"), Some("traced"), Some("guessed")];
 
 /// What is random about a trade.
 #[derive(Clone, Debug)]

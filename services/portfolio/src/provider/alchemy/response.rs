@@ -131,7 +131,8 @@ impl<'a> TokenList<'a> {
 fn told_price(row: &ResponseRow, decimals: u8) -> Option<ToldPrice> {
     let prices = row.field("tokenPrices")?.as_array()?;
     let mut prices = prices.iter().map(|price| ResponseRow::new("tokenPrices", price));
-    let usd = prices.find(|price| price.text("currency").is_some_and(|currency| currency.eq_ignore_ascii_case("usd")))?;
+    let usd =
+        prices.find(|price| price.text("currency").is_some_and(|currency| currency.eq_ignore_ascii_case("usd")))?;
     let at = usd.text("lastUpdatedAt").and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
     let at = at.and_then(|at| u64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok());
     Some(ToldPrice { at, ..ToldPrice::of_whole_unit(&usd.number_text("value")?, decimals)? })
