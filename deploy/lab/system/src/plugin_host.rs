@@ -36,7 +36,9 @@ pub async fn scan_block(
         kept: std::mem::take(kept),
         methods: vec![],
     };
-    let context = sdk::Context { settings: settings.to_string(), now_ms: 0, attributes: vec![] };
+    // What an endpoint gives is kept by its name, which a host tells.
+    let attributes = vec![("endpoint".to_owned(), node.url.clone())];
+    let context = sdk::Context { settings: settings.to_string(), now_ms: 0, attributes };
     let span = sdk::Span { first: height, last: height };
     let (scanned, lent) = tokio::task::spawn_blocking(move || (Evm::scan(&mut lent, &context, span), lent)).await?;
     *kept = lent.kept;

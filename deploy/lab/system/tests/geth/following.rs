@@ -15,8 +15,8 @@ use tape_log::{Log, Target, topics};
 /// Ten dollars.
 const TEN: u128 = 10_000_000_000_000_000_000;
 
-/// Much shorter than the poll, much longer than a block takes.
-const WAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Much shorter than the poll, much longer than a block takes, and than a loaded machine needs to compile the plugins.
+const WAKE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Without an address for a socket: Geth's own is at the port above, where it is looked for.
 fn chain_file(geth: &Geth, venues: &Venues, poll_ms: u64) -> String {

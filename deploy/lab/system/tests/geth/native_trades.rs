@@ -56,7 +56,9 @@ impl<'a> Market<'a> {
     /// All of them, one after the other.
     pub async fn trade_all(&self) -> Vec<CoinTrade> {
         let mut traded = vec![];
-        for Planned { name, to, data, value } in [self.through_published_routers(), self.through_another_router()].concat() {
+        for Planned { name, to, data, value } in
+            [self.through_published_routers(), self.through_another_router()].concat()
+        {
             let call = || self.node.send_value(&self.trader, Some(&to), &data, value);
             traded.push(self.watch(name, &self.trader, call).await);
         }
@@ -92,10 +94,7 @@ impl<'a> Market<'a> {
         let pay = |value| inner(&self.payee, value, String::new());
         let back = || inner(trader, ALL, String::new());
         let buy = |value| inner(v2_router, value, self.exact_in(trader));
-        let take = invoke(
-            "transferFrom(address,address,uint256)",
-            &[address(trader), address(router), word(2 * COIN)],
-        );
+        let take = invoke("transferFrom(address,address,uint256)", &[address(trader), address(router), word(2 * COIN)]);
         let let_v2 = invoke("approve(address,uint256)", &[address(v2_router), "f".repeat(64)]);
         let sell = [
             inner(token, 0, take),
