@@ -159,7 +159,7 @@ fn shaped_swap(bytes: &mut Bytes<'_>, venue: &Venue) -> Option<Vec<Value>> {
     let (event, holder, giver, [into, out]) = match venue.signature {
         ekubo::ANONYMOUS => {
             let core = venue.emitters[bytes.below(venue.emitters.len())];
-            let [into, out] = [into, out].map(|raw| raw & (U256::MAX >> 129));
+            let [into, out]: [U256; 2] = [into, out].map(|raw| raw & (U256::MAX >> 129));
             let signed = if first_is_sold { [into, out.wrapping_neg()] } else { [out.wrapping_neg(), into] };
             let halves = signed.map(|word| hex::encode(&word.to_be_bytes::<32>()[16..])[2..].to_owned()).concat();
             let (locker, id, state) = (hex::encode(payer), bytes.below(4), bytes.word());
