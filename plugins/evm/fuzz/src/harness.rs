@@ -153,7 +153,7 @@ fn shaped_swap(bytes: &mut Bytes<'_>, venue: &Venue) -> Option<Vec<Value>> {
     }
     let [sold, bought] = [bytes.token(), bytes.token()];
     let [payer, payee, pool, vault] = [(); 4].map(|()| bytes.account());
-    let [into, out] = [(); 2].map(|()| bytes.amount() >> bytes.below(256));
+    let [into, out] = [(); 2].map(|()| bytes.amount() >> bytes.below(16));
     let first_is_sold = bytes.byte().is_multiple_of(2);
     let topic = hex::encode(keccak256(venue.signature));
     let (event, holder, giver, [into, out]) = match venue.signature {

@@ -62,6 +62,7 @@ pub(crate) struct TotalFigures {
 /// A volume by the words of its swaps' attribute `confidence`.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "they are named as in JSON")]
 pub(crate) struct ConfidenceVolumesView {
     /// Both sides are what moved; such a trade has no attribute `confidence`.
     pub(crate) exact_usd: String,

@@ -59,7 +59,7 @@ fn add_to<'a>(shape: &mut Shape<'a>, document: &'a Value, schema: &'a Value) {
     for part in schema["allOf"].as_array().into_iter().flatten() {
         add_to(shape, document, part);
     }
-    for part in ["oneOf", "anyOf"].iter().flat_map(|name| schema[*name].as_array()).flatten() {
+    for part in ["oneOf", "anyOf"].iter().filter_map(|name| schema[*name].as_array()).flatten() {
         if part["type"] == "null" {
             shape.types.insert("null");
         } else {
