@@ -6,17 +6,6 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 
-class BalanceWorthView(TypedDict):
-    """
-    What a balance is worth by the price of its asset. Without a price, no figure.
-    """
-
-    priceAt: NotRequired[int | None]
-    priceSource: NotRequired[str | None]
-    priceUsd: NotRequired[str | None]
-    valueUsd: NotRequired[str | None]
-
-
 class BlockView(TypedDict):
     """
     One block.
@@ -57,6 +46,18 @@ class CandleView(TypedDict):
 
 
 ChainState: TypeAlias = Literal['live', 'catching', 'waiting', 'parked', 'stale']
+
+
+class ConfidenceVolumesView(TypedDict):
+    """
+    A volume by the words of its swaps' attribute `confidence`.
+    """
+
+    estimatedUsd: str
+    exactUsd: str
+    reportedUsd: str
+    tracedUsd: str
+    unknownUsd: str
 
 
 class DriftView(TypedDict):
@@ -266,6 +267,26 @@ class Problem(TypedDict):
     type: str
 
 
+class SaidPrice(TypedDict):
+    """
+    What one source says of the price of an asset.
+    """
+
+    at: int
+    source: str
+    usd: NotRequired[str | None]
+
+
+class SourceWorth(TypedDict):
+    """
+    The part of a sum that is by the prices of one source.
+    """
+
+    priced: int
+    source: str
+    valueUsd: str
+
+
 class StepView(TypedDict):
     """
     One trade of a position.
@@ -296,18 +317,16 @@ class StoppedConsumer(TypedDict):
     service: str
 
 
-class TotalsView(TypedDict):
+class TotalFigures(TypedDict):
     """
-    Totals. Amounts in US dollars are decimal texts with at most 18 fractional digits.
+    Figures that follow from trades alone. Amounts in US dollars are decimal texts with at most 18 fractional digits.
     """
 
     basisWithoutProceedsUsd: str
-    coverage: NotRequired[str | None]
     cycles: int
     feesUsd: str
     implausible: int
     implausibleUsd: str
-    proceedsInDoubtUsd: str
     proceedsUsd: str
     proceedsWithoutBasisUsd: str
     realizedPnlNetUsd: str
@@ -315,7 +334,17 @@ class TotalsView(TypedDict):
     saturated: NotRequired[bool]
     swaps: int
     unvalued: int
+    volumeByConfidence: ConfidenceVolumesView
     volumeUsd: str
+
+
+class TotalsView(TotalFigures):
+    """
+    Totals. Amounts in US dollars are decimal texts with at most 18 fractional digits.
+    """
+
+    coverage: NotRequired[str | None]
+    proceedsInDoubtUsd: str
 
 
 class TradeExecutedV1Amount(TypedDict):
@@ -453,20 +482,6 @@ class WalletView(TypedDict):
     takenAt: NotRequired[int | None]
 
 
-class WalletWorth(TypedDict):
-    """
-    Sums over the balances of one wallet.
-    """
-
-    chain: str
-    oldestPriceAt: NotRequired[int | None]
-    priced: int
-    saturated: NotRequired[bool]
-    spam: int
-    unpriced: int
-    valueUsd: str
-
-
 class WatchView(TypedDict):
     """
     Counts that must be zero, taken by this process from the records it read.
@@ -511,25 +526,31 @@ class AssetView(TypedDict):
     volume24hUsd: str
 
 
-class BalanceView(BalanceWorthView):
+class BalanceSums(TypedDict):
     """
-    One balance.
+    Sums over balances.
     """
 
-    amount: NotRequired[str | None]
-    asOf: NotRequired[int | None]
-    asset: str
-    chain: str
-    decimals: NotRequired[int | None]
-    drift: NotRequired[str | None]
-    kept: bool
-    net: NotRequired[str | None]
-    provider: str
-    raw: str
-    spam: NotRequired[bool | None]
-    symbol: NotRequired[str | None]
-    takenAt: int
-    verified: NotRequired[bool | None]
+    implausible: int
+    oldestPriceAt: NotRequired[int | None]
+    priced: int
+    saturated: NotRequired[bool]
+    sources: list[SourceWorth]
+    spam: int
+    unpriced: int
+    valueUsd: str
+
+
+class BalanceWorthView(TypedDict):
+    """
+    What a balance is worth by the price of its asset. Without a price, no figure.
+    """
+
+    priceAt: NotRequired[int | None]
+    priceSource: NotRequired[str | None]
+    priceUsd: NotRequired[str | None]
+    prices: NotRequired[list[SaidPrice]]
+    valueUsd: NotRequired[str | None]
 
 
 class BookView(TypedDict):
@@ -689,18 +710,6 @@ class PointView(TotalsView):
     at: int
 
 
-class Portfolio(TypedDict):
-    """
-    A user's wallets and one page of what they hold, by chain and asset.
-    """
-
-    address: str
-    incomplete: bool
-    items: list[BalanceView]
-    next: NotRequired[str | None]
-    wallets: list[WalletView]
-
-
 class PositionView(PositionWorthView):
     """
     One position. Quantities are decimal texts in the asset's smallest unit.
@@ -789,16 +798,30 @@ class UserMetrics(TypedDict):
     window: str
 
 
-class UserWorth(TypedDict):
+class WalletWorth(BalanceSums):
     """
-    What one user holds by the trades, and the profit and loss in all.
+    Sums over the balances of one wallet.
+    """
+
+    chain: str
+
+
+class WorthDay(BalanceSums):
+    """
+    What wallets were worth at the end of one day: what their newest snapshots until then said, at the newest prices until then.
+    """
+
+    at: int
+
+
+class WorthHistory(TypedDict):
+    """
+    What wallets were worth at the end of each day.
     """
 
     address: str
-    chains: list[ChainWorth]
-    total: WorthView
+    items: list[WorthDay]
     truncated: bool
-    wallets: list[WalletWorth]
 
 
 class AssetDetailsView(AssetView):
@@ -818,6 +841,27 @@ class AssetList(TypedDict):
 
     items: list[AssetView]
     truncated: bool
+
+
+class BalanceView(BalanceWorthView):
+    """
+    One balance.
+    """
+
+    amount: NotRequired[str | None]
+    asOf: NotRequired[int | None]
+    asset: str
+    chain: str
+    decimals: NotRequired[int | None]
+    drift: NotRequired[str | None]
+    kept: bool
+    net: NotRequired[str | None]
+    provider: str
+    raw: str
+    spam: NotRequired[bool | None]
+    symbol: NotRequired[str | None]
+    takenAt: int
+    verified: NotRequired[bool | None]
 
 
 class ChainList(TypedDict):
@@ -861,6 +905,18 @@ class PlatformDayPage(TypedDict):
     platform: str
 
 
+class Portfolio(TypedDict):
+    """
+    A user's wallets and one page of what they hold, by chain and asset.
+    """
+
+    address: str
+    incomplete: bool
+    items: list[BalanceView]
+    next: NotRequired[str | None]
+    wallets: list[WalletView]
+
+
 class PositionPage(TypedDict):
     """
     One page of a user's positions, by chain and asset.
@@ -869,3 +925,16 @@ class PositionPage(TypedDict):
     address: str
     items: list[PositionView]
     next: NotRequired[str | None]
+
+
+class UserWorth(TypedDict):
+    """
+    What one user holds by the trades, and the profit and loss in all.
+    """
+
+    address: str
+    chains: list[ChainWorth]
+    total: WorthView
+    truncated: bool
+    wallets: list[WalletWorth]
+    walletsTotal: BalanceSums
