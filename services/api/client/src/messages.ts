@@ -222,7 +222,7 @@ export interface components {
             at: components["schemas"]["StreamAt"];
             /** @constant */
             channel: "user.metrics";
-            data: components["schemas"]["MetricsUpdatedV1"];
+            data: components["schemas"]["MetricsChange"];
             ids: components["schemas"]["StreamIds"];
             /** @constant */
             type: "update";
@@ -235,6 +235,19 @@ export interface components {
             ids: components["schemas"]["StreamIds"];
             /** @constant */
             type: "update";
+        };
+        /** @description A place on the tape. */
+        AsOfView: {
+            /**
+             * Format: int64
+             * @description Everything below is folded in.
+             */
+            offset: number;
+            /**
+             * Format: int32
+             * @description Partition.
+             */
+            partition: number;
         };
         /** @description One balance. */
         BalanceView: components["schemas"]["BalanceWorthView"] & {
@@ -280,14 +293,19 @@ export interface components {
         BalanceWorthView: {
             /**
              * Format: int64
-             * @description The time of the block that the price is from, milliseconds since the Unix epoch: so old it is.
+             * @description The time that the price is of (of its block, where it is the tape's), milliseconds since the Unix epoch: so old it is.
              */
             priceAt?: number | null;
-            /** @description Where the price is from: `tape`, by the valued trades; an open list. */
+            /** @description Where the price is from: `tape`, by the valued trades, or a provider (`moralis`, `alchemy`); an open list. */
             priceSource?: string | null;
-            /** @description The price of a whole unit; absent where no trade says or the decimals are not known. */
+            /**
+             * @description The price that is used, of a whole unit; absent where nobody says or the decimals are not known. It is the tape's, or a
+             *     provider's where that is more than a day newer or the tape has none.
+             */
             priceUsd?: string | null;
-            /** @description What the balance is worth. */
+            /** @description What every source says of the price, the one that is used among them; absent where none does. */
+            prices?: components["schemas"]["SaidPrice"][];
+            /** @description What the balance is worth; absent where nobody says, and where it would be more than anybody holds. */
             valueUsd?: string | null;
         };
         /** @description One block. */
@@ -599,6 +617,19 @@ export interface components {
             /** @description Counts that must be zero. */
             watch: components["schemas"]["WatchView"];
         };
+        /** @description A volume by the words of its swaps' attribute `confidence`. */
+        ConfidenceVolumesView: {
+            /** @description A trace alone would tell a side, and there is none. */
+            estimatedUsd: string;
+            /** @description Both sides are what moved; such a trade has no attribute `confidence`. */
+            exactUsd: string;
+            /** @description A router's or an order's word alone tells a side. */
+            reportedUsd: string;
+            /** @description A trace told a side. */
+            tracedUsd: string;
+            /** @description The trades carry another word, or were folded before their words were counted. */
+            unknownUsd: string;
+        };
         /** @description How many events of one venue became no trade for one reason. */
         DroppedView: {
             /**
@@ -626,6 +657,22 @@ export interface components {
              * @description Last height.
              */
             to: number;
+        };
+        /** @description What a batch of trades changed of one user's metrics on one chain; readers keep the newest by `asOf`. */
+        MetricsChange: {
+            /** @description Up to where the tape is folded in. */
+            asOf: components["schemas"]["AsOfView"];
+            /** @description Id of the chain. */
+            chain: string;
+            /** @description The positions that changed, as they are now. */
+            positions: components["schemas"]["MetricsUpdatedV1Position"][];
+            /**
+             * @description Over all time. Those over REST and in snapshots also have `proceedsInDoubtUsd` and `coverage`, which rest on what the
+             *     wallet holds.
+             */
+            totals: components["schemas"]["TotalFigures"];
+            /** @description The trader's address. */
+            trader: string;
         };
         /** @description What a user has done and holds, over all chains asked for. */
         MetricsData: {
@@ -668,6 +715,19 @@ export interface components {
              * @description Partition.
              */
             partition: number;
+        };
+        /** @description A volume by the words of its swaps' attribute `confidence`; an amount is absent where it is zero. */
+        MetricsUpdatedV1ConfidenceVolumes: {
+            /** @description A trace alone would tell a side, and there is none. */
+            estimatedUsd?: string | null;
+            /** @description Both sides are what moved. */
+            exactUsd?: string | null;
+            /** @description A router's or an order's word alone tells a side. */
+            reportedUsd?: string | null;
+            /** @description A trace told a side. */
+            tracedUsd?: string | null;
+            /** @description The swaps carry another word, or were folded before their words were counted. */
+            unknownUsd?: string | null;
         };
         /** @description One position. Quantities are decimal texts in the asset's smallest unit. */
         MetricsUpdatedV1Position: {
@@ -731,6 +791,8 @@ export interface components {
              * @description Swaps without a valuation; not in the volume.
              */
             unvalued: number;
+            /** @description The volume by how sure the sides of its swaps are; absent in messages of the first days. */
+            volumeByConfidence?: components["schemas"]["MetricsUpdatedV1ConfidenceVolumes"] | null;
             /** @description Worth of all valued swaps. */
             volumeUsd: string;
         };
@@ -890,6 +952,18 @@ export interface components {
             /** @description The worth of its valued swaps in the current hour and the 23 before. */
             volume24hUsd: string;
         };
+        /** @description What one source says of the price of an asset. */
+        SaidPrice: {
+            /**
+             * Format: int64
+             * @description The time that it is of, milliseconds since the Unix epoch.
+             */
+            at: number;
+            /** @description `tape`, or a provider. */
+            source: string;
+            /** @description In US dollars, of a whole unit; null where the decimals are not known. */
+            usd?: string | null;
+        };
         /** @description Where to resume: whoever has received a message has received everything of its channel below its `at`. */
         StreamAt: string;
         StreamError: {
@@ -958,15 +1032,10 @@ export interface components {
             /** @constant */
             type: "unsubscribed";
         };
-        /** @description Totals. Amounts in US dollars are decimal texts with at most 18 fractional digits. */
-        TotalsView: {
+        /** @description Figures that follow from trades alone. Amounts in US dollars are decimal texts with at most 18 fractional digits. */
+        TotalFigures: {
             /** @description What had cost what was sold for cash without a valuation: neither profit nor loss. */
             basisWithoutProceedsUsd: string;
-            /**
-             * @description Of all that was sold, the part whose proceeds and basis are both known and in no doubt, from 0 to 1; absent where
-             *     nothing was sold.
-             */
-            coverage?: string | null;
             /**
              * Format: int64
              * @description Arbitrage cycles; in no other figure.
@@ -981,11 +1050,6 @@ export interface components {
             implausible: number;
             /** @description What their valuations claim, apart from everything else. */
             implausibleUsd: string;
-            /**
-             * @description The part of the proceeds that may have been matched with units that the wallet no longer held: of each position as
-             *     large a part as what is held elsewhere is of what was sold; in a window the part of all time.
-             */
-            proceedsInDoubtUsd: string;
             /** @description Proceeds of sales whose basis is known. */
             proceedsUsd: string;
             /** @description Proceeds of sales whose basis is unknown: neither profit nor loss. */
@@ -1010,8 +1074,23 @@ export interface components {
              *     they buy.
              */
             unvalued: number;
+            /** @description The volume by how sure the sides of its swaps are; the parts add up to it. */
+            volumeByConfidence: components["schemas"]["ConfidenceVolumesView"];
             /** @description Worth of all valued swaps, each counted once. */
             volumeUsd: string;
+        };
+        /** @description Totals. Amounts in US dollars are decimal texts with at most 18 fractional digits. */
+        TotalsView: components["schemas"]["TotalFigures"] & {
+            /**
+             * @description Of all that was sold, the part whose proceeds and basis are both known and in no doubt, from 0 to 1; absent where
+             *     nothing was sold.
+             */
+            coverage?: string | null;
+            /**
+             * @description The part of the proceeds that may have been matched with units that the wallet no longer held: of each position as
+             *     large a part as what is held elsewhere is of what was sold; in a window the part of all time.
+             */
+            proceedsInDoubtUsd: string;
         };
         /**
          * TradeExecutedV1
