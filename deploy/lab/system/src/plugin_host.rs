@@ -5,7 +5,7 @@ use anyhow::Context;
 use chain_plugin_sdk::{self as sdk, Host, Level, Plugin};
 use evm_plugin::Evm;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// A block as the plugin found it.
 pub struct ScannedBlock {
@@ -27,7 +27,7 @@ pub async fn scan_block(
     node: &EvmNode,
     settings: Value,
     height: u64,
-    kept: &mut HashMap<String, Vec<u8>>,
+    kept: &mut BTreeMap<String, Vec<u8>>,
 ) -> anyhow::Result<ScannedBlock> {
     let mut lent = LentHost {
         runtime: tokio::runtime::Handle::current(),
@@ -52,7 +52,7 @@ struct LentHost {
     runtime: tokio::runtime::Handle,
     http: reqwest::Client,
     url: String,
-    kept: HashMap<String, Vec<u8>>,
+    kept: BTreeMap<String, Vec<u8>>,
     methods: Vec<String>,
 }
 

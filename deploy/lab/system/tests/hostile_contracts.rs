@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use system::anvil::{self, installed};
 use system::contract_code::Code;
@@ -15,7 +15,7 @@ const TRANSFER: &str = "Transfer(address,address,uint256)";
 
 async fn scan(node: &EvmNode, dollar: &str, receipt: &Value) -> ScannedBlock {
     let height = height_of(receipt).unwrap();
-    scan_block(node, json!({"stables": {dollar: 18}}), height, &mut HashMap::new()).await.unwrap()
+    scan_block(node, json!({"stables": {dollar: 18}}), height, &mut BTreeMap::new()).await.unwrap()
 }
 
 async fn deploy(node: &EvmNode, from: &str, code: Code) -> String {

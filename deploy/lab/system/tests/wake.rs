@@ -1,5 +1,4 @@
 //! A node's notifications wake the poll, and a node that has none is polled.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::json;
 use std::time::Duration;

@@ -152,7 +152,7 @@ fn shaped_swap(bytes: &mut Bytes<'_>, venue: &Venue) -> Option<Vec<Value>> {
         return None;
     }
     let [sold, bought] = [bytes.token(), bytes.token()];
-    let [payer, payee, pool, vault] = [(); 4].map(|()| bytes.account());
+    let [payer, taker, pool, vault] = [(); 4].map(|()| bytes.account());
     let [into, out] = [(); 2].map(|()| bytes.amount() >> bytes.below(16));
     let first_is_sold = bytes.byte().is_multiple_of(2);
     let topic = hex::encode(keccak256(venue.signature));
@@ -189,13 +189,13 @@ fn shaped_swap(bytes: &mut Bytes<'_>, venue: &Venue) -> Option<Vec<Value>> {
             let none = U256::ZERO;
             let mut words = if first_is_sold { vec![into, none, none, out] } else { vec![none, into, out, none] };
             words.extend(std::iter::repeat_n(none, if has_fees { 4 } else { 2 }));
-            let data: String = words.iter().map(|word| format!("{word:064x}")).collect();
-            let topics = [topic, encode_word(word_of(payer)), encode_word(word_of(payee))];
+            let data = words.iter().map(|word| format!("{word:064x}")).collect::<Vec<_>>().concat();
+            let topics = [topic, encode_word(word_of(payer)), encode_word(word_of(taker))];
             let event = json!({"address": hex::encode(pool), "topics": topics, "data": format!("0x{data}")});
             (event, pool, vault, [into, out])
         }
     };
-    let transfers = [moved(sold, payer, holder, into), moved(bought, giver, payee, out)];
+    let transfers = [moved(sold, payer, holder, into), moved(bought, giver, taker, out)];
     Some(match bytes.byte() % 8 {
         0 => vec![event],
         1 => transfers.into_iter().take(1).chain([event]).collect(),

@@ -5,7 +5,7 @@ use alloy_primitives::U256;
 use chain_plugin_sdk::amount::from_uint256;
 use chain_plugin_sdk::{Side, Trade};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use system::anvil;
 use system::evm_node::EvmNode;
 use system::geth::{self, Fork, Geth};
@@ -51,7 +51,7 @@ fn differences(expected: &CoinTrade, scanned: &ScannedBlock) -> Vec<String> {
 }
 
 async fn scan(node: &EvmNode, settings: &Value, expected: &CoinTrade) -> ScannedBlock {
-    scan_block(node, settings.clone(), expected.height, &mut HashMap::new()).await.unwrap()
+    scan_block(node, settings.clone(), expected.height, &mut BTreeMap::new()).await.unwrap()
 }
 
 /// Every way to trade native coin on a chain.

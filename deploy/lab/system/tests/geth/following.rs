@@ -2,7 +2,7 @@
 
 use chain_plugin_sdk::Trade;
 use serde_json::{Value, json};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use system::evm_node::height_of;
 use system::geth::{self, Fork, Geth};
@@ -68,7 +68,7 @@ async fn swaps_are_proved_by_raw_receipts() {
         let path = [venues.dollar.as_str(), venues.token.as_str()];
         let first = geth.node.swap_v2(&venues, &accounts[1], path, TEN).await.unwrap();
         let second = geth.node.swap_v3(&venues, &accounts[2], 2 * TEN).await.unwrap();
-        let mut kept = HashMap::new();
+        let mut kept = BTreeMap::new();
         for (verify, proof) in [("receipts", "receipts"), ("full", "full")] {
             for (receipt, trader, pool) in
                 [(&first, &accounts[1], &venues.v2_pair), (&second, &accounts[2], &venues.v3_pool)]

@@ -7,23 +7,23 @@ use system::evm_node::{EvmNode, height_of};
 use system::venues::{Venues, address, invoke, word};
 
 /// A trade with native coin, as the trader's balances show it.
-pub struct CoinTrade {
+pub(crate) struct CoinTrade {
     /// What happened.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The block it is in.
-    pub height: u64,
+    pub(crate) height: u64,
     /// Whose trade it is.
-    pub trader: String,
+    pub(crate) trader: String,
     /// What the trader had less of afterwards, without the gas.
-    pub sold: (String, U256),
+    pub(crate) sold: (String, U256),
     /// Of what it had more.
-    pub bought: (String, U256),
+    pub(crate) bought: (String, U256),
     /// Who else was paid native coin, and how much, as balances say.
-    pub fee: Option<(String, U256)>,
+    pub(crate) fee: Option<(String, U256)>,
 }
 
 /// The venues, a router that carries out whatever its caller lists, who trades, and who gets the fees.
-pub struct Market<'a> {
+pub(crate) struct Market<'a> {
     node: &'a EvmNode,
     venues: &'a Venues,
     router: String,
@@ -42,7 +42,7 @@ const EXACT_OUTPUT: &str = "exactOutputSingle";
 const NO_DEADLINE: u128 = u128::MAX;
 
 impl<'a> Market<'a> {
-    pub async fn open(node: &'a EvmNode, venues: &'a Venues) -> Self {
+    pub(crate) async fn open(node: &'a EvmNode, venues: &'a Venues) -> Self {
         node.add_native_pools(venues).await.unwrap();
         let accounts = node.accounts().await.unwrap();
         let router = node.create(&venues.owner, &Code::calls().deploying().unwrap()).await.unwrap().to_lowercase();
@@ -54,7 +54,7 @@ impl<'a> Market<'a> {
     }
 
     /// All of them, one after the other.
-    pub async fn trade_all(&self) -> Vec<CoinTrade> {
+    pub(crate) async fn trade_all(&self) -> Vec<CoinTrade> {
         let mut traded = vec![];
         for Planned { name, to, data, value } in
             [self.through_published_routers(), self.through_another_router()].concat()
@@ -136,7 +136,7 @@ impl<'a> Market<'a> {
 
     /// An account that lends its address the router's code wraps and unwraps by itself, on both sides of a trade; somebody else
     /// sends and pays for the transaction.
-    pub async fn trade_with_delegation(&self) -> Vec<CoinTrade> {
+    pub(crate) async fn trade_with_delegation(&self) -> Vec<CoinTrade> {
         let Venues { weth, token, v2_router, .. } = self.venues;
         let accounts = self.node.accounts().await.unwrap();
         let [payer, owner] = [&accounts[4], &accounts[3]];
