@@ -11,6 +11,7 @@ mod page;
 mod check;
 mod servers;
 mod anvil;
+mod registry;
 mod bench;
 mod chaos;
 mod dead_letters;
@@ -75,6 +76,8 @@ enum Chore {
     Secured,
     /// Installs anvil and the venues' contracts into target/anvil.
     Anvil,
+    /// Builds an OCI registry into target/registry, for the tests of `plugin publish` and `plugin install` (needs Go).
+    Registry,
     /// Injects faults into a running system, then compares all it wrote with the truth; writes target/bench/chaos.json.
     Chaos {
         /// Number of faults.
@@ -162,6 +165,7 @@ fn run() -> anyhow::Result<()> {
         Chore::Dlq { command } => dead_letters::run(&command),
         Chore::Walk => walk::through(),
         Chore::FuzzApi { examples } => fuzz::api(examples),
+        Chore::Registry => registry::build(),
         Chore::Anvil => anvil::install().map(|_| ()),
         Chore::Bench { name, rest } => bench::measure(&name, &rest),
         Chore::Figures => figures::write(),
