@@ -70,13 +70,10 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
     /// The live trades above a height, newest block first: from the journal where each block above it stands there, else from
     /// the tape, all of which is read for that. A long tape takes longer than instances of an unquiet cluster live.
     async fn live_above(&mut self, cursor: &Cursor, to: u64) -> Result<Vec<(BlockId, Vec<Trade>)>, Unavailable> {
-        let is_filled_above = self.coverage.ascending().iter().any(|range| range.to > cursor.through);
-        if !is_filled_above {
-            let journalled = self.lease.journalled_above(to).await?;
-            let heights = journalled.iter().map(|(block, _)| block.height);
-            if heights.eq((to + 1..=cursor.through).rev()) {
-                return Ok(journalled);
-            }
+        let journalled = self.lease.journalled_above(to).await?;
+        let heights = journalled.iter().map(|(block, _)| block.height);
+        if heights.eq((to + 1..=cursor.through).rev()) {
+            return Ok(journalled);
         }
         self.lease.live_above(to).await
     }
@@ -178,10 +175,11 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
     }
 
     /// The height up to which the past can no longer change: the node's finalized height, since there is no block of
-    /// ours there to compare with.
+    /// ours there to compare with. What the chain has not followed yet is no past: it comes by itself, and would come twice.
     fn settled_height(&self, cursor: &Cursor) -> u64 {
         let finalized = self.tip.as_ref().and_then(|tip| tip.finalized.as_ref()).or(cursor.finalized.as_ref());
-        finalized.map_or_else(|| cursor.through.saturating_sub(MAX_REORG_BLOCKS as u64), |block| block.height)
+        let lowest = || cursor.through.saturating_sub(MAX_REORG_BLOCKS as u64);
+        finalized.map_or_else(lowest, |block| block.height.min(cursor.through))
     }
 
     /// The lowest heights from `from` to `to` that neither a range nor the chain itself covers.

@@ -54,6 +54,20 @@ fn a_rewind_cures_a_chain_that_left_its_branch_below_finality() {
     assert_eq!(covered(&content), (0..=25).collect::<Vec<_>>());
 }
 
+/// Behind the head there are heights that are final and not followed yet: these come by themselves, once.
+#[test]
+fn a_backfill_leaves_what_is_still_to_be_followed_to_that() {
+    let views = vec![views(400, &[], 4).remove(0); 8];
+    let requests = [(0, RequestKind::Backfill { from: 300, to: 302 }), (0, RequestKind::Backfill { from: 3, to: 9 })];
+    let (end, memory) = followed_with_requests(Beginning::Height(10), views.clone(), 0, &requests);
+    assert_eq!(end, End::Stopped);
+    let content = memory.0.lock().unwrap();
+    let live: BTreeSet<String> = live_trades(&content.events).into_keys().collect();
+    assert_eq!(live, expected_from(3, &views[0]).into_iter().collect());
+    assert_eq!(covered(&content), (3..=400).collect::<Vec<_>>());
+    assert!(content.requests.is_empty(), "both are fulfilled");
+}
+
 /// A tape may be so long that instances are replaced before one has read it.
 #[test]
 fn a_rewind_reads_the_tape_only_below_the_journal() {
