@@ -78,26 +78,6 @@ impl<'a> NativeCoin<'a> {
         }
     }
 
-    /// Whether the call is one of the published routers', which pay out all that they unwrap but for what the call itself tells
-    /// them to pay on: Uniswap's V2 and V3 routers and its Universal Router, and their copies.
-    pub(crate) fn is_call_of_published_router(&self) -> bool {
-        const CALLS: [[u8; 4]; 8] = [
-            // swapExactTokensForETH, swapTokensForExactETH, swapExactTokensForETHSupportingFeeOnTransferTokens
-            [0x18, 0xcb, 0xaf, 0xe5],
-            [0x4a, 0x25, 0xd9, 0x4a],
-            [0x79, 0x1a, 0xc9, 0x47],
-            // multicall(bytes[]), multicall(uint256,bytes[]), multicall(bytes32,bytes[])
-            [0xac, 0x96, 0x50, 0xd8],
-            [0x5a, 0xe4, 0x01, 0xdc],
-            [0x1f, 0x04, 0x64, 0xd1],
-            // execute(bytes,bytes[],uint256), execute(bytes,bytes[])
-            [0x35, 0x93, 0x56, 0x4c],
-            [0x24, 0x85, 0x6b, 0xc3],
-        ];
-        let call = self.call();
-        CALLS.iter().any(|selector| call.starts_with(selector))
-    }
-
     /// Whether the call asks the router to pay back what it does not need: `refundETH()` among several calls, or
     /// `swapETHForExactTokens`.
     pub(crate) fn asks_for_rest(&self) -> bool {

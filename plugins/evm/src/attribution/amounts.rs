@@ -1,7 +1,7 @@
 //! The trader's own amounts: what its account gave and got, in place of what pools moved.
 
 use crate::attribution::filled_orders::paid_to_maker;
-use crate::attribution::portions::without_portions;
+use crate::attribution::portions::{is_of_published_router, without_portions};
 use crate::attribution::rule::{AttributedRoute, Confidence};
 use crate::attribution::transaction::{TransactionView, only, without_fee};
 use crate::model::{Amount, Leg, Moved, Route};
@@ -225,7 +225,8 @@ fn bought(
         let (paid, _) = without_portions(unwrapped.unwrap_or(raw), &portions);
         return (paid, Confidence::Reported);
     }
-    let shown = if transaction.native.is_call_of_published_router() { Confidence::Exact } else { Confidence::Assumed };
+    let is_published = is_of_published_router(&transaction.native.call());
+    let shown = if is_published { Confidence::Exact } else { Confidence::Assumed };
     if let Some(unwrapped) = unwrapped {
         return (unwrapped, shown);
     }

@@ -18,6 +18,9 @@ const MULTICALL: [([u8; 4], usize); 3] =
 /// stands, in ten-thousandths, before who gets it.
 const UNWRAP_WITH_FEE: [([u8; 4], usize); 2] = [([0x9b, 0x2c, 0x0a, 0x37], 2), ([0xd4, 0xef, 0x38, 0xde], 1)];
 
+/// `swapExactTokensForETH`, `swapTokensForExactETH` and `swapExactTokensForETHSupportingFeeOnTransferTokens` of V2's routers.
+const SELL_FOR_COIN: [[u8; 4]; 3] = [[0x18, 0xcb, 0xaf, 0xe5], [0x4a, 0x25, 0xd9, 0x4a], [0x79, 0x1a, 0xc9, 0x47]];
+
 /// The upper bits of a command are flags.
 const COMMAND_MASK: u8 = 0x3f;
 /// Pays a part of the router's balance of a token: token, recipient, ten-thousandths.
@@ -53,6 +56,15 @@ pub(crate) fn portions_of_coin(call: &[u8]) -> Vec<Portion> {
         portions.extend(calls.into_iter().filter_map(fee_of_unwrapping));
     }
     portions
+}
+
+/// Whether a call is one of the published routers', which pay out all that they unwrap but for what the call itself tells them
+/// to pay on: Uniswap's V2 and V3 routers and its Universal Router. Its selector tells, so their copies count too.
+pub(crate) fn is_of_published_router(call: &[u8]) -> bool {
+    let Some(selector) = call.first_chunk() else { return false };
+    EXECUTE.contains(selector)
+        || SELL_FOR_COIN.contains(selector)
+        || MULTICALL.iter().any(|(multicall, _)| multicall == selector)
 }
 
 fn fee_of_unwrapping(call: &[u8]) -> Option<Portion> {
