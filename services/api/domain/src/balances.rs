@@ -159,9 +159,7 @@ impl BalanceTotals {
                 self.priced += 1;
                 self.value = self.sum(self.value, value);
                 self.oldest_price_at = self.oldest_price_at.into_iter().chain([price.at]).min();
-                let (count, of_source) = self.by_source.get(source).copied().unwrap_or_default();
-                let of_source = self.sum(of_source, value);
-                self.by_source.insert(source.to_owned(), (count + 1, of_source));
+                self.add_by_source(source, 1, value);
             }
         }
     }
@@ -176,12 +174,16 @@ impl BalanceTotals {
         self.implausible += other.implausible;
         self.oldest_price_at = self.oldest_price_at.into_iter().chain(other.oldest_price_at).min();
         for (source, (count, value)) in &other.by_source {
-            let (known, of_source) = self.by_source.get(source).copied().unwrap_or_default();
-            let of_source = self.sum(of_source, *value);
-            self.by_source.insert(source.clone(), (known + count, of_source));
+            self.add_by_source(source, *count, *value);
         }
         self.saturated |= other.saturated;
         self
+    }
+
+    fn add_by_source(&mut self, source: &str, count: u64, value: Usd) {
+        let (known, of_source) = self.by_source.get(source).copied().unwrap_or_default();
+        let of_source = self.sum(of_source, value);
+        self.by_source.insert(source.to_owned(), (known + count, of_source));
     }
 
     fn sum(&mut self, a: Usd, b: Usd) -> Usd {
