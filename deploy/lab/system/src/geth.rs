@@ -24,22 +24,17 @@ pub struct Installed {
     packages: PathBuf,
 }
 
-/// What `cargo xtask geth` and `cargo xtask anvil` made; none, with a sentence that says what is missing, where a test is to be
-/// skipped; an error where `CHAINTAPE_REQUIRE` has the name of what is missing.
-pub fn installed() -> anyhow::Result<Option<Installed>> {
+/// What `cargo xtask geth` and `cargo xtask anvil` made, for a test. Where one of them is not there: none, after a sentence that
+/// says so, or an error where `CHAINTAPE_REQUIRE` names it.
+pub fn installed_for_test() -> anyhow::Result<Option<Installed>> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/geth");
     let program = std::env::var_os("CHAINTAPE_GETH").map_or(default, PathBuf::from).join("geth");
-    let required = std::env::var("CHAINTAPE_REQUIRE").unwrap_or_default();
-    let is_required = |name: &str| required.split(',').any(|of| of == name);
-    match anvil::installed() {
-        Some(folder) if program.is_file() => Ok(Some(Installed { program, packages: folder.join("node_modules") })),
-        folder => {
-            let name = if folder.is_some() { "geth" } else { "anvil" };
-            ensure!(!is_required(name), "{name} is required: run `cargo xtask {name}`");
-            println!("skipped: {name} is not installed; run `cargo xtask {name}`");
-            Ok(None)
-        }
+    let Some(folder) = anvil::installed_for_test()? else { return Ok(None) };
+    if !program.is_file() {
+        anvil::skip("geth")?;
+        return Ok(None);
     }
+    Ok(Some(Installed { program, packages: folder.join("node_modules") }))
 }
 
 /// The rules of the chain.

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use system::anvil::{self, installed};
+use system::anvil;
 use system::contract_code::Code;
 use system::evm_node::{EvmNode, height_of};
 use system::plugin_host::{ScannedBlock, scan_block};
@@ -28,10 +28,7 @@ fn count(scanned: &ScannedBlock, name: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_swaps_publish_nothing_and_stop_nothing() {
-    let Some(folder) = installed() else {
-        println!("skipped: no anvil; run cargo xtask anvil");
-        return;
-    };
+    let Some(folder) = anvil::installed_for_test().unwrap() else { return };
     let node = anvil::start(&folder).await.unwrap();
     let venues = node.deploy_venues().await.unwrap();
     let accounts = node.accounts().await.unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use std::time::Duration;
-use system::anvil::{self, installed};
+use system::anvil;
 use system::ingest::Ingest;
 use tape_log::{Log, Target};
 
@@ -11,7 +11,7 @@ const WAKE_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_blocks_are_not_waited_for() {
-    let Some(folder) = installed() else { return };
+    let Some(folder) = anvil::installed_for_test().unwrap() else { return };
     let node = anvil::start(&folder).await.unwrap();
     let log = Log::open(&Target::Memory).await.unwrap();
     let chain =
@@ -36,7 +36,7 @@ async fn new_blocks_are_not_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_without_sockets_is_polled() {
-    let Some(folder) = installed() else { return };
+    let Some(folder) = anvil::installed_for_test().unwrap() else { return };
     let node = anvil::start(&folder).await.unwrap();
     let log = Log::open(&Target::Memory).await.unwrap();
     // Nothing listens on the discard port.

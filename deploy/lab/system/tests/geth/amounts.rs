@@ -67,7 +67,7 @@ async fn trade(node: &EvmNode) -> (Venues, Vec<CoinTrade>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_of_native_coin_make_every_side_and_fee_exact() {
-    let Some(installed) = geth::installed().unwrap() else { return };
+    let Some(installed) = geth::installed_for_test().unwrap() else { return };
     let geth = Geth::start(&installed, Fork::Amsterdam).await.unwrap();
     let (venues, trades) = trade(&geth.node).await;
     let settings = settings(&venues, "never");
@@ -89,17 +89,14 @@ async fn logs_of_native_coin_make_every_side_and_fee_exact() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn traces_where_needed_make_every_side_and_fee_exact_on_geth() {
-    let Some(installed) = geth::installed().unwrap() else { return };
+    let Some(installed) = geth::installed_for_test().unwrap() else { return };
     let geth = Geth::start(&installed, Fork::Osaka).await.unwrap();
     assert_exact_by_traces(&geth.node).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn traces_where_needed_make_every_side_and_fee_exact_on_anvil() {
-    let Some(folder) = anvil::installed() else {
-        println!("skipped: anvil is not installed; run `cargo xtask anvil`");
-        return;
-    };
+    let Some(folder) = anvil::installed_for_test().unwrap() else { return };
     assert_exact_by_traces(&anvil::start(&folder).await.unwrap()).await;
 }
 

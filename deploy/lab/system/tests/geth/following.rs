@@ -60,7 +60,7 @@ async fn until_on_tape(log: &Log, wanted: &BTreeSet<String>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn swaps_are_proved_by_raw_receipts() {
-    let Some(installed) = geth::installed().unwrap() else { return };
+    let Some(installed) = geth::installed_for_test().unwrap() else { return };
     for fork in [Fork::Osaka, Fork::Amsterdam] {
         let geth = Geth::start(&installed, fork).await.unwrap();
         let venues = geth.node.deploy_venues().await.unwrap();
@@ -93,7 +93,7 @@ async fn swaps_are_proved_by_raw_receipts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscription_wakes_and_a_reorg_and_a_restart_leave_no_trace() {
-    let Some(installed) = geth::installed().unwrap() else { return };
+    let Some(installed) = geth::installed_for_test().unwrap() else { return };
     let mut geth = Geth::start(&installed, Fork::Osaka).await.unwrap();
     let venues = geth.node.deploy_venues().await.unwrap();
     let accounts = geth.node.accounts().await.unwrap();
