@@ -2,6 +2,7 @@
 
 use crate::examples::right_value;
 use crate::secret::{self, Secret};
+use serde::Serialize;
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
@@ -25,13 +26,15 @@ impl<S: std::hash::BuildHasher> Strings for HashMap<String, String, S> {
 }
 
 /// One variable as it was read, fit to be printed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Resolved {
     /// Its name.
+    #[serde(rename = "name")]
     pub key: String,
     /// Its value, without secrets; none when it is not set and has no default.
     pub value: Option<String>,
     /// Whether the value is the default.
+    #[serde(rename = "isDefault")]
     pub default: bool,
 }
 

@@ -5,9 +5,11 @@
 //! that are put together differently (`chain-ingestor`, `chaintape`) use [`check_config`] and [`exit_code`].
 
 use crate::command_line::{GeneratedCommand, after_help};
+use crate::problems::Resolved;
 use crate::{ConfigError, Layers, Problems, Shutdown, health, telemetry};
 use anyhow::Context;
 use clap::{Args, Command as CommandLine, FromArgMatches, Subcommand};
+use serde::Serialize;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -51,7 +53,11 @@ enum Command<C: Subcommand> {
     #[command(flatten)]
     Own(C),
     /// Print the settings as resolved, secrets struck out, and every problem with them.
-    CheckConfig,
+    CheckConfig {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask the running process whether it is alive; for container probes.
     Health,
     #[command(flatten)]
@@ -87,12 +93,16 @@ async fn start<P: Program>(command: Command<P::Command>) -> anyhow::Result<()> {
     let mut problems = Problems::default();
     let layers = Layers::load(&mut problems);
     let settings = P::read(&layers, &mut problems);
-    if let Command::CheckConfig = command {
+    if let Command::CheckConfig { json } = command {
+        if json {
+            println!("{}", serde_json::to_string_pretty(&ConfigReport::of(&problems))?);
+            return Ok(problems.finish()?);
+        }
         return Ok(check_config(&problems)?);
     }
     problems.finish()?;
     match command {
-        Command::Run | Command::CheckConfig | Command::Generated(_) => {
+        Command::Run | Command::CheckConfig { .. } | Command::Generated(_) => {
             let _telemetry = telemetry::start(P::NAME);
             problems.log_warnings();
             P::run(settings, Shutdown::on_signals()).await
@@ -112,6 +122,28 @@ pub fn check_config(problems: &Problems) -> Result<(), ConfigError> {
     problems.resolved().iter().for_each(|variable| println!("{variable}"));
     problems.warnings().iter().for_each(|sentence| eprintln!("warning: {sentence}"));
     problems.finish()
+}
+
+/// What `check-config --json` prints.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConfigReport {
+    /// Every variable that was read, without secrets.
+    pub settings: Vec<Resolved>,
+    /// What is odd, and no reason not to run.
+    pub warnings: Vec<String>,
+    /// What is wrong; nothing where it would run.
+    pub problems: Vec<String>,
+}
+
+impl ConfigReport {
+    /// What was read, and what is wrong with it.
+    pub fn of(problems: &Problems) -> Self {
+        Self {
+            settings: problems.resolved().to_vec(),
+            warnings: problems.warnings().to_vec(),
+            problems: problems.finish().err().map(|wrong| wrong.0).unwrap_or_default(),
+        }
+    }
 }
 
 /// The code a process ends with. Why it failed goes to standard error: one sentence per wrong setting and code 64, else
@@ -158,6 +190,23 @@ mod tests {
     }
 
     #[test]
+    fn a_report_has_every_variable_and_every_problem_and_no_secret() {
+        let strings = std::collections::HashMap::from([
+            ("HEALTH_ADDR".to_owned(), "here".to_owned()),
+            ("MORALIS_KEY".to_owned(), "very-secret".to_owned()),
+        ]);
+        let mut problems = Problems::default();
+        problems.parsed_optional::<SocketAddr>(&strings, "HEALTH_ADDR");
+        problems.secret(&strings, "MORALIS_KEY");
+        problems.text(&strings, "APP_ENV", "dev");
+        let report = serde_json::to_value(ConfigReport::of(&problems)).unwrap();
+        let default = serde_json::json!({ "name": "APP_ENV", "value": "dev", "isDefault": true });
+        assert!(report["settings"].as_array().unwrap().contains(&default), "{report}");
+        assert!(report["problems"][0].as_str().unwrap().starts_with("HEALTH_ADDR is `here`"), "{report}");
+        assert!(!report.to_string().contains("very-secret"), "{report}");
+    }
+
+    #[test]
     fn every_program_has_the_same_commands() {
         command_line::<Plain>().debug_assert();
         let parsed = |words: &[&str]| {
@@ -166,7 +215,14 @@ mod tests {
         };
         assert!(parsed(&["plain"]).unwrap().command.is_none());
         assert!(matches!(parsed(&["plain", "run"]).unwrap().command, Some(Command::Run)));
-        assert!(matches!(parsed(&["plain", "check-config"]).unwrap().command, Some(Command::CheckConfig)));
+        assert!(matches!(
+            parsed(&["plain", "check-config"]).unwrap().command,
+            Some(Command::CheckConfig { json: false })
+        ));
+        assert!(matches!(
+            parsed(&["plain", "check-config", "--json"]).unwrap().command,
+            Some(Command::CheckConfig { json: true })
+        ));
         assert!(matches!(parsed(&["plain", "health"]).unwrap().command, Some(Command::Health)));
         assert_eq!(command_line::<Plain>().render_version(), "plain 7.8.9\n", "its own, not that of this crate");
         let help = command_line::<Plain>().render_help().to_string();

@@ -1,7 +1,7 @@
 //! The commands of an operator on one chain: `backfill`, `rewind`, `repair` and `requests`, for `chain-ingestor` and `chaintape` alike.
 
 use crate::file_request::file_request;
-use crate::open_requests::open_requests;
+use crate::open_requests::{drop_request, open_requests};
 use crate::tape::repair::{Repair, repair};
 use clap::Subcommand;
 use ingest_domain::RequestKind;
@@ -50,6 +50,7 @@ pub enum ChainCommand {
         confirm: bool,
     },
     /// Show what is requested of a chain and not fulfilled yet; with --drop, take a request back.
+    #[command(after_help = "Example:\n  chaintape requests --chain base --json | jq -r '.[].id'")]
     Requests {
         /// Id of the chain.
         #[arg(long)]
@@ -57,6 +58,9 @@ pub enum ChainCommand {
         /// Id of the request to take back; what it has put on the tape stays there.
         #[arg(long)]
         drop: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -71,7 +75,10 @@ impl ChainCommand {
             Self::Repair { chain, skip, confirm } => {
                 repair(log, program, &Repair { chain: chain.clone(), skip: *skip, confirm: *confirm }).await
             }
-            Self::Requests { chain, drop } => open_requests(log, program, chain, drop.as_deref()).await,
+            Self::Requests { chain, drop: Some(id), json } => {
+                drop_request(log, program, (chain.as_str(), id.as_str()), *json).await
+            }
+            Self::Requests { chain, drop: None, json } => open_requests(log, program, chain, *json).await,
         }
     }
 }

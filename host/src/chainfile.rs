@@ -29,6 +29,8 @@ pub struct ChainFile {
     pub plugin: String,
     /// The only version that may be used, where the file names one: `evm@1.4.0`.
     pub pinned: Option<Version>,
+    /// The only component that may be used, where the file names one too: `evm@1.4.0@sha256:HEX`.
+    pub pinned_digest: Option<String>,
     /// Nodes; none for synthetic chains.
     pub endpoints: Vec<NodeAddress>,
     /// WebSockets at which nodes notify about new blocks; unless the file names them, those of the endpoints, and the
@@ -63,6 +65,7 @@ impl Default for ChainFile {
             id: String::new(),
             plugin: String::new(),
             pinned: None,
+            pinned_digest: None,
             endpoints: vec![],
             sockets: vec![],
             names_sockets: false,
@@ -85,6 +88,19 @@ const DEFAULT_POLL_MS: u64 = 500;
 const MIN_SECRET_BYTES: usize = 4;
 
 impl ChainFile {
+    /// Whether a component may be used, by its version and digest.
+    pub fn allows(&self, version: &Version, digest: &str) -> bool {
+        self.pinned.as_ref().is_none_or(|pinned| pinned == version)
+            && self.pinned_digest.as_ref().is_none_or(|pinned| pinned == digest)
+    }
+
+    /// The plugin as the file names it, with version and digest where it does.
+    pub fn wanted_plugin(&self) -> String {
+        let version = self.pinned.as_ref().map(|version| format!("@{version}")).unwrap_or_default();
+        let digest = self.pinned_digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
+        format!("{}{version}{digest}", self.plugin)
+    }
+
     /// A text with `***` for whatever was filled in for `${VAR}`.
     pub fn without_secrets(&self, text: &str) -> String {
         let secrets = self.secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= MIN_SECRET_BYTES);
@@ -249,6 +265,20 @@ mod tests {
         assert_eq!((chain.plugin.as_str(), chain.pinned.clone()), ("evm", Some(Version::new(1, 4, 0))));
         assert_eq!(chain.without_secrets(&chain.settings), r#"{"key":"***"}"#);
         assert!(parsed("id = \"a\"\nplugin = \"evm@one\"").unwrap_err()[0].contains("evm@1.4.0"));
+    }
+
+    #[test]
+    fn a_component_can_be_pinned_by_its_digest() {
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        let chain = parsed(&format!("id = \"a\"\nplugin = \"evm@1.4.0@{digest}\"")).unwrap();
+        let version = Version::new(1, 4, 0);
+        assert_eq!(chain.wanted_plugin(), format!("evm@1.4.0@{digest}"));
+        assert!(chain.allows(&version, &digest) && !chain.allows(&version, "sha256:other"));
+        assert!(!chain.allows(&Version::new(1, 5, 0), &digest));
+        for wrong in ["evm@1.4.0@", "evm@1.4.0@sha256:0a", "evm@1.4.0@md5:00", &format!("evm@{digest}")] {
+            let problems = parsed(&format!("id = \"a\"\nplugin = \"{wrong}\"")).unwrap_err();
+            assert!(problems[0].contains("evm@1.4.0"), "{wrong}: {problems:?}");
+        }
     }
 
     #[test]

@@ -6,9 +6,12 @@ mod plugin;
 
 pub use plugin::PluginCommand;
 
-use crate::{ChainCommand, Settings, check, scan};
+use crate::check::{self, CheckedChain};
+use crate::{ChainCommand, Settings, scan};
 use clap::{Args, Subcommand, ValueEnum};
-use environment::{Problems, Strings, process, telemetry};
+use environment::process::{self, ConfigReport};
+use environment::{ConfigError, Problems, Strings, telemetry};
+use serde::Serialize;
 use std::path::PathBuf;
 use tape_log::settings::target;
 use tape_log::{Log, Target};
@@ -137,10 +140,46 @@ pub async fn open_log(strings: &impl Strings, problems: &mut Problems) -> anyhow
 }
 
 /// Prints what is resolved, then whether it would run.
-pub async fn check_config(settings: &Settings, strings: &impl Strings, problems: &Problems) -> anyhow::Result<()> {
+pub async fn check_config(
+    settings: &Settings,
+    strings: &impl Strings,
+    problems: &Problems,
+    as_json: bool,
+) -> anyhow::Result<()> {
+    if as_json {
+        return check_config_as_json(settings, strings, problems).await;
+    }
     process::check_config(problems)?;
-    println!("{}", check::check_config(settings, strings).await?);
+    for chain in check::check_config(settings, strings).await? {
+        println!("{chain}");
+    }
     Ok(())
+}
+
+/// What `check-config --json` prints where chains are followed.
+#[derive(Serialize)]
+struct ChainsReport {
+    #[serde(flatten)]
+    config: ConfigReport,
+    chains: Vec<CheckedChain>,
+}
+
+async fn check_config_as_json(settings: &Settings, strings: &impl Strings, problems: &Problems) -> anyhow::Result<()> {
+    let mut config = ConfigReport::of(problems);
+    let checked = match problems.finish() {
+        Ok(()) => check::check_config(settings, strings).await,
+        Err(wrong) => Err(wrong.into()),
+    };
+    if let Err(error) = &checked {
+        let sentences = error.downcast_ref::<ConfigError>().map(|wrong| wrong.0.clone());
+        config.problems = sentences.unwrap_or_else(|| vec![format!("{error:#}")]);
+    }
+    let (chains, ended) = match checked {
+        Ok(chains) => (chains, Ok(())),
+        Err(error) => (vec![], Err(error)),
+    };
+    println!("{}", serde_json::to_string_pretty(&ChainsReport { config, chains })?);
+    ended
 }
 
 /// Opens a log that is there to be looked at; an embedded one that nobody has written yet is not made for it.

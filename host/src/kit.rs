@@ -1,12 +1,18 @@
-//! The commands `plugin new | build | check | list | status | record | test | bench | sign | verify`, for plugin authors and operators.
+//! The commands `plugin new | build | dev | check | list | status | record | test | bench | sign | verify | publish | install`, for
+//! plugin authors and operators.
 //!
 //! They use the engine, the limits and the admission of `run`: a plugin that passes here passes there.
 
 mod bench;
 mod build;
 mod check;
+mod dev;
+mod difference;
 mod new;
+mod pin;
+mod place;
 mod record;
+mod registry;
 mod report;
 mod sign;
 mod test;
@@ -14,8 +20,10 @@ mod test;
 pub use bench::bench;
 pub use build::build;
 pub use check::check;
-pub use new::new;
+pub use dev::{Development, dev};
+pub use new::{Language, new};
 pub use record::record;
+pub use registry::{Installation, install, publish};
 pub use report::{list, status};
 pub use sign::{sign, verify};
 pub use test::test;

@@ -31,7 +31,11 @@ enum Command {
     /// Compare the topics with what they should be, create them, or print what must exist.
     Topics(TopicsCommand),
     /// Check settings, chain files and plugins, and print what is resolved.
-    CheckConfig,
+    CheckConfig {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Check whether the log can be reached (exec probe).
     Health,
     #[command(flatten)]
@@ -64,10 +68,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
             }
             Ok(())
         }
-        Command::CheckConfig => {
+        Command::CheckConfig { json } => {
             let settings = Settings::read(&layers, &mut problems);
             target(&layers, &mut problems);
-            commands::check_config(&settings, &layers, &problems).await
+            commands::check_config(&settings, &layers, &problems, json).await
         }
         Command::Health => {
             Settings::read(&layers, &mut problems);

@@ -350,8 +350,16 @@ async fn repair_cuts_below_the_record(log: &Log, key: &str) {
 async fn a_request_can_be_dropped(log: &Log) {
     let (mut lease, _) = claim(log, "asked-of").await;
     assert!(matches!(lease.append(&pushing("asked-of", 0, &[20])).await, AppendOutcome::Done));
-    let requests =
-        |drop: Option<&str>| ChainCommand::Requests { chain: "asked-of".into(), drop: drop.map(str::to_owned) };
+    let requested = |drop: Option<&str>, json| {
+        let drop = drop.map(str::to_owned);
+        ChainCommand::Requests { chain: "asked-of".into(), drop, json }
+    };
+    let requests = |drop| requested(drop, false);
+    let read = async || {
+        let listed = command(log, requested(None, true)).await;
+        serde_json::from_str::<Vec<serde_json::Value>>(&listed).unwrap()
+    };
+    assert!(read().await.is_empty());
     assert_eq!(command(log, requests(None)).await, "nothing is requested of chain `asked-of`");
     command(log, ChainCommand::Backfill { chain: "asked-of".into(), from: 3, to: 9, wait: false }).await;
     taken_in(log, "asked-of").await;
@@ -360,12 +368,16 @@ async fn a_request_can_be_dropped(log: &Log) {
         shown.contains("heights 3 to 9 of asked-of") && shown.contains("the-program requests --chain asked-of --drop")
     );
     let id = shown.split_once(' ').unwrap().0.to_owned();
+    let listed = &read().await[0];
+    let asked = ["id", "kind", "chain"].map(|field| listed[field].as_str().unwrap());
+    assert_eq!((asked, listed["from"].as_u64()), ([id.as_str(), "backfill", "asked-of"], Some(3)));
     let refused = requests(Some("0-0")).execute(log, "the-program").await.unwrap_err().to_string();
     assert!(
         refused.contains("drop request 0-0") && refused.contains("the-program requests --chain asked-of"),
         "{refused}"
     );
-    command(log, requests(Some(&id))).await;
+    let dropped = command(log, requested(Some(&id), true)).await;
+    assert!(dropped.contains(&format!("\"dropped\":\"{id}\"")), "{dropped}");
     until_requested(log, "asked-of", false).await;
     assert_eq!(command(log, requests(None)).await, "nothing is requested of chain `asked-of`");
 }

@@ -6,15 +6,16 @@ use std::process::Command;
 use anyhow::{bail, ensure};
 
 use crate::process::{cargo, has, note, root, run};
-use crate::{anvil, geth, plugins};
+use crate::{anvil, geth, plugins, registry};
 
 /// What some tests need from the machine: its name in `CHAINTAPE_REQUIRE`, and what is not tested without it.
-const NEEDED_BY_SOME_TESTS: [(&str, &str); 7] = [
+const NEEDED_BY_SOME_TESTS: [(&str, &str); 8] = [
     ("component", "cargo-component is not installed: plugins are built the other way only"),
     ("javascript", "Node.js and npm are not installed: the plugin in JavaScript is not built"),
     ("kafka", "KAFKA_BROKERS is not set: nothing runs against a real Kafka"),
     ("postgres", "DATABASE_URL names no PostgreSQL: nothing runs against a real one"),
     ("anvil", "anvil is not installed (`cargo xtask anvil`): no trade is followed from a live node"),
+    ("registry", "there is no registry (`cargo xtask registry`): no plugin is published to one and installed from it"),
     (
         "geth",
         "Geth is not installed (`cargo xtask geth`): no trade is followed from it, nor native coin that leaves logs",
@@ -61,7 +62,7 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
     step("tests", &mut tests)
 }
 
-/// Sets the variables that tell tests and benchmarks where recordings, anvil and Geth are.
+/// Sets the variables that tell tests and benchmarks where recordings, anvil, Geth and the registry are.
 pub(crate) fn set_locations(command: &mut Command) {
     if let Some(fixtures) = fixtures() {
         command.env("CHAINTAPE_FIXTURES", fixtures);
@@ -71,6 +72,9 @@ pub(crate) fn set_locations(command: &mut Command) {
     }
     if let Some(geth) = geth::installed() {
         command.env("CHAINTAPE_GETH", geth);
+    }
+    if let Some(registry) = registry::installed() {
+        command.env("CHAINTAPE_REGISTRY", registry);
     }
 }
 
@@ -88,6 +92,7 @@ fn missing() -> Vec<(&'static str, &'static str)> {
         "postgres" => std::env::var("DATABASE_URL").is_ok_and(|url| url.starts_with("postgres")),
         "anvil" => anvil::installed().is_some(),
         "geth" => geth::installed().is_some(),
+        "registry" => registry::installed().is_some(),
         _ => fixtures().is_some(),
     };
     NEEDED_BY_SOME_TESTS.into_iter().filter(|(name, _)| !there(name)).collect()

@@ -1,11 +1,11 @@
 //! `cargo xtask geth`: builds Geth, a real EVM node, from its Go module, for the tests that follow one.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::ensure;
 
-use crate::process::{apt_install, has, note, output, program, put, target};
+use crate::go;
+use crate::process::{note, output, program, put, target};
 
 /// The module and the program in it.
 const PROGRAM: &str = "github.com/ethereum/go-ethereum/cmd/geth";
@@ -13,19 +13,13 @@ const PROGRAM: &str = "github.com/ethereum/go-ethereum/cmd/geth";
 /// The version that tests are written against.
 const VERSION: &str = "v1.17.10";
 
-/// The Go that this version asks for in its `go.mod`, as `go version` names it.
-const LEAST_GO: [u32; 2] = [1, 25];
-
-/// Go for a machine whose own is too old to bring a newer one by itself (before 1.21).
-const TOOLCHAIN: &str = "golang.org/toolchain@v0.0.1-go1.25.0.linux-amd64";
-
 /// Builds the pinned version; the folder it is in.
 pub(crate) fn install() -> anyhow::Result<PathBuf> {
     let dir = target("geth");
     let version = dir.join("version");
     let is_built = std::fs::read(&version).is_ok_and(|built| built == VERSION.as_bytes()) && installed().is_some();
     if !is_built {
-        let go = go()?;
+        let go = go::found("Geth")?;
         note(&format!("building Geth {VERSION} from its Go module: minutes"));
         let mut build = program(&go, &["install", &format!("{PROGRAM}@{VERSION}")]);
         output(build.env("GOBIN", &dir).env("GOFLAGS", ""))?;
@@ -40,38 +34,4 @@ pub(crate) fn install() -> anyhow::Result<PathBuf> {
 pub(crate) fn installed() -> Option<PathBuf> {
     let dir = target("geth");
     dir.join("geth").is_file().then_some(dir)
-}
-
-/// A Go that can build it: the machine's, or one that comes as a module.
-fn go() -> anyhow::Result<PathBuf> {
-    if !has("go") {
-        apt_install(&["golang-go"], "Geth")?;
-    }
-    let go = PathBuf::from("go");
-    let version = version_of(&go)?;
-    // From 1.21 on Go fetches the version that a module asks for.
-    if version >= LEAST_GO || (version >= [1, 21] && is_free_to_fetch(&go)?) {
-        return Ok(go);
-    }
-    note("this machine's Go is too old: fetching a newer one as a module");
-    let fetched = output(&mut program(&go, &["mod", "download", "-json", TOOLCHAIN]))?;
-    let fetched: serde_json::Value = serde_json::from_str(&fetched).context("the answer of `go mod download`")?;
-    let Some(dir) = fetched["Dir"].as_str().map(Path::new) else { bail!("go downloaded no {TOOLCHAIN}: {fetched}") };
-    // A module's files cannot be run before they are told so.
-    for tools in ["bin", "pkg/tool"] {
-        output(Command::new("chmod").args(["-R", "+x"]).arg(dir.join(tools)))?;
-    }
-    Ok(dir.join("bin/go"))
-}
-
-fn is_free_to_fetch(go: &Path) -> anyhow::Result<bool> {
-    Ok(output(Command::new(go).args(["env", "GOTOOLCHAIN"]))? != "local")
-}
-
-/// `go version go1.26.8 linux/amd64` as `[1, 26]`.
-fn version_of(go: &Path) -> anyhow::Result<[u32; 2]> {
-    let said = output(Command::new(go).arg("version"))?;
-    let numbers = said.split_whitespace().find_map(|word| word.strip_prefix("go1."));
-    let minor = numbers.and_then(|rest| rest.split(['.', 'r', 'b', '-']).next()).and_then(|minor| minor.parse().ok());
-    Ok([1, minor.with_context(|| format!("`go version` says {said}"))?])
 }

@@ -12,6 +12,8 @@ mod check;
 mod servers;
 mod anvil;
 mod geth;
+mod go;
+mod registry;
 mod bench;
 mod chaos;
 mod dead_letters;
@@ -78,6 +80,8 @@ enum Chore {
     Anvil,
     /// Builds Geth, another real EVM node, into target/geth (needs Go, or Debian's packages).
     Geth,
+    /// Builds an OCI registry into target/registry, for the tests of `plugin publish` and `plugin install` (needs Go, or Debian's packages).
+    Registry,
     /// Injects faults into a running system, then compares all it wrote with the truth; writes target/bench/chaos.json.
     Chaos {
         /// Number of faults.
@@ -165,6 +169,7 @@ fn run() -> anyhow::Result<()> {
         Chore::Dlq { command } => dead_letters::run(&command),
         Chore::Walk => walk::through(),
         Chore::FuzzApi { examples } => fuzz::api(examples),
+        Chore::Registry => registry::build(),
         Chore::Anvil => anvil::install().map(|_| ()),
         Chore::Geth => geth::install().map(|_| ()),
         Chore::Bench { name, rest } => bench::measure(&name, &rest),

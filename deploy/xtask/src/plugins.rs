@@ -3,16 +3,14 @@
 //! There are two ways and both are kept working: plain cargo and an encoder (ordinary), or cargo-component.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
-use wit_component::{ComponentEncoder, DecodedWasm};
+use plugin_build::{CRATE_SUFFIX, PluginCrate, TARGET};
+use wit_component::DecodedWasm;
 
 use crate::process::{cargo, note, output, program, put, root, run, target};
-use crate::setup::{self, TARGET, Toolchain};
-
-/// What the crate of a plugin is called: `<name>-plugin`, in `plugins/<name>`.
-const CRATE: &str = "-plugin";
+use crate::setup::{self, Toolchain};
 
 /// The only package a component may import from.
 const LENT: &str = "chaintape:plugin/";
@@ -44,18 +42,19 @@ pub(crate) fn build_one(name: &str) -> anyhow::Result<PathBuf> {
 
 fn build_these(names: &[String]) -> anyhow::Result<Vec<PathBuf>> {
     let toolchain = setup::wasm()?;
-    let modules = compile(toolchain, &["build"], "wasm", names)?;
     let mut delivered = vec![];
-    for (name, module) in names.iter().zip(modules) {
-        let module = std::fs::read(&module).with_context(|| module.display().to_string())?;
-        let component = ComponentEncoder::default()
-            .validate(true)
-            .module(&module)
-            .and_then(|mut encoder| encoder.encode())
-            .with_context(|| format!("failed to make a component of the plugin {name}"))?;
-        delivered.push(deliver(name, &component, "plugins")?);
+    for name in names {
+        let plugin = described(name, toolchain, "wasm")?;
+        let built = plugin.build(false).with_context(|| format!("failed to build the plugin {name}"))?;
+        delivered.push(deliver(&plugin, &built.bytes, "plugins")?);
     }
     Ok(delivered)
+}
+
+/// A plugin as cargo describes it; it is compiled into a folder of its own, so that the two compilers and the two kinds of build
+/// leave each other's work alone.
+fn described(name: &str, toolchain: Toolchain, folder: &str) -> anyhow::Result<PluginCrate> {
+    PluginCrate::read_with(&root().join("plugins").join(name), toolchain.name(), Some(&target(folder)))
 }
 
 /// The plugins of this repository: the folders of `plugins` whose crate says that it is one.
@@ -65,7 +64,7 @@ fn names() -> anyhow::Result<Vec<String>> {
     for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let manifest = std::fs::read_to_string(folder.join(&name).join("Cargo.toml")).unwrap_or_default();
-        if manifest.lines().any(|line| line == format!("name = \"{name}{CRATE}\"")) {
+        if manifest.lines().any(|line| line == format!("name = \"{name}{CRATE_SUFFIX}\"")) {
             names.push(name);
         }
     }
@@ -77,65 +76,48 @@ fn names() -> anyhow::Result<Vec<String>> {
 pub(crate) fn build_with_cargo_component() -> anyhow::Result<()> {
     let toolchain = setup::wasm()?;
     ensure!(has_cargo_component(), "this needs cargo-component: `cargo install cargo-component --locked`");
-    let names = names()?;
-    let components = compile(toolchain, &["component", "build"], "component", &names)?;
-    for (name, component) in names.iter().zip(components) {
-        let component = std::fs::read(&component).with_context(|| component.display().to_string())?;
-        deliver(name, &component, "component-plugins")?;
+    for name in names()? {
+        let plugin = described(&name, toolchain, "component")?;
+        run(&mut plugin.cargo(&["component", "build", "--quiet"]))?;
+        let built =
+            target("component").join(TARGET).join("plugin").join(format!("{}_plugin.wasm", name.replace('-', "_")));
+        let component = std::fs::read(&built).with_context(|| built.display().to_string())?;
+        deliver(&plugin, &component, "component-plugins")?;
     }
     Ok(())
 }
 
-/// Builds the example in JavaScript into `target/examples`; needs Node.js and fetches its packages.
+/// What the example in JavaScript consists of, where it lies here, and where an author has it.
+const JAVASCRIPT: [(&str, &str); 4] = [
+    ("plugins/examples/javascript/package.json", "package.json"),
+    ("plugins/examples/javascript/build.js", "build.js"),
+    ("plugins/examples/javascript/plugin.js", "plugin.js"),
+    ("wit/chain-plugin/chain-plugin.wit", "wit/chain-plugin.wit"),
+];
+
+/// Builds the example in JavaScript into `target/examples`, from a folder such as `chaintape plugin new --language javascript` makes,
+/// where nothing of this repository is around it; needs Node.js and fetches its packages.
 pub(crate) fn build_javascript() -> anyhow::Result<()> {
-    let folder = root().join("plugins/examples/javascript");
-    let packages = folder.join("node_modules");
-    if !packages.is_dir() {
+    let folder = target("javascript");
+    for (from, to) in JAVASCRIPT {
+        put(&folder.join(to), &std::fs::read(root().join(from)).context(from)?)?;
+    }
+    if !folder.join("node_modules").is_dir() {
         note("fetching the packages of plugins/examples/javascript");
         run(program("npm", &["install", "--no-audit", "--no-fund", "--no-package-lock"]).current_dir(&folder))?;
     }
     std::fs::create_dir_all(target("examples"))?;
-    run(program("node", &["build.js"]).arg(target("examples").join("comet-js-1.0.0.wasm")).current_dir(&folder))
+    run(program("node", &["build.js"]).arg(target("examples")).current_dir(&folder))
 }
 
 pub(crate) fn has_cargo_component() -> bool {
     output(&mut cargo(&["component", "--version"])).is_ok()
 }
 
-/// Compiles plugins; where the results are.
-fn compile(toolchain: Toolchain, verb: &[&str], folder: &str, names: &[String]) -> anyhow::Result<Vec<PathBuf>> {
-    // A folder of its own, so that the two compilers and the two kinds of build leave each other's work alone.
-    let folder = target(folder);
-    // One at a time: together, the features that one asks of a shared crate are in the others too, and a component had
-    // another digest by `plugins` than by `plugin check`.
-    for name in names {
-        let mut command = toolchain.cargo(verb);
-        command.args(["--quiet", "--profile", "plugin", "--target", TARGET, "--target-dir"]).arg(&folder);
-        command.args(["-p", &format!("{name}{CRATE}")]);
-        if let Some(from) = sources_of_cargo() {
-            // The texts of panics name files: not those of this machine.
-            let flag = format!("--remap-path-prefix={}=/registry", from.display());
-            command.args(["--config", &format!("target.{TARGET}.rustflags=[\"{flag}\"]")]);
-        }
-        // What the caller set for the host's compiler is not meant for this one.
-        run(command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS"))?;
-    }
-    let built =
-        |name: &String| folder.join(TARGET).join("plugin").join(format!("{}_plugin.wasm", name.replace('-', "_")));
-    Ok(names.iter().map(built).collect())
-}
-
-/// Where cargo keeps the sources of crates.
-fn sources_of_cargo() -> Option<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")))?;
-    Some(home.join("registry/src"))
-}
-
 /// Checks a component and puts it in place under its version.
-fn deliver(name: &str, component: &[u8], folder: &str) -> anyhow::Result<PathBuf> {
-    check(component).with_context(|| format!("the plugin {name} cannot be lent to"))?;
-    let path = target(folder).join(format!("{name}-{}.wasm", version(name)?));
+fn deliver(plugin: &PluginCrate, component: &[u8], folder: &str) -> anyhow::Result<PathBuf> {
+    check(component).with_context(|| format!("the plugin {} cannot be lent to", plugin.name))?;
+    let path = target(folder).join(plugin.file_name());
     if put(&path, component)? {
         note(&format!("{} ({} kB)", path.strip_prefix(root())?.display(), component.len() / 1000));
     }
@@ -155,17 +137,42 @@ fn check(component: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A plugin's version, from its manifest or the workspace's.
-fn version(name: &str) -> anyhow::Result<String> {
-    let id = output(&mut cargo(&["pkgid", "--offline", "-p", &format!("{name}-plugin")]))?;
-    let version = id.rsplit(['@', '#']).next().unwrap_or_default();
-    ensure!(Path::new(version).components().count() == 1, "the plugin {name} has no version");
-    Ok(version.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `cargo xtask plugins` from here, and `chaintape plugin build` by an author elsewhere: a copy of the source in another folder,
+    /// compiled into another target folder.
+    #[test]
+    fn one_source_has_one_digest_whoever_builds_it_and_wherever_it_lies() {
+        let Some(toolchain) = setup::installed() else {
+            println!("skipped: no toolchain here compiles for {TARGET}; `cargo xtask setup` prepares one");
+            return;
+        };
+        let here = std::fs::read(build_one("mock").unwrap()).unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let copy = elsewhere.path().join("a checkout");
+        std::fs::create_dir(&copy).unwrap();
+        let tracked = output(&mut program("git", &["ls-files", "--cached", "--others", "--exclude-standard"])).unwrap();
+        for file in tracked.lines().filter(|file| is_needed(file) && root().join(file).is_file()) {
+            put(&copy.join(file), &std::fs::read(root().join(file)).unwrap()).unwrap();
+        }
+        let target = elsewhere.path().join("target");
+        let plugin = PluginCrate::read_with(&copy.join("plugins/mock"), toolchain.name(), Some(&target)).unwrap();
+        assert_eq!(plugin.file_name(), format!("mock-{}.wasm", plugin.version));
+        let there = plugin.build(false).unwrap();
+        assert!(there.bytes == here, "{} bytes there, {} here", there.bytes.len(), here.len());
+        let is_own = |source: &PathBuf| source.ends_with("plugins/mock/src/lib.rs");
+        assert!(there.sources.iter().any(is_own), "{:?}", there.sources);
+        let holds = |text: &str| here.windows(text.len()).any(|window| window == text.as_bytes());
+        assert!(!holds(root().to_str().unwrap()), "it names a folder of this machine");
+    }
+
+    /// Whether cargo reads a file when it builds a plugin: every crate of the workspace, with its sources.
+    fn is_needed(file: &str) -> bool {
+        let ending = |endings: &[&str]| endings.iter().any(|ending| file.ends_with(ending));
+        ending(&["Cargo.toml", "Cargo.lock", ".rs", ".wit", ".md", ".txt", ".cargo/config.toml"])
+    }
 
     #[test]
     fn what_is_not_a_component_is_refused() {

@@ -39,10 +39,9 @@ pub(crate) fn build(names: &[&str]) -> anyhow::Result<()> {
     build_with(names, &[])
 }
 
-/// Builds what the demo runs and nothing else: `chaintape` with its embedded log and database, and the replay node.
-pub(crate) fn build_embedded() -> anyhow::Result<()> {
-    let arguments = ["build", "-p", "chaintape", "-p", "nodes", "--no-default-features"];
-    run(cargo(&arguments).args(["--bin", "chaintape", "--bin", "replay-node"]))
+/// Builds what the demo runs and nothing else: `chaintape` with its embedded log and database, and what the demo brings along.
+pub(crate) fn build_demo() -> anyhow::Result<()> {
+    run(&mut cargo(&["build", "-p", "chaintape", "--no-default-features", "--features", "demo", "--bin", "chaintape"]))
 }
 
 /// Builds a program to run fast, and says where it is.
@@ -153,10 +152,6 @@ impl Running {
     pub(crate) fn start(name: &'static str, command: &mut Command) -> anyhow::Result<Self> {
         let child = command.spawn().with_context(|| format!("failed to start {name}"))?;
         Ok(Self { name, child })
-    }
-
-    pub(crate) fn child(&mut self) -> &mut Child {
-        &mut self.child
     }
 
     /// An error once the program has ended by itself.

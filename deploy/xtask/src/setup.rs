@@ -9,10 +9,9 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 
-use crate::process::{apt_install, cargo, has, is_root, note, output, program, run};
+use plugin_build::TARGET;
 
-/// What the plugins are compiled to.
-pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+use crate::process::{apt_install, has, is_root, note, output, program, run};
 
 /// The second target that cargo-component insists on, whatever it builds.
 const WASI: &str = "wasm32-wasip1";
@@ -27,11 +26,11 @@ pub(crate) enum Toolchain {
 }
 
 impl Toolchain {
-    /// Cargo under this toolchain.
-    pub(crate) fn cargo(self, arguments: &[&str]) -> Command {
+    /// What rustup calls it, where it is not the one in use.
+    pub(crate) fn name(self) -> Option<&'static str> {
         match self {
-            Self::Ours => cargo(arguments),
-            Self::Linked => cargo(&[&["+wasm"], arguments].concat()),
+            Self::Ours => None,
+            Self::Linked => Some("wasm"),
         }
     }
 
@@ -57,12 +56,15 @@ impl Toolchain {
     }
 }
 
+/// The toolchain that compiles plugins, if there is one.
+pub(crate) fn installed() -> Option<Toolchain> {
+    [Toolchain::Ours, Toolchain::Linked].into_iter().find(|toolchain| toolchain.compiles())
+}
+
 /// Makes sure that plugins can be compiled, and says with what.
 pub(crate) fn wasm() -> anyhow::Result<Toolchain> {
-    for toolchain in [Toolchain::Ours, Toolchain::Linked] {
-        if toolchain.compiles() {
-            return Ok(toolchain);
-        }
+    if let Some(toolchain) = installed() {
+        return Ok(toolchain);
     }
     ensure!(has("rustup"), "compiling plugins needs the Rust target {TARGET}, and there is no rustup to add it");
     note(&format!("adding the Rust target {TARGET}"));

@@ -88,7 +88,8 @@ fn use_pinned(
     in_force: Option<&str>,
     trials: &Trials,
 ) {
-    choice.used = sound.iter().find(|candidate| candidate.version == *version).map(|it| it.digest.clone());
+    let pinned = sound.iter().find(|candidate| file.allows(&candidate.version, &candidate.digest));
+    choice.used = pinned.map(|it| it.digest.clone());
     if choice.used.as_deref() != in_force || file.policy.shadow_blocks == 0 {
         return;
     }
@@ -180,16 +181,19 @@ fn withdrawn<'t>(candidate: &Candidate, trials: &'t Trials) -> Option<&'t str> {
 
 fn why_parked(candidates: &[Candidate], file: &ChainFile, trials: &Trials) -> String {
     let id = &file.plugin;
-    let wanted = file.pinned.as_ref().map_or_else(|| id.clone(), |version| format!("{id}@{version}"));
-    let mut fitting =
-        candidates.iter().filter(|candidate| file.pinned.as_ref().is_none_or(|version| *version == candidate.version));
+    let wanted = file.wanted_plugin();
+    let mut fitting = candidates.iter().filter(|candidate| file.allows(&candidate.version, &candidate.digest));
     if let Some(why) = fitting.find_map(|candidate| withdrawn(candidate, trials)) {
         return format!("plugin {wanted} is withdrawn and there is no other: {why}");
     }
     if candidates.is_empty() {
         return format!("plugin {wanted} is not in PLUGINS_DIR");
     }
-    let versions: Vec<String> = candidates.iter().map(|candidate| candidate.version.to_string()).collect();
+    let named = |candidate: &Candidate| match &file.pinned_digest {
+        Some(_) => format!("{}@{}", candidate.version, candidate.digest),
+        None => candidate.version.to_string(),
+    };
+    let versions: Vec<String> = candidates.iter().map(named).collect();
     format!("plugin {wanted} is not in PLUGINS_DIR; of {id} there are {}", versions.join(", "))
 }
 
@@ -322,6 +326,17 @@ mod tests {
         case.file.pinned = Some(Version::new(2, 0, 0));
         let parked = case.choose(&["1.0.0", "1.1.0"]).parked.unwrap();
         assert_eq!(parked, "plugin evm@2.0.0 is not in PLUGINS_DIR; of evm there are 1.1.0, 1.0.0");
+    }
+
+    #[test]
+    fn a_pinned_component_is_used_and_no_other_of_its_version() {
+        let mut case = Case::new(Some("right"));
+        let [right, wrong] = ["right", "wrong"].map(|digest| Candidate { digest: digest.into(), ..candidate("1.0.0") });
+        case.file.pinned = Some(Version::new(1, 0, 0));
+        case.file.pinned_digest = Some("right".to_owned());
+        assert_eq!(case.choose_among(vec![wrong.clone(), right]).used.as_deref(), Some("right"));
+        let parked = case.choose_among(vec![wrong]).parked.unwrap();
+        assert_eq!(parked, "plugin evm@1.0.0@right is not in PLUGINS_DIR; of evm there are 1.0.0@wrong");
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Text {
         check_addresses("sockets", sockets.as_deref().unwrap_or_default(), ["ws://", "wss://"], &mut problems);
         let proxy = NodeProxy::parse(self.proxy, &mut problems);
         let start = beginning(self.start, &mut problems);
-        let (plugin, pinned) = plugin_and_version(&self.plugin, &mut problems);
+        let (plugin, pinned, pinned_digest) = plugin_and_version(&self.plugin, &mut problems);
         if self.policy.promote == Promote::Manual && !self.plugin.contains('@') {
             problems.push(format!("policy.promote is \"manual\", so plugin must name a version: {plugin}@1.4.0"));
         }
@@ -86,6 +86,7 @@ impl Text {
             id: self.id,
             plugin,
             pinned,
+            pinned_digest,
             sockets,
             names_sockets,
             endpoints,
@@ -131,12 +132,23 @@ fn beginning(start: Option<StartText>, problems: &mut Vec<String>) -> Beginning 
     }
 }
 
-/// The plugin's id, and the version where the text pins one: `evm@1.4.0`.
-fn plugin_and_version(text: &str, problems: &mut Vec<String>) -> (String, Option<Version>) {
-    let Some((plugin, version)) = text.split_once('@') else { return (text.to_owned(), None) };
+/// The plugin's id, the version where the text pins one, `evm@1.4.0`, and the component's digest where it pins that too:
+/// `evm@1.4.0@sha256:HEX`.
+fn plugin_and_version(text: &str, problems: &mut Vec<String>) -> (String, Option<Version>, Option<String>) {
+    let Some((plugin, pinned)) = text.split_once('@') else { return (text.to_owned(), None, None) };
+    let (version, digest) = pinned.split_once('@').map_or((pinned, None), |(version, digest)| (version, Some(digest)));
     let parsed = Version::parse(version);
     if let Err(e) = &parsed {
         problems.push(format!("plugin version `{version}`: {e}; it is like evm@1.4.0"));
     }
-    (plugin.to_owned(), parsed.ok())
+    let is_digest = |digest: &&str| {
+        let hex = digest.strip_prefix("sha256:").and_then(|hex| hex::decode(hex).ok());
+        hex.is_some_and(|bytes| bytes.len() == 32)
+    };
+    if let Some(wrong) = digest.filter(|digest| !is_digest(digest)) {
+        problems.push(format!(
+            "plugin digest `{wrong}` must be sha256: and 64 hex digits; it is like evm@1.4.0@sha256:HEX"
+        ));
+    }
+    (plugin.to_owned(), parsed.ok(), digest.map(str::to_ascii_lowercase))
 }

@@ -6,6 +6,7 @@ use crate::{Settings, kit};
 use clap::Subcommand;
 use environment::{Problems, Strings};
 use std::path::{Path, PathBuf};
+use tape_log::settings::target;
 
 const EXAMPLES: &str = "Examples:
   chaintape plugin new my-chain
@@ -13,19 +14,25 @@ const EXAMPLES: &str = "Examples:
   chaintape plugin list
   chaintape plugin check my-chain-0.1.0.wasm --cassettes cassettes
   chaintape plugin record --plugin my-chain-0.1.0.wasm --chain my-chain.toml --from 7 --to 9 --out cassettes/first.cassette.json
-  chaintape plugin test --plugin my-chain-0.1.0.wasm cassettes";
+  chaintape plugin test --plugin my-chain-0.1.0.wasm cassettes
+  chaintape plugin dev ../my-chain --chain chains/my-chain.toml
+  chaintape plugin publish my-chain-0.1.0.wasm ghcr.io/me/my-chain
+  chaintape plugin install ghcr.io/me/my-chain:0.1.0 --chain chains/my-chain.toml";
 
 /// What to do with a plugin.
 #[derive(Clone, Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub enum PluginCommand {
-    /// Make the crate of a plugin in a folder of its own, with a test that passes.
+    /// Make the crate of a plugin in a folder of its own, with a test that passes; or a package in JavaScript.
     New {
         /// Lower-case letters, digits and hyphens: the folder, and the plugin's id.
         name: String,
         /// A checkout of the crate chain-plugin-sdk, to be used instead of the published one.
         #[arg(long)]
         sdk: Option<PathBuf>,
+        /// What it is written in.
+        #[arg(long, value_enum, default_value = "rust")]
+        language: kit::Language,
     },
     /// Compile the crate of a plugin and make a component of it: target/plugins/NAME-VERSION.wasm.
     Build {
@@ -35,6 +42,40 @@ pub enum PluginCommand {
         /// Leave the functions their names, so that a trap says where it came from; another digest, and larger.
         #[arg(long)]
         names: bool,
+    },
+    /// Watch the crate of a plugin: at each change build it, show which trades its cassettes give now and did not before, put it into
+    /// the running system of this folder, and say when its first trade is on the tape. Ctrl-C ends it.
+    Dev {
+        /// The folder of the crate.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+        /// The chain file with which the running system follows the plugin's chain.
+        #[arg(long)]
+        chain: PathBuf,
+        /// A folder of `*.cassette.json`. Default: `cassettes` of the crate.
+        #[arg(long)]
+        cassettes: Option<PathBuf>,
+        /// End after so many builds.
+        #[arg(long, value_name = "N")]
+        builds: Option<u64>,
+    },
+    /// Push a component to an OCI registry, with the signature beside it; the version is its tag unless another is named.
+    Publish {
+        /// The component.
+        file: PathBuf,
+        /// Where to: REGISTRY/NAME or REGISTRY/NAME:TAG. Who may, is what `docker login REGISTRY` left.
+        place: String,
+    },
+    /// Pull a component from an OCI registry, admit it as `run` would, and put it into PLUGINS_DIR.
+    Install {
+        /// Where from: REGISTRY/NAME:VERSION, REGISTRY/NAME@sha256:HEX, or both.
+        place: String,
+        /// Have this chain file name the component by version and digest, so that no other is used.
+        #[arg(long)]
+        chain: Option<PathBuf>,
+        /// The public key that must have signed it, 64 hex digits, instead of PLUGINS_ALLOW.
+        #[arg(long)]
+        key: Option<String>,
     },
     /// Admit a component as `run` would; with cassettes, check its behaviour too.
     Check {
@@ -131,8 +172,8 @@ impl PluginCommand {
                 problems.finish()?;
                 kit::check(&file, chain.as_deref(), cassettes.as_deref(), &gate, strings).await
             }
-            Self::New { name, sdk } => kit::new(Path::new("."), &name, sdk.as_deref()),
-            Self::Build { folder, names } => kit::build(&folder, names, strings),
+            Self::New { name, sdk, language } => kit::new(Path::new("."), &name, language, sdk.as_deref()),
+            Self::Build { folder, names } => kit::build(&folder, names),
             Self::List { json } => kit::list(&settings(problems)?, json).await,
             Self::Status { json } => kit::status(&settings(problems)?, json),
             Self::Record { plugin, chain, from, to, out } => {
@@ -140,11 +181,24 @@ impl PluginCommand {
             }
             Self::Test { plugin, cassettes, bless, .. } => kit::test(&plugin, &cassettes, bless).await,
             Self::Sign { file, key } => kit::sign(&file, &key),
-            Self::Verify { file, key: Some(key) } => {
-                let key = format!("ed25519:{}", key.strip_prefix("ed25519:").unwrap_or(&key));
-                let gate = Gate::parse(&key).map_err(|wrong| anyhow::anyhow!("--key {wrong}"))?;
-                kit::verify(&file, &gate)
+            Self::Dev { folder, chain, cassettes, builds } => {
+                let plugins = problems.required(strings, "PLUGINS_DIR").into();
+                let log = target(strings, &mut problems);
+                problems.finish()?;
+                kit::dev(&kit::Development { folder, chain, cassettes, plugins, log, builds }, strings).await
             }
+            Self::Publish { file, place } => kit::publish(&file, &place).await,
+            Self::Install { place, chain, key } => {
+                let folder = PathBuf::from(problems.required(strings, "PLUGINS_DIR"));
+                let gate = match &key {
+                    Some(key) => only(key)?,
+                    None => Settings::gate(strings, &mut problems),
+                };
+                problems.finish()?;
+                kit::install(&kit::Installation { place: &place, folder: &folder, gate: &gate, pin: chain.as_deref() })
+                    .await
+            }
+            Self::Verify { file, key: Some(key) } => kit::verify(&file, &only(&key)?),
             Self::Verify { file, key: None } => {
                 let gate = Settings::gate(strings, &mut problems);
                 problems.finish()?;
@@ -153,4 +207,10 @@ impl PluginCommand {
             Self::Bench { plugin, cassettes } => kit::bench(&plugin, &cassettes).await,
         }
     }
+}
+
+/// A list that admits what one key has signed, and nothing else.
+fn only(key: &str) -> anyhow::Result<Gate> {
+    let listed = format!("ed25519:{}", key.strip_prefix("ed25519:").unwrap_or(key));
+    Gate::parse(&listed).map_err(|wrong| anyhow::anyhow!("--key {wrong}"))
 }

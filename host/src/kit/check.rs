@@ -48,7 +48,7 @@ fn admitted_line(plugin: &Admitted, took: Duration) -> String {
 }
 
 /// Checks the behaviour on every cassette that does not record a failure; returns a line for each, and the headroom.
-async fn check_cassettes(
+pub(super) async fn check_cassettes(
     engine: &Engine,
     plugin: &Admitted,
     folder: &Path,

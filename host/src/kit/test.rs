@@ -3,6 +3,7 @@
 //! `NAME.cassette.json` must give the lines of `NAME.expected.jsonl`: each block, followed by its trades as the tape
 //! has them, without the code that detected them.
 
+use super::difference::{differing_fields, subject};
 use super::replay;
 use crate::cassette::Cassette;
 use crate::chainfile::Limits;
@@ -10,7 +11,6 @@ use crate::plugin::{Admitted, Engine, Gate, admit};
 use anyhow::{Context, bail};
 use ingest_domain::Scanned;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tape::Status;
 
@@ -28,7 +28,7 @@ pub(super) fn read_cassettes(folder: &Path) -> anyhow::Result<Vec<(PathBuf, Cass
 }
 
 /// The result of a scan, as lines for people to read and review.
-fn expected_lines(scanned: &Scanned) -> anyhow::Result<String> {
+pub(super) fn expected_lines(scanned: &Scanned) -> anyhow::Result<String> {
     let mut lines = vec![];
     for block in &scanned.blocks {
         let parent = block.parent.as_ref().map(ToString::to_string);
@@ -70,53 +70,6 @@ pub async fn test(plugin: &Path, folder: &Path, bless: bool) -> anyhow::Result<S
     if wrong.is_empty() { Ok(passed.join("\n")) } else { bail!("reproduce what is expected:\n{}", wrong.join("\n")) }
 }
 
-/// What a line is about, for people.
-fn subject(line: &str) -> String {
-    let value: Value = serde_json::from_str(line).unwrap_or_default();
-    let text = |field: &str| value[field].as_str();
-    match (text("block"), text("tradeId")) {
-        (Some(block), _) => format!("block {block}"),
-        (_, Some(trade)) => format!("trade {trade}"),
-        _ => "the end of the scan".to_owned(),
-    }
-}
-
-/// Each field that differs between two lines, with its path and both values.
-fn differing_fields(expected: &str, found: &str) -> Vec<String> {
-    match (serde_json::from_str(expected), serde_json::from_str(found)) {
-        (Ok(expected), Ok(found)) => {
-            let mut fields = vec![];
-            compare("", &expected, &found, &mut fields);
-            fields
-        }
-        _ => vec![format!("expected {expected}, found {found}")],
-    }
-}
-
-fn compare(path: &str, expected: &Value, found: &Value, fields: &mut Vec<String>) {
-    match (expected, found) {
-        (Value::Object(expected), Value::Object(found)) => {
-            let names: BTreeSet<&String> = expected.keys().chain(found.keys()).collect();
-            for name in names {
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                let [expected, found] = [expected, found].map(|of| of.get(name).unwrap_or(&Value::Null));
-                compare(&path, expected, found, fields);
-            }
-        }
-        (Value::Array(expected), Value::Array(found)) => {
-            for index in 0..expected.len().max(found.len()) {
-                let [expected, found] = [expected, found].map(|of| of.get(index).unwrap_or(&Value::Null));
-                compare(&format!("{path}[{index}]"), expected, found, fields);
-            }
-        }
-        _ if expected == found => {}
-        _ => {
-            let shown = |value: &Value| if value.is_null() { "nothing".to_owned() } else { value.to_string() };
-            fields.push(format!("{path}: expected {}, found {}", shown(expected), shown(found)));
-        }
-    }
-}
-
 async fn test_one(
     engine: &Engine,
     plugin: &Admitted,
@@ -148,26 +101,9 @@ async fn test_one(
     let differs = pairs.find(|(_, (expected, found))| expected != found);
     Ok(Err(match differs {
         Some((line, (expected, found))) => {
-            let fields = differing_fields(expected, found).join("\n  ");
+            let fields = differing_fields((expected, found), ["expected", "found"]).join("\n  ");
             format!("{shown}: line {} differs, {}\n  {fields}", line + 1, subject(expected))
         }
         None => format!("{shown}: {} lines expected, {} found", expected.lines().count(), found.lines().count()),
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_field_that_differs_is_named_by_its_path() {
-        let expected = r#"{"tradeId":"c/1","legs":[{"venue":"a","in":{"amount":"5"}}],"fee":null}"#;
-        let found = r#"{"tradeId":"c/1","legs":[{"venue":"a","in":{"amount":"6"}},{"venue":"b"}],"fee":"1"}"#;
-        let said = differing_fields(expected, found);
-        assert_eq!(said[0], "fee: expected nothing, found \"1\"");
-        assert_eq!(said[1], "legs[0].in.amount: expected \"5\", found \"6\"");
-        assert_eq!(said[2], "legs[1]: expected nothing, found {\"venue\":\"b\"}");
-        assert_eq!((said.len(), subject(expected)), (3, "trade c/1".to_owned()));
-        assert_eq!(differing_fields("{", "{}"), ["expected {, found {}"]);
-    }
 }

@@ -20,7 +20,7 @@ use tape::Detector;
 use wasmtime::component::Component;
 
 /// Bytes of a component: one with an embedded JavaScript engine has 14 MB.
-const MAX_COMPONENT_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_COMPONENT_BYTES: u64 = 64 << 20;
 /// How long a component may compile.
 const COMPILE_TIMEOUT: Duration = Duration::from_mins(1);
 /// Bytes of a plugin's description: its schema is the largest part of it.
@@ -119,6 +119,18 @@ fn read_component(path: &Path) -> Result<Vec<u8>, Verdict> {
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
     file.take(MAX_COMPONENT_BYTES + 1).read_to_end(&mut bytes).map_err(unread)?;
     Ok(bytes)
+}
+
+/// Admits the bytes of a component, from whatever place; the path names it to people.
+pub(crate) async fn admit_component(
+    engine: &Engine,
+    gate: &Gate,
+    path: &Path,
+    bytes: Arc<[u8]>,
+    signature: Option<&[u8]>,
+) -> Result<Admitted, Refusal> {
+    let admitted = admit_bytes(engine, gate, path, bytes, signature).await;
+    admitted.map_err(|verdict| Refusal { path: path.to_owned(), verdict })
 }
 
 async fn admit_bytes(

@@ -6,12 +6,8 @@ use chain_ingestor::kit;
 use chain_ingestor::plugin::{Engine, Gate, admit};
 use std::path::Path;
 
-const STATUS: &str = r#"{"note": "made by hand from CometBFT's documented answers", "chain": "comet", "network": "n",
-    "settings": {}, "nowMs": 0, "first": 8, "last": 9, "exchanges": [
-    {"path": "/block?height=8", "answer": {"body": {"json": {"result": {"block_id": {"hash": "B8"}, "block": {"header":
-        {"height": "8", "time": "2023-11-14T22:13:20.123Z", "last_block_id": {"hash": "B7"}}}}}}}},
-    {"path": "/block?height=9", "answer": {"body": {"json": {"result": {"block_id": {"hash": "B9"}, "block": {"header":
-        {"height": "9", "time": "2023-11-14T22:13:25.123Z", "last_block_id": {"hash": "B8"}}}}}}}}]}"#;
+/// The cassette that comes with the example.
+const CASSETTE: &str = include_str!("../../../plugins/examples/javascript/cassettes/first.cassette.json");
 
 #[tokio::test]
 async fn a_component_of_another_language_is_a_plugin_too() {
@@ -26,7 +22,7 @@ async fn a_component_of_another_language_is_a_plugin_too() {
     let engine = Engine::new(1).unwrap();
     let plugin = admit(&engine, &Gate::default(), &path).await.unwrap();
     assert_eq!((plugin.detector.plugin.as_str(), plugin.size > 5_000_000), ("comet-js", true));
-    let cassette: Cassette = serde_json::from_str(STATUS).unwrap();
+    let cassette: Cassette = serde_json::from_str(CASSETTE).unwrap();
     let (scanned, used) = kit::replay(&engine, &plugin, &cassette, &Limits::default(), None).await;
     let scanned = scanned.unwrap();
     assert_eq!((scanned.through, scanned.blocks.len()), (9, 2));

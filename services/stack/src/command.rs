@@ -21,7 +21,9 @@ pub(crate) enum StackCommand {
     #[command(after_help = "Example:\n  chaintape --log kafka://broker:9092 topics --print")]
     Topics(TopicsCommand),
     /// Dead letters: records that a service could not read.
-    #[command(after_help = "Examples:\n  chaintape dlq list\n  chaintape dlq --service metrics replay")]
+    #[command(
+        after_help = "Examples:\n  chaintape dlq list --json | jq .reason\n  chaintape dlq --service metrics replay"
+    )]
     Dlq {
         /// Of this service only.
         #[arg(long)]
@@ -30,7 +32,11 @@ pub(crate) enum StackCommand {
         command: DeadLetterCommand,
     },
     /// Print the settings as resolved, secrets struck out, then every chain; and everything that is wrong.
-    CheckConfig,
+    CheckConfig {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask the running process whether it is alive.
     Health,
     /// Try the settings, the log, the database, every plugin and every node; say what would not work and what to do.
@@ -47,6 +53,10 @@ pub(crate) enum StackCommand {
         after_help = "Examples:\n  chaintape new my-tape\n  chaintape new my-tape --rpc https://mainnet.base.org"
     )]
     New(NewCommand),
+    /// Run everything from this program alone, on a mock chain and on recorded blocks of Ethereum and Solana.
+    #[cfg(feature = "demo")]
+    #[command(after_help = "With ETH_RPC_URL set it follows Ethereum too.\n\nExample:\n  chaintape demo")]
+    Demo(crate::demo::DemoCommand),
     #[command(flatten)]
     Generated(GeneratedCommand),
 }

@@ -5,6 +5,8 @@ mod probe;
 mod known_chains;
 mod new;
 mod doctor;
+#[cfg(feature = "demo")]
+mod demo;
 mod command;
 
 use anyhow::Context;
@@ -42,7 +44,7 @@ async fn start(arguments: StackArguments) -> anyhow::Result<()> {
     let strings = StackSettings::new(Layers::load(&mut problems), &arguments);
     match command {
         StackCommand::Generated(command) => command.execute(StackArguments::command()),
-        StackCommand::Run | StackCommand::CheckConfig => run(&arguments, strings, problems, command).await,
+        StackCommand::Run | StackCommand::CheckConfig { .. } => run(&arguments, strings, problems, command).await,
         StackCommand::Ingest(command) => command.execute(&strings, problems, &arguments.program()).await,
         StackCommand::Topics(command) => command::see_to_topics(&command, &strings, problems).await,
         StackCommand::Dlq { service, command } => {
@@ -50,6 +52,8 @@ async fn start(arguments: StackArguments) -> anyhow::Result<()> {
         }
         StackCommand::Doctor { json } => doctor::doctor(&strings, problems, json).await,
         StackCommand::New(command) => command.execute(&strings).await,
+        #[cfg(feature = "demo")]
+        StackCommand::Demo(command) => command.execute(&strings).await,
         StackCommand::Health => command::ask_for_health(&strings, problems).await,
     }
 }
@@ -69,8 +73,8 @@ async fn run(
     (metrics.health, portfolio.health) = (None, None);
     let api = api::Settings::read(&strings, &mut problems);
     let target = target(&strings, &mut problems);
-    if let StackCommand::CheckConfig = command {
-        return commands::check_config(&ingest, &strings, &problems).await;
+    if let StackCommand::CheckConfig { json } = command {
+        return commands::check_config(&ingest, &strings, &problems, json).await;
     }
     problems.finish()?;
     let _telemetry = environment::telemetry::start("chaintape");

@@ -79,7 +79,7 @@ impl NewCommand {
 /// What the node is, as it said.
 fn sentence(node: &ProbedNode, chain: &str) -> String {
     let display = value_in(chain, "name").unwrap_or("a chain that this program does not know");
-    let ProbedNode { network, height, raw_receipts, batch } = node;
+    let ProbedNode { network, height, raw_receipts, batch, rate } = node;
     let what = match network {
         Network::Evm(id) => {
             let raw = if *raw_receipts { "has raw receipts" } else { "has no raw receipts" };
@@ -89,7 +89,8 @@ fn sentence(node: &ProbedNode, chain: &str) -> String {
         Network::Solana(_) => format!("slot {height}"),
         Network::Comet(name) => format!("network {name}, block {height}"),
     };
-    format!("this is {display}: {what}")
+    let rate = rate.as_ref().map(|rate| format!(", {rate}")).unwrap_or_default();
+    format!("this is {display}: {what}{rate}")
 }
 
 /// Where plugins may be: what is set, then beside the program as it is released or built.
@@ -126,6 +127,7 @@ fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::Rate;
 
     #[test]
     fn the_newest_version_is_taken_and_a_longer_name_is_another_plugin() {
@@ -141,10 +143,11 @@ mod tests {
     fn a_node_is_described_in_a_sentence() {
         let network = Network::Evm(8453);
         let text = chain_file(&network);
-        let node = ProbedNode { network, height: 41_000_000, raw_receipts: true, batch: 100 };
+        let rate = Some(Rate::Named { requests: 25, seconds: Some(1) });
+        let node = ProbedNode { network, height: 41_000_000, raw_receipts: true, batch: 100, rate };
         assert_eq!(
             sentence(&node, &text),
-            "this is Base: chain id 8453, block 41000000, has raw receipts, batches of 100"
+            "this is Base: chain id 8453, block 41000000, has raw receipts, batches of 100, 25 req/s by its own word"
         );
     }
 }

@@ -35,7 +35,7 @@ pub(crate) struct StackArguments {
 impl StackArguments {
     /// What is to be done; without a command, the services run.
     pub(crate) fn wanted(&self) -> StackCommand {
-        let unsaid = if self.check_config { StackCommand::CheckConfig } else { StackCommand::Run };
+        let unsaid = if self.check_config { StackCommand::CheckConfig { json: false } } else { StackCommand::Run };
         self.command.clone().unwrap_or(unsaid)
     }
 

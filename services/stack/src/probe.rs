@@ -1,5 +1,9 @@
 //! Asks a node at an address what it is, before there is a chain file: which chain, how far, and what it can do.
 
+mod rate;
+
+pub(crate) use rate::Rate;
+
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -20,6 +24,8 @@ pub(crate) struct ProbedNode {
     pub(crate) raw_receipts: bool,
     /// Calls that it takes in one request.
     pub(crate) batch: usize,
+    /// How often it may be asked, as far as that is known.
+    pub(crate) rate: Option<Rate>,
 }
 
 /// A chain, as its nodes name it.
@@ -67,6 +73,8 @@ impl AskedNode<'_> {
         let height = hex_number(&height).context("read the answer to eth_blockNumber")?;
         let receipts = self.call("debug_getRawReceipts", json!([format!("{height:#x}")])).await;
         let raw_receipts = receipts.is_ok_and(|answer| answer.is_array());
+        // Before the batches, whose calls a node may count one by one.
+        let rate = self.rate("eth_blockNumber").await;
         let mut batch = 1;
         for calls in BATCHES {
             let each = |id| json!({ "jsonrpc": "2.0", "id": id, "method": "eth_blockNumber", "params": [] });
@@ -82,7 +90,7 @@ impl AskedNode<'_> {
                 break;
             }
         }
-        Ok(ProbedNode { network: Network::Evm(chain_id), height, raw_receipts, batch })
+        Ok(ProbedNode { network: Network::Evm(chain_id), height, raw_receipts, batch, rate })
     }
 
     async fn other(&self, said: &str) -> anyhow::Result<ProbedNode> {
@@ -92,7 +100,8 @@ impl AskedNode<'_> {
             let slot = self.call("getSlot", json!([])).await.ok().and_then(|slot| slot.as_u64());
             let network = Network::Solana(genesis.to_owned());
             let height = slot.context("ask the node for its newest slot: getSlot has no answer")?;
-            return Ok(ProbedNode { network, height, raw_receipts: false, batch: 1 });
+            let rate = self.rate("getSlot").await;
+            return Ok(ProbedNode { network, height, raw_receipts: false, batch: 1, rate });
         }
         let status = self.client.get(format!("{}/status", self.url.trim_end_matches('/'))).send().await;
         if let Ok(answer) = status
@@ -102,7 +111,9 @@ impl AskedNode<'_> {
             let height = status["sync_info"]["latest_block_height"].as_str().and_then(|text| text.parse().ok());
             if let (Some(network), Some(height)) = (status["node_info"]["network"].as_str(), height) {
                 let network = Network::Comet(network.to_owned());
-                return Ok(ProbedNode { network, height, raw_receipts: false, batch: 1 });
+                let address = format!("{}/status", self.url.trim_end_matches('/'));
+                let rate = rate::rate_of(|| self.client.get(&address)).await;
+                return Ok(ProbedNode { network, height, raw_receipts: false, batch: 1, rate });
             }
         }
         bail!(
@@ -110,6 +121,11 @@ impl AskedNode<'_> {
              GET /status (CometBFT); it said: {said}; give the address of a JSON-RPC endpoint such as \
              https://mainnet.base.org"
         )
+    }
+
+    async fn rate(&self, method: &str) -> Option<Rate> {
+        let asked = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": [] });
+        rate::rate_of(|| self.client.post(self.url).json(&asked)).await
     }
 
     async fn call(&self, method: &str, params: Value) -> Result<Value, Refused> {

@@ -87,6 +87,12 @@ async fn without_settings_it_says_where_it_looked_and_each_problem_once() {
     let said = err(&ended);
     assert_eq!(ended.status.code(), Some(64), "{said}");
     assert!(said.contains("API_ADDR is `here`; write an address such as 127.0.0.1:8080"), "{said}");
+    let mut command = chaintape(folder.path());
+    let checked = command.args(["check-config", "--json"]).env("API_ADDR", "here").output().await.unwrap();
+    assert_eq!(checked.status.code(), Some(64), "{}", err(&checked));
+    let report: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let problems: Vec<&str> = report["problems"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    assert!(problems.iter().any(|problem| problem.starts_with("API_ADDR is `here`")), "{problems:?}");
     assert!(said.contains("CHAINS_DIR is not set; write a folder of chain files"), "{said}");
     assert!(said.contains(&format!("there is no folder {}/env", folder.path().display())), "{said}");
     let mut sentences: Vec<&str> = said.lines().collect();
@@ -128,6 +134,18 @@ async fn a_new_folder_is_in_order_and_runs() {
     let subjects: Vec<&str> = findings.iter().map(|finding| finding["subject"].as_str().unwrap()).collect();
     assert_eq!(subjects, ["settings", "log", "database", "plugin mock", "chain mock"]);
     assert!(!tape.join("data").exists(), "looking changes nothing");
+    let checked = run(&tape, &["check-config", "--json"]).await;
+    assert!(checked.status.success(), "{}", err(&checked));
+    let report: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    let chain = json!({ "chain": "mock", "plugin": "mock", "version": "0.1.0", "endpoints": 0 });
+    assert_eq!((&report["chains"], &report["problems"]), (&json!([chain]), &json!([])));
+    let is_set = |setting: &Value| setting["name"] == "CHAINS_DIR" && setting["value"] == "chains";
+    assert!(report["settings"].as_array().unwrap().iter().any(is_set), "{report}");
+    for nothing in [&["topics", "--json"][..], &["dlq", "list", "--json"]] {
+        let listed = run(&tape, nothing).await;
+        assert!(listed.status.success() && listed.stdout.is_empty(), "{nothing:?}: {}{}", out(&listed), err(&listed));
+    }
+    std::fs::remove_dir_all(tape.join("data")).unwrap();
 
     let _running = chaintape(&tape).env("API_ADDR", "127.0.0.1:0").stdout(std::process::Stdio::null()).spawn().unwrap();
     let waiting = async {
@@ -195,6 +213,7 @@ async fn a_node_is_asked_what_it_is_and_its_address_is_kept_apart() {
     let said = out(&made);
     assert!(made.status.success(), "{}", err(&made));
     assert!(said.contains("this is Base: chain id 8453, block 41000000, has raw receipts, batches of 50"), "{said}");
+    assert!(said.contains(", answered ") && said.contains("it names no limit"), "{said}");
     let tape = folder.path().join("on-base");
     assert!(std::fs::read_to_string(tape.join("chains/base.toml")).unwrap().contains("${BASE_RPC_URL}"));
     assert_eq!(std::fs::read_to_string(tape.join("secrets/BASE_RPC_URL")).unwrap(), url);

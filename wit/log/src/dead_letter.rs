@@ -55,10 +55,23 @@ pub enum ReplayOutcome {
     NotFinal,
 }
 
+impl ReplayOutcome {
+    /// Its name, for scripts.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Replayed => "replayed",
+            Self::AlreadyReplayed => "already-replayed",
+            Self::Unreadable(_) => "unreadable",
+            Self::Superseded => "superseded",
+            Self::NotFinal => "not-final",
+        }
+    }
+}
+
 impl fmt::Display for DeadLetter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ((dead, at), (from, position)) = (&self.place, &self.origin);
-        let key = String::from_utf8_lossy(&self.record.key).chars().take(MAX_PRINTED_KEY).collect::<String>();
+        let key = self.key();
         write!(f, "{}/{at} from {}/{}/{position} key {key:?}: {}", dead.topic, from.topic, from.index, self.reason)
     }
 }
@@ -136,6 +149,11 @@ pub async fn replay(log: &Log, service: &ServiceTopics) -> Result<Vec<(DeadLette
 }
 
 impl DeadLetter {
+    /// The key of the record, as far as it is printed.
+    pub fn key(&self) -> String {
+        String::from_utf8_lossy(&self.record.key).chars().take(MAX_PRINTED_KEY).collect()
+    }
+
     fn read(dead: &Partition, record: Stored) -> Option<Self> {
         let origin = origin(&record)?;
         let reason = header(&record, REASON_HEADER).unwrap_or_default();
