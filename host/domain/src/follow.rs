@@ -249,7 +249,7 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
             proof: Arc::from("none"),
             tip: None,
             appended_ms: None,
-            backfill: requested::BackfillSchedule::default(),
+            backfill: requested::BackfillSchedule::with_span(plan.span),
             condition: condition::Condition::default(),
             to_fulfil: vec![],
             skipped: vec![],
@@ -260,6 +260,7 @@ impl<'a, C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'a, C, 
     /// Begins with single heights, each in a step of its own.
     fn narrowed(mut self) -> Self {
         (self.span, self.is_narrowed) = (1, true);
+        self.backfill = requested::BackfillSchedule::with_span(1);
         self
     }
 

@@ -57,7 +57,7 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
 
     /// Widens the next span. Only a successful append does: a span that is refused as too wide must not be asked for
     /// again and again.
-    pub(super) fn widen_span(&mut self) {
+    fn widen_span(&mut self) {
         self.span = self.span.saturating_add(1).min(self.plan.span.max(1));
         self.is_narrowed &= self.span < self.plan.span;
     }

@@ -19,9 +19,10 @@ pub(super) fn first_rewind(requests: &[Request]) -> Option<(String, u64)> {
 /// Steps at the head after which one backfill step follows, while there is always something new.
 const STEPS_PER_BACKFILL: u32 = 16;
 
-/// When the next backfill step is due.
-#[derive(Default)]
+/// When the next backfill step is due, and how wide it is.
 pub(super) struct BackfillSchedule {
+    /// Heights of the next step: nodes may give fewer of the past at once than of what is new.
+    span: u64,
     /// The requests that failed, by id: each waits by itself, and delays no other.
     failed: BTreeMap<String, FailedBackfill>,
     /// Steps at the head since the last backfill step.
@@ -36,6 +37,10 @@ struct FailedBackfill {
 }
 
 impl BackfillSchedule {
+    pub(super) fn with_span(span: u64) -> Self {
+        Self { span: span.max(1), failed: BTreeMap::new(), steps: 0 }
+    }
+
     /// Counts a step at the head; returns whether a backfill step is due.
     pub(super) fn is_due(&mut self) -> bool {
         self.steps = (self.steps + 1) % STEPS_PER_BACKFILL;
@@ -88,12 +93,18 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
             if !self.backfill.may_try(id, self.clock.now_ms()) {
                 continue;
             }
-            match self.fill(&cursor, id, (from, to)).await {
+            let filled = loop {
+                match self.fill(&cursor, id, (from, to)).await {
+                    Err(TurnError::Failure(Failure::TooWide(most))) if self.backfill.span > 1 => {
+                        self.backfill.span = most.clamp(1, self.backfill.span - 1);
+                    }
+                    filled => break filled,
+                }
+            };
+            match filled {
                 // What a backfill reads is final: a height that is not there is missing, and does not come by itself. One
                 // that the code in force cannot read is read again, perhaps by other code.
-                Err(TurnError::Failure(failure)) if !matches!(failure, Failure::TooWide(_)) => {
-                    self.backfill_failed(id, &failure);
-                }
+                Err(TurnError::Failure(failure)) => self.backfill_failed(id, &failure),
                 // The heights that are left are not final yet.
                 Ok(Activity::Idle) => {}
                 Ok(Activity::Appended) => {
@@ -146,7 +157,7 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
         (from, to): (u64, u64),
         (first, last): (u64, u64),
     ) -> Result<Activity, TurnError> {
-        let last = last.min(first.saturating_add(self.span - 1));
+        let last = last.min(first.saturating_add(self.backfill.span - 1));
         let scanned = self.chain.scan(first, last, Some(self.settled_height(cursor))).await?;
         if scanned.through < first {
             return Err(Failure::NotYet(first).into());
@@ -170,7 +181,7 @@ impl<C: ChainReader, L: Lease, K: Clock, O: FollowObserver> Follower<'_, C, L, K
             step.fulfilled.push(id.to_owned());
         }
         self.commit(step).await?;
-        self.widen_span();
+        self.backfill.span = self.backfill.span.saturating_add(1).min(self.plan.span.max(1));
         Ok(Activity::Appended)
     }
 

@@ -1,7 +1,7 @@
 //! Requests: a backfill puts each height on the tape once, and a rewind takes back what stands above, while live goes
 //! on.
 
-use crate::world::{covered, expected_from, followed_with_requests, live_trades, views};
+use crate::world::{View, covered, expected_from, followed_with_requests, live_trades, views};
 use ingest_domain::{Beginning, End, Request, RequestKind};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -66,6 +66,20 @@ fn a_backfill_leaves_what_is_still_to_be_followed_to_that() {
     assert_eq!(live, expected_from(3, &views[0]).into_iter().collect());
     assert_eq!(covered(&content), (3..=400).collect::<Vec<_>>());
     assert!(content.requests.is_empty(), "both are fulfilled");
+}
+
+/// A node may give less of the past at once than of what is new, which is asked for between two looks at the past.
+#[test]
+fn a_backfill_gets_on_where_the_past_comes_in_narrower_spans() {
+    let view = views(4_000, &[], 4).remove(0);
+    let views = vec![View { narrow_below: 100, ..view }; 8];
+    let requests = [(0, RequestKind::Backfill { from: 3, to: 9 })];
+    let (_, memory) = followed_with_requests(Beginning::Height(100), views, 0, &requests);
+    let content = memory.0.lock().unwrap();
+    let through = content.cursor.as_ref().unwrap().through;
+    assert!((200..4_000).contains(&through), "it is still catching up: {through}");
+    assert_eq!(covered(&content), (3..=9).chain(100..=through).collect::<Vec<_>>());
+    assert!(content.requests.is_empty(), "it is fulfilled meanwhile");
 }
 
 /// A tape may be so long that instances are replaced before one has read it.

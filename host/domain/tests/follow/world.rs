@@ -45,6 +45,8 @@ pub(crate) struct View {
     pub(crate) network: &'static str,
     /// Digest of the code that scans it.
     pub(crate) code: &'static str,
+    /// Below this height it gives one height at a time.
+    pub(crate) narrow_below: u64,
     /// Another endpoint is as far, and shows what the next view shows.
     pub(crate) disputed: bool,
 }
@@ -107,6 +109,9 @@ impl ChainReader for Node {
             return Err(Failure::TooWide(5));
         }
         let view = self.view();
+        if first < view.narrow_below && last > first {
+            return Err(Failure::TooWide(1));
+        }
         let last = last.min(view.latest());
         Ok(Scanned {
             blocks: (first..=last).filter_map(|height| view.block(height)).collect(),
@@ -394,6 +399,7 @@ pub(crate) fn views(length: u64, forks: &[(u64, u64)], finality: u64) -> Vec<Vie
             finalized: Some(*floor),
             network: "n",
             code: "a",
+            narrow_below: 0,
             disputed: false,
         });
     };
