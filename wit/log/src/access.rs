@@ -32,7 +32,7 @@ pub struct Access {
 
 impl Access {
     /// The names of the groups that it reads in.
-    pub(crate) fn group_names(&self) -> Vec<String> {
+    pub fn group_names(&self) -> Vec<String> {
         let name = |group: &&str| match self.range {
             Some(range) if *group == self.process => range.group_of(group),
             _ => (*group).to_owned(),
