@@ -159,7 +159,9 @@ impl<S: Strings> Author<'_, S> {
                     let changes = changes(&before, &now);
                     let same = if changes.is_empty() { ", as before" } else { "" };
                     println!("  {name}: {trades} trades{same}");
-                    changes.iter().for_each(|change| println!("    {change}"));
+                    for change in changes {
+                        println!("    {change}");
+                    }
                 }
             }
         }
@@ -175,7 +177,11 @@ impl<S: Strings> Author<'_, S> {
             return;
         }
         match check_cassettes(&self.engine, plugin, &self.cassettes, &file.limits).await {
-            Ok(lines) => lines.iter().for_each(|line| println!("  {line}")),
+            Ok(lines) => {
+                for line in lines {
+                    println!("  {line}");
+                }
+            }
             Err(error) => println!("  BREAKS A RULE: {error:#}"),
         }
     }
