@@ -6,6 +6,7 @@ use chain_ingestor::chainfile::ChainFile;
 use chain_ingestor::in_force::{Entry, InForce};
 use chain_ingestor::requests::{Requests, request_record};
 use chain_ingestor::tape::{Hold, LogLease, LogTape};
+use guests::neighbour_of;
 use ingest_domain::{
     AppendOutcome, Block, ChainState, Cursor, DroppedCounts, Journal, Lease, Progress, Range, Request, RequestKind,
     Step, Tape,
@@ -198,11 +199,7 @@ async fn progress_counts_what_each_partition_holds(log: &Log) {
 
 /// Two chains whose journals lie in one partition do not affect each other.
 async fn two_chains_share_a_partition(log: &Log) {
-    let partition = topics::JOURNAL.partition_of(b"one");
-    let twin = (0..10_000)
-        .map(|n| format!("twin-{n}"))
-        .find(|name| topics::JOURNAL.partition_of(name.as_bytes()) == partition);
-    let twin = twin.unwrap();
+    let twin = neighbour_of("one", "twin");
     let ((mut one, _), (mut two, _)) = (claim(log, "one").await, claim(log, &twin).await);
     assert!(matches!(one.append(&pushing("one", 0, &[1])).await, AppendOutcome::Done));
     assert!(matches!(two.append(&pushing(&twin, 0, &[8, 9])).await, AppendOutcome::Done));
@@ -213,11 +210,7 @@ async fn two_chains_share_a_partition(log: &Log) {
 
 /// What another instance writes after its partition was taken from it is refused, for every chain of the partition.
 async fn taking_a_partition_fences_all_its_chains(log: &Log) {
-    let partition = topics::JOURNAL.partition_of(b"both");
-    let twin = (0..10_000)
-        .map(|n| format!("pair-{n}"))
-        .find(|name| topics::JOURNAL.partition_of(name.as_bytes()) == partition);
-    let twin = twin.unwrap();
+    let twin = neighbour_of("both", "pair");
     let before = hold(log, &["both", &twin]).await;
     let ((mut one, _), (mut two, _)) = (claim_from(&before, "both").await, claim_from(&before, &twin).await);
     assert!(matches!(one.append(&pushing("both", 0, &[6])).await, AppendOutcome::Done));
@@ -301,11 +294,7 @@ async fn published(log: &Log, chain: &str) -> ChainProgressed {
 
 /// A chain of `before` steps whose journal holds a record that cannot be read, and its neighbour on the same partition.
 async fn a_journal_record_that_cannot_be_read_is_a_matter_of_its_chain_alone(log: &Log) {
-    let partition = topics::JOURNAL.partition_of(b"poisoned");
-    let neighbour = (0..10_000)
-        .map(|n| format!("neighbour-{n}"))
-        .find(|name| topics::JOURNAL.partition_of(name.as_bytes()) == partition)
-        .unwrap();
+    let neighbour = neighbour_of("poisoned", "neighbour");
     let (mut poisoned, _) = claim(log, "poisoned").await;
     assert!(matches!(poisoned.append(&pushing("poisoned", 0, &[5, 6, 7, 8])).await, AppendOutcome::Done));
     let (mut honest, _) = claim(log, &neighbour).await;

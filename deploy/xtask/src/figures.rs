@@ -16,7 +16,7 @@ use crate::process::{note, put, root, target};
 type Measured = BTreeMap<String, Map<String, Value>>;
 
 /// A benchmark: its name, its command, what it measures.
-const BENCHMARKS: [(&str, &str, &str); 13] = [
+const BENCHMARKS: [(&str, &str, &str); 14] = [
     (
         "detect",
         "bench detect",
@@ -47,6 +47,11 @@ const BENCHMARKS: [(&str, &str, &str); 13] = [
         "What the plugin platform costs: swaps under load, admission, fresh instances, idle chains.",
     ),
     (
+        "reorg",
+        "bench reorg",
+        "From a node that leaves 64 blocks to the last event in Kafka that takes one back or puts another in its place; afterwards the books are compared with those of a line that saw only what stayed.",
+    ),
+    (
         "neighbour",
         "bench neighbour",
         "How late blocks of an honest chain are in Kafka, alone and beside each kind of hostile plugin.",
@@ -65,7 +70,7 @@ const BENCHMARKS: [(&str, &str, &str); 13] = [
 ];
 
 /// What the project was asked to reach: benchmark, figure, bound.
-const ASKED_FOR: [(&str, &str, &str); 22] = [
+const ASKED_FOR: [(&str, &str, &str); 23] = [
     ("detect", "wasm_logs_per_s", "≥ 250000"),
     ("detect", "wasm_over_native", "≤ 1.5"),
     ("latency", "kafka_p50_ms", "≤ 30"),
@@ -86,6 +91,7 @@ const ASKED_FOR: [(&str, &str, &str); 22] = [
     ("swap", "admission_ms", "≤ 3000"),
     ("swap", "fresh_scan_p99_us", "≤ 50"),
     ("swap", "idle_chain_mib", "≤ 20"),
+    ("reorg", "ms", "≤ 1000"),
     ("neighbour", "worst_over_alone", "≤ 2"),
     ("solana", "peak_mib", "≤ 64"),
 ];

@@ -6,6 +6,7 @@ use chain_ingestor::cache::Cache;
 use chain_ingestor::plugin::Engine;
 use environment::{Problems, Shutdown};
 use guests::hostile::{NO_TRADER, with_trade};
+use guests::neighbour_of;
 use std::collections::HashMap;
 use std::time::Duration;
 use tape_log::{Log, Target, topics};
@@ -67,9 +68,7 @@ async fn the_command_scan_prints_the_sentence_and_no_trade() {
 /// also after a restart.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_honest_neighbour_of_a_poisoned_chain_goes_on() {
-    let partition = topics::JOURNAL.partition_of(b"poisoned");
-    let honest = (0..).map(|number| format!("honest-{number}"));
-    let honest = honest.into_iter().find(|id| topics::JOURNAL.partition_of(id.as_bytes()) == partition).unwrap();
+    let honest = neighbour_of("poisoned", "honest");
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     for name in ["plugins", "chains"] {

@@ -2,8 +2,8 @@
 
 use chain_ingestor::{ChainCommand, Settings};
 use environment::{Problems, Shutdown};
-use guests::Recipe;
 use guests::hostile::with_trade;
+use guests::{Recipe, neighbour_of};
 use std::collections::HashMap;
 use std::time::Duration;
 use tape_log::{Log, Record, Target, topics};
@@ -79,9 +79,7 @@ pub(super) fn height(progress: &ChainProgressed) -> u64 {
 /// that lets it go on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poisoned_journal_parks_its_chain_alone_and_repair_lets_it_go_on() {
-    let partition = topics::JOURNAL.partition_of(b"poisoned");
-    let names = (0..).map(|number| format!("neighbour-{number}"));
-    let neighbour = names.into_iter().find(|id| topics::JOURNAL.partition_of(id.as_bytes()) == partition).unwrap();
+    let neighbour = neighbour_of("poisoned", "neighbour");
     let chain = |id: &str| format!("id = \"{id}\"\nplugin = \"honest\"\nstart = 10\n");
     let folder = folder_with(&[("a.toml", &chain("poisoned")), ("b.toml", &chain(&neighbour))]);
     let log = Log::open(&Target::Memory).await.unwrap();
@@ -90,6 +88,7 @@ async fn a_poisoned_journal_parks_its_chain_alone_and_repair_lets_it_go_on() {
     let reached = height(&progress_of(&log, "poisoned").await.unwrap());
     let key = wire::v1::journal::block_key("poisoned", reached - 3, 0);
     let bad = format!("{{\"height\":{},\"hash\":\"0x\",\"trades\":[{{\"trader\":\"\"}}]}}", reached - 3);
+    let partition = topics::JOURNAL.partition_of(b"poisoned");
     let record = Record { partition, key: key.clone().into_bytes(), headers: vec![], value: Some(bad.into_bytes()) };
     log.publish(vec![record]).await.unwrap();
     let running = Running::start(folder.path(), &log);

@@ -7,6 +7,7 @@ mod detect;
 mod fold;
 mod latency;
 mod neighbour;
+mod reorg;
 mod swap;
 mod rest;
 mod stream;
@@ -47,6 +48,8 @@ enum Name {
     Latency,
     /// How late an honest chain is beside hostile plugins.
     Neighbour,
+    /// How long 64 blocks that are left take to be replaced on the tape.
+    Reorg,
     /// What the plugin platform costs: swaps under load, admission, fresh instances, idle chains.
     Swap,
     /// A thousand requests a second with a million trades stored.
@@ -69,6 +72,7 @@ fn main() -> anyhow::Result<()> {
         Name::Stream => report("stream", stream::measure()?),
         Name::Latency => report("latency", latency::measure()?),
         Name::Neighbour => report("neighbour", neighbour::measure()?),
+        Name::Reorg => report("reorg", reorg::measure()?),
         Name::Swap => report("swap", swap::measure()?),
         Name::Solana => report("solana", solana::measure()?),
     }

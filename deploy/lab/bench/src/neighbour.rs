@@ -1,7 +1,7 @@
 //! `neighbour`: measures how late the blocks of an honest chain reach the tape alone, and beside each hostile plugin.
 
-use anyhow::{Context as _, ensure};
-use guests::{Recipe, hostile};
+use anyhow::ensure;
+use guests::{Recipe, hostile, neighbour_of};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use system::figures::{Figures, kafka, quantile, rounded};
@@ -53,7 +53,7 @@ async fn follow() -> anyhow::Result<Figures> {
     for (name, plugin, recipe) in hostile_plugins() {
         ground.drop_plugin(&format!("{name}.wasm"), &recipe.build())?;
         if plugin != "mock" {
-            ground.drop_chain(&format!("{name}.toml"), &chain_of(plugin)?)?;
+            ground.drop_chain(&format!("{name}.toml"), &chain_of(plugin))?;
         }
         let p99 = watch_for(name, &lateness, &mut figures).await?;
         worst = worst.max(p99 / alone);
@@ -76,12 +76,9 @@ fn hostile_plugins() -> [Hostile; 4] {
 }
 
 /// A chain file for a hostile plugin; its journal lies in one partition with the honest chain's.
-fn chain_of(plugin: &str) -> anyhow::Result<String> {
-    let partition = topics::JOURNAL.partition_of(HONEST.as_bytes());
-    let names = (0_u32..100_000).map(|number| format!("guest-{plugin}-{number}"));
-    let beside = names.into_iter().find(|name| topics::JOURNAL.partition_of(name.as_bytes()) == partition);
-    let id = beside.context("no name whose journal lies beside that of the honest chain")?;
-    Ok(hostile::chain_file(&id, plugin, 100, 1_000))
+fn chain_of(plugin: &str) -> String {
+    let id = neighbour_of(HONEST, &format!("guest-{plugin}"));
+    hostile::chain_file(&id, plugin, 100, 1_000)
 }
 
 /// Watches for a while; returns the 99th percentile.

@@ -5,7 +5,6 @@ use anyhow::Context;
 use guests::{Recipe, hostile};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use tape_log::topics;
 use wire::v1::progress::{ChainProgressed, State};
 
 /// A kind of hostile plugin.
@@ -61,12 +60,9 @@ impl Guests {
     }
 
     /// Their chain files go to this folder.
-    pub(super) fn new(chains: &Path, honest: &str) -> anyhow::Result<Self> {
-        let partition = topics::JOURNAL.partition_of(honest.as_bytes());
-        let neighbour = (0_u32..100_000).map(|number| format!("guest-poison-{number}"));
-        let neighbour = neighbour.into_iter().find(|name| topics::JOURNAL.partition_of(name.as_bytes()) == partition);
-        let neighbour = neighbour.context("no name whose journal lies beside that of the first chain")?;
-        Ok(Self { chains: chains.to_owned(), neighbour, invited: BTreeSet::new() })
+    pub(super) fn new(chains: &Path, honest: &str) -> Self {
+        let neighbour = guests::neighbour_of(honest, "guest-poison");
+        Self { chains: chains.to_owned(), neighbour, invited: BTreeSet::new() }
     }
 
     /// Drops a hostile plugin in, with its chain file; a second time it is another file.
