@@ -3,10 +3,13 @@
 use std::fs::read_to_string;
 
 use crate::process::{build_fast, output, program, run, target};
-use crate::{check, plugins};
+use crate::{check, first_run, plugins};
 
 /// Runs one benchmark; it prints a table and writes `target/bench/NAME.json`.
 pub(crate) fn measure(name: &str, rest: &[String]) -> anyhow::Result<()> {
+    if name == "first-run" {
+        return first_run::measure(rest.first().map(String::as_str));
+    }
     plugins::build(&[])?;
     std::fs::create_dir_all(target("bench"))?;
     let mut command = program(build_fast("bench")?, &[name]);

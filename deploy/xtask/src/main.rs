@@ -13,6 +13,7 @@ mod servers;
 mod anvil;
 mod geth;
 mod go;
+mod first_run;
 mod registry;
 mod bench;
 mod chaos;
@@ -121,9 +122,9 @@ enum Chore {
     },
     /// Runs a benchmark; writes target/bench/NAME.json.
     Bench {
-        /// detect, latency, stream, rest, backfill, fold, catch-up, swap, solana.
+        /// detect, latency, stream, rest, backfill, memory, fold, catch-up, swap, reorg, neighbour, solana, first-run.
         name: String,
-        /// Handed on to the benchmark.
+        /// Handed on to the benchmark; of `first-run`, a commit to compare with.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },

@@ -1,0 +1,92 @@
+//! `cargo xtask bench first-run`: what the demo costs a stranger, from a clone with nothing built to the first trade of a recorded chain.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use serde_json::{Map, Value, json};
+
+use crate::bench::machine;
+use crate::process::{cargo, note, output, program, run, target};
+
+/// What Linux counts processor time in, for every program on every machine.
+const TICKS_PER_S: f64 = 100.0;
+
+/// Measures this commit, and beside it another one where it is named; writes target/bench/first-run.json.
+pub(crate) fn measure(other: Option<&str>) -> anyhow::Result<()> {
+    let commit = output(&mut program("git", &["rev-parse", "HEAD"]))?;
+    let now = demo_of(&commit)?;
+    let mut figures = Map::from_iter([("cpu_s".to_owned(), now.cpu_s), ("minutes".to_owned(), now.minutes)]);
+    if let Some(other) = other {
+        let other = output(&mut program("git", &["rev-parse", other]))?;
+        let before = demo_of(&other)?;
+        let ratio = figures["cpu_s"].as_f64().unwrap_or(f64::NAN) / before.cpu_s.as_f64().unwrap_or(f64::NAN);
+        figures.insert("over_before".to_owned(), json!((ratio * 1e3).round() / 1e3));
+        figures.insert("before_commit".to_owned(), json!(other));
+        figures.insert("before_cpu_s".to_owned(), before.cpu_s);
+        figures.insert("before_minutes".to_owned(), before.minutes);
+    }
+    let date = output(&mut program("date", &["-u", "+%F"]))?;
+    for (name, value) in [("machine", machine()), ("commit", commit), ("date", date)] {
+        figures.insert(name.to_owned(), json!(value));
+    }
+    for (name, value) in &figures {
+        println!("{name:<28} {value}");
+    }
+    let text = serde_json::to_string_pretty(&figures)? + "\n";
+    crate::process::put(&target("bench").join("first-run.json"), text.as_bytes()).map(|_| ())
+}
+
+/// What one demo cost.
+struct Cost {
+    /// Seconds of processor time, of users' and the system's work.
+    cpu_s: Value,
+    minutes: Value,
+}
+
+/// Runs the demo of a commit in a clone of its own, with the crates fetched and nothing compiled.
+fn demo_of(commit: &str) -> anyhow::Result<Cost> {
+    let folder = tempfile::Builder::new().prefix("chaintape-first-run-").tempdir()?;
+    let clone = folder.path().join("clone");
+    run(program("git", &["clone", "--quiet", ".", "--"]).arg(&clone))?;
+    run(program("git", &["checkout", "--quiet", commit]).current_dir(&clone))?;
+    run(cargo(&["fetch", "--quiet"]).current_dir(&clone))?;
+    note(&format!("the demo of {commit}, from nothing"));
+    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let (begun, cpu_before) = (Instant::now(), cpu_of_children()?);
+    let mut demo = cargo(&["xtask", "demo", "--for", "5"]);
+    for variable in ["CARGO_TARGET_DIR", "CARGO_INCREMENTAL", "CHAINTAPE_PLUGINS"] {
+        demo.env_remove(variable);
+    }
+    run(demo.current_dir(&clone).env("API_ADDR", address.to_string()).env("CHAINTAPE_YES", "1"))?;
+    let cpu_s = cpu_of_children()? - cpu_before;
+    ensure!(cpu_s > 0.0, "the system says that the demo took no time");
+    Ok(Cost { cpu_s: json!(cpu_s.round()), minutes: json!((begun.elapsed().as_secs_f64() / 6.0).round() / 10.0) })
+}
+
+/// Seconds of processor time of all programs that have ended below this one.
+fn cpu_of_children() -> anyhow::Result<f64> {
+    let stat = fs::read_to_string(Path::new("/proc/self/stat")).context("read what processes took (needs Linux)")?;
+    cpu_of_children_in(&stat).context("read /proc/self/stat")
+}
+
+/// Fields 16 and 17 of the line, counted from 1; the second is the program's name in parentheses, which may hold anything.
+fn cpu_of_children_in(stat: &str) -> Option<f64> {
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(13);
+    let mut ticks = || fields.next()?.parse::<f64>().ok();
+    Some((ticks()? + ticks()?) / TICKS_PER_S)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_children_is_read() {
+        let stat = "42 (a) b) S 1 42 42 0 -1 4194560 9 8 7 6 11 22 1500 250 20 0 1 0 5 6 7";
+        assert_eq!(cpu_of_children_in(stat), Some(17.5));
+        assert_eq!(cpu_of_children_in("42 (a"), None);
+    }
+}
