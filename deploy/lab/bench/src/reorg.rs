@@ -45,13 +45,14 @@ async fn measure_here() -> anyhow::Result<Figures> {
     node.grow(BLOCKS_BEFORE);
     let folder = tempfile::tempdir()?;
     let line = start_line(address, &folder.path().join("reorganized")).await?;
-    until_followed(line.api, node.latest()).await?;
     let arrivals = Arrivals::default();
     let watching = tokio::spawn(watch(line.log.clone(), Arc::clone(&arrivals)));
+    until_arrived(&arrivals, (node.latest() + 1) * u64::from(TRADES_PER_BLOCK)).await?;
     let mut samples = vec![];
     for _ in 0..REORGS {
+        arrivals.lock().unwrap_or_else(PoisonError::into_inner).clear();
         node.grow(1);
-        until_followed(line.api, node.latest()).await?;
+        until_arrived(&arrivals, u64::from(TRADES_PER_BLOCK)).await?;
         tokio::time::sleep(APART).await;
         arrivals.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let begun = Instant::now();
@@ -113,6 +114,16 @@ async fn until_followed(api: SocketAddr, height: u64) -> anyhow::Result<()> {
         }
     };
     tokio::time::timeout(TIMEOUT, looking).await.with_context(|| format!("height {height} is not published"))
+}
+
+/// Waits until so many events are on the tape.
+async fn until_arrived(arrivals: &Arrivals, events: u64) -> anyhow::Result<()> {
+    let looking = async {
+        while (arrivals.lock().unwrap_or_else(PoisonError::into_inner).len() as u64) < events {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(TIMEOUT, looking).await.with_context(|| format!("{events} events are not on the tape"))
 }
 
 /// Waits until each event of a reorg is on the tape; the milliseconds to the last of them.
