@@ -169,6 +169,44 @@ fn a_signed_component_goes_to_a_registry_and_comes_back_the_same() {
     );
 }
 
+/// A signature that came later reaches those who have the component already, and is not lost when it is published again without.
+#[test]
+fn a_signature_is_added_and_never_lost() {
+    let Some(registry) = Registry::start() else { return };
+    let (author, operator) = (User::new(&registry, true), User::new(&registry, true));
+    let (file, place) = (author.write("mock-0.1.0.wasm", MOCK), registry.place("mock"));
+    author.write("key.pem", KEY.as_bytes());
+    author.plugin(&["publish", &file, &place]).unwrap();
+    let version = format!("{place}:0.1.0");
+    operator.plugin(&["install", &version]).unwrap();
+    assert!(!operator.path("plugins/mock-0.1.0.wasm.sig").exists());
+    author.plugin(&["sign", &file, "--key", "key.pem"]).unwrap();
+    author.plugin(&["publish", &file, &place]).unwrap();
+    std::fs::remove_file(author.path("mock-0.1.0.wasm.sig")).unwrap();
+    let again = author.plugin(&["publish", &file, &place]).unwrap();
+    assert!(again.contains("with its signature"), "{again}");
+    operator.plugin(&["install", &version, "--key", PUBLIC]).unwrap();
+    let key = format!("ed25519:{PUBLIC}");
+    operator.plugin(&["verify", "plugins/mock-0.1.0.wasm", "--key", &key]).unwrap();
+}
+
+/// What cannot be pinned is not installed, and a version that a component does not have is not published.
+#[test]
+fn a_refusal_leaves_everything_as_it_was() {
+    let Some(registry) = Registry::start() else { return };
+    let author = User::new(&registry, true);
+    let (file, place) = (author.write("mock-0.1.0.wasm", MOCK), registry.place("mock"));
+    let refused = author.plugin(&["publish", &file, &format!("{place}:0.2.0")]).unwrap_err();
+    assert!(refused.contains("says that it is 0.1.0"), "{refused}");
+    author.plugin(&["publish", &file, &place]).unwrap();
+    let other = author.write("other.toml", b"id = \"other\"\nplugin = \"evm\"\n");
+    for chain in [other.as_str(), "missing.toml"] {
+        let refused = author.plugin(&["install", &format!("{place}:0.1.0"), "--chain", chain]).unwrap_err();
+        assert!(refused.contains(chain), "{refused}");
+    }
+    assert!(!author.path("plugins").exists(), "nothing is where an ingestor would see it");
+}
+
 #[test]
 fn what_a_registry_holds_is_as_other_tools_expect_it() {
     let Some(registry) = Registry::start() else { return };

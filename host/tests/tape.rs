@@ -12,10 +12,15 @@ use ingest_domain::{
     Step, Tape,
 };
 use std::sync::Arc;
-use tape::{BlockId, BlockRef, Detector, Raw, Side, Status, Trade, Trader, Transaction};
+use tape::{BlockId, BlockRef, Detector, Partition, Raw, Side, Status, Trade, Trader, Transaction};
 use tape_log::settings::KafkaSettings;
 use tape_log::{Log, Membership, Target, topics};
 use wire::v1::progress::{ChainProgressed, State};
+
+/// Where the journal of a chain lies.
+fn partition_of(chain: &str) -> Partition {
+    topics::JOURNAL.partition_of(chain.as_bytes())
+}
 
 fn chain_file(id: &str) -> ChainFile {
     ChainFile {
@@ -199,7 +204,7 @@ async fn progress_counts_what_each_partition_holds(log: &Log) {
 
 /// Two chains whose journals lie in one partition do not affect each other.
 async fn two_chains_share_a_partition(log: &Log) {
-    let twin = neighbour_of("one", "twin");
+    let twin = neighbour_of("one", "twin", partition_of);
     let ((mut one, _), (mut two, _)) = (claim(log, "one").await, claim(log, &twin).await);
     assert!(matches!(one.append(&pushing("one", 0, &[1])).await, AppendOutcome::Done));
     assert!(matches!(two.append(&pushing(&twin, 0, &[8, 9])).await, AppendOutcome::Done));
@@ -210,7 +215,7 @@ async fn two_chains_share_a_partition(log: &Log) {
 
 /// What another instance writes after its partition was taken from it is refused, for every chain of the partition.
 async fn taking_a_partition_fences_all_its_chains(log: &Log) {
-    let twin = neighbour_of("both", "pair");
+    let twin = neighbour_of("both", "pair", partition_of);
     let before = hold(log, &["both", &twin]).await;
     let ((mut one, _), (mut two, _)) = (claim_from(&before, "both").await, claim_from(&before, &twin).await);
     assert!(matches!(one.append(&pushing("both", 0, &[6])).await, AppendOutcome::Done));
@@ -294,7 +299,7 @@ async fn published(log: &Log, chain: &str) -> ChainProgressed {
 
 /// A chain of `before` steps whose journal holds a record that cannot be read, and its neighbour on the same partition.
 async fn a_journal_record_that_cannot_be_read_is_a_matter_of_its_chain_alone(log: &Log) {
-    let neighbour = neighbour_of("poisoned", "neighbour");
+    let neighbour = neighbour_of("poisoned", "neighbour", partition_of);
     let (mut poisoned, _) = claim(log, "poisoned").await;
     assert!(matches!(poisoned.append(&pushing("poisoned", 0, &[5, 6, 7, 8])).await, AppendOutcome::Done));
     let (mut honest, _) = claim(log, &neighbour).await;

@@ -68,7 +68,7 @@ async fn the_command_scan_prints_the_sentence_and_no_trade() {
 /// also after a restart.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_honest_neighbour_of_a_poisoned_chain_goes_on() {
-    let honest = neighbour_of("poisoned", "honest");
+    let honest = neighbour_of("poisoned", "honest", |name| topics::JOURNAL.partition_of(name.as_bytes()));
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     for name in ["plugins", "chains"] {

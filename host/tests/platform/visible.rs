@@ -79,7 +79,7 @@ pub(super) fn height(progress: &ChainProgressed) -> u64 {
 /// that lets it go on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poisoned_journal_parks_its_chain_alone_and_repair_lets_it_go_on() {
-    let neighbour = neighbour_of("poisoned", "neighbour");
+    let neighbour = neighbour_of("poisoned", "neighbour", |name| topics::JOURNAL.partition_of(name.as_bytes()));
     let chain = |id: &str| format!("id = \"{id}\"\nplugin = \"honest\"\nstart = 10\n");
     let folder = folder_with(&[("a.toml", &chain("poisoned")), ("b.toml", &chain(&neighbour))]);
     let log = Log::open(&Target::Memory).await.unwrap();

@@ -77,7 +77,7 @@ fn hostile_plugins() -> [Hostile; 4] {
 
 /// A chain file for a hostile plugin; its journal lies in one partition with the honest chain's.
 fn chain_of(plugin: &str) -> String {
-    let id = neighbour_of(HONEST, &format!("guest-{plugin}"));
+    let id = neighbour_of(HONEST, &format!("guest-{plugin}"), |name| topics::JOURNAL.partition_of(name.as_bytes()));
     hostile::chain_file(&id, plugin, 100, 1_000)
 }
 

@@ -5,6 +5,7 @@ use anyhow::Context;
 use guests::{Recipe, hostile};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use tape_log::topics;
 use wire::v1::progress::{ChainProgressed, State};
 
 /// A kind of hostile plugin.
@@ -61,7 +62,8 @@ impl Guests {
 
     /// Their chain files go to this folder.
     pub(super) fn new(chains: &Path, honest: &str) -> Self {
-        let neighbour = guests::neighbour_of(honest, "guest-poison");
+        let neighbour =
+            guests::neighbour_of(honest, "guest-poison", |name| topics::JOURNAL.partition_of(name.as_bytes()));
         Self { chains: chains.to_owned(), neighbour, invited: BTreeSet::new() }
     }
 

@@ -165,7 +165,7 @@ fn variables(
 fn chain_names() -> Vec<String> {
     let partition = |name: &str| topics::JOURNAL.partition_of(name.as_bytes());
     let first = partition("chain-0");
-    let mut names = vec!["chain-0".to_owned(), guests::neighbour_of("chain-0", "chain")];
+    let mut names = vec!["chain-0".to_owned(), guests::neighbour_of("chain-0", "chain", partition)];
     let other = (1_u32..10_000).map(|n| format!("other-{n}")).find(|name| partition(name) != first);
     names.extend(other);
     names

@@ -1,12 +1,10 @@
-//! Names of chains that share a partition of the journal with another chain.
+//! Names of chains that share something with another chain, such as a partition of the journal.
 
-use tape_log::topics::JOURNAL;
-
-/// A name `PREFIX-NUMBER` of a chain whose journal lies in the partition of another chain's.
-pub fn neighbour_of(chain: &str, prefix: &str) -> String {
-    let partition = JOURNAL.partition_of(chain.as_bytes());
+/// A name `PREFIX-NUMBER` of another chain that lies where this one does; `place` says where a chain of a name lies.
+pub fn neighbour_of<P: PartialEq>(chain: &str, prefix: &str, place: impl Fn(&str) -> P) -> String {
+    let wanted = place(chain);
     let names = (0_u32..).map(|number| format!("{prefix}-{number}"));
-    names.into_iter().find(|name| name != chain && JOURNAL.partition_of(name.as_bytes()) == partition).unwrap()
+    names.into_iter().find(|name| name != chain && place(name) == wanted).unwrap()
 }
 
 #[cfg(test)]
@@ -14,11 +12,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_neighbour_is_another_chain_of_the_same_partition() {
-        for chain in ["one", "beside-0", "beside-7"] {
-            let neighbour = neighbour_of(chain, "beside");
-            assert_ne!(neighbour, chain);
-            assert_eq!(JOURNAL.partition_of(neighbour.as_bytes()), JOURNAL.partition_of(chain.as_bytes()));
-        }
+    fn a_neighbour_is_another_chain_in_the_same_place() {
+        let place = |name: &str| name.len();
+        assert_eq!(neighbour_of("chain-0", "chain", place), "chain-1");
+        assert_eq!(neighbour_of("elsewhere", "chain", place), "chain-100");
     }
 }
