@@ -1,9 +1,10 @@
 //! What the command lines of all programs share: their exit codes, and what is made from a command line for shells and readers.
 
+use crate::output::CommandOutput;
 use anyhow::Context;
 use clap::{Command as CommandLine, Subcommand};
 use clap_complete::Shell;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Stands under `--help` of every program; the numbers are those of [`process::exit_code`](crate::process::exit_code).
@@ -11,7 +12,8 @@ pub const EXIT_CODES: &str = "Exit codes:
   0   it did what was asked
   1   it could not: standard error says why
   2   the command line is wrong
-  64  a setting is wrong: standard error has one sentence each";
+  64  a setting is wrong: standard error has one sentence each
+  141 nobody reads on what it prints, as after `| head`";
 
 /// What follows the options of `--help`: examples, each a command and what it does, then the exit codes.
 pub fn after_help(examples: &[(String, &str)]) -> String {
@@ -45,11 +47,7 @@ impl GeneratedCommand {
                 let name = command_line.get_name().to_owned();
                 let mut text = vec![];
                 clap_complete::generate(shell, &mut command_line, name, &mut text);
-                match std::io::stdout().write_all(&text) {
-                    // `chaintape completions bash | head` is no failure.
-                    Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("print the completions"),
-                    _ => Ok(()),
-                }
+                CommandOutput.write_all(&text).context("print the completions")
             }
             Self::Man { directory } => std::fs::create_dir_all(&directory)
                 .and_then(|()| clap_mangen::generate_to(command_line, &directory))

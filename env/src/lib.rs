@@ -28,6 +28,7 @@ pub mod health;
 pub mod backoff;
 pub mod retry;
 pub mod progress_bar;
+pub mod output;
 pub mod rate_limit;
 pub mod crash;
 mod causes;

@@ -246,7 +246,7 @@ impl Problems {
         let text = without_password(text);
         match right_value(key) {
             Some(example) => self.add(key, format!("is `{text}`; write {example}")),
-            None => self.add(key, format!("is `{text}`, but must be valid: {reason}")),
+            None => self.add(key, format!("is `{text}`: {reason}")),
         }
     }
 
@@ -327,7 +327,7 @@ mod tests {
         problems.required(&given, "KAFKA_BROKERS");
         let found = problems.finish().unwrap_err().0;
         assert_eq!(found[0], "API_ADDR is `here`; write an address such as 127.0.0.1:8080");
-        assert_eq!(found[1], "PORT is `many`, but must be valid: invalid digit found in string");
+        assert_eq!(found[1], "PORT is `many`: invalid digit found in string");
         assert_eq!(found.len(), 3, "one problem once: {found:?}");
         assert_eq!(found[2], "KAFKA_BROKERS is not set; write addresses such as broker-1:9092,broker-2:9092");
     }

@@ -95,7 +95,7 @@ async fn start<P: Program>(command: Command<P::Command>) -> anyhow::Result<()> {
     let settings = P::read(&layers, &mut problems);
     if let Command::CheckConfig { json } = command {
         if json {
-            println!("{}", serde_json::to_string_pretty(&ConfigReport::of(&problems))?);
+            crate::print_line!("{}", serde_json::to_string_pretty(&ConfigReport::of(&problems))?);
             return Ok(problems.finish()?);
         }
         return Ok(check_config(&problems)?);
@@ -110,7 +110,7 @@ async fn start<P: Program>(command: Command<P::Command>) -> anyhow::Result<()> {
         Command::Own(command) => P::execute(settings, command).await,
         Command::Health => {
             let addr = P::health_addr(&settings).context("ask for health: HEALTH_ADDR is not set")?;
-            println!("{}", health::probe(addr).await?);
+            crate::print_line!("{}", health::probe(addr).await?);
             Ok(())
         }
     }
@@ -119,7 +119,7 @@ async fn start<P: Program>(command: Command<P::Command>) -> anyhow::Result<()> {
 /// What `check-config` does: prints every variable that was read, without secrets, then says what is odd and what is
 /// wrong.
 pub fn check_config(problems: &Problems) -> Result<(), ConfigError> {
-    problems.resolved().iter().for_each(|variable| println!("{variable}"));
+    problems.resolved().iter().for_each(|variable| crate::print_line!("{variable}"));
     problems.warnings().iter().for_each(|sentence| eprintln!("warning: {sentence}"));
     problems.finish()
 }

@@ -7,8 +7,12 @@ mod plugin;
 pub use plugin::PluginCommand;
 
 use crate::check::{self, CheckedChain};
+use crate::file_request::file_request;
+use crate::in_use::is_in_use;
+use crate::requests::RequestKind;
 use crate::{ChainCommand, Settings, scan};
 use clap::{Args, Subcommand, ValueEnum};
+use environment::output::CommandOutput;
 use environment::process::{self, ConfigReport};
 use environment::{ConfigError, Problems, Strings, telemetry};
 use serde::Serialize;
@@ -99,13 +103,14 @@ impl IngestCommand {
             Self::Chain(command) => {
                 let target = target(strings, &mut problems);
                 problems.finish()?;
-                let filed = command.execute(&Log::open(&target).await?, program).await?;
+                let log = Log::open(&target).await?;
                 match command {
                     ChainCommand::Backfill { chain, from, to, wait: true } => {
-                        println!("{filed}");
-                        backfill::wait(&target, &chain, (from, to)).await?
+                        let filed = file_request(&log, &chain, RequestKind::Backfill { from, to }).await?;
+                        environment::print_line!("{}", filed.sentence);
+                        backfill::wait(&target, &chain, &filed.id, (from, to)).await?
                     }
-                    _ => filed,
+                    command => command.execute(&log, program).await?,
                 }
             }
             Self::Chains { json } => {
@@ -113,16 +118,20 @@ impl IngestCommand {
                 let target = target(strings, &mut problems);
                 problems.finish()?;
                 let listed = chains::list(&settings, &target, strings).await?;
-                if json { serde_json::to_string_pretty(&listed)? } else { chains::for_people(&listed) }
+                if json {
+                    serde_json::to_string_pretty(&listed)?
+                } else {
+                    chains::for_people(&listed, is_in_use(&target))
+                }
             }
         };
-        println!("{result}");
+        environment::print_line!("{result}");
         Ok(())
     }
 }
 
 async fn scan(plugin: PathBuf, source: ScanSource, strings: &impl Strings) -> anyhow::Result<()> {
-    let mut out = std::io::stdout();
+    let mut out = CommandOutput;
     match source {
         ScanSource { cassette: Some(cassette), .. } => scan::scan_cassette(&plugin, &cassette, &mut out).await,
         ScanSource { chain: Some(chain), from: Some(from), to: Some(to), .. } => {
@@ -151,7 +160,7 @@ pub async fn check_config(
     }
     process::check_config(problems)?;
     for chain in check::check_config(settings, strings).await? {
-        println!("{chain}");
+        environment::print_line!("{chain}");
     }
     Ok(())
 }
@@ -178,7 +187,7 @@ async fn check_config_as_json(settings: &Settings, strings: &impl Strings, probl
         Ok(chains) => (chains, Ok(())),
         Err(error) => (vec![], Err(error)),
     };
-    println!("{}", serde_json::to_string_pretty(&ChainsReport { config, chains })?);
+    environment::print_line!("{}", serde_json::to_string_pretty(&ChainsReport { config, chains })?);
     ended
 }
 

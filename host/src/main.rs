@@ -64,7 +64,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             let target = target(&layers, &mut problems);
             problems.finish()?;
             for line in command.execute(&target, &INGESTOR_ACCESS).await? {
-                println!("{line}");
+                environment::print_line!("{line}");
             }
             Ok(())
         }

@@ -49,7 +49,7 @@ impl Program for Api {
     async fn execute((_, target): Self::Settings, command: Command) -> anyhow::Result<()> {
         let Command::Topics(command) = command;
         for line in command.execute(&target, &API_ACCESS).await? {
-            println!("{line}");
+            environment::print_line!("{line}");
         }
         Ok(())
     }

@@ -64,19 +64,19 @@ impl Program for Metrics {
             Command::Topics(command) => {
                 let access = Access { range: settings.partitions, ..METRICS_ACCESS };
                 for line in command.execute(&target, &access).await? {
-                    println!("{line}");
+                    environment::print_line!("{line}");
                 }
                 Ok(())
             }
             Command::Migrate(command) => {
                 for line in metrics::migrate(&settings, command).await? {
-                    println!("{line}");
+                    environment::print_line!("{line}");
                 }
                 Ok(())
             }
             Command::Adopt(command) => {
                 for line in metrics::adopt(&settings, &Log::open(&target).await?, command).await? {
-                    println!("{line}");
+                    environment::print_line!("{line}");
                 }
                 Ok(())
             }
@@ -84,7 +84,7 @@ impl Program for Metrics {
                 let log = Log::open(&target).await?;
                 let lines = command.execute(&log, &topics::READ_BY_METRICS, topics::OF_METRICS).await?;
                 for line in lines {
-                    println!("{line}");
+                    environment::print_line!("{line}");
                 }
                 Ok(())
             }
@@ -94,7 +94,8 @@ impl Program for Metrics {
 
 async fn refold(settings: &Settings, target: &Target) -> anyhow::Result<()> {
     let _telemetry = telemetry::start(Settings::NAME);
-    let differences = metrics::refold::refold(settings, &Log::open(target).await?, |line| println!("{line}")).await?;
+    let differences =
+        metrics::refold::refold(settings, &Log::open(target).await?, |line| environment::print_line!("{line}")).await?;
     anyhow::ensure!(differences == 0, "refold the tape into the same tables: {differences} differ");
     Ok(())
 }

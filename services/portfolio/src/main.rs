@@ -68,7 +68,7 @@ impl Program for Portfolio {
             Command::Adopt(command) => portfolio::adopt(&settings, &Log::open(&target).await?, command).await?,
         };
         for line in lines {
-            println!("{line}");
+            environment::print_line!("{line}");
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use crate::sources::{MADE, files, none, root, shown};
+use crate::sources::{MADE, files, none, root, rust_files, shown};
 
 /// The top level, as given.
 const TOP: &[&str] = &["Cargo.toml", "host", "wit", "plugins", "services", "migrations", "env", "deploy", "README.md"];
@@ -207,4 +207,26 @@ fn every_mutant_applies() {
     }
     none(&violations);
     assert!(mutants >= 10, "only {mutants} mutants");
+}
+
+/// `println!` panics where nobody reads on, as after `| head`; what operators run prints by `environment::print_line!`.
+#[test]
+fn commands_of_operators_do_not_panic_where_nobody_reads_on() {
+    let folders = ["env/src/", "host/src/", "host/build/src/", "services/", "wit/log/src/"];
+    let is_product = |path: &str| {
+        folders.iter().any(|folder| path.starts_with(folder))
+            && path.contains("/src/")
+            && !path.ends_with("_tests.rs")
+            && !path.contains("/template/")
+    };
+    let mut violations = vec![];
+    for (path, text) in rust_files().into_iter().filter(|(path, _)| is_product(path)) {
+        let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = product.lines().enumerate().filter(|(_, line)| {
+            let line = line.replace("eprintln!(", "");
+            !line.trim_start().starts_with("//") && line.contains("println!(")
+        });
+        violations.extend(lines.map(|(number, _)| format!("{path}:{}: println!", number + 1)));
+    }
+    none(&violations);
 }
