@@ -1,18 +1,17 @@
 //! Pins a chain file to one component: rewrites its line `plugin = …` to name version and digest, and nothing else of it.
 
-use super::place::put;
+use super::place::{PreparedFile, prepare};
 use anyhow::{Context, ensure};
 use semver::Version;
 use std::path::Path;
 
-/// Rewrites the file; returns what its line names now.
-pub(super) fn pin(path: &Path, id: &str, version: &Version, digest: &str) -> anyhow::Result<String> {
+/// Rewrites the file, which is to be put into its place yet; with it comes what its line names then.
+pub(super) fn pin(path: &Path, id: &str, version: &Version, digest: &str) -> anyhow::Result<(String, PreparedFile)> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).with_context(|| format!("read the chain file {shown}"))?;
     let pinned = format!("{id}@{version}@{digest}");
     let rewritten = rewritten(&text, id, &pinned).with_context(|| format!("pin {id} in {shown}"))?;
-    put(path, rewritten.as_bytes())?;
-    Ok(pinned)
+    Ok((pinned, prepare(path, rewritten.as_bytes())?))
 }
 
 fn rewritten(text: &str, id: &str, pinned: &str) -> anyhow::Result<String> {

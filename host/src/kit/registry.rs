@@ -11,7 +11,7 @@ mod client;
 mod location;
 
 use super::pin::pin;
-use super::place::{put, with_ending};
+use super::place::{prepare, put, with_ending};
 use crate::plugin::admit::{MAX_COMPONENT_BYTES, admit_component};
 use crate::plugin::{Engine, Gate, admit, signature_beside};
 use anyhow::{Context, bail, ensure};
@@ -31,17 +31,21 @@ pub async fn publish(file: &Path, place: &str) -> anyhow::Result<String> {
     let location = Location::to_publish(place, &plugin.detector.version)?;
     let mut repository = Repository::at(&location)?;
     let to = |what: &str| format!("{what} {location}");
+    let mut signature = signature_beside(file);
     // A version stays what it was; other tags may be moved.
-    let is_version = location.tag.as_ref() == Some(&plugin.detector.version);
-    if is_version && let Some(there) = repository.manifest().await.with_context(|| to("ask for"))? {
+    if location.has_version_as_tag()
+        && let Some(there) = repository.manifest().await.with_context(|| to("ask for"))?
+    {
         let there = Manifest::parse(&there).and_then(|manifest| manifest.component());
-        let there = there.with_context(|| format!("replace {location}, which is there already"))?.digest;
+        let there = there.with_context(|| format!("replace {location}, which is there already"))?;
         ensure!(
-            there == *digest,
-            "publish {location}: it is there with the component {there}, and this one has {digest}; raise the version"
+            there.digest == *digest,
+            "publish {location}: it is there with the component {}, and this one has {digest}; raise the version",
+            there.digest
         );
+        // Nor does it lose its signature.
+        signature = signature.or(there.signature);
     }
-    let signature = signature_beside(file);
     let artifact = Artifact::of(&bytes, &plugin.detector, signature.as_deref(), environment::now_ms())?;
     for blob in [&bytes, &artifact.config] {
         repository.push_blob(blob, &digest_of(blob)).await.with_context(|| to("push to"))?;
@@ -52,7 +56,7 @@ pub async fn publish(file: &Path, place: &str) -> anyhow::Result<String> {
         None => "without a signature: `plugin sign` makes one, then publish again",
     };
     let pinned = format!("{location}@{manifest}");
-    Ok(format!("published {pinned}, {signed}\ncomponent {digest}\nto install it: plugin install {pinned}"))
+    Ok(format!("published {pinned}, {signed}\ncomponent {digest}\nto install it: chaintape plugin install {pinned}"))
 }
 
 /// What is to be installed.
@@ -85,8 +89,13 @@ pub async fn install(wanted: &Installation<'_>) -> anyhow::Result<String> {
     let plugin = admitted.context("admit what was pulled")?;
     let (id, digest) = (&plugin.detector.plugin, &plugin.detector.digest);
     let path = wanted.folder.join(format!("{id}-{}.wasm", plugin.version));
+    // Whatever may be wrong with the chain file is found before the component is where an ingestor sees it.
+    let pinned = wanted.pin.map(|chain| pin(chain, id, &plugin.version, digest)).transpose()?;
     let done = match std::fs::read(&path) {
-        Ok(there) if digest_of(&there) == *digest => "is there already",
+        Ok(there) if digest_of(&there) == *digest => {
+            add_signature(&path, signature, wanted.gate)?;
+            "is there already"
+        }
         Ok(there) => bail!(
             "install {}: it is there with {}, and what was pulled has {digest}; remove the file first if that is meant",
             path.display(),
@@ -94,11 +103,12 @@ pub async fn install(wanted: &Installation<'_>) -> anyhow::Result<String> {
         ),
         Err(_) => {
             std::fs::create_dir_all(wanted.folder).with_context(|| format!("make {}", wanted.folder.display()))?;
+            let component = prepare(&path, &bytes)?;
             // The signature comes first: an ingestor looks for it as soon as it sees the component.
             if let Some(signature) = signature {
                 put(&with_ending(&path, ".sig"), signature)?;
             }
-            put(&path, &bytes)?;
+            component.place()?;
             "is installed"
         }
     };
@@ -108,9 +118,21 @@ pub async fn install(wanted: &Installation<'_>) -> anyhow::Result<String> {
         "its digest or its signature is on the list"
     };
     let mut said = format!("{} {done}: {id} {}, {digest}\n{checked}", path.display(), plugin.version);
-    if let Some(chain) = wanted.pin {
-        let pinned = pin(chain, id, &plugin.version, digest)?;
+    if let (Some(chain), Some((pinned, prepared))) = (wanted.pin, pinned) {
+        prepared.place()?;
         said = format!("{said}\n{}: plugin = \"{pinned}\"", chain.display());
     }
     Ok(said)
+}
+
+/// Puts the signature that was pulled beside a component that is there already: where there is none, or where it is what lets the
+/// component in.
+fn add_signature(path: &Path, signature: Option<&[u8]>, gate: &Gate) -> anyhow::Result<()> {
+    let there = signature_beside(path);
+    match signature {
+        Some(signature) if there.is_none() || (!gate.is_open() && there.as_deref() != Some(signature)) => {
+            put(&with_ending(path, ".sig"), signature)
+        }
+        _ => Ok(()),
+    }
 }

@@ -17,6 +17,8 @@ const CONFIG_MEDIA_TYPE: &str = "application/vnd.wasm.config.v0+json";
 const LAYER_MEDIA_TYPE: &str = "application/wasm";
 /// The annotation of the layer that holds the Ed25519 signature over it, 128 hex digits.
 const SIGNATURE_ANNOTATION: &str = "chaintape.signature.ed25519";
+/// Bytes of such a signature.
+const SIGNATURE_BYTES: usize = 64;
 /// Annotations that every tool shows.
 const TITLE_ANNOTATION: &str = "org.opencontainers.image.title";
 const VERSION_ANNOTATION: &str = "org.opencontainers.image.version";
@@ -156,7 +158,12 @@ impl Manifest {
         );
         ensure!(super::location::is_digest(digest), "read the artifact: `{digest}` is no digest of a layer");
         let signature = annotations.get(SIGNATURE_ANNOTATION).map(hex::decode).transpose();
-        let signature = signature.context("read the artifact: its signature is no hex")?;
+        let signature: Option<Vec<u8>> = signature.context("read the artifact: its signature is no hex")?;
+        let bytes = signature.as_ref().map_or(SIGNATURE_BYTES, Vec::len);
+        ensure!(
+            bytes == SIGNATURE_BYTES,
+            "read the artifact: its signature has {bytes} bytes, and one has {SIGNATURE_BYTES}"
+        );
         Ok(Layer { digest: digest.clone(), signature })
     }
 }
@@ -227,10 +234,11 @@ mod tests {
         assert!(refused("/layers/0/size", json!(65 << 20)).contains("at most"));
         assert!(refused("/layers/0/size", json!(-1)).contains("read the manifest"));
         assert!(refused("/layers/0/digest", json!("sha256:../../x")).contains("no digest"));
-        let signed = json!({ "chaintape.signature.ed25519": "not hex" });
-        let mut manifest = good.clone();
-        manifest["layers"][0]["annotations"] = signed;
-        let read = Manifest::parse(manifest.to_string().as_bytes()).unwrap().component();
-        assert!(read.unwrap_err().to_string().contains("no hex"));
+        for (signature, why) in [("not hex", "no hex"), ("00ff", "has 2 bytes, and one has 64")] {
+            let mut manifest = good.clone();
+            manifest["layers"][0]["annotations"] = json!({ "chaintape.signature.ed25519": signature });
+            let read = Manifest::parse(manifest.to_string().as_bytes()).unwrap().component();
+            assert!(read.unwrap_err().to_string().contains(why), "{signature}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Where a component lies in a registry: `REGISTRY/NAME:TAG`, `REGISTRY/NAME@sha256:HEX`, or both.
 
 use anyhow::{bail, ensure};
+use semver::Version;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -63,9 +64,21 @@ impl Location {
     pub(super) fn to_publish(text: &str, version: &str) -> anyhow::Result<Self> {
         let location = Self::parse(text)?;
         ensure!(location.digest.is_none(), "publish to {text}: a digest is what comes of it; name REGISTRY/NAME:TAG");
-        // A tag has no `+`.
-        let tag = location.tag.clone().unwrap_or_else(|| version.replace('+', "_"));
-        Ok(Self { tag: Some(tag), ..location })
+        let own = tag_of(version);
+        let tag = location.tag.clone().unwrap_or_else(|| own.clone());
+        let location = Self { tag: Some(tag), ..location };
+        ensure!(
+            !location.has_version_as_tag() || location.tag.as_deref().map(bare) == Some(&*own),
+            "publish to {text}: its tag is a version, and the component says that it is {version}; leave the tag out, or name \
+             one that is no version, such as edge"
+        );
+        Ok(location)
+    }
+
+    /// Whether the tag is a version, which stays what it was.
+    pub(super) fn has_version_as_tag(&self) -> bool {
+        let version = self.tag.as_ref().map(|tag| bare(tag).replacen('_', "+", 1));
+        version.is_some_and(|version| Version::parse(&version).is_ok())
     }
 
     /// Where a component is to be pulled from.
@@ -93,6 +106,16 @@ impl Location {
     pub(super) fn is_loopback(&self) -> bool {
         is_loopback(&self.registry)
     }
+}
+
+/// A tag without the `v` that some write before a version.
+fn bare(tag: &str) -> &str {
+    tag.strip_prefix('v').unwrap_or(tag)
+}
+
+/// The tag of a version: one has no `+`.
+fn tag_of(version: &str) -> String {
+    version.replace('+', "_")
 }
 
 /// Whether a host, with or without a port, is this machine.
@@ -144,6 +167,13 @@ mod tests {
         {
             let refused = published(wrong).unwrap_err();
             assert!(refused.contains("registry.example.com/plugins/my-chain:0.1.0"), "{wrong}: {refused}");
+        }
+        for other in ["0.2.0", "v0.1.0", "0.2.0_two", "0.2.0-one"] {
+            let refused = published(&format!("ghcr.io/me/comet:{other}")).unwrap_err();
+            assert!(refused.contains("says that it is 0.2.0+one"), "{other}: {refused}");
+        }
+        for own in ["0.2.0_one", "v0.2.0_one", "edge", "0.2", "vnext"] {
+            published(&format!("ghcr.io/me/comet:{own}")).unwrap();
         }
         let digest = format!("sha256:{}", "a".repeat(64));
         assert!(published(&format!("ghcr.io/me/comet@{digest}")).unwrap_err().contains("REGISTRY/NAME:TAG"));
