@@ -20,11 +20,8 @@ use running::RunningSystem;
 use sources::Sources;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tape_log::Target;
-
-/// Between two looks at the sources.
-const SOURCES_POLL_EVERY: Duration = Duration::from_millis(50);
 
 /// What `plugin dev` works on.
 pub struct Development {
@@ -53,24 +50,30 @@ pub async fn dev(development: &Development, strings: &impl Strings) -> anyhow::R
         digest: None,
     };
     ensure!(development.chain.is_file(), "read the chain file {}: there is none", development.chain.display());
+    let folder = &development.folder;
+    ensure!(
+        folder.join("Cargo.toml").is_file(),
+        "work on {}: there is no Cargo.toml; name a crate's folder, or make one with `plugin new NAME`",
+        folder.display()
+    );
     let mut sources = Sources::of(&development.folder, &author.cassettes);
     let mut builds = 0;
     loop {
         // Looked at before the build: what changes while it runs is another round.
-        let edited_at = sources.look();
-        let built = author.round(edited_at).await;
+        let edited_at = sources.until_settled().await;
+        let built = author.round(edited_at, &sources).await;
+        builds += 1;
+        let is_last = development.builds.is_some_and(|most| builds >= most);
         match built {
             Ok(component) => sources.read_by_the_compiler(component),
-            Err(error) => println!("failed to {error:#}"),
+            Err(error) if is_last => return Err(error),
+            Err(error) => environment::print_line!("failed to {error:#}"),
         }
-        builds += 1;
-        if development.builds.is_some_and(|most| builds >= most) {
+        if is_last {
             return Ok(format!("ended after {builds} builds"));
         }
-        println!("watching {} files", sources.count());
-        while !sources.have_changed() {
-            tokio::time::sleep(SOURCES_POLL_EVERY).await;
-        }
+        environment::print_line!("watching {} files", sources.count());
+        sources.until_changed().await;
     }
 }
 
@@ -89,7 +92,7 @@ struct Author<'a, S> {
 impl<S: Strings> Author<'_, S> {
     /// One build and what follows; the files that the compiler read. `edited_at` is when the newest source was written,
     /// milliseconds since the Unix epoch.
-    async fn round(&mut self, edited_at: u64) -> anyhow::Result<Vec<PathBuf>> {
+    async fn round(&mut self, edited_at: u64, watched: &Sources) -> anyhow::Result<Vec<PathBuf>> {
         let folder = self.development.folder.clone();
         let begun = Instant::now();
         let building = move || {
@@ -102,9 +105,9 @@ impl<S: Strings> Author<'_, S> {
         let took = begun.elapsed().as_secs_f64();
         let admitted = admit(&self.engine, &Gate::default(), &path).await.context("admit the plugin")?;
         let digest = &admitted.detector.digest;
-        println!("{}: built in {took:.1} s, {digest}", plugin.file_name());
+        environment::print_line!("{}: built in {took:.1} s, {digest}", plugin.file_name());
         if self.digest.as_ref() == Some(digest) {
-            println!("  the same component as before: nothing to do");
+            environment::print_line!("  the same component as before: nothing to do");
             return Ok(sources);
         }
         let file = read_chain_file(&self.development.chain, &admitted, self.strings)?;
@@ -115,8 +118,21 @@ impl<S: Strings> Author<'_, S> {
         put(&place, &bytes)?;
         self.digest = Some(digest.clone());
         match running {
-            Some(running) => running.follow(&plugin.file_name(), digest, edited_at).await?,
-            None => println!("  put {}; nothing runs on this log: start `chaintape` in this folder", place.display()),
+            Some(running) => {
+                let file = plugin.file_name();
+                tokio::select! {
+                    followed = running.follow(&file, digest, edited_at) => followed?,
+                    // Whoever edits again does not want to wait for a trade of what was there before.
+                    () = watched.until_changed() => {
+                        environment::print_line!("  edited again before a trade of it was on the tape");
+                        return Ok(sources);
+                    }
+                }
+            }
+            None => environment::print_line!(
+                "  put {}; nothing runs on this log: start `chaintape` in this folder",
+                place.display()
+            ),
         }
         self.check_cassettes(&admitted, &file).await;
         Ok(sources)
@@ -144,7 +160,7 @@ impl<S: Strings> Author<'_, S> {
             let now = match scanned {
                 Ok(scanned) => expected_lines(&scanned)?,
                 Err(error) if cassette.failure.is_some() => {
-                    println!("  {name}: fails, as one that records a failure may: {error}");
+                    environment::print_line!("  {name}: fails, as one that records a failure may: {error}");
                     continue;
                 }
                 Err(error) => {
@@ -154,13 +170,13 @@ impl<S: Strings> Author<'_, S> {
             };
             let trades = now.lines().filter(|line| line.contains("\"tradeId\"")).count();
             match self.before.insert(path, now.clone()) {
-                None => println!("  {name}: {trades} trades"),
+                None => environment::print_line!("  {name}: {trades} trades"),
                 Some(before) => {
                     let changes = changes(&before, &now);
                     let same = if changes.is_empty() { ", as before" } else { "" };
-                    println!("  {name}: {trades} trades{same}");
+                    environment::print_line!("  {name}: {trades} trades{same}");
                     for change in changes {
-                        println!("    {change}");
+                        environment::print_line!("    {change}");
                     }
                 }
             }
@@ -179,10 +195,10 @@ impl<S: Strings> Author<'_, S> {
         match check_cassettes(&self.engine, plugin, &self.cassettes, &file.limits).await {
             Ok(lines) => {
                 for line in lines {
-                    println!("  {line}");
+                    environment::print_line!("  {line}");
                 }
             }
-            Err(error) => println!("  BREAKS A RULE: {error:#}"),
+            Err(error) => environment::print_line!("  BREAKS A RULE: {error:#}"),
         }
     }
 }

@@ -87,7 +87,13 @@ pub fn new(parent: &Path, name: &str, language: Language, sdk: Option<&Path>) ->
         let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
         made.and_then(|()| std::fs::write(&path, text)).with_context(|| format!("write {}", path.display()))?;
     }
-    Ok(format!("made {}; next: cd {0} && {}", folder.display(), language.next_step()))
+    let published = match (language, &sdk) {
+        (Language::Rust, None) => format!(
+            "\nit uses chain-plugin-sdk {SDK_VERSION} of crates.io; where cargo finds none there: --sdk CHECKOUT/plugins/sdk"
+        ),
+        _ => String::new(),
+    };
+    Ok(format!("made {}; next: cd {0} && {}{published}", folder.display(), language.next_step()))
 }
 
 /// The folder of the SDK as a whole path, since the new crate lies elsewhere.

@@ -38,7 +38,7 @@ pub async fn record(
         ..CallContext::default()
     };
     let tip = v1::head(&engine, &plugin, resources.clone(), &context(None)).await.context("ask for the head")?;
-    ensure!(last <= tip.latest.height, "the chain ends at {}, before {last}", tip.latest.height);
+    ensure!(last <= tip.latest.height, "record to {last}: the chain ends at {}", tip.latest.height);
     let (context, recorder) = (context(tip.finalized.map(|id| id.height)), Recorder::default());
     let answers = AnswerSource::Recorded(recorder.clone());
     let network: Arc<str> = Arc::clone(&tip.network);

@@ -21,12 +21,14 @@ pub fn sign(component: &Path, key: &Path) -> anyhow::Result<String> {
 /// Checks the signature beside a component against a list such as `PLUGINS_ALLOW`.
 pub fn verify(component: &Path, gate: &Gate) -> anyhow::Result<String> {
     if gate.is_open() {
-        bail!("neither --key nor PLUGINS_ALLOW names a key: pass --key HEX");
+        bail!("verify it: neither --key nor PLUGINS_ALLOW names a key; pass --key HEX");
     }
     let bytes = read_component(component)?;
     let digest = format!("sha256:{}", hex::encode(Sha256::digest(&bytes)));
     let signature = signature_beside(component);
-    let plugins = gate.check(&digest, &bytes, signature.as_deref()).map_err(|refused| anyhow!("{refused}"))?;
+    let plugins = gate
+        .check(&digest, &bytes, signature.as_deref())
+        .map_err(|refused| anyhow!("verify {}: it {refused}", component.display()))?;
     Ok(format!("{}: {digest} may be the plugins: {plugins}", component.display()))
 }
 
@@ -36,7 +38,7 @@ fn read_key(path: &Path) -> anyhow::Result<Ed25519KeyPair> {
         .with_context(|| format!("read the private key in {}; {cure}", path.display()))?;
     // OpenSSL leaves the public key out of the file.
     Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.secret_pkcs8_der())
-        .map_err(|e| anyhow!("{} holds no Ed25519 key ({e}); {cure}", path.display()))
+        .map_err(|e| anyhow!("read {}: it holds no Ed25519 key ({e}); {cure}", path.display()))
 }
 
 fn read_component(path: &Path) -> anyhow::Result<Vec<u8>> {

@@ -171,6 +171,8 @@ async fn an_edit_is_on_the_tape_of_the_running_system() {
     let chain = format!("id = \"my-chain\"\nplugin = \"my-chain\"\nendpoints = [\"{}\"]\npoll_ms = 50\n", node().await);
     std::fs::write(tape.join("chains/my-chain.toml"), chain).unwrap();
 
+    // Without trades at first, as the template has it: nothing of it will be on the tape.
+    std::fs::write(&source, &text).unwrap();
     let mut running = chaintape(&tape).stdout(Stdio::null()).spawn().unwrap();
     let lock = tape.join("tape.lock");
     let locked = async {
@@ -180,7 +182,7 @@ async fn an_edit_is_on_the_tape_of_the_running_system() {
     };
     tokio::time::timeout(ROUND_TIMEOUT, locked).await.expect("the system starts");
     let mut dev = chaintape(&tape)
-        .args(["plugin", "dev", "../my-chain", "--chain", "chains/my-chain.toml", "--builds", "4"])
+        .args(["plugin", "dev", "../my-chain", "--chain", "chains/my-chain.toml", "--builds", "5"])
         .env("RUSTUP_TOOLCHAIN", toolchain)
         .env("CARGO_NET_OFFLINE", "true")
         .env("CARGO_TARGET_DIR", root().join("target/outside"))
@@ -188,6 +190,10 @@ async fn an_edit_is_on_the_tape_of_the_running_system() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(dev.stdout.take().unwrap()).lines();
+    lines_until(&mut lines, "in-use").await;
+    std::fs::write(&source, &with_trades).unwrap();
+    let impatient = lines_until(&mut lines, "watching ").await;
+    assert!(impatient.contains("edited again before a trade"), "{impatient}");
     let first = lines_until(&mut lines, "watching ").await;
     assert!(first.contains("first.cassette.json: 2 trades\n"), "{first}");
     assert!(first.contains("first trade of it on the tape "), "{first}");
@@ -206,7 +212,7 @@ async fn an_edit_is_on_the_tape_of_the_running_system() {
     let broken = lines_until(&mut lines, "watching ").await;
     assert!(broken.contains("failed to compile the plugin"), "{broken}");
     std::fs::write(&source, format!("{edited}// The end.\n")).unwrap();
-    let same = lines_until(&mut lines, "ended after 4 builds").await;
+    let same = lines_until(&mut lines, "ended after 5 builds").await;
     assert!(same.contains("the same component as before"), "{same}");
     assert!(dev.wait().await.unwrap().success());
     running.kill().await.unwrap();

@@ -1,10 +1,10 @@
 //! What the running system makes of a component that was put into its folder: its status files and its tape say so.
 
+use crate::in_use::is_in_use;
 use crate::status::{self, FileStatus, VersionUse};
 use anyhow::Context;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tape::{Partition, Start, Trade};
 use tape_log::{Arrival, Log, Target, topics};
@@ -58,7 +58,7 @@ impl<'a> RunningSystem<'a> {
         while begun.elapsed() < FIRST_TRADE_TIMEOUT {
             if let Some(trade) = self.first_trade_of(digest).await? {
                 let took = Duration::from_millis(environment::now_ms().saturating_sub(edited_at)).as_secs_f64();
-                println!("  first trade of it on the tape {took:.1} s after the edit: {}", trade.id());
+                environment::print_line!("  first trade of it on the tape {took:.1} s after the edit: {}", trade.id());
                 return Ok(());
             }
             let statuses = status::read_statuses(self.plugins).context("read the status files in PLUGINS_DIR")?;
@@ -67,7 +67,7 @@ impl<'a> RunningSystem<'a> {
             if let Use::Passing(sentence) | Use::Ended(sentence) = &now
                 && now != said
             {
-                println!("  {sentence}");
+                environment::print_line!("  {sentence}");
             }
             if let Use::Ended(_) = now {
                 return Ok(());
@@ -75,7 +75,7 @@ impl<'a> RunningSystem<'a> {
             said = now;
             tokio::time::sleep(TAPE_POLL_EVERY).await;
         }
-        println!(
+        environment::print_line!(
             "  no trade of it is on the tape after {} s: does the chain go on (`chaintape chains`), and has it trades?",
             FIRST_TRADE_TIMEOUT.as_secs()
         );
@@ -141,18 +141,6 @@ fn use_of(statuses: &[FileStatus], digest: &str, chain: &str) -> Use {
     }
 }
 
-/// Whether a process runs on a log, as far as that can be known from here: on an embedded one it holds the lock file beside it.
-fn is_in_use(log: &Target) -> bool {
-    match log {
-        Target::Sqlite(path) => {
-            let lock: PathBuf = path.with_extension("lock");
-            File::open(lock).is_ok_and(|file| file.try_lock().is_err())
-        }
-        Target::Kafka(_) => true,
-        Target::Memory => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,18 +175,5 @@ mod tests {
         assert_eq!(refusal(&status, "a-1.0.0.wasm", 7), Some(Use::Ended(said)));
         assert_eq!(refusal(&status, "a-1.0.0.wasm", 8), None, "that was the file before");
         assert_eq!(refusal(&status, "b-1.0.0.wasm", 7), None);
-    }
-
-    #[test]
-    fn a_log_is_in_use_while_its_lock_file_is_held() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = Target::Sqlite(folder.path().join("tape.db"));
-        assert!(!is_in_use(&log), "nothing is there");
-        let lock = File::create(folder.path().join("tape.lock")).unwrap();
-        assert!(!is_in_use(&log), "nobody holds it");
-        lock.lock().unwrap();
-        assert!(is_in_use(&log));
-        drop(lock);
-        assert!(!is_in_use(&log));
     }
 }

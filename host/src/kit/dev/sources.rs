@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Between two looks at the sources.
+const SOURCES_POLL_EVERY: Duration = Duration::from_millis(50);
 
 /// What of a file changes when it is written; none where there is no file.
 type Stamp = Option<(SystemTime, u64)>;
@@ -38,7 +41,7 @@ impl Sources {
     }
 
     /// Remembers how the files are now; when the newest of them was written, milliseconds since the Unix epoch.
-    pub(super) fn look(&mut self) -> u64 {
+    fn look(&mut self) -> u64 {
         self.seen = self.now();
         let newest = self.seen.values().flatten().map(|(changed, _)| *changed).max();
         let since = newest.and_then(|changed| changed.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
@@ -46,8 +49,27 @@ impl Sources {
     }
 
     /// Whether any file is new, gone or another since the look.
-    pub(super) fn have_changed(&self) -> bool {
+    fn have_changed(&self) -> bool {
         self.now() != self.seen
+    }
+
+    /// Waits until nobody writes: a file is emptied before it is written anew. When the newest of them was written, milliseconds since
+    /// the Unix epoch.
+    pub(super) async fn until_settled(&mut self) -> u64 {
+        loop {
+            let edited_at = self.look();
+            tokio::time::sleep(SOURCES_POLL_EVERY).await;
+            if !self.have_changed() {
+                return edited_at;
+            }
+        }
+    }
+
+    /// Waits for the next change.
+    pub(super) async fn until_changed(&self) {
+        while !self.have_changed() {
+            tokio::time::sleep(SOURCES_POLL_EVERY).await;
+        }
     }
 
     /// How many files are watched.
