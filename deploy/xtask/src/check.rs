@@ -59,7 +59,7 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
     for (_, sentence) in &missing {
         note(&format!("SKIPPED: {sentence}"));
     }
-    let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    let mut tests = cargo(&["test", "--workspace", "--no-fail-fast", "--features", "chaintape/demo"]);
     set_locations(&mut tests);
     step("tests", &mut tests)
 }

@@ -64,7 +64,7 @@ enum Chore {
     },
     /// Builds and starts everything on a mock chain and recorded blocks, and says where the page is.
     Demo {
-        /// Stop after so many seconds; an error unless trades of every chain were served by then.
+        /// End after so many seconds, but not before trades of every chain are served; an error where that takes over a minute.
         #[arg(long = "for", value_name = "SECONDS")]
         seconds: Option<u64>,
     },

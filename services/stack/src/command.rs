@@ -82,7 +82,7 @@ pub(crate) async fn see_to_topics(
         // An embedded log says the same of each.
         if lines != printed {
             for line in &lines {
-                println!("{line}");
+                environment::print_line!("{line}");
             }
             printed = lines;
         }
@@ -104,7 +104,7 @@ pub(crate) async fn see_to_dead_letters(
     ];
     for (_, read, owned) in services.into_iter().filter(|(of, ..)| service.is_none_or(|wanted| wanted == *of)) {
         for line in command.execute(&log, read, owned).await? {
-            println!("{line}");
+            environment::print_line!("{line}");
         }
     }
     Ok(())
@@ -114,6 +114,6 @@ pub(crate) async fn see_to_dead_letters(
 pub(crate) async fn ask_for_health(strings: &StackSettings, mut problems: Problems) -> anyhow::Result<()> {
     let settings = api::Settings::read(strings, &mut problems);
     problems.finish()?;
-    println!("{}", health::probe(settings.admin_addr.unwrap_or(settings.addr)).await?);
+    environment::print_line!("{}", health::probe(settings.admin_addr.unwrap_or(settings.addr)).await?);
     Ok(())
 }

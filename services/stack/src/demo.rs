@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Seconds from one recorded block to the next, a little under the chain's own.
 const PACE: Duration = Duration::from_secs(8);
@@ -62,13 +63,19 @@ const CHAINS: [(&str, &str); 3] = [
 /// Followed too where `ETH_RPC_URL` names a node.
 const ETHEREUM: (&str, &str) = ("ethereum", include_str!("../../../env/chains/prod/ethereum.toml"));
 
+/// A plugin that the demo brings along.
+pub(crate) fn plugin(id: &str) -> Option<&'static [u8]> {
+    let file = format!("{id}.wasm");
+    PLUGINS.into_iter().find_map(|(name, bytes)| (name == file).then_some(bytes))
+}
+
 /// How the demo runs.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DemoCommand {
     /// Where everything is kept; it must not be there yet. Without it, a folder that is gone with the demo.
     #[arg(long)]
     folder: Option<PathBuf>,
-    /// End after so many seconds; an error unless trades of every chain were served by then.
+    /// End after so many seconds, but not before trades of every chain are served; an error where that takes over a minute.
     #[arg(long = "for", value_name = "SECONDS")]
     seconds: Option<u64>,
 }
@@ -85,7 +92,7 @@ impl DemoCommand {
         let folder = std::path::absolute(&folder)?;
         let chains = lay_out(&folder, strings)?;
         let log = folder.join("log.jsonl");
-        let ended = self.run(&folder, &log, address, chains).await;
+        let ended = self.run(&folder, &log, address, chains, strings).await;
         if ended.is_err() && self.folder.is_none() {
             // The log says why.
             let _ = temporary.keep();
@@ -99,11 +106,13 @@ impl DemoCommand {
         log: &Path,
         address: SocketAddr,
         chains: Vec<&'static str>,
+        strings: &impl Strings,
     ) -> anyhow::Result<()> {
         let shutdown = Shutdown::on_signals();
+        stop_with_the_terminal(&shutdown)?;
         let begun = Instant::now();
         let upstream = replay_blocks(&folder.join("blocks")).await?;
-        let mut services = start_services(folder, log, address, &upstream)?;
+        let mut services = start_services(folder, log, address, &upstream, strings)?;
         let mut waiting = chains.clone();
         let is_over = |waiting: &[&str]| {
             waiting.is_empty() && self.seconds.is_some_and(|most| begun.elapsed() >= Duration::from_secs(most))
@@ -115,12 +124,15 @@ impl DemoCommand {
             let mut served = vec![];
             for chain in &waiting {
                 if trades(address, chain).await.is_some_and(|trades| trades > 0) {
-                    println!("first trades of {chain} served after {:.1} s", begun.elapsed().as_secs_f64());
+                    environment::print_line!(
+                        "first trades of {chain} served after {:.1} s",
+                        begun.elapsed().as_secs_f64()
+                    );
                     served.push(*chain);
                 }
             }
             if waiting.len() == chains.len() && !served.is_empty() {
-                println!("open http://{address}/ – Ctrl-C stops everything");
+                environment::print_line!("open http://{address}/ – Ctrl-C stops everything");
             }
             waiting.retain(|chain| !served.contains(chain));
             ensure!(
@@ -131,7 +143,7 @@ impl DemoCommand {
             );
             shutdown.or_stop(tokio::time::sleep(PAGE_POLL_EVERY)).await;
         }
-        println!("stopping");
+        environment::print_line!("stopping");
         stop(services).await
     }
 }
@@ -159,7 +171,7 @@ fn lay_out(folder: &Path, strings: &impl Strings) -> anyhow::Result<Vec<&'static
     for (name, bytes) in BLOCKS {
         write(folder.join("blocks").join(name), bytes)?;
     }
-    let live = strings.get("ETH_RPC_URL").map(|_| ETHEREUM);
+    let live = strings.get(ETHEREUM_NODE).map(|_| ETHEREUM);
     let chains: BTreeMap<&str, &str> = CHAINS.into_iter().chain(live).collect();
     for (id, text) in &chains {
         write(folder.join("chains").join(format!("{id}.toml")), text.as_bytes())?;
@@ -189,17 +201,32 @@ async fn replay_blocks(blocks: &Path) -> anyhow::Result<String> {
     Ok(format!("http://{address}"))
 }
 
-/// This program again, as the services.
-fn start_services(folder: &Path, log: &Path, address: SocketAddr, upstream: &str) -> anyhow::Result<Child> {
+/// What the services take over of this process's variables: all else is the demo's own.
+const VARIABLES_TAKEN_OVER: [&str; 9] =
+    ["PATH", "HOME", "TMPDIR", "RUST_LOG", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", ETHEREUM_NODE];
+
+/// The address of a node of Ethereum.
+const ETHEREUM_NODE: &str = "ETH_RPC_URL";
+
+/// This program again, as the services. They end with this process, however that ends: their standard input closes then.
+fn start_services(
+    folder: &Path,
+    log: &Path,
+    address: SocketAddr,
+    upstream: &str,
+    strings: &impl Strings,
+) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("find this program")?;
     let data = folder.join("data");
     let log = fs::File::create(log).with_context(|| format!("write {}", log.display()))?;
+    let taken_over = VARIABLES_TAKEN_OVER.into_iter().filter_map(|name| Some((name, strings.get(name)?)));
     let mut services = Command::new(program);
     services
-        // No files of variables from wherever the user stands.
+        .arg("--until-stdin-closes")
+        // No files of variables from wherever the user stands, and no variables that are meant for another system.
         .current_dir(folder)
-        // Without it a process is a developer's; `dev` by name would ask for a file env/.env.dev.
-        .env_remove("APP_ENV")
+        .env_clear()
+        .envs(taken_over)
         .env("PLUGINS_DIR", folder.join("plugins"))
         .env("CHAINS_DIR", folder.join("chains"))
         .env("LOG", format!("sqlite:{}", data.join("log.db").display()))
@@ -208,13 +235,32 @@ fn start_services(folder: &Path, log: &Path, address: SocketAddr, upstream: &str
         .env("PORTFOLIO_TRACK", "all")
         .env("PORTFOLIO_PROVIDER", "mock")
         .env("REPLAY_RPC_URL", upstream)
-        .env_remove("PLUGINS_ALLOW")
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(log)
         // Ctrl-C is for this process, which asks the other one to stop: a second signal would end that at once.
         .process_group(0)
         .kill_on_drop(true);
     services.spawn().context("start the services")
+}
+
+/// A terminal that is closed ends the demo as Ctrl-C does, unless it was told to outlive it (`nohup`).
+fn stop_with_the_terminal(shutdown: &Shutdown) -> anyhow::Result<()> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if !is_hangup_ignored(&status) {
+        let mut hangup = signal(SignalKind::hangup()).context("listen for the end of the terminal")?;
+        let shutdown = shutdown.clone();
+        tokio::spawn(async move {
+            hangup.recv().await;
+            shutdown.trigger();
+        });
+    }
+    Ok(())
+}
+
+/// Whether the first signal is among those that a process ignores, as Linux lists them.
+fn is_hangup_ignored(status: &str) -> bool {
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// How many trades of a chain the api serves in one answer; none while it does not answer.
@@ -229,11 +275,21 @@ async fn trades(address: SocketAddr, chain: &str) -> Option<usize> {
 
 /// Asks the services to stop and waits for it; they are killed where they do not.
 async fn stop(mut services: Child) -> anyhow::Result<()> {
-    if let Some(pid) = services.id() {
-        Command::new("kill").args(["-TERM", &pid.to_string()]).status().await.context("stop the services")?;
-    }
+    drop(services.stdin.take());
     match tokio::time::timeout(STOP_TIMEOUT, services.wait()).await {
         Ok(ended) => ended.map(drop).context("wait for the services"),
         Err(_) => services.kill().await.context("end the services"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_was_told_to_outlive_its_terminal_is_known() {
+        assert!(is_hangup_ignored("Name:\tchaintape\nSigIgn:\t0000000000001001\n"));
+        assert!(!is_hangup_ignored("SigIgn:\t0000000000001000\nSigCgt:\t0000000000000001\n"));
+        assert!(!is_hangup_ignored(""), "where the system does not say");
     }
 }

@@ -3,11 +3,13 @@
 use crate::overlay::StackSettings;
 use api::DatabaseState;
 use chain_ingestor::doctor::{Finding, examine};
-use environment::{Problems, Strings};
+use environment::{Problems, Strings, health};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 use tape_log::settings::target;
 use tape_log::{Log, Target};
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 
 /// How long brokers or the database may take to answer.
@@ -32,6 +34,7 @@ pub(crate) async fn doctor(strings: &StackSettings, mut problems: Problems, as_j
     if strings.get("LOG").is_some() {
         findings.push(try_log(&target).await);
     }
+    findings.push(try_address(api.addr).await);
     if strings.get("DATABASE_URL").or_else(|| strings.get("DATABASE_URL_FILE")).is_some() {
         findings.push(try_database(&api, strings).await);
     }
@@ -39,18 +42,32 @@ pub(crate) async fn doctor(strings: &StackSettings, mut problems: Problems, as_j
         findings.extend(examine(&ingest, strings).await?);
     }
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&findings)?);
+        environment::print_line!("{}", serde_json::to_string_pretty(&findings)?);
     } else {
         for Finding { subject, works, says, fix } in &findings {
-            println!("{}  {subject}: {says}", if *works { "works " } else { "FAILS " });
+            environment::print_line!("{}  {subject}: {says}", if *works { "works " } else { "FAILS " });
             if let Some(fix) = fix {
-                println!("        {fix}");
+                environment::print_line!("        {fix}");
             }
         }
     }
     let failing = findings.iter().filter(|finding| !finding.works).count();
     anyhow::ensure!(failing == 0, "find everything in order: {failing} of {} would not work", findings.len());
     Ok(())
+}
+
+/// Whether the api could listen; where something does, whether that is a process of this program.
+async fn try_address(address: SocketAddr) -> Finding {
+    match TcpListener::bind(address).await {
+        Ok(_) => Finding::works("address", format!("{address} is free")),
+        Err(_) if health::probe(address).await.is_ok() => {
+            Finding::works("address", format!("a process answers for its health at {address} already"))
+        }
+        Err(error) => {
+            let fix = "set API_ADDR to another address, or stop what listens there";
+            Finding::fails("address", format!("{address} cannot be listened at: {error}"), fix)
+        }
+    }
 }
 
 async fn try_log(target: &Target) -> Finding {

@@ -53,7 +53,10 @@ async fn start(arguments: StackArguments) -> anyhow::Result<()> {
         StackCommand::Doctor { json } => doctor::doctor(&strings, problems, json).await,
         StackCommand::New(command) => command.execute(&strings).await,
         #[cfg(feature = "demo")]
-        StackCommand::Demo(command) => command.execute(&strings).await,
+        StackCommand::Demo(command) => {
+            arguments.refuse_log_and_database()?;
+            command.execute(&strings).await
+        }
         StackCommand::Health => command::ask_for_health(&strings, problems).await,
     }
 }
@@ -82,6 +85,9 @@ async fn run(
     let _lock = lock_log_file(&target)?;
     let log = Log::open(&target).await?;
     let shutdown = Shutdown::on_signals();
+    if arguments.until_stdin_closes {
+        stop_with_stdin(&shutdown);
+    }
     let mut services = JoinSet::new();
     let consumer = |service| api::Consumer {
         service,
@@ -104,6 +110,15 @@ async fn run(
         ended?;
     }
     Ok(())
+}
+
+/// Requests the stop once standard input has ended. The thread reads until then, or until the process ends.
+fn stop_with_stdin(shutdown: &Shutdown) {
+    let shutdown = shutdown.clone();
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        shutdown.trigger();
+    });
 }
 
 /// Locks the file of an embedded log for this process, so that a second process is refused.

@@ -42,12 +42,15 @@ impl NewCommand {
             folder.display()
         );
         // Whatever may fail comes before the first file.
+        if let Some(plugins) = &self.plugins {
+            ensure!(plugins.is_dir(), "take plugins from {}: there is no such folder", plugins.display());
+        }
         let (chain, secret) = match &self.rpc {
             None => (MOCK.to_owned(), None),
             Some(url) => {
                 let node = probe(url).await?;
                 let text = chain_file(&node.network);
-                println!("{}", sentence(&node, &text));
+                environment::print_line!("{}", sentence(&node, &text));
                 let secret = variable_in(&text).map(|name| (name.to_owned(), url.clone()));
                 (text, secret)
             }
@@ -67,13 +70,38 @@ impl NewCommand {
         if let Some(component) = near.iter().find_map(|folder| newest_component(folder, plugin)) {
             let to = folder.join("plugins").join(component.file_name().unwrap_or_default());
             fs::copy(&component, &to).with_context(|| format!("copy {}", component.display()))?;
+        } else if let Some((name, bytes)) = embedded(plugin) {
+            let to = folder.join("plugins").join(name);
+            fs::write(&to, bytes).with_context(|| format!("write {}", to.display()))?;
         } else {
             let looked = near.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
-            println!("put {plugin}-VERSION.wasm into {}/plugins: it is not in {looked}", folder.display());
+            environment::print_line!(
+                "put {plugin}-VERSION.wasm into {}/plugins: it is not in {looked}",
+                folder.display()
+            );
         }
-        println!("made {}; next:\n  cd {0}\n  chaintape doctor\n  chaintape", folder.display());
+        let quoted = quoted(folder);
+        environment::print_line!("made {}; next:\n  cd {quoted}\n  chaintape doctor\n  chaintape", folder.display());
         Ok(())
     }
+}
+
+/// The plugin that this program brings along for its demo, by the name of its file.
+#[cfg(feature = "demo")]
+fn embedded(plugin: &str) -> Option<(String, &'static [u8])> {
+    crate::demo::plugin(plugin).map(|bytes| (format!("{plugin}.wasm"), bytes))
+}
+
+#[cfg(not(feature = "demo"))]
+fn embedded(_plugin: &str) -> Option<(String, &'static [u8])> {
+    None
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+".contains(&byte));
+    if is_plain { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// What the node is, as it said.
@@ -137,6 +165,13 @@ mod tests {
         }
         assert_eq!(newest_component(folder.path(), "evm"), Some(folder.path().join("evm-0.10.0.wasm")));
         assert_eq!(newest_component(folder.path(), "solana"), None);
+    }
+
+    #[test]
+    fn a_path_is_quoted_where_a_shell_would_take_it_apart() {
+        assert_eq!(quoted(Path::new("tapes/my-tape")), "tapes/my-tape");
+        assert_eq!(quoted(Path::new("my tape")), "'my tape'");
+        assert_eq!(quoted(Path::new("it's")), "'it'\\''s'");
     }
 
     #[test]

@@ -28,6 +28,9 @@ pub(crate) struct StackArguments {
     /// The same as the command `check-config`.
     #[arg(long, hide = true)]
     check_config: bool,
+    /// Stop as soon as nobody holds the other end of standard input: for a process that this one is to end with.
+    #[arg(long, hide = true)]
+    pub(crate) until_stdin_closes: bool,
     #[command(subcommand)]
     command: Option<StackCommand>,
 }
@@ -37,6 +40,16 @@ impl StackArguments {
     pub(crate) fn wanted(&self) -> StackCommand {
         let unsaid = if self.check_config { StackCommand::CheckConfig { json: false } } else { StackCommand::Run };
         self.command.clone().unwrap_or(unsaid)
+    }
+
+    /// Refuses arguments that a command does not heed.
+    #[cfg(feature = "demo")]
+    pub(crate) fn refuse_log_and_database(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.log.is_none() && self.database.is_none(),
+            "run the demo: it keeps everything in a folder of its own (--folder); leave --log and --database out"
+        );
+        Ok(())
     }
 
     /// This program with the arguments that choose the log, as an operator calls it.
@@ -81,7 +94,8 @@ impl Strings for StackSettings {
             "DATABASE_URL" if self.layers.get(DATABASE_URL_FILE).is_none() => Some("sqlite:data".to_owned()),
             _ => None,
         };
-        self.from_arguments.get(key).cloned().or_else(|| self.layers.get(key)).or_else(embedded_default)
+        let from_arguments = self.from_arguments.get(key).filter(|given| !given.is_empty());
+        from_arguments.cloned().or_else(|| self.layers.get(key)).or_else(embedded_default)
     }
 
     fn names(&self) -> Vec<String> {

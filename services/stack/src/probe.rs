@@ -4,7 +4,7 @@ mod rate;
 
 pub(crate) use rate::Rate;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use std::time::Duration;
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(15);
 /// Calls in one request that are tried, the most first.
 const BATCHES: [usize; 4] = [100, 50, 20, 5];
+
+/// Characters in the name of a network at most.
+const MAX_NAME_CHARACTERS: usize = 64;
 
 /// What a node says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +101,7 @@ impl AskedNode<'_> {
             && let Some(genesis) = genesis.as_str()
         {
             let slot = self.call("getSlot", json!([])).await.ok().and_then(|slot| slot.as_u64());
-            let network = Network::Solana(genesis.to_owned());
+            let network = Network::Solana(checked_name(genesis)?);
             let height = slot.context("ask the node for its newest slot: getSlot has no answer")?;
             let rate = self.rate("getSlot").await;
             return Ok(ProbedNode { network, height, raw_receipts: false, batch: 1, rate });
@@ -110,7 +113,7 @@ impl AskedNode<'_> {
             let status = status.get("result").unwrap_or(&status);
             let height = status["sync_info"]["latest_block_height"].as_str().and_then(|text| text.parse().ok());
             if let (Some(network), Some(height)) = (status["node_info"]["network"].as_str(), height) {
-                let network = Network::Comet(network.to_owned());
+                let network = Network::Comet(checked_name(network)?);
                 let address = format!("{}/status", self.url.trim_end_matches('/'));
                 let rate = rate::rate_of(|| self.client.get(&address)).await;
                 return Ok(ProbedNode { network, height, raw_receipts: false, batch: 1, rate });
@@ -149,10 +152,41 @@ impl AskedNode<'_> {
     }
 }
 
+/// The name that a node gives its network, which becomes an id and the name of a file: letters, digits and `-`.
+fn checked_name(name: &str) -> anyhow::Result<String> {
+    let is_name = (1..=MAX_NAME_CHARACTERS).contains(&name.len())
+        && name.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    ensure!(
+        is_name,
+        "read how the node names its network: {:?} is no name of a network, such as osmosis-1; the address is that of \
+         something else, or of a node that is not to be trusted",
+        shortened(name)
+    );
+    Ok(name.to_owned())
+}
+
 fn hex_number(value: &Value) -> Option<u64> {
     u64::from_str_radix(value.as_str()?.strip_prefix("0x")?, 16).ok()
 }
 
 fn shortened(text: &str) -> String {
     text.chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_network_is_a_name_of_a_file_and_nothing_else() {
+        for good in ["osmosis-1", "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d", "X"] {
+            assert_eq!(checked_name(good).unwrap(), good);
+        }
+        let long = "a".repeat(65);
+        for bad in ["", "../escaped", "${HOME}", "a\"\nproxy = \"http://evil:1\"\n#", "-a", "a.b", "a b", "ä", &long] {
+            let refused = checked_name(bad).unwrap_err().to_string();
+            assert!(refused.contains("such as osmosis-1"), "{bad}: {refused}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::routing::post;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -16,6 +16,8 @@ const START_TIMEOUT: Duration = Duration::from_mins(1);
 fn chaintape(folder: &Path) -> Command {
     let mut chaintape = Command::new(env!("CARGO_BIN_EXE_chaintape"));
     chaintape.env_clear().current_dir(folder).kill_on_drop(true);
+    // Whatever else listens on this machine.
+    chaintape.env("API_ADDR", "127.0.0.1:0");
     chaintape
 }
 
@@ -61,6 +63,19 @@ async fn exit_codes_are_as_written_down() {
             environment::command_line::EXIT_CODES.contains(&format!("\n  {code}  ")),
             "--help has no line for {code}"
         );
+    }
+}
+
+/// `chaintape check-config | head -1` is no fault of anybody.
+#[tokio::test]
+async fn a_reader_that_stops_ends_a_command_quietly() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [&["check-config"][..], &["completions", "bash"], &["doctor", "--json"]] {
+        let mut command = chaintape(folder.path());
+        let mut running = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(running.stdout.take());
+        let ended = running.wait_with_output().await.unwrap();
+        assert_eq!((ended.status.code(), err(&ended).as_str()), (Some(141), ""), "{arguments:?}");
     }
 }
 
@@ -132,7 +147,7 @@ async fn a_new_folder_is_in_order_and_runs() {
     assert!(examined.status.success(), "{}{}", out(&examined), err(&examined));
     let findings: Vec<Value> = serde_json::from_slice(&examined.stdout).unwrap();
     let subjects: Vec<&str> = findings.iter().map(|finding| finding["subject"].as_str().unwrap()).collect();
-    assert_eq!(subjects, ["settings", "log", "database", "plugin mock", "chain mock"]);
+    assert_eq!(subjects, ["settings", "log", "address", "database", "plugin mock", "chain mock"]);
     assert!(!tape.join("data").exists(), "looking changes nothing");
     let checked = run(&tape, &["check-config", "--json"]).await;
     assert!(checked.status.success(), "{}", err(&checked));
@@ -177,7 +192,7 @@ async fn the_doctor_names_what_would_not_work_and_what_to_do() {
     assert!(said.contains("FAILS   chain lost: plugin `nowhere` is not in PLUGINS_DIR"), "{said}");
     assert!(said.contains("put the plugin into PLUGINS_DIR") && said.contains("broken-0.1.0.wasm"), "{said}");
     assert!(said.contains("SECRETS_DIR secrets is no folder"), "{said}");
-    assert!(err(&examined).contains("3 of 8 would not work"), "{}", err(&examined));
+    assert!(err(&examined).contains("3 of 9 would not work"), "{}", err(&examined));
 }
 
 /// A node of Base as far as `new` asks one: with raw receipts, and batches of up to 50 calls.

@@ -122,3 +122,32 @@ async fn rewind_and_repair_work_on_an_embedded_log() {
     until(folder, "it goes on", |it| it.state != State::Parked && height(it) > parked_at).await;
     running.kill().await.unwrap();
 }
+
+#[tokio::test]
+async fn what_is_requested_while_nothing_runs_is_seen_and_can_be_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    lay_out(folder);
+    let mut running = run(folder);
+    let at = height(&until(folder, "it begins", |progress| height(progress) > 0).await);
+    running.kill().await.unwrap();
+    let refused = async |words: &str| {
+        let done = chaintape(folder).args(["--log", "sqlite:tape.db"]).args(words.split(' ')).output().await.unwrap();
+        assert_eq!(done.status.code(), Some(1), "{words}");
+        String::from_utf8(done.stderr).unwrap()
+    };
+    let ours = "chaintape --log sqlite:tape.db";
+    let filed = carry_out(folder, &format!("{ours} backfill --chain mock --from {} --to {}", at - 60, at - 50)).await;
+    let id = filed.split(' ').nth(1).unwrap();
+    let listed = carry_out(folder, &format!("{ours} requests --chain mock")).await;
+    assert!(listed.contains(id) && listed.contains("filled in"), "{listed}");
+    carry_out(folder, &format!("{ours} requests --chain mock --drop {id}")).await;
+    let listed = carry_out(folder, &format!("{ours} requests --chain mock")).await;
+    assert!(listed.contains("nothing is requested"), "{listed}");
+    assert!(refused("requests --chain mocc").await.contains("find chain `mocc`"));
+    assert!(refused("backfill --chain mock --from 1 --to 99999999999").await.contains("above the newest block"));
+    let unwaited = refused(&format!("backfill --chain mock --from {} --to {} --wait", at - 60, at - 50)).await;
+    assert!(unwaited.contains("no process runs on this log"), "{unwaited}");
+    let chains = carry_out(folder, &format!("{ours} chains")).await;
+    assert!(chains.contains("no process runs on this log"), "{chains}");
+}
