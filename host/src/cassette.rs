@@ -209,8 +209,8 @@ impl RecordedAnswer {
 impl Cassette {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let text = std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
-        serde_json::from_slice(&text).map_err(|e| format!("{} is no cassette: {e}", path.display()))
+        let text = std::fs::read(path).map_err(|e| format!("read {}: {e}", path.display()))?;
+        serde_json::from_slice(&text).map_err(|e| format!("read {}: it is no cassette: {e}", path.display()))
     }
 
     /// Its JSON, for people.

@@ -69,9 +69,9 @@ impl ChainCommand {
     pub async fn execute(&self, log: &Log, program: &str) -> anyhow::Result<String> {
         match self {
             Self::Backfill { chain, from, to, wait: _ } => {
-                file_request(log, chain, RequestKind::Backfill { from: *from, to: *to }).await
+                Ok(file_request(log, chain, RequestKind::Backfill { from: *from, to: *to }).await?.sentence)
             }
-            Self::Rewind { chain, to } => file_request(log, chain, RequestKind::Rewind { to: *to }).await,
+            Self::Rewind { chain, to } => Ok(file_request(log, chain, RequestKind::Rewind { to: *to }).await?.sentence),
             Self::Repair { chain, skip, confirm } => {
                 repair(log, program, &Repair { chain: chain.clone(), skip: *skip, confirm: *confirm }).await
             }

@@ -32,6 +32,7 @@ impl fmt::Display for CheckedChain {
 
 /// Reads everything that `run` would; returns what it found, or everything that is wrong.
 pub async fn check_config(settings: &Settings, strings: &impl Strings) -> anyhow::Result<Vec<CheckedChain>> {
+    settings.check_folders()?;
     let variables = Variables { strings, secrets: settings.secrets.as_deref() };
     let chains = chainfile::read_folder(&settings.chains, &variables).map_err(ConfigError)?;
     let engine = Engine::new(1)?;

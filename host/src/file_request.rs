@@ -6,27 +6,42 @@ use anyhow::{Context, bail, ensure};
 use ingest_domain::RequestKind;
 use tape_log::{Log, Record};
 
-/// Files a backfill or a rewind; returns a sentence that says what happens next.
-pub async fn file_request(log: &Log, chain: &str, kind: RequestKind) -> anyhow::Result<String> {
+/// A request that is filed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FiledRequest {
+    /// Its id.
+    pub id: String,
+    /// What happens next.
+    pub sentence: String,
+}
+
+/// Files a backfill or a rewind.
+pub async fn file_request(log: &Log, chain: &str, kind: RequestKind) -> anyhow::Result<FiledRequest> {
     if let RequestKind::Backfill { from, to } = kind {
         ensure!(from <= to, "ask for a backfill: --from {from} is above --to {to}");
     }
     let newest = newest_progress(log, chain).await.context("read chains.progress.v1")?;
     let newest =
-        newest.with_context(|| format!("no chain `{chain}` is on the tape; its id is that of its chain file"))?;
-    let published = newest.context("read the chain's progress")?.published;
+        newest.with_context(|| format!("find chain `{chain}` on the tape; its id is that of its chain file"))?;
+    let newest = newest.context("read the chain's progress")?;
+    let (published, latest) = (newest.published, newest.latest);
     match (kind, published) {
-        (_, None) => bail!("nothing of chain `{chain}` is on the tape yet"),
+        (_, None) => bail!("ask for it: nothing of chain `{chain}` is on the tape yet; wait for its first block"),
         (RequestKind::Rewind { to }, Some(published)) => ensure!(
             to < published.height,
             "rewind to {to}: `{chain}` stands at {}, there is nothing above",
             published.height
         ),
+        (RequestKind::Backfill { to, .. }, Some(published)) => {
+            let head = latest.map_or(published.height, |latest| latest.height.max(published.height));
+            ensure!(to <= head, "ask for a backfill: --to {to} is above the newest block of `{chain}`, {head}");
+        }
         _ => {}
     }
     let (id, record) = new_request(chain, kind);
     log.deliver(vec![record]).await.context("file the request in ingest.journal.v1")?;
-    Ok(format!("request {id} is filed: {}, by {}; see /v1/chains", outcome(chain, kind), fulfilled_by(log)))
+    let sentence = format!("request {id} is filed: {}, by {}; see /v1/chains", outcome(chain, kind), fulfilled_by(log));
+    Ok(FiledRequest { id, sentence })
 }
 
 /// A request with a new id, and its record.

@@ -31,6 +31,7 @@ mod assignment;
 mod run;
 pub mod scan;
 pub mod file_request;
+mod in_use;
 mod open_requests;
 mod chain_command;
 pub mod commands;

@@ -2,14 +2,21 @@
 
 use crate::file_request::{fulfilled_by, outcome};
 use crate::requests::{RequestKind, Requests};
+use crate::tape::newest_progress;
 use anyhow::{Context, bail};
 use ingest_domain::Request;
 use serde_json::{Value, json};
-use tape_log::{Log, Record, topics};
+use tape_log::{Log, Record, Stored, topics};
+
+/// Above every position of a journal: what waits comes after what is there.
+const BEHIND_THE_JOURNAL: u64 = 1 << 62;
 
 /// Shows the open requests of a chain; returns what the operator reads.
 pub(crate) async fn open_requests(log: &Log, program: &str, chain: &str, as_json: bool) -> anyhow::Result<String> {
     let open = requests_in(log, chain).await?.of_chain(chain);
+    if open.is_empty() && newest_progress(log, chain).await.context("read chains.progress.v1")?.is_none() {
+        bail!("find chain `{chain}` on the tape; its id is that of its chain file");
+    }
     if as_json {
         let each = open.iter().map(|request| as_value(chain, request));
         return Ok(serde_json::to_string_pretty(&each.collect::<Vec<_>>())?);
@@ -43,7 +50,8 @@ pub(crate) async fn drop_request(
     Ok(format!("request {id} is dropped, by {}; what it has put on the tape stays there", fulfilled_by(log)))
 }
 
-async fn requests_in(log: &Log, chain: &str) -> anyhow::Result<Requests> {
+/// What is requested of a chain: in its journal, and what waits for a process to append it there.
+pub(crate) async fn requests_in(log: &Log, chain: &str) -> anyhow::Result<Requests> {
     let requests = Requests::default();
     let taken = requests.clone();
     // A record that is no request of this form is none that can be dropped; `repair` deals with it.
@@ -51,6 +59,10 @@ async fn requests_in(log: &Log, chain: &str) -> anyhow::Result<Requests> {
         let _ = taken.take_in(&record);
     };
     log.visit(&topics::JOURNAL.partition_of(chain.as_bytes()), take_in).await.context("read ingest.journal.v1")?;
+    let waiting = log.undelivered().await.context("read what waits for the process that runs on this log")?;
+    for (position, Record { key, headers, value, .. }) in (BEHIND_THE_JOURNAL..).zip(waiting) {
+        let _ = requests.take_in(&Stored { position, key, headers, value, timestamp_ms: 0 });
+    }
     Ok(requests)
 }
 

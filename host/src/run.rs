@@ -16,6 +16,7 @@ use wire::v1::progress;
 /// Follows every chain of the chain files, as they come, change and go.
 pub async fn run(settings: Settings, strings: &impl Strings, log: Log, shutdown: Shutdown) -> anyhow::Result<()> {
     environment::install_crypto();
+    settings.check_folders()?;
     let engine = Engine::new(settings.scans)?;
     let Some(in_force) = wait_for_log(&log, &shutdown).await else { return Ok(()) };
     let (catalog, mut keeper) = Keeper::open(&engine, &settings, strings, in_force).await?;

@@ -6,7 +6,7 @@ use crate::kit;
 use crate::plugin::{Engine, Gate, admit};
 use crate::source::{FailureLog, Source};
 use crate::subscription::Subscription;
-use anyhow::{Context, bail};
+use anyhow::{Context, ensure};
 use environment::Strings;
 use ingest_domain::{ChainReader, Failure};
 use std::io::Write;
@@ -30,12 +30,11 @@ pub async fn scan(
     let engine = Engine::new(1)?;
     let admitted = admit(&engine, &Gate::default(), plugin).await.context("admit the plugin")?;
     let file = kit::read_chain_file(chain, &admitted, strings)?;
+    ensure!(first <= last, "scan: --from {first} is above --to {last}");
     let mut span = file.limits.span.max(1);
     let mut source = Source::new(&engine, Subscription::fixed(Arc::new(file), admitted), FailureLog::default());
     let tip = source.head().await.context("ask for the head")?;
-    if last > tip.latest.height {
-        bail!("the chain ends at {}, before {last}", tip.latest.height);
-    }
+    ensure!(last <= tip.latest.height, "scan to {last}: the chain ends at {}", tip.latest.height);
     let finalized = tip.finalized.as_ref().map(|id| id.height);
     let (mut next, mut attempt) = (first, 0);
     while next <= last {

@@ -1,7 +1,7 @@
 //! What the chain-ingestor reads from its environment.
 
 use crate::plugin::Gate;
-use environment::{Problems, Strings};
+use environment::{ConfigError, Problems, Strings};
 use std::path::PathBuf;
 
 /// The environment of a developer's machine, and of a process that is told of none.
@@ -27,6 +27,23 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether the folders are there: without them nothing can be followed.
+    pub fn check_folders(&self) -> Result<(), ConfigError> {
+        let named = [
+            ("PLUGINS_DIR", Some(&self.plugins)),
+            ("CHAINS_DIR", Some(&self.chains)),
+            ("SECRETS_DIR", self.secrets.as_ref()),
+        ];
+        let missing =
+            named.into_iter().filter_map(|(name, folder)| Some((name, folder?))).filter(|(_, folder)| !folder.is_dir());
+        let problems: Vec<String> = missing
+            .map(|(name, folder)| {
+                format!("{name} is `{}`, and no folder is there; make it, or name another", folder.display())
+            })
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError(problems)) }
+    }
+
     /// Reads them, noting what is wrong.
     pub fn read(strings: &impl Strings, problems: &mut Problems) -> Self {
         let gate = Self::gate(strings, problems);

@@ -58,7 +58,12 @@ impl PluginCrate {
         metadata.args(["metadata", "--format-version", "1", "--filter-platform", TARGET]);
         let described = metadata.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
         let described = described.context("run cargo: is Rust installed?")?;
-        ensure!(described.status.success(), "read {}: cargo says why above", manifest.display());
+        ensure!(
+            described.status.success(),
+            "read {}: cargo says why above; where it finds no chain-plugin-sdk, make the crate with `plugin new --sdk \
+             CHECKOUT/plugins/sdk`",
+            manifest.display()
+        );
         let described: Value =
             serde_json::from_slice(&described.stdout).context("read what `cargo metadata` printed")?;
         let packages: Vec<Package> =

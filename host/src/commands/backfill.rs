@@ -1,27 +1,32 @@
 //! `backfill --wait`: shows how much of the heights is on the tape, until all of them are.
 
-use crate::requests::Requests;
+use crate::in_use::is_in_use;
+use crate::open_requests::requests_in;
 use crate::tape::newest_progress;
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use environment::progress_bar::ProgressBar;
 use std::time::Duration;
-use tape_log::{Log, Target, topics};
+use tape_log::{Log, Target};
 use wire::v1::progress::{Covered, State};
 
 /// Between two looks at the tape.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Waits until the heights are on the tape, or until it is clear that they will not be.
-pub(super) async fn wait(target: &Target, chain: &str, (from, to): (u64, u64)) -> anyhow::Result<String> {
+pub(super) async fn wait(target: &Target, chain: &str, id: &str, (from, to): (u64, u64)) -> anyhow::Result<String> {
+    ensure!(
+        is_in_use(target),
+        "wait for request {id}, which stays filed: no process runs on this log; start one, or leave --wait out"
+    );
     let total = (to - from).saturating_add(1);
     let mut bar = ProgressBar::begin("heights", total);
     let mut was_requested = false;
     loop {
         // An embedded log is written by another process: it is opened anew for each look.
         let log = Log::open(target).await?;
-        let is_requested = is_open(&log, chain).await?;
+        let is_requested = requests_in(&log, chain).await?.of_chain(chain).iter().any(|request| request.id == id);
         let progress = newest_progress(&log, chain).await.context("read chains.progress.v1")?;
-        let progress = progress.with_context(|| format!("no chain `{chain}` is on the tape"))?;
+        let progress = progress.with_context(|| format!("find chain `{chain}` on the tape"))?;
         let progress = progress.context("read the chain's progress")?;
         let done = covered(&progress.covered, (from, to));
         bar.set(done);
@@ -44,19 +49,6 @@ pub(super) async fn wait(target: &Target, chain: &str, (from, to): (u64, u64)) -
         was_requested |= is_requested;
         tokio::time::sleep(LOOK_EVERY).await;
     }
-}
-
-/// Whether anything is requested of the chain.
-async fn is_open(log: &Log, chain: &str) -> anyhow::Result<bool> {
-    let requests = Requests::default();
-    let taken = requests.clone();
-    let take_in = move |record| {
-        // What is no request of this form is not waited for.
-        let _ = taken.take_in(&record);
-    };
-    let partition = topics::JOURNAL.partition_of(chain.as_bytes());
-    log.visit(&partition, take_in).await.context("read ingest.journal.v1")?;
-    Ok(!requests.of_chain(chain).is_empty())
 }
 
 /// How many heights of a span lie in ranges that do not overlap.

@@ -103,12 +103,15 @@ pub(super) async fn list(
     Ok(listed)
 }
 
-/// The list as lines in columns.
-pub(super) fn for_people(listed: &[ListedChain]) -> String {
+/// The list as lines in columns; what the tape says is old where no process runs on it.
+pub(super) fn for_people(listed: &[ListedChain], is_running: bool) -> String {
     if listed.is_empty() {
         return "there are no chain files (*.toml) in CHAINS_DIR".to_owned();
     }
     let mut lines = vec![];
+    if !is_running && listed.iter().any(|chain| chain.tape.is_some()) {
+        lines.push("no process runs on this log; what was last said of each chain:".to_owned());
+    }
     for chain in listed {
         let plugin = [chain.plugin.as_deref(), chain.version.as_deref()];
         let plugin = plugin.into_iter().flatten().collect::<Vec<_>>().join(" ");

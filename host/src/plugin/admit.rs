@@ -109,7 +109,13 @@ pub async fn admit(engine: &Engine, gate: &Gate, path: &Path) -> Result<Admitted
 /// Reads a file that is not too large.
 fn read_component(path: &Path) -> Result<Vec<u8>, Verdict> {
     use std::io::Read;
-    let unread = |e: std::io::Error| Verdict::new(Stage::Whole, format!("cannot be read: {e}"), "mend its permissions");
+    let unread = |error: std::io::Error| {
+        let fix = match error.kind() {
+            std::io::ErrorKind::NotFound => "name a file that is there",
+            _ => "mend its permissions",
+        };
+        Verdict::new(Stage::Whole, format!("cannot be read: {error}"), fix)
+    };
     let file = std::fs::File::open(path).map_err(unread)?;
     let size = file.metadata().map_err(unread)?.len();
     if size > MAX_COMPONENT_BYTES {

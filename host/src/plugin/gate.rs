@@ -118,11 +118,11 @@ impl Gate {
         let why = match signature {
             Some(signature) => match self.signed_plugins(bytes, signature) {
                 Some(plugins) => return Ok(plugins),
-                None => format!("has a signature, but of none of the {} keys in PLUGINS_ALLOW", self.keys.len()),
+                None => format!("has a signature, but of none of the {} keys that are allowed", self.keys.len()),
             },
-            None => format!("has the digest {digest}, which is not in PLUGINS_ALLOW, and no signature beside it"),
+            None => format!("has the digest {digest}, which is not allowed, and no signature beside it"),
         };
-        let fix = "add the digest to PLUGINS_ALLOW, or sign the file: `chain-ingestor plugin sign --key KEY.pem FILE`";
+        let fix = "add the digest to PLUGINS_ALLOW, or sign the file with a key that is there: `plugin sign --key KEY.pem FILE`";
         Err(Verdict::new(Stage::Digest, why, fix))
     }
 

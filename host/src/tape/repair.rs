@@ -34,7 +34,7 @@ pub(crate) async fn repair(log: &Log, program: &str, repair: &Repair) -> anyhow:
     let published = newest_progress(log, chain).await.context("read chains.progress.v1")?;
     ensure!(
         published.is_some() || !chain_journal.is_empty(),
-        "no chain `{chain}` is on the tape; its id is that of its chain file"
+        "find chain `{chain}` on the tape; its id is that of its chain file"
     );
     let published = published.and_then(Result::ok);
     let (kind, mut records, mut lines) = if chain_journal.unreadable.is_empty() {

@@ -80,7 +80,9 @@ pub async fn run_with(
     shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let addr = settings.addr;
-    let listener = TcpListener::bind(addr).await.with_context(|| format!("listen on {addr}"))?;
+    let listener = TcpListener::bind(addr)
+        .await
+        .with_context(|| format!("listen on {addr}; set API_ADDR to another address, or stop what listens there"))?;
     serve_with(listener, settings, log, consumers, shutdown).await
 }
 

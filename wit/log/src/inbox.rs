@@ -38,6 +38,35 @@ pub(crate) async fn leave(file: &Path, records: &[Record]) -> Result<(), Unavail
     tokio::fs::rename(&part, &whole).await.map_err(failed)
 }
 
+/// What is left for the process that runs on the log and not appended yet, oldest first.
+pub(crate) async fn waiting(file: &Path) -> Result<Vec<Record>, Unavailable> {
+    let mut records = vec![];
+    for path in deliveries(&folder_of(file)).await? {
+        match tokio::fs::read_to_string(&path).await {
+            Ok(text) => records.extend(parse(&text).unwrap_or_default()),
+            // It was appended meanwhile.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Unavailable::new(format!("read {}", path.display()), error)),
+        }
+    }
+    Ok(records)
+}
+
+/// The files in the folder, oldest first; none where there is no folder.
+async fn deliveries(folder: &Path) -> Result<Vec<PathBuf>, Unavailable> {
+    let failed = |e: std::io::Error| Unavailable::new(format!("read {}", folder.display()), e);
+    let mut entries = match tokio::fs::read_dir(&folder).await {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+        entries => entries.map_err(failed)?,
+    };
+    let mut paths = vec![];
+    while let Some(entry) = entries.next_entry().await.map_err(failed)? {
+        paths.extend(Some(entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == "json")));
+    }
+    paths.sort();
+    Ok(paths)
+}
+
 /// Appends what other processes leave for a log in a file, for as long as it runs; nothing to do for other logs.
 pub async fn follow(log: &Log) {
     let Log::Sqlite(file) = log else { return std::future::pending().await };
@@ -58,16 +87,7 @@ pub async fn follow(log: &Log) {
 async fn take_all(log: &sqlite::Sqlite) -> Result<(), Unavailable> {
     let folder = folder_of(log.file());
     let failed = |e: std::io::Error| Unavailable::new(format!("read {}", folder.display()), e);
-    let mut entries = match tokio::fs::read_dir(&folder).await {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        entries => entries.map_err(failed)?,
-    };
-    let mut paths = vec![];
-    while let Some(entry) = entries.next_entry().await.map_err(failed)? {
-        paths.extend(Some(entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == "json")));
-    }
-    paths.sort();
-    for path in paths {
+    for path in deliveries(&folder).await? {
         let text = tokio::fs::read_to_string(&path).await.map_err(failed)?;
         if let Some(records) = parse(&text) {
             log.publish(records).await?;

@@ -136,6 +136,14 @@ impl Log {
         }
     }
 
+    /// What was delivered and is not appended yet, since no process runs on this log, oldest first.
+    pub async fn undelivered(&self) -> Result<Vec<Record>, Unavailable> {
+        match self {
+            Self::Sqlite(log) => inbox::waiting(log.file()).await,
+            Self::Kafka(_) | Self::Memory(_) => Ok(vec![]),
+        }
+    }
+
     /// Everything committed in one partition up to now, having waited for appends in flight.
     pub async fn read_all(&self, partition: &Partition) -> Result<Vec<Stored>, Unavailable> {
         let all: Arc<Mutex<Vec<Stored>>> = Arc::default();
