@@ -38,7 +38,7 @@ pub(crate) struct BackfillOptions {
     #[arg(long, default_value_t = 1_000)]
     blocks: u64,
     /// `backfill`: blocks of mainnet's shape; 0 leaves them out.
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 8_000)]
     mainnet_blocks: u64,
 }
 
