@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tape::Detector;
 
-/// Time until a trial is repeated for which the chain could not be read.
-const TRIAL_RETRY_DELAY: Duration = Duration::from_secs(5);
+/// Time until a trial is repeated for which the chain could not be read: at first, since that may be over with the next block, and at
+/// most.
+const FIRST_TRIAL_RETRY_DELAY: Duration = Duration::from_millis(250);
+const MAX_TRIAL_RETRY_DELAY: Duration = Duration::from_secs(5);
 
 /// What a chain has been through; kept while the process runs.
 #[derive(Default)]
@@ -24,6 +26,8 @@ pub(super) struct History {
     pub(super) trials: BTreeMap<String, Trial>,
     /// No trial begins before.
     retry_at: Option<Instant>,
+    /// Trials in a row that came to nothing.
+    trials_in_vain: u32,
     pub(super) others: OtherVersions,
     /// What was logged of the versions that are not used.
     logged: BTreeMap<String, (&'static str, Option<String>)>,
@@ -37,13 +41,14 @@ impl History {
 
     /// The chain file has a new text: whatever was decided under the old one is decided anew.
     pub(super) fn forget_trials(&mut self) {
-        (self.trials, self.retry_at) = (BTreeMap::new(), None);
+        (self.trials, self.retry_at, self.trials_in_vain) = (BTreeMap::new(), None, 0);
     }
 
     /// A version could not be compared: that is repeated later. Returns whether the reason is another than before.
     pub(super) fn retry_trial_later(&mut self, digest: String, why: String) -> bool {
         let before = self.trials.insert(digest, Trial::Later(why.clone()));
-        self.retry_at = Some(Instant::now() + TRIAL_RETRY_DELAY);
+        self.retry_at = Some(Instant::now() + retry_delay(self.trials_in_vain));
+        self.trials_in_vain = self.trials_in_vain.saturating_add(1);
         before != Some(Trial::Running(Some(why)))
     }
 
@@ -103,6 +108,7 @@ impl History {
         let (chain, generation) = (&file.id, self.generation);
         match &running {
             Ok(plugin) => {
+                self.trials_in_vain = 0;
                 self.in_use = Some(plugin.clone());
                 self.in_force = Some(Arc::clone(&plugin.detector));
                 let detector = &plugin.detector;
@@ -140,5 +146,21 @@ impl History {
             }
         }
         self.logged.clone_from(&choice.others);
+    }
+}
+
+/// Twice as long after each trial that came to nothing.
+fn retry_delay(trials_in_vain: u32) -> Duration {
+    FIRST_TRIAL_RETRY_DELAY.saturating_mul(1 << trials_in_vain.min(10)).min(MAX_TRIAL_RETRY_DELAY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trial_is_repeated_soon_and_then_ever_later() {
+        let delays = [0, 1, 2, 4, 5, u32::MAX].map(|trials| retry_delay(trials).as_millis());
+        assert_eq!(delays, [250, 500, 1_000, 4_000, 5_000, 5_000]);
     }
 }

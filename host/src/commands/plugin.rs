@@ -212,5 +212,5 @@ impl PluginCommand {
 /// A list that admits what one key has signed, and nothing else.
 fn only(key: &str) -> anyhow::Result<Gate> {
     let listed = format!("ed25519:{}", key.strip_prefix("ed25519:").unwrap_or(key));
-    Gate::parse(&listed).map_err(|wrong| anyhow::anyhow!("--key {wrong}"))
+    Gate::parse(&listed).map_err(|wrong| anyhow::anyhow!("read --key: it {wrong}"))
 }
