@@ -72,3 +72,18 @@ async fn what_it_does_not_heed_is_refused() {
     assert!(String::from_utf8_lossy(&ended.stderr).contains("leave --log and --database out"));
     assert_eq!(ended.status.code(), Some(1));
 }
+
+/// As the installer leaves it: one program, and nothing beside it.
+#[tokio::test]
+async fn the_program_alone_makes_a_folder_that_is_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = folder.path().join("chaintape");
+    std::fs::copy(env!("CARGO_BIN_EXE_chaintape"), &alone).unwrap();
+    let run = async |within: &Path, arguments: &[&str]| {
+        let mut program = Command::new(&alone);
+        program.args(arguments).current_dir(within).env_clear().env("API_ADDR", "127.0.0.1:0").output().await.unwrap()
+    };
+    assert!(run(folder.path(), &["new", "my-tape"]).await.status.success());
+    let examined = run(&folder.path().join("my-tape"), &["doctor"]).await;
+    assert!(examined.status.success(), "{}", String::from_utf8_lossy(&examined.stdout));
+}
