@@ -19,6 +19,7 @@ use overlay::{StackArguments, StackSettings};
 use std::fs::File;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tape_log::guard::TapeGuard;
 use tape_log::{Log, Target, settings::target};
 use tokio::task::JoinSet;
@@ -29,6 +30,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Large enough for the stack frames of a debug build.
 const THREAD_STACK_BYTES: usize = 8 << 20;
+
+/// How often and how long a start waits for the lock of an embedded log.
+const LOCK_RETRIES: u32 = 4;
+const LOCK_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
     let arguments = StackArguments::parse();
@@ -130,7 +135,16 @@ fn lock_log_file(target: &Target) -> anyhow::Result<Option<File>> {
     }
     let path = path.with_extension("lock");
     let file = File::create(&path).with_context(|| format!("create the lock file {}", path.display()))?;
-    file.try_lock().with_context(|| {
+    let mut locked = file.try_lock();
+    for _ in 0..LOCK_RETRIES {
+        if locked.is_ok() {
+            break;
+        }
+        // A command that sees whether anything runs here holds it for a moment.
+        std::thread::sleep(LOCK_RETRY_DELAY);
+        locked = file.try_lock();
+    }
+    locked.with_context(|| {
         format!("lock {}: another chaintape runs on this log; stop it, or choose another --log", path.display())
     })?;
     Ok(Some(file))
