@@ -58,8 +58,9 @@ pub(crate) async fn requests_in(log: &Log, chain: &str) -> anyhow::Result<Reques
     let take_in = move |record| {
         let _ = taken.take_in(&record);
     };
-    log.visit(&topics::JOURNAL.partition_of(chain.as_bytes()), take_in).await.context("read ingest.journal.v1")?;
+    // First what waits: what is appended meanwhile is found in the journal then.
     let waiting = log.undelivered().await.context("read what waits for the process that runs on this log")?;
+    log.visit(&topics::JOURNAL.partition_of(chain.as_bytes()), take_in).await.context("read ingest.journal.v1")?;
     for (position, Record { key, headers, value, .. }) in (BEHIND_THE_JOURNAL..).zip(waiting) {
         let _ = requests.take_in(&Stored { position, key, headers, value, timestamp_ms: 0 });
     }

@@ -20,7 +20,6 @@ pub(super) async fn wait(target: &Target, chain: &str, id: &str, (from, to): (u6
     );
     let total = (to - from).saturating_add(1);
     let mut bar = ProgressBar::begin("heights", total);
-    let mut was_requested = false;
     loop {
         // An embedded log is written by another process: it is opened anew for each look.
         let log = Log::open(target).await?;
@@ -39,14 +38,13 @@ pub(super) async fn wait(target: &Target, chain: &str, id: &str, (from, to): (u6
             let why = progress.reason.unwrap_or_default();
             bail!("fill {from} to {to} in: {chain} is parked with {done} of {total} heights on the tape: {why}");
         }
-        if was_requested && !is_requested {
+        if !is_requested {
             bar.end();
             return Ok(format!(
                 "the request is fulfilled or dropped: {done} of {total} heights of {chain} are on the tape; the others are \
                  gaps, which the chain's state names"
             ));
         }
-        was_requested |= is_requested;
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
