@@ -26,7 +26,7 @@ pub(super) struct History {
     pub(super) trials: BTreeMap<String, Trial>,
     /// No trial begins before.
     retry_at: Option<Instant>,
-    /// Trials in a row that came to nothing.
+    /// Trials in a row that came to nothing, since one was decided.
     trials_in_vain: u32,
     pub(super) others: OtherVersions,
     /// What was logged of the versions that are not used.
@@ -50,6 +50,12 @@ impl History {
         self.retry_at = Some(Instant::now() + retry_delay(self.trials_in_vain));
         self.trials_in_vain = self.trials_in_vain.saturating_add(1);
         before != Some(Trial::Running(Some(why)))
+    }
+
+    /// A trial came to an end.
+    pub(super) fn decide_trial(&mut self, digest: String, decided: Trial) {
+        self.trials.insert(digest, decided);
+        self.trials_in_vain = 0;
     }
 
     /// A version is being compared from now on.
@@ -108,7 +114,6 @@ impl History {
         let (chain, generation) = (&file.id, self.generation);
         match &running {
             Ok(plugin) => {
-                self.trials_in_vain = 0;
                 self.in_use = Some(plugin.clone());
                 self.in_force = Some(Arc::clone(&plugin.detector));
                 let detector = &plugin.detector;
@@ -162,5 +167,20 @@ mod tests {
     fn a_trial_is_repeated_soon_and_then_ever_later() {
         let delays = [0, 1, 2, 4, 5, u32::MAX].map(|trials| retry_delay(trials).as_millis());
         assert_eq!(delays, [250, 500, 1_000, 4_000, 5_000, 5_000]);
+        let mut history = History::default();
+        let wait_after_one_more = |history: &mut History| {
+            let before = Instant::now();
+            history.retry_trial_later("d".to_owned(), "no blocks".to_owned());
+            history.retry_at.unwrap().saturating_duration_since(before)
+        };
+        for at_least in [250, 500, 1_000] {
+            assert!(wait_after_one_more(&mut history) >= Duration::from_millis(at_least));
+        }
+        assert!(!history.may_begin_trial());
+        history.decide_trial("d".to_owned(), Trial::Failed("traps".to_owned()));
+        assert!(
+            wait_after_one_more(&mut history) < Duration::from_secs(1),
+            "a trial that was decided begins the row anew"
+        );
     }
 }

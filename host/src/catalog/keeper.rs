@@ -143,11 +143,11 @@ impl Keeper {
         match compared {
             Ok(diff) => {
                 tracing::info!(event = "shadow.done", chain.id = chain, plugin.digest = digest, %diff, "shadow scan done");
-                history.trials.insert(digest, Trial::Passed(diff));
+                history.decide_trial(digest, Trial::Passed(diff));
             }
             Err(Uncompared::Fails(why)) => {
                 tracing::error!(event = "shadow.failed", chain.id = chain, plugin.digest = digest, %why, "shadow scan failed");
-                history.trials.insert(digest, Trial::Failed(format!("the shadow scan failed: {why}")));
+                history.decide_trial(digest, Trial::Failed(format!("the shadow scan failed: {why}")));
             }
             Err(Uncompared::Later(why)) => {
                 if history.retry_trial_later(digest, why.clone()) {
