@@ -9,6 +9,7 @@
 //! **Invariant:** only [`plugin`] names wasmtime; nothing here listens on a port or keeps state on disk.
 
 pub mod settings;
+mod digest;
 pub mod chainfile;
 pub mod upstream;
 mod websocket;

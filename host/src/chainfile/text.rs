@@ -2,6 +2,7 @@
 
 use super::address::{AddressText, check_addresses};
 use super::{ChainFile, DEFAULT_POLL_MS, Limits, NodeAddress, NodeProxy, Policy, Promote};
+use crate::digest::is_digest;
 use environment::Secret;
 use ingest_domain::Beginning;
 use semver::Version;
@@ -141,14 +142,11 @@ fn plugin_and_version(text: &str, problems: &mut Vec<String>) -> (String, Option
     if let Err(e) = &parsed {
         problems.push(format!("plugin version `{version}`: {e}; it is like evm@1.4.0"));
     }
-    let is_digest = |digest: &&str| {
-        let hex = digest.strip_prefix("sha256:").and_then(|hex| hex::decode(hex).ok());
-        hex.is_some_and(|bytes| bytes.len() == 32)
-    };
-    if let Some(wrong) = digest.filter(|digest| !is_digest(digest)) {
+    let digest = digest.map(str::to_ascii_lowercase);
+    if let Some(wrong) = digest.as_ref().filter(|digest| !is_digest(digest)) {
         problems.push(format!(
             "plugin digest `{wrong}` must be sha256: and 64 hex digits; it is like evm@1.4.0@sha256:HEX"
         ));
     }
-    (plugin.to_owned(), parsed.ok(), digest.map(str::to_ascii_lowercase))
+    (plugin.to_owned(), parsed.ok(), digest)
 }

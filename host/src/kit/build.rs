@@ -1,5 +1,6 @@
 //! `plugin build`: compiles the crate of a plugin and puts the component into `target/plugins` of its folder.
 
+use super::place;
 use anyhow::Context;
 use plugin_build::PluginCrate;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ pub fn build(folder: &Path, names: bool) -> anyhow::Result<String> {
 pub(super) fn put(folder: &Path, plugin: &PluginCrate, component: &[u8]) -> anyhow::Result<PathBuf> {
     let out = folder.join("target/plugins").join(plugin.file_name());
     let made = out.parent().map_or(Ok(()), std::fs::create_dir_all);
-    made.and_then(|()| std::fs::write(&out, component)).with_context(|| format!("write {}", out.display()))?;
+    made.with_context(|| format!("make the folder of {}", out.display()))?;
+    place::put(&out, component)?;
     Ok(out)
 }

@@ -12,11 +12,12 @@ mod location;
 
 use super::pin::pin;
 use super::place::{prepare, put, with_ending};
+use crate::digest::digest_of;
 use crate::plugin::admit::{MAX_COMPONENT_BYTES, admit_component};
 use crate::plugin::{Engine, Gate, admit, signature_beside};
 use anyhow::{Context, bail, ensure};
 use artifact::{Artifact, Manifest};
-use client::{Repository, digest_of};
+use client::Repository;
 use location::Location;
 use std::path::Path;
 use std::sync::Arc;

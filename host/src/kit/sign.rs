@@ -1,11 +1,11 @@
 //! `plugin sign` and `plugin verify`: an Ed25519 signature over a component, in `NAME.wasm.sig` beside it.
 
+use crate::digest::digest_of;
 use crate::plugin::{Gate, signature_beside};
 use anyhow::{Context, anyhow, bail};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 /// Signs a component with a private key in PEM; writes the signature beside it.
@@ -24,7 +24,7 @@ pub fn verify(component: &Path, gate: &Gate) -> anyhow::Result<String> {
         bail!("verify it: neither --key nor PLUGINS_ALLOW names a key; pass --key HEX");
     }
     let bytes = read_component(component)?;
-    let digest = format!("sha256:{}", hex::encode(Sha256::digest(&bytes)));
+    let digest = digest_of(&bytes);
     let signature = signature_beside(component);
     let plugins = gate
         .check(&digest, &bytes, signature.as_deref())

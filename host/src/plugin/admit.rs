@@ -10,8 +10,8 @@ use super::v1;
 use super::verdict::{Stage, Verdict};
 use crate::cache::Cache;
 use crate::chainfile::Limits;
+use crate::digest::digest_of;
 use semver::Version;
-use sha2::{Digest, Sha256};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -100,10 +100,9 @@ pub fn newest_version<'a>(plugins: impl IntoIterator<Item = &'a Admitted>, id: &
 
 /// Admits one file. It is opened once, and what was read then is what runs.
 pub async fn admit(engine: &Engine, gate: &Gate, path: &Path) -> Result<Admitted, Refusal> {
-    let refused = |verdict| Refusal { path: path.to_owned(), verdict };
-    let bytes = read_component(path).map_err(refused)?;
+    let bytes = read_component(path).map_err(|verdict| Refusal { path: path.to_owned(), verdict })?;
     let signature = super::gate::signature_beside(path);
-    admit_bytes(engine, gate, path, bytes.into(), signature.as_deref()).await.map_err(refused)
+    admit_component(engine, gate, path, bytes.into(), signature.as_deref()).await
 }
 
 /// Reads a file that is not too large.
@@ -146,7 +145,7 @@ async fn admit_bytes(
     bytes: Arc<[u8]>,
     signature: Option<&[u8]>,
 ) -> Result<Admitted, Verdict> {
-    let digest = format!("sha256:{}", hex::encode(Sha256::digest(&bytes)));
+    let digest = digest_of(&bytes);
     let allowed = gate.check(&digest, &bytes, signature)?;
     let (component, bytes) = compile(engine, bytes).await?;
     let wit = contract_version(&engine.inner, &component, &CONTRACT_VERSION)?;

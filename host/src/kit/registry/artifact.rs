@@ -1,7 +1,8 @@
 //! A component as an artifact: the CNCF's "Wasm OCI artifact", one layer `application/wasm` under a config that lists what the component
 //! imports and exports. The signature of `plugin sign` is an annotation of the layer.
 
-use super::client::{MANIFEST_MEDIA_TYPE, digest_of};
+use super::client::MANIFEST_MEDIA_TYPE;
+use crate::digest::{digest_of, is_digest};
 use crate::plugin::admit::MAX_COMPONENT_BYTES;
 use anyhow::{Context, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
@@ -156,7 +157,7 @@ impl Manifest {
             *size <= MAX_COMPONENT_BYTES,
             "read the artifact: it says {size} bytes, and a plugin has at most {MAX_COMPONENT_BYTES}"
         );
-        ensure!(super::location::is_digest(digest), "read the artifact: `{digest}` is no digest of a layer");
+        ensure!(is_digest(digest), "read the artifact: `{digest}` is no digest of a layer");
         let signature = annotations.get(SIGNATURE_ANNOTATION).map(hex::decode).transpose();
         let signature: Option<Vec<u8>> = signature.context("read the artifact: its signature is no hex")?;
         let bytes = signature.as_ref().map_or(SIGNATURE_BYTES, Vec::len);

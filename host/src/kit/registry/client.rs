@@ -2,12 +2,12 @@
 //! ways of logging in that registries have.
 
 use super::location::{Location, is_loopback};
+use crate::digest::digest_of;
 use anyhow::{Context, anyhow, bail, ensure};
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use std::time::Duration;
 
 /// What a manifest is, and what else may stand in its place.
@@ -209,11 +209,6 @@ async fn read(mut answer: Response, most: u64) -> anyhow::Result<Vec<u8>> {
         ensure!(bytes.len() as u64 <= most, "the registry sends more than {most} bytes");
     }
     Ok(bytes)
-}
-
-/// The digest of bytes, as registries name it.
-pub(super) fn digest_of(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
 fn check_digest(bytes: &[u8], wanted: &str) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! Where a component lies in a registry: `REGISTRY/NAME:TAG`, `REGISTRY/NAME@sha256:HEX`, or both.
 
+use crate::digest::is_digest;
 use anyhow::{bail, ensure};
 use semver::Version;
 use std::fmt;
@@ -143,12 +144,6 @@ fn is_tag(text: &str) -> bool {
     begins
         && text.len() <= MAX_TAG_CHARACTERS
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-}
-
-/// Whether a text is a digest as registries and chain files name one.
-pub(super) fn is_digest(text: &str) -> bool {
-    let hex = text.strip_prefix("sha256:").unwrap_or_default();
-    hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 #[cfg(test)]
