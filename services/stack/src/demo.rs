@@ -113,6 +113,7 @@ impl DemoCommand {
         let begun = Instant::now();
         let upstream = replay_blocks(&folder.join("blocks")).await?;
         let mut services = start_services(folder, log, address, &upstream, strings)?;
+        let http = reqwest::Client::builder().no_proxy().build().context("make an HTTP client")?;
         let mut waiting = chains.clone();
         let is_over = |waiting: &[&str]| {
             waiting.is_empty() && self.seconds.is_some_and(|most| begun.elapsed() >= Duration::from_secs(most))
@@ -123,7 +124,7 @@ impl DemoCommand {
             }
             let mut served = vec![];
             for chain in &waiting {
-                if trades(address, chain).await.is_some_and(|trades| trades > 0) {
+                if trades(&http, address, chain).await.is_some_and(|trades| trades > 0) {
                     environment::print_line!(
                         "first trades of {chain} served after {:.1} s",
                         begun.elapsed().as_secs_f64()
@@ -264,13 +265,10 @@ fn is_hangup_ignored(status: &str) -> bool {
 }
 
 /// How many trades of a chain the api serves in one answer; none while it does not answer.
-async fn trades(address: SocketAddr, chain: &str) -> Option<usize> {
-    let answer = reqwest::Client::builder().no_proxy().build().ok()?;
-    let answer = answer.get(format!("http://{address}/v1/trades?chain={chain}")).send().await.ok()?;
+async fn trades(http: &reqwest::Client, address: SocketAddr, chain: &str) -> Option<usize> {
+    let answer = http.get(format!("http://{address}/v1/trades?chain={chain}")).send().await.ok()?;
     let answer: Value = answer.error_for_status().ok()?.json().await.ok()?;
-    // The list is the answer, or the one array in it.
-    let list = answer.as_array().or_else(|| answer.as_object()?.values().find_map(Value::as_array))?;
-    Some(list.len())
+    answer["items"].as_array().map(Vec::len)
 }
 
 /// Asks the services to stop and waits for it; they are killed where they do not.
