@@ -1,8 +1,8 @@
 //! What a process receives from outside (variables, command line, signals, clock) and what every process does with it.
 //!
 //! Read in this order: [`layers`] (where variables come from), [`problems`] (how a process reads its own and reports
-//! all that is wrong at once), [`process`] and [`command_line`] (how it starts and ends), then what it works with: [`telemetry`],
-//! [`measurements`], [`shutdown`], [`health`], [`backoff`] and [`mod@retry`], [`rate_limit`].
+//! all that is wrong at once), [`process`] and [`command_line`] (how it starts and ends), [`output`] (what commands print), then what it
+//! works with: [`telemetry`], [`measurements`], [`shutdown`], [`health`], [`backoff`] and [`mod@retry`], [`rate_limit`].
 //!
 //! ```no_run
 //! # fn main() -> std::process::ExitCode {

@@ -59,8 +59,8 @@ const BENCHMARKS: [(&str, &str, &str); 15] = [
     ("solana", "bench solana", "A full Solana block through `solana.wasm` on one core."),
     (
         "first-run",
-        "bench first-run 4c0d58d",
-        "`cargo xtask demo --for 5` in a clone with nothing compiled, crates already fetched: plugins, program, and the first trades of recorded chains. `before_`: the commit it is compared with.",
+        "bench first-run",
+        "`cargo xtask demo --for 5` in a clone with nothing compiled, crates already fetched: plugins, program, and the first trades of recorded chains. `before_`: another commit, where one was named.",
     ),
     (
         "failover",

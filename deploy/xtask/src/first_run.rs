@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use serde_json::{Map, Value, json};
 
 use crate::bench::machine;
-use crate::process::{cargo, note, output, program, run, target};
+use crate::process::{cargo, note, output, program, put, run, target};
 
 /// What Linux counts processor time in, for every program on every machine.
 const TICKS_PER_S: f64 = 100.0;
@@ -36,7 +36,7 @@ pub(crate) fn measure(other: Option<&str>) -> anyhow::Result<()> {
         println!("{name:<28} {value}");
     }
     let text = serde_json::to_string_pretty(&figures)? + "\n";
-    crate::process::put(&target("bench").join("first-run.json"), text.as_bytes()).map(|_| ())
+    put(&target("bench").join("first-run.json"), text.as_bytes()).map(|_| ())
 }
 
 /// What one demo cost.
