@@ -188,6 +188,13 @@ fn a_signature_is_added_and_never_lost() {
     operator.plugin(&["install", &version, "--key", PUBLIC]).unwrap();
     let key = format!("ed25519:{PUBLIC}");
     operator.plugin(&["verify", "plugins/mock-0.1.0.wasm", "--key", &key]).unwrap();
+
+    // One of another key gives way to the one that was asked for, and to no other.
+    let beside = operator.write("plugins/mock-0.1.0.wasm.sig", &[1; 64]);
+    operator.plugin(&["install", &version]).unwrap();
+    assert_eq!(std::fs::read(&beside).unwrap(), [1; 64]);
+    operator.plugin(&["install", &version, "--key", PUBLIC]).unwrap();
+    operator.plugin(&["verify", "plugins/mock-0.1.0.wasm", "--key", &key]).unwrap();
 }
 
 /// What cannot be pinned is not installed, and a version that a component does not have is not published.
