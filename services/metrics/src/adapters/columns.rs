@@ -65,6 +65,6 @@ pub(crate) fn changed_effects_of(facts: &BookFacts, side: TradeSide) -> impl Ite
     facts.changed_effects.iter().filter(move |changed| changed.side == side)
 }
 
-pub(crate) fn text_of(text: &Arc<str>) -> String {
-    text.to_string()
+pub(crate) fn text_of(text: &Arc<str>) -> &str {
+    text
 }

@@ -15,6 +15,7 @@ mod prices;
 mod prune;
 mod read;
 mod known_tape;
+mod numeric;
 mod write;
 
 use crate::adapters::OpenError;

@@ -85,8 +85,8 @@ pub(super) async fn replace(
         users.insert((platform, row.get::<String, _>(3)));
     }
     for PlatformHour { hour, key, .. } in &rows {
-        days.insert((key.platform.clone(), text_of(&hour.user.chain), to_bigint(hour.hour / 24)));
-        users.insert((key.platform.clone(), text_of(&hour.user.trader)));
+        days.insert((key.platform.clone(), text_of(&hour.user.chain).to_owned(), to_bigint(hour.hour / 24)));
+        users.insert((key.platform.clone(), text_of(&hour.user.trader).to_owned()));
     }
     let (days, users): (Vec<_>, Vec<_>) = (days.into_iter().collect(), users.into_iter().collect());
     bind_days(NOTE_DAYS, &days).execute(&mut *connection).await?;

@@ -5,10 +5,11 @@ mod copy;
 mod trades;
 mod sums;
 
+use super::numeric::Numeric;
 use super::{flows, prices};
 use crate::adapters::columns::{open_parcels_column, partition_column, text_of, to_bigint};
 use crate::messages::messages_about;
-use metrics_domain::{Book, BookFacts, BookKey, CommitOutcome, Method, TradeSide, display_quantity};
+use metrics_domain::{Book, BookFacts, BookKey, CommitOutcome, Dollars, Method, Quantity, TradeSide, display_quantity};
 use migrations::{Session as PgConnection, Sessions};
 use std::sync::Arc;
 
@@ -107,13 +108,13 @@ const UPSERT_USERS: &str = "
         realized_pnl_net_usd, proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd, implausible,
         implausible_usd, seen_height, seen_index, seen_ordinal, volume_exact_usd, volume_reported_usd,
         volume_estimated_usd, volume_traced_usd)
-    SELECT v.trader, v.chain, $1, v.volume::numeric, v.swaps, v.unvalued, v.cycles, v.fees::numeric,
-        v.realized::numeric, v.net::numeric, v.proceeds::numeric, v.without_basis::numeric, v.without_proceeds::numeric,
-        v.implausible, v.implausible_usd::numeric, v.height, v.tx_index, v.ordinal, v.exact::numeric,
-        v.reported::numeric, v.estimated::numeric, v.traced::numeric
-    FROM UNNEST($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[], $9::text[],
-        $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::bigint[], $17::bigint[],
-        $18::bigint[], $19::text[], $20::text[], $21::text[], $22::text[])
+    SELECT v.trader, v.chain, $1, v.volume, v.swaps, v.unvalued, v.cycles, v.fees,
+        v.realized, v.net, v.proceeds, v.without_basis, v.without_proceeds,
+        v.implausible, v.implausible_usd, v.height, v.tx_index, v.ordinal, v.exact,
+        v.reported, v.estimated, v.traced
+    FROM UNNEST($2::text[], $3::text[], $4::numeric[], $5::bigint[], $6::bigint[], $7::bigint[], $8::numeric[],
+        $9::numeric[], $10::numeric[], $11::numeric[], $12::numeric[], $13::numeric[], $14::bigint[], $15::numeric[],
+        $16::bigint[], $17::bigint[], $18::bigint[], $19::numeric[], $20::numeric[], $21::numeric[], $22::numeric[])
       AS v(trader, chain, volume, swaps, unvalued, cycles, fees, realized, net, proceeds, without_basis,
         without_proceeds, implausible, implausible_usd, height, tx_index, ordinal, exact, reported, estimated, traced)
     ON CONFLICT (trader, chain) DO UPDATE SET partition = excluded.partition,
@@ -134,23 +135,23 @@ async fn upsert_users(connection: &mut PgConnection, facts: &BookFacts) -> Done 
     }
     let seen =
         |of: fn(&tape::Place) -> u64| column(users, |(_, user)| user.seen.as_ref().map_or(0, |at| to_bigint(of(at))));
-    let confidence = |at: usize| column(users, |(_, user)| user.totals.by_confidence.amounts()[at].to_string());
+    let confidence = |at: usize| column(users, |(_, user)| Numeric(user.totals.by_confidence.amounts()[at]));
     sqlx::query(UPSERT_USERS)
         .bind(partition_column(facts))
         .bind(column(users, |(key, _)| text_of(&key.trader)))
         .bind(column(users, |(key, _)| text_of(&key.chain)))
-        .bind(column(users, |(_, user)| user.totals.volume.to_string()))
+        .bind(column(users, |(_, user)| Numeric(&user.totals.volume)))
         .bind(column(users, |(_, user)| to_bigint(user.totals.swaps)))
         .bind(column(users, |(_, user)| to_bigint(user.totals.unvalued)))
         .bind(column(users, |(_, user)| to_bigint(user.totals.cycles)))
-        .bind(column(users, |(_, user)| user.totals.fees.to_string()))
-        .bind(column(users, |(_, user)| user.totals.realized.pnl.to_string()))
-        .bind(column(users, |(_, user)| user.totals.net().to_string()))
-        .bind(column(users, |(_, user)| user.totals.realized.proceeds.to_string()))
-        .bind(column(users, |(_, user)| user.totals.realized.without_basis.to_string()))
-        .bind(column(users, |(_, user)| user.totals.realized.basis_without_proceeds.to_string()))
+        .bind(column(users, |(_, user)| Numeric(&user.totals.fees)))
+        .bind(column(users, |(_, user)| Numeric(&user.totals.realized.pnl)))
+        .bind(column(users, |(_, user)| Numeric(user.totals.net())))
+        .bind(column(users, |(_, user)| Numeric(&user.totals.realized.proceeds)))
+        .bind(column(users, |(_, user)| Numeric(&user.totals.realized.without_basis)))
+        .bind(column(users, |(_, user)| Numeric(&user.totals.realized.basis_without_proceeds)))
         .bind(column(users, |(_, user)| to_bigint(user.totals.implausible)))
-        .bind(column(users, |(_, user)| user.totals.implausible_usd.to_string()))
+        .bind(column(users, |(_, user)| Numeric(&user.totals.implausible_usd)))
         .bind(seen(|place| place.height))
         .bind(seen(|place| place.index.into()))
         .bind(seen(|place| place.ordinal.into()))
@@ -168,11 +169,11 @@ const UPSERT_BOOKS: &str = "
         decorated_ordinal, trades, quantity, unknown_quantity, basis_usd, parcels, realized_pnl_usd, proceeds_usd,
         proceeds_without_basis_usd, basis_without_proceeds_usd, bought_quantity)
     SELECT v.trader, v.chain, v.asset, $1, v.symbol, v.decimals, v.height, v.tx_index, v.ordinal, v.trades,
-        v.quantity::numeric, v.unknown::numeric, v.basis::numeric, v.parcels, v.realized::numeric, v.proceeds::numeric,
-        v.without_basis::numeric, v.without_proceeds::numeric, v.bought::numeric
+        v.quantity, v.unknown, v.basis, v.parcels, v.realized, v.proceeds,
+        v.without_basis, v.without_proceeds, v.bought
     FROM UNNEST($2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::bigint[], $8::bigint[],
-        $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-        $17::text[], $18::text[], $19::text[])
+        $9::bigint[], $10::bigint[], $11::numeric[], $12::numeric[], $13::numeric[], $14::text[], $15::numeric[],
+        $16::numeric[], $17::numeric[], $18::numeric[], $19::numeric[])
       AS v(trader, chain, asset, symbol, decimals, height, tx_index, ordinal, trades, quantity, unknown, basis, parcels,
         realized, proceeds, without_basis, without_proceeds, bought)
     ON CONFLICT (trader, chain, asset) DO UPDATE SET partition = excluded.partition,
@@ -191,27 +192,28 @@ async fn upsert_books(connection: &mut PgConnection, method: Method, facts: &Boo
     let keys = |of: fn(&BookKey) -> &Arc<str>| column(books, |(key, _)| text_of(of(key)));
     let decorated =
         |of: fn(&tape::Place) -> u64| column(books, |(_, book)| book.decorated.as_ref().map(|at| to_bigint(of(at))));
-    let text = |of: fn(&Book) -> String| column(books, |(_, book)| of(book));
+    let quantity = |of: fn(&Book) -> &Quantity| column(books, |(_, book)| Numeric(display_quantity(of(book))));
+    let dollars = |of: fn(&Book) -> &Dollars| column(books, |(_, book)| Numeric(of(book)));
     sqlx::query(UPSERT_BOOKS)
         .bind(partition_column(facts))
         .bind(keys(|key| &key.user.trader))
         .bind(keys(|key| &key.user.chain))
         .bind(keys(|key| &key.asset))
-        .bind(column(books, |(_, book)| book.symbol.clone()))
+        .bind(column(books, |(_, book)| book.symbol.as_deref()))
         .bind(column(books, |(_, book)| book.decimals.map(i16::from)))
         .bind(decorated(|place| place.height))
         .bind(decorated(|place| place.index.into()))
         .bind(decorated(|place| place.ordinal.into()))
         .bind(column(books, |(_, book)| to_bigint(book.trades)))
-        .bind(text(|book| book.holding.quantity.to_string()))
-        .bind(text(|book| book.holding.unknown.to_string()))
-        .bind(text(|book| book.holding.basis.to_string()))
+        .bind(quantity(|book| &book.holding.quantity))
+        .bind(quantity(|book| &book.holding.unknown))
+        .bind(dollars(|book| &book.holding.basis))
         .bind(column(books, |(_, book)| open_parcels_column(&book.holding, method)))
-        .bind(text(|book| book.realized.pnl.to_string()))
-        .bind(text(|book| book.realized.proceeds.to_string()))
-        .bind(text(|book| book.realized.without_basis.to_string()))
-        .bind(text(|book| book.realized.basis_without_proceeds.to_string()))
-        .bind(text(|book| display_quantity(&book.bought).to_string()))
+        .bind(dollars(|book| &book.realized.pnl))
+        .bind(dollars(|book| &book.realized.proceeds))
+        .bind(dollars(|book| &book.realized.without_basis))
+        .bind(dollars(|book| &book.realized.basis_without_proceeds))
+        .bind(quantity(|book| &book.bought))
         .execute(connection)
         .await?;
     Ok(())
@@ -235,6 +237,6 @@ async fn insert_messages(connection: &mut PgConnection, facts: &BookFacts) -> Do
 }
 
 /// The values of one column, one of each row.
-pub(super) fn column<T, V>(rows: &[T], value: impl Fn(&T) -> V) -> Vec<V> {
+pub(super) fn column<'a, T, V>(rows: &'a [T], value: impl Fn(&'a T) -> V) -> Vec<V> {
     rows.iter().map(value).collect()
 }

@@ -2,7 +2,8 @@
 
 use super::{Done, column};
 use crate::adapters::columns::{partition_column, text_of, to_bigint};
-use metrics_domain::{BookFacts, HourDelta, UserKey};
+use crate::adapters::postgres::numeric::Numeric;
+use metrics_domain::{BookFacts, Dollars, HourDelta, UserKey};
 use migrations::Session as PgConnection;
 use std::sync::Arc;
 
@@ -10,13 +11,13 @@ const ADD_HOURS: &str = "
     INSERT INTO user_hours AS h (trader, chain, hour, partition, volume_usd, swaps, unvalued, cycles, fees_usd,
         realized_pnl_usd, proceeds_usd, proceeds_without_basis_usd, basis_without_proceeds_usd, implausible, implausible_usd,
         volume_exact_usd, volume_reported_usd, volume_estimated_usd, volume_traced_usd)
-    SELECT v.trader, v.chain, v.hour, $1, v.volume::numeric, v.swaps, v.unvalued, v.cycles, v.fees::numeric,
-        v.realized::numeric, v.proceeds::numeric, v.without_basis::numeric, v.without_proceeds::numeric,
-        v.implausible, v.implausible_usd::numeric, v.exact::numeric, v.reported::numeric, v.estimated::numeric,
-        v.traced::numeric
-    FROM UNNEST($2::text[], $3::text[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::text[],
-        $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::text[], $17::text[], $18::text[],
-        $19::text[])
+    SELECT v.trader, v.chain, v.hour, $1, v.volume, v.swaps, v.unvalued, v.cycles, v.fees,
+        v.realized, v.proceeds, v.without_basis, v.without_proceeds,
+        v.implausible, v.implausible_usd, v.exact, v.reported, v.estimated,
+        v.traced
+    FROM UNNEST($2::text[], $3::text[], $4::bigint[], $5::numeric[], $6::bigint[], $7::bigint[], $8::bigint[],
+        $9::numeric[], $10::numeric[], $11::numeric[], $12::numeric[], $13::numeric[], $14::bigint[], $15::numeric[],
+        $16::numeric[], $17::numeric[], $18::numeric[], $19::numeric[])
       AS v(trader, chain, hour, volume, swaps, unvalued, cycles, fees, realized, proceeds, without_basis, without_proceeds,
         implausible, implausible_usd, exact, reported, estimated, traced)
     ON CONFLICT (trader, chain, hour) DO UPDATE SET partition = excluded.partition,
@@ -44,28 +45,28 @@ pub(super) async fn add_hours(connection: &mut PgConnection, facts: &BookFacts) 
         return Ok(());
     }
     let user = |of: fn(&UserKey) -> &Arc<str>| column(hours, |(key, _)| text_of(of(&key.user)));
-    let text = |of: fn(&HourDelta) -> String| column(hours, |(_, delta)| of(delta));
+    let dollars = |of: fn(&HourDelta) -> &Dollars| column(hours, |(_, delta)| Numeric(of(delta)));
     let hour_numbers = column(hours, |(key, _)| to_bigint(key.hour));
     sqlx::query(ADD_HOURS)
         .bind(partition_column(facts))
         .bind(user(|user| &user.trader))
         .bind(user(|user| &user.chain))
         .bind(&hour_numbers)
-        .bind(text(|delta| delta.volume.to_string()))
+        .bind(dollars(|delta| &delta.volume))
         .bind(column(hours, |(_, delta)| delta.swaps))
         .bind(column(hours, |(_, delta)| delta.unvalued))
         .bind(column(hours, |(_, delta)| delta.cycles))
-        .bind(text(|delta| delta.fees.to_string()))
-        .bind(text(|delta| delta.realized.pnl.to_string()))
-        .bind(text(|delta| delta.realized.proceeds.to_string()))
-        .bind(text(|delta| delta.realized.without_basis.to_string()))
-        .bind(text(|delta| delta.realized.basis_without_proceeds.to_string()))
+        .bind(dollars(|delta| &delta.fees))
+        .bind(dollars(|delta| &delta.realized.pnl))
+        .bind(dollars(|delta| &delta.realized.proceeds))
+        .bind(dollars(|delta| &delta.realized.without_basis))
+        .bind(dollars(|delta| &delta.realized.basis_without_proceeds))
         .bind(column(hours, |(_, delta)| delta.implausible))
-        .bind(text(|delta| delta.implausible_usd.to_string()))
-        .bind(text(|delta| delta.by_confidence.exact.to_string()))
-        .bind(text(|delta| delta.by_confidence.reported.to_string()))
-        .bind(text(|delta| delta.by_confidence.estimated.to_string()))
-        .bind(text(|delta| delta.by_confidence.traced.to_string()))
+        .bind(dollars(|delta| &delta.implausible_usd))
+        .bind(dollars(|delta| &delta.by_confidence.exact))
+        .bind(dollars(|delta| &delta.by_confidence.reported))
+        .bind(dollars(|delta| &delta.by_confidence.estimated))
+        .bind(dollars(|delta| &delta.by_confidence.traced))
         .execute(&mut *connection)
         .await?;
     // Only hours that lose trades can become empty.
@@ -78,8 +79,8 @@ pub(super) async fn add_hours(connection: &mut PgConnection, facts: &BookFacts) 
 
 const ADD_FEES: &str = "
     INSERT INTO fees AS f (trader, chain, platform, day, partition, trades, fees_usd)
-    SELECT v.trader, v.chain, v.platform, v.day, $1, v.trades, v.usd::numeric
-    FROM UNNEST($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[])
+    SELECT v.trader, v.chain, v.platform, v.day, $1, v.trades, v.usd
+    FROM UNNEST($2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::numeric[])
         AS v(trader, chain, platform, day, trades, usd)
     ON CONFLICT (trader, chain, platform, day) DO UPDATE SET partition = excluded.partition,
         trades = f.trades + excluded.trades, fees_usd = trim_scale(f.fees_usd + excluded.fees_usd)";
@@ -94,7 +95,7 @@ pub(super) async fn add_fees(connection: &mut PgConnection, facts: &BookFacts) -
         return Ok(());
     }
     let user = |of: fn(&UserKey) -> &Arc<str>| column(fees, |(key, _)| text_of(of(&key.user)));
-    let platforms = column(fees, |(key, _)| key.platform.clone());
+    let platforms = column(fees, |(key, _)| key.platform.as_str());
     let days = column(fees, |(key, _)| to_bigint(key.day));
     sqlx::query(ADD_FEES)
         .bind(partition_column(facts))
@@ -103,7 +104,7 @@ pub(super) async fn add_fees(connection: &mut PgConnection, facts: &BookFacts) -
         .bind(&platforms)
         .bind(&days)
         .bind(column(fees, |(_, delta)| delta.trades))
-        .bind(column(fees, |(_, delta)| delta.usd.to_string()))
+        .bind(column(fees, |(_, delta)| Numeric(&delta.usd)))
         .execute(&mut *connection)
         .await?;
     if fees.iter().any(|(_, delta)| delta.trades < 0) {
