@@ -42,6 +42,7 @@ const METRICS_POSTGRES: &[MigrationFile] = files![
     "metrics/postgres/0017_price_assets",
     "metrics/postgres/0018_rank_users_of_platforms",
     "metrics/postgres/0019_count_volume_by_confidence",
+    "metrics/postgres/0020_order_price_changes",
 ];
 
 const METRICS_SQLITE: &[MigrationFile] = files![
@@ -62,6 +63,7 @@ const METRICS_SQLITE: &[MigrationFile] = files![
     "metrics/sqlite/0015_price_assets",
     "metrics/sqlite/0016_rank_users_of_platforms",
     "metrics/sqlite/0017_count_volume_by_confidence",
+    "metrics/sqlite/0018_order_price_changes",
 ];
 
 const PORTFOLIO_POSTGRES: &[MigrationFile] = files![

@@ -81,7 +81,7 @@ impl Program for Metrics {
                 Ok(())
             }
             Command::Dlq { command } => {
-                let log = Log::open(&target).await?;
+                let log = Log::open_to_read(&target).await?;
                 let lines = command.execute(&log, &topics::READ_BY_METRICS, topics::OF_METRICS).await?;
                 for line in lines {
                     environment::print_line!("{line}");

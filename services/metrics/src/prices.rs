@@ -6,8 +6,9 @@
 
 use environment::with_causes;
 use metrics_domain::{Candle, CandlePrices, CandleSpan, PriceRules, PricedTrade, TradeKey};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::future::Future;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 use tape::Unavailable;
 
@@ -18,7 +19,7 @@ pub trait Prices: Send + Sync {
 }
 
 /// An asset of a chain.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct AssetKey {
     pub(crate) chain: String,
     pub(crate) asset: String,
@@ -72,24 +73,25 @@ pub(crate) trait PriceTables: Send {
     fn is_noted(&mut self, rules: &PriceRules) -> impl Future<Output = Result<bool, Unavailable>> + Send;
     /// Notes every minute that has trades, and stores the rules.
     fn note_everything(&mut self, rules: &PriceRules) -> impl Future<Output = Result<(), Unavailable>> + Send;
-    /// Some changed minutes.
+    /// Some changed minutes, the newest of each chain first, those of all chains that begin together beside each other.
     fn changed_minutes(&mut self) -> impl Future<Output = Result<Vec<ChangedMinute>, Unavailable>> + Send;
     /// Trades of earlier block times were dropped.
     fn cut_ms(&mut self) -> impl Future<Output = Result<u64, Unavailable>> + Send;
-    /// All live swaps of a minute.
+    /// All live swaps of a minute, of each of these chains.
     fn trades_of_minute(
         &mut self,
-        minute: &ChangedMinute,
-    ) -> impl Future<Output = Result<Vec<MinuteTrade>, Unavailable>> + Send;
+        minute: u64,
+        chains: &[&str],
+    ) -> impl Future<Output = Result<HashMap<String, Vec<MinuteTrade>>, Unavailable>> + Send;
     /// The stored candles of these minutes.
     fn candles_of_minutes(
         &mut self,
         minutes: &[ChangedMinute],
     ) -> impl Future<Output = Result<BTreeMap<CandleKey, Candle>, Unavailable>> + Send;
-    /// The stored candles of a span within these longer ones.
+    /// The stored candles of a span that begin within these minutes.
     fn candles_within(
         &mut self,
-        longer: &[CandleKey],
+        within: &[(AssetKey, Range<u64>)],
         span: CandleSpan,
     ) -> impl Future<Output = Result<BTreeMap<CandleKey, Candle>, Unavailable>> + Send;
     /// Writes candles, and deletes those that are none.
@@ -125,10 +127,13 @@ pub(crate) trait PriceTables: Send {
 
 /// The partition under which all minutes are noted.
 pub(crate) const EVERY_PARTITION: i32 = -1;
-/// Notes that are read at once.
-pub(crate) const MAX_NOTES_AT_ONCE: u32 = 500;
+/// Notes that are read at once: each minute has one of each partition that has trades in it. Fewer would make the hours and days
+/// that the minutes are part of be calculated again more often.
+pub(crate) const MAX_NOTES_AT_ONCE: u32 = 20_000;
 /// Trades that are read in one transaction, unless one minute alone has more.
-const MAX_TRADES_AT_ONCE: usize = 50_000;
+const MAX_TRADES_AT_ONCE: usize = 100_000;
+/// Minutes that are calculated in one transaction.
+const MAX_MINUTES_AT_ONCE: usize = 500;
 const MINUTE_MS: u64 = 60_000;
 
 /// Calculates some changed minutes again, within one transaction; returns how many there were.
@@ -144,29 +149,35 @@ pub(crate) async fn refresh_some(tables: &mut impl PriceTables, rules: &PriceRul
     let mut seen = SeenAssets::default();
     let (mut candles, mut count, mut calculated, mut trades_read) = (BTreeMap::new(), 0, vec![], 0);
     let mut assets: BTreeSet<AssetKey> = BTreeSet::new();
-    for minute in &changed {
-        count += 1;
+    for together in changed.chunk_by(|one, other| one.minute == other.minute) {
+        count += together.len();
+        let Some(minute) = together.first().map(|first| first.minute) else { continue };
         // Of a minute whose trades were dropped, the candles stay as they are.
-        if dropped.contains(&(minute.minute * MINUTE_MS)) {
+        if dropped.contains(&(minute * MINUTE_MS)) {
             continue;
         }
-        let trades = tables.trades_of_minute(minute).await?;
-        trades_read += trades.len();
-        let of_minute: BTreeMap<CandleKey, Candle> = candles_of_minute(minute, &trades, rules).collect();
-        // Other rules may change a current price although no candle differs.
-        if minute.notes.iter().any(|(partition, _)| *partition == EVERY_PARTITION) {
-            assets.extend(of_minute.keys().map(|key| key.asset.clone()));
+        let chains: Vec<&str> = together.iter().map(|one| one.chain.as_str()).collect();
+        let mut by_chain = tables.trades_of_minute(minute, &chains).await?;
+        for minute in together {
+            let trades = by_chain.remove(&minute.chain).unwrap_or_default();
+            trades_read += trades.len();
+            let of_minute: BTreeMap<CandleKey, Candle> = candles_of_minute(minute, &trades, rules).collect();
+            // Other rules may change a current price although no candle differs.
+            if minute.notes.iter().any(|(partition, _)| *partition == EVERY_PARTITION) {
+                assets.extend(of_minute.keys().map(|key| key.asset.clone()));
+            }
+            candles.extend(of_minute);
+            seen.note(minute, &trades);
+            calculated.push(minute.clone());
         }
-        candles.extend(of_minute);
-        seen.note(minute, &trades);
-        calculated.push(minute.clone());
-        if trades_read > MAX_TRADES_AT_ONCE {
+        if trades_read > MAX_TRADES_AT_ONCE || calculated.len() >= MAX_MINUTES_AT_ONCE {
             break;
         }
     }
     let stored = tables.candles_of_minutes(&calculated).await?;
-    let differences = differences(stored, candles);
-    write_candles(tables, &differences).await?;
+    let differences = differences(stored, &candles);
+    let calculated: HashSet<(&str, u64)> = calculated.iter().map(|one| (one.chain.as_str(), one.minute)).collect();
+    write_candles(tables, &differences, candles, &calculated).await?;
     assets.extend(differences.iter().map(|(key, _)| key.asset.clone()));
     write_assets(tables, &assets.into_iter().collect::<Vec<_>>(), &seen, rules).await?;
     tables.forget(changed.get(..count).unwrap_or_default()).await?;
@@ -189,23 +200,52 @@ pub(crate) fn newest_first(candles: BTreeMap<CandleKey, Candle>) -> BTreeMap<Ass
     newest
 }
 
-/// Writes the candles of minutes that differ, and the hours and days that they are part of.
+/// Writes the candles of minutes that differ, and the hours and days that they are part of. `minutes` are all candles of the minutes
+/// that were `calculated`.
 async fn write_candles(
     tables: &mut impl PriceTables,
     differences: &[(CandleKey, Option<Candle>)],
+    minutes: BTreeMap<CandleKey, Candle>,
+    calculated: &HashSet<(&str, u64)>,
 ) -> Result<(), Unavailable> {
     if differences.is_empty() {
         return Ok(());
     }
     tables.replace_candles(differences).await?;
-    for (span, shorter) in [(CandleSpan::Hour, CandleSpan::Minute), (CandleSpan::Day, CandleSpan::Hour)] {
-        let longer: BTreeSet<CandleKey> = differences.iter().map(|(key, _)| key.within(span)).collect();
-        let longer: Vec<CandleKey> = longer.into_iter().collect();
-        let parts = tables.candles_within(&longer, shorter).await?;
-        let joined: Vec<_> = longer.into_iter().map(|key| (key.clone(), joined(&key, shorter, &parts))).collect();
-        tables.replace_candles(&joined).await?;
+    let is_calculated = |asset: &AssetKey, minute| calculated.contains(&(asset.chain.as_str(), minute));
+    let hours: BTreeSet<CandleKey> = differences.iter().map(|(key, _)| key.within(CandleSpan::Hour)).collect();
+    let hours = join_candles(tables, &hours, CandleSpan::Minute, minutes, is_calculated).await?;
+    tables.replace_candles(&hours).await?;
+    let days: BTreeSet<CandleKey> = hours.iter().map(|(key, _)| key.within(CandleSpan::Day)).collect();
+    let joined: HashSet<(&AssetKey, u64)> = hours.iter().map(|(key, _)| (&key.asset, key.start)).collect();
+    let known = hours.iter().filter_map(|(key, candle)| Some((key.clone(), candle.clone()?))).collect();
+    let is_joined = |asset: &AssetKey, start| joined.contains(&(asset, start));
+    let days = join_candles(tables, &days, CandleSpan::Hour, known, is_joined).await?;
+    tables.replace_candles(&days).await
+}
+
+/// The candles of longer spans from those of a shorter one, of which `known` are at hand and the others stored.
+async fn join_candles(
+    tables: &mut impl PriceTables,
+    longer: &BTreeSet<CandleKey>,
+    shorter: CandleSpan,
+    known: BTreeMap<CandleKey, Candle>,
+    is_known: impl Fn(&AssetKey, u64) -> bool,
+) -> Result<Vec<(CandleKey, Option<Candle>)>, Unavailable> {
+    let mut unknown: Vec<(AssetKey, Range<u64>)> = vec![];
+    for key in longer {
+        let starts = key.minutes().step_by(usize::try_from(shorter.minutes()).unwrap_or(usize::MAX));
+        for start in starts.filter(|start| !is_known(&key.asset, *start)) {
+            let end = start + shorter.minutes();
+            match unknown.last_mut().filter(|(asset, minutes)| *asset == key.asset && minutes.end == start) {
+                Some((_, minutes)) => minutes.end = end,
+                None => unknown.push((key.asset.clone(), start..end)),
+            }
+        }
     }
-    Ok(())
+    let mut parts = tables.candles_within(&unknown, shorter).await?;
+    parts.extend(known);
+    Ok(longer.iter().map(|key| (key.clone(), joined(key, shorter, &parts))).collect())
 }
 
 /// Writes the current prices of assets, and what else is known of them.
@@ -288,12 +328,12 @@ fn candles_of_minute<'a>(
 /// The candles that are to be written, and those that are to be deleted.
 fn differences(
     mut stored: BTreeMap<CandleKey, Candle>,
-    candles: BTreeMap<CandleKey, Candle>,
+    candles: &BTreeMap<CandleKey, Candle>,
 ) -> Vec<(CandleKey, Option<Candle>)> {
     let mut differences = vec![];
     for (key, candle) in candles {
-        if stored.remove(&key).as_ref() != Some(&candle) {
-            differences.push((key, Some(candle)));
+        if stored.remove(key).as_ref() != Some(candle) {
+            differences.push((key.clone(), Some(candle.clone())));
         }
     }
     differences.extend(stored.into_keys().map(|key| (key, None)));
@@ -303,10 +343,16 @@ fn differences(
 /// The candle of a longer span, from the candles of a shorter one within it.
 fn joined(key: &CandleKey, span: CandleSpan, parts: &BTreeMap<CandleKey, Candle>) -> Option<Candle> {
     let at = |start| CandleKey { asset: key.asset.clone(), span, start };
-    Candle::join(parts.range(at(key.start)..at(key.start + key.span.minutes())).map(|(_, candle)| candle))
+    let minutes = key.minutes();
+    Candle::join(parts.range(at(minutes.start)..at(minutes.end)).map(|(_, candle)| candle))
 }
 
 impl CandleKey {
+    /// The minutes that it is of.
+    fn minutes(&self) -> Range<u64> {
+        self.start..self.start + self.span.minutes()
+    }
+
     /// The longer candle that this one is part of.
     fn within(&self, span: CandleSpan) -> Self {
         Self { asset: self.asset.clone(), span, start: self.start / span.minutes() * span.minutes() }
@@ -354,7 +400,7 @@ impl SeenAssets {
 /// How long to wait between two refreshes at least, unless there is more to do.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 /// While trades are folded, refreshing leaves the database to that for so many times as long as it took.
-const REST_PER_WORK: u32 = 4;
+const REST_PER_WORK: u32 = 19;
 /// More changed minutes than the heads of chains have: the tape is being read from before.
 const MAX_MINUTES_AT_HEADS: usize = 100;
 

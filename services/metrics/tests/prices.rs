@@ -301,10 +301,32 @@ where
     compare(&live(&events), &rules, &rows).await;
 }
 
+/// The past of a chain keeps no current price of another one waiting.
+async fn the_newest_minutes_come_first<S>(store: &S, rows: impl AsyncFn(String) -> Vec<String>)
+where
+    S: Store + Prices,
+{
+    let trade = |chain: &str, minute: u64| {
+        let mut trade = worth(swap(chain, "ann", minute, ("$usd", 20), ("cat", 10)), "20");
+        trade.block.timestamp_ms = START_MS + minute * MINUTE_MS;
+        present(&trade)
+    };
+    let mut events: Vec<Event> = (0..700).map(|minute| trade("backfilled", minute)).collect();
+    events.push(trade("live", 2_000));
+    play(batches(&partition(5), &events, 1_000), store, 1_000).await;
+    store.refresh(&PriceRules::default()).await.unwrap();
+    let priced = || rows("SELECT chain FROM assets_v1 WHERE asset = 'cat' AND price_usd IS NOT NULL".to_owned());
+    assert_eq!(sorted(priced().await), ["backfilled", "live"]);
+    let waiting = || rows("SELECT CAST(count(*) AS text) FROM price_changes".to_owned());
+    assert_ne!(waiting().await, ["0"], "one refresh calculates all of it, so this test shows nothing");
+    refresh_all(store, &PriceRules::default()).await;
+    compare(&live(&events), &PriceRules::default(), &rows).await;
+}
+
 #[tokio::test]
 async fn candles_are_exact_on_sqlite() {
     let directory = tempfile::tempdir().unwrap();
-    for case in 0..4 {
+    for case in 0..5 {
         let store = Sqlite::open(&directory.path().join(format!("{case}.db")), Method::Average).await.unwrap();
         let rows = async |query: String| -> Vec<String> {
             sqlx::query_scalar(AssertSqlSafe(query)).fetch_all(store.pool()).await.unwrap()
@@ -316,6 +338,7 @@ async fn candles_are_exact_on_sqlite() {
             0 => candles_are_those_of_the_trades_present(&store, rows).await,
             1 => what_nobody_noted_is_found(&store, rows, execute).await,
             2 => assets_are_described(&store, rows).await,
+            3 => the_newest_minutes_come_first(&store, rows).await,
             _ => candles_outlive_their_trades(&store, rows).await,
         }
     }
@@ -323,7 +346,7 @@ async fn candles_are_exact_on_sqlite() {
 
 #[tokio::test]
 async fn candles_are_exact_on_postgres() {
-    for case in 0..4 {
+    for case in 0..5 {
         let Some((url, schema, mut connection)) = postgres_server(&format!("prices{case}")).await else { return };
         let store = Postgres::open(&url, &schema, Method::Average).await.unwrap();
         let rows = async |query: String| -> Vec<String> {
@@ -336,6 +359,7 @@ async fn candles_are_exact_on_postgres() {
             0 => candles_are_those_of_the_trades_present(&store, rows).await,
             1 => what_nobody_noted_is_found(&store, rows, execute).await,
             2 => assets_are_described(&store, rows).await,
+            3 => the_newest_minutes_come_first(&store, rows).await,
             _ => candles_outlive_their_trades(&store, rows).await,
         }
         run_sql(&mut connection, format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();

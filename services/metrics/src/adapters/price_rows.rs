@@ -1,8 +1,12 @@
 //! What either database has in common in pricing assets: the columns of candles, and the reading of rows.
 
-use super::rows::{NamedColumns, RowError, count, dollars, optional_dollars, parse, quantity};
-use crate::prices::{AssetKey, CandleKey, ChangedMinute, Decoration, MinuteTrade};
+use super::rows::{NamedColumns, RowError, count, dollars, optional_dollars, parse_quantity, quantity};
+use crate::prices::{AssetKey, CandleKey, ChangedMinute, Decoration, MAX_NOTES_AT_ONCE, MinuteTrade};
 use metrics_domain::{Candle, CandlePrices, CandleSpan, Price, PricedTrade, TradeKey};
+use std::collections::{HashMap, HashSet};
+
+/// How many of a chain's newest minutes come before the past of any chain.
+const MINUTES_AT_HEAD: u32 = 3;
 
 /// The amounts of a candle, in the order of [`price_columns`].
 pub(crate) const PRICE_COLUMNS: [&str; 8] =
@@ -41,7 +45,7 @@ fn read_prices(row: &impl NamedColumns) -> Result<Option<CandlePrices>, RowError
         let (Some(dollars), Some(quantity)) = (optional_dollars(row, usd)?, row.optional_text(raw)?) else {
             return Ok(None);
         };
-        Ok(Price::new(dollars, parse(raw, quantity)?))
+        Ok(Price::new(dollars, parse_quantity(raw, quantity)?))
     };
     let (open, high) = (price(["open_usd", "open_raw"])?, price(["high_usd", "high_raw"])?);
     let (low, close) = (price(["low_usd", "low_raw"])?, price(["close_usd", "close_raw"])?);
@@ -50,7 +54,18 @@ fn read_prices(row: &impl NamedColumns) -> Result<Option<CandlePrices>, RowError
     Ok(Some(CandlePrices { open, high, low, close, close_height, close_ms }))
 }
 
-pub(crate) fn read_minute_trade(row: &impl NamedColumns) -> Result<MinuteTrade, RowError> {
+/// The swaps of a minute by their chain.
+pub(crate) fn minute_trades_by_chain(
+    rows: &[impl NamedColumns],
+) -> Result<HashMap<String, Vec<MinuteTrade>>, RowError> {
+    let mut by_chain: HashMap<String, Vec<MinuteTrade>> = HashMap::new();
+    for row in rows {
+        by_chain.entry(row.text("chain")?).or_default().push(read_minute_trade(row)?);
+    }
+    Ok(by_chain)
+}
+
+fn read_minute_trade(row: &impl NamedColumns) -> Result<MinuteTrade, RowError> {
     let time_ms = count(row, "block_time_ms")?;
     Ok(MinuteTrade {
         key: TradeKey { time_ms, id: row.text("trade_id")?.into(), trader: row.text("trader")?.into() },
@@ -71,10 +86,33 @@ pub(crate) fn read_decoration(row: &impl NamedColumns) -> Result<(AssetKey, Deco
     Ok((asset, Decoration { symbol: row.optional_text("symbol")?, decimals, hour: row.int("decorated_hour")? }))
 }
 
-/// Minutes from their notes, which come in the order of chain and minute.
+/// The newest changed minutes of each chain, then the oldest of all, minute by minute. So a chain whose past is being read keeps no
+/// current price of another one waiting.
+pub(crate) fn select_changed_minutes() -> String {
+    let newest = "FROM price_changes WHERE chain < h.chain ORDER BY chain DESC, minute DESC LIMIT 1";
+    format!(
+        "WITH RECURSIVE heads(chain, minute) AS (
+            SELECT * FROM (SELECT chain, minute FROM price_changes ORDER BY chain DESC, minute DESC LIMIT 1) last
+            UNION ALL
+            SELECT (SELECT chain {newest}), (SELECT minute {newest}) FROM heads h WHERE h.chain IS NOT NULL)
+         SELECT c.chain AS chain, c.minute AS minute, c.partition AS partition, c.changes AS changes, 0 AS turn
+         FROM heads h JOIN price_changes c ON c.chain = h.chain AND c.minute > h.minute - {MINUTES_AT_HEAD}
+         UNION ALL
+         SELECT * FROM (SELECT chain, minute, partition, changes, 1 AS turn FROM price_changes
+            ORDER BY minute, chain, partition LIMIT {MAX_NOTES_AT_ONCE}) oldest
+         ORDER BY turn, minute, chain, partition"
+    )
+}
+
+/// Minutes from their notes, which come in order of turn, minute and chain; those of a second turn are left out where the first
+/// has them.
 pub(crate) fn minutes_of_notes(notes: Vec<(String, i64, i32, i64)>) -> Vec<ChangedMinute> {
     let mut minutes: Vec<ChangedMinute> = vec![];
+    let mut known = HashSet::new();
     for (chain, minute, partition, changes) in notes {
+        if !known.insert((chain.clone(), minute, partition)) {
+            continue;
+        }
         let minute = minute.cast_unsigned();
         match minutes.last_mut().filter(|last| last.chain == chain && last.minute == minute) {
             Some(last) => last.notes.push((partition, changes)),

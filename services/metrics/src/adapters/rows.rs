@@ -233,7 +233,12 @@ pub(crate) fn optional_dollars(row: &impl NamedColumns, column: &'static str) ->
 }
 
 pub(crate) fn quantity(row: &impl NamedColumns, column: &'static str) -> Result<Quantity, RowError> {
-    parse(column, row.text(column)?)
+    parse_quantity(column, row.text(column)?)
+}
+
+/// Most are small enough for a machine's number, which is several times faster.
+pub(crate) fn parse_quantity(column: &'static str, value: String) -> Result<Quantity, RowError> {
+    value.parse::<u128>().map(Quantity::from).or_else(|_| parse(column, value))
 }
 
 pub(crate) fn parse<T: std::str::FromStr>(column: &'static str, value: String) -> Result<T, RowError> {

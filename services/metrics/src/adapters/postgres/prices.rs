@@ -3,17 +3,18 @@
 use super::write::column;
 use crate::adapters::columns::{partition_column, text_of, to_bigint};
 use crate::adapters::price_rows::{
-    PRICE_COLUMNS, fraction_columns, minutes_of_notes, price_columns, read_candle, read_decoration, read_minute_trade,
+    PRICE_COLUMNS, fraction_columns, minute_trades_by_chain, minutes_of_notes, price_columns, read_candle,
+    read_decoration, select_changed_minutes,
 };
 use crate::prices::{
-    self, AssetKey, AssetRow, CandleKey, ChangedMinute, Decoration, EVERY_PARTITION, MAX_NOTES_AT_ONCE, MinuteTrade,
-    PriceTables,
+    self, AssetKey, AssetRow, CandleKey, ChangedMinute, Decoration, EVERY_PARTITION, MinuteTrade, PriceTables,
 };
 use metrics_domain::{BookFacts, Candle, CandlePrices, CandleSpan, MINUTES_JUDGED_BY, PriceRules, TradeKey};
 use migrations::{Session as PgConnection, Sessions};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use tape::Unavailable;
 
 /// Lets one instance at a time calculate prices.
@@ -172,12 +173,8 @@ impl PriceTables for Tables<'_> {
     }
 
     async fn changed_minutes(&mut self) -> Result<Vec<ChangedMinute>, Unavailable> {
-        let query = format!(
-            "SELECT chain, minute, partition, changes FROM price_changes ORDER BY chain, minute, partition
-             LIMIT {MAX_NOTES_AT_ONCE}"
-        );
-        let notes = sqlx::query_as(AssertSqlSafe(query)).fetch_all(&mut *self.0).await.map_err(failed)?;
-        Ok(minutes_of_notes(notes))
+        let notes = sqlx::query_as(AssertSqlSafe(select_changed_minutes())).fetch_all(&mut *self.0).await;
+        Ok(minutes_of_notes(notes.map_err(failed)?))
     }
 
     async fn cut_ms(&mut self) -> Result<u64, Unavailable> {
@@ -186,15 +183,19 @@ impl PriceTables for Tables<'_> {
         Ok(cut.cast_unsigned())
     }
 
-    async fn trades_of_minute(&mut self, minute: &ChangedMinute) -> Result<Vec<MinuteTrade>, Unavailable> {
+    async fn trades_of_minute(
+        &mut self,
+        minute: u64,
+        chains: &[&str],
+    ) -> Result<HashMap<String, Vec<MinuteTrade>>, Unavailable> {
         let query =
-            "SELECT block_time_ms, trade_id, trader, height, sold_asset, sold_raw::text AS sold_raw, bought_asset,
+            "SELECT chain, block_time_ms, trade_id, trader, height, sold_asset, sold_raw::text AS sold_raw, bought_asset,
                 bought_raw::text AS bought_raw, notional_usd::text AS notional_usd, pools
             FROM trades WHERE block_time_ms >= $2 * 60000 AND block_time_ms < ($2 + 1) * 60000
-                AND chain = $1 AND status = 'live' AND NOT cycle";
-        let query = sqlx::query(query).bind(&minute.chain).bind(to_bigint(minute.minute));
+                AND chain = ANY($1) AND status = 'live' AND NOT cycle";
+        let query = sqlx::query(query).bind(chains).bind(to_bigint(minute));
         let rows = query.fetch_all(&mut *self.0).await.map_err(failed)?;
-        Ok(rows.iter().map(read_minute_trade).collect::<Result<_, _>>()?)
+        Ok(minute_trades_by_chain(&rows)?)
     }
 
     async fn candles_of_minutes(
@@ -213,7 +214,7 @@ impl PriceTables for Tables<'_> {
 
     async fn candles_within(
         &mut self,
-        longer: &[CandleKey],
+        within: &[(AssetKey, Range<u64>)],
         span: CandleSpan,
     ) -> Result<BTreeMap<CandleKey, Candle>, Unavailable> {
         let query = format!(
@@ -222,10 +223,10 @@ impl PriceTables for Tables<'_> {
                 AND c.start_minute < k.past",
             candle_columns()
         );
-        let [chains, assets] = keys_of(longer, |key| &key.asset);
+        let [chains, assets] = keys_of(within, |(asset, _)| asset);
         let query = sqlx::query(AssertSqlSafe(query)).bind(chains).bind(assets);
-        let query = query.bind(column(longer, |key| to_bigint(key.start)));
-        let query = query.bind(column(longer, |key| to_bigint(key.start + key.span.minutes()))).bind(span.name());
+        let query = query.bind(column(within, |(_, minutes)| to_bigint(minutes.start)));
+        let query = query.bind(column(within, |(_, minutes)| to_bigint(minutes.end))).bind(span.name());
         candles(&query.fetch_all(&mut *self.0).await.map_err(failed)?)
     }
 

@@ -2,16 +2,17 @@
 
 use crate::adapters::columns::{partition_column, to_bigint};
 use crate::adapters::price_rows::{
-    fraction_columns, minutes_of_notes, price_columns, read_candle, read_decoration, read_minute_trade,
+    fraction_columns, minute_trades_by_chain, minutes_of_notes, price_columns, read_candle, read_decoration,
+    select_changed_minutes,
 };
 use crate::prices::{
-    self, AssetKey, AssetRow, CandleKey, ChangedMinute, Decoration, EVERY_PARTITION, MAX_NOTES_AT_ONCE, MinuteTrade,
-    PriceTables,
+    self, AssetKey, AssetRow, CandleKey, ChangedMinute, Decoration, EVERY_PARTITION, MinuteTrade, PriceTables,
 };
 use metrics_domain::{BookFacts, Candle, CandlePrices, CandleSpan, MINUTES_JUDGED_BY, PriceRules, TradeKey};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, SqliteConnection, SqlitePool};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use tape::Unavailable;
 
 /// Notes which minutes these facts change.
@@ -99,12 +100,8 @@ impl PriceTables for Tables<'_> {
     }
 
     async fn changed_minutes(&mut self) -> Result<Vec<ChangedMinute>, Unavailable> {
-        let query = format!(
-            "SELECT chain, minute, partition, changes FROM price_changes ORDER BY chain, minute, partition
-             LIMIT {MAX_NOTES_AT_ONCE}"
-        );
-        let notes = sqlx::query_as(AssertSqlSafe(query)).fetch_all(&mut *self.0).await.map_err(failed)?;
-        Ok(minutes_of_notes(notes))
+        let notes = sqlx::query_as(AssertSqlSafe(select_changed_minutes())).fetch_all(&mut *self.0).await;
+        Ok(minutes_of_notes(notes.map_err(failed)?))
     }
 
     async fn cut_ms(&mut self) -> Result<u64, Unavailable> {
@@ -113,14 +110,19 @@ impl PriceTables for Tables<'_> {
         Ok(cut.cast_unsigned())
     }
 
-    async fn trades_of_minute(&mut self, minute: &ChangedMinute) -> Result<Vec<MinuteTrade>, Unavailable> {
-        let query = "SELECT block_time_ms, trade_id, trader, height, sold_asset, sold_raw, bought_asset, bought_raw,
+    async fn trades_of_minute(
+        &mut self,
+        minute: u64,
+        chains: &[&str],
+    ) -> Result<HashMap<String, Vec<MinuteTrade>>, Unavailable> {
+        let query =
+            "SELECT chain, block_time_ms, trade_id, trader, height, sold_asset, sold_raw, bought_asset, bought_raw,
                 notional_usd, pools
             FROM trades WHERE block_time_ms >= ?2 * 60000 AND block_time_ms < (?2 + 1) * 60000
-                AND chain = ?1 AND status = 'live' AND cycle = 0";
-        let query = sqlx::query(query).bind(&minute.chain).bind(to_bigint(minute.minute));
+                AND chain IN (SELECT value FROM json_each(?1)) AND status = 'live' AND cycle = 0";
+        let query = sqlx::query(query).bind(serde_json::json!(chains).to_string()).bind(to_bigint(minute));
         let rows = query.fetch_all(&mut *self.0).await.map_err(failed)?;
-        Ok(rows.iter().map(read_minute_trade).collect::<Result<_, _>>()?)
+        Ok(minute_trades_by_chain(&rows)?)
     }
 
     async fn candles_of_minutes(
@@ -138,15 +140,15 @@ impl PriceTables for Tables<'_> {
 
     async fn candles_within(
         &mut self,
-        longer: &[CandleKey],
+        within: &[(AssetKey, Range<u64>)],
         span: CandleSpan,
     ) -> Result<BTreeMap<CandleKey, Candle>, Unavailable> {
         let mut found = BTreeMap::new();
-        for key in longer {
+        for (asset, minutes) in within {
             let query = "SELECT * FROM candles WHERE chain = ? AND asset = ? AND span = ? AND start_minute >= ?
                          AND start_minute < ?";
-            let query = sqlx::query(query).bind(&key.asset.chain).bind(&key.asset.asset).bind(span.name());
-            let query = query.bind(to_bigint(key.start)).bind(to_bigint(key.start + key.span.minutes()));
+            let query = sqlx::query(query).bind(&asset.chain).bind(&asset.asset).bind(span.name());
+            let query = query.bind(to_bigint(minutes.start)).bind(to_bigint(minutes.end));
             read_candles(&mut found, &query.fetch_all(&mut *self.0).await.map_err(failed)?)?;
         }
         Ok(found)
