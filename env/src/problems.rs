@@ -13,6 +13,10 @@ pub trait Strings {
     fn get(&self, key: &str) -> Option<String>;
     /// The names of all variables that are set.
     fn names(&self) -> Vec<String>;
+    /// Whether what this source has of a variable is a default of its own, which nobody has set.
+    fn is_default(&self, _key: &str) -> bool {
+        false
+    }
 }
 
 impl<S: std::hash::BuildHasher> Strings for HashMap<String, String, S> {
@@ -75,16 +79,16 @@ impl Problems {
     /// A variable that may be set.
     pub fn optional(&mut self, strings: &impl Strings, key: &str) -> Option<String> {
         let value = strings.get(key);
-        self.resolve(key, value.as_deref().map(without_password), false);
+        self.resolve(key, value.as_deref().map(without_password), strings.is_default(key));
         value
     }
 
     /// A variable with a default.
     pub fn text(&mut self, strings: &impl Strings, key: &str, default: &str) -> String {
         let value = strings.get(key);
-        let set = value.is_some();
+        let is_default = value.is_none() || strings.is_default(key);
         let value = value.unwrap_or_else(|| default.to_owned());
-        self.resolve(key, Some(without_password(&value)), !set);
+        self.resolve(key, Some(without_password(&value)), is_default);
         value
     }
 
@@ -97,7 +101,7 @@ impl Problems {
             self.resolve(key, Some(default.to_string()), true);
             return default;
         };
-        self.resolve(key, Some(without_password(&text)), false);
+        self.resolve(key, Some(without_password(&text)), strings.is_default(key));
         text.trim().parse().unwrap_or_else(|reason| {
             self.add_refused(key, &text, &reason);
             default
@@ -171,7 +175,7 @@ impl Problems {
     fn secret_text(&mut self, strings: &impl Strings, key: &str, shown: fn(&str) -> String) -> Option<String> {
         let in_file = format!("{key}_FILE");
         let value = strings.get(key);
-        self.resolve(key, value.as_deref().map(shown), false);
+        self.resolve(key, value.as_deref().map(shown), strings.is_default(key));
         let Some(path) = strings.get(&in_file) else { return value };
         self.resolve(&in_file, Some(path.clone()), false);
         if value.is_some() {

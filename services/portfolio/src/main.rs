@@ -61,7 +61,7 @@ impl Program for Portfolio {
         let lines = match command {
             Command::Topics(command) => command.execute(&target, &PORTFOLIO_ACCESS).await?,
             Command::Dlq { command } => {
-                let log = Log::open(&target).await?;
+                let log = Log::open_to_read(&target).await?;
                 command.execute(&log, &topics::READ_BY_PORTFOLIO, topics::OF_PORTFOLIO).await?
             }
             Command::Migrate(command) => portfolio::migrate(&settings, command).await?,

@@ -2,13 +2,13 @@
 
 use crate::new::NewCommand;
 use crate::overlay::StackSettings;
-use chain_ingestor::commands::{self, IngestCommand};
+use chain_ingestor::commands::IngestCommand;
 use clap::{Subcommand, ValueEnum};
 use environment::command_line::GeneratedCommand;
 use environment::{Problems, health};
 use tape_log::access::{API_ACCESS, INGESTOR_ACCESS, METRICS_ACCESS, PORTFOLIO_ACCESS};
 use tape_log::settings::target;
-use tape_log::{DeadLetterCommand, TopicsCommand, topics};
+use tape_log::{DeadLetterCommand, Log, TopicsCommand, topics};
 
 /// What `chaintape` does.
 #[derive(Clone, Subcommand)]
@@ -97,7 +97,9 @@ pub(crate) async fn see_to_dead_letters(
     strings: &StackSettings,
     mut problems: Problems,
 ) -> anyhow::Result<()> {
-    let log = commands::open_log(strings, &mut problems).await?;
+    let target = target(strings, &mut problems);
+    problems.finish()?;
+    let log = Log::open_to_read(&target).await?;
     let services = [
         (Consumer::Metrics, &topics::READ_BY_METRICS, topics::OF_METRICS),
         (Consumer::Portfolio, &topics::READ_BY_PORTFOLIO, topics::OF_PORTFOLIO),

@@ -81,6 +81,20 @@ impl StackSettings {
         }
         Self { from_arguments, layers }
     }
+
+    /// What somebody has set, on the command line or in the environment.
+    fn set(&self, key: &str) -> Option<String> {
+        let from_arguments = self.from_arguments.get(key).filter(|given| !given.is_empty());
+        from_arguments.cloned().or_else(|| self.layers.get(key))
+    }
+
+    fn embedded_default(&self, key: &str) -> Option<String> {
+        match key {
+            "LOG" => Some("sqlite:data/tape.db".to_owned()),
+            "DATABASE_URL" if self.layers.get(DATABASE_URL_FILE).is_none() => Some("sqlite:data".to_owned()),
+            _ => None,
+        }
+    }
 }
 
 impl Strings for StackSettings {
@@ -89,16 +103,14 @@ impl Strings for StackSettings {
         if key == DATABASE_URL_FILE && self.from_arguments.contains_key("DATABASE_URL") {
             return None;
         }
-        let embedded_default = || match key {
-            "LOG" => Some("sqlite:data/tape.db".to_owned()),
-            "DATABASE_URL" if self.layers.get(DATABASE_URL_FILE).is_none() => Some("sqlite:data".to_owned()),
-            _ => None,
-        };
-        let from_arguments = self.from_arguments.get(key).filter(|given| !given.is_empty());
-        from_arguments.cloned().or_else(|| self.layers.get(key)).or_else(embedded_default)
+        self.set(key).or_else(|| self.embedded_default(key))
     }
 
     fn names(&self) -> Vec<String> {
         self.layers.names()
+    }
+
+    fn is_default(&self, key: &str) -> bool {
+        self.set(key).is_none() && self.embedded_default(key).is_some()
     }
 }

@@ -108,6 +108,10 @@ async fn without_settings_it_says_where_it_looked_and_each_problem_once() {
     let report: Value = serde_json::from_slice(&checked.stdout).unwrap();
     let problems: Vec<&str> = report["problems"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
     assert!(problems.iter().any(|problem| problem.starts_with("API_ADDR is `here`")), "{problems:?}");
+    let default = |name: &str, value: &str| json!({ "name": name, "value": value, "isDefault": true });
+    for embedded in [default("LOG", "sqlite:data/tape.db"), default("DATABASE_URL", "sqlite:data")] {
+        assert!(report["settings"].as_array().unwrap().contains(&embedded), "{report}");
+    }
     assert!(said.contains("CHAINS_DIR is not set; write a folder of chain files"), "{said}");
     assert!(said.contains(&format!("there is no folder {}/env", folder.path().display())), "{said}");
     let mut sentences: Vec<&str> = said.lines().collect();
@@ -160,7 +164,7 @@ async fn a_new_folder_is_in_order_and_runs() {
         let listed = run(&tape, nothing).await;
         assert!(listed.status.success() && listed.stdout.is_empty(), "{nothing:?}: {}{}", out(&listed), err(&listed));
     }
-    std::fs::remove_dir_all(tape.join("data")).unwrap();
+    assert!(!tape.join("data").exists(), "looking changes nothing");
 
     let _running = chaintape(&tape).env("API_ADDR", "127.0.0.1:0").stdout(std::process::Stdio::null()).spawn().unwrap();
     let waiting = async {

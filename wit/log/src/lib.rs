@@ -75,6 +75,14 @@ impl Log {
         })
     }
 
+    /// Opens a log to look at it: an embedded one that nobody has written yet is empty, and is not made for it.
+    pub async fn open_to_read(target: &Target) -> Result<Self, Unavailable> {
+        match target {
+            Target::Sqlite(path) if !path.exists() => Self::open(&Target::Memory).await,
+            target => Self::open(target).await,
+        }
+    }
+
     /// Creates the topics that are missing and refuses those that differ from what they should be.
     pub async fn own(&self, topics: &[Topic]) -> Result<(), Unavailable> {
         match self {
