@@ -1,4 +1,5 @@
 //! The committed bindings are what the contract says.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
 use wit_bindgen_core::{Files, WorldGenerator};
