@@ -171,7 +171,7 @@ mod tests {
     /// Whether cargo reads a file when it builds a plugin: every crate of the workspace, with its sources.
     fn is_needed(file: &str) -> bool {
         let ending = |endings: &[&str]| endings.iter().any(|ending| file.ends_with(ending));
-        ending(&["Cargo.toml", "Cargo.lock", ".rs", ".wit", ".md", ".txt", ".cargo/config.toml"])
+        ending(&["Cargo.toml", "Cargo.lock", ".rs", ".generated", ".wit", ".md", ".txt", ".cargo/config.toml"])
     }
 
     #[test]
