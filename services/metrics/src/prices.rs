@@ -16,6 +16,8 @@ use tape::Unavailable;
 pub trait Prices: Send + Sync {
     /// Calculates some of the changed minutes again; returns how many there were. None where another instance does it.
     fn refresh(&self, rules: &PriceRules) -> impl Future<Output = Result<usize, Unavailable>> + Send;
+    /// The same for the newest changed minutes of each chain alone.
+    fn refresh_newest(&self, rules: &PriceRules) -> impl Future<Output = Result<usize, Unavailable>> + Send;
 }
 
 /// An asset of a chain.
@@ -73,8 +75,12 @@ pub(crate) trait PriceTables: Send {
     fn is_noted(&mut self, rules: &PriceRules) -> impl Future<Output = Result<bool, Unavailable>> + Send;
     /// Notes every minute that has trades, and stores the rules.
     fn note_everything(&mut self, rules: &PriceRules) -> impl Future<Output = Result<(), Unavailable>> + Send;
-    /// Some changed minutes, the newest of each chain first, those of all chains that begin together beside each other.
-    fn changed_minutes(&mut self) -> impl Future<Output = Result<Vec<ChangedMinute>, Unavailable>> + Send;
+    /// Some changed minutes: the newest of each chain, then so many notes of the oldest; minutes of all chains that begin together are
+    /// beside each other.
+    fn changed_minutes(
+        &mut self,
+        max_oldest: u32,
+    ) -> impl Future<Output = Result<Vec<ChangedMinute>, Unavailable>> + Send;
     /// Trades of earlier block times were dropped.
     fn cut_ms(&mut self) -> impl Future<Output = Result<u64, Unavailable>> + Send;
     /// All live swaps of a minute, of each of these chains.
@@ -130,6 +136,8 @@ pub(crate) const EVERY_PARTITION: i32 = -1;
 /// Notes that are read at once: each minute has one of each partition that has trades in it. Fewer would make the hours and days
 /// that the minutes are part of be calculated again more often.
 pub(crate) const MAX_NOTES_AT_ONCE: u32 = 20_000;
+/// What is read of the past where the newest minutes alone are calculated.
+pub(crate) const NO_NOTES: u32 = 0;
 /// Trades that are read in one transaction, unless one minute alone has more.
 const MAX_TRADES_AT_ONCE: usize = 100_000;
 /// Minutes that are calculated in one transaction.
@@ -137,11 +145,15 @@ const MAX_MINUTES_AT_ONCE: usize = 500;
 const MINUTE_MS: u64 = 60_000;
 
 /// Calculates some changed minutes again, within one transaction; returns how many there were.
-pub(crate) async fn refresh_some(tables: &mut impl PriceTables, rules: &PriceRules) -> Result<usize, Unavailable> {
+pub(crate) async fn refresh_some(
+    tables: &mut impl PriceTables,
+    rules: &PriceRules,
+    max_oldest: u32,
+) -> Result<usize, Unavailable> {
     if !tables.is_noted(rules).await? {
         tables.note_everything(rules).await?;
     }
-    let changed = tables.changed_minutes().await?;
+    let changed = tables.changed_minutes(max_oldest).await?;
     if changed.is_empty() {
         return Ok(0);
     }
@@ -400,26 +412,39 @@ impl SeenAssets {
 /// How long to wait between two refreshes at least, unless there is more to do.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 /// While trades are folded, refreshing leaves the database to that for so many times as long as it took.
-const REST_PER_WORK: u32 = 19;
+const REST_PER_WORK: u32 = 4;
+/// The same for what is not of the newest minutes: while the tape is being read from before, it is soon to be calculated again.
+const REST_PER_PAST_WORK: u32 = 19;
 /// More changed minutes than the heads of chains have: the tape is being read from before.
 const MAX_MINUTES_AT_HEADS: usize = 100;
 
 /// Refreshes prices and candles again and again, for as long as the service runs; `commits` counts what is folded.
 pub async fn refresh_regularly(prices: &impl Prices, rules: &PriceRules, commits: impl Fn() -> u64 + Send) {
-    let mut commits_before = 0;
+    let (mut commits_before, mut past_from) = (0, Instant::now());
     loop {
         let begun = Instant::now();
-        let minutes = prices.refresh(rules).await.unwrap_or_else(|error| {
+        let counted = commits();
+        let is_folding = counted != commits_before;
+        commits_before = counted;
+        let with_past = !is_folding || begun >= past_from;
+        let refreshed = if with_past { prices.refresh(rules).await } else { prices.refresh_newest(rules).await };
+        let minutes = refreshed.unwrap_or_else(|error| {
             tracing::warn!(event = "prices.delayed", error = %with_causes(&error), "failed to {error}; trying again");
             0
         });
         if minutes > 0 {
             tracing::debug!(event = "prices.refreshed", minutes, "prices refreshed");
         }
-        let commits = commits();
-        let rest = if commits == commits_before { Duration::ZERO } else { begun.elapsed() * REST_PER_WORK };
-        commits_before = commits;
-        let is_behind = minutes > MAX_MINUTES_AT_HEADS;
-        tokio::time::sleep(if is_behind { rest } else { rest.max(REFRESH_INTERVAL) }).await;
+        let (took, is_behind) = (begun.elapsed(), minutes > MAX_MINUTES_AT_HEADS);
+        let rest = match (is_folding, with_past && is_behind) {
+            (false, _) if is_behind => Duration::ZERO,
+            (true, false) => (took * REST_PER_WORK).max(REFRESH_INTERVAL),
+            (true, true) => {
+                past_from = Instant::now() + took * REST_PER_PAST_WORK;
+                REFRESH_INTERVAL
+            }
+            (false, _) => REFRESH_INTERVAL,
+        };
+        tokio::time::sleep(rest).await;
     }
 }

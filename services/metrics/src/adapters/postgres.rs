@@ -23,7 +23,7 @@ use crate::adapters::stored_rules::{RulesDiffer, StoredRules};
 use crate::leaders::Leaderboards;
 use crate::messages::MetricsMessage;
 use crate::outbox::Outbox;
-use crate::prices::Prices;
+use crate::prices::{MAX_NOTES_AT_ONCE, NO_NOTES, Prices};
 use metrics_domain::{
     Accounts, BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, Floors, PriceRules, PruneOutcome, Retention,
     Store, StoredTrade, Tail, TradeKey, UserKey,
@@ -162,7 +162,11 @@ impl Leaderboards for Postgres {
 
 impl Prices for Postgres {
     async fn refresh(&self, rules: &PriceRules) -> Result<usize, Unavailable> {
-        prices::refresh_some(&self.pool, rules).await
+        prices::refresh_some(&self.pool, rules, MAX_NOTES_AT_ONCE).await
+    }
+
+    async fn refresh_newest(&self, rules: &PriceRules) -> Result<usize, Unavailable> {
+        prices::refresh_some(&self.pool, rules, NO_NOTES).await
     }
 }
 

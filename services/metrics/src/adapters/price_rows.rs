@@ -1,7 +1,7 @@
 //! What either database has in common in pricing assets: the columns of candles, and the reading of rows.
 
 use super::rows::{NamedColumns, RowError, count, dollars, optional_dollars, parse_quantity, quantity};
-use crate::prices::{AssetKey, CandleKey, ChangedMinute, Decoration, MAX_NOTES_AT_ONCE, MinuteTrade};
+use crate::prices::{AssetKey, CandleKey, ChangedMinute, Decoration, MinuteTrade};
 use metrics_domain::{Candle, CandlePrices, CandleSpan, Price, PricedTrade, TradeKey};
 use std::collections::{HashMap, HashSet};
 
@@ -88,7 +88,7 @@ pub(crate) fn read_decoration(row: &impl NamedColumns) -> Result<(AssetKey, Deco
 
 /// The newest changed minutes of each chain, then the oldest of all, minute by minute. So a chain whose past is being read keeps no
 /// current price of another one waiting.
-pub(crate) fn select_changed_minutes() -> String {
+pub(crate) fn select_changed_minutes(max_oldest: u32) -> String {
     let newest = "FROM price_changes WHERE chain < h.chain ORDER BY chain DESC, minute DESC LIMIT 1";
     format!(
         "WITH RECURSIVE heads(chain, minute) AS (
@@ -99,7 +99,7 @@ pub(crate) fn select_changed_minutes() -> String {
          FROM heads h JOIN price_changes c ON c.chain = h.chain AND c.minute > h.minute - {MINUTES_AT_HEAD}
          UNION ALL
          SELECT * FROM (SELECT chain, minute, partition, changes, 1 AS turn FROM price_changes
-            ORDER BY minute, chain, partition LIMIT {MAX_NOTES_AT_ONCE}) oldest
+            ORDER BY minute, chain, partition LIMIT {max_oldest}) oldest
          ORDER BY turn, minute, chain, partition"
     )
 }

@@ -17,7 +17,7 @@ use crate::adapters::stored_rules::{RulesDiffer, StoredRules};
 use crate::leaders::Leaderboards;
 use crate::messages::MetricsMessage;
 use crate::outbox::Outbox;
-use crate::prices::Prices;
+use crate::prices::{MAX_NOTES_AT_ONCE, NO_NOTES, Prices};
 use metrics_domain::{
     Accounts, BookFacts, BookKey, BookRules, BookToRefold, CommitOutcome, Floors, PriceRules, PruneOutcome, Retention,
     Store, StoredTrade, Tail, TradeKey, UserKey,
@@ -133,7 +133,11 @@ impl Leaderboards for Sqlite {
 
 impl Prices for Sqlite {
     async fn refresh(&self, rules: &PriceRules) -> Result<usize, Unavailable> {
-        prices::refresh_some(&self.pool, rules).await
+        prices::refresh_some(&self.pool, rules, MAX_NOTES_AT_ONCE).await
+    }
+
+    async fn refresh_newest(&self, rules: &PriceRules) -> Result<usize, Unavailable> {
+        prices::refresh_some(&self.pool, rules, NO_NOTES).await
     }
 }
 

@@ -7,7 +7,8 @@ use crate::adapters::price_rows::{
     read_decoration, select_changed_minutes,
 };
 use crate::prices::{
-    self, AssetKey, AssetRow, CandleKey, ChangedMinute, Decoration, EVERY_PARTITION, MinuteTrade, PriceTables,
+    self, AssetKey, AssetRow, CandleKey, ChangedMinute, Decoration, EVERY_PARTITION, MAX_NOTES_AT_ONCE, MinuteTrade,
+    PriceTables,
 };
 use metrics_domain::{BookFacts, Candle, CandlePrices, CandleSpan, MINUTES_JUDGED_BY, PriceRules, TradeKey};
 use migrations::{Session as PgConnection, Sessions};
@@ -38,13 +39,13 @@ pub(super) async fn note_changes(connection: &mut PgConnection, facts: &BookFact
 }
 
 /// Calculates some changed minutes again; returns how many there were.
-pub(super) async fn refresh_some(pool: &Sessions, rules: &PriceRules) -> Result<usize, Unavailable> {
+pub(super) async fn refresh_some(pool: &Sessions, rules: &PriceRules, max_oldest: u32) -> Result<usize, Unavailable> {
     let mut transaction = pool.begin().await.map_err(failed)?;
     if !sqlx::query_scalar::<_, bool>(TRY_LOCK_PRICES).fetch_one(&mut *transaction).await.map_err(failed)? {
         transaction.rollback().await.map_err(failed)?;
         return Ok(0);
     }
-    let refreshed = prices::refresh_some(&mut Tables(&mut transaction), rules).await;
+    let refreshed = prices::refresh_some(&mut Tables(&mut transaction), rules, max_oldest).await;
     match refreshed {
         Ok(_) => transaction.commit().await.map_err(failed)?,
         Err(_) => transaction.rollback().await.map_err(failed)?,
@@ -61,7 +62,7 @@ pub(super) async fn finish_below(pool: &Sessions, cut_ms: u64) -> Result<(), Una
         let mut transaction = pool.begin().await.map_err(failed)?;
         let is_pending = is_pending_below(&mut transaction, cut_ms).await.map_err(failed)?;
         transaction.rollback().await.map_err(failed)?;
-        if !is_pending || refresh_some(pool, &rules).await? == 0 {
+        if !is_pending || refresh_some(pool, &rules, MAX_NOTES_AT_ONCE).await? == 0 {
             return Ok(());
         }
     }
@@ -172,8 +173,8 @@ impl PriceTables for Tables<'_> {
         Ok(())
     }
 
-    async fn changed_minutes(&mut self) -> Result<Vec<ChangedMinute>, Unavailable> {
-        let notes = sqlx::query_as(AssertSqlSafe(select_changed_minutes())).fetch_all(&mut *self.0).await;
+    async fn changed_minutes(&mut self, max_oldest: u32) -> Result<Vec<ChangedMinute>, Unavailable> {
+        let notes = sqlx::query_as(AssertSqlSafe(select_changed_minutes(max_oldest))).fetch_all(&mut *self.0).await;
         Ok(minutes_of_notes(notes.map_err(failed)?))
     }
 

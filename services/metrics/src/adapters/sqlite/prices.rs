@@ -6,7 +6,8 @@ use crate::adapters::price_rows::{
     select_changed_minutes,
 };
 use crate::prices::{
-    self, AssetKey, AssetRow, CandleKey, ChangedMinute, Decoration, EVERY_PARTITION, MinuteTrade, PriceTables,
+    self, AssetKey, AssetRow, CandleKey, ChangedMinute, Decoration, EVERY_PARTITION, MAX_NOTES_AT_ONCE, MinuteTrade,
+    PriceTables,
 };
 use metrics_domain::{BookFacts, Candle, CandlePrices, CandleSpan, MINUTES_JUDGED_BY, PriceRules, TradeKey};
 use sqlx::sqlite::SqliteRow;
@@ -27,9 +28,9 @@ pub(super) async fn note_changes(connection: &mut SqliteConnection, facts: &Book
 }
 
 /// Calculates some changed minutes again; returns how many there were.
-pub(super) async fn refresh_some(pool: &SqlitePool, rules: &PriceRules) -> Result<usize, Unavailable> {
+pub(super) async fn refresh_some(pool: &SqlitePool, rules: &PriceRules, max_oldest: u32) -> Result<usize, Unavailable> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    let refreshed = prices::refresh_some(&mut Tables(&mut transaction), rules).await;
+    let refreshed = prices::refresh_some(&mut Tables(&mut transaction), rules, max_oldest).await;
     match refreshed {
         Ok(_) => transaction.commit().await.map_err(failed)?,
         Err(_) => transaction.rollback().await.map_err(failed)?,
@@ -47,7 +48,7 @@ pub(super) async fn finish_below(pool: &SqlitePool, cut_ms: u64) -> Result<(), U
             let mut connection = pool.acquire().await.map_err(failed)?;
             is_pending_below(&mut connection, cut_ms).await.map_err(failed)?
         };
-        if !is_pending || refresh_some(pool, &rules).await? == 0 {
+        if !is_pending || refresh_some(pool, &rules, MAX_NOTES_AT_ONCE).await? == 0 {
             return Ok(());
         }
     }
@@ -99,8 +100,8 @@ impl PriceTables for Tables<'_> {
         Ok(())
     }
 
-    async fn changed_minutes(&mut self) -> Result<Vec<ChangedMinute>, Unavailable> {
-        let notes = sqlx::query_as(AssertSqlSafe(select_changed_minutes())).fetch_all(&mut *self.0).await;
+    async fn changed_minutes(&mut self, max_oldest: u32) -> Result<Vec<ChangedMinute>, Unavailable> {
+        let notes = sqlx::query_as(AssertSqlSafe(select_changed_minutes(max_oldest))).fetch_all(&mut *self.0).await;
         Ok(minutes_of_notes(notes.map_err(failed)?))
     }
 
