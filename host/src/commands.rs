@@ -17,8 +17,8 @@ use environment::process::{self, ConfigReport};
 use environment::{ConfigError, Problems, Strings, telemetry};
 use serde::Serialize;
 use std::path::PathBuf;
+use tape_log::Log;
 use tape_log::settings::target;
-use tape_log::{Log, Target};
 
 /// A command that needs no service to run.
 #[derive(Clone, Debug, Subcommand)]
@@ -189,12 +189,4 @@ async fn check_config_as_json(settings: &Settings, strings: &impl Strings, probl
     };
     environment::print_line!("{}", serde_json::to_string_pretty(&ChainsReport { config, chains })?);
     ended
-}
-
-/// Opens a log that is there to be looked at; an embedded one that nobody has written yet is not made for it.
-async fn open_if_there(target: &Target) -> anyhow::Result<Option<Log>> {
-    match target {
-        Target::Sqlite(path) if !path.exists() => Ok(None),
-        target => Ok(Some(Log::open(target).await?)),
-    }
 }

@@ -1,6 +1,5 @@
 //! The command `chains`: each chain file, what it resolves to, and how far its chain is on the tape.
 
-use super::open_if_there;
 use crate::chainfile::{self, Variables};
 use crate::check;
 use crate::plugin::{Engine, admit_folder};
@@ -9,7 +8,7 @@ use crate::tape::newest_progress;
 use anyhow::Context;
 use environment::Strings;
 use serde::Serialize;
-use tape_log::Target;
+use tape_log::{Log, Target};
 use wire::v1::progress::State;
 
 /// One chain file.
@@ -55,7 +54,7 @@ pub(super) async fn list(
     let (plugins, _) = admit_folder(&Engine::new(1)?, &settings.gate, &settings.plugins)
         .await
         .with_context(|| format!("read PLUGINS_DIR {}: it must be a folder of plugins", settings.plugins.display()))?;
-    let log = open_if_there(target).await.context("read what the tape says of the chains")?;
+    let log = Log::open_to_read(target).await.context("read what the tape says of the chains")?;
     let variables = Variables { strings, secrets: settings.secrets.as_deref() };
     let mut listed: Vec<ListedChain> = vec![];
     for path in paths {
@@ -86,9 +85,7 @@ pub(super) async fn list(
         }
         if let Some(twin) = listed.iter().find(|other| other.chain == chain.chain) {
             chain.problem = Some(format!("id `{}` is taken by {}; choose another", chain.chain, twin.file));
-        } else if let Some(log) = &log
-            && let Some(Ok(progress)) = newest_progress(log, &chain.chain).await?
-        {
+        } else if let Some(Ok(progress)) = newest_progress(&log, &chain.chain).await? {
             chain.tape = Some(LastProgress {
                 state: progress.state,
                 waiting: progress.waiting,
