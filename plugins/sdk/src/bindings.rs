@@ -1,8 +1,8 @@
 //! The WIT contract as Rust: `bindings.generated`, which `tests/bindings.rs` generates from `wit` and compares.
 //!
 //! ## Decisions
-//! - 2026-11-30, generated before and not by a macro: what generates it is half of what compiling a small plugin took, and it came
-//!   out the same for everybody. Price: a file of generated code in the repository.
+//! - 2026-11-30, generated before and not by a macro: compiling the generator took longer than compiling a small plugin, and what
+//!   it generated was the same for everybody. Price: a file of generated code in the repository.
 #![allow(
     unsafe_code,
     missing_docs,
