@@ -82,8 +82,8 @@ fn page(counts: &Counts) -> String {
         "# Truth: what is right of what is known\n\n\
          Recorded transactions and blocks whose right answers were found by others, each held against what the plugins give. Made by\n\
          `cargo xtask truth --write`; without `--write` it fails where a figure has fallen. What differs in the wallets stands, with its\n\
-         reason, in [evm/WALLETS.md](evm/WALLETS.md). On Solana a balance also changes by rent and tips, which are no part of a side, so\n\
-         not every difference there is a fault.\n\n{TABLE_HEAD}"
+         reason, in [evm/WALLETS.md](evm/WALLETS.md). On Solana a balance also changes by deposits for accounts and by payments beside a\n\
+         trade, which are no part of a side and are accounted for apart.\n\n{TABLE_HEAD}"
     );
     let mut sums: BTreeMap<(&String, &String), (u64, u64)> = BTreeMap::new();
     for ([set, figure, _], (right, of)) in counts {

@@ -1,8 +1,11 @@
 //! What a trade cost beside its price: fees of protocols and creators, the fee of the transaction, and what was sent to
 //! platforms, to block builders and to others.
 
+use crate::call_tree::CallTree;
 use crate::model::{Leg, LegFee, Route, SOL};
+use crate::programs::SYSTEM;
 use crate::settings::Settings;
+use crate::transfers::Transfer;
 use crate::view::TransactionView;
 use chain_plugin_sdk::Fee;
 use chain_plugin_sdk::amount::uint256;
@@ -59,7 +62,7 @@ impl<'x> OtherPayments<'x> {
             let (Some(from), Some(to)) = (transfer.from, transfer.to) else { continue };
             let parties = (accounts.party(from), accounts.party(to), accounts.address(to));
             let (Some(giver), Some(getter), Some(account)) = parties else { continue };
-            if !is_ours(giver) || is_ours(getter) || is_partner(getter) {
+            if !is_ours(giver) || is_ours(getter) || is_partner(getter) || is_deposit(view, transfer, to) {
                 continue;
             }
             let known = settings
@@ -114,6 +117,29 @@ impl<'x> OtherPayments<'x> {
         fees.truncate(MAX_FEES_PER_TRADE);
         fees
     }
+}
+
+/// Whether lamports are the deposit of the account that they go to: of one that was made within the transaction, or of one that
+/// holds another token.
+fn is_deposit(view: &TransactionView<'_, '_, '_>, transfer: &Transfer<'_>, to: usize) -> bool {
+    let holds_another = || view.accounts.token_account(to).is_some_and(|account| account.mint != SOL);
+    transfer.is_native && (holds_another() || is_made_within(view.tree, to))
+}
+
+/// Whether the system program made an account within the transaction. A plain account needs only lamports, so who is paid for
+/// the first time was not made.
+fn is_made_within(tree: &CallTree<'_, '_>, account: usize) -> bool {
+    tree.calls.iter().filter(|call| call.program == SYSTEM).any(|call| {
+        let number = call.instruction.data.bytes().first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
+        let made = match number {
+            // `CreateAccount` and `CreateAccountWithSeed`.
+            Some(0 | 3) => 1,
+            // `Assign` and `Allocate`, also with a seed.
+            Some(1 | 8 | 9 | 10) => 0,
+            _ => return false,
+        };
+        call.instruction.accounts.get(made) == Some(account)
+    })
 }
 
 /// What the own accounts of routers hold more of traded assets in the end.
