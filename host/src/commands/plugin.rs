@@ -1,6 +1,7 @@
 //! The command `plugin`: what authors and operators do with a component.
 
 use super::Traced;
+use crate::in_use::is_in_use;
 use crate::plugin::Gate;
 use crate::{Settings, kit};
 use clap::Subcommand;
@@ -175,7 +176,13 @@ impl PluginCommand {
             Self::New { name, sdk, language } => kit::new(Path::new("."), &name, language, sdk.as_deref()),
             Self::Build { folder, names } => kit::build(&folder, names),
             Self::List { json } => kit::list(&settings(problems)?, json).await,
-            Self::Status { json } => kit::status(&settings(problems)?, json),
+            Self::Status { json } => {
+                // Files are files: they are shown wherever the log is, and though nobody says where.
+                let mut problems_of_log = Problems::default();
+                let log = target(strings, &mut problems_of_log);
+                let is_running = problems_of_log.finish().is_err() || is_in_use(&log);
+                kit::status(&settings(problems)?, is_running, json)
+            }
             Self::Record { plugin, chain, from, to, out } => {
                 kit::record(&plugin, &chain, (from, to), &out, strings).await
             }

@@ -39,8 +39,8 @@ pub async fn list(settings: &Settings, as_json: bool) -> anyhow::Result<String> 
     Ok(lines.join("\n"))
 }
 
-/// Reads the status files beside plugins and chain files.
-pub fn status(settings: &Settings, as_json: bool) -> anyhow::Result<String> {
+/// Reads the status files beside plugins and chain files; where no ingestor runs, says that they are of the last one.
+pub fn status(settings: &Settings, is_running: bool, as_json: bool) -> anyhow::Result<String> {
     let (mut lines, mut values) = (vec![], vec![]);
     for folder in [&settings.plugins, &settings.chains] {
         for file in status::read_statuses(folder).with_context(|| format!("read {}", folder.display()))? {
@@ -62,6 +62,8 @@ pub fn status(settings: &Settings, as_json: bool) -> anyhow::Result<String> {
     }
     if lines.is_empty() {
         lines.push("there are no status files: is an ingestor running, and may it write to the folders?".to_owned());
+    } else if !is_running {
+        lines.insert(0, "no process runs on this log; what the last one made of these files:".to_owned());
     }
     Ok(lines.join("\n"))
 }

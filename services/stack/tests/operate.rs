@@ -150,4 +150,6 @@ async fn what_is_requested_while_nothing_runs_is_seen_and_can_be_taken_back() {
     assert!(unwaited.contains("no process runs on this log"), "{unwaited}");
     let chains = carry_out(folder, &format!("{ours} chains")).await;
     assert!(chains.contains("no process runs on this log"), "{chains}");
+    let files = carry_out(folder, &format!("{ours} plugin status")).await;
+    assert!(files.starts_with("no process runs on this log") && files.contains("admitted"), "{files}");
 }
