@@ -25,6 +25,7 @@ pub(crate) mod rule;
 mod shares;
 #[cfg(test)]
 mod tests;
+pub(crate) mod token_fees;
 pub(crate) mod transaction;
 mod without_pool;
 

@@ -3,6 +3,7 @@
 use crate::attribution;
 use crate::attribution::portions::without_portions;
 use crate::attribution::rule::{AttributedRoute, Confidence};
+use crate::attribution::token_fees::{self, TokenFee};
 use crate::attribution::transaction::TransactionView;
 use crate::coin_fees;
 use crate::facts::ContractFacts;
@@ -109,6 +110,11 @@ impl TradeWriter<'_> {
             charges.extend(self.kept(platform, callee, &routes, &view.native, &charges));
             self.attribute(platform, &routes, charges, &mut trades);
         }
+        if let ([of], [trade]) = (&routes[..], &mut trades[..]) {
+            for TokenFee { asset, raw, recipient, is_tax } in token_fees::beside_pools(&view, of, legs) {
+                add_fee(trade, if is_tax { "transfer" } else { "service" }, (asset, raw), recipient);
+            }
+        }
         let with_coin = coin_fees::only_route_with_coin(&view, &routes);
         for (at, (attributed, trade)) in routes.iter().zip(&mut trades).enumerate() {
             let is_known = with_coin == Some(at);
@@ -157,16 +163,7 @@ impl TradeWriter<'_> {
     fn add_fees(&self, paid: &[Amount], trade: &mut Trade) {
         let Some(wrapped) = self.rules.wrapped else { return };
         for (who, raw) in paid {
-            let fee = Fee {
-                kind: "service".to_owned(),
-                asset: hex::encode(wrapped),
-                raw: uint256(*raw),
-                recipient: Some(hex::encode(who)),
-                included: true,
-            };
-            if !trade.fees.iter().any(|known| (&known.recipient, known.raw) == (&fee.recipient, fee.raw)) {
-                trade.fees.push(fee);
-            }
+            add_fee(trade, "service", (wrapped, *raw), *who);
         }
     }
 
@@ -231,6 +228,20 @@ impl TradeWriter<'_> {
         let (_, whole) = [route.sold, route.bought].into_iter().find(|(side, _)| *side == asset)?;
         let part: U512 = (U512::from(raw) * U512::from(notional)) / U512::from(whole);
         u128::try_from(part).ok().filter(|part| *part <= notional)
+    }
+}
+
+/// Adds a fee that one of the sides contains, unless it is known by another name.
+fn add_fee(trade: &mut Trade, kind: &str, (asset, raw): Amount, recipient: Address) {
+    let fee = Fee {
+        kind: kind.to_owned(),
+        asset: hex::encode(asset),
+        raw: uint256(raw),
+        recipient: Some(hex::encode(recipient)),
+        included: true,
+    };
+    if !trade.fees.iter().any(|known| (&known.recipient, known.raw) == (&fee.recipient, fee.raw)) {
+        trade.fees.push(fee);
     }
 }
 

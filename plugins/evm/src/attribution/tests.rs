@@ -3,6 +3,7 @@
 mod amounts;
 mod order_rules;
 mod route_rules;
+mod token_fees;
 mod without_pool;
 
 use super::attribute;
