@@ -7,6 +7,7 @@ mod sources;
 mod circles;
 mod dependencies;
 mod files;
+mod first_build;
 mod log_events;
 mod names;
 mod operations;
