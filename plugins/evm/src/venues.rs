@@ -22,6 +22,7 @@ pub mod psm;
 pub mod ekubo;
 pub mod dex_lite;
 pub mod euler_swap;
+pub mod clober;
 
 use crate::hex;
 use crate::model::{Emitter, Venue};
@@ -29,7 +30,7 @@ use crate::rpc::Log;
 use alloy_primitives::Address;
 
 /// All venues; a log carries the index of its own.
-pub static VENUES: [Venue; 40] = [
+pub static VENUES: [Venue; 41] = [
     v2::UNISWAP_V2,
     v3::UNISWAP_V3,
     v4::UNISWAP_V4,
@@ -70,6 +71,7 @@ pub static VENUES: [Venue; 40] = [
     dex_lite::DEX_LITE,
     euler_swap::EULER_SWAP_V1,
     euler_swap::EULER_SWAP_V2,
+    clober::CLOBER_V2,
 ];
 
 /// A vault or manager that the settings list, beside those that are built in: its address, its venue's name.
@@ -141,6 +143,7 @@ mod tests {
             (psm::PSM_BUY, "0x085d06ecf4c34b237767a31c0888e121d89546a77f186f1987c6b8715e1a8caa"),
             (dex_lite::DEX_LITE, "0xfbce846c23a724e6e61161894819ec46c90a8d3dd96e90e7342c6ef49ffb539c"),
             (euler_swap::EULER_SWAP_V1, "0x4813b0ad1586a6c47f088a07b488c1eadc58e7e7a9c3f1a71b3f33c5379133aa"),
+            (clober::CLOBER_V2, "0xc4c20b9c4a5ada3b01b7a391a08dd81a1be01dd8ef63170dd9da44ecee3db11b"),
             (dodo::DODO_V2, "0xc2c0245e056d5fb095f04cd6373bc770802ebd1e6c918eb78fdef843cdb37b0f"),
         ];
         for (venue, expected) in known {

@@ -153,6 +153,37 @@ fn a_key_of_infinity_names_the_tokens_of_its_pool() {
     assert_eq!(legs(&scan(&mut node)), [(USDX.to_owned(), 100, TAXED.to_owned(), 90)]);
 }
 
+/// Clober's event tells units of a book at a tick: what the sender exchanged with the manager, over two ticks, is one trade.
+#[test]
+fn what_was_taken_from_a_book_is_what_the_sender_exchanged() {
+    const MANAGER: &str = "0x382ccccbd3b142d7da063bf68cd0c89634767f76";
+    let take = |user: &str, units: u64| {
+        let event = "0xc4c20b9c4a5ada3b01b7a391a08dd81a1be01dd8ef63170dd9da44ecee3db11b";
+        let data = format!("0x{}{units:064x}", "f".repeat(64));
+        json!({"address": MANAGER, "topics": [event, topic("0x0000000000000000000000000000000000000b00"), topic(user)], "data": data})
+    };
+    let logs = |user: &str| {
+        let paid = [transfer(TAXED, MANAGER, user, 90), transfer(USDX, user, MANAGER, 100)];
+        [vec![take(user, 4), take(user, 5)], paid.to_vec()].concat()
+    };
+    let (mut node, sender) = node_with(logs);
+    let block = scan(&mut node);
+    let [trade] = &block.trades[..] else { panic!("{:?}", block.trades) };
+    assert_eq!((trade.trader.address.as_str(), trade.trader.evidence.as_str()), (sender.as_str(), "tx-sender"));
+    let side = |side: &chain_plugin_sdk::Side| (side.asset.clone(), side.raw.limb0);
+    assert_eq!((side(&trade.sold), side(&trade.bought)), ((USDX.to_owned(), 100), (TAXED.to_owned(), 90)));
+    assert_eq!(trade.attributes, [("router".to_owned(), "clober-v2".to_owned())]);
+    assert_eq!(attribute(&block, "dropped.not-a-pool.clober-v2"), Some("2"));
+    // Somebody else who says it is a book is believed nothing.
+    let (mut node, _) = node_with(|user| {
+        logs(user)
+            .into_iter()
+            .map(|log| serde_json::from_str(&log.to_string().replace(MANAGER, POOL)).unwrap())
+            .collect()
+    });
+    assert_eq!(scan(&mut node).trades.len(), 0);
+}
+
 fn attribute<'b>(block: &'b Block, name: &str) -> Option<&'b str> {
     block.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
