@@ -60,7 +60,7 @@ const BENCHMARKS: [(&str, &str, &str); 15] = [
     (
         "first-run",
         "bench first-run",
-        "`cargo xtask demo --for 5` in a clone with nothing compiled, crates already fetched: plugins, program, and the first trades of recorded chains. `before_`: another commit, where one was named.",
+        "`cargo xtask demo --for 5` in a clone with nothing compiled, crates already fetched: plugins, program, and the first trades of recorded chains. `crate_`: the crates that the compiler took longest for. `before_`: another commit, where one was named.",
     ),
     (
         "failover",

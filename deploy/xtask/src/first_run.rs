@@ -1,8 +1,12 @@
 //! `cargo xtask bench first-run`: what the demo costs a stranger, from a clone with nothing built to the first trade of a recorded chain.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
@@ -14,11 +18,20 @@ use crate::process::{cargo, note, output, program, put, run, target};
 /// What Linux counts processor time in, for every program on every machine.
 const TICKS_PER_S: f64 = 100.0;
 
+/// The file that a compiler which is run through this program appends its time to.
+const CRATE_TIMES: &str = "CHAINTAPE_CRATE_TIMES";
+
+/// How many crates are named, those that take longest.
+const MAX_CRATES_NAMED: usize = 12;
+
 /// Measures this commit, and beside it another one where it is named; writes target/bench/first-run.json.
 pub(crate) fn measure(other: Option<&str>) -> anyhow::Result<()> {
     let commit = output(&mut program("git", &["rev-parse", "HEAD"]))?;
     let now = demo_of(&commit)?;
     let mut figures = Map::from_iter([("cpu_s".to_owned(), now.cpu_s), ("minutes".to_owned(), now.minutes)]);
+    for (name, cpu_s) in now.longest_crates {
+        figures.insert(format!("crate_{name}_cpu_s"), json!(cpu_s.round()));
+    }
     if let Some(other) = other {
         let other = output(&mut program("git", &["rev-parse", other]))?;
         let before = demo_of(&other)?;
@@ -44,6 +57,8 @@ struct Cost {
     /// Seconds of processor time, of users' and the system's work.
     cpu_s: Value,
     minutes: Value,
+    /// Of that, what the compiler took for the crates that took longest.
+    longest_crates: Vec<(String, f64)>,
 }
 
 /// Runs the demo of a commit in a clone of its own, with the crates fetched and nothing compiled.
@@ -60,10 +75,50 @@ fn demo_of(commit: &str) -> anyhow::Result<Cost> {
     for variable in ["CARGO_TARGET_DIR", "CARGO_INCREMENTAL", "CHAINTAPE_PLUGINS"] {
         demo.env_remove(variable);
     }
+    let times = folder.path().join("times");
+    demo.env("RUSTC_WRAPPER", std::env::current_exe()?).env(CRATE_TIMES, &times);
     run(demo.current_dir(&clone).env("API_ADDR", address.to_string()).env("CHAINTAPE_YES", "1"))?;
     let cpu_s = cpu_of_children()? - cpu_before;
     ensure!(cpu_s > 0.0, "the system says that the demo took no time");
-    Ok(Cost { cpu_s: json!(cpu_s.round()), minutes: json!((begun.elapsed().as_secs_f64() / 6.0).round() / 10.0) })
+    let minutes = json!((begun.elapsed().as_secs_f64() / 6.0).round() / 10.0);
+    let times = fs::read_to_string(&times).context("read how long the compiler took")?;
+    Ok(Cost { cpu_s: json!(cpu_s.round()), minutes, longest_crates: longest(&times)? })
+}
+
+/// The crates that took longest, by lines of a name and seconds; a crate that was compiled several times is one.
+fn longest(times: &str) -> anyhow::Result<Vec<(String, f64)>> {
+    let mut sums: BTreeMap<&str, f64> = BTreeMap::new();
+    for line in times.lines() {
+        let (name, seconds) = line.split_once(' ').with_context(|| format!("read the time of a crate in {line:?}"))?;
+        *sums.entry(name).or_default() += seconds.parse::<f64>().with_context(|| format!("read a time in {line:?}"))?;
+    }
+    let mut longest: Vec<(String, f64)> = sums.into_iter().map(|(name, seconds)| (name.to_owned(), seconds)).collect();
+    longest.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    longest.truncate(MAX_CRATES_NAMED);
+    Ok(longest)
+}
+
+/// Where cargo runs this program in place of the compiler, while a first run is measured: runs the compiler, and notes its time.
+pub(crate) fn stand_in_for_rustc() -> Option<ExitCode> {
+    let times = PathBuf::from(std::env::var_os(CRATE_TIMES)?);
+    let mut arguments = std::env::args_os().skip(1);
+    let compiler = arguments.next().filter(|first| Path::new(first).file_stem().is_some_and(|stem| stem == "rustc"))?;
+    Some(compile(&compiler, &arguments.collect::<Vec<_>>(), &times).unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    }))
+}
+
+fn compile(compiler: &OsString, arguments: &[OsString], times: &Path) -> anyhow::Result<ExitCode> {
+    let status = Command::new(compiler).args(arguments).status().context("run the compiler")?;
+    let named = arguments.windows(2).find(|pair| pair[0] == "--crate-name").map(|pair| pair[1].to_string_lossy());
+    // What only asks the compiler for its version names no crate.
+    if let Some(name) = named {
+        let mut file =
+            fs::OpenOptions::new().create(true).append(true).open(times).context("open the file of times")?;
+        file.write_all(format!("{name} {}\n", cpu_of_children()?).as_bytes()).context("note the time of a crate")?;
+    }
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 /// Seconds of processor time of all programs that have ended below this one.
@@ -88,5 +143,14 @@ mod tests {
         let stat = "42 (a) b) S 1 42 42 0 -1 4194560 9 8 7 6 11 22 1500 250 20 0 1 0 5 6 7";
         assert_eq!(cpu_of_children_in(stat), Some(17.5));
         assert_eq!(cpu_of_children_in("42 (a"), None);
+    }
+
+    #[test]
+    fn crates_are_in_the_order_of_their_time() {
+        let found = longest("a 1.5\nb 2\na 1\n").unwrap();
+        assert_eq!(found, [("a".to_owned(), 2.5), ("b".to_owned(), 2.0)]);
+        let many: String = (0..99).map(|n| format!("c{n} {n}\n")).collect::<Vec<_>>().concat();
+        assert_eq!((longest(&many).unwrap().len(), longest(&many).unwrap()[0].1), (MAX_CRATES_NAMED, 98.0));
+        assert!(longest("a").is_err() && longest("a b").is_err());
     }
 }

@@ -139,6 +139,9 @@ enum Chore {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = first_run::stand_in_for_rustc() {
+        return code;
+    }
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
