@@ -167,7 +167,7 @@ fn run() -> anyhow::Result<()> {
         Chore::Demo { seconds } => demo::run_for(seconds),
         Chore::Test => check::run_all(),
         Chore::Servers { command } => servers::run(&command),
-        Chore::Secured => secured::follow_a_trade(),
+        Chore::Secured => secured::try_everything(),
         Chore::Chaos { faults, seed, only, failover } => chaos::inject_faults(faults, seed, only, failover),
         Chore::Mutants { names, quick } => mutants::catch_all(&names, quick),
         Chore::Dlq { command } => dead_letters::run(&command),

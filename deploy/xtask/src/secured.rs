@@ -1,5 +1,6 @@
-//! `cargo xtask secured`: one journey on servers as they are in production: Kafka with TLS, SCRAM and rights, PostgreSQL with
-//! TLS and passwords behind PgBouncer, a login for each process, and nothing allowed but what the processes print.
+//! `cargo xtask secured`: one journey, and chaos with a few faults, on servers as they are in production: Kafka with TLS, SCRAM and
+//! rights, PostgreSQL with TLS and passwords behind PgBouncer, a login for each process, and nothing allowed but what the processes
+//! print.
 
 mod certificates;
 mod kafka;
@@ -7,7 +8,7 @@ mod postgres;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context;
@@ -24,8 +25,18 @@ fn password(login: &str) -> String {
     format!("{login}-secret")
 }
 
-/// Starts the servers, prepares them with what the processes print, follows a trade, and stops the servers.
-pub(crate) fn follow_a_trade() -> anyhow::Result<()> {
+/// The faults of chaos on these servers, and what they are drawn from.
+const CHAOS: [&str; 4] = ["--faults", "8", "--seed", "3"];
+
+/// Topics and a database of their own, on the same servers.
+struct Tenant {
+    folder: PathBuf,
+    prefix: &'static str,
+    database: &'static str,
+}
+
+/// Starts the servers, prepares them with what the processes print, follows a trade, injects faults, and stops the servers.
+pub(crate) fn try_everything() -> anyhow::Result<()> {
     anvil::install()?;
     plugins::build(&[])?;
     note("building the services");
@@ -37,7 +48,8 @@ pub(crate) fn follow_a_trade() -> anyhow::Result<()> {
     certificates::make(&folder)?;
     let cluster = kafka::Cluster::start(&folder)?;
     let databases = postgres::Databases::start(&folder)?;
-    prepare(&folder, &cluster, &databases)?;
+    let of_journey = Tenant { folder: folder.clone(), prefix: "secured.", database: postgres::DATABASES[0] };
+    prepare(&of_journey, &cluster, &databases)?;
     note("following a trade");
     let mut journey =
         cargo(&["test", "--workspace", "--test", "follow_a_trade", "--", "--exact", "on_secured_servers"]);
@@ -45,7 +57,18 @@ pub(crate) fn follow_a_trade() -> anyhow::Result<()> {
     run(alone(&mut journey).env("CHAINTAPE_SECURED", &folder))?;
     note("the log's own suite, as somebody who may do everything");
     let mut suite = cargo(&["test", "--workspace", "--test", "suite", "--", "kafka"]);
-    run(alone(&mut suite).envs(cluster.variables(kafka::ADMIN)?))
+    run(alone(&mut suite).envs(cluster.variables(kafka::ADMIN, of_journey.prefix)?))?;
+    let chaos = Tenant { folder: folder.join("chaos"), prefix: "chaos.", database: postgres::DATABASES[1] };
+    prepare(&chaos, &cluster, &databases)?;
+    let mut oracle = cluster.variables(kafka::ADMIN, chaos.prefix)?;
+    oracle.insert("DATABASE_URL".to_owned(), databases.auditor_url(chaos.database));
+    put_variables(&chaos.folder, "admin", &oracle)?;
+    note("injecting faults");
+    let mut faults = program(built("chaos"), &CHAOS);
+    set_locations(&mut faults);
+    faults.env("CHAINTAPE_PLUGINS", target("plugins")).arg("--secured").arg(&chaos.folder);
+    faults.arg("--verdict").arg(folder.join("chaos.json")).arg("--binaries").arg(built("."));
+    run(alone(&mut faults))
 }
 
 /// A program that knows nothing of the servers that the caller may use for other tests.
@@ -54,21 +77,19 @@ fn alone(command: &mut Command) -> &mut Command {
 }
 
 /// Writes the variables of each process, then creates and grants what they print, with the logins of those who may.
-fn prepare(folder: &Path, cluster: &kafka::Cluster, databases: &postgres::Databases) -> anyhow::Result<()> {
+fn prepare(tenant: &Tenant, cluster: &kafka::Cluster, databases: &postgres::Databases) -> anyhow::Result<()> {
+    let Tenant { folder, prefix, database } = tenant;
+    std::fs::create_dir_all(folder)?;
     for process in PROCESSES {
-        let mut variables = cluster.variables(process)?;
+        let mut variables = cluster.variables(process, prefix)?;
         variables.insert("KAFKA_CREATE_TOPICS".to_owned(), "no".to_owned());
         if process != "chain-ingestor" {
             let file = folder.join(format!("{process}.database"));
-            put(&file, databases.pooled_url(process).as_bytes())?;
+            put(&file, databases.pooled_url(process, database).as_bytes())?;
             variables.insert("DATABASE_URL_FILE".to_owned(), file.display().to_string());
         }
-        let lines = variables.iter().fold(String::new(), |mut lines, (name, value)| {
-            let _ = writeln!(lines, "{name}={value}");
-            lines
-        });
-        put(&folder.join(format!("{process}.env")), lines.as_bytes())?;
-        note(&format!("creating the topics and granting the rights of {process}"));
+        put_variables(folder, process, &variables)?;
+        note(&format!("creating the topics `{prefix}…` and granting the rights of {process}"));
         for format in ["shell", "acls"] {
             let arguments = ["topics", "--print", format, "--principal", &format!("User:{process}")];
             let printed = output(alone(&mut program(built(process), &arguments)).envs(&variables))?;
@@ -76,11 +97,20 @@ fn prepare(folder: &Path, cluster: &kafka::Cluster, databases: &postgres::Databa
         }
     }
     for process in ["metrics", "portfolio"] {
-        note(&format!("migrating the schema {process}"));
-        let mut variables: BTreeMap<String, String> = cluster.variables(process)?;
-        variables.insert("DATABASE_URL".to_owned(), databases.owner_url());
+        note(&format!("migrating the schema {process} of the database {database}"));
+        let mut variables: BTreeMap<String, String> = cluster.variables(process, prefix)?;
+        variables.insert("DATABASE_URL".to_owned(), databases.owner_url(database));
         output(alone(&mut program(built(process), &["migrate", "--grants"])).envs(&variables))
             .with_context(|| format!("{process} migrate"))?;
     }
-    databases.grant()
+    databases.grant(database)
+}
+
+/// Writes variables as `NAME.env`.
+fn put_variables(folder: &Path, name: &str, variables: &BTreeMap<String, String>) -> anyhow::Result<()> {
+    let lines = variables.iter().fold(String::new(), |mut lines, (name, value)| {
+        let _ = writeln!(lines, "{name}={value}");
+        lines
+    });
+    put(&folder.join(format!("{name}.env")), lines.as_bytes()).map(drop)
 }

@@ -1,7 +1,6 @@
 //! The last act of a run: the trades' topic is cut, or replaced by another of the same name, under the running services. They
 //! must stop with a sentence, and leave their tables as they are. It comes last because nothing cures it but a backup.
 
-use super::ChaosOptions;
 use super::oracle;
 use super::plan::{READERS, Role};
 use super::rig::Rig;
@@ -36,10 +35,10 @@ impl LastAct {
 }
 
 /// Does it, and returns what went wrong.
-pub(super) async fn perform(act: LastAct, rig: &mut Rig, options: &ChaosOptions) -> anyhow::Result<Vec<String>> {
-    let before = oracle::tables(&rig.database).await?;
+pub(super) async fn perform(act: LastAct, rig: &mut Rig, brokers: &str) -> anyhow::Result<Vec<String>> {
+    let before = oracle::tables(&rig.access.database).await?;
     let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", &options.brokers).create().context("make an admin client")?;
+        ClientConfig::new().set("bootstrap.servers", brokers).create().context("make an admin client")?;
     match act {
         LastAct::CutLog => cut(&admin, rig).await?,
         LastAct::ReplacedLog => replace(&admin, rig).await?,
@@ -56,7 +55,7 @@ pub(super) async fn perform(act: LastAct, rig: &mut Rig, options: &ChaosOptions)
     }
     grow(rig);
     tokio::time::sleep(WATCHED).await;
-    let after = oracle::tables(&rig.database).await?;
+    let after = oracle::tables(&rig.access.database).await?;
     for (table, rows) in before {
         if after.get(&table) != Some(&rows) {
             findings.push(format!("table {table} changed after {act:?}"));
@@ -79,7 +78,7 @@ async fn cut(admin: &AdminClient<DefaultClientContext>, rig: &Rig) -> anyhow::Re
     let middle = i64::try_from(span.first + (span.end - span.first) / 2)?;
     ensure!(middle > 0, "the topic of trades is empty");
     let mut below = TopicPartitionList::new();
-    let topic = format!("{}{}", rig.prefix(), topics::TRADES.name);
+    let topic = format!("{}{}", rig.access.prefix, topics::TRADES.name);
     below.add_partition_offset(&topic, partition.index.cast_signed(), Offset::Offset(middle))?;
     admin.delete_records(&below, &AdminOptions::new()).await.context("delete records")?;
     Ok(())
@@ -87,7 +86,7 @@ async fn cut(admin: &AdminClient<DefaultClientContext>, rig: &Rig) -> anyhow::Re
 
 /// Deletes the topic and makes it again.
 async fn replace(admin: &AdminClient<DefaultClientContext>, rig: &Rig) -> anyhow::Result<()> {
-    let topic = format!("{}{}", rig.prefix(), topics::TRADES.name);
+    let topic = format!("{}{}", rig.access.prefix, topics::TRADES.name);
     admin.delete_topics(&[&topic], &AdminOptions::new()).await.context("delete the topic")?;
     let deadline = Instant::now() + NOTICE_TIMEOUT;
     // The deletion of a topic takes a moment.

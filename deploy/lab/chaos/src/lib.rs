@@ -4,6 +4,7 @@
 //! wrong answers, chains are rewound and backfilled. Faults, branches and wrong answers are drawn from one seed. A seed does not
 //! decide how processes interleave: the same seed tries the same faults, not the same interleaving.
 
+mod access;
 mod failover;
 mod hostile;
 mod last_act;
@@ -13,6 +14,7 @@ mod plugins;
 mod process;
 mod rig;
 
+pub use access::Servers;
 pub use failover::failover;
 
 use anyhow::{Context, ensure};
@@ -39,12 +41,8 @@ pub struct ChaosOptions {
     pub seed: u64,
     /// Faults of this kind only.
     pub only: Option<String>,
-    /// A Kafka that `bounce` may kill.
-    pub brokers: String,
-    /// A PostgreSQL that `bounce` may kill.
-    pub database: String,
-    /// Program and first arguments that kill a server and start it again; `kafka` or `postgres` is appended.
-    pub bounce: Vec<String>,
+    /// What it runs on.
+    pub servers: Servers,
     /// Where the services' binaries are.
     pub binaries: PathBuf,
 }
@@ -93,14 +91,14 @@ impl Verdict {
 /// Injects the faults, lets everything catch up, and compares what was written with the truth.
 pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
     if let Some(only) = &options.only {
-        let kinds = plan::Strikes::kinds();
+        let kinds = plan::Strikes::kinds(options.servers.bounce().is_some());
         ensure!(kinds.contains(only), "there is no kind of fault {only}; there are {kinds:?}");
     }
     let mut rig = Rig::start(options).await?;
     let begun = Instant::now();
     wait_for_trades(&rig.log).await.context("nothing came onto the tape before the first fault")?;
     let watch = oracle::watch_stillness(rig.log.clone());
-    let mut strikes = plan::Strikes::new(options.seed, options.only.as_deref());
+    let mut strikes = plan::Strikes::new(options.seed, options.only.as_deref(), options.servers.bounce().is_some());
     for number in 1..=options.faults {
         let strike = strikes.next();
         println!("chaos: [{:>5} s] {number:>4} {strike:?}", begun.elapsed().as_secs());
@@ -124,20 +122,23 @@ pub async fn run(options: &ChaosOptions) -> anyhow::Result<Verdict> {
         }
     }
     let mut findings = vec![];
-    let Rig { log, database, chains, nodes, processes, .. } = &mut rig;
-    let caught_up = oracle::wait_until_caught_up(log, database, chains, nodes, options.catch_up_timeout(), || {
-        processes.restart_dead()
-    })
-    .await;
+    let Rig { log, access, chains, nodes, processes, .. } = &mut rig;
+    let caught_up =
+        oracle::wait_until_caught_up(log, &access.database, chains, nodes, options.catch_up_timeout(), || {
+            processes.restart_dead()
+        })
+        .await;
     if let Err(e) = caught_up {
         findings.push(format!("the services do not catch up: {e:#}"));
     }
     let stillest_ms = watch.end().await;
-    let mut verdict = oracle::compare_with_truth(&rig, &options.database).await?;
+    let mut verdict = oracle::compare_with_truth(&rig).await?;
     findings.append(&mut verdict.findings);
-    let last_act = LastAct::of_seed(options.seed);
-    println!("chaos: [{:>5} s] last {last_act:?}", begun.elapsed().as_secs());
-    findings.extend(last_act::perform(last_act, &mut rig, options).await.with_context(|| format!("{last_act:?}"))?);
+    if let Servers::Open { brokers, .. } = &options.servers {
+        let last_act = LastAct::of_seed(options.seed);
+        println!("chaos: [{:>5} s] last {last_act:?}", begun.elapsed().as_secs());
+        findings.extend(last_act::perform(last_act, &mut rig, brokers).await.with_context(|| format!("{last_act:?}"))?);
+    }
     let verdict = Verdict { faults: options.faults, seed: options.seed, stillest_ms, seconds, findings, ..verdict };
     rig.tear_down(options, verdict.holds()).await?;
     Ok(verdict)
@@ -205,8 +206,8 @@ async fn inject(strike: &Strike, rig: &mut Rig, options: &ChaosOptions) -> anyho
         Strike::Guest(guest, mark) => guests.invite(*guest, *mark, plugins)?,
         Strike::Poison => oracle::publish_poison(log).await,
         Strike::Server(which) => {
-            let (program, arguments) =
-                options.bounce.split_first().context("no command that kills and starts a server was given")?;
+            let bounce = options.servers.bounce().and_then(<[String]>::split_first);
+            let (program, arguments) = bounce.context("no command that kills and starts a server was given")?;
             let status = tokio::process::Command::new(program).args(arguments).arg(which).status().await;
             let status = status.with_context(|| format!("failed to start {program}"))?;
             ensure!(status.success(), "{which} was not bounced: {status}");

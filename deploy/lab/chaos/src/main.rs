@@ -1,7 +1,7 @@
 //! The binary behind `cargo xtask chaos`.
 
 use anyhow::Context;
-use chaos::{ChaosOptions, run};
+use chaos::{ChaosOptions, Servers, run};
 use clap::Parser;
 use std::path::PathBuf;
 use system::figures::{provenance, report};
@@ -27,17 +27,24 @@ struct Arguments {
     /// Where the services' binaries are.
     #[arg(long)]
     binaries: PathBuf,
+    /// A folder with the variables of each process (`NAME.env`), on servers that want a login; the oracle's are `admin.env`. Without
+    /// it, KAFKA_BROKERS and DATABASE_URL name servers that let everybody in.
+    #[arg(long)]
+    secured: Option<PathBuf>,
     /// The command that kills a server and starts it again; the server's name is appended.
-    #[arg(last = true, required = true)]
+    #[arg(last = true, required_unless_present = "secured")]
     bounce: Vec<String>,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { faults, seed, only, failover, verdict: path, binaries, bounce } = Arguments::parse();
+    let Arguments { faults, seed, only, failover, verdict: path, binaries, secured, bounce } = Arguments::parse();
     let variable = |name: &str| std::env::var(name).with_context(|| format!("{name} is not set"));
-    let (brokers, database) = (variable("KAFKA_BROKERS")?, variable("DATABASE_URL")?);
-    let options = ChaosOptions { faults, seed, only, brokers, database, bounce, binaries };
+    let servers = match secured {
+        Some(folder) => Servers::Secured { folder },
+        None => Servers::Open { brokers: variable("KAFKA_BROKERS")?, database: variable("DATABASE_URL")?, bounce },
+    };
+    let options = ChaosOptions { faults, seed, only, servers, binaries };
     if failover {
         return report("failover", chaos::failover(&options).await?);
     }

@@ -165,8 +165,8 @@ async fn newest_progress(log: &Log) -> anyhow::Result<BTreeMap<String, progress:
 }
 
 /// Compares topics, tables and the api with the truth.
-pub(super) async fn compare_with_truth(rig: &Rig, server: &str) -> anyhow::Result<Verdict> {
-    let Rig { log, database, chains, nodes, api, guests, .. } = rig;
+pub(super) async fn compare_with_truth(rig: &Rig) -> anyhow::Result<Verdict> {
+    let Rig { log, access, chains, nodes, api, guests, .. } = rig;
     let mut findings = vec![];
     let truth = truth::trades(chains, nodes);
     let tape = tape::read_tape(log, &mut findings).await?;
@@ -176,7 +176,7 @@ pub(super) async fn compare_with_truth(rig: &Rig, server: &str) -> anyhow::Resul
     findings.extend(lost.iter().take(MAX_LISTED_FINDINGS).map(|id| format!("lost: {id}")));
     findings.extend(invented.iter().take(MAX_LISTED_FINDINGS).map(|id| format!("live, but not of the truth: {id}")));
     tape::count_records(log, &tape, &mut findings).await?;
-    let books_equal = books::compare(log, database, server, &truth, &mut findings).await?;
+    let books_equal = books::compare(log, &access.database, &truth, &mut findings).await?;
     compare_api(*api, chains, &mut findings).await?;
     findings.extend(guests.findings(&newest_progress(log).await?));
     Ok(Verdict {

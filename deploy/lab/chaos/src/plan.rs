@@ -79,24 +79,27 @@ pub(super) const FIRST_FOLLOWED_HEIGHT: u64 = 200;
 pub(super) struct Strikes {
     random: Random,
     only: Option<String>,
+    /// Whether servers may be killed.
+    with_servers: bool,
 }
 
 impl Strikes {
-    /// Of all kinds, or of one.
-    pub(super) fn new(seed: u64, only: Option<&str>) -> Self {
-        Self { random: Random::from_words(&[seed, 4242]), only: only.map(str::to_owned) }
+    /// Of all kinds, or of one; with servers that may be killed, or without.
+    pub(super) fn new(seed: u64, only: Option<&str>, with_servers: bool) -> Self {
+        Self { random: Random::from_words(&[seed, 4242]), only: only.map(str::to_owned), with_servers }
     }
 
     /// Every kind, by the words that name them.
-    pub(super) fn kinds() -> BTreeSet<String> {
-        let mut strikes = Self::new(1, None);
+    pub(super) fn kinds(with_servers: bool) -> BTreeSet<String> {
+        let mut strikes = Self::new(1, None, with_servers);
         (0..2_000).map(|_| strikes.next().kind()).collect()
     }
 
     pub(super) fn next(&mut self) -> Strike {
         loop {
             let strike = self.draw();
-            if self.only.as_ref().is_none_or(|only| *only == strike.kind()) {
+            let may_be = self.with_servers || !matches!(strike, Strike::Server(_));
+            if may_be && self.only.as_ref().is_none_or(|only| *only == strike.kind()) {
                 return strike;
             }
         }
@@ -159,13 +162,14 @@ mod tests {
     #[test]
     fn a_seed_decides_and_every_kind_comes() {
         let drawn = |seed: u64| -> Vec<String> {
-            let mut strikes = Strikes::new(seed, None);
+            let mut strikes = Strikes::new(seed, None, true);
             (0..500).map(|_| format!("{:?}", strikes.next())).collect()
         };
         assert_eq!(drawn(1), drawn(1));
         assert_ne!(drawn(1), drawn(2));
-        assert_eq!(Strikes::kinds().len(), 17, "{:?}", Strikes::kinds());
-        let mut swaps = Strikes::new(1, Some("Swap"));
+        assert_eq!(Strikes::kinds(true).len(), 17, "{:?}", Strikes::kinds(true));
+        assert!(!Strikes::kinds(false).contains("Server"));
+        let mut swaps = Strikes::new(1, Some("Swap"), true);
         assert!((0..5).all(|_| matches!(swaps.next(), Strike::Swap(_))));
     }
 }

@@ -1,5 +1,6 @@
 //! The processes of a run: started with the run's variables, killed, paused and restarted by process id only.
 
+use super::access::Variables;
 use super::plan::Role;
 use anyhow::Context;
 use std::collections::BTreeMap;
@@ -23,7 +24,9 @@ const OVERLAP: Duration = Duration::from_secs(4);
 pub(super) struct Processes {
     binaries: PathBuf,
     logs: PathBuf,
+    /// Those of all programs; those of one count more.
     variables: Vec<(String, String)>,
+    of_programs: Variables,
     /// Where the readers of the tape serve their health.
     health: BTreeMap<Role, SocketAddr>,
     alive: BTreeMap<Role, Child>,
@@ -35,7 +38,7 @@ impl Processes {
     pub(super) fn new(
         binaries: &Path,
         logs: &Path,
-        variables: &[(&str, String)],
+        (variables, of_programs): (&[(&str, String)], &Variables),
         health: BTreeMap<Role, SocketAddr>,
     ) -> Self {
         let variables = variables.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
@@ -43,6 +46,7 @@ impl Processes {
             binaries: binaries.to_owned(),
             logs: logs.to_owned(),
             variables,
+            of_programs: of_programs.clone(),
             health,
             alive: BTreeMap::new(),
             paused: BTreeMap::new(),
@@ -69,7 +73,7 @@ impl Processes {
         let log = File::options().create(true).append(true).open(&path)?;
         let mut command = Command::new(self.binaries.join(program));
         // The api has no subcommand.
-        command.args((role != Role::Api).then_some("run")).envs(self.variables.iter().cloned());
+        command.args((role != Role::Api).then_some("run")).envs(self.variables_of(program));
         command.envs(variable).envs(self.health.get(&role).map(|addr| ("HEALTH_ADDR", addr.to_string())));
         command.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log);
         let child = command.spawn().with_context(|| format!("start {program} of {}", self.binaries.display()))?;
@@ -77,11 +81,16 @@ impl Processes {
         Ok(())
     }
 
+    fn variables_of(&self, program: &str) -> impl Iterator<Item = (String, String)> {
+        let own = self.of_programs.get(program).into_iter().flatten();
+        self.variables.iter().chain(own).cloned()
+    }
+
     /// Runs a command of the ingestor, at most for `CRASH_TIMEOUT`; whether it succeeded. Its output is in `commands.log`.
     pub(super) async fn command(&self, arguments: &[&str]) -> anyhow::Result<bool> {
         let log = File::options().create(true).append(true).open(self.logs.join("commands.log"))?;
         let mut command = tokio::process::Command::new(self.binaries.join("chain-ingestor"));
-        command.args(arguments).envs(self.variables.iter().cloned()).kill_on_drop(true);
+        command.args(arguments).envs(self.variables_of("chain-ingestor")).kill_on_drop(true);
         command.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log);
         match tokio::time::timeout(CRASH_TIMEOUT, command.status()).await {
             Ok(ended) => Ok(ended.context("run a command of the ingestor")?.success()),

@@ -1,15 +1,15 @@
 //! The rig of a run: chains served by mock nodes, a database and topics of its own, and the processes that are to fail.
 
+use super::access::Access;
 use super::hostile::Guests;
 use super::plan::{FIRST_FOLLOWED_HEIGHT, READERS};
 use super::plugins::Plugins;
 use super::process::Processes;
-use super::{BLOCK_TIME, ChaosOptions, ONE_LIE_IN, oracle};
+use super::{BLOCK_TIME, ChaosOptions, ONE_LIE_IN};
 use nodes::mock::{self, Faults, Node, Script, Server};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use tape_log::settings::KafkaSettings;
-use tape_log::{Log, Target, topics};
+use tape_log::{Log, topics};
 use tokio::task::JoinHandle;
 
 /// Two chains whose journals lie in one partition, and one elsewhere.
@@ -18,7 +18,7 @@ const CHAINS: usize = 3;
 /// Everything a run needs, started.
 pub(super) struct Rig {
     pub(super) log: Log,
-    pub(super) database: String,
+    pub(super) access: Access,
     pub(super) chains: Vec<String>,
     pub(super) nodes: Vec<Node>,
     /// Of each node's two addresses.
@@ -40,9 +40,7 @@ impl Rig {
         let name = format!("chaos-{}-{}", std::process::id(), environment::now_ms());
         let folder = tempfile::Builder::new().prefix("chaintape-chaos-").tempdir()?.keep();
         println!("chaos: logs of the processes are in {}", folder.display());
-        let database = oracle::create_database(&options.database, &name).await?;
-        let settings = KafkaSettings::plain(&*options.brokers, format!("{name}."), &*name);
-        let target = Target::Kafka(settings.into());
+        let access = options.servers.open(&name).await?;
         let chains = chain_names();
         let nodes: Vec<Node> = (0..CHAINS as u64).map(|number| Node::new(script(options.seed, number))).collect();
         // The first block that is followed is final: below it nothing is left any more.
@@ -56,15 +54,16 @@ impl Rig {
         let guests = Guests::new(&files, &chains[0]);
         let plugins = Plugins::write_to(&folder)?;
         let api = free_address()?;
-        let variables = variables(options, &name, &folder, &database, api, plugins.allowed(Guests::plugins()))?;
+        let variables = variables(&name, &folder, api, plugins.allowed(Guests::plugins()));
+        write_empty_environments(&folder, &name, &access)?;
         let health = READERS.into_iter().map(|role| Ok((role, free_address()?))).collect::<std::io::Result<_>>()?;
-        let mut processes = Processes::new(&options.binaries, &folder, &variables, health);
+        let mut processes = Processes::new(&options.binaries, &folder, (&variables, &access.variables), health);
         processes.start_all()?;
         let ticking = nodes.iter().map(|node| tokio::spawn(grow(node.clone()))).collect();
-        let log = Log::open(&target).await?;
+        let log = Log::open(&access.log).await?;
         let rig = Self {
             log,
-            database,
+            access,
             chains,
             nodes,
             faults,
@@ -80,11 +79,6 @@ impl Rig {
         Ok(rig)
     }
 
-    /// What the names of this run's topics begin with.
-    pub(super) fn prefix(&self) -> String {
-        format!("{}.", self.name)
-    }
-
     /// Stops the growth of all chains.
     pub(super) fn stand_still(&self) {
         self.ticking.iter().for_each(JoinHandle::abort);
@@ -94,7 +88,7 @@ impl Rig {
     pub(super) async fn tear_down(mut self, options: &ChaosOptions, well: bool) -> anyhow::Result<()> {
         self.stand_still();
         self.processes.stop_all();
-        oracle::drop_database(&options.database, &self.name).await?;
+        options.servers.clean_up(&self.name).await?;
         if well {
             std::fs::remove_dir_all(&self.folder)?;
         }
@@ -131,26 +125,11 @@ async fn serve(
 }
 
 /// The variables of all processes; their `ENV_DIR` is empty, so that nothing else is set.
-fn variables(
-    options: &ChaosOptions,
-    name: &str,
-    folder: &Path,
-    database: &str,
-    api: SocketAddr,
-    plugins_allow: String,
-) -> std::io::Result<[(&'static str, String); 13]> {
-    let empty = folder.join("env");
-    std::fs::create_dir(&empty)?;
-    for file in [".env".to_owned(), format!(".env.{name}")] {
-        std::fs::write(empty.join(file), "")?;
-    }
-    Ok([
-        ("ENV_DIR", empty.display().to_string()),
+fn variables(name: &str, folder: &Path, api: SocketAddr, plugins_allow: String) -> [(&'static str, String); 10] {
+    [
+        ("ENV_DIR", folder.join("env").display().to_string()),
         ("APP_ENV", name.to_owned()),
         ("LOG", "kafka".to_owned()),
-        ("KAFKA_BROKERS", options.brokers.clone()),
-        ("TOPIC_PREFIX", format!("{name}.")),
-        ("DATABASE_URL", database.to_owned()),
         ("PLUGINS_DIR", folder.join("plugins").display().to_string()),
         ("PLUGINS_ALLOW", plugins_allow),
         ("CHAINS_DIR", folder.join("chains").display().to_string()),
@@ -158,7 +137,16 @@ fn variables(
         ("PORTFOLIO_PROVIDER", "mock".to_owned()),
         ("API_ADDR", api.to_string()),
         ("RUST_LOG", "info".to_owned()),
-    ])
+    ]
+}
+
+/// Writes the files of variables that the processes look for: nothing stands in them.
+fn write_empty_environments(folder: &Path, name: &str, access: &Access) -> std::io::Result<()> {
+    let folder = folder.join("env");
+    std::fs::create_dir(&folder)?;
+    let own = access.variables.values().flatten().filter(|(key, _)| key == "APP_ENV").map(|(_, value)| value.as_str());
+    std::fs::write(folder.join(".env"), "")?;
+    own.chain([name]).try_for_each(|environment| std::fs::write(folder.join(format!(".env.{environment}")), ""))
 }
 
 /// Two names whose journals lie in one partition, then others.

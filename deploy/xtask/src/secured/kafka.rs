@@ -70,14 +70,14 @@ impl Cluster {
         Ok(Self { folder: folder.to_owned(), port, _broker: broker })
     }
 
-    /// The variables with which a login reaches the cluster; its password stands in a file.
-    pub(super) fn variables(&self, login: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    /// The variables with which a login reaches the topics of a prefix; its password stands in a file.
+    pub(super) fn variables(&self, login: &str, prefix: &str) -> anyhow::Result<BTreeMap<String, String>> {
         let secret = self.folder.join(format!("{login}.password"));
         put(&secret, format!("{}\n", password(login)).as_bytes())?;
         let variables = [
             ("LOG", "kafka".to_owned()),
             ("APP_ENV", "dev".to_owned()),
-            ("TOPIC_PREFIX", "secured.".to_owned()),
+            ("TOPIC_PREFIX", prefix.to_owned()),
             ("KAFKA_BROKERS", format!("localhost:{}", self.port)),
             ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl".to_owned()),
             ("KAFKA_SASL_MECHANISM", "SCRAM-SHA-512".to_owned()),

@@ -16,6 +16,10 @@ use crate::servers::{free_port, wait_for};
 
 /// Who owns the schemas and creates roles.
 const OWNER: &str = "owner";
+/// Who may do everything, to compare what was written.
+const AUDITOR: &str = "auditor";
+/// The databases: of the journey, and of chaos.
+pub(super) const DATABASES: [&str; 2] = ["chaintape", "chaos"];
 /// The logins of the running processes.
 const LOGINS: [&str; 3] = ["metrics", "portfolio", "api"];
 /// Where Debian keeps the pooler, off most paths.
@@ -82,30 +86,39 @@ impl Databases {
         databases.administer("postgres", &LOGINS.iter().map(create_login).collect::<String>())?;
         let owner = format!("CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{}'", password(OWNER));
         databases.administer("postgres", &owner)?;
-        databases.administer("postgres", &format!("CREATE DATABASE chaintape OWNER {OWNER}"))?;
+        let auditor = format!("CREATE ROLE {AUDITOR} LOGIN SUPERUSER PASSWORD '{}'", password(AUDITOR));
+        databases.administer("postgres", &auditor)?;
+        for database in DATABASES {
+            databases.administer("postgres", &format!("CREATE DATABASE {database} OWNER {OWNER}"))?;
+        }
         Ok(databases)
     }
 
-    /// How the owner reaches the server itself.
-    pub(super) fn owner_url(&self) -> String {
-        self.url(OWNER, self.port)
+    /// How the owner reaches a database of the server itself.
+    pub(super) fn owner_url(&self, database: &str) -> String {
+        self.url(OWNER, self.port, database)
     }
 
-    /// How a process reaches the server, through the pooler.
-    pub(super) fn pooled_url(&self, process: &str) -> String {
-        self.url(process, self.pool_port)
+    /// How the one who may do everything does.
+    pub(super) fn auditor_url(&self, database: &str) -> String {
+        self.url(AUDITOR, self.port, database)
     }
 
-    fn url(&self, login: &str, port: u16) -> String {
+    /// How a process reaches a database, through the pooler.
+    pub(super) fn pooled_url(&self, process: &str, database: &str) -> String {
+        self.url(process, self.pool_port, database)
+    }
+
+    fn url(&self, login: &str, port: u16, database: &str) -> String {
         let (secret, authority) = (password(login), self.authority.display());
-        format!("postgres://{login}:{secret}@localhost:{port}/chaintape?sslmode=verify-full&sslrootcert={authority}")
+        format!("postgres://{login}:{secret}@localhost:{port}/{database}?sslmode=verify-full&sslrootcert={authority}")
     }
 
-    /// Gives each login the role that `migrate --grants` made for it.
-    pub(super) fn grant(&self) -> anyhow::Result<()> {
+    /// Gives each login the role that `migrate --grants` made for it, by way of a database.
+    pub(super) fn grant(&self, database: &str) -> anyhow::Result<()> {
         let grants = "GRANT chaintape_metrics TO metrics; GRANT chaintape_portfolio TO portfolio; \
                       GRANT chaintape_reader TO api";
-        self.administer("chaintape", grants)
+        self.administer(database, grants)
     }
 
     fn administer(&self, database: &str, sql: &str) -> anyhow::Result<()> {
@@ -129,9 +142,10 @@ impl Databases {
 /// Two server connections for each login: transactions of one process share them.
 fn pooler(dir: &Path, port: u16, pool_port: u16) -> String {
     let dir = dir.display();
+    let databases = DATABASES.map(|database| format!("{database} = host=localhost port={port}")).join("\n");
     format!(
         "[databases]
-chaintape = host=localhost port={port}
+{databases}
 
 [pgbouncer]
 listen_addr = 127.0.0.1

@@ -17,16 +17,15 @@ const TABLES_LEFT_OUT: [&str; 8] =
     ["position", "outbox", "_sqlx_migrations", "trades", "tape_partitions", "price_changes", "assets", "asset_pools"];
 const COLUMNS_LEFT_OUT: [&str; 1] = ["partition"];
 
-/// Whether the tables equal those of a metrics that read only the truth, and sums computed here.
+/// Whether the tables equal those of a metrics that read only the truth into a database beside, and sums computed here.
 pub(super) async fn compare(
     tape: &Log,
     database: &str,
-    server: &str,
     truth: &[Trade],
     findings: &mut Vec<String>,
 ) -> anyhow::Result<bool> {
     let name = format!("truth-{}-{}", std::process::id(), environment::now_ms());
-    let clean = create_database(server, &name).await?;
+    let clean = create_database(database, &name).await?;
     let memory = Log::open(&Target::Memory).await?;
     let event = |(index, trade): (usize, &Trade)| {
         let key = trade.key().into_bytes();
@@ -69,7 +68,7 @@ pub(super) async fn compare(
     compare_nets(&tested, truth, findings).await?;
     compare_last_messages(tape, &tested, findings).await?;
     clean.close().await;
-    drop_database(server, &name).await?;
+    drop_database(database, &name).await?;
     Ok(findings.len() == before)
 }
 

@@ -5,7 +5,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use std::time::{Duration, Instant};
 
-/// Creates a database of that name; its address.
+/// Creates a database of that name beside another one; its address.
 pub(crate) async fn create_database(url: &str, name: &str) -> anyhow::Result<String> {
     let pool = connect_with_retry(url).await?;
     sqlx::query(sqlx::AssertSqlSafe(format!("create database \"{name}\""))).execute(&pool).await?;
@@ -19,8 +19,10 @@ pub(crate) async fn drop_database(url: &str, name: &str) -> anyhow::Result<()> {
 }
 
 fn sibling(url: &str, name: &str) -> anyhow::Result<String> {
-    let (server, _) = url.rsplit_once('/').context("the database's address names no database")?;
-    Ok(format!("{server}/{name}"))
+    let (place, settings) = url.split_once('?').map_or((url, None), |(place, settings)| (place, Some(settings)));
+    let (server, _) = place.rsplit_once('/').context("the database's address names no database")?;
+    let settings = settings.map(|settings| format!("?{settings}")).unwrap_or_default();
+    Ok(format!("{server}/{name}{settings}"))
 }
 
 /// A connection to a server that may just have been started.
