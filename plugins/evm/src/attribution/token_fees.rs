@@ -56,9 +56,10 @@ fn of_side(
             }
         }
     }
-    let beside = match is_sold {
-        true => side.checked_sub(pools.into.checked_sub(pools.out)?)?,
-        false => pools.out.checked_sub(pools.into)?.checked_sub(side)?,
+    let beside = if is_sold {
+        side.checked_sub(pools.into.checked_sub(pools.out)?)?
+    } else {
+        pools.out.checked_sub(pools.into)?.checked_sub(side)?
     };
     if beside.is_zero() {
         return None;
