@@ -8,6 +8,7 @@ mod body;
 mod outgoing;
 mod pause;
 mod secrets;
+mod zstd;
 
 use crate::chainfile::{Limits, NodeAddress, NodeProxy};
 use crate::plugin::{Budget, Reservation};
@@ -17,7 +18,9 @@ use futures_util::{StreamExt, stream};
 use outgoing::{checked_headers, checked_url};
 use pause::Pause;
 use rand::Rng;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use secrets::Secrets;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -256,6 +259,8 @@ impl Endpoint {
     /// The request as it goes out, its body shared by all attempts; or why it does not.
     fn prepare(&self, request: Request) -> Result<reqwest::Request, UpstreamError> {
         let mut headers = checked_headers(&request)?;
+        // reqwest inflates gzip, this module zstd.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("zstd, gzip"));
         for (name, value) in &self.headers {
             headers.insert(name, value.clone());
         }
@@ -283,9 +288,20 @@ impl Endpoint {
             body.push(&chunk)?;
         }
         let mut body = body.bytes;
+        let mut headers = self.without_secrets(answer.headers());
+        if answer.headers().get(CONTENT_ENCODING).is_some_and(|coding| coding == "zstd") {
+            let mut inflated = BodyBuffer::new(self.limits.answer_bytes, room);
+            zstd::inflate(&body, &mut inflated).map_err(|error| match error {
+                UpstreamError::Unreachable(why) => {
+                    UpstreamError::Unreachable(format!("endpoint {}: {why}", self.number))
+                }
+                other => other,
+            })?;
+            body = inflated.bytes;
+            headers.retain(|(name, _)| ![CONTENT_ENCODING.as_str(), CONTENT_LENGTH.as_str()].contains(&name.as_str()));
+        }
         self.secrets.strike_from_body(&mut body);
-        let response =
-            Response { status: answer.status().as_u16(), headers: self.without_secrets(answer.headers()), body };
+        let response = Response { status: answer.status().as_u16(), headers, body };
         if room.grow(response.headers_bytes()) { Ok(response) } else { Err(room.too_large()) }
     }
 

@@ -71,6 +71,29 @@ async fn a_node_is_reached_through_the_proxy_that_the_chain_file_names() {
     assert!(seen.ends_with("Some(\"***\")"), "the node's login goes along and is struck out: {seen}");
 }
 
+/// A node that compresses by whatever is asked for first, and one that compresses by gzip alone.
+#[tokio::test]
+async fn answers_are_inflated_by_zstd_and_by_gzip() {
+    let text = "{\"result\":\"0x0\"}".repeat(999);
+    for (coding, body) in [
+        ("zstd", ruzstd::encoding::compress_to_vec(text.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest)),
+        ("gzip", {
+            let mut gzip = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+            std::io::Write::write_all(&mut gzip, text.as_bytes()).unwrap();
+            gzip.finish().unwrap()
+        }),
+    ] {
+        let compressed = async move |headers: HeaderMap| {
+            assert_eq!(headers["accept-encoding"], "zstd, gzip");
+            ([("content-encoding", coding)], body.clone())
+        };
+        let address = serve(Router::new().fallback(compressed)).await;
+        let answer = ask(format!("http://{address}").as_str().into(), &NodeProxy::Direct, vec![]).await.unwrap();
+        assert_eq!(String::from_utf8(answer.body).unwrap(), text, "{coding}");
+        assert!(answer.headers.iter().all(|(name, _)| name != "content-encoding"), "{:?}", answer.headers);
+    }
+}
+
 /// One call is told that there are too many: a call that was told nothing waits as well, and both are answered afterwards.
 #[tokio::test]
 async fn a_429_makes_every_call_to_that_endpoint_wait() {
