@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::sources::{files, none, quoted, root, rust_files, shown};
 
 /// Measured by others: Prometheus itself, kube-state-metrics, the kubelet.
-const OF_OTHERS: [&str; 3] = ["up", "kube_", "container_"];
+const OF_OTHERS: [&str; 4] = ["up", "kube_", "kubelet_", "container_"];
 /// What a collector appends to the name of a measurement, by its kind and unit.
 const SUFFIXES: [&str; 6] = ["", "_total", "_seconds", "_seconds_bucket", "_seconds_sum", "_seconds_count"];
 /// Words of PromQL, and labels of others, that look like names of measurements.
