@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::check::set_locations;
-use crate::process::{built, cargo, note, program, run, target};
+use crate::process::{TEST_WORKSPACE, built, cargo, note, program, run, target};
 use crate::servers::{self, Variables};
 use crate::{bench, plugins};
 
@@ -14,7 +14,7 @@ pub(crate) fn inject_faults(faults: u64, seed: u64, only: Option<String>, failov
     note("building the services");
     // As the tests build them: which packages are built together decides dependencies' features, and other features are other
     // builds of everything.
-    run(&mut cargo(&["test", "--quiet", "--workspace", "--no-run"]))?;
+    run(&mut cargo(&[&TEST_WORKSPACE, &["--quiet", "--no-run"][..]].concat()))?;
     let verdict = target("bench/chaos.json");
     std::fs::create_dir_all(target("bench"))?;
     let mut arguments = vec!["--faults".to_owned(), faults.to_string(), "--seed".to_owned(), seed.to_string()];

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{bail, ensure};
 
-use crate::process::{cargo, has, note, root, run};
+use crate::process::{TEST_WORKSPACE, cargo, has, note, root, run};
 use crate::{anvil, geth, plugins, registry};
 
 /// What some tests need from the machine: its name in `CHAINTAPE_REQUIRE`, and what is not tested without it.
@@ -59,7 +59,7 @@ pub(crate) fn run_all() -> anyhow::Result<()> {
     for (_, sentence) in &missing {
         note(&format!("SKIPPED: {sentence}"));
     }
-    let mut tests = cargo(&["test", "--workspace", "--no-fail-fast", "--features", "chaintape/demo"]);
+    let mut tests = cargo(&[&TEST_WORKSPACE, &["--no-fail-fast"][..]].concat());
     set_locations(&mut tests);
     step("tests", &mut tests)
 }

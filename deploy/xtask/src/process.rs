@@ -50,6 +50,9 @@ pub(crate) fn build_fast(name: &str) -> anyhow::Result<PathBuf> {
     Ok(built_as("release", name))
 }
 
+/// How cargo tests the workspace: the same everywhere, because other features would be another build.
+pub(crate) const TEST_WORKSPACE: [&str; 4] = ["test", "--workspace", "--features", "chaintape/demo"];
+
 fn build_with(names: &[&str], how: &[&str]) -> anyhow::Result<()> {
     let mut build = cargo(&["build", "--workspace"]);
     for name in names {

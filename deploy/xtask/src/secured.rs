@@ -14,7 +14,7 @@ use std::process::Command;
 use anyhow::Context;
 
 use crate::check::set_locations;
-use crate::process::{built, cargo, note, output, program, put, run, target};
+use crate::process::{TEST_WORKSPACE, built, cargo, note, output, program, put, run, target};
 use crate::{anvil, plugins};
 
 /// The processes, each with a login of its own; the ingestor has no database.
@@ -41,7 +41,7 @@ pub(crate) fn try_everything() -> anyhow::Result<()> {
     plugins::build(&[])?;
     note("building the services");
     // As the tests build them: other features would be another build of everything.
-    run(&mut cargo(&["test", "--quiet", "--workspace", "--no-run"]))?;
+    run(&mut cargo(&[&TEST_WORKSPACE, &["--quiet", "--no-run"][..]].concat()))?;
     let folder = target("secured");
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder)?;
@@ -51,12 +51,12 @@ pub(crate) fn try_everything() -> anyhow::Result<()> {
     let of_journey = Tenant { folder: folder.clone(), prefix: "secured.", database: postgres::DATABASES[0] };
     prepare(&of_journey, &cluster, &databases)?;
     note("following a trade");
-    let mut journey =
-        cargo(&["test", "--workspace", "--test", "follow_a_trade", "--", "--exact", "on_secured_servers"]);
+    let on_secured_servers = ["--test", "follow_a_trade", "--", "--exact", "on_secured_servers"];
+    let mut journey = cargo(&[&TEST_WORKSPACE, &on_secured_servers[..]].concat());
     set_locations(&mut journey);
     run(alone(&mut journey).env("CHAINTAPE_SECURED", &folder))?;
     note("the log's own suite, as somebody who may do everything");
-    let mut suite = cargo(&["test", "--workspace", "--test", "suite", "--", "kafka"]);
+    let mut suite = cargo(&[&TEST_WORKSPACE, &["--test", "suite", "--", "kafka"][..]].concat());
     run(alone(&mut suite).envs(cluster.variables(kafka::ADMIN, of_journey.prefix)?))?;
     let chaos = Tenant { folder: folder.join("chaos"), prefix: "chaos.", database: postgres::DATABASES[1] };
     prepare(&chaos, &cluster, &databases)?;
