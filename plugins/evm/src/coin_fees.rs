@@ -2,7 +2,8 @@
 
 use crate::attribution::rule::AttributedRoute;
 use crate::attribution::transaction::TransactionView;
-use crate::model::{Amount, Leg, Moved};
+use crate::model::{Amount, Leg, Moved, Transfer};
+use crate::transfers;
 use alloy_primitives::{Address, U256};
 use std::collections::BTreeMap;
 
@@ -54,16 +55,7 @@ pub(crate) fn kept_on_the_way(transaction: &TransactionView<'_>, of: &Attributed
 /// What came to and went from each account of the coin, native and wrapped; wrapping it moves nothing.
 fn flows_of_coin(transaction: &TransactionView<'_>, wrapped: Address) -> BTreeMap<Address, Moved> {
     let of_wrapped = transaction.transfers.iter().filter(|of| of.token == wrapped);
-    let mut flows: BTreeMap<Address, Moved> = BTreeMap::new();
-    for of in of_wrapped.chain(transaction.native_moves) {
-        // Some contracts say that they mint and burn what they wrap and unwrap.
-        if [of.from, of.to].iter().any(|who| who.is_zero() || *who == wrapped) {
-            continue;
-        }
-        let into = &mut flows.entry(of.to).or_default().into;
-        *into = into.saturating_add(of.raw);
-        let out = &mut flows.entry(of.from).or_default().out;
-        *out = out.saturating_add(of.raw);
-    }
-    flows
+    // Some contracts say that they mint and burn what they wrap and unwrap.
+    let is_wrapping = |of: &&Transfer| [of.from, of.to].iter().any(|who| who.is_zero() || *who == wrapped);
+    transfers::flows_by_account(of_wrapped.chain(transaction.native_moves).filter(|of| !is_wrapping(of)))
 }

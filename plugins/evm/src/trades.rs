@@ -112,6 +112,11 @@ impl TradeWriter<'_> {
         }
         if let ([of], [trade]) = (&routes[..], &mut trades[..]) {
             for TokenFee { asset, raw, recipient, is_tax } in token_fees::beside_pools(&view, of, legs) {
+                let (asset_text, who) = (hex::encode(asset), Some(hex::encode(recipient)));
+                // A platform's charge is all that came to it, whatever it sent on.
+                if trade.fees.iter().any(|known| known.asset == asset_text && known.recipient == who) {
+                    continue;
+                }
                 add_fee(trade, if is_tax { "transfer" } else { "service" }, (asset, raw), recipient);
             }
         }
@@ -240,7 +245,11 @@ fn add_fee(trade: &mut Trade, kind: &str, (asset, raw): Amount, recipient: Addre
         recipient: Some(hex::encode(recipient)),
         included: true,
     };
-    if !trade.fees.iter().any(|known| (&known.recipient, known.raw) == (&fee.recipient, fee.raw)) {
+    if !trade
+        .fees
+        .iter()
+        .any(|known| (&known.asset, &known.recipient, known.raw) == (&fee.asset, &fee.recipient, fee.raw))
+    {
         trade.fees.push(fee);
     }
 }

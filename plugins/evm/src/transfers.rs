@@ -63,6 +63,18 @@ impl Transfer {
     }
 }
 
+/// What came to and went from each account by these transfers.
+pub(crate) fn flows_by_account<'t>(transfers: impl IntoIterator<Item = &'t Transfer>) -> BTreeMap<Address, Moved> {
+    let mut flows: BTreeMap<Address, Moved> = BTreeMap::new();
+    for Transfer { from, to, raw, .. } in transfers {
+        let into = &mut flows.entry(*to).or_default().into;
+        *into = into.saturating_add(*raw);
+        let out = &mut flows.entry(*from).or_default().out;
+        *out = out.saturating_add(*raw);
+    }
+    flows
+}
+
 /// Sorts movements by key and adds up those of the same key.
 pub(crate) fn add_up<K: Copy + Ord>(moved: &mut Vec<(K, Moved)>) {
     moved.sort_unstable_by_key(|(of, _)| *of);

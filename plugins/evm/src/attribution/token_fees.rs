@@ -2,15 +2,11 @@
 //! an interface. Native coin leaves other traces (`coin_fees.rs`).
 
 use super::rule::AttributedRoute;
-use super::transaction::TransactionView;
-use crate::model::{Leg, MAX_FEE_DIVISOR, Moved};
+use super::transaction::{MAX_LEGS_SEARCHED, MAX_TRANSFERS_SEARCHED, TransactionView};
+use crate::model::{Leg, MAX_FEE_DIVISOR, Moved, Transfer};
+use crate::transfers;
 use alloy_primitives::{Address, U256};
-use std::collections::BTreeMap;
 
-/// Among more transfers nothing is looked for: anybody may cause that many.
-const MAX_TRANSFERS_SEARCHED: usize = 1_024;
-/// Among more legs neither.
-const MAX_LEGS_SEARCHED: usize = 256;
 /// One part in so many of a side or less is what routers round: it counts, and is not listed.
 const ROUNDING_DIVISOR: u64 = 100_000;
 /// What more accounts share is not listed: a token that pays its holders.
@@ -64,18 +60,13 @@ fn of_side(
     if beside.is_zero() {
         return None;
     }
-    let is_pool = |who: Address| legs.iter().any(|leg| leg.holder == who);
-    let mut flows: BTreeMap<Address, Moved> = BTreeMap::new();
-    for of in transaction.transfers.iter().filter(|of| of.token == asset) {
-        // What a pool pays of what it got is its own fee.
-        if !(is_sold && is_pool(of.from)) {
-            let into = &mut flows.entry(of.to).or_default().into;
-            *into = into.saturating_add(of.raw);
-            let out = &mut flows.entry(of.from).or_default().out;
-            *out = out.saturating_add(of.raw);
-        }
-    }
-    flows.retain(|who, _| *who != of.trader && !is_pool(*who));
+    let mut holders: Vec<Address> = legs.iter().map(|leg| leg.holder).collect();
+    holders.sort_unstable();
+    let is_pool = |who: &Address| holders.binary_search(who).is_ok();
+    // What a pool pays of what it got is its own fee.
+    let is_beside = |it: &&Transfer| it.token == asset && !(is_sold && is_pool(&it.from));
+    let mut flows = transfers::flows_by_account(transaction.transfers.iter().filter(is_beside));
+    flows.retain(|who, _| *who != of.trader && !is_pool(who));
     let (mut fees, mut sum) = (vec![], U256::ZERO);
     for (recipient, Moved { into, out }) in flows {
         let raw = into.checked_sub(out)?;

@@ -12,12 +12,12 @@ use alloy_primitives::{Address, U256};
 use memchr::memmem;
 use std::collections::BTreeMap;
 
-/// Among more transfers the makers of filled orders are not looked for: anybody may send that many, and each account
-/// costs a pass over all of them.
-const MAX_TRANSFERS_SEARCHED: usize = 1_024;
+/// Among more transfers neither the makers of filled orders nor fees are looked for: anybody may send that many, and each
+/// account costs a pass over all of them.
+pub(super) const MAX_TRANSFERS_SEARCHED: usize = 1_024;
 
 /// Through more legs what became of native coin is not looked for: each route would cost a pass over all of them.
-const MAX_LEGS_SEARCHED: usize = 256;
+pub(super) const MAX_LEGS_SEARCHED: usize = 256;
 
 /// More unwrappings are not looked at: anybody may tell of that many.
 const MAX_UNWRAPPINGS_SEARCHED: usize = 64;
@@ -149,14 +149,7 @@ impl TransactionView<'_> {
 
     /// What came to and went from each account of one token.
     pub(crate) fn flows_of_token(&self, token: Address) -> BTreeMap<Address, Moved> {
-        let mut flows: BTreeMap<Address, Moved> = BTreeMap::new();
-        for Transfer { from, to, raw, .. } in self.transfers.iter().filter(|transfer| transfer.token == token) {
-            let into = &mut flows.entry(*to).or_default().into;
-            *into = into.saturating_add(*raw);
-            let out = &mut flows.entry(*from).or_default().out;
-            *out = out.saturating_add(*raw);
-        }
-        flows
+        transfers::flows_by_account(self.transfers.iter().filter(|transfer| transfer.token == token))
     }
 
     /// What an account gave and what it got in the end, by token.
