@@ -5,7 +5,6 @@ use crate::call_tree::CallTree;
 use crate::model::{Leg, LegFee, Route, SOL};
 use crate::programs::SYSTEM;
 use crate::settings::Settings;
-use crate::transfers::Transfer;
 use crate::view::TransactionView;
 use chain_plugin_sdk::Fee;
 use chain_plugin_sdk::amount::uint256;
@@ -62,7 +61,11 @@ impl<'x> OtherPayments<'x> {
             let (Some(from), Some(to)) = (transfer.from, transfer.to) else { continue };
             let parties = (accounts.party(from), accounts.party(to), accounts.address(to));
             let (Some(giver), Some(getter), Some(account)) = parties else { continue };
-            if !is_ours(giver) || is_ours(getter) || is_partner(getter) || is_deposit(view, transfer, to) {
+            if !is_ours(giver) || is_ours(getter) || is_partner(getter) {
+                continue;
+            }
+            // Lamports for an account that is being made are its deposit.
+            if transfer.is_native && is_made_within(view.tree, to) {
                 continue;
             }
             let known = settings
@@ -117,13 +120,6 @@ impl<'x> OtherPayments<'x> {
         fees.truncate(MAX_FEES_PER_TRADE);
         fees
     }
-}
-
-/// Whether lamports are the deposit of the account that they go to: of one that was made within the transaction, or of one that
-/// holds another token.
-fn is_deposit(view: &TransactionView<'_, '_, '_>, transfer: &Transfer<'_>, to: usize) -> bool {
-    let holds_another = || view.accounts.token_account(to).is_some_and(|account| account.mint != SOL);
-    transfer.is_native && (holds_another() || is_made_within(view.tree, to))
 }
 
 /// Whether the system program made an account within the transaction. A plain account needs only lamports, so who is paid for
