@@ -35,7 +35,10 @@ pub(crate) fn measure(other: Option<&str>) -> anyhow::Result<()> {
     if let Some(other) = other {
         let other = output(&mut program("git", &["rev-parse", other]))?;
         let before = match measured_today(&other)? {
-            Some(before) => before,
+            Some(before) => {
+                note(&format!("{other} was measured on this machine today, and is not again"));
+                before
+            }
             None => demo_of(&other)?,
         };
         let ratio = figures["cpu_s"].as_f64().unwrap_or(f64::NAN) / before.cpu_s.as_f64().unwrap_or(f64::NAN);

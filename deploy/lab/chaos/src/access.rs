@@ -29,7 +29,7 @@ pub enum Servers {
 }
 
 /// The programs of a run.
-pub(super) const PROGRAMS: [&str; 4] = ["chain-ingestor", "metrics", "portfolio", "api"];
+const PROGRAMS: [&str; 4] = ["chain-ingestor", "metrics", "portfolio", "api"];
 
 /// Variables by program.
 pub(super) type Variables = BTreeMap<&'static str, Vec<(String, String)>>;
